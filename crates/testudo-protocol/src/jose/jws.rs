@@ -1,0 +1,166 @@
+//! JWS in compact form. [RFC7515 §3.1]
+//!
+//! Untrusted until [`Jws::verify`] says otherwise: what can be read before is called `unverified_…` and serves
+//! only to find the key that will judge it.
+
+use super::algorithm::Algorithm;
+use super::key::KeySet;
+use crate::json::{self, JsonFault};
+use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, KEY_ID_BYTES_MAX};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use std::fmt;
+
+/// Why a token is no good. For logs and `explain`; the caller learns one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoseFault {
+    /// More than 16 KiB.
+    TooLarge,
+    /// Not three base64url parts: JSON serialization, JWE, or nonsense.
+    NotCompact,
+    /// Padding, white space, a foreign alphabet, or stray trailing bits.
+    NotBase64Url,
+    /// The header is not a JSON object of the right shape.
+    Header(JsonFault),
+    /// The claims are not a JSON object of the right shape.
+    Claims(JsonFault),
+    /// `alg` is missing, symmetric, `none`, or unknown.
+    AlgorithmRefused,
+    /// A header parameter that may not be there.
+    HeaderParameterRefused,
+    /// `crit` names an extension. We understand none. [RFC7515 §4.1.11]
+    CriticalExtension,
+    /// No key of that `kid` that fits the algorithm.
+    NoKey,
+    /// The signature does not verify under any key that was allowed.
+    BadSignature,
+}
+
+impl fmt::Display for JoseFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoseFault::TooLarge => write!(f, "the token is larger than {ASSERTION_BYTES_MAX} bytes"),
+            JoseFault::NotCompact => f.write_str("the token is not a JWS in compact form"),
+            JoseFault::NotBase64Url => f.write_str("a part of the token is not canonical unpadded base64url"),
+            JoseFault::Header(fault) => write!(f, "the header is malformed: {fault}"),
+            JoseFault::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
+            JoseFault::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
+            JoseFault::HeaderParameterRefused => f.write_str("the header has a parameter that may not be there"),
+            JoseFault::CriticalExtension => f.write_str("the header demands an extension that is not supported"),
+            JoseFault::NoKey => f.write_str("no trusted key fits the kid and the alg"),
+            JoseFault::BadSignature => f.write_str("the signature does not verify"),
+        }
+    }
+}
+
+/// What a JOSE header says, reduced to what is ever acted upon.
+#[derive(Debug, Default)]
+pub struct Header {
+    /// `alg`, by its text.
+    pub alg: String,
+    /// `kid`.
+    pub kid: Option<String>,
+    /// `typ`.
+    pub typ: Option<String>,
+    /// `crit` is present.
+    pub has_crit: bool,
+    /// A parameter that carries or points to a key, or changes how the payload is read: `jwk`, `jku`, `x5u`,
+    /// `x5c`, `x5t`, `x5t#S256`, `b64`, `zip`, `enc`, `cty`.
+    pub has_key_or_encoding: bool,
+    /// Any parameter besides `alg`, `kid`, `typ`.
+    pub has_other: bool,
+}
+
+/// A compact JWS, split and decoded, not verified.
+pub struct Jws<'a> {
+    /// The header. Untrusted like everything else here; it only ever narrows.
+    pub header: Header,
+    signing_input: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Jws<'a> {
+    /// Splits and decodes. Bounds come before any decoding, decoding before any JSON.
+    pub fn parse(token: &'a str) -> Result<Jws<'a>, JoseFault> {
+        if token.len() > ASSERTION_BYTES_MAX {
+            return Err(JoseFault::TooLarge);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseFault::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JoseFault::NotCompact)?;
+        if header.is_empty() || payload.is_empty() || payload.contains('.') {
+            return Err(JoseFault::NotCompact);
+        }
+        if header.len() > JOSE_HEADER_BYTES_MAX.div_ceil(3) * 4 {
+            return Err(JoseFault::TooLarge);
+        }
+        // [RFC7515 §2] No padding, no white space; stray trailing bits would be a second spelling.
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseFault::NotBase64Url);
+        let header: Header = json::from_slice(&decode(header)?).map_err(JoseFault::Header)?;
+        if header.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
+            return Err(JoseFault::Header(JsonFault("kid is too long".into())));
+        }
+        Ok(Jws { header, signing_input, payload: decode(payload)?, signature: decode(signature)? })
+    }
+
+    /// Claims that nobody vouches for yet. Only to find the authority whose keys will judge the token.
+    pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, JoseFault> {
+        json::from_slice(&self.payload).map_err(JoseFault::Claims)
+    }
+
+    /// The algorithm, where it is one we know.
+    pub fn algorithm(&self) -> Result<Algorithm, JoseFault> {
+        Algorithm::parse(&self.header.alg).ok_or(JoseFault::AlgorithmRefused)
+    }
+
+    /// Verifies the signature under `keys`: by the key that `kid` names, or without `kid` by those that fit.
+    pub fn verify(&self, keys: &KeySet) -> Result<(), JoseFault> {
+        // [RFC7515 §4.1.11] An extension that must be understood is not.
+        if self.header.has_crit {
+            return Err(JoseFault::CriticalExtension);
+        }
+        let algorithm = self.algorithm()?;
+        let mut outcome = JoseFault::NoKey;
+        for key in keys.candidates(self.header.kid.as_deref(), algorithm) {
+            if key.verify(algorithm, self.signing_input.as_bytes(), &self.signature) {
+                return Ok(());
+            }
+            outcome = JoseFault::BadSignature;
+        }
+        Err(outcome)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Header {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Header;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JOSE header")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
+                let mut header = Header::default();
+                while let Some(name) = members.next_key::<String>()? {
+                    match name.as_str() {
+                        "alg" => header.alg = members.next_value()?,
+                        "kid" => header.kid = Some(members.next_value()?),
+                        "typ" => header.typ = Some(members.next_value()?),
+                        other => {
+                            header.has_other = true;
+                            header.has_crit |= other == "crit";
+                            header.has_key_or_encoding |= matches!(
+                                other,
+                                "jwk" | "jku" | "x5u" | "x5c" | "x5t" | "x5t#S256" | "b64" | "zip" | "enc" | "cty"
+                            );
+                            members.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}

@@ -1,0 +1,175 @@
+//! JSON from strangers: bounded in depth and size, and without duplicate members.
+//!
+//! [RFC7519 §4] lets a parser keep the last of two members of one name; two parsers that disagree on which one
+//! counts are an attack, so both are refused here, at every level and for unknown names too.
+
+use crate::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The text is not JSON of the shape asked for, or breaks a bound. The reason is for logs only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonFault(pub String);
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Parses `bytes` into `T` after judging their shape.
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonFault("not UTF-8".into()))?;
+    judge_shape(text)?;
+    serde_json::from_str(text).map_err(|error| JsonFault(error.to_string()))
+}
+
+/// Refuses what is not one JSON object, nests too deep, has too many members in one object, or a member twice.
+pub fn judge_shape(text: &str) -> Result<(), JsonFault> {
+    if !text.trim_start().starts_with('{') {
+        return Err(JsonFault("not a JSON object".into()));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    Walk { depth_left: JSON_DEPTH_MAX }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(|error| JsonFault(error.to_string()))
+}
+
+#[derive(Clone, Copy)]
+struct Walk {
+    depth_left: usize,
+}
+
+impl Walk {
+    fn deeper<E: serde::de::Error>(self) -> Result<Walk, E> {
+        match self.depth_left.checked_sub(1) {
+            Some(depth_left) => Ok(Walk { depth_left }),
+            None => Err(E::custom("nested too deep")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let deeper = self.deeper()?;
+        while items.next_element_seed(deeper)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let deeper = self.deeper()?;
+        let mut names: Vec<Cow<'de, str>> = Vec::with_capacity(8);
+        while let Some(name) = members.next_key_seed(Name)? {
+            if names.len() == JSON_MEMBERS_MAX {
+                return Err(serde::de::Error::custom("too many members"));
+            }
+            if names.contains(&name) {
+                return Err(serde::de::Error::custom("duplicate member"));
+            }
+            names.push(name);
+            members.next_value_seed(deeper)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str) {
+        assert!(judge_shape(text).is_err(), "{text}");
+    }
+
+    #[test]
+    fn plain_object_passes() {
+        judge_shape(r#" {"a":1,"b":[1,2,{"c":null}],"d":-1.5e3,"e":true} "#).unwrap();
+    }
+
+    #[test]
+    fn rfc7519_4_duplicate_members_are_refused_at_every_level() {
+        refused(r#"{"a":1,"a":2}"#);
+        refused(r#"{"x":{"a":1,"a":2}}"#);
+        refused(r#"{"x":[{"a":1,"a":1}]}"#);
+        refused(r#"{"a":1,"\u0061":2}"#);
+    }
+
+    #[test]
+    fn depth_is_bounded_at_the_limit_and_one_past() {
+        let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{}", "}".repeat(depth - 1));
+        judge_shape(&nested(JSON_DEPTH_MAX)).unwrap();
+        refused(&nested(JSON_DEPTH_MAX + 1));
+        refused(&nested(100_000));
+    }
+
+    #[test]
+    fn members_are_bounded_at_the_limit_and_one_past() {
+        let wide = |members: usize| {
+            let list: Vec<String> = (0..members).map(|n| format!("\"m{n}\":0")).collect();
+            format!("{{{}}}", list.join(","))
+        };
+        judge_shape(&wide(JSON_MEMBERS_MAX)).unwrap();
+        refused(&wide(JSON_MEMBERS_MAX + 1));
+    }
+
+    #[test]
+    fn anything_but_one_object_is_refused() {
+        for text in ["", "[]", "1", "\"a\"", "{}{}", "{} x", "{", "\u{feff}{}", "{\"a\":1e400}"] {
+            refused(text);
+        }
+    }
+}

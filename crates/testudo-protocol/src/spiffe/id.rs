@@ -1,0 +1,289 @@
+//! SPIFFE IDs and trust domain names. [SPIFFE-ID §2]
+//!
+//! A byte scanner, not a URL parser: URL parsers lower-case, drop ports, decode `%2F` and resolve `..`, and each
+//! of those is a way to make two names out of one. Nothing is ever normalised; what is not right is refused.
+
+use crate::limits::{SPIFFE_ID_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
+use std::fmt;
+
+const SCHEME: &str = "spiffe://";
+
+/// A SPIFFE ID, right by construction. Compared byte for byte.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct SpiffeId {
+    text: Box<str>,
+    #[serde(skip)]
+    path_start: usize,
+}
+
+/// The name of a trust domain: `[a-z0-9.-_]`, 1 to 255 bytes. [SPIFFE-ID §2.1]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct TrustDomain(Box<str>);
+
+/// Why a text is not a SPIFFE ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpiffeIdFault {
+    /// Longer than 2048 bytes.
+    TooLong,
+    /// Does not begin with exactly `spiffe://`.
+    WrongScheme,
+    /// Nothing between `spiffe://` and the path.
+    EmptyTrustDomain,
+    /// The trust domain is longer than 255 bytes.
+    TrustDomainTooLong,
+    /// A byte outside `[a-z0-9.-_]` in the trust domain (userinfo, port, upper case and `%` included).
+    TrustDomainCharacter,
+    /// A byte outside `[a-zA-Z0-9.-_]` in a path segment (query, fragment and `%` included).
+    PathCharacter,
+    /// An empty segment or a trailing slash.
+    EmptySegment,
+    /// A `.` or `..` segment.
+    DotSegment,
+}
+
+impl fmt::Display for SpiffeIdFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SpiffeIdFault::TooLong => "longer than 2048 bytes",
+            SpiffeIdFault::WrongScheme => "does not begin with spiffe://",
+            SpiffeIdFault::EmptyTrustDomain => "has no trust domain",
+            SpiffeIdFault::TrustDomainTooLong => "has a trust domain longer than 255 bytes",
+            SpiffeIdFault::TrustDomainCharacter => {
+                "has a character outside a-z 0-9 . - _ in its trust domain"
+            }
+            SpiffeIdFault::PathCharacter => "has a character outside a-z A-Z 0-9 . - _ in its path",
+            SpiffeIdFault::EmptySegment => "has an empty path segment or a trailing slash",
+            SpiffeIdFault::DotSegment => "has a . or .. path segment",
+        })
+    }
+}
+
+impl SpiffeId {
+    /// Parses `text` to the letter of [SPIFFE-ID §2]; a SPIFFE ID without a path is valid here.
+    pub fn parse(text: &str) -> Result<SpiffeId, SpiffeIdFault> {
+        // [SPIFFE-ID §2.3] Up to 2048 bytes must be supported, longer ones should not exist.
+        if text.len() > SPIFFE_ID_BYTES_MAX {
+            return Err(SpiffeIdFault::TooLong);
+        }
+        // [SPIFFE-ID §2.4] calls the scheme case-insensitive, §2.1 demands lower case: the stricter reading.
+        let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdFault::WrongScheme)?;
+        let (name, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, ""),
+        };
+        judge_trust_domain(name)?;
+        judge_path(path)?;
+        Ok(SpiffeId { text: text.into(), path_start: SCHEME.len() + name.len() })
+    }
+
+    /// The whole SPIFFE ID.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name of the trust domain.
+    pub fn trust_domain_name(&self) -> &str {
+        self.text.get(SCHEME.len()..self.path_start).unwrap_or_default()
+    }
+
+    /// The trust domain.
+    pub fn trust_domain(&self) -> TrustDomain {
+        TrustDomain(self.trust_domain_name().into())
+    }
+
+    /// The path with its leading slash, or nothing.
+    pub fn path(&self) -> &str {
+        self.text.get(self.path_start..).unwrap_or_default()
+    }
+
+    /// The path's segments, in order.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.path().split('/').skip(1)
+    }
+}
+
+impl TrustDomain {
+    /// Parses a bare name, without `spiffe://`.
+    pub fn parse(name: &str) -> Result<TrustDomain, SpiffeIdFault> {
+        judge_trust_domain(name)?;
+        Ok(TrustDomain(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdFault> {
+    if name.is_empty() {
+        return Err(SpiffeIdFault::EmptyTrustDomain);
+    }
+    if name.len() > TRUST_DOMAIN_BYTES_MAX {
+        return Err(SpiffeIdFault::TrustDomainTooLong);
+    }
+    let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    if name.bytes().all(legal) { Ok(()) } else { Err(SpiffeIdFault::TrustDomainCharacter) }
+}
+
+fn judge_path(path: &str) -> Result<(), SpiffeIdFault> {
+    for segment in path.split('/').skip(1) {
+        // [SPIFFE-ID §2.2] No empty segment, hence no trailing slash either.
+        if segment.is_empty() {
+            return Err(SpiffeIdFault::EmptySegment);
+        }
+        if segment == "." || segment == ".." {
+            return Err(SpiffeIdFault::DotSegment);
+        }
+        let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+        if !segment.bytes().all(legal) {
+            return Err(SpiffeIdFault::PathCharacter);
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for SpiffeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for SpiffeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for TrustDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for TrustDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SpiffeId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        SpiffeId::parse(&text).map_err(|fault| serde::de::Error::custom(format!("the SPIFFE ID {fault}")))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for TrustDomain {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        TrustDomain::parse(&text).map_err(|fault| serde::de::Error::custom(format!("the name {fault}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SpiffeIdFault::*;
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(&str, &str), SpiffeIdFault>) {
+        let parsed = SpiffeId::parse(text);
+        let got = parsed.as_ref().map(|id| (id.trust_domain_name(), id.path())).map_err(|fault| *fault);
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn a_01_to_a_06_legal_forms() {
+        check("spiffe://a.example/w/1", Ok(("a.example", "/w/1")));
+        check("spiffe://a.example/w/A-b_c.9", Ok(("a.example", "/w/A-b_c.9")));
+        check("spiffe://a.example/.x", Ok(("a.example", "/.x")));
+        check("spiffe://a.example/...", Ok(("a.example", "/...")));
+        check("spiffe://10.0.0.7/w", Ok(("10.0.0.7", "/w")));
+        check("spiffe://a_1.example/w", Ok(("a_1.example", "/w")));
+        check("spiffe://a.example", Ok(("a.example", "")));
+    }
+
+    #[test]
+    fn a_03_a_04_length_at_the_bound_and_one_past() {
+        let padded = |length: usize| format!("spiffe://a.example/{}", "x".repeat(length - 19));
+        assert!(SpiffeId::parse(&padded(2048)).is_ok());
+        check(&padded(2049), Err(TooLong));
+    }
+
+    #[test]
+    fn a_07_to_a_09_scheme_and_case() {
+        check("SPIFFE://a.example/w/1", Err(WrongScheme));
+        check("https://a.example/w/1", Err(WrongScheme));
+        check("spiffes://a.example/w/1", Err(WrongScheme));
+        check("wimse://a.example/w/1", Err(WrongScheme));
+        check("spiffe:/a.example/w/1", Err(WrongScheme));
+        check("spiffe://A.example/w/1", Err(TrustDomainCharacter));
+        check("", Err(WrongScheme));
+    }
+
+    #[test]
+    fn a_10_to_a_13_authority_query_fragment() {
+        check("spiffe:///w/1", Err(EmptyTrustDomain));
+        check("spiffe://", Err(EmptyTrustDomain));
+        check("spiffe://u@a.example/w/1", Err(TrustDomainCharacter));
+        check("spiffe://a.example:443/w/1", Err(TrustDomainCharacter));
+        check("spiffe://a.example:/w/1", Err(TrustDomainCharacter));
+        check("spiffe://a.example?x=1", Err(TrustDomainCharacter));
+        check("spiffe://a.example/w/1?x=1", Err(PathCharacter));
+        check("spiffe://a.example/w/1?", Err(PathCharacter));
+        check("spiffe://a.example/w/1#f", Err(PathCharacter));
+    }
+
+    #[test]
+    fn a_14_to_a_17_encoding_and_segments() {
+        check("spiffe://a.example/w/%31", Err(PathCharacter));
+        check("spiffe://%61.example/w/1", Err(TrustDomainCharacter));
+        check("spiffe://a.example/w%2F1", Err(PathCharacter));
+        check("spiffe://a.example//w/1", Err(EmptySegment));
+        check("spiffe://a.example/w/./1", Err(DotSegment));
+        check("spiffe://a.example/w/../w/1", Err(DotSegment));
+        check("spiffe://a.example/..", Err(DotSegment));
+        check("spiffe://a.example/w/1/", Err(EmptySegment));
+        check("spiffe://a.example/", Err(EmptySegment));
+    }
+
+    #[test]
+    fn a_18_every_byte_in_a_segment() {
+        for byte in 0u8..=127 {
+            let character = byte as char;
+            let id = format!("spiffe://a.example/w{character}1");
+            let legal = character.is_ascii_alphanumeric() || ".-_/".contains(character);
+            assert_eq!(SpiffeId::parse(&id).is_ok(), legal, "{byte:#x}");
+        }
+        check("spiffe://a.example/caf\u{e9}", Err(PathCharacter));
+        check("spiffe://a.example/w\u{ff0f}1", Err(PathCharacter));
+    }
+
+    #[test]
+    fn a_19_to_a_21_domain_forms() {
+        check("spiffe://\u{430}.example/w/1", Err(TrustDomainCharacter));
+        check("spiffe://a\u{3002}example/w", Err(TrustDomainCharacter));
+        check("spiffe://[::1]/w", Err(TrustDomainCharacter));
+        let name = |length: usize| format!("spiffe://{}/w", "a".repeat(length));
+        assert!(SpiffeId::parse(&name(255)).is_ok());
+        check(&name(256), Err(TrustDomainTooLong));
+    }
+
+    #[test]
+    fn a_23_look_alike_suffix_is_another_domain() {
+        assert_eq!(SpiffeId::parse("spiffe://a.example.evil/w").unwrap().trust_domain_name(), "a.example.evil");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_parses_prints_itself(text in ".{0,80}") {
+            if let Ok(id) = SpiffeId::parse(&text) {
+                assert_eq!(id.as_str(), text);
+                assert_eq!(format!("spiffe://{}{}", id.trust_domain(), id.path()), text);
+            }
+        }
+    }
+}

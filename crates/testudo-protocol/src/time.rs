@@ -1,0 +1,111 @@
+//! Seconds since the Unix epoch, as [RFC7519 §2] `NumericDate` has them, and their RFC 3339 spelling.
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use std::fmt;
+
+/// A point in time, whole seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+/// A length of time in whole seconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub i64);
+
+impl std::ops::Add<Seconds> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, seconds: Seconds) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds.0))
+    }
+}
+
+impl std::ops::Sub<Seconds> for Timestamp {
+    type Output = Timestamp;
+    fn sub(self, seconds: Seconds) -> Timestamp {
+        Timestamp(self.0.saturating_sub(seconds.0))
+    }
+}
+
+impl std::ops::Sub for Timestamp {
+    type Output = Seconds;
+    fn sub(self, earlier: Timestamp) -> Seconds {
+        Seconds(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// `2026-11-24T08:27:55Z`. Always UTC, always whole seconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second_of_day) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// Gregorian date of a day counted from 1970-01-01, by shifting the year to begin in March.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// [RFC7519 §2] Any JSON number is a `NumericDate`, fractions and exponents included; a string never is.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumericDate;
+        impl Visitor<'_> for NumericDate {
+            type Value = Timestamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of seconds since the epoch")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Timestamp, E> {
+                Ok(Timestamp(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Timestamp, E> {
+                i64::try_from(value).map(Timestamp).map_err(|_| E::custom("date out of range"))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Timestamp, E> {
+                // Beyond 2^53 a double no longer holds whole seconds.
+                if value.is_finite() && value.abs() < 9_007_199_254_740_992.0 {
+                    Ok(Timestamp(value.floor() as i64))
+                } else {
+                    Err(E::custom("date out of range"))
+                }
+            }
+        }
+        deserializer.deserialize_any(NumericDate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc3339() {
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(Timestamp(1_795_000_300).to_string(), "2026-11-18T11:11:40Z");
+        assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn rfc7519_2_numeric_date_forms() {
+        let read = |text: &str| serde_json::from_str::<Timestamp>(text).ok();
+        assert_eq!(read("1795000300"), Some(Timestamp(1_795_000_300)));
+        assert_eq!(read("1795000300.9"), Some(Timestamp(1_795_000_300)));
+        assert_eq!(read("1.7950003e9"), Some(Timestamp(1_795_000_300)));
+        for refused in ["\"1795000300\"", "null", "1e400", "1e300", "18446744073709551615", "[]", "true"] {
+            assert_eq!(read(refused), None, "{refused}");
+        }
+    }
+}
