@@ -1,1 +1,24 @@
-//! stub
+//! Decisions of an authorization server, as pure functions.
+//!
+//! A rule belongs here when Testudo's own policy, state or administrator can change the answer. No clock, no
+//! randomness, no waiting: what a decision needs is an argument, and what it wants written is in its result.
+
+#![warn(clippy::indexing_slicing)]
+
+pub mod discovery;
+pub mod doors;
+pub mod entropy;
+pub mod grants;
+pub mod identity;
+pub mod policy;
+pub mod records;
+pub mod registration;
+pub mod rejection;
+pub mod tokens;
+pub mod trace;
+
+pub use entropy::Entropy;
+pub use identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+pub use policy::Policy;
+pub use rejection::Rejection;
+pub use trace::Trace;

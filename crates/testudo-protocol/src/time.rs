@@ -34,6 +34,26 @@ impl std::ops::Sub for Timestamp {
     }
 }
 
+impl Seconds {
+    /// Parses `"30s"`, `"5m"`, `"2h"`, `"30d"`: a whole number and one unit.
+    pub fn parse(text: &str) -> Result<Seconds, &'static str> {
+        const EXPECTED: &str = "is not a duration such as \"30s\", \"5m\", \"2h\" or \"30d\"";
+        let unit = match text.chars().last() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86_400,
+            _ => return Err(EXPECTED),
+        };
+        let digits = text.get(..text.len() - 1).unwrap_or_default();
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(EXPECTED);
+        }
+        let number: i64 = digits.parse().map_err(|_| "is too long a duration")?;
+        number.checked_mul(unit).map(Seconds).ok_or("is too long a duration")
+    }
+}
+
 /// `2026-11-24T08:27:55Z`. Always UTC, always whole seconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +116,16 @@ mod tests {
         assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Timestamp(1_795_000_300).to_string(), "2026-11-18T11:11:40Z");
         assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(Seconds::parse("5m"), Ok(Seconds(300)));
+        assert_eq!(Seconds::parse("30d"), Ok(Seconds(2_592_000)));
+        assert_eq!(Seconds::parse("0s"), Ok(Seconds(0)));
+        for bad in ["", "5", "m", "-5m", "5 m", "5ms", "1.5h", "9223372036854775807d", "5\u{b5}"] {
+            assert!(Seconds::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -73,17 +73,17 @@ pub struct Header {
 }
 
 /// A compact JWS, split and decoded, not verified.
-pub struct Jws<'a> {
+pub struct Jws {
     /// The header. Untrusted like everything else here; it only ever narrows.
     pub header: Header,
-    signing_input: &'a str,
+    signing_input: Box<str>,
     payload: Vec<u8>,
     signature: Vec<u8>,
 }
 
-impl<'a> Jws<'a> {
+impl Jws {
     /// Splits and decodes. Bounds come before any decoding, decoding before any JSON.
-    pub fn parse(token: &'a str) -> Result<Jws<'a>, JoseFault> {
+    pub fn parse(token: &str) -> Result<Jws, JoseFault> {
         if token.len() > ASSERTION_BYTES_MAX {
             return Err(JoseFault::TooLarge);
         }
@@ -101,7 +101,12 @@ impl<'a> Jws<'a> {
         if header.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
             return Err(JoseFault::Header(JsonFault("kid is too long".into())));
         }
-        Ok(Jws { header, signing_input, payload: decode(payload)?, signature: decode(signature)? })
+        Ok(Jws {
+            header,
+            payload: decode(payload)?,
+            signature: decode(signature)?,
+            signing_input: signing_input.into(),
+        })
     }
 
     /// Claims that nobody vouches for yet. Only to find the authority whose keys will judge the token.

@@ -30,7 +30,6 @@ pub struct SigningKey {
     algorithm: Algorithm,
     kid: Box<str>,
     pair: Pair,
-    /// What stands before the claims of every access token: the encoded header and a dot.
     random: SystemRandom,
 }
 

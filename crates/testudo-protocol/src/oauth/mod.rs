@@ -1,1 +1,27 @@
-//! OAuth
+//! OAuth 2.0: the texts that go over the wire.
+
+pub mod access_token;
+pub mod error;
+pub mod form;
+pub mod issuer;
+pub mod metadata;
+pub mod resource;
+pub mod scope;
+
+pub use error::ErrorCode;
+pub use form::{Form, FormFault};
+pub use issuer::IssuerUrl;
+pub use resource::Resource;
+pub use scope::{Scope, ScopeSet};
+
+/// `client_assertion_type` of a JWT-SVID. [SPIFFE-AUTH §3.1]
+pub const ASSERTION_TYPE_JWT_SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
+/// `client_assertion_type` of a client's own JWT. [RFC7523 §2.2]
+pub const ASSERTION_TYPE_JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The grant by which a client acts for itself. [RFC6749 §4.4]
+pub const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
+
+/// [RFC6749 A] VSCHAR: what a `client_id` may consist of.
+pub fn is_vschar(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}

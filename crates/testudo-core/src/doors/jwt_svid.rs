@@ -1,0 +1,142 @@
+//! SPIFFE JWT-SVID as client assertion. [SPIFFE-AUTH §3.1] [JWT-SVID]
+//!
+//! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
+//! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
+
+use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::policy::{Policy, TrustDomainPolicy};
+use crate::rejection::Rejection;
+use crate::trace::Trace;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::{self, Jws};
+use testudo_protocol::limits::JWT_ID_BYTES_MAX;
+use testudo_protocol::spiffe::SpiffeId;
+
+/// A JWT-SVID that could be read.
+pub struct JwtSvid {
+    jws: Jws,
+    unverified_claims: Claims,
+    unverified_subject: SpiffeId,
+    digest: [u8; 32],
+}
+
+/// [JWT-SVID §3] What must be there, and what is looked at where it is.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    aud: Audience,
+    exp: Timestamp,
+    nbf: Option<Timestamp>,
+    iat: Option<Timestamp>,
+    jti: Option<String>,
+}
+
+impl JwtSvid {
+    /// Reads the token as far as is needed to know whose keys must judge it.
+    pub fn recognise(assertion: &str) -> Result<JwtSvid, Rejection> {
+        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+        // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
+        // JWTs of the same issuer out.
+        if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
+            return Err(Rejection::TypeNotAllowed { found: jws.header.typ });
+        }
+        // [JWT-SVID §2] No other header parameter: nothing may carry a key, point to one, or change the rules.
+        if jws.header.has_other {
+            return Err(Rejection::Jose(jose::JoseFault::HeaderParameterRefused));
+        }
+        // [JWT-SVID §2.1] Nine algorithms; EdDSA is not among them, although we know it.
+        if !jws.algorithm().is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid()) {
+            return Err(Rejection::AlgorithmNotAllowed { found: jws.header.alg });
+        }
+        let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
+        // [JWT-SVID §3.1] `sub` is the SPIFFE ID.
+        let unverified_subject =
+            SpiffeId::parse(&unverified_claims.sub).map_err(Rejection::SubjectNotSpiffeId)?;
+        let digest = jose::sha256(assertion.as_bytes());
+        Ok(JwtSvid { jws, unverified_claims, unverified_subject, digest })
+    }
+
+    /// The bundle of the trust domain that `sub` names, and of no other.
+    pub fn lookups(&self) -> Lookup<'_> {
+        Lookup::Bundle {
+            unverified_subject: &self.unverified_subject,
+            unverified_kid: self.jws.header.kid.as_deref(),
+        }
+    }
+
+    /// Signature first: until it holds, nothing else in the token is worth a look.
+    pub fn verify(
+        self,
+        facts: &Facts,
+        policy: &Policy,
+        now: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        let name = self.unverified_subject.trust_domain_name();
+        let domain = policy
+            .trust_domains
+            .get(name)
+            .ok_or_else(|| Rejection::UnknownTrustDomain { name: name.to_owned() })?;
+        let bundle = match facts {
+            Facts::Bundle(bundle) => bundle,
+            Facts::NoBundle | Facts::Nothing => {
+                return Err(Rejection::BundleUnavailable { name: name.to_owned() });
+            }
+        };
+        trace.passed("trust domain configured", || name.to_owned());
+        // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
+        self.jws.verify(&bundle.jwt_keys).map_err(Rejection::Jose)?;
+        trace.passed("signature", || {
+            format!("{} by key {}", self.jws.header.alg, self.jws.header.kid.as_deref().unwrap_or("(no kid)"))
+        });
+
+        // Signed, hence no longer unverified.
+        let (subject, claims) = (self.unverified_subject, self.unverified_claims);
+        // A bare trust domain names no workload. [X509-SVID §3.1] says so for certificates; the same here.
+        if subject.path().is_empty() {
+            return Err(Rejection::SubjectHasNoPath);
+        }
+        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
+        trace.passed("times", || format!("valid until {}", claims.exp));
+        judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+        trace.passed("audience", || policy.issuer.to_string());
+        if claims.jti.as_ref().is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX) {
+            return Err(Rejection::JwtIdTooLong);
+        }
+        let single_use = match (&claims.jti, domain.single_use) {
+            (_, false) => None,
+            (Some(jti), true) => {
+                Some(single_use_mark(CredentialKind::JwtSvid, subject.as_str(), jti, claims.exp))
+            }
+            (None, true) => return Err(Rejection::JwtIdMissing),
+        };
+        let attested_claims = attested_claims(&self.jws, domain)?;
+        Ok(AttestedIdentity {
+            authority: Authority::TrustDomain(subject.trust_domain()),
+            subject: subject.as_str().into(),
+            spiffe_id: Some(subject),
+            kind: CredentialKind::JwtSvid,
+            expires: claims.exp,
+            digest: self.digest,
+            jwt_id: claims.jti,
+            single_use,
+            attested_claims,
+        })
+    }
+}
+
+/// [SPIFFE-ID §4.1.3] Extra claims mean nothing unless this trust domain is trusted to state them.
+fn attested_claims(
+    jws: &Jws,
+    domain: &TrustDomainPolicy,
+) -> Result<BTreeMap<String, serde_json::Value>, Rejection> {
+    if domain.attested_metadata.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
+    claims.retain(|name, _| domain.attested_metadata.contains(name));
+    Ok(claims)
+}

@@ -1,0 +1,216 @@
+//! Doors: one file per kind of credential, from its arrival to an [`AttestedIdentity`].
+//!
+//! Every door file has the same four items in the same order: the struct, `recognise`, `lookups`, `verify`. The
+//! mechanism is named by the request ([`Presented`]) and never guessed; two at once are refused.
+
+pub mod jwt_svid;
+pub mod private_key_jwt;
+
+#[cfg(test)]
+mod tests;
+
+use crate::identity::{AttestedIdentity, CredentialKind, SingleUse};
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::trace::Trace;
+use jwt_svid::JwtSvid;
+use private_key_jwt::PrivateKeyJwt;
+use serde::Deserialize;
+use std::fmt;
+use std::sync::Arc;
+use testudo_protocol::limits::AUDIENCES_MAX;
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form};
+use testudo_protocol::spiffe::{Bundle, SpiffeId};
+use testudo_protocol::{Seconds, Timestamp, jose};
+
+/// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
+pub const CLOCK_LEEWAY: Seconds = Seconds(30);
+
+/// Evidence as it arrived, by the mechanism that the request names.
+pub struct Presented {
+    /// The door it knocks at.
+    pub kind: CredentialKind,
+    /// The credential. Never logged.
+    pub assertion: String,
+}
+
+/// What the HTTP layer saw besides the form.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestHeaders {
+    /// An `Authorization` header was sent.
+    pub has_authorization: bool,
+    /// An `OAuth-Client-Attestation` header was sent.
+    pub has_client_attestation: bool,
+}
+
+impl Presented {
+    /// Finds the one mechanism of a request. [RFC6749 §2.3]
+    pub fn find(form: &mut Form, headers: RequestHeaders) -> Result<Presented, Rejection> {
+        let has_assertion = form.has("client_assertion") || form.has("client_assertion_type");
+        let mechanisms = [
+            has_assertion,
+            headers.has_authorization,
+            headers.has_client_attestation,
+            form.has("client_secret"),
+        ];
+        match mechanisms.iter().filter(|is_used| **is_used).count() {
+            0 => return Err(Rejection::NoCredential),
+            1 if !has_assertion => return Err(Rejection::UnsupportedMechanism),
+            1 => {}
+            // [RFC6749 §2.3] One method per request.
+            _ => return Err(Rejection::TwoMechanisms),
+        }
+        let kind = match form.get("client_assertion_type") {
+            Some(ASSERTION_TYPE_JWT_SPIFFE) => CredentialKind::JwtSvid,
+            Some(ASSERTION_TYPE_JWT_BEARER) => CredentialKind::PrivateKeyJwt,
+            Some(_) => return Err(Rejection::UnknownAssertionType),
+            None => return Err(Rejection::MissingAssertion),
+        };
+        let assertion = form.take("client_assertion").ok_or(Rejection::MissingAssertion)?;
+        Ok(Presented { kind, assertion })
+    }
+
+    /// SHA-256 of the whole credential: what a remembered verdict is filed under.
+    pub fn digest(&self) -> [u8; 32] {
+        jose::sha256(self.assertion.as_bytes())
+    }
+}
+
+/// A credential that could be read. Nothing in it is proven.
+pub enum Credential {
+    /// SPIFFE JWT-SVID.
+    JwtSvid(JwtSvid),
+    /// A client's own assertion.
+    PrivateKeyJwt(PrivateKeyJwt),
+}
+
+/// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
+#[derive(Debug, Clone, Copy)]
+pub enum Lookup<'c> {
+    /// The bundle of the trust domain that the credential claims to be of, if that is configured.
+    Bundle {
+        /// The claimed identity.
+        unverified_subject: &'c SpiffeId,
+        /// The key it claims to be signed with: unknown to the bundle, it is worth one early refresh.
+        unverified_kid: Option<&'c str>,
+    },
+    /// Nothing: the policy holds the keys.
+    Nothing,
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Debug, Clone)]
+pub enum Facts {
+    /// The trust domain's bundle, fresh enough to be used.
+    Bundle(Arc<Bundle>),
+    /// The trust domain is configured, but no bundle is held, or it is past its maximum age.
+    NoBundle,
+    /// Nothing was asked for, or the trust domain is not configured.
+    Nothing,
+}
+
+/// Reads a credential at the door that the request names.
+pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
+    match presented.kind {
+        CredentialKind::JwtSvid => JwtSvid::recognise(&presented.assertion).map(Credential::JwtSvid),
+        CredentialKind::PrivateKeyJwt => {
+            PrivateKeyJwt::recognise(&presented.assertion).map(Credential::PrivateKeyJwt)
+        }
+        // No request can name these yet.
+        CredentialKind::X509Svid | CredentialKind::WitSvid => Err(Rejection::UnsupportedMechanism),
+    }
+}
+
+impl Credential {
+    /// What must be known to judge it.
+    pub fn lookups(&self) -> Lookup<'_> {
+        match self {
+            Credential::JwtSvid(door) => door.lookups(),
+            Credential::PrivateKeyJwt(door) => door.lookups(),
+        }
+    }
+
+    /// Judges it.
+    pub fn verify(
+        self,
+        facts: &Facts,
+        policy: &Policy,
+        now: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        match self {
+            Credential::JwtSvid(door) => door.verify(facts, policy, now, trace),
+            Credential::PrivateKeyJwt(door) => door.verify(policy, now, trace),
+        }
+    }
+}
+
+/// `aud`: a string, or an array of strings. [RFC7519 §4.1.3]
+#[derive(Debug, PartialEq, Eq)]
+struct Audience(Vec<String>);
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrSome;
+        impl<'de> serde::de::Visitor<'de> for OneOrSome {
+            type Value = Audience;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Audience, E> {
+                Ok(Audience(vec![value.to_owned()]))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Audience, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = items.next_element::<String>()? {
+                    if values.len() == AUDIENCES_MAX {
+                        return Err(serde::de::Error::custom("too many audiences"));
+                    }
+                    values.push(value);
+                }
+                Ok(Audience(values))
+            }
+        }
+        deserializer.deserialize_any(OneOrSome)
+    }
+}
+
+/// [RFC10070 §4] The audience is our issuer identifier as the sole value, compared as a string; `also` are
+/// further exact values that an administrator allows during a migration.
+fn judge_audience(audience: Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
+    match audience.0.as_slice() {
+        [sole] if sole == issuer || also.contains(sole) => Ok(()),
+        _ => Err(Rejection::AudienceMismatch { expected: issuer.to_owned(), found: audience.0 }),
+    }
+}
+
+/// `exp`, `nbf` and `iat`. [RFC7519 §4.1]
+fn judge_times(
+    expires: Timestamp,
+    not_before: Option<Timestamp>,
+    issued: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    // [RFC7519 §4.1.4] On or after `exp` it must not be accepted.
+    if now >= expires {
+        return Err(Rejection::AssertionExpired { expired: expires });
+    }
+    if let Some(valid_from) = not_before.filter(|valid_from| *valid_from > now + CLOCK_LEEWAY) {
+        return Err(Rejection::AssertionNotYetValid { valid_from });
+    }
+    if let Some(issued) = issued.filter(|issued| *issued > now + CLOCK_LEEWAY) {
+        return Err(Rejection::AssertionFromTheFuture { issued });
+    }
+    Ok(())
+}
+
+/// The mark of a single-use credential: each part is preceded by its length, so that no two lists of parts
+/// are one text.
+fn single_use_mark(kind: CredentialKind, subject: &str, jwt_id: &str, expires: Timestamp) -> SingleUse {
+    let mut bytes = Vec::with_capacity(64 + subject.len() + jwt_id.len());
+    for part in [kind.name(), subject, jwt_id] {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    SingleUse { key: jose::sha256(&bytes), keep_until: expires + CLOCK_LEEWAY }
+}

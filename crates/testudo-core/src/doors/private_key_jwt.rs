@@ -1,0 +1,108 @@
+//! A client's own signed assertion. [RFC7523 §2.2] [RFC10070]
+//!
+//! For clients that the configuration names with their keys. The client vouches for itself, so the assertion
+//! is single-use and short-lived.
+
+use super::{Audience, Lookup, judge_audience, judge_times, single_use_mark};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::trace::Trace;
+use serde::Deserialize;
+use testudo_protocol::jose::{self, JoseFault, Jws};
+use testudo_protocol::limits::JWT_ID_BYTES_MAX;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// Longest life of an assertion. It can be used once, so there is no reason for more.
+pub const LIFETIME_MAX: Seconds = Seconds(600);
+
+/// An assertion that could be read.
+pub struct PrivateKeyJwt {
+    jws: Jws,
+    unverified_claims: Claims,
+    digest: [u8; 32],
+}
+
+/// [RFC7523 §3] `iss`, `sub`, `aud`, `exp` are required; `jti` is, because we hold it to single use.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: Timestamp,
+    nbf: Option<Timestamp>,
+    iat: Option<Timestamp>,
+    jti: Option<String>,
+}
+
+impl PrivateKeyJwt {
+    /// Reads the assertion as far as is needed to know whose keys must judge it.
+    pub fn recognise(assertion: &str) -> Result<PrivateKeyJwt, Rejection> {
+        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+        // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
+        // other type is another kind of JWT. [RFC8725 §3.11]
+        if !matches!(
+            jws.header.typ.as_deref(),
+            None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
+        ) {
+            return Err(Rejection::TypeNotAllowed { found: jws.header.typ });
+        }
+        // Keys are the registered ones; a header that brings its own is refused, not ignored.
+        if jws.header.has_key_or_encoding {
+            return Err(Rejection::Jose(JoseFault::HeaderParameterRefused));
+        }
+        if jws.algorithm().is_err() {
+            return Err(Rejection::AlgorithmNotAllowed { found: jws.header.alg });
+        }
+        let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
+        Ok(PrivateKeyJwt { jws, unverified_claims, digest: jose::sha256(assertion.as_bytes()) })
+    }
+
+    /// The policy holds the keys of configured clients.
+    pub fn lookups(&self) -> Lookup<'_> {
+        Lookup::Nothing
+    }
+
+    /// Signature first, under the keys of the client that `sub` names.
+    pub fn verify(
+        self,
+        policy: &Policy,
+        now: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        let client = policy.clients.get(self.unverified_claims.sub.as_str()).ok_or(Rejection::UnknownClient)?;
+        trace.passed("client configured", || self.unverified_claims.sub.clone());
+        self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+        trace.passed("signature", || self.jws.header.alg.clone());
+
+        let claims = self.unverified_claims;
+        // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
+        if claims.iss != claims.sub {
+            return Err(Rejection::IssuerIsNotSubject);
+        }
+        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
+        let lifetime = claims.exp - now;
+        if lifetime > LIFETIME_MAX {
+            return Err(Rejection::LifetimeTooLong { seconds: lifetime.0, allowed: LIFETIME_MAX.0 });
+        }
+        trace.passed("times", || format!("valid until {}", claims.exp));
+        judge_audience(claims.aud, policy.issuer.as_str(), &[])?;
+        trace.passed("audience", || policy.issuer.to_string());
+        let jti = claims.jti.filter(|jti| !jti.is_empty()).ok_or(Rejection::JwtIdMissing)?;
+        if jti.len() > JWT_ID_BYTES_MAX {
+            return Err(Rejection::JwtIdTooLong);
+        }
+        let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);
+        Ok(AttestedIdentity {
+            authority: Authority::Configuration,
+            subject: claims.sub.into(),
+            spiffe_id: None,
+            kind: CredentialKind::PrivateKeyJwt,
+            expires: claims.exp,
+            digest: self.digest,
+            jwt_id: Some(jti),
+            single_use: Some(single_use),
+            attested_claims: Default::default(),
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! The client acts for itself. [RFC6749 §4.4]
+
+use super::{Granted, parse_resource, parse_scope};
+use crate::policy::Policy;
+use crate::registration::admit::Placed;
+use crate::registration::metadata;
+use crate::rejection::Rejection;
+use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
+
+/// A client_credentials request.
+#[derive(Debug, Clone, Default)]
+pub struct ClientCredentials {
+    /// `scope`.
+    pub scope: Option<ScopeSet>,
+    /// `resource`. [RFC8707 §2]
+    pub resource: Option<Resource>,
+}
+
+impl ClientCredentials {
+    /// Parses the request.
+    pub fn parse(form: &Form) -> Result<ClientCredentials, Rejection> {
+        Ok(ClientCredentials { scope: parse_scope(form)?, resource: parse_resource(form)? })
+    }
+
+    /// Decides what the token may say.
+    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Granted, Rejection> {
+        let rule = placed.found.rule;
+        let attested = metadata::attested_grant_types(placed.identity)?;
+        let is_attested = attested.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
+        if !is_attested || !rule.grant_types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS) {
+            return Err(Rejection::GrantNotAllowed { rule: rule.name.clone() });
+        }
+        let lifetime = policy.tokens.access_token_lifetime;
+        Ok(Granted {
+            scope: self.scope(placed)?,
+            resource: self.resource(placed, policy)?,
+            lifetime: rule.access_token_lifetime.map_or(lifetime, |shorter| shorter.min(lifetime)),
+        })
+    }
+
+    /// [RFC6749 §3.3] What is asked for, if all of it is allowed; else the rule's default. An attested scope
+    /// lowers the ceiling, never raises it.
+    fn scope(&self, placed: &Placed<'_>) -> Result<ScopeSet, Rejection> {
+        let rule = placed.found.rule;
+        let attested = metadata::attested_scope(placed.identity)?;
+        let lowered = |ceiling: &ScopeSet| match &attested {
+            Some(attested) => ceiling.intersection(attested),
+            None => ceiling.clone(),
+        };
+        let Some(asked) = &self.scope else { return Ok(lowered(&rule.default_scopes)) };
+        let ceiling = lowered(&rule.scopes);
+        match asked.iter().find(|scope| !ceiling.iter().any(|allowed| allowed == *scope)) {
+            None => Ok(asked.clone()),
+            Some(refused) => Err(Rejection::ScopeNotAllowed {
+                rule: rule.name.clone(),
+                refused: refused.as_str().to_owned(),
+            }),
+        }
+    }
+
+    /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
+    fn resource(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Resource, Rejection> {
+        let rule = placed.found.rule;
+        let refused = || Rejection::ResourceNotAllowed { rule: rule.name.clone() };
+        match (&self.resource, rule.resources.first()) {
+            (None, Some(first)) => Ok(first.clone()),
+            (None, None) => Resource::parse(policy.issuer.as_str()).map_err(Rejection::MalformedResource),
+            (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
+            (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
+            (Some(_), _) => Err(refused()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The administrator's will, compiled: what the configuration says, and what was switched since.
+
+use crate::identity::{Authority, CredentialKind};
+use crate::registration::rules::FirstUse;
+use crate::registration::velocity::Rate;
+use crate::registration::{Blocks, Rule, RuleSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use testudo_protocol::Seconds;
+use testudo_protocol::jose::{Algorithm, KeySet};
+use testudo_protocol::oauth::IssuerUrl;
+
+/// What the configuration says. Replaced whole by a reload.
+#[derive(Debug)]
+pub struct Policy {
+    /// Counts reloads; remembered verdicts of an earlier policy are forgotten.
+    pub generation: u64,
+    /// Our issuer identifier.
+    pub issuer: IssuerUrl,
+    /// Trust domains by name.
+    pub trust_domains: HashMap<Box<str>, TrustDomainPolicy>,
+    /// Clients that the configuration names, by `client_id`.
+    pub clients: HashMap<Box<str>, ConfiguredClient>,
+    /// Rules.
+    pub rules: RuleSet,
+    /// How tokens are made.
+    pub tokens: TokenPolicy,
+}
+
+/// A `[[trust_domains]]` entry.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each field is documented in the configuration section it comes from")]
+pub struct TrustDomainPolicy {
+    pub credentials: Vec<CredentialKind>,
+    pub first_use: FirstUse,
+    pub accept_audiences: Vec<String>,
+    pub single_use: bool,
+    pub attested_metadata: Vec<String>,
+    pub registrations: Rate,
+    pub registrations_per_prefix: Option<Rate>,
+    pub velocity_prefix_segments: usize,
+    pub clients_max: Option<u64>,
+}
+
+/// A `[[clients]]` entry: an ordinary client with its own keys.
+#[derive(Debug)]
+pub struct ConfiguredClient {
+    /// Its public keys.
+    pub keys: Arc<KeySet>,
+    /// What it may have, as a rule of its own.
+    pub rule: Rule,
+}
+
+/// The `[tokens]` section.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenPolicy {
+    /// Algorithm of our signing key.
+    pub signing_algorithm: Algorithm,
+    /// Life of an access token.
+    pub access_token_lifetime: Seconds,
+}
+
+/// What administrators switched while the server runs; kept in the store.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// Keys of disabled authorities.
+    pub disabled: HashSet<String>,
+    /// Blocked identities.
+    pub blocks: Blocks,
+}
+
+impl Standing {
+    /// True where the authority may speak.
+    pub fn is_enabled(&self, authority: &Authority) -> bool {
+        self.disabled.is_empty() || !self.disabled.contains(&authority.key())
+    }
+}
+
+impl Policy {
+    /// The trust domain an authority is, where it is one that is configured.
+    pub fn trust_domain(&self, authority: &Authority) -> Option<&TrustDomainPolicy> {
+        match authority {
+            Authority::TrustDomain(name) => self.trust_domains.get(name.as_str()),
+            Authority::Configuration => None,
+        }
+    }
+
+    /// What may happen at a first use, the stricter of authority and rule, with the name of who says so.
+    pub fn first_use(&self, authority: &Authority, rule: &Rule) -> (FirstUse, String) {
+        let of_authority = match self.trust_domain(authority) {
+            Some(domain) => domain.first_use,
+            // A configured client is known by name: its record is made when it first comes.
+            None => FirstUse::On,
+        };
+        match rule.first_use {
+            Some(of_rule) if of_rule < of_authority => (of_rule, format!("rule `{}`", rule.name)),
+            _ => (of_authority, format!("trust domain `{authority}`")),
+        }
+    }
+}

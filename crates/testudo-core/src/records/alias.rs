@@ -1,0 +1,23 @@
+//! A `client_id` that is not the identity itself, and the client that has it. Its insert is what keeps two
+//! identities from sharing one.
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientIdAlias {
+    /// The public identifier.
+    pub client_id: String,
+    /// Key of the client's authority.
+    pub authority: String,
+    /// Subject of the client.
+    pub subject: String,
+}
+
+impl Record for ClientIdAlias {
+    const KIND: Kind = Kind::ClientIdAlias;
+    fn key(&self) -> Vec<u8> {
+        self.client_id.as_bytes().to_vec()
+    }
+}

@@ -1,0 +1,25 @@
+//! An identity, or a pattern of them, that is kept out whether or not it ever registered.
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// A SPIFFE ID, a pattern, or a configured client's id.
+    pub identity: String,
+    /// Why, in the administrator's words.
+    pub reason: Option<String>,
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Record for Block {
+    const KIND: Kind = Kind::Block;
+    fn key(&self) -> Vec<u8> {
+        self.identity.as_bytes().to_vec()
+    }
+}

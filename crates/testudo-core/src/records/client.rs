@@ -1,0 +1,134 @@
+//! A client: what cannot be computed from today's rules.
+
+use super::{Kind, Record};
+use crate::identity::{CredentialKind, Occasion};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::{Seconds, Timestamp};
+
+/// A registered client. Created by `registration::admit` and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Format of this document; see `upgrade` when it grows.
+    pub format: u8,
+    /// Key of the authority that vouches: `spiffe://prod.example` or `configuration`.
+    pub authority: String,
+    /// The identity within the authority; the folded form where instances share a client.
+    pub subject: String,
+    /// Public identifier.
+    pub client_id: String,
+    /// Active or frozen.
+    pub state: ClientState,
+    /// Rule that governed at admission. For information: today's rules decide.
+    pub rule: String,
+    /// Its revision then.
+    pub rule_revision: String,
+    /// Request at which the client was admitted.
+    pub occasion: Occasion,
+    /// Kind of credential shown then.
+    pub first_credential: CredentialKind,
+    /// Kind of credential shown last.
+    pub last_credential: CredentialKind,
+    /// First seen.
+    pub created: Timestamp,
+    /// Last token, to within a minute.
+    pub last_used: Timestamp,
+    /// Unused that long, it is removed.
+    pub idle_lifetime: Option<Seconds>,
+    /// End of its absolute lifetime.
+    pub expires: Option<Timestamp>,
+    /// Lives of this (authority, subject), counted from 1.
+    pub generation: u32,
+    /// The life before this one.
+    pub predecessor: Option<Predecessor>,
+    /// Resolved at admission.
+    pub metadata: ClientMetadata,
+}
+
+/// What a client is called and where it may redirect to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are those of RFC 7591")]
+pub struct ClientMetadata {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uris: Vec<String>,
+    /// Attested ceiling, where the authority states one and is trusted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_types: Option<Vec<String>>,
+}
+
+/// State of a client that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientState {
+    /// As the rule says.
+    Active,
+    /// Refused until thawed.
+    Frozen,
+}
+
+/// The life before this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// When that life began.
+    pub created: Timestamp,
+    /// When it ended.
+    pub removed: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// A client that was: kept for the history, by the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// The client at its end.
+    pub client: Client,
+    /// When.
+    pub removed: Timestamp,
+    /// Why: `deleted`, `idle`, `expired`.
+    pub reason: String,
+    /// Until when it is remembered.
+    pub keep_until: Timestamp,
+}
+
+/// Key of a client and of its history: (authority, subject).
+pub fn client_key(authority_key: &str, subject: &str) -> Vec<u8> {
+    // NUL stands in neither part.
+    [authority_key.as_bytes(), &[0], subject.as_bytes()].concat()
+}
+
+impl Record for Client {
+    const KIND: Kind = Kind::Client;
+    fn key(&self) -> Vec<u8> {
+        client_key(&self.authority, &self.subject)
+    }
+}
+
+impl Record for Removed {
+    const KIND: Kind = Kind::Removed;
+    fn key(&self) -> Vec<u8> {
+        self.client.key()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.keep_until)
+    }
+}
+
+impl Client {
+    /// True where the absolute lifetime is over: it counts as unknown.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|end| now >= end)
+    }
+
+    /// True where it went unused for longer than its idle lifetime.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        self.idle_lifetime.is_some_and(|idle| now >= self.last_used + idle)
+    }
+}

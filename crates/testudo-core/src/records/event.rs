@@ -1,0 +1,141 @@
+//! Audit events. [`registration-design.md` §11]
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// What happened. Fields that do not apply are absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
+pub struct Event {
+    pub id: String,
+    pub time: Timestamp,
+    pub event: EventKind,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub authority: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule_revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub door: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub occasion: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential_jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential_expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub actor: Option<String>,
+    /// Until when it is kept.
+    pub keep_until: Timestamp,
+}
+
+/// The audit vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
+pub enum EventKind {
+    #[serde(rename = "client.registered")]
+    ClientRegistered,
+    #[serde(rename = "client.returned")]
+    ClientReturned,
+    #[serde(rename = "client.would_register")]
+    ClientWouldRegister,
+    #[serde(rename = "client.refused")]
+    ClientRefused,
+    #[serde(rename = "client.frozen")]
+    ClientFrozen,
+    #[serde(rename = "client.thawed")]
+    ClientThawed,
+    #[serde(rename = "client.removed")]
+    ClientRemoved,
+    #[serde(rename = "identity.blocked")]
+    IdentityBlocked,
+    #[serde(rename = "identity.unblocked")]
+    IdentityUnblocked,
+    #[serde(rename = "authority.disabled")]
+    AuthorityDisabled,
+    #[serde(rename = "authority.enabled")]
+    AuthorityEnabled,
+    #[serde(rename = "authority.bundle_updated")]
+    BundleUpdated,
+    #[serde(rename = "authority.bundle_stale")]
+    BundleStale,
+    #[serde(rename = "authority.bundle_rolled_back")]
+    BundleRolledBack,
+    #[serde(rename = "rule.changed")]
+    RulesChanged,
+    #[serde(rename = "velocity.limited")]
+    VelocityLimited,
+    #[serde(rename = "quota.reached")]
+    QuotaReached,
+    #[serde(rename = "key.created")]
+    KeyCreated,
+}
+
+impl EventKind {
+    /// The name in the vocabulary.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl Event {
+    /// An event with nothing but its time and kind.
+    pub fn new(id: String, time: Timestamp, event: EventKind, keep_until: Timestamp) -> Event {
+        Event {
+            id,
+            time,
+            event,
+            keep_until,
+            request_id: None,
+            authority: None,
+            identity: None,
+            instance: None,
+            client_id: None,
+            rule: None,
+            rule_revision: None,
+            door: None,
+            occasion: None,
+            credential_digest: None,
+            credential_jti: None,
+            credential_expires: None,
+            scope: None,
+            resource: None,
+            reason: None,
+            detail: None,
+            count: None,
+            actor: None,
+        }
+    }
+}
+
+impl Record for Event {
+    const KIND: Kind = Kind::Event;
+    fn key(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.keep_until)
+    }
+}

@@ -1,0 +1,31 @@
+//! The mark that a single-use credential leaves.
+
+use super::{Kind, Record};
+use crate::identity::SingleUse;
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// See the module. Its insert fails where the credential was used before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    key: [u8; 32],
+    /// [RFC7523 §3 (7)] Kept past `exp` by the leeway, or a late replay would find the shelf empty.
+    pub keep_until: Timestamp,
+}
+
+impl Replay {
+    /// The mark of a credential.
+    pub fn of(single_use: &SingleUse) -> Replay {
+        Replay { key: single_use.key, keep_until: single_use.keep_until }
+    }
+}
+
+impl Record for Replay {
+    const KIND: Kind = Kind::Replay;
+    fn key(&self) -> Vec<u8> {
+        self.key.to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.keep_until)
+    }
+}

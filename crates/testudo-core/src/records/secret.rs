@@ -1,0 +1,41 @@
+//! Secrets of the server, always wrapped by the key-encryption key before they get here.
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSigningKey {
+    /// Key id.
+    pub kid: String,
+    /// Algorithm name.
+    pub algorithm: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The wrapped key.
+    pub wrapped: String,
+}
+
+impl Record for StoredSigningKey {
+    const KIND: Kind = Kind::SigningKey;
+    fn key(&self) -> Vec<u8> {
+        self.kid.as_bytes().to_vec()
+    }
+}
+
+/// A secret that all nodes share, such as the key of opaque client ids.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSecret {
+    /// What it is for.
+    pub purpose: String,
+    /// The wrapped secret.
+    pub wrapped: String,
+}
+
+impl Record for ServerSecret {
+    const KIND: Kind = Kind::ServerSecret;
+    fn key(&self) -> Vec<u8> {
+        self.purpose.as_bytes().to_vec()
+    }
+}

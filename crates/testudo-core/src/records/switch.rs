@@ -1,0 +1,23 @@
+//! An authority that an administrator switched off without touching the configuration.
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// Present: the authority is disabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Key of the authority.
+    pub authority: String,
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Record for Switch {
+    const KIND: Kind = Kind::Switch;
+    fn key(&self) -> Vec<u8> {
+        self.authority.as_bytes().to_vec()
+    }
+}

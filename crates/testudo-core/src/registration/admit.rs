@@ -1,0 +1,389 @@
+//! Admission: the ordered list of what an identity must pass to be, or to become, a client.
+//!
+//! Invariant: clients are created by [`admit`] and nowhere else. Steps 1 to 4 ([`place`]) need no record; with
+//! their answer the server loads the client, and [`admit`] goes on with 5 to 11. Each step is one function.
+//!
+//! | # | step | refusal |
+//! |---|---|---|
+//! | 1 | [`authority_is_enabled`] | `AuthorityDisabled` |
+//! | 2 | [`identity_is_not_blocked`] | `IdentityBlocked` |
+//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `RuleDisabled` |
+//! | 4 | [`credential_is_accepted`] | `CredentialNotAccepted` |
+//! | 5 | [`client_id_agrees`] | `ClientIdMismatch` |
+//! | 6 | [`is_not_frozen`]; past its lifetime counts as unknown | `ClientFrozen` |
+//! | 7 | unknown: first use is on | `FirstUseOff`, `FirstUseObserved` |
+//! | 8 | metadata resolves (`metadata::resolve`) | `AttestedClaimMalformed` |
+//! | 9 | the request is allowed (`GrantRequest::judge`) | `invalid_scope`, `invalid_target`, `unauthorized_client` |
+//! | 10 | unknown: velocity has room ([`limits`]); the quota is judged by the store | `TooFast`, `TooManyClients` |
+//! | 11 | unknown: the record is written with the reply, must be absent ([`register`]) | lost race: decided again |
+
+use super::client_id::{ClientName, OpaqueKey, name_client};
+use super::metadata;
+use super::rules::{FirstUse, Match};
+use super::velocity::{Limit, Rate};
+use crate::Entropy;
+use crate::grants::{GrantRequest, Granted};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+use crate::policy::{Policy, Standing};
+use crate::records::{
+    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Predecessor, Removed, Replay,
+    Versioned, client_key, clients_of_authority, clients_of_rule,
+};
+use crate::registration::lifecycle::HISTORY_RETENTION;
+use crate::rejection::Rejection;
+use crate::trace::Trace;
+use testudo_protocol::Timestamp;
+
+/// An identity with the rule that governs it and the name of its client.
+#[derive(Debug, Clone)]
+pub struct Placed<'a> {
+    /// The identity.
+    pub identity: &'a AttestedIdentity,
+    /// Its rule.
+    pub found: Match<'a>,
+    /// Its client, whether or not that exists yet.
+    pub name: ClientName,
+}
+
+impl Placed<'_> {
+    /// Key of the client's record and of its history.
+    pub fn client_key(&self) -> Vec<u8> {
+        client_key(&self.identity.authority.key(), &self.name.subject)
+    }
+}
+
+/// What the store knows of a client.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The client.
+    pub client: Option<Versioned<Client>>,
+    /// Its earlier life.
+    pub removed: Option<Versioned<Removed>>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// At which request.
+    pub occasion: Occasion,
+    /// `client_id` as sent.
+    pub client_id: Option<&'a str>,
+    /// The grant.
+    pub grant: &'a GrantRequest,
+    /// For events.
+    pub request_id: &'a str,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub enum Admission {
+    /// The client exists and may have this.
+    Known(Granted, Batch),
+    /// The client is made by writing this batch, and may have this.
+    New(Box<NewClient>),
+    /// First use is only observed: the event says what would have happened; the request is refused.
+    Observed(Box<Event>, Rejection),
+}
+
+/// A client about to be written.
+#[derive(Debug)]
+pub struct NewClient {
+    /// The record.
+    pub client: Client,
+    /// What it may have.
+    pub granted: Granted,
+    /// What to write.
+    pub batch: Batch,
+    /// What was taken from the velocity buckets, to be given back if nothing is written.
+    pub limits: Vec<Limit>,
+}
+
+/// Steps 1 to 4: no record is needed, nothing is loaded for whom they refuse.
+pub fn place<'a>(
+    identity: &'a AttestedIdentity,
+    occasion: Occasion,
+    policy: &'a Policy,
+    standing: &Standing,
+    opaque_key: &OpaqueKey,
+    trace: &mut Trace,
+) -> Result<Placed<'a>, Rejection> {
+    authority_is_enabled(&identity.authority, standing)?;
+    trace.passed("authority enabled", || identity.authority.to_string());
+    identity_is_not_blocked(identity, standing)?;
+    trace.passed("identity not blocked", || identity.subject.to_string());
+    let found = governing_rule(identity, occasion, policy)?;
+    trace.passed("a rule governs", || {
+        let captures: Vec<String> = found.captures.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("rule `{}` {}", found.rule.name, captures.join(" ")).trim_end().to_owned()
+    });
+    credential_is_accepted(identity, policy)?;
+    trace.passed("credential accepted", || identity.kind.to_string());
+    let name = name_client(identity, &found, opaque_key);
+    Ok(Placed { identity, found, name })
+}
+
+/// Steps 5 to 11. `room` takes one registration from every limit it is shown, or refuses.
+pub fn admit(
+    placed: &Placed<'_>,
+    known: &Known,
+    asking: Asking<'_>,
+    policy: &Policy,
+    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
+    (entropy, now): (&Entropy, Timestamp),
+    trace: &mut Trace,
+) -> Result<Admission, Rejection> {
+    let alive = known.client.as_ref().filter(|client| !client.record.is_expired(now));
+    let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
+    client_id_agrees(asking.client_id, client_id)?;
+    trace.passed("client_id agrees", || format!("client `{client_id}`"));
+    if let Some(client) = alive {
+        is_not_frozen(&client.record)?;
+        trace.passed("client known", || format!("first seen {}", client.record.created));
+        let granted = asking.grant.judge(placed, policy)?;
+        trace.passed("request allowed", || granted.to_string());
+        return Ok(Admission::Known(granted, single_use(placed.identity)));
+    }
+    let (first_use, by) = policy.first_use(&placed.identity.authority, placed.found.rule);
+    if first_use == FirstUse::Off {
+        return Err(Rejection::FirstUseOff { by });
+    }
+    let outcome = metadata::resolve(placed.identity, &placed.found).and_then(|metadata| {
+        trace.passed("metadata resolves", || metadata.client_name.clone().unwrap_or_default());
+        let granted = asking.grant.judge(placed, policy)?;
+        trace.passed("request allowed", || granted.to_string());
+        Ok((metadata, granted))
+    });
+    if first_use == FirstUse::Observe {
+        let event = would_register(placed, asking, &outcome, entropy, now);
+        return Ok(Admission::Observed(Box::new(event), Rejection::FirstUseObserved { by }));
+    }
+    trace.passed("first use is on", || by);
+    let (metadata, granted) = outcome?;
+    let limits = limits(placed, policy);
+    room(&limits)?;
+    trace.passed("velocity has room", || format!("{} limits", limits.len()));
+    let new = register(placed, known, asking, metadata, granted, limits, (policy, entropy, now));
+    Ok(Admission::New(Box::new(new)))
+}
+
+/// Step 1.
+fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<(), Rejection> {
+    if standing.is_enabled(authority) {
+        return Ok(());
+    }
+    Err(Rejection::AuthorityDisabled { name: authority.name().to_owned() })
+}
+
+/// Step 2.
+fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> Result<(), Rejection> {
+    match standing.blocks.blocking(identity) {
+        None => Ok(()),
+        Some(by) => Err(Rejection::IdentityBlocked { by: by.to_owned() }),
+    }
+}
+
+/// Step 3. A configured client brings its own rule; everyone else is matched.
+fn governing_rule<'a>(
+    identity: &AttestedIdentity,
+    occasion: Occasion,
+    policy: &'a Policy,
+) -> Result<Match<'a>, Rejection> {
+    match &identity.authority {
+        Authority::TrustDomain(_) => policy.rules.governing(identity, occasion),
+        Authority::Configuration => {
+            let client = policy.clients.get(&identity.subject).ok_or(Rejection::NoRule)?;
+            Ok(Match { rule: &client.rule, captures: Default::default() })
+        }
+    }
+}
+
+/// Step 4, the authority's half; a rule that wants other credentials does not match in step 3.
+fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Result<(), Rejection> {
+    let is_accepted = match policy.trust_domain(&identity.authority) {
+        Some(domain) => domain.credentials.contains(&identity.kind),
+        None => identity.kind == CredentialKind::PrivateKeyJwt,
+    };
+    if is_accepted {
+        return Ok(());
+    }
+    let by = format!("trust domain `{}`", identity.authority);
+    Err(Rejection::CredentialNotAccepted { kind: identity.kind, by })
+}
+
+/// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.
+fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
+    if sent.is_none_or(|sent| sent == expected) {
+        return Ok(());
+    }
+    Err(Rejection::ClientIdMismatch { expected: expected.to_owned() })
+}
+
+/// Step 6.
+fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
+    match client.state {
+        ClientState::Active => Ok(()),
+        ClientState::Frozen => Err(Rejection::ClientFrozen),
+    }
+}
+
+/// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
+fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
+    let mut limits = Vec::with_capacity(3);
+    let authority = &placed.identity.authority;
+    if let Some(domain) = policy.trust_domain(authority) {
+        limits.push(Limit {
+            bucket: format!("authority/{authority}"),
+            shown_as: format!("trust domain `{authority}`"),
+            rate: domain.registrations,
+        });
+        if let (Some(rate), Some(id)) = (domain.registrations_per_prefix, &placed.identity.spiffe_id) {
+            let prefix: String =
+                id.segments().take(domain.velocity_prefix_segments).map(|segment| format!("/{segment}")).collect();
+            limits.push(Limit {
+                bucket: format!("prefix/{authority}{prefix}"),
+                shown_as: format!("prefix `{prefix}` of trust domain `{authority}`"),
+                rate,
+            });
+        }
+    }
+    let rule = placed.found.rule;
+    if let Some(per_minute) = rule.registrations_per_minute {
+        limits.push(Limit {
+            bucket: format!("rule/{}", rule.name),
+            shown_as: format!("rule `{}`", rule.name),
+            rate: Rate::new(per_minute, rule.registrations_burst),
+        });
+    }
+    limits
+}
+
+/// Step 11: everything that one first use writes, in one batch: all of it or nothing.
+fn register(
+    placed: &Placed<'_>,
+    known: &Known,
+    asking: Asking<'_>,
+    metadata: ClientMetadata,
+    granted: Granted,
+    limits: Vec<Limit>,
+    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
+) -> NewClient {
+    let rule = placed.found.rule;
+    let mut batch = single_use(placed.identity);
+    let earlier = match (&known.client, &known.removed) {
+        // A client past its absolute lifetime ends here.
+        (Some(expired), _) => {
+            batch.delete(&expired.record, expired.version);
+            batch.add(clients_of_authority(&expired.record.authority), -1, None);
+            batch.add(clients_of_rule(&expired.record.rule), -1, None);
+            Some((expired.record.generation, expired.record.created, expired.record.expires.unwrap_or(now), "expired"))
+        }
+        (None, Some(removed)) => Some((
+            removed.record.client.generation,
+            removed.record.client.created,
+            removed.record.removed,
+            removed.record.reason.as_str(),
+        )),
+        (None, None) => None,
+    };
+    let client = Client {
+        format: 1,
+        authority: placed.identity.authority.key(),
+        subject: placed.name.subject.to_string(),
+        client_id: placed.name.client_id.to_string(),
+        state: ClientState::Active,
+        rule: rule.name.clone(),
+        rule_revision: rule.revision.clone(),
+        occasion: asking.occasion,
+        first_credential: placed.identity.kind,
+        last_credential: placed.identity.kind,
+        created: now,
+        last_used: now,
+        idle_lifetime: rule.client_idle_lifetime,
+        expires: rule.client_lifetime.map(|lifetime| now + lifetime),
+        generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
+        predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
+            created,
+            removed,
+            reason: reason.to_owned(),
+        }),
+        metadata,
+    };
+    batch.insert(&client);
+    let alias_stands = known.client.as_ref().is_some_and(|old| old.record.client_id == client.client_id);
+    if client.client_id != client.subject && !alias_stands {
+        batch.insert(&ClientIdAlias {
+            client_id: client.client_id.clone(),
+            authority: client.authority.clone(),
+            subject: client.subject.clone(),
+        });
+    }
+    let authority_max = policy.trust_domain(&placed.identity.authority).and_then(|domain| domain.clients_max);
+    batch.add(clients_of_authority(&client.authority), 1, authority_max);
+    batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
+    let kind = if earlier.is_some() { EventKind::ClientReturned } else { EventKind::ClientRegistered };
+    let mut event = event_about(placed, asking, kind, entropy, now);
+    event.scope = Some(granted.scope.to_string());
+    event.resource = Some(granted.resource.to_string());
+    batch.insert(&event);
+    NewClient { client, granted, batch, limits }
+}
+
+/// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
+fn single_use(identity: &AttestedIdentity) -> Batch {
+    let mut batch = Batch::default();
+    if let Some(single_use) = &identity.single_use {
+        batch.insert(&Replay::of(single_use));
+    }
+    batch
+}
+
+fn would_register(
+    placed: &Placed<'_>,
+    asking: Asking<'_>,
+    outcome: &Result<(ClientMetadata, Granted), Rejection>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Event {
+    let mut event = event_about(placed, asking, EventKind::ClientWouldRegister, entropy, now);
+    match outcome {
+        Ok((metadata, granted)) => {
+            event.scope = Some(granted.scope.to_string());
+            event.resource = Some(granted.resource.to_string());
+            event.detail = serde_json::to_string(metadata).ok();
+        }
+        Err(rejection) => {
+            event.reason = Some(rejection.name().to_owned());
+            event.detail = Some(rejection.to_string());
+        }
+    }
+    event
+}
+
+/// An event with everything that is known about who asked.
+pub fn event_about(
+    placed: &Placed<'_>,
+    asking: Asking<'_>,
+    kind: EventKind,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Event {
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
+    describe_identity(&mut event, placed.identity);
+    event.request_id = Some(asking.request_id.to_owned());
+    event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
+    event.client_id = Some(placed.name.client_id.to_string());
+    event.rule = Some(placed.found.rule.name.clone());
+    event.rule_revision = Some(placed.found.rule.revision.clone());
+    event.occasion = Some("token".to_owned());
+    event
+}
+
+/// Fills in the fields of an event that come from the credential.
+pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
+    event.authority = Some(identity.authority.key());
+    event.identity = Some(identity.subject.to_string());
+    event.door = Some(identity.kind.name().to_owned());
+    event.credential_digest = Some(identity.digest.iter().map(|byte| format!("{byte:02x}")).collect());
+    event.credential_jti = identity.jwt_id.clone();
+    event.credential_expires = Some(identity.expires);
+}

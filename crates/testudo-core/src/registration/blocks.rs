@@ -1,0 +1,56 @@
+//! Identities that are kept out, exactly or by pattern. A property of an identity, not of a client: it is there
+//! before the first use and after a removal.
+
+use super::rules::Pattern;
+use crate::identity::AttestedIdentity;
+use crate::records::Block;
+use std::collections::HashSet;
+
+/// Patterns at most; each costs a look per request.
+pub const BLOCK_PATTERNS_MAX: usize = 1_000;
+
+/// All blocks, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    exact: HashSet<Box<str>>,
+    patterns: Vec<Pattern>,
+}
+
+impl Blocks {
+    /// Compiles blocks; the text of a block is a pattern where it has `*` or `{`.
+    pub fn new<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> Blocks {
+        let mut compiled = Blocks::default();
+        for block in blocks {
+            match pattern(&block.identity) {
+                Some(Ok(pattern)) => compiled.patterns.push(pattern),
+                // Judged when the block was made; a text that no longer compiles blocks itself.
+                Some(Err(_)) | None => {
+                    compiled.exact.insert(block.identity.as_str().into());
+                }
+            }
+        }
+        compiled
+    }
+
+    /// The block that keeps `identity` out, by its text.
+    pub fn blocking(&self, identity: &AttestedIdentity) -> Option<&str> {
+        if self.exact.is_empty() && self.patterns.is_empty() {
+            return None;
+        }
+        if let Some(exact) = self.exact.get(&identity.subject) {
+            return Some(exact);
+        }
+        let id = identity.spiffe_id.as_ref()?;
+        self.patterns.iter().find(|pattern| pattern.matches_id(id)).map(Pattern::as_str)
+    }
+
+    /// Number of patterns.
+    pub fn pattern_count(&self) -> usize {
+        self.patterns.len()
+    }
+}
+
+/// The pattern that `text` is, if it is meant as one; an error where it is meant as one and is none.
+pub fn pattern(text: &str) -> Option<Result<Pattern, super::rules::PatternFault>> {
+    text.contains(['*', '{']).then(|| Pattern::parse(text))
+}

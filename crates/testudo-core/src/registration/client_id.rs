@@ -1,0 +1,177 @@
+//! How a client's id is made from its identity. [`registration-design.md` §3]
+
+use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::registration::rules::{Captures, GrainOfClient, Match};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use testudo_protocol::oauth::is_vschar;
+
+/// A rule's `client_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientIdTemplate {
+    /// The identity itself; folded instances share the prefix and `/*`, a form that no SPIFFE ID can have.
+    Identity,
+    /// 128 bits of an HMAC over authority and subject: the same on every node without a look-up.
+    Opaque,
+    /// Literals and captures.
+    Template(Vec<Piece>),
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Copied.
+    Literal(String),
+    /// Replaced by a captured segment.
+    Capture(String),
+}
+
+/// The key of the opaque form. Wiped by whoever made it; has no `Debug`.
+pub struct OpaqueKey(hmac::Key);
+
+impl OpaqueKey {
+    /// From 32 random bytes that every node shares.
+    pub fn new(secret: &[u8; 32]) -> OpaqueKey {
+        OpaqueKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The parts are length-prefixed, so that no two lists of parts are one text.
+    fn derive(&self, parts: &[&str]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let tag = context.sign();
+        URL_SAFE_NO_PAD.encode(tag.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]))
+    }
+}
+
+/// The client that an identity is, under the rule that governs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientName {
+    /// Public identifier.
+    pub client_id: Box<str>,
+    /// The subject under which the record is kept: the identity, or the folded form.
+    pub subject: Box<str>,
+    /// The running copy, where the rule folds several into one client.
+    pub folded_instance: Option<Box<str>>,
+}
+
+impl ClientIdTemplate {
+    /// Parses a rule's `client_id`; `captures` are the names that may be used.
+    pub fn parse(text: &str, captures: &[&str]) -> Result<ClientIdTemplate, String> {
+        match text {
+            "identity" => return Ok(ClientIdTemplate::Identity),
+            "opaque" => return Ok(ClientIdTemplate::Opaque),
+            _ => {}
+        }
+        let pieces = pieces(text)?;
+        for piece in &pieces {
+            if let Piece::Capture(name) = piece
+                && !captures.contains(&name.as_str())
+            {
+                return Err(format!("{text:?} uses {{{name}}}, which not every pattern of the rule captures"));
+            }
+        }
+        if !pieces.iter().any(|piece| matches!(piece, Piece::Capture(_))) {
+            return Err(format!("{text:?} is neither \"identity\" nor \"opaque\", and as a template it captures nothing: every identity would get the same id"));
+        }
+        if text.starts_with("spiffe://") || text.starts_with("https://") || text.starts_with('{') {
+            // SPIFFE IDs belong to the identity form, https URLs to metadata documents; a leading capture could
+            // become either.
+            return Err(format!("{text:?} must begin with a literal other than spiffe:// and https://"));
+        }
+        if !is_vschar(text) {
+            return Err(format!("{text:?} has characters that a client_id cannot have"));
+        }
+        Ok(ClientIdTemplate::Template(pieces))
+    }
+}
+
+/// Splits `a-{b}-c` into its pieces.
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((literal, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal.to_owned()));
+        }
+        pieces.push(Piece::Capture(name.to_owned()));
+        rest = after;
+    }
+    if rest.contains('}') {
+        return Err(format!("{text:?} has a }} without {{"));
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Literal(rest.to_owned()));
+    }
+    Ok(pieces)
+}
+
+/// Inserts captures into pieces, as they are.
+pub(super) fn fill(pieces: &[Piece], captures: &Captures) -> String {
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Literal(text) => text.as_str(),
+            Piece::Capture(name) => captures.get(name).unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// Names the client of `identity` under `found`.
+pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueKey) -> ClientName {
+    if identity.kind == CredentialKind::PrivateKeyJwt {
+        // A configured client has the id it was configured with.
+        return ClientName {
+            client_id: identity.subject.clone(),
+            subject: identity.subject.clone(),
+            folded_instance: None,
+        };
+    }
+    let instance = found.captures.get("instance");
+    let (subject, folded_instance): (Box<str>, _) = match (found.rule.client, instance) {
+        (GrainOfClient::Workload, Some(instance)) => {
+            let prefix = identity.subject.strip_suffix(instance).unwrap_or(&identity.subject);
+            (format!("{prefix}*").into(), Some(instance.into()))
+        }
+        (GrainOfClient::Workload | GrainOfClient::Instance, _) => (identity.subject.clone(), None),
+    };
+    let client_id: Box<str> = match &found.rule.client_id {
+        ClientIdTemplate::Identity => subject.clone(),
+        ClientIdTemplate::Opaque => key.derive(&[&identity.authority.key(), &subject]).into(),
+        ClientIdTemplate::Template(pieces) => {
+            let mut id = fill(pieces, &found.captures);
+            id.truncate(IDENTIFIER_BYTES_MAX);
+            id.into()
+        }
+    };
+    ClientName { client_id, subject, folded_instance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rf_09_opaque_ids_are_22_characters_and_differ_by_part_boundaries() {
+        let key = OpaqueKey::new(&[7; 32]);
+        let id = key.derive(&["spiffe://a.example", "spiffe://a.example/x"]);
+        assert_eq!(id.len(), 22);
+        assert_eq!(id, OpaqueKey::new(&[7; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"]));
+        assert_ne!(id, OpaqueKey::new(&[8; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"]));
+        assert_ne!(key.derive(&["ab", "c"]), key.derive(&["a", "bc"]));
+    }
+
+    #[test]
+    fn templates_that_cannot_be_client_ids() {
+        for bad in ["fixed", "{x}", "spiffe://a/{x}", "https://a/{x}", "a-{y}", "a-{x", "a-x}", "caf\u{e9}-{x}"] {
+            assert!(ClientIdTemplate::parse(bad, &["x"]).is_err(), "{bad}");
+        }
+        assert!(ClientIdTemplate::parse("workload-{x}", &["x"]).is_ok());
+    }
+}

@@ -1,0 +1,85 @@
+//! What happens to a client after it exists: freeze, thaw, removal. [`registration-design.md` §8]
+
+use crate::Entropy;
+use crate::records::{
+    Batch, Client, ClientIdAlias, ClientState, Event, EventKind, Removed, Versioned, clients_of_authority,
+    clients_of_rule,
+};
+use testudo_protocol::{Seconds, Timestamp};
+
+/// How long a removed client and events about clients are remembered.
+pub const HISTORY_RETENTION: Seconds = Seconds(400 * 86_400);
+
+/// Who did it, and why.
+#[derive(Debug, Clone)]
+pub struct Actor<'a> {
+    /// An administrator, or `sweep`.
+    pub name: &'a str,
+    /// Becomes the event's reason.
+    pub reason: &'a str,
+}
+
+/// Freezes or thaws; nothing where the client is in that state already.
+pub fn set_state(
+    client: &Versioned<Client>,
+    state: ClientState,
+    actor: &Actor<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Batch {
+    let mut batch = Batch::default();
+    if client.record.state == state {
+        return batch;
+    }
+    let changed = Client { state, ..client.record.clone() };
+    batch.replace(&changed, client.version);
+    let kind = match state {
+        ClientState::Active => EventKind::ClientThawed,
+        ClientState::Frozen => EventKind::ClientFrozen,
+    };
+    batch.insert(&event_about(&changed, kind, actor, entropy, now));
+    batch
+}
+
+/// Removes a client at the version that was looked at: one that woke up meanwhile stays. `history` is the
+/// record of an earlier life, which the new one replaces; `alias` its public identifier where that is not the
+/// identity.
+pub fn remove(
+    client: &Versioned<Client>,
+    history: Option<&Versioned<Removed>>,
+    alias: Option<&Versioned<ClientIdAlias>>,
+    actor: &Actor<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Batch {
+    let mut batch = Batch::default();
+    batch.delete(&client.record, client.version);
+    let removed = Removed {
+        client: client.record.clone(),
+        removed: now,
+        reason: actor.reason.to_owned(),
+        keep_until: now + HISTORY_RETENTION,
+    };
+    match history {
+        Some(earlier) => batch.replace(&removed, earlier.version),
+        None => batch.insert(&removed),
+    }
+    if let Some(alias) = alias {
+        batch.delete(&alias.record, alias.version);
+    }
+    batch.add(clients_of_authority(&client.record.authority), -1, None);
+    batch.add(clients_of_rule(&client.record.rule), -1, None);
+    batch.insert(&event_about(&client.record, EventKind::ClientRemoved, actor, entropy, now));
+    batch
+}
+
+fn event_about(client: &Client, kind: EventKind, actor: &Actor<'_>, entropy: &Entropy, now: Timestamp) -> Event {
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
+    event.authority = Some(client.authority.clone());
+    event.identity = Some(client.subject.clone());
+    event.client_id = Some(client.client_id.clone());
+    event.rule = Some(client.rule.clone());
+    event.reason = Some(actor.reason.to_owned());
+    event.actor = Some(actor.name.to_owned());
+    event
+}

@@ -1,0 +1,15 @@
+//! The registration core: how every door ends in the same place, a client that a rule governs.
+
+pub mod admit;
+pub mod blocks;
+pub mod client_id;
+pub mod lifecycle;
+pub mod metadata;
+pub mod redirect_uris;
+pub mod rules;
+pub mod velocity;
+
+pub use admit::{Admission, Asking, admit};
+pub use blocks::Blocks;
+pub use rules::{Match, Rule, RuleSet, RuleSpec};
+pub use velocity::Buckets;

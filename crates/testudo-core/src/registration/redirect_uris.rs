@@ -1,0 +1,234 @@
+//! Redirect URIs derived from an identity. [`registration-design.md` §6]
+//!
+//! A capture fills a whole host label, a whole path segment, or a query value, and nothing else. The result is
+//! parsed again and must have the template's scheme, port and literal labels: a crafted path segment cannot
+//! move the host.
+
+use super::rules::Captures;
+use url::Url;
+
+/// A redirect URI with captures in it, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectTemplate {
+    text: String,
+    scheme: String,
+    labels: Vec<Slot>,
+    port: Option<u16>,
+    segments: Vec<Slot>,
+    query: Vec<(String, Slot)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Slot {
+    Literal(String),
+    Capture(String),
+}
+
+impl RedirectTemplate {
+    /// Parses a template; `captures` are the names that may be used.
+    pub fn parse(text: &str, captures: &[&str]) -> Result<RedirectTemplate, String> {
+        let (scheme, rest) = text.split_once("://").ok_or("is not an absolute URL")?;
+        if text.contains('#') {
+            return Err("has a fragment".into());
+        }
+        let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        if authority.contains('@') {
+            return Err("has user information".into());
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| "has a port that is no number")?)),
+            None => (authority, None),
+        };
+        let is_loopback = matches!(host, "127.0.0.1" | "localhost");
+        if scheme != "https" && !(scheme == "http" && is_loopback) {
+            return Err("must use https (http only on loopback)".into());
+        }
+        let slot = |part: &str| slot(part, captures);
+        let labels: Vec<Slot> = host.split('.').map(slot).collect::<Result<_, _>>()?;
+        if labels.iter().rev().take(2).any(|label| matches!(label, Slot::Capture(_))) && !is_loopback {
+            return Err("must end in two literal host labels".into());
+        }
+        let segments = path.split('/').map(slot).collect::<Result<_, _>>()?;
+        let mut pairs = Vec::new();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if name.contains(['{', '}']) {
+                return Err("has a capture in the name of a query parameter".into());
+            }
+            pairs.push((name.to_owned(), slot(value)?));
+        }
+        let template = RedirectTemplate {
+            text: text.to_owned(),
+            scheme: scheme.to_owned(),
+            labels,
+            port,
+            segments,
+            query: pairs,
+        };
+        // The literal parts must make a URL: derive once with a harmless value.
+        template.fill(|_| Some("x")).map_err(|_| "is not a URL")?;
+        Ok(template)
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The redirect URI of an identity, or why there is none.
+    pub fn derive(&self, captures: &Captures) -> Result<String, &'static str> {
+        self.fill(|name| captures.get(name))
+    }
+
+    fn fill<'c>(&self, value: impl Fn(&str) -> Option<&'c str>) -> Result<String, &'static str> {
+        let capture = |name: &str| value(name).ok_or("a capture is missing");
+        let mut host = Vec::with_capacity(self.labels.len());
+        for label in &self.labels {
+            host.push(match label {
+                Slot::Literal(text) => text.as_str(),
+                Slot::Capture(name) => dns_label(capture(name)?)?,
+            });
+        }
+        let host = host.join(".");
+        let mut uri = format!("{}://{host}", self.scheme);
+        if let Some(port) = self.port {
+            uri.push_str(&format!(":{port}"));
+        }
+        for segment in &self.segments {
+            uri.push('/');
+            match segment {
+                Slot::Literal(text) => uri.push_str(text),
+                Slot::Capture(name) => uri.push_str(&path_segment(capture(name)?)?),
+            }
+        }
+        for (position, (name, value)) in self.query.iter().enumerate() {
+            uri.push(if position == 0 { '?' } else { '&' });
+            uri.push_str(name);
+            uri.push('=');
+            match value {
+                Slot::Literal(text) => uri.push_str(text),
+                Slot::Capture(name) => uri.push_str(&percent_encode(capture(name)?)),
+            }
+        }
+        // Read the result as a browser will: nothing may have moved.
+        let parsed = Url::parse(&uri).map_err(|_| "the result is not a URL")?;
+        if parsed.host_str() != Some(host.as_str()) || parsed.scheme() != self.scheme || parsed.as_str() != uri {
+            return Err("the result is read differently from how it is written");
+        }
+        Ok(uri)
+    }
+}
+
+fn slot(part: &str, captures: &[&str]) -> Result<Slot, String> {
+    match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Some(name) if captures.contains(&name) => Ok(Slot::Capture(name.to_owned())),
+        Some(name) => Err(format!("uses {{{name}}}, which not every pattern of the rule captures")),
+        None if part.contains(['{', '}']) => {
+            Err("has a capture that is not a whole host label, path segment or query value".into())
+        }
+        None => Ok(Slot::Literal(part.to_owned())),
+    }
+}
+
+/// Letters, digits and inner hyphens, lower case, 1 to 63: what can stand in a host without surprises.
+fn dns_label(value: &str) -> Result<&str, &'static str> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = (1..=63).contains(&value.len())
+        && value.bytes().all(legal)
+        && !value.starts_with('-')
+        && !value.ends_with('-')
+        // All digits could make the host an IPv4 address; `xn--` could make it look like another name.
+        && !value.bytes().all(|byte| byte.is_ascii_digit())
+        && !value.starts_with("xn--");
+    if is_label { Ok(value) } else { Err("a captured value is not a DNS label") }
+}
+
+fn path_segment(value: &str) -> Result<String, &'static str> {
+    if value.is_empty() || value == "." || value == ".." {
+        return Err("a captured value is empty or a dot segment");
+    }
+    Ok(percent_encode(value))
+}
+
+fn percent_encode(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(byte as char);
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registration::rules::Pattern;
+    use proptest::prelude::*;
+
+    const TEMPLATE: &str = "https://{service}.{namespace}.apps.example/cb";
+    const NAMES: [&str; 2] = ["namespace", "service"];
+
+    fn derive(service: &str) -> Result<String, &'static str> {
+        let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
+        let captures = pattern.matches("a.example", &format!("/ns/pay/sa/{service}")).unwrap();
+        RedirectTemplate::parse(TEMPLATE, &NAMES).unwrap().derive(&captures)
+    }
+
+    #[test]
+    fn derives_from_labels() {
+        assert_eq!(derive("api").unwrap(), "https://api.pay.apps.example/cb");
+    }
+
+    #[test]
+    fn rf_90_crafted_segments_yield_no_redirect_uri() {
+        for crafted in ["evil.com%2f", "..", "-x", "x-", "x.y", "123", "A", "xn--e1afmkfd", "a_b", &"a".repeat(64)] {
+            assert!(derive(crafted).is_err(), "{crafted}");
+        }
+    }
+
+    #[test]
+    fn templates_that_are_refused() {
+        for bad in [
+            "api.example/cb",
+            "http://{service}.apps.example/cb",
+            "https://{service}/cb",
+            "https://x.{service}/cb",
+            "https://a-{service}.apps.example/cb",
+            "https://{other}.apps.example/cb",
+            "https://u@{service}.apps.example/cb",
+            "https://{service}.apps.example/cb#x",
+            "https://{service}.apps.example/x{service}",
+            "https://{service}.apps.example/cb?{service}=1",
+        ] {
+            assert!(RedirectTemplate::parse(bad, &NAMES).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn host_always_ends_in_the_literal_labels(service in "\\PC{0,70}") {
+            let template = RedirectTemplate::parse(TEMPLATE, &NAMES).unwrap();
+            if let Ok(uri) = template.fill(|name| Some(if name == "service" { &service } else { "pay" })) {
+                let parsed = Url::parse(&uri).unwrap();
+                prop_assert!(parsed.host_str().unwrap().ends_with(".pay.apps.example"));
+                prop_assert_eq!(parsed.path(), "/cb");
+                prop_assert_eq!(parsed.scheme(), "https");
+            }
+        }
+
+        #[test]
+        fn path_captures_stay_in_their_segment(value in "\\PC{1,40}") {
+            let template = RedirectTemplate::parse("https://apps.example/{service}/cb", &NAMES).unwrap();
+            if let Ok(uri) = template.fill(|_| Some(&value)) {
+                let parsed = Url::parse(&uri).unwrap();
+                prop_assert_eq!(parsed.host_str(), Some("apps.example"));
+                prop_assert_eq!(parsed.path_segments().unwrap().count(), 2);
+                prop_assert!(parsed.query().is_none());
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Patterns over SPIFFE IDs: whole segments only, no regular expressions. [`design.md` §4]
+//!
+//! A segment is a literal, `{name}` (captures one segment), `*` (any one segment), or, at the end only, `**`
+//! (one or more segments).
+
+use std::fmt;
+use testudo_protocol::spiffe::{SpiffeId, SpiffeIdFault, TrustDomain};
+
+/// A compiled pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    trust_domain: TrustDomain,
+    segments: Vec<Segment>,
+}
+
+/// One segment of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(Box<str>),
+    Capture(Box<str>),
+    AnyOne,
+    AnyRest,
+}
+
+/// What a pattern's names stand for, in the order of the pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captures(Vec<(Box<str>, Box<str>)>);
+
+impl Captures {
+    /// The captured segment.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+/// Why a text is not a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences in Display are the documentation")]
+pub enum PatternFault {
+    NotSpiffe,
+    TrustDomain(SpiffeIdFault),
+    NoPath,
+    RestNotLast,
+    PartOfSegment { segment: String },
+    CaptureName { name: String },
+    CaptureTwice { name: String },
+    Literal { segment: String, fault: SpiffeIdFault },
+}
+
+impl fmt::Display for PatternFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PatternFault::NotSpiffe => f.write_str("does not begin with spiffe://"),
+            PatternFault::TrustDomain(fault) => write!(f, "{fault} (a trust domain cannot be a pattern)"),
+            PatternFault::NoPath => f.write_str("has no path"),
+            PatternFault::RestNotLast => f.write_str("has ** before its end"),
+            PatternFault::PartOfSegment { segment } => {
+                write!(f, "has {segment:?}, but {{name}}, * and ** stand for whole segments only")
+            }
+            PatternFault::CaptureName { name } => {
+                write!(f, "has the capture {{{name}}}; names are lower-case letters, digits and _")
+            }
+            PatternFault::CaptureTwice { name } => write!(f, "captures {{{name}}} twice"),
+            PatternFault::Literal { segment, fault } => write!(f, "has the segment {segment:?}, which {fault}"),
+        }
+    }
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    pub fn parse(text: &str) -> Result<Pattern, PatternFault> {
+        let rest = text.strip_prefix("spiffe://").ok_or(PatternFault::NotSpiffe)?;
+        let (name, path) = rest.split_once('/').ok_or(PatternFault::NoPath)?;
+        let trust_domain = TrustDomain::parse(name).map_err(PatternFault::TrustDomain)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        let mut segments: Vec<Segment> = Vec::with_capacity(parts.len());
+        for (position, part) in parts.iter().enumerate() {
+            let segment = segment(part)?;
+            if segment == Segment::AnyRest && position + 1 != parts.len() {
+                return Err(PatternFault::RestNotLast);
+            }
+            if let Segment::Capture(name) = &segment
+                && segments.contains(&segment)
+            {
+                return Err(PatternFault::CaptureTwice { name: name.to_string() });
+            }
+            segments.push(segment);
+        }
+        Ok(Pattern { text: text.to_owned(), trust_domain, segments })
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The trust domain that the pattern is about.
+    pub fn trust_domain(&self) -> &str {
+        self.trust_domain.as_str()
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Names that the pattern captures.
+    pub fn capture_names(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Capture(name) => Some(&**name),
+            Segment::Literal(_) | Segment::AnyOne | Segment::AnyRest => None,
+        })
+    }
+
+    /// True where the last segment is `{instance}`: many running copies, by default one client.
+    pub fn ends_in_instance(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Capture(name)) if &**name == "instance")
+    }
+
+    /// True where the pattern ends in `**` and fixes no segment before: it admits a whole trust domain.
+    pub fn admits_entire_trust_domain(&self) -> bool {
+        self.segments.last() == Some(&Segment::AnyRest)
+            && !self.segments.iter().any(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
+    /// Matches a path (with its leading slash, or empty) of a trust domain.
+    pub fn matches(&self, trust_domain: &str, path: &str) -> Option<Captures> {
+        if self.trust_domain.as_str() != trust_domain {
+            return None;
+        }
+        let mut captures = Captures::default();
+        let mut parts = path.split('/').skip(1);
+        for segment in &self.segments {
+            let part = parts.next()?;
+            match segment {
+                Segment::Literal(literal) if &**literal == part => {}
+                Segment::Literal(_) => return None,
+                Segment::Capture(name) => captures.0.push((name.clone(), part.into())),
+                Segment::AnyOne => {}
+                Segment::AnyRest => return Some(captures),
+            }
+        }
+        if parts.next().is_none() { Some(captures) } else { None }
+    }
+
+    /// Matches a whole SPIFFE ID.
+    pub fn matches_id(&self, id: &SpiffeId) -> bool {
+        self.matches(id.trust_domain_name(), id.path()).is_some()
+    }
+
+    /// True where everything that `narrower` matches is matched by `self` too.
+    pub fn covers(&self, narrower: &Pattern) -> bool {
+        if self.trust_domain != narrower.trust_domain {
+            return false;
+        }
+        let mut theirs = narrower.segments.iter();
+        for ours in &self.segments {
+            match (ours, theirs.next()) {
+                (_, None) => return false,
+                (Segment::AnyRest, Some(_)) => return true,
+                (_, Some(Segment::AnyRest)) => return false,
+                (Segment::Capture(_) | Segment::AnyOne, Some(_)) => {}
+                (Segment::Literal(a), Some(Segment::Literal(b))) if a == b => {}
+                (Segment::Literal(_), Some(_)) => return false,
+            }
+        }
+        theirs.next().is_none()
+    }
+}
+
+fn segment(part: &str) -> Result<Segment, PatternFault> {
+    match part {
+        "*" => return Ok(Segment::AnyOne),
+        "**" => return Ok(Segment::AnyRest),
+        _ => {}
+    }
+    if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(legal) {
+            return Err(PatternFault::CaptureName { name: name.to_owned() });
+        }
+        return Ok(Segment::Capture(name.into()));
+    }
+    if part.contains(['*', '{', '}']) {
+        return Err(PatternFault::PartOfSegment { segment: part.to_owned() });
+    }
+    // A literal that no SPIFFE ID can have would never match: say so now.
+    match SpiffeId::parse(&format!("spiffe://x/{part}")) {
+        Ok(_) => Ok(Segment::Literal(part.into())),
+        Err(fault) => Err(PatternFault::Literal { segment: part.to_owned(), fault }),
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_hold_segments() {
+        let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
+        let captures = pattern.matches("a.example", "/ns/pay/sa/api").unwrap();
+        assert_eq!(captures.iter().collect::<Vec<_>>(), [("namespace", "pay"), ("service", "api")]);
+    }
+
+    #[test]
+    fn double_star_matches_one_or_more() {
+        let pattern = Pattern::parse("spiffe://a.example/fleet/**").unwrap();
+        assert!(pattern.matches("a.example", "/fleet").is_none());
+        assert!(pattern.matches("a.example", "/fleet/1").is_some());
+        assert!(pattern.matches("a.example", "/fleet/eu/9").is_some());
+        assert!(pattern.matches("a.example", "/fleet9").is_none());
+    }
+
+    #[test]
+    fn c_14_what_is_no_pattern() {
+        for bad in [
+            "https://a.example/x",
+            "spiffe://a.example",
+            "spiffe://*.example/x",
+            "spiffe://A.example/x",
+            "spiffe://a.example/fleet*",
+            "spiffe://a.example/a-{x}",
+            "spiffe://a.example/**/x",
+            "spiffe://a.example/{X}",
+            "spiffe://a.example/{}",
+            "spiffe://a.example/{x}/{x}",
+            "spiffe://a.example/a//b",
+            "spiffe://a.example/a/",
+            "spiffe://a.example/a/../b",
+            "spiffe://a.example/a%2f",
+            "spiffe://a.example/a.*",
+        ] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rf_35_whole_domain_patterns_are_recognised() {
+        let entire = |text: &str| Pattern::parse(text).unwrap().admits_entire_trust_domain();
+        assert!(entire("spiffe://a.example/**"));
+        assert!(entire("spiffe://a.example/*/**"));
+        assert!(entire("spiffe://a.example/{a}/{b}/**"));
+        assert!(!entire("spiffe://a.example/ns/**"));
+        assert!(!entire("spiffe://a.example/*"));
+    }
+}

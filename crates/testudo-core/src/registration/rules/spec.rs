@@ -1,0 +1,269 @@
+//! A rule as an administrator writes it, and its compilation.
+
+use super::pattern::{Pattern, PatternFault};
+use super::Rule;
+use crate::identity::{CredentialKind, Occasion};
+use crate::registration::client_id::ClientIdTemplate;
+use crate::registration::redirect_uris::RedirectTemplate;
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Seconds;
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet};
+
+/// `[[rules]]`: these identities may have this. The first rule that matches governs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleSpec {
+    /// Unique name, used in events, logs and on the command line.
+    pub name: String,
+    /// Patterns of SPIFFE IDs, whole segments: literal, `{name}`, `*`, final `**`.
+    pub identities: Vec<String>,
+    /// Must be true for a pattern that admits a whole trust domain.
+    pub entire_trust_domain: bool,
+    /// Kinds of credential the rule is for. Default: all that the trust domain accepts.
+    pub credentials: Option<Vec<CredentialKind>>,
+    /// Requests the rule is for. Default: all.
+    pub occasions: Option<Vec<Occasion>>,
+    /// Scope values that may be asked for.
+    pub scopes: Vec<String>,
+    /// Scope values given when none is asked for. Default: none.
+    pub default_scopes: Vec<String>,
+    /// Resources that tokens may be for; the first is the default. None: tokens are for the issuer itself.
+    pub resources: Vec<String>,
+    /// Grants. Default: `client_credentials`.
+    pub grant_types: Option<Vec<String>>,
+    /// Redirect URIs, literal or derived from captures.
+    pub redirect_uris: Vec<String>,
+    /// Display name; `{name}` inserts a capture.
+    pub client_name: Option<String>,
+    /// Home page of the client; `{name}` inserts a capture.
+    pub client_uri: Option<String>,
+    /// Logo of the client; `{name}` inserts a capture.
+    pub logo_uri: Option<String>,
+    /// Unused that long, a client is removed by the sweep.
+    pub client_idle_lifetime: Option<String>,
+    /// A client older than this counts as unknown.
+    pub client_lifetime: Option<String>,
+    /// Overrides `tokens.access_token_lifetime`; can only shorten it.
+    pub access_token_lifetime: Option<String>,
+    /// Whether instances (`{instance}`) share one client or are one each.
+    pub client: GrainOfClient,
+    /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
+    pub client_id: Option<String>,
+    /// What a token must be bound to: `none`, `dpop`, `mtls` or `any`.
+    pub sender_constraint: Option<String>,
+    /// New clients per minute under this rule.
+    pub registrations_per_minute: Option<u32>,
+    /// New clients at once under this rule. Default: the rate.
+    pub registrations_burst: Option<u32>,
+    /// Clients under this rule, active and frozen.
+    pub clients_max: Option<u64>,
+    /// May be stricter than the trust domain's, never laxer.
+    pub first_use: Option<FirstUse>,
+    /// False refuses every identity the rule matches.
+    pub enabled: Option<bool>,
+}
+
+/// What happens to an identity that is shown for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstUse {
+    /// Refused.
+    Off,
+    /// Refused, with an event that says what would have happened.
+    Observe,
+    /// Registered.
+    #[default]
+    On,
+}
+
+/// Whether running copies of one workload share a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrainOfClient {
+    /// One client for all instances.
+    #[default]
+    Workload,
+    /// One client per instance.
+    Instance,
+}
+
+/// How `client_id` is made; see [`ClientIdTemplate`].
+pub type ClientIdForm = ClientIdTemplate;
+
+/// What is wrong with a rule: the key, and a sentence that goes on from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFault {
+    /// The key within the rule.
+    pub key: &'static str,
+    /// What is wrong, as the rest of a sentence that begins with the value.
+    pub problem: String,
+    /// What to do.
+    pub hint: Option<&'static str>,
+}
+
+fn fault(key: &'static str, problem: impl Into<String>) -> RuleFault {
+    RuleFault { key, problem: problem.into(), hint: None }
+}
+
+impl Rule {
+    /// Compiles a rule, or says everything that is wrong with it.
+    pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+        let mut faults = Vec::new();
+        if spec.name.is_empty() {
+            faults.push(fault("name", "is missing"));
+        }
+        let patterns = patterns(spec, &mut faults);
+        let captures: Vec<&str> = patterns
+            .iter()
+            .map(|pattern| pattern.capture_names().collect::<Vec<_>>())
+            .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
+            .unwrap_or_default();
+
+        let mut template = |key: &'static str, text: &Option<String>| {
+            if let Some(text) = text
+                && let Some(name) = unknown_capture(text, &captures)
+            {
+                faults.push(RuleFault {
+                    key,
+                    problem: format!("{text:?} uses {{{name}}}, which not every pattern of the rule captures"),
+                    hint: Some("capture it in `identities`"),
+                });
+            }
+            text.clone()
+        };
+        let client_name = template("client_name", &spec.client_name);
+        let client_uri = template("client_uri", &spec.client_uri);
+        let logo_uri = template("logo_uri", &spec.logo_uri);
+        let client_id = ClientIdTemplate::parse(spec.client_id.as_deref().unwrap_or("identity"), &captures)
+            .unwrap_or_else(|problem| {
+                faults.push(fault("client_id", problem));
+                ClientIdTemplate::Identity
+            });
+        let mut redirect_uris = Vec::new();
+        for text in &spec.redirect_uris {
+            match RedirectTemplate::parse(text, &captures) {
+                Ok(template) => redirect_uris.push(template),
+                Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
+            }
+        }
+        let scopes = scopes("scopes", &spec.scopes, &mut faults);
+        let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
+        if !default_scopes.is_subset_of(&scopes) {
+            faults.push(fault("default_scopes", "has a value that is not in `scopes`"));
+        }
+        let mut resources = Vec::new();
+        for text in &spec.resources {
+            match Resource::parse(text) {
+                Ok(resource) => resources.push(resource),
+                Err(problem) => faults.push(fault("resources", format!("{text:?} {problem}"))),
+            }
+        }
+        let grant_types = spec.grant_types.clone().unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
+        match spec.sender_constraint.as_deref() {
+            None | Some("none") => {}
+            // Refused rather than ignored: a rule that asks for bound tokens must never yield plain ones.
+            Some(value @ ("dpop" | "mtls" | "any")) => faults.push(RuleFault {
+                key: "sender_constraint",
+                problem: format!("{value:?} cannot be enforced by this version"),
+                hint: Some("leave it out, or wait for the version that binds tokens"),
+            }),
+            Some(value) => {
+                faults.push(fault("sender_constraint", format!("{value:?} is not none, dpop, mtls or any")));
+            }
+        }
+        let mut lifetime = |key: &'static str, text: &Option<String>| {
+            let text = text.as_ref()?;
+            match Seconds::parse(text) {
+                Ok(Seconds(0)) => faults.push(fault(key, "is zero")),
+                Ok(seconds) => return Some(seconds),
+                Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+            }
+            None
+        };
+        let client_idle_lifetime = lifetime("client_idle_lifetime", &spec.client_idle_lifetime);
+        let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
+        let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
+        if spec.registrations_per_minute == Some(0) || spec.registrations_burst == Some(0) {
+            faults.push(RuleFault {
+                key: "registrations_per_minute",
+                problem: "is zero".into(),
+                hint: Some("to register nobody, set first_use = \"off\""),
+            });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Rule {
+            name: spec.name.clone(),
+            patterns,
+            credentials: spec.credentials.clone(),
+            occasions: spec.occasions.clone(),
+            scopes,
+            default_scopes,
+            resources,
+            grant_types,
+            redirect_uris,
+            client_name,
+            client_uri,
+            logo_uri,
+            client_idle_lifetime,
+            client_lifetime,
+            access_token_lifetime,
+            client: spec.client,
+            client_id,
+            registrations_per_minute: spec.registrations_per_minute,
+            registrations_burst: spec.registrations_burst,
+            clients_max: spec.clients_max,
+            first_use: spec.first_use,
+            enabled: spec.enabled.unwrap_or(true),
+            revision: revision(spec),
+        })
+    }
+}
+
+fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
+    if spec.identities.is_empty() {
+        faults.push(fault("identities", "is missing or empty"));
+    }
+    let mut patterns = Vec::new();
+    for text in &spec.identities {
+        match Pattern::parse(text) {
+            Ok(pattern) if pattern.admits_entire_trust_domain() && !spec.entire_trust_domain => {
+                faults.push(RuleFault {
+                    key: "identities",
+                    problem: format!("{text:?} admits a whole trust domain"),
+                    hint: Some("set entire_trust_domain = true in the rule if that is meant"),
+                });
+            }
+            Ok(pattern) => patterns.push(pattern),
+            Err(problem @ PatternFault::PartOfSegment { .. }) => faults.push(RuleFault {
+                key: "identities",
+                problem: format!("{text:?} {problem}"),
+                hint: Some("write one rule per shape of path"),
+            }),
+            Err(problem) => faults.push(fault("identities", format!("{text:?} {problem}"))),
+        }
+    }
+    patterns
+}
+
+fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleFault>) -> ScopeSet {
+    let mut set = ScopeSet::default();
+    for text in texts {
+        match Scope::parse(text) {
+            Ok(scope) => set.insert(scope),
+            Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+        }
+    }
+    set
+}
+
+/// The first `{name}` in `text` that is not among `captures`.
+fn unknown_capture<'t>(text: &'t str, captures: &[&str]) -> Option<&'t str> {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).find(|name| !captures.contains(name))
+}
+
+fn revision(spec: &RuleSpec) -> String {
+    let text = serde_json::to_vec(spec).unwrap_or_default();
+    testudo_protocol::jose::sha256(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,87 @@
+//! The rules of one trust domain as a tree of path segments.
+//!
+//! Each node knows the smallest rule index below it, so that a branch that cannot beat the best match found so
+//! far is not entered. A node has one parent, hence is visited at most once per match.
+
+use super::pattern::{Pattern, Segment};
+use std::collections::HashMap;
+
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    root: Node,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// Smallest rule index in this node and below.
+    smallest: usize,
+    literals: HashMap<Box<str>, Node>,
+    any: Option<Box<Node>>,
+    /// Rules whose pattern ends here, ascending.
+    ends: Vec<usize>,
+    /// Rules whose pattern goes on with `**`, ascending.
+    rests: Vec<usize>,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node { smallest: usize::MAX, literals: HashMap::new(), any: None, ends: Vec::new(), rests: Vec::new() }
+    }
+}
+
+impl Tree {
+    /// Rules must be inserted in ascending order of `index`.
+    pub(super) fn insert(&mut self, pattern: &Pattern, index: usize) {
+        let mut node = &mut self.root;
+        node.smallest = node.smallest.min(index);
+        for segment in pattern.segments() {
+            node = match segment {
+                Segment::Literal(literal) => node.literals.entry(literal.clone()).or_default(),
+                Segment::Capture(_) | Segment::AnyOne => node.any.get_or_insert_default(),
+                Segment::AnyRest => {
+                    node.rests.push(index);
+                    return;
+                }
+            };
+            node.smallest = node.smallest.min(index);
+        }
+        node.ends.push(index);
+    }
+
+    /// The smallest accepted index whose pattern matches `path` (leading slash, or empty).
+    pub(super) fn first(&self, path: &str, accepts: &impl Fn(usize) -> bool) -> Option<usize> {
+        let mut best = usize::MAX;
+        self.root.search(path.strip_prefix('/'), accepts, &mut best);
+        (best != usize::MAX).then_some(best)
+    }
+}
+
+impl Node {
+    /// `path` is what is left without its slash; `None` where it has ended. Recursion is as deep as the deepest
+    /// pattern, not as the path.
+    fn search(&self, path: Option<&str>, accepts: &impl Fn(usize) -> bool, best: &mut usize) {
+        if self.smallest >= *best {
+            return;
+        }
+        let mut consider = |indexes: &[usize]| {
+            if let Some(index) = indexes.iter().copied().take_while(|i| *i < *best).find(|i| accepts(*i)) {
+                *best = index;
+            }
+        };
+        let Some(path) = path else {
+            consider(&self.ends);
+            return;
+        };
+        consider(&self.rests);
+        let (segment, rest) = match path.split_once('/') {
+            Some((segment, rest)) => (segment, Some(rest)),
+            None => (path, None),
+        };
+        if let Some(node) = self.literals.get(segment) {
+            node.search(rest, accepts, best);
+        }
+        if let Some(node) = &self.any {
+            node.search(rest, accepts, best);
+        }
+    }
+}

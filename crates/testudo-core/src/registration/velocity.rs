@@ -1,0 +1,153 @@
+//! How fast new clients may appear: token buckets per authority, per rule and per path prefix. Buckets belong
+//! to identities' prefixes, not to clients: deleting a client refills nothing.
+
+use crate::rejection::Rejection;
+use std::collections::HashMap;
+
+/// Buckets kept; a full bucket is dropped first, since a new one would be as full.
+const BUCKETS_MAX: usize = 10_000;
+
+/// A rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Refill per minute.
+    pub per_minute: u32,
+    /// Size of the bucket.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// A rate whose burst defaults to one minute's worth.
+    pub fn new(per_minute: u32, burst: Option<u32>) -> Rate {
+        Rate { per_minute, burst: burst.unwrap_or(per_minute) }
+    }
+}
+
+/// A limit that a new client must pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Names the bucket.
+    pub bucket: String,
+    /// The name an administrator knows it by.
+    pub shown_as: String,
+    /// Its rate.
+    pub rate: Rate,
+}
+
+/// All buckets of one node.
+#[derive(Debug, Default)]
+pub struct Buckets {
+    buckets: HashMap<String, Bucket>,
+}
+
+/// Levels are in thousandths of a client, so that slow rates refill smoothly.
+#[derive(Debug)]
+struct Bucket {
+    level: u64,
+    filled_millis: u64,
+    rate: Rate,
+}
+
+impl Bucket {
+    fn refill(&mut self, rate: Rate, now_millis: u64) {
+        self.rate = rate;
+        let elapsed = now_millis.saturating_sub(self.filled_millis);
+        // per_minute * 1000 / 60_000 thousandths per millisecond.
+        let gained = elapsed.saturating_mul(u64::from(rate.per_minute)) / 60;
+        if gained > 0 {
+            self.filled_millis = now_millis;
+            self.level = self.level.saturating_add(gained);
+        }
+        self.level = self.level.min(u64::from(rate.burst) * 1000);
+    }
+
+    fn is_full(&self, now_millis: u64) -> bool {
+        let elapsed = now_millis.saturating_sub(self.filled_millis);
+        self.level + elapsed.saturating_mul(u64::from(self.rate.per_minute)) / 60 >= u64::from(self.rate.burst) * 1000
+    }
+}
+
+impl Buckets {
+    /// Takes one from every limit's bucket, or from none.
+    pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
+        let mut fullest: Option<(i64, &Limit)> = None;
+        for limit in limits {
+            let bucket = self.buckets.entry(limit.bucket.clone()).or_insert_with(|| Bucket {
+                level: u64::from(limit.rate.burst) * 1000,
+                filled_millis: now_millis,
+                rate: limit.rate,
+            });
+            bucket.refill(limit.rate, now_millis);
+            if bucket.level < 1000 {
+                let missing = 1000 - bucket.level;
+                let wait_millis = (missing * 60).div_ceil(u64::from(limit.rate.per_minute).max(1));
+                let wait_seconds = wait_millis.div_ceil(1000).max(1) as i64;
+                if fullest.is_none_or(|(longest, _)| wait_seconds > longest) {
+                    fullest = Some((wait_seconds, limit));
+                }
+            }
+        }
+        if let Some((retry_after_seconds, limit)) = fullest {
+            return Err(Rejection::TooFast { limit: limit.shown_as.clone(), retry_after_seconds });
+        }
+        for limit in limits {
+            if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
+                bucket.level -= 1000;
+            }
+        }
+        if self.buckets.len() > BUCKETS_MAX {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now_millis));
+        }
+        Ok(())
+    }
+
+    /// Gives one back to every limit: the registration did not happen.
+    pub fn refund(&mut self, limits: &[Limit]) {
+        for limit in limits {
+            if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
+                bucket.level = (bucket.level + 1000).min(u64::from(limit.rate.burst) * 1000);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(name: &str, per_minute: u32, burst: u32) -> Limit {
+        Limit { bucket: name.into(), shown_as: name.into(), rate: Rate { per_minute, burst } }
+    }
+
+    #[test]
+    fn rf_63_burst_then_refused_then_refilled() {
+        let mut buckets = Buckets::default();
+        let limits = [limit("a", 60, 5)];
+        for _ in 0..5 {
+            assert_eq!(buckets.take(&limits, 1_000), Ok(()));
+        }
+        let refused = buckets.take(&limits, 1_000).unwrap_err();
+        assert_eq!(refused.retry_after_seconds(), Some(1));
+        assert_eq!(buckets.take(&limits, 2_000), Ok(()));
+        assert!(buckets.take(&limits, 2_000).is_err());
+    }
+
+    #[test]
+    fn rf_64_a_full_prefix_costs_the_others_nothing() {
+        let mut buckets = Buckets::default();
+        let evil = [limit("authority", 600, 100), limit("evil", 60, 2)];
+        let pay = [limit("authority", 600, 100), limit("pay", 60, 2)];
+        let admitted = (0..1000).filter(|_| buckets.take(&evil, 0).is_ok()).count();
+        assert_eq!(admitted, 2);
+        assert_eq!(buckets.take(&pay, 0), Ok(()));
+    }
+
+    #[test]
+    fn buckets_are_bounded() {
+        let mut buckets = Buckets::default();
+        for number in 0..50_000u64 {
+            buckets.take(&[limit(&format!("b{number}"), 600, 10)], number).unwrap();
+        }
+        assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
+    }
+}

@@ -1,0 +1,319 @@
+//! Every reason to refuse a request, and what each means to the three audiences: the caller (a code and a
+//! sentence), whoever can fix it (a hint), and the log (what really happened).
+
+use crate::identity::CredentialKind;
+use std::fmt;
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::JoseFault;
+use testudo_protocol::oauth::{ErrorCode, FormFault};
+use testudo_protocol::spiffe::SpiffeIdFault;
+
+/// The caller's fault. One variant per reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences in detail() are the documentation")]
+pub enum Rejection {
+    // The request itself.
+    NotAForm,
+    MalformedForm(FormFault),
+    BodyTooLarge,
+    CredentialsInUrl,
+    MissingGrantType,
+    UnsupportedGrantType,
+    MalformedClientId,
+    TwoMechanisms,
+    MalformedScope(&'static str),
+    MalformedResource(&'static str),
+    SeveralResources,
+
+    // The credential.
+    NoCredential,
+    UnsupportedMechanism,
+    UnknownAssertionType,
+    MissingAssertion,
+    Jose(JoseFault),
+    TypeNotAllowed { found: Option<String> },
+    AlgorithmNotAllowed { found: String },
+    SubjectNotSpiffeId(SpiffeIdFault),
+    SubjectHasNoPath,
+    UnknownTrustDomain { name: String },
+    BundleUnavailable { name: String },
+    UnknownClient,
+    AudienceMismatch { expected: String, found: Vec<String> },
+    AssertionExpired { expired: Timestamp },
+    AssertionNotYetValid { valid_from: Timestamp },
+    AssertionFromTheFuture { issued: Timestamp },
+    LifetimeTooLong { seconds: i64, allowed: i64 },
+    IssuerIsNotSubject,
+    JwtIdMissing,
+    JwtIdTooLong,
+    AssertionReplayed,
+
+    // Admission, in the order of `registration::admit`.
+    AuthorityDisabled { name: String },
+    IdentityBlocked { by: String },
+    NoRule,
+    RuleDisabled { rule: String },
+    CredentialNotAccepted { kind: CredentialKind, by: String },
+    ClientIdMismatch { expected: String },
+    ClientFrozen,
+    FirstUseOff { by: String },
+    FirstUseObserved { by: String },
+    AttestedClaimMalformed { claim: &'static str },
+    GrantNotAllowed { rule: String },
+    ScopeNotAllowed { rule: String, refused: String },
+    ResourceNotAllowed { rule: String },
+    ClientIdClash { client_id: String },
+    TooManyClients { limit: String },
+    TooFast { limit: String, retry_after_seconds: i64 },
+}
+
+/// What every failed client authentication says. One sentence, whatever the reason: who may not come in learns
+/// nothing about which keys, trust domains or clients exist.
+const CLIENT_AUTHENTICATION_FAILED: &str = "client authentication failed";
+
+impl Rejection {
+    /// The OAuth code. Exhaustive: a new reason must be thought about here.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Rejection::NotAForm
+            | Rejection::MalformedForm(_)
+            | Rejection::BodyTooLarge
+            | Rejection::CredentialsInUrl
+            | Rejection::MissingGrantType
+            | Rejection::MalformedClientId
+            | Rejection::TwoMechanisms => ErrorCode::InvalidRequest,
+            Rejection::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
+            Rejection::MalformedScope(_) | Rejection::ScopeNotAllowed { .. } => ErrorCode::InvalidScope,
+            Rejection::MalformedResource(_)
+            | Rejection::SeveralResources
+            | Rejection::ResourceNotAllowed { .. } => ErrorCode::InvalidTarget,
+            Rejection::GrantNotAllowed { .. } => ErrorCode::UnauthorizedClient,
+            Rejection::TooManyClients { .. } | Rejection::TooFast { .. } => ErrorCode::SlowDown,
+            Rejection::NoCredential
+            | Rejection::UnsupportedMechanism
+            | Rejection::UnknownAssertionType
+            | Rejection::MissingAssertion
+            | Rejection::Jose(_)
+            | Rejection::TypeNotAllowed { .. }
+            | Rejection::AlgorithmNotAllowed { .. }
+            | Rejection::SubjectNotSpiffeId(_)
+            | Rejection::SubjectHasNoPath
+            | Rejection::UnknownTrustDomain { .. }
+            | Rejection::BundleUnavailable { .. }
+            | Rejection::UnknownClient
+            | Rejection::AudienceMismatch { .. }
+            | Rejection::AssertionExpired { .. }
+            | Rejection::AssertionNotYetValid { .. }
+            | Rejection::AssertionFromTheFuture { .. }
+            | Rejection::LifetimeTooLong { .. }
+            | Rejection::IssuerIsNotSubject
+            | Rejection::JwtIdMissing
+            | Rejection::JwtIdTooLong
+            | Rejection::AssertionReplayed
+            | Rejection::AuthorityDisabled { .. }
+            | Rejection::IdentityBlocked { .. }
+            | Rejection::NoRule
+            | Rejection::RuleDisabled { .. }
+            | Rejection::CredentialNotAccepted { .. }
+            | Rejection::ClientIdMismatch { .. }
+            | Rejection::ClientFrozen
+            | Rejection::FirstUseOff { .. }
+            | Rejection::FirstUseObserved { .. }
+            | Rejection::AttestedClaimMalformed { .. }
+            | Rejection::ClientIdClash { .. } => ErrorCode::InvalidClient,
+        }
+    }
+
+    /// The HTTP status, from the one table, but for a body over its limit. [RFC9110 §15.5.14]
+    pub fn status(&self) -> u16 {
+        match self {
+            Rejection::BodyTooLarge => 413,
+            other => other.code().status(),
+        }
+    }
+
+    /// The public sentence: safe to send, the same for every failed client authentication.
+    pub fn public_sentence(&self) -> &'static str {
+        match self {
+            Rejection::NotAForm => "the body must be application/x-www-form-urlencoded in UTF-8",
+            Rejection::MalformedForm(FormFault::NotText) => "the form is not UTF-8 with correct percent-encoding",
+            Rejection::MalformedForm(FormFault::DuplicateParameter) => "a parameter is present twice",
+            Rejection::MalformedForm(FormFault::TooManyParameters) => "the form has more than 64 parameters",
+            Rejection::MalformedForm(FormFault::ControlCharacter) => "a parameter contains a control character",
+            Rejection::BodyTooLarge => "the body is larger than 64 KiB",
+            Rejection::CredentialsInUrl => "parameters belong in the body, never in the URL",
+            Rejection::MissingGrantType => "grant_type is missing",
+            Rejection::UnsupportedGrantType => "this grant_type is not supported",
+            Rejection::MalformedClientId => "client_id is not 1 to 2048 printable ASCII characters",
+            Rejection::TwoMechanisms => "more than one client authentication mechanism was used",
+            Rejection::MalformedScope(_) => "scope is malformed",
+            Rejection::ScopeNotAllowed { .. } => "a requested scope value is not allowed for this client",
+            Rejection::MalformedResource(_) => "resource must be an absolute URI without fragment",
+            Rejection::SeveralResources => "ask for one resource per token",
+            Rejection::ResourceNotAllowed { .. } => "the requested resource is not allowed for this client",
+            Rejection::GrantNotAllowed { .. } => "this client may not use this grant_type",
+            Rejection::TooManyClients { .. } => "no further clients can be registered now",
+            Rejection::TooFast { .. } => "too many new clients at once, try again later",
+            _ => CLIENT_AUTHENTICATION_FAILED,
+        }
+    }
+
+    /// `Retry-After`, seconds.
+    pub fn retry_after_seconds(&self) -> Option<i64> {
+        match self {
+            Rejection::TooFast { retry_after_seconds, .. } => Some(*retry_after_seconds),
+            // Room appears when a client is removed; nobody knows when.
+            Rejection::TooManyClients { .. } => Some(60),
+            _ => None,
+        }
+    }
+
+    /// The name under which logs, events and counters know the reason.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Rejection::NotAForm => "not_a_form",
+            Rejection::MalformedForm(_) => "malformed_form",
+            Rejection::BodyTooLarge => "body_too_large",
+            Rejection::CredentialsInUrl => "credentials_in_url",
+            Rejection::MissingGrantType => "missing_grant_type",
+            Rejection::UnsupportedGrantType => "unsupported_grant_type",
+            Rejection::MalformedClientId => "malformed_client_id",
+            Rejection::TwoMechanisms => "two_mechanisms",
+            Rejection::MalformedScope(_) => "malformed_scope",
+            Rejection::MalformedResource(_) => "malformed_resource",
+            Rejection::SeveralResources => "several_resources",
+            Rejection::NoCredential => "no_credential",
+            Rejection::UnsupportedMechanism => "unsupported_mechanism",
+            Rejection::UnknownAssertionType => "unknown_assertion_type",
+            Rejection::MissingAssertion => "missing_assertion",
+            Rejection::Jose(_) => "token_malformed_or_forged",
+            Rejection::TypeNotAllowed { .. } => "type_not_allowed",
+            Rejection::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
+            Rejection::SubjectNotSpiffeId(_) => "subject_not_spiffe_id",
+            Rejection::SubjectHasNoPath => "subject_has_no_path",
+            Rejection::UnknownTrustDomain { .. } => "unknown_trust_domain",
+            Rejection::BundleUnavailable { .. } => "bundle_unavailable",
+            Rejection::UnknownClient => "unknown_client",
+            Rejection::AudienceMismatch { .. } => "audience_mismatch",
+            Rejection::AssertionExpired { .. } => "assertion_expired",
+            Rejection::AssertionNotYetValid { .. } => "assertion_not_yet_valid",
+            Rejection::AssertionFromTheFuture { .. } => "assertion_from_the_future",
+            Rejection::LifetimeTooLong { .. } => "lifetime_too_long",
+            Rejection::IssuerIsNotSubject => "issuer_is_not_subject",
+            Rejection::JwtIdMissing => "jwt_id_missing",
+            Rejection::JwtIdTooLong => "jwt_id_too_long",
+            Rejection::AssertionReplayed => "assertion_replayed",
+            Rejection::AuthorityDisabled { .. } => "authority_disabled",
+            Rejection::IdentityBlocked { .. } => "identity_blocked",
+            Rejection::NoRule => "no_rule",
+            Rejection::RuleDisabled { .. } => "rule_disabled",
+            Rejection::CredentialNotAccepted { .. } => "credential_not_accepted",
+            Rejection::ClientIdMismatch { .. } => "client_id_mismatch",
+            Rejection::ClientFrozen => "client_frozen",
+            Rejection::FirstUseOff { .. } => "first_use_off",
+            Rejection::FirstUseObserved { .. } => "first_use_observed",
+            Rejection::AttestedClaimMalformed { .. } => "attested_claim_malformed",
+            Rejection::GrantNotAllowed { .. } => "grant_not_allowed",
+            Rejection::ScopeNotAllowed { .. } => "scope_not_allowed",
+            Rejection::ResourceNotAllowed { .. } => "resource_not_allowed",
+            Rejection::ClientIdClash { .. } => "client_id_clash",
+            Rejection::TooManyClients { .. } => "too_many_clients",
+            Rejection::TooFast { .. } => "too_fast",
+        }
+    }
+
+    /// How to fix it, for those who may know what happened: `explain`, `doctor`, events.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Rejection::AudienceMismatch { expected, .. } => {
+                format!("ask the Workload API for audience `{expected}`")
+            }
+            Rejection::UnknownTrustDomain { name } => format!("add a [[trust_domains]] entry named `{name}`"),
+            Rejection::BundleUnavailable { name } => format!("run `testudo trust show {name}` for the last error"),
+            Rejection::NoRule => "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into(),
+            Rejection::AuthorityDisabled { name } => format!("run `testudo trust enable {name}`"),
+            Rejection::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`"),
+            Rejection::ClientFrozen => "run `testudo client thaw` with the client's id".into(),
+            Rejection::FirstUseOff { by } | Rejection::FirstUseObserved { by } => {
+                format!("set first_use = \"on\" for {by}")
+            }
+            Rejection::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`"),
+            Rejection::ClientIdMismatch { expected } => format!("leave client_id out, or send `{expected}`"),
+            Rejection::ScopeNotAllowed { rule, refused } => {
+                format!("add `{refused}` to the scopes of rule `{rule}`, or ask for less")
+            }
+            Rejection::ResourceNotAllowed { rule } => format!("add the resource to rule `{rule}`"),
+            Rejection::AssertionExpired { .. } => "fetch a fresh credential, and compare the clocks".into(),
+            Rejection::AssertionFromTheFuture { .. } | Rejection::AssertionNotYetValid { .. } => {
+                "compare the clocks of issuer and server".into()
+            }
+            Rejection::CredentialNotAccepted { kind, by } => format!("add \"{kind}\" to the credentials of {by}"),
+            Rejection::TooManyClients { limit } => format!("raise clients_max of {limit}, or remove unused clients"),
+            Rejection::TooFast { limit, .. } => format!("raise registrations_per_minute of {limit}"),
+            Rejection::Jose(JoseFault::NoKey) => {
+                "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago".into()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What really happened, for logs and `explain`. Never sent to a caller; never holds a credential.
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejection::NoCredential => f.write_str("the request carries no client authentication"),
+            Rejection::UnsupportedMechanism => f.write_str("client secrets and HTTP authentication are not supported"),
+            Rejection::UnknownAssertionType => f.write_str("client_assertion_type is unknown"),
+            Rejection::MissingAssertion => f.write_str("client_assertion or client_assertion_type is missing"),
+            Rejection::Jose(fault) => write!(f, "{fault}"),
+            Rejection::TypeNotAllowed { found } => {
+                write!(f, "typ {} is not allowed here", found.as_deref().unwrap_or("(absent)").escape_debug())
+            }
+            Rejection::AlgorithmNotAllowed { found } => write!(f, "alg {} is not allowed here", found.escape_debug()),
+            Rejection::SubjectNotSpiffeId(fault) => write!(f, "sub is not a SPIFFE ID: it {fault}"),
+            Rejection::SubjectHasNoPath => f.write_str("sub names a whole trust domain, not a workload"),
+            Rejection::UnknownTrustDomain { name } => write!(f, "the trust domain {name} is not configured"),
+            Rejection::BundleUnavailable { name } => {
+                write!(f, "no bundle of {name} is held, or it is past its maximum age")
+            }
+            Rejection::UnknownClient => f.write_str("no configured client has this id"),
+            Rejection::AudienceMismatch { expected, found } => {
+                write!(f, "the audience is {found:?}, this server expects only {expected:?}")
+            }
+            Rejection::AssertionExpired { expired } => write!(f, "the credential expired at {expired}"),
+            Rejection::AssertionNotYetValid { valid_from } => write!(f, "the credential is valid from {valid_from}"),
+            Rejection::AssertionFromTheFuture { issued } => write!(f, "the credential was issued at {issued}"),
+            Rejection::LifetimeTooLong { seconds, allowed } => {
+                write!(f, "the assertion lives {seconds} s, at most {allowed} s are allowed")
+            }
+            Rejection::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),
+            Rejection::JwtIdMissing => f.write_str("jti is missing, and this credential is single-use"),
+            Rejection::JwtIdTooLong => f.write_str("jti is too long"),
+            Rejection::AssertionReplayed => f.write_str("this single-use assertion was used before"),
+            Rejection::AuthorityDisabled { name } => write!(f, "{name} is disabled"),
+            Rejection::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),
+            Rejection::NoRule => f.write_str("no rule governs this identity"),
+            Rejection::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
+            Rejection::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),
+            Rejection::ClientIdMismatch { expected } => {
+                write!(f, "client_id in the request is not that of the credential, {expected}")
+            }
+            Rejection::ClientFrozen => f.write_str("the client is frozen"),
+            Rejection::FirstUseOff { by } => write!(f, "the identity is new, and first use is off for {by}"),
+            Rejection::FirstUseObserved { by } => {
+                write!(f, "the identity is new, and first use is only observed for {by}")
+            }
+            Rejection::AttestedClaimMalformed { claim } => write!(f, "the attested claim {claim} is malformed"),
+            Rejection::GrantNotAllowed { rule } => write!(f, "rule {rule} does not allow this grant"),
+            Rejection::ScopeNotAllowed { rule, refused } => write!(f, "rule {rule} does not allow scope {refused}"),
+            Rejection::ResourceNotAllowed { rule } => write!(f, "rule {rule} does not allow this resource"),
+            Rejection::ClientIdClash { client_id } => write!(f, "another identity already has client_id {client_id}"),
+            Rejection::TooManyClients { limit } => write!(f, "clients_max of {limit} is reached"),
+            Rejection::TooFast { limit, retry_after_seconds } => {
+                write!(f, "registrations_per_minute of {limit} is used up for {retry_after_seconds} s")
+            }
+            other => f.write_str(other.public_sentence()),
+        }
+    }
+}

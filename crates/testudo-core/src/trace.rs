@@ -1,0 +1,43 @@
+//! The recorder behind `testudo explain`: the decision functions say what they checked, and whoever wants to
+//! know passes a trace that listens. There is no second copy of the logic.
+
+use serde::{Deserialize, Serialize};
+
+/// Listens or does not. A trace that is off costs one branch per step.
+#[derive(Debug, Default)]
+pub struct Trace {
+    steps: Option<Vec<Step>>,
+}
+
+/// One check that passed.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the check.
+    pub check: String,
+    /// What it saw.
+    pub detail: String,
+}
+
+impl Trace {
+    /// A trace that hears nothing.
+    pub fn off() -> Trace {
+        Trace::default()
+    }
+
+    /// A trace that records.
+    pub fn on() -> Trace {
+        Trace { steps: Some(Vec::new()) }
+    }
+
+    /// Records that a check passed.
+    pub fn passed(&mut self, check: &str, detail: impl FnOnce() -> String) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step { check: check.to_owned(), detail: detail() });
+        }
+    }
+
+    /// What was recorded.
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps.unwrap_or_default()
+    }
+}

@@ -1,0 +1,174 @@
+//! JWT access tokens, written and read. [RFC9068]
+
+use super::{Resource, ScopeSet};
+use crate::jose::{JoseFault, Jws, KeySet, SigningFault, SigningKey};
+use crate::time::{Seconds, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// `typ` of an access token. [RFC9068 §2.1]
+pub const TYP: &str = "at+jwt";
+
+/// What an access token says. [RFC9068 §2.2]
+#[derive(Serialize, Debug)]
+pub struct AccessToken<'a> {
+    /// The issuer identifier.
+    pub iss: &'a str,
+    /// The client where it acts for itself.
+    pub sub: &'a str,
+    /// The client.
+    pub client_id: &'a str,
+    /// The resource the token is for.
+    pub aud: &'a Resource,
+    /// End of life.
+    pub exp: Timestamp,
+    /// Time of issue.
+    pub iat: Timestamp,
+    /// Unique name of this token.
+    pub jti: &'a str,
+    /// Granted scope; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<&'a str>,
+    /// [RFC9700 §4.15] Says that `sub` is a client and never a person.
+    pub sub_type: &'a str,
+    /// The concrete identity where several share one client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_id: Option<&'a str>,
+    /// The instance where several share one client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<&'a str>,
+}
+
+impl AccessToken<'_> {
+    /// Signs the token.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, SigningFault> {
+        let claims = serde_json::to_vec(self).map_err(|_| SigningFault::Failed)?;
+        key.sign_jwt(Some(TYP), &claims)
+    }
+}
+
+/// A verified access token, as a resource server sees it.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the claims are documented at AccessToken")]
+pub struct VerifiedToken {
+    pub subject: String,
+    pub client_id: String,
+    pub scope: ScopeSet,
+    pub expires: Timestamp,
+    pub issued: Timestamp,
+    pub jwt_id: String,
+    pub spiffe_id: Option<String>,
+    pub instance: Option<String>,
+}
+
+/// What a resource server expects of a token.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// The issuer, exactly.
+    pub issuer: &'a str,
+    /// This resource server's own identifier.
+    pub audience: &'a str,
+    /// Tolerated difference of clocks.
+    pub leeway: Seconds,
+}
+
+/// Why a resource server refuses a token. [RFC9068 §4]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenFault {
+    /// The signature or the form is wrong.
+    Jose(JoseFault),
+    /// `typ` is not `at+jwt`: an ID token or another JWT of the same issuer.
+    WrongType,
+    /// `iss` is another issuer.
+    WrongIssuer,
+    /// `aud` does not name this resource server.
+    WrongAudience,
+    /// The token has ended.
+    Expired,
+    /// The token is bound to a key or a certificate, and whoever asks could not see a proof.
+    Bound,
+    /// `scope` is not a scope.
+    MalformedScope,
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenFault::Jose(fault) => write!(f, "{fault}"),
+            TokenFault::WrongType => f.write_str("the token is not an access token (typ is not at+jwt)"),
+            TokenFault::WrongIssuer => f.write_str("the token is from another issuer"),
+            TokenFault::WrongAudience => f.write_str("the token is for another resource"),
+            TokenFault::Expired => f.write_str("the token has expired"),
+            TokenFault::Bound => f.write_str("the token is bound to a key that was not proven"),
+            TokenFault::MalformedScope => f.write_str("the token's scope is malformed"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ReceivedClaims {
+    iss: String,
+    sub: String,
+    client_id: String,
+    aud: OneOrMany,
+    exp: Timestamp,
+    iat: Timestamp,
+    jti: String,
+    scope: Option<String>,
+    spiffe_id: Option<String>,
+    instance: Option<String>,
+    cnf: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Verifies an access token. [RFC9068 §4]
+pub fn verify(
+    token: &str,
+    keys: &KeySet,
+    expected: Expectation<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenFault> {
+    let jws = Jws::parse(token).map_err(TokenFault::Jose)?;
+    // [RFC9068 §4] `typ` is `at+jwt` or its full media type; this is what keeps ID tokens out.
+    match jws.header.typ.as_deref() {
+        Some("at+jwt" | "application/at+jwt") => {}
+        _ => return Err(TokenFault::WrongType),
+    }
+    jws.verify(keys).map_err(TokenFault::Jose)?;
+    let claims: ReceivedClaims = jws.unverified_claims().map_err(TokenFault::Jose)?;
+    if claims.iss != expected.issuer {
+        return Err(TokenFault::WrongIssuer);
+    }
+    let is_for_us = match &claims.aud {
+        OneOrMany::One(audience) => audience == expected.audience,
+        OneOrMany::Many(audiences) => audiences.iter().any(|audience| audience == expected.audience),
+    };
+    if !is_for_us {
+        return Err(TokenFault::WrongAudience);
+    }
+    if now >= claims.exp + expected.leeway {
+        return Err(TokenFault::Expired);
+    }
+    // [RFC8705 §3] A bound token is worth nothing without its proof, which this SDK does not check yet.
+    if claims.cnf.is_some() {
+        return Err(TokenFault::Bound);
+    }
+    let scope = ScopeSet::parse(claims.scope.as_deref().unwrap_or_default())
+        .map_err(|_| TokenFault::MalformedScope)?;
+    Ok(VerifiedToken {
+        subject: claims.sub,
+        client_id: claims.client_id,
+        scope,
+        expires: claims.exp,
+        issued: claims.iat,
+        jwt_id: claims.jti,
+        spiffe_id: claims.spiffe_id,
+        instance: claims.instance,
+    })
+}

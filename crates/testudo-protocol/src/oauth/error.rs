@@ -1,0 +1,61 @@
+//! Error codes, their status, and what else an error answer must carry. [RFC6749 §5.2]
+//!
+//! The one table: a handler never picks a status.
+
+/// An OAuth error code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub enum ErrorCode {
+    InvalidRequest,
+    InvalidClient,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    InvalidTarget,
+    TemporarilyUnavailable,
+    SlowDown,
+    ServerError,
+}
+
+impl ErrorCode {
+    /// As it stands in `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorCode::InvalidRequest => "invalid_request",
+            ErrorCode::InvalidClient => "invalid_client",
+            ErrorCode::UnauthorizedClient => "unauthorized_client",
+            ErrorCode::UnsupportedGrantType => "unsupported_grant_type",
+            ErrorCode::InvalidScope => "invalid_scope",
+            ErrorCode::InvalidTarget => "invalid_target",
+            ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown => "temporarily_unavailable",
+            ErrorCode::ServerError => "server_error",
+        }
+    }
+
+    /// HTTP status at the token endpoint.
+    ///
+    /// `invalid_client` is 400: 401 must carry a challenge [RFC9110 §15.5.2], and no HTTP authentication scheme
+    /// exists for assertions in the body. Where the caller did use `Authorization`, see
+    /// [`ErrorCode::status_after_authorization`].
+    pub fn status(self) -> u16 {
+        match self {
+            ErrorCode::InvalidRequest
+            | ErrorCode::InvalidClient
+            | ErrorCode::UnauthorizedClient
+            | ErrorCode::UnsupportedGrantType
+            | ErrorCode::InvalidScope
+            | ErrorCode::InvalidTarget => 400,
+            ErrorCode::SlowDown => 429,
+            ErrorCode::TemporarilyUnavailable => 503,
+            ErrorCode::ServerError => 500,
+        }
+    }
+
+    /// [RFC6749 §5.2] A client that tried `Authorization` must get 401 and a challenge of that scheme.
+    pub fn status_after_authorization(self) -> u16 {
+        match self {
+            ErrorCode::InvalidClient => 401,
+            other => other.status(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `application/x-www-form-urlencoded` requests. [RFC6749 §3.2] [OAUTH-2.1 §3.2]
+
+use crate::limits::FORM_PARAMETERS_MAX;
+use std::fmt;
+
+/// A parsed form: each parameter once, but for those that may repeat; nothing empty.
+#[derive(Debug, Default)]
+pub struct Form {
+    parameters: Vec<(String, String)>,
+}
+
+/// Parameters that their specification lets repeat. [RFC8707 §2]
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// Why a form is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormFault {
+    /// Not UTF-8, or a `%` that is no escape.
+    NotText,
+    /// A parameter came twice. Its name is one of ours or not said at all.
+    DuplicateParameter,
+    /// More than 64 parameters.
+    TooManyParameters,
+    /// A NUL or another control character in a name or a value.
+    ControlCharacter,
+}
+
+impl fmt::Display for FormFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FormFault::NotText => "the form is not UTF-8 with correct percent-encoding",
+            FormFault::DuplicateParameter => "a parameter is present twice",
+            FormFault::TooManyParameters => "the form has more than 64 parameters",
+            FormFault::ControlCharacter => "a parameter contains a control character",
+        })
+    }
+}
+
+impl Form {
+    /// Parses a body.
+    pub fn parse(body: &[u8]) -> Result<Form, FormFault> {
+        let text = std::str::from_utf8(body).map_err(|_| FormFault::NotText)?;
+        let mut form = Form { parameters: Vec::with_capacity(8) };
+        for (position, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            if position == FORM_PARAMETERS_MAX {
+                return Err(FormFault::TooManyParameters);
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decode(name)?, decode(value)?);
+            // [RFC6749 §3.2] A parameter sent twice is an error, not a choice. An empty one counts as sent.
+            let is_duplicate = form.parameters.iter().any(|(known, _)| *known == name);
+            if is_duplicate && !REPEATABLE.contains(&name.as_str()) {
+                return Err(FormFault::DuplicateParameter);
+            }
+            form.parameters.push((name, value));
+        }
+        // [RFC6749 §3.2] Without a value means omitted.
+        form.parameters.retain(|(_, value)| !value.is_empty());
+        Ok(form)
+    }
+
+    /// The value of a parameter, if it was sent and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes the value out, for large ones.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let position = self.parameters.iter().position(|(known, _)| known == name)?;
+        Some(self.parameters.swap_remove(position).1)
+    }
+
+    /// All values of a repeatable parameter, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a parameter was sent with a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}
+
+fn decode(part: &str) -> Result<String, FormFault> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(FormFault::NotText),
+                }
+            }
+            plain => plain,
+        });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| FormFault::NotText)?;
+    if text.chars().any(char::is_control) {
+        return Err(FormFault::ControlCharacter);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_forms() {
+        let form = Form::parse(b"grant_type=client_credentials&scope=a+b%20c&x").unwrap();
+        assert_eq!(form.get("grant_type"), Some("client_credentials"));
+        assert_eq!(form.get("scope"), Some("a b c"));
+        assert_eq!(form.get("x"), None);
+        assert_eq!(form.get("y"), None);
+    }
+
+    #[test]
+    fn rfc6749_3_2_duplicate_parameter_is_refused() {
+        for body in ["scope=a&scope=b", "scope=&scope=b", "scope=a&sc%6fpe=b", "x=1&x=1"] {
+            assert_eq!(Form::parse(body.as_bytes()).unwrap_err(), FormFault::DuplicateParameter, "{body}");
+        }
+    }
+
+    #[test]
+    fn rfc6749_3_2_empty_value_is_omitted() {
+        assert_eq!(Form::parse(b"scope=&grant_type=x").unwrap().get("scope"), None);
+    }
+
+    #[test]
+    fn rfc8707_2_resource_may_repeat() {
+        let form = Form::parse(b"resource=https://a/&resource=https://b/").unwrap();
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["https://a/", "https://b/"]);
+    }
+
+    #[test]
+    fn j_10_bad_texts_are_refused() {
+        assert_eq!(Form::parse(b"a=%zz").unwrap_err(), FormFault::NotText);
+        assert_eq!(Form::parse(b"a=%f").unwrap_err(), FormFault::NotText);
+        assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormFault::NotText);
+        assert_eq!(Form::parse(b"a=\xff").unwrap_err(), FormFault::NotText);
+        assert_eq!(Form::parse(b"a=%00").unwrap_err(), FormFault::ControlCharacter);
+        assert_eq!(Form::parse(b"a=x%0d%0ay").unwrap_err(), FormFault::ControlCharacter);
+    }
+
+    #[test]
+    fn parameters_are_bounded_at_the_limit_and_one_past() {
+        let body = |count: usize| (0..count).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        assert!(Form::parse(body(FORM_PARAMETERS_MAX).as_bytes()).is_ok());
+        assert_eq!(
+            Form::parse(body(FORM_PARAMETERS_MAX + 1).as_bytes()).unwrap_err(),
+            FormFault::TooManyParameters
+        );
+    }
+}

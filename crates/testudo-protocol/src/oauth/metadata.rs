@@ -1,0 +1,23 @@
+//! Authorization server metadata. [RFC8414 §2]
+
+use serde::{Deserialize, Serialize};
+
+/// The document at the well-known path. What has a default that surprises is always written out.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub struct AuthorizationServerMetadata {
+    pub issuer: String,
+    pub token_endpoint: String,
+    pub jwks_uri: String,
+    #[serde(default)]
+    pub grant_types_supported: Vec<String>,
+    /// Required even where no authorization endpoint exists. [RFC8414 §2]
+    #[serde(default)]
+    pub response_types_supported: Vec<String>,
+    #[serde(default)]
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes_supported: Vec<String>,
+}
