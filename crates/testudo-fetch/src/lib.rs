@@ -1,1 +1,181 @@
-//! stub
+//! The one guarded outbound HTTP client. [decision 20]
+//!
+//! Parse, judge the address, connect to *that* address, TLS with the original name. No redirects, no proxy
+//! variables, no cookies; the body is bounded, one deadline covers everything, and a URL has at most one fetch
+//! in flight. Server and SDKs share it: three copies of a guard are two too many.
+
+#![warn(clippy::indexing_slicing)]
+
+mod address;
+mod exchange;
+
+pub use address::is_public;
+
+use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use url::Url;
+
+/// Who wrote the URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlOrigin {
+    /// An administrator: private addresses are what he means.
+    Operator,
+    /// A request: only public addresses will do.
+    Stranger,
+}
+
+/// Bounds of one fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// Body, bytes.
+    pub body_bytes_max: usize,
+    /// From the first look at the name to the last byte.
+    pub deadline: Duration,
+}
+
+impl Default for FetchLimits {
+    fn default() -> FetchLimits {
+        FetchLimits { body_bytes_max: 1024 * 1024, deadline: Duration::from_secs(10) }
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// HTTP status.
+    pub status: u16,
+    /// Body, within its bound.
+    pub body: Vec<u8>,
+    /// `Retry-After`, seconds, where the server said so.
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// Why nothing was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences in Display are the documentation")]
+pub enum FetchFault {
+    NotHttps,
+    HasUserInformation,
+    NoHost,
+    AddressRefused,
+    NameNotFound(String),
+    Connect(String),
+    Tls(String),
+    Http(String),
+    TooLarge { body_bytes_max: usize },
+    Deadline { seconds: u64 },
+    Redirect { status: u16 },
+    InFlight,
+}
+
+impl fmt::Display for FetchFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FetchFault::NotHttps => f.write_str("the URL is not https (http is for loopback only)"),
+            FetchFault::HasUserInformation => f.write_str("the URL has user information"),
+            FetchFault::NoHost => f.write_str("the URL has no host"),
+            FetchFault::AddressRefused => f.write_str("the name resolves to an address that is not public"),
+            FetchFault::NameNotFound(name) => write!(f, "{name} does not resolve"),
+            FetchFault::Connect(why) => write!(f, "cannot connect: {why}"),
+            FetchFault::Tls(why) => write!(f, "TLS failed: {why}"),
+            FetchFault::Http(why) => write!(f, "HTTP failed: {why}"),
+            FetchFault::TooLarge { body_bytes_max } => write!(f, "the body is larger than {body_bytes_max} bytes"),
+            FetchFault::Deadline { seconds } => write!(f, "no complete answer within {seconds} s"),
+            FetchFault::Redirect { status } => write!(f, "the server redirects ({status}); redirects are not followed"),
+            FetchFault::InFlight => f.write_str("this URL is being fetched already"),
+        }
+    }
+}
+
+impl std::error::Error for FetchFault {}
+
+/// How a fetcher is set up.
+#[derive(Debug, Default, Clone)]
+pub struct FetcherOptions {
+    /// Extra trust roots, PEM.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    /// The operator's own name map, exempt from the address check.
+    pub resolve: HashMap<String, IpAddr>,
+}
+
+/// The client. Cheap to share behind an `Arc`.
+pub struct Fetcher {
+    tls: Arc<ClientConfig>,
+    resolve: HashMap<String, IpAddr>,
+    in_flight: Mutex<HashSet<String>>,
+}
+
+impl Fetcher {
+    /// Builds the client over the system's trust roots and the extra ones.
+    pub fn new(options: FetcherOptions) -> Result<Fetcher, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let roots: Vec<CertificateDer<'static>> = match &options.extra_roots_pem {
+            None => Vec::new(),
+            Some(pem) => CertificateDer::pem_slice_iter(pem)
+                .collect::<Result<_, _>>()
+                .map_err(|error| format!("the extra roots are not PEM certificates: {error}"))?,
+        };
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())
+            .map_err(|error| format!("the system's trust roots cannot be used: {error}"))?;
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Fetcher { tls: Arc::new(tls), resolve: options.resolve, in_flight: Mutex::default() })
+    }
+
+    /// Gets a document. A redirect is a fault, and so is a second fetch of a URL while one is in flight.
+    pub async fn get(&self, url: &Url, origin: UrlOrigin, limits: FetchLimits) -> Result<Fetched, FetchFault> {
+        let _flight = Flight::begin(&self.in_flight, url.as_str())?;
+        self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits).await
+    }
+
+    /// Posts a form, as the SDKs do.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.bounded(exchange::post_form(self, url, body, limits.body_bytes_max), limits).await
+    }
+
+    async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, FetchFault>>,
+        limits: FetchLimits,
+    ) -> Result<T, FetchFault> {
+        tokio::time::timeout(limits.deadline, work)
+            .await
+            .unwrap_or(Err(FetchFault::Deadline { seconds: limits.deadline.as_secs() }))
+    }
+}
+
+/// Marks a URL as being fetched for as long as it lives.
+struct Flight<'f> {
+    in_flight: &'f Mutex<HashSet<String>>,
+    url: String,
+}
+
+impl<'f> Flight<'f> {
+    fn begin(in_flight: &'f Mutex<HashSet<String>>, url: &str) -> Result<Flight<'f>, FetchFault> {
+        let is_first = in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_owned());
+        if is_first { Ok(Flight { in_flight, url: url.to_owned() }) } else { Err(FetchFault::InFlight) }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url);
+    }
+}

@@ -1,1 +1,202 @@
-//! stub
+//! Remembers records: six verbs, two engines, one suite that holds them to the same answers.
+//!
+//! The verbs: `get`, `list`, and within a batch `insert` (must be absent), `replace` and `delete` (must be at a
+//! version), `add` (a counter that may have a ceiling). A batch is written whole or not at all. Engines store
+//! documents and know nothing of fields.
+
+mod memory;
+mod sqlite;
+pub mod suite;
+
+use memory::MemoryEngine;
+use sqlite::SqliteEngine;
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use testudo_core::records::{Batch, Kind, Record, Versioned};
+use testudo_protocol::Timestamp;
+
+/// Records returned by one `list` at most.
+pub const LIST_MAX: usize = 1_000;
+
+/// A store. Cheap to share behind an `Arc`.
+pub struct Store {
+    engine: Engine,
+    batches_written: AtomicU64,
+    reads: AtomicU64,
+}
+
+enum Engine {
+    Memory(MemoryEngine),
+    Sqlite(SqliteEngine),
+}
+
+/// A stored document without its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Key.
+    pub key: Vec<u8>,
+    /// Counts from 1.
+    pub version: u64,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// A batch was not written because the world was not as it assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// A record to insert is there already.
+    Exists(Kind, Vec<u8>),
+    /// A record to replace or delete is not at that version.
+    Changed(Kind, Vec<u8>),
+    /// A counter would exceed its ceiling.
+    OverLimit(String),
+}
+
+/// A batch was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitError {
+    /// Decide again.
+    Conflict(Conflict),
+    /// The store cannot be reached or refuses to write; nothing of the batch is there.
+    Unavailable(StoreFault),
+    /// Too many batches are waiting.
+    Busy,
+}
+
+/// The store's fault, for logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFault(pub String);
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreFault {}
+
+impl Store {
+    /// A store that forgets with the process.
+    pub fn memory() -> Store {
+        Store::new(Engine::Memory(MemoryEngine::default()))
+    }
+
+    /// A SQLite database; made where it is absent, migrated where it is old.
+    pub fn sqlite(path: &Path) -> Result<Store, StoreFault> {
+        SqliteEngine::open(path).map(|engine| Store::new(Engine::Sqlite(engine)))
+    }
+
+    fn new(engine: Engine) -> Store {
+        Store { engine, batches_written: AtomicU64::new(0), reads: AtomicU64::new(0) }
+    }
+
+    /// Name of the engine, for logs and `doctor`.
+    pub fn engine_name(&self) -> &'static str {
+        match &self.engine {
+            Engine::Memory(_) => "memory",
+            Engine::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// Batches that were written since the start.
+    pub fn batches_written(&self) -> u64 {
+        self.batches_written.load(Ordering::Relaxed)
+    }
+
+    /// Reads since the start.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// One document.
+    pub async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Stored>, StoreFault> {
+        Ok(self.get_many(vec![(kind, key.to_vec())]).await?.pop().flatten())
+    }
+
+    /// Several documents in one visit, in the order asked for.
+    pub async fn get_many(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.get_many(&keys)),
+            Engine::Sqlite(engine) => engine.get_many(keys).await,
+        }
+    }
+
+    /// Documents of a kind in the order of their keys, after `after`, at most `limit` (and [`LIST_MAX`]).
+    pub async fn list(&self, kind: Kind, after: &[u8], limit: usize) -> Result<Vec<Stored>, StoreFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let limit = limit.min(LIST_MAX);
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.list(kind, after, limit)),
+            Engine::Sqlite(engine) => engine.list(kind, after.to_vec(), limit).await,
+        }
+    }
+
+    /// The last documents of a kind, newest first: for keys that sort by time.
+    pub async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+        let limit = limit.min(LIST_MAX);
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.last(kind, limit)),
+            Engine::Sqlite(engine) => engine.last(kind, limit).await,
+        }
+    }
+
+    /// Writes a batch whole, durably, or not at all.
+    pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match &self.engine {
+            Engine::Memory(engine) => engine.commit(&batch).map_err(CommitError::Conflict)?,
+            Engine::Sqlite(engine) => engine.commit(batch).await?,
+        }
+        self.batches_written.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The value of a counter; zero where it never moved.
+    pub async fn counter(&self, name: &str) -> Result<i64, StoreFault> {
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.counter(name)),
+            Engine::Sqlite(engine) => engine.counter(name.to_owned()).await,
+        }
+    }
+
+    /// Drops up to `limit` documents whose time is over; returns how many.
+    pub async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.drop_expired(now, limit)),
+            Engine::Sqlite(engine) => engine.drop_expired(now, limit).await,
+        }
+    }
+
+    /// Reads a typed record.
+    pub async fn read<R: Record>(&self, key: &[u8]) -> Result<Option<Versioned<R>>, StoreFault> {
+        self.get(R::KIND, key).await?.map(typed).transpose()
+    }
+
+    /// All records of a kind, page by page. For small kinds.
+    pub async fn read_all<R: Record>(&self) -> Result<Vec<Versioned<R>>, StoreFault> {
+        let mut all = Vec::new();
+        let mut after = Vec::new();
+        loop {
+            let page = self.list(R::KIND, &after, LIST_MAX).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after = last.key.clone();
+            for stored in page {
+                all.push(typed(stored)?);
+            }
+        }
+    }
+}
+
+/// Reads a stored document as the record it is.
+pub fn typed<R: Record>(stored: Stored) -> Result<Versioned<R>, StoreFault> {
+    serde_json::from_slice(&stored.body)
+        .map(|record| Versioned { record, version: stored.version })
+        .map_err(|error| StoreFault(format!("a stored {:?} cannot be read: {error}", R::KIND)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! SQLite: one writer thread that groups batches into transactions, readers on their own connections.
+//!
+//! A commit costs one fsync, and a group of batches shares it: that is what makes first uses fast. An answer is
+//! sent after the group's commit, never before.
+
+mod schema;
+mod writer;
+
+use crate::{CommitError, StoreFault, Stored};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use testudo_core::records::{Batch, Kind};
+use testudo_protocol::Timestamp;
+use tokio::sync::oneshot;
+use writer::Job;
+
+/// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
+const QUEUE_MAX: usize = 4_096;
+/// Reader connections.
+const READERS: usize = 2;
+
+pub(crate) struct SqliteEngine {
+    jobs: Option<SyncSender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    readers: std::sync::Arc<Readers>,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+fn fault(error: rusqlite::Error) -> StoreFault {
+    StoreFault(format!("SQLite: {error}"))
+}
+
+impl SqliteEngine {
+    pub(crate) fn open(path: &Path) -> Result<SqliteEngine, StoreFault> {
+        let connection = Connection::open(path)
+            .map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))?;
+        schema::prepare(&connection).map_err(fault)?;
+        let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE_MAX);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer::run(connection, &queue))
+            .map_err(|error| StoreFault(format!("cannot start the writer thread: {error}")))?;
+        let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
+        Ok(SqliteEngine { jobs: Some(jobs), writer: Some(writer), readers: readers.into() })
+    }
+
+    fn send(&self, job: Job) -> Result<(), CommitError> {
+        let gone = || CommitError::Unavailable(StoreFault("the writer thread has ended".into()));
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => CommitError::Busy,
+            TrySendError::Disconnected(_) => gone(),
+        })
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Commit(batch, reply))?;
+        answer.await.unwrap_or_else(|_| {
+            Err(CommitError::Unavailable(StoreFault("the writer thread has ended".into())))
+        })
+    }
+
+    pub(crate) async fn counter(&self, name: String) -> Result<i64, StoreFault> {
+        self.ask(|reply| Job::Counter(name, reply)).await
+    }
+
+    pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
+        self.ask(|reply| Job::DropExpired(now, limit, reply)).await?
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreFault> {
+        let (reply, answer) = oneshot::channel();
+        self.send(job(reply)).map_err(|_| StoreFault("the writer is busy or gone".into()))?;
+        answer.await.map_err(|_| StoreFault("the writer thread has ended".into()))
+    }
+
+    pub(crate) async fn get_many(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT version, body FROM records WHERE kind = ?1 AND key = ?2")?;
+            keys.into_iter()
+                .map(|(kind, key)| {
+                    let found = statement
+                        .query_row(params![kind as u8, key], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+                        .optional()?;
+                    Ok(found.map(|(version, body)| Stored { key, version: version as u64, body }))
+                })
+                .collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn list(&self, kind: Kind, after: Vec<u8>, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT key, version, body FROM records WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                )?
+                .query_map(params![kind as u8, after, limit as i64], stored)?
+                .collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT key, version, body FROM records WHERE kind = ?1 ORDER BY key DESC LIMIT ?2")?
+                .query_map(params![kind as u8, limit as i64], stored)?
+                .collect()
+        })
+        .await
+    }
+
+    /// Runs a query off the async threads: a page that is not cached costs a disk read.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreFault> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || {
+            let connection = readers.take()?;
+            let answer = query(&connection).map_err(fault);
+            readers.give_back(connection);
+            answer
+        })
+        .await
+        .map_err(|_| StoreFault("a read was cancelled".into()))?
+    }
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored { key: row.get(0)?, version: row.get::<_, i64>(1)? as u64, body: row.get(2)? })
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, StoreFault> {
+        if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(fault)?;
+        schema::prepare_reader(&connection).map_err(fault)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Ends the writer after what was sent to it has been written.
+impl Drop for SqliteEngine {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has answered nobody; there is nothing left to save.
+            let _ = writer.join();
+        }
+    }
+}

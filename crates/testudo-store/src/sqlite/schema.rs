@@ -1,0 +1,46 @@
+//! Tables, pragmas, migrations.
+
+use rusqlite::Connection;
+use std::time::Duration;
+
+/// Steps from one schema version to the next, in order; `user_version` counts those that were taken.
+const MIGRATIONS: &[&str] = &[
+    // A rowid table with a unique index: WITHOUT ROWID would move whole documents when pages split.
+    "CREATE TABLE records (
+         kind    INTEGER NOT NULL,
+         key     BLOB    NOT NULL,
+         version INTEGER NOT NULL,
+         expires INTEGER,
+         body    BLOB    NOT NULL
+     );
+     CREATE UNIQUE INDEX records_by_key ON records (kind, key);
+     CREATE INDEX records_by_expiry ON records (expires) WHERE expires IS NOT NULL;
+     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);",
+];
+
+/// Sets the writer's connection up and brings the schema to today.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit that was answered is on the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (position, step) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {}; COMMIT;",
+            position + 1
+        ))?;
+    }
+    Ok(())
+}
+
+/// Sets a reader's connection up.
+pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    connection.set_prepared_statement_cache_capacity(16);
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! The writer thread: takes what is waiting, up to 256 batches, into one transaction.
+
+use crate::{CommitError, Conflict, StoreFault};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use testudo_core::records::{Batch, Write};
+use testudo_protocol::Timestamp;
+use tokio::sync::oneshot;
+
+/// Batches in one transaction.
+const GROUP_MAX: usize = 256;
+/// Without work for that long, the write-ahead log is folded into the database.
+const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
+
+pub(super) enum Job {
+    Commit(Batch, oneshot::Sender<Result<(), CommitError>>),
+    Counter(String, oneshot::Sender<i64>),
+    DropExpired(Timestamp, usize, oneshot::Sender<Result<usize, StoreFault>>),
+}
+
+/// Counters live here while the server runs; each group writes those that moved.
+#[derive(Default)]
+struct Counters {
+    values: HashMap<String, i64>,
+    moved: Vec<String>,
+}
+
+pub(super) fn run(mut connection: Connection, queue: &Receiver<Job>) {
+    let mut counters = Counters::default();
+    let mut is_checkpointed = true;
+    loop {
+        let first = match queue.recv_timeout(IDLE_BEFORE_CHECKPOINT) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                if !is_checkpointed {
+                    is_checkpointed = connection
+                        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                        .is_ok();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        is_checkpointed = false;
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX {
+            match queue.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        work_off(&mut connection, &mut counters, group);
+    }
+}
+
+fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job>) {
+    let mut commits = Vec::with_capacity(group.len());
+    for job in group {
+        match job {
+            Job::Commit(batch, reply) => commits.push((batch, reply)),
+            Job::Counter(name, reply) => {
+                // Whoever asked may have gone; then nobody needs the answer.
+                let _ = reply.send(counters.value(connection, &name).unwrap_or(0));
+            }
+            Job::DropExpired(now, limit, reply) => {
+                let _ = reply.send(drop_expired(connection, now, limit));
+            }
+        }
+    }
+    if commits.is_empty() {
+        return;
+    }
+    match write_group(connection, counters, &commits) {
+        Ok(outcomes) => {
+            for ((_, reply), outcome) in commits.into_iter().zip(outcomes) {
+                let _ = reply.send(outcome.map_err(CommitError::Conflict));
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = %error, batches = commits.len(), "the store refused a transaction");
+            // The transaction is gone, and with it what the counters thought they knew.
+            *counters = Counters::default();
+            for (_, reply) in commits {
+                let fault = StoreFault(format!("SQLite: {error}"));
+                let _ = reply.send(Err(CommitError::Unavailable(fault)));
+            }
+        }
+    }
+}
+
+type Reply = oneshot::Sender<Result<(), CommitError>>;
+
+/// One transaction. The outer error means that nothing was written; an inner one that this batch was not.
+fn write_group(
+    connection: &mut Connection,
+    counters: &mut Counters,
+    commits: &[(Batch, Reply)],
+) -> rusqlite::Result<Vec<Result<(), Conflict>>> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(commits.len());
+    for (batch, _) in commits {
+        outcomes.push(write_batch(&transaction, counters, batch)?);
+    }
+    for name in std::mem::take(&mut counters.moved) {
+        let value = counters.values.get(&name).copied().unwrap_or(0);
+        transaction
+            .prepare_cached("INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?
+            .execute(params![name, value])?;
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+/// Counters are judged first and moved last, documents in between under a savepoint: whatever fails, nothing
+/// of the batch stays.
+fn write_batch(
+    connection: &Connection,
+    counters: &mut Counters,
+    batch: &Batch,
+) -> rusqlite::Result<Result<(), Conflict>> {
+    for write in &batch.writes {
+        if let Write::Add { counter, delta, max: Some(max) } = write
+            && *delta > 0
+            && counters.value(connection, counter)?.saturating_add(*delta) > i64::try_from(*max).unwrap_or(i64::MAX)
+        {
+            return Ok(Err(Conflict::OverLimit(counter.clone())));
+        }
+    }
+    let documents = batch.writes.iter().filter(|write| !matches!(write, Write::Add { .. })).count();
+    if documents > 1 {
+        connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
+    }
+    let mut outcome = Ok(());
+    for write in &batch.writes {
+        outcome = write_document(connection, write)?;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if documents > 1 {
+        if outcome.is_err() {
+            connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+        }
+        connection.prepare_cached("RELEASE batch")?.execute([])?;
+    }
+    if outcome.is_ok() {
+        for write in &batch.writes {
+            if let Write::Add { counter, delta, .. } = write {
+                counters.add(connection, counter, *delta)?;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Result<(), Conflict>> {
+    let changed = match write {
+        Write::Insert(document) => connection
+            .prepare_cached(
+                "INSERT INTO records (kind, key, version, expires, body) VALUES (?1, ?2, 1, ?3, ?4)
+                 ON CONFLICT (kind, key) DO NOTHING",
+            )?
+            .execute(params![
+                document.kind as u8,
+                document.key,
+                document.expires.map(|end| end.0),
+                document.body
+            ])?,
+        Write::Replace(document, version) => connection
+            .prepare_cached(
+                "UPDATE records SET version = version + 1, expires = ?3, body = ?4
+                 WHERE kind = ?1 AND key = ?2 AND version = ?5",
+            )?
+            .execute(params![
+                document.kind as u8,
+                document.key,
+                document.expires.map(|end| end.0),
+                document.body,
+                *version as i64
+            ])?,
+        Write::Delete(kind, key, version) => connection
+            .prepare_cached("DELETE FROM records WHERE kind = ?1 AND key = ?2 AND version = ?3")?
+            .execute(params![*kind as u8, key, *version as i64])?,
+        Write::Add { .. } => 1,
+    };
+    if changed == 1 {
+        return Ok(Ok(()));
+    }
+    Ok(Err(match write {
+        Write::Insert(document) => Conflict::Exists(document.kind, document.key.clone()),
+        Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
+        Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
+        Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
+    }))
+}
+
+fn drop_expired(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
+    connection
+        .prepare_cached(
+            "DELETE FROM records WHERE rowid IN
+             (SELECT rowid FROM records WHERE expires IS NOT NULL AND expires <= ?1 LIMIT ?2)",
+        )
+        .and_then(|mut statement| statement.execute(params![now.0, limit as i64]))
+        .map_err(super::fault)
+}
+
+impl Counters {
+    fn value(&mut self, connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(*value);
+        }
+        let value = connection
+            .prepare_cached("SELECT value FROM counters WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
+        self.values.insert(name.to_owned(), value);
+        Ok(value)
+    }
+
+    fn add(&mut self, connection: &Connection, name: &str, delta: i64) -> rusqlite::Result<()> {
+        let value = self.value(connection, name)?.saturating_add(delta);
+        self.values.insert(name.to_owned(), value);
+        if !self.moved.iter().any(|moved| moved == name) {
+            self.moved.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
