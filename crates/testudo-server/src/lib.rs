@@ -1,1 +1,22 @@
-//! stub
+//! What touches the world: HTTP, TLS, fetching, the admin API, upkeep.
+//!
+//! The decisions are in `testudo-core`; this crate parses, gathers, loads, commits and renders around them.
+
+pub mod admin;
+pub mod app;
+pub mod bundles;
+pub mod clock;
+pub mod config;
+pub mod doctor;
+pub mod events;
+pub mod http;
+pub mod keys;
+pub mod listen;
+pub mod memory;
+pub mod metrics;
+pub mod serve;
+pub mod settle;
+pub mod upkeep;
+
+pub use app::App;
+pub use serve::{Running, serve};

@@ -44,6 +44,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<String>,
@@ -124,6 +126,7 @@ impl Event {
             resource: None,
             reason: None,
             detail: None,
+            hint: None,
             count: None,
             actor: None,
         }

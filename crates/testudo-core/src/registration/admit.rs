@@ -53,12 +53,12 @@ impl Placed<'_> {
 }
 
 /// What the store knows of a client.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'k> {
     /// The client.
-    pub client: Option<Versioned<Client>>,
+    pub client: Option<&'k Versioned<Client>>,
     /// Its earlier life.
-    pub removed: Option<Versioned<Removed>>,
+    pub removed: Option<&'k Versioned<Removed>>,
 }
 
 /// What is asked for.
@@ -125,14 +125,14 @@ pub fn place<'a>(
 /// Steps 5 to 11. `room` takes one registration from every limit it is shown, or refuses.
 pub fn admit(
     placed: &Placed<'_>,
-    known: &Known,
+    known: Known<'_>,
     asking: Asking<'_>,
     policy: &Policy,
     room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
     (entropy, now): (&Entropy, Timestamp),
     trace: &mut Trace,
 ) -> Result<Admission, Rejection> {
-    let alive = known.client.as_ref().filter(|client| !client.record.is_expired(now));
+    let alive = known.client.filter(|client| !client.record.is_expired(now));
     let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
     client_id_agrees(asking.client_id, client_id)?;
     trace.passed("client_id agrees", || format!("client `{client_id}`"));
@@ -260,7 +260,7 @@ fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
 /// Step 11: everything that one first use writes, in one batch: all of it or nothing.
 fn register(
     placed: &Placed<'_>,
-    known: &Known,
+    known: Known<'_>,
     asking: Asking<'_>,
     metadata: ClientMetadata,
     granted: Granted,
@@ -269,7 +269,7 @@ fn register(
 ) -> NewClient {
     let rule = placed.found.rule;
     let mut batch = single_use(placed.identity);
-    let earlier = match (&known.client, &known.removed) {
+    let earlier = match (known.client, known.removed) {
         // A client past its absolute lifetime ends here.
         (Some(expired), _) => {
             batch.delete(&expired.record, expired.version);
@@ -309,7 +309,7 @@ fn register(
         metadata,
     };
     batch.insert(&client);
-    let alias_stands = known.client.as_ref().is_some_and(|old| old.record.client_id == client.client_id);
+    let alias_stands = known.client.is_some_and(|old| old.record.client_id == client.client_id);
     if client.client_id != client.subject && !alias_stands {
         batch.insert(&ClientIdAlias {
             client_id: client.client_id.clone(),

@@ -113,6 +113,19 @@ impl Rule {
             faults.push(fault("name", "is missing"));
         }
         let patterns = patterns(spec, &mut faults);
+        Rule::compile_permissions(spec, patterns, faults)
+    }
+
+    /// Compiles what a `[[clients]]` entry may have: a rule that governs that client only, without patterns.
+    pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+        Rule::compile_permissions(spec, Vec::new(), Vec::new())
+    }
+
+    fn compile_permissions(
+        spec: &RuleSpec,
+        patterns: Vec<Pattern>,
+        mut faults: Vec<RuleFault>,
+    ) -> Result<Rule, Vec<RuleFault>> {
         let captures: Vec<&str> = patterns
             .iter()
             .map(|pattern| pattern.capture_names().collect::<Vec<_>>())

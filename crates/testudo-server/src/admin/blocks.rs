@@ -1,0 +1,95 @@
+//! Identities that are kept out.
+
+use super::reply::{Done, Failure, Reply, done};
+use super::{commit, new_event};
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use std::sync::Arc;
+use testudo_core::records::{Batch, Block, EventKind};
+use testudo_core::registration::blocks::{BLOCK_PATTERNS_MAX, pattern};
+use testudo_protocol::spiffe::SpiffeId;
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
+    let blocks = app.store.read_all::<Block>().await?;
+    Ok(Json(blocks.into_iter().map(|block| block.record).collect()))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct BlockRequest {
+    identity: String,
+    reason: Option<String>,
+}
+
+pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
+    let _turn = app.admin_turn.lock().await;
+    let identity = request.identity;
+    judge(&app, &identity)?;
+    if app.store.read::<Block>(identity.as_bytes()).await?.is_some() {
+        return Ok(done(format!("{identity}: blocked already")));
+    }
+    let mut batch = Batch::default();
+    batch.insert(&Block {
+        identity: identity.clone(),
+        reason: request.reason.clone(),
+        by: "administrator".into(),
+        since: app.now(),
+    });
+    finish(&app, batch, EventKind::IdentityBlocked, &identity, request.reason).await?;
+    Ok(done(format!("{identity}: blocked")))
+}
+
+pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
+    let _turn = app.admin_turn.lock().await;
+    let identity = request.identity;
+    let Some(stored) = app.store.read::<Block>(identity.as_bytes()).await? else {
+        return Err(Failure::not_found(
+            format!("{identity:?} is not blocked"),
+            "`testudo identity list` shows what is; a block is removed by the text it was made with",
+        ));
+    };
+    let mut batch = Batch::default();
+    batch.delete(&stored.record, stored.version);
+    finish(&app, batch, EventKind::IdentityUnblocked, &identity, request.reason).await?;
+    Ok(done(format!("{identity}: unblocked")))
+}
+
+/// A SPIFFE ID, a pattern, or a configured client's id. A typo that blocks nobody is worse than an error.
+fn judge(app: &App, identity: &str) -> Result<(), Failure> {
+    match pattern(identity) {
+        Some(Ok(_)) if app.standing.load().blocks.pattern_count() >= BLOCK_PATTERNS_MAX => {
+            Err(Failure::bad_request(format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"), None))
+        }
+        Some(Ok(_)) => Ok(()),
+        Some(Err(fault)) => Err(Failure::bad_request(format!("{identity:?} {fault}"), None)),
+        None if app.policy.load().clients.contains_key(identity) => Ok(()),
+        None => match SpiffeId::parse(identity) {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(Failure::bad_request(
+                format!("{identity:?} is neither a pattern nor a SPIFFE ID: it {fault}"),
+                Some("expected: spiffe://prod.example/ns/x/sa/y, or with * and ** for whole segments".into()),
+            )),
+        },
+    }
+}
+
+async fn finish(
+    app: &App,
+    mut batch: Batch,
+    kind: EventKind,
+    identity: &str,
+    reason: Option<String>,
+) -> Result<(), Failure> {
+    if let Some(event) = new_event(app, kind, |event| {
+        event.identity = Some(identity.to_owned());
+        event.reason = reason;
+        event.actor = Some("administrator".into());
+    }) {
+        batch.insert(&event);
+    }
+    commit(app, batch).await?;
+    app.reload_standing().await?;
+    tracing::info!(identity, "{}", kind.name());
+    Ok(())
+}

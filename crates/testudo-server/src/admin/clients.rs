@@ -1,0 +1,250 @@
+//! Clients: see, freeze, thaw, delete, sweep.
+
+use super::commit;
+use super::reply::{Done, Failure, Reply};
+use crate::app::App;
+use crate::upkeep::{self, Swept};
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use testudo_core::records::{
+    Client, ClientIdAlias, ClientMetadata, ClientState, Kind, Predecessor, Versioned, client_key,
+};
+use testudo_core::registration::Rule;
+use testudo_core::registration::lifecycle::{Actor, set_state};
+use testudo_core::{Authority, CredentialKind, Occasion};
+use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::LIST_MAX;
+
+/// A client, as it is shown. Times are RFC 3339.
+#[derive(Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ClientView {
+    pub client_id: String,
+    pub trust_domain: Option<String>,
+    pub authority: String,
+    pub subject: String,
+    pub state: ClientState,
+    /// Rule at admission.
+    pub rule: String,
+    pub rule_revision: String,
+    /// Rule that governs today; absent for an orphan.
+    pub governed_by: Option<String>,
+    pub is_orphaned: bool,
+    pub occasion: Occasion,
+    /// Kind of credential shown last.
+    pub credential_kind: CredentialKind,
+    pub first_credential_kind: CredentialKind,
+    pub first_seen: String,
+    pub last_used: String,
+    pub expires: Option<String>,
+    pub idle_lifetime_seconds: Option<i64>,
+    pub generation: u32,
+    pub predecessor: Option<Predecessor>,
+    pub metadata: ClientMetadata,
+}
+
+/// Filters of a list.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Filter {
+    trust_domain: Option<String>,
+    rule: Option<String>,
+    state: Option<ClientState>,
+    unused_for: Option<String>,
+    #[serde(default)]
+    orphaned: bool,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A page of clients.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    clients: Vec<ClientView>,
+    /// Hand back as `after` for the next page; absent on the last one.
+    next: Option<String>,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Reply<Page> {
+    let unused_before = match filter.unused_for.as_deref().map(Seconds::parse) {
+        None => None,
+        Some(Ok(seconds)) => Some(app.now() - seconds),
+        Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
+    };
+    let wanted = filter.limit.unwrap_or(LIST_MAX).min(LIST_MAX);
+    let mut after = filter.after.as_deref().and_then(decode_cursor).unwrap_or_default();
+    let mut clients = Vec::new();
+    loop {
+        let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
+        if page.is_empty() {
+            return Ok(Json(Page { clients, next: None }));
+        }
+        for stored in page {
+            after = stored.key.clone();
+            let stored: Versioned<Client> = testudo_store::typed(stored)?;
+            let view = view(&app, &stored.record);
+            let is_wanted = filter.trust_domain.as_ref().is_none_or(|name| view.trust_domain.as_ref() == Some(name))
+                && filter.rule.as_ref().is_none_or(|rule| view.rule == *rule)
+                && filter.state.is_none_or(|state| view.state == state)
+                && (!filter.orphaned || view.is_orphaned)
+                && unused_before.is_none_or(|before| last_used(&app, &stored.record) <= before);
+            if is_wanted {
+                clients.push(view);
+                if clients.len() == wanted {
+                    return Ok(Json(Page { clients, next: Some(encode_cursor(&after)) }));
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    client_id: String,
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<ClientView> {
+    let client = find(&app, &named.client_id).await?;
+    Ok(Json(view(&app, &client.record)))
+}
+
+pub(super) async fn freeze(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
+    change_state(&app, &named.client_id, ClientState::Frozen, "frozen").await
+}
+
+pub(super) async fn thaw(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
+    change_state(&app, &named.client_id, ClientState::Active, "thawed").await
+}
+
+async fn change_state(app: &App, client_id: &str, state: ClientState, word: &str) -> Reply<Done> {
+    let _turn = app.admin_turn.lock().await;
+    let client = find(app, client_id).await?;
+    let entropy = app.clock.entropy().ok_or_else(no_entropy)?;
+    let actor = Actor { name: "administrator", reason: word };
+    let batch = set_state(&client, state, &actor, &entropy, app.now());
+    let outcome = commit(app, batch).await;
+    app.clients.forget(&client_key(&client.record.authority, &client.record.subject));
+    outcome?;
+    tracing::info!(client.id = client_id, "client.{word}");
+    Ok(Json(Done { done: format!("{client_id}: {word}"), warning: None }))
+}
+
+pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
+    let _turn = app.admin_turn.lock().await;
+    let client = find(&app, &named.client_id).await?;
+    let will_return = governing(&app, &client.record).is_some();
+    let actor = Actor { name: "administrator", reason: "deleted" };
+    if !upkeep::remove(&app, &client, &actor).await? {
+        return Err(testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new())).into());
+    }
+    let warning = will_return.then(|| {
+        "a rule still admits this identity: it will come back at its next request; freeze the client or block the \
+         identity to keep it out"
+            .to_owned()
+    });
+    tracing::info!(client.id = named.client_id, "client.removed");
+    Ok(Json(Done { done: format!("{}: deleted", named.client_id), warning }))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SweepRequest {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn sweep(State(app): State<Arc<App>>, Json(request): Json<SweepRequest>) -> Reply<Swept> {
+    Ok(Json(upkeep::sweep(&app, request.dry_run).await?))
+}
+
+fn no_entropy() -> Failure {
+    Failure::from(testudo_store::StoreFault("the system has no randomness to give".into()))
+}
+
+/// A client by its public identifier: the identity itself, an alias, or a configured client's id.
+async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
+    let keys = [
+        trust_domain_of(client_id).map(|authority| client_key(&authority.key(), client_id)),
+        Some(client_key(&Authority::Configuration.key(), client_id)),
+    ];
+    for key in keys.into_iter().flatten() {
+        if let Some(client) = app.store.read::<Client>(&key).await? {
+            return Ok(client);
+        }
+    }
+    if let Some(alias) = app.store.read::<ClientIdAlias>(client_id.as_bytes()).await? {
+        let key = client_key(&alias.record.authority, &alias.record.subject);
+        if let Some(client) = app.store.read::<Client>(&key).await? {
+            return Ok(client);
+        }
+    }
+    Err(Failure::not_found(format!("no client has the id {client_id:?}"), "`testudo client list` shows those there are"))
+}
+
+/// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
+fn trust_domain_of(client_id: &str) -> Option<Authority> {
+    let rest = client_id.strip_prefix("spiffe://")?;
+    let name = rest.split('/').next()?;
+    TrustDomain::parse(name).ok().map(Authority::TrustDomain)
+}
+
+fn view(app: &App, client: &Client) -> ClientView {
+    let known = app.clients.get(&client_key(&client.authority, &client.subject));
+    let governed_by = governing(app, client);
+    ClientView {
+        trust_domain: client.authority.strip_prefix("spiffe://").map(str::to_owned),
+        is_orphaned: governed_by.is_none(),
+        governed_by,
+        credential_kind: known.as_ref().map_or(client.last_credential, |known| known.last_credential()),
+        last_used: last_used(app, client).to_string(),
+        client_id: client.client_id.clone(),
+        authority: client.authority.clone(),
+        subject: client.subject.clone(),
+        state: client.state,
+        rule: client.rule.clone(),
+        rule_revision: client.rule_revision.clone(),
+        occasion: client.occasion,
+        first_credential_kind: client.first_credential,
+        first_seen: client.created.to_string(),
+        expires: client.expires.map(|end| end.to_string()),
+        idle_lifetime_seconds: client.idle_lifetime.map(|seconds| seconds.0),
+        generation: client.generation,
+        predecessor: client.predecessor.clone(),
+        metadata: client.metadata.clone(),
+    }
+}
+
+/// The use that is not flushed yet counts.
+fn last_used(app: &App, client: &Client) -> Timestamp {
+    let known = app.clients.get(&client_key(&client.authority, &client.subject));
+    known.map_or(client.last_used, |known| known.last_used().max(client.last_used))
+}
+
+/// The rule that governs a client today, by name.
+fn governing(app: &App, client: &Client) -> Option<String> {
+    let policy = app.policy.load();
+    if client.authority == Authority::Configuration.key() {
+        return policy.clients.get(client.subject.as_str()).map(|configured| configured.rule.name.clone());
+    }
+    // A folded client stands for identities one segment longer; any of them will do.
+    let subject = match client.subject.strip_suffix("/*") {
+        Some(prefix) => format!("{prefix}/x"),
+        None => client.subject.clone(),
+    };
+    let id = SpiffeId::parse(&subject).ok()?;
+    policy.trust_domains.get(id.trust_domain_name())?;
+    let authority = Authority::TrustDomain(id.trust_domain());
+    let found = policy.rules.first_match(&authority, &subject, |_| true)?;
+    let rule: &Rule = found.rule;
+    Some(rule.name.clone())
+}
+
+fn encode_cursor(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode_cursor(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}

@@ -1,0 +1,36 @@
+//! Audit events, by time.
+
+use super::reply::Reply;
+use crate::app::App;
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use std::sync::Arc;
+use testudo_core::records::{Event, Kind};
+
+/// Events of one answer, unless more are asked for.
+const LIMIT_DEFAULT: usize = 100;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Since {
+    /// Events after this one; without it, the latest.
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, Query(since): Query<Since>) -> Reply<Vec<Event>> {
+    let limit = since.limit.unwrap_or(LIMIT_DEFAULT);
+    let stored = match &since.after {
+        Some(after) => app.store.list(Kind::Event, after.as_bytes(), limit).await?,
+        None => {
+            let mut latest = app.store.last(Kind::Event, limit).await?;
+            latest.reverse();
+            latest
+        }
+    };
+    let mut events = Vec::with_capacity(stored.len());
+    for stored in stored {
+        events.push(testudo_store::typed::<Event>(stored)?.record);
+    }
+    Ok(Json(events))
+}

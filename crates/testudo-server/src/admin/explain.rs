@@ -1,0 +1,220 @@
+//! Walks a decision: the same functions as a token request, with a trace that listens.
+
+use super::reply::{Failure, Reply};
+use crate::app::App;
+use crate::http::gather;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use testudo_core::doors::{self, Presented};
+use testudo_core::grants::{ClientCredentials, GrantRequest};
+use testudo_core::records::{Client, Event, Kind, Removed};
+use testudo_core::registration::admit;
+use testudo_core::registration::admit::{Admission, Asking, Known, place};
+use testudo_core::rejection::Rejection;
+use testudo_core::trace::Step;
+use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
+use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::{Resource, ScopeSet};
+use testudo_protocol::spiffe::SpiffeId;
+use testudo_store::LIST_MAX;
+
+/// How far back an event is looked for.
+const EVENTS_SEARCHED: usize = 10 * LIST_MAX;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    request_id: Option<String>,
+    credential: Option<String>,
+    scope: Option<String>,
+    resource: Option<String>,
+    client_id: Option<String>,
+}
+
+/// The walk.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The event that was found, for a request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+    /// Checks that passed, in order.
+    pub steps: Vec<Step>,
+    /// `allowed` or `refused`, by today's configuration.
+    pub outcome: String,
+    /// Name of the rejection.
+    pub rejection: Option<String>,
+    /// OAuth code that the caller gets.
+    pub error: Option<String>,
+    /// What really happened.
+    pub detail: Option<String>,
+    /// What to change.
+    pub hint: Option<String>,
+}
+
+pub(super) async fn explain(State(app): State<Arc<App>>, Json(question): Json<Question>) -> Reply<Explanation> {
+    match (&question.request_id, &question.credential) {
+        (Some(request_id), None) => explain_request(&app, request_id).await.map(Json),
+        (None, Some(credential)) => {
+            let grant = grant(question.scope.as_deref(), question.resource.as_deref())?;
+            explain_credential(&app, credential, &grant, question.client_id.as_deref()).await.map(Json)
+        }
+        _ => Err(Failure::bad_request("ask about either a request id or a credential", None)),
+    }
+}
+
+fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Failure> {
+    let bad = |problem: &str| Failure::bad_request(problem.to_owned(), None);
+    Ok(GrantRequest::ClientCredentials(ClientCredentials {
+        scope: scope.map(ScopeSet::parse).transpose().map_err(bad)?,
+        resource: resource.map(Resource::parse).transpose().map_err(bad)?,
+    }))
+}
+
+async fn explain_credential(
+    app: &App,
+    credential: &str,
+    grant: &GrantRequest,
+    client_id: Option<&str>,
+) -> Result<Explanation, Failure> {
+    let mut trace = Trace::on();
+    let verified = verify(app, credential, &mut trace).await;
+    let outcome = match verified {
+        Ok(identity) => decide(app, &identity, grant, client_id, &mut trace).await?,
+        Err(rejection) => Err(rejection),
+    };
+    Ok(explanation(trace, outcome, None))
+}
+
+/// A file holds a token without its `client_assertion_type`: the SVID's door first, and where the token is not
+/// even readable there, the other. Only here may a door be guessed, since nothing is granted.
+async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<AttestedIdentity, Rejection> {
+    let presented = |kind| Presented { kind, assertion: credential.trim().to_owned() };
+    let read = doors::recognise(&presented(CredentialKind::JwtSvid));
+    let credential = match read {
+        Err(rejection @ (Rejection::SubjectNotSpiffeId(_) | Rejection::TypeNotAllowed { .. })) => {
+            doors::recognise(&presented(CredentialKind::PrivateKeyJwt)).map_err(|_| rejection)?
+        }
+        other => other?,
+    };
+    trace.passed("form", || "a JWS in compact form".to_owned());
+    let facts = gather(app, credential.lookups()).await;
+    credential.verify(&facts, &app.policy.load(), app.now(), trace)
+}
+
+async fn decide(
+    app: &App,
+    identity: &AttestedIdentity,
+    grant: &GrantRequest,
+    client_id: Option<&str>,
+    trace: &mut Trace,
+) -> Result<Result<String, Rejection>, Failure> {
+    let (policy, standing, keys) = (app.policy.load_full(), app.standing.load_full(), app.keys.load_full());
+    let placed = match place(identity, Occasion::Token, &policy, &standing, &keys.opaque_key, trace) {
+        Ok(placed) => placed,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let key = placed.client_key();
+    let client = app.store.read::<Client>(&key).await?;
+    let removed = app.store.read::<Removed>(&key).await?;
+    let entropy = app.clock.entropy().ok_or_else(|| {
+        Failure::from(testudo_store::StoreFault("the system has no randomness to give".into()))
+    })?;
+    let asking = Asking { occasion: Occasion::Token, client_id, grant, request_id: "explain" };
+    let known = Known { client: client.as_ref(), removed: removed.as_ref() };
+    let admission = admit(&placed, known, asking, &policy, |_| Ok(()), (&entropy, app.now()), trace);
+    Ok(match admission {
+        Ok(Admission::Known(granted, _)) => Ok(format!("a known client gets {granted}")),
+        Ok(Admission::New(new)) => Ok(format!("a new client would be registered and get {}", new.granted)),
+        Ok(Admission::Observed(_, rejection)) => Err(rejection),
+        Err(rejection) => Err(rejection),
+    })
+}
+
+/// The event of the request, and the same decision by today's configuration.
+async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Failure> {
+    let event = find_event(app, request_id).await?;
+    let Some(identity) = attested(&event) else {
+        // Nothing was proven: the event is all there is.
+        return Ok(Explanation {
+            steps: Vec::new(),
+            outcome: "refused".into(),
+            rejection: event.reason.clone(),
+            error: None,
+            detail: event.detail.clone(),
+            hint: event.hint.clone(),
+            event: Some(event),
+        });
+    };
+    let mut trace = Trace::on();
+    trace.passed("identity proven", || format!("{} by {}", identity.subject, identity.kind));
+    let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
+    let outcome = decide(app, &identity, &grant, None, &mut trace).await?;
+    Ok(explanation(trace, outcome, Some(event)))
+}
+
+async fn find_event(app: &App, request_id: &str) -> Result<Event, Failure> {
+    let mut searched = 0;
+    for stored in app.store.last(Kind::Event, EVENTS_SEARCHED).await? {
+        searched += 1;
+        let event: Event = testudo_store::typed(stored)?.record;
+        if event.request_id.as_deref() == Some(request_id) {
+            return Ok(event);
+        }
+    }
+    Err(Failure::not_found(
+        format!("no event of request {request_id:?} among the latest {searched}"),
+        "first uses and a sample of refusals are kept; for others, explain the credential: testudo explain --credential FILE",
+    ))
+}
+
+/// The identity that an event tells of, as it was proven then.
+fn attested(event: &Event) -> Option<AttestedIdentity> {
+    let subject = event.identity.as_deref()?;
+    let kind = match event.door.as_deref()? {
+        "jwt_svid" => CredentialKind::JwtSvid,
+        "private_key_jwt" => CredentialKind::PrivateKeyJwt,
+        _ => return None,
+    };
+    let spiffe_id = SpiffeId::parse(subject).ok();
+    let authority = match &spiffe_id {
+        Some(id) => Authority::TrustDomain(id.trust_domain()),
+        None => Authority::Configuration,
+    };
+    Some(AttestedIdentity {
+        authority,
+        subject: subject.into(),
+        spiffe_id,
+        kind,
+        expires: event.credential_expires.unwrap_or(Timestamp(0)),
+        digest: [0; 32],
+        jwt_id: None,
+        single_use: None,
+        attested_claims: Default::default(),
+    })
+}
+
+fn explanation(trace: Trace, outcome: Result<String, Rejection>, event: Option<Event>) -> Explanation {
+    let steps = trace.into_steps();
+    match outcome {
+        Ok(detail) => Explanation {
+            event,
+            steps,
+            outcome: "allowed".into(),
+            rejection: None,
+            error: None,
+            detail: Some(detail),
+            hint: None,
+        },
+        Err(rejection) => Explanation {
+            event,
+            steps,
+            outcome: "refused".into(),
+            rejection: Some(rejection.name().to_owned()),
+            error: Some(rejection.code().name().to_owned()),
+            detail: Some(rejection.to_string()),
+            hint: rejection.hint(),
+        },
+    }
+}

@@ -1,0 +1,149 @@
+//! The admin API: over a Unix socket whose mode is the authorization, and, for metrics, probes and holders of an
+//! administrator's token, over HTTP.
+
+mod blocks;
+mod clients;
+mod events;
+mod explain;
+mod reply;
+mod rules;
+mod server;
+mod token;
+mod trust;
+
+use crate::app::App;
+use crate::config::AdminSettings;
+use axum::Router;
+use axum::routing::{get, post};
+use reply::Failure;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use testudo_core::records::{Batch, Event, EventKind};
+use testudo_core::registration::lifecycle::HISTORY_RETENTION;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use clients::ClientView;
+pub use explain::Explanation;
+pub use rules::{Governed, RuleView};
+
+/// The API, without authorization: whoever mounts it says who may come in.
+fn api() -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin/v1/status", get(server::status))
+        .route("/admin/v1/reload", post(server::reload))
+        .route("/admin/v1/trust", get(trust::list))
+        .route("/admin/v1/trust/{name}", get(trust::show))
+        .route("/admin/v1/trust/{name}/refresh", post(trust::refresh))
+        .route("/admin/v1/trust/{name}/disable", post(trust::disable))
+        .route("/admin/v1/trust/{name}/enable", post(trust::enable))
+        .route("/admin/v1/rules", get(rules::list))
+        .route("/admin/v1/rules/test", post(rules::test))
+        .route("/admin/v1/clients", get(clients::list))
+        .route("/admin/v1/clients/show", post(clients::show))
+        .route("/admin/v1/clients/freeze", post(clients::freeze))
+        .route("/admin/v1/clients/thaw", post(clients::thaw))
+        .route("/admin/v1/clients/delete", post(clients::delete))
+        .route("/admin/v1/clients/sweep", post(clients::sweep))
+        .route("/admin/v1/blocks", get(blocks::list).post(blocks::block))
+        .route("/admin/v1/blocks/remove", post(blocks::unblock))
+        .route("/admin/v1/events", get(events::list))
+        .route("/admin/v1/explain", post(explain::explain))
+}
+
+/// Metrics and probes: no authorization, no secrets.
+fn probes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/metrics", get(server::metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(server::readyz))
+}
+
+/// Binds the socket and, where configured, the address.
+pub async fn listen(
+    app: &Arc<App>,
+    settings: &AdminSettings,
+    stop: watch::Receiver<bool>,
+) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
+    let socket = bind_socket(&settings.socket).await?;
+    let router = api().merge(probes()).with_state(app.clone());
+    let mut tasks = vec![tokio::spawn(run(axum::serve(socket, router).into_future_until(stop.clone())))];
+    let mut address = None;
+    if let Some(wanted) = settings.listen {
+        let listener =
+            TcpListener::bind(wanted).await.map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
+        address = Some(listener.local_addr().map_err(|error| error.to_string())?);
+        let guarded = api().layer(axum::middleware::from_fn_with_state(app.clone(), token::require_administrator));
+        let router = guarded.merge(probes()).with_state(app.clone());
+        tasks.push(tokio::spawn(run(axum::serve(listener, router).into_future_until(stop))));
+    }
+    Ok((tasks, address))
+}
+
+async fn run(serving: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the admin listener ended");
+    }
+}
+
+/// Lets axum's two kinds of listener be stopped alike.
+trait UntilStopped {
+    fn into_future_until(self, stop: watch::Receiver<bool>) -> impl Future<Output = std::io::Result<()>> + Send;
+}
+
+impl<L> UntilStopped for axum::serve::Serve<L, Router, Router>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    async fn into_future_until(self, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+        self.with_graceful_shutdown(async move {
+            // An error means that the sender is gone: stop as well.
+            let _ = stop.changed().await;
+        })
+        .await
+    }
+}
+
+/// Binds under another name, narrows the mode, and moves into place: at no moment can others open it.
+async fn bind_socket(path: &Path) -> Result<UnixListener, String> {
+    let failed = |what: &str, error: std::io::Error| format!("{what} {}: {error}", path.display());
+    if path.exists() {
+        if tokio::net::UnixStream::connect(path).await.is_ok() {
+            return Err(format!("another server listens on {}", path.display()));
+        }
+        std::fs::remove_file(path).map_err(|error| failed("cannot remove the stale socket", error))?;
+    }
+    let staging = path.with_added_extension("new");
+    let _ = std::fs::remove_file(&staging);
+    let listener = UnixListener::bind(&staging).map_err(|error| failed("cannot bind the admin socket", error))?;
+    std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| failed("cannot narrow the mode of", error))?;
+    std::fs::rename(&staging, path).map_err(|error| failed("cannot move the admin socket to", error))?;
+    Ok(listener)
+}
+
+/// Writes an event of its own; a failure is logged.
+pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
+    let Some(event) = new_event(app, kind, fill) else { return };
+    let mut batch = Batch::default();
+    batch.insert(&event);
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, event = kind.name(), "an event could not be written");
+    }
+}
+
+fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
+    let (entropy, now) = (app.clock.entropy()?, app.now());
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
+    fill(&mut event);
+    Some(event)
+}
+
+/// Commits an administrator's change together with its event.
+async fn commit(app: &App, batch: Batch) -> Result<(), Failure> {
+    app.store.commit(batch).await.map_err(Failure::from)
+}

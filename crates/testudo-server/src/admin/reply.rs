@@ -1,0 +1,69 @@
+//! Answers of the admin API: JSON, and errors that say what to do.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use testudo_store::{CommitError, StoreFault};
+
+/// Something went wrong, in words for an administrator.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure {
+    #[serde(skip)]
+    pub(super) status: StatusCode,
+    pub(super) error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn not_found(error: impl Into<String>, hint: &str) -> Failure {
+        Failure { status: StatusCode::NOT_FOUND, error: error.into(), hint: Some(hint.to_owned()) }
+    }
+
+    pub(super) fn bad_request(error: impl Into<String>, hint: Option<String>) -> Failure {
+        Failure { status: StatusCode::BAD_REQUEST, error: error.into(), hint }
+    }
+}
+
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Failure {
+        Failure { status: StatusCode::SERVICE_UNAVAILABLE, error: fault.to_string(), hint: None }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Failure {
+        match error {
+            CommitError::Conflict(_) => Failure {
+                status: StatusCode::CONFLICT,
+                error: "the record changed meanwhile".into(),
+                hint: Some("try again".into()),
+            },
+            CommitError::Unavailable(fault) => fault.into(),
+            CommitError::Busy => {
+                Failure { status: StatusCode::SERVICE_UNAVAILABLE, error: "the store is busy".into(), hint: None }
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(self)).into_response()
+    }
+}
+
+pub(super) type Reply<T> = Result<Json<T>, Failure>;
+
+/// A change that was made, and what to know about it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Done {
+    pub(super) done: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) warning: Option<String>,
+}
+
+pub(super) fn done(what: impl Into<String>) -> Json<Done> {
+    Json(Done { done: what.into(), warning: None })
+}

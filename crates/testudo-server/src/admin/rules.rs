@@ -1,0 +1,164 @@
+//! Rules: the list, and which one governs an identity.
+
+use super::reply::{Failure, Reply};
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use testudo_core::Authority;
+use testudo_core::registration::client_id::name_client;
+use testudo_core::registration::metadata;
+use testudo_core::registration::{Match, Rule};
+use testudo_core::{AttestedIdentity, CredentialKind};
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::SpiffeId;
+
+/// Identities of one `rule test` at most.
+const TESTED_MAX: usize = 10_000;
+
+/// A rule, as far as a person wants to know.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RuleView {
+    /// Name.
+    pub name: String,
+    /// Patterns.
+    pub identities: Vec<String>,
+    /// Scopes.
+    pub scopes: String,
+    /// Default scopes.
+    pub default_scopes: String,
+    /// Resources.
+    pub resources: Vec<String>,
+    /// Revision.
+    pub revision: String,
+    /// False refuses all it matches.
+    pub enabled: bool,
+    /// Clients, active and frozen.
+    pub clients: i64,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<RuleView>> {
+    let policy = app.policy.load_full();
+    let mut views = Vec::new();
+    for rule in policy.rules.iter() {
+        let clients = app.store.counter(&testudo_core::records::clients_of_rule(&rule.name)).await?;
+        views.push(view(rule, clients));
+    }
+    Ok(Json(views))
+}
+
+fn view(rule: &Rule, clients: i64) -> RuleView {
+    RuleView {
+        name: rule.name.clone(),
+        identities: rule.patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        scopes: rule.scopes.to_string(),
+        default_scopes: rule.default_scopes.to_string(),
+        resources: rule.resources.iter().map(|resource| resource.as_str().to_owned()).collect(),
+        revision: rule.revision.clone(),
+        enabled: rule.enabled,
+        clients,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Test {
+    identities: Vec<String>,
+}
+
+/// What an identity would be given.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Governed {
+    /// The identity that was asked about.
+    pub identity: String,
+    /// The rule that governs it; absent: no client and no token.
+    pub rule: Option<String>,
+    /// What the pattern captured.
+    pub captures: std::collections::BTreeMap<String, String>,
+    /// The client it is or would be.
+    pub client_id: Option<String>,
+    /// Its display name.
+    pub client_name: Option<String>,
+    /// Scopes it may ask for.
+    pub scopes: String,
+    /// Scopes it gets by default.
+    pub default_scopes: String,
+    /// Resources it may ask for.
+    pub resources: Vec<String>,
+    /// Its redirect URIs.
+    pub redirect_uris: Vec<String>,
+    /// Why not, where not.
+    pub problem: Option<String>,
+}
+
+pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) -> Reply<Vec<Governed>> {
+    if test.identities.len() > TESTED_MAX {
+        return Err(Failure::bad_request(format!("at most {TESTED_MAX} identities at once"), None));
+    }
+    let policy = app.policy.load_full();
+    let keys = app.keys.load();
+    let governed = test
+        .identities
+        .into_iter()
+        .map(|identity| {
+            let none = |problem: String| Governed {
+                identity: identity.clone(),
+                rule: None,
+                captures: Default::default(),
+                client_id: None,
+                client_name: None,
+                scopes: String::new(),
+                default_scopes: String::new(),
+                resources: Vec::new(),
+                redirect_uris: Vec::new(),
+                problem: Some(problem),
+            };
+            let id = match SpiffeId::parse(&identity) {
+                Ok(id) => id,
+                Err(fault) => return none(format!("not a SPIFFE ID: it {fault}")),
+            };
+            let attested = stand_in(id);
+            if policy.trust_domain(&attested.authority).is_none() {
+                return none(format!("the trust domain {} is not configured", attested.authority));
+            }
+            match policy.rules.first_match(&attested.authority, &attested.subject, |_| true) {
+                None => none("no rule governs this identity".into()),
+                Some(found) => governed(&attested, &found, &keys),
+            }
+        })
+        .collect();
+    Ok(Json(governed))
+}
+
+/// An identity as if proven, to ask what it would be given. It never meets `admit`.
+fn stand_in(id: SpiffeId) -> AttestedIdentity {
+    AttestedIdentity {
+        authority: Authority::TrustDomain(id.trust_domain()),
+        subject: id.as_str().into(),
+        spiffe_id: Some(id),
+        kind: CredentialKind::JwtSvid,
+        expires: Timestamp(i64::MAX),
+        digest: [0; 32],
+        jwt_id: None,
+        single_use: None,
+        attested_claims: Default::default(),
+    }
+}
+
+fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::keys::Keyring) -> Governed {
+    let name = name_client(identity, found, &keys.opaque_key);
+    let metadata = metadata::resolve(identity, found).unwrap_or_default();
+    let rule = view(found.rule, 0);
+    Governed {
+        identity: identity.subject.to_string(),
+        captures: found.captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        client_id: Some(name.client_id.to_string()),
+        client_name: metadata.client_name,
+        scopes: rule.scopes,
+        default_scopes: rule.default_scopes,
+        resources: rule.resources,
+        redirect_uris: metadata.redirect_uris,
+        problem: (!rule.enabled).then(|| "the rule is disabled".to_owned()),
+        rule: Some(rule.name),
+    }
+}

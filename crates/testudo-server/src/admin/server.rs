@@ -1,0 +1,46 @@
+//! The server itself: status, reload, metrics.
+
+use super::reply::{Done, Failure, Reply, done};
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
+    let policy = app.policy.load();
+    Json(json!({
+        "issuer": policy.issuer.as_str(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "generation": policy.generation,
+        "store": app.store.engine_name(),
+        "store_batches_written": app.store.batches_written(),
+        "store_reads": app.store.reads(),
+        "clients_in_memory": app.clients.len(),
+        "tokens_issued": app.metrics.tokens_issued.get(),
+    }))
+}
+
+pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {
+    match crate::serve::reload(&app).await {
+        Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
+        Ok(warnings) => Ok(Json(Done { done: "reloaded".into(), warning: Some(warnings.to_string()) })),
+        Err(report) => Err(Failure::bad_request(
+            report.to_string().trim_end().to_owned(),
+            Some("the configuration in force stays as it was".into()),
+        )),
+    }
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text())
+}
+
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
+    if app.is_ready.load(std::sync::atomic::Ordering::Acquire) {
+        return (StatusCode::OK, "ready\n");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+}

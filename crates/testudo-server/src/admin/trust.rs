@@ -1,0 +1,120 @@
+//! Trust domains: their bundles, and the switch that turns one off at once.
+
+use super::reply::{Done, Failure, Reply, done};
+use super::{commit, new_event};
+use crate::app::App;
+use crate::bundles::{AnchorStatus, Refreshed};
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use std::sync::Arc;
+use testudo_core::Authority;
+use testudo_core::records::{Batch, EventKind, Switch};
+use testudo_protocol::spiffe::TrustDomain;
+
+/// A trust domain with its bundle.
+#[derive(Debug, Serialize)]
+pub(super) struct TrustView {
+    is_enabled: bool,
+    first_use: testudo_core::registration::rules::FirstUse,
+    credentials: Vec<testudo_core::CredentialKind>,
+    clients: i64,
+    #[serde(flatten)]
+    bundle: AnchorStatus,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<TrustView>> {
+    let mut names: Vec<Box<str>> = app.policy.load().trust_domains.keys().cloned().collect();
+    names.sort();
+    let mut views = Vec::new();
+    for name in names {
+        views.push(view(&app, &name).await?);
+    }
+    Ok(Json(views))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<TrustView> {
+    view(&app, &name).await.map(Json)
+}
+
+pub(super) async fn refresh(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+    let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
+    match crate::serve::refresh(&app, &anchor).await {
+        Refreshed::Updated => Ok(done(format!("{name}: updated"))),
+        Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
+        Refreshed::Failed(why) => {
+            Err(Failure::bad_request(format!("{name}: {why}"), Some("the bundle held before stays in force".into())))
+        }
+        Refreshed::RolledBack { held, offered } => Err(Failure::bad_request(
+            format!("{name}: sequence {offered} was offered, {held} is held"),
+            Some("a lower sequence is never applied; restart the server if the publisher began anew".into()),
+        )),
+    }
+}
+
+pub(super) async fn disable(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+    let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
+    if app.store.read::<Switch>(authority.key().as_bytes()).await?.is_some() {
+        return Ok(done(format!("{name}: disabled already")));
+    }
+    let mut batch = Batch::default();
+    batch.insert(&Switch { authority: authority.key(), by: "administrator".into(), since: app.now() });
+    switch(&app, batch, &authority, EventKind::AuthorityDisabled).await?;
+    Ok(done(format!("{name}: disabled")))
+}
+
+pub(super) async fn enable(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+    let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
+    let Some(stored) = app.store.read::<Switch>(authority.key().as_bytes()).await? else {
+        return Ok(done(format!("{name}: enabled already")));
+    };
+    let mut batch = Batch::default();
+    batch.delete(&stored.record, stored.version);
+    switch(&app, batch, &authority, EventKind::AuthorityEnabled).await?;
+    Ok(done(format!("{name}: enabled")))
+}
+
+/// Written first, in force before the answer: the next request already feels it.
+async fn switch(app: &App, mut batch: Batch, authority: &Authority, kind: EventKind) -> Result<(), Failure> {
+    if let Some(event) = new_event(app, kind, |event| {
+        event.authority = Some(authority.key());
+        event.actor = Some("administrator".into());
+    }) {
+        batch.insert(&event);
+    }
+    commit(app, batch).await?;
+    app.reload_standing().await?;
+    tracing::info!(trust_domain = authority.name(), "{}", kind.name());
+    Ok(())
+}
+
+fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
+    let is_configured = app.policy.load().trust_domains.contains_key(name);
+    match TrustDomain::parse(name) {
+        Ok(name) if is_configured => Ok(Authority::TrustDomain(name)),
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::not_found(
+        format!("no trust domain named {name:?} is configured"),
+        "`testudo trust list` shows those that are",
+    )
+}
+
+async fn view(app: &App, name: &str) -> Result<TrustView, Failure> {
+    let authority = authority(app, name)?;
+    let counter = testudo_core::records::clients_of_authority(&authority.key());
+    let clients = app.store.counter(&counter).await?;
+    let policy = app.policy.load();
+    let domain = policy.trust_domains.get(name).ok_or_else(|| unknown(name))?;
+    let anchor = app.anchor(name).ok_or_else(|| unknown(name))?;
+    Ok(TrustView {
+        is_enabled: app.standing.load().is_enabled(&authority),
+        first_use: domain.first_use,
+        credentials: domain.credentials.clone(),
+        clients,
+        bundle: anchor.status(app.now()),
+    })
+}

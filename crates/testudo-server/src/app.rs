@@ -1,0 +1,166 @@
+//! The running server's state: what the handlers share.
+
+use crate::bundles::Anchor;
+use crate::clock::Clock;
+use crate::config::Configuration;
+use crate::events::RefusalLedger;
+use crate::keys::Keyring;
+use crate::memory::{Clients, Verdicts};
+use crate::metrics::Metrics;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use testudo_core::CredentialKind;
+use testudo_core::policy::{Policy, Standing};
+use testudo_core::records::{Block, Switch};
+use testudo_core::registration::{Blocks, Buckets};
+use testudo_fetch::Fetcher;
+use testudo_protocol::Timestamp;
+use testudo_store::{Store, StoreFault};
+
+/// Shared by all requests. What changes is swapped whole; nothing is locked while waiting.
+pub struct App {
+    /// Time and randomness.
+    pub clock: Clock,
+    /// What the configuration says. A reload swaps it.
+    pub policy: ArcSwap<Policy>,
+    /// What administrators switched. Swapped with each change.
+    pub standing: ArcSwap<Standing>,
+    /// Trust anchors by trust domain. A reload swaps the map.
+    pub anchors: ArcSwap<HashMap<Box<str>, Arc<Anchor>>>,
+    /// Records.
+    pub store: Store,
+    /// Signing keys.
+    pub keys: ArcSwap<Keyring>,
+    /// Remembered verdicts.
+    pub verdicts: Verdicts,
+    /// Clients in memory.
+    pub clients: Clients,
+    /// Velocity of new clients.
+    pub buckets: Mutex<Buckets>,
+    /// First uses under way, so that racers wait instead of writing.
+    pub flights: crate::settle::Flights,
+    /// Refusals of the running minute.
+    pub refusals: RefusalLedger,
+    /// Outbound HTTP.
+    pub fetcher: Fetcher,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The file that a reload reads.
+    pub config_path: Option<PathBuf>,
+    /// Whom `admin.listen` admits.
+    pub administrators: Vec<testudo_core::registration::rules::Pattern>,
+    /// True once everything is loaded.
+    pub is_ready: AtomicBool,
+    /// Counts policies.
+    pub generation: AtomicU64,
+    /// One administrator's change at a time, so that what is read, written and swapped belongs together.
+    pub admin_turn: tokio::sync::Mutex<()>,
+    /// Watched by whoever follows what happens (`dev`).
+    pub observer: Option<Box<dyn Fn(&Observation) + Send + Sync>>,
+}
+
+/// One request, for `testudo dev`.
+#[derive(Debug)]
+pub struct Observation {
+    /// Request id.
+    pub request_id: String,
+    /// Identity, where one was proven.
+    pub identity: Option<String>,
+    /// What came of it, in words.
+    pub outcome: String,
+}
+
+/// What a fresh [`App`] is made of besides the configuration.
+pub struct Parts {
+    /// Records.
+    pub store: Store,
+    /// Signing keys.
+    pub keys: Keyring,
+    /// Outbound HTTP.
+    pub fetcher: Fetcher,
+    /// The file that a reload reads.
+    pub config_path: Option<PathBuf>,
+    /// See [`App::observer`].
+    pub observer: Option<Box<dyn Fn(&Observation) + Send + Sync>>,
+}
+
+impl App {
+    /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
+    pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
+        let standing = load_standing(&parts.store).await?;
+        let anchors = configuration
+            .bundles
+            .into_iter()
+            .map(|source| (Box::from(source.trust_domain.as_str()), Arc::new(Anchor::new(source))))
+            .collect();
+        Ok(App {
+            clock: Clock::default(),
+            generation: AtomicU64::new(configuration.policy.generation),
+            policy: ArcSwap::from_pointee(configuration.policy),
+            standing: ArcSwap::from_pointee(standing),
+            anchors: ArcSwap::from_pointee(anchors),
+            store: parts.store,
+            keys: ArcSwap::from_pointee(parts.keys),
+            verdicts: Verdicts::default(),
+            clients: Clients::new(configuration.server.clients_in_memory),
+            buckets: Mutex::default(),
+            flights: Default::default(),
+            refusals: RefusalLedger::default(),
+            fetcher: parts.fetcher,
+            metrics: Metrics::default(),
+            config_path: parts.config_path,
+            administrators: configuration.admin.administrators,
+            is_ready: AtomicBool::new(false),
+            admin_turn: tokio::sync::Mutex::default(),
+            observer: parts.observer,
+        })
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The anchor of a configured trust domain.
+    pub fn anchor(&self, trust_domain: &str) -> Option<Arc<Anchor>> {
+        self.anchors.load().get(trust_domain).cloned()
+    }
+
+    /// Kinds of credential that could be verified now.
+    pub fn usable_credentials(&self) -> Vec<CredentialKind> {
+        let (policy, now) = (self.policy.load(), self.now());
+        let has_jwt_keys = policy.trust_domains.iter().any(|(name, domain)| {
+            domain.credentials.contains(&CredentialKind::JwtSvid)
+                && self
+                    .anchor(name)
+                    .and_then(|anchor| anchor.current(now))
+                    .is_some_and(|bundle| !bundle.jwt_keys.is_empty())
+        });
+        let mut usable = Vec::new();
+        if has_jwt_keys {
+            usable.push(CredentialKind::JwtSvid);
+        }
+        if !policy.clients.is_empty() {
+            usable.push(CredentialKind::PrivateKeyJwt);
+        }
+        usable
+    }
+
+    /// Reads switches and blocks again after one was changed.
+    pub async fn reload_standing(&self) -> Result<(), StoreFault> {
+        self.standing.store(Arc::new(load_standing(&self.store).await?));
+        Ok(())
+    }
+}
+
+async fn load_standing(store: &Store) -> Result<Standing, StoreFault> {
+    let switches = store.read_all::<Switch>().await?;
+    let blocks: Vec<Block> = store.read_all::<Block>().await?.into_iter().map(|block| block.record).collect();
+    Ok(Standing {
+        disabled: switches.into_iter().map(|switch| switch.record.authority).collect(),
+        blocks: Blocks::new(&blocks),
+    })
+}

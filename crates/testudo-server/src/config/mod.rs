@@ -1,0 +1,46 @@
+//! The configuration file: read, judged as a whole, compiled.
+//!
+//! Every problem is reported at once. Reading goes: TOML text → [`sections::ConfigFile`] (unknown keys and wrong
+//! types are found here, [`read`]) → [`Configuration`] (meaning, [`compile`]).
+
+mod compile;
+mod problem;
+mod read;
+pub mod sections;
+mod starter;
+
+pub use compile::{
+    AdminSettings, BundleOrigin, BundleSource, Configuration, OutboundSettings, ServerSettings, StoreSettings,
+    StoreUrl, TlsFiles,
+};
+pub use problem::{Problem, Report};
+pub use starter::STARTER;
+
+use std::path::Path;
+
+/// Reads and judges a configuration file. On failure the report holds every problem; on success its warnings.
+pub fn load(path: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Report::of(Problem::error(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            Some("run `testudo init` to write a starter file".into()),
+        ))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&text, folder, generation)
+}
+
+/// Judges a configuration; `folder` is where its relative paths begin.
+pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
+    let mut report = Report::default();
+    let file = read::read(text, &mut report);
+    let configuration = file.and_then(|file| compile::compile(&file, folder, generation, &mut report));
+    match configuration {
+        Some(configuration) if !report.has_errors() => Ok((configuration, report)),
+        _ => Err(report),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! The sections of `testudo.toml`, as they are written. Meaning is judged in `compile`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use testudo_core::CredentialKind;
+use testudo_core::registration::RuleSpec;
+use testudo_core::registration::rules::FirstUse;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigFile {
+    /// Our issuer identifier: https, no trailing slash; http only where the host is a loopback address.
+    pub issuer: Option<String>,
+    /// The public listeners.
+    pub server: ServerSection,
+    /// Where records are kept.
+    pub store: StoreSection,
+    /// How administrators get in.
+    pub admin: AdminSection,
+    /// How tokens are made.
+    pub tokens: TokensSection,
+    /// SPIFFE trust domains.
+    pub trust_domains: Vec<TrustDomainSection>,
+    /// Everything that vouches and is not a SPIFFE trust domain.
+    pub issuers: Vec<IssuerSection>,
+    /// The registration endpoint; off when absent.
+    pub registration: Option<RegistrationSection>,
+    /// The one client for all fetches.
+    pub outbound: OutboundSection,
+    /// Who may have what; the first match governs.
+    pub rules: Vec<RuleSpec>,
+    /// Ordinary clients with keys of their own.
+    pub clients: Vec<ClientSection>,
+}
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Addresses with ports. Default: `127.0.0.1:8080`.
+    pub listen: Option<Vec<String>>,
+    /// Certificate and key; plain HTTP where absent.
+    pub tls: Option<TlsSection>,
+    /// A TLS terminator in front.
+    pub proxy: Option<ProxySection>,
+    /// Connections at once. Default: 10000.
+    pub connections_max: Option<usize>,
+    /// Clients kept in memory. Default: 100000.
+    pub clients_in_memory: Option<usize>,
+    /// How long running requests may finish on shutdown. Default: `"10s"`.
+    pub drain: Option<String>,
+}
+
+/// `server.tls`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSection {
+    /// PEM file: leaf first, then intermediates.
+    pub certificate: String,
+    /// PEM file.
+    pub private_key: String,
+}
+
+/// `server.proxy`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxySection {
+    /// Networks that the proxy connects from.
+    pub trusted: Vec<String>,
+    /// Header with the client's certificate. [RFC 9440]
+    pub client_certificate_header: Option<String>,
+}
+
+/// `[store]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// `sqlite:PATH` or `memory:`. Default: `sqlite:testudo.db`.
+    pub url: Option<String>,
+    /// Wraps signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
+    /// database, made at the first start.
+    pub key_encryption_key: Option<SecretText>,
+}
+
+/// A secret: the text itself, or where it is.
+#[derive(Debug, Deserialize, Serialize, JsonSchema, Clone)]
+#[serde(untagged)]
+pub enum SecretText {
+    /// In a file.
+    File {
+        /// Path.
+        file: String,
+    },
+    /// In the environment.
+    Env {
+        /// Variable.
+        env: String,
+    },
+    /// In the configuration itself.
+    Text(String),
+}
+
+/// `[admin]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// Unix socket, mode 0600; who may open it is an administrator. Default: `testudo.sock`.
+    pub socket: Option<String>,
+    /// Address for metrics and probes, and the admin API with a token.
+    pub listen: Option<String>,
+    /// Identities whose tokens open the admin API on `listen`.
+    pub administrators: Vec<String>,
+}
+
+/// `[tokens]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokensSection {
+    /// `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.
+    pub signing_algorithm: Option<String>,
+    /// Default: `"5m"`; at most `"1h"`.
+    pub access_token_lifetime: Option<String>,
+}
+
+/// `[[trust_domains]]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrustDomainSection {
+    /// Bare name, without `spiffe://`.
+    pub name: String,
+    /// Where its bundle comes from.
+    pub bundle: BundleSection,
+    /// Kinds of SVID it may show. Default: `["jwt_svid"]`.
+    pub credentials: Option<Vec<CredentialKind>>,
+    /// What happens to an identity that was never seen. Default: `on`.
+    pub first_use: Option<FirstUse>,
+    /// Further exact audience values, for a migration. Default: none, the issuer only.
+    pub accept_audiences: Vec<String>,
+    /// True: a JWT-SVID must have `jti` and is accepted once.
+    pub single_use: bool,
+    /// Claims of this domain's SVIDs that may become client metadata.
+    pub attested_metadata: Vec<String>,
+    /// New clients per minute. Default: 600.
+    pub registrations_per_minute: Option<u32>,
+    /// New clients at once. Default: the rate.
+    pub registrations_burst: Option<u32>,
+    /// New clients per minute under one path prefix. Default: no limit besides the domain's.
+    pub registrations_per_minute_per_prefix: Option<u32>,
+    /// New clients at once under one path prefix. Default: that rate.
+    pub registrations_burst_per_prefix: Option<u32>,
+    /// Path segments that make a prefix. Default: 2.
+    pub velocity_prefix_segments: Option<usize>,
+    /// Clients of this domain, active and frozen. Default: 100000.
+    pub clients_max: Option<u64>,
+}
+
+/// `trust_domains.bundle`: exactly one of `url`, `file`, `workload_api`.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BundleSection {
+    /// SPIFFE bundle endpoint.
+    pub url: Option<String>,
+    /// `https_web` (default).
+    pub profile: Option<String>,
+    /// For `https_spiffe`: the endpoint's SPIFFE ID.
+    pub endpoint_spiffe_id: Option<String>,
+    /// For `https_spiffe`: the first bundle.
+    pub bootstrap: Option<String>,
+    /// SPIFFE bundle document on disk; read again when it changes.
+    pub file: Option<String>,
+    /// Workload API socket: `unix:///run/spire/sockets/agent.sock`.
+    pub workload_api: Option<String>,
+    /// How long the last good bundle is used while fetching fails. Default: `"1h"`.
+    pub max_staleness: Option<String>,
+}
+
+/// `[[issuers]]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "no door uses these yet; their documentation comes with the doors")]
+pub struct IssuerSection {
+    pub name: String,
+    pub kind: String,
+    pub issuer: Option<String>,
+    pub jwks: Option<serde_json::Map<String, serde_json::Value>>,
+    pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
+    pub r#use: Option<Vec<String>>,
+    pub types: Option<Vec<String>>,
+    pub formats: Option<Vec<String>>,
+    pub attests: Option<Vec<String>>,
+    pub holder_binding: Option<String>,
+    pub status: Option<String>,
+    pub status_origins: Option<Vec<String>>,
+    pub status_max_stale: Option<String>,
+    pub lifetime_max: Option<String>,
+    pub accept_audiences: Option<Vec<String>>,
+    pub first_use: Option<FirstUse>,
+    pub registrations_per_minute: Option<u32>,
+    pub clients_max: Option<u64>,
+}
+
+/// `[registration]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegistrationSection {
+    /// Evidence is required. Default: true.
+    pub statements: Option<bool>,
+    /// Registration without evidence. Default: false.
+    pub open: Option<bool>,
+}
+
+/// `[outbound]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundSection {
+    /// PEM file with roots beside the system's.
+    pub ca: Option<String>,
+    /// Names and their addresses, as in `/etc/hosts`; exempt from the address check.
+    pub resolve: BTreeMap<String, String>,
+}
+
+/// `[[clients]]`: a client that the configuration names, with keys of its own (`private_key_jwt`).
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSection {
+    /// Its identifier. Neither a SPIFFE ID nor an https URL.
+    pub client_id: String,
+    /// Its public keys.
+    pub jwks: Option<JwksSection>,
+    /// Only `private_key_jwt`.
+    pub token_endpoint_auth_method: Option<String>,
+    /// Display name.
+    pub client_name: Option<String>,
+    /// Scope values that may be asked for.
+    pub scopes: Vec<String>,
+    /// Scope values given when none is asked for.
+    pub default_scopes: Vec<String>,
+    /// Resources that tokens may be for; the first is the default.
+    pub resources: Vec<String>,
+    /// Grants. Default: `client_credentials`.
+    pub grant_types: Option<Vec<String>>,
+    /// Overrides `tokens.access_token_lifetime`; can only shorten it.
+    pub access_token_lifetime: Option<String>,
+}
+
+/// Public keys: in a file, or written here.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwksSection {
+    /// JWK Set on disk.
+    pub file: Option<String>,
+    /// The keys themselves.
+    pub keys: Option<Vec<serde_json::Map<String, serde_json::Value>>>,
+}

@@ -1,0 +1,81 @@
+//! Tries everything that a configuration names, and says how it went.
+
+use crate::bundles::{Anchor, Refreshed};
+use crate::clock::Clock;
+use crate::config::{Configuration, StoreUrl};
+use crate::listen;
+use serde::Serialize;
+use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_store::Store;
+
+/// One thing that was tried.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What was tried.
+    pub subject: String,
+    /// Whether it worked.
+    pub is_good: bool,
+    /// How it went.
+    pub detail: String,
+}
+
+fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Finding {
+    let is_good = outcome.is_ok();
+    let detail = outcome.unwrap_or_else(|why| why);
+    Finding { subject: subject.into(), is_good, detail }
+}
+
+/// Tries clock, store, TLS files, and each bundle source.
+pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
+    let clock = Clock::default();
+    let mut findings = vec![finding("clock", judge_clock(&clock)), finding("store", judge_store(configuration))];
+    if let Some(files) = &configuration.server.tls {
+        let outcome = listen::tls_acceptor(files).map(|_| "certificate and key fit together".to_owned());
+        findings.push(finding("TLS files", outcome));
+    }
+    let fetcher = Fetcher::new(FetcherOptions {
+        extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
+        resolve: configuration.outbound.resolve.clone(),
+    });
+    let fetcher = match fetcher {
+        Ok(fetcher) => fetcher,
+        Err(why) => {
+            findings.push(finding("outbound TLS", Err(why)));
+            return findings;
+        }
+    };
+    for source in &configuration.bundles {
+        let anchor = Anchor::new(source.clone());
+        let refreshed = anchor.refresh(&fetcher, &clock).await;
+        let status = anchor.status(clock.now());
+        let outcome = match refreshed {
+            Refreshed::Failed(why) => Err(why),
+            Refreshed::RolledBack { .. } | Refreshed::Updated | Refreshed::Unchanged => {
+                let keys = status.jwt_keys.len();
+                let text = format!("{keys} JWT-SVID keys from {}", status.source);
+                if keys == 0 { Err(format!("{text}: no JWT-SVID will be accepted")) } else { Ok(text) }
+            }
+        };
+        findings.push(finding(format!("bundle of {}", source.trust_domain), outcome));
+        for ignored in status.ignored {
+            findings.push(finding(format!("bundle of {}", source.trust_domain), Ok(format!("ignored: {ignored}"))));
+        }
+    }
+    findings
+}
+
+/// The clock cannot be compared with anything here; a clock before the software was written is wrong.
+fn judge_clock(clock: &Clock) -> Result<String, String> {
+    const WRITTEN: i64 = 1_795_000_000;
+    let now = clock.now();
+    if now.0 < WRITTEN { Err(format!("{now} lies before this software was written")) } else { Ok(now.to_string()) }
+}
+
+fn judge_store(configuration: &Configuration) -> Result<String, String> {
+    match &configuration.store.url {
+        StoreUrl::Memory => Ok("memory".to_owned()),
+        StoreUrl::Sqlite(path) => {
+            Store::sqlite(path).map(|_| path.display().to_string()).map_err(|fault| fault.to_string())
+        }
+    }
+}

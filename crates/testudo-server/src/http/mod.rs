@@ -1,0 +1,87 @@
+//! The public endpoints: which path leads where, and what every answer carries.
+
+mod respond;
+mod token;
+mod well_known;
+
+use crate::app::App;
+use http_body_util::Full;
+use hyper::body::{Body, Bytes};
+use hyper::{Method, Request, Response, StatusCode, header};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use respond::{json, plain};
+pub(crate) use token::gather;
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub async fn dispatch<B>(app: Arc<App>, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body + Send + Unpin,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let request_id = app.clock.request_id();
+    let mut response = route(&app, request, &request_id).await;
+    if let Ok(value) = request_id.parse() {
+        response.headers_mut().insert("request-id", value);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Paths are those of the metadata document: the issuer's own path comes first, the well-known part is put
+/// between host and path. [RFC8414 §3]
+async fn route<B>(app: &App, request: Request<B>, request_id: &str) -> Response<Full<Bytes>>
+where
+    B: Body + Send + Unpin,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let path = request.uri().path();
+    match path {
+        "/livez" => return only(Method::GET, &request, || plain(StatusCode::OK, "ok\n")),
+        "/readyz" => return only(Method::GET, &request, || readyz(app)),
+        _ => {}
+    }
+    let policy = app.policy.load_full();
+    if path == policy.issuer.metadata_path() {
+        return only(Method::GET, &request, || well_known::metadata(app, &policy));
+    }
+    match path.strip_prefix(policy.issuer.path()) {
+        Some("/token") if request.method() == Method::POST => {
+            token::token(app, &policy, request, request_id).await
+        }
+        Some("/token") => method_not_allowed("POST"),
+        Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
+        _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+fn only<B>(
+    method: Method,
+    request: &Request<B>,
+    answer: impl FnOnce() -> Response<Full<Bytes>>,
+) -> Response<Full<Bytes>> {
+    if *request.method() == method || *request.method() == Method::HEAD {
+        return answer();
+    }
+    method_not_allowed(method.as_str())
+}
+
+/// [RFC9110 §15.5.6] A 405 says what would be allowed.
+fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    if let Ok(value) = allowed.parse() {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// Ready to serve: everything is loaded, and we are not on the way out.
+pub fn readyz(app: &App) -> Response<Full<Bytes>> {
+    if app.is_ready.load(Ordering::Acquire) {
+        return plain(StatusCode::OK, "ready\n");
+    }
+    plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+}

@@ -1,0 +1,231 @@
+//! Signing keys: made at the first start, wrapped at rest, parsed once.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::{rsa, signature as lc};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use testudo_core::records::{Batch, ServerSecret, StoredSigningKey};
+use testudo_core::registration::client_id::OpaqueKey;
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_store::Store;
+use zeroize::Zeroizing;
+
+/// The keys that this server signs with and publishes.
+pub struct Keyring {
+    /// Signs new tokens.
+    pub active: Arc<SigningKey>,
+    /// What `/jwks` answers, ready to send.
+    pub jwks: String,
+    /// Makes opaque client ids.
+    pub opaque_key: OpaqueKey,
+}
+
+/// Wraps keys at rest: AES-256-GCM, a random nonce in front, the purpose as associated data.
+pub struct KeyEncryption(RandomizedNonceKey);
+
+impl KeyEncryption {
+    /// From 32 bytes.
+    pub fn new(key: &[u8; 32]) -> Result<KeyEncryption, String> {
+        RandomizedNonceKey::new(&AES_256_GCM, key).map(KeyEncryption).map_err(|_| "unusable key".into())
+    }
+
+    fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
+        let mut sealed = plain.to_vec();
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)
+            .map_err(|_| "wrapping failed")?;
+        Ok(STANDARD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
+    }
+
+    fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        let wrong = || "cannot be unwrapped: is this the key-encryption key it was wrapped with?".to_owned();
+        let mut bytes = STANDARD.decode(wrapped).map_err(|_| wrong())?;
+        if bytes.len() < NONCE_LEN {
+            return Err(wrong());
+        }
+        let mut sealed = bytes.split_off(NONCE_LEN);
+        let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| wrong())?;
+        let plain = self.0.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed).map_err(|_| wrong())?;
+        Ok(Zeroizing::new(plain.to_vec()))
+    }
+}
+
+/// 32 bytes, raw or as base64url text.
+pub fn parse_key_encryption_key(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    if let Ok(raw) = <[u8; 32]>::try_from(bytes) {
+        return Some(Zeroizing::new(raw));
+    }
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    let decoded = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+    <[u8; 32]>::try_from(decoded.as_slice()).ok().map(Zeroizing::new)
+}
+
+/// Reads a key-encryption key, or makes one that only this user may read.
+pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            return parse_key_encryption_key(&Zeroizing::new(bytes))
+                .ok_or_else(|| format!("{} is not 32 bytes as base64url", path.display()));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    }
+    let key = random_32()?;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(URL_SAFE_NO_PAD.encode(*key).as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    Ok(key)
+}
+
+/// 32 random bytes.
+pub fn random_32() -> Result<Zeroizing<[u8; 32]>, String> {
+    let mut key = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| "the system has no randomness to give")?;
+    Ok(key)
+}
+
+impl Keyring {
+    /// Loads the keys, making those that are missing: at the first start, or after `signing_algorithm` changed.
+    pub async fn load(
+        store: &Store,
+        encryption: &KeyEncryption,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Keyring, String> {
+        let mut stored: Vec<StoredSigningKey> = store
+            .read_all::<StoredSigningKey>()
+            .await
+            .map_err(|fault| fault.to_string())?
+            .into_iter()
+            .map(|versioned| versioned.record)
+            .collect();
+        if !stored.iter().any(|key| key.algorithm == algorithm.name()) {
+            stored.push(make_signing_key(store, encryption, algorithm, now).await?);
+        }
+        stored.sort_by_key(|key| std::cmp::Reverse(key.created));
+        let mut keys = Vec::with_capacity(stored.len());
+        for record in &stored {
+            let pkcs8 = encryption
+                .unwrap(&record.kid, &record.wrapped)
+                .map_err(|why| format!("signing key {} {why}", record.kid))?;
+            let algorithm = Algorithm::parse(&record.algorithm)
+                .ok_or_else(|| format!("signing key {} has an unknown algorithm", record.kid))?;
+            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, Some(&record.kid))
+                .map_err(|fault| format!("signing key {}: {fault}", record.kid))?;
+            keys.push(Arc::new(key));
+        }
+        let published: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+        let active = keys.iter().find(|key| key.algorithm() == algorithm).ok_or("no signing key")?.clone();
+        Ok(Keyring {
+            active,
+            jwks: serde_json::json!({ "keys": published }).to_string(),
+            opaque_key: load_opaque_key(store, encryption).await?,
+        })
+    }
+}
+
+async fn make_signing_key(
+    store: &Store,
+    encryption: &KeyEncryption,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<StoredSigningKey, String> {
+    let pkcs8 = generate_pkcs8(algorithm)?;
+    let key = SigningKey::from_pkcs8(algorithm, &pkcs8, None).map_err(|fault| fault.to_string())?;
+    let record = StoredSigningKey {
+        kid: key.kid().to_owned(),
+        algorithm: algorithm.name().to_owned(),
+        created: now,
+        wrapped: encryption.wrap(key.kid(), &pkcs8)?,
+    };
+    let mut batch = Batch::default();
+    batch.insert(&record);
+    store.commit(batch).await.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
+    tracing::info!(kid = record.kid, algorithm = record.algorithm, "key.created");
+    Ok(record)
+}
+
+async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<OpaqueKey, String> {
+    const PURPOSE: &str = "opaque-client-id";
+    let record = store.read::<ServerSecret>(PURPOSE.as_bytes()).await.map_err(|fault| fault.to_string())?;
+    let secret = match record {
+        Some(versioned) => encryption.unwrap(PURPOSE, &versioned.record.wrapped)?,
+        None => {
+            let secret = random_32()?;
+            let mut batch = Batch::default();
+            batch.insert(&ServerSecret {
+                purpose: PURPOSE.into(),
+                wrapped: encryption.wrap(PURPOSE, secret.as_ref())?,
+            });
+            store.commit(batch).await.map_err(|error| format!("a server secret cannot be stored: {error:?}"))?;
+            Zeroizing::new(secret.to_vec())
+        }
+    };
+    let secret: [u8; 32] = secret.as_slice().try_into().map_err(|_| "a server secret has the wrong length")?;
+    Ok(OpaqueKey::new(&secret))
+}
+
+/// A new private key as PKCS #8.
+fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
+    let random = SystemRandom::new();
+    let failed = |_| "key generation failed".to_owned();
+    let ecdsa = |kind| lc::EcdsaKeyPair::generate_pkcs8(kind, &random).map(|key| key.as_ref().to_vec()).map_err(failed);
+    let pkcs8 = match algorithm {
+        Algorithm::ES256 => ecdsa(&lc::ECDSA_P256_SHA256_FIXED_SIGNING)?,
+        Algorithm::ES384 => ecdsa(&lc::ECDSA_P384_SHA384_FIXED_SIGNING)?,
+        Algorithm::ES512 => ecdsa(&lc::ECDSA_P521_SHA512_FIXED_SIGNING)?,
+        Algorithm::EdDSA => {
+            lc::Ed25519KeyPair::generate_pkcs8(&random).map(|key| key.as_ref().to_vec()).map_err(failed)?
+        }
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => {
+            let pair = lc::RsaKeyPair::generate(rsa::KeySize::Rsa3072).map_err(failed)?;
+            pair.as_der().map_err(failed)?.as_ref().to_vec()
+        }
+    };
+    Ok(Zeroizing::new(pkcs8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrapped_for_one_purpose_does_not_open_for_another() {
+        let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        let wrapped = encryption.wrap("a", b"secret").unwrap();
+        assert_eq!(encryption.unwrap("a", &wrapped).unwrap().as_slice(), b"secret");
+        assert!(encryption.unwrap("b", &wrapped).is_err());
+        assert!(KeyEncryption::new(&[8; 32]).unwrap().unwrap("a", &wrapped).is_err());
+        assert!(encryption.unwrap("a", "AAAA").is_err());
+    }
+
+    #[tokio::test]
+    async fn keys_survive_a_restart_and_a_wrong_key_says_so() {
+        let store = Store::memory();
+        let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        let now = Timestamp(0);
+        let first = Keyring::load(&store, &encryption, Algorithm::ES256, now).await.unwrap();
+        let second = Keyring::load(&store, &encryption, Algorithm::ES256, now).await.unwrap();
+        assert_eq!(first.jwks, second.jwks);
+        let other = KeyEncryption::new(&[8; 32]).unwrap();
+        let error = Keyring::load(&store, &other, Algorithm::ES256, now).await.err().unwrap();
+        assert!(error.contains("key-encryption key"), "{error}");
+    }
+}

@@ -1,0 +1,169 @@
+//! What is kept in memory so that a known client costs no store access: verdicts on assertions, and clients.
+//!
+//! Both are bounded. A remembered verdict ends with the credential, with the bundle that vouched, or with the
+//! policy; whether the identity is welcome *now* is decided anew each time.
+
+use quick_cache::sync::Cache;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use testudo_core::records::{Client, Versioned};
+use testudo_core::{AttestedIdentity, CredentialKind};
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::Bundle;
+
+/// Verdicts kept.
+const VERDICTS_MAX: usize = 65_536;
+
+/// A credential that was verified, with what the verdict rests on.
+pub struct Verdict {
+    /// Whom it proves.
+    pub identity: Arc<AttestedIdentity>,
+    bundle: Arc<Bundle>,
+    policy_generation: u64,
+}
+
+/// Remembered verdicts, by SHA-256 of the credential.
+pub struct Verdicts {
+    cache: Cache<[u8; 32], Arc<Verdict>>,
+}
+
+impl Default for Verdicts {
+    fn default() -> Verdicts {
+        Verdicts { cache: Cache::new(VERDICTS_MAX) }
+    }
+}
+
+impl Verdicts {
+    /// The identity that these very bytes proved before, if everything that said so still stands.
+    pub fn recall(
+        &self,
+        digest: &[u8; 32],
+        kind: CredentialKind,
+        bundle_of: impl FnOnce(&AttestedIdentity) -> Option<Arc<Bundle>>,
+        policy_generation: u64,
+        now: Timestamp,
+    ) -> Option<Arc<AttestedIdentity>> {
+        let verdict = self.cache.get(digest)?;
+        let identity = &verdict.identity;
+        let stands = identity.kind == kind
+            && now < identity.expires
+            && verdict.policy_generation == policy_generation
+            && bundle_of(identity).is_some_and(|bundle| Arc::ptr_eq(&bundle, &verdict.bundle));
+        if stands {
+            return Some(identity.clone());
+        }
+        self.cache.remove(digest);
+        None
+    }
+
+    /// Remembers a verdict on a credential that may be used again.
+    pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
+        if identity.single_use.is_none() {
+            let verdict = Verdict { identity: identity.clone(), bundle: bundle.clone(), policy_generation };
+            self.cache.insert(identity.digest, Arc::new(verdict));
+        }
+    }
+}
+
+/// A client that was loaded, and when it was last used since.
+#[derive(Debug)]
+pub struct KnownClient {
+    /// As stored.
+    pub stored: Versioned<Client>,
+    last_used: AtomicI64,
+    last_credential: Mutex<CredentialKind>,
+    is_dirty: AtomicBool,
+}
+
+impl KnownClient {
+    /// When it was last used, flushed or not.
+    pub fn last_used(&self) -> Timestamp {
+        Timestamp(self.last_used.load(Ordering::Relaxed))
+    }
+
+    /// The kind of credential it showed last.
+    pub fn last_credential(&self) -> CredentialKind {
+        *self.last_credential.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Clients in memory.
+pub struct Clients {
+    cache: Cache<Vec<u8>, Arc<KnownClient>>,
+    /// Counts changes made by administrators. A client that was read before one and is filed after it would be
+    /// stale for ever; whoever files looks at the count again.
+    changes: AtomicU64,
+    dirty: Mutex<Vec<Arc<KnownClient>>>,
+}
+
+/// Taken before a read, given back when its result is filed.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadTicket(u64);
+
+impl Clients {
+    /// Room for so many.
+    pub fn new(clients_max: usize) -> Clients {
+        Clients { cache: Cache::new(clients_max), changes: AtomicU64::new(0), dirty: Mutex::default() }
+    }
+
+    /// A client by key.
+    pub fn get(&self, key: &[u8]) -> Option<Arc<KnownClient>> {
+        self.cache.get(key)
+    }
+
+    /// To be taken before the store is read.
+    pub fn ticket(&self) -> ReadTicket {
+        ReadTicket(self.changes.load(Ordering::SeqCst))
+    }
+
+    /// Files what was read; drops it again if a change came in between.
+    pub fn file(&self, key: Vec<u8>, stored: Versioned<Client>, ticket: ReadTicket) -> Arc<KnownClient> {
+        let known = Arc::new(KnownClient {
+            last_used: AtomicI64::new(stored.record.last_used.0),
+            last_credential: Mutex::new(stored.record.last_credential),
+            is_dirty: AtomicBool::new(false),
+            stored,
+        });
+        self.cache.insert(key.clone(), known.clone());
+        if self.changes.load(Ordering::SeqCst) != ticket.0 {
+            self.cache.remove(&key);
+        }
+        known
+    }
+
+    /// Forgets a client that was changed in the store.
+    pub fn forget(&self, key: &[u8]) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.cache.remove(key);
+    }
+
+    /// Notes a use: in memory only, written by the next flush.
+    pub fn note_use(&self, known: &Arc<KnownClient>, kind: CredentialKind, now: Timestamp) {
+        if known.last_used.swap(now.0, Ordering::Relaxed) == now.0 {
+            return;
+        }
+        *known.last_credential.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+        if !known.is_dirty.swap(true, Ordering::Relaxed) {
+            self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(known.clone());
+        }
+    }
+
+    /// The clients used since the last call.
+    pub fn take_dirty(&self) -> Vec<Arc<KnownClient>> {
+        let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
+        for known in &dirty {
+            known.is_dirty.store(false, Ordering::Relaxed);
+        }
+        dirty
+    }
+
+    /// Clients in memory now.
+    pub fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// True where none is.
+    pub fn is_empty(&self) -> bool {
+        self.cache.is_empty()
+    }
+}

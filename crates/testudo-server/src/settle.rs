@@ -1,0 +1,270 @@
+//! Load, decide, sign, commit: the one place where a protocol request writes.
+//!
+//! Everything that one request changes is one batch; it is committed after the token is signed and before it is
+//! sent. A lost race is loaded and decided again.
+
+use crate::app::App;
+use crate::memory::KnownClient;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, Event, Kind, Removed, Versioned, clients_of_authority};
+use testudo_core::registration::admit::{Admission, Asking, Known, Placed};
+use testudo_core::registration::{Buckets, admit};
+use testudo_core::rejection::Rejection;
+use testudo_core::tokens::access_token::{self, TokenReply};
+use testudo_core::{Entropy, Trace};
+use testudo_protocol::jose::SigningFault;
+use testudo_store::{CommitError, Conflict, StoreFault};
+use tokio::sync::watch;
+
+/// Times a request is decided again after a lost race.
+const ATTEMPTS: usize = 4;
+/// How long a first use waits for another one of the same identity.
+const TURN_MAX: Duration = Duration::from_secs(5);
+
+/// Our fault: the caller may try again.
+#[derive(Debug)]
+pub enum Fault {
+    /// The store cannot be read or written.
+    Store(StoreFault),
+    /// Too many first uses are waiting.
+    Busy,
+    /// Races were lost too often.
+    Contended,
+    /// Signing failed.
+    Signing(SigningFault),
+    /// No randomness.
+    NoEntropy,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
+            Fault::Busy => f.write_str("too many first uses are waiting for the store"),
+            Fault::Contended => f.write_str("the client changed too often meanwhile"),
+            Fault::Signing(fault) => write!(f, "{fault}"),
+            Fault::NoEntropy => f.write_str("the system has no randomness to give"),
+        }
+    }
+}
+
+/// What the caller gets.
+pub enum Settled {
+    /// A token, and whether its client is new.
+    Token(TokenReply, bool),
+    /// A refusal; with it the event of an observed first use.
+    Refused(Rejection, Option<Box<Event>>),
+}
+
+/// Settles a token request of an identity whose place is known.
+pub async fn settle(
+    app: &App,
+    placed: &Placed<'_>,
+    asking: Asking<'_>,
+    policy: &Policy,
+) -> Result<Settled, Fault> {
+    let key = placed.client_key();
+    let mut attempts = 0;
+    while attempts < ATTEMPTS {
+        match app.clients.get(&key) {
+            // Its absolute lifetime is over: what is in memory no longer is a client.
+            Some(known) if known.stored.record.is_expired(app.now()) => app.clients.forget(&key),
+            Some(known) => return settle_known(app, &known, placed, asking, policy).await,
+            None => {}
+        }
+        // One first use per identity at a time: racers wait here, and then find the client.
+        let flight = match app.flights.join(&key) {
+            Joined::First(flight) => flight,
+            Joined::Waiting(mut other) => {
+                // An error means that the other one is done, which is all that is waited for.
+                if tokio::time::timeout(TURN_MAX, other.changed()).await.is_err() {
+                    return Err(Fault::Busy);
+                }
+                continue;
+            }
+        };
+        attempts += 1;
+        let settled = settle_unknown(app, &key, placed, asking, policy).await;
+        drop(flight);
+        match settled {
+            Ok(Some(settled)) => return Ok(settled),
+            Ok(None) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(Fault::Contended)
+}
+
+/// The hot path: no store read, and no write unless the credential is single-use.
+async fn settle_known(
+    app: &App,
+    known: &Arc<KnownClient>,
+    placed: &Placed<'_>,
+    asking: Asking<'_>,
+    policy: &Policy,
+) -> Result<Settled, Fault> {
+    let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
+    let loaded = Known { client: Some(&known.stored), removed: None };
+    let admission =
+        admit(placed, loaded, asking, policy, |_| Ok(()), (&entropy, now), &mut Trace::off());
+    let (granted, batch) = match admission {
+        Ok(Admission::Known(granted, batch)) => (granted, batch),
+        Ok(Admission::Observed(event, rejection)) => return Ok(Settled::Refused(rejection, Some(event))),
+        Ok(Admission::New(_)) => return Err(Fault::Contended),
+        Err(rejection) => return Ok(Settled::Refused(rejection, None)),
+    };
+    let client_id = &known.stored.record.client_id;
+    let reply = sign(app, placed, client_id, &granted, policy, &entropy)?;
+    if let Err(conflict) = commit(app, batch).await? {
+        return Ok(Settled::Refused(refusal_of(conflict, placed), None));
+    }
+    app.clients.note_use(known, placed.identity.kind, now);
+    Ok(Settled::Token(reply, false))
+}
+
+/// First use, or first use since the client left memory. `None`: decide again.
+async fn settle_unknown(
+    app: &App,
+    key: &[u8],
+    placed: &Placed<'_>,
+    asking: Asking<'_>,
+    policy: &Policy,
+) -> Result<Option<Settled>, Fault> {
+    let ticket = app.clients.ticket();
+    let (client, removed) = load(app, key).await?;
+    let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
+    let client = match client {
+        Some(client) if !client.record.is_expired(now) => {
+            // Filed, and decided on the known path. If an administrator changed it meanwhile, it is read again.
+            app.clients.file(key.to_vec(), client, ticket);
+            return match app.clients.get(key) {
+                Some(known) => settle_known(app, &known, placed, asking, policy).await.map(Some),
+                None => Ok(None),
+            };
+        }
+        other => other,
+    };
+    let known = Known { client: client.as_ref(), removed: removed.as_ref() };
+    let millis = entropy.millis;
+    let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
+    let new = match admit(placed, known, asking, policy, room, (&entropy, now), &mut Trace::off()) {
+        Ok(Admission::New(new)) => new,
+        Ok(Admission::Observed(event, rejection)) => {
+            return Ok(Some(Settled::Refused(rejection, Some(event))));
+        }
+        // Nothing that is alive was loaded, so nothing known can come out.
+        Ok(Admission::Known(..)) => return Ok(None),
+        Err(rejection) => return Ok(Some(Settled::Refused(rejection, None))),
+    };
+    let reply = sign(app, placed, &new.client.client_id, &new.granted, policy, &entropy)?;
+    let outcome = commit(app, new.batch).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        lock(&app.buckets).refund(&new.limits);
+    }
+    match outcome? {
+        Ok(()) => {
+            let stored = Versioned { record: new.client, version: 1 };
+            app.clients.file(key.to_vec(), stored, ticket);
+            app.metrics.clients_registered.inc();
+            Ok(Some(Settled::Token(reply, true)))
+        }
+        // Another node was first, or the record changed: look again.
+        Err(Conflict::Exists(Kind::Client | Kind::Event, _) | Conflict::Changed(..)) => Ok(None),
+        Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
+    }
+}
+
+/// A client and its earlier life.
+type Loaded = (Option<Versioned<Client>>, Option<Versioned<Removed>>);
+
+async fn load(app: &App, key: &[u8]) -> Result<Loaded, Fault> {
+    let keys = vec![(Kind::Client, key.to_vec()), (Kind::Removed, key.to_vec())];
+    let mut found = app.store.get_many(keys).await.map_err(Fault::Store)?.into_iter();
+    let client = found.next().flatten().map(testudo_store::typed::<Client>).transpose().map_err(Fault::Store)?;
+    let removed = found.next().flatten().map(testudo_store::typed::<Removed>).transpose().map_err(Fault::Store)?;
+    Ok((client, removed))
+}
+
+fn sign(
+    app: &App,
+    placed: &Placed<'_>,
+    client_id: &str,
+    granted: &testudo_core::grants::Granted,
+    policy: &Policy,
+    entropy: &Entropy,
+) -> Result<TokenReply, Fault> {
+    let keys = app.keys.load();
+    access_token::issue(placed, client_id, granted, policy, &keys.active, (entropy, app.now()))
+        .map_err(Fault::Signing)
+}
+
+async fn commit(app: &App, batch: testudo_core::records::Batch) -> Result<Result<(), Conflict>, Fault> {
+    match app.store.commit(batch).await {
+        Ok(()) => Ok(Ok(())),
+        Err(CommitError::Conflict(conflict)) => Ok(Err(conflict)),
+        Err(CommitError::Unavailable(fault)) => Err(Fault::Store(fault)),
+        Err(CommitError::Busy) => Err(Fault::Busy),
+    }
+}
+
+/// What a conflict that deciding again cannot cure means.
+fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
+    match conflict {
+        Conflict::Exists(Kind::Replay, _) => Rejection::AssertionReplayed,
+        Conflict::Exists(..) | Conflict::Changed(..) => {
+            Rejection::ClientIdClash { client_id: placed.name.client_id.to_string() }
+        }
+        Conflict::OverLimit(counter) => {
+            let authority = &placed.identity.authority;
+            let limit = if counter == clients_of_authority(&authority.key()) {
+                format!("trust domain `{authority}`")
+            } else {
+                format!("rule `{}`", placed.found.rule.name)
+            };
+            Rejection::TooManyClients { limit }
+        }
+    }
+}
+
+fn lock(buckets: &Mutex<Buckets>) -> std::sync::MutexGuard<'_, Buckets> {
+    buckets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// First uses under way on this node, by client key.
+#[derive(Default)]
+pub struct Flights {
+    under_way: Mutex<HashMap<Vec<u8>, watch::Receiver<()>>>,
+}
+
+enum Joined<'f> {
+    First(FirstUseFlight<'f>),
+    Waiting(watch::Receiver<()>),
+}
+
+struct FirstUseFlight<'f> {
+    flights: &'f Flights,
+    key: Vec<u8>,
+    /// Dropping it wakes whoever waits.
+    _landed: watch::Sender<()>,
+}
+
+impl Flights {
+    fn join(&self, key: &[u8]) -> Joined<'_> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = under_way.get(key) {
+            return Joined::Waiting(other.clone());
+        }
+        let (landed, waiting) = watch::channel(());
+        under_way.insert(key.to_vec(), waiting);
+        Joined::First(FirstUseFlight { flights: self, key: key.to_vec(), _landed: landed })
+    }
+}
+
+impl Drop for FirstUseFlight<'_> {
+    fn drop(&mut self) {
+        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

@@ -1,0 +1,159 @@
+//! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
+
+use crate::app::App;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
+use testudo_core::registration::lifecycle::{self, Actor};
+use testudo_store::{CommitError, LIST_MAX, StoreFault};
+use tokio::sync::watch;
+
+const TICK: Duration = Duration::from_secs(5);
+const TICKS_PER_FLUSH: u32 = 12;
+const TICKS_PER_SWEEP: u32 = 720;
+/// Documents dropped per tick: expiry never holds the writer for long.
+const DROPPED_PER_TICK: usize = 2_000;
+/// Clients written per batch of a flush.
+const FLUSH_BATCH: usize = 100;
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut tick: u32 = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            _ = stop.changed() => return,
+        }
+        tick = tick.wrapping_add(1);
+        gauges(&app);
+        if let Err(fault) = app.store.drop_expired(app.now(), DROPPED_PER_TICK).await {
+            tracing::warn!(%fault, "expired records could not be dropped");
+        }
+        if tick.is_multiple_of(TICKS_PER_FLUSH) {
+            flush_last_used(&app).await;
+            flush_refusals(&app).await;
+        }
+        if tick.is_multiple_of(TICKS_PER_SWEEP) {
+            match sweep(&app, false).await {
+                Ok(swept) if swept.removed > 0 => tracing::info!(removed = swept.removed, "idle clients were removed"),
+                Ok(_) => {}
+                Err(fault) => tracing::warn!(%fault, "the sweep failed"),
+            }
+        }
+    }
+}
+
+fn gauges(app: &App) {
+    let metrics = &app.metrics;
+    metrics.clients_in_memory.set(app.clients.len() as i64);
+    metrics.store_batches.set(app.store.batches_written() as i64);
+    metrics.store_reads.set(app.store.reads() as i64);
+    for anchor in app.anchors.load().values() {
+        let status = anchor.status(app.now());
+        let label = crate::metrics::TrustDomainLabel { trust_domain: status.trust_domain };
+        metrics.bundle_age_seconds.get_or_create(&label).set(status.age_seconds.unwrap_or(-1));
+    }
+}
+
+/// Writes when clients were last used. Losing a minute of it is allowed, losing a client is not: a client that
+/// changed meanwhile is left alone.
+pub async fn flush_last_used(app: &App) {
+    let dirty = app.clients.take_dirty();
+    for chunk in dirty.chunks(FLUSH_BATCH) {
+        for known in chunk {
+            let key = known_key(&known.stored.record);
+            let Ok(Some(mut stored)) = app.store.read::<Client>(&key).await else { continue };
+            if stored.record.generation != known.stored.record.generation {
+                continue;
+            }
+            stored.record.last_used = known.last_used();
+            stored.record.last_credential = known.last_credential();
+            let mut batch = Batch::default();
+            batch.replace(&stored.record, stored.version);
+            match app.store.commit(batch).await {
+                Ok(()) | Err(CommitError::Conflict(_)) => {}
+                Err(error) => tracing::warn!(?error, "the last use of a client could not be written"),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn known_key(client: &Client) -> Vec<u8> {
+    testudo_core::records::client_key(&client.authority, &client.subject)
+}
+
+async fn flush_refusals(app: &App) {
+    let events = app.refusals.take_counts(|| app.clock.entropy(), app.now());
+    let mut batch = Batch::default();
+    events.iter().for_each(|event| batch.insert(event));
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, "counts of refusals could not be written");
+    }
+}
+
+/// What a sweep did, or would do.
+#[derive(Debug, Default, Serialize)]
+pub struct Swept {
+    /// Clients looked at.
+    pub visited: usize,
+    /// Clients removed, or that would be.
+    pub removed: usize,
+    /// Their ids, the first 100.
+    pub client_ids: Vec<String>,
+}
+
+/// Removes clients that are idle or past their lifetime, page by page. Each is deleted at the version that was
+/// looked at: one that woke up meanwhile stays.
+pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
+    flush_last_used(app).await;
+    let mut swept = Swept::default();
+    let mut after = Vec::new();
+    loop {
+        let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
+        let Some(last) = page.last() else { return Ok(swept) };
+        after = last.key.clone();
+        for stored in page {
+            let client: Versioned<Client> = testudo_store::typed(stored)?;
+            swept.visited += 1;
+            let now = app.now();
+            let reason = match (client.record.is_expired(now), client.record.is_idle(now)) {
+                (true, _) => "expired",
+                (false, true) => "idle",
+                (false, false) => continue,
+            };
+            let is_removed =
+                is_dry_run || remove(app, &client, &Actor { name: "sweep", reason }).await.unwrap_or(false);
+            if is_removed {
+                swept.removed += 1;
+                if swept.client_ids.len() < 100 {
+                    swept.client_ids.push(client.record.client_id);
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Removes one client at its version. False where it changed meanwhile.
+pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) -> Result<bool, StoreFault> {
+    let key = known_key(&client.record);
+    let history = app.store.read::<Removed>(&key).await?;
+    let alias = match client.record.client_id == client.record.subject {
+        true => None,
+        false => app.store.read::<ClientIdAlias>(client.record.client_id.as_bytes()).await?,
+    };
+    let Some(entropy) = app.clock.entropy() else {
+        return Err(StoreFault("the system has no randomness to give".into()));
+    };
+    let batch = lifecycle::remove(client, history.as_ref(), alias.as_ref(), actor, &entropy, app.now());
+    let outcome = app.store.commit(batch).await;
+    app.clients.forget(&key);
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(CommitError::Unavailable(fault)) => Err(fault),
+        Err(CommitError::Busy) => Err(StoreFault("the writer is busy".into())),
+    }
+}
