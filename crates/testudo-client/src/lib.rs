@@ -1,1 +1,220 @@
-//! stub
+//! SDK for workloads: an SVID in, an access token out.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), testudo_client::ClientError> {
+//! use testudo_client::{Svids, TokenClient, Wanted};
+//! let client = TokenClient::new("https://as.example.net", Svids::from_environment())?
+//!     .wanting(Wanted { scope: Some("orders.read".into()), ..Wanted::default() });
+//! let token = client.token().await?;
+//! println!("Authorization: Bearer {}", token.secret());
+//! # Ok(()) }
+//! ```
+//!
+//! A token is fetched once, handed out until it is nearly over, and fetched anew ahead of its end; however many
+//! tasks ask, one request is in flight.
+
+mod error;
+mod svid;
+
+pub use error::ClientError;
+pub use svid::Svids;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions, UrlOrigin};
+use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
+use url::Url;
+
+/// Share of a token's life after which a new one is fetched.
+const REFRESH_AFTER: f64 = 0.8;
+
+/// What to ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Scope values, separated by spaces. Default: what the rule gives.
+    pub scope: Option<String>,
+    /// The API the token is for. Default: the rule's first.
+    pub resource: Option<String>,
+    /// `client_id`; never needed, since the SVID says it.
+    pub client_id: Option<String>,
+}
+
+/// An access token. Its `Debug` does not show it.
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: String,
+    fetched: Instant,
+    lifetime: Duration,
+    scope: Option<String>,
+}
+
+impl AccessToken {
+    /// The token itself. Whoever has it, is the workload.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Granted scope.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// How long it will be accepted.
+    pub fn remaining(&self) -> Duration {
+        self.lifetime.saturating_sub(self.fetched.elapsed())
+    }
+
+    fn is_due(&self) -> bool {
+        self.fetched.elapsed() >= self.lifetime.mul_f64(REFRESH_AFTER)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessToken(scope {:?}, {:?} left)", self.scope, self.remaining())
+    }
+}
+
+/// Gets and keeps the token of one workload for one purpose. Share it behind an `Arc`.
+pub struct TokenClient {
+    issuer: IssuerUrl,
+    svids: Svids,
+    wanted: Wanted,
+    fetcher: Arc<Fetcher>,
+    current: Mutex<Option<Arc<AccessToken>>>,
+    one_in_flight: tokio::sync::Mutex<()>,
+    metadata: tokio::sync::OnceCell<AuthorizationServerMetadata>,
+}
+
+impl TokenClient {
+    /// A client of `issuer` that shows SVIDs from `svids`.
+    pub fn new(issuer: &str, svids: Svids) -> Result<TokenClient, ClientError> {
+        let fetcher = Fetcher::new(FetcherOptions::default()).map_err(ClientError::Tls)?;
+        TokenClient::with_fetcher(issuer, svids, Arc::new(fetcher))
+    }
+
+    /// The same over a fetcher of your own: extra trust roots, a name map.
+    pub fn with_fetcher(issuer: &str, svids: Svids, fetcher: Arc<Fetcher>) -> Result<TokenClient, ClientError> {
+        let issuer = IssuerUrl::parse(issuer).map_err(ClientError::Issuer)?;
+        Ok(TokenClient {
+            issuer,
+            svids,
+            wanted: Wanted::default(),
+            fetcher,
+            current: Mutex::default(),
+            one_in_flight: tokio::sync::Mutex::default(),
+            metadata: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// Sets what to ask for.
+    #[must_use]
+    pub fn wanting(mut self, wanted: Wanted) -> TokenClient {
+        self.wanted = wanted;
+        self
+    }
+
+    /// A token that is good now. Waits only where none is held; a token that nears its end is replaced by one
+    /// caller while the others go on with it.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, ClientError> {
+        let held = self.held();
+        if let Some(token) = held.filter(|token| !token.remaining().is_zero()) {
+            if !token.is_due() {
+                return Ok(token);
+            }
+            let Ok(_turn) = self.one_in_flight.try_lock() else { return Ok(token) };
+            // A refresh ahead of time that fails costs nothing yet.
+            return Ok(self.fetch_and_hold().await.unwrap_or(token));
+        }
+        let _turn = self.one_in_flight.lock().await;
+        match self.held().filter(|token| !token.is_due()) {
+            Some(token) => Ok(token),
+            None => self.fetch_and_hold().await,
+        }
+    }
+
+    fn held(&self) -> Option<Arc<AccessToken>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn fetch_and_hold(&self) -> Result<Arc<AccessToken>, ClientError> {
+        let token = Arc::new(self.fetch().await?);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        Ok(token)
+    }
+
+    /// One exchange: SVID, form, answer.
+    async fn fetch(&self) -> Result<AccessToken, ClientError> {
+        let metadata = self.metadata.get_or_try_init(|| discover(&self.fetcher, &self.issuer)).await?;
+        // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
+        let svid = self.svids.jwt_svid(self.issuer.as_str()).await?;
+        let mut form = vec![
+            ("grant_type", GRANT_CLIENT_CREDENTIALS),
+            ("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE),
+            ("client_assertion", svid.as_str()),
+        ];
+        let optional =
+            [("scope", &self.wanted.scope), ("resource", &self.wanted.resource), ("client_id", &self.wanted.client_id)];
+        form.extend(optional.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+        let endpoint = Url::parse(&metadata.token_endpoint)
+            .map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))?;
+        let fetched = Instant::now();
+        let answer = self.fetcher.post_form(&endpoint, &form, FetchLimits::default()).await?;
+        read_answer(&answer, fetched)
+    }
+}
+
+/// Reads the metadata of `issuer`. [RFC8414 §3]
+pub async fn discover(
+    fetcher: &Fetcher,
+    issuer: &IssuerUrl,
+) -> Result<AuthorizationServerMetadata, ClientError> {
+    let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer("is not a URL"))?;
+    let answer = fetcher.get(&url, UrlOrigin::Operator, FetchLimits::default()).await?;
+    if answer.status != 200 {
+        return Err(ClientError::Metadata(format!("{url} answers {}", answer.status)));
+    }
+    let metadata: AuthorizationServerMetadata = serde_json::from_slice(&answer.body)
+        .map_err(|error| ClientError::Metadata(format!("{url} is not metadata: {error}")))?;
+    // [RFC8414 §3.3] Another issuer in there is an attack or a mistake; either way the document is not used.
+    if metadata.issuer != issuer.as_str() {
+        return Err(ClientError::Metadata(format!("{url} speaks for another issuer, {}", metadata.issuer)));
+    }
+    Ok(metadata)
+}
+
+fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, ClientError> {
+    #[derive(serde::Deserialize)]
+    struct Success {
+        access_token: String,
+        token_type: String,
+        expires_in: u64,
+        scope: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+        error_description: Option<String>,
+    }
+    if answer.status == 200 {
+        let success: Success = serde_json::from_slice(&answer.body)
+            .map_err(|error| ClientError::Answer(format!("not a token response: {error}")))?;
+        // [RFC6749 §7.1] A token of an unknown type must not be used.
+        if !success.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(ClientError::Answer("the token is of an unknown type".into()));
+        }
+        let lifetime = Duration::from_secs(success.expires_in);
+        return Ok(AccessToken { secret: success.access_token, fetched, lifetime, scope: success.scope });
+    }
+    match serde_json::from_slice::<Refusal>(&answer.body) {
+        Ok(refusal) => Err(ClientError::Refused {
+            status: answer.status,
+            error: refusal.error,
+            description: refusal.error_description.unwrap_or_default(),
+            retry_after_seconds: answer.retry_after_seconds,
+        }),
+        Err(_) => Err(ClientError::Answer(format!("status {} without an OAuth error", answer.status))),
+    }
+}
