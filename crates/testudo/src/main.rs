@@ -1,1 +1,51 @@
-fn main() {}
+//! `testudo`: the command line.
+//!
+//! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success.
+
+mod admin;
+mod arguments;
+mod commands;
+mod output;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use output::Failed;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            failed.print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failed> {
+    let place = arguments.place;
+    match arguments.command {
+        Command::Dev(options) => commands::dev::run(options).await,
+        Command::Serve => commands::serve::run(&place).await,
+        Command::Init(options) => commands::init::run(&options),
+        Command::Check(options) => commands::check::run(&place, &options),
+        Command::Doctor(options) => commands::doctor::run(&place, &options).await,
+        Command::Reload => commands::server::reload(&place).await,
+        Command::Status(options) => commands::server::status(&place, &options).await,
+        Command::Trust(command) => commands::trust::run(&place, command).await,
+        Command::Rule(command) => commands::rule::run(&place, command).await,
+        Command::Client(command) => commands::client::run(&place, command).await,
+        Command::Identity(command) => commands::identity::run(&place, command).await,
+        Command::Event(command) => commands::event::run(&place, command).await,
+        Command::Explain(options) => commands::explain::run(&place, options).await,
+        Command::Token(command) => commands::token::run(command).await,
+    }
+}

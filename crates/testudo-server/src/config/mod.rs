@@ -42,5 +42,13 @@ pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuratio
     }
 }
 
+/// Where the admin socket of a configuration is, whatever else may be wrong with the file.
+pub fn admin_socket(path: &Path) -> std::path::PathBuf {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let table = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let named = table.as_ref().and_then(|table| table.get("admin")?.get("socket")?.as_str());
+    folder.join(named.unwrap_or("testudo.sock"))
+}
+
 #[cfg(test)]
 mod tests;

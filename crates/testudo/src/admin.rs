@@ -1,0 +1,80 @@
+//! Talks to the running server over its admin socket.
+
+use crate::arguments::Place;
+use crate::output::Failed;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::PathBuf;
+use testudo_server::config;
+use tokio::net::UnixStream;
+
+/// The admin API of one server.
+pub struct Admin {
+    socket: PathBuf,
+}
+
+impl Admin {
+    pub fn at(place: &Place) -> Admin {
+        let socket = place.socket.clone().unwrap_or_else(|| config::admin_socket(&place.config));
+        Admin { socket }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
+        let body = serde_json::to_vec(body).map_err(|error| Failed::new(error.to_string()))?;
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, Failed> {
+        let unreachable = |error: std::io::Error| {
+            Failed::new(format!("no server answers at {}: {error}", self.socket.display()))
+                .hint("start it with `testudo serve`, or name its socket with --socket or its file with --config")
+        };
+        let broken = |error: hyper::Error| Failed::new(format!("the server's answer broke off: {error}"));
+        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let driver = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "testudo")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|error| Failed::new(error.to_string()))?;
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
+        driver.abort();
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|error| Failed::new(format!("the server's answer cannot be read: {error}")));
+        }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        Err(Failed::new(text("error").unwrap_or_else(|| format!("the server answers {status}"))).hint_if(text("hint")))
+    }
+}
+
+/// Prints what a change did: `{ "done": …, "warning": … }`.
+pub fn print_done(answer: &Value) {
+    if let Some(done) = answer.get("done").and_then(Value::as_str) {
+        eprintln!("{done}");
+    }
+    if let Some(warning) = answer.get("warning").and_then(Value::as_str) {
+        eprintln!("warning: {}", warning.trim_end());
+    }
+}
+
+/// Percent-encodes a query value or path segment.
+pub fn encode(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

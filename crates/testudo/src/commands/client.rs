@@ -1,0 +1,141 @@
+//! `testudo client …`.
+
+use crate::admin::{Admin, encode, print_done};
+use crate::arguments::{Client, Filter, Place, Selection};
+use crate::output::{Failed, print_fields, print_json, print_table};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use testudo_server::admin::ClientView;
+
+pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
+    let admin = Admin::at(place);
+    match command {
+        Client::List { filter, json } => {
+            let clients = list(&admin, &filter).await?;
+            if json.json {
+                return print_json(&clients);
+            }
+            let row = |client: &ClientView| {
+                vec![
+                    client.client_id.clone(),
+                    word(&client.state),
+                    client.rule.clone(),
+                    client.credential_kind.to_string(),
+                    client.first_seen.clone(),
+                    client.last_used.clone(),
+                    if client.is_orphaned { "orphaned" } else { "" }.to_owned(),
+                ]
+            };
+            let header = ["client", "state", "rule", "credential", "first seen", "last used", ""];
+            print_table(&header, clients.iter().map(row).collect());
+        }
+        Client::Show { client_id, json } => {
+            let client: ClientView =
+                admin.post("/admin/v1/clients/show", &json!({ "client_id": client_id })).await?;
+            if json.json {
+                return print_json(&client);
+            }
+            show(&client);
+        }
+        Client::Freeze(selection) => act(&admin, selection, "freeze").await?,
+        Client::Thaw(selection) => act(&admin, selection, "thaw").await?,
+        Client::Delete(selection) => act(&admin, selection, "delete").await?,
+        Client::Sweep { dry_run, json } => {
+            let swept: Value = admin.post("/admin/v1/clients/sweep", &json!({ "dry_run": dry_run })).await?;
+            if json.json {
+                return print_json(&swept);
+            }
+            let verb = if dry_run { "would be removed" } else { "removed" };
+            eprintln!("{} of {} clients {verb}", swept["removed"], swept["visited"]);
+            for client_id in swept["client_ids"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                println!("{client_id}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All pages.
+async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<ClientView>, Failed> {
+    #[derive(Deserialize)]
+    struct Page {
+        clients: Vec<ClientView>,
+        next: Option<String>,
+    }
+    let mut query = String::new();
+    let pairs = [
+        ("trust_domain", &filter.trust_domain),
+        ("rule", &filter.rule),
+        ("state", &filter.state),
+        ("unused_for", &filter.unused_for),
+    ];
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encode(value)));
+        }
+    }
+    if filter.orphaned {
+        query.push_str("&orphaned=true");
+    }
+    let mut clients = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page: Page = admin.get(&format!("/admin/v1/clients?limit=1000{query}{cursor}")).await?;
+        clients.extend(page.clients);
+        match page.next {
+            Some(next) => cursor = format!("&after={next}"),
+            None => return Ok(clients),
+        }
+    }
+}
+
+async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Failed> {
+    let client_ids = match (selection.client_ids.is_empty(), selection.filter.is_empty()) {
+        (false, true) => selection.client_ids,
+        (true, false) => {
+            let selected = list(admin, &selection.filter).await?;
+            if !selection.yes {
+                return Err(Failed::new(format!("the filter selects {} clients", selected.len()))
+                    .hint("look at them with `testudo client list`, then repeat this with --yes"));
+            }
+            selected.into_iter().map(|client| client.client_id).collect()
+        }
+        _ => {
+            return Err(Failed::new("name either client ids or a filter")
+                .hint("for example: testudo client freeze --rule payments --yes"));
+        }
+    };
+    for client_id in client_ids {
+        let answer: Value =
+            admin.post(&format!("/admin/v1/clients/{verb}"), &json!({ "client_id": client_id })).await?;
+        print_done(&answer);
+    }
+    Ok(())
+}
+
+fn show(client: &ClientView) {
+    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+    let earlier = client.predecessor.as_ref().map_or_else(
+        || "-".to_owned(),
+        |earlier| format!("from {} to {} ({})", earlier.created, earlier.removed, earlier.reason),
+    );
+    print_fields(&[
+        ("client", client.client_id.clone()),
+        ("identity", client.subject.clone()),
+        ("authority", client.authority.clone()),
+        ("state", word(&client.state)),
+        ("admitted by rule", format!("{} (revision {})", client.rule, client.rule_revision)),
+        ("governed by", or_dash(&client.governed_by)),
+        ("credential", client.credential_kind.to_string()),
+        ("first seen", client.first_seen.clone()),
+        ("last used", client.last_used.clone()),
+        ("expires", or_dash(&client.expires)),
+        ("name", or_dash(&client.metadata.client_name)),
+        ("redirect URIs", client.metadata.redirect_uris.join(" ")),
+        ("earlier life", earlier),
+    ]);
+}
+
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,182 @@
+//! `testudo dev`: a whole world on loopback with nothing installed.
+//!
+//! A throw-away trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the
+//! workload's platform.
+
+use crate::arguments::Dev;
+use crate::output::Failed;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
+use testudo_server::serve::{Options, serve};
+use testudo_server::{Running, config};
+use testudo_testkit::{TestIssuer, token};
+use url::Url;
+
+const TRUST_DOMAIN: &str = "dev.test";
+
+pub async fn run(options: Dev) -> Result<(), Failed> {
+    let folder = Folder::new()?;
+    let issuer = TestIssuer::new(TRUST_DOMAIN);
+    let address = free_address(options.listen)?;
+    let as_url = format!("http://{address}");
+    write(&folder.0.join("bundle.json"), &issuer.bundle().to_string())?;
+    let path = folder.0.join("testudo.toml");
+    write(&path, &configuration(&as_url, address))?;
+    let (configuration, _) = config::load(&path, 1).map_err(|report| Failed::new(report.to_string()))?;
+    let observer: Option<Box<dyn Fn(&testudo_server::app::Observation) + Send + Sync>> = if options.once {
+        None
+    } else {
+        Some(Box::new(|seen| {
+            let identity = seen.identity.as_deref().unwrap_or("(nobody proven)");
+            eprintln!("{}  {identity}  {}", seen.request_id, seen.outcome);
+        }))
+    };
+    let running = serve(configuration, Options { config_path: Some(path), observer }).await.map_err(Failed::new)?;
+    let outcome = if options.once {
+        demonstrate(&as_url, &issuer).await
+    } else {
+        stay(&as_url, &issuer, &folder.0).await
+    };
+    Running::stop(running).await;
+    outcome
+}
+
+/// A folder that goes with the process.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder, Failed> {
+        let path = std::env::temp_dir().join(format!("testudo-dev-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is in the temporary folder anyway.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failed> {
+    std::fs::write(path, text).map_err(|error| Failed::new(format!("{}: {error}", path.display())))
+}
+
+/// The wanted address if it is free, else a free port beside it. Loopback only.
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
+    if !wanted.ip().is_loopback() {
+        return Err(Failed::new(format!("{wanted} is not a loopback address"))
+            .hint("dev hands out credentials to whoever asks; for others to connect, use `testudo serve`"));
+    }
+    let listener = TcpListener::bind(wanted)
+        .or_else(|_| TcpListener::bind((wanted.ip(), 0)))
+        .map_err(|error| Failed::new(format!("cannot listen on {wanted}: {error}")))?;
+    listener.local_addr().map_err(|error| Failed::new(error.to_string()))
+}
+
+fn configuration(issuer: &str, address: SocketAddr) -> String {
+    format!(
+        r#"
+issuer = "{issuer}"
+[server]
+listen = ["{address}"]
+[store]
+url = "sqlite:dev.db"
+[[trust_domains]]
+name = "{TRUST_DOMAIN}"
+bundle = {{ file = "bundle.json" }}
+[[rules]]
+name = "demo"
+identities = ["spiffe://{TRUST_DOMAIN}/ns/{{namespace}}/sa/{{service}}"]
+scopes = ["orders.read", "orders.write"]
+default_scopes = ["orders.read"]
+resources = ["https://api.{TRUST_DOMAIN}/orders"]
+client_name = "{{service}} in {{namespace}}"
+"#
+    )
+}
+
+fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) -> String {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+    issuer.sign(&serde_json::json!({
+        "sub": format!("spiffe://{TRUST_DOMAIN}{path}"),
+        "aud": [audience],
+        "iat": now,
+        "exp": now + lifetime_seconds,
+    }))
+}
+
+async fn stay(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
+    let svid = svid(issuer, "/ns/demo/sa/shop", as_url, 3600);
+    eprintln!("issuer        {as_url}");
+    eprintln!("metadata      {as_url}/.well-known/oauth-authorization-server");
+    eprintln!("admin socket  {}", folder.join("testudo.sock").display());
+    eprintln!("              testudo client list --config {}", folder.join("testudo.toml").display());
+    eprintln!();
+    eprintln!("A workload's request, good for an hour:");
+    eprintln!();
+    println!(
+        "curl -s {as_url}/token -d grant_type={GRANT_CLIENT_CREDENTIALS} \\\n  -d client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE} \\\n  -d client_assertion={svid}"
+    );
+    eprintln!();
+    eprintln!("Requests, as they happen (end with Ctrl-C):");
+    tokio::signal::ctrl_c().await.map_err(|error| Failed::new(format!("cannot wait for signals: {error}")))
+}
+
+/// First use, second use, refused use, against the server itself over real HTTP.
+async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
+    let fetcher = Fetcher::new(FetcherOptions::default()).map_err(Failed::new)?;
+    let endpoint = Url::parse(&format!("{as_url}/token")).map_err(|error| Failed::new(error.to_string()))?;
+
+    println!("1. First use: spiffe://{TRUST_DOMAIN}/ns/demo/sa/shop was never seen. It is registered and gets a token.");
+    let first = exchange(&fetcher, &endpoint, &svid(issuer, "/ns/demo/sa/shop", as_url, 240), None).await?;
+    show(&first, 200)?;
+    println!("2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.");
+    let fresh = svid(issuer, "/ns/demo/sa/shop", as_url, 300);
+    let second = exchange(&fetcher, &endpoint, &fresh, Some("orders.write")).await?;
+    show(&second, 200)?;
+    println!("3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind.");
+    let third = exchange(&fetcher, &endpoint, &svid(issuer, "/batch/cleaner", as_url, 240), None).await?;
+    show(&third, 400)
+}
+
+async fn exchange(fetcher: &Fetcher, endpoint: &Url, svid: &str, scope: Option<&str>) -> Result<Fetched, Failed> {
+    let mut form = vec![
+        ("grant_type", GRANT_CLIENT_CREDENTIALS),
+        ("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE),
+        ("client_assertion", svid),
+    ];
+    form.extend(scope.map(|scope| ("scope", scope)));
+    println!();
+    println!("   POST {endpoint}");
+    for (name, value) in &form {
+        let shown = if value.len() > 60 { format!("{}…", value.get(..40).unwrap_or_default()) } else { (*value).to_owned() };
+        println!("     {name}={shown}");
+    }
+    fetcher
+        .post_form(endpoint, &form, FetchLimits::default())
+        .await
+        .map_err(|fault| Failed::new(format!("the server did not answer: {fault}")))
+}
+
+fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    println!("   {}", answer.status);
+    match body["access_token"].as_str() {
+        Some(text) => {
+            println!("     token_type {}, expires_in {}, scope {}", body["token_type"], body["expires_in"], body["scope"]);
+            println!("     {}", token::claims(text));
+        }
+        None => println!("     {body}"),
+    }
+    println!();
+    if answer.status == expected {
+        return Ok(());
+    }
+    Err(Failed::new(format!("the demonstration expected status {expected}")))
+}

@@ -1,0 +1,70 @@
+//! `testudo event …`.
+
+use crate::admin::Admin;
+use crate::arguments::{Event, Place};
+use crate::output::{Failed, print_json};
+use std::io::Write as _;
+use std::time::Duration;
+use testudo_core::records;
+
+pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
+    let admin = Admin::at(place);
+    match command {
+        Event::List { limit, json } => {
+            let events: Vec<records::Event> = admin.get(&format!("/admin/v1/events?limit={limit}")).await?;
+            if json.json {
+                return print_json(&events);
+            }
+            events.iter().for_each(|event| println!("{}", line(event)));
+        }
+        Event::Follow(options) => follow(&admin, options.json).await?,
+    }
+    Ok(())
+}
+
+/// Asks again and again for what came after the last event. Ends where nobody reads any more.
+async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
+    let latest: Vec<records::Event> = admin.get("/admin/v1/events?limit=1").await?;
+    let mut after = latest.last().map_or_else(|| "0".to_owned(), |event| event.id.clone());
+    loop {
+        let events: Vec<records::Event> = admin.get(&format!("/admin/v1/events?after={after}&limit=1000")).await?;
+        for event in &events {
+            let text = if as_json { serde_json::to_string(event).unwrap_or_default() } else { line(event) };
+            if writeln!(std::io::stdout(), "{text}").is_err() {
+                return Ok(());
+            }
+        }
+        if let Some(last) = events.last() {
+            after = last.id.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// `time event name=value …`: one line, greppable.
+fn line(event: &records::Event) -> String {
+    let mut text = format!("{} {}", event.time, event.event.name());
+    let fields = [
+        ("identity", &event.identity),
+        ("client", &event.client_id),
+        ("rule", &event.rule),
+        ("authority", &event.authority),
+        ("door", &event.door),
+        ("scope", &event.scope),
+        ("resource", &event.resource),
+        ("reason", &event.reason),
+        ("detail", &event.detail),
+        ("actor", &event.actor),
+        ("request", &event.request_id),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            let value = if value.contains(' ') || value.is_empty() { format!("{value:?}") } else { value.clone() };
+            text.push_str(&format!(" {name}={value}"));
+        }
+    }
+    if let Some(count) = event.count {
+        text.push_str(&format!(" count={count}"));
+    }
+    text
+}

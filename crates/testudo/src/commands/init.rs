@@ -1,0 +1,26 @@
+//! `testudo init`.
+
+use crate::arguments::Init;
+use crate::output::Failed;
+use std::io::Write as _;
+use testudo_server::config::STARTER;
+use testudo_server::keys;
+
+pub fn run(options: &Init) -> Result<(), Failed> {
+    let path = options.folder.join("testudo.toml");
+    let refused = |error: std::io::Error| {
+        Failed::new(format!("{} cannot be written: {error}", path.display()))
+            .hint("an existing file is never overwritten; name another folder: testudo init FOLDER")
+    };
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(STARTER.as_bytes()))
+        .map_err(refused)?;
+    let key_path = options.folder.join("kek");
+    keys::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
+    eprintln!("wrote {} and {} (the key that wraps signing keys)", path.display(), key_path.display());
+    eprintln!("hint: name your trust domain in it, then: testudo check --config {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! One file per noun.
+
+pub mod check;
+pub mod client;
+pub mod dev;
+pub mod doctor;
+pub mod event;
+pub mod explain;
+pub mod identity;
+pub mod init;
+pub mod rule;
+pub mod serve;
+pub mod server;
+pub mod token;
+pub mod trust;

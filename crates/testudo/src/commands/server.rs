@@ -1,0 +1,23 @@
+//! `testudo reload`, `testudo status`.
+
+use crate::admin::{Admin, print_done};
+use crate::arguments::{Json, Place};
+use crate::output::{Failed, print_fields, print_json};
+use serde_json::{Map, Value, json};
+
+pub async fn reload(place: &Place) -> Result<(), Failed> {
+    let answer: Value = Admin::at(place).post("/admin/v1/reload", &json!({})).await?;
+    print_done(&answer);
+    Ok(())
+}
+
+pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
+    let status: Map<String, Value> = Admin::at(place).get("/admin/v1/status").await?;
+    if options.json {
+        return print_json(&status);
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let fields: Vec<(&str, String)> = status.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    print_fields(&fields);
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `testudo token …`: the workload's side.
+
+use crate::arguments::{Token, TokenGet, TokenInspect};
+use crate::output::{Failed, print_json};
+use serde_json::{Value, json};
+use std::io::Read as _;
+use std::sync::Arc;
+use testudo_client::{Svids, TokenClient, Wanted};
+use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_protocol::jose::Jws;
+use testudo_resource::Verifier;
+
+pub async fn run(command: Token) -> Result<(), Failed> {
+    match command {
+        Token::Get(options) => get(options).await,
+        Token::Inspect(options) => inspect(options).await,
+    }
+}
+
+async fn get(options: TokenGet) -> Result<(), Failed> {
+    let svids = match options.svid_file {
+        Some(path) => Svids::File(path),
+        None => Svids::WorkloadApi(options.workload_api),
+    };
+    let extra_roots_pem = match &options.ca {
+        None => None,
+        Some(path) => Some(
+            std::fs::read(path).map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?,
+        ),
+    };
+    let fetcher = Fetcher::new(FetcherOptions { extra_roots_pem, ..FetcherOptions::default() }).map_err(Failed::new)?;
+    let failed = |error: testudo_client::ClientError| Failed::new(error.to_string()).hint_if(error.hint());
+    let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
+    let client = TokenClient::with_fetcher(&options.issuer, svids, Arc::new(fetcher))
+        .map_err(failed)?
+        .wanting(Wanted { scope, resource: options.resource, client_id: None });
+    let token = client.token().await.map_err(failed)?;
+    println!("{}", token.secret());
+    Ok(())
+}
+
+async fn inspect(options: TokenInspect) -> Result<(), Failed> {
+    let mut token = String::new();
+    std::io::stdin()
+        .read_to_string(&mut token)
+        .map_err(|error| Failed::new(format!("stdin cannot be read: {error}")))?;
+    let token = token.trim();
+    let jws = Jws::parse(token).map_err(|fault| Failed::new(fault.to_string()))?;
+    let claims: Value = jws.unverified_claims().map_err(|fault| Failed::new(fault.to_string()))?;
+    let header = json!({ "alg": jws.header.alg, "kid": jws.header.kid, "typ": jws.header.typ });
+    print_json(&json!({ "header": header, "claims": claims }))?;
+    let Some(issuer) = &options.issuer else {
+        eprintln!("decoded only: name the issuer with --issuer to have it checked");
+        return Ok(());
+    };
+    let own_audience = claims["aud"].as_str().or_else(|| claims["aud"][0].as_str()).unwrap_or_default().to_owned();
+    let audience = options.audience.unwrap_or(own_audience);
+    let verifier = Verifier::new(issuer, &audience).map_err(Failed::new)?;
+    let verified = verifier.verify(token).await.map_err(|error| Failed::new(error.to_string()))?;
+    eprintln!("good: an access token of {issuer} for {audience}, until {}", verified.expires);
+    Ok(())
+}

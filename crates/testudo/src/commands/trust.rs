@@ -1,0 +1,84 @@
+//! `testudo trust …`.
+
+use crate::admin::{Admin, encode, print_done};
+use crate::arguments::{Place, Trust};
+use crate::output::{Failed, print_fields, print_json, print_table};
+use serde_json::{Value, json};
+
+pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
+    let admin = Admin::at(place);
+    match command {
+        Trust::List(options) => {
+            let domains: Vec<Value> = admin.get("/admin/v1/trust").await?;
+            if options.json {
+                return print_json(&domains);
+            }
+            let row = |domain: &Value| {
+                let keys = domain["jwt_keys"].as_array().map_or(0, Vec::len);
+                vec![
+                    text(&domain["trust_domain"]),
+                    enabled(domain),
+                    text(&domain["first_use"]),
+                    text(&domain["state"]),
+                    age(domain),
+                    keys.to_string(),
+                    text(&domain["clients"]),
+                    text(&domain["last_error"]),
+                ]
+            };
+            let header = ["trust domain", "switch", "first use", "bundle", "age", "jwt keys", "clients", "last error"];
+            print_table(&header, domains.iter().map(row).collect());
+        }
+        Trust::Show { name, json } => {
+            let domain: Value = admin.get(&format!("/admin/v1/trust/{}", encode(&name))).await?;
+            if json.json {
+                return print_json(&domain);
+            }
+            let list = |value: &Value| {
+                value.as_array().map(|items| items.iter().map(text).collect::<Vec<_>>().join(" ")).unwrap_or_default()
+            };
+            print_fields(&[
+                ("trust domain", text(&domain["trust_domain"])),
+                ("switch", enabled(&domain)),
+                ("first use", text(&domain["first_use"])),
+                ("credentials", list(&domain["credentials"])),
+                ("clients", text(&domain["clients"])),
+                ("bundle", text(&domain["state"])),
+                ("source", text(&domain["source"])),
+                ("age", age(&domain)),
+                ("maximum age", format!("{} s", text(&domain["max_staleness_seconds"]))),
+                ("sequence", text(&domain["sequence"])),
+                ("jwt keys", list(&domain["jwt_keys"])),
+                ("x509 authorities", text(&domain["x509_authorities"])),
+                ("ignored", list(&domain["ignored"])),
+                ("last error", text(&domain["last_error"])),
+            ]);
+        }
+        Trust::Refresh { name } => act(&admin, &name, "refresh").await?,
+        Trust::Disable { name } => act(&admin, &name, "disable").await?,
+        Trust::Enable { name } => act(&admin, &name, "enable").await?,
+    }
+    Ok(())
+}
+
+async fn act(admin: &Admin, name: &str, verb: &str) -> Result<(), Failed> {
+    let answer: Value = admin.post(&format!("/admin/v1/trust/{}/{verb}", encode(name)), &json!({})).await?;
+    print_done(&answer);
+    Ok(())
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn enabled(domain: &Value) -> String {
+    if domain["is_enabled"] == true { "enabled" } else { "DISABLED" }.to_owned()
+}
+
+fn age(domain: &Value) -> String {
+    domain["age_seconds"].as_i64().map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"))
+}
