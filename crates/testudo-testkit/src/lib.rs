@@ -1,8 +1,37 @@
-//! Fake issuers and broken credentials, for tests, `dev` and benchmarks.
+//! Fake issuers, broken credentials, an HTTP client that may misbehave, a load driver: for tests, `dev` and
+//! benchmarks.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
 
+pub mod http;
 mod issuer;
+pub mod load;
 pub mod token;
 
 pub use issuer::{TestIssuer, generate_key};
+
+/// A form body with the parameters of a JWT-SVID request.
+pub fn svid_form(svid: &str, more: &[(&str, &str)]) -> String {
+    form(&[
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"),
+            ("client_assertion", svid),
+        ],
+        more,
+    ]
+    .concat())
+}
+
+/// A form body of exactly these parameters.
+pub fn form(parameters: &[(&str, &str)]) -> String {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
+                other => format!("%{other:02X}"),
+            })
+            .collect()
+    };
+    parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+}

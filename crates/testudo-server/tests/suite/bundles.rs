@@ -1,0 +1,233 @@
+//! Bundle sources that misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 3 and 20.
+
+use crate::world::{ISSUER, World};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use testudo_testkit::token::Draft;
+use testudo_testkit::{TestIssuer, generate_key, svid_form};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+#[derive(Clone)]
+enum Mood {
+    Document(String),
+    Hang,
+    Drip,
+    Huge,
+    Redirect,
+    Status(u16),
+}
+
+/// A bundle endpoint whose mood can change.
+struct Endpoint {
+    mood: Arc<Mutex<Mood>>,
+    requests: Arc<AtomicUsize>,
+    url: String,
+}
+
+impl Endpoint {
+    async fn start(mood: Mood) -> Endpoint {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/bundle", listener.local_addr().unwrap());
+        let (mood, requests) = (Arc::new(Mutex::new(mood)), Arc::new(AtomicUsize::new(0)));
+        let (shared, count) = (mood.clone(), requests.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                let mood = shared.lock().unwrap().clone();
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    let _ = stream.read(&mut buffer).await;
+                    answer(&mut stream, mood).await;
+                });
+            }
+        });
+        Endpoint { mood, requests, url }
+    }
+
+    fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
+    let head = |status: &str, length: usize| format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+    match mood {
+        Mood::Document(text) => {
+            let _ = stream.write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes()).await;
+        }
+        Mood::Hang => tokio::time::sleep(Duration::from_secs(600)).await,
+        Mood::Drip => {
+            let _ = stream.write_all(head("200 OK", 1000).as_bytes()).await;
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+        Mood::Huge => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            let chunk = format!("10000\r\n{}\r\n", " ".repeat(65_536));
+            for _ in 0..320 {
+                if stream.write_all(chunk.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+        Mood::Redirect => {
+            let text = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+        Mood::Status(status) => {
+            let _ = stream.write_all(head(&format!("{status} X"), 0).as_bytes()).await;
+        }
+    }
+}
+
+async fn world_of(endpoint: &Endpoint) -> World {
+    let domains = format!(
+        "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\" }}\n\
+         [[trust_domains]]\nname = \"b.example\"\nbundle = {{ file = \"b.json\" }}\n",
+        endpoint.url
+    );
+    let rules = "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\", \"spiffe://b.example/x/*\"]\n";
+    World::start_with(&domains, rules).await
+}
+
+async fn ask(world: &World, issuer: &TestIssuer, path: &str) -> u16 {
+    world.send(&svid_form(&issuer.svid(path, ISSUER, world.now()), &[])).await.status
+}
+
+async fn refresh(world: &World) -> (u16, serde_json::Value) {
+    world.try_admin("POST", "/admin/v1/trust/z.example/refresh", serde_json::json!({})).await
+}
+
+#[tokio::test]
+async fn decision_3_a_failing_source_keeps_the_last_good_bundle() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    for mood in [
+        Mood::Huge,
+        Mood::Redirect,
+        Mood::Status(500),
+        Mood::Status(404),
+        Mood::Status(204),
+        Mood::Document("<html>".into()),
+        Mood::Document("{}".into()),
+        Mood::Document("[]".into()),
+    ] {
+        endpoint.set(mood);
+        let (status, answer) = refresh(&world).await;
+        assert_eq!(status, 400, "{answer}");
+        assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    }
+    world.running.app.clock.shift(3601);
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 400, "past its maximum age");
+    let shown = world.admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null).await;
+    assert_eq!(shown["state"], "expired");
+    assert!(shown["last_error"].is_string());
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    refresh(&world).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    assert!(!world.events("authority.bundle_stale").await.is_empty());
+}
+
+#[tokio::test]
+async fn i_02_i_04_empty_and_removed_keys_are_felt_at_once() {
+    let mut issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    let remembered = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
+    assert_eq!(world.send(&remembered).await.status, 200);
+    issuer.rotate();
+    let old_key = issuer.keys.pop().unwrap();
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    refresh(&world).await;
+    assert_eq!(world.send(&remembered).await.error(), "invalid_client", "a remembered verdict ends with its bundle");
+    let signed_by_old = Draft::svid(&old_key, "spiffe://z.example/w/1", ISSUER, world.now()).sign();
+    assert_eq!(world.send(&svid_form(&signed_by_old, &[])).await.error(), "invalid_client");
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    endpoint.set(Mood::Document("{\"keys\":[],\"spiffe_sequence\":9}".into()));
+    refresh(&world).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 400);
+}
+
+#[tokio::test]
+async fn i_06_an_older_sequence_is_refused_and_raises_an_event() {
+    let mut issuer = TestIssuer::new("z.example");
+    let old = issuer.bundle().to_string();
+    issuer.rotate();
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    endpoint.set(Mood::Document(old));
+    let (status, _) = refresh(&world).await;
+    assert_eq!(status, 400);
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    assert_eq!(world.events("authority.bundle_rolled_back").await.len(), 1);
+}
+
+#[tokio::test]
+async fn i_05_i_20_unknown_kids_cost_one_fetch_per_half_minute() {
+    let mut issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    let before = endpoint.requests();
+    issuer.rotate();
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "a new key is found before the next poll");
+    assert_eq!(endpoint.requests(), before + 1);
+    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
+    let mut connection = world.connect().await;
+    for number in 0..500 {
+        let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+        let body = svid_form(&draft.header("kid", format!("random-{number}")).sign(), &[]);
+        assert_eq!(connection.post("/token", body).await.status, 400);
+    }
+    assert_eq!(endpoint.requests(), before + 1);
+    world.running.app.clock.shift(31);
+    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now()).header("kid", "again");
+    world.send(&svid_form(&draft.sign(), &[])).await;
+    assert_eq!(endpoint.requests(), before + 2);
+}
+
+#[tokio::test]
+async fn c_04_an_unconfigured_domain_makes_us_fetch_nothing() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    let before = endpoint.requests();
+    let other = TestIssuer::new("c.example");
+    assert_eq!(ask(&world, &other, "/w/1").await, 400);
+    assert_eq!(endpoint.requests(), before);
+}
+
+#[tokio::test]
+async fn i_18_a_source_that_hangs_or_drips_holds_nobody_up() {
+    for mood in [Mood::Hang, Mood::Drip] {
+        let issuer = TestIssuer::new("z.example");
+        let endpoint = Endpoint::start(mood).await;
+        let started = Instant::now();
+        let world = world_of(&endpoint).await;
+        assert!(started.elapsed() < Duration::from_secs(4), "ready although a bundle is missing");
+        let waiting = tokio::spawn({
+            let address = world.address();
+            let body = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
+            async move { testudo_testkit::http::Connection::open(address).await.post("/token", body).await.status }
+        });
+        let mut worst = Duration::ZERO;
+        for number in 0..50 {
+            let sent = Instant::now();
+            assert_eq!(ask(&world, &world.b, &format!("/x/{number}")).await, 200);
+            worst = worst.max(sent.elapsed());
+        }
+        assert!(worst < Duration::from_millis(500), "{worst:?}");
+        assert_eq!(waiting.await.unwrap(), 400, "refused, not left hanging");
+    }
+}

@@ -1,0 +1,117 @@
+//! Many at once. Rows RF-25, RF-60, RF-66, RF-67, J-18.
+
+use crate::world::{ISSUER, World};
+use std::sync::Arc;
+use testudo_testkit::http::Connection;
+use testudo_testkit::token::Draft;
+use testudo_testkit::{form, svid_form};
+
+/// Sends all bodies at the same moment, each on its own connection; returns the statuses.
+async fn at_once(world: &World, bodies: Vec<String>) -> Vec<u16> {
+    let gate = Arc::new(tokio::sync::Barrier::new(bodies.len()));
+    let address = world.address();
+    let racers: Vec<_> = bodies
+        .into_iter()
+        .map(|body| {
+            let gate = gate.clone();
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await;
+                gate.wait().await;
+                connection.post("/token", body).await.status
+            })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for racer in racers {
+        statuses.push(racer.await.unwrap());
+    }
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_60_j_20_one_new_identity_on_64_connections() {
+    let world = World::start().await;
+    // Distinct SVIDs of one identity: no verdict is shared.
+    let bodies = (0..64)
+        .map(|number| {
+            let draft = Draft::svid(world.a.key(), "spiffe://a.example/x/race", ISSUER, world.now());
+            svid_form(&draft.claim("n", number).sign(), &[])
+        })
+        .collect();
+    let statuses = at_once(&world, bodies).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 64, "{statuses:?}");
+    assert_eq!(world.client_ids().await, ["spiffe://a.example/x/race"]);
+    assert_eq!(world.events("client.registered").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_60_racers_do_not_use_up_the_velocity_of_others() {
+    let world = World::start().await;
+    let svid = world.svid("/slow/race");
+    let statuses = at_once(&world, vec![svid_form(&svid, &[]); 64]).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_66_sixty_four_identities_and_room_for_ten() {
+    let world = World::start().await;
+    let bodies = (0..64).map(|number| svid_form(&world.svid(&format!("/ten/{number}")), &[])).collect();
+    let statuses = at_once(&world, bodies).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 10);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 54);
+    assert_eq!(world.clients().await.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn j_18_one_of_a_hundred_replays_wins() {
+    let world = World::start().await;
+    let assertion = Draft::assertion(&world.c6, "c6", ISSUER, "same", world.now()).sign();
+    let body = form(&[
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", &assertion),
+    ]);
+    let statuses = at_once(&world, vec![body; 100]).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1);
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 400)), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_25_a_client_that_hangs_up_leaves_nothing_half_done() {
+    let world = World::start().await;
+    for number in 0..20 {
+        use tokio::io::AsyncWriteExt as _;
+        let body = svid_form(&world.svid(&format!("/x/gone{number}")), &[]);
+        let mut stream = tokio::net::TcpStream::connect(world.address()).await.unwrap();
+        let request = format!(
+            "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        drop(stream);
+    }
+    for number in 0..20 {
+        assert_eq!(world.ask(&format!("/x/gone{number}"), &[]).await.status, 200);
+    }
+    assert_eq!(world.clients().await.len(), 20);
+    assert_eq!(world.events("client.registered").await.len(), 20);
+}
+
+/// 200,000 in the benchmark's `flood`; here enough to show that the count does not matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_67_refused_identities_cost_a_constant() {
+    let world = World::start().await;
+    let flood = async |from: usize| {
+        let bodies: Vec<hyper::body::Bytes> = (from..from + 2_000)
+            .map(|number| svid_form(&world.svid(&format!("/none/{number}/x")), &[]).into())
+            .collect();
+        testudo_testkit::load::drive(world.address(), 16, Arc::new(bodies)).await
+    };
+    let first = flood(0).await;
+    assert_eq!((first.good, first.bad), (0, 2_000));
+    let sampled = world.events("client.refused").await.len();
+    assert!((20..=400).contains(&sampled), "{sampled}");
+    flood(2_000).await;
+    assert!(world.events("client.refused").await.len() <= 400 + 200, "a minute may have turned in between");
+    assert!(world.clients().await.is_empty());
+}

@@ -1,0 +1,10 @@
+//! The server over real HTTP, in one test binary. Names carry the row of the conformance tables they come from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
+mod bundles;
+mod concurrency;
+mod first_use;
+mod lifecycle;
+mod requests;
+mod world;

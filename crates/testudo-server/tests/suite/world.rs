@@ -1,0 +1,244 @@
+//! A server on loopback with trust domains of its own, as the fixtures of `register-on-first-use.md` have it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_server::serve::{Options, serve};
+use testudo_server::{Running, config};
+use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::token::Draft;
+use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
+
+pub const ISSUER: &str = "https://as.example";
+
+pub struct World {
+    pub folder: PathBuf,
+    pub a: TestIssuer,
+    pub b: TestIssuer,
+    pub o: TestIssuer,
+    pub f: TestIssuer,
+    pub c6: SigningKey,
+    pub running: Running,
+}
+
+/// Trust domains a and b (on), o (observe), f (off); R1 to R5; the configured client C6.
+pub const RULES: &str = r#"
+[[rules]]
+name = "R1"
+identities = ["spiffe://a.example/ns/{namespace}/sa/{service}"]
+scopes = ["r", "w"]
+default_scopes = ["r"]
+resources = ["https://api.example/"]
+redirect_uris = ["https://{service}.{namespace}.apps.example/cb"]
+client_name = "{service} in {namespace}"
+client_idle_lifetime = "30d"
+[[rules]]
+name = "R2"
+identities = ["spiffe://a.example/fleet/{name}/{instance}"]
+[[rules]]
+name = "R3"
+identities = ["spiffe://a.example/each/{name}/{instance}"]
+client = "instance"
+[[rules]]
+name = "R4"
+identities = ["spiffe://b.example/x/*"]
+[[rules]]
+name = "R5"
+identities = ["spiffe://o.example/ns/{namespace}/sa/{service}", "spiffe://f.example/ns/{namespace}/sa/{service}"]
+scopes = ["r", "w"]
+default_scopes = ["r"]
+[[rules]]
+name = "W"
+identities = ["spiffe://a.example/x/*"]
+[[rules]]
+name = "opaque"
+identities = ["spiffe://a.example/opaque/*"]
+client_id = "opaque"
+[[rules]]
+name = "template"
+identities = ["spiffe://a.example/t/*/{name}"]
+client_id = "workload-{name}"
+[[rules]]
+name = "mortal"
+identities = ["spiffe://a.example/mortal/*"]
+client_lifetime = "1h"
+[[rules]]
+name = "small"
+identities = ["spiffe://a.example/small/*"]
+clients_max = 3
+[[rules]]
+name = "ten"
+identities = ["spiffe://a.example/ten/*"]
+clients_max = 10
+[[rules]]
+name = "slow"
+identities = ["spiffe://a.example/slow/*"]
+registrations_per_minute = 60
+registrations_burst = 5
+"#;
+
+pub fn domains(more: &str) -> String {
+    let domain = |name: &str, first_use: &str, more: &str| {
+        format!(
+            "[[trust_domains]]\nname = \"{name}.example\"\nbundle = {{ file = \"{name}.json\" }}\n\
+             first_use = \"{first_use}\"\nregistrations_per_minute = 1000000\n{more}\n"
+        )
+    };
+    [domain("a", "on", more), domain("b", "on", ""), domain("o", "observe", ""), domain("f", "off", "")].concat()
+}
+
+fn folder() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("testudo-suite-{}-{number}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+
+impl World {
+    pub async fn start() -> World {
+        World::start_with(&domains(""), RULES).await
+    }
+
+    pub async fn start_with(domains: &str, rules: &str) -> World {
+        let issuer = TestIssuer::new;
+        let (a, b, o, f) = (issuer("a.example"), issuer("b.example"), issuer("o.example"), issuer("f.example"));
+        let c6 = generate_key(Algorithm::ES256, Some("c6"));
+        let folder = folder();
+        for (name, issuer) in [("a", &a), ("b", &b), ("o", &o), ("f", &f)] {
+            std::fs::write(folder.join(format!("{name}.json")), issuer.bundle().to_string()).unwrap();
+        }
+        let jwks = serde_json::json!({ "keys": [c6.public_jwk("sig", true)] });
+        std::fs::write(folder.join("c6.json"), jwks.to_string()).unwrap();
+        write_config(&folder, domains, rules);
+        let running = run(&folder).await;
+        World { folder, a, b, o, f, c6, running }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.running.addresses[0]
+    }
+
+    /// Ends the server and starts it again over the same store.
+    pub async fn restart(self) -> World {
+        let World { folder, a, b, o, f, c6, running } = self;
+        running.stop().await;
+        let running = run(&folder).await;
+        World { folder, a, b, o, f, c6, running }
+    }
+
+    pub async fn reload_with(&self, domains: &str, rules: &str) {
+        write_config(&self.folder, domains, rules);
+        testudo_server::serve::reload(&self.running.app).await.expect("a configuration without errors");
+    }
+
+    pub fn svid(&self, path: &str) -> String {
+        self.a.svid(path, ISSUER, self.now())
+    }
+
+    pub fn now(&self) -> i64 {
+        self.running.app.now().0
+    }
+
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.address()).await
+    }
+
+    /// A token request of a workload of `a.example`.
+    pub async fn ask(&self, path: &str, more: &[(&str, &str)]) -> Answer {
+        self.send(&svid_form(&self.svid(path), more)).await
+    }
+
+    pub async fn send(&self, body: &str) -> Answer {
+        let answer = self.connect().await.post("/token", body.to_owned()).await;
+        judge_any(&answer);
+        answer
+    }
+
+    pub async fn ask_as_c6(&self, jti: &str, more: &[(&str, &str)]) -> Answer {
+        let assertion = Draft::assertion(&self.c6, "c6", ISSUER, jti, self.now()).sign();
+        let parameters = [
+            &[
+                ("grant_type", "client_credentials"),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", assertion.as_str()),
+            ],
+            more,
+        ]
+        .concat();
+        self.send(&form(&parameters)).await
+    }
+
+    /// The admin API, as the command line uses it.
+    pub async fn admin(&self, method: &str, path: &str, body: serde_json::Value) -> serde_json::Value {
+        let (status, answer) = self.try_admin(method, path, body).await;
+        assert!(status < 300, "{path}: {status} {answer}");
+        answer
+    }
+
+    pub async fn try_admin(&self, method: &str, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+        testudo_testkit::http::over_socket(&self.folder.join("admin.sock"), method, path, body).await
+    }
+
+    pub async fn clients(&self) -> Vec<serde_json::Value> {
+        let page = self.admin("GET", "/admin/v1/clients", serde_json::Value::Null).await;
+        page["clients"].as_array().unwrap().clone()
+    }
+
+    pub async fn client_ids(&self) -> Vec<String> {
+        self.clients().await.iter().map(|client| client["client_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+        let events = self.admin("GET", "/admin/v1/events?limit=1000", serde_json::Value::Null).await;
+        events.as_array().unwrap().iter().filter(|event| event["event"] == kind).cloned().collect()
+    }
+}
+
+/// What holds for every answer, whatever was asked.
+pub fn judge_any(answer: &Answer) {
+    assert!(answer.status < 500 || answer.status == 503, "no 5xx: {answer:?}");
+    assert!(answer.header("request-id").is_some(), "Request-Id");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    if answer.status != 200 {
+        assert!(answer.json()["access_token"].is_null());
+        assert!(!answer.error().is_empty(), "an OAuth error: {answer:?}");
+        if answer.error() == "invalid_client" {
+            assert_eq!(answer.json()["error_description"], "client authentication failed");
+        }
+        if answer.status == 401 {
+            assert!(answer.header("www-authenticate").is_some(), "[RFC9110 §15.5.2]");
+        }
+    }
+}
+
+fn write_config(folder: &std::path::Path, domains: &str, rules: &str) {
+    let text = format!(
+        r#"
+issuer = "{ISSUER}"
+[server]
+listen = ["127.0.0.1:0"]
+[store]
+url = "sqlite:test.db"
+[admin]
+socket = "admin.sock"
+{domains}
+{rules}
+[[clients]]
+client_id = "c6"
+jwks = {{ file = "c6.json" }}
+scopes = ["r", "w"]
+default_scopes = ["r"]
+"#
+    );
+    std::fs::write(folder.join("testudo.toml"), text).unwrap();
+}
+
+async fn run(folder: &std::path::Path) -> Running {
+    let path = folder.join("testudo.toml");
+    let (configuration, _) = config::load(&path, 1).unwrap_or_else(|report| panic!("{report}"));
+    serve(configuration, Options { config_path: Some(path), observer: None }).await.unwrap()
+}

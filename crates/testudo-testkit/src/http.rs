@@ -1,0 +1,119 @@
+//! A small HTTP client on one kept connection, for tests that look at every byte of an answer.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::net::SocketAddr;
+use tokio::net::TcpStream;
+
+/// One connection.
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// `error` of the body.
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The access token of the body.
+    pub fn access_token(&self) -> String {
+        self.json()["access_token"].as_str().expect("an access token").to_owned()
+    }
+}
+
+impl Connection {
+    /// Connects over plain TCP.
+    pub async fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option");
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        Connection { sender }
+    }
+
+    /// Posts a form to a path.
+    pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Answer {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.send("POST", path, &headers, body).await
+    }
+
+    /// Gets a path.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    /// Sends anything.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.try_send(method, path, headers, body).await.expect("an answer")
+    }
+
+    /// Sends anything; `None` where the server hangs up.
+    pub async fn try_send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Option<Answer> {
+        let mut request = Request::builder().method(method).uri(path).header("host", "as.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).expect("a request");
+        self.sender.ready().await.ok()?;
+        let response = self.sender.send_request(request).await.ok()?;
+        let status: StatusCode = response.status();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let body = response.into_body().collect().await.ok()?.to_bytes().to_vec();
+        Some(Answer { status: status.as_u16(), headers, body })
+    }
+}
+
+/// One exchange of JSON over a Unix socket: the admin API.
+pub async fn over_socket(socket: &std::path::Path, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let stream = tokio::net::UnixStream::connect(socket).await.expect("the admin socket");
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    tokio::spawn(connection);
+    let mut connection = Connection { sender };
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = connection.send(method, path, &[("content-type", "application/json")], body).await;
+    (answer.status, answer.json())
+}
