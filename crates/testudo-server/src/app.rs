@@ -42,6 +42,8 @@ pub struct App {
     pub buckets: Mutex<Buckets>,
     /// First uses under way, so that racers wait instead of writing.
     pub flights: crate::settle::Flights,
+    /// Whether unknown clients are mostly new.
+    pub guesses: crate::settle::Guesses,
     /// Refusals of the running minute.
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
@@ -108,6 +110,7 @@ impl App {
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
             flights: Default::default(),
+            guesses: Default::default(),
             refusals: RefusalLedger::default(),
             fetcher: parts.fetcher,
             metrics: Metrics::default(),

@@ -4,13 +4,14 @@
 //! sent. A lost race is loaded and decided again.
 
 use crate::app::App;
-use crate::memory::KnownClient;
+use crate::memory::{KnownClient, ReadTicket};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, Event, Kind, Removed, Versioned, clients_of_authority};
-use testudo_core::registration::admit::{Admission, Asking, Known, Placed};
+use testudo_core::registration::admit::{Admission, Asking, Known, NewClient, Placed};
 use testudo_core::registration::{Buckets, admit};
 use testudo_core::rejection::Rejection;
 use testudo_core::tokens::access_token::{self, TokenReply};
@@ -126,6 +127,10 @@ async fn settle_known(
 }
 
 /// First use, or first use since the client left memory. `None`: decide again.
+///
+/// A read costs more than the write that would find out anyway, so where first uses are what comes, the client is
+/// taken to be new: the batch demands that neither it nor an earlier life exists. Whatever else the guess would
+/// lead to (a refusal, an observation) is decided only with the record at hand.
 async fn settle_unknown(
     app: &App,
     key: &[u8],
@@ -134,6 +139,26 @@ async fn settle_unknown(
     policy: &Policy,
 ) -> Result<Option<Settled>, Fault> {
     let ticket = app.clients.ticket();
+    if app.guesses.are_worthwhile() {
+        let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
+        let millis = entropy.millis;
+        let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
+        let time = (&entropy, app.now());
+        if let Ok(Admission::New(new)) =
+            admit(placed, Known::default(), asking, policy, room, time, &mut Trace::off())
+        {
+            match register(app, key, placed, policy, *new, &entropy, ticket).await {
+                Ok(Some(settled)) => {
+                    app.guesses.note(true);
+                    return Ok(Some(settled));
+                }
+                Ok(None) => app.guesses.note(false),
+                // A known client must not be refused because first uses queue up: look first.
+                Err(Fault::Busy) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
     let (client, removed) = load(app, key).await?;
     let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
     let client = match client {
@@ -159,7 +184,21 @@ async fn settle_unknown(
         Ok(Admission::Known(..)) => return Ok(None),
         Err(rejection) => return Ok(Some(Settled::Refused(rejection, None))),
     };
-    let reply = sign(app, placed, &new.client.client_id, &new.granted, policy, &entropy)?;
+    app.guesses.note(true);
+    register(app, key, placed, policy, *new, &entropy, ticket).await
+}
+
+/// Signs, commits, and files a new client. `None`: somebody else was first, or the guess was wrong.
+async fn register(
+    app: &App,
+    key: &[u8],
+    placed: &Placed<'_>,
+    policy: &Policy,
+    new: NewClient,
+    entropy: &Entropy,
+    ticket: ReadTicket,
+) -> Result<Option<Settled>, Fault> {
+    let reply = sign(app, placed, &new.client.client_id, &new.granted, policy, entropy)?;
     let outcome = commit(app, new.batch).await;
     if !matches!(outcome, Ok(Ok(()))) {
         lock(&app.buckets).refund(&new.limits);
@@ -172,7 +211,7 @@ async fn settle_unknown(
             Ok(Some(Settled::Token(reply, true)))
         }
         // Another node was first, or the record changed: look again.
-        Err(Conflict::Exists(Kind::Client | Kind::Event, _) | Conflict::Changed(..)) => Ok(None),
+        Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => Ok(None),
         Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
     }
 }
@@ -231,6 +270,30 @@ fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
 
 fn lock(buckets: &Mutex<Buckets>) -> std::sync::MutexGuard<'_, Buckets> {
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether unknown clients have lately turned out to be new. After a restart they are mostly known, and guessing
+/// would cost a failed write each.
+#[derive(Default)]
+pub struct Guesses {
+    score: AtomicI32,
+}
+
+/// Right guesses in a row that outweigh a wrong one.
+const WRONG_GUESS: i32 = 8;
+
+impl Guesses {
+    fn are_worthwhile(&self) -> bool {
+        self.score.load(Ordering::Relaxed) >= 0
+    }
+
+    /// Notes that an unknown client was new, or that it was not.
+    fn note(&self, was_new: bool) {
+        let score = self.score.load(Ordering::Relaxed);
+        let next = if was_new { (score + 1).min(WRONG_GUESS) } else { (score - WRONG_GUESS).max(-WRONG_GUESS) };
+        // A lost update shifts the estimate by one; it is an estimate.
+        self.score.store(next, Ordering::Relaxed);
+    }
 }
 
 /// First uses under way on this node, by client key.

@@ -121,6 +121,11 @@ impl State {
                 let before = self.documents.insert(key.clone(), entry);
                 undo.push(Undo::Document(key, before));
             }
+            Write::Delete(kind, key, 0) => {
+                if self.documents.contains_key(&(*kind, key.clone())) {
+                    return Err(Conflict::Exists(*kind, key.clone()));
+                }
+            }
             Write::Delete(kind, key, version) => {
                 let key = (*kind, key.clone());
                 if self.documents.get(&key).map(|entry| entry.version) != Some(*version) {

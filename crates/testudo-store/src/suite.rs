@@ -27,6 +27,7 @@ pub async fn run(store: Arc<Store>) {
     counters_keep_their_ceiling(&store).await;
     lists_are_in_order_and_paged(&store).await;
     kinds_do_not_meet(&store).await;
+    absence_can_be_demanded(&store).await;
     expired_records_are_dropped(&store).await;
     one_racer_wins(store.clone()).await;
     a_ceiling_holds_under_a_race(store).await;
@@ -104,6 +105,15 @@ async fn kinds_do_not_meet(store: &Store) {
         .unwrap();
     let bodies: Vec<Option<Vec<u8>>> = both.into_iter().map(|found| found.map(|stored| stored.body)).collect();
     assert_eq!(bodies, [Some(b"client".to_vec()), Some(b"switch".to_vec()), None]);
+}
+
+async fn absence_can_be_demanded(store: &Store) {
+    let absent = Write::Delete(Kind::Removed, b"absent".to_vec(), 0);
+    store.commit(batch(vec![absent.clone(), insert("beside-absent", "1")])).await.unwrap();
+    store.commit(batch(vec![Write::Insert(document(Kind::Removed, "absent", "x", None))])).await.unwrap();
+    let refused = store.commit(batch(vec![absent, insert("beside-present", "1")])).await;
+    assert_eq!(refused, Err(CommitError::Conflict(Conflict::Exists(Kind::Removed, b"absent".to_vec()))));
+    assert_eq!(store.get(Kind::Client, b"beside-present").await.unwrap(), None);
 }
 
 async fn expired_records_are_dropped(store: &Store) {

@@ -3,7 +3,7 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
+use super::{Audience, Facts, Lookup, Presented, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
@@ -36,8 +36,8 @@ struct Claims {
 
 impl JwtSvid {
     /// Reads the token as far as is needed to know whose keys must judge it.
-    pub fn recognise(assertion: &str) -> Result<JwtSvid, Rejection> {
-        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+    pub fn recognise(presented: &Presented) -> Result<JwtSvid, Rejection> {
+        let jws = Jws::parse(&presented.assertion).map_err(Rejection::Jose)?;
         // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
         // JWTs of the same issuer out.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
@@ -55,8 +55,7 @@ impl JwtSvid {
         // [JWT-SVID §3.1] `sub` is the SPIFFE ID.
         let unverified_subject =
             SpiffeId::parse(&unverified_claims.sub).map_err(Rejection::SubjectNotSpiffeId)?;
-        let digest = jose::sha256(assertion.as_bytes());
-        Ok(JwtSvid { jws, unverified_claims, unverified_subject, digest })
+        Ok(JwtSvid { jws, unverified_claims, unverified_subject, digest: presented.digest })
     }
 
     /// The bundle of the trust domain that `sub` names, and of no other.

@@ -32,6 +32,8 @@ pub struct Presented {
     pub kind: CredentialKind,
     /// The credential. Never logged.
     pub assertion: String,
+    /// SHA-256 of the credential: what a remembered verdict is filed under.
+    pub digest: [u8; 32],
 }
 
 /// What the HTTP layer saw besides the form.
@@ -67,12 +69,13 @@ impl Presented {
             None => return Err(Rejection::MissingAssertion),
         };
         let assertion = form.take("client_assertion").ok_or(Rejection::MissingAssertion)?;
-        Ok(Presented { kind, assertion })
+        Ok(Presented::new(kind, assertion))
     }
 
-    /// SHA-256 of the whole credential: what a remembered verdict is filed under.
-    pub fn digest(&self) -> [u8; 32] {
-        jose::sha256(self.assertion.as_bytes())
+    /// A credential for a door.
+    pub fn new(kind: CredentialKind, assertion: String) -> Presented {
+        let digest = jose::sha256(assertion.as_bytes());
+        Presented { kind, assertion, digest }
     }
 }
 
@@ -112,9 +115,9 @@ pub enum Facts {
 /// Reads a credential at the door that the request names.
 pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
     match presented.kind {
-        CredentialKind::JwtSvid => JwtSvid::recognise(&presented.assertion).map(Credential::JwtSvid),
+        CredentialKind::JwtSvid => JwtSvid::recognise(presented).map(Credential::JwtSvid),
         CredentialKind::PrivateKeyJwt => {
-            PrivateKeyJwt::recognise(&presented.assertion).map(Credential::PrivateKeyJwt)
+            PrivateKeyJwt::recognise(presented).map(Credential::PrivateKeyJwt)
         }
         // No request can name these yet.
         CredentialKind::X509Svid | CredentialKind::WitSvid => Err(Rejection::UnsupportedMechanism),

@@ -3,13 +3,13 @@
 //! For clients that the configuration names with their keys. The client vouches for itself, so the assertion
 //! is single-use and short-lived.
 
-use super::{Audience, Lookup, judge_audience, judge_times, single_use_mark};
+use super::{Audience, Lookup, Presented, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;
-use testudo_protocol::jose::{self, JoseFault, Jws};
+use testudo_protocol::jose::{JoseFault, Jws};
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -37,8 +37,8 @@ struct Claims {
 
 impl PrivateKeyJwt {
     /// Reads the assertion as far as is needed to know whose keys must judge it.
-    pub fn recognise(assertion: &str) -> Result<PrivateKeyJwt, Rejection> {
-        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+    pub fn recognise(presented: &Presented) -> Result<PrivateKeyJwt, Rejection> {
+        let jws = Jws::parse(&presented.assertion).map_err(Rejection::Jose)?;
         // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
         // other type is another kind of JWT. [RFC8725 §3.11]
         if !matches!(
@@ -55,7 +55,7 @@ impl PrivateKeyJwt {
             return Err(Rejection::AlgorithmNotAllowed { found: jws.header.alg });
         }
         let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
-        Ok(PrivateKeyJwt { jws, unverified_claims, digest: jose::sha256(assertion.as_bytes()) })
+        Ok(PrivateKeyJwt { jws, unverified_claims, digest: presented.digest })
     }
 
     /// The policy holds the keys of configured clients.

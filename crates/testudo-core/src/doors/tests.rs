@@ -67,7 +67,7 @@ impl World {
     }
 
     fn knock(&self, kind: CredentialKind, token: &str) -> Result<AttestedIdentity, Rejection> {
-        let credential = recognise(&Presented { kind, assertion: token.to_owned() })?;
+        let credential = recognise(&Presented::new(kind, token.to_owned()))?;
         let facts = match credential.lookups() {
             Lookup::Bundle { unverified_subject, .. } => self
                 .bundles(unverified_subject.trust_domain_name())
@@ -475,7 +475,7 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     document["keys"].as_array_mut().unwrap().push(oidc.public_jwk("sig", true));
     let bundle = Bundle::parse(document.to_string().as_bytes()).unwrap();
     let token = Draft::svid(&oidc, WORKLOAD, ISSUER, NOW).sign();
-    let credential = recognise(&Presented { kind: CredentialKind::JwtSvid, assertion: token }).unwrap();
+    let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
     let facts = Facts::Bundle(Arc::new(bundle));
     let rejection = credential.verify(&facts, &world.policy, Timestamp(NOW), &mut Trace::off()).unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
@@ -507,7 +507,7 @@ fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
 fn i_02_no_keys_no_trust() {
     let world = World::new();
     let credential =
-        recognise(&Presented { kind: CredentialKind::JwtSvid, assertion: world.draft().sign() }).unwrap();
+        recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
     let rejection = credential.verify(&facts, &world.policy, Timestamp(NOW), &mut Trace::off()).unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
@@ -517,7 +517,7 @@ fn i_02_no_keys_no_trust() {
 fn no_bundle_no_verdict() {
     let world = World::new();
     let credential =
-        recognise(&Presented { kind: CredentialKind::JwtSvid, assertion: world.draft().sign() }).unwrap();
+        recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let rejection = credential.verify(&Facts::NoBundle, &world.policy, Timestamp(NOW), &mut Trace::off()).unwrap_err();
     assert!(matches!(rejection, Rejection::BundleUnavailable { .. }));
 }

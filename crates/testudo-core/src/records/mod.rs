@@ -91,7 +91,7 @@ pub enum Write {
     Insert(Document),
     /// The record must be at this version, and goes one up.
     Replace(Document, u64),
-    /// The record must be at this version.
+    /// The record must be at this version. At version 0 it is not there, and must not be.
     Delete(Kind, Vec<u8>, u64),
     /// A counter moves, and must not end above `max`.
     Add {
@@ -151,6 +151,11 @@ impl Batch {
     /// Adds a removal.
     pub fn delete<R: Record>(&mut self, record: &R, version: u64) {
         self.writes.push(Write::Delete(R::KIND, record.key(), version));
+    }
+
+    /// Demands that a record is not there.
+    pub fn absent(&mut self, kind: Kind, key: Vec<u8>) {
+        self.writes.push(Write::Delete(kind, key, 0));
     }
 
     /// Moves a counter.

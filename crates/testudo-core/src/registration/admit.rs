@@ -26,7 +26,7 @@ use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Predecessor, Removed, Replay,
+    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor, Removed, Replay,
     Versioned, client_key, clients_of_authority, clients_of_rule,
 };
 use crate::registration::lifecycle::HISTORY_RETENTION;
@@ -283,7 +283,11 @@ fn register(
             removed.record.removed,
             removed.record.reason.as_str(),
         )),
-        (None, None) => None,
+        (None, None) => {
+            // Whoever decided this may have guessed: if there was an earlier life, it must be looked at first.
+            batch.absent(Kind::Removed, placed.client_key());
+            None
+        }
     };
     let client = Client {
         format: 1,

@@ -6,7 +6,7 @@
 use super::algorithm::Algorithm;
 use super::key::KeySet;
 use crate::json::{self, JsonFault};
-use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, KEY_ID_BYTES_MAX};
+use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
@@ -97,7 +97,9 @@ impl Jws {
         }
         // [RFC7515 §2] No padding, no white space; stray trailing bits would be a second spelling.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseFault::NotBase64Url);
-        let header: Header = json::from_slice(&decode(header)?).map_err(JoseFault::Header)?;
+        // The header's own reader refuses duplicates and deep values, so it needs no walk beforehand.
+        let header: Header = serde_json::from_slice(&decode(header)?)
+            .map_err(|error| JoseFault::Header(JsonFault(error.to_string())))?;
         if header.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
             return Err(JoseFault::Header(JsonFault("kid is too long".into())));
         }
@@ -147,7 +149,11 @@ impl<'de> serde::Deserialize<'de> for Header {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
                 let mut header = Header::default();
+                let mut names: Vec<String> = Vec::with_capacity(4);
                 while let Some(name) = members.next_key::<String>()? {
+                    if names.contains(&name) || names.len() == JSON_MEMBERS_MAX {
+                        return Err(serde::de::Error::custom("duplicate or too many members"));
+                    }
                     match name.as_str() {
                         "alg" => header.alg = members.next_value()?,
                         "kid" => header.kid = Some(members.next_value()?),
@@ -162,6 +168,7 @@ impl<'de> serde::Deserialize<'de> for Header {
                             members.next_value::<IgnoredAny>()?;
                         }
                     }
+                    names.push(name);
                 }
                 Ok(header)
             }

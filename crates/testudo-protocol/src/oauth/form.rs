@@ -82,6 +82,10 @@ impl Form {
 }
 
 fn decode(part: &str) -> Result<String, FormFault> {
+    // Most parts, and the long ones, hold nothing to decode.
+    if part.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'%' && byte != b'+') {
+        return Ok(part.to_owned());
+    }
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();
     while let Some(byte) = rest.next() {

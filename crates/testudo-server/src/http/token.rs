@@ -199,7 +199,7 @@ fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<Attes
         Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(now),
         Authority::Configuration => None,
     };
-    app.verdicts.recall(&presented.digest(), presented.kind, bundle_of, policy.generation, now)
+    app.verdicts.recall(&presented.digest, presented.kind, bundle_of, policy.generation, now)
 }
 
 /// gather: the bundle of a configured trust domain. An unknown `kid` is worth one early fetch per 30 s; a trust

@@ -180,6 +180,12 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
                 document.body,
                 *version as i64
             ])?,
+        Write::Delete(kind, key, 0) => {
+            let is_there = connection
+                .prepare_cached("SELECT 1 FROM records WHERE kind = ?1 AND key = ?2")?
+                .exists(params![*kind as u8, key])?;
+            usize::from(!is_there)
+        }
         Write::Delete(kind, key, version) => connection
             .prepare_cached("DELETE FROM records WHERE kind = ?1 AND key = ?2 AND version = ?3")?
             .execute(params![*kind as u8, key, *version as i64])?,
@@ -191,6 +197,7 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
     Ok(Err(match write {
         Write::Insert(document) => Conflict::Exists(document.kind, document.key.clone()),
         Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
+        Write::Delete(kind, key, 0) => Conflict::Exists(*kind, key.clone()),
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }))
