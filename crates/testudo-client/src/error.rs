@@ -13,7 +13,12 @@ pub enum ClientError {
     Svid(String),
     Fetch(FetchFault),
     Answer(String),
-    Refused { status: u16, error: String, description: String, retry_after_seconds: Option<u64> },
+    Refused {
+        status: u16,
+        error: String,
+        description: String,
+        retry_after_seconds: Option<u64>,
+    },
 }
 
 impl ClientError {
@@ -21,14 +26,17 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ClientError::Svid(_) => Some(
-                "is SPIFFE_ENDPOINT_SOCKET set, and is this workload registered with the SPIRE server?".into(),
+                "is SPIFFE_ENDPOINT_SOCKET set, and is this workload registered with the SPIRE server?"
+                    .into(),
             ),
             ClientError::Refused { error, .. } if error == "invalid_client" => Some(
-                "the server says why in its events: testudo event list, or testudo explain --credential FILE".into(),
+                "the server says why in its events: testudo event list, or testudo explain --credential FILE"
+                    .into(),
             ),
-            ClientError::Refused { retry_after_seconds: Some(seconds), .. } => {
-                Some(format!("try again in {seconds} s"))
-            }
+            ClientError::Refused {
+                retry_after_seconds: Some(seconds),
+                ..
+            } => Some(format!("try again in {seconds} s")),
             _ => None,
         }
     }
@@ -43,7 +51,12 @@ impl fmt::Display for ClientError {
             ClientError::Svid(problem) => write!(f, "no SVID: {problem}"),
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
-            ClientError::Refused { status, error, description, .. } => {
+            ClientError::Refused {
+                status,
+                error,
+                description,
+                ..
+            } => {
                 write!(f, "the issuer refuses: {error} ({description}, status {status})")
             }
         }

@@ -73,7 +73,12 @@ impl AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AccessToken(scope {:?}, {:?} left)", self.scope, self.remaining())
+        write!(
+            f,
+            "AccessToken(scope {:?}, {:?} left)",
+            self.scope,
+            self.remaining()
+        )
     }
 }
 
@@ -96,7 +101,11 @@ impl TokenClient {
     }
 
     /// The same over a fetcher of your own: extra trust roots, a name map.
-    pub fn with_fetcher(issuer: &str, svids: Svids, fetcher: Arc<Fetcher>) -> Result<TokenClient, ClientError> {
+    pub fn with_fetcher(
+        issuer: &str,
+        svids: Svids,
+        fetcher: Arc<Fetcher>,
+    ) -> Result<TokenClient, ClientError> {
         let issuer = IssuerUrl::parse(issuer).map_err(ClientError::Issuer)?;
         Ok(TokenClient {
             issuer,
@@ -124,7 +133,9 @@ impl TokenClient {
             if !token.is_due() {
                 return Ok(token);
             }
-            let Ok(_turn) = self.one_in_flight.try_lock() else { return Ok(token) };
+            let Ok(_turn) = self.one_in_flight.try_lock() else {
+                return Ok(token);
+            };
             // A refresh ahead of time that fails costs nothing yet.
             return Ok(self.fetch_and_hold().await.unwrap_or(token));
         }
@@ -136,7 +147,10 @@ impl TokenClient {
     }
 
     fn held(&self) -> Option<Arc<AccessToken>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn fetch_and_hold(&self) -> Result<Arc<AccessToken>, ClientError> {
@@ -147,7 +161,10 @@ impl TokenClient {
 
     /// One exchange: SVID, form, answer.
     async fn fetch(&self) -> Result<AccessToken, ClientError> {
-        let metadata = self.metadata.get_or_try_init(|| discover(&self.fetcher, &self.issuer)).await?;
+        let metadata = self
+            .metadata
+            .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
+            .await?;
         // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
         let svid = self.svids.jwt_svid(self.issuer.as_str()).await?;
         let mut form = vec![
@@ -155,13 +172,23 @@ impl TokenClient {
             ("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE),
             ("client_assertion", svid.as_str()),
         ];
-        let optional =
-            [("scope", &self.wanted.scope), ("resource", &self.wanted.resource), ("client_id", &self.wanted.client_id)];
-        form.extend(optional.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+        let optional = [
+            ("scope", &self.wanted.scope),
+            ("resource", &self.wanted.resource),
+            ("client_id", &self.wanted.client_id),
+        ];
+        form.extend(
+            optional
+                .iter()
+                .filter_map(|(name, value)| Some((*name, value.as_deref()?))),
+        );
         let endpoint = Url::parse(&metadata.token_endpoint)
             .map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))?;
         let fetched = Instant::now();
-        let answer = self.fetcher.post_form(&endpoint, &form, FetchLimits::default()).await?;
+        let answer = self
+            .fetcher
+            .post_form(&endpoint, &form, FetchLimits::default())
+            .await?;
         read_answer(&answer, fetched)
     }
 }
@@ -172,7 +199,9 @@ pub async fn discover(
     issuer: &IssuerUrl,
 ) -> Result<AuthorizationServerMetadata, ClientError> {
     let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer("is not a URL"))?;
-    let answer = fetcher.get(&url, UrlOrigin::Operator, FetchLimits::default()).await?;
+    let answer = fetcher
+        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .await?;
     if answer.status != 200 {
         return Err(ClientError::Metadata(format!("{url} answers {}", answer.status)));
     }
@@ -180,7 +209,10 @@ pub async fn discover(
         .map_err(|error| ClientError::Metadata(format!("{url} is not metadata: {error}")))?;
     // [RFC8414 §3.3] Another issuer in there is an attack or a mistake; either way the document is not used.
     if metadata.issuer != issuer.as_str() {
-        return Err(ClientError::Metadata(format!("{url} speaks for another issuer, {}", metadata.issuer)));
+        return Err(ClientError::Metadata(format!(
+            "{url} speaks for another issuer, {}",
+            metadata.issuer
+        )));
     }
     Ok(metadata)
 }
@@ -206,7 +238,12 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             return Err(ClientError::Answer("the token is of an unknown type".into()));
         }
         let lifetime = Duration::from_secs(success.expires_in);
-        return Ok(AccessToken { secret: success.access_token, fetched, lifetime, scope: success.scope });
+        return Ok(AccessToken {
+            secret: success.access_token,
+            fetched,
+            lifetime,
+            scope: success.scope,
+        });
     }
     match serde_json::from_slice::<Refusal>(&answer.body) {
         Ok(refusal) => Err(ClientError::Refused {
@@ -215,6 +252,9 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             description: refusal.error_description.unwrap_or_default(),
             retry_after_seconds: answer.retry_after_seconds,
         }),
-        Err(_) => Err(ClientError::Answer(format!("status {} without an OAuth error", answer.status))),
+        Err(_) => Err(ClientError::Answer(format!(
+            "status {} without an OAuth error",
+            answer.status
+        ))),
     }
 }

@@ -10,20 +10,29 @@ use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 /// verified is not advertised. [SPIFFE-AUTH §4]
 pub fn metadata(policy: &Policy, usable: &[CredentialKind]) -> AuthorizationServerMetadata {
     let at = |path: &str| format!("{}{path}", policy.issuer);
-    let mut scopes: Vec<String> =
-        policy.rules.iter().flat_map(|rule| rule.scopes.iter()).map(|scope| scope.as_str().to_owned()).collect();
+    let mut scopes: Vec<String> = policy
+        .rules
+        .iter()
+        .flat_map(|rule| rule.scopes.iter())
+        .map(|scope| scope.as_str().to_owned())
+        .collect();
     scopes.sort();
     scopes.dedup();
     // EdDSA is a client's own affair: no SVID may be signed with it.
     let takes_eddsa = usable.contains(&CredentialKind::PrivateKeyJwt);
-    let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| takes_eddsa || algorithm.is_legal_in_jwt_svid());
+    let algorithms = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| takes_eddsa || algorithm.is_legal_in_jwt_svid());
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
         grant_types_supported: vec![GRANT_CLIENT_CREDENTIALS.to_owned()],
         response_types_supported: Vec::new(),
-        token_endpoint_auth_methods_supported: usable.iter().map(|kind| kind.auth_method().to_owned()).collect(),
+        token_endpoint_auth_methods_supported: usable
+            .iter()
+            .map(|kind| kind.auth_method().to_owned())
+            .collect(),
         token_endpoint_auth_signing_alg_values_supported: if usable.is_empty() {
             Vec::new()
         } else {

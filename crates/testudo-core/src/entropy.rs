@@ -26,7 +26,12 @@ impl Entropy {
         let node: [u8; 3] = [self.random[16], self.random[17], self.random[18]];
         let mut bytes = [0u8; 16];
         for (slot, byte) in bytes.iter_mut().zip(
-            self.millis.to_be_bytes().into_iter().chain(self.sequence.to_be_bytes()).chain([kind_tag]).chain(node),
+            self.millis
+                .to_be_bytes()
+                .into_iter()
+                .chain(self.sequence.to_be_bytes())
+                .chain([kind_tag])
+                .chain(node),
         ) {
             *slot = byte;
         }

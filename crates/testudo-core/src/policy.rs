@@ -29,7 +29,10 @@ pub struct Policy {
 
 /// A `[[trust_domains]]` entry.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "each field is documented in the configuration section it comes from")]
+#[expect(
+    missing_docs,
+    reason = "each field is documented in the configuration section it comes from"
+)]
 pub struct TrustDomainPolicy {
     pub credentials: Vec<CredentialKind>,
     pub first_use: FirstUse,

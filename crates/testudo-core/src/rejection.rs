@@ -136,10 +136,14 @@ impl Rejection {
     pub fn public_sentence(&self) -> &'static str {
         match self {
             Rejection::NotAForm => "the body must be application/x-www-form-urlencoded in UTF-8",
-            Rejection::MalformedForm(FormFault::NotText) => "the form is not UTF-8 with correct percent-encoding",
+            Rejection::MalformedForm(FormFault::NotText) => {
+                "the form is not UTF-8 with correct percent-encoding"
+            }
             Rejection::MalformedForm(FormFault::DuplicateParameter) => "a parameter is present twice",
             Rejection::MalformedForm(FormFault::TooManyParameters) => "the form has more than 64 parameters",
-            Rejection::MalformedForm(FormFault::ControlCharacter) => "a parameter contains a control character",
+            Rejection::MalformedForm(FormFault::ControlCharacter) => {
+                "a parameter contains a control character"
+            }
             Rejection::BodyTooLarge => "the body is larger than 64 KiB",
             Rejection::CredentialsInUrl => "parameters belong in the body, never in the URL",
             Rejection::MissingGrantType => "grant_type is missing",
@@ -161,7 +165,9 @@ impl Rejection {
     /// `Retry-After`, seconds.
     pub fn retry_after_seconds(&self) -> Option<i64> {
         match self {
-            Rejection::TooFast { retry_after_seconds, .. } => Some(*retry_after_seconds),
+            Rejection::TooFast {
+                retry_after_seconds, ..
+            } => Some(*retry_after_seconds),
             // Room appears when a client is removed; nobody knows when.
             Rejection::TooManyClients { .. } => Some(60),
             _ => None,
@@ -229,8 +235,12 @@ impl Rejection {
                 format!("ask the Workload API for audience `{expected}`")
             }
             Rejection::UnknownTrustDomain { name } => format!("add a [[trust_domains]] entry named `{name}`"),
-            Rejection::BundleUnavailable { name } => format!("run `testudo trust show {name}` for the last error"),
-            Rejection::NoRule => "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into(),
+            Rejection::BundleUnavailable { name } => {
+                format!("run `testudo trust show {name}` for the last error")
+            }
+            Rejection::NoRule => {
+                "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into()
+            }
             Rejection::AuthorityDisabled { name } => format!("run `testudo trust enable {name}`"),
             Rejection::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`"),
             Rejection::ClientFrozen => "run `testudo client thaw` with the client's id".into(),
@@ -247,11 +257,16 @@ impl Rejection {
             Rejection::AssertionFromTheFuture { .. } | Rejection::AssertionNotYetValid { .. } => {
                 "compare the clocks of issuer and server".into()
             }
-            Rejection::CredentialNotAccepted { kind, by } => format!("add \"{kind}\" to the credentials of {by}"),
-            Rejection::TooManyClients { limit } => format!("raise clients_max of {limit}, or remove unused clients"),
+            Rejection::CredentialNotAccepted { kind, by } => {
+                format!("add \"{kind}\" to the credentials of {by}")
+            }
+            Rejection::TooManyClients { limit } => {
+                format!("raise clients_max of {limit}, or remove unused clients")
+            }
             Rejection::TooFast { limit, .. } => format!("raise registrations_per_minute of {limit}"),
             Rejection::Jose(JoseFault::NoKey) => {
-                "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago".into()
+                "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago"
+                    .into()
             }
             _ => return None,
         })
@@ -263,14 +278,24 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rejection::NoCredential => f.write_str("the request carries no client authentication"),
-            Rejection::UnsupportedMechanism => f.write_str("client secrets and HTTP authentication are not supported"),
+            Rejection::UnsupportedMechanism => {
+                f.write_str("client secrets and HTTP authentication are not supported")
+            }
             Rejection::UnknownAssertionType => f.write_str("client_assertion_type is unknown"),
-            Rejection::MissingAssertion => f.write_str("client_assertion or client_assertion_type is missing"),
+            Rejection::MissingAssertion => {
+                f.write_str("client_assertion or client_assertion_type is missing")
+            }
             Rejection::Jose(fault) => write!(f, "{fault}"),
             Rejection::TypeNotAllowed { found } => {
-                write!(f, "typ {} is not allowed here", found.as_deref().unwrap_or("(absent)").escape_debug())
+                write!(
+                    f,
+                    "typ {} is not allowed here",
+                    found.as_deref().unwrap_or("(absent)").escape_debug()
+                )
             }
-            Rejection::AlgorithmNotAllowed { found } => write!(f, "alg {} is not allowed here", found.escape_debug()),
+            Rejection::AlgorithmNotAllowed { found } => {
+                write!(f, "alg {} is not allowed here", found.escape_debug())
+            }
             Rejection::SubjectNotSpiffeId(fault) => write!(f, "sub is not a SPIFFE ID: it {fault}"),
             Rejection::SubjectHasNoPath => f.write_str("sub names a whole trust domain, not a workload"),
             Rejection::UnknownTrustDomain { name } => write!(f, "the trust domain {name} is not configured"),
@@ -279,13 +304,23 @@ impl fmt::Display for Rejection {
             }
             Rejection::UnknownClient => f.write_str("no configured client has this id"),
             Rejection::AudienceMismatch { expected, found } => {
-                write!(f, "the audience is {found:?}, this server expects only {expected:?}")
+                write!(
+                    f,
+                    "the audience is {found:?}, this server expects only {expected:?}"
+                )
             }
             Rejection::AssertionExpired { expired } => write!(f, "the credential expired at {expired}"),
-            Rejection::AssertionNotYetValid { valid_from } => write!(f, "the credential is valid from {valid_from}"),
-            Rejection::AssertionFromTheFuture { issued } => write!(f, "the credential was issued at {issued}"),
+            Rejection::AssertionNotYetValid { valid_from } => {
+                write!(f, "the credential is valid from {valid_from}")
+            }
+            Rejection::AssertionFromTheFuture { issued } => {
+                write!(f, "the credential was issued at {issued}")
+            }
             Rejection::LifetimeTooLong { seconds, allowed } => {
-                write!(f, "the assertion lives {seconds} s, at most {allowed} s are allowed")
+                write!(
+                    f,
+                    "the assertion lives {seconds} s, at most {allowed} s are allowed"
+                )
             }
             Rejection::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),
             Rejection::JwtIdMissing => f.write_str("jti is missing, and this credential is single-use"),
@@ -297,21 +332,36 @@ impl fmt::Display for Rejection {
             Rejection::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             Rejection::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),
             Rejection::ClientIdMismatch { expected } => {
-                write!(f, "client_id in the request is not that of the credential, {expected}")
+                write!(
+                    f,
+                    "client_id in the request is not that of the credential, {expected}"
+                )
             }
             Rejection::ClientFrozen => f.write_str("the client is frozen"),
             Rejection::FirstUseOff { by } => write!(f, "the identity is new, and first use is off for {by}"),
             Rejection::FirstUseObserved { by } => {
                 write!(f, "the identity is new, and first use is only observed for {by}")
             }
-            Rejection::AttestedClaimMalformed { claim } => write!(f, "the attested claim {claim} is malformed"),
+            Rejection::AttestedClaimMalformed { claim } => {
+                write!(f, "the attested claim {claim} is malformed")
+            }
             Rejection::GrantNotAllowed { rule } => write!(f, "rule {rule} does not allow this grant"),
-            Rejection::ScopeNotAllowed { rule, refused } => write!(f, "rule {rule} does not allow scope {refused}"),
+            Rejection::ScopeNotAllowed { rule, refused } => {
+                write!(f, "rule {rule} does not allow scope {refused}")
+            }
             Rejection::ResourceNotAllowed { rule } => write!(f, "rule {rule} does not allow this resource"),
-            Rejection::ClientIdClash { client_id } => write!(f, "another identity already has client_id {client_id}"),
+            Rejection::ClientIdClash { client_id } => {
+                write!(f, "another identity already has client_id {client_id}")
+            }
             Rejection::TooManyClients { limit } => write!(f, "clients_max of {limit} is reached"),
-            Rejection::TooFast { limit, retry_after_seconds } => {
-                write!(f, "registrations_per_minute of {limit} is used up for {retry_after_seconds} s")
+            Rejection::TooFast {
+                limit,
+                retry_after_seconds,
+            } => {
+                write!(
+                    f,
+                    "registrations_per_minute of {limit} is used up for {retry_after_seconds} s"
+                )
             }
             other => f.write_str(other.public_sentence()),
         }

@@ -26,13 +26,18 @@ impl Trace {
 
     /// A trace that records.
     pub fn on() -> Trace {
-        Trace { steps: Some(Vec::new()) }
+        Trace {
+            steps: Some(Vec::new()),
+        }
     }
 
     /// Records that a check passed.
     pub fn passed(&mut self, check: &str, detail: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.steps {
-            steps.push(Step { check: check.to_owned(), detail: detail() });
+            steps.push(Step {
+                check: check.to_owned(),
+                detail: detail(),
+            });
         }
     }
 

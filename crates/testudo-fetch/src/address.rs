@@ -34,14 +34,21 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !NOT_PUBLIC_V4.iter().any(|net| net.parse::<Ipv4Net>().is_ok_and(|net| net.contains(&address)))
+    !NOT_PUBLIC_V4
+        .iter()
+        .any(|net| net.parse::<Ipv4Net>().is_ok_and(|net| net.contains(&address)))
 }
 
 /// v4-mapped, NAT64, unique local, link-local, multicast and the unspecified address all lie outside 2000::/3.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let is_global_unicast = address.segments().first().is_some_and(|first| first & 0xe000 == 0x2000);
+    let is_global_unicast = address
+        .segments()
+        .first()
+        .is_some_and(|first| first & 0xe000 == 0x2000);
     is_global_unicast
-        && !NOT_PUBLIC_V6.iter().any(|net| net.parse::<Ipv6Net>().is_ok_and(|net| net.contains(&address)))
+        && !NOT_PUBLIC_V6
+            .iter()
+            .any(|net| net.parse::<Ipv6Net>().is_ok_and(|net| net.contains(&address)))
 }
 
 #[cfg(test)]
@@ -51,9 +58,27 @@ mod tests {
     #[test]
     fn decision_20_addresses_a_stranger_may_not_reach() {
         for refused in [
-            "127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "255.255.255.255", "192.0.2.1", "::", "::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8",
-            "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::", "fe80::1", "fc00::1", "fd00::1", "ff02::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:0:1::",
+            "fe80::1",
+            "fc00::1",
+            "fd00::1",
+            "ff02::1",
             "2001:db8::1",
         ] {
             assert!(!is_public(refused.parse().unwrap()), "{refused}");

@@ -36,8 +36,13 @@ pub(crate) async fn post_form(
 
 fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
     let host = url.host_str().unwrap_or_default();
-    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let authority = url
+        .port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let path = url.query().map_or_else(
+        || url.path().to_owned(),
+        |query| format!("{}?{query}", url.path()),
+    );
     Request::builder()
         .method(method)
         .uri(path)
@@ -56,7 +61,9 @@ async fn exchange(
     let request = request.map_err(|error| FetchFault::Http(error.to_string()))?;
     let is_tls = judge_url(url)?;
     let address = address(fetcher, url, origin).await?;
-    let stream = TcpStream::connect(address).await.map_err(|error| FetchFault::Connect(error.to_string()))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| FetchFault::Connect(error.to_string()))?;
     // Without it, small requests wait for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     if !is_tls {
@@ -89,7 +96,11 @@ fn judge_url(url: &Url) -> Result<bool, FetchFault> {
                 Host::Ipv4(address) => address.is_loopback(),
                 Host::Ipv6(address) => address.is_loopback(),
             };
-            if is_loopback { Ok(false) } else { Err(FetchFault::NotHttps) }
+            if is_loopback {
+                Ok(false)
+            } else {
+                Err(FetchFault::NotHttps)
+            }
         }
         _ => Err(FetchFault::NotHttps),
     }
@@ -116,11 +127,17 @@ async fn address(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<Sock
     if origin == UrlOrigin::Stranger && !addresses.iter().all(|address| is_public(*address)) {
         return Err(FetchFault::AddressRefused);
     }
-    let first = addresses.first().ok_or_else(|| FetchFault::NameNotFound(url.host_str().unwrap_or_default().into()))?;
+    let first = addresses
+        .first()
+        .ok_or_else(|| FetchFault::NameNotFound(url.host_str().unwrap_or_default().into()))?;
     Ok(SocketAddr::new(*first, port))
 }
 
-async fn speak<S>(stream: S, request: Request<Full<Bytes>>, body_bytes_max: usize) -> Result<Fetched, FetchFault>
+async fn speak<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    body_bytes_max: usize,
+) -> Result<Fetched, FetchFault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -138,7 +155,10 @@ where
     fetched
 }
 
-async fn read(response: Response<hyper::body::Incoming>, body_bytes_max: usize) -> Result<Fetched, FetchFault> {
+async fn read(
+    response: Response<hyper::body::Incoming>,
+    body_bytes_max: usize,
+) -> Result<Fetched, FetchFault> {
     let status = response.status().as_u16();
     if response.status().is_redirection() {
         return Err(FetchFault::Redirect { status });
@@ -148,14 +168,21 @@ async fn read(response: Response<hyper::body::Incoming>, body_bytes_max: usize) 
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
-    let body = Limited::new(response.into_body(), body_bytes_max).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            FetchFault::TooLarge { body_bytes_max }
-        } else {
-            FetchFault::Http(error.to_string())
-        }
-    })?;
-    Ok(Fetched { status, body: body.to_bytes().to_vec(), retry_after_seconds })
+    let body = Limited::new(response.into_body(), body_bytes_max)
+        .collect()
+        .await
+        .map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                FetchFault::TooLarge { body_bytes_max }
+            } else {
+                FetchFault::Http(error.to_string())
+            }
+        })?;
+    Ok(Fetched {
+        status,
+        body: body.to_bytes().to_vec(),
+        retry_after_seconds,
+    })
 }
 
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

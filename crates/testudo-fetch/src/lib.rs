@@ -41,7 +41,10 @@ pub struct FetchLimits {
 
 impl Default for FetchLimits {
     fn default() -> FetchLimits {
-        FetchLimits { body_bytes_max: 1024 * 1024, deadline: Duration::from_secs(10) }
+        FetchLimits {
+            body_bytes_max: 1024 * 1024,
+            deadline: Duration::from_secs(10),
+        }
     }
 }
 
@@ -85,9 +88,13 @@ impl fmt::Display for FetchFault {
             FetchFault::Connect(why) => write!(f, "cannot connect: {why}"),
             FetchFault::Tls(why) => write!(f, "TLS failed: {why}"),
             FetchFault::Http(why) => write!(f, "HTTP failed: {why}"),
-            FetchFault::TooLarge { body_bytes_max } => write!(f, "the body is larger than {body_bytes_max} bytes"),
+            FetchFault::TooLarge { body_bytes_max } => {
+                write!(f, "the body is larger than {body_bytes_max} bytes")
+            }
             FetchFault::Deadline { seconds } => write!(f, "no complete answer within {seconds} s"),
-            FetchFault::Redirect { status } => write!(f, "the server redirects ({status}); redirects are not followed"),
+            FetchFault::Redirect { status } => {
+                write!(f, "the server redirects ({status}); redirects are not followed")
+            }
             FetchFault::InFlight => f.write_str("this URL is being fetched already"),
         }
     }
@@ -130,13 +137,23 @@ impl Fetcher {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Fetcher { tls: Arc::new(tls), resolve: options.resolve, in_flight: Mutex::default() })
+        Ok(Fetcher {
+            tls: Arc::new(tls),
+            resolve: options.resolve,
+            in_flight: Mutex::default(),
+        })
     }
 
     /// Gets a document. A redirect is a fault, and so is a second fetch of a URL while one is in flight.
-    pub async fn get(&self, url: &Url, origin: UrlOrigin, limits: FetchLimits) -> Result<Fetched, FetchFault> {
+    pub async fn get(
+        &self,
+        url: &Url,
+        origin: UrlOrigin,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
         let _flight = Flight::begin(&self.in_flight, url.as_str())?;
-        self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits).await
+        self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits)
+            .await
     }
 
     /// Posts a form, as the SDKs do.
@@ -146,8 +163,14 @@ impl Fetcher {
         form: &[(&str, &str)],
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        self.bounded(exchange::post_form(self, url, body, limits.body_bytes_max), limits).await
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        self.bounded(
+            exchange::post_form(self, url, body, limits.body_bytes_max),
+            limits,
+        )
+        .await
     }
 
     async fn bounded<T>(
@@ -157,7 +180,9 @@ impl Fetcher {
     ) -> Result<T, FetchFault> {
         tokio::time::timeout(limits.deadline, work)
             .await
-            .unwrap_or(Err(FetchFault::Deadline { seconds: limits.deadline.as_secs() }))
+            .unwrap_or(Err(FetchFault::Deadline {
+                seconds: limits.deadline.as_secs(),
+            }))
     }
 }
 
@@ -169,13 +194,26 @@ struct Flight<'f> {
 
 impl<'f> Flight<'f> {
     fn begin(in_flight: &'f Mutex<HashSet<String>>, url: &str) -> Result<Flight<'f>, FetchFault> {
-        let is_first = in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_owned());
-        if is_first { Ok(Flight { in_flight, url: url.to_owned() }) } else { Err(FetchFault::InFlight) }
+        let is_first = in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(url.to_owned());
+        if is_first {
+            Ok(Flight {
+                in_flight,
+                url: url.to_owned(),
+            })
+        } else {
+            Err(FetchFault::InFlight)
+        }
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url);
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.url);
     }
 }

@@ -31,10 +31,12 @@ pub fn judge_shape(text: &str) -> Result<(), JsonFault> {
         return Err(JsonFault("not a JSON object".into()));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Walk { depth_left: JSON_DEPTH_MAX }
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-        .map_err(|error| JsonFault(error.to_string()))
+    Walk {
+        depth_left: JSON_DEPTH_MAX,
+    }
+    .deserialize(&mut deserializer)
+    .and_then(|()| deserializer.end())
+    .map_err(|error| JsonFault(error.to_string()))
 }
 
 #[derive(Clone, Copy)]
@@ -150,7 +152,8 @@ mod tests {
 
     #[test]
     fn depth_is_bounded_at_the_limit_and_one_past() {
-        let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{}", "}".repeat(depth - 1));
+        let nested =
+            |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{}", "}".repeat(depth - 1));
         judge_shape(&nested(JSON_DEPTH_MAX)).unwrap();
         refused(&nested(JSON_DEPTH_MAX + 1));
         refused(&nested(100_000));
@@ -168,7 +171,17 @@ mod tests {
 
     #[test]
     fn anything_but_one_object_is_refused() {
-        for text in ["", "[]", "1", "\"a\"", "{}{}", "{} x", "{", "\u{feff}{}", "{\"a\":1e400}"] {
+        for text in [
+            "",
+            "[]",
+            "1",
+            "\"a\"",
+            "{}{}",
+            "{} x",
+            "{",
+            "\u{feff}{}",
+            "{\"a\":1e400}",
+        ] {
             refused(text);
         }
     }

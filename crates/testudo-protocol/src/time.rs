@@ -9,7 +9,9 @@ use std::fmt;
 pub struct Timestamp(pub i64);
 
 /// A length of time in whole seconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Seconds(pub i64);
 
@@ -50,7 +52,10 @@ impl Seconds {
             return Err(EXPECTED);
         }
         let number: i64 = digits.parse().map_err(|_| "is too long a duration")?;
-        number.checked_mul(unit).map(Seconds).ok_or("is too long a duration")
+        number
+            .checked_mul(unit)
+            .map(Seconds)
+            .ok_or("is too long a duration")
     }
 }
 
@@ -60,7 +65,10 @@ impl fmt::Display for Timestamp {
         let (days, second_of_day) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
         let (year, month, day) = civil_from_days(days);
         let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 
@@ -73,7 +81,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -91,7 +103,9 @@ impl<'de> Deserialize<'de> for Timestamp {
                 Ok(Timestamp(value))
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Timestamp, E> {
-                i64::try_from(value).map(Timestamp).map_err(|_| E::custom("date out of range"))
+                i64::try_from(value)
+                    .map(Timestamp)
+                    .map_err(|_| E::custom("date out of range"))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Timestamp, E> {
                 // Beyond 2^53 a double no longer holds whole seconds.
@@ -123,7 +137,17 @@ mod tests {
         assert_eq!(Seconds::parse("5m"), Ok(Seconds(300)));
         assert_eq!(Seconds::parse("30d"), Ok(Seconds(2_592_000)));
         assert_eq!(Seconds::parse("0s"), Ok(Seconds(0)));
-        for bad in ["", "5", "m", "-5m", "5 m", "5ms", "1.5h", "9223372036854775807d", "5\u{b5}"] {
+        for bad in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "5 m",
+            "5ms",
+            "1.5h",
+            "9223372036854775807d",
+            "5\u{b5}",
+        ] {
             assert!(Seconds::parse(bad).is_err(), "{bad}");
         }
     }
@@ -134,7 +158,15 @@ mod tests {
         assert_eq!(read("1795000300"), Some(Timestamp(1_795_000_300)));
         assert_eq!(read("1795000300.9"), Some(Timestamp(1_795_000_300)));
         assert_eq!(read("1.7950003e9"), Some(Timestamp(1_795_000_300)));
-        for refused in ["\"1795000300\"", "null", "1e400", "1e300", "18446744073709551615", "[]", "true"] {
+        for refused in [
+            "\"1795000300\"",
+            "null",
+            "1e400",
+            "1e300",
+            "18446744073709551615",
+            "[]",
+            "true",
+        ] {
             assert_eq!(read(refused), None, "{refused}");
         }
     }

@@ -20,7 +20,10 @@ pub struct RequireToken {
 impl RequireToken {
     /// Any good token will do.
     pub fn new(verifier: Arc<Verifier>) -> RequireToken {
-        RequireToken { verifier, scope: Arc::default() }
+        RequireToken {
+            verifier,
+            scope: Arc::default(),
+        }
     }
 
     /// The token must have all these scope values, separated by spaces.
@@ -33,7 +36,10 @@ impl RequireToken {
 impl<S> Layer<S> for RequireToken {
     type Service = RequireTokenService<S>;
     fn layer(&self, inner: S) -> RequireTokenService<S> {
-        RequireTokenService { inner, guard: self.clone() }
+        RequireTokenService {
+            inner,
+            guard: self.clone(),
+        }
     }
 }
 
@@ -86,7 +92,11 @@ enum Refusal {
     NoKeys,
 }
 
-async fn judge(guard: &RequireToken, headers: &HeaderMap, query: Option<&str>) -> Result<crate::VerifiedToken, Refusal> {
+async fn judge(
+    guard: &RequireToken,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<crate::VerifiedToken, Refusal> {
     let token = bearer_token(headers, query)?;
     let verified = guard.verifier.verify(token).await.map_err(|error| match error {
         VerifyError::Token(_) => Refusal::Invalid,
@@ -111,8 +121,11 @@ fn bearer_token<'h>(headers: &'h HeaderMap, query: Option<&str>) -> Result<&'h s
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refusal::NoToken);
     }
-    let has_query_token =
-        query.is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("access_token")));
+    let has_query_token = query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some("access_token"))
+    });
     if has_query_token {
         return Err(Refusal::Ambiguous);
     }
@@ -123,8 +136,14 @@ impl Refusal {
     fn into_response<R: Default>(self) -> Response<R> {
         let (status, challenge) = match &self {
             Refusal::NoToken => (StatusCode::UNAUTHORIZED, Some("Bearer".to_owned())),
-            Refusal::Ambiguous => (StatusCode::BAD_REQUEST, Some("Bearer error=\"invalid_request\"".to_owned())),
-            Refusal::Invalid => (StatusCode::UNAUTHORIZED, Some("Bearer error=\"invalid_token\"".to_owned())),
+            Refusal::Ambiguous => (
+                StatusCode::BAD_REQUEST,
+                Some("Bearer error=\"invalid_request\"".to_owned()),
+            ),
+            Refusal::Invalid => (
+                StatusCode::UNAUTHORIZED,
+                Some("Bearer error=\"invalid_token\"".to_owned()),
+            ),
             Refusal::InsufficientScope(scope) => (
                 StatusCode::FORBIDDEN,
                 Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")),
@@ -135,7 +154,9 @@ impl Refusal {
         *response.status_mut() = status;
         match challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
             Some(value) => response.headers_mut().insert(WWW_AUTHENTICATE, value),
-            None => response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5")),
+            None => response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("5")),
         };
         response
     }

@@ -58,7 +58,11 @@ struct Keys {
 impl Verifier {
     /// `audience` is this resource server's own identifier, as it stands in tokens.
     pub fn new(issuer: &str, audience: &str) -> Result<Verifier, String> {
-        Verifier::with_fetcher(issuer, audience, Arc::new(Fetcher::new(FetcherOptions::default())?))
+        Verifier::with_fetcher(
+            issuer,
+            audience,
+            Arc::new(Fetcher::new(FetcherOptions::default())?),
+        )
     }
 
     /// The same over a fetcher of your own: extra trust roots, a name map.
@@ -78,13 +82,20 @@ impl Verifier {
         let keys = self.keys_for(token).await?;
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
-        let expected = Expectation { issuer: self.issuer.as_str(), audience: &self.audience, leeway: LEEWAY };
+        let expected = Expectation {
+            issuer: self.issuer.as_str(),
+            audience: &self.audience,
+            leeway: LEEWAY,
+        };
         access_token::verify(token, &keys.set, expected, now).map_err(VerifyError::Token)
     }
 
     async fn keys_for(&self, token: &str) -> Result<Arc<Keys>, VerifyError> {
         // Only to know whether a fetch may help; the key set judges.
-        let unverified_kid = Jws::parse(token).map_err(|fault| VerifyError::Token(TokenFault::Jose(fault)))?.header.kid;
+        let unverified_kid = Jws::parse(token)
+            .map_err(|fault| VerifyError::Token(TokenFault::Jose(fault)))?
+            .header
+            .kid;
         let is_enough = |keys: &Keys| {
             let has_kid = unverified_kid.as_deref().is_none_or(|kid| keys.set.has_kid(kid));
             let age = keys.fetched.elapsed();
@@ -100,7 +111,10 @@ impl Verifier {
         }
         match self.fetch_keys().await {
             Ok(set) => {
-                let keys = Arc::new(Keys { set, fetched: Instant::now() });
+                let keys = Arc::new(Keys {
+                    set,
+                    fetched: Instant::now(),
+                });
                 self.keys.store(Some(keys.clone()));
                 Ok(keys)
             }
@@ -118,7 +132,10 @@ impl Verifier {
         };
         // [RFC8414 §3.3] The document must speak for the issuer that was asked for.
         if metadata.issuer != self.issuer.as_str() {
-            return Err(format!("the metadata speaks for another issuer, {}", metadata.issuer));
+            return Err(format!(
+                "the metadata speaks for another issuer, {}",
+                metadata.issuer
+            ));
         }
         KeySet::from_jwks(&self.fetch(&metadata.jwks_uri).await?)
     }

@@ -61,8 +61,11 @@ pub struct App {
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
     pub admin_turn: tokio::sync::Mutex<()>,
     /// Watched by whoever follows what happens (`dev`).
-    pub observer: Option<Box<dyn Fn(&Observation) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
+
+/// Told of every token request.
+pub type Observer = Box<dyn Fn(&Observation) + Send + Sync>;
 
 /// One request, for `testudo dev`.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ pub struct Parts {
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
     /// See [`App::observer`].
-    pub observer: Option<Box<dyn Fn(&Observation) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 impl App {
@@ -96,7 +99,12 @@ impl App {
         let anchors = configuration
             .bundles
             .into_iter()
-            .map(|source| (Box::from(source.trust_domain.as_str()), Arc::new(Anchor::new(source))))
+            .map(|source| {
+                (
+                    Box::from(source.trust_domain.as_str()),
+                    Arc::new(Anchor::new(source)),
+                )
+            })
             .collect();
         Ok(App {
             clock: Clock::default(),
@@ -161,9 +169,17 @@ impl App {
 
 async fn load_standing(store: &Store) -> Result<Standing, StoreFault> {
     let switches = store.read_all::<Switch>().await?;
-    let blocks: Vec<Block> = store.read_all::<Block>().await?.into_iter().map(|block| block.record).collect();
+    let blocks: Vec<Block> = store
+        .read_all::<Block>()
+        .await?
+        .into_iter()
+        .map(|block| block.record)
+        .collect();
     Ok(Standing {
-        disabled: switches.into_iter().map(|switch| switch.record.authority).collect(),
+        disabled: switches
+            .into_iter()
+            .map(|switch| switch.record.authority)
+            .collect(),
         blocks: Blocks::new(&blocks),
     })
 }

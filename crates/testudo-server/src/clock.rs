@@ -17,7 +17,9 @@ impl Clock {
     pub fn millis(&self) -> u64 {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let shift = self.shift_seconds.load(Ordering::Relaxed).saturating_mul(1000);
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_add_signed(shift)
+        u64::try_from(elapsed.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_add_signed(shift)
     }
 
     /// Now, whole seconds.
@@ -34,11 +36,19 @@ impl Clock {
     pub fn entropy(&self) -> Option<Entropy> {
         let mut random = [0; 20];
         aws_lc_rs::rand::fill(&mut random).ok()?;
-        Some(Entropy { millis: self.millis(), sequence: self.sequence.fetch_add(1, Ordering::Relaxed), random })
+        Some(Entropy {
+            millis: self.millis(),
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
+            random,
+        })
     }
 
     /// A name for one request: unique on this node, sortable, not secret.
     pub fn request_id(&self) -> String {
-        format!("{:012x}{:08x}", self.millis(), self.sequence.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "{:012x}{:08x}",
+            self.millis(),
+            self.sequence.fetch_add(1, Ordering::Relaxed)
+        )
     }
 }

@@ -22,13 +22,20 @@ pub struct Finding {
 fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Finding {
     let is_good = outcome.is_ok();
     let detail = outcome.unwrap_or_else(|why| why);
-    Finding { subject: subject.into(), is_good, detail }
+    Finding {
+        subject: subject.into(),
+        is_good,
+        detail,
+    }
 }
 
 /// Tries clock, store, TLS files, and each bundle source.
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
-    let mut findings = vec![finding("clock", judge_clock(&clock)), finding("store", judge_store(configuration))];
+    let mut findings = vec![
+        finding("clock", judge_clock(&clock)),
+        finding("store", judge_store(configuration)),
+    ];
     if let Some(files) = &configuration.server.tls {
         let outcome = listen::tls_acceptor(files).map(|_| "certificate and key fit together".to_owned());
         findings.push(finding("TLS files", outcome));
@@ -53,12 +60,19 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
             Refreshed::RolledBack { .. } | Refreshed::Updated | Refreshed::Unchanged => {
                 let keys = status.jwt_keys.len();
                 let text = format!("{keys} JWT-SVID keys from {}", status.source);
-                if keys == 0 { Err(format!("{text}: no JWT-SVID will be accepted")) } else { Ok(text) }
+                if keys == 0 {
+                    Err(format!("{text}: no JWT-SVID will be accepted"))
+                } else {
+                    Ok(text)
+                }
             }
         };
         findings.push(finding(format!("bundle of {}", source.trust_domain), outcome));
         for ignored in status.ignored {
-            findings.push(finding(format!("bundle of {}", source.trust_domain), Ok(format!("ignored: {ignored}"))));
+            findings.push(finding(
+                format!("bundle of {}", source.trust_domain),
+                Ok(format!("ignored: {ignored}")),
+            ));
         }
     }
     findings
@@ -68,14 +82,18 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
 fn judge_clock(clock: &Clock) -> Result<String, String> {
     const WRITTEN: i64 = 1_795_000_000;
     let now = clock.now();
-    if now.0 < WRITTEN { Err(format!("{now} lies before this software was written")) } else { Ok(now.to_string()) }
+    if now.0 < WRITTEN {
+        Err(format!("{now} lies before this software was written"))
+    } else {
+        Ok(now.to_string())
+    }
 }
 
 fn judge_store(configuration: &Configuration) -> Result<String, String> {
     match &configuration.store.url {
         StoreUrl::Memory => Ok("memory".to_owned()),
-        StoreUrl::Sqlite(path) => {
-            Store::sqlite(path).map(|_| path.display().to_string()).map_err(|fault| fault.to_string())
-        }
+        StoreUrl::Sqlite(path) => Store::sqlite(path)
+            .map(|_| path.display().to_string())
+            .map_err(|fault| fault.to_string()),
     }
 }

@@ -46,7 +46,10 @@ impl RefusalLedger {
         if minute.samples >= SAMPLES_PER_MINUTE || minute.per_key.len() >= KEYS_MAX {
             return false;
         }
-        let seen = minute.per_key.entry((reason, format!("{authority}{prefix}"))).or_insert(0);
+        let seen = minute
+            .per_key
+            .entry((reason, format!("{authority}{prefix}")))
+            .or_insert(0);
         *seen += 1;
         let is_sample = *seen <= SAMPLES_PER_KEY;
         minute.samples += u32::from(is_sample);
@@ -90,12 +93,19 @@ mod tests {
     fn rf_67_a_flood_of_refusals_costs_a_constant() {
         let ledger = RefusalLedger::default();
         let now = Timestamp(60);
-        let sampled =
-            (0..200_000).filter(|n| ledger.note("no_rule", "spiffe://a.example", &format!("/p{n}"), now)).count();
+        let sampled = (0..200_000)
+            .filter(|n| ledger.note("no_rule", "spiffe://a.example", &format!("/p{n}"), now))
+            .count();
         assert_eq!(sampled, SAMPLES_PER_MINUTE as usize);
         assert!(ledger.minute.lock().unwrap().per_key.len() <= KEYS_MAX);
         let events = ledger.take_counts(
-            || Some(Entropy { millis: 0, sequence: 0, random: [0; 20] }),
+            || {
+                Some(Entropy {
+                    millis: 0,
+                    sequence: 0,
+                    random: [0; 20],
+                })
+            },
             now,
         );
         assert_eq!(events.len(), 1);
@@ -105,7 +115,9 @@ mod tests {
     #[test]
     fn the_first_twenty_of_a_kind_are_events() {
         let ledger = RefusalLedger::default();
-        let sampled = (0..100).filter(|_| ledger.note("no_rule", "a", "/x", Timestamp(0))).count();
+        let sampled = (0..100)
+            .filter(|_| ledger.note("no_rule", "a", "/x", Timestamp(0)))
+            .count();
         assert_eq!(sampled, 20);
         assert!(ledger.note("no_rule", "a", "/y", Timestamp(0)));
     }

@@ -33,7 +33,9 @@ pub struct KeyEncryption(RandomizedNonceKey);
 impl KeyEncryption {
     /// From 32 bytes.
     pub fn new(key: &[u8; 32]) -> Result<KeyEncryption, String> {
-        RandomizedNonceKey::new(&AES_256_GCM, key).map(KeyEncryption).map_err(|_| "unusable key".into())
+        RandomizedNonceKey::new(&AES_256_GCM, key)
+            .map(KeyEncryption)
+            .map_err(|_| "unusable key".into())
     }
 
     fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
@@ -53,7 +55,10 @@ impl KeyEncryption {
         }
         let mut sealed = bytes.split_off(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| wrong())?;
-        let plain = self.0.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed).map_err(|_| wrong())?;
+        let plain = self
+            .0
+            .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed)
+            .map_err(|_| wrong())?;
         Ok(Zeroizing::new(plain.to_vec()))
     }
 }
@@ -84,7 +89,10 @@ pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| file.write_all(URL_SAFE_NO_PAD.encode(*key).as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| {
+            file.write_all(URL_SAFE_NO_PAD.encode(*key).as_bytes())
+                .and_then(|()| file.sync_all())
+        })
         .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
     Ok(key)
 }
@@ -127,7 +135,11 @@ impl Keyring {
             keys.push(Arc::new(key));
         }
         let published: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let active = keys.iter().find(|key| key.algorithm() == algorithm).ok_or("no signing key")?.clone();
+        let active = keys
+            .iter()
+            .find(|key| key.algorithm() == algorithm)
+            .ok_or("no signing key")?
+            .clone();
         Ok(Keyring {
             active,
             jwks: serde_json::json!({ "keys": published }).to_string(),
@@ -152,14 +164,20 @@ async fn make_signing_key(
     };
     let mut batch = Batch::default();
     batch.insert(&record);
-    store.commit(batch).await.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
+    store
+        .commit(batch)
+        .await
+        .map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
     tracing::info!(kid = record.kid, algorithm = record.algorithm, "key.created");
     Ok(record)
 }
 
 async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<OpaqueKey, String> {
     const PURPOSE: &str = "opaque-client-id";
-    let record = store.read::<ServerSecret>(PURPOSE.as_bytes()).await.map_err(|fault| fault.to_string())?;
+    let record = store
+        .read::<ServerSecret>(PURPOSE.as_bytes())
+        .await
+        .map_err(|fault| fault.to_string())?;
     let secret = match record {
         Some(versioned) => encryption.unwrap(PURPOSE, &versioned.record.wrapped)?,
         None => {
@@ -169,11 +187,17 @@ async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<Op
                 purpose: PURPOSE.into(),
                 wrapped: encryption.wrap(PURPOSE, secret.as_ref())?,
             });
-            store.commit(batch).await.map_err(|error| format!("a server secret cannot be stored: {error:?}"))?;
+            store
+                .commit(batch)
+                .await
+                .map_err(|error| format!("a server secret cannot be stored: {error:?}"))?;
             Zeroizing::new(secret.to_vec())
         }
     };
-    let secret: [u8; 32] = secret.as_slice().try_into().map_err(|_| "a server secret has the wrong length")?;
+    let secret: [u8; 32] = secret
+        .as_slice()
+        .try_into()
+        .map_err(|_| "a server secret has the wrong length")?;
     Ok(OpaqueKey::new(&secret))
 }
 
@@ -181,14 +205,18 @@ async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<Op
 fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
     let random = SystemRandom::new();
     let failed = |_| "key generation failed".to_owned();
-    let ecdsa = |kind| lc::EcdsaKeyPair::generate_pkcs8(kind, &random).map(|key| key.as_ref().to_vec()).map_err(failed);
+    let ecdsa = |kind| {
+        lc::EcdsaKeyPair::generate_pkcs8(kind, &random)
+            .map(|key| key.as_ref().to_vec())
+            .map_err(failed)
+    };
     let pkcs8 = match algorithm {
         Algorithm::ES256 => ecdsa(&lc::ECDSA_P256_SHA256_FIXED_SIGNING)?,
         Algorithm::ES384 => ecdsa(&lc::ECDSA_P384_SHA384_FIXED_SIGNING)?,
         Algorithm::ES512 => ecdsa(&lc::ECDSA_P521_SHA512_FIXED_SIGNING)?,
-        Algorithm::EdDSA => {
-            lc::Ed25519KeyPair::generate_pkcs8(&random).map(|key| key.as_ref().to_vec()).map_err(failed)?
-        }
+        Algorithm::EdDSA => lc::Ed25519KeyPair::generate_pkcs8(&random)
+            .map(|key| key.as_ref().to_vec())
+            .map_err(failed)?,
         Algorithm::RS256
         | Algorithm::RS384
         | Algorithm::RS512
@@ -212,7 +240,12 @@ mod tests {
         let wrapped = encryption.wrap("a", b"secret").unwrap();
         assert_eq!(encryption.unwrap("a", &wrapped).unwrap().as_slice(), b"secret");
         assert!(encryption.unwrap("b", &wrapped).is_err());
-        assert!(KeyEncryption::new(&[8; 32]).unwrap().unwrap("a", &wrapped).is_err());
+        assert!(
+            KeyEncryption::new(&[8; 32])
+                .unwrap()
+                .unwrap("a", &wrapped)
+                .is_err()
+        );
         assert!(encryption.unwrap("a", "AAAA").is_err());
     }
 
@@ -221,11 +254,18 @@ mod tests {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let now = Timestamp(0);
-        let first = Keyring::load(&store, &encryption, Algorithm::ES256, now).await.unwrap();
-        let second = Keyring::load(&store, &encryption, Algorithm::ES256, now).await.unwrap();
+        let first = Keyring::load(&store, &encryption, Algorithm::ES256, now)
+            .await
+            .unwrap();
+        let second = Keyring::load(&store, &encryption, Algorithm::ES256, now)
+            .await
+            .unwrap();
         assert_eq!(first.jwks, second.jwks);
         let other = KeyEncryption::new(&[8; 32]).unwrap();
-        let error = Keyring::load(&store, &other, Algorithm::ES256, now).await.err().unwrap();
+        let error = Keyring::load(&store, &other, Algorithm::ES256, now)
+            .await
+            .err()
+            .unwrap();
         assert!(error.contains("key-encryption key"), "{error}");
     }
 }

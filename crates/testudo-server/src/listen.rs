@@ -88,17 +88,15 @@ pub async fn accept(listener: TcpListener, mut listening: Listening) {
         });
     }
     drop(listener);
-    if tokio::time::timeout(listening.drain, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(listening.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
 }
 
-
-async fn converse(
-    stream: TcpStream,
-    listening: &Listening,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
+async fn converse(stream: TcpStream, listening: &Listening, watcher: hyper_util::server::graceful::Watcher) {
     let _ = stream.set_nodelay(true);
     match &listening.tls {
         None => serve_connection(TokioIo::new(stream), &listening.app, watcher).await,

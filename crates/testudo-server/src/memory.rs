@@ -29,7 +29,9 @@ pub struct Verdicts {
 
 impl Default for Verdicts {
     fn default() -> Verdicts {
-        Verdicts { cache: Cache::new(VERDICTS_MAX) }
+        Verdicts {
+            cache: Cache::new(VERDICTS_MAX),
+        }
     }
 }
 
@@ -59,7 +61,11 @@ impl Verdicts {
     /// Remembers a verdict on a credential that may be used again.
     pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
         if identity.single_use.is_none() {
-            let verdict = Verdict { identity: identity.clone(), bundle: bundle.clone(), policy_generation };
+            let verdict = Verdict {
+                identity: identity.clone(),
+                bundle: bundle.clone(),
+                policy_generation,
+            };
             self.cache.insert(identity.digest, Arc::new(verdict));
         }
     }
@@ -83,7 +89,10 @@ impl KnownClient {
 
     /// The kind of credential it showed last.
     pub fn last_credential(&self) -> CredentialKind {
-        *self.last_credential.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .last_credential
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +112,11 @@ pub struct ReadTicket(u64);
 impl Clients {
     /// Room for so many.
     pub fn new(clients_max: usize) -> Clients {
-        Clients { cache: Cache::new(clients_max), changes: AtomicU64::new(0), dirty: Mutex::default() }
+        Clients {
+            cache: Cache::new(clients_max),
+            changes: AtomicU64::new(0),
+            dirty: Mutex::default(),
+        }
     }
 
     /// A client by key.
@@ -142,9 +155,15 @@ impl Clients {
         if known.last_used.swap(now.0, Ordering::Relaxed) == now.0 {
             return;
         }
-        *known.last_credential.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+        *known
+            .last_credential
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = kind;
         if !known.is_dirty.swap(true, Ordering::Relaxed) {
-            self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(known.clone());
+            self.dirty
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(known.clone());
         }
     }
 

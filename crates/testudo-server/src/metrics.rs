@@ -70,20 +70,56 @@ impl Default for Metrics {
             connections: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("tokens_issued", "Access tokens issued", metrics.tokens_issued.clone());
+        registry.register(
+            "tokens_issued",
+            "Access tokens issued",
+            metrics.tokens_issued.clone(),
+        );
         registry.register(
             "assertions_remembered",
             "Assertions recognised without verifying them again",
             metrics.assertions_remembered.clone(),
         );
-        registry.register("clients_registered", "Clients registered", metrics.clients_registered.clone());
-        registry.register("requests_refused", "Refused requests by reason", metrics.refused.clone());
-        registry.register("faults", "Requests that failed by our fault", metrics.faults.clone());
-        registry.register("token_request_seconds", "Time per token request", metrics.token_seconds.clone());
-        registry.register("bundle_age_seconds", "Age of a trust domain's bundle", metrics.bundle_age_seconds.clone());
-        registry.register("bundle_failures", "Failed bundle fetches", metrics.bundle_failures.clone());
-        registry.register("clients_in_memory", "Clients in memory", metrics.clients_in_memory.clone());
-        registry.register("store_batches", "Batches written to the store", metrics.store_batches.clone());
+        registry.register(
+            "clients_registered",
+            "Clients registered",
+            metrics.clients_registered.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Refused requests by reason",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "faults",
+            "Requests that failed by our fault",
+            metrics.faults.clone(),
+        );
+        registry.register(
+            "token_request_seconds",
+            "Time per token request",
+            metrics.token_seconds.clone(),
+        );
+        registry.register(
+            "bundle_age_seconds",
+            "Age of a trust domain's bundle",
+            metrics.bundle_age_seconds.clone(),
+        );
+        registry.register(
+            "bundle_failures",
+            "Failed bundle fetches",
+            metrics.bundle_failures.clone(),
+        );
+        registry.register(
+            "clients_in_memory",
+            "Clients in memory",
+            metrics.clients_in_memory.clone(),
+        );
+        registry.register(
+            "store_batches",
+            "Batches written to the store",
+            metrics.store_batches.clone(),
+        );
         registry.register("store_reads", "Reads from the store", metrics.store_reads.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
         Metrics { registry, ..metrics }

@@ -1,7 +1,7 @@
 //! From a configuration to a running server, and back down again.
 
 use crate::admin;
-use crate::app::{App, Observation, Parts};
+use crate::app::{App, Observer, Parts};
 use crate::bundles::{Anchor, Refreshed};
 use crate::config::{self, Configuration, Report, StoreUrl};
 use crate::keys::{self, KeyEncryption, Keyring};
@@ -30,7 +30,7 @@ pub struct Options {
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
     /// Told of every token request.
-    pub observer: Option<Box<dyn Fn(&Observation) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 /// A server that is up.
@@ -59,15 +59,25 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
     })?;
-    let parts =
-        Parts { store, keys, fetcher, config_path: options.config_path, observer: options.observer };
-    let app = Arc::new(App::new(configuration, parts).await.map_err(|fault| fault.to_string())?);
+    let parts = Parts {
+        store,
+        keys,
+        fetcher,
+        config_path: options.config_path,
+        observer: options.observer,
+    };
+    let app = Arc::new(
+        App::new(configuration, parts)
+            .await
+            .map_err(|fault| fault.to_string())?,
+    );
 
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for address in &server.listen {
-        let listener =
-            TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         addresses.push(listener.local_addr().map_err(|error| error.to_string())?);
         listeners.push(listener);
     }
@@ -94,7 +104,14 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         tasks.push(tokio::spawn(listen::accept(listener, listening)));
     }
     app.is_ready.store(true, Ordering::Release);
-    Ok(Running { app, addresses, admin_address, stop, tasks, socket: admin_settings.socket })
+    Ok(Running {
+        app,
+        addresses,
+        admin_address,
+        stop,
+        tasks,
+        socket: admin_settings.socket,
+    })
 }
 
 impl Running {
@@ -108,7 +125,10 @@ impl Running {
             if task.is_finished() {
                 continue;
             }
-            if tokio::time::timeout(Duration::from_millis(200), task).await.is_err() {
+            if tokio::time::timeout(Duration::from_millis(200), task)
+                .await
+                .is_err()
+            {
                 tracing::debug!("a background task was left behind");
             }
         }
@@ -158,11 +178,16 @@ async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
 async fn keep_fresh(app: Arc<App>, anchor: Arc<Anchor>) {
     loop {
         // Some jitter, so that many servers do not ask at the same moment.
-        let jitter = app.clock.entropy().map_or(0, |entropy| u64::from(entropy.random[0]));
+        let jitter = app
+            .clock
+            .entropy()
+            .map_or(0, |entropy| u64::from(entropy.random[0]));
         let pause = anchor.interval().0.unsigned_abs() * 1000;
         tokio::time::sleep(Duration::from_millis(pause - pause * jitter / 2560)).await;
         let name = anchor.source().trust_domain.as_str();
-        let is_in_use = app.anchor(name).is_some_and(|current| Arc::ptr_eq(&current, &anchor));
+        let is_in_use = app
+            .anchor(name)
+            .is_some_and(|current| Arc::ptr_eq(&current, &anchor));
         if !is_in_use {
             return;
         }
@@ -175,7 +200,9 @@ pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
     let name = anchor.source().trust_domain.to_string();
     let was_stale = anchor.status(app.now()).last_error.is_some();
     let outcome = anchor.refresh(&app.fetcher, &app.clock).await;
-    let label = crate::metrics::TrustDomainLabel { trust_domain: name.clone() };
+    let label = crate::metrics::TrustDomainLabel {
+        trust_domain: name.clone(),
+    };
     let authority = Authority::TrustDomain(anchor.source().trust_domain.clone());
     let (kind, detail) = match &outcome {
         Refreshed::Unchanged => return outcome,
@@ -187,7 +214,10 @@ pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
         Refreshed::RolledBack { held, offered } => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
             tracing::error!(trust_domain = name, held, offered, "authority.bundle_rolled_back");
-            (EventKind::BundleRolledBack, format!("sequence {offered} was offered, {held} is held"))
+            (
+                EventKind::BundleRolledBack,
+                format!("sequence {offered} was offered, {held} is held"),
+            )
         }
         Refreshed::Failed(why) => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
@@ -211,7 +241,11 @@ pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
 pub async fn reload(app: &Arc<App>) -> Result<Report, Report> {
     let _turn = app.admin_turn.lock().await;
     let path = app.config_path.clone().ok_or_else(|| {
-        Report::of(config::Problem::error("reload", "this server was started without a file", None))
+        Report::of(config::Problem::error(
+            "reload",
+            "this server was started without a file",
+            None,
+        ))
     })?;
     let generation = app.generation.load(Ordering::SeqCst) + 1;
     let (configuration, warnings) = config::load(&path, generation)?;
@@ -227,7 +261,9 @@ pub async fn reload(app: &Arc<App>) -> Result<Report, Report> {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source));
-                if let Some(earlier) = earlier.filter(|earlier| earlier.source().origin == anchor.source().origin) {
+                if let Some(earlier) =
+                    earlier.filter(|earlier| earlier.source().origin == anchor.source().origin)
+                {
                     anchor.inherit(earlier);
                 }
                 fresh.push(anchor.clone());

@@ -108,9 +108,19 @@ async fn settle_known(
     policy: &Policy,
 ) -> Result<Settled, Fault> {
     let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
-    let loaded = Known { client: Some(&known.stored), removed: None };
-    let admission =
-        admit(placed, loaded, asking, policy, |_| Ok(()), (&entropy, now), &mut Trace::off());
+    let loaded = Known {
+        client: Some(&known.stored),
+        removed: None,
+    };
+    let admission = admit(
+        placed,
+        loaded,
+        asking,
+        policy,
+        |_| Ok(()),
+        (&entropy, now),
+        &mut Trace::off(),
+    );
     let (granted, batch) = match admission {
         Ok(Admission::Known(granted, batch)) => (granted, batch),
         Ok(Admission::Observed(event, rejection)) => return Ok(Settled::Refused(rejection, Some(event))),
@@ -144,9 +154,15 @@ async fn settle_unknown(
         let millis = entropy.millis;
         let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
         let time = (&entropy, app.now());
-        if let Ok(Admission::New(new)) =
-            admit(placed, Known::default(), asking, policy, room, time, &mut Trace::off())
-        {
+        if let Ok(Admission::New(new)) = admit(
+            placed,
+            Known::default(),
+            asking,
+            policy,
+            room,
+            time,
+            &mut Trace::off(),
+        ) {
             match register(app, key, placed, policy, *new, &entropy, ticket).await {
                 Ok(Some(settled)) => {
                     app.guesses.note(true);
@@ -172,10 +188,21 @@ async fn settle_unknown(
         }
         other => other,
     };
-    let known = Known { client: client.as_ref(), removed: removed.as_ref() };
+    let known = Known {
+        client: client.as_ref(),
+        removed: removed.as_ref(),
+    };
     let millis = entropy.millis;
     let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
-    let new = match admit(placed, known, asking, policy, room, (&entropy, now), &mut Trace::off()) {
+    let new = match admit(
+        placed,
+        known,
+        asking,
+        policy,
+        room,
+        (&entropy, now),
+        &mut Trace::off(),
+    ) {
         Ok(Admission::New(new)) => new,
         Ok(Admission::Observed(event, rejection)) => {
             return Ok(Some(Settled::Refused(rejection, Some(event))));
@@ -205,13 +232,18 @@ async fn register(
     }
     match outcome? {
         Ok(()) => {
-            let stored = Versioned { record: new.client, version: 1 };
+            let stored = Versioned {
+                record: new.client,
+                version: 1,
+            };
             app.clients.file(key.to_vec(), stored, ticket);
             app.metrics.clients_registered.inc();
             Ok(Some(Settled::Token(reply, true)))
         }
         // Another node was first, or the record changed: look again.
-        Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => Ok(None),
+        Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => {
+            Ok(None)
+        }
         Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
     }
 }
@@ -222,8 +254,18 @@ type Loaded = (Option<Versioned<Client>>, Option<Versioned<Removed>>);
 async fn load(app: &App, key: &[u8]) -> Result<Loaded, Fault> {
     let keys = vec![(Kind::Client, key.to_vec()), (Kind::Removed, key.to_vec())];
     let mut found = app.store.get_many(keys).await.map_err(Fault::Store)?.into_iter();
-    let client = found.next().flatten().map(testudo_store::typed::<Client>).transpose().map_err(Fault::Store)?;
-    let removed = found.next().flatten().map(testudo_store::typed::<Removed>).transpose().map_err(Fault::Store)?;
+    let client = found
+        .next()
+        .flatten()
+        .map(testudo_store::typed::<Client>)
+        .transpose()
+        .map_err(Fault::Store)?;
+    let removed = found
+        .next()
+        .flatten()
+        .map(testudo_store::typed::<Removed>)
+        .transpose()
+        .map_err(Fault::Store)?;
     Ok((client, removed))
 }
 
@@ -236,8 +278,15 @@ fn sign(
     entropy: &Entropy,
 ) -> Result<TokenReply, Fault> {
     let keys = app.keys.load();
-    access_token::issue(placed, client_id, granted, policy, &keys.active, (entropy, app.now()))
-        .map_err(Fault::Signing)
+    access_token::issue(
+        placed,
+        client_id,
+        granted,
+        policy,
+        &keys.active,
+        (entropy, app.now()),
+    )
+    .map_err(Fault::Signing)
 }
 
 async fn commit(app: &App, batch: testudo_core::records::Batch) -> Result<Result<(), Conflict>, Fault> {
@@ -253,9 +302,9 @@ async fn commit(app: &App, batch: testudo_core::records::Batch) -> Result<Result
 fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
     match conflict {
         Conflict::Exists(Kind::Replay, _) => Rejection::AssertionReplayed,
-        Conflict::Exists(..) | Conflict::Changed(..) => {
-            Rejection::ClientIdClash { client_id: placed.name.client_id.to_string() }
-        }
+        Conflict::Exists(..) | Conflict::Changed(..) => Rejection::ClientIdClash {
+            client_id: placed.name.client_id.to_string(),
+        },
         Conflict::OverLimit(counter) => {
             let authority = &placed.identity.authority;
             let limit = if counter == clients_of_authority(&authority.key()) {
@@ -290,7 +339,11 @@ impl Guesses {
     /// Notes that an unknown client was new, or that it was not.
     fn note(&self, was_new: bool) {
         let score = self.score.load(Ordering::Relaxed);
-        let next = if was_new { (score + 1).min(WRONG_GUESS) } else { (score - WRONG_GUESS).max(-WRONG_GUESS) };
+        let next = if was_new {
+            (score + 1).min(WRONG_GUESS)
+        } else {
+            (score - WRONG_GUESS).max(-WRONG_GUESS)
+        };
         // A lost update shifts the estimate by one; it is an estimate.
         self.score.store(next, Ordering::Relaxed);
     }
@@ -322,12 +375,20 @@ impl Flights {
         }
         let (landed, waiting) = watch::channel(());
         under_way.insert(key.to_vec(), waiting);
-        Joined::First(FirstUseFlight { flights: self, key: key.to_vec(), _landed: landed })
+        Joined::First(FirstUseFlight {
+            flights: self,
+            key: key.to_vec(),
+            _landed: landed,
+        })
     }
 }
 
 impl Drop for FirstUseFlight<'_> {
     fn drop(&mut self) {
-        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.flights
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }

@@ -36,7 +36,9 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         if tick.is_multiple_of(TICKS_PER_SWEEP) {
             match sweep(&app, false).await {
-                Ok(swept) if swept.removed > 0 => tracing::info!(removed = swept.removed, "idle clients were removed"),
+                Ok(swept) if swept.removed > 0 => {
+                    tracing::info!(removed = swept.removed, "idle clients were removed")
+                }
                 Ok(_) => {}
                 Err(fault) => tracing::warn!(%fault, "the sweep failed"),
             }
@@ -51,8 +53,13 @@ fn gauges(app: &App) {
     metrics.store_reads.set(app.store.reads() as i64);
     for anchor in app.anchors.load().values() {
         let status = anchor.status(app.now());
-        let label = crate::metrics::TrustDomainLabel { trust_domain: status.trust_domain };
-        metrics.bundle_age_seconds.get_or_create(&label).set(status.age_seconds.unwrap_or(-1));
+        let label = crate::metrics::TrustDomainLabel {
+            trust_domain: status.trust_domain,
+        };
+        metrics
+            .bundle_age_seconds
+            .get_or_create(&label)
+            .set(status.age_seconds.unwrap_or(-1));
     }
 }
 
@@ -63,7 +70,9 @@ pub async fn flush_last_used(app: &App) {
     for chunk in dirty.chunks(FLUSH_BATCH) {
         for known in chunk {
             let key = known_key(&known.stored.record);
-            let Ok(Some(mut stored)) = app.store.read::<Client>(&key).await else { continue };
+            let Ok(Some(mut stored)) = app.store.read::<Client>(&key).await else {
+                continue;
+            };
             if stored.record.generation != known.stored.record.generation {
                 continue;
             }
@@ -123,8 +132,17 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
                 (false, true) => "idle",
                 (false, false) => continue,
             };
-            let is_removed =
-                is_dry_run || remove(app, &client, &Actor { name: "sweep", reason }).await.unwrap_or(false);
+            let is_removed = is_dry_run
+                || remove(
+                    app,
+                    &client,
+                    &Actor {
+                        name: "sweep",
+                        reason,
+                    },
+                )
+                .await
+                .unwrap_or(false);
             if is_removed {
                 swept.removed += 1;
                 if swept.client_ids.len() < 100 {
@@ -142,12 +160,23 @@ pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) ->
     let history = app.store.read::<Removed>(&key).await?;
     let alias = match client.record.client_id == client.record.subject {
         true => None,
-        false => app.store.read::<ClientIdAlias>(client.record.client_id.as_bytes()).await?,
+        false => {
+            app.store
+                .read::<ClientIdAlias>(client.record.client_id.as_bytes())
+                .await?
+        }
     };
     let Some(entropy) = app.clock.entropy() else {
         return Err(StoreFault("the system has no randomness to give".into()));
     };
-    let batch = lifecycle::remove(client, history.as_ref(), alias.as_ref(), actor, &entropy, app.now());
+    let batch = lifecycle::remove(
+        client,
+        history.as_ref(),
+        alias.as_ref(),
+        actor,
+        &entropy,
+        app.now(),
+    );
     let outcome = app.store.commit(batch).await;
     app.clients.forget(&key);
     match outcome {

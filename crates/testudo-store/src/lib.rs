@@ -88,7 +88,11 @@ impl Store {
     }
 
     fn new(engine: Engine) -> Store {
-        Store { engine, batches_written: AtomicU64::new(0), reads: AtomicU64::new(0) }
+        Store {
+            engine,
+            batches_written: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+        }
     }
 
     /// Name of the engine, for logs and `doctor`.
@@ -194,7 +198,10 @@ impl Store {
 /// Reads a stored document as the record it is.
 pub fn typed<R: Record>(stored: Stored) -> Result<Versioned<R>, StoreFault> {
     serde_json::from_slice(&stored.body)
-        .map(|record| Versioned { record, version: stored.version })
+        .map(|record| Versioned {
+            record,
+            version: stored.version,
+        })
         .map_err(|error| StoreFault(format!("a stored {:?} cannot be read: {error}", R::KIND)))
 }
 

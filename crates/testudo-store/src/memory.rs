@@ -31,7 +31,9 @@ impl MemoryEngine {
 
     pub(crate) fn get_many(&self, keys: &[(Kind, Vec<u8>)]) -> Vec<Option<Stored>> {
         let state = self.state();
-        keys.iter().map(|key| state.documents.get(key).map(|entry| stored(&key.1, entry))).collect()
+        keys.iter()
+            .map(|key| state.documents.get(key).map(|entry| stored(&key.1, entry)))
+            .collect()
     }
 
     pub(crate) fn list(&self, kind: Kind, after: &[u8], limit: usize) -> Vec<Stored> {
@@ -108,7 +110,11 @@ impl State {
                 if self.documents.contains_key(&key) {
                     return Err(Conflict::Exists(key.0, key.1));
                 }
-                let entry = Entry { version: 1, body: document.body.clone(), expires: document.expires };
+                let entry = Entry {
+                    version: 1,
+                    body: document.body.clone(),
+                    expires: document.expires,
+                };
                 let before = self.documents.insert(key.clone(), entry);
                 undo.push(Undo::Document(key, before));
             }
@@ -117,7 +123,11 @@ impl State {
                 if self.documents.get(&key).map(|entry| entry.version) != Some(*version) {
                     return Err(Conflict::Changed(key.0, key.1));
                 }
-                let entry = Entry { version: version + 1, body: document.body.clone(), expires: document.expires };
+                let entry = Entry {
+                    version: version + 1,
+                    body: document.body.clone(),
+                    expires: document.expires,
+                };
                 let before = self.documents.insert(key.clone(), entry);
                 undo.push(Undo::Document(key, before));
             }
@@ -165,5 +175,9 @@ impl State {
 }
 
 fn stored(key: &[u8], entry: &Entry) -> Stored {
-    Stored { key: key.to_vec(), version: entry.version, body: entry.body.clone() }
+    Stored {
+        key: key.to_vec(),
+        version: entry.version,
+        body: entry.body.clone(),
+    }
 }

@@ -1,6 +1,11 @@
 //! The suite that every engine passes. Public, so that an engine elsewhere can be held to it too.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test suite fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test suite fails loudly"
+)]
 
 use crate::{CommitError, Conflict, Store};
 use std::sync::Arc;
@@ -8,7 +13,12 @@ use testudo_core::records::{Batch, Document, Kind, Write};
 use testudo_protocol::Timestamp;
 
 fn document(kind: Kind, key: &str, body: &str, expires: Option<i64>) -> Document {
-    Document { kind, key: key.into(), body: body.into(), expires: expires.map(Timestamp) }
+    Document {
+        kind,
+        key: key.into(),
+        body: body.into(),
+        expires: expires.map(Timestamp),
+    }
 }
 
 fn batch(writes: Vec<Write>) -> Batch {
@@ -36,7 +46,13 @@ pub async fn run(store: Arc<Store>) {
 async fn insert_must_be_absent(store: &Store) {
     store.commit(batch(vec![insert("once", "1")])).await.unwrap();
     let again = store.commit(batch(vec![insert("once", "2")])).await;
-    assert_eq!(again, Err(CommitError::Conflict(Conflict::Exists(Kind::Client, b"once".to_vec()))));
+    assert_eq!(
+        again,
+        Err(CommitError::Conflict(Conflict::Exists(
+            Kind::Client,
+            b"once".to_vec()
+        )))
+    );
     let stored = store.get(Kind::Client, b"once").await.unwrap().unwrap();
     assert_eq!((stored.version, stored.body.as_slice()), (1, &b"1"[..]));
 }
@@ -44,9 +60,15 @@ async fn insert_must_be_absent(store: &Store) {
 async fn replace_and_delete_are_at_a_version(store: &Store) {
     store.commit(batch(vec![insert("versioned", "1")])).await.unwrap();
     let replace = |body: &str, version| {
-        batch(vec![Write::Replace(document(Kind::Client, "versioned", body, None), version)])
+        batch(vec![Write::Replace(
+            document(Kind::Client, "versioned", body, None),
+            version,
+        )])
     };
-    let changed = Err(CommitError::Conflict(Conflict::Changed(Kind::Client, b"versioned".to_vec())));
+    let changed = Err(CommitError::Conflict(Conflict::Changed(
+        Kind::Client,
+        b"versioned".to_vec(),
+    )));
     assert_eq!(store.commit(replace("x", 2)).await, changed);
     store.commit(replace("2", 1)).await.unwrap();
     assert_eq!(store.commit(replace("3", 1)).await, changed);
@@ -59,24 +81,46 @@ async fn replace_and_delete_are_at_a_version(store: &Store) {
 
 async fn a_batch_is_whole_or_nothing(store: &Store) {
     store.commit(batch(vec![insert("there", "1")])).await.unwrap();
-    let add = Write::Add { counter: "whole".into(), delta: 1, max: None };
+    let add = Write::Add {
+        counter: "whole".into(),
+        delta: 1,
+        max: None,
+    };
     let failing = batch(vec![add.clone(), insert("new", "1"), insert("there", "2")]);
     assert!(store.commit(failing).await.is_err());
     assert_eq!(store.get(Kind::Client, b"new").await.unwrap(), None);
     assert_eq!(store.counter("whole").await.unwrap(), 0);
-    let full = Write::Add { counter: "full".into(), delta: 1, max: Some(0) };
-    assert!(store.commit(batch(vec![insert("new", "1"), add, full])).await.is_err());
+    let full = Write::Add {
+        counter: "full".into(),
+        delta: 1,
+        max: Some(0),
+    };
+    assert!(
+        store
+            .commit(batch(vec![insert("new", "1"), add, full]))
+            .await
+            .is_err()
+    );
     assert_eq!(store.get(Kind::Client, b"new").await.unwrap(), None);
     assert_eq!(store.counter("whole").await.unwrap(), 0);
 }
 
 async fn counters_keep_their_ceiling(store: &Store) {
-    let add = |delta, max| batch(vec![Write::Add { counter: "ceiling".into(), delta, max }]);
+    let add = |delta, max| {
+        batch(vec![Write::Add {
+            counter: "ceiling".into(),
+            delta,
+            max,
+        }])
+    };
     for _ in 0..3 {
         store.commit(add(1, Some(3))).await.unwrap();
     }
     let over = store.commit(add(1, Some(3))).await;
-    assert_eq!(over, Err(CommitError::Conflict(Conflict::OverLimit("ceiling".into()))));
+    assert_eq!(
+        over,
+        Err(CommitError::Conflict(Conflict::OverLimit("ceiling".into())))
+    );
     store.commit(add(-1, Some(0))).await.unwrap();
     store.commit(add(1, Some(3))).await.unwrap();
     assert_eq!(store.counter("ceiling").await.unwrap(), 3);
@@ -89,35 +133,80 @@ async fn lists_are_in_order_and_paged(store: &Store) {
         store.commit(batch(vec![Write::Insert(document)])).await.unwrap();
     }
     let keys = |stored: Vec<crate::Stored>| -> Vec<String> {
-        stored.into_iter().map(|stored| String::from_utf8(stored.key).unwrap()).collect()
+        stored
+            .into_iter()
+            .map(|stored| String::from_utf8(stored.key).unwrap())
+            .collect()
     };
     assert_eq!(keys(store.list(Kind::Block, b"", 2).await.unwrap()), ["b1", "b2"]);
-    assert_eq!(keys(store.list(Kind::Block, b"b2", 10).await.unwrap()), ["b3", "b4", "b5"]);
+    assert_eq!(
+        keys(store.list(Kind::Block, b"b2", 10).await.unwrap()),
+        ["b3", "b4", "b5"]
+    );
     assert_eq!(keys(store.last(Kind::Block, 2).await.unwrap()), ["b5", "b4"]);
 }
 
 async fn kinds_do_not_meet(store: &Store) {
     store.commit(batch(vec![insert("same", "client")])).await.unwrap();
-    store.commit(batch(vec![Write::Insert(document(Kind::Switch, "same", "switch", None))])).await.unwrap();
-    let both = store
-        .get_many(vec![(Kind::Client, b"same".to_vec()), (Kind::Switch, b"same".to_vec()), (Kind::Block, b"same".to_vec())])
+    store
+        .commit(batch(vec![Write::Insert(document(
+            Kind::Switch,
+            "same",
+            "switch",
+            None,
+        ))]))
         .await
         .unwrap();
-    let bodies: Vec<Option<Vec<u8>>> = both.into_iter().map(|found| found.map(|stored| stored.body)).collect();
+    let both = store
+        .get_many(vec![
+            (Kind::Client, b"same".to_vec()),
+            (Kind::Switch, b"same".to_vec()),
+            (Kind::Block, b"same".to_vec()),
+        ])
+        .await
+        .unwrap();
+    let bodies: Vec<Option<Vec<u8>>> = both
+        .into_iter()
+        .map(|found| found.map(|stored| stored.body))
+        .collect();
     assert_eq!(bodies, [Some(b"client".to_vec()), Some(b"switch".to_vec()), None]);
 }
 
 async fn absence_can_be_demanded(store: &Store) {
     let absent = Write::Delete(Kind::Removed, b"absent".to_vec(), 0);
-    store.commit(batch(vec![absent.clone(), insert("beside-absent", "1")])).await.unwrap();
-    store.commit(batch(vec![Write::Insert(document(Kind::Removed, "absent", "x", None))])).await.unwrap();
-    let refused = store.commit(batch(vec![absent, insert("beside-present", "1")])).await;
-    assert_eq!(refused, Err(CommitError::Conflict(Conflict::Exists(Kind::Removed, b"absent".to_vec()))));
+    store
+        .commit(batch(vec![absent.clone(), insert("beside-absent", "1")]))
+        .await
+        .unwrap();
+    store
+        .commit(batch(vec![Write::Insert(document(
+            Kind::Removed,
+            "absent",
+            "x",
+            None,
+        ))]))
+        .await
+        .unwrap();
+    let refused = store
+        .commit(batch(vec![absent, insert("beside-present", "1")]))
+        .await;
+    assert_eq!(
+        refused,
+        Err(CommitError::Conflict(Conflict::Exists(
+            Kind::Removed,
+            b"absent".to_vec()
+        )))
+    );
     assert_eq!(store.get(Kind::Client, b"beside-present").await.unwrap(), None);
 }
 
 async fn expired_records_are_dropped(store: &Store) {
-    for (key, expires) in [("past", Some(100)), ("now", Some(200)), ("later", Some(201)), ("never", None)] {
+    for (key, expires) in [
+        ("past", Some(100)),
+        ("now", Some(200)),
+        ("later", Some(201)),
+        ("never", None),
+    ] {
         let document = document(Kind::Replay, key, "x", expires);
         store.commit(batch(vec![Write::Insert(document)])).await.unwrap();
     }
@@ -131,7 +220,11 @@ async fn one_racer_wins(store: Arc<Store>) {
     let racers: Vec<_> = (0..64)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.commit(batch(vec![insert("race", &number.to_string())])).await })
+            tokio::spawn(async move {
+                store
+                    .commit(batch(vec![insert("race", &number.to_string())]))
+                    .await
+            })
         })
         .collect();
     let mut winners = 0;
@@ -147,7 +240,11 @@ async fn a_ceiling_holds_under_a_race(store: Arc<Store>) {
             let store = store.clone();
             let writes = vec![
                 insert(&format!("quota-{number}"), "x"),
-                Write::Add { counter: "quota".into(), delta: 1, max: Some(10) },
+                Write::Add {
+                    counter: "quota".into(),
+                    delta: 1,
+                    max: Some(10),
+                },
             ];
             tokio::spawn(async move { store.commit(batch(writes)).await })
         })

@@ -13,9 +13,20 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn write(key: &str) -> Batch {
-    let document = Document { kind: Kind::Client, key: key.into(), body: b"x".to_vec(), expires: None };
-    let add = Write::Add { counter: "n".into(), delta: 1, max: None };
-    Batch { writes: vec![Write::Insert(document), add] }
+    let document = Document {
+        kind: Kind::Client,
+        key: key.into(),
+        body: b"x".to_vec(),
+        expires: None,
+    };
+    let add = Write::Add {
+        counter: "n".into(),
+        delta: 1,
+        max: None,
+    };
+    Batch {
+        writes: vec![Write::Insert(document), add],
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +60,11 @@ async fn sqlite_keeps_what_it_acknowledged_across_a_crash() {
     }
     let copy = scratch("crash-copy");
     for suffix in ["", "-wal"] {
-        std::fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.display())).unwrap();
+        std::fs::copy(
+            format!("{}{suffix}", path.display()),
+            format!("{}{suffix}", copy.display()),
+        )
+        .unwrap();
     }
     let reopened = Store::sqlite(&copy).unwrap();
     assert_eq!(reopened.list(Kind::Client, b"", 100).await.unwrap().len(), 50);

@@ -28,7 +28,10 @@ pub struct Answer {
 impl Answer {
     /// A header field.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
@@ -43,7 +46,10 @@ impl Answer {
 
     /// The access token of the body.
     pub fn access_token(&self) -> String {
-        self.json()["access_token"].as_str().expect("an access token").to_owned()
+        self.json()["access_token"]
+            .as_str()
+            .expect("an access token")
+            .to_owned()
     }
 }
 
@@ -52,8 +58,9 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a socket option");
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP/1.1");
         tokio::spawn(connection);
         Connection { sender }
     }
@@ -77,7 +84,9 @@ impl Connection {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        self.try_send(method, path, headers, body).await.expect("an answer")
+        self.try_send(method, path, headers, body)
+            .await
+            .expect("an answer")
     }
 
     /// Sends anything; `None` where the server hangs up.
@@ -88,7 +97,10 @@ impl Connection {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Option<Answer> {
-        let mut request = Request::builder().method(method).uri(path).header("host", "as.example");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "as.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -99,21 +111,39 @@ impl Connection {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         let body = response.into_body().collect().await.ok()?.to_bytes().to_vec();
-        Some(Answer { status: status.as_u16(), headers, body })
+        Some(Answer {
+            status: status.as_u16(),
+            headers,
+            body,
+        })
     }
 }
 
 /// One exchange of JSON over a Unix socket: the admin API.
 pub async fn over_socket(socket: &std::path::Path, method: &str, path: &str, body: Value) -> (u16, Value) {
-    let stream = tokio::net::UnixStream::connect(socket).await.expect("the admin socket");
-    let (sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    let stream = tokio::net::UnixStream::connect(socket)
+        .await
+        .expect("the admin socket");
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP/1.1");
     tokio::spawn(connection);
     let mut connection = Connection { sender };
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let answer = connection.send(method, path, &[("content-type", "application/json")], body).await;
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let answer = connection
+        .send(method, path, &[("content-type", "application/json")], body)
+        .await;
     (answer.status, answer.json())
 }

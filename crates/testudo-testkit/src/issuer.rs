@@ -9,14 +9,20 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 /// Makes a private key; `kid` is its thumbprint where none is given.
 pub fn generate_key(algorithm: Algorithm, kid: Option<&str>) -> SigningKey {
     let random = SystemRandom::new();
-    let ecdsa = |kind| lc::EcdsaKeyPair::generate_pkcs8(kind, &random).expect("key generation").as_ref().to_vec();
+    let ecdsa = |kind| {
+        lc::EcdsaKeyPair::generate_pkcs8(kind, &random)
+            .expect("key generation")
+            .as_ref()
+            .to_vec()
+    };
     let pkcs8 = match algorithm {
         Algorithm::ES256 => ecdsa(&lc::ECDSA_P256_SHA256_FIXED_SIGNING),
         Algorithm::ES384 => ecdsa(&lc::ECDSA_P384_SHA384_FIXED_SIGNING),
         Algorithm::ES512 => ecdsa(&lc::ECDSA_P521_SHA512_FIXED_SIGNING),
-        Algorithm::EdDSA => {
-            lc::Ed25519KeyPair::generate_pkcs8(&random).expect("key generation").as_ref().to_vec()
-        }
+        Algorithm::EdDSA => lc::Ed25519KeyPair::generate_pkcs8(&random)
+            .expect("key generation")
+            .as_ref()
+            .to_vec(),
         _ => {
             let pair = lc::RsaKeyPair::generate(rsa::KeySize::Rsa2048).expect("key generation");
             pair.as_der().expect("PKCS #8").as_ref().to_vec()
@@ -39,7 +45,11 @@ impl TestIssuer {
     /// A trust domain with one ES256 key.
     pub fn new(trust_domain: &str) -> TestIssuer {
         let key = generate_key(Algorithm::ES256, None);
-        TestIssuer { trust_domain: trust_domain.into(), keys: vec![key], sequence: 1 }
+        TestIssuer {
+            trust_domain: trust_domain.into(),
+            keys: vec![key],
+            sequence: 1,
+        }
     }
 
     /// Adds a key that signs from now on; the old ones stay in the bundle.
@@ -55,7 +65,11 @@ impl TestIssuer {
 
     /// The SPIFFE bundle document.
     pub fn bundle(&self) -> Value {
-        let keys: Vec<Value> = self.keys.iter().map(|key| key.public_jwk("jwt-svid", false)).collect();
+        let keys: Vec<Value> = self
+            .keys
+            .iter()
+            .map(|key| key.public_jwk("jwt-svid", false))
+            .collect();
         json!({ "keys": keys, "spiffe_sequence": self.sequence, "spiffe_refresh_hint": 300 })
     }
 
@@ -72,6 +86,8 @@ impl TestIssuer {
 
     /// Signs any claims with the usual header.
     pub fn sign(&self, claims: &Value) -> String {
-        self.key().sign_jwt(Some("JWT"), claims.to_string().as_bytes()).expect("signing")
+        self.key()
+            .sign_jwt(Some("JWT"), claims.to_string().as_bytes())
+            .expect("signing")
     }
 }

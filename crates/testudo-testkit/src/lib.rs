@@ -6,21 +6,27 @@
 pub mod http;
 mod issuer;
 pub mod load;
+pub mod spire;
 pub mod token;
 
 pub use issuer::{TestIssuer, generate_key};
 
 /// A form body with the parameters of a JWT-SVID request.
 pub fn svid_form(svid: &str, more: &[(&str, &str)]) -> String {
-    form(&[
+    form(
         &[
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"),
-            ("client_assertion", svid),
-        ],
-        more,
-    ]
-    .concat())
+            &[
+                ("grant_type", "client_credentials"),
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
+                ),
+                ("client_assertion", svid),
+            ],
+            more,
+        ]
+        .concat(),
+    )
 }
 
 /// A form body of exactly these parameters.
@@ -28,10 +34,16 @@ pub fn form(parameters: &[(&str, &str)]) -> String {
     let encode = |text: &str| -> String {
         text.bytes()
             .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    (byte as char).to_string()
+                }
                 other => format!("%{other:02X}"),
             })
             .collect()
     };
-    parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+    parameters
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }

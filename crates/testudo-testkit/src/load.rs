@@ -45,10 +45,15 @@ pub async fn drive(address: SocketAddr, connections: usize, bodies: Arc<Vec<Byte
                 let mut outcome = Outcome::default();
                 loop {
                     let position = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(body) = bodies.get(position) else { return outcome };
+                    let Some(body) = bodies.get(position) else {
+                        return outcome;
+                    };
                     let sent = Instant::now();
                     let headers = [("content-type", "application/x-www-form-urlencoded")];
-                    match connection.try_send("POST", "/token", &headers, body.clone()).await {
+                    match connection
+                        .try_send("POST", "/token", &headers, body.clone())
+                        .await
+                    {
                         Some(answer) if answer.status == 200 => outcome.good += 1,
                         Some(_) => outcome.bad += 1,
                         None => {

@@ -21,7 +21,9 @@ fn part(token: &str, position: usize) -> Value {
 
 /// A token of exactly these parts, base64url-encoded here.
 pub fn assemble(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
-    [header, payload, signature].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+    [header, payload, signature]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".")
 }
 
 /// A token under construction: header and claims to be mutated, and the key that will sign them.
@@ -35,7 +37,12 @@ pub struct Draft<'k> {
 
 impl<'k> Draft<'k> {
     /// A good JWT-SVID of `subject` for `audience`, valid for 240 s from `now`.
-    pub fn svid(key: &'k testudo_protocol::jose::SigningKey, subject: &str, audience: &str, now: i64) -> Draft<'k> {
+    pub fn svid(
+        key: &'k testudo_protocol::jose::SigningKey,
+        subject: &str,
+        audience: &str,
+        now: i64,
+    ) -> Draft<'k> {
         Draft {
             header: serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "JWT" }),
             claims: serde_json::json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
@@ -95,6 +102,8 @@ impl<'k> Draft<'k> {
 
     /// Signs these very texts, for what no JSON value can hold.
     pub fn sign_text(&self, header: &str, claims: &str) -> String {
-        self.key.sign_compact(header.as_bytes(), claims.as_bytes()).expect("signing")
+        self.key
+            .sign_compact(header.as_bytes(), claims.as_bytes())
+            .expect("signing")
     }
 }

@@ -1,7 +1,13 @@
 //! `cargo xtask bench token`: the built binary over loopback, beside the raw cryptography measured in the same
 //! run. `docs/performance.md` says how to read it. `--full` adds a million first uses (some minutes).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark fails loudly"
+)]
 
 use hyper::body::Bytes;
 use std::io::{BufRead as _, BufReader};
@@ -18,7 +24,11 @@ const CONNECTIONS: usize = 32;
 
 fn main() {
     let is_full = std::env::args().any(|argument| argument == "--full");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run(is_full));
 }
 
@@ -27,28 +37,49 @@ async fn run(is_full: bool) {
     let issuer = Arc::new(TestIssuer::new("bench.example"));
     let folder = Folder::new(&issuer);
     let mut server = Server::start(&folder.0);
-    println!("ready after start, empty store           {:>9.1} ms", server.ready_after.as_secs_f64() * 1e3);
-    println!("resident memory, idle                    {:>9.1} MB", server.resident_mb());
+    println!(
+        "ready after start, empty store           {:>9.1} ms",
+        server.ready_after.as_secs_f64() * 1e3
+    );
+    println!(
+        "resident memory, idle                    {:>9.1} MB",
+        server.resident_mb()
+    );
 
     // Make 100 clients known, then warm the code paths.
     let known = |number: usize| format!("/ns/known/sa/s{}", number % 100);
     let warm = drive(server.address, CONNECTIONS, mint(&issuer, 4_000, known)).await;
     assert_eq!(warm.bad, 0);
 
-    let fresh = server.measure("known client, fresh SVID", mint(&issuer, 60_000, known)).await;
+    let fresh = server
+        .measure("known client, fresh SVID", mint(&issuer, 60_000, known))
+        .await;
     let same = Bytes::from(svid_form(&svid(&issuer, &known(0)), &[]));
     let before = server.batches_written().await;
-    let repeated = server.measure("known client, same SVID", Arc::new(vec![same; 120_000])).await;
+    let repeated = server
+        .measure("known client, same SVID", Arc::new(vec![same; 120_000]))
+        .await;
     let written = server.batches_written().await - before;
     println!("  store batches for 120,000 repeated tokens: {written}");
-    println!("  ratio to raw verify + sign: fresh {:.2}, repeated to raw sign {:.2}", fresh / (raw.0 + raw.1), repeated / raw.1);
+    println!(
+        "  ratio to raw verify + sign: fresh {:.2}, repeated to raw sign {:.2}",
+        fresh / (raw.0 + raw.1),
+        repeated / raw.1
+    );
 
     let new = |number: usize| format!("/ns/n{}/sa/s{number}", number % 50);
-    server.measure("first use, durable", mint(&issuer, 50_000, new)).await;
+    server
+        .measure("first use, durable", mint(&issuer, 50_000, new))
+        .await;
 
     let resident = server.resident_mb();
     let size = folder.store_bytes();
-    let refused = drive(server.address, CONNECTIONS, mint(&issuer, 200_000, |number| format!("/none/{number}"))).await;
+    let refused = drive(
+        server.address,
+        CONNECTIONS,
+        mint(&issuer, 200_000, |number| format!("/none/{number}")),
+    )
+    .await;
     assert_eq!(refused.good, 0);
     println!(
         "200,000 distinct refused identities: memory {:+.1} MB, store {:+.2} MB",
@@ -63,12 +94,24 @@ async fn run(is_full: bool) {
 /// Medians of raw verify and raw sign, microseconds, one thread, ES256.
 fn raw_cryptography() -> (f64, f64) {
     let key = generate_key(Algorithm::ES256, None);
-    let token = key.sign_jwt(Some("JWT"), br#"{"sub":"spiffe://a/b","aud":["x"],"exp":1795000300}"#).unwrap();
+    let token = key
+        .sign_jwt(
+            Some("JWT"),
+            br#"{"sub":"spiffe://a/b","aud":["x"],"exp":1795000300}"#,
+        )
+        .unwrap();
     let mut set = KeySet::default();
     set.push(PublicKey::from_jwk(&serde_json::from_value(key.public_jwk("sig", true)).unwrap()).unwrap());
     let message = [7u8; 300];
     let signature = key.sign(&message).unwrap();
-    let verify = median(|| assert!(set.iter().next().unwrap().verify(Algorithm::ES256, &message, &signature)));
+    let verify = median(|| {
+        assert!(
+            set.iter()
+                .next()
+                .unwrap()
+                .verify(Algorithm::ES256, &message, &signature)
+        )
+    });
     let sign = median(|| drop(key.sign(&message).unwrap()));
     let jws = median(|| Jws::parse(&token).unwrap().verify(&set).unwrap());
     println!("raw ES256 verify {verify:.1} us, sign {sign:.1} us; a JWS parsed and verified {jws:.1} us");
@@ -117,19 +160,32 @@ fn mint(issuer: &Arc<TestIssuer>, count: usize, path: impl Fn(usize) -> String +
 
 async fn million(server: &mut Server, issuer: &Arc<TestIssuer>, folder: &Folder) {
     for chunk in 0..20 {
-        let bodies = mint(issuer, 50_000, |number| format!("/ns/m{}/sa/c{chunk}-{number}", number % 50));
+        let bodies = mint(issuer, 50_000, |number| {
+            format!("/ns/m{}/sa/c{chunk}-{number}", number % 50)
+        });
         let outcome = drive(server.address, CONNECTIONS, bodies).await;
         assert_eq!(outcome.bad, 0);
         eprint!("\r{} of 1,000,000 first uses", (chunk + 1) * 50_000);
     }
     eprintln!();
-    println!("resident memory after 1,000,000 first uses {:>7.1} MB", server.resident_mb());
+    println!(
+        "resident memory after 1,000,000 first uses {:>7.1} MB",
+        server.resident_mb()
+    );
     server.stop();
     *server = Server::start(&folder.0);
-    println!("ready after start, 1,000,000 clients     {:>9.1} ms", server.ready_after.as_secs_f64() * 1e3);
-    let active = mint(issuer, 100_000, |number| format!("/ns/m{}/sa/c{}-{number}", number % 50, number % 2));
+    println!(
+        "ready after start, 1,000,000 clients     {:>9.1} ms",
+        server.ready_after.as_secs_f64() * 1e3
+    );
+    let active = mint(issuer, 100_000, |number| {
+        format!("/ns/m{}/sa/c{}-{number}", number % 50, number % 2)
+    });
     drive(server.address, CONNECTIONS, active).await;
-    println!("resident memory, 1,000,000 stored, 100,000 active {:.1} MB", server.resident_mb());
+    println!(
+        "resident memory, 1,000,000 stored, 100,000 active {:.1} MB",
+        server.resident_mb()
+    );
 }
 
 struct Folder(PathBuf);
@@ -199,11 +255,26 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = lines.find_map(|line| line.ok().filter(|line| line.starts_with("ready"))).expect("ready");
+        let ready = lines
+            .find_map(|line| line.ok().filter(|line| line.starts_with("ready")))
+            .expect("ready");
         let ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
-        let address = ready.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap().parse().unwrap();
-        Server { child, address, socket: folder.join("testudo.sock"), ready_after }
+        let address = ready
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split([',', ' '])
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        Server {
+            child,
+            address,
+            socket: folder.join("testudo.sock"),
+            ready_after,
+        }
     }
 
     /// User and system time of the process, seconds.
@@ -221,8 +292,13 @@ impl Server {
     }
 
     async fn batches_written(&self) -> u64 {
-        let (_, status) =
-            testudo_testkit::http::over_socket(&self.socket, "GET", "/admin/v1/status", serde_json::Value::Null).await;
+        let (_, status) = testudo_testkit::http::over_socket(
+            &self.socket,
+            "GET",
+            "/admin/v1/status",
+            serde_json::Value::Null,
+        )
+        .await;
         status["store_batches_written"].as_u64().unwrap()
     }
 
@@ -253,4 +329,3 @@ impl Drop for Server {
         self.stop();
     }
 }
-

@@ -20,7 +20,10 @@ pub struct Admin {
 
 impl Admin {
     pub fn at(place: &Place) -> Admin {
-        let socket = place.socket.clone().unwrap_or_else(|| config::admin_socket(&place.config));
+        let socket = place
+            .socket
+            .clone()
+            .unwrap_or_else(|| config::admin_socket(&place.config));
         Admin { socket }
     }
 
@@ -33,15 +36,22 @@ impl Admin {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, Failed> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, Failed> {
         let unreachable = |error: std::io::Error| {
-            Failed::new(format!("no server answers at {}: {error}", self.socket.display()))
-                .hint("start it with `testudo serve`, or name its socket with --socket or its file with --config")
+            Failed::new(format!("no server answers at {}: {error}", self.socket.display())).hint(
+                "start it with `testudo serve`, or name its socket with --socket or its file with --config",
+            )
         };
         let broken = |error: hyper::Error| Failed::new(format!("the server's answer broke off: {error}"));
         let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         let driver = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -60,7 +70,10 @@ impl Admin {
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        Err(Failed::new(text("error").unwrap_or_else(|| format!("the server answers {status}"))).hint_if(text("hint")))
+        Err(
+            Failed::new(text("error").unwrap_or_else(|| format!("the server answers {status}")))
+                .hint_if(text("hint")),
+        )
     }
 }
 
@@ -76,5 +89,7 @@ pub fn print_done(answer: &Value) {
 
 /// Percent-encodes a query value or path segment.
 pub fn encode(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }

@@ -17,7 +17,13 @@ pub struct Arguments {
 #[derive(Args, Clone)]
 pub struct Place {
     /// Configuration file.
-    #[arg(long, global = true, default_value = "testudo.toml", env = "TESTUDO_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "testudo.toml",
+        env = "TESTUDO_CONFIG",
+        value_name = "FILE"
+    )]
     pub config: PathBuf,
     /// Admin socket of the running server; by default the one that the configuration names.
     #[arg(long, global = true, env = "TESTUDO_SOCKET", value_name = "PATH")]

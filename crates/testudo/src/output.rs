@@ -12,7 +12,10 @@ pub struct Failed {
 
 impl Failed {
     pub fn new(message: impl Into<String>) -> Failed {
-        Failed { message: message.into(), hint: None }
+        Failed {
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Failed {
@@ -46,7 +49,9 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failed> {
 /// A plain table on stdout, without lines or colour.
 pub fn print_table(header: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
+    table
+        .load_style(presets::NOTHING)
+        .set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }

@@ -13,8 +13,12 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let issuer = arguments.next().ok_or("usage: orders-api ISSUER [AUDIENCE] [ADDRESS]")?;
-    let audience = arguments.next().unwrap_or_else(|| "https://api.example.net/orders".into());
+    let issuer = arguments
+        .next()
+        .ok_or("usage: orders-api ISSUER [AUDIENCE] [ADDRESS]")?;
+    let audience = arguments
+        .next()
+        .unwrap_or_else(|| "https://api.example.net/orders".into());
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9090".into());
 
     let verifier = Arc::new(Verifier::new(&issuer, &audience)?);

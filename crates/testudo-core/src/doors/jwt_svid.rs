@@ -41,21 +41,33 @@ impl JwtSvid {
         // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
         // JWTs of the same issuer out.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
-            return Err(Rejection::TypeNotAllowed { found: jws.header.typ });
+            return Err(Rejection::TypeNotAllowed {
+                found: jws.header.typ,
+            });
         }
         // [JWT-SVID §2] No other header parameter: nothing may carry a key, point to one, or change the rules.
         if jws.header.has_other {
             return Err(Rejection::Jose(jose::JoseFault::HeaderParameterRefused));
         }
         // [JWT-SVID §2.1] Nine algorithms; EdDSA is not among them, although we know it.
-        if !jws.algorithm().is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid()) {
-            return Err(Rejection::AlgorithmNotAllowed { found: jws.header.alg });
+        if !jws
+            .algorithm()
+            .is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid())
+        {
+            return Err(Rejection::AlgorithmNotAllowed {
+                found: jws.header.alg,
+            });
         }
         let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
         // [JWT-SVID §3.1] `sub` is the SPIFFE ID.
         let unverified_subject =
             SpiffeId::parse(&unverified_claims.sub).map_err(Rejection::SubjectNotSpiffeId)?;
-        Ok(JwtSvid { jws, unverified_claims, unverified_subject, digest: presented.digest })
+        Ok(JwtSvid {
+            jws,
+            unverified_claims,
+            unverified_subject,
+            digest: presented.digest,
+        })
     }
 
     /// The bundle of the trust domain that `sub` names, and of no other.
@@ -78,18 +90,26 @@ impl JwtSvid {
         let domain = policy
             .trust_domains
             .get(name)
-            .ok_or_else(|| Rejection::UnknownTrustDomain { name: name.to_owned() })?;
+            .ok_or_else(|| Rejection::UnknownTrustDomain {
+                name: name.to_owned(),
+            })?;
         let bundle = match facts {
             Facts::Bundle(bundle) => bundle,
             Facts::NoBundle | Facts::Nothing => {
-                return Err(Rejection::BundleUnavailable { name: name.to_owned() });
+                return Err(Rejection::BundleUnavailable {
+                    name: name.to_owned(),
+                });
             }
         };
         trace.passed("trust domain configured", || name.to_owned());
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
         self.jws.verify(&bundle.jwt_keys).map_err(Rejection::Jose)?;
         trace.passed("signature", || {
-            format!("{} by key {}", self.jws.header.alg, self.jws.header.kid.as_deref().unwrap_or("(no kid)"))
+            format!(
+                "{} by key {}",
+                self.jws.header.alg,
+                self.jws.header.kid.as_deref().unwrap_or("(no kid)")
+            )
         });
 
         // Signed, hence no longer unverified.
@@ -102,14 +122,21 @@ impl JwtSvid {
         trace.passed("times", || format!("valid until {}", claims.exp));
         judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
         trace.passed("audience", || policy.issuer.to_string());
-        if claims.jti.as_ref().is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX) {
+        if claims
+            .jti
+            .as_ref()
+            .is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX)
+        {
             return Err(Rejection::JwtIdTooLong);
         }
         let single_use = match (&claims.jti, domain.single_use) {
             (_, false) => None,
-            (Some(jti), true) => {
-                Some(single_use_mark(CredentialKind::JwtSvid, subject.as_str(), jti, claims.exp))
-            }
+            (Some(jti), true) => Some(single_use_mark(
+                CredentialKind::JwtSvid,
+                subject.as_str(),
+                jti,
+                claims.exp,
+            )),
             (None, true) => return Err(Rejection::JwtIdMissing),
         };
         let attested_claims = attested_claims(&self.jws, domain)?;

@@ -75,7 +75,11 @@ impl Presented {
     /// A credential for a door.
     pub fn new(kind: CredentialKind, assertion: String) -> Presented {
         let digest = jose::sha256(assertion.as_bytes());
-        Presented { kind, assertion, digest }
+        Presented {
+            kind,
+            assertion,
+            digest,
+        }
     }
 }
 
@@ -116,9 +120,7 @@ pub enum Facts {
 pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
     match presented.kind {
         CredentialKind::JwtSvid => JwtSvid::recognise(presented).map(Credential::JwtSvid),
-        CredentialKind::PrivateKeyJwt => {
-            PrivateKeyJwt::recognise(presented).map(Credential::PrivateKeyJwt)
-        }
+        CredentialKind::PrivateKeyJwt => PrivateKeyJwt::recognise(presented).map(Credential::PrivateKeyJwt),
         // No request can name these yet.
         CredentialKind::X509Svid | CredentialKind::WitSvid => Err(Rejection::UnsupportedMechanism),
     }
@@ -183,7 +185,10 @@ impl<'de> Deserialize<'de> for Audience {
 fn judge_audience(audience: Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
     match audience.0.as_slice() {
         [sole] if sole == issuer || also.contains(sole) => Ok(()),
-        _ => Err(Rejection::AudienceMismatch { expected: issuer.to_owned(), found: audience.0 }),
+        _ => Err(Rejection::AudienceMismatch {
+            expected: issuer.to_owned(),
+            found: audience.0,
+        }),
     }
 }
 
@@ -215,5 +220,8 @@ fn single_use_mark(kind: CredentialKind, subject: &str, jwt_id: &str, expires: T
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
-    SingleUse { key: jose::sha256(&bytes), keep_until: expires + CLOCK_LEEWAY }
+    SingleUse {
+        key: jose::sha256(&bytes),
+        keep_until: expires + CLOCK_LEEWAY,
+    }
 }

@@ -45,17 +45,25 @@ impl PrivateKeyJwt {
             jws.header.typ.as_deref(),
             None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
         ) {
-            return Err(Rejection::TypeNotAllowed { found: jws.header.typ });
+            return Err(Rejection::TypeNotAllowed {
+                found: jws.header.typ,
+            });
         }
         // Keys are the registered ones; a header that brings its own is refused, not ignored.
         if jws.header.has_key_or_encoding {
             return Err(Rejection::Jose(JoseFault::HeaderParameterRefused));
         }
         if jws.algorithm().is_err() {
-            return Err(Rejection::AlgorithmNotAllowed { found: jws.header.alg });
+            return Err(Rejection::AlgorithmNotAllowed {
+                found: jws.header.alg,
+            });
         }
         let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
-        Ok(PrivateKeyJwt { jws, unverified_claims, digest: presented.digest })
+        Ok(PrivateKeyJwt {
+            jws,
+            unverified_claims,
+            digest: presented.digest,
+        })
     }
 
     /// The policy holds the keys of configured clients.
@@ -70,7 +78,10 @@ impl PrivateKeyJwt {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let client = policy.clients.get(self.unverified_claims.sub.as_str()).ok_or(Rejection::UnknownClient)?;
+        let client = policy
+            .clients
+            .get(self.unverified_claims.sub.as_str())
+            .ok_or(Rejection::UnknownClient)?;
         trace.passed("client configured", || self.unverified_claims.sub.clone());
         self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
         trace.passed("signature", || self.jws.header.alg.clone());
@@ -83,12 +94,18 @@ impl PrivateKeyJwt {
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
         let lifetime = claims.exp - now;
         if lifetime > LIFETIME_MAX {
-            return Err(Rejection::LifetimeTooLong { seconds: lifetime.0, allowed: LIFETIME_MAX.0 });
+            return Err(Rejection::LifetimeTooLong {
+                seconds: lifetime.0,
+                allowed: LIFETIME_MAX.0,
+            });
         }
         trace.passed("times", || format!("valid until {}", claims.exp));
         judge_audience(claims.aud, policy.issuer.as_str(), &[])?;
         trace.passed("audience", || policy.issuer.to_string());
-        let jti = claims.jti.filter(|jti| !jti.is_empty()).ok_or(Rejection::JwtIdMissing)?;
+        let jti = claims
+            .jti
+            .filter(|jti| !jti.is_empty())
+            .ok_or(Rejection::JwtIdMissing)?;
         if jti.len() > JWT_ID_BYTES_MAX {
             return Err(Rejection::JwtIdTooLong);
         }

@@ -19,22 +19,35 @@ pub struct ClientCredentials {
 impl ClientCredentials {
     /// Parses the request.
     pub fn parse(form: &Form) -> Result<ClientCredentials, Rejection> {
-        Ok(ClientCredentials { scope: parse_scope(form)?, resource: parse_resource(form)? })
+        Ok(ClientCredentials {
+            scope: parse_scope(form)?,
+            resource: parse_resource(form)?,
+        })
     }
 
     /// Decides what the token may say.
     pub fn judge(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Granted, Rejection> {
         let rule = placed.found.rule;
         let attested = metadata::attested_grant_types(placed.identity)?;
-        let is_attested = attested.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
-        if !is_attested || !rule.grant_types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS) {
-            return Err(Rejection::GrantNotAllowed { rule: rule.name.clone() });
+        let is_attested =
+            attested.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
+        if !is_attested
+            || !rule
+                .grant_types
+                .iter()
+                .any(|name| name == GRANT_CLIENT_CREDENTIALS)
+        {
+            return Err(Rejection::GrantNotAllowed {
+                rule: rule.name.clone(),
+            });
         }
         let lifetime = policy.tokens.access_token_lifetime;
         Ok(Granted {
             scope: self.scope(placed)?,
             resource: self.resource(placed, policy)?,
-            lifetime: rule.access_token_lifetime.map_or(lifetime, |shorter| shorter.min(lifetime)),
+            lifetime: rule
+                .access_token_lifetime
+                .map_or(lifetime, |shorter| shorter.min(lifetime)),
         })
     }
 
@@ -47,9 +60,14 @@ impl ClientCredentials {
             Some(attested) => ceiling.intersection(attested),
             None => ceiling.clone(),
         };
-        let Some(asked) = &self.scope else { return Ok(lowered(&rule.default_scopes)) };
+        let Some(asked) = &self.scope else {
+            return Ok(lowered(&rule.default_scopes));
+        };
         let ceiling = lowered(&rule.scopes);
-        match asked.iter().find(|scope| !ceiling.iter().any(|allowed| allowed == *scope)) {
+        match asked
+            .iter()
+            .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))
+        {
             None => Ok(asked.clone()),
             Some(refused) => Err(Rejection::ScopeNotAllowed {
                 rule: rule.name.clone(),
@@ -61,7 +79,9 @@ impl ClientCredentials {
     /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
     fn resource(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Resource, Rejection> {
         let rule = placed.found.rule;
-        let refused = || Rejection::ResourceNotAllowed { rule: rule.name.clone() };
+        let refused = || Rejection::ResourceNotAllowed {
+            rule: rule.name.clone(),
+        };
         match (&self.resource, rule.resources.first()) {
             (None, Some(first)) => Ok(first.clone()),
             (None, None) => Resource::parse(policy.issuer.as_str()).map_err(Rejection::MalformedResource),

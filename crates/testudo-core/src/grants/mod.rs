@@ -34,7 +34,11 @@ pub struct Granted {
 
 impl fmt::Display for Granted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scope `{}` for {} during {} s", self.scope, self.resource, self.lifetime.0)
+        write!(
+            f,
+            "scope `{}` for {} during {} s",
+            self.scope, self.resource, self.lifetime.0
+        )
     }
 }
 
@@ -43,7 +47,9 @@ impl GrantRequest {
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         match form.get("grant_type") {
             None => Err(Rejection::MissingGrantType),
-            Some(GRANT_CLIENT_CREDENTIALS) => ClientCredentials::parse(form).map(GrantRequest::ClientCredentials),
+            Some(GRANT_CLIENT_CREDENTIALS) => {
+                ClientCredentials::parse(form).map(GrantRequest::ClientCredentials)
+            }
             // [RFC9700 §2.4] The password grant is among those that will never be here.
             Some(_) => Err(Rejection::UnsupportedGrantType),
         }
@@ -80,13 +86,19 @@ impl GrantRequest {
 
 /// `scope`, by its syntax.
 fn parse_scope(form: &Form) -> Result<Option<ScopeSet>, Rejection> {
-    form.get("scope").map(|text| ScopeSet::parse(text).map_err(Rejection::MalformedScope)).transpose()
+    form.get("scope")
+        .map(|text| ScopeSet::parse(text).map_err(Rejection::MalformedScope))
+        .transpose()
 }
 
 /// `resource` and `audience` pass one gate (decision 18), and a token has one audience.
 fn parse_resource(form: &Form) -> Result<Option<Resource>, Rejection> {
     let mut wanted: Option<Resource> = None;
-    for text in form.all("resource").chain(form.all("audience")).take(RESOURCES_MAX + 1) {
+    for text in form
+        .all("resource")
+        .chain(form.all("audience"))
+        .take(RESOURCES_MAX + 1)
+    {
         let resource = Resource::parse(text).map_err(Rejection::MalformedResource)?;
         match &wanted {
             Some(known) if *known != resource => return Err(Rejection::SeveralResources),

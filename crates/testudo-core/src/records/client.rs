@@ -129,6 +129,7 @@ impl Client {
 
     /// True where it went unused for longer than its idle lifetime.
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.idle_lifetime.is_some_and(|idle| now >= self.last_used + idle)
+        self.idle_lifetime
+            .is_some_and(|idle| now >= self.last_used + idle)
     }
 }

@@ -16,7 +16,10 @@ pub struct Replay {
 impl Replay {
     /// The mark of a credential.
     pub fn of(single_use: &SingleUse) -> Replay {
-        Replay { key: single_use.key, keep_until: single_use.keep_until }
+        Replay {
+            key: single_use.key,
+            keep_until: single_use.keep_until,
+        }
     }
 }
 

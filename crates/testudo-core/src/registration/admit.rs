@@ -26,8 +26,8 @@ use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor, Removed, Replay,
-    Versioned, client_key, clients_of_authority, clients_of_rule,
+    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor, Removed,
+    Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
 };
 use crate::registration::lifecycle::HISTORY_RETENTION;
 use crate::rejection::Rejection;
@@ -113,13 +113,23 @@ pub fn place<'a>(
     trace.passed("identity not blocked", || identity.subject.to_string());
     let found = governing_rule(identity, occasion, policy)?;
     trace.passed("a rule governs", || {
-        let captures: Vec<String> = found.captures.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        format!("rule `{}` {}", found.rule.name, captures.join(" ")).trim_end().to_owned()
+        let captures: Vec<String> = found
+            .captures
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("rule `{}` {}", found.rule.name, captures.join(" "))
+            .trim_end()
+            .to_owned()
     });
     credential_is_accepted(identity, policy)?;
     trace.passed("credential accepted", || identity.kind.to_string());
     let name = name_client(identity, &found, opaque_key);
-    Ok(Placed { identity, found, name })
+    Ok(Placed {
+        identity,
+        found,
+        name,
+    })
 }
 
 /// Steps 5 to 11. `room` takes one registration from every limit it is shown, or refuses.
@@ -148,21 +158,34 @@ pub fn admit(
         return Err(Rejection::FirstUseOff { by });
     }
     let outcome = metadata::resolve(placed.identity, &placed.found).and_then(|metadata| {
-        trace.passed("metadata resolves", || metadata.client_name.clone().unwrap_or_default());
+        trace.passed("metadata resolves", || {
+            metadata.client_name.clone().unwrap_or_default()
+        });
         let granted = asking.grant.judge(placed, policy)?;
         trace.passed("request allowed", || granted.to_string());
         Ok((metadata, granted))
     });
     if first_use == FirstUse::Observe {
         let event = would_register(placed, asking, &outcome, entropy, now);
-        return Ok(Admission::Observed(Box::new(event), Rejection::FirstUseObserved { by }));
+        return Ok(Admission::Observed(
+            Box::new(event),
+            Rejection::FirstUseObserved { by },
+        ));
     }
     trace.passed("first use is on", || by);
     let (metadata, granted) = outcome?;
     let limits = limits(placed, policy);
     room(&limits)?;
     trace.passed("velocity has room", || format!("{} limits", limits.len()));
-    let new = register(placed, known, asking, metadata, granted, limits, (policy, entropy, now));
+    let new = register(
+        placed,
+        known,
+        asking,
+        metadata,
+        granted,
+        limits,
+        (policy, entropy, now),
+    );
     Ok(Admission::New(Box::new(new)))
 }
 
@@ -171,7 +194,9 @@ fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<()
     if standing.is_enabled(authority) {
         return Ok(());
     }
-    Err(Rejection::AuthorityDisabled { name: authority.name().to_owned() })
+    Err(Rejection::AuthorityDisabled {
+        name: authority.name().to_owned(),
+    })
 }
 
 /// Step 2.
@@ -192,7 +217,10 @@ fn governing_rule<'a>(
         Authority::TrustDomain(_) => policy.rules.governing(identity, occasion),
         Authority::Configuration => {
             let client = policy.clients.get(&identity.subject).ok_or(Rejection::NoRule)?;
-            Ok(Match { rule: &client.rule, captures: Default::default() })
+            Ok(Match {
+                rule: &client.rule,
+                captures: Default::default(),
+            })
         }
     }
 }
@@ -207,7 +235,10 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
         return Ok(());
     }
     let by = format!("trust domain `{}`", identity.authority);
-    Err(Rejection::CredentialNotAccepted { kind: identity.kind, by })
+    Err(Rejection::CredentialNotAccepted {
+        kind: identity.kind,
+        by,
+    })
 }
 
 /// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.
@@ -215,7 +246,9 @@ fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection>
     if sent.is_none_or(|sent| sent == expected) {
         return Ok(());
     }
-    Err(Rejection::ClientIdMismatch { expected: expected.to_owned() })
+    Err(Rejection::ClientIdMismatch {
+        expected: expected.to_owned(),
+    })
 }
 
 /// Step 6.
@@ -237,8 +270,11 @@ fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
             rate: domain.registrations,
         });
         if let (Some(rate), Some(id)) = (domain.registrations_per_prefix, &placed.identity.spiffe_id) {
-            let prefix: String =
-                id.segments().take(domain.velocity_prefix_segments).map(|segment| format!("/{segment}")).collect();
+            let prefix: String = id
+                .segments()
+                .take(domain.velocity_prefix_segments)
+                .map(|segment| format!("/{segment}"))
+                .collect();
             limits.push(Limit {
                 bucket: format!("prefix/{authority}{prefix}"),
                 shown_as: format!("prefix `{prefix}` of trust domain `{authority}`"),
@@ -275,7 +311,12 @@ fn register(
             batch.delete(&expired.record, expired.version);
             batch.add(clients_of_authority(&expired.record.authority), -1, None);
             batch.add(clients_of_rule(&expired.record.rule), -1, None);
-            Some((expired.record.generation, expired.record.created, expired.record.expires.unwrap_or(now), "expired"))
+            Some((
+                expired.record.generation,
+                expired.record.created,
+                expired.record.expires.unwrap_or(now),
+                "expired",
+            ))
         }
         (None, Some(removed)) => Some((
             removed.record.client.generation,
@@ -313,7 +354,9 @@ fn register(
         metadata,
     };
     batch.insert(&client);
-    let alias_stands = known.client.is_some_and(|old| old.record.client_id == client.client_id);
+    let alias_stands = known
+        .client
+        .is_some_and(|old| old.record.client_id == client.client_id);
     if client.client_id != client.subject && !alias_stands {
         batch.insert(&ClientIdAlias {
             client_id: client.client_id.clone(),
@@ -321,15 +364,26 @@ fn register(
             subject: client.subject.clone(),
         });
     }
-    let authority_max = policy.trust_domain(&placed.identity.authority).and_then(|domain| domain.clients_max);
+    let authority_max = policy
+        .trust_domain(&placed.identity.authority)
+        .and_then(|domain| domain.clients_max);
     batch.add(clients_of_authority(&client.authority), 1, authority_max);
     batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
-    let kind = if earlier.is_some() { EventKind::ClientReturned } else { EventKind::ClientRegistered };
+    let kind = if earlier.is_some() {
+        EventKind::ClientReturned
+    } else {
+        EventKind::ClientRegistered
+    };
     let mut event = event_about(placed, asking, kind, entropy, now);
     event.scope = Some(granted.scope.to_string());
     event.resource = Some(granted.resource.to_string());
     batch.insert(&event);
-    NewClient { client, granted, batch, limits }
+    NewClient {
+        client,
+        granted,
+        batch,
+        limits,
+    }
 }
 
 /// The mark of a single-use credential: written with the success, so that a refused request burns nothing.

@@ -41,7 +41,10 @@ impl Blocks {
             return Some(exact);
         }
         let id = identity.spiffe_id.as_ref()?;
-        self.patterns.iter().find(|pattern| pattern.matches_id(id)).map(Pattern::as_str)
+        self.patterns
+            .iter()
+            .find(|pattern| pattern.matches_id(id))
+            .map(Pattern::as_str)
     }
 
     /// Number of patterns.

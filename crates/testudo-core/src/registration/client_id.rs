@@ -73,16 +73,22 @@ impl ClientIdTemplate {
             if let Piece::Capture(name) = piece
                 && !captures.contains(&name.as_str())
             {
-                return Err(format!("{text:?} uses {{{name}}}, which not every pattern of the rule captures"));
+                return Err(format!(
+                    "{text:?} uses {{{name}}}, which not every pattern of the rule captures"
+                ));
             }
         }
         if !pieces.iter().any(|piece| matches!(piece, Piece::Capture(_))) {
-            return Err(format!("{text:?} is neither \"identity\" nor \"opaque\", and as a template it captures nothing: every identity would get the same id"));
+            return Err(format!(
+                "{text:?} is neither \"identity\" nor \"opaque\", and as a template it captures nothing: every identity would get the same id"
+            ));
         }
         if text.starts_with("spiffe://") || text.starts_with("https://") || text.starts_with('{') {
             // SPIFFE IDs belong to the identity form, https URLs to metadata documents; a leading capture could
             // become either.
-            return Err(format!("{text:?} must begin with a literal other than spiffe:// and https://"));
+            return Err(format!(
+                "{text:?} must begin with a literal other than spiffe:// and https://"
+            ));
         }
         if !is_vschar(text) {
             return Err(format!("{text:?} has characters that a client_id cannot have"));
@@ -96,7 +102,9 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal.to_owned()));
         }
@@ -136,7 +144,10 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
     let instance = found.captures.get("instance");
     let (subject, folded_instance): (Box<str>, _) = match (found.rule.client, instance) {
         (GrainOfClient::Workload, Some(instance)) => {
-            let prefix = identity.subject.strip_suffix(instance).unwrap_or(&identity.subject);
+            let prefix = identity
+                .subject
+                .strip_suffix(instance)
+                .unwrap_or(&identity.subject);
             (format!("{prefix}*").into(), Some(instance.into()))
         }
         (GrainOfClient::Workload | GrainOfClient::Instance, _) => (identity.subject.clone(), None),
@@ -150,7 +161,11 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
             id.into()
         }
     };
-    ClientName { client_id, subject, folded_instance }
+    ClientName {
+        client_id,
+        subject,
+        folded_instance,
+    }
 }
 
 #[cfg(test)]
@@ -162,14 +177,29 @@ mod tests {
         let key = OpaqueKey::new(&[7; 32]);
         let id = key.derive(&["spiffe://a.example", "spiffe://a.example/x"]);
         assert_eq!(id.len(), 22);
-        assert_eq!(id, OpaqueKey::new(&[7; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"]));
-        assert_ne!(id, OpaqueKey::new(&[8; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"]));
+        assert_eq!(
+            id,
+            OpaqueKey::new(&[7; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"])
+        );
+        assert_ne!(
+            id,
+            OpaqueKey::new(&[8; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"])
+        );
         assert_ne!(key.derive(&["ab", "c"]), key.derive(&["a", "bc"]));
     }
 
     #[test]
     fn templates_that_cannot_be_client_ids() {
-        for bad in ["fixed", "{x}", "spiffe://a/{x}", "https://a/{x}", "a-{y}", "a-{x", "a-x}", "caf\u{e9}-{x}"] {
+        for bad in [
+            "fixed",
+            "{x}",
+            "spiffe://a/{x}",
+            "https://a/{x}",
+            "a-{y}",
+            "a-{x",
+            "a-x}",
+            "caf\u{e9}-{x}",
+        ] {
             assert!(ClientIdTemplate::parse(bad, &["x"]).is_err(), "{bad}");
         }
         assert!(ClientIdTemplate::parse("workload-{x}", &["x"]).is_ok());

@@ -31,7 +31,10 @@ pub fn set_state(
     if client.record.state == state {
         return batch;
     }
-    let changed = Client { state, ..client.record.clone() };
+    let changed = Client {
+        state,
+        ..client.record.clone()
+    };
     batch.replace(&changed, client.version);
     let kind = match state {
         ClientState::Active => EventKind::ClientThawed,
@@ -69,11 +72,23 @@ pub fn remove(
     }
     batch.add(clients_of_authority(&client.record.authority), -1, None);
     batch.add(clients_of_rule(&client.record.rule), -1, None);
-    batch.insert(&event_about(&client.record, EventKind::ClientRemoved, actor, entropy, now));
+    batch.insert(&event_about(
+        &client.record,
+        EventKind::ClientRemoved,
+        actor,
+        entropy,
+        now,
+    ));
     batch
 }
 
-fn event_about(client: &Client, kind: EventKind, actor: &Actor<'_>, entropy: &Entropy, now: Timestamp) -> Event {
+fn event_about(
+    client: &Client,
+    kind: EventKind,
+    actor: &Actor<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Event {
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
     event.authority = Some(client.authority.clone());
     event.identity = Some(client.subject.clone());

@@ -14,8 +14,14 @@ use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::ScopeSet;
 
 /// Claims that a trust domain's `attested_metadata` may list.
-pub const ATTESTABLE: [&str; 6] =
-    ["client_name", "client_uri", "logo_uri", "redirect_uris", "scope", "grant_types"];
+pub const ATTESTABLE: [&str; 6] = [
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "redirect_uris",
+    "scope",
+    "grant_types",
+];
 
 /// The metadata of `identity`'s client under the rule that governs it.
 pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientMetadata, Rejection> {
@@ -38,7 +44,9 @@ pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientM
 /// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
 pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
     let malformed = |_| Rejection::AttestedClaimMalformed { claim: "scope" };
-    attested_text(identity, "scope")?.map(|text| ScopeSet::parse(&text).map_err(malformed)).transpose()
+    attested_text(identity, "scope")?
+        .map(|text| ScopeSet::parse(&text).map_err(malformed))
+        .transpose()
 }
 
 /// Attested grant types, where the authority states them.
@@ -54,7 +62,12 @@ fn redirect_uris(identity: &AttestedIdentity, found: &Match<'_>) -> Result<Vec<S
     if found.rule.redirect_uris.is_empty() {
         return Ok(attested_list(identity, "redirect_uris")?.unwrap_or_default());
     }
-    Ok(found.rule.redirect_uris.iter().filter_map(|template| template.derive(&found.captures).ok()).collect())
+    Ok(found
+        .rule
+        .redirect_uris
+        .iter()
+        .filter_map(|template| template.derive(&found.captures).ok())
+        .collect())
 }
 
 fn attested_text(identity: &AttestedIdentity, claim: &'static str) -> Result<Option<String>, Rejection> {
@@ -67,8 +80,22 @@ fn attested_text(identity: &AttestedIdentity, claim: &'static str) -> Result<Opt
 
 fn attested_list(identity: &AttestedIdentity, claim: &'static str) -> Result<Option<Vec<String>>, Rejection> {
     let malformed = Rejection::AttestedClaimMalformed { claim };
-    let Some(value) = identity.attested_claims.get(claim) else { return Ok(None) };
-    let items = value.as_array().filter(|items| items.len() <= 32).ok_or_else(|| malformed.clone())?;
-    let text = |item: &Value| item.as_str().filter(|text| text.len() <= IDENTIFIER_BYTES_MAX).map(str::to_owned);
-    items.iter().map(text).collect::<Option<Vec<_>>>().map(Some).ok_or(malformed)
+    let Some(value) = identity.attested_claims.get(claim) else {
+        return Ok(None);
+    };
+    let items = value
+        .as_array()
+        .filter(|items| items.len() <= 32)
+        .ok_or_else(|| malformed.clone())?;
+    let text = |item: &Value| {
+        item.as_str()
+            .filter(|text| text.len() <= IDENTIFIER_BYTES_MAX)
+            .map(str::to_owned)
+    };
+    items
+        .iter()
+        .map(text)
+        .collect::<Option<Vec<_>>>()
+        .map(Some)
+        .ok_or(malformed)
 }

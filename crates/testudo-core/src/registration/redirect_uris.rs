@@ -31,13 +31,20 @@ impl RedirectTemplate {
         if text.contains('#') {
             return Err("has a fragment".into());
         }
-        let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        let (rest, query) = rest
+            .split_once('?')
+            .map_or((rest, None), |(rest, query)| (rest, Some(query)));
+        let (authority, path) = rest
+            .split_once('/')
+            .map_or((rest, ""), |(authority, path)| (authority, path));
         if authority.contains('@') {
             return Err("has user information".into());
         }
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| "has a port that is no number")?)),
+            Some((host, port)) => (
+                host,
+                Some(port.parse::<u16>().map_err(|_| "has a port that is no number")?),
+            ),
             None => (authority, None),
         };
         let is_loopback = matches!(host, "127.0.0.1" | "localhost");
@@ -46,12 +53,22 @@ impl RedirectTemplate {
         }
         let slot = |part: &str| slot(part, captures);
         let labels: Vec<Slot> = host.split('.').map(slot).collect::<Result<_, _>>()?;
-        if labels.iter().rev().take(2).any(|label| matches!(label, Slot::Capture(_))) && !is_loopback {
+        if labels
+            .iter()
+            .rev()
+            .take(2)
+            .any(|label| matches!(label, Slot::Capture(_)))
+            && !is_loopback
+        {
             return Err("must end in two literal host labels".into());
         }
         let segments = path.split('/').map(slot).collect::<Result<_, _>>()?;
         let mut pairs = Vec::new();
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        for pair in query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if name.contains(['{', '}']) {
                 return Err("has a capture in the name of a query parameter".into());
@@ -113,7 +130,10 @@ impl RedirectTemplate {
         }
         // Read the result as a browser will: nothing may have moved.
         let parsed = Url::parse(&uri).map_err(|_| "the result is not a URL")?;
-        if parsed.host_str() != Some(host.as_str()) || parsed.scheme() != self.scheme || parsed.as_str() != uri {
+        if parsed.host_str() != Some(host.as_str())
+            || parsed.scheme() != self.scheme
+            || parsed.as_str() != uri
+        {
             return Err("the result is read differently from how it is written");
         }
         Ok(uri)
@@ -123,7 +143,9 @@ impl RedirectTemplate {
 fn slot(part: &str, captures: &[&str]) -> Result<Slot, String> {
     match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) if captures.contains(&name) => Ok(Slot::Capture(name.to_owned())),
-        Some(name) => Err(format!("uses {{{name}}}, which not every pattern of the rule captures")),
+        Some(name) => Err(format!(
+            "uses {{{name}}}, which not every pattern of the rule captures"
+        )),
         None if part.contains(['{', '}']) => {
             Err("has a capture that is not a whole host label, path segment or query value".into())
         }
@@ -141,7 +163,11 @@ fn dns_label(value: &str) -> Result<&str, &'static str> {
         // All digits could make the host an IPv4 address; `xn--` could make it look like another name.
         && !value.bytes().all(|byte| byte.is_ascii_digit())
         && !value.starts_with("xn--");
-    if is_label { Ok(value) } else { Err("a captured value is not a DNS label") }
+    if is_label {
+        Ok(value)
+    } else {
+        Err("a captured value is not a DNS label")
+    }
 }
 
 fn path_segment(value: &str) -> Result<String, &'static str> {
@@ -174,8 +200,12 @@ mod tests {
 
     fn derive(service: &str) -> Result<String, &'static str> {
         let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
-        let captures = pattern.matches("a.example", &format!("/ns/pay/sa/{service}")).unwrap();
-        RedirectTemplate::parse(TEMPLATE, &NAMES).unwrap().derive(&captures)
+        let captures = pattern
+            .matches("a.example", &format!("/ns/pay/sa/{service}"))
+            .unwrap();
+        RedirectTemplate::parse(TEMPLATE, &NAMES)
+            .unwrap()
+            .derive(&captures)
     }
 
     #[test]
@@ -185,7 +215,18 @@ mod tests {
 
     #[test]
     fn rf_90_crafted_segments_yield_no_redirect_uri() {
-        for crafted in ["evil.com%2f", "..", "-x", "x-", "x.y", "123", "A", "xn--e1afmkfd", "a_b", &"a".repeat(64)] {
+        for crafted in [
+            "evil.com%2f",
+            "..",
+            "-x",
+            "x-",
+            "x.y",
+            "123",
+            "A",
+            "xn--e1afmkfd",
+            "a_b",
+            &"a".repeat(64),
+        ] {
             assert!(derive(crafted).is_err(), "{crafted}");
         }
     }

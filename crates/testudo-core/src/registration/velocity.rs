@@ -19,7 +19,10 @@ pub struct Rate {
 impl Rate {
     /// A rate whose burst defaults to one minute's worth.
     pub fn new(per_minute: u32, burst: Option<u32>) -> Rate {
-        Rate { per_minute, burst: burst.unwrap_or(per_minute) }
+        Rate {
+            per_minute,
+            burst: burst.unwrap_or(per_minute),
+        }
     }
 }
 
@@ -63,7 +66,8 @@ impl Bucket {
 
     fn is_full(&self, now_millis: u64) -> bool {
         let elapsed = now_millis.saturating_sub(self.filled_millis);
-        self.level + elapsed.saturating_mul(u64::from(self.rate.per_minute)) / 60 >= u64::from(self.rate.burst) * 1000
+        self.level + elapsed.saturating_mul(u64::from(self.rate.per_minute)) / 60
+            >= u64::from(self.rate.burst) * 1000
     }
 }
 
@@ -72,11 +76,14 @@ impl Buckets {
     pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
         let mut fullest: Option<(i64, &Limit)> = None;
         for limit in limits {
-            let bucket = self.buckets.entry(limit.bucket.clone()).or_insert_with(|| Bucket {
-                level: u64::from(limit.rate.burst) * 1000,
-                filled_millis: now_millis,
-                rate: limit.rate,
-            });
+            let bucket = self
+                .buckets
+                .entry(limit.bucket.clone())
+                .or_insert_with(|| Bucket {
+                    level: u64::from(limit.rate.burst) * 1000,
+                    filled_millis: now_millis,
+                    rate: limit.rate,
+                });
             bucket.refill(limit.rate, now_millis);
             if bucket.level < 1000 {
                 let missing = 1000 - bucket.level;
@@ -88,7 +95,10 @@ impl Buckets {
             }
         }
         if let Some((retry_after_seconds, limit)) = fullest {
-            return Err(Rejection::TooFast { limit: limit.shown_as.clone(), retry_after_seconds });
+            return Err(Rejection::TooFast {
+                limit: limit.shown_as.clone(),
+                retry_after_seconds,
+            });
         }
         for limit in limits {
             if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
@@ -116,7 +126,11 @@ mod tests {
     use super::*;
 
     fn limit(name: &str, per_minute: u32, burst: u32) -> Limit {
-        Limit { bucket: name.into(), shown_as: name.into(), rate: Rate { per_minute, burst } }
+        Limit {
+            bucket: name.into(),
+            shown_as: name.into(),
+            rate: Rate { per_minute, burst },
+        }
     }
 
     #[test]
@@ -146,7 +160,9 @@ mod tests {
     fn buckets_are_bounded() {
         let mut buckets = Buckets::default();
         for number in 0..50_000u64 {
-            buckets.take(&[limit(&format!("b{number}"), 600, 10)], number).unwrap();
+            buckets
+                .take(&[limit(&format!("b{number}"), 600, 10)], number)
+                .unwrap();
         }
         assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
     }

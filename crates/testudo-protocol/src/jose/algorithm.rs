@@ -104,7 +104,9 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.name()), Some(algorithm));
         }
-        for name in ["none", "None", "noNE", "", "HS256", "HS384", "HS512", "es256", "ES256K", "RSA-OAEP", "ESxxx"] {
+        for name in [
+            "none", "None", "noNE", "", "HS256", "HS384", "HS512", "es256", "ES256K", "RSA-OAEP", "ESxxx",
+        ] {
             assert_eq!(Algorithm::parse(name), None, "{name}");
         }
     }

@@ -46,8 +46,12 @@ impl fmt::Display for JoseFault {
             JoseFault::Header(fault) => write!(f, "the header is malformed: {fault}"),
             JoseFault::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
             JoseFault::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
-            JoseFault::HeaderParameterRefused => f.write_str("the header has a parameter that may not be there"),
-            JoseFault::CriticalExtension => f.write_str("the header demands an extension that is not supported"),
+            JoseFault::HeaderParameterRefused => {
+                f.write_str("the header has a parameter that may not be there")
+            }
+            JoseFault::CriticalExtension => {
+                f.write_str("the header demands an extension that is not supported")
+            }
             JoseFault::NoKey => f.write_str("no trusted key fits the kid and the alg"),
             JoseFault::BadSignature => f.write_str("the signature does not verify"),
         }
@@ -100,7 +104,11 @@ impl Jws {
         // The header's own reader refuses duplicates and deep values, so it needs no walk beforehand.
         let header: Header = serde_json::from_slice(&decode(header)?)
             .map_err(|error| JoseFault::Header(JsonFault(error.to_string())))?;
-        if header.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
+        if header
+            .kid
+            .as_ref()
+            .is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX)
+        {
             return Err(JoseFault::Header(JsonFault("kid is too long".into())));
         }
         Ok(Jws {
@@ -163,7 +171,16 @@ impl<'de> serde::Deserialize<'de> for Header {
                             header.has_crit |= other == "crit";
                             header.has_key_or_encoding |= matches!(
                                 other,
-                                "jwk" | "jku" | "x5u" | "x5c" | "x5t" | "x5t#S256" | "b64" | "zip" | "enc" | "cty"
+                                "jwk"
+                                    | "jku"
+                                    | "x5u"
+                                    | "x5c"
+                                    | "x5t"
+                                    | "x5t#S256"
+                                    | "b64"
+                                    | "zip"
+                                    | "enc"
+                                    | "cty"
                             );
                             members.next_value::<IgnoredAny>()?;
                         }

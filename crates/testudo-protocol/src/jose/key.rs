@@ -41,9 +41,11 @@ pub struct Jwk {
 impl Jwk {
     /// True where a member of [RFC7518 §6] that belongs in no published key is present.
     pub fn has_private_material(&self) -> bool {
-        [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.k]
-            .iter()
-            .any(|member| member.is_some())
+        [
+            &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.k,
+        ]
+        .iter()
+        .any(|member| member.is_some())
     }
 }
 
@@ -97,7 +99,10 @@ enum Material {
     /// Exactly one algorithm fits (an EC curve or Ed25519).
     Fixed(Algorithm, ParsedPublicKey),
     /// Six algorithms fit. Parsing costs 355 us, so each is parsed at its first use and kept.
-    Rsa { public_key_der: Box<[u8]>, parsed: [OnceLock<Option<ParsedPublicKey>>; 6] },
+    Rsa {
+        public_key_der: Box<[u8]>,
+        parsed: Box<[OnceLock<Option<ParsedPublicKey>>; 6]>,
+    },
 }
 
 const RSA_ALGORITHMS: [Algorithm; 6] = [
@@ -117,7 +122,10 @@ impl PublicKey {
             return Err(KeyFault::PrivateMaterial);
         }
         // [RFC7517 §4.2 §4.3] `use` and `key_ops` say what the key is for, where they are there.
-        let may_verify = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        let may_verify = jwk
+            .key_ops
+            .as_ref()
+            .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !may_verify || jwk.r#use.as_deref() == Some("enc") {
             return Err(KeyFault::NotForVerification);
         }
@@ -136,7 +144,11 @@ impl PublicKey {
             None => None,
             Some(name) => Some(Algorithm::parse(name).ok_or(KeyFault::AlgorithmMismatch)?),
         };
-        let key = PublicKey { kid: jwk.kid.as_deref().map(Into::into), material, only };
+        let key = PublicKey {
+            kid: jwk.kid.as_deref().map(Into::into),
+            material,
+            only,
+        };
         if only.is_some_and(|algorithm| !key.fits(algorithm)) {
             return Err(KeyFault::AlgorithmMismatch);
         }
@@ -155,7 +167,9 @@ impl PublicKey {
 
     /// The algorithms that the key may verify.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(|algorithm| self.accepts(*algorithm))
+        Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| self.accepts(*algorithm))
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {
@@ -172,7 +186,10 @@ impl PublicKey {
         }
         let parsed = match &self.material {
             Material::Fixed(_, parsed) => Some(parsed),
-            Material::Rsa { public_key_der, parsed } => RSA_ALGORITHMS
+            Material::Rsa {
+                public_key_der,
+                parsed,
+            } => RSA_ALGORITHMS
                 .iter()
                 .position(|known| *known == algorithm)
                 .and_then(|slot| parsed.get(slot))
@@ -234,12 +251,12 @@ fn judge_ed25519(encoded: &[u8; 32]) -> Result<(), KeyFault> {
     }
     // The y coordinates of the eight points whose order divides 8; the sign of x does not matter.
     const ORDER_8_A: [u8; 32] = [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
     ];
     const ORDER_8_B: [u8; 32] = [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
     ];
     let zero = [0u8; 32];
     let mut one = zero;
@@ -254,20 +271,33 @@ fn judge_ed25519(encoded: &[u8; 32]) -> Result<(), KeyFault> {
 
 fn rsa(jwk: &Jwk) -> Result<Material, KeyFault> {
     let (n, e) = (member(&jwk.n)?, member(&jwk.e)?);
-    let significant = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+    let significant = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == 0)
+            .collect::<Vec<u8>>()
+    };
     let (n, e) = (significant(&n), significant(&e));
-    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    let bits = n
+        .first()
+        .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
         return Err(KeyFault::RsaSize);
     }
-    let exponent = e.iter().try_fold(0u64, |value, byte| value.checked_mul(256)?.checked_add(u64::from(*byte)));
+    let exponent = e.iter().try_fold(0u64, |value, byte| {
+        value.checked_mul(256)?.checked_add(u64::from(*byte))
+    });
     if !exponent.is_some_and(|value| value >= 65_537 && value % 2 == 1 && value <= u64::from(u32::MAX)) {
         return Err(KeyFault::RsaExponent);
     }
     let parsed = RsaPublicKeyComponents { n: &n, e: &e }
         .to_parsed_public_key(&aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256)
         .map_err(|_| KeyFault::RsaSize)?;
-    Ok(Material::Rsa { public_key_der: parsed.as_ref().into(), parsed: Default::default() })
+    Ok(Material::Rsa {
+        public_key_der: parsed.as_ref().into(),
+        parsed: Default::default(),
+    })
 }
 
 /// The keys of one authority for one use. Never mixed with another's. [SPIFFE-FED §4.2]
@@ -331,9 +361,14 @@ mod tests {
     use super::*;
 
     fn ed25519(hex: &str) -> Result<PublicKey, KeyFault> {
-        let bytes: Vec<u8> =
-            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-        import(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(bytes)))
+        let bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect();
+        import(&format!(
+            r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#,
+            URL_SAFE_NO_PAD.encode(bytes)
+        ))
     }
 
     fn import(jwk: &str) -> Result<PublicKey, KeyFault> {
@@ -377,9 +412,15 @@ mod tests {
         assert_eq!(with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"), Ok(()));
         assert_eq!(with(x, x), Err(KeyFault::NotOnCurve));
         assert_eq!(with(x, "AA"), Err(KeyFault::WrongLength));
-        assert_eq!(with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="), Err(KeyFault::NotBase64Url));
+        assert_eq!(
+            with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="),
+            Err(KeyFault::NotBase64Url)
+        );
         // The same point spelled with stray trailing bits.
-        assert_eq!(with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1"), Err(KeyFault::NotBase64Url));
+        assert_eq!(
+            with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1"),
+            Err(KeyFault::NotBase64Url)
+        );
     }
 
     #[test]
@@ -387,8 +428,11 @@ mod tests {
         let with = |bytes: usize, e: &str| {
             let mut modulus = vec![0xff; bytes];
             modulus[bytes - 1] = 0x01;
-            import(&format!(r#"{{"kty":"RSA","n":"{}","e":"{e}"}}"#, URL_SAFE_NO_PAD.encode(modulus)))
-                .map(|_| ())
+            import(&format!(
+                r#"{{"kty":"RSA","n":"{}","e":"{e}"}}"#,
+                URL_SAFE_NO_PAD.encode(modulus)
+            ))
+            .map(|_| ())
         };
         assert_eq!(with(256, "AQAB"), Ok(()));
         assert_eq!(with(128, "AQAB"), Err(KeyFault::RsaSize));
@@ -402,8 +446,10 @@ mod tests {
     #[test]
     fn rfc7517_4_members_that_rule_a_key_out() {
         let with = |extra: &str| {
-            import(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",{extra}}}"#))
-                .map(|_| ())
+            import(&format!(
+                r#"{{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",{extra}}}"#
+            ))
+            .map(|_| ())
         };
         assert_eq!(with(r#""use":"sig""#), Ok(()));
         assert_eq!(with(r#""use":"enc""#), Err(KeyFault::NotForVerification));
@@ -411,7 +457,13 @@ mod tests {
         assert_eq!(with(r#""alg":"ES256""#), Err(KeyFault::AlgorithmMismatch));
         assert_eq!(with(r#""alg":"HS256""#), Err(KeyFault::AlgorithmMismatch));
         assert_eq!(with(r#""d":"AA""#), Err(KeyFault::PrivateMaterial));
-        assert_eq!(import(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(), KeyFault::PrivateMaterial);
-        assert_eq!(import(r#"{"kty":"EC","crv":"secp256k1"}"#).unwrap_err(), KeyFault::UnknownType);
+        assert_eq!(
+            import(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(),
+            KeyFault::PrivateMaterial
+        );
+        assert_eq!(
+            import(r#"{"kty":"EC","crv":"secp256k1"}"#).unwrap_err(),
+            KeyFault::UnknownType
+        );
     }
 }

@@ -41,19 +41,27 @@ enum Pair {
 
 impl SigningKey {
     /// Reads a PKCS #8 private key. `kid` becomes the RFC 7638 thumbprint where none is given.
-    pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8], kid: Option<&str>) -> Result<SigningKey, SigningFault> {
+    pub fn from_pkcs8(
+        algorithm: Algorithm,
+        pkcs8: &[u8],
+        kid: Option<&str>,
+    ) -> Result<SigningKey, SigningFault> {
         let rejected = |_| SigningFault::KeyRejected;
-        let ecdsa = |kind| lc::EcdsaKeyPair::from_pkcs8(kind, pkcs8).map(Pair::Ecdsa).map_err(rejected);
+        let ecdsa = |kind| {
+            lc::EcdsaKeyPair::from_pkcs8(kind, pkcs8)
+                .map(Pair::Ecdsa)
+                .map_err(rejected)
+        };
         let rsa = |encoding: &'static dyn lc::RsaEncoding| {
-            lc::RsaKeyPair::from_pkcs8(pkcs8).map(|pair| Pair::Rsa(Box::new(pair), encoding)).map_err(rejected)
+            lc::RsaKeyPair::from_pkcs8(pkcs8)
+                .map(|pair| Pair::Rsa(Box::new(pair), encoding))
+                .map_err(rejected)
         };
         let pair = match algorithm {
             Algorithm::ES256 => ecdsa(&lc::ECDSA_P256_SHA256_FIXED_SIGNING)?,
             Algorithm::ES384 => ecdsa(&lc::ECDSA_P384_SHA384_FIXED_SIGNING)?,
             Algorithm::ES512 => ecdsa(&lc::ECDSA_P521_SHA512_FIXED_SIGNING)?,
-            Algorithm::EdDSA => {
-                Pair::Ed25519(lc::Ed25519KeyPair::from_pkcs8(pkcs8).map_err(rejected)?)
-            }
+            Algorithm::EdDSA => Pair::Ed25519(lc::Ed25519KeyPair::from_pkcs8(pkcs8).map_err(rejected)?),
             Algorithm::RS256 => rsa(&lc::RSA_PKCS1_SHA256)?,
             Algorithm::RS384 => rsa(&lc::RSA_PKCS1_SHA384)?,
             Algorithm::RS512 => rsa(&lc::RSA_PKCS1_SHA512)?,
@@ -61,10 +69,17 @@ impl SigningKey {
             Algorithm::PS384 => rsa(&lc::RSA_PSS_SHA384)?,
             Algorithm::PS512 => rsa(&lc::RSA_PSS_SHA512)?,
         };
-        let mut key = SigningKey { algorithm, kid: "".into(), pair, random: SystemRandom::new() };
+        let mut key = SigningKey {
+            algorithm,
+            kid: "".into(),
+            pair,
+            random: SystemRandom::new(),
+        };
         key.kid = match kid {
             Some(kid) => kid.into(),
-            None => URL_SAFE_NO_PAD.encode(super::sha256(key.required_members().as_bytes())).into(),
+            None => URL_SAFE_NO_PAD
+                .encode(super::sha256(key.required_members().as_bytes()))
+                .into(),
         };
         Ok(key)
     }
@@ -105,10 +120,17 @@ impl SigningKey {
                     Algorithm::ES512 => "P-521",
                     _ => "P-256",
                 };
-                format!(r#"{{"crv":"{curve}","kty":"EC","x":"{}","y":"{}"}}"#, text(x), text(y))
+                format!(
+                    r#"{{"crv":"{curve}","kty":"EC","x":"{}","y":"{}"}}"#,
+                    text(x),
+                    text(y)
+                )
             }
             Pair::Ed25519(pair) => {
-                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(pair.public_key().as_ref()))
+                format!(
+                    r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
+                    text(pair.public_key().as_ref())
+                )
             }
             Pair::Rsa(pair, _) => {
                 let public = pair.public_key();
@@ -125,15 +147,18 @@ impl SigningKey {
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
         let failed = |_| SigningFault::Failed;
         match &self.pair {
-            Pair::Ecdsa(pair) => {
-                pair.sign(&self.random, message).map(|signature| signature.as_ref().to_vec()).map_err(failed)
-            }
-            Pair::Ed25519(pair) => {
-                pair.try_sign(message).map(|signature| signature.as_ref().to_vec()).map_err(failed)
-            }
+            Pair::Ecdsa(pair) => pair
+                .sign(&self.random, message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(failed),
+            Pair::Ed25519(pair) => pair
+                .try_sign(message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(failed),
             Pair::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &self.random, message, &mut signature).map_err(failed)?;
+                pair.sign(*encoding, &self.random, message, &mut signature)
+                    .map_err(failed)?;
                 Ok(signature)
             }
         }
@@ -143,7 +168,10 @@ impl SigningKey {
     pub fn sign_jwt(&self, typ: Option<&str>, claims: &[u8]) -> Result<String, SigningFault> {
         let typ = typ.map(|typ| format!(r#","typ":"{typ}""#)).unwrap_or_default();
         let kid = serde_json::Value::from(self.kid());
-        self.sign_compact(format!(r#"{{"alg":"{}","kid":{kid}{typ}}}"#, self.algorithm).as_bytes(), claims)
+        self.sign_compact(
+            format!(r#"{{"alg":"{}","kid":{kid}{typ}}}"#, self.algorithm).as_bytes(),
+            claims,
+        )
     }
 
     /// A compact JWS over exactly these header and payload bytes.

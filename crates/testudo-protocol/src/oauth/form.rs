@@ -40,7 +40,9 @@ impl Form {
     /// Parses a body.
     pub fn parse(body: &[u8]) -> Result<Form, FormFault> {
         let text = std::str::from_utf8(body).map_err(|_| FormFault::NotText)?;
-        let mut form = Form { parameters: Vec::with_capacity(8) };
+        let mut form = Form {
+            parameters: Vec::with_capacity(8),
+        };
         for (position, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if position == FORM_PARAMETERS_MAX {
                 return Err(FormFault::TooManyParameters);
@@ -61,7 +63,10 @@ impl Form {
 
     /// The value of a parameter, if it was sent and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Takes the value out, for large ones.
@@ -72,7 +77,10 @@ impl Form {
 
     /// All values of a repeatable parameter, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.parameters.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether a parameter was sent with a value.
@@ -83,7 +91,10 @@ impl Form {
 
 fn decode(part: &str) -> Result<String, FormFault> {
     // Most parts, and the long ones, hold nothing to decode.
-    if part.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'%' && byte != b'+') {
+    if part
+        .bytes()
+        .all(|byte| (0x21..0x7f).contains(&byte) && byte != b'%' && byte != b'+')
+    {
         return Ok(part.to_owned());
     }
     let mut bytes = Vec::with_capacity(part.len());
@@ -123,8 +134,17 @@ mod tests {
 
     #[test]
     fn rfc6749_3_2_duplicate_parameter_is_refused() {
-        for body in ["scope=a&scope=b", "scope=&scope=b", "scope=a&sc%6fpe=b", "x=1&x=1"] {
-            assert_eq!(Form::parse(body.as_bytes()).unwrap_err(), FormFault::DuplicateParameter, "{body}");
+        for body in [
+            "scope=a&scope=b",
+            "scope=&scope=b",
+            "scope=a&sc%6fpe=b",
+            "x=1&x=1",
+        ] {
+            assert_eq!(
+                Form::parse(body.as_bytes()).unwrap_err(),
+                FormFault::DuplicateParameter,
+                "{body}"
+            );
         }
     }
 
@@ -136,7 +156,10 @@ mod tests {
     #[test]
     fn rfc8707_2_resource_may_repeat() {
         let form = Form::parse(b"resource=https://a/&resource=https://b/").unwrap();
-        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["https://a/", "https://b/"]);
+        assert_eq!(
+            form.all("resource").collect::<Vec<_>>(),
+            ["https://a/", "https://b/"]
+        );
     }
 
     #[test]
@@ -146,12 +169,20 @@ mod tests {
         assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormFault::NotText);
         assert_eq!(Form::parse(b"a=\xff").unwrap_err(), FormFault::NotText);
         assert_eq!(Form::parse(b"a=%00").unwrap_err(), FormFault::ControlCharacter);
-        assert_eq!(Form::parse(b"a=x%0d%0ay").unwrap_err(), FormFault::ControlCharacter);
+        assert_eq!(
+            Form::parse(b"a=x%0d%0ay").unwrap_err(),
+            FormFault::ControlCharacter
+        );
     }
 
     #[test]
     fn parameters_are_bounded_at_the_limit_and_one_past() {
-        let body = |count: usize| (0..count).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        let body = |count: usize| {
+            (0..count)
+                .map(|n| format!("p{n}=1"))
+                .collect::<Vec<_>>()
+                .join("&")
+        };
         assert!(Form::parse(body(FORM_PARAMETERS_MAX).as_bytes()).is_ok());
         assert_eq!(
             Form::parse(body(FORM_PARAMETERS_MAX + 1).as_bytes()).unwrap_err(),

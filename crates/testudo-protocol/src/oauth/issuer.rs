@@ -23,7 +23,10 @@ impl IssuerUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("has user information");
         }
-        if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        if text
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control())
+        {
             return Err("contains white space");
         }
         // A client compares the strings. `https://as.example/` and `https://as.example` are two issuers, and
@@ -47,7 +50,10 @@ impl IssuerUrl {
     /// The path component, without a trailing slash: empty for most issuers.
     pub fn path(&self) -> &str {
         let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        after_scheme.find('/').and_then(|slash| after_scheme.get(slash..)).unwrap_or("")
+        after_scheme
+            .find('/')
+            .and_then(|slash| after_scheme.get(slash..))
+            .unwrap_or("")
     }
 
     /// [RFC8414 §3] The well-known part goes between host and path.
@@ -83,7 +89,12 @@ mod tests {
 
     #[test]
     fn rfc8414_2_issuer_forms() {
-        for good in ["https://as.example", "https://as.example/t1", "http://127.0.0.1:8080", "http://[::1]:1"] {
+        for good in [
+            "https://as.example",
+            "https://as.example/t1",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+        ] {
             assert!(IssuerUrl::parse(good).is_ok(), "{good}");
         }
         for bad in [
@@ -104,7 +115,13 @@ mod tests {
     #[test]
     fn az_25_rfc8414_3_metadata_path_is_inserted() {
         let at = |issuer: &str| IssuerUrl::parse(issuer).unwrap().metadata_url();
-        assert_eq!(at("https://as.example"), "https://as.example/.well-known/oauth-authorization-server");
-        assert_eq!(at("https://h.example/t/1"), "https://h.example/.well-known/oauth-authorization-server/t/1");
+        assert_eq!(
+            at("https://as.example"),
+            "https://as.example/.well-known/oauth-authorization-server"
+        );
+        assert_eq!(
+            at("https://h.example/t/1"),
+            "https://h.example/.well-known/oauth-authorization-server/t/1"
+        );
     }
 }

@@ -45,10 +45,21 @@ mod tests {
 
     #[test]
     fn rfc8707_2_resource_syntax() {
-        for good in ["https://api.example/orders", "https://api.example/?x=1", "urn:example:api"] {
+        for good in [
+            "https://api.example/orders",
+            "https://api.example/?x=1",
+            "urn:example:api",
+        ] {
             assert!(Resource::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "/orders", "api.example", "https://api.example/#x", "https://api.example/#", "https://a b/"] {
+        for bad in [
+            "",
+            "/orders",
+            "api.example",
+            "https://api.example/#x",
+            "https://api.example/#",
+            "https://a b/",
+        ] {
             assert!(Resource::parse(bad).is_err(), "{bad}");
         }
     }

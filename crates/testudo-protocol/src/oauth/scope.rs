@@ -58,7 +58,13 @@ impl ScopeSet {
 
     /// Values of `self` that are in `other` too.
     pub fn intersection(&self, other: &ScopeSet) -> ScopeSet {
-        ScopeSet(self.0.iter().filter(|scope| other.0.contains(scope)).cloned().collect())
+        ScopeSet(
+            self.0
+                .iter()
+                .filter(|scope| other.0.contains(scope))
+                .cloned()
+                .collect(),
+        )
     }
 
     /// True without values.

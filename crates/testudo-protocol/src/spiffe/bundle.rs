@@ -83,7 +83,9 @@ impl Bundle {
         let mut bundle = Bundle {
             sequence: document.spiffe_sequence.map(Sequence),
             // A hint of 0 must not become a busy loop, one of a century must not become "never".
-            refresh_hint: document.spiffe_refresh_hint.map(|hint| Seconds(hint.clamp(60, 86_400))),
+            refresh_hint: document
+                .spiffe_refresh_hint
+                .map(|hint| Seconds(hint.clamp(60, 86_400))),
             jwt_keys: KeySet::default(),
             x509_authorities: Vec::new(),
             ignored: Vec::new(),
@@ -122,7 +124,8 @@ impl Bundle {
                 if jwk.kid.is_none() {
                     return Err("a jwt-svid key without kid".into());
                 }
-                self.jwt_keys.push(PublicKey::from_jwk(jwk).map_err(|fault| fault.to_string())?);
+                self.jwt_keys
+                    .push(PublicKey::from_jwk(jwk).map_err(|fault| fault.to_string())?);
             }
             Some("x509-svid") => self.x509_authorities.push(certificate(jwk)?),
             Some("wit-svid") => return Err("wit-svid keys are not used yet".into()),
@@ -135,8 +138,14 @@ impl Bundle {
 
 /// [X509-SVID §6.2] The first `x5c` value is the certificate; further ones are ignored.
 fn certificate(jwk: &Jwk) -> Result<Vec<u8>, String> {
-    let first = jwk.x5c.as_ref().and_then(|list| list.first()).ok_or("an x509-svid key without x5c")?;
-    base64::engine::general_purpose::STANDARD.decode(first).map_err(|_| "x5c is not base64 DER".into())
+    let first = jwk
+        .x5c
+        .as_ref()
+        .and_then(|list| list.first())
+        .ok_or("an x509-svid key without x5c")?;
+    base64::engine::general_purpose::STANDARD
+        .decode(first)
+        .map_err(|_| "x5c is not base64 DER".into())
 }
 
 #[cfg(test)]
@@ -166,8 +175,19 @@ mod tests {
 
     #[test]
     fn i_03_documents_that_are_none() {
-        for text in ["", "{}", "<html>", "[]", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}", "null"] {
-            assert!(matches!(Bundle::parse(text.as_bytes()), Err(BundleFault::Malformed(_))), "{text}");
+        for text in [
+            "",
+            "{}",
+            "<html>",
+            "[]",
+            "{\"keys\":{}}",
+            "{\"keys\":[],\"keys\":[]}",
+            "null",
+        ] {
+            assert!(
+                matches!(Bundle::parse(text.as_bytes()), Err(BundleFault::Malformed(_))),
+                "{text}"
+            );
         }
     }
 
@@ -198,14 +218,23 @@ mod tests {
 
     #[test]
     fn i_09_jwt_svid_key_without_kid_is_ignored() {
-        assert!(parse(&format!(r#"{{{P256},"use":"jwt-svid"}}"#)).unwrap().jwt_keys.is_empty());
+        assert!(
+            parse(&format!(r#"{{{P256},"use":"jwt-svid"}}"#))
+                .unwrap()
+                .jwt_keys
+                .is_empty()
+        );
     }
 
     #[test]
     fn i_10_same_kid_for_different_keys_refuses_the_update() {
         let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
-        let twice = format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"wit-svid","kid":"1"}}"#);
-        assert_eq!(parse(&twice).unwrap_err(), BundleFault::DuplicateKeyId("1".into()));
+        let twice =
+            format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"wit-svid","kid":"1"}}"#);
+        assert_eq!(
+            parse(&twice).unwrap_err(),
+            BundleFault::DuplicateKeyId("1".into())
+        );
         let same = format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#);
         assert_eq!(parse(&same).unwrap().jwt_keys.len(), 1);
     }
@@ -213,7 +242,9 @@ mod tests {
     #[test]
     fn i_11_x5c_forms() {
         let with = |x5c: &str| {
-            parse(&format!(r#"{{{P256},"use":"x509-svid","x5c":{x5c}}}"#)).unwrap().x509_authorities
+            parse(&format!(r#"{{{P256},"use":"x509-svid","x5c":{x5c}}}"#))
+                .unwrap()
+                .x509_authorities
         };
         assert_eq!(with(r#"["AQI=","AwQ="]"#), vec![vec![1, 2]]);
         assert!(with("[]").is_empty());
@@ -226,21 +257,35 @@ mod tests {
             parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#)).unwrap_err(),
             BundleFault::PrivateKey
         );
-        assert_eq!(parse(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(), BundleFault::PrivateKey);
+        assert_eq!(
+            parse(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(),
+            BundleFault::PrivateKey
+        );
     }
 
     #[test]
     fn i_21_an_oidc_key_set_is_not_a_bundle_of_jwt_svid_keys() {
-        assert!(parse(&format!(r#"{{{P256},"use":"sig","kid":"1"}}"#)).unwrap().jwt_keys.is_empty());
+        assert!(
+            parse(&format!(r#"{{{P256},"use":"sig","kid":"1"}}"#))
+                .unwrap()
+                .jwt_keys
+                .is_empty()
+        );
     }
 
     #[test]
     fn size_and_key_count_at_the_bound_and_one_past() {
         let keys = |count: usize| vec!["{}"; count].join(",");
         assert!(parse(&keys(BUNDLE_KEYS_MAX)).is_ok());
-        assert_eq!(parse(&keys(BUNDLE_KEYS_MAX + 1)).unwrap_err(), BundleFault::TooManyKeys);
+        assert_eq!(
+            parse(&keys(BUNDLE_KEYS_MAX + 1)).unwrap_err(),
+            BundleFault::TooManyKeys
+        );
         let padded = |size: usize| format!("{{\"keys\":[]{}}}", " ".repeat(size - 11));
         assert!(Bundle::parse(padded(BUNDLE_BYTES_MAX).as_bytes()).is_ok());
-        assert_eq!(Bundle::parse(padded(BUNDLE_BYTES_MAX + 1).as_bytes()).unwrap_err(), BundleFault::TooLarge);
+        assert_eq!(
+            Bundle::parse(padded(BUNDLE_BYTES_MAX + 1).as_bytes()).unwrap_err(),
+            BundleFault::TooLarge
+        );
     }
 }

@@ -75,7 +75,10 @@ impl SpiffeId {
         };
         judge_trust_domain(name)?;
         judge_path(path)?;
-        Ok(SpiffeId { text: text.into(), path_start: SCHEME.len() + name.len() })
+        Ok(SpiffeId {
+            text: text.into(),
+            path_start: SCHEME.len() + name.len(),
+        })
     }
 
     /// The whole SPIFFE ID.
@@ -125,7 +128,11 @@ fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdFault> {
         return Err(SpiffeIdFault::TrustDomainTooLong);
     }
     let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
-    if name.bytes().all(legal) { Ok(()) } else { Err(SpiffeIdFault::TrustDomainCharacter) }
+    if name.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(SpiffeIdFault::TrustDomainCharacter)
+    }
 }
 
 fn judge_path(path: &str) -> Result<(), SpiffeIdFault> {
@@ -191,7 +198,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<(&str, &str), SpiffeIdFault>) {
         let parsed = SpiffeId::parse(text);
-        let got = parsed.as_ref().map(|id| (id.trust_domain_name(), id.path())).map_err(|fault| *fault);
+        let got = parsed
+            .as_ref()
+            .map(|id| (id.trust_domain_name(), id.path()))
+            .map_err(|fault| *fault);
         assert_eq!(got, expected, "{text}");
     }
 
@@ -274,7 +284,12 @@ mod tests {
 
     #[test]
     fn a_23_look_alike_suffix_is_another_domain() {
-        assert_eq!(SpiffeId::parse("spiffe://a.example.evil/w").unwrap().trust_domain_name(), "a.example.evil");
+        assert_eq!(
+            SpiffeId::parse("spiffe://a.example.evil/w")
+                .unwrap()
+                .trust_domain_name(),
+            "a.example.evil"
+        );
     }
 
     proptest::proptest! {

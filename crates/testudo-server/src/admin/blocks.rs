@@ -51,7 +51,14 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<Blo
     };
     let mut batch = Batch::default();
     batch.delete(&stored.record, stored.version);
-    finish(&app, batch, EventKind::IdentityUnblocked, &identity, request.reason).await?;
+    finish(
+        &app,
+        batch,
+        EventKind::IdentityUnblocked,
+        &identity,
+        request.reason,
+    )
+    .await?;
     Ok(done(format!("{identity}: unblocked")))
 }
 
@@ -59,7 +66,10 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<Blo
 fn judge(app: &App, identity: &str) -> Result<(), Failure> {
     match pattern(identity) {
         Some(Ok(_)) if app.standing.load().blocks.pattern_count() >= BLOCK_PATTERNS_MAX => {
-            Err(Failure::bad_request(format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"), None))
+            Err(Failure::bad_request(
+                format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"),
+                None,
+            ))
         }
         Some(Ok(_)) => Ok(()),
         Some(Err(fault)) => Err(Failure::bad_request(format!("{identity:?} {fault}"), None)),

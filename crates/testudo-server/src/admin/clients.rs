@@ -74,7 +74,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
     };
     let wanted = filter.limit.unwrap_or(LIST_MAX).min(LIST_MAX);
-    let mut after = filter.after.as_deref().and_then(decode_cursor).unwrap_or_default();
+    let mut after = filter
+        .after
+        .as_deref()
+        .and_then(decode_cursor)
+        .unwrap_or_default();
     let mut clients = Vec::new();
     loop {
         let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
@@ -85,7 +89,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
             after = stored.key.clone();
             let stored: Versioned<Client> = testudo_store::typed(stored)?;
             let view = view(&app, &stored.record);
-            let is_wanted = filter.trust_domain.as_ref().is_none_or(|name| view.trust_domain.as_ref() == Some(name))
+            let is_wanted = filter
+                .trust_domain
+                .as_ref()
+                .is_none_or(|name| view.trust_domain.as_ref() == Some(name))
                 && filter.rule.as_ref().is_none_or(|rule| view.rule == *rule)
                 && filter.state.is_none_or(|state| view.state == state)
                 && (!filter.orphaned || view.is_orphaned)
@@ -93,7 +100,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
             if is_wanted {
                 clients.push(view);
                 if clients.len() == wanted {
-                    return Ok(Json(Page { clients, next: Some(encode_cursor(&after)) }));
+                    return Ok(Json(Page {
+                        clients,
+                        next: Some(encode_cursor(&after)),
+                    }));
                 }
             }
         }
@@ -122,22 +132,35 @@ async fn change_state(app: &App, client_id: &str, state: ClientState, word: &str
     let _turn = app.admin_turn.lock().await;
     let client = find(app, client_id).await?;
     let entropy = app.clock.entropy().ok_or_else(no_entropy)?;
-    let actor = Actor { name: "administrator", reason: word };
+    let actor = Actor {
+        name: "administrator",
+        reason: word,
+    };
     let batch = set_state(&client, state, &actor, &entropy, app.now());
     let outcome = commit(app, batch).await;
-    app.clients.forget(&client_key(&client.record.authority, &client.record.subject));
+    app.clients
+        .forget(&client_key(&client.record.authority, &client.record.subject));
     outcome?;
     tracing::info!(client.id = client_id, "client.{word}");
-    Ok(Json(Done { done: format!("{client_id}: {word}"), warning: None }))
+    Ok(Json(Done {
+        done: format!("{client_id}: {word}"),
+        warning: None,
+    }))
 }
 
 pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let client = find(&app, &named.client_id).await?;
     let will_return = governing(&app, &client.record).is_some();
-    let actor = Actor { name: "administrator", reason: "deleted" };
+    let actor = Actor {
+        name: "administrator",
+        reason: "deleted",
+    };
     if !upkeep::remove(&app, &client, &actor).await? {
-        return Err(testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new())).into());
+        return Err(
+            testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new()))
+                .into(),
+        );
     }
     let warning = will_return.then(|| {
         "a rule still admits this identity: it will come back at its next request; freeze the client or block the \
@@ -145,7 +168,10 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>
             .to_owned()
     });
     tracing::info!(client.id = named.client_id, "client.removed");
-    Ok(Json(Done { done: format!("{}: deleted", named.client_id), warning }))
+    Ok(Json(Done {
+        done: format!("{}: deleted", named.client_id),
+        warning,
+    }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,7 +185,9 @@ pub(super) async fn sweep(State(app): State<Arc<App>>, Json(request): Json<Sweep
 }
 
 fn no_entropy() -> Failure {
-    Failure::from(testudo_store::StoreFault("the system has no randomness to give".into()))
+    Failure::from(testudo_store::StoreFault(
+        "the system has no randomness to give".into(),
+    ))
 }
 
 /// A client by its public identifier: the identity itself, an alias, or a configured client's id.
@@ -179,7 +207,10 @@ async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> 
             return Ok(client);
         }
     }
-    Err(Failure::not_found(format!("no client has the id {client_id:?}"), "`testudo client list` shows those there are"))
+    Err(Failure::not_found(
+        format!("no client has the id {client_id:?}"),
+        "`testudo client list` shows those there are",
+    ))
 }
 
 /// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
@@ -196,7 +227,9 @@ fn view(app: &App, client: &Client) -> ClientView {
         trust_domain: client.authority.strip_prefix("spiffe://").map(str::to_owned),
         is_orphaned: governed_by.is_none(),
         governed_by,
-        credential_kind: known.as_ref().map_or(client.last_credential, |known| known.last_credential()),
+        credential_kind: known
+            .as_ref()
+            .map_or(client.last_credential, |known| known.last_credential()),
         last_used: last_used(app, client).to_string(),
         client_id: client.client_id.clone(),
         authority: client.authority.clone(),
@@ -225,7 +258,10 @@ fn last_used(app: &App, client: &Client) -> Timestamp {
 fn governing(app: &App, client: &Client) -> Option<String> {
     let policy = app.policy.load();
     if client.authority == Authority::Configuration.key() {
-        return policy.clients.get(client.subject.as_str()).map(|configured| configured.rule.name.clone());
+        return policy
+            .clients
+            .get(client.subject.as_str())
+            .map(|configured| configured.rule.name.clone());
     }
     // A folded client stands for identities one segment longer; any of them will do.
     let subject = match client.subject.strip_suffix("/*") {
@@ -246,5 +282,7 @@ fn encode_cursor(key: &[u8]) -> String {
 
 fn decode_cursor(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }

@@ -53,14 +53,22 @@ pub struct Explanation {
     pub hint: Option<String>,
 }
 
-pub(super) async fn explain(State(app): State<Arc<App>>, Json(question): Json<Question>) -> Reply<Explanation> {
+pub(super) async fn explain(
+    State(app): State<Arc<App>>,
+    Json(question): Json<Question>,
+) -> Reply<Explanation> {
     match (&question.request_id, &question.credential) {
         (Some(request_id), None) => explain_request(&app, request_id).await.map(Json),
         (None, Some(credential)) => {
             let grant = grant(question.scope.as_deref(), question.resource.as_deref())?;
-            explain_credential(&app, credential, &grant, question.client_id.as_deref()).await.map(Json)
+            explain_credential(&app, credential, &grant, question.client_id.as_deref())
+                .await
+                .map(Json)
         }
-        _ => Err(Failure::bad_request("ask about either a request id or a credential", None)),
+        _ => Err(Failure::bad_request(
+            "ask about either a request id or a credential",
+            None,
+        )),
     }
 }
 
@@ -110,8 +118,19 @@ async fn decide(
     client_id: Option<&str>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
-    let (policy, standing, keys) = (app.policy.load_full(), app.standing.load_full(), app.keys.load_full());
-    let placed = match place(identity, Occasion::Token, &policy, &standing, &keys.opaque_key, trace) {
+    let (policy, standing, keys) = (
+        app.policy.load_full(),
+        app.standing.load_full(),
+        app.keys.load_full(),
+    );
+    let placed = match place(
+        identity,
+        Occasion::Token,
+        &policy,
+        &standing,
+        &keys.opaque_key,
+        trace,
+    ) {
         Ok(placed) => placed,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -119,14 +138,35 @@ async fn decide(
     let client = app.store.read::<Client>(&key).await?;
     let removed = app.store.read::<Removed>(&key).await?;
     let entropy = app.clock.entropy().ok_or_else(|| {
-        Failure::from(testudo_store::StoreFault("the system has no randomness to give".into()))
+        Failure::from(testudo_store::StoreFault(
+            "the system has no randomness to give".into(),
+        ))
     })?;
-    let asking = Asking { occasion: Occasion::Token, client_id, grant, request_id: "explain" };
-    let known = Known { client: client.as_ref(), removed: removed.as_ref() };
-    let admission = admit(&placed, known, asking, &policy, |_| Ok(()), (&entropy, app.now()), trace);
+    let asking = Asking {
+        occasion: Occasion::Token,
+        client_id,
+        grant,
+        request_id: "explain",
+    };
+    let known = Known {
+        client: client.as_ref(),
+        removed: removed.as_ref(),
+    };
+    let admission = admit(
+        &placed,
+        known,
+        asking,
+        &policy,
+        |_| Ok(()),
+        (&entropy, app.now()),
+        trace,
+    );
     Ok(match admission {
         Ok(Admission::Known(granted, _)) => Ok(format!("a known client gets {granted}")),
-        Ok(Admission::New(new)) => Ok(format!("a new client would be registered and get {}", new.granted)),
+        Ok(Admission::New(new)) => Ok(format!(
+            "a new client would be registered and get {}",
+            new.granted
+        )),
         Ok(Admission::Observed(_, rejection)) => Err(rejection),
         Err(rejection) => Err(rejection),
     })
@@ -148,7 +188,9 @@ async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Fai
         });
     };
     let mut trace = Trace::on();
-    trace.passed("identity proven", || format!("{} by {}", identity.subject, identity.kind));
+    trace.passed("identity proven", || {
+        format!("{} by {}", identity.subject, identity.kind)
+    });
     let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
     let outcome = decide(app, &identity, &grant, None, &mut trace).await?;
     Ok(explanation(trace, outcome, Some(event)))

@@ -70,15 +70,23 @@ pub async fn listen(
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = bind_socket(&settings.socket).await?;
     let router = api().merge(probes()).with_state(app.clone());
-    let mut tasks = vec![tokio::spawn(run(axum::serve(socket, router).into_future_until(stop.clone())))];
+    let mut tasks = vec![tokio::spawn(run(
+        axum::serve(socket, router).into_future_until(stop.clone())
+    ))];
     let mut address = None;
     if let Some(wanted) = settings.listen {
-        let listener =
-            TcpListener::bind(wanted).await.map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
+        let listener = TcpListener::bind(wanted)
+            .await
+            .map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
-        let guarded = api().layer(axum::middleware::from_fn_with_state(app.clone(), token::require_administrator));
+        let guarded = api().layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            token::require_administrator,
+        ));
         let router = guarded.merge(probes()).with_state(app.clone());
-        tasks.push(tokio::spawn(run(axum::serve(listener, router).into_future_until(stop))));
+        tasks.push(tokio::spawn(run(
+            axum::serve(listener, router).into_future_until(stop)
+        )));
     }
     Ok((tasks, address))
 }
@@ -91,7 +99,10 @@ async fn run(serving: impl Future<Output = std::io::Result<()>>) {
 
 /// Lets axum's two kinds of listener be stopped alike.
 trait UntilStopped {
-    fn into_future_until(self, stop: watch::Receiver<bool>) -> impl Future<Output = std::io::Result<()>> + Send;
+    fn into_future_until(
+        self,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = std::io::Result<()>> + Send;
 }
 
 impl<L> UntilStopped for axum::serve::Serve<L, Router, Router>
@@ -119,7 +130,8 @@ async fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     }
     let staging = path.with_added_extension("new");
     let _ = std::fs::remove_file(&staging);
-    let listener = UnixListener::bind(&staging).map_err(|error| failed("cannot bind the admin socket", error))?;
+    let listener =
+        UnixListener::bind(&staging).map_err(|error| failed("cannot bind the admin socket", error))?;
     std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))
         .map_err(|error| failed("cannot narrow the mode of", error))?;
     std::fs::rename(&staging, path).map_err(|error| failed("cannot move the admin socket to", error))?;
@@ -128,7 +140,9 @@ async fn bind_socket(path: &Path) -> Result<UnixListener, String> {
 
 /// Writes an event of its own; a failure is logged.
 pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
-    let Some(event) = new_event(app, kind, fill) else { return };
+    let Some(event) = new_event(app, kind, fill) else {
+        return;
+    };
     let mut batch = Batch::default();
     batch.insert(&event);
     if let Err(error) = app.store.commit(batch).await {

@@ -18,17 +18,29 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn not_found(error: impl Into<String>, hint: &str) -> Failure {
-        Failure { status: StatusCode::NOT_FOUND, error: error.into(), hint: Some(hint.to_owned()) }
+        Failure {
+            status: StatusCode::NOT_FOUND,
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+        }
     }
 
     pub(super) fn bad_request(error: impl Into<String>, hint: Option<String>) -> Failure {
-        Failure { status: StatusCode::BAD_REQUEST, error: error.into(), hint }
+        Failure {
+            status: StatusCode::BAD_REQUEST,
+            error: error.into(),
+            hint,
+        }
     }
 }
 
 impl From<StoreFault> for Failure {
     fn from(fault: StoreFault) -> Failure {
-        Failure { status: StatusCode::SERVICE_UNAVAILABLE, error: fault.to_string(), hint: None }
+        Failure {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: fault.to_string(),
+            hint: None,
+        }
     }
 }
 
@@ -41,9 +53,11 @@ impl From<CommitError> for Failure {
                 hint: Some("try again".into()),
             },
             CommitError::Unavailable(fault) => fault.into(),
-            CommitError::Busy => {
-                Failure { status: StatusCode::SERVICE_UNAVAILABLE, error: "the store is busy".into(), hint: None }
-            }
+            CommitError::Busy => Failure {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                error: "the store is busy".into(),
+                hint: None,
+            },
         }
     }
 }
@@ -65,5 +79,8 @@ pub(super) struct Done {
 }
 
 pub(super) fn done(what: impl Into<String>) -> Json<Done> {
-    Json(Done { done: what.into(), warning: None })
+    Json(Done {
+        done: what.into(),
+        warning: None,
+    })
 }

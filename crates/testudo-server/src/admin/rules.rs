@@ -42,7 +42,10 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<RuleView>> {
     let policy = app.policy.load_full();
     let mut views = Vec::new();
     for rule in policy.rules.iter() {
-        let clients = app.store.counter(&testudo_core::records::clients_of_rule(&rule.name)).await?;
+        let clients = app
+            .store
+            .counter(&testudo_core::records::clients_of_rule(&rule.name))
+            .await?;
         views.push(view(rule, clients));
     }
     Ok(Json(views))
@@ -51,10 +54,18 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<RuleView>> {
 fn view(rule: &Rule, clients: i64) -> RuleView {
     RuleView {
         name: rule.name.clone(),
-        identities: rule.patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        identities: rule
+            .patterns
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect(),
         scopes: rule.scopes.to_string(),
         default_scopes: rule.default_scopes.to_string(),
-        resources: rule.resources.iter().map(|resource| resource.as_str().to_owned()).collect(),
+        resources: rule
+            .resources
+            .iter()
+            .map(|resource| resource.as_str().to_owned())
+            .collect(),
         revision: rule.revision.clone(),
         enabled: rule.enabled,
         clients,
@@ -93,7 +104,10 @@ pub struct Governed {
 
 pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) -> Reply<Vec<Governed>> {
     if test.identities.len() > TESTED_MAX {
-        return Err(Failure::bad_request(format!("at most {TESTED_MAX} identities at once"), None));
+        return Err(Failure::bad_request(
+            format!("at most {TESTED_MAX} identities at once"),
+            None,
+        ));
     }
     let policy = app.policy.load_full();
     let keys = app.keys.load();
@@ -119,9 +133,15 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
             };
             let attested = stand_in(id);
             if policy.trust_domain(&attested.authority).is_none() {
-                return none(format!("the trust domain {} is not configured", attested.authority));
+                return none(format!(
+                    "the trust domain {} is not configured",
+                    attested.authority
+                ));
             }
-            match policy.rules.first_match(&attested.authority, &attested.subject, |_| true) {
+            match policy
+                .rules
+                .first_match(&attested.authority, &attested.subject, |_| true)
+            {
                 None => none("no rule governs this identity".into()),
                 Some(found) => governed(&attested, &found, &keys),
             }
@@ -151,7 +171,11 @@ fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::keys::
     let rule = view(found.rule, 0);
     Governed {
         identity: identity.subject.to_string(),
-        captures: found.captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        captures: found
+            .captures
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         client_id: Some(name.client_id.to_string()),
         client_name: metadata.client_name,
         scopes: rule.scopes,

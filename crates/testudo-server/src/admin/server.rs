@@ -26,7 +26,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {
     match crate::serve::reload(&app).await {
         Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
-        Ok(warnings) => Ok(Json(Done { done: "reloaded".into(), warning: Some(warnings.to_string()) })),
+        Ok(warnings) => Ok(Json(Done {
+            done: "reloaded".into(),
+            warning: Some(warnings.to_string()),
+        })),
         Err(report) => Err(Failure::bad_request(
             report.to_string().trim_end().to_owned(),
             Some("the configuration in force stays as it was".into()),
@@ -35,7 +38,13 @@ pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text())
+    (
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        app.metrics.text(),
+    )
 }
 
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -12,7 +12,11 @@ use testudo_protocol::jose::KeySet;
 use testudo_protocol::oauth::access_token::{self, Expectation};
 use testudo_protocol::spiffe::SpiffeId;
 
-pub(super) async fn require_administrator(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn require_administrator(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let token = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -35,10 +39,16 @@ fn administrator(app: &App, token: &str) -> Option<bool> {
     let keys = KeySet::from_jwks(app.keys.load().jwks.as_bytes()).ok()?;
     let policy = app.policy.load();
     let issuer = policy.issuer.as_str();
-    let expected = Expectation { issuer, audience: issuer, leeway: Seconds(0) };
+    let expected = Expectation {
+        issuer,
+        audience: issuer,
+        leeway: Seconds(0),
+    };
     let verified = access_token::verify(token, &keys, expected, app.now()).ok()?;
     let identity = verified.spiffe_id.as_deref().unwrap_or(&verified.client_id);
-    let Ok(id) = SpiffeId::parse(identity) else { return Some(false) };
+    let Ok(id) = SpiffeId::parse(identity) else {
+        return Some(false);
+    };
     Some(app.administrators.iter().any(|pattern| pattern.matches_id(&id)))
 }
 

@@ -42,9 +42,10 @@ pub(super) async fn refresh(State(app): State<Arc<App>>, Path(name): Path<String
     match crate::serve::refresh(&app, &anchor).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
-        Refreshed::Failed(why) => {
-            Err(Failure::bad_request(format!("{name}: {why}"), Some("the bundle held before stays in force".into())))
-        }
+        Refreshed::Failed(why) => Err(Failure::bad_request(
+            format!("{name}: {why}"),
+            Some("the bundle held before stays in force".into()),
+        )),
         Refreshed::RolledBack { held, offered } => Err(Failure::bad_request(
             format!("{name}: sequence {offered} was offered, {held} is held"),
             Some("a lower sequence is never applied; restart the server if the publisher began anew".into()),
@@ -54,11 +55,20 @@ pub(super) async fn refresh(State(app): State<Arc<App>>, Path(name): Path<String
 
 pub(super) async fn disable(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
-    if app.store.read::<Switch>(authority.key().as_bytes()).await?.is_some() {
+    if app
+        .store
+        .read::<Switch>(authority.key().as_bytes())
+        .await?
+        .is_some()
+    {
         return Ok(done(format!("{name}: disabled already")));
     }
     let mut batch = Batch::default();
-    batch.insert(&Switch { authority: authority.key(), by: "administrator".into(), since: app.now() });
+    batch.insert(&Switch {
+        authority: authority.key(),
+        by: "administrator".into(),
+        since: app.now(),
+    });
     switch(&app, batch, &authority, EventKind::AuthorityDisabled).await?;
     Ok(done(format!("{name}: disabled")))
 }

@@ -113,7 +113,8 @@ impl Anchor {
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
-        self.age(now).is_some_and(|age| age <= self.source.max_staleness.0.max(self.interval().0))
+        self.age(now)
+            .is_some_and(|age| age <= self.source.max_staleness.0.max(self.interval().0))
     }
 
     fn age(&self, now: Timestamp) -> Option<i64> {
@@ -123,7 +124,11 @@ impl Anchor {
 
     /// Pause until the next scheduled fetch.
     pub fn interval(&self) -> Seconds {
-        let hint = self.held.load().as_ref().and_then(|held| held.bundle.refresh_hint);
+        let hint = self
+            .held
+            .load()
+            .as_ref()
+            .and_then(|held| held.bundle.refresh_hint);
         match (&self.source.origin, self.held.load().is_some()) {
             (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_), _) => REFRESH_LOCAL,
             // With nothing held, every request of the domain is refused: try again soon.
@@ -142,8 +147,11 @@ impl Anchor {
         let now = clock.now().0;
         let last = self.early.load(Ordering::Relaxed);
         let is_due = last == i64::MIN || now.saturating_sub(last) >= EARLY_REFRESH_PAUSE.0;
-        let is_ours =
-            is_due && self.early.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let is_ours = is_due
+            && self
+                .early
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
         if !is_ours {
             return None;
         }
@@ -163,9 +171,9 @@ impl Anchor {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = match &outcome {
             Refreshed::Updated | Refreshed::Unchanged => None,
             Refreshed::Failed(why) => Some(why.clone()),
-            Refreshed::RolledBack { held, offered } => {
-                Some(format!("sequence {offered} was offered, {held} is held: not applied"))
-            }
+            Refreshed::RolledBack { held, offered } => Some(format!(
+                "sequence {offered} was offered, {held} is held: not applied"
+            )),
         };
         outcome
     }
@@ -185,9 +193,15 @@ impl Anchor {
         if let (Some(before), Some(offered)) = (before, bundle.sequence)
             && offered < before
         {
-            return Refreshed::RolledBack { held: before.0, offered: offered.0 };
+            return Refreshed::RolledBack {
+                held: before.0,
+                offered: offered.0,
+            };
         }
-        self.held.store(Some(Arc::new(Held { bundle: Arc::new(bundle), digest })));
+        self.held.store(Some(Arc::new(Held {
+            bundle: Arc::new(bundle),
+            digest,
+        })));
         self.confirmed.store(now.0, Ordering::Relaxed);
         Refreshed::Updated
     }
@@ -195,15 +209,21 @@ impl Anchor {
     /// Takes over what an anchor of the same source held: a reload forgets nothing.
     pub fn inherit(&self, earlier: &Anchor) {
         self.held.store(earlier.held.load_full());
-        self.confirmed.store(earlier.confirmed.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.early.store(earlier.early.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.confirmed
+            .store(earlier.confirmed.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.early
+            .store(earlier.early.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// What there is to know.
     pub fn status(&self, now: Timestamp) -> AnchorStatus {
         let held = self.held.load();
         let bundle = held.as_ref().map(|held| &held.bundle);
-        let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last_error = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let state = match (bundle, &last_error) {
             (None, _) => "none",
             (Some(_), _) if !self.is_usable(now) => "expired",
@@ -220,9 +240,17 @@ impl Anchor {
             state,
             age_seconds: self.age(now),
             max_staleness_seconds: self.source.max_staleness.0,
-            sequence: bundle.and_then(|bundle| bundle.sequence).map(|sequence| sequence.0),
+            sequence: bundle
+                .and_then(|bundle| bundle.sequence)
+                .map(|sequence| sequence.0),
             jwt_keys: bundle
-                .map(|bundle| bundle.jwt_keys.iter().filter_map(|key| key.kid().map(str::to_owned)).collect())
+                .map(|bundle| {
+                    bundle
+                        .jwt_keys
+                        .iter()
+                        .filter_map(|key| key.kid().map(str::to_owned))
+                        .collect()
+                })
                 .unwrap_or_default(),
             x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
             ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
@@ -248,8 +276,14 @@ mod tests {
     #[test]
     fn decision_3_last_good_bundle_until_its_maximum_age() {
         let (anchor, issuer) = (anchor(), TestIssuer::new("a.example"));
-        assert_eq!(anchor.judge(issuer.bundle().to_string().as_bytes(), Timestamp(0)), Refreshed::Updated);
-        assert!(matches!(anchor.judge(b"<html>", Timestamp(10)), Refreshed::Failed(_)));
+        assert_eq!(
+            anchor.judge(issuer.bundle().to_string().as_bytes(), Timestamp(0)),
+            Refreshed::Updated
+        );
+        assert!(matches!(
+            anchor.judge(b"<html>", Timestamp(10)),
+            Refreshed::Failed(_)
+        ));
         assert!(anchor.current(Timestamp(3600)).is_some());
         assert!(anchor.current(Timestamp(3601)).is_none());
         anchor.judge(issuer.bundle().to_string().as_bytes(), Timestamp(3601));
@@ -270,7 +304,10 @@ mod tests {
         let old = issuer.bundle().to_string();
         issuer.rotate();
         anchor.judge(issuer.bundle().to_string().as_bytes(), Timestamp(0));
-        assert_eq!(anchor.judge(old.as_bytes(), Timestamp(1)), Refreshed::RolledBack { held: 2, offered: 1 });
+        assert_eq!(
+            anchor.judge(old.as_bytes(), Timestamp(1)),
+            Refreshed::RolledBack { held: 2, offered: 1 }
+        );
         assert_eq!(anchor.current(Timestamp(1)).unwrap().jwt_keys.len(), 2);
     }
 
@@ -280,7 +317,10 @@ mod tests {
         let document = issuer.bundle().to_string();
         anchor.judge(document.as_bytes(), Timestamp(0));
         let before = anchor.current(Timestamp(0)).unwrap();
-        assert_eq!(anchor.judge(document.as_bytes(), Timestamp(1)), Refreshed::Unchanged);
+        assert_eq!(
+            anchor.judge(document.as_bytes(), Timestamp(1)),
+            Refreshed::Unchanged
+        );
         assert!(Arc::ptr_eq(&before, &anchor.current(Timestamp(1)).unwrap()));
     }
 }

@@ -9,9 +9,14 @@ pub(super) async fn fetch(source: &BundleSource, fetcher: &Fetcher) -> Result<Ve
     match &source.origin {
         BundleOrigin::File(path) => read_file(path).await,
         BundleOrigin::HttpsWeb(url) => {
-            let limits = FetchLimits { body_bytes_max: BUNDLE_BYTES_MAX, ..FetchLimits::default() };
-            let fetched =
-                fetcher.get(url, UrlOrigin::Operator, limits).await.map_err(|fault| fault.to_string())?;
+            let limits = FetchLimits {
+                body_bytes_max: BUNDLE_BYTES_MAX,
+                ..FetchLimits::default()
+            };
+            let fetched = fetcher
+                .get(url, UrlOrigin::Operator, limits)
+                .await
+                .map_err(|fault| fault.to_string())?;
             match fetched.status {
                 200 => Ok(fetched.body),
                 status => Err(format!("the bundle endpoint answers {status}")),
@@ -25,7 +30,10 @@ async fn read_file(path: &std::path::Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
     if size > BUNDLE_BYTES_MAX as u64 {
-        return Err(format!("{} is larger than {BUNDLE_BYTES_MAX} bytes", path.display()));
+        return Err(format!(
+            "{} is larger than {BUNDLE_BYTES_MAX} bytes",
+            path.display()
+        ));
     }
     tokio::fs::read(path).await.map_err(failed)
 }
@@ -34,15 +42,18 @@ async fn read_file(path: &std::path::Path) -> Result<Vec<u8>, String> {
 /// keys are for, so `use` is filled in here.
 async fn ask_workload_api(socket: &str, trust_domain: &str) -> Result<Vec<u8>, String> {
     let failed = |error: spiffe::WorkloadApiError| format!("the Workload API refuses: {error}");
-    let client = spiffe::WorkloadApiClient::connect_to(socket).await.map_err(failed)?;
+    let client = spiffe::WorkloadApiClient::connect_to(socket)
+        .await
+        .map_err(failed)?;
     let bundles = client.fetch_jwt_bundles().await.map_err(failed)?;
     let name = spiffe::TrustDomain::new(trust_domain).map_err(|error| error.to_string())?;
-    let bundle = bundles
-        .get(&name)
-        .ok_or_else(|| format!("the Workload API has no bundle of {trust_domain}: is it federated with it?"))?;
+    let bundle = bundles.get(&name).ok_or_else(|| {
+        format!("the Workload API has no bundle of {trust_domain}: is it federated with it?")
+    })?;
     let mut keys: Vec<Value> = Vec::new();
     for authority in bundle.jwt_authorities() {
-        let mut jwk: Value = serde_json::from_slice(authority.jwk_json()).map_err(|error| error.to_string())?;
+        let mut jwk: Value =
+            serde_json::from_slice(authority.jwk_json()).map_err(|error| error.to_string())?;
         if let Some(members) = jwk.as_object_mut() {
             members.insert("use".into(), "jwt-svid".into());
         }

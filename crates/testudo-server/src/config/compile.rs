@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use testudo_core::CredentialKind;
 use testudo_core::policy::{ConfiguredClient, Policy, TokenPolicy, TrustDomainPolicy};
 use testudo_core::registration::metadata::ATTESTABLE;
 use testudo_core::registration::rules::{FirstUse, Pattern};
 use testudo_core::registration::velocity::Rate;
 use testudo_core::registration::{Rule, RuleSet, RuleSpec};
-use testudo_core::CredentialKind;
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::{Algorithm, KeySet};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -140,7 +140,14 @@ pub(super) fn compile(
     let clients = judge.clients(&file.clients);
     judge.what_this_version_leaves_out(file);
     Some(Configuration {
-        policy: Policy { generation, issuer: issuer?, trust_domains, clients, rules, tokens: tokens? },
+        policy: Policy {
+            generation,
+            issuer: issuer?,
+            trust_domains,
+            clients,
+            rules,
+            tokens: tokens?,
+        },
         bundles,
         server: server?,
         store: store?,
@@ -156,18 +163,27 @@ impl Judge<'_> {
 
     fn issuer(&mut self, text: Option<&str>) -> Option<IssuerUrl> {
         let Some(text) = text else {
-            self.report.error("issuer", "is missing", Some("write issuer = \"https://as.example.net\""));
+            self.report.error(
+                "issuer",
+                "is missing",
+                Some("write issuer = \"https://as.example.net\""),
+            );
             return None;
         };
         match IssuerUrl::parse(text) {
             Ok(issuer) => {
                 if issuer.is_cleartext() {
-                    self.report.warn("issuer", "uses http: fit for trials on this machine only", None);
+                    self.report
+                        .warn("issuer", "uses http: fit for trials on this machine only", None);
                 }
                 Some(issuer)
             }
             Err(problem) => {
-                self.report.error("issuer", format!("{text:?} {problem}"), Some("expected: https://host or https://host/path, without a trailing slash"));
+                self.report.error(
+                    "issuer",
+                    format!("{text:?} {problem}"),
+                    Some("expected: https://host or https://host/path, without a trailing slash"),
+                );
                 None
             }
         }
@@ -177,7 +193,11 @@ impl Judge<'_> {
         match text.parse() {
             Ok(address) => Some(address),
             Err(_) => {
-                self.report.error(key, format!("{text:?} is not an address with a port"), Some("expected: 127.0.0.1:8080 or [::1]:8080"));
+                self.report.error(
+                    key,
+                    format!("{text:?} is not an address with a port"),
+                    Some("expected: 127.0.0.1:8080 or [::1]:8080"),
+                );
                 None
             }
         }
@@ -188,7 +208,8 @@ impl Judge<'_> {
             None => Some(default),
             Some(Ok(seconds)) => Some(seconds),
             Some(Err(problem)) => {
-                self.report.error(key, format!("{:?} {problem}", text.unwrap_or_default()), None);
+                self.report
+                    .error(key, format!("{:?} {problem}", text.unwrap_or_default()), None);
                 None
             }
         }
@@ -200,7 +221,10 @@ impl Judge<'_> {
         if texts.is_empty() {
             self.report.error("server.listen", "is empty", None);
         }
-        let listen: Vec<SocketAddr> = texts.iter().filter_map(|text| self.address("server.listen", text)).collect();
+        let listen: Vec<SocketAddr> = texts
+            .iter()
+            .filter_map(|text| self.address("server.listen", text))
+            .collect();
         let tls = section.tls.as_ref().map(|tls| TlsFiles {
             certificate: self.path(&tls.certificate),
             private_key: self.path(&tls.private_key),
@@ -209,7 +233,11 @@ impl Judge<'_> {
             self.certificates("server.tls.certificate", &files.certificate);
             if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
                 let path = files.private_key.display();
-                self.report.error("server.tls.private_key", format!("{path} has no PEM private key: {error}"), None);
+                self.report.error(
+                    "server.tls.private_key",
+                    format!("{path} has no PEM private key: {error}"),
+                    None,
+                );
             }
         }
         let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10))?;
@@ -226,14 +254,16 @@ impl Judge<'_> {
         let pem = match std::fs::read(path) {
             Ok(pem) => pem,
             Err(error) => {
-                self.report.error(key, format!("{} cannot be read: {error}", path.display()), None);
+                self.report
+                    .error(key, format!("{} cannot be read: {error}", path.display()), None);
                 return None;
             }
         };
         match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
             Ok(list) if !list.is_empty() => Some(pem),
             _ => {
-                self.report.error(key, format!("{} has no PEM certificates", path.display()), None);
+                self.report
+                    .error(key, format!("{} has no PEM certificates", path.display()), None);
                 None
             }
         }
@@ -243,16 +273,28 @@ impl Judge<'_> {
         let text = file.store.url.as_deref().unwrap_or("sqlite:testudo.db");
         let url = match text.split_once(':') {
             Some(("memory", "")) => {
-                self.report.warn("store.url", "\"memory:\" forgets every client when the server ends", None);
+                self.report.warn(
+                    "store.url",
+                    "\"memory:\" forgets every client when the server ends",
+                    None,
+                );
                 Some(StoreUrl::Memory)
             }
             Some(("sqlite", path)) if !path.is_empty() => Some(StoreUrl::Sqlite(self.path(path))),
             Some(("postgres" | "postgresql", _)) => {
-                self.report.error("store.url", "PostgreSQL is not available in this version", Some("use sqlite:PATH"));
+                self.report.error(
+                    "store.url",
+                    "PostgreSQL is not available in this version",
+                    Some("use sqlite:PATH"),
+                );
                 None
             }
             _ => {
-                self.report.error("store.url", format!("{text:?} is not a store"), Some("expected: sqlite:PATH or memory:"));
+                self.report.error(
+                    "store.url",
+                    format!("{text:?} is not a store"),
+                    Some("expected: sqlite:PATH or memory:"),
+                );
                 None
             }
         };
@@ -273,7 +315,10 @@ impl Judge<'_> {
                 }
             }
         };
-        Some(StoreSettings { url: url?, key_encryption_key })
+        Some(StoreSettings {
+            url: url?,
+            key_encryption_key,
+        })
     }
 
     fn secret(&mut self, key: &str, secret: &SecretText) -> Option<Zeroizing<Vec<u8>>> {
@@ -284,7 +329,8 @@ impl Judge<'_> {
                 match std::fs::read(&path) {
                     Ok(bytes) => Some(Zeroizing::new(bytes)),
                     Err(error) => {
-                        self.report.error(key, format!("{} cannot be read: {error}", path.display()), None);
+                        self.report
+                            .error(key, format!("{} cannot be read: {error}", path.display()), None);
                         None
                     }
                 }
@@ -292,7 +338,8 @@ impl Judge<'_> {
             SecretText::Env { env } => match std::env::var(env) {
                 Ok(text) => Some(Zeroizing::new(text.into_bytes())),
                 Err(_) => {
-                    self.report.error(key, format!("the environment has no variable {env}"), None);
+                    self.report
+                        .error(key, format!("the environment has no variable {env}"), None);
                     None
                 }
             },
@@ -308,16 +355,23 @@ impl Judge<'_> {
         for text in &file.admin.administrators {
             match Pattern::parse(text) {
                 Ok(pattern) => administrators.push(pattern),
-                Err(problem) => self.report.error("admin.administrators", format!("{text:?} {problem}"), None),
+                Err(problem) => {
+                    self.report
+                        .error("admin.administrators", format!("{text:?} {problem}"), None)
+                }
             }
         }
         let socket = self.path(file.admin.socket.as_deref().unwrap_or("testudo.sock"));
-        Some(AdminSettings { socket, listen, administrators })
+        Some(AdminSettings {
+            socket,
+            listen,
+            administrators,
+        })
     }
 
     fn tokens(&mut self, file: &ConfigFile) -> Option<TokenPolicy> {
         let signing_algorithm = match file.tokens.signing_algorithm.as_deref() {
-            None => Algorithm::ES256,
+            None => Some(Algorithm::ES256),
             Some(name) => match Algorithm::parse(name) {
                 Some(
                     algorithm @ (Algorithm::ES256
@@ -325,14 +379,14 @@ impl Judge<'_> {
                     | Algorithm::ES384
                     | Algorithm::RS256
                     | Algorithm::PS256),
-                ) => algorithm,
+                ) => Some(algorithm),
                 _ => {
                     self.report.error(
                         "tokens.signing_algorithm",
                         format!("{name:?} cannot sign tokens"),
                         Some("expected: ES256, EdDSA, ES384, RS256 or PS256"),
                     );
-                    return None;
+                    None
                 }
             },
         };
@@ -346,7 +400,10 @@ impl Judge<'_> {
             );
             return None;
         }
-        Some(TokenPolicy { signing_algorithm, access_token_lifetime: lifetime })
+        Some(TokenPolicy {
+            signing_algorithm: signing_algorithm?,
+            access_token_lifetime: lifetime,
+        })
     }
 
     fn outbound(&mut self, file: &ConfigFile) -> Option<OutboundSettings> {
@@ -361,11 +418,18 @@ impl Judge<'_> {
                     resolve.insert(name.clone(), address);
                 }
                 Err(_) => {
-                    self.report.error(format!("outbound.resolve.{name}"), format!("{text:?} is not an IP address"), None);
+                    self.report.error(
+                        format!("outbound.resolve.{name}"),
+                        format!("{text:?} is not an IP address"),
+                        None,
+                    );
                 }
             }
         }
-        Some(OutboundSettings { extra_roots_pem, resolve })
+        Some(OutboundSettings {
+            extra_roots_pem,
+            resolve,
+        })
     }
 
     fn trust_domains(
@@ -380,12 +444,17 @@ impl Judge<'_> {
                 Ok(name) => name,
                 Err(problem) => {
                     let hint = Some("expected: a bare name such as prod.example, without spiffe://");
-                    self.report.error(format!("{key}.name"), format!("{:?} {problem}", section.name), hint);
+                    self.report.error(
+                        format!("{key}.name"),
+                        format!("{:?} {problem}", section.name),
+                        hint,
+                    );
                     continue;
                 }
             };
             if policies.contains_key(name.as_str()) {
-                self.report.error(format!("{key}.name"), format!("{name} is there twice"), None);
+                self.report
+                    .error(format!("{key}.name"), format!("{name} is there twice"), None);
                 continue;
             }
             if let Some(source) = self.bundle(&key, &name, &section.bundle) {
@@ -402,10 +471,17 @@ impl Judge<'_> {
         for claim in &section.attested_metadata {
             if !ATTESTABLE.contains(&claim.as_str()) {
                 let hint = format!("expected some of: {}", ATTESTABLE.join(", "));
-                self.report.error(format!("{key}.attested_metadata"), format!("{claim:?} is not client metadata"), Some(&hint));
+                self.report.error(
+                    format!("{key}.attested_metadata"),
+                    format!("{claim:?} is not client metadata"),
+                    Some(&hint),
+                );
             }
         }
-        let credentials = section.credentials.clone().unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
+        let credentials = section
+            .credentials
+            .clone()
+            .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
         if credentials.contains(&CredentialKind::PrivateKeyJwt) {
             self.report.error(
                 format!("{key}.credentials"),
@@ -425,7 +501,10 @@ impl Judge<'_> {
         for (name, value) in [
             ("registrations_per_minute", section.registrations_per_minute),
             ("registrations_burst", section.registrations_burst),
-            ("registrations_per_minute_per_prefix", section.registrations_per_minute_per_prefix),
+            (
+                "registrations_per_minute_per_prefix",
+                section.registrations_per_minute_per_prefix,
+            ),
         ] {
             if value == Some(0) {
                 let hint = Some("to register nobody, set first_use = \"off\"");
@@ -438,7 +517,10 @@ impl Judge<'_> {
             accept_audiences: section.accept_audiences.clone(),
             single_use: section.single_use,
             attested_metadata: section.attested_metadata.clone(),
-            registrations: Rate::new(section.registrations_per_minute.unwrap_or(600), section.registrations_burst),
+            registrations: Rate::new(
+                section.registrations_per_minute.unwrap_or(600),
+                section.registrations_burst,
+            ),
             registrations_per_prefix: section
                 .registrations_per_minute_per_prefix
                 .map(|rate| Rate::new(rate, section.registrations_burst_per_prefix)),
@@ -449,12 +531,17 @@ impl Judge<'_> {
 
     fn bundle(&mut self, key: &str, name: &TrustDomain, section: &BundleSection) -> Option<BundleSource> {
         let key = format!("{key}.bundle");
-        let max_staleness =
-            self.duration(&format!("{key}.max_staleness"), section.max_staleness.as_deref(), Seconds(3600))?;
+        let max_staleness = self.duration(
+            &format!("{key}.max_staleness"),
+            section.max_staleness.as_deref(),
+            Seconds(3600),
+        )?;
         let origin = match (&section.url, &section.file, &section.workload_api) {
             (Some(url), None, None) => self.bundle_url(&key, url, section)?,
             (None, Some(file), None) => BundleOrigin::File(self.path(file)),
-            (None, None, Some(socket)) if socket.starts_with("unix:") => BundleOrigin::WorkloadApi(socket.clone()),
+            (None, None, Some(socket)) if socket.starts_with("unix:") => {
+                BundleOrigin::WorkloadApi(socket.clone())
+            }
             (None, None, Some(socket)) => {
                 self.report.error(
                     format!("{key}.workload_api"),
@@ -464,11 +551,16 @@ impl Judge<'_> {
                 return None;
             }
             _ => {
-                self.report.error(&key, "must have exactly one of url, file, workload_api", None);
+                self.report
+                    .error(&key, "must have exactly one of url, file, workload_api", None);
                 return None;
             }
         };
-        Some(BundleSource { trust_domain: name.clone(), origin, max_staleness })
+        Some(BundleSource {
+            trust_domain: name.clone(),
+            origin,
+            max_staleness,
+        })
     }
 
     /// [SPIFFE-FED §5.2.1.1] https, no user information; http for loopback trials.
@@ -484,7 +576,11 @@ impl Judge<'_> {
                 return None;
             }
             Some(other) => {
-                self.report.error(format!("{key}.profile"), format!("{other:?} is no profile"), Some("expected: https_web"));
+                self.report.error(
+                    format!("{key}.profile"),
+                    format!("{other:?} is no profile"),
+                    Some("expected: https_web"),
+                );
                 return None;
             }
         }
@@ -497,17 +593,26 @@ impl Judge<'_> {
         };
         match url {
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
-                self.report.error(format!("{key}.url"), "has user information", None);
+                self.report
+                    .error(format!("{key}.url"), "has user information", None);
                 None
             }
             Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
                 if url.scheme() == "http" {
-                    self.report.warn(format!("{key}.url"), "uses http: fit for trials on this machine only", None);
+                    self.report.warn(
+                        format!("{key}.url"),
+                        "uses http: fit for trials on this machine only",
+                        None,
+                    );
                 }
                 Some(BundleOrigin::HttpsWeb(url))
             }
             _ => {
-                self.report.error(format!("{key}.url"), format!("{text:?} is not an https URL"), None);
+                self.report.error(
+                    format!("{key}.url"),
+                    format!("{text:?} is not an https URL"),
+                    None,
+                );
                 None
             }
         }
@@ -520,31 +625,47 @@ impl Judge<'_> {
             match Rule::compile(spec) {
                 Ok(rule) => {
                     if rules.iter().any(|known| known.name == rule.name) {
-                        self.report.error(format!("{key}.name"), format!("{:?} is there twice", rule.name), None);
+                        self.report.error(
+                            format!("{key}.name"),
+                            format!("{:?} is there twice", rule.name),
+                            None,
+                        );
                     }
                     for pattern in &rule.patterns {
                         if !domains.contains_key(pattern.trust_domain()) {
-                            let problem = format!("{:?} is outside every configured trust domain", pattern.as_str());
-                            let hint = format!("add a [[trust_domains]] entry named {:?}", pattern.trust_domain());
-                            self.report.warn(format!("{key}.identities"), problem, Some(&hint));
+                            let problem =
+                                format!("{:?} is outside every configured trust domain", pattern.as_str());
+                            let hint =
+                                format!("add a [[trust_domains]] entry named {:?}", pattern.trust_domain());
+                            self.report
+                                .warn(format!("{key}.identities"), problem, Some(&hint));
                         }
                     }
                     rules.push(rule);
                 }
                 Err(faults) => {
                     for fault in faults {
-                        self.report.error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
+                        self.report
+                            .error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
                     }
                 }
             }
         }
         let rules = RuleSet::new(rules);
         for (rule, by) in rules.shadowed() {
-            let problem = format!("never governs: rule `{}` before it matches everything it matches", by.name);
-            self.report.warn(format!("rule `{}`", rule.name), problem, Some("move it up, or remove it"));
+            let problem = format!(
+                "never governs: rule `{}` before it matches everything it matches",
+                by.name
+            );
+            self.report.warn(
+                format!("rule `{}`", rule.name),
+                problem,
+                Some("move it up, or remove it"),
+            );
         }
         if rules.iter().next().is_none() {
-            self.report.warn("rules", "is empty: no workload gets a token", None);
+            self.report
+                .warn("rules", "is empty: no workload gets a token", None);
         }
         rules
     }
@@ -567,9 +688,14 @@ impl Judge<'_> {
                 );
             }
             if clients.contains_key(id) {
-                self.report.error(format!("{key}.client_id"), format!("{id:?} is there twice"), None);
+                self.report
+                    .error(format!("{key}.client_id"), format!("{id:?} is there twice"), None);
             }
-            if section.token_endpoint_auth_method.as_deref().is_some_and(|method| method != "private_key_jwt") {
+            if section
+                .token_endpoint_auth_method
+                .as_deref()
+                .is_some_and(|method| method != "private_key_jwt")
+            {
                 self.report.error(
                     format!("{key}.token_endpoint_auth_method"),
                     "must be \"private_key_jwt\": there are no client secrets here",
@@ -589,12 +715,19 @@ impl Judge<'_> {
             };
             match (Rule::compile_for_client(&spec), keys) {
                 (Ok(rule), Some(keys)) => {
-                    clients.insert(id.into(), ConfiguredClient { keys: keys.into(), rule });
+                    clients.insert(
+                        id.into(),
+                        ConfiguredClient {
+                            keys: keys.into(),
+                            rule,
+                        },
+                    );
                 }
                 (Ok(_), None) => {}
                 (Err(faults), _) => {
                     for fault in faults {
-                        self.report.error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
+                        self.report
+                            .error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
                     }
                 }
             }
@@ -605,21 +738,27 @@ impl Judge<'_> {
     fn client_keys(&mut self, key: &str, section: Option<&JwksSection>) -> Option<KeySet> {
         let key = format!("{key}.jwks");
         let bytes = match section {
-            Some(JwksSection { file: Some(file), keys: None }) => {
+            Some(JwksSection {
+                file: Some(file),
+                keys: None,
+            }) => {
                 let path = self.path(file);
                 match std::fs::read(&path) {
                     Ok(bytes) => bytes,
                     Err(error) => {
-                        self.report.error(&key, format!("{} cannot be read: {error}", path.display()), None);
+                        self.report
+                            .error(&key, format!("{} cannot be read: {error}", path.display()), None);
                         return None;
                     }
                 }
             }
-            Some(JwksSection { file: None, keys: Some(keys) }) => {
-                serde_json::json!({ "keys": keys }).to_string().into_bytes()
-            }
+            Some(JwksSection {
+                file: None,
+                keys: Some(keys),
+            }) => serde_json::json!({ "keys": keys }).to_string().into_bytes(),
             _ => {
-                self.report.error(&key, "must have exactly one of file, keys", None);
+                self.report
+                    .error(&key, "must have exactly one of file, keys", None);
                 return None;
             }
         };
@@ -630,7 +769,11 @@ impl Judge<'_> {
                 None
             }
             Err(problem) => {
-                self.report.error(&key, format!("is not a JWK Set of usable public keys: {problem}"), None);
+                self.report.error(
+                    &key,
+                    format!("is not a JWK Set of usable public keys: {problem}"),
+                    None,
+                );
                 None
             }
         }
@@ -642,15 +785,26 @@ impl Judge<'_> {
         for (position, issuer) in file.issuers.iter().enumerate() {
             self.report.warn(
                 format!("issuers[{position}]"),
-                format!("{:?} has no door in this version: its credentials are refused", issuer.name),
+                format!(
+                    "{:?} has no door in this version: its credentials are refused",
+                    issuer.name
+                ),
                 None,
             );
         }
         if file.registration.is_some() {
-            self.report.warn("registration", "has no effect in this version: there is no registration endpoint", None);
+            self.report.warn(
+                "registration",
+                "has no effect in this version: there is no registration endpoint",
+                None,
+            );
         }
         if file.server.proxy.is_some() {
-            self.report.warn("server.proxy", "has no effect in this version: no door uses client certificates", None);
+            self.report.warn(
+                "server.proxy",
+                "has no effect in this version: no door uses client certificates",
+                None,
+            );
         }
     }
 }

@@ -10,8 +10,8 @@ pub mod sections;
 mod starter;
 
 pub use compile::{
-    AdminSettings, BundleOrigin, BundleSource, Configuration, OutboundSettings, ServerSettings, StoreSettings,
-    StoreUrl, TlsFiles,
+    AdminSettings, BundleOrigin, BundleSource, Configuration, OutboundSettings, ServerSettings,
+    StoreSettings, StoreUrl, TlsFiles,
 };
 pub use problem::{Problem, Report};
 pub use starter::STARTER;
@@ -45,8 +45,12 @@ pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuratio
 /// Where the admin socket of a configuration is, whatever else may be wrong with the file.
 pub fn admin_socket(path: &Path) -> std::path::PathBuf {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let table = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
-    let named = table.as_ref().and_then(|table| table.get("admin")?.get("socket")?.as_str());
+    let table = std::fs::read_to_string(path)
+        .ok()
+        .and_then(|text| text.parse::<toml::Table>().ok());
+    let named = table
+        .as_ref()
+        .and_then(|table| table.get("admin")?.get("socket")?.as_str());
     folder.join(named.unwrap_or("testudo.sock"))
 }
 

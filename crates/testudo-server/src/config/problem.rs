@@ -20,12 +20,20 @@ pub struct Problem {
 impl Problem {
     /// A problem that makes the configuration unusable.
     pub fn error(key: impl Into<String>, problem: impl Into<String>, hint: Option<String>) -> Problem {
-        Problem { key: key.into(), problem: problem.into(), hint, is_warning: false }
+        Problem {
+            key: key.into(),
+            problem: problem.into(),
+            hint,
+            is_warning: false,
+        }
     }
 
     /// Something to know.
     pub fn warning(key: impl Into<String>, problem: impl Into<String>, hint: Option<String>) -> Problem {
-        Problem { is_warning: true, ..Problem::error(key, problem, hint) }
+        Problem {
+            is_warning: true,
+            ..Problem::error(key, problem, hint)
+        }
     }
 }
 
@@ -39,17 +47,21 @@ pub struct Report {
 impl Report {
     /// A report of one problem.
     pub fn of(problem: Problem) -> Report {
-        Report { problems: vec![problem] }
+        Report {
+            problems: vec![problem],
+        }
     }
 
     /// Adds an error.
     pub fn error(&mut self, key: impl Into<String>, problem: impl Into<String>, hint: Option<&str>) {
-        self.problems.push(Problem::error(key, problem, hint.map(str::to_owned)));
+        self.problems
+            .push(Problem::error(key, problem, hint.map(str::to_owned)));
     }
 
     /// Adds a warning.
     pub fn warn(&mut self, key: impl Into<String>, problem: impl Into<String>, hint: Option<&str>) {
-        self.problems.push(Problem::warning(key, problem, hint.map(str::to_owned)));
+        self.problems
+            .push(Problem::warning(key, problem, hint.map(str::to_owned)));
     }
 
     /// True where something makes the configuration unusable.

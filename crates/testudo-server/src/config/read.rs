@@ -30,7 +30,9 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<ConfigFile> {
         };
         let message = error.inner().message().to_owned();
         let mut path: Vec<Segment> = error.path().iter().cloned().collect();
-        let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let unknown = message
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split('`').next());
         if let Some(name) = unknown {
             let is_last = matches!(path.last(), Some(Segment::Map { key }) if key == name);
             if !is_last {
@@ -40,7 +42,9 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<ConfigFile> {
         let key = path_text(&path);
         match unknown {
             Some(name) => {
-                let expected = message.split_once(", expected ").map_or("", |(_, expected)| expected);
+                let expected = message
+                    .split_once(", expected ")
+                    .map_or("", |(_, expected)| expected);
                 report.error(&key, "is not a known key", Some(&closest(name, expected)));
             }
             None => report.error(&key, format!("cannot be read: {message}"), None),
@@ -67,12 +71,18 @@ fn path_text(path: &[Segment]) -> String {
             Segment::Unknown => text.push_str(".?"),
         }
     }
-    if text.is_empty() { "the file".to_owned() } else { text }
+    if text.is_empty() {
+        "the file".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Takes the value at `path` out; where that is not possible, its parent.
 fn remove(root: &mut Value, path: &[Segment]) -> bool {
-    let Some((last, parents)) = path.split_last() else { return false };
+    let Some((last, parents)) = path.split_last() else {
+        return false;
+    };
     let mut value = &mut *root;
     for segment in parents {
         let next = match segment {
@@ -86,7 +96,9 @@ fn remove(root: &mut Value, path: &[Segment]) -> bool {
         }
     }
     let is_removed = match (last, &mut *value) {
-        (Segment::Map { key } | Segment::Enum { variant: key }, Value::Table(table)) => table.remove(key).is_some(),
+        (Segment::Map { key } | Segment::Enum { variant: key }, Value::Table(table)) => {
+            table.remove(key).is_some()
+        }
         (Segment::Seq { index }, Value::Array(array)) if *index < array.len() => {
             array.remove(*index);
             true

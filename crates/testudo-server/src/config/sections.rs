@@ -179,7 +179,10 @@ pub struct BundleSection {
 /// `[[issuers]]`
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "no door uses these yet; their documentation comes with the doors")]
+#[expect(
+    missing_docs,
+    reason = "no door uses these yet; their documentation comes with the doors"
+)]
 pub struct IssuerSection {
     pub name: String,
     pub kind: String,

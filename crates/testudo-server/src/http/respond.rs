@@ -23,7 +23,10 @@ pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
 pub fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -39,17 +42,26 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
     let code = rejection.code();
     let status = match challenge {
         Challenge::None => rejection.status(),
-        Challenge::Basic | Challenge::Bearer if code == ErrorCode::InvalidClient => code.status_after_authorization(),
+        Challenge::Basic | Challenge::Bearer if code == ErrorCode::InvalidClient => {
+            code.status_after_authorization()
+        }
         Challenge::Basic | Challenge::Bearer => rejection.status(),
     };
-    let mut response = error(status, code, rejection.public_sentence(), rejection.retry_after_seconds());
+    let mut response = error(
+        status,
+        code,
+        rejection.public_sentence(),
+        rejection.retry_after_seconds(),
+    );
     // [RFC6749 §5.2] [RFC9110 §15.5.2] A 401 carries a challenge.
     if status == 401 {
         let value = match challenge {
             Challenge::Bearer => "Bearer",
             Challenge::Basic | Challenge::None => "Basic realm=\"token endpoint\"",
         };
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
     }
     response
 }
@@ -59,11 +71,21 @@ pub(super) fn fault(fault: &Fault) -> Response<Full<Bytes>> {
     match fault {
         Fault::Store(_) | Fault::Busy | Fault::Contended => {
             let code = ErrorCode::TemporarilyUnavailable;
-            error(code.status(), code, "the server cannot do this now, try again", Some(1))
+            error(
+                code.status(),
+                code,
+                "the server cannot do this now, try again",
+                Some(1),
+            )
         }
         Fault::Signing(_) | Fault::NoEntropy => {
             let code = ErrorCode::TemporarilyUnavailable;
-            error(code.status(), code, "the server cannot issue tokens now", Some(30))
+            error(
+                code.status(),
+                code,
+                "the server cannot issue tokens now",
+                Some(30),
+            )
         }
     }
 }
@@ -73,7 +95,9 @@ fn error(status: u16, code: ErrorCode, description: &str, retry_after: Option<i6
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = json(status, body.to_string().into_bytes());
     if let Some(seconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

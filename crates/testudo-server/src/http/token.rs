@@ -54,12 +54,18 @@ where
         Ok(Settled::Token(reply, is_new)) => {
             app.metrics.tokens_issued.inc();
             if is_new {
-                let identity = witness.identity.as_deref().map_or("", |identity| &identity.subject);
+                let identity = witness
+                    .identity
+                    .as_deref()
+                    .map_or("", |identity| &identity.subject);
                 tracing::info!(request.id = request_id, identity, "client.registered");
             }
             observe(app, request_id, &witness, || {
                 let seen = if is_new { "first use: registered" } else { "known" };
-                format!("{seen}, token for scope `{}`", reply.scope.as_deref().unwrap_or_default())
+                format!(
+                    "{seen}, token for scope `{}`",
+                    reply.scope.as_deref().unwrap_or_default()
+                )
             });
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
@@ -105,7 +111,11 @@ where
         };
     }
     let now = app.now();
-    let TokenRequest { presented, grant, client_id } = or_refuse!(receive(request).await); // parse
+    let TokenRequest {
+        presented,
+        grant,
+        client_id,
+    } = or_refuse!(receive(request).await); // parse
     witness.scope = grant.scope_asked();
     witness.resource = grant.resource_asked();
     let identity = match recall(app, policy, &presented) {
@@ -134,7 +144,12 @@ where
         &keys.opaque_key,
         &mut Trace::off()
     ));
-    let asking = Asking { occasion: Occasion::Token, client_id: client_id.as_deref(), grant: &grant, request_id };
+    let asking = Asking {
+        occasion: Occasion::Token,
+        client_id: client_id.as_deref(),
+        grant: &grant,
+        request_id,
+    };
     settle(app, &placed, asking, policy).await // load … commit
 }
 
@@ -159,7 +174,9 @@ where
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     let body = match tokio::time::timeout(BODY_DEADLINE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Rejection::BodyTooLarge),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(Rejection::BodyTooLarge);
+        }
         Ok(Err(_)) | Err(_) => return Err(Rejection::NotAForm),
     };
     parse(&body, headers)
@@ -169,20 +186,31 @@ where
 pub(crate) fn parse(body: &[u8], headers: RequestHeaders) -> Result<TokenRequest, Rejection> {
     let mut form = Form::parse(body).map_err(Rejection::MalformedForm)?;
     let client_id = form.get("client_id").map(str::to_owned);
-    if client_id.as_ref().is_some_and(|id| id.len() > IDENTIFIER_BYTES_MAX || !is_vschar(id)) {
+    if client_id
+        .as_ref()
+        .is_some_and(|id| id.len() > IDENTIFIER_BYTES_MAX || !is_vschar(id))
+    {
         return Err(Rejection::MalformedClientId);
     }
     let grant = GrantRequest::parse(&form)?;
     let presented = Presented::find(&mut form, headers)?;
-    Ok(TokenRequest { presented, grant, client_id })
+    Ok(TokenRequest {
+        presented,
+        grant,
+        client_id,
+    })
 }
 
 /// A charset other than UTF-8 would be another form. [RFC6749 B]
 fn is_form<B>(request: &Request<B>) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return false };
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+        return false;
+    };
     let Ok(text) = value.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
-    let is_type = parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    let is_type = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
     is_type
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
@@ -199,17 +227,28 @@ fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<Attes
         Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(now),
         Authority::Configuration => None,
     };
-    app.verdicts.recall(&presented.digest, presented.kind, bundle_of, policy.generation, now)
+    app.verdicts.recall(
+        &presented.digest,
+        presented.kind,
+        bundle_of,
+        policy.generation,
+        now,
+    )
 }
 
 /// gather: the bundle of a configured trust domain. An unknown `kid` is worth one early fetch per 30 s; a trust
 /// domain that nobody configured is worth none.
 pub(crate) async fn gather(app: &App, lookup: Lookup<'_>) -> Facts {
     let (subject, kid) = match lookup {
-        Lookup::Bundle { unverified_subject, unverified_kid } => (unverified_subject, unverified_kid),
+        Lookup::Bundle {
+            unverified_subject,
+            unverified_kid,
+        } => (unverified_subject, unverified_kid),
         Lookup::Nothing => return Facts::Nothing,
     };
-    let Some(anchor) = app.anchor(subject.trust_domain_name()) else { return Facts::Nothing };
+    let Some(anchor) = app.anchor(subject.trust_domain_name()) else {
+        return Facts::Nothing;
+    };
     let current = anchor.current(app.now());
     let has_key = match (&current, kid) {
         (Some(bundle), Some(kid)) => bundle.jwt_keys.has_kid(kid),
@@ -217,7 +256,10 @@ pub(crate) async fn gather(app: &App, lookup: Lookup<'_>) -> Facts {
         (None, _) => false,
     };
     // A disabled trust domain is refused in any case; it fetches nothing.
-    let is_enabled = app.standing.load().is_enabled(&Authority::TrustDomain(subject.trust_domain()));
+    let is_enabled = app
+        .standing
+        .load()
+        .is_enabled(&Authority::TrustDomain(subject.trust_domain()));
     let current = if has_key || !is_enabled {
         current
     } else {
@@ -228,9 +270,17 @@ pub(crate) async fn gather(app: &App, lookup: Lookup<'_>) -> Facts {
 }
 
 fn challenge<B>(request: &Request<B>) -> Challenge {
-    match request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes()) {
+    match request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .map(|value| value.as_bytes())
+    {
         None => Challenge::None,
-        Some(value) if value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) => {
+        Some(value)
+            if value
+                .get(..7)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) =>
+        {
             Challenge::Bearer
         }
         Some(_) => Challenge::Basic,
@@ -246,12 +296,20 @@ async fn note_refusal(
     would: Option<Box<Event>>,
 ) {
     let reason = rejection.name();
-    app.metrics.refused.get_or_create(&crate::metrics::RejectionLabel { rejection: reason }).inc();
+    app.metrics
+        .refused
+        .get_or_create(&crate::metrics::RejectionLabel { rejection: reason })
+        .inc();
     let identity = witness.identity.as_deref();
     let authority = identity.map_or_else(|| "unproven".to_owned(), |identity| identity.authority.key());
     let prefix: String = identity
         .and_then(|identity| identity.spiffe_id.as_ref())
-        .map(|id| id.segments().take(2).map(|segment| format!("/{segment}")).collect())
+        .map(|id| {
+            id.segments()
+                .take(2)
+                .map(|segment| format!("/{segment}"))
+                .collect()
+        })
         .unwrap_or_default();
     let now = app.now();
     if !app.refusals.note(reason, &authority, &prefix, now) {
@@ -265,7 +323,9 @@ async fn note_refusal(
         detail = %rejection,
         "client.refused"
     );
-    let Some(entropy) = app.clock.entropy() else { return };
+    let Some(entropy) = app.clock.entropy() else {
+        return;
+    };
     let kind = kind_of(rejection);
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + REFUSAL_RETENTION);
     if let Some(identity) = identity {
@@ -293,7 +353,10 @@ fn observe(app: &App, request_id: &str, witness: &Witness, outcome: impl FnOnce(
     if let Some(observer) = &app.observer {
         observer(&Observation {
             request_id: request_id.to_owned(),
-            identity: witness.identity.as_deref().map(|identity| identity.subject.to_string()),
+            identity: witness
+                .identity
+                .as_deref()
+                .map(|identity| identity.subject.to_string()),
             outcome: outcome(),
         });
     }

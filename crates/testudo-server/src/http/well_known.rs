@@ -21,7 +21,10 @@ fn public(body: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = super::json(StatusCode::OK, body);
     let headers = response.headers_mut();
     headers.remove(header::PRAGMA);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     // [RFC9700 §2.6] Allowed here and at the token endpoint; never at an authorization endpoint.
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response

@@ -61,7 +61,9 @@ async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
     let head = |status: &str, length: usize| format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
     match mood {
         Mood::Document(text) => {
-            let _ = stream.write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes()).await;
+            let _ = stream
+                .write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes())
+                .await;
         }
         Mood::Hang => tokio::time::sleep(Duration::from_secs(600)).await,
         Mood::Drip => {
@@ -71,7 +73,9 @@ async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
             }
         }
         Mood::Huge => {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+                .await;
             let chunk = format!("10000\r\n{}\r\n", " ".repeat(65_536));
             for _ in 0..320 {
                 if stream.write_all(chunk.as_bytes()).await.is_err() {
@@ -95,16 +99,22 @@ async fn world_of(endpoint: &Endpoint) -> World {
          [[trust_domains]]\nname = \"b.example\"\nbundle = {{ file = \"b.json\" }}\n",
         endpoint.url
     );
-    let rules = "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\", \"spiffe://b.example/x/*\"]\n";
+    let rules =
+        "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\", \"spiffe://b.example/x/*\"]\n";
     World::start_with(&domains, rules).await
 }
 
 async fn ask(world: &World, issuer: &TestIssuer, path: &str) -> u16 {
-    world.send(&svid_form(&issuer.svid(path, ISSUER, world.now()), &[])).await.status
+    world
+        .send(&svid_form(&issuer.svid(path, ISSUER, world.now()), &[]))
+        .await
+        .status
 }
 
 async fn refresh(world: &World) -> (u16, serde_json::Value) {
-    world.try_admin("POST", "/admin/v1/trust/z.example/refresh", serde_json::json!({})).await
+    world
+        .try_admin("POST", "/admin/v1/trust/z.example/refresh", serde_json::json!({}))
+        .await
 }
 
 #[tokio::test]
@@ -130,7 +140,9 @@ async fn decision_3_a_failing_source_keeps_the_last_good_bundle() {
     }
     world.running.app.clock.shift(3601);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 400, "past its maximum age");
-    let shown = world.admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null).await;
+    let shown = world
+        .admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null)
+        .await;
     assert_eq!(shown["state"], "expired");
     assert!(shown["last_error"].is_string());
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
@@ -150,9 +162,16 @@ async fn i_02_i_04_empty_and_removed_keys_are_felt_at_once() {
     let old_key = issuer.keys.pop().unwrap();
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
     refresh(&world).await;
-    assert_eq!(world.send(&remembered).await.error(), "invalid_client", "a remembered verdict ends with its bundle");
+    assert_eq!(
+        world.send(&remembered).await.error(),
+        "invalid_client",
+        "a remembered verdict ends with its bundle"
+    );
     let signed_by_old = Draft::svid(&old_key, "spiffe://z.example/w/1", ISSUER, world.now()).sign();
-    assert_eq!(world.send(&svid_form(&signed_by_old, &[])).await.error(), "invalid_client");
+    assert_eq!(
+        world.send(&svid_form(&signed_by_old, &[])).await.error(),
+        "invalid_client"
+    );
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
     endpoint.set(Mood::Document("{\"keys\":[],\"spiffe_sequence\":9}".into()));
     refresh(&world).await;
@@ -181,7 +200,11 @@ async fn i_05_i_20_unknown_kids_cost_one_fetch_per_half_minute() {
     let before = endpoint.requests();
     issuer.rotate();
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
-    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "a new key is found before the next poll");
+    assert_eq!(
+        ask(&world, &issuer, "/w/1").await,
+        200,
+        "a new key is found before the next poll"
+    );
     assert_eq!(endpoint.requests(), before + 1);
     let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
     let mut connection = world.connect().await;
@@ -215,11 +238,20 @@ async fn i_18_a_source_that_hangs_or_drips_holds_nobody_up() {
         let endpoint = Endpoint::start(mood).await;
         let started = Instant::now();
         let world = world_of(&endpoint).await;
-        assert!(started.elapsed() < Duration::from_secs(4), "ready although a bundle is missing");
+        assert!(
+            started.elapsed() < Duration::from_secs(4),
+            "ready although a bundle is missing"
+        );
         let waiting = tokio::spawn({
             let address = world.address();
             let body = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
-            async move { testudo_testkit::http::Connection::open(address).await.post("/token", body).await.status }
+            async move {
+                testudo_testkit::http::Connection::open(address)
+                    .await
+                    .post("/token", body)
+                    .await
+                    .status
+            }
         });
         let mut worst = Duration::ZERO;
         for number in 0..50 {

@@ -39,7 +39,11 @@ async fn rf_60_j_20_one_new_identity_on_64_connections() {
         })
         .collect();
     let statuses = at_once(&world, bodies).await;
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 64, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        64,
+        "{statuses:?}"
+    );
     assert_eq!(world.client_ids().await, ["spiffe://a.example/x/race"]);
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
@@ -55,7 +59,9 @@ async fn rf_60_racers_do_not_use_up_the_velocity_of_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rf_66_sixty_four_identities_and_room_for_ten() {
     let world = World::start().await;
-    let bodies = (0..64).map(|number| svid_form(&world.svid(&format!("/ten/{number}")), &[])).collect();
+    let bodies = (0..64)
+        .map(|number| svid_form(&world.svid(&format!("/ten/{number}")), &[]))
+        .collect();
     let statuses = at_once(&world, bodies).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 10);
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 54);
@@ -68,12 +74,18 @@ async fn j_18_one_of_a_hundred_replays_wins() {
     let assertion = Draft::assertion(&world.c6, "c6", ISSUER, "same", world.now()).sign();
     let body = form(&[
         ("grant_type", "client_credentials"),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
         ("client_assertion", &assertion),
     ]);
     let statuses = at_once(&world, vec![body; 100]).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1);
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 400)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|status| matches!(status, 200 | 400)),
+        "{statuses:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -112,6 +124,9 @@ async fn rf_67_refused_identities_cost_a_constant() {
     let sampled = world.events("client.refused").await.len();
     assert!((20..=400).contains(&sampled), "{sampled}");
     flood(2_000).await;
-    assert!(world.events("client.refused").await.len() <= 400 + 200, "a minute may have turned in between");
+    assert!(
+        world.events("client.refused").await.len() <= 400 + 200,
+        "a minute may have turned in between"
+    );
     assert!(world.clients().await.is_empty());
 }

@@ -14,7 +14,10 @@ async fn rf_01_rf_11_rf_12_first_use_registers_and_issues() {
     let answer = world.ask(PAY, &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let body = answer.json();
-    assert_eq!((&body["token_type"], &body["expires_in"], &body["scope"]), (&json!("Bearer"), &json!(300), &json!("r")));
+    assert_eq!(
+        (&body["token_type"], &body["expires_in"], &body["scope"]),
+        (&json!("Bearer"), &json!(300), &json!("r"))
+    );
     let token = answer.access_token();
     assert_eq!(header(&token)["typ"], "at+jwt");
     assert_eq!(header(&token)["alg"], "ES256");
@@ -24,7 +27,10 @@ async fn rf_01_rf_11_rf_12_first_use_registers_and_issues() {
     assert_eq!(claims["client_id"], PAY_ID);
     assert_eq!(claims["aud"], "https://api.example/");
     assert_eq!(claims["scope"], "r");
-    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        300
+    );
     assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
 
     let clients = world.clients().await;
@@ -36,7 +42,10 @@ async fn rf_01_rf_11_rf_12_first_use_registers_and_issues() {
     assert_eq!(client["credential_kind"], "jwt_svid");
     assert_eq!(client["first_seen"], client["last_used"]);
     assert_eq!(client["metadata"]["client_name"], "api in pay");
-    assert_eq!(client["metadata"]["redirect_uris"], json!(["https://api.pay.apps.example/cb"]));
+    assert_eq!(
+        client["metadata"]["redirect_uris"],
+        json!(["https://api.pay.apps.example/cb"])
+    );
     let events = world.events("client.registered").await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["rule"], "R1");
@@ -57,7 +66,11 @@ async fn rf_02_rf_03_second_use_is_the_same_client_and_writes_nothing() {
     for _ in 0..20 {
         assert_eq!(world.ask(PAY, &[]).await.status, 200);
     }
-    assert_eq!(world.running.app.store.batches_written(), written, "no store write per token");
+    assert_eq!(
+        world.running.app.store.batches_written(),
+        written,
+        "no store write per token"
+    );
     assert_eq!(world.clients().await.len(), 1);
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
@@ -102,8 +115,16 @@ async fn rf_06_rf_07_c_08_client_id_names_the_client_that_is_proven() {
         "SPIFFE://a.example/ns/pay/sa/api",
     ] {
         let answer = world.ask("/ns/pay/sa/new", &[("client_id", other)]).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_client"), "{other}");
-        assert_eq!(world.ask(PAY, &[("client_id", other)]).await.error(), "invalid_client", "{other}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_client"),
+            "{other}"
+        );
+        assert_eq!(
+            world.ask(PAY, &[("client_id", other)]).await.error(),
+            "invalid_client",
+            "{other}"
+        );
     }
     assert_eq!(world.clients().await.len(), 2);
 }
@@ -114,14 +135,20 @@ async fn rf_08_two_trust_domains_two_clients() {
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let of_b = world.b.svid("/x/1", ISSUER, world.now());
     assert_eq!(world.send(&svid_form(&of_b, &[])).await.status, 200);
-    assert_eq!(world.client_ids().await, ["spiffe://a.example/x/1", "spiffe://b.example/x/1"]);
+    assert_eq!(
+        world.client_ids().await,
+        ["spiffe://a.example/x/1", "spiffe://b.example/x/1"]
+    );
 }
 
 #[tokio::test]
 async fn rf_09_opaque_ids_are_stable_across_a_restart() {
     let world = World::start().await;
     let id_of = |answer: testudo_testkit::http::Answer| {
-        claims(&answer.access_token())["client_id"].as_str().unwrap().to_owned()
+        claims(&answer.access_token())["client_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let first = id_of(world.ask("/opaque/1", &[]).await);
     assert_eq!(first.len(), 22);
@@ -131,7 +158,9 @@ async fn rf_09_opaque_ids_are_stable_across_a_restart() {
     let world = world.restart().await;
     assert_eq!(first, id_of(world.ask("/opaque/1", &[]).await));
     assert_eq!(world.clients().await.len(), 2);
-    let shown = world.admin("POST", "/admin/v1/clients/show", json!({ "client_id": first })).await;
+    let shown = world
+        .admin("POST", "/admin/v1/clients/show", json!({ "client_id": first }))
+        .await;
     assert_eq!(shown["subject"], "spiffe://a.example/opaque/1");
 }
 
@@ -158,19 +187,41 @@ async fn rf_20_to_rf_23_a_refused_request_leaves_no_client_behind() {
         (vec![("resource", "https://other/")], "invalid_target"),
         (vec![("resource", "https://api.example/#x")], "invalid_target"),
         (vec![("resource", "/relative")], "invalid_target"),
-        (vec![("resource", "https://api.example/"), ("resource", "https://other/")], "invalid_target"),
+        (
+            vec![
+                ("resource", "https://api.example/"),
+                ("resource", "https://other/"),
+            ],
+            "invalid_target",
+        ),
         (vec![("audience", "https://other/")], "invalid_target"),
     ] {
         let answer = world.ask(PAY, &more).await;
         assert_eq!((answer.status, answer.error().as_str()), (400, code), "{more:?}");
     }
-    for grant in ["urn:ietf:params:oauth:grant-type:token-exchange", "password", "authorization_code", "foo"] {
-        let body = svid_form(&world.svid(PAY), &[]).replace("grant_type=client_credentials", &format!("grant_type={grant}"));
-        assert_eq!(world.send(&body).await.error(), "unsupported_grant_type", "{grant}");
+    for grant in [
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "password",
+        "authorization_code",
+        "foo",
+    ] {
+        let body = svid_form(&world.svid(PAY), &[])
+            .replace("grant_type=client_credentials", &format!("grant_type={grant}"));
+        assert_eq!(
+            world.send(&body).await.error(),
+            "unsupported_grant_type",
+            "{grant}"
+        );
     }
     assert!(world.clients().await.is_empty());
     assert!(world.events("client.registered").await.is_empty());
-    assert_eq!(world.ask(PAY, &[("resource", "https://api.example/"), ("scope", "w r")]).await.json()["scope"], "w r");
+    assert_eq!(
+        world
+            .ask(PAY, &[("resource", "https://api.example/"), ("scope", "w r")])
+            .await
+            .json()["scope"],
+        "w r"
+    );
 }
 
 #[tokio::test]
@@ -187,7 +238,12 @@ async fn rf_30_to_rf_32_strangers_and_the_ungoverned_look_the_same() {
     for answer in &answers {
         assert_eq!((answer.status, &answer.body), (400, &answers[0].body));
     }
-    let reasons: Vec<Value> = world.events("client.refused").await.iter().map(|event| event["reason"].clone()).collect();
+    let reasons: Vec<Value> = world
+        .events("client.refused")
+        .await
+        .iter()
+        .map(|event| event["reason"].clone())
+        .collect();
     assert!(reasons.contains(&json!("no_rule")), "{reasons:?}");
     assert!(world.clients().await.is_empty());
 }
@@ -195,8 +251,17 @@ async fn rf_30_to_rf_32_strangers_and_the_ungoverned_look_the_same() {
 #[tokio::test]
 async fn rf_34_segments_are_whole() {
     let world = World::start().await;
-    for outside in ["/ns/pay/sa/api/extra", "/ns//sa/api", "/ns/pay/sa", "/NS/pay/sa/api"] {
-        assert_eq!(world.ask(outside, &[]).await.error(), "invalid_client", "{outside}");
+    for outside in [
+        "/ns/pay/sa/api/extra",
+        "/ns//sa/api",
+        "/ns/pay/sa",
+        "/NS/pay/sa/api",
+    ] {
+        assert_eq!(
+            world.ask(outside, &[]).await.error(),
+            "invalid_client",
+            "{outside}"
+        );
     }
     assert!(world.clients().await.is_empty());
 }
@@ -205,16 +270,36 @@ async fn rf_34_segments_are_whole() {
 async fn rf_36_to_rf_38_rules_change_under_known_clients() {
     let world = World::start().await;
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
-    world.reload_with(&domains(""), &RULES.replace("scopes = [\"r\", \"w\"]", "scopes = [\"r\"]")).await;
+    world
+        .reload_with(
+            &domains(""),
+            &RULES.replace("scopes = [\"r\", \"w\"]", "scopes = [\"r\"]"),
+        )
+        .await;
     assert_eq!(world.ask(PAY, &[]).await.json()["scope"], "r");
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
-    world.reload_with(&domains(""), &RULES.replace("scopes = [\"r\", \"w\"]", "scopes = [\"r\", \"w\", \"x\"]")).await;
+    world
+        .reload_with(
+            &domains(""),
+            &RULES.replace("scopes = [\"r\", \"w\"]", "scopes = [\"r\", \"w\", \"x\"]"),
+        )
+        .await;
     assert_eq!(world.ask(PAY, &[("scope", "x")]).await.status, 200);
-    world.reload_with(&domains(""), &RULES.replace("/ns/{namespace}", "/other/{namespace}")).await;
+    world
+        .reload_with(
+            &domains(""),
+            &RULES.replace("/ns/{namespace}", "/other/{namespace}"),
+        )
+        .await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
     let client = &world.clients().await[0];
-    assert_eq!((&client["is_orphaned"], &client["rule"]), (&json!(true), &json!("R1")));
-    let orphans = world.admin("GET", "/admin/v1/clients?orphaned=true", Value::Null).await;
+    assert_eq!(
+        (&client["is_orphaned"], &client["rule"]),
+        (&json!(true), &json!("R1"))
+    );
+    let orphans = world
+        .admin("GET", "/admin/v1/clients?orphaned=true", Value::Null)
+        .await;
     assert_eq!(orphans["clients"].as_array().unwrap().len(), 1);
 }
 
@@ -224,14 +309,25 @@ async fn rf_39_a_disabled_trust_domain_is_refused_on_the_next_request() {
     let mut kept = world.connect().await;
     let remembered = svid_form(&world.svid(PAY), &[]);
     assert_eq!(kept.post("/token", remembered.clone()).await.status, 200);
-    world.admin("POST", "/admin/v1/trust/a.example/disable", json!({})).await;
-    assert_eq!(kept.post("/token", remembered.clone()).await.error(), "invalid_client");
+    world
+        .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
+        .await;
+    assert_eq!(
+        kept.post("/token", remembered.clone()).await.error(),
+        "invalid_client"
+    );
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
     let of_b = world.b.svid("/x/1", ISSUER, world.now());
     assert_eq!(world.send(&svid_form(&of_b, &[])).await.status, 200);
     let world = world.restart().await;
-    assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client", "the switch survives a restart");
-    world.admin("POST", "/admin/v1/trust/a.example/enable", json!({})).await;
+    assert_eq!(
+        world.ask(PAY, &[]).await.error(),
+        "invalid_client",
+        "the switch survives a restart"
+    );
+    world
+        .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
+        .await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     assert_eq!(world.events("authority.disabled").await.len(), 1);
     assert_eq!(world.events("authority.enabled").await.len(), 1);
@@ -255,11 +351,22 @@ async fn rf_40_observe_records_what_would_have_happened() {
     assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_client"));
     let events = world.events("client.would_register").await;
     assert_eq!(events.len(), 1);
-    assert_eq!((&events[0]["rule"], &events[0]["scope"]), (&json!("R5"), &json!("w")));
+    assert_eq!(
+        (&events[0]["rule"], &events[0]["scope"]),
+        (&json!("R5"), &json!("w"))
+    );
     assert!(events[0]["detail"].is_string(), "the metadata");
     assert!(world.clients().await.is_empty());
-    world.send(&svid_form(&world.o.svid("/ns/p/sa/q", ISSUER, world.now()), &[("scope", "admin")])).await;
-    assert_eq!(world.events("client.would_register").await[1]["reason"], "scope_not_allowed");
+    world
+        .send(&svid_form(
+            &world.o.svid("/ns/p/sa/q", ISSUER, world.now()),
+            &[("scope", "admin")],
+        ))
+        .await;
+    assert_eq!(
+        world.events("client.would_register").await[1]["reason"],
+        "scope_not_allowed"
+    );
 }
 
 #[tokio::test]
@@ -267,13 +374,19 @@ async fn rf_41_off_refuses_the_unknown_and_serves_the_known() {
     let world = World::start().await;
     let off = svid_form(&world.f.svid(PAY, ISSUER, world.now()), &[]);
     assert_eq!(world.send(&off).await.error(), "invalid_client");
-    world.reload_with(&domains("").replace("\"off\"", "\"on\""), RULES).await;
+    world
+        .reload_with(&domains("").replace("\"off\"", "\"on\""), RULES)
+        .await;
     assert_eq!(world.send(&off).await.status, 200);
     world.reload_with(&domains(""), RULES).await;
     assert_eq!(world.send(&off).await.status, 200);
     let world = world.restart().await;
     let again = svid_form(&world.f.svid(PAY, ISSUER, world.now()), &[]);
-    assert_eq!(world.send(&again).await.status, 200, "known from the store, not only from memory");
+    assert_eq!(
+        world.send(&again).await.status,
+        200,
+        "known from the store, not only from memory"
+    );
 }
 
 #[tokio::test]
@@ -291,7 +404,10 @@ async fn a_rule_may_be_stricter_than_its_trust_domain_never_laxer() {
 async fn rf_42_a_kind_of_credential_that_is_not_enabled() {
     let world = World::start_with(&domains("credentials = [\"x509_svid\"]"), RULES).await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
-    assert_eq!(world.events("client.refused").await[0]["reason"], "credential_not_accepted");
+    assert_eq!(
+        world.events("client.refused").await[0]["reason"],
+        "credential_not_accepted"
+    );
 }
 
 #[tokio::test]
@@ -300,16 +416,29 @@ async fn rf_70_to_rf_73_instances() {
     let first = claims(&world.ask("/fleet/cam/1", &[]).await.access_token());
     assert_eq!(first["client_id"], "spiffe://a.example/fleet/cam/*");
     assert_eq!(first["sub"], "spiffe://a.example/fleet/cam/*");
-    assert_eq!((&first["spiffe_id"], &first["instance"]), (&json!("spiffe://a.example/fleet/cam/1"), &json!("1")));
+    assert_eq!(
+        (&first["spiffe_id"], &first["instance"]),
+        (&json!("spiffe://a.example/fleet/cam/1"), &json!("1"))
+    );
     assert_eq!(world.ask("/fleet/cam/2", &[]).await.status, 200);
     assert_eq!(world.ask("/each/cam/1", &[]).await.status, 200);
     assert_eq!(world.ask("/each/cam/2", &[]).await.status, 200);
     assert_eq!(
         world.client_ids().await,
-        ["spiffe://a.example/each/cam/1", "spiffe://a.example/each/cam/2", "spiffe://a.example/fleet/cam/*"]
+        [
+            "spiffe://a.example/each/cam/1",
+            "spiffe://a.example/each/cam/2",
+            "spiffe://a.example/fleet/cam/*"
+        ]
     );
     assert_eq!(world.ask("/fleet/cam/*", &[]).await.error(), "invalid_client");
-    world.admin("POST", "/admin/v1/blocks", json!({ "identity": "spiffe://a.example/fleet/cam/1" })).await;
+    world
+        .admin(
+            "POST",
+            "/admin/v1/blocks",
+            json!({ "identity": "spiffe://a.example/fleet/cam/1" }),
+        )
+        .await;
     assert_eq!(world.ask("/fleet/cam/1", &[]).await.error(), "invalid_client");
     assert_eq!(world.ask("/fleet/cam/2", &[]).await.status, 200);
 }
@@ -319,24 +448,52 @@ async fn rf_95_to_rf_98_claims_as_metadata() {
     let trusting = domains("attested_metadata = [\"client_name\", \"scope\", \"redirect_uris\"]");
     let world = World::start_with(&trusting, RULES).await;
     let ask = async |path: &str, extra: Value| {
-        let mut draft = Draft::svid(world.a.key(), &format!("spiffe://a.example{path}"), ISSUER, world.now());
+        let mut draft = Draft::svid(
+            world.a.key(),
+            &format!("spiffe://a.example{path}"),
+            ISSUER,
+            world.now(),
+        );
         for (name, value) in extra.as_object().unwrap() {
             draft = draft.claim(name, value.clone());
         }
         world.send(&svid_form(&draft.sign(), &[])).await
     };
-    ask("/x/named", json!({ "client_name": "Attested", "grant_types": ["nothing"] })).await;
+    ask(
+        "/x/named",
+        json!({ "client_name": "Attested", "grant_types": ["nothing"] }),
+    )
+    .await;
     assert_eq!(world.clients().await[0]["metadata"]["client_name"], "Attested");
-    ask(PAY, json!({ "client_name": "Attested", "redirect_uris": ["https://evil.example/"] })).await;
+    ask(
+        PAY,
+        json!({ "client_name": "Attested", "redirect_uris": ["https://evil.example/"] }),
+    )
+    .await;
     let metadata = world.clients().await[0]["metadata"].clone();
     assert_eq!(metadata["client_name"], "api in pay", "configured beats attested");
-    assert_eq!(metadata["redirect_uris"], json!(["https://api.pay.apps.example/cb"]));
+    assert_eq!(
+        metadata["redirect_uris"],
+        json!(["https://api.pay.apps.example/cb"])
+    );
     let widened = ask("/ns/pay/sa/wide", json!({ "scope": "r admin" })).await;
     assert_eq!(widened.json()["scope"], "r", "the rule's ceiling holds");
     let narrowed = ask("/ns/pay/sa/none", json!({ "scope": "w" })).await;
-    assert!(narrowed.json()["scope"].is_null(), "attested scope lowers the default");
-    for wrong in [json!({ "client_name": 7 }), json!({ "scope": ["r"] }), json!({ "redirect_uris": [7] }), json!({ "redirect_uris": "x" })] {
+    assert!(
+        narrowed.json()["scope"].is_null(),
+        "attested scope lowers the default"
+    );
+    for wrong in [
+        json!({ "client_name": 7 }),
+        json!({ "scope": ["r"] }),
+        json!({ "redirect_uris": [7] }),
+        json!({ "redirect_uris": "x" }),
+    ] {
         let answer = ask("/x/wrong", wrong.clone()).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_client"), "{wrong}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_client"),
+            "{wrong}"
+        );
     }
 }

@@ -13,12 +13,16 @@ async fn rf_50_frozen_and_thawed() {
     world.ask(PAY, &[]).await;
     let remembered = svid_form(&world.svid(PAY), &[]);
     assert_eq!(world.send(&remembered).await.status, 200);
-    world.admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": PAY_ID })).await;
+    world
+        .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": PAY_ID }))
+        .await;
     assert_eq!(world.send(&remembered).await.error(), "invalid_client");
     assert_eq!(world.ask("/ns/pay/sa/other", &[]).await.status, 200);
     let world = world.restart().await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
-    world.admin("POST", "/admin/v1/clients/thaw", json!({ "client_id": PAY_ID })).await;
+    world
+        .admin("POST", "/admin/v1/clients/thaw", json!({ "client_id": PAY_ID }))
+        .await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     assert_eq!(world.events("client.frozen").await.len(), 1);
     assert_eq!(world.events("client.thawed").await.len(), 1);
@@ -27,14 +31,32 @@ async fn rf_50_frozen_and_thawed() {
 #[tokio::test]
 async fn rf_51_blocked_before_ever_seen() {
     let world = World::start().await;
-    for block in [PAY_ID, "spiffe://a.example/ns/pay/**", "spiffe://a.example/ns/{n}/sa/api"] {
-        world.admin("POST", "/admin/v1/blocks", json!({ "identity": block, "reason": "test" })).await;
+    for block in [
+        PAY_ID,
+        "spiffe://a.example/ns/pay/**",
+        "spiffe://a.example/ns/{n}/sa/api",
+    ] {
+        world
+            .admin(
+                "POST",
+                "/admin/v1/blocks",
+                json!({ "identity": block, "reason": "test" }),
+            )
+            .await;
         assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client", "{block}");
         assert!(world.clients().await.is_empty());
-        world.admin("POST", "/admin/v1/blocks/remove", json!({ "identity": block })).await;
+        world
+            .admin("POST", "/admin/v1/blocks/remove", json!({ "identity": block }))
+            .await;
     }
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
-    let (status, _) = world.try_admin("POST", "/admin/v1/blocks", json!({ "identity": "spiffe://a.example/x*" })).await;
+    let (status, _) = world
+        .try_admin(
+            "POST",
+            "/admin/v1/blocks",
+            json!({ "identity": "spiffe://a.example/x*" }),
+        )
+        .await;
     assert_eq!(status, 400, "a typo that blocks nobody is an error");
 }
 
@@ -42,15 +64,27 @@ async fn rf_51_blocked_before_ever_seen() {
 async fn rf_52_rf_53_deleted_returns_linked_unless_blocked() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
-    let answer = world.admin("POST", "/admin/v1/clients/delete", json!({ "client_id": PAY_ID })).await;
-    assert!(answer["warning"].as_str().unwrap().contains("come back"), "{answer}");
+    let answer = world
+        .admin("POST", "/admin/v1/clients/delete", json!({ "client_id": PAY_ID }))
+        .await;
+    assert!(
+        answer["warning"].as_str().unwrap().contains("come back"),
+        "{answer}"
+    );
     assert!(world.clients().await.is_empty());
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     let client = &world.clients().await[0];
-    assert_eq!((&client["generation"], &client["predecessor"]["reason"]), (&json!(2), &json!("deleted")));
+    assert_eq!(
+        (&client["generation"], &client["predecessor"]["reason"]),
+        (&json!(2), &json!("deleted"))
+    );
     assert_eq!(world.events("client.returned").await.len(), 1);
-    world.admin("POST", "/admin/v1/clients/delete", json!({ "client_id": PAY_ID })).await;
-    world.admin("POST", "/admin/v1/blocks", json!({ "identity": PAY_ID })).await;
+    world
+        .admin("POST", "/admin/v1/clients/delete", json!({ "client_id": PAY_ID }))
+        .await;
+    world
+        .admin("POST", "/admin/v1/blocks", json!({ "identity": PAY_ID }))
+        .await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
     assert!(world.clients().await.is_empty());
 }
@@ -61,8 +95,13 @@ async fn rf_54_rf_57_idle_clients_are_swept() {
     world.ask(PAY, &[]).await;
     world.ask("/x/1", &[]).await;
     world.running.app.clock.shift(31 * 86_400);
-    let dry = world.admin("POST", "/admin/v1/clients/sweep", json!({ "dry_run": true })).await;
-    assert_eq!((&dry["removed"], &dry["client_ids"]), (&json!(1), &json!([PAY_ID])));
+    let dry = world
+        .admin("POST", "/admin/v1/clients/sweep", json!({ "dry_run": true }))
+        .await;
+    assert_eq!(
+        (&dry["removed"], &dry["client_ids"]),
+        (&json!(1), &json!([PAY_ID]))
+    );
     assert_eq!(world.clients().await.len(), 2, "a dry run changes nothing");
     let swept = world.admin("POST", "/admin/v1/clients/sweep", json!({})).await;
     assert_eq!(swept["removed"], 1);
@@ -108,12 +147,29 @@ async fn rf_63_rf_68_velocity() {
     // A slow machine may refill one in between.
     assert!((5..=6).contains(&good), "{good}");
     let refused = outcomes.last().unwrap();
-    assert_eq!((refused.status, refused.error().as_str()), (429, "temporarily_unavailable"));
+    assert_eq!(
+        (refused.status, refused.error().as_str()),
+        (429, "temporarily_unavailable")
+    );
     let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
-    assert_eq!(world.ask(PAY, &[]).await.status, 200, "known clients are unaffected");
-    world.admin("POST", "/admin/v1/clients/delete", json!({ "client_id": "spiffe://a.example/slow/0" })).await;
-    assert_eq!(world.ask("/slow/0", &[]).await.status, 429, "deleting refills nothing");
+    assert_eq!(
+        world.ask(PAY, &[]).await.status,
+        200,
+        "known clients are unaffected"
+    );
+    world
+        .admin(
+            "POST",
+            "/admin/v1/clients/delete",
+            json!({ "client_id": "spiffe://a.example/slow/0" }),
+        )
+        .await;
+    assert_eq!(
+        world.ask("/slow/0", &[]).await.status,
+        429,
+        "deleting refills nothing"
+    );
     world.running.app.clock.shift(wait);
     assert_eq!(world.ask("/slow/9", &[]).await.status, 200);
     assert!(!world.events("velocity.limited").await.is_empty());
@@ -138,35 +194,63 @@ async fn rf_65_quota() {
         assert_eq!(world.ask(&format!("/small/{number}"), &[]).await.status, 200);
     }
     let fourth = world.ask("/small/3", &[]).await;
-    assert_eq!((fourth.status, fourth.error().as_str()), (429, "temporarily_unavailable"));
+    assert_eq!(
+        (fourth.status, fourth.error().as_str()),
+        (429, "temporarily_unavailable")
+    );
     assert!(fourth.header("retry-after").is_some());
     assert_eq!(world.events("quota.reached").await.len(), 1);
     assert_eq!(world.clients().await.len(), 3);
-    world.admin("POST", "/admin/v1/clients/delete", json!({ "client_id": "spiffe://a.example/small/0" })).await;
+    world
+        .admin(
+            "POST",
+            "/admin/v1/clients/delete",
+            json!({ "client_id": "spiffe://a.example/small/0" }),
+        )
+        .await;
     assert_eq!(world.ask("/small/3", &[]).await.status, 200);
     let world = world.restart().await;
-    assert_eq!(world.ask("/small/4", &[]).await.status, 429, "the count survives a restart");
+    assert_eq!(
+        world.ask("/small/4", &[]).await.status,
+        429,
+        "the count survives a restart"
+    );
 }
 
 #[tokio::test]
 async fn h_05_an_assertion_is_accepted_once_and_a_refusal_burns_nothing() {
     let world = World::start().await;
-    assert_eq!(world.ask_as_c6("j1", &[("scope", "admin")]).await.error(), "invalid_scope");
+    assert_eq!(
+        world.ask_as_c6("j1", &[("scope", "admin")]).await.error(),
+        "invalid_scope"
+    );
     assert_eq!(world.ask_as_c6("j1", &[]).await.status, 200);
     assert_eq!(world.ask_as_c6("j1", &[]).await.error(), "invalid_client");
     assert_eq!(world.ask_as_c6("j2", &[]).await.status, 200);
     let world = world.restart().await;
-    assert_eq!(world.ask_as_c6("j1", &[]).await.error(), "invalid_client", "replays are remembered on disk");
+    assert_eq!(
+        world.ask_as_c6("j1", &[]).await.error(),
+        "invalid_client",
+        "replays are remembered on disk"
+    );
     assert_eq!(world.client_ids().await, ["c6"]);
 }
 
 #[tokio::test]
 async fn decision_7_single_use_of_a_trust_domain() {
     let world = World::start_with(&domains("single_use = true"), RULES).await;
-    assert_eq!(world.ask("/x/1", &[]).await.error(), "invalid_client", "jti is mandatory then");
-    let token = testudo_testkit::token::Draft::svid(world.a.key(), "spiffe://a.example/x/1", ISSUER, world.now())
-        .claim("jti", "once")
-        .sign();
+    assert_eq!(
+        world.ask("/x/1", &[]).await.error(),
+        "invalid_client",
+        "jti is mandatory then"
+    );
+    let token =
+        testudo_testkit::token::Draft::svid(world.a.key(), "spiffe://a.example/x/1", ISSUER, world.now())
+            .claim("jti", "once")
+            .sign();
     assert_eq!(world.send(&svid_form(&token, &[])).await.status, 200);
-    assert_eq!(world.send(&svid_form(&token, &[])).await.error(), "invalid_client");
+    assert_eq!(
+        world.send(&svid_form(&token, &[])).await.error(),
+        "invalid_client"
+    );
 }

@@ -1,6 +1,11 @@
 //! The server over real HTTP, in one test binary. Names carry the row of the conformance tables they come from.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail loudly"
+)]
 
 mod bundles;
 mod concurrency;

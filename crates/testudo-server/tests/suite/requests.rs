@@ -12,9 +12,20 @@ async fn b_54_tk_19_duplicate_parameters_are_invalid_requests() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     assert_eq!(world.send(&good).await.status, 200);
-    for twice in ["grant_type=client_credentials", "client_assertion=x", "client_assertion_type=x", "scope=r&scope=r", "scope=&scope=r", "client_id=x&client_id=x"] {
+    for twice in [
+        "grant_type=client_credentials",
+        "client_assertion=x",
+        "client_assertion_type=x",
+        "scope=r&scope=r",
+        "scope=&scope=r",
+        "client_id=x&client_id=x",
+    ] {
         let answer = world.send(&format!("{good}&{twice}")).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_request"), "{twice}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_request"),
+            "{twice}"
+        );
     }
 }
 
@@ -22,22 +33,71 @@ async fn b_54_tk_19_duplicate_parameters_are_invalid_requests() {
 async fn b_53_tk_17_tk_18_missing_unknown_and_empty_parameters() {
     let world = World::start().await;
     let svid = world.svid("/x/1");
-    assert_eq!(world.send(&svid_form(&svid, &[("scope", ""), ("unknown", "x")])).await.status, 200);
+    assert_eq!(
+        world
+            .send(&svid_form(&svid, &[("scope", ""), ("unknown", "x")]))
+            .await
+            .status,
+        200
+    );
     for (parameters, code) in [
         (vec![], "invalid_request"),
         (vec![("client_assertion", svid.as_str())], "invalid_request"),
         (vec![("grant_type", "client_credentials")], "invalid_client"),
-        (vec![("grant_type", "client_credentials"), ("client_id", "spiffe://a.example/x/1")], "invalid_client"),
-        (vec![("grant_type", "client_credentials"), ("client_assertion", &svid)], "invalid_client"),
-        (vec![("grant_type", "client_credentials"), ("client_assertion_type", SPIFFE)], "invalid_client"),
-        (vec![("grant_type", "client_credentials"), ("client_assertion_type", "x"), ("client_assertion", &svid)], "invalid_client"),
-        (vec![("grant_type", "client_credentials"), ("client_assertion_type", ""), ("client_assertion", &svid)], "invalid_client"),
-        (vec![("grant_type", ""), ("client_assertion_type", SPIFFE), ("client_assertion", &svid)], "invalid_request"),
+        (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", "spiffe://a.example/x/1"),
+            ],
+            "invalid_client",
+        ),
+        (
+            vec![("grant_type", "client_credentials"), ("client_assertion", &svid)],
+            "invalid_client",
+        ),
+        (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_assertion_type", SPIFFE),
+            ],
+            "invalid_client",
+        ),
+        (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_assertion_type", "x"),
+                ("client_assertion", &svid),
+            ],
+            "invalid_client",
+        ),
+        (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_assertion_type", ""),
+                ("client_assertion", &svid),
+            ],
+            "invalid_client",
+        ),
+        (
+            vec![
+                ("grant_type", ""),
+                ("client_assertion_type", SPIFFE),
+                ("client_assertion", &svid),
+            ],
+            "invalid_request",
+        ),
         (vec![("grant_type", "foo")], "unsupported_grant_type"),
-        (vec![("grant_type", "password"), ("username", "u"), ("password", "p")], "unsupported_grant_type"),
+        (
+            vec![("grant_type", "password"), ("username", "u"), ("password", "p")],
+            "unsupported_grant_type",
+        ),
     ] {
         let answer = world.send(&form(&parameters)).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, code), "{parameters:?}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, code),
+            "{parameters:?}"
+        );
     }
 }
 
@@ -46,11 +106,28 @@ async fn j_01_j_02_tk_14_two_mechanisms_are_an_invalid_request() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     let mut connection = world.connect().await;
-    let basic = connection.send("POST", "/token", &[FORM, ("authorization", "Basic YTpi")], good.clone()).await;
+    let basic = connection
+        .send(
+            "POST",
+            "/token",
+            &[FORM, ("authorization", "Basic YTpi")],
+            good.clone(),
+        )
+        .await;
     assert_eq!((basic.status, basic.error().as_str()), (400, "invalid_request"));
-    let attested = connection.send("POST", "/token", &[FORM, ("oauth-client-attestation", "x")], good.clone()).await;
+    let attested = connection
+        .send(
+            "POST",
+            "/token",
+            &[FORM, ("oauth-client-attestation", "x")],
+            good.clone(),
+        )
+        .await;
     assert_eq!(attested.error(), "invalid_request");
-    assert_eq!(world.send(&format!("{good}&client_secret=x")).await.error(), "invalid_request");
+    assert_eq!(
+        world.send(&format!("{good}&client_secret=x")).await.error(),
+        "invalid_request"
+    );
     assert!(world.clients().await.is_empty());
 }
 
@@ -58,12 +135,29 @@ async fn j_01_j_02_tk_14_two_mechanisms_are_an_invalid_request() {
 async fn tk_16_whoever_used_authorization_gets_401_and_a_challenge() {
     let world = World::start().await;
     let mut connection = world.connect().await;
-    for (value, scheme) in [("Basic YTpi", "Basic"), ("Bearer x", "Bearer"), ("Digest x", "Basic")] {
-        let answer =
-            connection.send("POST", "/token", &[FORM, ("authorization", value)], "grant_type=client_credentials").await;
+    for (value, scheme) in [
+        ("Basic YTpi", "Basic"),
+        ("Bearer x", "Bearer"),
+        ("Digest x", "Basic"),
+    ] {
+        let answer = connection
+            .send(
+                "POST",
+                "/token",
+                &[FORM, ("authorization", value)],
+                "grant_type=client_credentials",
+            )
+            .await;
         judge_any(&answer);
-        assert_eq!((answer.status, answer.error().as_str()), (401, "invalid_client"), "{value}");
-        assert!(answer.header("www-authenticate").unwrap().starts_with(scheme), "{value}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (401, "invalid_client"),
+            "{value}"
+        );
+        assert!(
+            answer.header("www-authenticate").unwrap().starts_with(scheme),
+            "{value}"
+        );
     }
 }
 
@@ -75,15 +169,36 @@ async fn tk_15_tk_20_tk_21_method_url_and_body_type() {
     let get = connection.get("/token").await;
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
     for method in ["PUT", "DELETE", "OPTIONS", "PATCH"] {
-        assert_eq!(connection.send(method, "/token", &[], "").await.status, 405, "{method}");
+        assert_eq!(
+            connection.send(method, "/token", &[], "").await.status,
+            405,
+            "{method}"
+        );
     }
-    let in_url = connection.send("POST", &format!("/token?{good}"), &[FORM], "").await;
+    let in_url = connection
+        .send("POST", &format!("/token?{good}"), &[FORM], "")
+        .await;
     assert_eq!((in_url.status, in_url.error().as_str()), (400, "invalid_request"));
-    for kind in ["application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded; charset=utf-16", "x"] {
-        let answer = connection.send("POST", "/token", &[("content-type", kind)], good.clone()).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_request"), "{kind}");
+    for kind in [
+        "application/json",
+        "text/plain",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "x",
+    ] {
+        let answer = connection
+            .send("POST", "/token", &[("content-type", kind)], good.clone())
+            .await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_request"),
+            "{kind}"
+        );
     }
-    assert_eq!(connection.send("POST", "/token", &[], good.clone()).await.error(), "invalid_request");
+    assert_eq!(
+        connection.send("POST", "/token", &[], good.clone()).await.error(),
+        "invalid_request"
+    );
     let utf8 = ("content-type", "Application/X-WWW-Form-URLEncoded; charset=UTF-8");
     assert_eq!(connection.send("POST", "/token", &[utf8], good).await.status, 200);
     assert_eq!(connection.get("/nowhere").await.status, 404);
@@ -92,11 +207,26 @@ async fn tk_15_tk_20_tk_21_method_url_and_body_type() {
 #[tokio::test]
 async fn j_07_j_08_sizes() {
     let world = World::start().await;
-    let assertion = |text: &str| form(&[("grant_type", "client_credentials"), ("client_assertion_type", SPIFFE), ("client_assertion", text)]);
-    assert_eq!(world.send(&assertion(&"a".repeat(16 * 1024 + 1))).await.error(), "invalid_client");
-    assert_eq!(world.send(&assertion(&".".repeat(60_000))).await.error(), "invalid_client");
+    let assertion = |text: &str| {
+        form(&[
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", SPIFFE),
+            ("client_assertion", text),
+        ])
+    };
+    assert_eq!(
+        world.send(&assertion(&"a".repeat(16 * 1024 + 1))).await.error(),
+        "invalid_client"
+    );
+    assert_eq!(
+        world.send(&assertion(&".".repeat(60_000))).await.error(),
+        "invalid_client"
+    );
     let too_large = world.send(&assertion(&"a".repeat(64 * 1024))).await;
-    assert_eq!((too_large.status, too_large.error().as_str()), (413, "invalid_request"));
+    assert_eq!(
+        (too_large.status, too_large.error().as_str()),
+        (413, "invalid_request")
+    );
     let many = (0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
     assert_eq!(world.send(&many).await.error(), "invalid_request");
 }
@@ -107,7 +237,11 @@ async fn j_10_j_11_control_characters_and_long_names() {
     let good = svid_form(&world.svid("/x/1"), &[]);
     for extra in ["client_id=%00", "client_id=a%0d%0aSet-Cookie:x", "x=%ff", "x=%zz"] {
         let answer = world.send(&format!("{good}&{extra}")).await;
-        assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_request"), "{extra}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_request"),
+            "{extra}"
+        );
         assert!(answer.header("set-cookie").is_none());
     }
     let long = format!("{good}&client_id={}", "x".repeat(2049));
@@ -147,8 +281,13 @@ async fn rfc8414_metadata_says_what_works_now() {
     assert_eq!(metadata["jwks_uri"], "https://as.example/jwks");
     assert_eq!(metadata["response_types_supported"], json!([]));
     assert_eq!(metadata["grant_types_supported"], json!(["client_credentials"]));
-    assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["spiffe_jwt", "private_key_jwt"]));
-    let algorithms = metadata["token_endpoint_auth_signing_alg_values_supported"].as_array().unwrap();
+    assert_eq!(
+        metadata["token_endpoint_auth_methods_supported"],
+        json!(["spiffe_jwt", "private_key_jwt"])
+    );
+    let algorithms = metadata["token_endpoint_auth_signing_alg_values_supported"]
+        .as_array()
+        .unwrap();
     assert_eq!(algorithms.len(), 10);
     assert_eq!(metadata["scopes_supported"], json!(["r", "w"]));
 }
@@ -158,10 +297,24 @@ async fn j_14_j_15_a_method_without_keys_is_not_advertised() {
     let world = World::start().await;
     for name in ["a", "b", "o", "f"] {
         std::fs::write(world.folder.join(format!("{name}.json")), "{\"keys\":[]}").unwrap();
-        world.admin("POST", &format!("/admin/v1/trust/{name}.example/refresh"), json!({})).await;
+        world
+            .admin(
+                "POST",
+                &format!("/admin/v1/trust/{name}.example/refresh"),
+                json!({}),
+            )
+            .await;
     }
-    let metadata = world.connect().await.get("/.well-known/oauth-authorization-server").await.json();
-    assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
+    let metadata = world
+        .connect()
+        .await
+        .get("/.well-known/oauth-authorization-server")
+        .await
+        .json();
+    assert_eq!(
+        metadata["token_endpoint_auth_methods_supported"],
+        json!(["private_key_jwt"])
+    );
 }
 
 #[tokio::test]
@@ -173,9 +326,16 @@ async fn tokens_verify_under_the_published_keys() {
     assert_eq!(jwks["keys"][0]["use"], "sig");
     assert!(jwks["keys"][0].get("d").is_none());
     let keys = testudo_protocol::jose::KeySet::from_jwks(&answer.body).unwrap();
-    testudo_protocol::jose::Jws::parse(&token).unwrap().verify(&keys).unwrap();
+    testudo_protocol::jose::Jws::parse(&token)
+        .unwrap()
+        .verify(&keys)
+        .unwrap();
     let world = world.restart().await;
-    assert_eq!(world.connect().await.get("/jwks").await.json(), jwks, "keys survive a restart");
+    assert_eq!(
+        world.connect().await.get("/jwks").await.json(),
+        jwks,
+        "keys survive a restart"
+    );
 }
 
 #[tokio::test]
@@ -192,19 +352,43 @@ async fn probes_answer() {
 async fn explain_walks_the_same_decision() {
     let world = World::start().await;
     let refused = world.ask("/ns/pay/sa/api", &[("scope", "admin")]).await;
-    let by_request =
-        world.admin("POST", "/admin/v1/explain", json!({ "request_id": refused.header("request-id").unwrap() })).await;
-    assert_eq!((&by_request["outcome"], &by_request["rejection"]), (&json!("refused"), &json!("scope_not_allowed")));
+    let by_request = world
+        .admin(
+            "POST",
+            "/admin/v1/explain",
+            json!({ "request_id": refused.header("request-id").unwrap() }),
+        )
+        .await;
+    assert_eq!(
+        (&by_request["outcome"], &by_request["rejection"]),
+        (&json!("refused"), &json!("scope_not_allowed"))
+    );
     assert!(by_request["hint"].as_str().unwrap().contains("R1"));
     let good = world
-        .admin("POST", "/admin/v1/explain", json!({ "credential": world.svid("/ns/pay/sa/api"), "scope": "w" }))
+        .admin(
+            "POST",
+            "/admin/v1/explain",
+            json!({ "credential": world.svid("/ns/pay/sa/api"), "scope": "w" }),
+        )
         .await;
     assert_eq!(good["outcome"], "allowed");
-    let checks: Vec<&str> = good["steps"].as_array().unwrap().iter().map(|step| step["check"].as_str().unwrap()).collect();
-    assert_eq!(checks[..4], ["form", "trust domain configured", "signature", "times"]);
+    let checks: Vec<&str> = good["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["check"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        checks[..4],
+        ["form", "trust domain configured", "signature", "times"]
+    );
     assert!(world.clients().await.is_empty(), "explaining registers nobody");
-    let wrong = world.a.svid("/ns/pay/sa/api", "https://as.example/token", world.now());
-    let explained = world.admin("POST", "/admin/v1/explain", json!({ "credential": wrong })).await;
+    let wrong = world
+        .a
+        .svid("/ns/pay/sa/api", "https://as.example/token", world.now());
+    let explained = world
+        .admin("POST", "/admin/v1/explain", json!({ "credential": wrong }))
+        .await;
     assert_eq!(explained["rejection"], "audience_mismatch");
     assert!(explained["hint"].as_str().unwrap().contains(ISSUER));
 }
@@ -216,7 +400,10 @@ async fn requests_that_never_end_hold_nobody_up() {
     let mut dripping = Vec::new();
     for _ in 0..50 {
         let mut stream = tokio::net::TcpStream::connect(world.address()).await.unwrap();
-        stream.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na").await.unwrap();
+        stream
+            .write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na")
+            .await
+            .unwrap();
         dripping.push(stream);
     }
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);

@@ -85,7 +85,13 @@ pub fn domains(more: &str) -> String {
              first_use = \"{first_use}\"\nregistrations_per_minute = 1000000\n{more}\n"
         )
     };
-    [domain("a", "on", more), domain("b", "on", ""), domain("o", "observe", ""), domain("f", "off", "")].concat()
+    [
+        domain("a", "on", more),
+        domain("b", "on", ""),
+        domain("o", "observe", ""),
+        domain("f", "off", ""),
+    ]
+    .concat()
 }
 
 fn folder() -> PathBuf {
@@ -97,7 +103,6 @@ fn folder() -> PathBuf {
     folder
 }
 
-
 impl World {
     pub async fn start() -> World {
         World::start_with(&domains(""), RULES).await
@@ -105,7 +110,12 @@ impl World {
 
     pub async fn start_with(domains: &str, rules: &str) -> World {
         let issuer = TestIssuer::new;
-        let (a, b, o, f) = (issuer("a.example"), issuer("b.example"), issuer("o.example"), issuer("f.example"));
+        let (a, b, o, f) = (
+            issuer("a.example"),
+            issuer("b.example"),
+            issuer("o.example"),
+            issuer("f.example"),
+        );
         let c6 = generate_key(Algorithm::ES256, Some("c6"));
         let folder = folder();
         for (name, issuer) in [("a", &a), ("b", &b), ("o", &o), ("f", &f)] {
@@ -115,7 +125,15 @@ impl World {
         std::fs::write(folder.join("c6.json"), jwks.to_string()).unwrap();
         write_config(&folder, domains, rules);
         let running = run(&folder).await;
-        World { folder, a, b, o, f, c6, running }
+        World {
+            folder,
+            a,
+            b,
+            o,
+            f,
+            c6,
+            running,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -124,15 +142,33 @@ impl World {
 
     /// Ends the server and starts it again over the same store.
     pub async fn restart(self) -> World {
-        let World { folder, a, b, o, f, c6, running } = self;
+        let World {
+            folder,
+            a,
+            b,
+            o,
+            f,
+            c6,
+            running,
+        } = self;
         running.stop().await;
         let running = run(&folder).await;
-        World { folder, a, b, o, f, c6, running }
+        World {
+            folder,
+            a,
+            b,
+            o,
+            f,
+            c6,
+            running,
+        }
     }
 
     pub async fn reload_with(&self, domains: &str, rules: &str) {
         write_config(&self.folder, domains, rules);
-        testudo_server::serve::reload(&self.running.app).await.expect("a configuration without errors");
+        testudo_server::serve::reload(&self.running.app)
+            .await
+            .expect("a configuration without errors");
     }
 
     pub fn svid(&self, path: &str) -> String {
@@ -163,7 +199,10 @@ impl World {
         let parameters = [
             &[
                 ("grant_type", "client_credentials"),
-                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ),
                 ("client_assertion", assertion.as_str()),
             ],
             more,
@@ -179,22 +218,41 @@ impl World {
         answer
     }
 
-    pub async fn try_admin(&self, method: &str, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+    pub async fn try_admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: serde_json::Value,
+    ) -> (u16, serde_json::Value) {
         testudo_testkit::http::over_socket(&self.folder.join("admin.sock"), method, path, body).await
     }
 
     pub async fn clients(&self) -> Vec<serde_json::Value> {
-        let page = self.admin("GET", "/admin/v1/clients", serde_json::Value::Null).await;
+        let page = self
+            .admin("GET", "/admin/v1/clients", serde_json::Value::Null)
+            .await;
         page["clients"].as_array().unwrap().clone()
     }
 
     pub async fn client_ids(&self) -> Vec<String> {
-        self.clients().await.iter().map(|client| client["client_id"].as_str().unwrap().to_owned()).collect()
+        self.clients()
+            .await
+            .iter()
+            .map(|client| client["client_id"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
-        let events = self.admin("GET", "/admin/v1/events?limit=1000", serde_json::Value::Null).await;
-        events.as_array().unwrap().iter().filter(|event| event["event"] == kind).cloned().collect()
+        let events = self
+            .admin("GET", "/admin/v1/events?limit=1000", serde_json::Value::Null)
+            .await;
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["event"] == kind)
+            .cloned()
+            .collect()
     }
 }
 
@@ -240,5 +298,13 @@ default_scopes = ["r"]
 async fn run(folder: &std::path::Path) -> Running {
     let path = folder.join("testudo.toml");
     let (configuration, _) = config::load(&path, 1).unwrap_or_else(|report| panic!("{report}"));
-    serve(configuration, Options { config_path: Some(path), observer: None }).await.unwrap()
+    serve(
+        configuration,
+        Options {
+            config_path: Some(path),
+            observer: None,
+        },
+    )
+    .await
+    .unwrap()
 }

@@ -47,8 +47,15 @@ impl SqliteEngine {
             .name("store-writer".into())
             .spawn(move || writer::run(connection, &queue))
             .map_err(|error| StoreFault(format!("cannot start the writer thread: {error}")))?;
-        let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
-        Ok(SqliteEngine { jobs: Some(jobs), writer: Some(writer), readers: readers.into() })
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+        };
+        Ok(SqliteEngine {
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers: readers.into(),
+        })
     }
 
     fn send(&self, job: Job) -> Result<(), CommitError> {
@@ -64,7 +71,9 @@ impl SqliteEngine {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Commit(batch, reply))?;
         answer.await.unwrap_or_else(|_| {
-            Err(CommitError::Unavailable(StoreFault("the writer thread has ended".into())))
+            Err(CommitError::Unavailable(StoreFault(
+                "the writer thread has ended".into(),
+            )))
         })
     }
 
@@ -78,27 +87,44 @@ impl SqliteEngine {
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreFault> {
         let (reply, answer) = oneshot::channel();
-        self.send(job(reply)).map_err(|_| StoreFault("the writer is busy or gone".into()))?;
-        answer.await.map_err(|_| StoreFault("the writer thread has ended".into()))
+        self.send(job(reply))
+            .map_err(|_| StoreFault("the writer is busy or gone".into()))?;
+        answer
+            .await
+            .map_err(|_| StoreFault("the writer thread has ended".into()))
     }
 
-    pub(crate) async fn get_many(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
+    pub(crate) async fn get_many(
+        &self,
+        keys: Vec<(Kind, Vec<u8>)>,
+    ) -> Result<Vec<Option<Stored>>, StoreFault> {
         self.read(move |connection| {
             let mut statement = connection
                 .prepare_cached("SELECT version, body FROM records WHERE kind = ?1 AND key = ?2")?;
             keys.into_iter()
                 .map(|(kind, key)| {
                     let found = statement
-                        .query_row(params![kind as u8, key], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+                        .query_row(params![kind as u8, key], |row| {
+                            Ok((row.get::<_, i64>(0)?, row.get(1)?))
+                        })
                         .optional()?;
-                    Ok(found.map(|(version, body)| Stored { key, version: version as u64, body }))
+                    Ok(found.map(|(version, body)| Stored {
+                        key,
+                        version: version as u64,
+                        body,
+                    }))
                 })
                 .collect()
         })
         .await
     }
 
-    pub(crate) async fn list(&self, kind: Kind, after: Vec<u8>, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+    pub(crate) async fn list(
+        &self,
+        kind: Kind,
+        after: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreFault> {
         self.read(move |connection| {
             connection
                 .prepare_cached(
@@ -113,7 +139,9 @@ impl SqliteEngine {
     pub(crate) async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
         self.read(move |connection| {
             connection
-                .prepare_cached("SELECT key, version, body FROM records WHERE kind = ?1 ORDER BY key DESC LIMIT ?2")?
+                .prepare_cached(
+                    "SELECT key, version, body FROM records WHERE kind = ?1 ORDER BY key DESC LIMIT ?2",
+                )?
                 .query_map(params![kind as u8, limit as i64], stored)?
                 .collect()
         })
@@ -138,7 +166,11 @@ impl SqliteEngine {
 }
 
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { key: row.get(0)?, version: row.get::<_, i64>(1)? as u64, body: row.get(2)? })
+    Ok(Stored {
+        key: row.get(0)?,
+        version: row.get::<_, i64>(1)? as u64,
+        body: row.get(2)?,
+    })
 }
 
 impl Readers {

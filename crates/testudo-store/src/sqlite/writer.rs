@@ -106,7 +106,9 @@ fn write_group(
     for name in std::mem::take(&mut counters.moved) {
         let value = counters.values.get(&name).copied().unwrap_or(0);
         transaction
-            .prepare_cached("INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?
+            .prepare_cached(
+                "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+            )?
             .execute(params![name, value])?;
     }
     transaction.commit()?;
@@ -121,14 +123,23 @@ fn write_batch(
     batch: &Batch,
 ) -> rusqlite::Result<Result<(), Conflict>> {
     for write in &batch.writes {
-        if let Write::Add { counter, delta, max: Some(max) } = write
+        if let Write::Add {
+            counter,
+            delta,
+            max: Some(max),
+        } = write
             && *delta > 0
-            && counters.value(connection, counter)?.saturating_add(*delta) > i64::try_from(*max).unwrap_or(i64::MAX)
+            && counters.value(connection, counter)?.saturating_add(*delta)
+                > i64::try_from(*max).unwrap_or(i64::MAX)
         {
             return Ok(Err(Conflict::OverLimit(counter.clone())));
         }
     }
-    let documents = batch.writes.iter().filter(|write| !matches!(write, Write::Add { .. })).count();
+    let documents = batch
+        .writes
+        .iter()
+        .filter(|write| !matches!(write, Write::Add { .. }))
+        .count();
     if documents > 1 {
         connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
     }

@@ -19,5 +19,9 @@ pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
         return Ok(());
     }
     let errors = report.errors().count();
-    Err(Failed::new(format!("{} has {errors} error{}", place.config.display(), if errors == 1 { "" } else { "s" })))
+    Err(Failed::new(format!(
+        "{} has {errors} error{}",
+        place.config.display(),
+        if errors == 1 { "" } else { "s" }
+    )))
 }

@@ -26,12 +26,21 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                     if client.is_orphaned { "orphaned" } else { "" }.to_owned(),
                 ]
             };
-            let header = ["client", "state", "rule", "credential", "first seen", "last used", ""];
+            let header = [
+                "client",
+                "state",
+                "rule",
+                "credential",
+                "first seen",
+                "last used",
+                "",
+            ];
             print_table(&header, clients.iter().map(row).collect());
         }
         Client::Show { client_id, json } => {
-            let client: ClientView =
-                admin.post("/admin/v1/clients/show", &json!({ "client_id": client_id })).await?;
+            let client: ClientView = admin
+                .post("/admin/v1/clients/show", &json!({ "client_id": client_id }))
+                .await?;
             if json.json {
                 return print_json(&client);
             }
@@ -41,13 +50,20 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
         Client::Thaw(selection) => act(&admin, selection, "thaw").await?,
         Client::Delete(selection) => act(&admin, selection, "delete").await?,
         Client::Sweep { dry_run, json } => {
-            let swept: Value = admin.post("/admin/v1/clients/sweep", &json!({ "dry_run": dry_run })).await?;
+            let swept: Value = admin
+                .post("/admin/v1/clients/sweep", &json!({ "dry_run": dry_run }))
+                .await?;
             if json.json {
                 return print_json(&swept);
             }
             let verb = if dry_run { "would be removed" } else { "removed" };
             eprintln!("{} of {} clients {verb}", swept["removed"], swept["visited"]);
-            for client_id in swept["client_ids"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            for client_id in swept["client_ids"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+            {
                 println!("{client_id}");
             }
         }
@@ -80,7 +96,9 @@ async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<ClientView>, Failed>
     let mut clients = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page: Page = admin.get(&format!("/admin/v1/clients?limit=1000{query}{cursor}")).await?;
+        let page: Page = admin
+            .get(&format!("/admin/v1/clients?limit=1000{query}{cursor}"))
+            .await?;
         clients.extend(page.clients);
         match page.next {
             Some(next) => cursor = format!("&after={next}"),
@@ -95,8 +113,10 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         (true, false) => {
             let selected = list(admin, &selection.filter).await?;
             if !selection.yes {
-                return Err(Failed::new(format!("the filter selects {} clients", selected.len()))
-                    .hint("look at them with `testudo client list`, then repeat this with --yes"));
+                return Err(
+                    Failed::new(format!("the filter selects {} clients", selected.len()))
+                        .hint("look at them with `testudo client list`, then repeat this with --yes"),
+                );
             }
             selected.into_iter().map(|client| client.client_id).collect()
         }
@@ -106,8 +126,12 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         }
     };
     for client_id in client_ids {
-        let answer: Value =
-            admin.post(&format!("/admin/v1/clients/{verb}"), &json!({ "client_id": client_id })).await?;
+        let answer: Value = admin
+            .post(
+                &format!("/admin/v1/clients/{verb}"),
+                &json!({ "client_id": client_id }),
+            )
+            .await?;
         print_done(&answer);
     }
     Ok(())
@@ -117,14 +141,22 @@ fn show(client: &ClientView) {
     let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
     let earlier = client.predecessor.as_ref().map_or_else(
         || "-".to_owned(),
-        |earlier| format!("from {} to {} ({})", earlier.created, earlier.removed, earlier.reason),
+        |earlier| {
+            format!(
+                "from {} to {} ({})",
+                earlier.created, earlier.removed, earlier.reason
+            )
+        },
     );
     print_fields(&[
         ("client", client.client_id.clone()),
         ("identity", client.subject.clone()),
         ("authority", client.authority.clone()),
         ("state", word(&client.state)),
-        ("admitted by rule", format!("{} (revision {})", client.rule, client.rule_revision)),
+        (
+            "admitted by rule",
+            format!("{} (revision {})", client.rule, client.rule_revision),
+        ),
         ("governed by", or_dash(&client.governed_by)),
         ("credential", client.credential_kind.to_string()),
         ("first seen", client.first_seen.clone()),
@@ -137,5 +169,8 @@ fn show(client: &ClientView) {
 }
 
 fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

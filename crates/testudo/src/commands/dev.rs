@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
+use testudo_server::app::Observer;
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
 use testudo_testkit::{TestIssuer, token};
@@ -26,7 +27,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
     let path = folder.0.join("testudo.toml");
     write(&path, &configuration(&as_url, address))?;
     let (configuration, _) = config::load(&path, 1).map_err(|report| Failed::new(report.to_string()))?;
-    let observer: Option<Box<dyn Fn(&testudo_server::app::Observation) + Send + Sync>> = if options.once {
+    let observer: Option<Observer> = if options.once {
         None
     } else {
         Some(Box::new(|seen| {
@@ -34,7 +35,15 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
             eprintln!("{}  {identity}  {}", seen.request_id, seen.outcome);
         }))
     };
-    let running = serve(configuration, Options { config_path: Some(path), observer }).await.map_err(Failed::new)?;
+    let running = serve(
+        configuration,
+        Options {
+            config_path: Some(path),
+            observer,
+        },
+    )
+    .await
+    .map_err(Failed::new)?;
     let outcome = if options.once {
         demonstrate(&as_url, &issuer).await
     } else {
@@ -50,7 +59,8 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Result<Folder, Failed> {
         let path = std::env::temp_dir().join(format!("testudo-dev-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
         Ok(Folder(path))
     }
 }
@@ -75,7 +85,9 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
     let listener = TcpListener::bind(wanted)
         .or_else(|_| TcpListener::bind((wanted.ip(), 0)))
         .map_err(|error| Failed::new(format!("cannot listen on {wanted}: {error}")))?;
-    listener.local_addr().map_err(|error| Failed::new(error.to_string()))
+    listener
+        .local_addr()
+        .map_err(|error| Failed::new(error.to_string()))
 }
 
 fn configuration(issuer: &str, address: SocketAddr) -> String {
@@ -116,7 +128,10 @@ async fn stay(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Fa
     eprintln!("issuer        {as_url}");
     eprintln!("metadata      {as_url}/.well-known/oauth-authorization-server");
     eprintln!("admin socket  {}", folder.join("testudo.sock").display());
-    eprintln!("              testudo client list --config {}", folder.join("testudo.toml").display());
+    eprintln!(
+        "              testudo client list --config {}",
+        folder.join("testudo.toml").display()
+    );
     eprintln!();
     eprintln!("A workload's request, good for an hour:");
     eprintln!();
@@ -125,7 +140,9 @@ async fn stay(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Fa
     );
     eprintln!();
     eprintln!("Requests, as they happen (end with Ctrl-C):");
-    tokio::signal::ctrl_c().await.map_err(|error| Failed::new(format!("cannot wait for signals: {error}")))
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Failed::new(format!("cannot wait for signals: {error}")))
 }
 
 /// First use, second use, refused use, against the server itself over real HTTP.
@@ -133,19 +150,40 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     let fetcher = Fetcher::new(FetcherOptions::default()).map_err(Failed::new)?;
     let endpoint = Url::parse(&format!("{as_url}/token")).map_err(|error| Failed::new(error.to_string()))?;
 
-    println!("1. First use: spiffe://{TRUST_DOMAIN}/ns/demo/sa/shop was never seen. It is registered and gets a token.");
-    let first = exchange(&fetcher, &endpoint, &svid(issuer, "/ns/demo/sa/shop", as_url, 240), None).await?;
+    println!(
+        "1. First use: spiffe://{TRUST_DOMAIN}/ns/demo/sa/shop was never seen. It is registered and gets a token."
+    );
+    let first = exchange(
+        &fetcher,
+        &endpoint,
+        &svid(issuer, "/ns/demo/sa/shop", as_url, 240),
+        None,
+    )
+    .await?;
     show(&first, 200)?;
     println!("2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.");
     let fresh = svid(issuer, "/ns/demo/sa/shop", as_url, 300);
     let second = exchange(&fetcher, &endpoint, &fresh, Some("orders.write")).await?;
     show(&second, 200)?;
-    println!("3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind.");
-    let third = exchange(&fetcher, &endpoint, &svid(issuer, "/batch/cleaner", as_url, 240), None).await?;
+    println!(
+        "3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind."
+    );
+    let third = exchange(
+        &fetcher,
+        &endpoint,
+        &svid(issuer, "/batch/cleaner", as_url, 240),
+        None,
+    )
+    .await?;
     show(&third, 400)
 }
 
-async fn exchange(fetcher: &Fetcher, endpoint: &Url, svid: &str, scope: Option<&str>) -> Result<Fetched, Failed> {
+async fn exchange(
+    fetcher: &Fetcher,
+    endpoint: &Url,
+    svid: &str,
+    scope: Option<&str>,
+) -> Result<Fetched, Failed> {
     let mut form = vec![
         ("grant_type", GRANT_CLIENT_CREDENTIALS),
         ("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE),
@@ -155,7 +193,11 @@ async fn exchange(fetcher: &Fetcher, endpoint: &Url, svid: &str, scope: Option<&
     println!();
     println!("   POST {endpoint}");
     for (name, value) in &form {
-        let shown = if value.len() > 60 { format!("{}…", value.get(..40).unwrap_or_default()) } else { (*value).to_owned() };
+        let shown = if value.len() > 60 {
+            format!("{}…", value.get(..40).unwrap_or_default())
+        } else {
+            (*value).to_owned()
+        };
         println!("     {name}={shown}");
     }
     fetcher
@@ -169,7 +211,10 @@ fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
     println!("   {}", answer.status);
     match body["access_token"].as_str() {
         Some(text) => {
-            println!("     token_type {}, expires_in {}, scope {}", body["token_type"], body["expires_in"], body["scope"]);
+            println!(
+                "     token_type {}, expires_in {}, scope {}",
+                body["token_type"], body["expires_in"], body["scope"]
+            );
             println!("     {}", token::claims(text));
         }
         None => println!("     {body}"),
@@ -178,5 +223,7 @@ fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
     if answer.status == expected {
         return Ok(());
     }
-    Err(Failed::new(format!("the demonstration expected status {expected}")))
+    Err(Failed::new(format!(
+        "the demonstration expected status {expected}"
+    )))
 }

@@ -21,5 +21,9 @@ pub async fn run(place: &Place, options: &Json) -> Result<(), Failed> {
         print_table(&["result", "what", "detail"], findings.iter().map(row).collect());
     }
     let bad = findings.iter().filter(|finding| !finding.is_good).count();
-    if bad == 0 { Ok(()) } else { Err(Failed::new(format!("{bad} of {} checks failed", findings.len()))) }
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(Failed::new(format!("{bad} of {} checks failed", findings.len())))
+    }
 }

@@ -25,11 +25,19 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
 /// Asks again and again for what came after the last event. Ends where nobody reads any more.
 async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
     let latest: Vec<records::Event> = admin.get("/admin/v1/events?limit=1").await?;
-    let mut after = latest.last().map_or_else(|| "0".to_owned(), |event| event.id.clone());
+    let mut after = latest
+        .last()
+        .map_or_else(|| "0".to_owned(), |event| event.id.clone());
     loop {
-        let events: Vec<records::Event> = admin.get(&format!("/admin/v1/events?after={after}&limit=1000")).await?;
+        let events: Vec<records::Event> = admin
+            .get(&format!("/admin/v1/events?after={after}&limit=1000"))
+            .await?;
         for event in &events {
-            let text = if as_json { serde_json::to_string(event).unwrap_or_default() } else { line(event) };
+            let text = if as_json {
+                serde_json::to_string(event).unwrap_or_default()
+            } else {
+                line(event)
+            };
             if writeln!(std::io::stdout(), "{text}").is_err() {
                 return Ok(());
             }
@@ -59,7 +67,11 @@ fn line(event: &records::Event) -> String {
     ];
     for (name, value) in fields {
         if let Some(value) = value {
-            let value = if value.contains(' ') || value.is_empty() { format!("{value:?}") } else { value.clone() };
+            let value = if value.contains(' ') || value.is_empty() {
+                format!("{value:?}")
+            } else {
+                value.clone()
+            };
             text.push_str(&format!(" {name}={value}"));
         }
     }

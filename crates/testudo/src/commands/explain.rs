@@ -29,7 +29,9 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     }
     let detail = explanation.detail.unwrap_or_default();
     match (explanation.rejection, explanation.error) {
-        (Some(rejection), Some(error)) => println!("refused  {rejection}: {detail} (the caller sees {error})"),
+        (Some(rejection), Some(error)) => {
+            println!("refused  {rejection}: {detail} (the caller sees {error})")
+        }
         (Some(rejection), None) => println!("refused  {rejection}: {detail}"),
         (None, _) => println!("{}  {detail}", explanation.outcome),
     }

@@ -31,7 +31,10 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
                     block.reason.clone().unwrap_or_default(),
                 ]
             };
-            print_table(&["identity", "since", "by", "reason"], blocks.iter().map(row).collect());
+            print_table(
+                &["identity", "since", "by", "reason"],
+                blocks.iter().map(row).collect(),
+            );
         }
     }
     Ok(())

@@ -20,7 +20,14 @@ pub fn run(options: &Init) -> Result<(), Failed> {
         .map_err(refused)?;
     let key_path = options.folder.join("kek");
     keys::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
-    eprintln!("wrote {} and {} (the key that wraps signing keys)", path.display(), key_path.display());
-    eprintln!("hint: name your trust domain in it, then: testudo check --config {}", path.display());
+    eprintln!(
+        "wrote {} and {} (the key that wraps signing keys)",
+        path.display(),
+        key_path.display()
+    );
+    eprintln!(
+        "hint: name your trust domain in it, then: testudo check --config {}",
+        path.display()
+    );
     Ok(())
 }

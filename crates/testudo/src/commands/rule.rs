@@ -30,9 +30,14 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             );
         }
         Rule::Test { identities, json } => {
-            let identities = if identities.is_empty() { read_identities()? } else { identities };
-            let governed: Vec<Governed> =
-                admin.post("/admin/v1/rules/test", &json!({ "identities": identities })).await?;
+            let identities = if identities.is_empty() {
+                read_identities()?
+            } else {
+                identities
+            };
+            let governed: Vec<Governed> = admin
+                .post("/admin/v1/rules/test", &json!({ "identities": identities }))
+                .await?;
             if json.json {
                 print_json(&governed)?;
             } else {
@@ -53,7 +58,10 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             }
             let outside = governed.iter().filter(|one| one.problem.is_some()).count();
             if outside > 0 {
-                return Err(Failed::new(format!("{outside} of {} identities would be refused", governed.len())));
+                return Err(Failed::new(format!(
+                    "{outside} of {} identities would be refused",
+                    governed.len()
+                )));
             }
         }
     }
@@ -63,5 +71,9 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
 fn read_identities() -> Result<Vec<String>, Failed> {
     let lines: Result<Vec<String>, _> = std::io::stdin().lines().collect();
     let lines = lines.map_err(|error| Failed::new(format!("stdin cannot be read: {error}")))?;
-    Ok(lines.into_iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
+    Ok(lines
+        .into_iter()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect())
 }

@@ -15,14 +15,31 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
         Failed::new(format!("{} cannot be used", place.config.display()))
     })?;
     eprint!("{warnings}");
-    let scheme = if configuration.server.tls.is_some() { "https" } else { "http" };
+    let scheme = if configuration.server.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let socket = configuration.admin.socket.clone();
-    let options = Options { config_path: Some(place.config.clone()), observer: None };
+    let options = Options {
+        config_path: Some(place.config.clone()),
+        observer: None,
+    };
     let running = serve(configuration, options).await.map_err(Failed::new)?;
-    let addresses: Vec<String> =
-        running.addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
-    let metrics = running.admin_address.map(|address| format!(", metrics on http://{address}")).unwrap_or_default();
-    eprintln!("ready on {}, admin socket {}{metrics}", addresses.join(" "), socket.display());
+    let addresses: Vec<String> = running
+        .addresses
+        .iter()
+        .map(|address| format!("{scheme}://{address}"))
+        .collect();
+    let metrics = running
+        .admin_address
+        .map(|address| format!(", metrics on http://{address}"))
+        .unwrap_or_default();
+    eprintln!(
+        "ready on {}, admin socket {}{metrics}",
+        addresses.join(" "),
+        socket.display()
+    );
 
     let failed = |error: std::io::Error| Failed::new(format!("cannot wait for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -33,8 +50,8 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match reload(&running.app).await {
-                Ok(warnings) => eprint!("{warnings}reloaded\n"),
-                Err(report) => eprint!("{report}not reloaded: the configuration in force stays as it was\n"),
+                Ok(warnings) => eprintln!("{warnings}reloaded"),
+                Err(report) => eprintln!("{report}not reloaded: the configuration in force stays as it was"),
             },
         }
     }
@@ -46,7 +63,10 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
 /// JSON lines where a program reads, text where a person does; `RUST_LOG` chooses the level.
 pub fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     if std::io::stderr().is_terminal() {
         builder.init();
     } else {

@@ -17,7 +17,10 @@ pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
         return print_json(&status);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let fields: Vec<(&str, String)> = status.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let fields: Vec<(&str, String)> = status
+        .iter()
+        .map(|(name, value)| (name.as_str(), text(value)))
+        .collect();
     print_fields(&fields);
     Ok(())
 }

@@ -25,15 +25,24 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
     let extra_roots_pem = match &options.ca {
         None => None,
         Some(path) => Some(
-            std::fs::read(path).map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?,
+            std::fs::read(path)
+                .map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?,
         ),
     };
-    let fetcher = Fetcher::new(FetcherOptions { extra_roots_pem, ..FetcherOptions::default() }).map_err(Failed::new)?;
+    let fetcher = Fetcher::new(FetcherOptions {
+        extra_roots_pem,
+        ..FetcherOptions::default()
+    })
+    .map_err(Failed::new)?;
     let failed = |error: testudo_client::ClientError| Failed::new(error.to_string()).hint_if(error.hint());
     let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
     let client = TokenClient::with_fetcher(&options.issuer, svids, Arc::new(fetcher))
         .map_err(failed)?
-        .wanting(Wanted { scope, resource: options.resource, client_id: None });
+        .wanting(Wanted {
+            scope,
+            resource: options.resource,
+            client_id: None,
+        });
     let token = client.token().await.map_err(failed)?;
     println!("{}", token.secret());
     Ok(())
@@ -46,17 +55,29 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
         .map_err(|error| Failed::new(format!("stdin cannot be read: {error}")))?;
     let token = token.trim();
     let jws = Jws::parse(token).map_err(|fault| Failed::new(fault.to_string()))?;
-    let claims: Value = jws.unverified_claims().map_err(|fault| Failed::new(fault.to_string()))?;
+    let claims: Value = jws
+        .unverified_claims()
+        .map_err(|fault| Failed::new(fault.to_string()))?;
     let header = json!({ "alg": jws.header.alg, "kid": jws.header.kid, "typ": jws.header.typ });
     print_json(&json!({ "header": header, "claims": claims }))?;
     let Some(issuer) = &options.issuer else {
         eprintln!("decoded only: name the issuer with --issuer to have it checked");
         return Ok(());
     };
-    let own_audience = claims["aud"].as_str().or_else(|| claims["aud"][0].as_str()).unwrap_or_default().to_owned();
+    let own_audience = claims["aud"]
+        .as_str()
+        .or_else(|| claims["aud"][0].as_str())
+        .unwrap_or_default()
+        .to_owned();
     let audience = options.audience.unwrap_or(own_audience);
     let verifier = Verifier::new(issuer, &audience).map_err(Failed::new)?;
-    let verified = verifier.verify(token).await.map_err(|error| Failed::new(error.to_string()))?;
-    eprintln!("good: an access token of {issuer} for {audience}, until {}", verified.expires);
+    let verified = verifier
+        .verify(token)
+        .await
+        .map_err(|error| Failed::new(error.to_string()))?;
+    eprintln!(
+        "good: an access token of {issuer} for {audience}, until {}",
+        verified.expires
+    );
     Ok(())
 }

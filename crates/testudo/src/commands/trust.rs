@@ -26,7 +26,16 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                     text(&domain["last_error"]),
                 ]
             };
-            let header = ["trust domain", "switch", "first use", "bundle", "age", "jwt keys", "clients", "last error"];
+            let header = [
+                "trust domain",
+                "switch",
+                "first use",
+                "bundle",
+                "age",
+                "jwt keys",
+                "clients",
+                "last error",
+            ];
             print_table(&header, domains.iter().map(row).collect());
         }
         Trust::Show { name, json } => {
@@ -35,7 +44,10 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 return print_json(&domain);
             }
             let list = |value: &Value| {
-                value.as_array().map(|items| items.iter().map(text).collect::<Vec<_>>().join(" ")).unwrap_or_default()
+                value
+                    .as_array()
+                    .map(|items| items.iter().map(text).collect::<Vec<_>>().join(" "))
+                    .unwrap_or_default()
             };
             print_fields(&[
                 ("trust domain", text(&domain["trust_domain"])),
@@ -46,7 +58,10 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ("bundle", text(&domain["state"])),
                 ("source", text(&domain["source"])),
                 ("age", age(&domain)),
-                ("maximum age", format!("{} s", text(&domain["max_staleness_seconds"]))),
+                (
+                    "maximum age",
+                    format!("{} s", text(&domain["max_staleness_seconds"])),
+                ),
                 ("sequence", text(&domain["sequence"])),
                 ("jwt keys", list(&domain["jwt_keys"])),
                 ("x509 authorities", text(&domain["x509_authorities"])),
@@ -62,7 +77,9 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
 }
 
 async fn act(admin: &Admin, name: &str, verb: &str) -> Result<(), Failed> {
-    let answer: Value = admin.post(&format!("/admin/v1/trust/{}/{verb}", encode(name)), &json!({})).await?;
+    let answer: Value = admin
+        .post(&format!("/admin/v1/trust/{}/{verb}", encode(name)), &json!({}))
+        .await?;
     print_done(&answer);
     Ok(())
 }
@@ -76,9 +93,16 @@ fn text(value: &Value) -> String {
 }
 
 fn enabled(domain: &Value) -> String {
-    if domain["is_enabled"] == true { "enabled" } else { "DISABLED" }.to_owned()
+    if domain["is_enabled"] == true {
+        "enabled"
+    } else {
+        "DISABLED"
+    }
+    .to_owned()
 }
 
 fn age(domain: &Value) -> String {
-    domain["age_seconds"].as_i64().map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"))
+    domain["age_seconds"]
+        .as_i64()
+        .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"))
 }

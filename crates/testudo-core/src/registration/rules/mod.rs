@@ -21,7 +21,10 @@ use tree::Tree;
 
 /// A compiled rule.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "each field is documented at RuleSpec, which it is compiled from")]
+#[expect(
+    missing_docs,
+    reason = "each field is documented at RuleSpec, which it is compiled from"
+)]
 pub struct Rule {
     pub name: String,
     pub patterns: Vec<Pattern>,
@@ -71,7 +74,10 @@ impl RuleSet {
         let mut trees: HashMap<Box<str>, Tree> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for pattern in &rule.patterns {
-                trees.entry(pattern.trust_domain().into()).or_default().insert(pattern, index);
+                trees
+                    .entry(pattern.trust_domain().into())
+                    .or_default()
+                    .insert(pattern, index);
             }
         }
         RuleSet { rules, trees }
@@ -92,14 +98,19 @@ impl RuleSet {
     pub fn governing(&self, identity: &AttestedIdentity, occasion: Occasion) -> Result<Match<'_>, Rejection> {
         let accepts = |index: usize| {
             self.rules.get(index).is_some_and(|rule| {
-                rule.credentials.as_ref().is_none_or(|kinds| kinds.contains(&identity.kind))
-                    && rule.occasions.as_ref().is_none_or(|list| list.contains(&occasion))
+                rule.credentials
+                    .as_ref()
+                    .is_none_or(|kinds| kinds.contains(&identity.kind))
+                    && rule
+                        .occasions
+                        .as_ref()
+                        .is_none_or(|list| list.contains(&occasion))
             })
         };
         match self.first_match(&identity.authority, &identity.subject, accepts) {
-            Some(found) if !found.rule.enabled => {
-                Err(Rejection::RuleDisabled { rule: found.rule.name.clone() })
-            }
+            Some(found) if !found.rule.enabled => Err(Rejection::RuleDisabled {
+                rule: found.rule.name.clone(),
+            }),
             Some(found) => Ok(found),
             // Says which rule would have governed, had the credential been another: same public sentence.
             None => match self.first_match(&identity.authority, &identity.subject, |_| true) {
@@ -119,19 +130,26 @@ impl RuleSet {
         subject: &str,
         accepts: impl Fn(usize) -> bool,
     ) -> Option<Match<'_>> {
-        let Authority::TrustDomain(name) = authority else { return None };
+        let Authority::TrustDomain(name) = authority else {
+            return None;
+        };
         let path = subject.strip_prefix("spiffe://")?.strip_prefix(name.as_str())?;
         let index = self.trees.get(name.as_str())?.first(path, &accepts)?;
         let rule = self.rules.get(index)?;
-        let captures = rule.patterns.iter().find_map(|pattern| pattern.matches(name.as_str(), path))?;
+        let captures = rule
+            .patterns
+            .iter()
+            .find_map(|pattern| pattern.matches(name.as_str(), path))?;
         Some(Match { rule, captures })
     }
 
     /// The plain walk that the tree must agree with: the specification of [`RuleSet::first_match`].
     pub fn first_match_by_walking(&self, trust_domain: &str, path: &str) -> Option<usize> {
-        self.rules
-            .iter()
-            .position(|rule| rule.patterns.iter().any(|pattern| pattern.matches(trust_domain, path).is_some()))
+        self.rules.iter().position(|rule| {
+            rule.patterns
+                .iter()
+                .any(|pattern| pattern.matches(trust_domain, path).is_some())
+        })
     }
 
     /// Rules of which every pattern is also a pattern of an earlier, unconditional rule: they never govern.
@@ -167,7 +185,11 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(number, pattern)| {
-                let spec = RuleSpec { name: format!("r{number}"), identities: vec![pattern.clone()], ..RuleSpec::default() };
+                let spec = RuleSpec {
+                    name: format!("r{number}"),
+                    identities: vec![pattern.clone()],
+                    ..RuleSpec::default()
+                };
                 let mut spec = spec;
                 spec.entire_trust_domain = true;
                 Rule::compile(&spec).unwrap()
@@ -178,23 +200,49 @@ mod tests {
 
     fn first(set: &RuleSet, id: &str) -> Option<String> {
         let authority = Authority::TrustDomain(TrustDomain::parse("a.example").unwrap());
-        set.first_match(&authority, id, |_| true).map(|found| found.rule.name.clone())
+        set.first_match(&authority, id, |_| true)
+            .map(|found| found.rule.name.clone())
     }
 
     #[test]
     fn rf_33_first_rule_in_file_order_wins() {
-        let set = rule_set(&["spiffe://a.example/ns/*/sa/{s}".into(), "spiffe://a.example/ns/pay/sa/api".into()]);
-        assert_eq!(first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(), Some("r0"));
-        let set = rule_set(&["spiffe://a.example/ns/pay/sa/api".into(), "spiffe://a.example/**".into()]);
-        assert_eq!(first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(), Some("r0"));
-        assert_eq!(first(&set, "spiffe://a.example/ns/pay/sa/other").as_deref(), Some("r1"));
+        let set = rule_set(&[
+            "spiffe://a.example/ns/*/sa/{s}".into(),
+            "spiffe://a.example/ns/pay/sa/api".into(),
+        ]);
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(),
+            Some("r0")
+        );
+        let set = rule_set(&[
+            "spiffe://a.example/ns/pay/sa/api".into(),
+            "spiffe://a.example/**".into(),
+        ]);
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(),
+            Some("r0")
+        );
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/other").as_deref(),
+            Some("r1")
+        );
     }
 
     #[test]
     fn rf_34_whole_segments_only() {
         let set = rule_set(&["spiffe://a.example/ns/{namespace}/sa/{service}".into()]);
-        for outside in ["/ns/pay/sa/api/extra", "/ns/pay/sa", "/NS/pay/sa/api", "/x/ns/pay/sa/api", ""] {
-            assert_eq!(first(&set, &format!("spiffe://a.example{outside}")), None, "{outside}");
+        for outside in [
+            "/ns/pay/sa/api/extra",
+            "/ns/pay/sa",
+            "/NS/pay/sa/api",
+            "/x/ns/pay/sa/api",
+            "",
+        ] {
+            assert_eq!(
+                first(&set, &format!("spiffe://a.example{outside}")),
+                None,
+                "{outside}"
+            );
         }
         assert_eq!(first(&set, "spiffe://b.example/ns/pay/sa/api"), None);
         assert_eq!(first(&set, "spiffe://a.example.evil/ns/pay/sa/api"), None);
@@ -202,9 +250,15 @@ mod tests {
 
     #[test]
     fn shadowed_rules_are_found() {
-        let set = rule_set(&["spiffe://a.example/ns/**".into(), "spiffe://a.example/ns/{n}/sa".into()]);
+        let set = rule_set(&[
+            "spiffe://a.example/ns/**".into(),
+            "spiffe://a.example/ns/{n}/sa".into(),
+        ]);
         assert_eq!(set.shadowed().len(), 1);
-        let set = rule_set(&["spiffe://a.example/ns/{n}/sa".into(), "spiffe://a.example/ns/**".into()]);
+        let set = rule_set(&[
+            "spiffe://a.example/ns/{n}/sa".into(),
+            "spiffe://a.example/ns/**".into(),
+        ]);
         assert!(set.shadowed().is_empty());
     }
 

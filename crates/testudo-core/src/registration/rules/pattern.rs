@@ -30,7 +30,10 @@ pub struct Captures(Vec<(Box<str>, Box<str>)>);
 impl Captures {
     /// The captured segment.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+        self.0
+            .iter()
+            .find(|(known, _)| &**known == name)
+            .map(|(_, value)| &**value)
     }
 
     /// Names and values.
@@ -61,13 +64,21 @@ impl fmt::Display for PatternFault {
             PatternFault::NoPath => f.write_str("has no path"),
             PatternFault::RestNotLast => f.write_str("has ** before its end"),
             PatternFault::PartOfSegment { segment } => {
-                write!(f, "has {segment:?}, but {{name}}, * and ** stand for whole segments only")
+                write!(
+                    f,
+                    "has {segment:?}, but {{name}}, * and ** stand for whole segments only"
+                )
             }
             PatternFault::CaptureName { name } => {
-                write!(f, "has the capture {{{name}}}; names are lower-case letters, digits and _")
+                write!(
+                    f,
+                    "has the capture {{{name}}}; names are lower-case letters, digits and _"
+                )
             }
             PatternFault::CaptureTwice { name } => write!(f, "captures {{{name}}} twice"),
-            PatternFault::Literal { segment, fault } => write!(f, "has the segment {segment:?}, which {fault}"),
+            PatternFault::Literal { segment, fault } => {
+                write!(f, "has the segment {segment:?}, which {fault}")
+            }
         }
     }
 }
@@ -88,11 +99,17 @@ impl Pattern {
             if let Segment::Capture(name) = &segment
                 && segments.contains(&segment)
             {
-                return Err(PatternFault::CaptureTwice { name: name.to_string() });
+                return Err(PatternFault::CaptureTwice {
+                    name: name.to_string(),
+                });
             }
             segments.push(segment);
         }
-        Ok(Pattern { text: text.to_owned(), trust_domain, segments })
+        Ok(Pattern {
+            text: text.to_owned(),
+            trust_domain,
+            segments,
+        })
     }
 
     /// As it was written.
@@ -125,7 +142,10 @@ impl Pattern {
     /// True where the pattern ends in `**` and fixes no segment before: it admits a whole trust domain.
     pub fn admits_entire_trust_domain(&self) -> bool {
         self.segments.last() == Some(&Segment::AnyRest)
-            && !self.segments.iter().any(|segment| matches!(segment, Segment::Literal(_)))
+            && !self
+                .segments
+                .iter()
+                .any(|segment| matches!(segment, Segment::Literal(_)))
     }
 
     /// Matches a path (with its leading slash, or empty) of a trust domain.
@@ -145,7 +165,11 @@ impl Pattern {
                 Segment::AnyRest => return Some(captures),
             }
         }
-        if parts.next().is_none() { Some(captures) } else { None }
+        if parts.next().is_none() {
+            Some(captures)
+        } else {
+            None
+        }
     }
 
     /// Matches a whole SPIFFE ID.
@@ -182,17 +206,24 @@ fn segment(part: &str) -> Result<Segment, PatternFault> {
     if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if name.is_empty() || !name.bytes().all(legal) {
-            return Err(PatternFault::CaptureName { name: name.to_owned() });
+            return Err(PatternFault::CaptureName {
+                name: name.to_owned(),
+            });
         }
         return Ok(Segment::Capture(name.into()));
     }
     if part.contains(['*', '{', '}']) {
-        return Err(PatternFault::PartOfSegment { segment: part.to_owned() });
+        return Err(PatternFault::PartOfSegment {
+            segment: part.to_owned(),
+        });
     }
     // A literal that no SPIFFE ID can have would never match: say so now.
     match SpiffeId::parse(&format!("spiffe://x/{part}")) {
         Ok(_) => Ok(Segment::Literal(part.into())),
-        Err(fault) => Err(PatternFault::Literal { segment: part.to_owned(), fault }),
+        Err(fault) => Err(PatternFault::Literal {
+            segment: part.to_owned(),
+            fault,
+        }),
     }
 }
 
@@ -210,7 +241,10 @@ mod tests {
     fn captures_hold_segments() {
         let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
         let captures = pattern.matches("a.example", "/ns/pay/sa/api").unwrap();
-        assert_eq!(captures.iter().collect::<Vec<_>>(), [("namespace", "pay"), ("service", "api")]);
+        assert_eq!(
+            captures.iter().collect::<Vec<_>>(),
+            [("namespace", "pay"), ("service", "api")]
+        );
     }
 
     #[test]

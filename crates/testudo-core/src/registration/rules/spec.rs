@@ -1,7 +1,7 @@
 //! A rule as an administrator writes it, and its compilation.
 
-use super::pattern::{Pattern, PatternFault};
 use super::Rule;
+use super::pattern::{Pattern, PatternFault};
 use crate::identity::{CredentialKind, Occasion};
 use crate::registration::client_id::ClientIdTemplate;
 use crate::registration::redirect_uris::RedirectTemplate;
@@ -64,7 +64,9 @@ pub struct RuleSpec {
 }
 
 /// What happens to an identity that is shown for the first time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FirstUse {
     /// Refused.
@@ -102,7 +104,11 @@ pub struct RuleFault {
 }
 
 fn fault(key: &'static str, problem: impl Into<String>) -> RuleFault {
-    RuleFault { key, problem: problem.into(), hint: None }
+    RuleFault {
+        key,
+        problem: problem.into(),
+        hint: None,
+    }
 }
 
 impl Rule {
@@ -138,7 +144,9 @@ impl Rule {
             {
                 faults.push(RuleFault {
                     key,
-                    problem: format!("{text:?} uses {{{name}}}, which not every pattern of the rule captures"),
+                    problem: format!(
+                        "{text:?} uses {{{name}}}, which not every pattern of the rule captures"
+                    ),
                     hint: Some("capture it in `identities`"),
                 });
             }
@@ -171,7 +179,10 @@ impl Rule {
                 Err(problem) => faults.push(fault("resources", format!("{text:?} {problem}"))),
             }
         }
-        let grant_types = spec.grant_types.clone().unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
+        let grant_types = spec
+            .grant_types
+            .clone()
+            .unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
         match spec.sender_constraint.as_deref() {
             None | Some("none") => {}
             // Refused rather than ignored: a rule that asks for bound tokens must never yield plain ones.
@@ -181,7 +192,10 @@ impl Rule {
                 hint: Some("leave it out, or wait for the version that binds tokens"),
             }),
             Some(value) => {
-                faults.push(fault("sender_constraint", format!("{value:?} is not none, dpop, mtls or any")));
+                faults.push(fault(
+                    "sender_constraint",
+                    format!("{value:?} is not none, dpop, mtls or any"),
+                ));
             }
         }
         let mut lifetime = |key: &'static str, text: &Option<String>| {
@@ -273,10 +287,18 @@ fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleFault>) -> S
 
 /// The first `{name}` in `text` that is not among `captures`.
 fn unknown_capture<'t>(text: &'t str, captures: &[&str]) -> Option<&'t str> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).find(|name| !captures.contains(name))
+    text.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+        .find(|name| !captures.contains(name))
 }
 
 fn revision(spec: &RuleSpec) -> String {
     let text = serde_json::to_vec(spec).unwrap_or_default();
-    testudo_protocol::jose::sha256(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    testudo_protocol::jose::sha256(&text)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

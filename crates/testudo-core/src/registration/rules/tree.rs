@@ -25,7 +25,13 @@ struct Node {
 
 impl Default for Node {
     fn default() -> Node {
-        Node { smallest: usize::MAX, literals: HashMap::new(), any: None, ends: Vec::new(), rests: Vec::new() }
+        Node {
+            smallest: usize::MAX,
+            literals: HashMap::new(),
+            any: None,
+            ends: Vec::new(),
+            rests: Vec::new(),
+        }
     }
 }
 
@@ -64,7 +70,12 @@ impl Node {
             return;
         }
         let mut consider = |indexes: &[usize]| {
-            if let Some(index) = indexes.iter().copied().take_while(|i| *i < *best).find(|i| accepts(*i)) {
+            if let Some(index) = indexes
+                .iter()
+                .copied()
+                .take_while(|i| *i < *best)
+                .find(|i| accepts(*i))
+            {
                 *best = index;
             }
         };

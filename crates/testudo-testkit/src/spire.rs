@@ -1,0 +1,290 @@
+//! A real SPIRE on loopback: server and agent with join-token node attestation and the unix workload attestor.
+//!
+//! The binaries are built by `go` from SPIRE's module, once, into a folder of the caller's choice.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The version that the module proxy serves; see `docs/decisions/0004-spire-version.md`.
+pub const VERSION: &str = "v1.13.3";
+/// Trust domain of the SPIRE under test.
+pub const TRUST_DOMAIN: &str = "spire.test";
+
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Builds `spire-server` and `spire-agent` into `folder/bin`, unless they are there.
+pub fn install(folder: &Path) -> Result<PathBuf, String> {
+    let bin = folder.join("bin");
+    let marker = bin.join(VERSION);
+    if marker.exists() {
+        return Ok(bin);
+    }
+    let module = folder.join("module");
+    std::fs::create_dir_all(&module).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(&bin).map_err(|error| error.to_string())?;
+    // A module of our own that names SPIRE as a tool: the proxy lists no versions, so `go install` with a version
+    // is refused there. The replaced dependency is one whose newest version has no entry in the checksum database.
+    let proxy = "github.com/GoogleCloudPlatform/cloudsql-proxy";
+    let text = format!("module spiretools\n\ngo 1.25\n\nreplace {proxy} => {proxy} v1.37.8\n");
+    std::fs::write(module.join("go.mod"), text).map_err(|error| error.to_string())?;
+    let commands = ["spire-agent", "spire-server"].map(|name| format!("github.com/spiffe/spire/cmd/{name}"));
+    for command in &commands {
+        go(&module, &bin, &["get", "-tool", &format!("{command}@{VERSION}")])?;
+    }
+    go(&module, &bin, &["install", &commands[0], &commands[1]])?;
+    std::fs::write(&marker, "").map_err(|error| error.to_string())?;
+    Ok(bin)
+}
+
+fn go(module: &Path, bin: &Path, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("go")
+        .args(arguments)
+        .current_dir(module)
+        .env(
+            "GOBIN",
+            std::path::absolute(bin).map_err(|error| error.to_string())?,
+        )
+        .output()
+        .map_err(|error| format!("go cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "go {} failed: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// A running SPIRE. Ends with the value.
+pub struct Spire {
+    bin: PathBuf,
+    folder: PathBuf,
+    server: Child,
+    agent: Child,
+}
+
+impl Spire {
+    /// Starts server and agent with everything they write in `folder`.
+    pub fn start(bin: &Path, folder: &Path) -> Result<Spire, String> {
+        let _ = std::fs::remove_dir_all(folder);
+        std::fs::create_dir_all(folder.join("server")).map_err(|error| error.to_string())?;
+        std::fs::create_dir_all(folder.join("agent")).map_err(|error| error.to_string())?;
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| error.to_string())?
+            .port();
+        write_configuration(folder, port)?;
+        let server = spawn(bin, folder, "server", &[])?;
+        wait_for("the SPIRE server", || {
+            run(bin, &["healthcheck", "-socketPath", &socket(folder, "server")]).is_ok()
+        })?;
+        let node = format!("spiffe://{TRUST_DOMAIN}/node");
+        let token = run(
+            bin,
+            &[
+                "token",
+                "generate",
+                "-socketPath",
+                &socket(folder, "server"),
+                "-spiffeID",
+                &node,
+            ],
+        )?;
+        let token = token.split_whitespace().last().unwrap_or_default().to_owned();
+        let agent = spawn(bin, folder, "agent", &["-joinToken", &token])?;
+        let spire = Spire {
+            bin: bin.to_owned(),
+            folder: folder.to_owned(),
+            server,
+            agent,
+        };
+        wait_for("the SPIRE agent", || folder.join("agent.sock").exists())?;
+        Ok(spire)
+    }
+
+    /// The Workload API, as `SPIFFE_ENDPOINT_SOCKET` wants it.
+    pub fn workload_api(&self) -> String {
+        format!("unix:{}", socket(&self.folder, "agent"))
+    }
+
+    /// Registers a workload by the user that runs it.
+    pub fn register(&self, path: &str, uid: u32) -> Result<(), String> {
+        let id = format!("spiffe://{TRUST_DOMAIN}{path}");
+        let parent = format!("spiffe://{TRUST_DOMAIN}/node");
+        let selector = format!("unix:uid:{uid}");
+        self.server(&[
+            "entry",
+            "create",
+            "-parentID",
+            &parent,
+            "-spiffeID",
+            &id,
+            "-selector",
+            &selector,
+        ])
+        .map(drop)
+    }
+
+    /// A JWT-SVID from the agent; waits until the agent has heard of the entry.
+    pub fn jwt_svid(&self, audience: &str) -> Result<String, String> {
+        let mut found = Err(String::new());
+        wait_for("an SVID from the agent", || {
+            found = run_agent(
+                &self.bin,
+                &[
+                    "api",
+                    "fetch",
+                    "jwt",
+                    "-audience",
+                    audience,
+                    "-socketPath",
+                    &socket(&self.folder, "agent"),
+                ],
+            );
+            found.is_ok()
+        })?;
+        let text = found?;
+        let token = text
+            .split_whitespace()
+            .find(|word| word.matches('.').count() == 2 && word.starts_with("eyJ"));
+        token
+            .map(str::to_owned)
+            .ok_or_else(|| format!("no token in {text:?}"))
+    }
+
+    /// Makes SPIRE publish a new JWT key, not yet used; returns its id.
+    pub fn prepare_jwt_key(&self) -> Result<String, String> {
+        let prepared = self.server(&["localauthority", "jwt", "prepare", "-output", "json"])?;
+        let prepared: serde_json::Value =
+            serde_json::from_str(&prepared).map_err(|error| error.to_string())?;
+        prepared["prepared_authority"]["authority_id"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| "no prepared authority".to_owned())
+    }
+
+    /// Makes SPIRE sign with a key that was prepared.
+    pub fn activate_jwt_key(&self, id: &str) -> Result<(), String> {
+        self.server(&["localauthority", "jwt", "activate", "-authorityID", id])
+            .map(drop)
+    }
+
+    /// The bundle document.
+    pub fn bundle(&self) -> Result<String, String> {
+        self.server(&["bundle", "show", "-format", "spiffe"])
+    }
+
+    fn server(&self, arguments: &[&str]) -> Result<String, String> {
+        let socket = socket(&self.folder, "server");
+        run(&self.bin, &[arguments, &["-socketPath", &socket]].concat())
+    }
+}
+
+impl Drop for Spire {
+    fn drop(&mut self) {
+        for child in [&mut self.agent, &mut self.server] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn socket(folder: &Path, name: &str) -> String {
+    folder.join(format!("{name}.sock")).display().to_string()
+}
+
+fn write_configuration(folder: &Path, port: u16) -> Result<(), String> {
+    let place = folder.display();
+    let server = format!(
+        r#"
+server {{
+  bind_address = "127.0.0.1"
+  bind_port = "{port}"
+  socket_path = "{place}/server.sock"
+  trust_domain = "{TRUST_DOMAIN}"
+  data_dir = "{place}/server"
+  log_level = "WARN"
+  default_jwt_svid_ttl = "5m"
+}}
+plugins {{
+  DataStore "sql" {{ plugin_data {{ database_type = "sqlite3", connection_string = "{place}/server/datastore.sqlite3" }} }}
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  KeyManager "memory" {{ plugin_data {{}} }}
+}}
+"#
+    );
+    let agent = format!(
+        r#"
+agent {{
+  data_dir = "{place}/agent"
+  log_level = "WARN"
+  server_address = "127.0.0.1"
+  server_port = "{port}"
+  socket_path = "{place}/agent.sock"
+  trust_domain = "{TRUST_DOMAIN}"
+  insecure_bootstrap = true
+}}
+plugins {{
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  KeyManager "memory" {{ plugin_data {{}} }}
+  WorkloadAttestor "unix" {{ plugin_data {{}} }}
+}}
+"#
+    );
+    std::fs::write(folder.join("server.conf"), server).map_err(|error| error.to_string())?;
+    std::fs::write(folder.join("agent.conf"), agent).map_err(|error| error.to_string())
+}
+
+fn spawn(bin: &Path, folder: &Path, name: &str, more: &[&str]) -> Result<Child, String> {
+    let log = std::fs::File::create(folder.join(format!("{name}.log"))).map_err(|error| error.to_string())?;
+    let errors = log.try_clone().map_err(|error| error.to_string())?;
+    Command::new(bin.join(format!("spire-{name}")))
+        .arg("run")
+        .arg("-config")
+        .arg(folder.join(format!("{name}.conf")))
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .spawn()
+        .map_err(|error| format!("spire-{name} cannot be started: {error}"))
+}
+
+fn run(bin: &Path, arguments: &[&str]) -> Result<String, String> {
+    run_program(&bin.join("spire-server"), arguments)
+}
+
+fn run_agent(bin: &Path, arguments: &[&str]) -> Result<String, String> {
+    run_program(&bin.join("spire-agent"), arguments)
+}
+
+fn run_program(program: &Path, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(format!(
+        "{} failed: {text}{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// Asks again and again until it is so, with a deadline that says what was waited for.
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) -> Result<(), String> {
+    let started = Instant::now();
+    while started.elapsed() < START_DEADLINE {
+        if is_there() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Err(format!("waited for {what} in vain"))
+}

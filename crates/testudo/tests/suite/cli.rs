@@ -1,0 +1,491 @@
+//! Every command against a running server.
+
+use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
+use serde_json::{Value, json};
+use testudo_testkit::http::Connection;
+use testudo_testkit::{svid_form, token};
+
+const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
+
+#[tokio::test]
+async fn a_client_from_first_use_to_deletion() {
+    let site = Site::new();
+    let server = site.serve();
+    let answer = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    assert_eq!(answer.status, 200);
+
+    let clients = site.json(&["client", "list"]);
+    assert_eq!(clients.as_array().unwrap().len(), 1);
+    let client = &clients[0];
+    assert_eq!(
+        (&client["client_id"], &client["rule"], &client["trust_domain"]),
+        (&json!(PAY_ID), &json!("payments"), &json!("prod.example"))
+    );
+    assert_eq!(client["credential_kind"], "jwt_svid");
+    assert!(client["first_seen"].as_str().unwrap().ends_with('Z'));
+    assert!(client["last_used"].is_string());
+    let table = site.ok(&["client", "list"]);
+    assert!(table.contains(PAY_ID) && table.contains("CLIENT"), "{table}");
+    assert!(site.ok(&["client", "show", PAY_ID]).contains("pay in shop"));
+    assert_eq!(
+        site.json(&["client", "show", PAY_ID])["metadata"]["redirect_uris"],
+        json!(["https://pay.shop.apps.example.net/callback"])
+    );
+
+    site.ok(&["client", "freeze", PAY_ID]);
+    assert_eq!(
+        server
+            .token(svid_form(&site.svid("/ns/shop/sa/pay"), &[]))
+            .await
+            .error(),
+        "invalid_client"
+    );
+    assert_eq!(
+        site.json(&["client", "list", "--state", "frozen"])
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    site.ok(&["client", "thaw", PAY_ID]);
+
+    let unsure = site.run(&["client", "delete", "--rule", "payments"]);
+    assert!(!unsure.status.success());
+    assert!(stderr(&unsure).contains("--yes"), "{}", stderr(&unsure));
+    let deleted = site.run(&["client", "delete", "--rule", "payments", "--yes"]);
+    assert!(deleted.status.success());
+    assert!(stderr(&deleted).contains("come back"), "the warning");
+    assert_eq!(site.json(&["client", "list"]), json!([]));
+    let missing = site.run(&["client", "show", PAY_ID]);
+    assert!(!missing.status.success());
+    assert!(stderr(&missing).contains("hint: "));
+    assert_eq!(site.json(&["client", "sweep", "--dry-run"])["removed"], 0);
+    drop(server);
+}
+
+#[tokio::test]
+async fn trust_rules_identities_events_and_explanations() {
+    let site = Site::new();
+    let server = site.serve();
+    let domains = site.json(&["trust", "list"]);
+    assert_eq!(
+        (&domains[0]["trust_domain"], &domains[0]["state"]),
+        (&json!("prod.example"), &json!("fresh"))
+    );
+    assert!(site.ok(&["trust", "show", "prod.example"]).contains("fresh"));
+    site.ok(&["trust", "refresh", "prod.example"]);
+    assert!(!site.run(&["trust", "show", "nowhere.example"]).status.success());
+
+    site.ok(&["trust", "disable", "prod.example"]);
+    assert_eq!(
+        server
+            .token(svid_form(&site.svid("/ns/shop/sa/pay"), &[]))
+            .await
+            .error(),
+        "invalid_client"
+    );
+    site.ok(&["trust", "enable", "prod.example"]);
+
+    assert_eq!(site.json(&["rule", "list"])[0]["name"], "payments");
+    let governed = site.json(&["rule", "test", PAY_ID]);
+    assert_eq!(
+        (&governed[0]["rule"], &governed[0]["client_name"]),
+        (&json!("payments"), &json!("pay in shop"))
+    );
+    let outside = site.run(&["rule", "test", "spiffe://prod.example/other"]);
+    assert!(!outside.status.success());
+    let config = site.config();
+    let from_stdin = run(
+        &["rule", "test", "--json", "--config", config.to_str().unwrap()],
+        &format!("{PAY_ID}\n\n"),
+    );
+    assert!(from_stdin.status.success(), "{}", stderr(&from_stdin));
+
+    site.ok(&[
+        "identity",
+        "block",
+        "spiffe://prod.example/ns/shop/**",
+        "--reason",
+        "incident 7",
+    ]);
+    assert_eq!(site.json(&["identity", "list"])[0]["reason"], "incident 7");
+    let refused = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    assert_eq!(refused.error(), "invalid_client");
+    let request_id = refused.header("request-id").unwrap();
+    let explained = site.ok(&["explain", request_id]);
+    assert!(
+        explained.contains("identity_blocked") && explained.contains("testudo identity unblock"),
+        "{explained}"
+    );
+    site.ok(&["identity", "unblock", "spiffe://prod.example/ns/shop/**"]);
+
+    site.write("svid", &site.svid("/ns/shop/sa/pay"));
+    let path = site.folder.join("svid");
+    let explained = site.json(&["explain", "--credential", path.to_str().unwrap()]);
+    assert_eq!(explained["outcome"], "allowed");
+
+    let events = site.json(&["event", "list"]);
+    let kinds: Vec<&str> = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    for kind in [
+        "authority.disabled",
+        "authority.enabled",
+        "identity.blocked",
+        "identity.unblocked",
+        "client.refused",
+    ] {
+        assert!(kinds.contains(&kind), "{kind} in {kinds:?}");
+    }
+    assert!(site.ok(&["event", "list"]).contains("reason=identity_blocked"));
+    assert_eq!(site.json(&["status"])["issuer"], ISSUER);
+}
+
+#[tokio::test]
+async fn a_reload_by_signal_and_by_command() {
+    let site = Site::new();
+    let server = site.serve();
+    let ask = async || server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    assert_eq!(ask().await.status, 200);
+    site.configure("", &RULES.replace("/ns/{namespace}", "/other/{namespace}"));
+    site.ok(&["reload"]);
+    assert_eq!(ask().await.error(), "invalid_client");
+    assert_eq!(
+        site.json(&["client", "list", "--orphaned"])
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    site.configure("", "nonsense = 1");
+    let refused = site.run(&["reload"]);
+    assert!(!refused.status.success());
+    assert!(stderr(&refused).contains("nonsense"), "{}", stderr(&refused));
+    assert_eq!(
+        ask().await.error(),
+        "invalid_client",
+        "the configuration in force stays"
+    );
+    site.configure("", RULES);
+    server.signal("HUP");
+    for _ in 0..100 {
+        if ask().await.status == 200 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("SIGHUP did not reload");
+}
+
+#[tokio::test]
+async fn metrics_and_probes_on_the_admin_listener_and_no_api_without_a_token() {
+    let site = Site::new();
+    let server = site.serve();
+    server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    let admin = server
+        .ready_line
+        .rsplit("http://")
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let mut connection = Connection::open(admin).await;
+    let metrics = connection.get("/metrics").await;
+    assert!(
+        String::from_utf8(metrics.body)
+            .unwrap()
+            .contains("testudo_tokens_issued_total 1")
+    );
+    assert_eq!(connection.get("/readyz").await.status, 200);
+    for path in ["/admin/v1/clients", "/admin/v1/trust", "/admin/v1/status"] {
+        let answer = connection.get(path).await;
+        assert_eq!(
+            (answer.status, answer.header("www-authenticate")),
+            (401, Some("Bearer")),
+            "{path}"
+        );
+    }
+    let forged = connection
+        .send(
+            "GET",
+            "/admin/v1/clients",
+            &[("authorization", "Bearer x.y.z")],
+            "",
+        )
+        .await;
+    assert_eq!(forged.status, 401);
+}
+
+#[tokio::test]
+async fn an_administrator_is_an_identity_with_a_token_for_the_issuer() {
+    let site = Site::new();
+    let rules = "[[rules]]\nname = \"ops\"\nidentities = [\"spiffe://prod.example/ops/*\", \"spiffe://prod.example/dev/*\"]\n";
+    site.configure("", rules);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replace(
+        "[[trust_domains]]",
+        "administrators = [\"spiffe://prod.example/ops/*\"]\n[[trust_domains]]",
+    );
+    std::fs::write(site.config(), text).unwrap();
+    let server = site.serve();
+    let admin = server
+        .ready_line
+        .rsplit("http://")
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    for (path, status) in [("/ops/alice", 200), ("/dev/bob", 403)] {
+        let answer = server.token(svid_form(&site.svid(path), &[])).await;
+        let bearer = format!("Bearer {}", answer.access_token());
+        let mut connection = Connection::open(admin).await;
+        let answer = connection
+            .send("GET", "/admin/v1/status", &[("authorization", &bearer)], "")
+            .await;
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn token_get_and_inspect() {
+    let site = Site::new();
+    // The issuer must be reachable under its own name: a fixed port.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let issuer = format!("http://127.0.0.1:{port}");
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text
+        .replace(ISSUER, &issuer)
+        .replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1);
+    std::fs::write(site.config(), text).unwrap();
+    let _server = site.serve();
+    site.write("svid", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
+    let svid = site.folder.join("svid");
+    let got = run(
+        &[
+            "token",
+            "get",
+            "--issuer",
+            &issuer,
+            "--svid-file",
+            svid.to_str().unwrap(),
+            "--scope",
+            "orders.write",
+        ],
+        "",
+    );
+    assert!(got.status.success(), "{}", stderr(&got));
+    let text = String::from_utf8(got.stdout).unwrap();
+    assert_eq!(token::claims(text.trim())["scope"], "orders.write");
+    let inspected = run(&["token", "inspect", "--issuer", &issuer], &text);
+    assert!(inspected.status.success(), "{}", stderr(&inspected));
+    let shown: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!(shown["claims"]["client_id"], PAY_ID);
+    let wrong = run(
+        &[
+            "token",
+            "inspect",
+            "--issuer",
+            &issuer,
+            "--audience",
+            "https://other",
+        ],
+        &text,
+    );
+    assert!(!wrong.status.success());
+    let refused = run(
+        &[
+            "token",
+            "get",
+            "--issuer",
+            &issuer,
+            "--svid-file",
+            svid.to_str().unwrap(),
+            "--scope",
+            "admin",
+        ],
+        "",
+    );
+    assert!(!refused.status.success());
+    assert!(refused.stdout.is_empty());
+    assert!(stderr(&refused).contains("invalid_scope"), "{}", stderr(&refused));
+}
+
+#[test]
+fn check_reports_every_problem_at_once() {
+    let site = Site::new();
+    let good = site.run(&["check"]);
+    assert!(good.status.success(), "{}", stderr(&good));
+    let bad = r#"
+issuer = "http://as.example/"
+isuer = 1
+[server]
+listen = ["nowhere"]
+listn = 1
+[tokens]
+access_token_lifetime = "5 minutes"
+signing_algorithm = "HS256"
+[[trust_domains]]
+name = "Prod.Example"
+bundle = { url = "http://spire.example" }
+[[trust_domains]]
+name = "b.example"
+bundle = { url = "https://u:p@spire.example", file = "x" }
+first_use = "maybe"
+[[rules]]
+name = "a"
+identities = ["spiffe://b.example/**", "spiffe://b.example/a*"]
+scopes = ["a b"]
+[[rules]]
+name = "b"
+identities = ["spiffe://b.example/{x}"]
+client_name = "{y}"
+sender_constraint = "dpop"
+"#;
+    site.write("testudo.toml", bad);
+    let output = site.run(&["check"]);
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    for expected in [
+        "issuer \"http://as.example/\"",
+        "isuer is not a known key",
+        "did you mean `issuer`?",
+        "server.listn is not a known key",
+        "did you mean `listen`?",
+        "server.listen \"nowhere\" is not an address",
+        "tokens.access_token_lifetime \"5 minutes\" is not a duration",
+        "tokens.signing_algorithm \"HS256\"",
+        "trust_domains[0].name \"Prod.Example\"",
+        "trust_domains[1].bundle must have exactly one",
+        "trust_domains[1].first_use cannot be read",
+        "admits a whole trust domain",
+        "entire_trust_domain = true",
+        "rules[0].scopes \"a b\"",
+        "rules[1].client_name",
+        "rules[1].sender_constraint",
+    ] {
+        assert!(said.contains(expected), "{expected:?} in:\n{said}");
+    }
+    let as_json: Vec<Value> = serde_json::from_slice(&site.run(&["check", "--json"]).stdout).unwrap();
+    assert!(as_json.len() >= 14, "{}", as_json.len());
+}
+
+#[test]
+fn the_starter_passes_its_own_check() {
+    let folder = folder();
+    let init = run(&["init", folder.to_str().unwrap()], "");
+    assert!(init.status.success(), "{}", stderr(&init));
+    let config = folder.join("testudo.toml");
+    let check = run(&["check", "--config", config.to_str().unwrap()], "");
+    assert!(check.status.success(), "{}", stderr(&check));
+    let again = run(&["init", folder.to_str().unwrap()], "");
+    assert!(!again.status.success(), "an existing file is never overwritten");
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(folder.join("kek"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn doctor_tries_everything() {
+    let site = Site::new();
+    let good = site.run(&["doctor"]);
+    assert!(good.status.success(), "{}", stderr(&good));
+    std::fs::remove_file(site.folder.join("bundle.json")).unwrap();
+    let bad = site.run(&["doctor"]);
+    assert!(!bad.status.success());
+    assert!(String::from_utf8_lossy(&bad.stdout).contains("bundle.json cannot be read"));
+}
+
+#[test]
+fn commands_without_a_server_say_what_to_do() {
+    let site = Site::new();
+    let output = site.run(&["client", "list"]);
+    assert!(!output.status.success());
+    assert!(
+        stderr(&output).contains("hint: start it with `testudo serve`"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn the_demonstration_shows_first_second_and_refused_use() {
+    let output = run(&["dev", "--once", "--listen", "127.0.0.1:0"], "");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "First use",
+        "Second use",
+        "Refused use",
+        "   200",
+        "   400",
+        "invalid_client",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    let elsewhere = run(&["dev", "--once", "--listen", "0.0.0.0:0"], "");
+    assert!(!elsewhere.status.success(), "dev binds loopback only");
+}
+
+#[test]
+fn the_configuration_of_the_design_is_accepted() {
+    let site = Site::new();
+    site.write("jwks.json", "{\"keys\":[]}");
+    let design = r#"
+issuer = "https://as.example.net"
+[server]
+listen = ["127.0.0.1:0"]
+[store]
+url = "sqlite:testudo.db"
+[admin]
+socket = "testudo.sock"
+[tokens]
+signing_algorithm = "ES256"
+access_token_lifetime = "5m"
+[[trust_domains]]
+name = "prod.example"
+bundle = { file = "bundle.json" }
+credentials = ["jwt_svid", "x509_svid", "wit_svid"]
+first_use = "on"
+registrations_per_minute = 600
+clients_max = 100000
+[[issuers]]
+name = "cluster-a"
+kind = "kubernetes"
+issuer = "https://kubernetes.default.svc.cluster.local"
+jwks = { file = "jwks.json" }
+[[rules]]
+name = "payments"
+identities = ["spiffe://prod.example/ns/{namespace}/sa/{service}"]
+scopes = ["orders.read", "orders.write"]
+default_scopes = ["orders.read"]
+resources = ["https://api.example.net/orders"]
+grant_types = ["client_credentials"]
+redirect_uris = ["https://{service}.{namespace}.apps.example.net/callback"]
+client_name = "{service} in {namespace}"
+client_idle_lifetime = "30d"
+client = "workload"
+client_id = "identity"
+sender_constraint = "none"
+"#;
+    site.write("testudo.toml", design);
+    let output = site.run(&["check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("has no door in this version"),
+        "what is left out is said"
+    );
+    let _server = site.serve();
+}

@@ -1,0 +1,139 @@
+//! kill -9 and graceful ends. Rows RF-24, RF-62.
+
+use crate::binary::Site;
+use std::time::Duration;
+use testudo_testkit::svid_form;
+
+#[tokio::test]
+async fn rf_62_kill_9_right_after_a_200() {
+    let site = Site::new();
+    for round in 0..5 {
+        let server = site.serve();
+        let path = format!("/ns/shop/sa/s{round}");
+        assert_eq!(server.token(svid_form(&site.svid(&path), &[])).await.status, 200);
+        server.kill_9();
+    }
+    let _server = site.serve();
+    let clients = site.json(&["client", "list"]);
+    let ids: Vec<&str> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["client_id"].as_str().unwrap())
+        .collect();
+    for round in 0..5 {
+        assert!(
+            ids.contains(&format!("spiffe://prod.example/ns/shop/sa/s{round}").as_str()),
+            "{ids:?}"
+        );
+    }
+    let events = site.json(&["event", "list"]);
+    let registered = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["event"] == "client.registered")
+        .count();
+    assert_eq!(registered, 5);
+}
+
+/// Everything that was acknowledged is there, whatever the moment of the kill.
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_under_load_loses_nothing_that_was_acknowledged() {
+    let site = Site::new();
+    let server = site.serve();
+    let address = server.address;
+    let bodies: Vec<(String, String)> = (0..2000)
+        .map(|number| {
+            let path = format!("/ns/load/sa/s{number}");
+            (
+                format!("spiffe://prod.example{path}"),
+                svid_form(&site.svid(&path), &[]),
+            )
+        })
+        .collect();
+    let (acknowledged, killed) = (
+        std::sync::Arc::new(std::sync::Mutex::new(Vec::new())),
+        tokio::sync::Notify::new(),
+    );
+    let mut workers = Vec::new();
+    for chunk in bodies.chunks(250) {
+        let (chunk, acknowledged) = (chunk.to_vec(), acknowledged.clone());
+        workers.push(tokio::spawn(async move {
+            let mut connection = testudo_testkit::http::Connection::open(address).await;
+            let headers = [("content-type", "application/x-www-form-urlencoded")];
+            for (id, body) in chunk {
+                match connection.try_send("POST", "/token", &headers, body).await {
+                    Some(answer) if answer.status == 200 => acknowledged.lock().unwrap().push(id),
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    server.kill_9();
+    killed.notify_waiters();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!(!acknowledged.is_empty());
+    let _server = site.serve();
+    let clients = site.json(&["client", "list"]);
+    let stored: std::collections::HashSet<&str> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["client_id"].as_str().unwrap())
+        .collect();
+    let lost: Vec<&String> = acknowledged
+        .iter()
+        .filter(|id| !stored.contains(id.as_str()))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} lost: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
+    let counted = site.json(&["trust", "show", "prod.example"])["clients"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(
+        counted as usize,
+        stored.len(),
+        "the counter agrees with the records"
+    );
+}
+
+#[tokio::test]
+async fn a_graceful_end_finishes_what_runs_and_removes_the_socket() {
+    let site = Site::new();
+    let mut server = site.serve();
+    assert_eq!(
+        server
+            .token(svid_form(&site.svid("/ns/shop/sa/pay"), &[]))
+            .await
+            .status,
+        200
+    );
+    server.signal("TERM");
+    let started = std::time::Instant::now();
+    assert!(server.child.wait().unwrap().success());
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(!site.folder.join("testudo.sock").exists());
+}
+
+#[test]
+fn two_servers_do_not_share_a_socket() {
+    let site = Site::new();
+    let _server = site.serve();
+    let second = site.run(&["serve"]);
+    assert!(!second.status.success());
+    assert!(
+        crate::binary::stderr(&second).contains("another server listens"),
+        "{}",
+        crate::binary::stderr(&second)
+    );
+}

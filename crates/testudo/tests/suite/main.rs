@@ -1,0 +1,14 @@
+//! The built binary, as users drive it: command line, signals, kill -9, and a real SPIRE.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail loudly"
+)]
+
+mod binary;
+mod cli;
+mod durability;
+mod spire;
+mod tls;

@@ -1,0 +1,215 @@
+//! The whole path with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
+
+use crate::binary::{Server, Site, run, stderr};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use testudo_testkit::http::Connection;
+use testudo_testkit::spire::{self, Spire};
+use testudo_testkit::{svid_form, token};
+
+const RESOURCE: &str = "https://api.example.net/orders";
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
+}
+
+fn configure(site: &Site, issuer: &str, port: u16, workload_api: &str) {
+    let text = format!(
+        r#"
+issuer = "{issuer}"
+[server]
+listen = ["127.0.0.1:{port}"]
+[[trust_domains]]
+name = "{}"
+bundle = {{ workload_api = "{workload_api}" }}
+[[rules]]
+name = "spire"
+identities = ["spiffe://{}/workload/*"]
+scopes = ["orders.read"]
+default_scopes = ["orders.read"]
+resources = ["{RESOURCE}"]
+"#,
+        spire::TRUST_DOMAIN,
+        spire::TRUST_DOMAIN
+    );
+    site.write("testudo.toml", &text);
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "waited in vain until {what}"
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attested_workload_registers_itself_and_calls_an_api() {
+    let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
+    let site = Site::new();
+    let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
+    let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    spire
+        .register("/workload/shop", uid.trim().parse().unwrap())
+        .unwrap();
+
+    let port = free_port();
+    let issuer = format!("http://127.0.0.1:{port}");
+    let workload_api = spire.workload_api();
+    configure(&site, &issuer, port, &workload_api);
+    let svid = spire.jwt_svid(&issuer).expect("an SVID for our issuer");
+    let server = Server::start(&site.config());
+
+    // The workload's side, from the Workload API to an access token.
+    let get = |arguments: &[&str]| {
+        run(
+            &[
+                &[
+                    "token",
+                    "get",
+                    "--issuer",
+                    &issuer,
+                    "--workload-api",
+                    &workload_api,
+                ],
+                arguments,
+            ]
+            .concat(),
+            "",
+        )
+    };
+    let got = get(&[]);
+    assert!(got.status.success(), "{}", stderr(&got));
+    let access_token = String::from_utf8(got.stdout).unwrap().trim().to_owned();
+    let id = format!("spiffe://{}/workload/shop", spire::TRUST_DOMAIN);
+    assert_eq!(token::claims(&access_token)["sub"], id);
+    assert_eq!(site.json(&["client", "list"])[0]["client_id"], id);
+
+    // The example API accepts it, and nothing else.
+    let api = Api::start(&issuer);
+    assert_eq!(api.orders(Some(&access_token)).await, 200);
+    assert_eq!(api.orders(None).await, 401);
+    assert_eq!(api.orders(Some(&svid)).await, 401, "an SVID is no access token");
+
+    // The same SVID 1,000 times.
+    let body = svid_form(&svid, &[]);
+    let mut connection = Connection::open(server.address).await;
+    for _ in 0..1000 {
+        assert_eq!(connection.post("/token", body.clone()).await.status, 200);
+    }
+
+    // An SVID for another audience.
+    let foreign = spire.jwt_svid("https://other.example").unwrap();
+    assert_eq!(
+        connection.post("/token", svid_form(&foreign, &[])).await.error(),
+        "invalid_client"
+    );
+
+    // SPIRE publishes a new key, then signs with it, as it does by itself every few hours. The agent hands the old
+    // SVID out until it ages, so a fresh audience shows the new key.
+    let old_kid = token::header(&svid)["kid"].clone();
+    let new_kid = spire.prepare_jwt_key().expect("SPIRE prepares a key");
+    wait_until("the new key is held", || {
+        let keys = site.json(&["trust", "show", spire::TRUST_DOMAIN])["jwt_keys"].clone();
+        keys.as_array().unwrap().iter().any(|kid| *kid == new_kid)
+    });
+    spire.activate_jwt_key(&new_kid).expect("SPIRE activates it");
+    let started = Instant::now();
+    let rotated = loop {
+        let minted = spire
+            .jwt_svid(&format!(
+                "https://rotation-{}.example",
+                started.elapsed().as_millis()
+            ))
+            .unwrap();
+        if token::header(&minted)["kid"] != old_kid {
+            break minted;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "SPIRE signs with the new key"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    assert_eq!(
+        connection.post("/token", body).await.status,
+        200,
+        "the old key still vouches"
+    );
+    site.write("rotated", &rotated);
+    let path = site.folder.join("rotated");
+    let explained = site.json(&["explain", "--credential", path.to_str().unwrap()]);
+    // Its signature by the new key is good; only its audience is not ours.
+    assert_eq!(explained["rejection"], "audience_mismatch", "{explained}");
+    let again = get(&["--scope", "orders.read"]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(
+        site.json(&["client", "list"]).as_array().unwrap().len(),
+        1,
+        "the same client throughout"
+    );
+}
+
+/// The example API as its own process.
+struct Api {
+    child: std::process::Child,
+    address: std::net::SocketAddr,
+}
+
+impl Api {
+    fn start(issuer: &str) -> Api {
+        // Built by the workspace's tests; cargo puts it beside the binary under test.
+        let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name("orders-api");
+        if !program.exists() {
+            let built = Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--package", "orders-api"])
+                .status();
+            assert!(built.unwrap().success());
+        }
+        let mut child = Command::new(program)
+            .args([issuer, RESOURCE, "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .next()
+            .unwrap()
+            .unwrap();
+        let address = line.rsplit("http://").next().unwrap().parse().unwrap();
+        Api { child, address }
+    }
+
+    async fn orders(&self, token: Option<&str>) -> u16 {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> = bearer
+            .iter()
+            .map(|value| ("authorization", value.as_str()))
+            .collect();
+        Connection::open(self.address)
+            .await
+            .send("GET", "/orders", &headers, "")
+            .await
+            .status
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
