@@ -3,7 +3,7 @@
 
 /// A specification: the short name used in citations, its title, the revision built.
 pub struct Specification {
-    /// As written in `[NAME §n]`.
+    /// As written in `[RFC6749 §3]`.
     pub short_name: &'static str,
     /// Title and revision.
     pub revision: &'static str,

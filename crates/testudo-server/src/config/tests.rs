@@ -1,1 +1,251 @@
+//! What a configuration means, and every way in which it can be wrong.
 
+use super::*;
+
+const GOOD: &str = r#"
+issuer = "https://as.example"
+[store]
+url = "memory:"
+[[trust_domains]]
+name = "a.example"
+bundle = { url = "https://spire.a.example" }
+[[rules]]
+name = "r"
+identities = ["spiffe://a.example/ns/{namespace}/sa/{service}"]
+"#;
+
+fn judge(text: &str) -> Result<(Configuration, Report), Report> {
+    parse(text, Path::new("/nowhere"), 1)
+}
+
+/// The configuration is refused, and exactly one error names this key and says this.
+#[track_caller]
+fn refused(text: &str, key: &str, saying: &str) {
+    judge(GOOD).unwrap_or_else(|report| panic!("the positive twin: {report}"));
+    let report = judge(text)
+        .err()
+        .unwrap_or_else(|| panic!("must be refused: {text}"));
+    let errors: Vec<&Problem> = report.errors().collect();
+    assert_eq!(errors.len(), 1, "{report}");
+    assert_eq!(errors[0].key, key, "{report}");
+    assert!(errors[0].problem.contains(saying), "{report}");
+}
+
+#[track_caller]
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from));
+    GOOD.replacen(from, to, 1)
+}
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let (configuration, _) = judge(GOOD).unwrap();
+    let domain = &configuration.policy.trust_domains["a.example"];
+    assert_eq!(
+        (
+            domain.registrations.per_minute,
+            domain.registrations.burst,
+            domain.clients_max
+        ),
+        (600, 600, Some(100_000))
+    );
+    assert_eq!(configuration.policy.tokens.access_token_lifetime.0, 300);
+    assert_eq!(configuration.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(configuration.bundles[0].max_staleness.0, 3600);
+}
+
+#[test]
+fn i_14_bundle_urls() {
+    let url = "url = \"https://spire.a.example\"";
+    refused(
+        &with(url, "url = \"http://spire.a.example\""),
+        "trust_domains[0].bundle.url",
+        "is not an https URL",
+    );
+    refused(
+        &with(url, "url = \"https://u:p@spire.a.example\""),
+        "trust_domains[0].bundle.url",
+        "user information",
+    );
+    refused(
+        &with(url, "url = \"ftp://spire.a.example\""),
+        "trust_domains[0].bundle.url",
+        "is not an https URL",
+    );
+    refused(&with(url, ""), "trust_domains[0].bundle", "exactly one");
+    refused(
+        &with(url, &format!("{url}, file = \"x\"")),
+        "trust_domains[0].bundle",
+        "exactly one",
+    );
+    refused(
+        &with(url, &format!("{url}, profile = \"https_spiffe\"")),
+        "trust_domains[0].bundle.profile",
+        "not available",
+    );
+    refused(
+        &with(url, "workload_api = \"tcp://1.2.3.4:1\""),
+        "trust_domains[0].bundle.workload_api",
+        "not a Unix socket",
+    );
+    assert!(
+        judge(&with(url, "url = \"http://127.0.0.1:1/\"")).is_ok(),
+        "loopback trials"
+    );
+}
+
+#[test]
+fn rf_35_c_15_a_whole_domain_needs_the_switch() {
+    let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
+    for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {
+        let text = with(identities, &format!("identities = [\"{pattern}\"]"));
+        refused(&text, "rules[0].identities", "admits a whole trust domain");
+        assert!(judge(&format!("{text}\nentire_trust_domain = true")).is_ok());
+    }
+}
+
+#[test]
+fn rules_are_judged() {
+    let name = "name = \"r\"";
+    let more = |line: &str| with(name, &format!("{name}\n{line}"));
+    refused(
+        &more("default_scopes = [\"x\"]"),
+        "rules[0].default_scopes",
+        "not in `scopes`",
+    );
+    refused(
+        &more("resources = [\"/x\"]"),
+        "rules[0].resources",
+        "not an absolute URI",
+    );
+    refused(
+        &more("client_id = \"fixed\""),
+        "rules[0].client_id",
+        "every identity would get the same id",
+    );
+    refused(
+        &more("redirect_uris = [\"https://{service}/cb\"]"),
+        "rules[0].redirect_uris",
+        "two literal host labels",
+    );
+    refused(
+        &more("sender_constraint = \"mtls\""),
+        "rules[0].sender_constraint",
+        "cannot be enforced",
+    );
+    refused(
+        &more("client_idle_lifetime = \"0s\""),
+        "rules[0].client_idle_lifetime",
+        "is zero",
+    );
+    refused(
+        &more("registrations_per_minute = 0"),
+        "rules[0].registrations_per_minute",
+        "is zero",
+    );
+    refused(&with(name, ""), "rules[0].name", "is missing");
+    refused(
+        &format!("{GOOD}[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/y\"]"),
+        "rules[1].name",
+        "there twice",
+    );
+}
+
+#[test]
+fn warnings_leave_a_configuration_usable() {
+    let shadowed = format!("{GOOD}[[rules]]\nname = \"s\"\nidentities = [\"spiffe://a.example/ns/x/sa/y\"]");
+    let (_, report) = judge(&shadowed).unwrap();
+    assert!(
+        report
+            .problems
+            .iter()
+            .any(|problem| problem.problem.contains("never governs")),
+        "{report}"
+    );
+    let outside = format!("{GOOD}[[rules]]\nname = \"s\"\nidentities = [\"spiffe://z.example/x\"]");
+    let (_, report) = judge(&outside).unwrap();
+    assert!(
+        report
+            .problems
+            .iter()
+            .any(|problem| problem.problem.contains("outside every configured")),
+        "{report}"
+    );
+}
+
+#[test]
+fn configured_clients_are_judged() {
+    let key =
+        testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, None).public_jwk("sig", true);
+    let jwk: Vec<String> = key
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let client = |id: &str, jwks: &str| format!("{GOOD}[[clients]]\nclient_id = \"{id}\"\njwks = {jwks}");
+    let keys = format!("{{ keys = [{{ {} }}] }}", jwk.join(", "));
+    assert!(judge(&client("c", &keys)).is_ok());
+    for id in ["", "spiffe://a.example/x", "https://c.example", "caf\u{e9}"] {
+        refused(
+            &client(id, &keys),
+            "clients[0].client_id",
+            "cannot be a configured client's id",
+        );
+    }
+    refused(&client("c", "{ keys = [] }"), "clients[0].jwks", "has no keys");
+    refused(
+        &client("c", "{ keys = [{ kty = \"oct\", k = \"AA\" }] }"),
+        "clients[0].jwks",
+        "private or symmetric",
+    );
+    refused(
+        &client("c", "{ file = \"absent.json\" }"),
+        "clients[0].jwks",
+        "cannot be read",
+    );
+    let secret = client("c", &keys) + "\ntoken_endpoint_auth_method = \"client_secret_basic\"";
+    refused(
+        &secret,
+        "clients[0].token_endpoint_auth_method",
+        "no client secrets",
+    );
+}
+
+#[test]
+fn stores_and_lifetimes() {
+    refused(
+        &with("url = \"memory:\"", "url = \"postgres://x\""),
+        "store.url",
+        "not available",
+    );
+    refused(
+        &with("url = \"memory:\"", "url = \"file\""),
+        "store.url",
+        "is not a store",
+    );
+    refused(
+        &format!("{GOOD}[tokens]\naccess_token_lifetime = \"2h\""),
+        "tokens.access_token_lifetime",
+        "between 10s and 1h",
+    );
+    refused(
+        &format!("{GOOD}[tokens]\nsigning_algorithm = \"none\""),
+        "tokens.signing_algorithm",
+        "cannot sign tokens",
+    );
+    refused(
+        &with(
+            "url = \"memory:\"",
+            "url = \"memory:\"\nkey_encryption_key = \"short\"",
+        ),
+        "store.key_encryption_key",
+        "32 bytes",
+    );
+}
+
+#[test]
+fn texts_that_are_no_toml_say_where() {
+    let report = judge("issuer = \"x\"\nx = = 1\n").unwrap_err();
+    assert!(report.to_string().contains("line 2"), "{report}");
+}

@@ -1,0 +1,20 @@
+#![no_main]
+//! SPIFFE IDs and patterns: what parses prints itself, and a pattern matches what it was written as.
+
+use libfuzzer_sys::fuzz_target;
+use testudo_core::registration::rules::Pattern;
+use testudo_protocol::spiffe::SpiffeId;
+
+fuzz_target!(|text: &str| {
+    if let Ok(id) = SpiffeId::parse(text) {
+        assert_eq!(id.as_str(), text);
+        assert_eq!(format!("spiffe://{}{}", id.trust_domain_name(), id.path()), text);
+        if !id.path().is_empty() {
+            let pattern = Pattern::parse(text).expect("an id with a path is a pattern of itself");
+            assert!(pattern.matches_id(&id));
+        }
+    }
+    if let Ok(pattern) = Pattern::parse(text) {
+        assert!(pattern.covers(&pattern));
+    }
+});
