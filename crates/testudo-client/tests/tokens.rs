@@ -1,0 +1,172 @@
+//! The token client against a small token endpoint.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail loudly"
+)]
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use testudo_client::{ClientError, Svids, TokenClient, Wanted};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+struct Endpoint {
+    url: String,
+    issued: Arc<AtomicUsize>,
+    expires_in: Arc<AtomicU64>,
+    answer: Arc<Mutex<Option<String>>>,
+    last_body: Arc<Mutex<String>>,
+    svid: PathBuf,
+}
+
+impl Endpoint {
+    async fn start(name: &str) -> Endpoint {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = Endpoint {
+            url: url.clone(),
+            issued: Arc::default(),
+            expires_in: Arc::new(AtomicU64::new(300)),
+            answer: Arc::default(),
+            last_body: Arc::default(),
+            svid: std::env::temp_dir().join(format!("testudo-client-{}-{name}", std::process::id())),
+        };
+        std::fs::write(&endpoint.svid, "svid\n").unwrap();
+        let (issued, expires_in) = (endpoint.issued.clone(), endpoint.expires_in.clone());
+        let (answer, last_body) = (endpoint.answer.clone(), endpoint.last_body.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = vec![0; 8192];
+                let read = stream.read(&mut buffer).await.unwrap();
+                let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                let text = if request.starts_with("POST") {
+                    // Long enough for all who ask at once to be waiting.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    *last_body.lock().unwrap() = request;
+                    let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
+                    answer.lock().unwrap().clone().unwrap_or_else(|| {
+                        let life = expires_in.load(Ordering::SeqCst);
+                        ok(&format!(r#"{{"access_token":"token-{number}","token_type":"Bearer","expires_in":{life},"scope":"r"}}"#))
+                    })
+                } else {
+                    ok(&format!(
+                        r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#
+                    ))
+                };
+                let _ = stream.write_all(text.as_bytes()).await;
+            }
+        });
+        endpoint
+    }
+
+    fn client(&self) -> TokenClient {
+        TokenClient::new(&self.url, Svids::File(self.svid.clone())).unwrap()
+    }
+}
+
+fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_however_many_ask() {
+    let endpoint = Endpoint::start("once").await;
+    let client = Arc::new(endpoint.client().wanting(Wanted {
+        scope: Some("r".into()),
+        ..Wanted::default()
+    }));
+    let asking: Vec<_> = (0..50)
+        .map(|_| {
+            tokio::spawn({
+                let client = client.clone();
+                async move { client.token().await.unwrap().secret().to_owned() }
+            })
+        })
+        .collect();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), "token-1");
+    }
+    assert_eq!(endpoint.issued.load(Ordering::SeqCst), 1);
+    let body = endpoint.last_body.lock().unwrap().clone();
+    assert!(body.contains("client_assertion=svid&scope=r"), "{body}");
+    assert!(
+        !format!("{:?}", client.token().await.unwrap()).contains("token-1"),
+        "Debug does not show it"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used() {
+    let endpoint = Endpoint::start("refresh").await;
+    let client = endpoint.client();
+    endpoint.expires_in.store(0, Ordering::SeqCst);
+    assert_eq!(client.token().await.unwrap().secret(), "token-1");
+    endpoint.expires_in.store(300, Ordering::SeqCst);
+    assert_eq!(
+        client.token().await.unwrap().secret(),
+        "token-2",
+        "the first had no life left"
+    );
+    assert_eq!(client.token().await.unwrap().secret(), "token-2");
+}
+
+#[tokio::test]
+async fn refusals_and_nonsense_are_errors_that_say_what_to_do() {
+    let endpoint = Endpoint::start("refused").await;
+    let client = endpoint.client();
+    let refusal = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
+    *endpoint.answer.lock().unwrap() = Some(format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{refusal}",
+        refusal.len()
+    ));
+    let error = client.token().await.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Refused { error, .. } if error == "invalid_client"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("testudo explain"));
+    for nonsense in [
+        "{}",
+        "<html>",
+        r#"{"access_token":"x","token_type":"N_A","expires_in":1}"#,
+    ] {
+        *endpoint.answer.lock().unwrap() = Some(ok(nonsense));
+        assert!(
+            matches!(client.token().await.unwrap_err(), ClientError::Answer(_)),
+            "{nonsense}"
+        );
+    }
+    *endpoint.answer.lock().unwrap() =
+        Some("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".into());
+    assert!(
+        matches!(client.token().await.unwrap_err(), ClientError::Fetch(_)),
+        "a redirect is not followed with an SVID"
+    );
+}
+
+#[tokio::test]
+async fn az_26_metadata_of_another_issuer_is_not_used() {
+    let endpoint = Endpoint::start("issuer").await;
+    let other = endpoint.url.replace("127.0.0.1", "localhost");
+    let client = TokenClient::new(&other, Svids::File(endpoint.svid.clone())).unwrap();
+    let error = client.token().await.unwrap_err();
+    assert!(matches!(error, ClientError::Metadata(_)), "{error}");
+    assert_eq!(endpoint.issued.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn without_an_svid_there_is_nothing_to_send() {
+    let endpoint = Endpoint::start("none").await;
+    let client = TokenClient::new(&endpoint.url, Svids::File("/nowhere/svid".into())).unwrap();
+    assert!(matches!(client.token().await.unwrap_err(), ClientError::Svid(_)));
+    assert!(TokenClient::new("http://as.example", Svids::from_environment()).is_err());
+}

@@ -1,0 +1,251 @@
+//! The layer as an API has it, against an issuer that is a small HTTP server. Rows AT-04 to AT-14.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail loudly"
+)]
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_resource::{RequireToken, VerifiedToken, Verifier, VerifyError};
+use testudo_testkit::generate_key;
+use testudo_testkit::token::{Draft, assemble};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower::{Layer as _, ServiceExt as _};
+
+const AUDIENCE: &str = "https://api.example";
+
+/// Serves metadata and keys; counts what it is asked for.
+struct Issuer {
+    url: String,
+    keys: Arc<Mutex<Vec<SigningKey>>>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    async fn start() -> Issuer {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let keys = Arc::new(Mutex::new(vec![generate_key(Algorithm::ES256, None)]));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (shared, count, own) = (keys.clone(), requests.clone(), url.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 4096];
+                let read = stream.read(&mut buffer).await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                let body = if String::from_utf8_lossy(&buffer[..read]).contains("/jwks") {
+                    let jwks: Vec<_> = shared
+                        .lock()
+                        .unwrap()
+                        .iter()
+                        .map(|key| key.public_jwk("sig", true))
+                        .collect();
+                    serde_json::json!({ "keys": jwks })
+                } else {
+                    serde_json::json!({ "issuer": own, "token_endpoint": format!("{own}/token"), "jwks_uri": format!("{own}/jwks") })
+                };
+                let body = body.to_string();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+            }
+        });
+        Issuer { url, keys, requests }
+    }
+
+    fn sign(&self, change: impl FnOnce(Draft<'_>) -> Draft<'_>) -> String {
+        let keys = self.keys.lock().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        let draft = Draft::svid(&keys[0], "spiffe://a.example/w", AUDIENCE, now)
+            .header("typ", "at+jwt")
+            .claim("iss", self.url.as_str())
+            .claim("client_id", "spiffe://a.example/w")
+            .claim("jti", "1")
+            .claim("scope", "r w");
+        change(draft).sign()
+    }
+
+    fn verifier(&self) -> Arc<Verifier> {
+        Arc::new(Verifier::new(&self.url, AUDIENCE).unwrap())
+    }
+}
+
+/// One request through the layer; status and challenge.
+async fn ask(
+    verifier: &Arc<Verifier>,
+    scope: &str,
+    uri: &str,
+    authorization: &[&str],
+) -> (u16, Option<String>) {
+    let inner = tower::service_fn(async |request: Request<()>| {
+        let token = request
+            .extensions()
+            .get::<VerifiedToken>()
+            .expect("the verified token");
+        assert_eq!(token.client_id, "spiffe://a.example/w");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let layer = RequireToken::new(verifier.clone()).scope(scope).unwrap();
+    let mut request = Request::builder().uri(uri);
+    for value in authorization {
+        request = request.header("authorization", *value);
+    }
+    let response = layer
+        .layer(inner)
+        .oneshot(request.body(()).unwrap())
+        .await
+        .unwrap();
+    let challenge = response
+        .headers()
+        .get("www-authenticate")
+        .map(|value| value.to_str().unwrap().to_owned());
+    (response.status().as_u16(), challenge)
+}
+
+const OK: u16 = StatusCode::OK.as_u16();
+
+#[tokio::test]
+async fn at_14_a_good_token_passes_whatever_the_case_of_the_scheme() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    let token = issuer.sign(|draft| draft);
+    for scheme in ["Bearer", "bEaReR"] {
+        assert_eq!(
+            ask(&verifier, "r", "/", &[&format!("{scheme} {token}")]).await,
+            (OK, None)
+        );
+    }
+    let long_typ = issuer.sign(|draft| {
+        draft
+            .header("typ", "application/at+jwt")
+            .claim("aud", serde_json::json!(["x", AUDIENCE]))
+    });
+    assert_eq!(
+        ask(&verifier, "", "/", &[&format!("Bearer {long_typ}")]).await.0,
+        OK
+    );
+    assert_eq!(
+        issuer.requests.load(Ordering::SeqCst),
+        2,
+        "metadata and keys once"
+    );
+}
+
+#[tokio::test]
+async fn at_04_to_at_07_tokens_that_are_no_good() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    let good = issuer.sign(|draft| draft);
+    assert_eq!(ask(&verifier, "r", "/", &[&format!("Bearer {good}")]).await.0, OK);
+    let stranger = generate_key(Algorithm::ES256, None);
+    let bad = [
+        issuer.sign(|draft| draft.header("typ", "JWT")),
+        issuer.sign(|draft| draft.without_header("typ")),
+        issuer.sign(|draft| draft.claim("aud", "https://other.example")),
+        issuer.sign(|draft| draft.claim("iss", "https://other.example")),
+        issuer.sign(|draft| draft.claim("exp", 1)),
+        issuer.sign(|draft| draft.without_claim("exp")),
+        issuer.sign(|draft| draft.without_claim("client_id")),
+        issuer.sign(|draft| draft.claim("cnf", serde_json::json!({ "jkt": "x" }))),
+        issuer.sign(|draft| draft.header("alg", "none")),
+        issuer.sign(|draft| draft.header("alg", "HS256")),
+        Draft::svid(&stranger, "spiffe://a.example/w", AUDIENCE, 0)
+            .header("typ", "at+jwt")
+            .sign(),
+        assemble(b"{\"alg\":\"none\",\"typ\":\"at+jwt\"}", b"{}", b""),
+        "x".to_owned(),
+        format!("{good}x"),
+    ];
+    for token in bad {
+        let (status, challenge) = ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await;
+        assert_eq!(
+            (status, challenge.as_deref()),
+            (401, Some("Bearer error=\"invalid_token\"")),
+            "{token}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn at_08_to_at_11_challenges() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    let token = issuer.sign(|draft| draft);
+    let bearer = format!("Bearer {token}");
+    assert_eq!(
+        ask(&verifier, "r", "/", &[]).await,
+        (401, Some("Bearer".into())),
+        "AT-09: no error without a token"
+    );
+    assert_eq!(
+        ask(&verifier, "r", "/", &["Basic YTpi"]).await,
+        (401, Some("Bearer".into()))
+    );
+    let in_query = format!("/?access_token={token}");
+    assert_eq!(
+        ask(&verifier, "r", &in_query, &[]).await,
+        (401, Some("Bearer".into())),
+        "AT-08: the query does not count"
+    );
+    assert_eq!(ask(&verifier, "r", &in_query, &[&bearer]).await.0, 400, "AT-10");
+    assert_eq!(ask(&verifier, "r", "/", &[&bearer, &bearer]).await.0, 400);
+    let (status, challenge) = ask(&verifier, "r admin", "/", &[&bearer]).await;
+    assert_eq!(
+        (status, challenge.as_deref()),
+        (
+            403,
+            Some("Bearer error=\"insufficient_scope\", scope=\"r admin\"")
+        )
+    );
+    let unscoped = issuer.sign(|draft| draft.without_claim("scope"));
+    assert_eq!(
+        ask(&verifier, "r", "/", &[&format!("Bearer {unscoped}")]).await.0,
+        403
+    );
+}
+
+#[tokio::test]
+async fn keys_follow_a_rotation_and_strangers_do_not_make_us_fetch() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    verifier.verify(&issuer.sign(|draft| draft)).await.unwrap();
+    let before = issuer.requests.load(Ordering::SeqCst);
+    for number in 0..50 {
+        let token = issuer.sign(|draft| draft.header("kid", format!("k{number}")));
+        assert!(matches!(
+            verifier.verify(&token).await,
+            Err(VerifyError::Token(_))
+        ));
+    }
+    assert_eq!(
+        issuer.requests.load(Ordering::SeqCst),
+        before,
+        "keys that are seconds old are not fetched again"
+    );
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_is_503() {
+    let verifier = Arc::new(Verifier::new("http://127.0.0.1:1", AUDIENCE).unwrap());
+    let key = generate_key(Algorithm::ES256, None);
+    let token = Draft::svid(&key, "spiffe://a.example/w", AUDIENCE, 0)
+        .header("typ", "at+jwt")
+        .sign();
+    assert_eq!(
+        ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0,
+        503
+    );
+}
