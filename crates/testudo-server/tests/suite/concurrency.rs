@@ -139,12 +139,27 @@ async fn rf_24_j_17_a_store_that_refuses_the_write() {
     let lock = rusqlite::Connection::open(world.folder.join("test.db")).unwrap();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let refused = world.ask("/x/new", &[]).await;
-    assert_eq!((refused.status, refused.error().as_str()), (503, "temporarily_unavailable"));
+    assert_eq!(
+        (refused.status, refused.error().as_str()),
+        (503, "temporarily_unavailable")
+    );
     assert!(refused.header("retry-after").is_some());
     assert_eq!(world.ask("/x/known", &[]).await.status, 200);
-    assert_eq!(world.ask_as_c6("j", &[]).await.status, 503, "a single-use credential fails closed");
+    assert_eq!(
+        world.ask_as_c6("j", &[]).await.status,
+        503,
+        "a single-use credential fails closed"
+    );
     lock.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(world.client_ids().await, ["spiffe://a.example/x/known"], "nothing was left behind");
+    assert_eq!(
+        world.client_ids().await,
+        ["spiffe://a.example/x/known"],
+        "nothing was left behind"
+    );
     assert_eq!(world.ask("/x/new", &[]).await.status, 200);
-    assert_eq!(world.ask_as_c6("j", &[]).await.status, 200, "and nothing was burnt");
+    assert_eq!(
+        world.ask_as_c6("j", &[]).await.status,
+        200,
+        "and nothing was burnt"
+    );
 }
