@@ -1,6 +1,11 @@
 //! `cargo xtask bench rules`: 10,000 rules match no slower than 10.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a benchmark fails loudly and has a clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark fails loudly and has a clock"
+)]
 
 use std::time::Instant;
 use testudo_core::Authority;

@@ -4,11 +4,16 @@ use crate::identity::CredentialKind;
 use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
-use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
+use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are held now: what could not be
-/// verified is not advertised. [SPIFFE-AUTH §4]
-pub fn metadata(policy: &Policy, usable: &[CredentialKind]) -> AuthorizationServerMetadata {
+/// verified is not advertised. [SPIFFE-AUTH §4] `mtls_base` is where the listener for client certificates is, if
+/// that is not the issuer itself.
+pub fn metadata(
+    policy: &Policy,
+    usable: &[CredentialKind],
+    mtls_base: Option<&str>,
+) -> AuthorizationServerMetadata {
     let at = |path: &str| format!("{}{path}", policy.issuer);
     let mut scopes: Vec<String> = policy
         .rules
@@ -39,5 +44,9 @@ pub fn metadata(policy: &Policy, usable: &[CredentialKind]) -> AuthorizationServ
             algorithms.map(|algorithm| algorithm.name().to_owned()).collect()
         },
         scopes_supported: scopes,
+        tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
+        mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {
+            token_endpoint: format!("{base}/token"),
+        }),
     }
 }

@@ -108,6 +108,8 @@ pub struct AttestedIdentity {
     pub jwt_id: Option<String>,
     /// The credential may be used once only; this is what marks it as used.
     pub single_use: Option<SingleUse>,
+    /// The client certificate that proved it, as tokens are bound to it. [RFC8705 §3.1]
+    pub certificate_thumbprint: Option<[u8; 32]>,
     /// Claims that the authority is trusted to state about a client, by name. Others never get here.
     pub attested_claims: BTreeMap<String, serde_json::Value>,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::JoseFault;
 use testudo_protocol::oauth::{ErrorCode, FormFault};
-use testudo_protocol::spiffe::SpiffeIdFault;
+use testudo_protocol::spiffe::{SpiffeIdFault, X509Fault};
 
 /// The caller's fault. One variant per reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub enum Rejection {
     UnsupportedGrantType,
     MalformedClientId,
     TwoMechanisms,
+    ClientIdMissing,
+    ForeignCertificateHeader,
+    BindingMissing { rule: String },
     MalformedScope(&'static str),
     MalformedResource(&'static str),
     SeveralResources,
@@ -31,6 +34,7 @@ pub enum Rejection {
     UnknownAssertionType,
     MissingAssertion,
     Jose(JoseFault),
+    Certificate(X509Fault),
     TypeNotAllowed { found: Option<String> },
     AlgorithmNotAllowed { found: String },
     SubjectNotSpiffeId(SpiffeIdFault),
@@ -81,7 +85,9 @@ impl Rejection {
             | Rejection::CredentialsInUrl
             | Rejection::MissingGrantType
             | Rejection::MalformedClientId
-            | Rejection::TwoMechanisms => ErrorCode::InvalidRequest,
+            | Rejection::TwoMechanisms
+            | Rejection::ClientIdMissing
+            | Rejection::BindingMissing { .. } => ErrorCode::InvalidRequest,
             Rejection::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
             Rejection::MalformedScope(_) | Rejection::ScopeNotAllowed { .. } => ErrorCode::InvalidScope,
             Rejection::MalformedResource(_)
@@ -94,6 +100,8 @@ impl Rejection {
             | Rejection::UnknownAssertionType
             | Rejection::MissingAssertion
             | Rejection::Jose(_)
+            | Rejection::Certificate(_)
+            | Rejection::ForeignCertificateHeader
             | Rejection::TypeNotAllowed { .. }
             | Rejection::AlgorithmNotAllowed { .. }
             | Rejection::SubjectNotSpiffeId(_)
@@ -150,6 +158,8 @@ impl Rejection {
             Rejection::UnsupportedGrantType => "this grant_type is not supported",
             Rejection::MalformedClientId => "client_id is not 1 to 2048 printable ASCII characters",
             Rejection::TwoMechanisms => "more than one client authentication mechanism was used",
+            Rejection::ClientIdMissing => "client_id is required with a client certificate",
+            Rejection::BindingMissing { .. } => "this client's tokens must be bound to a client certificate",
             Rejection::MalformedScope(_) => "scope is malformed",
             Rejection::ScopeNotAllowed { .. } => "a requested scope value is not allowed for this client",
             Rejection::MalformedResource(_) => "resource must be an absolute URI without fragment",
@@ -185,6 +195,8 @@ impl Rejection {
             Rejection::UnsupportedGrantType => "unsupported_grant_type",
             Rejection::MalformedClientId => "malformed_client_id",
             Rejection::TwoMechanisms => "two_mechanisms",
+            Rejection::ClientIdMissing => "client_id_missing",
+            Rejection::BindingMissing { .. } => "binding_missing",
             Rejection::MalformedScope(_) => "malformed_scope",
             Rejection::MalformedResource(_) => "malformed_resource",
             Rejection::SeveralResources => "several_resources",
@@ -193,6 +205,8 @@ impl Rejection {
             Rejection::UnknownAssertionType => "unknown_assertion_type",
             Rejection::MissingAssertion => "missing_assertion",
             Rejection::Jose(_) => "token_malformed_or_forged",
+            Rejection::Certificate(_) => "certificate_refused",
+            Rejection::ForeignCertificateHeader => "foreign_certificate_header",
             Rejection::TypeNotAllowed { .. } => "type_not_allowed",
             Rejection::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
             Rejection::SubjectNotSpiffeId(_) => "subject_not_spiffe_id",
@@ -238,6 +252,7 @@ impl Rejection {
             Rejection::BundleUnavailable { name } => {
                 format!("run `testudo trust show {name}` for the last error")
             }
+            Rejection::BindingMissing { .. } => "authenticate with an X.509-SVID over mutual TLS".into(),
             Rejection::NoRule => {
                 "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into()
             }
@@ -286,6 +301,16 @@ impl fmt::Display for Rejection {
                 f.write_str("client_assertion or client_assertion_type is missing")
             }
             Rejection::Jose(fault) => write!(f, "{fault}"),
+            Rejection::Certificate(fault) => write!(f, "{fault}"),
+            Rejection::ForeignCertificateHeader => {
+                f.write_str("a client certificate header came from an address that is no trusted proxy")
+            }
+            Rejection::BindingMissing { rule } => {
+                write!(
+                    f,
+                    "rule {rule} wants bound tokens, and the client showed no certificate"
+                )
+            }
             Rejection::TypeNotAllowed { found } => {
                 write!(
                     f,

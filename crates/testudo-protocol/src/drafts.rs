@@ -17,6 +17,10 @@ const fn spec(short_name: &'static str, revision: &'static str) -> Specification
 pub const SPECIFICATIONS: &[Specification] = &[
     spec("RFC3339", "Date and Time on the Internet: Timestamps"),
     spec("RFC3986", "Uniform Resource Identifier (URI): Generic Syntax"),
+    spec(
+        "RFC5280",
+        "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",
+    ),
     spec("RFC6749", "The OAuth 2.0 Authorization Framework"),
     spec(
         "RFC6750",
@@ -46,6 +50,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
     spec("RFC8725", "JSON Web Token Best Current Practices"),
     spec("RFC9068", "JWT Profile for OAuth 2.0 Access Tokens"),
     spec("RFC9110", "HTTP Semantics"),
+    spec("RFC9440", "Client-Cert HTTP Header Field"),
     spec("RFC9700", "Best Current Practice for OAuth 2.0 Security"),
     spec("RFC9864", "Fully-Specified Algorithms for JOSE and COSE"),
     spec(

@@ -34,6 +34,11 @@ pub const JWT_ID_BYTES_MAX: usize = 512;
 /// Keys tried for a token without `kid`. Each costs a signature verification.
 pub const KEYS_WITHOUT_KID_MAX: usize = 8;
 
+/// Certificates in a client's chain. The longest honest one seen has four.
+pub const CHAIN_CERTIFICATES_MAX: usize = 10;
+/// One certificate, bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+
 /// A SPIFFE ID, bytes. [SPIFFE-ID §2.3]
 pub const SPIFFE_ID_BYTES_MAX: usize = 2048;
 /// A trust domain name, bytes. [SPIFFE-ID §2.3]

@@ -43,6 +43,11 @@ impl<S> Layer<S> for RequireToken {
     }
 }
 
+/// The leaf certificate, DER, that the client showed on this connection. Whoever ends TLS puts it into the
+/// request's extensions; without it, tokens that are bound to a certificate are refused.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub Arc<[u8]>);
+
 /// The service behind [`RequireToken`].
 #[derive(Clone)]
 pub struct RequireTokenService<S> {
@@ -71,7 +76,8 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            match judge(&guard, request.headers(), request.uri().query()).await {
+            let certificate = request.extensions().get::<ClientCertificate>().cloned();
+            match judge(&guard, request.headers(), request.uri().query(), certificate).await {
                 Ok(token) => {
                     request.extensions_mut().insert(token);
                     inner.call(request).await
@@ -96,12 +102,17 @@ async fn judge(
     guard: &RequireToken,
     headers: &HeaderMap,
     query: Option<&str>,
+    certificate: Option<ClientCertificate>,
 ) -> Result<crate::VerifiedToken, Refusal> {
     let token = bearer_token(headers, query)?;
-    let verified = guard.verifier.verify(token).await.map_err(|error| match error {
-        VerifyError::Token(_) => Refusal::Invalid,
-        VerifyError::NoKeys(_) => Refusal::NoKeys,
-    })?;
+    let verified = guard
+        .verifier
+        .verify_with_certificate(token, certificate.as_ref().map(|leaf| &*leaf.0))
+        .await
+        .map_err(|error| match error {
+            VerifyError::Token(_) => Refusal::Invalid,
+            VerifyError::NoKeys(_) => Refusal::NoKeys,
+        })?;
     if guard.scope.is_subset_of(&verified.scope) {
         return Ok(verified);
     }

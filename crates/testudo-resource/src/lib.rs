@@ -13,7 +13,7 @@
 mod layer;
 mod verifier;
 
-pub use layer::{RequireToken, RequireTokenService};
+pub use layer::{ClientCertificate, RequireToken, RequireTokenService};
 pub use testudo_protocol::oauth::ScopeSet;
 pub use testudo_protocol::oauth::access_token::{TokenFault, VerifiedToken};
 pub use verifier::{Verifier, VerifyError};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetcher, FetcherOptions, UrlOrigin};
-use testudo_protocol::jose::{Jws, KeySet};
+use testudo_protocol::jose::{Jws, KeySet, sha256};
 use testudo_protocol::oauth::IssuerUrl;
 use testudo_protocol::oauth::access_token::{self, Expectation, TokenFault, VerifiedToken};
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
@@ -79,6 +79,17 @@ impl Verifier {
 
     /// Verifies a token. Waits for the network only where keys are missing, old, or do not have the token's.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
+        self.verify_with_certificate(token, None).await
+    }
+
+    /// The same for a connection on which the client showed a certificate (its leaf, DER): a token that is bound
+    /// to that one is good here, and nowhere else. [RFC8705 §3]
+    pub async fn verify_with_certificate(
+        &self,
+        token: &str,
+        certificate: Option<&[u8]>,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let thumbprint = certificate.map(sha256);
         let keys = self.keys_for(token).await?;
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
@@ -86,6 +97,7 @@ impl Verifier {
             issuer: self.issuer.as_str(),
             audience: &self.audience,
             leeway: LEEWAY,
+            certificate_thumbprint: thumbprint.as_ref(),
         };
         access_token::verify(token, &keys.set, expected, now).map_err(VerifyError::Token)
     }

@@ -4,6 +4,7 @@ use crate::bundles::Anchor;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::events::RefusalLedger;
+use crate::http::Proxy;
 use crate::keys::Keyring;
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
@@ -56,6 +57,12 @@ pub struct App {
     pub administrators: Vec<testudo_core::registration::rules::Pattern>,
     /// True once everything is loaded.
     pub is_ready: AtomicBool,
+    /// A TLS terminator in front.
+    pub proxy: Option<Proxy>,
+    /// Where the listener for client certificates is reached, if it is another one.
+    pub mtls_url: Option<String>,
+    /// True where client certificates can arrive at all.
+    pub takes_certificates: bool,
     /// Counts policies.
     pub generation: AtomicU64,
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
@@ -122,6 +129,10 @@ impl App {
             refusals: RefusalLedger::default(),
             fetcher: parts.fetcher,
             metrics: Metrics::default(),
+            takes_certificates: configuration.server.asks_for_certificates
+                && (configuration.server.tls.is_some() || configuration.server.proxy.is_some()),
+            proxy: configuration.server.proxy,
+            mtls_url: configuration.server.mtls.map(|mtls| mtls.url),
             config_path: parts.config_path,
             administrators: configuration.admin.administrators,
             is_ready: AtomicBool::new(false),
@@ -150,9 +161,20 @@ impl App {
                     .and_then(|anchor| anchor.current(now))
                     .is_some_and(|bundle| !bundle.jwt_keys.is_empty())
         });
+        let has_x509_authorities = self.takes_certificates
+            && policy.trust_domains.iter().any(|(name, domain)| {
+                domain.credentials.contains(&CredentialKind::X509Svid)
+                    && self
+                        .anchor(name)
+                        .and_then(|anchor| anchor.current(now))
+                        .is_some_and(|bundle| !bundle.x509_authorities.is_empty())
+            });
         let mut usable = Vec::new();
         if has_jwt_keys {
             usable.push(CredentialKind::JwtSvid);
+        }
+        if has_x509_authorities {
+            usable.push(CredentialKind::X509Svid);
         }
         if !policy.clients.is_empty() {
             usable.push(CredentialKind::PrivateKeyJwt);

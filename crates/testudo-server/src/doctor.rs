@@ -37,7 +37,8 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         finding("store", judge_store(configuration)),
     ];
     if let Some(files) = &configuration.server.tls {
-        let outcome = listen::tls_acceptor(files).map(|_| "certificate and key fit together".to_owned());
+        let outcome = listen::tls_acceptor(files, configuration.server.asks_for_certificates)
+            .map(|_| "certificate and key fit together".to_owned());
         findings.push(finding("TLS files", outcome));
     }
     let fetcher = Fetcher::new(FetcherOptions {

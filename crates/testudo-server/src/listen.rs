@@ -3,15 +3,19 @@
 //! All rustls server types stay in this file.
 
 use crate::app::App;
+use crate::client_certificates::AskForCertificate;
 use crate::config::TlsFiles;
+use crate::http::Peer;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use testudo_core::doors::PeerCertificates;
 use testudo_protocol::limits::HEADER_BYTES_MAX;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -38,17 +42,21 @@ pub struct Listening {
 }
 
 /// Reads certificate and key. TLS 1.3 and 1.2, HTTP/2 and 1.1.
-pub fn tls_acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
+pub fn tls_acceptor(files: &TlsFiles, asks_for_certificates: bool) -> Result<TlsAcceptor, String> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("{}: {error}", files.certificate.display()))?;
     let key = PrivateKeyDer::from_pem_file(&files.private_key)
         .map_err(|error| format!("{}: {error}", files.private_key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
+        .map_err(|error| error.to_string())?;
+    let builder = match asks_for_certificates {
+        true => builder.with_client_cert_verifier(Arc::new(AskForCertificate::new(provider))),
+        false => builder.with_no_client_auth(),
+    };
+    let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|error| format!("certificate and key do not fit together: {error}"))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -70,8 +78,8 @@ pub async fn accept(listener: TcpListener, mut listening: Listening) {
             accepted = listener.accept() => accepted,
             _ = listening.stop.changed() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, mostly: wait for some to come back instead of spinning.
                 tracing::warn!(%error, "accept failed");
@@ -82,7 +90,7 @@ pub async fn accept(listener: TcpListener, mut listening: Listening) {
         let (listening, watcher) = (listening.clone(), graceful.watcher());
         tokio::spawn(async move {
             listening.app.metrics.connections.inc();
-            converse(stream, &listening, watcher).await;
+            converse(stream, address.ip(), &listening, watcher).await;
             listening.app.metrics.connections.dec();
             drop(permit);
         });
@@ -96,14 +104,32 @@ pub async fn accept(listener: TcpListener, mut listening: Listening) {
     }
 }
 
-async fn converse(stream: TcpStream, listening: &Listening, watcher: hyper_util::server::graceful::Watcher) {
+async fn converse(
+    stream: TcpStream,
+    address: IpAddr,
+    listening: &Listening,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
     let _ = stream.set_nodelay(true);
+    let mut peer = Peer {
+        address: Some(address),
+        certificates: None,
+    };
     match &listening.tls {
-        None => serve_connection(TokioIo::new(stream), &listening.app, watcher).await,
+        None => serve_connection(TokioIo::new(stream), &listening.app, peer, watcher).await,
         Some(acceptor) => {
             // A handshake that hangs holds a connection, and nothing else.
             match tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => serve_connection(TokioIo::new(stream), &listening.app, watcher).await,
+                Ok(Ok(stream)) => {
+                    let shown = stream
+                        .get_ref()
+                        .1
+                        .peer_certificates()
+                        .filter(|chain| !chain.is_empty());
+                    let chain = shown.map(|chain| chain.iter().map(|der| der.to_vec()).collect());
+                    peer.certificates = chain.map(|chain| Arc::new(PeerCertificates::new(chain)));
+                    serve_connection(TokioIo::new(stream), &listening.app, peer, watcher).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake took too long"),
             }
@@ -111,8 +137,12 @@ async fn converse(stream: TcpStream, listening: &Listening, watcher: hyper_util:
     }
 }
 
-async fn serve_connection<S>(io: TokioIo<S>, app: &Arc<App>, watcher: hyper_util::server::graceful::Watcher)
-where
+async fn serve_connection<S>(
+    io: TokioIo<S>,
+    app: &Arc<App>,
+    peer: Peer,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -127,9 +157,10 @@ where
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_BYTES_MAX as u32)
         .keep_alive_interval(Some(Duration::from_secs(30)));
+    let peer = Arc::new(peer);
     let service = hyper::service::service_fn(|request| {
-        let app = app.clone();
-        async move { Ok::<_, std::convert::Infallible>(crate::http::dispatch(app, request).await) }
+        let (app, peer) = (app.clone(), peer.clone());
+        async move { Ok::<_, std::convert::Infallible>(crate::http::dispatch(app, &peer, request).await) }
     });
     let connection = builder.serve_connection(io, service);
     if let Err(error) = watcher.watch(connection).await {

@@ -50,7 +50,16 @@ pub struct Running {
 pub async fn serve(configuration: Configuration, options: Options) -> Result<Running, String> {
     let server = configuration.server.clone();
     let admin_settings = configuration.admin.clone();
-    let tls = server.tls.as_ref().map(listen::tls_acceptor).transpose()?;
+    // With a listener of its own for client certificates, only that one asks for them.
+    let acceptor = |asks| {
+        server
+            .tls
+            .as_ref()
+            .map(|files| listen::tls_acceptor(files, asks))
+            .transpose()
+    };
+    let tls = acceptor(server.asks_for_certificates && server.mtls.is_none())?;
+    let mtls = acceptor(true)?;
     let (store, encryption) = open_store(&configuration)?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
@@ -74,12 +83,22 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
 
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for address in &server.listen {
+    let mtls_listen = server
+        .mtls
+        .iter()
+        .flat_map(|settings| &settings.listen)
+        .map(|address| (address, &mtls));
+    for (address, tls) in server
+        .listen
+        .iter()
+        .map(|address| (address, &tls))
+        .chain(mtls_listen)
+    {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         addresses.push(listener.local_addr().map_err(|error| error.to_string())?);
-        listeners.push(listener);
+        listeners.push((listener, tls.clone()));
     }
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
@@ -93,10 +112,10 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     }
     tasks.push(tokio::spawn(upkeep::run(app.clone(), stopped.clone())));
     let connections = Arc::new(Semaphore::new(server.connections_max));
-    for listener in listeners {
+    for (listener, tls) in listeners {
         let listening = Listening {
             app: app.clone(),
-            tls: tls.clone(),
+            tls,
             connections: connections.clone(),
             stop: stopped.clone(),
             drain: server.drain,

@@ -1,5 +1,6 @@
 //! A small HTTP client on one kept connection, for tests that look at every byte of an answer.
 
+use crate::x509::X509Chain;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
@@ -7,6 +8,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::net::TcpStream;
 
 /// One connection.
@@ -63,6 +65,45 @@ impl Connection {
             .expect("HTTP/1.1");
         tokio::spawn(connection);
         Connection { sender }
+    }
+
+    /// Connects over TLS, trusting `roots` (DER) for `as.example`, and showing a client's chain if there is one.
+    pub async fn open_tls(
+        address: SocketAddr,
+        roots: &[Vec<u8>],
+        client: Option<&X509Chain>,
+    ) -> Option<Connection> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut store = rustls::RootCertStore::empty();
+        for root in roots {
+            store.add(root.clone().into()).expect("a root");
+        }
+        let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(store);
+        let config = match client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                // Put together by hand: the library refuses a key that is not the certificate's, a thief does not.
+                let chain = client.chain.iter().map(|der| der.clone().into()).collect();
+                let key = rustls_pki_types::PrivatePkcs8KeyDer::from(client.key.clone()).into();
+                let key = provider.key_provider.load_private_key(key).expect("a usable key");
+                let pair = rustls::sign::CertifiedKey::new(chain, key);
+                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
+            }
+        };
+        let stream = TcpStream::connect(address).await.ok()?;
+        let name = "as.example".try_into().expect("a name");
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .ok()?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .ok()?;
+        tokio::spawn(connection);
+        Some(Connection { sender })
     }
 
     /// Posts a form to a path.

@@ -8,6 +8,7 @@ mod issuer;
 pub mod load;
 pub mod spire;
 pub mod token;
+pub mod x509;
 
 pub use issuer::{TestIssuer, generate_key};
 

@@ -3,7 +3,7 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{Audience, Facts, Lookup, Presented, judge_audience, judge_times, single_use_mark};
+use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
@@ -36,8 +36,8 @@ struct Claims {
 
 impl JwtSvid {
     /// Reads the token as far as is needed to know whose keys must judge it.
-    pub fn recognise(presented: &Presented) -> Result<JwtSvid, Rejection> {
-        let jws = Jws::parse(&presented.assertion).map_err(Rejection::Jose)?;
+    pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<JwtSvid, Rejection> {
+        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
         // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
         // JWTs of the same issuer out.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
@@ -66,7 +66,7 @@ impl JwtSvid {
             jws,
             unverified_claims,
             unverified_subject,
-            digest: presented.digest,
+            digest,
         })
     }
 
@@ -149,6 +149,7 @@ impl JwtSvid {
             digest: self.digest,
             jwt_id: claims.jti,
             single_use,
+            certificate_thumbprint: None,
             attested_claims,
         })
     }

@@ -5,6 +5,7 @@
 
 pub mod jwt_svid;
 pub mod private_key_jwt;
+pub mod x509_svid;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use testudo_protocol::limits::AUDIENCES_MAX;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form};
 use testudo_protocol::spiffe::{Bundle, SpiffeId};
 use testudo_protocol::{Seconds, Timestamp, jose};
+use x509_svid::X509Door;
 
 /// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
@@ -31,18 +33,58 @@ pub struct Presented {
     /// The door it knocks at.
     pub kind: CredentialKind,
     /// The credential. Never logged.
-    pub assertion: String,
+    pub evidence: Evidence,
     /// SHA-256 of the credential: what a remembered verdict is filed under.
     pub digest: [u8; 32],
 }
 
+/// The forms in which credentials arrive.
+pub enum Evidence {
+    /// In the body, `client_assertion`.
+    Assertion(String),
+    /// In the TLS handshake.
+    Certificates(Arc<PeerCertificates>),
+}
+
+/// A client's certificates, leaf first, of whom the handshake proved that it has the leaf's key.
+#[derive(PartialEq, Eq)]
+pub struct PeerCertificates {
+    /// DER.
+    pub chain: Vec<Vec<u8>>,
+    /// SHA-256 of the chain: what a remembered verdict is filed under.
+    pub digest: [u8; 32],
+}
+
+impl PeerCertificates {
+    /// Takes a chain as it came.
+    pub fn new(chain: Vec<Vec<u8>>) -> PeerCertificates {
+        let mut bytes = Vec::with_capacity(chain.iter().map(|der| der.len() + 8).sum());
+        for der in &chain {
+            bytes.extend_from_slice(&(der.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(der);
+        }
+        PeerCertificates {
+            chain,
+            digest: jose::sha256(&bytes),
+        }
+    }
+}
+
+impl fmt::Debug for PeerCertificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerCertificates({})", self.chain.len())
+    }
+}
+
 /// What the HTTP layer saw besides the form.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RequestHeaders {
     /// An `Authorization` header was sent.
     pub has_authorization: bool,
     /// An `OAuth-Client-Attestation` header was sent.
     pub has_client_attestation: bool,
+    /// The client's certificates, from its own handshake or from a trusted proxy.
+    pub certificates: Option<Arc<PeerCertificates>>,
 }
 
 impl Presented {
@@ -54,9 +96,17 @@ impl Presented {
             headers.has_authorization,
             headers.has_client_attestation,
             form.has("client_secret"),
+            headers.certificates.is_some(),
         ];
         match mechanisms.iter().filter(|is_used| **is_used).count() {
             0 => return Err(Rejection::NoCredential),
+            1 if headers.certificates.is_some() => {
+                // [RFC8705 §2] The certificate says who it is, `client_id` who is meant.
+                return match (form.has("client_id"), headers.certificates) {
+                    (true, Some(certificates)) => Ok(Presented::certificates(certificates)),
+                    _ => Err(Rejection::ClientIdMissing),
+                };
+            }
             1 if !has_assertion => return Err(Rejection::UnsupportedMechanism),
             1 => {}
             // [RFC6749 §2.3] One method per request.
@@ -77,8 +127,17 @@ impl Presented {
         let digest = jose::sha256(assertion.as_bytes());
         Presented {
             kind,
-            assertion,
+            evidence: Evidence::Assertion(assertion),
             digest,
+        }
+    }
+
+    /// Certificates, for the one door that takes them.
+    pub fn certificates(certificates: Arc<PeerCertificates>) -> Presented {
+        Presented {
+            kind: CredentialKind::X509Svid,
+            digest: certificates.digest,
+            evidence: Evidence::Certificates(certificates),
         }
     }
 }
@@ -89,6 +148,8 @@ pub enum Credential {
     JwtSvid(JwtSvid),
     /// A client's own assertion.
     PrivateKeyJwt(PrivateKeyJwt),
+    /// SPIFFE X.509-SVID.
+    X509Svid(X509Door),
 }
 
 /// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
@@ -118,11 +179,24 @@ pub enum Facts {
 
 /// Reads a credential at the door that the request names.
 pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
-    match presented.kind {
-        CredentialKind::JwtSvid => JwtSvid::recognise(presented).map(Credential::JwtSvid),
-        CredentialKind::PrivateKeyJwt => PrivateKeyJwt::recognise(presented).map(Credential::PrivateKeyJwt),
-        // No request can name these yet.
-        CredentialKind::X509Svid | CredentialKind::WitSvid => Err(Rejection::UnsupportedMechanism),
+    match (&presented.evidence, presented.kind) {
+        (Evidence::Assertion(assertion), CredentialKind::JwtSvid) => {
+            JwtSvid::recognise(assertion, presented.digest).map(Credential::JwtSvid)
+        }
+        (Evidence::Assertion(assertion), CredentialKind::PrivateKeyJwt) => {
+            PrivateKeyJwt::recognise(assertion, presented.digest).map(Credential::PrivateKeyJwt)
+        }
+        (Evidence::Certificates(certificates), CredentialKind::X509Svid) => {
+            X509Door::recognise(certificates).map(Credential::X509Svid)
+        }
+        // No request can name these.
+        (
+            Evidence::Assertion(_) | Evidence::Certificates(_),
+            CredentialKind::JwtSvid
+            | CredentialKind::PrivateKeyJwt
+            | CredentialKind::X509Svid
+            | CredentialKind::WitSvid,
+        ) => Err(Rejection::UnsupportedMechanism),
     }
 }
 
@@ -132,6 +206,7 @@ impl Credential {
         match self {
             Credential::JwtSvid(door) => door.lookups(),
             Credential::PrivateKeyJwt(door) => door.lookups(),
+            Credential::X509Svid(door) => door.lookups(),
         }
     }
 
@@ -146,6 +221,7 @@ impl Credential {
         match self {
             Credential::JwtSvid(door) => door.verify(facts, policy, now, trace),
             Credential::PrivateKeyJwt(door) => door.verify(policy, now, trace),
+            Credential::X509Svid(door) => door.verify(facts, policy, now, trace),
         }
     }
 }

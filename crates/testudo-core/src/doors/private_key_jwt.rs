@@ -3,7 +3,7 @@
 //! For clients that the configuration names with their keys. The client vouches for itself, so the assertion
 //! is single-use and short-lived.
 
-use super::{Audience, Lookup, Presented, judge_audience, judge_times, single_use_mark};
+use super::{Audience, Lookup, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -37,8 +37,8 @@ struct Claims {
 
 impl PrivateKeyJwt {
     /// Reads the assertion as far as is needed to know whose keys must judge it.
-    pub fn recognise(presented: &Presented) -> Result<PrivateKeyJwt, Rejection> {
-        let jws = Jws::parse(&presented.assertion).map_err(Rejection::Jose)?;
+    pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<PrivateKeyJwt, Rejection> {
+        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
         // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
         // other type is another kind of JWT. [RFC8725 §3.11]
         if !matches!(
@@ -62,7 +62,7 @@ impl PrivateKeyJwt {
         Ok(PrivateKeyJwt {
             jws,
             unverified_claims,
-            digest: presented.digest,
+            digest,
         })
     }
 
@@ -119,6 +119,7 @@ impl PrivateKeyJwt {
             digest: self.digest,
             jwt_id: Some(jti),
             single_use: Some(single_use),
+            certificate_thumbprint: None,
             attested_claims: Default::default(),
         })
     }

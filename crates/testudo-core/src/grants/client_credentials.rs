@@ -5,6 +5,7 @@ use crate::policy::Policy;
 use crate::registration::admit::Placed;
 use crate::registration::metadata;
 use crate::rejection::Rejection;
+use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
 
 /// A client_credentials request.
@@ -26,7 +27,7 @@ impl ClientCredentials {
     }
 
     /// Decides what the token may say.
-    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Granted, Rejection> {
+    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy, now: Timestamp) -> Result<Granted, Rejection> {
         let rule = placed.found.rule;
         let attested = metadata::attested_grant_types(placed.identity)?;
         let is_attested =
@@ -41,13 +42,28 @@ impl ClientCredentials {
                 rule: rule.name.clone(),
             });
         }
-        let lifetime = policy.tokens.access_token_lifetime;
+        let configured = policy.tokens.access_token_lifetime;
+        let mut lifetime = rule
+            .access_token_lifetime
+            .map_or(configured, |shorter| shorter.min(configured));
+        let certificate_thumbprint = match (rule.must_bind_tokens, placed.identity.certificate_thumbprint) {
+            (false, _) => None,
+            (true, None) => {
+                return Err(Rejection::BindingMissing {
+                    rule: rule.name.clone(),
+                });
+            }
+            (true, Some(thumbprint)) => {
+                // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
+                lifetime = lifetime.min(placed.identity.expires - now);
+                Some(thumbprint)
+            }
+        };
         Ok(Granted {
             scope: self.scope(placed)?,
             resource: self.resource(placed, policy)?,
-            lifetime: rule
-                .access_token_lifetime
-                .map_or(lifetime, |shorter| shorter.min(lifetime)),
+            lifetime,
+            certificate_thumbprint,
         })
     }
 

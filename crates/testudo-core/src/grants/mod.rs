@@ -10,9 +10,9 @@ use crate::policy::Policy;
 use crate::registration::admit::Placed;
 use crate::rejection::Rejection;
 use std::fmt;
-use testudo_protocol::Seconds;
 use testudo_protocol::limits::RESOURCES_MAX;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
+use testudo_protocol::{Seconds, Timestamp};
 
 /// A grant request, parsed.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Granted {
     pub resource: Resource,
     /// Life of the token.
     pub lifetime: Seconds,
+    /// Certificate that the token is bound to. [RFC8705 §3]
+    pub certificate_thumbprint: Option<[u8; 32]>,
 }
 
 impl fmt::Display for Granted {
@@ -63,9 +65,9 @@ impl GrantRequest {
     }
 
     /// Step 9 of admission: is this request allowed to this client?
-    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Granted, Rejection> {
+    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy, now: Timestamp) -> Result<Granted, Rejection> {
         match self {
-            GrantRequest::ClientCredentials(request) => request.judge(placed, policy),
+            GrantRequest::ClientCredentials(request) => request.judge(placed, policy, now),
         }
     }
 

@@ -149,7 +149,7 @@ pub fn admit(
     if let Some(client) = alive {
         is_not_frozen(&client.record)?;
         trace.passed("client known", || format!("first seen {}", client.record.created));
-        let granted = asking.grant.judge(placed, policy)?;
+        let granted = asking.grant.judge(placed, policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         return Ok(Admission::Known(granted, single_use(placed.identity)));
     }
@@ -161,7 +161,7 @@ pub fn admit(
         trace.passed("metadata resolves", || {
             metadata.client_name.clone().unwrap_or_default()
         });
-        let granted = asking.grant.judge(placed, policy)?;
+        let granted = asking.grant.judge(placed, policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         Ok((metadata, granted))
     });

@@ -7,7 +7,7 @@ use crate::registration::admit::Placed;
 use serde::Serialize;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{SigningFault, SigningKey};
-use testudo_protocol::oauth::access_token::AccessToken;
+use testudo_protocol::oauth::access_token::{AccessToken, Confirmation};
 
 /// A successful answer of the token endpoint. [RFC6749 §5.1]
 #[derive(Serialize)]
@@ -54,6 +54,10 @@ pub fn issue(
             .map(|id| id.as_str())
             .filter(|id| *id != client_id),
         instance,
+        cnf: granted
+            .certificate_thumbprint
+            .as_ref()
+            .map(Confirmation::certificate),
     };
     Ok(TokenReply {
         access_token: token.sign(key)?,

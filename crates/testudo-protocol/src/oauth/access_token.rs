@@ -1,7 +1,7 @@
 //! JWT access tokens, written and read. [RFC9068]
 
 use super::{Resource, ScopeSet};
-use crate::jose::{JoseFault, Jws, KeySet, SigningFault, SigningKey};
+use crate::jose::{JoseFault, Jws, KeySet, SigningFault, SigningKey, encode_segment};
 use crate::time::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,6 +37,27 @@ pub struct AccessToken<'a> {
     /// The instance where several share one client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<&'a str>,
+    /// What the token is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// `cnf`: what a token is bound to. [RFC8705 §3.1]
+#[derive(Serialize, Debug)]
+pub struct Confirmation {
+    #[serde(rename = "x5t#S256")]
+    certificate_thumbprint: String,
+}
+
+impl Confirmation {
+    /// Bound to the certificate with this SHA-256.
+    pub fn certificate(thumbprint: &[u8; 32]) -> Confirmation {
+        let mut text = String::with_capacity(43);
+        encode_segment(thumbprint, &mut text);
+        Confirmation {
+            certificate_thumbprint: text,
+        }
+    }
 }
 
 impl AccessToken<'_> {
@@ -59,6 +80,8 @@ pub struct VerifiedToken {
     pub jwt_id: String,
     pub spiffe_id: Option<String>,
     pub instance: Option<String>,
+    /// True where the token is bound to the certificate that its bearer showed.
+    pub is_bound: bool,
 }
 
 /// What a resource server expects of a token.
@@ -70,6 +93,8 @@ pub struct Expectation<'a> {
     pub audience: &'a str,
     /// Tolerated difference of clocks.
     pub leeway: Seconds,
+    /// SHA-256 of the client certificate of the connection, where there is one.
+    pub certificate_thumbprint: Option<&'a [u8; 32]>,
 }
 
 /// Why a resource server refuses a token. [RFC9068 §4]
@@ -117,7 +142,16 @@ struct ReceivedClaims {
     scope: Option<String>,
     spiffe_id: Option<String>,
     instance: Option<String>,
-    cnf: Option<serde::de::IgnoredAny>,
+    cnf: Option<ReceivedConfirmation>,
+}
+
+/// Members beside `x5t#S256` (`jkt`, `jwk`) are other bindings, which nobody here can check.
+#[derive(Deserialize)]
+struct ReceivedConfirmation {
+    #[serde(rename = "x5t#S256")]
+    certificate_thumbprint: Option<String>,
+    #[serde(flatten)]
+    others: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -155,8 +189,10 @@ pub fn verify(
     if now >= claims.exp + expected.leeway {
         return Err(TokenFault::Expired);
     }
-    // [RFC8705 §3] A bound token is worth nothing without its proof, which this SDK does not check yet.
-    if claims.cnf.is_some() {
+    // [RFC8705 §3] A bound token is worth nothing without its proof.
+    if let Some(confirmation) = &claims.cnf
+        && !confirmation.is_proven_by(expected.certificate_thumbprint)
+    {
         return Err(TokenFault::Bound);
     }
     let scope = ScopeSet::parse(claims.scope.as_deref().unwrap_or_default())
@@ -170,5 +206,17 @@ pub fn verify(
         jwt_id: claims.jti,
         spiffe_id: claims.spiffe_id,
         instance: claims.instance,
+        is_bound: claims.cnf.is_some(),
     })
+}
+
+impl ReceivedConfirmation {
+    fn is_proven_by(&self, shown: Option<&[u8; 32]>) -> bool {
+        let (Some(wanted), Some(shown)) = (&self.certificate_thumbprint, shown) else {
+            return false;
+        };
+        let mut text = String::with_capacity(43);
+        encode_segment(shown, &mut text);
+        self.others.is_empty() && *wanted == text
+    }
 }

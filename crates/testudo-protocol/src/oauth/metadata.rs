@@ -20,4 +20,17 @@ pub struct AuthorizationServerMetadata {
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<String>,
+    /// [RFC8705 §3.3]
+    #[serde(default)]
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// [RFC8705 §5]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtls_endpoint_aliases: Option<EndpointAliases>,
+}
+
+/// Endpoints of the listener that asks for client certificates. [RFC8705 §5]
+#[derive(Serialize, Deserialize, Debug, Clone)]
+pub struct EndpointAliases {
+    /// Token endpoint.
+    pub token_endpoint: String,
 }

@@ -3,6 +3,7 @@
 //! The document does not say whose it is; whoever fetched it knows, and keeps the pair together
 //! [SPIFFE-BUNDLE §3].
 
+use super::x509::X509Authorities;
 use crate::jose::{Jwk, KeySet, PublicKey};
 use crate::json::{self, JsonFault};
 use crate::limits::{BUNDLE_BYTES_MAX, BUNDLE_KEYS_MAX};
@@ -25,8 +26,8 @@ pub struct Bundle {
     pub refresh_hint: Option<Seconds>,
     /// Keys that sign JWT-SVIDs. Empty means: no JWT-SVID of this domain is valid. [JWT-SVID §6.2]
     pub jwt_keys: KeySet,
-    /// Certificates that sign X.509-SVIDs, DER.
-    pub x509_authorities: Vec<Vec<u8>>,
+    /// Certificates that sign X.509-SVIDs. Empty means: no X.509-SVID of this domain is valid.
+    pub x509_authorities: X509Authorities,
     /// JWKs that were passed over, with the reason, for `doctor` and logs.
     pub ignored: Vec<String>,
 }
@@ -87,7 +88,7 @@ impl Bundle {
                 .spiffe_refresh_hint
                 .map(|hint| Seconds(hint.clamp(60, 86_400))),
             jwt_keys: KeySet::default(),
-            x509_authorities: Vec::new(),
+            x509_authorities: X509Authorities::default(),
             ignored: Vec::new(),
         };
         let mut key_ids: Vec<(String, serde_json::Value)> = Vec::new();
@@ -127,7 +128,11 @@ impl Bundle {
                 self.jwt_keys
                     .push(PublicKey::from_jwk(jwk).map_err(|fault| fault.to_string())?);
             }
-            Some("x509-svid") => self.x509_authorities.push(certificate(jwk)?),
+            Some("x509-svid") => {
+                self.x509_authorities
+                    .push(&certificate(jwk)?)
+                    .map_err(|fault| fault.to_string())?;
+            }
             Some("wit-svid") => return Err("wit-svid keys are not used yet".into()),
             Some(_) => return Err("unknown use".into()),
             None => return Err("no use".into()),
@@ -241,14 +246,33 @@ mod tests {
 
     #[test]
     fn i_11_x5c_forms() {
+        use base64::Engine as _;
+        let key = rcgen::KeyPair::generate().unwrap();
+        let base64_of = |is_ca: bool| {
+            let mut parameters = rcgen::CertificateParams::new(vec![]).unwrap();
+            if is_ca {
+                parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+                parameters.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+            }
+            base64::engine::general_purpose::STANDARD.encode(parameters.self_signed(&key).unwrap().der())
+        };
+        let (ca, leaf) = (base64_of(true), base64_of(false));
         let with = |x5c: &str| {
             parse(&format!(r#"{{{P256},"use":"x509-svid","x5c":{x5c}}}"#))
                 .unwrap()
                 .x509_authorities
+                .len()
         };
-        assert_eq!(with(r#"["AQI=","AwQ="]"#), vec![vec![1, 2]]);
-        assert!(with("[]").is_empty());
-        assert!(with(r#"["-----BEGIN CERTIFICATE-----"]"#).is_empty());
+        assert_eq!(with(&format!("[\"{ca}\"]")), 1);
+        assert_eq!(
+            with(&format!("[\"{ca}\",\"{leaf}\"]")),
+            1,
+            "values after the first are ignored"
+        );
+        assert_eq!(with(&format!("[\"{leaf}\"]")), 0, "not a CA");
+        assert_eq!(with("[]"), 0);
+        assert_eq!(with("[\"AQI=\"]"), 0);
+        assert_eq!(with(r#"["-----BEGIN CERTIFICATE-----"]"#), 0);
     }
 
     #[test]

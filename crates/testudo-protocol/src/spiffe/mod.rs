@@ -2,6 +2,8 @@
 
 mod bundle;
 mod id;
+mod x509;
 
 pub use bundle::{Bundle, BundleFault, Sequence};
 pub use id::{SpiffeId, SpiffeIdFault, TrustDomain};
+pub use x509::{X509Authorities, X509Fault, X509Svid};

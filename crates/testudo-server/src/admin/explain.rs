@@ -98,7 +98,8 @@ async fn explain_credential(
 /// A file holds a token without its `client_assertion_type`: the SVID's door first, and where the token is not
 /// even readable there, the other. Only here may a door be guessed, since nothing is granted.
 async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<AttestedIdentity, Rejection> {
-    let presented = |kind| Presented::new(kind, credential.trim().to_owned());
+    let credential = credential.trim();
+    let presented = |kind| Presented::new(kind, credential.to_owned());
     let read = doors::recognise(&presented(CredentialKind::JwtSvid));
     let credential = match read {
         Err(rejection @ (Rejection::SubjectNotSpiffeId(_) | Rejection::TypeNotAllowed { .. })) => {
@@ -233,6 +234,7 @@ fn attested(event: &Event) -> Option<AttestedIdentity> {
         digest: [0; 32],
         jwt_id: None,
         single_use: None,
+        certificate_thumbprint: None,
         attested_claims: Default::default(),
     })
 }

@@ -161,6 +161,7 @@ fn stand_in(id: SpiffeId) -> AttestedIdentity {
         digest: [0; 32],
         jwt_id: None,
         single_use: None,
+        certificate_thumbprint: None,
         attested_claims: Default::default(),
     }
 }

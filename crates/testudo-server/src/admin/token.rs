@@ -43,6 +43,7 @@ fn administrator(app: &App, token: &str) -> Option<bool> {
         issuer,
         audience: issuer,
         leeway: Seconds(0),
+        certificate_thumbprint: None,
     };
     let verified = access_token::verify(token, &keys, expected, app.now()).ok()?;
     let identity = verified.spiffe_id.as_deref().unwrap_or(&verified.client_id);

@@ -10,7 +10,7 @@ pub mod sections;
 mod starter;
 
 pub use compile::{
-    AdminSettings, BundleOrigin, BundleSource, Configuration, OutboundSettings, ServerSettings,
+    AdminSettings, BundleOrigin, BundleSource, Configuration, MtlsSettings, OutboundSettings, ServerSettings,
     StoreSettings, StoreUrl, TlsFiles,
 };
 pub use problem::{Problem, Report};

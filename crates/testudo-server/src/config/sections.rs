@@ -43,6 +43,8 @@ pub struct ServerSection {
     pub listen: Option<Vec<String>>,
     /// Certificate and key; plain HTTP where absent.
     pub tls: Option<TlsSection>,
+    /// A listener of its own for client certificates; without it, the TLS listeners above ask for them.
+    pub mtls: Option<MtlsSection>,
     /// A TLS terminator in front.
     pub proxy: Option<ProxySection>,
     /// Connections at once. Default: 10000.
@@ -61,6 +63,16 @@ pub struct TlsSection {
     pub certificate: String,
     /// PEM file.
     pub private_key: String,
+}
+
+/// `server.mtls`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MtlsSection {
+    /// Addresses with ports.
+    pub listen: Vec<String>,
+    /// How clients reach it: `https://mtls.as.example.net`. Published in `mtls_endpoint_aliases`.
+    pub url: String,
 }
 
 /// `server.proxy`

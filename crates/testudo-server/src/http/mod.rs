@@ -1,5 +1,6 @@
 //! The public endpoints: which path leads where, and what every answer carries.
 
+mod proxy;
 mod respond;
 mod token;
 mod well_known;
@@ -8,21 +9,33 @@ use crate::app::App;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::{Method, Request, Response, StatusCode, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use testudo_core::doors::PeerCertificates;
 
+pub use proxy::Proxy;
 pub use respond::{json, plain};
 pub(crate) use token::gather;
 
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// Address of the connection.
+    pub address: Option<IpAddr>,
+    /// Certificates of its handshake.
+    pub certificates: Option<Arc<PeerCertificates>>,
+}
+
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn dispatch<B>(app: Arc<App>, request: Request<B>) -> Response<Full<Bytes>>
+pub async fn dispatch<B>(app: Arc<App>, peer: &Peer, request: Request<B>) -> Response<Full<Bytes>>
 where
     B: Body + Send + Unpin,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let request_id = app.clock.request_id();
-    let mut response = route(&app, request, &request_id).await;
+    let mut response = route(&app, peer, request, &request_id).await;
     if let Ok(value) = request_id.parse() {
         response.headers_mut().insert("request-id", value);
     }
@@ -35,7 +48,7 @@ where
 
 /// Paths are those of the metadata document: the issuer's own path comes first, the well-known part is put
 /// between host and path. [RFC8414 §3]
-async fn route<B>(app: &App, request: Request<B>, request_id: &str) -> Response<Full<Bytes>>
+async fn route<B>(app: &App, peer: &Peer, request: Request<B>, request_id: &str) -> Response<Full<Bytes>>
 where
     B: Body + Send + Unpin,
     B::Data: Send,
@@ -53,7 +66,7 @@ where
     }
     match path.strip_prefix(policy.issuer.path()) {
         Some("/token") if request.method() == Method::POST => {
-            token::token(app, &policy, request, request_id).await
+            token::token(app, &policy, peer, request, request_id).await
         }
         Some("/token") => method_not_allowed("POST"),
         Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),

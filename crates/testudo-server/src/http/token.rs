@@ -2,6 +2,8 @@
 //!
 //! parse → gather → verify → load → decide → sign → commit → render, in this order and nowhere else.
 
+use super::Peer;
+use super::proxy;
 use super::respond::{Challenge, fault, json, refusal};
 use crate::app::{App, Observation};
 use crate::events::{REFUSAL_RETENTION, kind_of};
@@ -37,6 +39,7 @@ pub(crate) struct TokenRequest {
 pub(super) async fn token<B>(
     app: &App,
     policy: &Policy,
+    peer: &Peer,
     request: Request<B>,
     request_id: &str,
 ) -> Response<Full<Bytes>>
@@ -48,7 +51,7 @@ where
     let started = Instant::now();
     let challenge = challenge(&request);
     let mut witness = Witness::default();
-    let settled = serve(app, policy, request, request_id, &mut witness).await;
+    let settled = serve(app, policy, (peer, request), request_id, &mut witness).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(reply, is_new)) => {
@@ -93,7 +96,7 @@ struct Witness {
 async fn serve<B>(
     app: &App,
     policy: &Policy,
-    request: Request<B>,
+    (peer, request): (&Peer, Request<B>),
     request_id: &str,
     witness: &mut Witness,
 ) -> Result<Settled, Fault>
@@ -115,7 +118,7 @@ where
         presented,
         grant,
         client_id,
-    } = or_refuse!(receive(request).await); // parse
+    } = or_refuse!(receive(app, peer, request).await); // parse
     witness.scope = grant.scope_asked();
     witness.resource = grant.resource_asked();
     let identity = match recall(app, policy, &presented) {
@@ -154,7 +157,7 @@ where
 }
 
 /// parse: the body within its bounds, the form, the mechanism, the grant.
-async fn receive<B>(request: Request<B>) -> Result<TokenRequest, Rejection>
+async fn receive<B>(app: &App, peer: &Peer, request: Request<B>) -> Result<TokenRequest, Rejection>
 where
     B: Body + Send + Unpin,
     B::Data: Send,
@@ -167,6 +170,10 @@ where
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
         has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
+        certificates: match proxy::certificates(app.proxy.as_ref(), peer.address, request.headers())? {
+            Some(forwarded) => Some(forwarded),
+            None => peer.certificates.clone(),
+        },
     };
     if !is_form(&request) {
         return Err(Rejection::NotAForm);

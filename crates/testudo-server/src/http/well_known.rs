@@ -9,7 +9,7 @@ use testudo_core::discovery;
 use testudo_core::policy::Policy;
 
 pub(super) fn metadata(app: &App, policy: &Policy) -> Response<Full<Bytes>> {
-    let document = discovery::metadata(policy, &app.usable_credentials());
+    let document = discovery::metadata(policy, &app.usable_credentials(), app.mtls_url.as_deref());
     public(serde_json::to_vec(&document).unwrap_or_default())
 }
 

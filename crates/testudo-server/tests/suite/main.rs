@@ -11,5 +11,6 @@ mod bundles;
 mod concurrency;
 mod first_use;
 mod lifecycle;
+mod mutual_tls;
 mod requests;
 mod world;

@@ -8,6 +8,7 @@ use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
+use testudo_testkit::x509::{X509Chain, X509Issuer};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
 
 pub const ISSUER: &str = "https://as.example";
@@ -104,11 +105,48 @@ fn folder() -> PathBuf {
 }
 
 impl World {
+    /// A server that speaks TLS and takes X.509-SVIDs of `a.example` and `b.example`.
+    pub async fn start_with_tls(rules: &str, server: &str) -> (World, MutualTls) {
+        let tls = MutualTls::new();
+        let domains = domains("credentials = [\"jwt_svid\", \"x509_svid\"]").replacen(
+            "name = \"b.example\"\n",
+            "name = \"b.example\"\ncredentials = [\"x509_svid\"]\n",
+            1,
+        );
+        let world = World::prepare(&domains, rules, server, |folder| tls.write(folder)).await;
+        world.publish(&tls).await;
+        (world, tls)
+    }
+
+    /// The same behind a proxy that ends TLS.
+    pub async fn start_with_tls_off(server: &str) -> (World, MutualTls) {
+        World::start_with_tls(RULES, server).await
+    }
+
+    /// Publishes the X.509 authorities beside the JWT keys.
+    pub async fn publish(&self, tls: &MutualTls) {
+        for (name, issuer, x509) in [("a", &self.a, &tls.a), ("b", &self.b, &tls.b)] {
+            let mut bundle = issuer.bundle();
+            bundle["keys"].as_array_mut().unwrap().push(x509.jwk());
+            std::fs::write(self.folder.join(format!("{name}.json")), bundle.to_string()).unwrap();
+            self.admin(
+                "POST",
+                &format!("/admin/v1/trust/{name}.example/refresh"),
+                serde_json::json!({}),
+            )
+            .await;
+        }
+    }
+
     pub async fn start() -> World {
         World::start_with(&domains(""), RULES).await
     }
 
     pub async fn start_with(domains: &str, rules: &str) -> World {
+        World::prepare(domains, rules, "", |_| {}).await
+    }
+
+    async fn prepare(domains: &str, rules: &str, server: &str, more: impl FnOnce(&std::path::Path)) -> World {
         let issuer = TestIssuer::new;
         let (a, b, o, f) = (
             issuer("a.example"),
@@ -123,7 +161,8 @@ impl World {
         }
         let jwks = serde_json::json!({ "keys": [c6.public_jwk("sig", true)] });
         std::fs::write(folder.join("c6.json"), jwks.to_string()).unwrap();
-        write_config(&folder, domains, rules);
+        more(&folder);
+        write_config(&folder, domains, rules, server);
         let running = run(&folder).await;
         World {
             folder,
@@ -165,7 +204,7 @@ impl World {
     }
 
     pub async fn reload_with(&self, domains: &str, rules: &str) {
-        write_config(&self.folder, domains, rules);
+        write_config(&self.folder, domains, rules, "");
         testudo_server::serve::reload(&self.running.app)
             .await
             .expect("a configuration without errors");
@@ -273,12 +312,47 @@ pub fn judge_any(answer: &Answer) {
     }
 }
 
-fn write_config(folder: &std::path::Path, domains: &str, rules: &str) {
+/// X.509 authorities of the trust domains, and the server's own certificate.
+pub struct MutualTls {
+    pub a: X509Issuer,
+    pub b: X509Issuer,
+    web: X509Issuer,
+    server: X509Chain,
+}
+
+impl MutualTls {
+    fn new() -> MutualTls {
+        let web = X509Issuer::new("web");
+        let server = web.leaf("https://as.example/", |parameters| {
+            parameters
+                .subject_alt_names
+                .push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
+        });
+        MutualTls {
+            a: X509Issuer::new("a.example"),
+            b: X509Issuer::new("b.example"),
+            web,
+            server,
+        }
+    }
+
+    fn write(&self, folder: &std::path::Path) {
+        std::fs::write(folder.join("tls.crt"), self.server.chain_pem()).unwrap();
+        std::fs::write(folder.join("tls.key"), self.server.key_pem()).unwrap();
+    }
+
+    pub async fn connect(&self, address: SocketAddr, client: Option<&X509Chain>) -> Option<Connection> {
+        Connection::open_tls(address, &[self.web.der().to_vec()], client).await
+    }
+}
+
+fn write_config(folder: &std::path::Path, domains: &str, rules: &str, server: &str) {
     let text = format!(
         r#"
 issuer = "{ISSUER}"
 [server]
 listen = ["127.0.0.1:0"]
+{server}
 [store]
 url = "sqlite:test.db"
 [admin]

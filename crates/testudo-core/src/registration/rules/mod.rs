@@ -42,6 +42,8 @@ pub struct Rule {
     pub client_lifetime: Option<Seconds>,
     pub access_token_lifetime: Option<Seconds>,
     pub client: GrainOfClient,
+    /// Tokens are bound to the client's certificate, or not issued.
+    pub must_bind_tokens: bool,
     pub client_id: ClientIdTemplate,
     pub registrations_per_minute: Option<u32>,
     pub registrations_burst: Option<u32>,

@@ -186,10 +186,11 @@ impl Rule {
         match spec.sender_constraint.as_deref() {
             None | Some("none") => {}
             // Refused rather than ignored: a rule that asks for bound tokens must never yield plain ones.
-            Some(value @ ("dpop" | "mtls" | "any")) => faults.push(RuleFault {
+            Some("mtls" | "any") => {}
+            Some(value @ "dpop") => faults.push(RuleFault {
                 key: "sender_constraint",
                 problem: format!("{value:?} cannot be enforced by this version"),
-                hint: Some("leave it out, or wait for the version that binds tokens"),
+                hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
             }),
             Some(value) => {
                 faults.push(fault(
@@ -237,6 +238,7 @@ impl Rule {
             client_lifetime,
             access_token_lifetime,
             client: spec.client,
+            must_bind_tokens: matches!(spec.sender_constraint.as_deref(), Some("mtls" | "any")),
             client_id,
             registrations_per_minute: spec.registrations_per_minute,
             registrations_burst: spec.registrations_burst,

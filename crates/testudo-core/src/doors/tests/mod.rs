@@ -1,6 +1,8 @@
 //! Every door against the rows of the conformance tables. Each refusal is held against its positive twin: the
 //! same draft, unmutated, is accepted first.
 
+mod x509;
+
 use super::*;
 use crate::identity::Authority;
 use crate::policy::{ConfiguredClient, TokenPolicy, TrustDomainPolicy};
@@ -907,43 +909,43 @@ fn the_mechanism_is_named_and_there_is_one() {
     let plain = RequestHeaders::default();
     let basic = RequestHeaders {
         has_authorization: true,
-        ..plain
+        ..plain.clone()
     };
     let attestation = RequestHeaders {
         has_client_attestation: true,
-        ..plain
+        ..plain.clone()
     };
     let spiffe = format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
-    assert_eq!(find(&spiffe, plain), Ok(CredentialKind::JwtSvid));
+    assert_eq!(find(&spiffe, plain.clone()), Ok(CredentialKind::JwtSvid));
     let bearer = format!("client_assertion_type={ASSERTION_TYPE_JWT_BEARER}&client_assertion=a");
-    assert_eq!(find(&bearer, plain), Ok(CredentialKind::PrivateKeyJwt));
-    assert_eq!(find("", plain), Err(Rejection::NoCredential));
-    assert_eq!(find("client_id=x", plain), Err(Rejection::NoCredential));
+    assert_eq!(find(&bearer, plain.clone()), Ok(CredentialKind::PrivateKeyJwt));
+    assert_eq!(find("", plain.clone()), Err(Rejection::NoCredential));
+    assert_eq!(find("client_id=x", plain.clone()), Err(Rejection::NoCredential));
     assert_eq!(
-        find("client_secret=x", plain),
+        find("client_secret=x", plain.clone()),
         Err(Rejection::UnsupportedMechanism)
     );
-    assert_eq!(find("", basic), Err(Rejection::UnsupportedMechanism));
-    assert_eq!(find(&spiffe, basic), Err(Rejection::TwoMechanisms));
+    assert_eq!(find("", basic.clone()), Err(Rejection::UnsupportedMechanism));
+    assert_eq!(find(&spiffe, basic.clone()), Err(Rejection::TwoMechanisms));
     assert_eq!(find(&spiffe, attestation), Err(Rejection::TwoMechanisms));
     assert_eq!(
-        find(&format!("{spiffe}&client_secret=x"), plain),
+        find(&format!("{spiffe}&client_secret=x"), plain.clone()),
         Err(Rejection::TwoMechanisms)
     );
     assert_eq!(
-        find("client_assertion=a", plain),
+        find("client_assertion=a", plain.clone()),
         Err(Rejection::MissingAssertion)
     );
     assert_eq!(
         find(
             &format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}"),
-            plain
+            plain.clone()
         ),
         Err(Rejection::MissingAssertion)
     );
     let saml =
         "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion=a";
-    assert_eq!(find(saml, plain), Err(Rejection::UnknownAssertionType));
+    assert_eq!(find(saml, plain.clone()), Err(Rejection::UnknownAssertionType));
 }
 
 /// One sentence for every way in which client authentication can fail.

@@ -1,0 +1,338 @@
+//! X.509-SVID, section D of the conformance tables (the rows that need no network), and A as URI names.
+
+use super::*;
+use crate::identity::Authority;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    SanType,
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testudo_protocol::spiffe::X509Fault;
+use testudo_testkit::x509::{X509Chain, X509Issuer, key_usage_not_critical, uri_name};
+
+const ID: &str = "spiffe://a.example/w/3";
+
+struct Place {
+    a: X509Issuer,
+    b: X509Issuer,
+    policy: Policy,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place {
+            a: X509Issuer::new("a.example"),
+            b: X509Issuer::new("b.example"),
+            policy: World::new().policy,
+        }
+    }
+
+    fn knock(&self, chain: &X509Chain) -> Result<AttestedIdentity, Rejection> {
+        let presented = Presented::certificates(Arc::new(PeerCertificates::new(chain.chain.clone())));
+        let credential = recognise(&presented)?;
+        let Lookup::Bundle {
+            unverified_subject, ..
+        } = credential.lookups()
+        else {
+            panic!("a bundle is needed")
+        };
+        let facts = match unverified_subject.trust_domain_name() {
+            "a.example" => Facts::Bundle(Arc::new(
+                Bundle::parse(self.a.bundle().to_string().as_bytes()).unwrap(),
+            )),
+            "b.example" => Facts::Bundle(Arc::new(
+                Bundle::parse(self.b.bundle().to_string().as_bytes()).unwrap(),
+            )),
+            _ => Facts::Nothing,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        credential.verify(&facts, &self.policy, Timestamp(now), &mut Trace::off())
+    }
+
+    #[track_caller]
+    fn refused(&self, chain: &X509Chain) -> X509Fault {
+        self.knock(&self.a.svid("/w/3")).expect("the positive twin");
+        let rejection = self.knock(chain).expect_err("must be refused");
+        assert_eq!(rejection.public_sentence(), "client authentication failed");
+        match rejection {
+            Rejection::Certificate(fault) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn leaf(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
+        self.a.leaf(ID, change)
+    }
+}
+
+fn ago(seconds: u64) -> SystemTime {
+    SystemTime::now() - Duration::from_secs(seconds)
+}
+
+#[test]
+fn d_01_good_chains() {
+    let place = Place::new();
+    let identity = place.knock(&place.a.svid("/w/3")).unwrap();
+    assert_eq!(
+        (&*identity.subject, identity.kind),
+        (ID, CredentialKind::X509Svid)
+    );
+    assert!(identity.certificate_thumbprint.is_some());
+    assert!(matches!(identity.authority, Authority::TrustDomain(_)));
+    let below = place.a.intermediate(|_| {});
+    place.knock(&below.svid("/w/3").followed_by(&below)).unwrap();
+    place
+        .knock(&place.leaf(|p| {
+            p.subject_alt_names
+                .push(SanType::DnsName("a.example".try_into().unwrap()))
+        }))
+        .unwrap();
+    // Without a subject, rcgen makes the names critical, as it should be.
+    place
+        .knock(&place.leaf(|p| p.distinguished_name = DistinguishedName::new()))
+        .unwrap();
+    place
+        .knock(&place.leaf(|p| p.is_ca = IsCa::NoCa))
+        .expect("absent basic constraints count as no CA");
+    place
+        .knock(&place.leaf(|p| p.extended_key_usages.clear()))
+        .expect("extended key usage may be absent");
+    place
+        .knock(&place.leaf(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]))
+        .unwrap();
+}
+
+#[test]
+fn a_rows_the_uri_name_is_a_spiffe_id_to_the_letter() {
+    let place = Place::new();
+    for bad in [
+        "SPIFFE://a.example/w/3",
+        "spiffe://A.example/w/3",
+        "https://a.example/w/3",
+        "spiffe://a.example//w",
+        "spiffe://a.example/w/",
+        "spiffe://a.example/%77",
+        "spiffe://a.example:443/w",
+        "spiffe://a.example/w?x",
+    ] {
+        assert!(
+            matches!(
+                place.refused(&place.a.leaf(bad, |_| {})),
+                X509Fault::NotSpiffeId(_)
+            ),
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        place.refused(&place.a.leaf("spiffe://a.example", |_| {})),
+        X509Fault::NoPath
+    );
+}
+
+#[test]
+fn d_05_to_d_08_only_the_authorities_of_the_leafs_own_domain() {
+    let place = Place::new();
+    let impostor = X509Issuer::new("a.example");
+    assert!(
+        matches!(place.refused(&impostor.svid("/w/3")), X509Fault::Path(_)),
+        "an unknown CA of the same name"
+    );
+    let crossed = place.a.leaf("spiffe://b.example/w", |_| {});
+    assert!(
+        matches!(place.refused(&crossed), X509Fault::Path(_)),
+        "A's CA, an identity of B, both configured"
+    );
+    let unconfigured = place.a.leaf("spiffe://c.example/w", |_| {});
+    assert!(matches!(
+        place.knock(&unconfigured),
+        Err(Rejection::UnknownTrustDomain { .. })
+    ));
+    // The other domain's authority in the chain changes nothing.
+    assert!(matches!(
+        place.refused(&crossed.followed_by(&place.b)),
+        X509Fault::Path(_)
+    ));
+}
+
+#[test]
+fn d_09_times() {
+    let place = Place::new();
+    assert!(matches!(
+        place.refused(&place.leaf(|p| p.not_after = ago(10).into())),
+        X509Fault::Path(_)
+    ));
+    let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    assert!(matches!(
+        place.refused(&place.leaf(|p| p.not_before = tomorrow.into())),
+        X509Fault::Path(_)
+    ));
+    let below = place.a.intermediate(|p| p.not_after = ago(10).into());
+    assert!(matches!(
+        place.refused(&below.svid("/w/3").followed_by(&below)),
+        X509Fault::Path(_)
+    ));
+}
+
+#[test]
+fn d_10_d_16_a_leaf_that_could_sign_is_no_leaf() {
+    let place = Place::new();
+    let ca = place.leaf(|p| {
+        p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        p.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    });
+    assert_eq!(place.refused(&ca), X509Fault::LeafIsAuthority);
+    for usage in [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign] {
+        assert_eq!(
+            place.refused(&place.leaf(|p| p.key_usages.push(usage))),
+            X509Fault::KeyUsageSigns
+        );
+    }
+    let below = place.a.intermediate(|p| p.subject_alt_names = vec![uri_name(ID)]);
+    let itself = X509Chain {
+        chain: vec![below.der().to_vec()],
+        key: Vec::new(),
+    };
+    assert_eq!(place.refused(&itself), X509Fault::LeafIsAuthority);
+}
+
+#[test]
+fn d_11_key_usage() {
+    let place = Place::new();
+    assert_eq!(
+        place.refused(&place.leaf(|p| p.key_usages.clear())),
+        X509Fault::KeyUsageMissing
+    );
+    let wrong = place.leaf(|p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment]);
+    assert_eq!(place.refused(&wrong), X509Fault::KeyUsageNoSignature);
+    let lax = place.leaf(|p| {
+        p.key_usages.clear();
+        p.custom_extensions.push(key_usage_not_critical());
+    });
+    assert_eq!(place.refused(&lax), X509Fault::KeyUsageNotCritical);
+}
+
+#[test]
+fn d_12_d_13_exactly_one_uri_name() {
+    let place = Place::new();
+    for second in ["spiffe://a.example/w/4", "https://a.example/", ID] {
+        let two = place.leaf(|p| p.subject_alt_names.push(uri_name(second)));
+        assert_eq!(place.refused(&two), X509Fault::SeveralUriNames, "{second}");
+    }
+    assert_eq!(
+        place.refused(&place.leaf(|p| p.subject_alt_names.clear())),
+        X509Fault::NoUriName
+    );
+    let dns = place.leaf(|p| p.subject_alt_names = vec![SanType::DnsName("a.example".try_into().unwrap())]);
+    assert_eq!(place.refused(&dns), X509Fault::NoUriName);
+}
+
+#[test]
+fn d_14_extended_key_usage_names_client_authentication() {
+    let place = Place::new();
+    for usage in [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any] {
+        let other = place.leaf(|p| p.extended_key_usages = vec![usage.clone()]);
+        assert!(matches!(place.refused(&other), X509Fault::Path(_)), "{usage:?}");
+    }
+}
+
+#[test]
+fn d_17_d_18_sizes_and_nonsense() {
+    let place = Place::new();
+    let long = format!("spiffe://a.example/{}", "x".repeat(3000));
+    assert_eq!(
+        place.refused(&place.a.leaf(&long, |_| {})),
+        X509Fault::NotSpiffeId(SpiffeIdFault::TooLong)
+    );
+    let good = place.a.svid("/w/3");
+    let maze = X509Chain {
+        chain: vec![good.chain[0].clone(); 100],
+        key: Vec::new(),
+    };
+    assert_eq!(place.refused(&maze), X509Fault::TooLong);
+    let with = |chain: Vec<Vec<u8>>| {
+        place.refused(&X509Chain {
+            chain,
+            key: Vec::new(),
+        })
+    };
+    assert_eq!(with(vec![]), X509Fault::Empty);
+    assert_eq!(with(vec![vec![0x30, 0x03, 1, 1, 1]]), X509Fault::Malformed);
+    assert_eq!(with(vec![vec![0; 17_000]]), X509Fault::TooLong);
+    let mut trailing = good.chain[0].clone();
+    trailing.push(0);
+    assert_eq!(with(vec![trailing]), X509Fault::Malformed);
+    let mut nul = good.chain[0].clone();
+    let at = nul
+        .windows(ID.len())
+        .position(|window| window == ID.as_bytes())
+        .unwrap();
+    nul[at + ID.len() - 1] = 0;
+    assert!(matches!(
+        with(vec![nul]),
+        X509Fault::NotSpiffeId(_) | X509Fault::Malformed
+    ));
+}
+
+#[test]
+fn d_15_empty_subject_and_names_not_critical() {
+    let place = Place::new();
+    // rcgen always makes the names critical then: flip the flag in the encoding (the signature no longer matters,
+    // the leaf's rules come first).
+    let mut der = place
+        .leaf(|p| p.distinguished_name = DistinguishedName::new())
+        .chain
+        .remove(0);
+    let critical_names = [0x06, 0x03, 0x55, 0x1d, 0x11, 0x01, 0x01, 0xff];
+    let at = der
+        .windows(critical_names.len())
+        .position(|window| window == critical_names)
+        .unwrap();
+    der[at + 7] = 0x00;
+    let fault = place.refused(&X509Chain {
+        chain: vec![der],
+        key: Vec::new(),
+    });
+    assert!(
+        matches!(
+            fault,
+            X509Fault::EmptySubjectNameNotCritical | X509Fault::Malformed
+        ),
+        "{fault:?}"
+    );
+}
+
+#[test]
+fn d_19_d_20_uri_name_constraints_are_refused_as_documented() {
+    let place = Place::new();
+    for permitted in ["b.example", "a.example"] {
+        let below = place.a.intermediate(|p| {
+            // NameConstraints { permittedSubtrees [0] { { base [6] IA5String } } }
+            let base = [&[0x86, permitted.len() as u8], permitted.as_bytes()].concat();
+            let subtree = [&[0x30, base.len() as u8], base.as_slice()].concat();
+            let trees = [&[0xa0, subtree.len() as u8], subtree.as_slice()].concat();
+            let content = [&[0x30, trees.len() as u8], trees.as_slice()].concat();
+            let mut extension = rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 30], content);
+            extension.set_criticality(true);
+            p.custom_extensions.push(extension);
+        });
+        let fault = place.refused(&below.svid("/w/3").followed_by(&below));
+        assert!(matches!(fault, X509Fault::Path(_)), "{permitted}: {fault:?}");
+    }
+}
+
+#[test]
+fn d_02_d_25_client_id_is_required_and_one_mechanism_is_enough() {
+    let place = Place::new();
+    let certificates = Arc::new(PeerCertificates::new(place.a.svid("/w/3").chain));
+    let find = |body: &str| {
+        let headers = RequestHeaders {
+            certificates: Some(certificates.clone()),
+            ..RequestHeaders::default()
+        };
+        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
+    };
+    assert_eq!(find("client_id=x"), Ok(CredentialKind::X509Svid));
+    assert_eq!(find(""), Err(Rejection::ClientIdMissing));
+    let both = format!("client_id=x&client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
+    assert_eq!(find(&both), Err(Rejection::TwoMechanisms));
+}

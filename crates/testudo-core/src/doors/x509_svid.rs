@@ -1,0 +1,81 @@
+//! SPIFFE X.509-SVID over mutual TLS. [SPIFFE-AUTH §3.2] [RFC8705 §2] [X509-SVID]
+//!
+//! The handshake proved that the client has the leaf's key; who vouches for the certificate is judged here, by
+//! the authorities of the trust domain that the leaf names and of no other. The system's trust store has no say.
+
+use super::{Facts, Lookup, PeerCertificates};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::trace::Trace;
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::{SpiffeId, X509Svid};
+
+/// A chain whose leaf keeps the rules of an X.509-SVID.
+pub struct X509Door {
+    svid: X509Svid,
+    unverified_subject: SpiffeId,
+    digest: [u8; 32],
+}
+
+impl X509Door {
+    /// Holds the leaf to its rules, and learns whose authorities must judge the chain.
+    pub fn recognise(certificates: &PeerCertificates) -> Result<X509Door, Rejection> {
+        let svid = X509Svid::parse(&certificates.chain).map_err(Rejection::Certificate)?;
+        let unverified_subject = svid.unverified_spiffe_id().clone();
+        Ok(X509Door {
+            svid,
+            unverified_subject,
+            digest: certificates.digest,
+        })
+    }
+
+    /// The bundle of the trust domain that the leaf names. [X509-SVID §5.1]
+    pub fn lookups(&self) -> Lookup<'_> {
+        Lookup::Bundle {
+            unverified_subject: &self.unverified_subject,
+            unverified_kid: None,
+        }
+    }
+
+    /// The path to an authority of that trust domain.
+    pub fn verify(
+        self,
+        facts: &Facts,
+        policy: &Policy,
+        now: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        let name = self.unverified_subject.trust_domain_name();
+        if !policy.trust_domains.contains_key(name) {
+            return Err(Rejection::UnknownTrustDomain {
+                name: name.to_owned(),
+            });
+        }
+        let bundle = match facts {
+            Facts::Bundle(bundle) => bundle,
+            Facts::NoBundle | Facts::Nothing => {
+                return Err(Rejection::BundleUnavailable {
+                    name: name.to_owned(),
+                });
+            }
+        };
+        trace.passed("trust domain configured", || name.to_owned());
+        self.svid
+            .verify(&bundle.x509_authorities, now)
+            .map_err(Rejection::Certificate)?;
+        trace.passed("path", || format!("valid until {}", self.svid.expires()));
+        Ok(AttestedIdentity {
+            authority: Authority::TrustDomain(self.unverified_subject.trust_domain()),
+            subject: self.unverified_subject.as_str().into(),
+            kind: CredentialKind::X509Svid,
+            expires: self.svid.expires(),
+            digest: self.digest,
+            jwt_id: None,
+            single_use: None,
+            certificate_thumbprint: Some(self.svid.thumbprint()),
+            attested_claims: Default::default(),
+            spiffe_id: Some(self.unverified_subject),
+        })
+    }
+}

@@ -1,0 +1,361 @@
+//! X.509-SVIDs over mutual TLS that the server itself ends. Rows RF-05, D-21 to D-25, decision 4.
+
+use crate::world::{ISSUER, MutualTls, RULES, World, judge_any};
+use serde_json::json;
+use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::token::claims;
+use testudo_testkit::x509::{X509Chain, X509Issuer};
+use testudo_testkit::{form, svid_form};
+
+const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+
+fn body(client_id: &str) -> String {
+    form(&[("grant_type", "client_credentials"), ("client_id", client_id)])
+}
+
+async fn ask(world: &World, tls: &MutualTls, client: &X509Chain, client_id: &str) -> Answer {
+    let mut connection = tls
+        .connect(world.address(), Some(client))
+        .await
+        .expect("a handshake");
+    let answer = connection.post("/token", body(client_id)).await;
+    judge_any(&answer);
+    answer
+}
+
+fn bound() -> String {
+    RULES.replace("name = \"R1\"", "name = \"R1\"\nsender_constraint = \"mtls\"")
+}
+
+#[tokio::test]
+async fn rf_05_one_client_by_either_kind_of_svid() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let answer = ask(&world, &tls, &tls.a.svid(PAY), PAY_ID).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(claims(&answer.access_token())["sub"], PAY_ID);
+    assert!(
+        claims(&answer.access_token())["cnf"].is_null(),
+        "the rule does not ask for binding"
+    );
+    assert_eq!(world.clients().await[0]["credential_kind"], "x509_svid");
+    let mut plain = tls.connect(world.address(), None).await.unwrap();
+    assert_eq!(
+        plain
+            .post("/token", svid_form(&world.svid(PAY), &[]))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(world.client_ids().await, [PAY_ID]);
+    assert_eq!(world.events("client.registered").await.len(), 1);
+}
+
+#[tokio::test]
+async fn known_by_certificate_costs_no_store_access() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let mut connection = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    connection.post("/token", body(PAY_ID)).await;
+    let (written, read) = (
+        world.running.app.store.batches_written(),
+        world.running.app.store.reads(),
+    );
+    for _ in 0..200 {
+        assert_eq!(connection.post("/token", body(PAY_ID)).await.status, 200);
+    }
+    assert_eq!(world.running.app.store.batches_written(), written);
+    assert_eq!(world.running.app.store.reads(), read);
+}
+
+#[tokio::test]
+async fn d_02_d_03_d_25_who_is_meant_is_said_and_agrees() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let svid = tls.a.svid(PAY);
+    let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
+    let nameless = connection.post("/token", "grant_type=client_credentials").await;
+    assert_eq!(
+        (nameless.status, nameless.error().as_str()),
+        (400, "invalid_request")
+    );
+    assert_eq!(
+        connection
+            .post("/token", body("spiffe://a.example/x/1"))
+            .await
+            .error(),
+        "invalid_client"
+    );
+    let both = svid_form(&world.svid(PAY), &[("client_id", PAY_ID)]);
+    assert_eq!(connection.post("/token", both).await.error(), "invalid_request");
+    assert!(world.clients().await.is_empty());
+}
+
+#[tokio::test]
+async fn d_06_a_chain_of_a_says_nothing_about_b() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    assert_eq!(
+        ask(&world, &tls, &tls.b.svid("/x/1"), "spiffe://b.example/x/1")
+            .await
+            .status,
+        200
+    );
+    let crossed = tls.a.leaf("spiffe://b.example/x/2", |_| {});
+    assert_eq!(
+        ask(&world, &tls, &crossed, "spiffe://b.example/x/2")
+            .await
+            .error(),
+        "invalid_client"
+    );
+    let stranger = X509Issuer::new("a.example");
+    assert_eq!(
+        ask(&world, &tls, &stranger.svid(PAY), PAY_ID).await.error(),
+        "invalid_client"
+    );
+    let unconfigured = X509Issuer::new("c.example");
+    assert_eq!(
+        ask(&world, &tls, &unconfigured.svid("/x"), "spiffe://c.example/x")
+            .await
+            .error(),
+        "invalid_client"
+    );
+    assert_eq!(world.client_ids().await, ["spiffe://b.example/x/1"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_leafs_ends_the_handshake() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let stolen = X509Chain {
+        chain: tls.a.svid(PAY).chain,
+        key: tls.a.svid("/x/1").key,
+    };
+    let connection = tls.connect(world.address(), Some(&stolen)).await;
+    // In TLS 1.3 the client may learn of it only with its first request.
+    if let Some(mut connection) = connection {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        assert!(
+            connection
+                .try_send("POST", "/token", &headers, body(PAY_ID))
+                .await
+                .is_none()
+        );
+    }
+}
+
+#[tokio::test]
+async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let mut kept = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let ask = async |kept: &mut Connection| kept.post("/token", body(PAY_ID)).await.status;
+    assert_eq!(ask(&mut kept).await, 200);
+    world
+        .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
+        .await;
+    assert_eq!(ask(&mut kept).await, 400, "disabled");
+    world
+        .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
+        .await;
+    assert_eq!(ask(&mut kept).await, 200);
+    // The CA leaves the bundle.
+    let rotated = MutualTlsWith::other_authority(&world).await;
+    assert_eq!(ask(&mut kept).await, 400, "the authority is gone");
+    drop(rotated);
+    world.publish(&tls).await;
+    assert_eq!(ask(&mut kept).await, 200);
+    // The certificate ends (an hour); the bundle file is read again meanwhile.
+    world.running.app.clock.shift(3700);
+    world.publish(&tls).await;
+    assert_eq!(ask(&mut kept).await, 400, "the certificate is over");
+}
+
+/// Replaces the authorities of `a.example` by another one.
+struct MutualTlsWith;
+
+impl MutualTlsWith {
+    async fn other_authority(world: &World) -> MutualTlsWith {
+        let mut bundle = world.a.bundle();
+        bundle["keys"]
+            .as_array_mut()
+            .unwrap()
+            .push(X509Issuer::new("a.example").jwk());
+        std::fs::write(world.folder.join("a.json"), bundle.to_string()).unwrap();
+        world
+            .admin("POST", "/admin/v1/trust/a.example/refresh", json!({}))
+            .await;
+        MutualTlsWith
+    }
+}
+
+#[tokio::test]
+async fn d_24_bound_tokens_are_good_with_their_certificate_only() {
+    let (world, tls) = World::start_with_tls(&bound(), TLS).await;
+    let svid = tls.a.svid(PAY);
+    let answer = ask(&world, &tls, &svid, PAY_ID).await;
+    let token = answer.access_token();
+    let thumbprint = claims(&token)["cnf"]["x5t#S256"].as_str().unwrap().to_owned();
+    let mut expected = String::new();
+    testudo_protocol::jose::encode_segment(&testudo_protocol::jose::sha256(&svid.chain[0]), &mut expected);
+    assert_eq!(thumbprint, expected);
+
+    let jwks = tls
+        .connect(world.address(), None)
+        .await
+        .unwrap()
+        .get("/jwks")
+        .await;
+    let keys = testudo_protocol::jose::KeySet::from_jwks(&jwks.body).unwrap();
+    let check = |certificate: Option<&[u8]>| {
+        use testudo_protocol::oauth::access_token::{Expectation, verify};
+        let thumbprint = certificate.map(testudo_protocol::jose::sha256);
+        let expected = Expectation {
+            issuer: ISSUER,
+            audience: "https://api.example/",
+            leeway: testudo_protocol::Seconds(5),
+            certificate_thumbprint: thumbprint.as_ref(),
+        };
+        verify(&token, &keys, expected, testudo_protocol::Timestamp(world.now())).is_ok()
+    };
+    assert!(check(Some(&svid.chain[0])));
+    assert!(!check(None), "without its certificate");
+    assert!(
+        !check(Some(&tls.a.svid(PAY).chain[0])),
+        "with the next certificate of the same workload"
+    );
+
+    let mut plain = tls.connect(world.address(), None).await.unwrap();
+    let bearer = plain.post("/token", svid_form(&world.svid(PAY), &[])).await;
+    assert_eq!(
+        (bearer.status, bearer.error().as_str()),
+        (400, "invalid_request"),
+        "a rule that binds yields no bearer tokens"
+    );
+}
+
+#[tokio::test]
+async fn d_24_a_bound_token_ends_with_its_certificate() {
+    let (world, tls) = World::start_with_tls(&bound(), TLS).await;
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let short = tls
+        .a
+        .leaf(PAY_ID, |parameters| parameters.not_after = soon.into());
+    let lifetime = ask(&world, &tls, &short, PAY_ID).await.json()["expires_in"]
+        .as_i64()
+        .unwrap();
+    assert!((50..=60).contains(&lifetime), "{lifetime}");
+}
+
+#[tokio::test]
+async fn d_21_forwarded_certificates_only_from_the_proxy() {
+    let svid = X509Issuer::new("a.example").svid(PAY);
+    let field = format!(":{}:", base64(&svid.chain[0]));
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("client-cert", field.as_str()),
+    ];
+    let send = async |world: &World| {
+        let answer = world
+            .connect()
+            .await
+            .send("POST", "/token", &headers, body(PAY_ID))
+            .await;
+        judge_any(&answer);
+        answer
+    };
+    let world = World::start().await;
+    assert_eq!(
+        send(&world).await.error(),
+        "invalid_client",
+        "no proxy is configured"
+    );
+
+    let elsewhere = "proxy = { trusted = [\"10.0.0.0/8\"], client_certificate_header = \"client-cert\" }";
+    let (world, _) = World::start_with_tls_off(elsewhere).await;
+    assert_eq!(send(&world).await.error(), "invalid_client", "not from there");
+
+    let here = "proxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }";
+    let (world, tls) = World::start_with_tls_off(here).await;
+    assert_eq!(
+        send(&world).await.error(),
+        "invalid_client",
+        "from the proxy, but of an unknown authority"
+    );
+    let field = format!(":{}:", base64(&tls.a.svid(PAY).chain[0]));
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("client-cert", field.as_str()),
+    ];
+    let good = world
+        .connect()
+        .await
+        .send("POST", "/token", &headers, body(PAY_ID))
+        .await;
+    assert_eq!(good.status, 200, "{good:?}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[tokio::test]
+async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let path = "/.well-known/oauth-authorization-server";
+    let metadata = tls
+        .connect(world.address(), None)
+        .await
+        .unwrap()
+        .get(path)
+        .await
+        .json();
+    let methods = metadata["token_endpoint_auth_methods_supported"]
+        .as_array()
+        .unwrap();
+    assert!(methods.contains(&json!("spiffe_x509")), "{metadata}");
+    assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
+    assert!(metadata["mtls_endpoint_aliases"].is_null());
+
+    let second = format!("{TLS}\nmtls = {{ listen = [\"127.0.0.1:0\"], url = \"https://mtls.as.example\" }}");
+    let (world, tls) = World::start_with_tls(RULES, &second).await;
+    let metadata = tls
+        .connect(world.address(), None)
+        .await
+        .unwrap()
+        .get(path)
+        .await
+        .json();
+    assert_eq!(
+        metadata["mtls_endpoint_aliases"]["token_endpoint"],
+        "https://mtls.as.example/token"
+    );
+    let svid = tls.a.svid(PAY);
+    let mut first = tls
+        .connect(world.running.addresses[0], Some(&svid))
+        .await
+        .unwrap();
+    assert_eq!(
+        first.post("/token", body(PAY_ID)).await.error(),
+        "invalid_client",
+        "nobody asked for a certificate"
+    );
+    let mut second = tls
+        .connect(world.running.addresses[1], Some(&svid))
+        .await
+        .unwrap();
+    assert_eq!(second.post("/token", body(PAY_ID)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_handshake_that_hangs_holds_nobody_up() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let mut hanging = Vec::new();
+    for _ in 0..50 {
+        hanging.push(tokio::net::TcpStream::connect(world.address()).await.unwrap());
+    }
+    assert_eq!(ask(&world, &tls, &tls.a.svid(PAY), PAY_ID).await.status, 200);
+}

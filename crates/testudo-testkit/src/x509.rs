@@ -1,0 +1,169 @@
+//! X.509 authorities and SVIDs of a trust domain, good and broken.
+
+use base64::Engine as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use serde_json::{Value, json};
+
+/// A certificate authority of a trust domain.
+pub struct X509Issuer {
+    /// The trust domain's name.
+    pub trust_domain: String,
+    issuer: Issuer<'static, KeyPair>,
+    der: Vec<u8>,
+}
+
+/// A chain, leaf first, and the leaf's private key (PKCS #8).
+#[derive(Clone)]
+pub struct X509Chain {
+    /// DER certificates.
+    pub chain: Vec<Vec<u8>>,
+    /// DER private key.
+    pub key: Vec<u8>,
+}
+
+impl X509Issuer {
+    /// A root authority.
+    pub fn new(trust_domain: &str) -> X509Issuer {
+        let key = KeyPair::generate().expect("a key");
+        let parameters = authority(trust_domain);
+        let der = parameters
+            .self_signed(&key)
+            .expect("a certificate")
+            .der()
+            .to_vec();
+        X509Issuer {
+            trust_domain: trust_domain.into(),
+            issuer: Issuer::new(parameters, key),
+            der,
+        }
+    }
+
+    /// An authority under this one; `change` breaks it.
+    pub fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
+        let key = KeyPair::generate().expect("a key");
+        let mut parameters = authority(&self.trust_domain);
+        parameters
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "intermediate");
+        change(&mut parameters);
+        let der = parameters
+            .signed_by(&key, &self.issuer)
+            .expect("a certificate")
+            .der()
+            .to_vec();
+        X509Issuer {
+            trust_domain: self.trust_domain.clone(),
+            issuer: Issuer::new(parameters, key),
+            der,
+        }
+    }
+
+    /// The authority's own certificate, DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// An X.509-SVID as SPIRE makes them.
+    pub fn svid(&self, path: &str) -> X509Chain {
+        let id = format!("spiffe://{}{path}", self.trust_domain);
+        self.leaf(&id, |_| {})
+    }
+
+    /// A leaf with this URI name; `change` breaks it.
+    pub fn leaf(&self, uri: &str, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
+        let key = KeyPair::generate().expect("a key");
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, "SPIRE");
+        parameters.subject_alt_names = vec![uri_name(uri)];
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let now = std::time::SystemTime::now();
+        parameters.not_before = (now - std::time::Duration::from_secs(60)).into();
+        parameters.not_after = (now + std::time::Duration::from_secs(3600)).into();
+        change(&mut parameters);
+        let der = parameters
+            .signed_by(&key, &self.issuer)
+            .expect("a certificate")
+            .der()
+            .to_vec();
+        X509Chain {
+            chain: vec![der],
+            key: key.serialize_der(),
+        }
+    }
+
+    /// The JWK that publishes this authority in a bundle.
+    pub fn jwk(&self) -> Value {
+        let der = base64::engine::general_purpose::STANDARD.encode(&self.der);
+        json!({ "kty": "EC", "crv": "P-256", "use": "x509-svid", "x5c": [der] })
+    }
+
+    /// A bundle of this authority alone.
+    pub fn bundle(&self) -> Value {
+        json!({ "keys": [self.jwk()] })
+    }
+}
+
+impl X509Chain {
+    /// The same with further certificates behind it.
+    pub fn followed_by(mut self, authority: &X509Issuer) -> X509Chain {
+        self.chain.push(authority.der.clone());
+        self
+    }
+
+    /// PEM of the chain.
+    pub fn chain_pem(&self) -> String {
+        self.chain.iter().map(|der| pem("CERTIFICATE", der)).collect()
+    }
+
+    /// PEM of the key.
+    pub fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key)
+    }
+}
+
+/// A URI name.
+pub fn uri_name(uri: &str) -> SanType {
+    SanType::URI(uri.try_into().expect("an ASCII URI"))
+}
+
+/// Key usage as an extension of our own making, for what the builder would not write.
+pub fn key_usage_not_critical() -> CustomExtension {
+    // BIT STRING with digitalSignature.
+    CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![0x03, 0x02, 0x07, 0x80])
+}
+
+fn authority(trust_domain: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters
+        .distinguished_name
+        .push(rcgen::DnType::OrganizationName, trust_domain);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    parameters.subject_alt_names = vec![uri_name(&format!("spiffe://{trust_domain}"))];
+    parameters
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
+}
