@@ -17,12 +17,13 @@ mod error;
 mod svid;
 
 pub use error::ClientError;
-pub use svid::Svids;
+pub use svid::{Svid, Svids};
+pub use testudo_fetch::{ClientIdentity, FetcherOptions};
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions, UrlOrigin};
+use testudo_fetch::{FetchLimits, Fetched, Fetcher, UrlOrigin};
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
 use url::Url;
@@ -87,7 +88,8 @@ pub struct TokenClient {
     issuer: IssuerUrl,
     svids: Svids,
     wanted: Wanted,
-    fetcher: Arc<Fetcher>,
+    options: FetcherOptions,
+    fetcher: Fetcher,
     current: Mutex<Option<Arc<AccessToken>>>,
     one_in_flight: tokio::sync::Mutex<()>,
     metadata: tokio::sync::OnceCell<AuthorizationServerMetadata>,
@@ -96,21 +98,22 @@ pub struct TokenClient {
 impl TokenClient {
     /// A client of `issuer` that shows SVIDs from `svids`.
     pub fn new(issuer: &str, svids: Svids) -> Result<TokenClient, ClientError> {
-        let fetcher = Fetcher::new(FetcherOptions::default()).map_err(ClientError::Tls)?;
-        TokenClient::with_fetcher(issuer, svids, Arc::new(fetcher))
+        TokenClient::with_options(issuer, svids, FetcherOptions::default())
     }
 
-    /// The same over a fetcher of your own: extra trust roots, a name map.
-    pub fn with_fetcher(
+    /// The same with extra trust roots or a name map.
+    pub fn with_options(
         issuer: &str,
         svids: Svids,
-        fetcher: Arc<Fetcher>,
+        options: FetcherOptions,
     ) -> Result<TokenClient, ClientError> {
+        let fetcher = Fetcher::new(options.clone()).map_err(ClientError::Tls)?;
         let issuer = IssuerUrl::parse(issuer).map_err(ClientError::Issuer)?;
         Ok(TokenClient {
             issuer,
             svids,
             wanted: Wanted::default(),
+            options,
             fetcher,
             current: Mutex::default(),
             one_in_flight: tokio::sync::Mutex::default(),
@@ -166,31 +169,59 @@ impl TokenClient {
             .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
             .await?;
         // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
-        let svid = self.svids.jwt_svid(self.issuer.as_str()).await?;
-        let mut form = vec![
-            ("grant_type", GRANT_CLIENT_CREDENTIALS),
-            ("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE),
-            ("client_assertion", svid.as_str()),
-        ];
+        let svid = self.svids.svid(self.issuer.as_str()).await?;
+        let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
+        let mut client_id = self.wanted.client_id.as_deref();
+        if let Svid::Jwt(token) = &svid {
+            form.push(("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE));
+            form.push(("client_assertion", token));
+        }
+        if let Svid::X509 { spiffe_id, .. } = &svid {
+            // [RFC8705 §2] Required with a certificate; by default the client is named as its identity.
+            client_id = client_id.or(Some(spiffe_id));
+        }
         let optional = [
-            ("scope", &self.wanted.scope),
-            ("resource", &self.wanted.resource),
-            ("client_id", &self.wanted.client_id),
+            ("scope", self.wanted.scope.as_deref()),
+            ("resource", self.wanted.resource.as_deref()),
+            ("client_id", client_id),
         ];
         form.extend(
             optional
                 .iter()
-                .filter_map(|(name, value)| Some((*name, value.as_deref()?))),
+                .filter_map(|(name, value)| Some((*name, (*value)?))),
         );
-        let endpoint = Url::parse(&metadata.token_endpoint)
-            .map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))?;
         let fetched = Instant::now();
-        let answer = self
-            .fetcher
-            .post_form(&endpoint, &form, FetchLimits::default())
-            .await?;
+        let answer = match &svid {
+            Svid::Jwt(_) => {
+                let endpoint = endpoint(&metadata.token_endpoint)?;
+                self.fetcher
+                    .post_form(&endpoint, &form, FetchLimits::default())
+                    .await?
+            }
+            Svid::X509 { identity, .. } => {
+                // [RFC8705 §5] Where client certificates have a listener of their own, that is the one to ask. A
+                // connection of its own for each token: the certificate rotates under us.
+                let alias = metadata
+                    .mtls_endpoint_aliases
+                    .as_ref()
+                    .map(|aliases| &aliases.token_endpoint);
+                let endpoint = endpoint(alias.unwrap_or(&metadata.token_endpoint))?;
+                let options = FetcherOptions {
+                    client_identity: Some(identity.clone()),
+                    ..self.options.clone()
+                };
+                let fetcher = Fetcher::new(options).map_err(ClientError::Tls)?;
+                fetcher
+                    .post_form(&endpoint, &form, FetchLimits::default())
+                    .await?
+            }
+        };
         read_answer(&answer, fetched)
     }
+}
+
+fn endpoint(text: &str) -> Result<Url, ClientError> {
+    Url::parse(text).map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))
 }
 
 /// Reads the metadata of `issuer`. [RFC8414 §3]

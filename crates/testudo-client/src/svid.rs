@@ -1,15 +1,40 @@
-//! Where JWT-SVIDs come from.
+//! Where SVIDs come from. Each is fetched anew for each token, so that a rotation needs no restart.
 
 use crate::ClientError;
 use std::path::PathBuf;
+use testudo_fetch::ClientIdentity;
+use testudo_protocol::spiffe::X509Svid;
 
-/// A source of JWT-SVIDs.
+/// A source of SVIDs.
 #[derive(Debug, Clone)]
 pub enum Svids {
-    /// The Workload API at this socket, or at `SPIFFE_ENDPOINT_SOCKET`.
+    /// JWT-SVIDs from the Workload API at this socket, or at `SPIFFE_ENDPOINT_SOCKET`.
     WorkloadApi(Option<String>),
-    /// A file that somebody else keeps fresh, such as spiffe-helper. It is read for every token.
+    /// X.509-SVIDs from the Workload API at this socket, or at `SPIFFE_ENDPOINT_SOCKET`.
+    WorkloadApiX509(Option<String>),
+    /// A JWT-SVID in a file that somebody else keeps fresh, such as spiffe-helper.
     File(PathBuf),
+    /// An X.509-SVID in PEM files that somebody else keeps fresh.
+    X509Files {
+        /// The chain, leaf first.
+        certificate: PathBuf,
+        /// The key.
+        private_key: PathBuf,
+    },
+}
+
+/// An SVID, ready to be shown.
+#[derive(Debug)]
+pub enum Svid {
+    /// Goes into the request.
+    Jwt(String),
+    /// Goes into the handshake.
+    X509 {
+        /// Its SPIFFE ID.
+        spiffe_id: String,
+        /// Chain and key.
+        identity: ClientIdentity,
+    },
 }
 
 impl Svids {
@@ -18,24 +43,68 @@ impl Svids {
         Svids::WorkloadApi(None)
     }
 
-    /// A JWT-SVID for `audience`.
-    pub async fn jwt_svid(&self, audience: &str) -> Result<String, ClientError> {
+    /// A fresh SVID; JWT-SVIDs are for `audience`.
+    pub async fn svid(&self, audience: &str) -> Result<Svid, ClientError> {
+        let failed = |error: spiffe::WorkloadApiError| ClientError::Svid(error.to_string());
         match self {
             Svids::WorkloadApi(socket) => {
-                let failed = |error: spiffe::WorkloadApiError| ClientError::Svid(error.to_string());
-                let client = match socket {
-                    Some(socket) => spiffe::WorkloadApiClient::connect_to(socket).await,
-                    None => spiffe::WorkloadApiClient::connect_env().await,
-                }
-                .map_err(failed)?;
-                client.fetch_jwt_token([audience], None).await.map_err(failed)
+                let token = connect(socket.as_deref())
+                    .await?
+                    .fetch_jwt_token([audience], None)
+                    .await;
+                token.map(Svid::Jwt).map_err(failed)
+            }
+            Svids::WorkloadApiX509(socket) => {
+                let svid = connect(socket.as_deref())
+                    .await?
+                    .fetch_x509_svid()
+                    .await
+                    .map_err(failed)?;
+                let chain = svid
+                    .cert_chain()
+                    .iter()
+                    .map(|der| der.as_bytes().to_vec())
+                    .collect();
+                x509(ClientIdentity {
+                    chain,
+                    private_key: svid.private_key().as_bytes().to_vec(),
+                })
             }
             Svids::File(path) => {
-                let text = tokio::fs::read_to_string(path)
-                    .await
-                    .map_err(|error| ClientError::Svid(format!("{}: {error}", path.display())))?;
-                Ok(text.trim().to_owned())
+                let token = String::from_utf8(read(path).await?)
+                    .map_err(|_| ClientError::Svid(format!("{} is not text", path.display())))?;
+                Ok(Svid::Jwt(token.trim().to_owned()))
+            }
+            Svids::X509Files {
+                certificate,
+                private_key,
+            } => {
+                let identity = ClientIdentity::from_pem(&read(certificate).await?, &read(private_key).await?)
+                    .map_err(|why| ClientError::Svid(format!("{}: {why}", certificate.display())))?;
+                x509(identity)
             }
         }
     }
+}
+
+async fn connect(socket: Option<&str>) -> Result<spiffe::WorkloadApiClient, ClientError> {
+    let connected = match socket {
+        Some(socket) => spiffe::WorkloadApiClient::connect_to(socket).await,
+        None => spiffe::WorkloadApiClient::connect_env().await,
+    };
+    connected.map_err(|error| ClientError::Svid(error.to_string()))
+}
+
+async fn read(path: &std::path::Path) -> Result<Vec<u8>, ClientError> {
+    tokio::fs::read(path)
+        .await
+        .map_err(|error| ClientError::Svid(format!("{}: {error}", path.display())))
+}
+
+fn x509(identity: ClientIdentity) -> Result<Svid, ClientError> {
+    let svid = X509Svid::parse(&identity.chain).map_err(|fault| ClientError::Svid(fault.to_string()))?;
+    Ok(Svid::X509 {
+        spiffe_id: svid.unverified_spiffe_id().to_string(),
+        identity,
+    })
 }

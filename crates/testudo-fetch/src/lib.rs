@@ -12,8 +12,8 @@ mod exchange;
 pub use address::is_public;
 
 use rustls::ClientConfig;
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -109,6 +109,42 @@ pub struct FetcherOptions {
     pub extra_roots_pem: Option<Vec<u8>>,
     /// The operator's own name map, exempt from the address check.
     pub resolve: HashMap<String, IpAddr>,
+    /// Shown to servers that ask for a client certificate.
+    pub client_identity: Option<ClientIdentity>,
+}
+
+/// A client certificate with its key. Its `Debug` does not show the key.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    /// DER, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// DER, PKCS #8.
+    pub private_key: Vec<u8>,
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientIdentity({} certificates)", self.chain.len())
+    }
+}
+
+impl ClientIdentity {
+    /// Reads PEM: the certificates, leaf first, and the key.
+    pub fn from_pem(certificates: &[u8], private_key: &[u8]) -> Result<ClientIdentity, String> {
+        let chain = CertificateDer::pem_slice_iter(certificates)
+            .map(|der| der.map(|der| der.to_vec()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("no PEM certificates: {error}"))?;
+        if chain.is_empty() {
+            return Err("no PEM certificates".into());
+        }
+        let key = PrivateKeyDer::from_pem_slice(private_key)
+            .map_err(|error| format!("no PEM private key: {error}"))?;
+        Ok(ClientIdentity {
+            chain,
+            private_key: key.secret_der().to_vec(),
+        })
+    }
 }
 
 /// The client. Cheap to share behind an `Arc`.
@@ -130,12 +166,25 @@ impl Fetcher {
         };
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())
             .map_err(|error| format!("the system's trust roots cannot be used: {error}"))?;
-        let mut tls = ClientConfig::builder_with_provider(provider)
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut tls = match &options.client_identity {
+            None => tls.with_no_client_auth(),
+            Some(identity) => {
+                let chain = identity
+                    .chain
+                    .iter()
+                    .map(|der| CertificateDer::from(der.clone()))
+                    .collect();
+                let key = PrivateKeyDer::try_from(identity.private_key.clone())
+                    .map_err(|error| format!("the client key cannot be used: {error}"))?;
+                tls.with_client_auth_cert(chain, key)
+                    .map_err(|error| format!("the client certificate cannot be used: {error}"))?
+            }
+        };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Fetcher {
             tls: Arc::new(tls),

@@ -44,6 +44,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let fetcher = Fetcher::new(FetcherOptions {
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
+        client_identity: None,
     });
     let fetcher = match fetcher {
         Ok(fetcher) => fetcher,

@@ -67,6 +67,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let fetcher = Fetcher::new(FetcherOptions {
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
+        client_identity: None,
     })?;
     let parts = Parts {
         store,

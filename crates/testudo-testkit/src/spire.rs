@@ -172,6 +172,22 @@ impl Spire {
             .map(drop)
     }
 
+    /// Makes SPIRE publish a new X.509 authority, not yet used; returns its id.
+    pub fn prepare_x509_authority(&self) -> Result<String, String> {
+        let prepared = self.server(&["localauthority", "x509", "prepare", "-output", "json"])?;
+        let prepared: serde_json::Value =
+            serde_json::from_str(&prepared).map_err(|error| error.to_string())?;
+        let id = prepared["prepared_authority"]["authority_id"].as_str();
+        id.map(str::to_owned)
+            .ok_or_else(|| "no prepared authority".to_owned())
+    }
+
+    /// Makes SPIRE issue X.509-SVIDs from an authority that was prepared.
+    pub fn activate_x509_authority(&self, id: &str) -> Result<(), String> {
+        self.server(&["localauthority", "x509", "activate", "-authorityID", id])
+            .map(drop)
+    }
+
     /// The bundle document.
     pub fn bundle(&self) -> Result<String, String> {
         self.server(&["bundle", "show", "-format", "spiffe"])
@@ -208,6 +224,7 @@ server {{
   data_dir = "{place}/server"
   log_level = "WARN"
   default_jwt_svid_ttl = "5m"
+  default_x509_svid_ttl = "30s"
 }}
 plugins {{
   DataStore "sql" {{ plugin_data {{ database_type = "sqlite3", connection_string = "{place}/server/datastore.sqlite3" }} }}

@@ -284,6 +284,12 @@ pub struct TokenGet {
     /// A JWT-SVID in a file, instead of the Workload API.
     #[arg(long, value_name = "FILE")]
     pub svid_file: Option<PathBuf>,
+    /// An X.509-SVID in PEM files: the chain, then the key.
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "svid_file")]
+    pub x509: Vec<PathBuf>,
+    /// Show the X.509-SVID of the Workload API instead of a JWT-SVID.
+    #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
+    pub workload_api_x509: bool,
     /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
     #[arg(long, value_name = "unix:PATH")]
     pub workload_api: Option<String>,

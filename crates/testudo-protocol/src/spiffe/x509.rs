@@ -169,7 +169,7 @@ impl fmt::Debug for X509Authorities {
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Fault> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(X509Fault::Malformed),
     }
 }

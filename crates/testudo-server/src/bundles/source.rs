@@ -1,6 +1,8 @@
 //! The three places a bundle can come from. Each yields a SPIFFE bundle document.
 
 use crate::config::{BundleOrigin, BundleSource};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use testudo_fetch::{FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
@@ -38,8 +40,8 @@ async fn read_file(path: &std::path::Path) -> Result<Vec<u8>, String> {
     tokio::fs::read(path).await.map_err(failed)
 }
 
-/// The Workload API speaks of JWT authorities, without the document around them: its namespace says what the
-/// keys are for, so `use` is filled in here.
+/// The Workload API speaks of JWT and X.509 authorities, without the document around them: its namespace says
+/// what the keys are for, so `use` is filled in here.
 async fn ask_workload_api(socket: &str, trust_domain: &str) -> Result<Vec<u8>, String> {
     let failed = |error: spiffe::WorkloadApiError| format!("the Workload API refuses: {error}");
     let client = spiffe::WorkloadApiClient::connect_to(socket)
@@ -59,7 +61,16 @@ async fn ask_workload_api(socket: &str, trust_domain: &str) -> Result<Vec<u8>, S
         }
         keys.push(jwk);
     }
+    // A workload that may not see certificates still has its JWT keys; what is missing is missing in the bundle.
+    if let Ok(bundles) = client.fetch_x509_bundles().await
+        && let Some(bundle) = bundles.get(&name)
+    {
+        for authority in bundle.authorities() {
+            let der = STANDARD.encode(authority.as_bytes());
+            keys.push(serde_json::json!({ "kty": "X509", "use": "x509-svid", "x5c": [der] }));
+        }
+    }
     // The order of a map is not the order of the next answer; the document must not seem to change.
-    keys.sort_by_key(|key| key.get("kid").and_then(Value::as_str).map(str::to_owned));
+    keys.sort_by_key(Value::to_string);
     Ok(serde_json::json!({ "keys": keys }).to_string().into_bytes())
 }

@@ -127,7 +127,7 @@ mod tests {
                 "{fields:?}"
             );
         }
-        let long = vec![":AQ==:"; CHAIN_CERTIFICATES_MAX].join(",");
+        let long = [":AQ==:"; CHAIN_CERTIFICATES_MAX].join(",");
         let fields = [("client-cert", ":AQI=:"), ("client-cert-chain", long.as_str())];
         assert_eq!(
             read("10.0.0.1", &fields),

@@ -4,9 +4,8 @@ use crate::arguments::{Token, TokenGet, TokenInspect};
 use crate::output::{Failed, print_json};
 use serde_json::{Value, json};
 use std::io::Read as _;
-use std::sync::Arc;
 use testudo_client::{Svids, TokenClient, Wanted};
-use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_fetch::FetcherOptions;
 use testudo_protocol::jose::Jws;
 use testudo_resource::Verifier;
 
@@ -18,9 +17,14 @@ pub async fn run(command: Token) -> Result<(), Failed> {
 }
 
 async fn get(options: TokenGet) -> Result<(), Failed> {
-    let svids = match options.svid_file {
-        Some(path) => Svids::File(path),
-        None => Svids::WorkloadApi(options.workload_api),
+    let svids = match (options.svid_file, options.x509.as_slice()) {
+        (Some(path), _) => Svids::File(path),
+        (None, [certificate, private_key]) => Svids::X509Files {
+            certificate: certificate.clone(),
+            private_key: private_key.clone(),
+        },
+        (None, _) if options.workload_api_x509 => Svids::WorkloadApiX509(options.workload_api),
+        (None, _) => Svids::WorkloadApi(options.workload_api),
     };
     let extra_roots_pem = match &options.ca {
         None => None,
@@ -29,14 +33,13 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
                 .map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?,
         ),
     };
-    let fetcher = Fetcher::new(FetcherOptions {
+    let fetching = FetcherOptions {
         extra_roots_pem,
         ..FetcherOptions::default()
-    })
-    .map_err(Failed::new)?;
+    };
     let failed = |error: testudo_client::ClientError| Failed::new(error.to_string()).hint_if(error.hint());
     let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
-    let client = TokenClient::with_fetcher(&options.issuer, svids, Arc::new(fetcher))
+    let client = TokenClient::with_options(&options.issuer, svids, fetching)
         .map_err(failed)?
         .wanting(Wanted {
             scope,

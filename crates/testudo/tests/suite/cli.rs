@@ -3,6 +3,7 @@
 use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
+use testudo_testkit::x509::X509Issuer;
 use testudo_testkit::{svid_form, token};
 
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
@@ -317,6 +318,65 @@ async fn token_get_and_inspect() {
     assert!(!refused.status.success());
     assert!(refused.stdout.is_empty());
     assert!(stderr(&refused).contains("invalid_scope"), "{}", stderr(&refused));
+}
+
+#[test]
+fn token_get_with_an_x509_svid_in_files() {
+    let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let issuer = format!("https://localhost:{port}");
+    let (web, x509) = (X509Issuer::new("web"), X509Issuer::new("prod.example"));
+    let server = web.leaf("https://localhost/", |parameters| {
+        parameters
+            .subject_alt_names
+            .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+    });
+    site.write("tls.crt", &server.chain_pem());
+    site.write("tls.key", &server.key_pem());
+    site.write(
+        "root.pem",
+        &testudo_testkit::x509::X509Chain {
+            chain: vec![web.der().to_vec()],
+            key: vec![],
+        }
+        .chain_pem(),
+    );
+    site.write("bundle.json", &x509.bundle().to_string());
+    let svid = x509.svid("/ns/shop/sa/pay");
+    site.write("svid.pem", &svid.chain_pem());
+    site.write("svid.key", &svid.key_pem());
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text
+        .replace(ISSUER, &issuer)
+        .replacen("listen = [\"127.0.0.1:0\"]", &format!("listen = [\"127.0.0.1:{port}\"]\ntls = {{ certificate = \"tls.crt\", private_key = \"tls.key\" }}"), 1)
+        .replace("bundle = { file", "credentials = [\"x509_svid\"]\nbundle = { file")
+        .replace("name = \"payments\"", "name = \"payments\"\nsender_constraint = \"mtls\"");
+    std::fs::write(site.config(), text).unwrap();
+    let _server = site.serve();
+    let path = |name: &str| site.folder.join(name).to_str().unwrap().to_owned();
+    let got = run(
+        &[
+            "token",
+            "get",
+            "--issuer",
+            &issuer,
+            "--ca",
+            &path("root.pem"),
+            "--x509",
+            &path("svid.pem"),
+            &path("svid.key"),
+        ],
+        "",
+    );
+    assert!(got.status.success(), "{}", stderr(&got));
+    let claims = token::claims(String::from_utf8(got.stdout).unwrap().trim());
+    assert_eq!(claims["client_id"], PAY_ID);
+    assert!(claims["cnf"]["x5t#S256"].is_string());
+    assert_eq!(site.json(&["client", "list"])[0]["credential_kind"], "x509_svid");
 }
 
 #[test]

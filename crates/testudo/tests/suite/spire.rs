@@ -5,8 +5,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use testudo_client::{FetcherOptions, Svid, Svids, TokenClient};
 use testudo_testkit::http::Connection;
 use testudo_testkit::spire::{self, Spire};
+use testudo_testkit::x509::X509Issuer;
 use testudo_testkit::{svid_form, token};
 
 const RESOURCE: &str = "https://api.example.net/orders";
@@ -161,6 +163,113 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
         1,
         "the same client throughout"
     );
+}
+
+/// A client that keeps calling over mutual TLS while its X.509-SVID and the authority above rotate under it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
+    let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
+    let site = Site::new();
+    let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
+    let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    spire
+        .register("/workload/shop", uid.trim().parse().unwrap())
+        .unwrap();
+    let port = free_port();
+    let issuer = format!("https://localhost:{port}");
+    let web = X509Issuer::new("web");
+    let server_certificate = web.leaf("https://localhost/", |parameters| {
+        parameters
+            .subject_alt_names
+            .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+    });
+    site.write("tls.crt", &server_certificate.chain_pem());
+    site.write("tls.key", &server_certificate.key_pem());
+    let workload_api = spire.workload_api();
+    configure(&site, &issuer, port, &workload_api);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text
+        .replace(
+            "[server]",
+            "[server]\ntls = { certificate = \"tls.crt\", private_key = \"tls.key\" }",
+        )
+        .replace(
+            "[[rules]]",
+            "credentials = [\"jwt_svid\", \"x509_svid\"]\n[[rules]]\nsender_constraint = \"none\"",
+        );
+    std::fs::write(site.config(), text).unwrap();
+    spire.jwt_svid(&issuer).expect("the agent knows the workload");
+    let _server = Server::start(&site.config());
+
+    let root = testudo_testkit::x509::X509Chain {
+        chain: vec![web.der().to_vec()],
+        key: Vec::new(),
+    }
+    .chain_pem();
+    site.write("root.pem", &root);
+    let options = FetcherOptions {
+        extra_roots_pem: Some(root.into_bytes()),
+        ..FetcherOptions::default()
+    };
+    let x509 = Svids::WorkloadApiX509(Some(workload_api.clone()));
+    let mut seen = std::collections::BTreeSet::new();
+    let mut authority = None;
+    let started = Instant::now();
+    let (mut calls, mut after_activation) = (0, 0);
+    while after_activation < 10 || seen.len() < 3 {
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{} certificates seen in {calls} calls",
+            seen.len()
+        );
+        // A client that holds no token yet: each call is a handshake and an exchange.
+        let client = TokenClient::with_options(&issuer, x509.clone(), options.clone()).unwrap();
+        client
+            .token()
+            .await
+            .unwrap_or_else(|error| panic!("call {calls}: {error}"));
+        calls += 1;
+        if let Svid::X509 { identity, .. } = x509.svid("").await.unwrap() {
+            seen.insert(testudo_protocol::jose::sha256(&identity.chain[0]));
+        }
+        match &authority {
+            None => authority = Some((spire.prepare_x509_authority().unwrap(), false)),
+            Some((id, false)) => {
+                let held = site.json(&["trust", "show", spire::TRUST_DOMAIN])["x509_authorities"].as_u64();
+                if held >= Some(2) {
+                    spire.activate_x509_authority(id).unwrap();
+                    authority = Some((id.clone(), true));
+                }
+            }
+            Some((_, true)) => after_activation += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let by_jwt =
+        TokenClient::with_options(&issuer, Svids::WorkloadApi(Some(workload_api.clone())), options).unwrap();
+    by_jwt.token().await.unwrap();
+    let clients = site.json(&["client", "list"]);
+    assert_eq!(
+        clients.as_array().unwrap().len(),
+        1,
+        "the same workload by either SVID is one client"
+    );
+    let command = run(
+        &[
+            "token",
+            "get",
+            "--issuer",
+            &issuer,
+            "--workload-api",
+            &workload_api,
+            "--workload-api-x509",
+            "--ca",
+            site.folder.join("root.pem").to_str().unwrap(),
+        ],
+        "",
+    );
+    assert!(command.status.success(), "{}", stderr(&command));
+    println!("{calls} calls without a failure, {} certificates", seen.len());
 }
 
 /// The example API as its own process.
