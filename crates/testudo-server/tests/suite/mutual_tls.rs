@@ -162,9 +162,8 @@ async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
         .await;
     assert_eq!(ask(&mut kept).await, 200);
     // The CA leaves the bundle.
-    let rotated = MutualTlsWith::other_authority(&world).await;
+    publish_other_authority(&world).await;
     assert_eq!(ask(&mut kept).await, 400, "the authority is gone");
-    drop(rotated);
     world.publish(&tls).await;
     assert_eq!(ask(&mut kept).await, 200);
     // The certificate ends (an hour); the bundle file is read again meanwhile.
@@ -174,21 +173,16 @@ async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
 }
 
 /// Replaces the authorities of `a.example` by another one.
-struct MutualTlsWith;
-
-impl MutualTlsWith {
-    async fn other_authority(world: &World) -> MutualTlsWith {
-        let mut bundle = world.a.bundle();
-        bundle["keys"]
-            .as_array_mut()
-            .unwrap()
-            .push(X509Issuer::new("a.example").jwk());
-        std::fs::write(world.folder.join("a.json"), bundle.to_string()).unwrap();
-        world
-            .admin("POST", "/admin/v1/trust/a.example/refresh", json!({}))
-            .await;
-        MutualTlsWith
-    }
+async fn publish_other_authority(world: &World) {
+    let mut bundle = world.a.bundle();
+    bundle["keys"]
+        .as_array_mut()
+        .unwrap()
+        .push(X509Issuer::new("a.example").jwk());
+    std::fs::write(world.folder.join("a.json"), bundle.to_string()).unwrap();
+    world
+        .admin("POST", "/admin/v1/trust/a.example/refresh", json!({}))
+        .await;
 }
 
 #[tokio::test]
