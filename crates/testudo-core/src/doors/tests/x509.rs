@@ -1,5 +1,10 @@
 //! X.509-SVID, section D of the conformance tables (the rows that need no network), and A as URI names.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test kit's certificates are made for the real time"
+)]
+
 use super::*;
 use crate::identity::Authority;
 use rcgen::{
