@@ -1,20 +1,23 @@
-//! Remembers records: six verbs, two engines, one suite that holds them to the same answers.
+//! Remembers records: six verbs, three engines, one suite that holds them to the same answers.
 //!
 //! The verbs: `get`, `list`, and within a batch `insert` (must be absent), `replace` and `delete` (must be at a
 //! version), `add` (a counter that may have a ceiling). A batch is written whole or not at all. Engines store
 //! documents and know nothing of fields.
 
 mod memory;
+mod postgres;
 mod sqlite;
 pub mod suite;
 
 use memory::MemoryEngine;
+use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testudo_core::records::{Batch, Kind, Record, Versioned};
 use testudo_protocol::Timestamp;
+use tokio::sync::broadcast;
 
 /// Records returned by one `list` at most.
 pub const LIST_MAX: usize = 1_000;
@@ -29,6 +32,16 @@ pub struct Store {
 enum Engine {
     Memory(MemoryEngine),
     Sqlite(SqliteEngine),
+    Postgres(PostgresEngine),
+}
+
+/// Another node, or this one, changed something that is kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// One record.
+    Record(Kind, Vec<u8>),
+    /// Perhaps everything: changes were missed.
+    Everything,
 }
 
 /// A stored document without its key.
@@ -87,6 +100,22 @@ impl Store {
         SqliteEngine::open(path).map(|engine| Store::new(Engine::Sqlite(engine)))
     }
 
+    /// A PostgreSQL database, shared by many nodes; migrated where it is old. `extra_roots_pem` are trusted for
+    /// its certificate beside the system's roots, where the URL says `sslmode=require`.
+    pub async fn postgres(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Store, StoreFault> {
+        PostgresEngine::open(url, extra_roots_pem)
+            .await
+            .map(|engine| Store::new(Engine::Postgres(engine)))
+    }
+
+    /// Changes by any node, where several share the store.
+    pub fn changes(&self) -> Option<broadcast::Receiver<Change>> {
+        match &self.engine {
+            Engine::Memory(_) | Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.changes()),
+        }
+    }
+
     fn new(engine: Engine) -> Store {
         Store {
             engine,
@@ -100,6 +129,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(_) => "memory",
             Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
         }
     }
 
@@ -124,6 +154,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.get_many(&keys)),
             Engine::Sqlite(engine) => engine.get_many(keys).await,
+            Engine::Postgres(engine) => engine.get_many(keys).await,
         }
     }
 
@@ -134,6 +165,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.list(kind, after, limit)),
             Engine::Sqlite(engine) => engine.list(kind, after.to_vec(), limit).await,
+            Engine::Postgres(engine) => engine.list(kind, after.to_vec(), limit).await,
         }
     }
 
@@ -143,6 +175,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.last(kind, limit)),
             Engine::Sqlite(engine) => engine.last(kind, limit).await,
+            Engine::Postgres(engine) => engine.last(kind, limit).await,
         }
     }
 
@@ -154,6 +187,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => engine.commit(&batch).map_err(CommitError::Conflict)?,
             Engine::Sqlite(engine) => engine.commit(batch).await?,
+            Engine::Postgres(engine) => engine.commit(batch).await?,
         }
         self.batches_written.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -164,6 +198,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.counter(name)),
             Engine::Sqlite(engine) => engine.counter(name.to_owned()).await,
+            Engine::Postgres(engine) => engine.counter(name.to_owned()).await,
         }
     }
 
@@ -172,6 +207,7 @@ impl Store {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.drop_expired(now, limit)),
             Engine::Sqlite(engine) => engine.drop_expired(now, limit).await,
+            Engine::Postgres(engine) => engine.drop_expired(now, limit).await,
         }
     }
 

@@ -76,3 +76,90 @@ async fn a_store_that_cannot_be_opened_says_which() {
     let error = Store::sqlite(Path::new("/nowhere/at/all.db")).err().unwrap();
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
 }
+
+/// One server for all its tests; each has a database of its own.
+fn postgres() -> &'static testudo_testkit::postgres::Postgres {
+    static SERVER: std::sync::OnceLock<testudo_testkit::postgres::Postgres> = std::sync::OnceLock::new();
+    SERVER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("testudo-store-pg-{}", std::process::id()));
+        testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts")
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
+    let server = postgres();
+    let url = server.database("suite").unwrap();
+    let store = Arc::new(Store::postgres(&url, None).await.unwrap());
+    suite::run(store.clone()).await;
+    store.commit(write("acknowledged")).await.unwrap();
+    let before = store.counter("n").await.unwrap();
+
+    // A second node over the same database, and what it is told.
+    let other = Store::postgres(&url, None).await.unwrap();
+    let mut changes = other.changes().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    let replaced = Document {
+        kind: Kind::Client,
+        key: b"acknowledged".to_vec(),
+        body: b"y".to_vec(),
+        expires: None,
+    };
+    store
+        .commit(Batch {
+            writes: vec![Write::Replace(replaced, 1)],
+        })
+        .await
+        .unwrap();
+    let started = std::time::Instant::now();
+    let change = tokio::time::timeout(std::time::Duration::from_secs(5), changes.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(change, Change::Record(Kind::Client, b"acknowledged".to_vec()));
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
+
+    // It crashes and comes back; nobody restarts anything of ours.
+    server.crash().unwrap();
+    assert!(matches!(
+        store.commit(write("lost")).await,
+        Err(CommitError::Unavailable(_))
+    ));
+    assert!(store.get(Kind::Client, b"acknowledged").await.is_err());
+    server.resume().unwrap();
+    let started = std::time::Instant::now();
+    while store.get(Kind::Client, b"acknowledged").await.is_err() {
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(20),
+            "recovery is automatic"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(store.get(Kind::Client, b"lost").await.unwrap(), None);
+    assert_eq!(store.counter("n").await.unwrap(), before);
+    store.commit(write("after")).await.unwrap();
+
+    // It is paused: answers stop, nothing is promised, and it goes on by itself.
+    server.signal("STOP").unwrap();
+    assert!(matches!(
+        store.commit(write("paused")).await,
+        Err(CommitError::Unavailable(_))
+    ));
+    server.signal("CONT").unwrap();
+    let started = std::time::Instant::now();
+    while store
+        .commit(write(&format!("again-{}", started.elapsed().as_millis())))
+        .await
+        .is_err()
+    {
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(20),
+            "recovery is automatic"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}

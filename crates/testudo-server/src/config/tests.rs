@@ -129,7 +129,7 @@ fn rules_are_judged() {
         "two literal host labels",
     );
     refused(
-        &more("sender_constraint = \"mtls\""),
+        &more("sender_constraint = \"dpop\""),
         "rules[0].sender_constraint",
         "cannot be enforced",
     );

@@ -1,0 +1,256 @@
+//! PostgreSQL, and what speaks its protocol: many nodes over one store.
+//!
+//! The same six verbs. A writer task per node puts waiting batches into one call of a server-side function, so
+//! that a group costs one round trip and one commit; a batch that conflicts is undone alone. Groups of all nodes
+//! take turns by an advisory lock, so counters cannot deadlock. Changes that other nodes must feel are announced
+//! by NOTIFY in the same transaction.
+
+mod listener;
+mod schema;
+mod writer;
+
+use crate::{Change, CommitError, StoreFault, Stored};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::records::{Batch, Kind};
+use testudo_protocol::Timestamp;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use writer::Job;
+
+/// Connections of one node: readers, the writer, upkeep.
+const CONNECTIONS_MAX: usize = 8;
+const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+/// A statement must be answered by then, by a server that may be paused.
+const STATEMENT_DEADLINE: Duration = Duration::from_secs(5);
+/// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
+const QUEUE_MAX: usize = 4_096;
+
+pub(crate) struct PostgresEngine {
+    pool: Pool,
+    jobs: mpsc::Sender<Job>,
+    changes: broadcast::Sender<Change>,
+    stop: Arc<tokio::sync::Notify>,
+}
+
+/// Ends the listener; the writer ends by itself, after what was sent to it.
+impl Drop for PostgresEngine {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+    }
+}
+
+fn fault(error: impl std::fmt::Display) -> StoreFault {
+    StoreFault(format!("PostgreSQL: {error}"))
+}
+
+/// tokio-postgres prints only "db error"; what the server said is below it.
+fn database(error: tokio_postgres::Error) -> StoreFault {
+    match error.as_db_error() {
+        Some(said) => fault(said.message()),
+        None => fault(error),
+    }
+}
+
+impl PostgresEngine {
+    /// Connects, migrates under an advisory lock, and starts the writer and the listener.
+    pub(crate) async fn open(
+        url: &str,
+        extra_roots_pem: Option<&[u8]>,
+    ) -> Result<PostgresEngine, StoreFault> {
+        let mut config = Config::from_str(url).map_err(fault)?;
+        config
+            .connect_timeout(CONNECT_DEADLINE)
+            .application_name("testudo");
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(tls_connector(extra_roots_pem)?),
+            _ => None,
+        };
+        let pool = pool(&config, tls.clone())?;
+        let mut client = checkout(&pool).await?;
+        schema::migrate(&mut client).await?;
+        drop(client);
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let (changes, _) = broadcast::channel(1_024);
+        tokio::spawn(writer::run(pool.clone(), queue));
+        let stop = Arc::new(tokio::sync::Notify::new());
+        tokio::spawn(listener::run(
+            config,
+            tls,
+            pool.clone(),
+            changes.clone(),
+            stop.clone(),
+        ));
+        Ok(PostgresEngine {
+            pool,
+            jobs,
+            changes,
+            stop,
+        })
+    }
+
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || CommitError::Unavailable(StoreFault("the writer has ended".into()));
+        self.jobs
+            .try_send(Job { batch, reply })
+            .map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => CommitError::Busy,
+                mpsc::error::TrySendError::Closed(_) => gone(),
+            })?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    pub(crate) async fn get_many(
+        &self,
+        keys: Vec<(Kind, Vec<u8>)>,
+    ) -> Result<Vec<Option<Stored>>, StoreFault> {
+        let client = checkout(&self.pool).await?;
+        let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
+        bounded(async {
+            let statement = client.prepare_cached(statement).await?;
+            let mut found = Vec::with_capacity(keys.len());
+            for (kind, key) in keys {
+                let row = client.query_opt(&statement, &[&(kind as i16), &key]).await?;
+                found.push(row.map(|row| Stored {
+                    version: row.get::<_, i64>(0) as u64,
+                    body: row.get(1),
+                    key,
+                }));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    pub(crate) async fn list(
+        &self,
+        kind: Kind,
+        after: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreFault> {
+        let text =
+            "SELECT key, version, body FROM records WHERE kind = $1 AND key > $2 ORDER BY key LIMIT $3";
+        self.rows(text, &[&(kind as i16), &after, &(limit as i64)]).await
+    }
+
+    pub(crate) async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+        let text = "SELECT key, version, body FROM records WHERE kind = $1 ORDER BY key DESC LIMIT $2";
+        self.rows(text, &[&(kind as i16), &(limit as i64)]).await
+    }
+
+    async fn rows(
+        &self,
+        text: &str,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<Stored>, StoreFault> {
+        let client = checkout(&self.pool).await?;
+        bounded(async {
+            let statement = client.prepare_cached(text).await?;
+            let rows = client.query(&statement, parameters).await?;
+            Ok(rows
+                .into_iter()
+                .map(|row| Stored {
+                    key: row.get(0),
+                    version: row.get::<_, i64>(1) as u64,
+                    body: row.get(2),
+                })
+                .collect())
+        })
+        .await
+    }
+
+    pub(crate) async fn counter(&self, name: String) -> Result<i64, StoreFault> {
+        let client = checkout(&self.pool).await?;
+        bounded(async {
+            let statement = client
+                .prepare_cached("SELECT value FROM counters WHERE name = $1")
+                .await?;
+            Ok(client
+                .query_opt(&statement, &[&name])
+                .await?
+                .map_or(0, |row| row.get(0)))
+        })
+        .await
+    }
+
+    pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
+        let client = checkout(&self.pool).await?;
+        bounded(async {
+            let text = "DELETE FROM records WHERE ctid IN
+                        (SELECT ctid FROM records WHERE expires <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+            let statement = client.prepare_cached(text).await?;
+            let dropped = client.execute(&statement, &[&now.0, &(limit as i64)]).await? as usize;
+            client
+                .execute("DELETE FROM changes WHERE at < now() - interval '1 hour'", &[])
+                .await?;
+            Ok(dropped)
+        })
+        .await
+    }
+}
+
+/// The server's certificate is verified against the system's roots and the extra ones.
+fn tls_connector(extra_roots_pem: Option<&[u8]>) -> Result<MakeRustlsConnect, StoreFault> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots: Vec<CertificateDer<'static>> = match extra_roots_pem {
+        None => Vec::new(),
+        Some(pem) => CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(fault)?,
+    };
+    let verifier =
+        rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone()).map_err(fault)?;
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(fault)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(tls))
+}
+
+/// Bounded in number and in every wait. TLS where the URL says `sslmode=require`.
+fn pool(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Pool, StoreFault> {
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = match tls {
+        Some(tls) => Manager::from_config(config.clone(), tls, recycling),
+        None => Manager::from_config(config.clone(), NoTls, recycling),
+    };
+    Pool::builder(manager)
+        .max_size(CONNECTIONS_MAX)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT_DEADLINE))
+        .create_timeout(Some(CONNECT_DEADLINE))
+        .recycle_timeout(Some(CONNECT_DEADLINE))
+        .build()
+        .map_err(fault)
+}
+
+async fn checkout(pool: &Pool) -> Result<Object, StoreFault> {
+    pool.get().await.map_err(fault)
+}
+
+/// A paused server answers nothing and closes nothing: give up, and let the connection go with the future.
+async fn bounded<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreFault> {
+    match tokio::time::timeout(STATEMENT_DEADLINE, work).await {
+        Ok(outcome) => outcome.map_err(database),
+        Err(_) => Err(StoreFault(format!(
+            "PostgreSQL: no answer within {} s",
+            STATEMENT_DEADLINE.as_secs()
+        ))),
+    }
+}

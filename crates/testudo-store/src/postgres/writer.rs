@@ -1,0 +1,175 @@
+//! The writer: takes what is waiting, up to 256 batches, into one call.
+
+use super::{bounded, checkout};
+use crate::{CommitError, Conflict, StoreFault};
+use deadpool_postgres::Pool;
+use testudo_core::records::{Batch, Kind, Write};
+use tokio::sync::{mpsc, oneshot};
+
+/// Batches in one call.
+const GROUP_MAX: usize = 256;
+
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// Ends when every sender is gone.
+pub(super) async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>) {
+    let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
+    while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let outcome = write_group(&pool, &group).await;
+        if let Err(fault) = &outcome {
+            tracing::error!(%fault, batches = group.len(), "the store refused a group");
+        }
+        for (position, job) in group.drain(..).enumerate() {
+            let answer = match &outcome {
+                Ok(conflicts) => match conflicts.get(position).and_then(Option::as_ref) {
+                    None => Ok(()),
+                    Some(conflict) => Err(CommitError::Conflict(conflict.clone())),
+                },
+                Err(fault) => Err(CommitError::Unavailable(fault.clone())),
+            };
+            // Whoever asked may have gone; what was written is written.
+            let _ = job.reply.send(answer);
+        }
+    }
+}
+
+/// The rows of a group, column by column, as the function takes them.
+#[derive(Default)]
+struct Columns {
+    batches: Vec<i32>,
+    ops: Vec<i16>,
+    kinds: Vec<i16>,
+    keys: Vec<Vec<u8>>,
+    versions: Vec<i64>,
+    expiries: Vec<Option<i64>>,
+    bodies: Vec<Vec<u8>>,
+    deltas: Vec<i64>,
+    maxima: Vec<Option<i64>>,
+}
+
+impl Columns {
+    fn push(&mut self, batch: usize, write: &Write) {
+        let (op, kind, key, version, expiry, body, delta, max) = match write {
+            Write::Insert(document) => (
+                1,
+                document.kind as i16,
+                document.key.clone(),
+                0,
+                document.expires,
+                document.body.clone(),
+                0,
+                None,
+            ),
+            Write::Replace(document, version) => {
+                let version = *version as i64;
+                (
+                    2,
+                    document.kind as i16,
+                    document.key.clone(),
+                    version,
+                    document.expires,
+                    document.body.clone(),
+                    0,
+                    None,
+                )
+            }
+            Write::Delete(kind, key, 0) => (4, *kind as i16, key.clone(), 0, None, Vec::new(), 0, None),
+            Write::Delete(kind, key, version) => (
+                3,
+                *kind as i16,
+                key.clone(),
+                *version as i64,
+                None,
+                Vec::new(),
+                0,
+                None,
+            ),
+            Write::Add { counter, delta, max } => {
+                let max = max.map(|max| i64::try_from(max).unwrap_or(i64::MAX));
+                (
+                    5,
+                    0,
+                    counter.as_bytes().to_vec(),
+                    0,
+                    None,
+                    Vec::new(),
+                    *delta,
+                    max,
+                )
+            }
+        };
+        self.batches.push(batch as i32);
+        self.ops.push(op);
+        self.kinds.push(kind);
+        self.keys.push(key);
+        self.versions.push(version);
+        self.expiries.push(expiry.map(|end| end.0));
+        self.bodies.push(body);
+        self.deltas.push(delta);
+        self.maxima.push(max);
+    }
+}
+
+/// One conflict or none per batch. The error means that nothing of the group is known to be written.
+async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>, StoreFault> {
+    let mut columns = Columns::default();
+    for (position, job) in group.iter().enumerate() {
+        for write in &job.batch.writes {
+            columns.push(position, write);
+        }
+    }
+    let client = checkout(pool).await?;
+    let answers: Vec<i32> = bounded(async {
+        let statement = client
+            .prepare_cached("SELECT testudo_commit($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+            .await?;
+        let c = &columns;
+        let row = client
+            .query_one(
+                &statement,
+                &[
+                    &c.batches,
+                    &c.ops,
+                    &c.kinds,
+                    &c.keys,
+                    &c.versions,
+                    &c.expiries,
+                    &c.bodies,
+                    &c.deltas,
+                    &c.maxima,
+                ],
+            )
+            .await?;
+        Ok(row.get(0))
+    })
+    .await?;
+    let writes: Vec<&Write> = group.iter().flat_map(|job| &job.batch.writes).collect();
+    Ok(answers
+        .into_iter()
+        .map(|row| {
+            usize::try_from(row)
+                .ok()?
+                .checked_sub(1)
+                .and_then(|at| writes.get(at))
+                .map(|write| conflict(write))
+        })
+        .collect())
+}
+
+fn conflict(write: &Write) -> Conflict {
+    match write {
+        Write::Insert(document) => Conflict::Exists(document.kind, document.key.clone()),
+        Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
+        Write::Delete(kind, key, 0) => Conflict::Exists(*kind, key.clone()),
+        Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
+        Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
+    }
+}
+
+/// The kind with this number.
+pub(super) fn kind_of(number: i16) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| *kind as i16 == number)
+}

@@ -1,0 +1,149 @@
+//! A throw-away PostgreSQL from Debian's packages, as an unprivileged user where we are root.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A running server. Ends with the value.
+pub struct Postgres {
+    bin: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Makes a cluster in `folder` and starts it on a free port of the loopback address.
+    pub fn start(folder: &Path) -> Result<Postgres, String> {
+        let bin = find()?;
+        let _ = std::fs::remove_dir_all(folder);
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        // The other user must be able to write here.
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))
+            .map_err(|error| error.to_string())?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| error.to_string())?
+            .port();
+        let postgres = Postgres {
+            bin,
+            folder: folder.to_owned(),
+            port,
+        };
+        let data = postgres.data();
+        postgres.run(
+            "initdb",
+            &[
+                "-D",
+                &data,
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "--no-sync",
+                "-E",
+                "UTF8",
+            ],
+        )?;
+        postgres.resume()?;
+        Ok(postgres)
+    }
+
+    /// The URL of a database of this name, made here.
+    pub fn database(&self, name: &str) -> Result<String, String> {
+        let port = self.port.to_string();
+        self.run(
+            "createdb",
+            &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", name],
+        )?;
+        Ok(format!("postgres://postgres@127.0.0.1:{}/{name}", self.port))
+    }
+
+    /// Stops at once, as a crash would.
+    pub fn crash(&self) -> Result<(), String> {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"])
+            .map(drop)
+    }
+
+    /// Starts it again.
+    pub fn resume(&self) -> Result<(), String> {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
+            self.port
+        );
+        let log = self.folder.join("log").display().to_string();
+        self.run(
+            "pg_ctl",
+            &["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"],
+        )
+        .map(drop)
+    }
+
+    /// Sends a signal to every process of the server: `STOP` pauses it, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        let pid_file = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid"))
+            .map_err(|e| e.to_string())?;
+        let pid = pid_file.lines().next().unwrap_or_default().to_owned();
+        let children = Command::new("pgrep")
+            .args(["-P", &pid])
+            .output()
+            .map_err(|error| error.to_string())?;
+        let mut pids = vec![pid];
+        pids.extend(
+            String::from_utf8_lossy(&children.stdout)
+                .lines()
+                .map(str::to_owned),
+        );
+        let status = Command::new("kill").arg(format!("-{name}")).args(&pids).status();
+        status.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn data(&self) -> String {
+        self.folder.join("data").display().to_string()
+    }
+
+    /// PostgreSQL refuses to run as root.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<Output, String> {
+        let program = self.bin.join(program);
+        let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+        let mut command = if is_root {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        let output = command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        Err(format!(
+            "{} failed: {}",
+            program.display(),
+            String::from_utf8_lossy(&output.stderr)
+        ))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.signal("CONT");
+        let _ = self.crash();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Debian keeps the server's programs out of the path.
+fn find() -> Result<PathBuf, String> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .map_err(|_| "PostgreSQL is not installed: apt-get install postgresql".to_owned())?;
+    versions
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .max()
+        .ok_or_else(|| "PostgreSQL has no initdb".to_owned())
+}
