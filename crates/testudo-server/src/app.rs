@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::events::RefusalLedger;
 use crate::http::Proxy;
-use crate::keys::Keyring;
+use crate::keys::{KeyEncryption, Keyring};
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use testudo_core::CredentialKind;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Block, Switch};
@@ -35,6 +36,10 @@ pub struct App {
     pub store: Store,
     /// Signing keys.
     pub keys: ArcSwap<Keyring>,
+    /// Wraps keys at rest.
+    pub encryption: KeyEncryption,
+    /// How long known clients are served while the store is away.
+    pub serve_without_store: Duration,
     /// Remembered verdicts.
     pub verdicts: Verdicts,
     /// Clients in memory.
@@ -63,6 +68,8 @@ pub struct App {
     pub mtls_url: Option<String>,
     /// True where client certificates can arrive at all.
     pub takes_certificates: bool,
+    /// A change by another node could not be taken over.
+    pub must_look_again: AtomicBool,
     /// Counts policies.
     pub generation: AtomicU64,
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
@@ -91,6 +98,8 @@ pub struct Parts {
     pub store: Store,
     /// Signing keys.
     pub keys: Keyring,
+    /// Wraps keys at rest.
+    pub encryption: KeyEncryption,
     /// Outbound HTTP.
     pub fetcher: Fetcher,
     /// The file that a reload reads.
@@ -121,6 +130,8 @@ impl App {
             anchors: ArcSwap::from_pointee(anchors),
             store: parts.store,
             keys: ArcSwap::from_pointee(parts.keys),
+            encryption: parts.encryption,
+            serve_without_store: configuration.store.serve_without_store,
             verdicts: Verdicts::default(),
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
@@ -136,6 +147,7 @@ impl App {
             config_path: parts.config_path,
             administrators: configuration.admin.administrators,
             is_ready: AtomicBool::new(false),
+            must_look_again: AtomicBool::new(false),
             admin_turn: tokio::sync::Mutex::default(),
             observer: parts.observer,
         })
@@ -180,6 +192,14 @@ impl App {
             usable.push(CredentialKind::PrivateKeyJwt);
         }
         usable
+    }
+
+    /// Reads the signing keys again: another one was made, or became due.
+    pub async fn reload_keys(&self) -> Result<(), String> {
+        let algorithm = self.policy.load().tokens.signing_algorithm;
+        let keys = Keyring::load(&self.store, &self.encryption, algorithm, self.now()).await?;
+        self.keys.store(Arc::new(keys));
+        Ok(())
     }
 
     /// Reads switches and blocks again after one was changed.

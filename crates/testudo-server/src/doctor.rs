@@ -34,7 +34,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
     let mut findings = vec![
         finding("clock", judge_clock(&clock)),
-        finding("store", judge_store(configuration)),
+        finding("store", judge_store(configuration).await),
     ];
     if let Some(files) = &configuration.server.tls {
         let outcome = listen::tls_acceptor(files, configuration.server.asks_for_certificates)
@@ -91,9 +91,15 @@ fn judge_clock(clock: &Clock) -> Result<String, String> {
     }
 }
 
-fn judge_store(configuration: &Configuration) -> Result<String, String> {
+async fn judge_store(configuration: &Configuration) -> Result<String, String> {
     match &configuration.store.url {
         StoreUrl::Memory => Ok("memory".to_owned()),
+        StoreUrl::Postgres(url) => {
+            let opened = Store::postgres(url, configuration.store.extra_roots_pem.as_deref()).await;
+            opened
+                .map(|_| "PostgreSQL".to_owned())
+                .map_err(|fault| fault.to_string())
+        }
         StoreUrl::Sqlite(path) => Store::sqlite(path)
             .map(|_| path.display().to_string())
             .map_err(|fault| fault.to_string()),

@@ -6,14 +6,15 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::{rsa, signature as lc};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use testudo_core::records::{Batch, ServerSecret, StoredSigningKey};
 use testudo_core::registration::client_id::OpaqueKey;
-use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::Store;
 use zeroize::Zeroizing;
 
@@ -25,7 +26,41 @@ pub struct Keyring {
     pub jwks: String,
     /// Makes opaque client ids.
     pub opaque_key: OpaqueKey,
+    /// All keys, newest first, as they are listed.
+    pub listed: Vec<ListedKey>,
 }
+
+/// A signing key, as it is listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedKey {
+    /// Key id.
+    pub kid: String,
+    /// Algorithm name.
+    pub algorithm: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it begins, or began, to sign.
+    pub active_from: Timestamp,
+    /// `next`, `active` or `retiring`.
+    pub state: KeyState,
+}
+
+/// Where a key is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Published, not yet used.
+    Next,
+    /// Signs.
+    Active,
+    /// Published for the tokens it signed.
+    Retiring,
+}
+
+/// How long a new key is published before it signs: caches of `/jwks` are five minutes old at most.
+pub const PUBLISHED_BEFORE_USE: Seconds = Seconds(600);
+/// How long a key stays published after another took over: the longest life of a token, and some.
+const PUBLISHED_AFTER_USE: Seconds = Seconds(7200);
 
 /// Wraps keys at rest: AES-256-GCM, a random nonce in front, the purpose as associated data.
 pub struct KeyEncryption(RandomizedNonceKey);
@@ -120,9 +155,10 @@ impl Keyring {
             .map(|versioned| versioned.record)
             .collect();
         if !stored.iter().any(|key| key.algorithm == algorithm.name()) {
-            stored.push(make_signing_key(store, encryption, algorithm, now).await?);
+            stored.push(make_signing_key(store, encryption, algorithm, (now, now)).await?);
         }
-        stored.sort_by_key(|key| std::cmp::Reverse(key.created));
+        // By time, and where two nodes made one at the same moment, by name: all nodes choose the same.
+        stored.sort_by(|a, b| b.active_from.cmp(&a.active_from).then_with(|| a.kid.cmp(&b.kid)));
         let mut keys = Vec::with_capacity(stored.len());
         for record in &stored {
             let pkcs8 = encryption
@@ -135,12 +171,36 @@ impl Keyring {
             keys.push(Arc::new(key));
         }
         let published: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+        let of_algorithm = |record: &&StoredSigningKey| record.algorithm == algorithm.name();
+        // The newest that is due; at the very first start, the one that was made a moment ago.
+        let chosen = stored
+            .iter()
+            .filter(of_algorithm)
+            .find(|record| record.active_from <= now);
+        let chosen = chosen
+            .or(stored.iter().rfind(of_algorithm))
+            .ok_or("no signing key")?
+            .kid
+            .clone();
         let active = keys
             .iter()
-            .find(|key| key.algorithm() == algorithm)
+            .find(|key| key.kid() == chosen)
             .ok_or("no signing key")?
             .clone();
+        let state = |record: &StoredSigningKey| match (record.kid == chosen, record.active_from > now) {
+            (true, _) => KeyState::Active,
+            (false, true) => KeyState::Next,
+            (false, false) => KeyState::Retiring,
+        };
+        let listed = stored.iter().map(|record| ListedKey {
+            kid: record.kid.clone(),
+            algorithm: record.algorithm.clone(),
+            created: record.created,
+            active_from: record.active_from,
+            state: state(record),
+        });
         Ok(Keyring {
+            listed: listed.collect(),
             active,
             jwks: serde_json::json!({ "keys": published }).to_string(),
             opaque_key: load_opaque_key(store, encryption).await?,
@@ -148,11 +208,52 @@ impl Keyring {
     }
 }
 
+impl Keyring {
+    /// True where a published key should sign by now.
+    pub fn has_key_due(&self, now: Timestamp) -> bool {
+        self.listed
+            .iter()
+            .any(|key| key.state == KeyState::Next && key.active_from <= now)
+    }
+}
+
+/// Makes a key that signs from `active_from` on, and drops those that no living token needs.
+pub async fn rotate(
+    store: &Store,
+    encryption: &KeyEncryption,
+    algorithm: Algorithm,
+    active_from: Timestamp,
+    now: Timestamp,
+) -> Result<String, String> {
+    let made = make_signing_key(store, encryption, algorithm, (active_from, now)).await?;
+    let stored = store
+        .read_all::<StoredSigningKey>()
+        .await
+        .map_err(|fault| fault.to_string())?;
+    let mut due: Vec<_> = stored
+        .iter()
+        .filter(|key| key.record.active_from <= now)
+        .collect();
+    due.sort_by_key(|key| std::cmp::Reverse(key.record.active_from));
+    // The one in use took over from the next one in the list at its own `active_from`.
+    for pair in due.windows(2) {
+        if let [successor, old] = pair
+            && successor.record.active_from + PUBLISHED_AFTER_USE <= now
+        {
+            let mut batch = Batch::default();
+            batch.delete(&old.record, old.version);
+            // Another node may have dropped it already.
+            let _ = store.commit(batch).await;
+        }
+    }
+    Ok(made.kid)
+}
+
 async fn make_signing_key(
     store: &Store,
     encryption: &KeyEncryption,
     algorithm: Algorithm,
-    now: Timestamp,
+    (active_from, now): (Timestamp, Timestamp),
 ) -> Result<StoredSigningKey, String> {
     let pkcs8 = generate_pkcs8(algorithm)?;
     let key = SigningKey::from_pkcs8(algorithm, &pkcs8, None).map_err(|fault| fault.to_string())?;
@@ -160,6 +261,7 @@ async fn make_signing_key(
         kid: key.kid().to_owned(),
         algorithm: algorithm.name().to_owned(),
         created: now,
+        active_from,
         wrapped: encryption.wrap(key.kid(), &pkcs8)?,
     };
     let mut batch = Batch::default();
@@ -187,11 +289,18 @@ async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<Op
                 purpose: PURPOSE.into(),
                 wrapped: encryption.wrap(PURPOSE, secret.as_ref())?,
             });
-            store
-                .commit(batch)
-                .await
-                .map_err(|error| format!("a server secret cannot be stored: {error:?}"))?;
-            Zeroizing::new(secret.to_vec())
+            match store.commit(batch).await {
+                Ok(()) => Zeroizing::new(secret.to_vec()),
+                // Another node that starts at the same moment was first: its secret is everybody's.
+                Err(testudo_store::CommitError::Conflict(_)) => {
+                    let record = store.read::<ServerSecret>(PURPOSE.as_bytes()).await;
+                    let record = record
+                        .map_err(|fault| fault.to_string())?
+                        .ok_or("a server secret is gone")?;
+                    encryption.unwrap(PURPOSE, &record.record.wrapped)?
+                }
+                Err(error) => return Err(format!("a server secret cannot be stored: {error:?}")),
+            }
         }
     };
     let secret: [u8; 32] = secret

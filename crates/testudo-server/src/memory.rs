@@ -150,6 +150,12 @@ impl Clients {
         self.cache.remove(key);
     }
 
+    /// Forgets all: changes may have been missed.
+    pub fn forget_all(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.cache.clear();
+    }
+
     /// Notes a use: in memory only, written by the next flush.
     pub fn note_use(&self, known: &Arc<KnownClient>, kind: CredentialKind, now: Timestamp) {
         if known.last_used.swap(now.0, Ordering::Relaxed) == now.0 {

@@ -60,7 +60,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     };
     let tls = acceptor(server.asks_for_certificates && server.mtls.is_none())?;
     let mtls = acceptor(true)?;
-    let (store, encryption) = open_store(&configuration)?;
+    let (store, encryption) = open_store(&configuration).await?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
     let keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
@@ -70,6 +70,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         client_identity: None,
     })?;
     let parts = Parts {
+        encryption,
         store,
         keys,
         fetcher,
@@ -112,6 +113,13 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         tasks.push(tokio::spawn(keep_fresh(app.clone(), anchor)));
     }
     tasks.push(tokio::spawn(upkeep::run(app.clone(), stopped.clone())));
+    if let Some(changes) = app.store.changes() {
+        tasks.push(tokio::spawn(upkeep::follow_changes(
+            app.clone(),
+            changes,
+            stopped.clone(),
+        )));
+    }
     let connections = Arc::new(Semaphore::new(server.connections_max));
     for (listener, tls) in listeners {
         let listening = Listening {
@@ -157,11 +165,22 @@ impl Running {
     }
 }
 
-fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncryption), String> {
+async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncryption), String> {
     let configured = configuration.store.key_encryption_key.as_ref();
     let (store, key) = match (&configuration.store.url, configured) {
         (StoreUrl::Memory, Some(key)) => (Store::memory(), key.clone()),
         (StoreUrl::Memory, None) => (Store::memory(), keys::random_32()?),
+        (StoreUrl::Postgres(url), Some(key)) => {
+            let roots = configuration.store.extra_roots_pem.as_deref();
+            (
+                Store::postgres(url, roots)
+                    .await
+                    .map_err(|fault| fault.to_string())?,
+                key.clone(),
+            )
+        }
+        // The configuration's judge demands the key; a process of its own could not share one.
+        (StoreUrl::Postgres(_), None) => return Err("PostgreSQL needs store.key_encryption_key".into()),
         (StoreUrl::Sqlite(path), configured) => {
             let store = Store::sqlite(path).map_err(|fault| fault.to_string())?;
             let key = match configured {

@@ -107,6 +107,12 @@ async fn settle_known(
     asking: Asking<'_>,
     policy: &Policy,
 ) -> Result<Settled, Fault> {
+    // [decision 17] From memory, for a while: beyond it, a freeze on another node could go unheard for ever.
+    if app.store.silent_for() > app.serve_without_store {
+        return Err(Fault::Store(StoreFault(
+            "it has been away for longer than serve_without_store".into(),
+        )));
+    }
     let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
     let loaded = Known {
         client: Some(&known.stored),

@@ -3,11 +3,12 @@
 use crate::app::App;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
-use testudo_store::{CommitError, LIST_MAX, StoreFault};
-use tokio::sync::watch;
+use testudo_store::{Change, CommitError, LIST_MAX, StoreFault};
+use tokio::sync::{broadcast, watch};
 
 const TICK: Duration = Duration::from_secs(5);
 const TICKS_PER_FLUSH: u32 = 12;
@@ -27,6 +28,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tick = tick.wrapping_add(1);
         gauges(&app);
+        if app.must_look_again.swap(false, Ordering::AcqRel) && take_over_everything(&app).await.is_err() {
+            app.must_look_again.store(true, Ordering::Release);
+        }
+        if app.keys.load().has_key_due(app.now())
+            && let Err(why) = app.reload_keys().await
+        {
+            tracing::error!(why, "a signing key that is due could not be taken into use");
+        }
         if let Err(fault) = app.store.drop_expired(app.now(), DROPPED_PER_TICK).await {
             tracing::warn!(%fault, "expired records could not be dropped");
         }
@@ -44,6 +53,44 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
     }
+}
+
+/// Takes over what another node changed. What this node changed itself comes back too, and does no harm.
+pub async fn follow_changes(
+    app: Arc<App>,
+    mut changes: broadcast::Receiver<Change>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            _ = stop.changed() => return,
+        };
+        let outcome = match change {
+            Ok(Change::Record(Kind::Client, key)) => {
+                app.clients.forget(&key);
+                Ok(())
+            }
+            Ok(Change::Record(Kind::SigningKey, _)) => app.reload_keys().await,
+            Ok(Change::Record(..)) => app.reload_standing().await.map_err(|fault| fault.to_string()),
+            Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                take_over_everything(&app).await
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if let Err(why) = outcome {
+            // It was not taken over: forget what may be wrong, and look again with the next tick.
+            tracing::error!(why, "a change by another node could not be taken over");
+            app.clients.forget_all();
+            app.must_look_again.store(true, Ordering::Release);
+        }
+    }
+}
+
+async fn take_over_everything(app: &App) -> Result<(), String> {
+    app.clients.forget_all();
+    app.reload_standing().await.map_err(|fault| fault.to_string())?;
+    app.reload_keys().await
 }
 
 fn gauges(app: &App) {
@@ -78,7 +125,11 @@ pub async fn flush_last_used(app: &App) {
             }
             stored.record.last_used = known.last_used();
             stored.record.last_credential = known.last_credential();
-            let mut batch = Batch::default();
+            // When it was last used is nobody's reason to decide differently.
+            let mut batch = Batch {
+                is_quiet: true,
+                ..Batch::default()
+            };
             batch.replace(&stored.record, stored.version);
             match app.store.commit(batch).await {
                 Ok(()) | Err(CommitError::Conflict(_)) => {}

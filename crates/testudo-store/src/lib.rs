@@ -15,6 +15,7 @@ use sqlite::SqliteEngine;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use testudo_core::records::{Batch, Kind, Record, Versioned};
 use testudo_protocol::Timestamp;
 use tokio::sync::broadcast;
@@ -106,6 +107,14 @@ impl Store {
         PostgresEngine::open(url, extra_roots_pem)
             .await
             .map(|engine| Store::new(Engine::Postgres(engine)))
+    }
+
+    /// How long the store has not answered. Engines in this process always do.
+    pub fn silent_for(&self) -> Duration {
+        match &self.engine {
+            Engine::Memory(_) | Engine::Sqlite(_) => Duration::ZERO,
+            Engine::Postgres(engine) => engine.silent_for(),
+        }
     }
 
     /// Changes by any node, where several share the store.

@@ -22,7 +22,10 @@ fn document(kind: Kind, key: &str, body: &str, expires: Option<i64>) -> Document
 }
 
 fn batch(writes: Vec<Write>) -> Batch {
-    Batch { writes }
+    Batch {
+        writes,
+        is_quiet: false,
+    }
 }
 
 fn insert(key: &str, body: &str) -> Write {

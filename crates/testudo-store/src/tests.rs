@@ -26,6 +26,7 @@ fn write(key: &str) -> Batch {
     };
     Batch {
         writes: vec![Write::Insert(document), add],
+        is_quiet: false,
     }
 }
 
@@ -108,6 +109,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
     store
         .commit(Batch {
             writes: vec![Write::Replace(replaced, 1)],
+            is_quiet: false,
         })
         .await
         .unwrap();

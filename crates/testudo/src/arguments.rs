@@ -63,6 +63,9 @@ pub enum Command {
     Event(Event),
     /// Walk a decision: each check, its outcome, what to change.
     Explain(Explain),
+    /// Signing keys.
+    #[command(subcommand)]
+    Key(Key),
     /// The workload's side: get and look at tokens.
     #[command(subcommand)]
     Token(Token),
@@ -239,6 +242,18 @@ pub enum Event {
     },
     /// Events as they happen, until interrupted.
     Follow(Json),
+}
+
+#[derive(Subcommand)]
+pub enum Key {
+    /// All signing keys: the next, the active, the retiring.
+    List(Json),
+    /// Make a new key. It is published at once, and signs ten minutes later.
+    Rotate {
+        /// Sign with it at once: when the old key is lost or stolen. Resource servers fetch it as they meet it.
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 #[derive(Args)]

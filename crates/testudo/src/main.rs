@@ -46,6 +46,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Identity(command) => commands::identity::run(&place, command).await,
         Command::Event(command) => commands::event::run(&place, command).await,
         Command::Explain(options) => commands::explain::run(&place, options).await,
+        Command::Key(command) => commands::key::run(&place, command).await,
         Command::Token(command) => commands::token::run(command).await,
     }
 }

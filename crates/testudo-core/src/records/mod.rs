@@ -135,6 +135,8 @@ impl Document {
 pub struct Batch {
     /// The changes, in order.
     pub writes: Vec<Write>,
+    /// Other nodes need not hear of it: nothing that they decide by has changed.
+    pub is_quiet: bool,
 }
 
 impl Batch {

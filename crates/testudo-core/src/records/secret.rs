@@ -13,6 +13,8 @@ pub struct StoredSigningKey {
     pub algorithm: String,
     /// When it was made.
     pub created: Timestamp,
+    /// When it begins to sign. It is published from the beginning, so that nobody meets it unprepared.
+    pub active_from: Timestamp,
     /// The wrapped key.
     pub wrapped: String,
 }

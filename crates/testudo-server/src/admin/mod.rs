@@ -5,6 +5,7 @@ mod blocks;
 mod clients;
 mod events;
 mod explain;
+mod keys;
 mod reply;
 mod rules;
 mod server;
@@ -52,6 +53,8 @@ fn api() -> Router<Arc<App>> {
         .route("/admin/v1/blocks/remove", post(blocks::unblock))
         .route("/admin/v1/events", get(events::list))
         .route("/admin/v1/explain", post(explain::explain))
+        .route("/admin/v1/keys", get(keys::list))
+        .route("/admin/v1/keys/rotate", post(keys::rotate))
 }
 
 /// Metrics and probes: no authorization, no secrets.

@@ -79,15 +79,31 @@ pub struct StoreSettings {
     pub url: StoreUrl,
     /// 32 bytes, where configured.
     pub key_encryption_key: Option<Zeroizing<[u8; 32]>>,
+    /// Extra roots for the database's certificate.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    /// How long known clients are served from memory while the store is away.
+    pub serve_without_store: Duration,
 }
 
 /// Engine and place of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// Forgets with the process.
     Memory,
     /// A file.
     Sqlite(PathBuf),
+    /// A server. The URL may hold a password: it is never shown.
+    Postgres(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreUrl::Memory => f.write_str("memory:"),
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::Postgres(_) => f.write_str("postgres://…"),
+        }
+    }
 }
 
 /// `[admin]`, judged.
@@ -363,7 +379,11 @@ impl Judge<'_> {
     }
 
     fn store(&mut self, file: &ConfigFile) -> Option<StoreSettings> {
-        let text = file.store.url.as_deref().unwrap_or("sqlite:testudo.db");
+        let bytes = match &file.store.url {
+            None => Zeroizing::new(b"sqlite:testudo.db".to_vec()),
+            Some(secret) => self.secret("store.url", secret)?,
+        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         let url = match text.split_once(':') {
             Some(("memory", "")) => {
                 self.report.warn(
@@ -375,18 +395,21 @@ impl Judge<'_> {
             }
             Some(("sqlite", path)) if !path.is_empty() => Some(StoreUrl::Sqlite(self.path(path))),
             Some(("postgres" | "postgresql", _)) => {
-                self.report.error(
-                    "store.url",
-                    "PostgreSQL is not available in this version",
-                    Some("use sqlite:PATH"),
-                );
-                None
+                if file.store.key_encryption_key.is_none() {
+                    // Beside a database on another machine there is no folder that all nodes share.
+                    self.report.error(
+                        "store.key_encryption_key",
+                        "is missing, and PostgreSQL needs it: every node unwraps the same signing keys",
+                        Some("make one with `testudo init`, and give every node the same"),
+                    );
+                }
+                Some(StoreUrl::Postgres(Zeroizing::new(text.to_owned())))
             }
             _ => {
                 self.report.error(
                     "store.url",
-                    format!("{text:?} is not a store"),
-                    Some("expected: sqlite:PATH or memory:"),
+                    "is not a store",
+                    Some("expected: sqlite:PATH, postgres://host/database or memory:"),
                 );
                 None
             }
@@ -408,9 +431,17 @@ impl Judge<'_> {
                 }
             }
         };
+        let extra_roots_pem = match &file.store.ca {
+            None => None,
+            Some(path) => Some(self.certificates("store.ca", &self.path(path))?),
+        };
+        let text = file.store.serve_without_store.as_deref();
+        let serve_without_store = self.duration("store.serve_without_store", text, Seconds(300))?;
         Some(StoreSettings {
             url: url?,
             key_encryption_key,
+            extra_roots_pem,
+            serve_without_store: Duration::from_secs(serve_without_store.0.unsigned_abs()),
         })
     }
 

@@ -89,10 +89,14 @@ pub struct ProxySection {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// `sqlite:PATH` or `memory:`. Default: `sqlite:testudo.db`.
-    pub url: Option<String>,
+    /// `sqlite:PATH`, `postgres://…` or `memory:`. Default: `sqlite:testudo.db`.
+    pub url: Option<SecretText>,
+    /// PEM file with roots for the database's certificate, beside the system's (`sslmode=require`).
+    pub ca: Option<String>,
+    /// How long known clients are served from memory while the store is away. Default: `"5m"`.
+    pub serve_without_store: Option<String>,
     /// Wraps signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
-    /// database, made at the first start.
+    /// database, made at the first start. Required for PostgreSQL.
     pub key_encryption_key: Option<SecretText>,
 }
 

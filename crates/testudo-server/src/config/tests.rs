@@ -216,8 +216,8 @@ fn configured_clients_are_judged() {
 fn stores_and_lifetimes() {
     refused(
         &with("url = \"memory:\"", "url = \"postgres://x\""),
-        "store.url",
-        "not available",
+        "store.key_encryption_key",
+        "is missing",
     );
     refused(
         &with("url = \"memory:\"", "url = \"file\""),

@@ -12,5 +12,6 @@ mod concurrency;
 mod first_use;
 mod lifecycle;
 mod mutual_tls;
+mod nodes;
 mod requests;
 mod world;

@@ -1,13 +1,12 @@
 //! X.509-SVIDs over mutual TLS that the server itself ends. Rows RF-05, D-21 to D-25, decision 4.
 
-use crate::world::{ISSUER, MutualTls, RULES, World, judge_any};
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
 use serde_json::json;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::claims;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 use testudo_testkit::{form, svid_form};
 
-const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 

@@ -12,6 +12,7 @@ use testudo_testkit::x509::{X509Chain, X509Issuer};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
 
 pub const ISSUER: &str = "https://as.example";
+pub const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
 
 pub struct World {
     pub folder: PathBuf,
@@ -177,6 +178,60 @@ impl World {
 
     pub fn address(&self) -> SocketAddr {
         self.running.addresses[0]
+    }
+
+    /// A node over PostgreSQL; others join it with [`World::join`].
+    pub async fn start_over(database_url: &str) -> (World, MutualTls) {
+        let (world, tls) = World::start_with_tls(RULES, TLS).await;
+        let World {
+            folder,
+            a,
+            b,
+            o,
+            f,
+            c6,
+            running,
+        } = world;
+        running.stop().await;
+        let text = std::fs::read_to_string(folder.join("testudo.toml")).unwrap();
+        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        let store = format!(
+            "url = \"{database_url}\"\nkey_encryption_key = \"{key}\"\nserve_without_store = \"20s\""
+        );
+        std::fs::write(
+            folder.join("testudo.toml"),
+            text.replace("url = \"sqlite:test.db\"", &store),
+        )
+        .unwrap();
+        let running = run(&folder).await;
+        (
+            World {
+                folder,
+                a,
+                b,
+                o,
+                f,
+                c6,
+                running,
+            },
+            tls,
+        )
+    }
+
+    /// Another node of the same cluster, with the same files in a folder of its own.
+    pub async fn join(&self) -> (Running, PathBuf) {
+        let folder = folder();
+        for entry in std::fs::read_dir(&self.folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| {
+                ["json", "toml", "crt", "key"]
+                    .iter()
+                    .any(|known| extension == *known)
+            }) {
+                std::fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        (run(&folder).await, folder)
     }
 
     /// Ends the server and starts it again over the same store.

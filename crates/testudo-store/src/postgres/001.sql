@@ -17,7 +17,7 @@ CREATE TABLE changes (
 );
 
 -- Commits a group of batches. Rows of one batch follow each other; a batch that conflicts is undone alone.
--- ops: 1 insert, 2 replace, 3 delete, 4 demand absence, 5 add to a counter (its name in keys).
+-- ops: 1 insert, 2 replace, 3 delete, 4 demand absence, 5 add to a counter (its name in keys), 6 replace quietly.
 -- The answer has one number per batch: 0, or the position of the row that conflicted.
 CREATE FUNCTION testudo_commit(
     batches INT[], ops SMALLINT[], kinds SMALLINT[], keys BYTEA[], versions BIGINT[],
@@ -43,7 +43,7 @@ BEGIN
                     INSERT INTO records VALUES (kinds[i], keys[i], 1, expiries[i], bodies[i])
                         ON CONFLICT (kind, key) DO NOTHING;
                     GET DIAGNOSTICS changed = ROW_COUNT;
-                ELSIF ops[i] = 2 THEN
+                ELSIF ops[i] IN (2, 6) THEN
                     UPDATE records SET version = version + 1, expires = expiries[i], body = bodies[i]
                         WHERE kind = kinds[i] AND key = keys[i] AND version = versions[i];
                     GET DIAGNOSTICS changed = ROW_COUNT;

@@ -5,9 +5,9 @@ use super::writer::kind_of;
 use super::{CONNECT_DEADLINE, bounded, checkout, database, fault};
 use crate::{Change, StoreFault};
 use deadpool_postgres::Pool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, broadcast};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
@@ -23,13 +23,13 @@ pub(super) async fn run(
     config: Config,
     tls: Option<MakeRustlsConnect>,
     pool: Pool,
-    changes: broadcast::Sender<Change>,
+    (changes, heard): (broadcast::Sender<Change>, Arc<Mutex<Instant>>),
     stop: Arc<Notify>,
 ) {
     let mut last_seen: Option<i64> = None;
     loop {
         let followed = tokio::select! {
-            followed = follow(&config, tls.clone(), &pool, &changes, &mut last_seen) => followed,
+            followed = follow(&config, tls.clone(), &pool, (&changes, &heard), &mut last_seen) => followed,
             () = stop.notified() => return,
         };
         if let Err(fault) = followed {
@@ -47,7 +47,7 @@ async fn follow(
     config: &Config,
     tls: Option<MakeRustlsConnect>,
     pool: &Pool,
-    changes: &broadcast::Sender<Change>,
+    (changes, answered): (&broadcast::Sender<Change>, &Mutex<Instant>),
     last_seen: &mut Option<i64>,
 ) -> Result<(), StoreFault> {
     let heard = Arc::new(Notify::new());
@@ -69,6 +69,7 @@ async fn follow(
     bounded(client.batch_execute("LISTEN testudo")).await?;
     loop {
         look(pool, changes, last_seen).await?;
+        *answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if client.is_closed() {
             return Err(StoreFault("PostgreSQL: the listening connection broke".into()));
         }

@@ -15,8 +15,8 @@ use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use std::str::FromStr as _;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -38,6 +38,7 @@ pub(crate) struct PostgresEngine {
     jobs: mpsc::Sender<Job>,
     changes: broadcast::Sender<Change>,
     stop: Arc<tokio::sync::Notify>,
+    heard: Arc<Mutex<Instant>>,
 }
 
 /// Ends the listener; the writer ends by itself, after what was sent to it.
@@ -81,11 +82,12 @@ impl PostgresEngine {
         let (changes, _) = broadcast::channel(1_024);
         tokio::spawn(writer::run(pool.clone(), queue));
         let stop = Arc::new(tokio::sync::Notify::new());
+        let heard = Arc::new(Mutex::new(Instant::now()));
         tokio::spawn(listener::run(
             config,
             tls,
             pool.clone(),
-            changes.clone(),
+            (changes.clone(), heard.clone()),
             stop.clone(),
         ));
         Ok(PostgresEngine {
@@ -93,7 +95,16 @@ impl PostgresEngine {
             jobs,
             changes,
             stop,
+            heard,
         })
+    }
+
+    /// How long ago the server last answered the listener, which asks every half second.
+    pub(crate) fn silent_for(&self) -> Duration {
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
     }
 
     pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {

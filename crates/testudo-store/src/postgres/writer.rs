@@ -51,7 +51,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, batch: usize, write: &Write) {
+    fn push(&mut self, batch: usize, write: &Write, is_quiet: bool) {
         let (op, kind, key, version, expiry, body, delta, max) = match write {
             Write::Insert(document) => (
                 1,
@@ -64,9 +64,9 @@ impl Columns {
                 None,
             ),
             Write::Replace(document, version) => {
-                let version = *version as i64;
+                let (op, version) = (if is_quiet { 6 } else { 2 }, *version as i64);
                 (
-                    2,
+                    op,
                     document.kind as i16,
                     document.key.clone(),
                     version,
@@ -118,7 +118,7 @@ async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>
     let mut columns = Columns::default();
     for (position, job) in group.iter().enumerate() {
         for write in &job.batch.writes {
-            columns.push(position, write);
+            columns.push(position, write, job.batch.is_quiet);
         }
     }
     let client = checkout(pool).await?;

@@ -8,6 +8,7 @@ pub mod event;
 pub mod explain;
 pub mod identity;
 pub mod init;
+pub mod key;
 pub mod rule;
 pub mod serve;
 pub mod server;

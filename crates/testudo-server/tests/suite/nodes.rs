@@ -1,0 +1,245 @@
+//! Several nodes over one PostgreSQL. Rows RF-09, RF-39, RF-61, RF-66 across nodes, decisions 4, 10, 17, 21.
+
+use crate::world::{ISSUER, MutualTls, World};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use testudo_server::Running;
+use testudo_testkit::http::{Answer, Connection, over_socket};
+use testudo_testkit::postgres::Postgres;
+use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::{form, svid_form};
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+
+fn postgres() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("testudo-nodes-pg-{}", std::process::id()));
+        Postgres::start(&folder).expect("PostgreSQL starts")
+    })
+}
+
+struct Cluster {
+    first: World,
+    tls: MutualTls,
+    second: Running,
+    second_folder: std::path::PathBuf,
+}
+
+impl Cluster {
+    async fn start(name: &str) -> Cluster {
+        let (first, tls) = World::start_over(&postgres().database(name).unwrap()).await;
+        let (second, second_folder) = first.join().await;
+        Cluster {
+            first,
+            tls,
+            second,
+            second_folder,
+        }
+    }
+
+    fn addresses(&self) -> [SocketAddr; 2] {
+        [self.first.address(), self.second.addresses[0]]
+    }
+
+    async fn connect(&self, node: usize) -> Connection {
+        self.tls.connect(self.addresses()[node], None).await.unwrap()
+    }
+
+    async fn ask(&self, node: usize, path: &str) -> Answer {
+        self.connect(node)
+            .await
+            .post("/token", svid_form(&self.first.svid(path), &[]))
+            .await
+    }
+
+    async fn events(&self, kind: &str) -> usize {
+        self.first.events(kind).await.len()
+    }
+}
+
+async fn admin(folder: &Path, path: &str, body: serde_json::Value) -> serde_json::Value {
+    over_socket(&folder.join("admin.sock"), "POST", path, body)
+        .await
+        .1
+}
+
+/// Waits for a fact; returns how long it took.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < Duration::from_secs(10), "waited in vain");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    started.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_39_decision_4_what_one_node_switches_the_other_feels_within_a_second() {
+    let cluster = Cluster::start("switches").await;
+    assert_eq!(cluster.ask(0, PAY).await.status, 200);
+    // On the second node: a remembered assertion, and a kept mutual TLS connection.
+    let remembered = svid_form(&cluster.first.svid(PAY), &[]);
+    let mut kept = cluster.connect(1).await;
+    assert_eq!(kept.post("/token", remembered.clone()).await.status, 200);
+    let mut by_certificate = cluster
+        .tls
+        .connect(cluster.addresses()[1], Some(&cluster.tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let body = form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
+    assert_eq!(by_certificate.post("/token", body.clone()).await.status, 200);
+
+    let folder = cluster.first.folder.clone();
+    let changes = [
+        (
+            "/admin/v1/trust/a.example/disable",
+            json!({}),
+            "/admin/v1/trust/a.example/enable",
+            json!({}),
+        ),
+        (
+            "/admin/v1/clients/freeze",
+            json!({ "client_id": PAY_ID }),
+            "/admin/v1/clients/thaw",
+            json!({ "client_id": PAY_ID }),
+        ),
+        (
+            "/admin/v1/blocks",
+            json!({ "identity": PAY_ID }),
+            "/admin/v1/blocks/remove",
+            json!({ "identity": PAY_ID }),
+        ),
+    ];
+    for (off, off_body, on, on_body) in changes {
+        admin(&folder, off, off_body).await;
+        let took = until(async || kept.post("/token", remembered.clone()).await.status == 400).await;
+        let took_too = until(async || by_certificate.post("/token", body.clone()).await.status == 400).await;
+        println!(
+            "{off}: felt by the other node after {took:?} (remembered assertion), {took_too:?} (kept connection)"
+        );
+        assert!(
+            took + took_too < Duration::from_secs(1),
+            "{off}: {took:?} {took_too:?}"
+        );
+        admin(&folder, on, on_body).await;
+        until(async || kept.post("/token", remembered.clone()).await.status == 200).await;
+        until(async || by_certificate.post("/token", body.clone()).await.status == 200).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_61_one_new_identity_on_two_nodes_is_one_client_and_one_event() {
+    let cluster = Cluster::start("race").await;
+    let gate = Arc::new(tokio::sync::Barrier::new(64));
+    let mut racers = Vec::new();
+    for number in 0..64 {
+        let mut connection = cluster.connect(number % 2).await;
+        let draft = Draft::svid(
+            cluster.first.a.key(),
+            "spiffe://a.example/x/race",
+            ISSUER,
+            cluster.first.now(),
+        );
+        let (body, gate) = (svid_form(&draft.claim("n", number).sign(), &[]), gate.clone());
+        racers.push(tokio::spawn(async move {
+            gate.wait().await;
+            connection.post("/token", body).await.status
+        }));
+    }
+    for racer in racers {
+        assert_eq!(racer.await.unwrap(), 200);
+    }
+    assert_eq!(cluster.first.client_ids().await, ["spiffe://a.example/x/race"]);
+    assert_eq!(cluster.events("client.registered").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_66_a_quota_holds_across_nodes() {
+    let cluster = Cluster::start("quota").await;
+    let mut good = 0;
+    for number in 0..20 {
+        good += usize::from(cluster.ask(number % 2, &format!("/ten/{number}")).await.status == 200);
+    }
+    assert_eq!(good, 10);
+    assert_eq!(cluster.first.clients().await.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_09_keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
+    let cluster = Cluster::start("keys").await;
+    let jwks = async |node: usize| cluster.connect(node).await.get("/jwks").await.json();
+    assert_eq!(jwks(0).await, jwks(1).await);
+    let id =
+        async |node: usize| claims(&cluster.ask(node, "/opaque/1").await.access_token())["client_id"].clone();
+    assert_eq!(id(0).await, id(1).await);
+
+    admin(&cluster.second_folder, "/admin/v1/keys/rotate", json!({})).await;
+    until(async || jwks(0).await["keys"].as_array().unwrap().len() == 2).await;
+    let kid = async |node: usize| {
+        testudo_testkit::token::header(&cluster.ask(node, PAY).await.access_token())["kid"].clone()
+    };
+    let before = kid(0).await;
+    assert_eq!(before, kid(1).await, "published before use");
+    for node in [&cluster.first.running, &cluster.second] {
+        node.app.clock.shift(601);
+        node.app.reload_keys().await.unwrap();
+    }
+    // The SVIDs of the test are made by the first node's clock.
+    let after = kid(0).await;
+    assert_ne!(before, after);
+    assert_eq!(after, kid(1).await);
+    assert_eq!(jwks(0).await["keys"].as_array().unwrap().len(), 2, "overlap");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn decision_17_while_the_store_is_away() {
+    // A server of its own: it is paused under everybody who uses it.
+    let folder = std::env::temp_dir().join(format!("testudo-away-pg-{}", std::process::id()));
+    let server = Postgres::start(&folder).unwrap();
+    let (world, tls) = World::start_over(&server.database("away").unwrap()).await;
+    let ask = async |path: &str| {
+        let mut connection = tls.connect(world.address(), None).await.unwrap();
+        connection.post("/token", svid_form(&world.svid(path), &[])).await
+    };
+    assert_eq!(ask("/x/known").await.status, 200);
+    let reads = world.running.app.store.reads();
+    assert_eq!(ask("/x/known").await.status, 200);
+    assert_eq!(
+        world.running.app.store.reads(),
+        reads,
+        "a known client costs no query"
+    );
+
+    server.signal("STOP").unwrap();
+    let started = Instant::now();
+    assert_eq!(ask("/x/known").await.status, 200);
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "known clients do not wait for the store"
+    );
+    let refused = ask("/x/new").await;
+    assert_eq!(
+        (refused.status, refused.error().as_str()),
+        (503, "temporarily_unavailable")
+    );
+    assert!(refused.header("retry-after").is_some());
+    // serve_without_store is 20 s here.
+    until_slowly(async || ask("/x/known").await.status == 503).await;
+    server.signal("CONT").unwrap();
+    until_slowly(async || ask("/x/new").await.status == 200).await;
+    until_slowly(async || ask("/x/known").await.status == 200).await;
+    assert_eq!(world.client_ids().await.len(), 2);
+}
+
+async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
