@@ -3,7 +3,7 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
+use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
@@ -86,22 +86,7 @@ impl JwtSvid {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let name = self.unverified_subject.trust_domain_name();
-        let domain = policy
-            .trust_domains
-            .get(name)
-            .ok_or_else(|| Rejection::UnknownTrustDomain {
-                name: name.to_owned(),
-            })?;
-        let bundle = match facts {
-            Facts::Bundle(bundle) => bundle,
-            Facts::NoBundle | Facts::Nothing => {
-                return Err(Rejection::BundleUnavailable {
-                    name: name.to_owned(),
-                });
-            }
-        };
-        trace.passed("trust domain configured", || name.to_owned());
+        let (domain, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
         self.jws.verify(&bundle.jwt_keys).map_err(Rejection::Jose)?;
         trace.passed("signature", || {

@@ -11,7 +11,7 @@ pub mod x509_svid;
 mod tests;
 
 use crate::identity::{AttestedIdentity, CredentialKind, SingleUse};
-use crate::policy::Policy;
+use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use jwt_svid::JwtSvid;
@@ -224,6 +224,30 @@ impl Credential {
             Credential::X509Svid(door) => door.verify(facts, policy, now, trace),
         }
     }
+}
+
+/// The trust domain that an SVID names, and its bundle: no other has a say. [SPIFFE-FED §7.3]
+fn vouching<'a>(
+    subject: &SpiffeId,
+    facts: &'a Facts,
+    policy: &'a Policy,
+    trace: &mut Trace,
+) -> Result<(&'a TrustDomainPolicy, &'a Bundle), Rejection> {
+    let name = subject.trust_domain_name();
+    let unknown = || Rejection::UnknownTrustDomain {
+        name: name.to_owned(),
+    };
+    let domain = policy.trust_domains.get(name).ok_or_else(unknown)?;
+    let bundle = match facts {
+        Facts::Bundle(bundle) => bundle,
+        Facts::NoBundle | Facts::Nothing => {
+            return Err(Rejection::BundleUnavailable {
+                name: name.to_owned(),
+            });
+        }
+    };
+    trace.passed("trust domain configured", || name.to_owned());
+    Ok((domain, bundle))
 }
 
 /// `aud`: a string, or an array of strings. [RFC7519 §4.1.3]

@@ -3,7 +3,7 @@
 //! The handshake proved that the client has the leaf's key; who vouches for the certificate is judged here, by
 //! the authorities of the trust domain that the leaf names and of no other. The system's trust store has no say.
 
-use super::{Facts, Lookup, PeerCertificates};
+use super::{Facts, Lookup, PeerCertificates, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -46,21 +46,7 @@ impl X509Door {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let name = self.unverified_subject.trust_domain_name();
-        if !policy.trust_domains.contains_key(name) {
-            return Err(Rejection::UnknownTrustDomain {
-                name: name.to_owned(),
-            });
-        }
-        let bundle = match facts {
-            Facts::Bundle(bundle) => bundle,
-            Facts::NoBundle | Facts::Nothing => {
-                return Err(Rejection::BundleUnavailable {
-                    name: name.to_owned(),
-                });
-            }
-        };
-        trace.passed("trust domain configured", || name.to_owned());
+        let (_, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
         self.svid
             .verify(&bundle.x509_authorities, now)
             .map_err(Rejection::Certificate)?;

@@ -125,6 +125,7 @@ pub fn place<'a>(
     credential_is_accepted(identity, policy)?;
     trace.passed("credential accepted", || identity.kind.to_string());
     let name = name_client(identity, &found, opaque_key);
+    client_id_is_nobody_elses(identity, &name, policy)?;
     Ok(Placed {
         identity,
         found,
@@ -239,6 +240,23 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
         kind: identity.kind,
         by,
     })
+}
+
+/// Step 4, too: a template must not make the id of a client that the configuration names. Among the clients in
+/// the store, the alias record sees to it.
+fn client_id_is_nobody_elses(
+    identity: &AttestedIdentity,
+    name: &ClientName,
+    policy: &Policy,
+) -> Result<(), Rejection> {
+    match &identity.authority {
+        Authority::TrustDomain(_) if policy.clients.contains_key(&name.client_id) => {
+            Err(Rejection::ClientIdClash {
+                client_id: name.client_id.to_string(),
+            })
+        }
+        Authority::TrustDomain(_) | Authority::Configuration => Ok(()),
+    }
 }
 
 /// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.

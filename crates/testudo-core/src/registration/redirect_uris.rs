@@ -53,14 +53,8 @@ impl RedirectTemplate {
         }
         let slot = |part: &str| slot(part, captures);
         let labels: Vec<Slot> = host.split('.').map(slot).collect::<Result<_, _>>()?;
-        if labels
-            .iter()
-            .rev()
-            .take(2)
-            .any(|label| matches!(label, Slot::Capture(_)))
-            && !is_loopback
-        {
-            return Err("must end in two literal host labels".into());
+        if matches!(labels.last(), Some(Slot::Capture(_))) && !is_loopback {
+            return Err("must end in a literal host label".into());
         }
         let segments = path.split('/').map(slot).collect::<Result<_, _>>()?;
         let mut pairs = Vec::new();

@@ -126,7 +126,7 @@ fn rules_are_judged() {
     refused(
         &more("redirect_uris = [\"https://{service}/cb\"]"),
         "rules[0].redirect_uris",
-        "two literal host labels",
+        "must end in a literal host label",
     );
     refused(
         &more("sender_constraint = \"dpop\""),

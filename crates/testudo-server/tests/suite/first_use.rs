@@ -175,6 +175,12 @@ async fn rf_10_a_template_clash_refuses_the_second() {
     assert_eq!(events[0]["reason"], "client_id_clash");
     assert!(events[0]["detail"].as_str().unwrap().contains("workload-cam"));
     assert_eq!(world.ask("/t/1/cam", &[]).await.status, 200);
+    // A client that the configuration names keeps its id, whether or not it ever came.
+    world
+        .reload_with(&domains(""), &RULES.replace("workload-{name}", "{name}"))
+        .await;
+    assert_eq!(world.ask("/t/1/c6", &[]).await.error(), "invalid_client");
+    assert_eq!(world.ask("/t/1/c7", &[]).await.status, 200);
 }
 
 #[tokio::test]
