@@ -12,6 +12,7 @@ use std::time::Duration;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, Event, Kind, Removed, Versioned, clients_of_authority};
 use testudo_core::registration::admit::{Admission, Asking, Known, NewClient, Placed};
+use testudo_core::registration::velocity::{Limit, SHARED_PREFIX, seconds_to_next_minute};
 use testudo_core::registration::{Buckets, admit};
 use testudo_core::rejection::Rejection;
 use testudo_core::tokens::access_token::{self, TokenReply};
@@ -232,7 +233,15 @@ async fn register(
     ticket: ReadTicket,
 ) -> Result<Option<Settled>, Fault> {
     let reply = sign(app, placed, &new.client.client_id, &new.granted, policy, entropy)?;
-    let outcome = commit(app, new.batch).await;
+    let mut batch = new.batch;
+    if app.store.is_shared() {
+        // Buckets are per node; what all nodes may register in a minute is counted where they meet.
+        for limit in &new.limits {
+            let (counter, max) = limit.shared_counter(entropy.millis);
+            batch.add(counter, 1, Some(max));
+        }
+    }
+    let outcome = commit(app, batch).await;
     if !matches!(outcome, Ok(Ok(()))) {
         lock(&app.buckets).refund(&new.limits);
     }
@@ -249,6 +258,23 @@ async fn register(
         // Another node was first, or the record changed: look again.
         Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => {
             Ok(None)
+        }
+        Err(Conflict::OverLimit(counter)) if counter.starts_with(SHARED_PREFIX) => {
+            let is_it = |limit: &&Limit| limit.shared_counter(entropy.millis).0 == counter;
+            let limit = new
+                .limits
+                .iter()
+                .find(is_it)
+                .map(|limit| limit.shown_as.clone())
+                .unwrap_or_default();
+            let retry_after_seconds = seconds_to_next_minute(entropy.millis);
+            Ok(Some(Settled::Refused(
+                Rejection::TooFast {
+                    limit,
+                    retry_after_seconds,
+                },
+                None,
+            )))
         }
         Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
     }

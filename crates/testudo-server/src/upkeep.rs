@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
+use testudo_core::registration::velocity::SHARED_PREFIX;
 use testudo_store::{Change, CommitError, LIST_MAX, StoreFault};
 use tokio::sync::{broadcast, watch};
 
@@ -42,6 +43,16 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if tick.is_multiple_of(TICKS_PER_FLUSH) {
             flush_last_used(&app).await;
             flush_refusals(&app).await;
+            if app.store.is_shared() {
+                // Minutes that are over for every node, however its clock stands.
+                let over = format!(
+                    "{SHARED_PREFIX}{:012}",
+                    (app.clock.millis() / 60_000).saturating_sub(5)
+                );
+                if let Err(fault) = app.store.forget_counters(SHARED_PREFIX, &over).await {
+                    tracing::warn!(%fault, "counters of earlier minutes could not be forgotten");
+                }
+            }
         }
         if tick.is_multiple_of(TICKS_PER_SWEEP) {
             match sweep(&app, false).await {

@@ -211,6 +211,21 @@ impl Store {
         }
     }
 
+    /// Forgets the counters whose names are in `from..to`.
+    pub async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
+        match &self.engine {
+            Engine::Memory(engine) => engine.forget_counters(from, to),
+            Engine::Sqlite(engine) => engine.forget_counters(from.to_owned(), to.to_owned()).await?,
+            Engine::Postgres(engine) => engine.forget_counters(from, to).await?,
+        }
+        Ok(())
+    }
+
+    /// True where other nodes may use the same store.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.engine, Engine::Postgres(_))
+    }
+
     /// Drops up to `limit` documents whose time is over; returns how many.
     pub async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         match &self.engine {

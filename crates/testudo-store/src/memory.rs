@@ -66,6 +66,12 @@ impl MemoryEngine {
         self.state().counters.get(name).copied().unwrap_or(0)
     }
 
+    pub(crate) fn forget_counters(&self, from: &str, to: &str) {
+        self.state()
+            .counters
+            .retain(|name, _| name.as_str() < from || name.as_str() >= to);
+    }
+
     pub(crate) fn drop_expired(&self, now: Timestamp, limit: usize) -> usize {
         let mut state = self.state();
         let over: Vec<_> = state

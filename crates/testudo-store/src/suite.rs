@@ -38,6 +38,7 @@ pub async fn run(store: Arc<Store>) {
     replace_and_delete_are_at_a_version(&store).await;
     a_batch_is_whole_or_nothing(&store).await;
     counters_keep_their_ceiling(&store).await;
+    counters_can_be_forgotten(&store).await;
     lists_are_in_order_and_paged(&store).await;
     kinds_do_not_meet(&store).await;
     absence_can_be_demanded(&store).await;
@@ -128,6 +129,21 @@ async fn counters_keep_their_ceiling(store: &Store) {
     store.commit(add(1, Some(3))).await.unwrap();
     assert_eq!(store.counter("ceiling").await.unwrap(), 3);
     assert_eq!(store.counter("never moved").await.unwrap(), 0);
+}
+
+async fn counters_can_be_forgotten(store: &Store) {
+    for name in ["w/1/a", "w/2/a", "w/3/a", "x"] {
+        let add = Write::Add {
+            counter: name.into(),
+            delta: 7,
+            max: None,
+        };
+        store.commit(batch(vec![add])).await.unwrap();
+    }
+    store.forget_counters("w/", "w/3").await.unwrap();
+    for (name, value) in [("w/1/a", 0), ("w/2/a", 0), ("w/3/a", 7), ("x", 7)] {
+        assert_eq!(store.counter(name).await.unwrap(), value, "{name}");
+    }
 }
 
 async fn lists_are_in_order_and_paged(store: &Store) {

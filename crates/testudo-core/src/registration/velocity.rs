@@ -37,6 +37,26 @@ pub struct Limit {
     pub rate: Rate,
 }
 
+/// Prefix of the counters that hold a cluster to a rate: `velocity/MINUTE/BUCKET`.
+pub const SHARED_PREFIX: &str = "velocity/";
+
+impl Limit {
+    /// The counter of this limit in this minute, and its ceiling: what all nodes together may register. A node's
+    /// own bucket smooths, this one bounds.
+    pub fn shared_counter(&self, now_millis: u64) -> (String, u64) {
+        let ceiling = self.rate.per_minute.max(self.rate.burst);
+        (
+            format!("{SHARED_PREFIX}{:012}/{}", now_millis / 60_000, self.bucket),
+            u64::from(ceiling),
+        )
+    }
+}
+
+/// Seconds until the next minute begins, when a cluster's counters begin anew.
+pub fn seconds_to_next_minute(now_millis: u64) -> i64 {
+    60 - ((now_millis / 1000) % 60) as i64
+}
+
 /// All buckets of one node.
 #[derive(Debug, Default)]
 pub struct Buckets {

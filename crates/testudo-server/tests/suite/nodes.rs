@@ -170,6 +170,37 @@ async fn rf_66_a_quota_holds_across_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rf_63_velocity_holds_across_nodes() {
+    let cluster = Cluster::start("velocity").await;
+    // Rate 60 a minute, burst 5: each node alone would let 5 in at once and refill one a second.
+    let mut good = 0;
+    let started_in = cluster.first.now() / 60;
+    let mut refused = None;
+    for number in 0..200 {
+        let answer = cluster.ask(number % 2, &format!("/slow/{number}")).await;
+        match answer.status {
+            200 => good += 1,
+            429 => refused = Some(answer),
+            other => panic!("{other}"),
+        }
+        // Refill every bucket: only the count that the nodes share is left to refuse.
+        for node in [&cluster.first.running, &cluster.second] {
+            *node.app.buckets.lock().unwrap() = Default::default();
+        }
+    }
+    let minutes = cluster.first.now() / 60 - started_in + 1;
+    assert!(good <= 60 * minutes, "{good} in {minutes} minutes");
+    assert!(good >= 60);
+    let wait: i64 = refused
+        .expect("some are refused")
+        .header("retry-after")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=60).contains(&wait));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rf_09_keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
     let cluster = Cluster::start("keys").await;
     let jwks = async |node: usize| cluster.connect(node).await.get("/jwks").await.json();

@@ -196,6 +196,13 @@ impl PostgresEngine {
         .await
     }
 
+    pub(crate) async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
+        let client = checkout(&self.pool).await?;
+        // Compared byte by byte, whatever the database's collation.
+        let text = "DELETE FROM counters WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2";
+        bounded(client.execute(text, &[&from, &to])).await.map(drop)
+    }
+
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         let client = checkout(&self.pool).await?;
         bounded(async {

@@ -81,6 +81,10 @@ impl SqliteEngine {
         self.ask(|reply| Job::Counter(name, reply)).await
     }
 
+    pub(crate) async fn forget_counters(&self, from: String, to: String) -> Result<(), StoreFault> {
+        self.ask(|reply| Job::ForgetCounters(from, to, reply)).await?
+    }
+
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         self.ask(|reply| Job::DropExpired(now, limit, reply)).await?
     }

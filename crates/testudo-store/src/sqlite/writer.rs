@@ -17,6 +17,7 @@ const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
 pub(super) enum Job {
     Commit(Batch, oneshot::Sender<Result<(), CommitError>>),
     Counter(String, oneshot::Sender<i64>),
+    ForgetCounters(String, String, oneshot::Sender<Result<(), StoreFault>>),
     DropExpired(Timestamp, usize, oneshot::Sender<Result<usize, StoreFault>>),
 }
 
@@ -63,6 +64,10 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
             Job::Counter(name, reply) => {
                 // Whoever asked may have gone; then nobody needs the answer.
                 let _ = reply.send(counters.value(connection, &name).unwrap_or(0));
+            }
+            Job::ForgetCounters(from, to, reply) => {
+                counters.values.retain(|name, _| *name < from || *name >= to);
+                let _ = reply.send(forget_counters(connection, &from, &to));
             }
             Job::DropExpired(now, limit, reply) => {
                 let _ = reply.send(drop_expired(connection, now, limit));
@@ -212,6 +217,14 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }))
+}
+
+fn forget_counters(connection: &Connection, from: &str, to: &str) -> Result<(), StoreFault> {
+    let outcome = connection.execute(
+        "DELETE FROM counters WHERE name >= ?1 AND name < ?2",
+        params![from, to],
+    );
+    outcome.map(drop).map_err(super::fault)
 }
 
 fn drop_expired(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
