@@ -77,6 +77,17 @@ bundle = {{ file = "bundle.json" }}
         Server::start(&self.config())
     }
 
+    /// Moves the site to PostgreSQL.
+    pub fn over_postgres(self, url: &str) -> Site {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
+        let limits = "registrations_per_minute = 1000000\nbundle = { file";
+        let text = text.replace("url = \"sqlite:testudo.db\"", &store).replacen("bundle = { file", limits, 1);
+        std::fs::write(self.config(), text).unwrap();
+        self
+    }
+
     /// Runs a command against this site.
     pub fn run(&self, arguments: &[&str]) -> Output {
         run(

@@ -10,5 +10,6 @@
 mod binary;
 mod cli;
 mod durability;
+mod faults;
 mod spire;
 mod tls;
