@@ -1,6 +1,7 @@
 //! A load driver: many kept connections, bodies made beforehand, latencies measured per request.
 
 use crate::http::Connection;
+use crate::x509::X509Chain;
 use hyper::body::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,15 +34,60 @@ impl Outcome {
     }
 }
 
-/// Sends each body once to `/token`, over `connections` connections.
+/// How the driver connects.
+#[derive(Clone)]
+pub enum Connector {
+    /// Plain TCP, connections kept.
+    Plain,
+    /// Mutual TLS with this chain, trusting these roots; with `is_kept` false, a handshake for each request.
+    MutualTls {
+        /// Trusted roots, DER.
+        roots: Vec<Vec<u8>>,
+        /// Shown to the server.
+        client: X509Chain,
+        /// One connection for all requests of a worker.
+        is_kept: bool,
+    },
+}
+
+impl Connector {
+    async fn open(&self, address: SocketAddr) -> Connection {
+        match self {
+            Connector::Plain => Connection::open(address).await,
+            Connector::MutualTls { roots, client, .. } => {
+                Connection::open_tls(address, roots, Some(client)).await.expect("a handshake")
+            }
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        match self {
+            Connector::Plain => true,
+            Connector::MutualTls { is_kept, .. } => *is_kept,
+        }
+    }
+}
+
+/// Sends each body once to `/token`, over `connections` plain connections.
 pub async fn drive(address: SocketAddr, connections: usize, bodies: Arc<Vec<Bytes>>) -> Outcome {
+    drive_over(&Connector::Plain, &[address], connections, bodies).await
+}
+
+/// The same over any kind of connection, and over several nodes in turn.
+pub async fn drive_over(
+    connector: &Connector,
+    addresses: &[SocketAddr],
+    connections: usize,
+    bodies: Arc<Vec<Bytes>>,
+) -> Outcome {
     let next = Arc::new(AtomicUsize::new(0));
     let started = Instant::now();
     let workers: Vec<_> = (0..connections)
-        .map(|_| {
-            let (bodies, next) = (bodies.clone(), next.clone());
+        .map(|worker| {
+            let (bodies, next, connector) = (bodies.clone(), next.clone(), connector.clone());
+            let address = addresses[worker % addresses.len()];
             tokio::spawn(async move {
-                let mut connection = Connection::open(address).await;
+                let mut connection = connector.open(address).await;
                 let mut outcome = Outcome::default();
                 loop {
                     let position = next.fetch_add(1, Ordering::Relaxed);
@@ -49,6 +95,9 @@ pub async fn drive(address: SocketAddr, connections: usize, bodies: Arc<Vec<Byte
                         return outcome;
                     };
                     let sent = Instant::now();
+                    if !connector.is_kept() {
+                        connection = connector.open(address).await;
+                    }
                     let headers = [("content-type", "application/x-www-form-urlencoded")];
                     match connection
                         .try_send("POST", "/token", &headers, body.clone())
@@ -58,7 +107,7 @@ pub async fn drive(address: SocketAddr, connections: usize, bodies: Arc<Vec<Byte
                         Some(_) => outcome.bad += 1,
                         None => {
                             outcome.bad += 1;
-                            connection = Connection::open(address).await;
+                            connection = connector.open(address).await;
                         }
                     }
                     outcome.latencies.push(sent.elapsed());

@@ -14,10 +14,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_protocol::jose::{Algorithm, Jws, KeySet, PublicKey};
-use testudo_testkit::load::{Outcome, drive};
-use testudo_testkit::{TestIssuer, generate_key, svid_form};
+use testudo_testkit::load::{Connector, Outcome, drive, drive_over};
+use testudo_testkit::postgres::Postgres;
+use testudo_testkit::x509::X509Issuer;
+use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
 
 const ISSUER: &str = "https://as.example";
 const CONNECTIONS: usize = 32;
@@ -89,6 +92,65 @@ async fn run(is_full: bool) {
     if is_full {
         million(&mut server, &issuer, &folder).await;
     }
+    drop(server);
+    mutual_tls(raw).await;
+    postgres(&issuer).await;
+}
+
+/// X.509-SVIDs: on kept connections, and with a handshake for each request.
+async fn mutual_tls(raw: (f64, f64)) {
+    let issuer = TestIssuer::new("bench.example");
+    let folder = Folder::new(&issuer);
+    let (authority, web) = (X509Issuer::new("bench.example"), X509Issuer::new("web"));
+    let certificate = web.leaf("https://as.example/", |parameters| {
+        parameters.subject_alt_names.push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
+    });
+    std::fs::write(folder.0.join("tls.crt"), certificate.chain_pem()).unwrap();
+    std::fs::write(folder.0.join("tls.key"), certificate.key_pem()).unwrap();
+    std::fs::write(folder.0.join("bundle.json"), authority.bundle().to_string()).unwrap();
+    folder.edit("[server]", "[server]\ntls = { certificate = \"tls.crt\", private_key = \"tls.key\" }");
+    folder.edit("bundle = {", "credentials = [\"x509_svid\"]\nbundle = {");
+    let server = Server::start(&folder.0);
+    let client = authority.svid("/ns/known/sa/x");
+    let id = "spiffe://bench.example/ns/known/sa/x";
+    let body = Bytes::from(form(&[("grant_type", "client_credentials"), ("client_id", id)]));
+    for (name, is_kept, count) in [("X.509-SVID, kept", true, 60_000), ("X.509-SVID, handshake each", false, 4_000)] {
+        let roots = vec![web.der().to_vec()];
+        let connector = Connector::MutualTls { roots, client: client.clone(), is_kept };
+        let us = server.measure_over(name, &connector, &[server.address], Arc::new(vec![body.clone(); count])).await;
+        println!("  ratio to raw sign {:.2}, to raw 2 verify + 2 sign {:.2}", us / raw.1, us / (2.0 * (raw.0 + raw.1)));
+    }
+}
+
+/// First uses on PostgreSQL with one node and with two, and what a known client costs there.
+async fn postgres(issuer: &Arc<TestIssuer>) {
+    let place = std::env::temp_dir().join(format!("testudo-bench-pg-{}", std::process::id()));
+    let database = match Postgres::start(&place) {
+        Ok(database) => database,
+        Err(why) => {
+            println!("PostgreSQL was not measured: {why}");
+            return;
+        }
+    };
+    let url = database.database("bench").unwrap();
+    let folders = [Folder::new(issuer), Folder::new(issuer)];
+    for folder in &folders {
+        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        folder.edit("url = \"sqlite:bench.db\"", &format!("url = \"{url}\"\nkey_encryption_key = \"{key}\""));
+    }
+    let first = Server::start(&folders[0].0);
+    let new = |tag: &'static str| move |number: usize| format!("/ns/{tag}{}/sa/s{number}", number % 50);
+    first.measure("first use, PostgreSQL", mint(issuer, 20_000, new("a"))).await;
+    let known = mint(issuer, 20_000, |number| format!("/ns/a{}/sa/s{}", number % 50, number % 50));
+    drive(first.address, CONNECTIONS, mint(issuer, 50, |number| format!("/ns/a{}/sa/s{number}", number % 50))).await;
+    let (reads, written) = (first.status("store_reads").await, first.status("store_batches_written").await);
+    first.measure("known client, PostgreSQL", known).await;
+    let reads = first.status("store_reads").await - reads;
+    let written = first.status("store_batches_written").await - written;
+    println!("  queries for 20,000 tokens to known clients: {reads} reads, {written} batches");
+    let second = Server::start(&folders[1].0);
+    let both = [first.address, second.address];
+    first.measure_over("first use, two nodes", &Connector::Plain, &both, mint(issuer, 20_000, new("b"))).await;
 }
 
 /// Medians of raw verify and raw sign, microseconds, one thread, ES256.
@@ -192,7 +254,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(issuer: &TestIssuer) -> Folder {
-        let path = std::env::temp_dir().join(format!("testudo-bench-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("testudo-bench-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("bundle.json"), issuer.bundle().to_string()).unwrap();
@@ -220,6 +284,13 @@ client_idle_lifetime = "30d"
         );
         std::fs::write(path.join("testudo.toml"), config).unwrap();
         Folder(path)
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let path = self.0.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 
     fn store_bytes(&self) -> u64 {
@@ -260,9 +331,7 @@ impl Server {
             .expect("ready");
         let ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
-        let address = ready
-            .split("http://")
-            .nth(1)
+        let address = ready.split("://").nth(1)
             .unwrap()
             .split([',', ' '])
             .next()
@@ -292,6 +361,10 @@ impl Server {
     }
 
     async fn batches_written(&self) -> u64 {
+        self.status("store_batches_written").await
+    }
+
+    async fn status(&self, member: &str) -> u64 {
         let (_, status) = testudo_testkit::http::over_socket(
             &self.socket,
             "GET",
@@ -299,13 +372,23 @@ impl Server {
             serde_json::Value::Null,
         )
         .await;
-        status["store_batches_written"].as_u64().unwrap()
+        status[member].as_u64().unwrap()
     }
 
     /// Server CPU per good request, microseconds.
     async fn measure(&self, name: &str, bodies: Arc<Vec<Bytes>>) -> f64 {
+        self.measure_over(name, &Connector::Plain, &[self.address], bodies).await
+    }
+
+    async fn measure_over(
+        &self,
+        name: &str,
+        connector: &Connector,
+        addresses: &[std::net::SocketAddr],
+        bodies: Arc<Vec<Bytes>>,
+    ) -> f64 {
         let before = self.cpu_seconds();
-        let outcome: Outcome = drive(self.address, CONNECTIONS, bodies).await;
+        let outcome: Outcome = drive_over(connector, addresses, CONNECTIONS, bodies).await;
         let us = (self.cpu_seconds() - before) * 1e6 / outcome.good.max(1) as f64;
         assert_eq!(outcome.bad, 0, "{name}");
         println!(
