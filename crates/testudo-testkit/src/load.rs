@@ -54,9 +54,9 @@ impl Connector {
     async fn open(&self, address: SocketAddr) -> Connection {
         match self {
             Connector::Plain => Connection::open(address).await,
-            Connector::MutualTls { roots, client, .. } => {
-                Connection::open_tls(address, roots, Some(client)).await.expect("a handshake")
-            }
+            Connector::MutualTls { roots, client, .. } => Connection::open_tls(address, roots, Some(client))
+                .await
+                .expect("a handshake"),
         }
     }
 

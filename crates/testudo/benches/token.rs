@@ -103,22 +103,45 @@ async fn mutual_tls(raw: (f64, f64)) {
     let folder = Folder::new(&issuer);
     let (authority, web) = (X509Issuer::new("bench.example"), X509Issuer::new("web"));
     let certificate = web.leaf("https://as.example/", |parameters| {
-        parameters.subject_alt_names.push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
+        parameters
+            .subject_alt_names
+            .push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
     });
     std::fs::write(folder.0.join("tls.crt"), certificate.chain_pem()).unwrap();
     std::fs::write(folder.0.join("tls.key"), certificate.key_pem()).unwrap();
     std::fs::write(folder.0.join("bundle.json"), authority.bundle().to_string()).unwrap();
-    folder.edit("[server]", "[server]\ntls = { certificate = \"tls.crt\", private_key = \"tls.key\" }");
+    folder.edit(
+        "[server]",
+        "[server]\ntls = { certificate = \"tls.crt\", private_key = \"tls.key\" }",
+    );
     folder.edit("bundle = {", "credentials = [\"x509_svid\"]\nbundle = {");
     let server = Server::start(&folder.0);
     let client = authority.svid("/ns/known/sa/x");
     let id = "spiffe://bench.example/ns/known/sa/x";
     let body = Bytes::from(form(&[("grant_type", "client_credentials"), ("client_id", id)]));
-    for (name, is_kept, count) in [("X.509-SVID, kept", true, 60_000), ("X.509-SVID, handshake each", false, 4_000)] {
+    for (name, is_kept, count) in [
+        ("X.509-SVID, kept", true, 60_000),
+        ("X.509-SVID, handshake each", false, 4_000),
+    ] {
         let roots = vec![web.der().to_vec()];
-        let connector = Connector::MutualTls { roots, client: client.clone(), is_kept };
-        let us = server.measure_over(name, &connector, &[server.address], Arc::new(vec![body.clone(); count])).await;
-        println!("  ratio to raw sign {:.2}, to raw 2 verify + 2 sign {:.2}", us / raw.1, us / (2.0 * (raw.0 + raw.1)));
+        let connector = Connector::MutualTls {
+            roots,
+            client: client.clone(),
+            is_kept,
+        };
+        let us = server
+            .measure_over(
+                name,
+                &connector,
+                &[server.address],
+                Arc::new(vec![body.clone(); count]),
+            )
+            .await;
+        println!(
+            "  ratio to raw sign {:.2}, to raw 2 verify + 2 sign {:.2}",
+            us / raw.1,
+            us / (2.0 * (raw.0 + raw.1))
+        );
     }
 }
 
@@ -136,21 +159,43 @@ async fn postgres(issuer: &Arc<TestIssuer>) {
     let folders = [Folder::new(issuer), Folder::new(issuer)];
     for folder in &folders {
         let key = "ERERERERERERERERERERERERERERERERERERERERERE";
-        folder.edit("url = \"sqlite:bench.db\"", &format!("url = \"{url}\"\nkey_encryption_key = \"{key}\""));
+        folder.edit(
+            "url = \"sqlite:bench.db\"",
+            &format!("url = \"{url}\"\nkey_encryption_key = \"{key}\""),
+        );
     }
     let first = Server::start(&folders[0].0);
     let new = |tag: &'static str| move |number: usize| format!("/ns/{tag}{}/sa/s{number}", number % 50);
-    first.measure("first use, PostgreSQL", mint(issuer, 20_000, new("a"))).await;
-    let known = mint(issuer, 20_000, |number| format!("/ns/a{}/sa/s{}", number % 50, number % 50));
-    drive(first.address, CONNECTIONS, mint(issuer, 50, |number| format!("/ns/a{}/sa/s{number}", number % 50))).await;
-    let (reads, written) = (first.status("store_reads").await, first.status("store_batches_written").await);
+    first
+        .measure("first use, PostgreSQL", mint(issuer, 20_000, new("a")))
+        .await;
+    let known = mint(issuer, 20_000, |number| {
+        format!("/ns/a{}/sa/s{}", number % 50, number % 50)
+    });
+    drive(
+        first.address,
+        CONNECTIONS,
+        mint(issuer, 50, |number| format!("/ns/a{}/sa/s{number}", number % 50)),
+    )
+    .await;
+    let (reads, written) = (
+        first.status("store_reads").await,
+        first.status("store_batches_written").await,
+    );
     first.measure("known client, PostgreSQL", known).await;
     let reads = first.status("store_reads").await - reads;
     let written = first.status("store_batches_written").await - written;
     println!("  queries for 20,000 tokens to known clients: {reads} reads, {written} batches");
     let second = Server::start(&folders[1].0);
     let both = [first.address, second.address];
-    first.measure_over("first use, two nodes", &Connector::Plain, &both, mint(issuer, 20_000, new("b"))).await;
+    first
+        .measure_over(
+            "first use, two nodes",
+            &Connector::Plain,
+            &both,
+            mint(issuer, 20_000, new("b")),
+        )
+        .await;
 }
 
 /// Medians of raw verify and raw sign, microseconds, one thread, ES256.
@@ -331,7 +376,9 @@ impl Server {
             .expect("ready");
         let ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
-        let address = ready.split("://").nth(1)
+        let address = ready
+            .split("://")
+            .nth(1)
             .unwrap()
             .split([',', ' '])
             .next()
@@ -377,7 +424,8 @@ impl Server {
 
     /// Server CPU per good request, microseconds.
     async fn measure(&self, name: &str, bodies: Arc<Vec<Bytes>>) -> f64 {
-        self.measure_over(name, &Connector::Plain, &[self.address], bodies).await
+        self.measure_over(name, &Connector::Plain, &[self.address], bodies)
+            .await
     }
 
     async fn measure_over(

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::x509::{X509Chain, X509Issuer};
 
 pub const ISSUER: &str = "https://as.example";
 
@@ -77,13 +78,65 @@ bundle = {{ file = "bundle.json" }}
         Server::start(&self.config())
     }
 
+    /// A site that speaks TLS under `https://localhost:PORT` and takes both kinds of SVID. In its folder are the
+    /// X.509-SVID of `/ns/shop/sa/pay` (`svid.pem`, `svid.key`) and the root of its own certificate (`root.pem`).
+    pub fn with_mutual_tls(rule: &str) -> (Site, String) {
+        let site = Site::new();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let issuer = format!("https://localhost:{port}");
+        let (web, x509) = (X509Issuer::new("web"), X509Issuer::new("prod.example"));
+        let server = web.leaf("https://localhost/", |parameters| {
+            parameters
+                .subject_alt_names
+                .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+        });
+        site.write("tls.crt", &server.chain_pem());
+        site.write("tls.key", &server.key_pem());
+        site.write(
+            "root.pem",
+            &X509Chain {
+                chain: vec![web.der().to_vec()],
+                key: vec![],
+            }
+            .chain_pem(),
+        );
+        let mut bundle = site.issuer.bundle();
+        bundle["keys"].as_array_mut().unwrap().push(x509.jwk());
+        site.write("bundle.json", &bundle.to_string());
+        let svid = x509.svid("/ns/shop/sa/pay");
+        site.write("svid.pem", &svid.chain_pem());
+        site.write("svid.key", &svid.key_pem());
+        let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        let text = text
+            .replace(ISSUER, &issuer)
+            .replacen(
+                "listen = [\"127.0.0.1:0\"]",
+                &format!("listen = [\"127.0.0.1:{port}\"]\n{tls}"),
+                1,
+            )
+            .replace(
+                "bundle = { file",
+                "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file",
+            )
+            .replace("name = \"payments\"", &format!("name = \"payments\"\n{rule}"));
+        std::fs::write(site.config(), text).unwrap();
+        (site, issuer)
+    }
+
     /// Moves the site to PostgreSQL.
     pub fn over_postgres(self, url: &str) -> Site {
         let text = std::fs::read_to_string(self.config()).unwrap();
         let key = "ERERERERERERERERERERERERERERERERERERERERERE";
         let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
         let limits = "registrations_per_minute = 1000000\nbundle = { file";
-        let text = text.replace("url = \"sqlite:testudo.db\"", &store).replacen("bundle = { file", limits, 1);
+        let text = text
+            .replace("url = \"sqlite:testudo.db\"", &store)
+            .replacen("bundle = { file", limits, 1);
         std::fs::write(self.config(), text).unwrap();
         self
     }
@@ -145,11 +198,19 @@ pub struct Server {
     pub child: Child,
     pub address: SocketAddr,
     pub ready_line: String,
+    /// Everything said on stderr.
+    pub log: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Server {
     pub fn start(config: &Path) -> Server {
+        Server::start_logging(config, "info")
+    }
+
+    /// The same at another level of the log.
+    pub fn start_logging(config: &Path, level: &str) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
+            .env("RUST_LOG", level)
             .args(["serve", "--config"])
             .arg(config)
             .stdout(Stdio::null())
@@ -165,7 +226,13 @@ impl Server {
                 _ => panic!("the server did not become ready:\n{said}"),
             }
         };
-        std::thread::spawn(move || lines.for_each(drop));
+        let log = std::sync::Arc::new(std::sync::Mutex::new(said));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
         let address = ready_line
             .split("://")
             .nth(1)
@@ -179,6 +246,7 @@ impl Server {
             child,
             address,
             ready_line,
+            log,
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
-use testudo_testkit::x509::X509Issuer;
 use testudo_testkit::{svid_form, token};
 
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
@@ -320,42 +319,53 @@ async fn token_get_and_inspect() {
     assert!(stderr(&refused).contains("invalid_scope"), "{}", stderr(&refused));
 }
 
+/// PF-06: no token, assertion or key in the log, at any level, and none in events.
+#[tokio::test]
+async fn nothing_secret_is_ever_logged() {
+    let site = Site::new();
+    let server = crate::binary::Server::start_logging(&site.config(), "trace");
+    let good = site.svid("/ns/shop/sa/pay");
+    let bad = site.svid("/none");
+    let forged = format!("{}x", &good[..good.len() - 1]);
+    let mut secrets = vec![];
+    for (svid, more) in [
+        (&good, vec![]),
+        (&bad, vec![]),
+        (&forged, vec![]),
+        (&good, vec![("scope", "admin")]),
+        (&good, vec![("client_secret", "hunter2-hunter2")]),
+    ] {
+        let answer = server.token(svid_form(svid, &more)).await;
+        if answer.status == 200 {
+            secrets.push(answer.access_token());
+        }
+    }
+    secrets.extend([good, bad, forged]);
+    let mut needles: Vec<String> = secrets
+        .iter()
+        .flat_map(|token| token.split('.').skip(1).map(str::to_owned))
+        .collect();
+    needles.push("hunter2-hunter2".into());
+    needles.push(std::fs::read_to_string(site.folder.join("testudo.db.kek")).unwrap());
+    // The log is written by now for all but the last request; ask something else after it.
+    site.json(&["client", "list"]);
+    let events = site.json(&["event", "list"]).to_string();
+    server.signal("TERM");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let log = server.log.lock().unwrap().clone();
+    assert!(
+        log.contains("client.registered") && log.contains("client.refused"),
+        "{log}"
+    );
+    for needle in needles {
+        assert!(!log.contains(&needle), "{needle} is in the log");
+        assert!(!events.contains(&needle), "{needle} is in an event");
+    }
+}
+
 #[test]
 fn token_get_with_an_x509_svid_in_files() {
-    let site = Site::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let issuer = format!("https://localhost:{port}");
-    let (web, x509) = (X509Issuer::new("web"), X509Issuer::new("prod.example"));
-    let server = web.leaf("https://localhost/", |parameters| {
-        parameters
-            .subject_alt_names
-            .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
-    });
-    site.write("tls.crt", &server.chain_pem());
-    site.write("tls.key", &server.key_pem());
-    site.write(
-        "root.pem",
-        &testudo_testkit::x509::X509Chain {
-            chain: vec![web.der().to_vec()],
-            key: vec![],
-        }
-        .chain_pem(),
-    );
-    site.write("bundle.json", &x509.bundle().to_string());
-    let svid = x509.svid("/ns/shop/sa/pay");
-    site.write("svid.pem", &svid.chain_pem());
-    site.write("svid.key", &svid.key_pem());
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text
-        .replace(ISSUER, &issuer)
-        .replacen("listen = [\"127.0.0.1:0\"]", &format!("listen = [\"127.0.0.1:{port}\"]\ntls = {{ certificate = \"tls.crt\", private_key = \"tls.key\" }}"), 1)
-        .replace("bundle = { file", "credentials = [\"x509_svid\"]\nbundle = { file")
-        .replace("name = \"payments\"", "name = \"payments\"\nsender_constraint = \"mtls\"");
-    std::fs::write(site.config(), text).unwrap();
+    let (site, issuer) = Site::with_mutual_tls("sender_constraint = \"mtls\"");
     let _server = site.serve();
     let path = |name: &str| site.folder.join(name).to_str().unwrap().to_owned();
     let got = run(

@@ -33,10 +33,14 @@ impl Load {
             let bodies: Vec<(String, String)> = (0..3_000)
                 .map(|number| {
                     let path = format!("/ns/{tag}/sa/w{worker}-{number}");
-                    (format!("spiffe://prod.example{path}"), svid_form(&site.svid(&path), &[]))
+                    (
+                        format!("spiffe://prod.example{path}"),
+                        svid_form(&site.svid(&path), &[]),
+                    )
                 })
                 .collect();
-            let (acknowledged, refused, stop) = (load.acknowledged.clone(), load.refused.clone(), load.stop.clone());
+            let (acknowledged, refused, stop) =
+                (load.acknowledged.clone(), load.refused.clone(), load.stop.clone());
             let address = address.clone();
             workers.push(tokio::spawn(async move {
                 let headers = [("content-type", "application/x-www-form-urlencoded")];
@@ -77,7 +81,11 @@ impl Load {
     async fn until_more(&self, more: usize) {
         let (goal, started) = (self.acknowledged() + more, Instant::now());
         while self.acknowledged() < goal {
-            assert!(started.elapsed() < Duration::from_secs(60), "{} of {goal} acknowledged", self.acknowledged());
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{} of {goal} acknowledged",
+                self.acknowledged()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -90,13 +98,27 @@ impl Load {
         }
         let acknowledged: HashSet<String> = self.acknowledged.lock().unwrap().drain(..).collect();
         let clients = site.json(&["client", "list"]);
-        let stored: Vec<&str> =
-            clients.as_array().unwrap().iter().map(|client| client["client_id"].as_str().unwrap()).collect();
+        let stored: Vec<&str> = clients
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|client| client["client_id"].as_str().unwrap())
+            .collect();
         let distinct: HashSet<&str> = stored.iter().copied().collect();
         assert_eq!(stored.len(), distinct.len(), "{what}: nothing twice");
-        let lost: Vec<&String> = acknowledged.iter().filter(|id| !distinct.contains(id.as_str())).collect();
-        assert!(lost.is_empty(), "{what}: {} of {} lost", lost.len(), acknowledged.len());
-        let counted = site.json(&["trust", "show", "prod.example"])["clients"].as_u64().unwrap();
+        let lost: Vec<&String> = acknowledged
+            .iter()
+            .filter(|id| !distinct.contains(id.as_str()))
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "{what}: {} of {} lost",
+            lost.len(),
+            acknowledged.len()
+        );
+        let counted = site.json(&["trust", "show", "prod.example"])["clients"]
+            .as_u64()
+            .unwrap();
         assert_eq!(counted as usize, stored.len(), "{what}: the counter agrees");
         println!(
             "{what}: {} acknowledged, {} stored, {} answered 503",
@@ -143,15 +165,29 @@ async fn postgres_is_stopped_paused_and_restarted_under_load() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     postgres.signal("CONT").unwrap();
     load.until_more(50).await;
-    load.reconcile(&site, "PostgreSQL crashed, restarted and paused").await;
+    load.reconcile(&site, "PostgreSQL crashed, restarted and paused")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn connections_to_postgres_are_cut_under_load() {
     let postgres = Postgres::start(&folder()).unwrap();
     let url = postgres.database("cut").unwrap();
-    let proxy = Proxy::start(url.split('@').nth(1).unwrap().split('/').next().unwrap().parse().unwrap()).await;
-    let through = url.replace(url.split('@').nth(1).unwrap().split('/').next().unwrap(), &proxy.address.to_string());
+    let proxy = Proxy::start(
+        url.split('@')
+            .nth(1)
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap(),
+    )
+    .await;
+    let through = url.replace(
+        url.split('@').nth(1).unwrap().split('/').next().unwrap(),
+        &proxy.address.to_string(),
+    );
     let site = Site::new().over_postgres(&through);
     let server = site.serve();
     let load = Load::start(&site, shared(&server), "cut");
@@ -180,7 +216,9 @@ impl Proxy {
                 let mut watched = watched.clone();
                 watched.mark_unchanged();
                 tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(target).await else { return };
+                    let Ok(mut far) = TcpStream::connect(target).await else {
+                        return;
+                    };
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
                         _ = watched.changed() => {}

@@ -9,6 +9,7 @@
 
 mod binary;
 mod cli;
+mod docs;
 mod durability;
 mod faults;
 mod spire;
