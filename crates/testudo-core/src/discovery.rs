@@ -32,6 +32,7 @@ pub fn metadata(
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
+        registration_endpoint: policy.registration_endpoint(),
         grant_types_supported: vec![GRANT_CLIENT_CREDENTIALS.to_owned()],
         response_types_supported: Vec::new(),
         token_endpoint_auth_methods_supported: usable

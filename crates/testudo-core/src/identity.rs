@@ -87,6 +87,18 @@ impl fmt::Display for CredentialKind {
 pub enum Occasion {
     /// The token endpoint.
     Token,
+    /// The registration endpoint. [RFC7591 §3]
+    Registration,
+}
+
+impl Occasion {
+    /// Name in configuration, records and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Occasion::Token => "token",
+            Occasion::Registration => "registration",
+        }
+    }
 }
 
 /// An identity that an authority vouched for, in a credential whose signature, time and audience were checked.
@@ -102,6 +114,11 @@ pub struct AttestedIdentity {
     pub kind: CredentialKind,
     /// End of the credential's life.
     pub expires: Timestamp,
+    /// Time of its issue, where it says so.
+    pub issued: Option<Timestamp>,
+    /// Members of client metadata that the credential states although its authority is not trusted to. They have
+    /// no effect, and neither has what a request says under the same name.
+    pub unlisted_claims: Vec<String>,
     /// SHA-256 of the credential.
     pub digest: [u8; 32],
     /// The credential's `jti`, for the record.

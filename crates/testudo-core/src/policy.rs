@@ -25,6 +25,8 @@ pub struct Policy {
     pub rules: RuleSet,
     /// How tokens are made.
     pub tokens: TokenPolicy,
+    /// True where clients may register by showing evidence at the registration endpoint.
+    pub takes_registrations: bool,
 }
 
 /// A `[[trust_domains]]` entry.
@@ -80,6 +82,12 @@ impl Standing {
 }
 
 impl Policy {
+    /// URL of the registration endpoint, where it is open.
+    pub fn registration_endpoint(&self) -> Option<String> {
+        self.takes_registrations
+            .then(|| format!("{}/register", self.issuer))
+    }
+
     /// The trust domain an authority is, where it is one that is configured.
     pub fn trust_domain(&self, authority: &Authority) -> Option<&TrustDomainPolicy> {
         match authority {

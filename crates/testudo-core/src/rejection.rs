@@ -23,7 +23,9 @@ pub enum Rejection {
     TwoMechanisms,
     ClientIdMissing,
     ForeignCertificateHeader,
-    BindingMissing { rule: String },
+    BindingMissing {
+        rule: String,
+    },
     MalformedScope(&'static str),
     MalformedResource(&'static str),
     SeveralResources,
@@ -35,40 +37,105 @@ pub enum Rejection {
     MissingAssertion,
     Jose(JoseFault),
     Certificate(X509Fault),
-    TypeNotAllowed { found: Option<String> },
-    AlgorithmNotAllowed { found: String },
+    TypeNotAllowed {
+        found: Option<String>,
+    },
+    AlgorithmNotAllowed {
+        found: String,
+    },
     SubjectNotSpiffeId(SpiffeIdFault),
     SubjectHasNoPath,
-    UnknownTrustDomain { name: String },
-    BundleUnavailable { name: String },
+    UnknownTrustDomain {
+        name: String,
+    },
+    BundleUnavailable {
+        name: String,
+    },
     UnknownClient,
-    AudienceMismatch { expected: String, found: Vec<String> },
-    AssertionExpired { expired: Timestamp },
-    AssertionNotYetValid { valid_from: Timestamp },
-    AssertionFromTheFuture { issued: Timestamp },
-    LifetimeTooLong { seconds: i64, allowed: i64 },
+    AudienceMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
+    AssertionExpired {
+        expired: Timestamp,
+    },
+    AssertionNotYetValid {
+        valid_from: Timestamp,
+    },
+    AssertionFromTheFuture {
+        issued: Timestamp,
+    },
+    LifetimeTooLong {
+        seconds: i64,
+        allowed: i64,
+    },
     IssuerIsNotSubject,
     JwtIdMissing,
     JwtIdTooLong,
     AssertionReplayed,
+    IssuedAtMissing,
+
+    // Registration.
+    NotJson,
+    MalformedJson,
+    EvidenceMissing,
+    TwoIdentities,
+    Metadata {
+        member: &'static str,
+        problem: &'static str,
+    },
+    RedirectUri {
+        problem: &'static str,
+    },
 
     // Admission, in the order of `registration::admit`.
-    AuthorityDisabled { name: String },
-    IdentityBlocked { by: String },
+    AuthorityDisabled {
+        name: String,
+    },
+    IdentityBlocked {
+        by: String,
+    },
     NoRule,
-    RuleDisabled { rule: String },
-    CredentialNotAccepted { kind: CredentialKind, by: String },
-    ClientIdMismatch { expected: String },
+    RuleDisabled {
+        rule: String,
+    },
+    CredentialNotAccepted {
+        kind: CredentialKind,
+        by: String,
+    },
+    ClientIdMismatch {
+        expected: String,
+    },
     ClientFrozen,
-    FirstUseOff { by: String },
-    FirstUseObserved { by: String },
-    AttestedClaimMalformed { claim: &'static str },
-    GrantNotAllowed { rule: String },
-    ScopeNotAllowed { rule: String, refused: String },
-    ResourceNotAllowed { rule: String },
-    ClientIdClash { client_id: String },
-    TooManyClients { limit: String },
-    TooFast { limit: String, retry_after_seconds: i64 },
+    FirstUseOff {
+        by: String,
+    },
+    FirstUseObserved {
+        by: String,
+    },
+    AttestedClaimMalformed {
+        claim: &'static str,
+    },
+    GrantNotAllowed {
+        rule: String,
+    },
+    ScopeNotAllowed {
+        rule: String,
+        refused: String,
+    },
+    ResourceNotAllowed {
+        rule: String,
+    },
+    ClientIdClash {
+        client_id: String,
+    },
+    TooManyClients {
+        limit: String,
+    },
+    TooFast {
+        limit: String,
+        retry_after_seconds: i64,
+    },
 }
 
 /// What every failed client authentication says. One sentence, whatever the reason: who may not come in learns
@@ -87,7 +154,11 @@ impl Rejection {
             | Rejection::MalformedClientId
             | Rejection::TwoMechanisms
             | Rejection::ClientIdMissing
+            | Rejection::NotJson
             | Rejection::BindingMissing { .. } => ErrorCode::InvalidRequest,
+            Rejection::MalformedJson | Rejection::Metadata { .. } => ErrorCode::InvalidClientMetadata,
+            Rejection::RedirectUri { .. } => ErrorCode::InvalidRedirectUri,
+            Rejection::TwoIdentities => ErrorCode::InvalidSoftwareStatement,
             Rejection::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
             Rejection::MalformedScope(_) | Rejection::ScopeNotAllowed { .. } => ErrorCode::InvalidScope,
             Rejection::MalformedResource(_)
@@ -118,6 +189,8 @@ impl Rejection {
             | Rejection::JwtIdMissing
             | Rejection::JwtIdTooLong
             | Rejection::AssertionReplayed
+            | Rejection::IssuedAtMissing
+            | Rejection::EvidenceMissing
             | Rejection::AuthorityDisabled { .. }
             | Rejection::IdentityBlocked { .. }
             | Rejection::NoRule
@@ -132,10 +205,49 @@ impl Rejection {
         }
     }
 
+    /// The OAuth code at the registration endpoint. What is wrong with a statement is one code, that nobody here
+    /// approves of it another; everything else is as elsewhere. [RFC7591 §3.2.2]
+    pub fn code_of_statement(&self) -> ErrorCode {
+        match self {
+            Rejection::UnknownTrustDomain { .. }
+            | Rejection::BundleUnavailable { .. }
+            | Rejection::AuthorityDisabled { .. }
+            | Rejection::IdentityBlocked { .. }
+            | Rejection::NoRule
+            | Rejection::RuleDisabled { .. }
+            | Rejection::CredentialNotAccepted { .. }
+            | Rejection::ClientFrozen
+            | Rejection::FirstUseOff { .. }
+            | Rejection::FirstUseObserved { .. }
+            | Rejection::ClientIdClash { .. } => ErrorCode::UnapprovedSoftwareStatement,
+            Rejection::ClientIdMismatch { .. } | Rejection::AttestedClaimMalformed { .. } => {
+                ErrorCode::InvalidClientMetadata
+            }
+            other => match other.code() {
+                ErrorCode::InvalidClient => ErrorCode::InvalidSoftwareStatement,
+                code => code,
+            },
+        }
+    }
+
+    /// The public sentence at the registration endpoint: one for each code that says something about trust.
+    pub fn sentence_of_statement(&self) -> &'static str {
+        match self.code_of_statement() {
+            ErrorCode::UnapprovedSoftwareStatement => "the statement is not accepted here",
+            ErrorCode::InvalidSoftwareStatement => "the software statement is not valid",
+            ErrorCode::InvalidClientMetadata if self.public_sentence() == CLIENT_AUTHENTICATION_FAILED => {
+                "a member of the metadata is not acceptable"
+            }
+            _ => self.public_sentence(),
+        }
+    }
+
     /// The HTTP status, from the one table, but for a body over its limit. [RFC9110 §15.5.14]
     pub fn status(&self) -> u16 {
         match self {
             Rejection::BodyTooLarge => 413,
+            // [RFC9110 §15.5.16]
+            Rejection::NotJson => 415,
             other => other.code().status(),
         }
     }
@@ -166,6 +278,11 @@ impl Rejection {
             Rejection::SeveralResources => "ask for one resource per token",
             Rejection::ResourceNotAllowed { .. } => "the requested resource is not allowed for this client",
             Rejection::GrantNotAllowed { .. } => "this client may not use this grant_type",
+            Rejection::NotJson => "the body must be application/json",
+            Rejection::MalformedJson => "the body is not one JSON object without duplicate members",
+            Rejection::EvidenceMissing => "show a software statement or a client certificate",
+            Rejection::TwoIdentities => "the software statement is not valid",
+            Rejection::Metadata { problem, .. } | Rejection::RedirectUri { problem } => problem,
             Rejection::TooManyClients { .. } => "no further clients can be registered now",
             Rejection::TooFast { .. } => "too many new clients at once, try again later",
             _ => CLIENT_AUTHENTICATION_FAILED,
@@ -223,6 +340,13 @@ impl Rejection {
             Rejection::JwtIdMissing => "jwt_id_missing",
             Rejection::JwtIdTooLong => "jwt_id_too_long",
             Rejection::AssertionReplayed => "assertion_replayed",
+            Rejection::IssuedAtMissing => "issued_at_missing",
+            Rejection::NotJson => "not_json",
+            Rejection::MalformedJson => "malformed_json",
+            Rejection::EvidenceMissing => "evidence_missing",
+            Rejection::TwoIdentities => "two_identities",
+            Rejection::Metadata { .. } => "metadata_refused",
+            Rejection::RedirectUri { .. } => "redirect_uri_refused",
             Rejection::AuthorityDisabled { .. } => "authority_disabled",
             Rejection::IdentityBlocked { .. } => "identity_blocked",
             Rejection::NoRule => "no_rule",
@@ -350,6 +474,9 @@ impl fmt::Display for Rejection {
             Rejection::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),
             Rejection::JwtIdMissing => f.write_str("jti is missing, and this credential is single-use"),
             Rejection::JwtIdTooLong => f.write_str("jti is too long"),
+            Rejection::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
+            Rejection::TwoIdentities => f.write_str("the statement and the certificate name two identities"),
+            Rejection::Metadata { member, problem } => write!(f, "{member}: {problem}"),
             Rejection::AssertionReplayed => f.write_str("this single-use assertion was used before"),
             Rejection::AuthorityDisabled { name } => write!(f, "{name} is disabled"),
             Rejection::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),

@@ -3,9 +3,10 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark, vouching};
+use super::{Audience, Facts, Lookup, Purpose, judge_audience, judge_times, single_use_mark, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
+use crate::registration::requested::MEMBERS;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;
@@ -83,6 +84,7 @@ impl JwtSvid {
         self,
         facts: &Facts,
         policy: &Policy,
+        purpose: Purpose<'_>,
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
@@ -105,7 +107,16 @@ impl JwtSvid {
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
-        judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+        match purpose {
+            Purpose::Authentication => {
+                judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+            }
+            Purpose::Statement { endpoint } => {
+                // Without `iat` nobody could tell which of two statements is the newer.
+                claims.iat.ok_or(Rejection::IssuedAtMissing)?;
+                judge_audience(claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
+            }
+        }
         trace.passed("audience", || policy.issuer.to_string());
         if claims
             .jti
@@ -124,7 +135,7 @@ impl JwtSvid {
             )),
             (None, true) => return Err(Rejection::JwtIdMissing),
         };
-        let attested_claims = attested_claims(&self.jws, domain)?;
+        let (attested_claims, unlisted_claims) = attested_claims(&self.jws, domain, purpose)?;
         Ok(AttestedIdentity {
             authority: Authority::TrustDomain(subject.trust_domain()),
             subject: subject.as_str().into(),
@@ -135,20 +146,32 @@ impl JwtSvid {
             jwt_id: claims.jti,
             single_use,
             certificate_thumbprint: None,
+            issued: claims.iat,
+            unlisted_claims,
             attested_claims,
         })
     }
 }
 
+/// Claims by name, and the names of those that have no effect.
+type Claimed = (BTreeMap<String, serde_json::Value>, Vec<String>);
+
 /// [SPIFFE-ID §4.1.3] Extra claims mean nothing unless this trust domain is trusted to state them.
 fn attested_claims(
     jws: &Jws,
     domain: &TrustDomainPolicy,
-) -> Result<BTreeMap<String, serde_json::Value>, Rejection> {
-    if domain.attested_metadata.is_empty() {
-        return Ok(BTreeMap::new());
+    purpose: Purpose<'_>,
+) -> Result<Claimed, Rejection> {
+    if domain.attested_metadata.is_empty() && purpose == Purpose::Authentication {
+        return Ok(Claimed::default());
     }
-    let mut claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
-    claims.retain(|name, _| domain.attested_metadata.contains(name));
-    Ok(claims)
+    let claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
+    let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) = claims
+        .into_iter()
+        .partition(|(name, _)| domain.attested_metadata.contains(name));
+    let unlisted = others
+        .into_keys()
+        .filter(|name| MEMBERS.contains(&name.as_str()))
+        .collect();
+    Ok((attested, unlisted))
 }

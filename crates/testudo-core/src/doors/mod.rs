@@ -177,6 +177,18 @@ pub enum Facts {
     Nothing,
 }
 
+/// What a credential is shown for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Client authentication: the audience is the issuer. [RFC10070 §4]
+    Authentication,
+    /// A software statement: the audience may also be this registration endpoint, and `iat` is required.
+    Statement {
+        /// URL of the endpoint, exactly as in the metadata.
+        endpoint: &'a str,
+    },
+}
+
 /// Reads a credential at the door that the request names.
 pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
     match (&presented.evidence, presented.kind) {
@@ -215,11 +227,12 @@ impl Credential {
         self,
         facts: &Facts,
         policy: &Policy,
+        purpose: Purpose<'_>,
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         match self {
-            Credential::JwtSvid(door) => door.verify(facts, policy, now, trace),
+            Credential::JwtSvid(door) => door.verify(facts, policy, purpose, now, trace),
             Credential::PrivateKeyJwt(door) => door.verify(policy, now, trace),
             Credential::X509Svid(door) => door.verify(facts, policy, now, trace),
         }

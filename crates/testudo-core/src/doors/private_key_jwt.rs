@@ -117,6 +117,8 @@ impl PrivateKeyJwt {
             kind: CredentialKind::PrivateKeyJwt,
             expires: claims.exp,
             digest: self.digest,
+            issued: None,
+            unlisted_claims: Vec::new(),
             jwt_id: Some(jti),
             single_use: Some(single_use),
             certificate_thumbprint: None,

@@ -57,6 +57,8 @@ impl X509Door {
             kind: CredentialKind::X509Svid,
             expires: self.svid.expires(),
             digest: self.digest,
+            issued: None,
+            unlisted_claims: Vec::new(),
             jwt_id: None,
             single_use: None,
             certificate_thumbprint: Some(self.svid.thumbprint()),

@@ -2,6 +2,7 @@
 
 use super::{Granted, parse_resource, parse_scope};
 use crate::policy::Policy;
+use crate::records::Registration;
 use crate::registration::admit::Placed;
 use crate::registration::metadata;
 use crate::rejection::Rejection;
@@ -27,12 +28,22 @@ impl ClientCredentials {
     }
 
     /// Decides what the token may say.
-    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy, now: Timestamp) -> Result<Granted, Rejection> {
+    pub fn judge(
+        &self,
+        placed: &Placed<'_>,
+        registration: Option<&Registration>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Granted, Rejection> {
         let rule = placed.found.rule;
         let attested = metadata::attested_grant_types(placed.identity)?;
+        let registered = registration.and_then(|registration| registration.grant_types.as_ref());
+        let is_registered =
+            registered.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
         let is_attested =
             attested.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
-        if !is_attested
+        if !is_registered
+            || !is_attested
             || !rule
                 .grant_types
                 .iter()
@@ -46,7 +57,9 @@ impl ClientCredentials {
         let mut lifetime = rule
             .access_token_lifetime
             .map_or(configured, |shorter| shorter.min(configured));
-        let certificate_thumbprint = match (rule.must_bind_tokens, placed.identity.certificate_thumbprint) {
+        let must_bind =
+            rule.must_bind_tokens || registration.is_some_and(|registration| registration.must_bind_tokens);
+        let certificate_thumbprint = match (must_bind, placed.identity.certificate_thumbprint) {
             (false, _) => None,
             (true, None) => {
                 return Err(Rejection::BindingMissing {
@@ -60,7 +73,7 @@ impl ClientCredentials {
             }
         };
         Ok(Granted {
-            scope: self.scope(placed)?,
+            scope: self.scope(placed, registration)?,
             resource: self.resource(placed, policy)?,
             lifetime,
             certificate_thumbprint,
@@ -69,12 +82,14 @@ impl ClientCredentials {
 
     /// [RFC6749 §3.3] What is asked for, if all of it is allowed; else the rule's default. An attested scope
     /// lowers the ceiling, never raises it.
-    fn scope(&self, placed: &Placed<'_>) -> Result<ScopeSet, Rejection> {
+    fn scope(&self, placed: &Placed<'_>, registration: Option<&Registration>) -> Result<ScopeSet, Rejection> {
         let rule = placed.found.rule;
         let attested = metadata::attested_scope(placed.identity)?;
-        let lowered = |ceiling: &ScopeSet| match &attested {
-            Some(attested) => ceiling.intersection(attested),
-            None => ceiling.clone(),
+        let registered = registration.and_then(|registration| registration.scope.as_deref());
+        let registered = registered.map(|text| ScopeSet::parse(text).unwrap_or_default());
+        let lowered = |ceiling: &ScopeSet| {
+            let limits = [&attested, &registered].into_iter().flatten();
+            limits.fold(ceiling.clone(), |ceiling, limit| ceiling.intersection(limit))
         };
         let Some(asked) = &self.scope else {
             return Ok(lowered(&rule.default_scopes));

@@ -7,6 +7,7 @@ mod client_credentials;
 pub use client_credentials::ClientCredentials;
 
 use crate::policy::Policy;
+use crate::records::Registration;
 use crate::registration::admit::Placed;
 use crate::rejection::Rejection;
 use std::fmt;
@@ -65,9 +66,15 @@ impl GrantRequest {
     }
 
     /// Step 9 of admission: is this request allowed to this client?
-    pub fn judge(&self, placed: &Placed<'_>, policy: &Policy, now: Timestamp) -> Result<Granted, Rejection> {
+    pub fn judge(
+        &self,
+        placed: &Placed<'_>,
+        registration: Option<&Registration>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Granted, Rejection> {
         match self {
-            GrantRequest::ClientCredentials(request) => request.judge(placed, policy, now),
+            GrantRequest::ClientCredentials(request) => request.judge(placed, registration, policy, now),
         }
     }
 

@@ -42,6 +42,28 @@ pub struct Client {
     pub predecessor: Option<Predecessor>,
     /// Resolved at admission.
     pub metadata: ClientMetadata,
+    /// What the client restrained itself to when it registered; the last registration counts.
+    #[serde(default)]
+    pub registration: Option<Registration>,
+}
+
+/// The registered part of a client: self-restraint on every occasion, never a grant of anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// `iat` of the evidence: older evidence changes nothing any more. [decision 25]
+    pub issued: Timestamp,
+    /// Ceiling on scope.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scope: Option<String>,
+    /// Grants that remain.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grant_types: Option<Vec<String>>,
+    /// The only kind of SVID that is accepted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<CredentialKind>,
+    /// Tokens are bound to the client's certificate, or not issued.
+    #[serde(default)]
+    pub must_bind_tokens: bool,
 }
 
 /// What a client is called and where it may redirect to.
@@ -55,6 +77,16 @@ pub struct ClientMetadata {
     pub client_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// Attested ceiling, where the authority states one and is trusted to.

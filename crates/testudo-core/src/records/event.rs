@@ -61,6 +61,8 @@ pub enum EventKind {
     ClientRegistered,
     #[serde(rename = "client.returned")]
     ClientReturned,
+    #[serde(rename = "client.updated")]
+    ClientUpdated,
     #[serde(rename = "client.would_register")]
     ClientWouldRegister,
     #[serde(rename = "client.refused")]

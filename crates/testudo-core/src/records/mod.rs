@@ -13,7 +13,7 @@ mod switch;
 
 pub use alias::ClientIdAlias;
 pub use block::Block;
-pub use client::{Client, ClientMetadata, ClientState, Predecessor, Removed, client_key};
+pub use client::{Client, ClientMetadata, ClientState, Predecessor, Registration, Removed, client_key};
 pub use event::{Event, EventKind};
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey};

@@ -1,6 +1,7 @@
 //! Admission: the ordered list of what an identity must pass to be, or to become, a client.
 //!
-//! Invariant: clients are created by [`admit`] and nowhere else. Steps 1 to 4 ([`place`]) need no record; with
+//! Invariant: clients are created by [`admit`] and nowhere else (registration with a statement is its second
+//! occasion, `register`, over the same steps and the same [`create`]). Steps 1 to 4 ([`place`]) need no record; with
 //! their answer the server loads the client, and [`admit`] goes on with 5 to 11. Each step is one function.
 //!
 //! | # | step | refusal |
@@ -15,7 +16,7 @@
 //! | 8 | metadata resolves (`metadata::resolve`) | `AttestedClaimMalformed` |
 //! | 9 | the request is allowed (`GrantRequest::judge`) | `invalid_scope`, `invalid_target`, `unauthorized_client` |
 //! | 10 | unknown: velocity has room ([`limits`]); the quota is judged by the store | `TooFast`, `TooManyClients` |
-//! | 11 | unknown: the record is written with the reply, must be absent ([`register`]) | lost race: decided again |
+//! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
 
 use super::client_id::{ClientName, OpaqueKey, name_client};
 use super::metadata;
@@ -26,8 +27,8 @@ use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor, Removed,
-    Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
+    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor,
+    Registration, Removed, Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
 };
 use crate::registration::lifecycle::HISTORY_RETENTION;
 use crate::rejection::Rejection;
@@ -149,8 +150,11 @@ pub fn admit(
     trace.passed("client_id agrees", || format!("client `{client_id}`"));
     if let Some(client) = alive {
         is_not_frozen(&client.record)?;
+        kind_is_registered(placed.identity, client.record.registration.as_ref())?;
         trace.passed("client known", || format!("first seen {}", client.record.created));
-        let granted = asking.grant.judge(placed, policy, now)?;
+        let granted = asking
+            .grant
+            .judge(placed, client.record.registration.as_ref(), policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         return Ok(Admission::Known(granted, single_use(placed.identity)));
     }
@@ -162,7 +166,7 @@ pub fn admit(
         trace.passed("metadata resolves", || {
             metadata.client_name.clone().unwrap_or_default()
         });
-        let granted = asking.grant.judge(placed, policy, now)?;
+        let granted = asking.grant.judge(placed, None, policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         Ok((metadata, granted))
     });
@@ -178,16 +182,20 @@ pub fn admit(
     let limits = limits(placed, policy);
     room(&limits)?;
     trace.passed("velocity has room", || format!("{} limits", limits.len()));
-    let new = register(
-        placed,
-        known,
-        asking,
+    let creation = Creation {
         metadata,
+        registration: None,
+        scope: Some(granted.scope.to_string()),
+        resource: Some(granted.resource.to_string()),
+    };
+    let occasion = (asking.occasion, asking.request_id);
+    let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
+    Ok(Admission::New(Box::new(NewClient {
+        client,
         granted,
+        batch,
         limits,
-        (policy, entropy, now),
-    );
-    Ok(Admission::New(Box::new(new)))
+    })))
 }
 
 /// Step 1.
@@ -260,7 +268,7 @@ fn client_id_is_nobody_elses(
 }
 
 /// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.
-fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
+pub(super) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
     if sent.is_none_or(|sent| sent == expected) {
         return Ok(());
     }
@@ -270,15 +278,29 @@ fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection>
 }
 
 /// Step 6.
-fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
+pub(super) fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
     match client.state {
         ClientState::Active => Ok(()),
         ClientState::Frozen => Err(Rejection::ClientFrozen),
     }
 }
 
+/// Step 6, too: a client that registered for one kind of SVID is served by that one only.
+fn kind_is_registered(
+    identity: &AttestedIdentity,
+    registration: Option<&Registration>,
+) -> Result<(), Rejection> {
+    match registration.and_then(|registration| registration.credential) {
+        Some(kind) if kind != identity.kind => Err(Rejection::CredentialNotAccepted {
+            kind: identity.kind,
+            by: "the client's own registration".to_owned(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
-fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
+pub(super) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     let authority = &placed.identity.authority;
     if let Some(domain) = policy.trust_domain(authority) {
@@ -311,16 +333,24 @@ fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     limits
 }
 
+/// What a client is created with.
+pub(super) struct Creation {
+    pub(super) metadata: ClientMetadata,
+    pub(super) registration: Option<Registration>,
+    pub(super) scope: Option<String>,
+    pub(super) resource: Option<String>,
+}
+
 /// Step 11: everything that one first use writes, in one batch: all of it or nothing.
-fn register(
+///
+/// Both occasions come here, and nothing else makes a client.
+pub(super) fn create(
     placed: &Placed<'_>,
     known: Known<'_>,
-    asking: Asking<'_>,
-    metadata: ClientMetadata,
-    granted: Granted,
-    limits: Vec<Limit>,
+    (occasion, request_id): (Occasion, &str),
+    creation: Creation,
     (policy, entropy, now): (&Policy, &Entropy, Timestamp),
-) -> NewClient {
+) -> (Client, Batch) {
     let rule = placed.found.rule;
     let mut batch = single_use(placed.identity);
     let earlier = match (known.client, known.removed) {
@@ -356,7 +386,7 @@ fn register(
         state: ClientState::Active,
         rule: rule.name.clone(),
         rule_revision: rule.revision.clone(),
-        occasion: asking.occasion,
+        occasion,
         first_credential: placed.identity.kind,
         last_credential: placed.identity.kind,
         created: now,
@@ -369,7 +399,8 @@ fn register(
             removed,
             reason: reason.to_owned(),
         }),
-        metadata,
+        metadata: creation.metadata,
+        registration: creation.registration,
     };
     batch.insert(&client);
     let alias_stands = known
@@ -392,20 +423,15 @@ fn register(
     } else {
         EventKind::ClientRegistered
     };
-    let mut event = event_about(placed, asking, kind, entropy, now);
-    event.scope = Some(granted.scope.to_string());
-    event.resource = Some(granted.resource.to_string());
+    let mut event = event_about(placed, (occasion, request_id), kind, entropy, now);
+    event.scope = creation.scope;
+    event.resource = creation.resource;
     batch.insert(&event);
-    NewClient {
-        client,
-        granted,
-        batch,
-        limits,
-    }
+    (client, batch)
 }
 
 /// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
-fn single_use(identity: &AttestedIdentity) -> Batch {
+pub(super) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.single_use {
         batch.insert(&Replay::of(single_use));
@@ -420,7 +446,13 @@ fn would_register(
     entropy: &Entropy,
     now: Timestamp,
 ) -> Event {
-    let mut event = event_about(placed, asking, EventKind::ClientWouldRegister, entropy, now);
+    let mut event = event_about(
+        placed,
+        (asking.occasion, asking.request_id),
+        EventKind::ClientWouldRegister,
+        entropy,
+        now,
+    );
     match outcome {
         Ok((metadata, granted)) => {
             event.scope = Some(granted.scope.to_string());
@@ -438,19 +470,19 @@ fn would_register(
 /// An event with everything that is known about who asked.
 pub fn event_about(
     placed: &Placed<'_>,
-    asking: Asking<'_>,
+    (occasion, request_id): (Occasion, &str),
     kind: EventKind,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Event {
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
     describe_identity(&mut event, placed.identity);
-    event.request_id = Some(asking.request_id.to_owned());
+    event.request_id = Some(request_id.to_owned());
     event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
     event.client_id = Some(placed.name.client_id.to_string());
     event.rule = Some(placed.found.rule.name.clone());
     event.rule_revision = Some(placed.found.rule.revision.clone());
-    event.occasion = Some("token".to_owned());
+    event.occasion = Some(occasion.name().to_owned());
     event
 }
 

@@ -38,6 +38,7 @@ pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientM
         redirect_uris: redirect_uris(identity, found)?,
         scope: attested_scope(identity)?.map(|scope| scope.to_string()),
         grant_types: attested_list(identity, "grant_types")?,
+        ..ClientMetadata::default()
     })
 }
 
@@ -70,7 +71,10 @@ fn redirect_uris(identity: &AttestedIdentity, found: &Match<'_>) -> Result<Vec<S
         .collect())
 }
 
-fn attested_text(identity: &AttestedIdentity, claim: &'static str) -> Result<Option<String>, Rejection> {
+pub(super) fn attested_text(
+    identity: &AttestedIdentity,
+    claim: &'static str,
+) -> Result<Option<String>, Rejection> {
     match identity.attested_claims.get(claim) {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= IDENTIFIER_BYTES_MAX => Ok(Some(text.clone())),
@@ -78,7 +82,10 @@ fn attested_text(identity: &AttestedIdentity, claim: &'static str) -> Result<Opt
     }
 }
 
-fn attested_list(identity: &AttestedIdentity, claim: &'static str) -> Result<Option<Vec<String>>, Rejection> {
+pub(super) fn attested_list(
+    identity: &AttestedIdentity,
+    claim: &'static str,
+) -> Result<Option<Vec<String>>, Rejection> {
     let malformed = Rejection::AttestedClaimMalformed { claim };
     let Some(value) = identity.attested_claims.get(claim) else {
         return Ok(None);

@@ -6,6 +6,8 @@ pub mod client_id;
 pub mod lifecycle;
 pub mod metadata;
 pub mod redirect_uris;
+pub mod register;
+pub mod requested;
 pub mod rules;
 pub mod velocity;
 

@@ -15,6 +15,10 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     SlowDown,
     ServerError,
+    InvalidClientMetadata,
+    InvalidRedirectUri,
+    InvalidSoftwareStatement,
+    UnapprovedSoftwareStatement,
 }
 
 impl ErrorCode {
@@ -29,6 +33,10 @@ impl ErrorCode {
             ErrorCode::InvalidTarget => "invalid_target",
             ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown => "temporarily_unavailable",
             ErrorCode::ServerError => "server_error",
+            ErrorCode::InvalidClientMetadata => "invalid_client_metadata",
+            ErrorCode::InvalidRedirectUri => "invalid_redirect_uri",
+            ErrorCode::InvalidSoftwareStatement => "invalid_software_statement",
+            ErrorCode::UnapprovedSoftwareStatement => "unapproved_software_statement",
         }
     }
 
@@ -44,7 +52,12 @@ impl ErrorCode {
             | ErrorCode::UnauthorizedClient
             | ErrorCode::UnsupportedGrantType
             | ErrorCode::InvalidScope
-            | ErrorCode::InvalidTarget => 400,
+            | ErrorCode::InvalidTarget
+            // [RFC7591 §3.2.2] Registration errors are 400, all of them.
+            | ErrorCode::InvalidClientMetadata
+            | ErrorCode::InvalidRedirectUri
+            | ErrorCode::InvalidSoftwareStatement
+            | ErrorCode::UnapprovedSoftwareStatement => 400,
             ErrorCode::SlowDown => 429,
             ErrorCode::TemporarilyUnavailable => 503,
             ErrorCode::ServerError => 500,

@@ -9,6 +9,9 @@ pub struct AuthorizationServerMetadata {
     pub issuer: String,
     pub token_endpoint: String,
     pub jwks_uri: String,
+    /// Present while the door to registration is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
     #[serde(default)]
     pub grant_types_supported: Vec<String>,
     /// Required even where no authorization endpoint exists. [RFC8414 §2]

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::doors::{self, Presented};
+use testudo_core::doors::{self, Presented, Purpose};
 use testudo_core::grants::{ClientCredentials, GrantRequest};
 use testudo_core::records::{Client, Event, Kind, Removed};
 use testudo_core::registration::admit;
@@ -109,7 +109,13 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
     let facts = gather(app, credential.lookups()).await;
-    credential.verify(&facts, &app.policy.load(), app.now(), trace)
+    credential.verify(
+        &facts,
+        &app.policy.load(),
+        Purpose::Authentication,
+        app.now(),
+        trace,
+    )
 }
 
 async fn decide(
@@ -234,6 +240,8 @@ fn attested(event: &Event) -> Option<AttestedIdentity> {
         digest: [0; 32],
         jwt_id: None,
         single_use: None,
+        issued: None,
+        unlisted_claims: Vec::new(),
         certificate_thumbprint: None,
         attested_claims: Default::default(),
     })

@@ -161,6 +161,8 @@ fn stand_in(id: SpiffeId) -> AttestedIdentity {
         digest: [0; 32],
         jwt_id: None,
         single_use: None,
+        issued: None,
+        unlisted_claims: Vec::new(),
         certificate_thumbprint: None,
         attested_claims: Default::default(),
     }

@@ -167,6 +167,7 @@ pub(super) fn compile(
     let (trust_domains, bundles) = judge.trust_domains(&file.trust_domains);
     let rules = judge.rules(&file.rules, &trust_domains);
     let clients = judge.clients(&file.clients);
+    let takes_registrations = judge.registration(file);
     judge.what_this_version_leaves_out(file);
     Some(Configuration {
         policy: Policy {
@@ -176,6 +177,7 @@ pub(super) fn compile(
             clients,
             rules,
             tokens: tokens?,
+            takes_registrations,
         },
         bundles,
         server: server?,
@@ -903,6 +905,21 @@ impl Judge<'_> {
         }
     }
 
+    /// Registration by evidence is open where the section says so; registration without any is not built.
+    fn registration(&mut self, file: &ConfigFile) -> bool {
+        let Some(section) = &file.registration else {
+            return false;
+        };
+        if section.open == Some(true) {
+            self.report.error(
+                "registration.open",
+                "registration without evidence is not available in this version",
+                Some("remove it: clients register with a software statement or a certificate"),
+            );
+        }
+        section.statements.unwrap_or(true)
+    }
+
     /// Known keys that this version does not act on. Where silence would weaken something, it is an error
     /// elsewhere; here it is only absent.
     fn what_this_version_leaves_out(&mut self, file: &ConfigFile) {
@@ -913,13 +930,6 @@ impl Judge<'_> {
                     "{:?} has no door in this version: its credentials are refused",
                     issuer.name
                 ),
-                None,
-            );
-        }
-        if file.registration.is_some() {
-            self.report.warn(
-                "registration",
-                "has no effect in this version: there is no registration endpoint",
                 None,
             );
         }

@@ -145,6 +145,11 @@ fn rules_are_judged() {
     );
     refused(&with(name, ""), "rules[0].name", "is missing");
     refused(
+        &format!("{GOOD}[registration]\nopen = true"),
+        "registration.open",
+        "not available",
+    );
+    refused(
         &format!("{GOOD}[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/y\"]"),
         "rules[1].name",
         "there twice",

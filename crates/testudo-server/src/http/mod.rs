@@ -1,6 +1,8 @@
 //! The public endpoints: which path leads where, and what every answer carries.
 
+mod body;
 mod proxy;
+mod register;
 mod respond;
 mod token;
 mod well_known;
@@ -69,6 +71,11 @@ where
             token::token(app, &policy, peer, request, request_id).await
         }
         Some("/token") => method_not_allowed("POST"),
+        Some("/register") if !policy.takes_registrations => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some("/register") if request.method() == Method::POST => {
+            register::register(app, &policy, peer, request, request_id).await
+        }
+        Some("/register") => method_not_allowed("POST"),
         Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
         _ => plain(StatusCode::NOT_FOUND, "not found\n"),
     }

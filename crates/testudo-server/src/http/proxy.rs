@@ -3,6 +3,8 @@
 //! Believed only from the addresses that the configuration names; from anywhere else the fields are a forgery,
 //! and a request that has them is refused rather than read without them.
 
+use super::Peer;
+use crate::app::App;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
@@ -26,8 +28,18 @@ pub struct Proxy {
     pub chain_field: HeaderName,
 }
 
+/// The client's certificates: those the proxy saw, or else those of its own handshake.
+pub(super) fn certificates_of(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
+    let forwarded = certificates(app.proxy.as_ref(), peer.address, headers)?;
+    Ok(forwarded.or_else(|| peer.certificates.clone()))
+}
+
 /// The client's certificates as the proxy saw them; nothing where it sent none.
-pub(super) fn certificates(
+fn certificates(
     proxy: Option<&Proxy>,
     peer: Option<IpAddr>,
     headers: &HeaderMap,

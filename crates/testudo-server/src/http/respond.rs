@@ -66,6 +66,28 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
     response
 }
 
+/// A refusal at the registration endpoint. [RFC7591 §3.2.2]
+pub(super) fn registration_refusal(rejection: &Rejection) -> Response<Full<Bytes>> {
+    let code = rejection.code_of_statement();
+    // [RFC6750 §3.1] Nothing was shown: a challenge, and no reproach.
+    if matches!(rejection, Rejection::EvidenceMissing) {
+        let mut response = error(401, code, rejection.sentence_of_statement(), None);
+        let challenge = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        return response;
+    }
+    let status = match rejection {
+        Rejection::BodyTooLarge | Rejection::NotJson => rejection.status(),
+        _ => code.status(),
+    };
+    error(
+        status,
+        code,
+        rejection.sentence_of_statement(),
+        rejection.retry_after_seconds(),
+    )
+}
+
 /// Our fault: worth another try.
 pub(super) fn fault(fault: &Fault) -> Response<Full<Bytes>> {
     match fault {

@@ -3,28 +3,26 @@
 //! parse → gather → verify → load → decide → sign → commit → render, in this order and nowhere else.
 
 use super::Peer;
+use super::body;
 use super::proxy;
 use super::respond::{Challenge, fault, json, refusal};
 use crate::app::{App, Observation};
 use crate::events::{REFUSAL_RETENTION, kind_of};
 use crate::settle::{Fault, Settled, settle};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::{Request, Response, StatusCode, header};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use testudo_core::doors::{self, Facts, Lookup, Presented, RequestHeaders};
+use std::time::Instant;
+use testudo_core::doors::{self, Facts, Lookup, Presented, Purpose, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Batch, Event};
 use testudo_core::registration::admit::{Asking, describe_identity, place};
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
-use testudo_protocol::limits::{BODY_BYTES_MAX, IDENTIFIER_BYTES_MAX};
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
-
-/// A body must have arrived by then.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A token request, parsed; nothing in it is proven.
 pub(crate) struct TokenRequest {
@@ -73,7 +71,7 @@ where
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Ok(Settled::Refused(rejection, event)) => {
-            note_refusal(app, request_id, &witness, &rejection, event).await;
+            note_refusal(app, (Occasion::Token, request_id), &witness, &rejection, event).await;
             observe(app, request_id, &witness, || format!("refused: {rejection}"));
             refusal(&rejection, challenge)
         }
@@ -87,10 +85,10 @@ where
 
 /// What was learned on the way, for events.
 #[derive(Default)]
-struct Witness {
-    identity: Option<Arc<AttestedIdentity>>,
-    scope: Option<String>,
-    resource: Option<String>,
+pub(super) struct Witness {
+    pub(super) identity: Option<Arc<AttestedIdentity>>,
+    pub(super) scope: Option<String>,
+    pub(super) resource: Option<String>,
 }
 
 async fn serve<B>(
@@ -129,7 +127,13 @@ where
         None => {
             let credential = or_refuse!(doors::recognise(&presented));
             let facts = gather(app, credential.lookups()).await; // gather
-            let identity = or_refuse!(credential.verify(&facts, policy, now, &mut Trace::off())); // verify
+            let identity = or_refuse!(credential.verify(
+                &facts,
+                policy,
+                Purpose::Authentication,
+                now,
+                &mut Trace::off()
+            )); // verify
             let identity = Arc::new(identity);
             if let Facts::Bundle(bundle) = &facts {
                 app.verdicts.remember(&identity, bundle, policy.generation);
@@ -170,22 +174,12 @@ where
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
         has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
-        certificates: match proxy::certificates(app.proxy.as_ref(), peer.address, request.headers())? {
-            Some(forwarded) => Some(forwarded),
-            None => peer.certificates.clone(),
-        },
+        certificates: proxy::certificates_of(app, peer, request.headers())?,
     };
     if !is_form(&request) {
         return Err(Rejection::NotAForm);
     }
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
-    let body = match tokio::time::timeout(BODY_DEADLINE, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(Rejection::BodyTooLarge);
-        }
-        Ok(Err(_)) | Err(_) => return Err(Rejection::NotAForm),
-    };
+    let body = body::read(request.into_body(), Rejection::NotAForm).await?;
     parse(&body, headers)
 }
 
@@ -295,9 +289,9 @@ fn challenge<B>(request: &Request<B>) -> Challenge {
 }
 
 /// A refusal is counted; a sample of them becomes events and log lines.
-async fn note_refusal(
+pub(super) async fn note_refusal(
     app: &App,
-    request_id: &str,
+    (occasion, request_id): (Occasion, &str),
     witness: &Witness,
     rejection: &Rejection,
     would: Option<Box<Event>>,
@@ -339,7 +333,7 @@ async fn note_refusal(
         describe_identity(&mut event, identity);
     }
     event.request_id = Some(request_id.to_owned());
-    event.occasion = Some("token".to_owned());
+    event.occasion = Some(occasion.name().to_owned());
     event.scope = witness.scope.clone();
     event.resource = witness.resource.clone();
     event.reason = Some(reason.to_owned());

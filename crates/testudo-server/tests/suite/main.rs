@@ -13,5 +13,6 @@ mod first_use;
 mod lifecycle;
 mod mutual_tls;
 mod nodes;
+mod registration;
 mod requests;
 mod world;

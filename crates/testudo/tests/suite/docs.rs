@@ -73,6 +73,26 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     );
 }
 
+#[test]
+fn the_curl_commands_of_the_registration_page_register() {
+    let (site, issuer) = Site::with_mutual_tls("");
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    site.write("testudo.toml", &format!("{config}\n[registration]\n"));
+    let _server = site.serve();
+    let statement = site
+        .issuer
+        .svid("/ns/shop/sa/pay", &format!("{issuer}/register"), now());
+    let mut scopes = Vec::new();
+    for command in curl_commands(&page("docs/registration.md")) {
+        let command = command.replace("https://as.example.net", &issuer);
+        let answer = shell(&site, &command, &[("STATEMENT", &statement)]);
+        assert!(answer["client_id"].is_string(), "{command}: {answer}");
+        scopes.push(answer["scope"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(scopes.len(), 2);
+    assert_eq!(scopes[0], "orders.read");
+}
+
 /// A page shows parts of a configuration: each must be known to the letter, whatever else is missing around it.
 #[test]
 fn the_configurations_of_the_docs_have_no_unknown_key() {
@@ -82,6 +102,7 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
         "docs/doors/x509-svid.md",
         "docs/doors/private-key-jwt.md",
         "docs/operations/README.md",
+        "docs/registration.md",
     ] {
         for text in configurations(&page(name)) {
             let folder = folder();

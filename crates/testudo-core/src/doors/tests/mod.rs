@@ -71,6 +71,7 @@ impl World {
                 signing_algorithm: Algorithm::ES256,
                 access_token_lifetime: Seconds(300),
             },
+            takes_registrations: false,
         };
         World {
             a: TestIssuer::new("a.example"),
@@ -99,7 +100,13 @@ impl World {
                 .map_or(Facts::Nothing, |bundle| Facts::Bundle(Arc::new(bundle))),
             Lookup::Nothing => Facts::Nothing,
         };
-        credential.verify(&facts, &self.policy, Timestamp(NOW), &mut Trace::off())
+        credential.verify(
+            &facts,
+            &self.policy,
+            Purpose::Authentication,
+            Timestamp(NOW),
+            &mut Trace::off(),
+        )
     }
 
     fn draft(&self) -> Draft<'_> {
@@ -683,7 +690,13 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
     let facts = Facts::Bundle(Arc::new(bundle));
     let rejection = credential
-        .verify(&facts, &world.policy, Timestamp(NOW), &mut Trace::off())
+        .verify(
+            &facts,
+            &world.policy,
+            Purpose::Authentication,
+            Timestamp(NOW),
+            &mut Trace::off(),
+        )
         .unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
 }
@@ -722,7 +735,13 @@ fn i_02_no_keys_no_trust() {
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
     let rejection = credential
-        .verify(&facts, &world.policy, Timestamp(NOW), &mut Trace::off())
+        .verify(
+            &facts,
+            &world.policy,
+            Purpose::Authentication,
+            Timestamp(NOW),
+            &mut Trace::off(),
+        )
         .unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
 }
@@ -732,7 +751,13 @@ fn no_bundle_no_verdict() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let rejection = credential
-        .verify(&Facts::NoBundle, &world.policy, Timestamp(NOW), &mut Trace::off())
+        .verify(
+            &Facts::NoBundle,
+            &world.policy,
+            Purpose::Authentication,
+            Timestamp(NOW),
+            &mut Trace::off(),
+        )
         .unwrap_err();
     assert!(matches!(rejection, Rejection::BundleUnavailable { .. }));
 }

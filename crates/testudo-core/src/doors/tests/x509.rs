@@ -51,7 +51,13 @@ impl Place {
             _ => Facts::Nothing,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        credential.verify(&facts, &self.policy, Timestamp(now), &mut Trace::off())
+        credential.verify(
+            &facts,
+            &self.policy,
+            Purpose::Authentication,
+            Timestamp(now),
+            &mut Trace::off(),
+        )
     }
 
     #[track_caller]

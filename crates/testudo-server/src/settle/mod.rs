@@ -3,6 +3,8 @@
 //! Everything that one request changes is one batch; it is committed after the token is signed and before it is
 //! sent. A lost race is loaded and decided again.
 
+pub(crate) mod registration;
+
 use crate::app::App;
 use crate::memory::{KnownClient, ReadTicket};
 use std::collections::HashMap;
@@ -260,21 +262,8 @@ async fn register(
             Ok(None)
         }
         Err(Conflict::OverLimit(counter)) if counter.starts_with(SHARED_PREFIX) => {
-            let is_it = |limit: &&Limit| limit.shared_counter(entropy.millis).0 == counter;
-            let limit = new
-                .limits
-                .iter()
-                .find(is_it)
-                .map(|limit| limit.shown_as.clone())
-                .unwrap_or_default();
-            let retry_after_seconds = seconds_to_next_minute(entropy.millis);
-            Ok(Some(Settled::Refused(
-                Rejection::TooFast {
-                    limit,
-                    retry_after_seconds,
-                },
-                None,
-            )))
+            let rejection = too_fast(&new.limits, &counter, entropy.millis);
+            Ok(Some(Settled::Refused(rejection, None)))
         }
         Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
     }
@@ -346,6 +335,19 @@ fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
             };
             Rejection::TooManyClients { limit }
         }
+    }
+}
+
+/// The refusal of a limit that all nodes share.
+fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
+    let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
+    Rejection::TooFast {
+        limit: limits
+            .iter()
+            .find(is_it)
+            .map(|limit| limit.shown_as.clone())
+            .unwrap_or_default(),
+        retry_after_seconds: seconds_to_next_minute(millis),
     }
 }
 

@@ -1,0 +1,714 @@
+//! Registration by evidence. Rows DR of `dynamic-registration.md` that need no other door.
+
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
+use serde_json::{Value, json};
+use testudo_testkit::http::Answer;
+use testudo_testkit::token::{Draft, claims};
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+const ENDPOINT: &str = "https://as.example/register";
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn open() -> World {
+    open_with("", RULES).await
+}
+
+async fn open_with(more: &str, rules: &str) -> World {
+    World::start_with(&format!("[registration]\n{}", domains(more)), rules).await
+}
+
+fn statement(world: &World, id: &str) -> String {
+    draft(world, id).sign()
+}
+
+fn draft<'w>(world: &'w World, id: &str) -> Draft<'w> {
+    Draft::svid(world.a.key(), id, ENDPOINT, world.now())
+}
+
+async fn post(world: &World, body: &Value) -> Answer {
+    send(world, body.to_string()).await
+}
+
+async fn send(world: &World, body: impl Into<Vec<u8>>) -> Answer {
+    let answer = world
+        .connect()
+        .await
+        .send("POST", "/register", &[JSON], body.into())
+        .await;
+    judge(&answer);
+    answer
+}
+
+/// What holds for every answer. Rows DR-12, DR-133, DR-140.
+fn judge(answer: &Answer) {
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    let body = answer.json();
+    for absent in [
+        "client_secret",
+        "registration_access_token",
+        "registration_client_uri",
+    ] {
+        assert!(body[absent].is_null(), "{absent}");
+    }
+    if answer.status != 201 {
+        assert!(body["client_id"].is_null());
+        assert!(body["error"].is_string() && body["error_description"].as_str().unwrap().is_ascii());
+    }
+}
+
+async fn register(world: &World, id: &str, more: Value) -> Answer {
+    let mut body = more;
+    body["software_statement"] = json!(statement(world, id));
+    post(world, &body).await
+}
+
+async fn refused(world: &World, more: Value) -> String {
+    let answer = register(world, PAY_ID, more.clone()).await;
+    assert_eq!(answer.status, 400, "{more}: {answer:?}");
+    answer.error()
+}
+
+#[tokio::test]
+async fn dr_01_announced_only_when_open() {
+    let metadata = "/.well-known/oauth-authorization-server";
+    let closed = World::start().await;
+    assert!(closed.connect().await.get(metadata).await.json()["registration_endpoint"].is_null());
+    assert_eq!(
+        closed
+            .connect()
+            .await
+            .send("POST", "/register", &[JSON], "{}")
+            .await
+            .status,
+        404
+    );
+    let open = open().await;
+    assert_eq!(
+        open.connect().await.get(metadata).await.json()["registration_endpoint"],
+        ENDPOINT
+    );
+}
+
+#[tokio::test]
+async fn dr_02_dr_13_dr_24_dr_29_dr_80_a_workload_registers() {
+    let world = open().await;
+    let statement = statement(&world, PAY_ID);
+    let answer = post(&world, &json!({ "software_statement": statement })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let body = answer.json();
+    assert_eq!(body["client_id"], PAY_ID);
+    assert_eq!(body["token_endpoint_auth_method"], "spiffe_jwt");
+    assert_eq!(body["grant_types"], json!(["client_credentials"]));
+    assert_eq!(body["response_types"], json!([]));
+    assert_eq!(body["scope"], "r w");
+    assert_eq!(body["client_name"], "api in pay");
+    assert_eq!(body["software_statement"], statement);
+    assert_eq!(body["client_id_issued_at"], world.now());
+    assert_eq!(world.client_ids().await, [PAY_ID]);
+    let events = world.events("client.registered").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["occasion"], "registration");
+    assert_eq!(world.ask(PAY, &[]).await.status, 200);
+    assert_eq!(world.events("client.registered").await.len(), 1);
+}
+
+#[tokio::test]
+async fn dr_94_nothing_of_the_statement_is_kept() {
+    let world = open().await;
+    let statement = statement(&world, PAY_ID);
+    post(&world, &json!({ "software_statement": statement })).await;
+    let signature = statement.rsplit('.').next().unwrap().to_owned();
+    let shown = format!(
+        "{:?}{:?}",
+        world.clients().await,
+        world.events("client.registered").await
+    );
+    assert!(!shown.contains(&signature));
+    let folder = world.folder.clone();
+    world.running.stop().await;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        assert!(
+            !bytes
+                .windows(signature.len())
+                .any(|window| window == signature.as_bytes()),
+            "{path:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_03_dr_06_dr_08_the_request_itself() {
+    let world = open().await;
+    for media in ["application/x-www-form-urlencoded", "text/plain", ""] {
+        let answer = world
+            .connect()
+            .await
+            .send("POST", "/register", &[("content-type", media)], "{}")
+            .await;
+        assert_eq!(answer.status, 415, "{media}");
+        judge(&answer);
+    }
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let answer = world.connect().await.send(method, "/register", &[JSON], "").await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("POST")),
+            "{method}"
+        );
+    }
+    let large = format!("{{\"x\":\"{}\"}}", "a".repeat(64 * 1024));
+    assert_eq!(send(&world, large).await.status, 413);
+}
+
+#[tokio::test]
+async fn dr_04_dr_05_dr_09_not_one_json_object() {
+    let world = open().await;
+    let deep = format!("{{\"x\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let bodies: [&[u8]; 8] = [
+        b"",
+        b"[]",
+        b"\"x\"",
+        b"{} x",
+        b"{\"scope\":",
+        b"{\"client_name\":\"\xff\"}",
+        b"{\"scope\":\"r\",\"scope\":\"w\"}",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        let answer = send(&world, body).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_client_metadata")
+        );
+    }
+    assert!(world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn dr_07_dr_10_dr_125_unknown_members_are_ignored_and_not_echoed() {
+    let world = open().await;
+    let names = [
+        "enabled",
+        "skip_consent",
+        "x_y",
+        "Scope",
+        "REDIRECT_URIS",
+        "state",
+        "rule",
+        "trusted",
+        "resources",
+        "roles",
+    ];
+    let mut body = json!({});
+    for name in names {
+        body[name] = json!("admin");
+    }
+    let answer = register(&world, PAY_ID, body).await;
+    assert_eq!(answer.status, 201);
+    assert!(names.iter().all(|name| answer.json()[name].is_null()));
+    assert_eq!(answer.json()["scope"], "r w");
+    assert!(!format!("{:?}", world.clients().await).contains("admin"));
+}
+
+#[tokio::test]
+async fn dr_11_dr_12_members_of_the_wrong_type() {
+    let world = open().await;
+    let texts = [
+        "client_id",
+        "scope",
+        "client_name",
+        "client_uri",
+        "logo_uri",
+        "tos_uri",
+        "policy_uri",
+        "software_id",
+        "software_version",
+        "token_endpoint_auth_method",
+        "spiffe_id",
+    ];
+    for name in texts {
+        for wrong in [json!(7), json!(true), json!([]), json!({ "<b>": 1 })] {
+            let answer = register(&world, PAY_ID, json!({ name: wrong })).await;
+            assert_eq!(
+                (answer.status, answer.error().as_str()),
+                (400, "invalid_client_metadata"),
+                "{name}"
+            );
+            assert!(
+                !answer.json()["error_description"]
+                    .as_str()
+                    .unwrap()
+                    .contains("<b>")
+            );
+        }
+        assert_eq!(
+            register(&world, PAY_ID, json!({ name: null })).await.status,
+            201,
+            "{name}: null is absent"
+        );
+    }
+    for name in ["grant_types", "response_types", "contacts"] {
+        for wrong in [json!(7), json!("x"), json!([7]), json!({})] {
+            assert_eq!(
+                refused(&world, json!({ name: wrong })).await,
+                "invalid_client_metadata",
+                "{name}"
+            );
+        }
+    }
+    for wrong in [json!(7), json!("https://x.example/"), json!([7]), json!([])] {
+        assert_eq!(
+            refused(&world, json!({ "redirect_uris": wrong })).await,
+            "invalid_redirect_uri"
+        );
+    }
+    for wrong in [json!(7), json!([]), json!({}), json!(true), json!("")] {
+        let answer = post(&world, &json!({ "software_statement": wrong })).await;
+        assert!(["invalid_client_metadata", "invalid_software_statement"].contains(&answer.error().as_str()));
+    }
+}
+
+#[tokio::test]
+async fn dr_14_dr_15_dr_17_dr_52_no_secret_no_public_client_no_keys() {
+    let world = open().await;
+    for method in [
+        "client_secret_basic",
+        "client_secret_post",
+        "client_secret_jwt",
+        "none",
+        "foo",
+        "private_key_jwt",
+    ] {
+        let asked = json!({ "token_endpoint_auth_method": method });
+        assert_eq!(
+            refused(&world, asked).await,
+            "invalid_client_metadata",
+            "{method}"
+        );
+    }
+    for keys in [
+        json!({ "jwks": { "keys": [] } }),
+        json!({ "jwks_uri": "https://evil.example/jwks" }),
+    ] {
+        assert_eq!(refused(&world, keys).await, "invalid_client_metadata");
+    }
+    assert!(world.client_ids().await.is_empty(), "nothing was stored");
+}
+
+#[tokio::test]
+async fn dr_18_dr_19_dr_22_dr_23_dr_25_grants_and_responses() {
+    let world = open().await;
+    for grants in [
+        json!(["implicit"]),
+        json!(["password", "client_credentials"]),
+        json!([]),
+        json!(["foo"]),
+    ] {
+        assert_eq!(
+            refused(&world, json!({ "grant_types": grants })).await,
+            "invalid_client_metadata",
+            "{grants}"
+        );
+    }
+    let code = json!({ "grant_types": ["client_credentials"], "response_types": ["code"] });
+    assert_eq!(refused(&world, code).await, "invalid_client_metadata");
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let answer = register(
+        &world,
+        PAY_ID,
+        json!({ "grant_types": ["client_credentials", device] }),
+    )
+    .await;
+    assert_eq!(
+        (answer.status, &answer.json()["grant_types"]),
+        (201, &json!(["client_credentials"]))
+    );
+}
+
+#[tokio::test]
+async fn dr_20_dr_21_dr_141_no_client_chooses_its_id() {
+    let world = open().await;
+    for id in [
+        "spiffe://a.example/ns/pay/sa/other",
+        "alice",
+        "https://app.example/client",
+    ] {
+        assert_eq!(
+            refused(&world, json!({ "client_id": id })).await,
+            "invalid_client_metadata",
+            "{id}"
+        );
+    }
+    assert_eq!(
+        refused(&world, json!({ "spiffe_id": "spiffe://a.example/x/1" })).await,
+        "invalid_client_metadata"
+    );
+    let own = json!({ "client_id": PAY_ID, "spiffe_id": PAY_ID });
+    assert_eq!(register(&world, PAY_ID, own).await.status, 201);
+}
+
+#[tokio::test]
+async fn dr_26_dr_28_scopes_that_cannot_be() {
+    let world = open().await;
+    for scope in ["", " r", "r ", "r  w", "r\tw", "ä", "r\"w", "admin"] {
+        assert_eq!(
+            refused(&world, json!({ "scope": scope })).await,
+            "invalid_client_metadata",
+            "{scope:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_27_dr_100_dr_101_narrowing_holds_until_it_is_replaced() {
+    let world = open().await;
+    let answer = register(&world, PAY_ID, json!({ "scope": "r admin" })).await;
+    assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("r")));
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
+    let token = world.ask(PAY, &[]).await.access_token();
+    assert_eq!(claims(&token)["scope"], "r");
+    let again = register(&world, PAY_ID, json!({})).await;
+    assert_eq!((again.status, &again.json()["scope"]), (201, &json!("r w")));
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
+    assert_eq!(world.client_ids().await, [PAY_ID]);
+    assert_eq!(world.events("client.updated").await.len(), 1);
+    // The same once more changes nothing, so it says nothing.
+    register(&world, PAY_ID, json!({})).await;
+    assert_eq!(world.events("client.updated").await.len(), 1);
+}
+
+#[tokio::test]
+async fn dr_102_dr_103_the_rule_of_today_and_what_was_registered() {
+    let world = open().await;
+    register(&world, PAY_ID, json!({ "scope": "r" })).await;
+    let more = RULES.replacen("scopes = [\"r\", \"w\"]", "scopes = [\"r\", \"w\", \"z\"]", 1);
+    let registration = format!("[registration]\n{}", domains(""));
+    world.reload_with(&registration, &more).await;
+    assert_eq!(world.ask(PAY, &[("scope", "z")]).await.error(), "invalid_scope");
+    let less = RULES.replacen(
+        "scopes = [\"r\", \"w\"]\ndefault_scopes = [\"r\"]",
+        "scopes = [\"w\"]\ndefault_scopes = [\"w\"]",
+        1,
+    );
+    world.reload_with(&registration, &less).await;
+    assert_eq!(world.ask(PAY, &[("scope", "r")]).await.error(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn dr_59_dr_61_texts_and_urls_that_people_would_see() {
+    let world = open().await;
+    for name in ["a\nb", "a\u{202e}b", "   ", &"x".repeat(1000)] {
+        assert_eq!(
+            refused(&world, json!({ "client_name": name })).await,
+            "invalid_client_metadata",
+            "{name:?}"
+        );
+    }
+    for url in [
+        "javascript:alert(1)",
+        "data:image/svg+xml,x",
+        "http://a.example/",
+        "https://u:p@a.example/",
+        "x",
+    ] {
+        for member in ["tos_uri", "logo_uri", "client_uri", "policy_uri"] {
+            assert_eq!(
+                refused(&world, json!({ member: url })).await,
+                "invalid_client_metadata",
+                "{member} {url}"
+            );
+        }
+    }
+    // DR-63: what is configured wins. DR-64: a label of a foreign host is dropped.
+    let asked = json!({ "client_name": "Mine", "client_uri": "https://bank.example/" });
+    let answer = register(&world, PAY_ID, asked).await;
+    assert_eq!(
+        (answer.status, &answer.json()["client_name"]),
+        (201, &json!("api in pay"))
+    );
+    assert!(answer.json()["client_uri"].is_null());
+}
+
+#[tokio::test]
+async fn dr_91_a_bearer_statement_brings_no_redirect_uri() {
+    let world = open().await;
+    for uri in [
+        "https://evil.example/cb",
+        "javascript:alert(1)//",
+        "https://api.pay.apps.example/cb/../x",
+    ] {
+        assert_eq!(
+            refused(&world, json!({ "redirect_uris": [uri] })).await,
+            "invalid_redirect_uri",
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_71_to_dr_77_dr_85_dr_86_statements_that_prove_nothing() {
+    let world = open().await;
+    let id = PAY_ID;
+    let good = draft(&world, id);
+    let now = world.now();
+    let signed = good.sign();
+    let (body, _) = signed.rsplit_once('.').unwrap();
+    let statements = [
+        draft(&world, id).header("alg", "none").sign(),
+        draft(&world, id).header("alg", "HS256").sign(),
+        draft(&world, id).header("crit", json!(["x"])).sign(),
+        draft(&world, id).header("typ", "at+jwt").sign(),
+        format!("{body}."),
+        body.to_owned(),
+        "x".repeat(17 * 1024),
+        Draft::svid(world.b.key(), id, ENDPOINT, now).sign(),
+        Draft::svid(world.b.key(), id, ENDPOINT, now)
+            .header("kid", world.a.key().kid())
+            .sign(),
+        draft(&world, id).without_claim("exp").sign(),
+        draft(&world, id).claim("exp", now - 600).sign(),
+        draft(&world, id).without_claim("iat").sign(),
+        draft(&world, id).claim("iat", now + 600).sign(),
+        draft(&world, id).claim("nbf", now + 600).sign(),
+        draft(&world, id).without_claim("sub").sign(),
+        draft(&world, "https://a.example/x").sign(),
+        draft(&world, "spiffe://A.example/ns/pay/sa/api").sign(),
+        draft(&world, "spiffe://a.example/ns/pay/sa/api/").sign(),
+        draft(&world, "spiffe://a.example/ns/pay/sa/api?x").sign(),
+    ];
+    for (number, statement) in statements.iter().enumerate() {
+        let answer = post(&world, &json!({ "software_statement": statement })).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_software_statement"),
+            "{number}: {answer:?}"
+        );
+    }
+    assert!(world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn dr_81_to_dr_84_audiences() {
+    let world = open().await;
+    for audience in [json!(ISSUER), json!([ISSUER]), json!(ENDPOINT), json!([ENDPOINT])] {
+        let statement = draft(&world, PAY_ID).claim("aud", audience.clone()).sign();
+        assert_eq!(
+            post(&world, &json!({ "software_statement": statement }))
+                .await
+                .status,
+            201,
+            "{audience}"
+        );
+    }
+    let wrong = [
+        json!([]),
+        json!([ENDPOINT, "x"]),
+        json!("https://as.example/token"),
+        json!("https://other.example"),
+        json!("https://as.example/register/"),
+        json!(null),
+    ];
+    for audience in wrong {
+        let statement = draft(&world, PAY_ID).claim("aud", audience.clone()).sign();
+        let answer = post(&world, &json!({ "software_statement": statement })).await;
+        assert_eq!(answer.error(), "invalid_software_statement", "{audience}");
+    }
+    let at_token = testudo_testkit::svid_form(&statement(&world, PAY_ID), &[]);
+    assert_eq!(world.send(&at_token).await.error(), "invalid_client", "DR-84");
+}
+
+#[tokio::test]
+async fn dr_78_dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
+    let world = open().await;
+    assert_eq!(register(&world, PAY_ID, json!({})).await.status, 201);
+    let off = "/admin/v1/trust/a.example";
+    let mut answers = vec![
+        register(&world, "spiffe://unknown.example/x", json!({})).await,
+        register(&world, "spiffe://a.example/nowhere", json!({})).await,
+    ];
+    world.admin("POST", &format!("{off}/disable"), json!({})).await;
+    answers.push(register(&world, PAY_ID, json!({})).await);
+    world.admin("POST", &format!("{off}/enable"), json!({})).await;
+    assert_eq!(register(&world, PAY_ID, json!({})).await.status, 201);
+    world
+        .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": PAY_ID}))
+        .await;
+    answers.push(register(&world, PAY_ID, json!({})).await);
+    for answer in &answers {
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "unapproved_software_statement"),
+            "{answer:?}"
+        );
+        assert_eq!(answer.body, answers[0].body);
+    }
+}
+
+#[tokio::test]
+async fn dr_95_an_older_statement_changes_nothing() {
+    let world = open().await;
+    let older = draft(&world, PAY_ID).claim("iat", world.now() - 30).sign();
+    register(&world, PAY_ID, json!({ "scope": "r" })).await;
+    let answer = post(&world, &json!({ "software_statement": older, "scope": "w" })).await;
+    assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("r")));
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn dr_96_to_dr_99_what_the_attester_says() {
+    let world = open_with("attested_metadata = [\"scope\", \"redirect_uris\"]", RULES).await;
+    let post_with = async |name: &str, value: Value, more: Value| {
+        let mut body = more;
+        body["software_statement"] = json!(draft(&world, PAY_ID).claim(name, value).sign());
+        post(&world, &body).await
+    };
+    let lowered = post_with("scope", json!("r"), json!({ "scope": "r w" })).await;
+    assert_eq!((lowered.status, &lowered.json()["scope"]), (201, &json!("r")));
+    let shadowed = post_with(
+        "grant_types",
+        json!(["client_credentials"]),
+        json!({ "grant_types": ["foo"] }),
+    )
+    .await;
+    assert_eq!(
+        (shadowed.status, &shadowed.json()["grant_types"]),
+        (201, &json!(["client_credentials"]))
+    );
+    let outside = post_with("redirect_uris", json!(["https://evil.example/cb"]), json!({})).await;
+    assert_eq!(outside.error(), "invalid_redirect_uri");
+    assert_eq!(
+        post_with("scope", json!(["r"]), json!({})).await.error(),
+        "invalid_client_metadata"
+    );
+}
+
+#[tokio::test]
+async fn dr_104_a_hundred_at_once_are_one_client() {
+    let world = open().await;
+    let body = json!({ "software_statement": statement(&world, PAY_ID) }).to_string();
+    let address = world.address();
+    let racers: Vec<_> = (0..100)
+        .map(|_| {
+            let body = body.clone();
+            tokio::spawn(async move {
+                testudo_testkit::http::Connection::open(address)
+                    .await
+                    .send("POST", "/register", &[JSON], body)
+                    .await
+            })
+        })
+        .collect();
+    for racer in racers {
+        assert_eq!(racer.await.unwrap().status, 201);
+    }
+    assert_eq!(world.client_ids().await, [PAY_ID]);
+    assert_eq!(world.events("client.registered").await.len(), 1);
+}
+
+#[tokio::test]
+async fn dr_105_to_dr_107_velocity_and_quota() {
+    let world = open().await;
+    let id = |path: &str, number: u32| format!("spiffe://a.example/{path}/{number}");
+    for number in 0..3 {
+        assert_eq!(
+            register(&world, &id("small", number), json!({})).await.status,
+            201
+        );
+    }
+    let full = register(&world, &id("small", 9), json!({})).await;
+    assert_eq!(
+        (full.status, full.error().as_str()),
+        (429, "temporarily_unavailable")
+    );
+    for _ in 0..50 {
+        let bad = register(&world, &id("slow", 0), json!({ "scope": 7 })).await;
+        assert_eq!(bad.error(), "invalid_client_metadata", "refusals take nothing");
+    }
+    let mut statuses = Vec::new();
+    for number in 0..6 {
+        let answer = register(&world, &id("slow", number), json!({})).await;
+        assert!(answer.status == 201 || answer.header("retry-after").is_some());
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [201, 201, 201, 201, 201, 429]);
+}
+
+#[tokio::test]
+async fn dr_108_no_evidence_no_client() {
+    let world = open().await;
+    let answer = post(&world, &json!({ "client_name": "Mine" })).await;
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (401, Some("Bearer"))
+    );
+    let headers = [JSON, ("authorization", "Bearer x")];
+    let body = json!({ "software_statement": statement(&world, PAY_ID) }).to_string();
+    let answer = world
+        .connect()
+        .await
+        .send("POST", "/register", &headers, body)
+        .await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+    assert!(world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn dr_129_dr_131_first_use_and_registration_are_one_client() {
+    let world = open().await;
+    assert_eq!(world.ask(PAY, &[]).await.status, 200);
+    assert_eq!(
+        register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
+        201
+    );
+    assert_eq!(world.client_ids().await, [PAY_ID]);
+    assert!(world.events("client.returned").await.is_empty());
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
+    // `first_use = "off"` is about first use; a registration says so itself.
+    let id = "spiffe://f.example/ns/pay/sa/api";
+    let body = json!({ "software_statement": Draft::svid(world.f.key(), id, ENDPOINT, world.now()).sign() });
+    assert_eq!(post(&world, &body).await.status, 201);
+    let svid = world.f.svid(PAY, ISSUER, world.now());
+    assert_eq!(
+        world.send(&testudo_testkit::svid_form(&svid, &[])).await.status,
+        200
+    );
+}
+
+async fn open_with_tls() -> (World, MutualTls) {
+    World::start_with_tls(RULES, &format!("{TLS}\n[registration]")).await
+}
+
+#[tokio::test]
+async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
+    let (world, tls) = open_with_tls().await;
+    let svid = tls.a.svid(PAY);
+    let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
+    let answer = connection.send("POST", "/register", &[JSON], "{}").await;
+    assert_eq!(
+        (answer.status, &answer.json()["token_endpoint_auth_method"]),
+        (201, &json!("spiffe_x509"))
+    );
+    let own = json!({ "software_statement": statement(&world, PAY_ID), "token_endpoint_auth_method": "spiffe_x509" });
+    let both = connection
+        .send("POST", "/register", &[JSON], own.to_string())
+        .await;
+    assert_eq!(both.status, 201, "{both:?}");
+    let other = json!({ "software_statement": statement(&world, "spiffe://a.example/x/1") }).to_string();
+    let two = connection.send("POST", "/register", &[JSON], other).await;
+    assert_eq!(
+        (two.status, two.error().as_str()),
+        (400, "invalid_software_statement")
+    );
+    // DR-16: registered for its certificate, it does not get in with a bearer token.
+    let mut plain = tls.connect(world.address(), None).await.unwrap();
+    let by_jwt = plain
+        .post("/token", testudo_testkit::svid_form(&world.svid(PAY), &[]))
+        .await;
+    assert_eq!(by_jwt.error(), "invalid_client");
+    let form = testudo_testkit::form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
+    assert_eq!(connection.post("/token", form).await.status, 200);
+}
