@@ -59,7 +59,10 @@ pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<St
 ///
 /// A template that an identity cannot fill (a service named `x.y` in a host) yields no redirect URI: the
 /// redirecting flows refuse what is not registered, and a client that never redirects misses nothing.
-fn redirect_uris(identity: &AttestedIdentity, found: &Match<'_>) -> Result<Vec<String>, Rejection> {
+pub(super) fn redirect_uris(
+    identity: &AttestedIdentity,
+    found: &Match<'_>,
+) -> Result<Vec<String>, Rejection> {
     if found.rule.redirect_uris.is_empty() {
         return Ok(attested_list(identity, "redirect_uris")?.unwrap_or_default());
     }

@@ -327,26 +327,15 @@ fn redirect_uris(
     grant_types: &[String],
 ) -> Result<Vec<String>, Rejection> {
     let may_redirect = grant_types.iter().any(|grant| grant == CODE_GRANT);
-    let rule = placed.found.rule;
-    let derived: Vec<String> = rule
-        .redirect_uris
-        .iter()
-        .filter_map(|template| template.derive(&placed.found.captures).ok())
-        .collect();
-    let attested = attested_list(placed.identity, "redirect_uris")?;
-    if !rule.redirect_uris.is_empty()
-        && let Some(outside) = &attested
-        && outside.iter().any(|uri| !derived.contains(uri))
+    let allowed = metadata::redirect_uris(placed.identity, &placed.found)?;
+    // What the rule derives is what an attester may state; without a rule's, `allowed` is the attested list itself.
+    if let Some(attested) = attested_list(placed.identity, "redirect_uris")?
+        && attested.iter().any(|uri| !allowed.contains(uri))
     {
         return Err(Rejection::RedirectUri {
             problem: "an attested redirect URI is outside what the rule derives",
         });
     }
-    let allowed = if rule.redirect_uris.is_empty() {
-        attested.unwrap_or_default()
-    } else {
-        derived
-    };
     let Some(asked) = &requested.redirect_uris else {
         return Ok(allowed);
     };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, Event, Kind, Removed, Versioned, clients_of_authority};
+use testudo_core::records::{Batch, Client, Event, Kind, Removed, Versioned, clients_of_authority};
 use testudo_core::registration::admit::{Admission, Asking, Known, NewClient, Placed};
 use testudo_core::registration::velocity::{Limit, SHARED_PREFIX, seconds_to_next_minute};
 use testudo_core::registration::{Buckets, admit};
@@ -235,38 +235,60 @@ async fn register(
     ticket: ReadTicket,
 ) -> Result<Option<Settled>, Fault> {
     let reply = sign(app, placed, &new.client.client_id, &new.granted, policy, entropy)?;
-    let mut batch = new.batch;
+    Ok(
+        match commit_new(app, placed, new.batch, &new.limits, entropy).await? {
+            Committed::Done => {
+                let stored = Versioned {
+                    record: new.client,
+                    version: 1,
+                };
+                app.clients.file(key.to_vec(), stored, ticket);
+                app.metrics.clients_registered.inc();
+                Some(Settled::Token(reply, true))
+            }
+            Committed::Again => None,
+            Committed::Refused(rejection) => Some(Settled::Refused(rejection, None)),
+        },
+    )
+}
+
+/// What became of a batch that registers.
+enum Committed {
+    Done,
+    /// Another node was first, or the record changed: look again.
+    Again,
+    Refused(Rejection),
+}
+
+/// Commits what registers a client. What it took from the buckets goes back where nothing was written.
+async fn commit_new(
+    app: &App,
+    placed: &Placed<'_>,
+    mut batch: Batch,
+    limits: &[Limit],
+    entropy: &Entropy,
+) -> Result<Committed, Fault> {
     if app.store.is_shared() {
         // Buckets are per node; what all nodes may register in a minute is counted where they meet.
-        for limit in &new.limits {
+        for limit in limits {
             let (counter, max) = limit.shared_counter(entropy.millis);
             batch.add(counter, 1, Some(max));
         }
     }
     let outcome = commit(app, batch).await;
     if !matches!(outcome, Ok(Ok(()))) {
-        lock(&app.buckets).refund(&new.limits);
+        lock(&app.buckets).refund(limits);
     }
-    match outcome? {
-        Ok(()) => {
-            let stored = Versioned {
-                record: new.client,
-                version: 1,
-            };
-            app.clients.file(key.to_vec(), stored, ticket);
-            app.metrics.clients_registered.inc();
-            Ok(Some(Settled::Token(reply, true)))
-        }
-        // Another node was first, or the record changed: look again.
+    Ok(match outcome? {
+        Ok(()) => Committed::Done,
         Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => {
-            Ok(None)
+            Committed::Again
         }
         Err(Conflict::OverLimit(counter)) if counter.starts_with(SHARED_PREFIX) => {
-            let rejection = too_fast(&new.limits, &counter, entropy.millis);
-            Ok(Some(Settled::Refused(rejection, None)))
+            Committed::Refused(too_fast(limits, &counter, entropy.millis))
         }
-        Err(conflict) => Ok(Some(Settled::Refused(refusal_of(conflict, placed), None))),
-    }
+        Err(conflict) => Committed::Refused(refusal_of(conflict, placed)),
+    })
 }
 
 /// A client and its earlier life.
@@ -310,7 +332,7 @@ fn sign(
     .map_err(Fault::Signing)
 }
 
-async fn commit(app: &App, batch: testudo_core::records::Batch) -> Result<Result<(), Conflict>, Fault> {
+async fn commit(app: &App, batch: Batch) -> Result<Result<(), Conflict>, Fault> {
     match app.store.commit(batch).await {
         Ok(()) => Ok(Ok(())),
         Err(CommitError::Conflict(conflict)) => Ok(Err(conflict)),

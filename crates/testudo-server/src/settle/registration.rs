@@ -1,15 +1,12 @@
 //! A registration whose place is known: load, decide, commit, and the hot path told.
 
-use super::{ATTEMPTS, Fault, Joined, TURN_MAX, commit, load, lock, refusal_of, too_fast};
+use super::{ATTEMPTS, Committed, Fault, Joined, TURN_MAX, commit_new, load, lock};
 use crate::app::App;
 use testudo_core::policy::Policy;
-use testudo_core::records::Kind;
 use testudo_core::registration::admit::{Known, Placed};
 use testudo_core::registration::register::{self, Registered};
 use testudo_core::registration::requested::Requested;
-use testudo_core::registration::velocity::SHARED_PREFIX;
 use testudo_core::rejection::Rejection;
-use testudo_store::Conflict;
 use tokio::time::Instant;
 
 /// What is asked, and by which request.
@@ -77,32 +74,19 @@ async fn attempt(
         Ok(registered) => registered,
         Err(rejection) => return Ok(Some(Err(rejection))),
     };
-    let mut batch = std::mem::take(&mut registered.batch);
-    if app.store.is_shared() {
-        for limit in &registered.limits {
-            let (counter, max) = limit.shared_counter(entropy.millis);
-            batch.add(counter, 1, Some(max));
-        }
-    }
-    let outcome = commit(app, batch).await;
-    if !matches!(outcome, Ok(Ok(()))) {
-        lock(&app.buckets).refund(&registered.limits);
-    }
-    match outcome? {
-        Ok(()) => {
-            // What memory holds is older than what was just registered.
-            app.clients.forget(key);
-            if registered.is_new {
-                app.metrics.clients_registered.inc();
+    let batch = std::mem::take(&mut registered.batch);
+    Ok(
+        match commit_new(app, placed, batch, &registered.limits, &entropy).await? {
+            Committed::Done => {
+                // What memory holds is older than what was just registered.
+                app.clients.forget(key);
+                if registered.is_new {
+                    app.metrics.clients_registered.inc();
+                }
+                Some(Ok(registered))
             }
-            Ok(Some(Ok(registered)))
-        }
-        Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => {
-            Ok(None)
-        }
-        Err(Conflict::OverLimit(counter)) if counter.starts_with(SHARED_PREFIX) => {
-            Ok(Some(Err(too_fast(&registered.limits, &counter, entropy.millis))))
-        }
-        Err(conflict) => Ok(Some(Err(refusal_of(conflict, placed)))),
-    }
+            Committed::Again => None,
+            Committed::Refused(rejection) => Some(Err(rejection)),
+        },
+    )
 }
