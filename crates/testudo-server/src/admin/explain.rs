@@ -1,6 +1,7 @@
 //! Walks a decision: the same functions as a token request, with a trace that listens.
 
 use super::reply::{Failure, Reply};
+use super::rules::stand_in;
 use crate::app::App;
 use crate::http::gather;
 use axum::Json;
@@ -232,18 +233,8 @@ fn attested(event: &Event) -> Option<AttestedIdentity> {
         None => Authority::Configuration,
     };
     Some(AttestedIdentity {
-        authority,
-        subject: subject.into(),
-        spiffe_id,
-        kind,
         expires: event.credential_expires.unwrap_or(Timestamp(0)),
-        digest: [0; 32],
-        jwt_id: None,
-        single_use: None,
-        issued: None,
-        unlisted_claims: Vec::new(),
-        certificate_thumbprint: None,
-        attested_claims: Default::default(),
+        ..stand_in(authority, subject, spiffe_id, kind)
     })
 }
 

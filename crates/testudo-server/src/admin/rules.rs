@@ -131,7 +131,9 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
                 Ok(id) => id,
                 Err(fault) => return none(format!("not a SPIFFE ID: it {fault}")),
             };
-            let attested = stand_in(id);
+            let authority = Authority::TrustDomain(id.trust_domain());
+            let subject = id.as_str().to_owned();
+            let attested = stand_in(authority, &subject, Some(id), CredentialKind::JwtSvid);
             if policy.trust_domain(&attested.authority).is_none() {
                 return none(format!(
                     "the trust domain {} is not configured",
@@ -150,13 +152,18 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
     Ok(Json(governed))
 }
 
-/// An identity as if proven, to ask what it would be given. It never meets `admit`.
-fn stand_in(id: SpiffeId) -> AttestedIdentity {
+/// An identity as if proven just now, to ask what it would be given. It stands in for explanations only: nothing is granted.
+pub(super) fn stand_in(
+    authority: Authority,
+    subject: &str,
+    spiffe_id: Option<SpiffeId>,
+    kind: CredentialKind,
+) -> AttestedIdentity {
     AttestedIdentity {
-        authority: Authority::TrustDomain(id.trust_domain()),
-        subject: id.as_str().into(),
-        spiffe_id: Some(id),
-        kind: CredentialKind::JwtSvid,
+        authority,
+        subject: subject.into(),
+        spiffe_id,
+        kind,
         expires: Timestamp(i64::MAX),
         digest: [0; 32],
         jwt_id: None,

@@ -250,6 +250,17 @@ impl Server {
         }
     }
 
+    /// Where the admin listener is, which the ready line names last.
+    pub fn admin_address(&self) -> std::net::SocketAddr {
+        self.ready_line
+            .rsplit("http://")
+            .next()
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
     pub async fn token(&self, body: String) -> Answer {
         Connection::open(self.address).await.post("/token", body).await
     }

@@ -185,14 +185,7 @@ async fn metrics_and_probes_on_the_admin_listener_and_no_api_without_a_token() {
     let site = Site::new();
     let server = site.serve();
     server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
-    let admin = server
-        .ready_line
-        .rsplit("http://")
-        .next()
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let admin = server.admin_address();
     let mut connection = Connection::open(admin).await;
     let metrics = connection.get("/metrics").await;
     assert!(
@@ -232,14 +225,7 @@ async fn an_administrator_is_an_identity_with_a_token_for_the_issuer() {
     );
     std::fs::write(site.config(), text).unwrap();
     let server = site.serve();
-    let admin = server
-        .ready_line
-        .rsplit("http://")
-        .next()
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let admin = server.admin_address();
     for (path, status) in [("/ops/alice", 200), ("/dev/bob", 403)] {
         let answer = server.token(svid_form(&site.svid(path), &[])).await;
         let bearer = format!("Bearer {}", answer.access_token());
