@@ -41,6 +41,7 @@ pub struct TrustDomainPolicy {
     pub accept_audiences: Vec<String>,
     pub single_use: bool,
     pub attested_metadata: Vec<String>,
+    pub statement_issuer: Option<String>,
     pub registrations: Rate,
     pub registrations_per_prefix: Option<Rate>,
     pub velocity_prefix_segments: usize,

@@ -80,6 +80,10 @@ pub enum Rejection {
     MalformedJson,
     EvidenceMissing,
     TwoIdentities,
+    StatementIssuerMismatch {
+        expected: String,
+    },
+    PrivateKeyDisclosed,
     Metadata {
         member: &'static str,
         problem: &'static str,
@@ -156,9 +160,13 @@ impl Rejection {
             | Rejection::ClientIdMissing
             | Rejection::NotJson
             | Rejection::BindingMissing { .. } => ErrorCode::InvalidRequest,
-            Rejection::MalformedJson | Rejection::Metadata { .. } => ErrorCode::InvalidClientMetadata,
+            Rejection::MalformedJson | Rejection::Metadata { .. } | Rejection::PrivateKeyDisclosed => {
+                ErrorCode::InvalidClientMetadata
+            }
             Rejection::RedirectUri { .. } => ErrorCode::InvalidRedirectUri,
-            Rejection::TwoIdentities => ErrorCode::InvalidSoftwareStatement,
+            Rejection::TwoIdentities | Rejection::StatementIssuerMismatch { .. } => {
+                ErrorCode::InvalidSoftwareStatement
+            }
             Rejection::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
             Rejection::MalformedScope(_) | Rejection::ScopeNotAllowed { .. } => ErrorCode::InvalidScope,
             Rejection::MalformedResource(_)
@@ -220,6 +228,9 @@ impl Rejection {
             | Rejection::FirstUseOff { .. }
             | Rejection::FirstUseObserved { .. }
             | Rejection::ClientIdClash { .. } => ErrorCode::UnapprovedSoftwareStatement,
+            Rejection::AttestedClaimMalformed {
+                claim: "redirect_uris",
+            } => ErrorCode::InvalidRedirectUri,
             Rejection::ClientIdMismatch { .. } | Rejection::AttestedClaimMalformed { .. } => {
                 ErrorCode::InvalidClientMetadata
             }
@@ -235,7 +246,9 @@ impl Rejection {
         match self.code_of_statement() {
             ErrorCode::UnapprovedSoftwareStatement => "the statement is not accepted here",
             ErrorCode::InvalidSoftwareStatement => "the software statement is not valid",
-            ErrorCode::InvalidClientMetadata if self.public_sentence() == CLIENT_AUTHENTICATION_FAILED => {
+            ErrorCode::InvalidClientMetadata | ErrorCode::InvalidRedirectUri
+                if self.public_sentence() == CLIENT_AUTHENTICATION_FAILED =>
+            {
                 "a member of the metadata is not acceptable"
             }
             _ => self.public_sentence(),
@@ -281,7 +294,12 @@ impl Rejection {
             Rejection::NotJson => "the body must be application/json",
             Rejection::MalformedJson => "the body is not one JSON object without duplicate members",
             Rejection::EvidenceMissing => "show a software statement or a client certificate",
-            Rejection::TwoIdentities => "the software statement is not valid",
+            Rejection::TwoIdentities | Rejection::StatementIssuerMismatch { .. } => {
+                "the software statement is not valid"
+            }
+            Rejection::PrivateKeyDisclosed => {
+                "the jwks contains a private key: it is no longer secret, replace it"
+            }
             Rejection::Metadata { problem, .. } | Rejection::RedirectUri { problem } => problem,
             Rejection::TooManyClients { .. } => "no further clients can be registered now",
             Rejection::TooFast { .. } => "too many new clients at once, try again later",
@@ -345,6 +363,8 @@ impl Rejection {
             Rejection::MalformedJson => "malformed_json",
             Rejection::EvidenceMissing => "evidence_missing",
             Rejection::TwoIdentities => "two_identities",
+            Rejection::StatementIssuerMismatch { .. } => "statement_issuer_mismatch",
+            Rejection::PrivateKeyDisclosed => "private_key_disclosed",
             Rejection::Metadata { .. } => "metadata_refused",
             Rejection::RedirectUri { .. } => "redirect_uri_refused",
             Rejection::AuthorityDisabled { .. } => "authority_disabled",
@@ -476,6 +496,9 @@ impl fmt::Display for Rejection {
             Rejection::JwtIdTooLong => f.write_str("jti is too long"),
             Rejection::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             Rejection::TwoIdentities => f.write_str("the statement and the certificate name two identities"),
+            Rejection::StatementIssuerMismatch { expected } => {
+                write!(f, "iss of the statement is not {expected}")
+            }
             Rejection::Metadata { member, problem } => write!(f, "{member}: {problem}"),
             Rejection::AssertionReplayed => f.write_str("this single-use assertion was used before"),
             Rejection::AuthorityDisabled { name } => write!(f, "{name} is disabled"),

@@ -21,6 +21,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "RFC5280",
         "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",
     ),
+    spec("RFC5646", "Tags for Identifying Languages"),
     spec("RFC6749", "The OAuth 2.0 Authorization Framework"),
     spec(
         "RFC6750",
@@ -39,8 +40,13 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "JWT Profile for OAuth 2.0 Client Authentication, as updated by RFC 10070",
     ),
     spec("RFC7591", "OAuth 2.0 Dynamic Client Registration Protocol"),
+    spec(
+        "RFC7592",
+        "OAuth 2.0 Dynamic Client Registration Management Protocol",
+    ),
     spec("RFC7638", "JSON Web Key (JWK) Thumbprint"),
     spec("RFC8037", "CFRG Curves in JOSE"),
+    spec("RFC8252", "OAuth 2.0 for Native Apps"),
     spec("RFC8414", "OAuth 2.0 Authorization Server Metadata"),
     spec(
         "RFC8705",
@@ -49,13 +55,19 @@ pub const SPECIFICATIONS: &[Specification] = &[
     spec("RFC8707", "Resource Indicators for OAuth 2.0"),
     spec("RFC8725", "JSON Web Token Best Current Practices"),
     spec("RFC9068", "JWT Profile for OAuth 2.0 Access Tokens"),
+    spec("RFC9101", "JWT-Secured Authorization Request (JAR)"),
     spec("RFC9110", "HTTP Semantics"),
+    spec("RFC9126", "OAuth 2.0 Pushed Authorization Requests"),
     spec("RFC9440", "Client-Cert HTTP Header Field"),
     spec("RFC9700", "Best Current Practice for OAuth 2.0 Security"),
     spec("RFC9864", "Fully-Specified Algorithms for JOSE and COSE"),
     spec(
         "RFC10070",
         "Updates to Audience Values for OAuth 2.0 Authorization Servers",
+    ),
+    spec(
+        "OIDCR",
+        "OpenID Connect Dynamic Client Registration 1.0, errata set 2",
     ),
     spec("OAUTH-2.1", "draft-ietf-oauth-v2-1-16"),
     spec("SPIFFE-ID", "SPIFFE-ID (Stable), spiffe/spiffe of 1 July 2026"),

@@ -6,7 +6,7 @@
 use super::{Audience, Facts, Lookup, Purpose, judge_audience, judge_times, single_use_mark, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
-use crate::registration::requested::MEMBERS;
+use crate::registration::requested::{base, is_member};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;
@@ -114,6 +114,7 @@ impl JwtSvid {
             Purpose::Statement { endpoint } => {
                 // Without `iat` nobody could tell which of two statements is the newer.
                 claims.iat.ok_or(Rejection::IssuedAtMissing)?;
+                statement_issuer(&self.jws, domain)?;
                 judge_audience(claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
             }
         }
@@ -153,6 +154,21 @@ impl JwtSvid {
     }
 }
 
+/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and the trust domain speaks in any case; where
+/// an administrator wants `iss` said as well, it is this one, byte for byte.
+fn statement_issuer(jws: &Jws, domain: &TrustDomainPolicy) -> Result<(), Rejection> {
+    let Some(expected) = &domain.statement_issuer else {
+        return Ok(());
+    };
+    let claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
+    if claims.get("iss").and_then(serde_json::Value::as_str) == Some(expected) {
+        return Ok(());
+    }
+    Err(Rejection::StatementIssuerMismatch {
+        expected: expected.clone(),
+    })
+}
+
 /// Claims by name, and the names of those that have no effect.
 type Claimed = (BTreeMap<String, serde_json::Value>, Vec<String>);
 
@@ -166,12 +182,9 @@ fn attested_claims(
         return Ok(Claimed::default());
     }
     let claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
-    let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) = claims
-        .into_iter()
-        .partition(|(name, _)| domain.attested_metadata.contains(name));
-    let unlisted = others
-        .into_keys()
-        .filter(|name| MEMBERS.contains(&name.as_str()))
-        .collect();
+    let is_listed = |name: &str| domain.attested_metadata.iter().any(|listed| listed == base(name));
+    let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        claims.into_iter().partition(|(name, _)| is_listed(name));
+    let unlisted = others.into_keys().filter(|name| is_member(name)).collect();
     Ok((attested, unlisted))
 }

@@ -3,6 +3,7 @@
 use super::{Kind, Record};
 use crate::identity::{CredentialKind, Occasion};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// A registered client. Created by `registration::admit` and nowhere else.
@@ -64,6 +65,12 @@ pub struct Registration {
     /// Tokens are bound to the client's certificate, or not issued.
     #[serde(default)]
     pub must_bind_tokens: bool,
+    /// Authorization requests of the client are pushed, or not served. [RFC9126 §6]
+    #[serde(default)]
+    pub must_push: bool,
+    /// Authorization requests of the client are signed, or not served. [RFC9101 §10.5]
+    #[serde(default)]
+    pub must_sign_requests: bool,
 }
 
 /// What a client is called and where it may redirect to.
@@ -81,12 +88,20 @@ pub struct ClientMetadata {
     pub tos_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
+    /// Labels with a language tag: `client_name#de`. [RFC7591 §2.2]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tagged: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
+    /// Recorded, never trusted, never fetched. [decision 1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_bundle_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application_type: Option<ApplicationType>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// Attested ceiling, where the authority states one and is trusted to.
@@ -94,6 +109,16 @@ pub struct ClientMetadata {
     pub scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
+}
+
+/// Where a client runs, which decides what its redirect URIs may look like. [OIDCR §2]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// On a server: https.
+    Web,
+    /// On somebody's device: loopback, an app-specific scheme, or a claimed https URI.
+    Native,
 }
 
 /// State of a client that exists.

@@ -13,7 +13,9 @@ mod switch;
 
 pub use alias::ClientIdAlias;
 pub use block::Block;
-pub use client::{Client, ClientMetadata, ClientState, Predecessor, Registration, Removed, client_key};
+pub use client::{
+    ApplicationType, Client, ClientMetadata, ClientState, Predecessor, Registration, Removed, client_key,
+};
 pub use event::{Event, EventKind};
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey};

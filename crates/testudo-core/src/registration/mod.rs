@@ -3,8 +3,10 @@
 pub mod admit;
 pub mod blocks;
 pub mod client_id;
+mod labels;
 pub mod lifecycle;
 pub mod metadata;
+mod narrowing;
 pub mod redirect_uris;
 pub mod register;
 pub mod requested;

@@ -8,9 +8,10 @@
 use super::admit::{
     Creation, Known, Placed, client_id_agrees, create, event_about, is_not_frozen, limits, single_use,
 };
-use super::metadata::{self, attested_list, attested_text};
 use super::requested::Requested;
+use super::rules::RegistrationForm;
 use super::velocity::Limit;
+use super::{labels, metadata, narrowing};
 use crate::Entropy;
 use crate::identity::{CredentialKind, Occasion};
 use crate::policy::Policy;
@@ -18,8 +19,6 @@ use crate::records::{Batch, Client, ClientMetadata, EventKind, Registration};
 use crate::rejection::Rejection;
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
-
-const CODE_GRANT: &str = "authorization_code";
 
 /// What comes of a registration.
 #[derive(Debug)]
@@ -45,6 +44,8 @@ pub struct Answer {
     pub scope: ScopeSet,
     pub token_endpoint_auth_method: &'static str,
     pub must_bind_tokens: bool,
+    pub must_push: bool,
+    pub must_sign_requests: bool,
 }
 
 /// Steps 5 to 11 at this occasion. `room` takes one registration from every limit it is shown, or refuses.
@@ -64,7 +65,12 @@ pub fn register(
     }
     // Names that the evidence speaks of without being trusted to: nobody else speaks of them either.
     let requested = requested.clone().without(&placed.identity.unlisted_claims);
-    let (metadata, registration, answer) = resolve(placed, &requested, now)?;
+    let mut resolved = resolve(placed, &requested, now)?;
+    if placed.found.rule.registration == RegistrationForm::Fixed {
+        // What is wrong with the request was said; what it would narrow is left as the rule has it.
+        resolved = resolve(placed, &requested.without_limits(), now)?;
+    }
+    let (metadata, registration, answer) = resolved;
     let Some(client) = alive else {
         let limits = limits(placed, policy);
         room(&limits)?;
@@ -157,75 +163,51 @@ fn resolve(
     let refused = |member, problem| Rejection::Metadata { member, problem };
     let (identity, rule) = (placed.identity, placed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
-    if requested.has_keys {
-        return Err(refused(
-            "jwks",
-            "a client that its platform attests has no keys of its own",
-        ));
+    if requested.has_keys() {
+        let problem = "a client that its platform attests has no keys of its own";
+        return Err(refused("jwks", problem));
     }
     if requested
         .spiffe_id
         .as_deref()
         .is_some_and(|id| *id != *identity.subject)
     {
-        return Err(refused(
-            "spiffe_id",
-            "spiffe_id is not the identity that was proven",
-        ));
+        let problem = "spiffe_id is not the identity that was proven";
+        return Err(refused("spiffe_id", problem));
     }
-    let credential = match requested.token_endpoint_auth_method.as_deref() {
-        None => None,
-        Some(name) => {
-            let kinds = [
-                CredentialKind::JwtSvid,
-                CredentialKind::X509Svid,
-                CredentialKind::WitSvid,
-            ];
-            let kind = kinds.into_iter().find(|kind| kind.auth_method() == name);
-            Some(kind.ok_or(refused(
-                "token_endpoint_auth_method",
-                "this client authenticates with its SVID only",
-            ))?)
-        }
-    };
     if requested.dpop_bound_access_tokens {
         return Err(refused("dpop_bound_access_tokens", "DPoP is not supported"));
     }
-    let (grant_types, narrowed_grants) = grant_types(placed, requested)?;
-    let response_types = response_types(&grant_types, requested)?;
-    let (scope, narrowed_scope) = scope(placed, requested)?;
-    let redirect_uris = redirect_uris(placed, requested, &grant_types)?;
-    let configured = metadata::resolve(identity, &placed.found)?;
-    let label = |configured: Option<String>, asked: &Option<String>| configured.or_else(|| asked.clone());
-    let own_label = |claim: &'static str, asked: &Option<String>| {
-        attested_text(identity, claim)
-            .map(|attested| attested.or_else(|| label_beside(asked, &redirect_uris)))
+    let vouched = metadata::resolve(identity, &placed.found)?;
+    if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
+        return Err(refused("software_id", "software_id is not the attested one"));
+    }
+    let credential = credential(requested)?;
+    let mut grants = rule.grant_types.clone();
+    if let Some(attested) = &vouched.grant_types {
+        grants.retain(|grant| attested.contains(grant));
+    }
+    let grant_types = narrowing::grant_types(grants, requested.grant_types.as_ref())?;
+    let response_types = narrowing::response_types(&grant_types, requested)?;
+    let ceiling = match metadata::attested_scope(identity)? {
+        Some(attested) => rule.scopes.intersection(&attested),
+        None => rule.scopes.clone(),
     };
-    let metadata = ClientMetadata {
-        client_name: label(configured.client_name, &requested.client_name),
-        client_uri: label(
-            configured.client_uri,
-            &label_beside(&requested.client_uri, &redirect_uris),
-        ),
-        logo_uri: configured.logo_uri,
-        tos_uri: own_label("tos_uri", &requested.tos_uri)?,
-        policy_uri: own_label("policy_uri", &requested.policy_uri)?,
-        contacts: attested_list(identity, "contacts")?
-            .or(requested.contacts.clone())
-            .unwrap_or_default(),
-        software_id: requested.software_id.clone(),
-        software_version: requested.software_version.clone(),
-        redirect_uris,
-        scope: configured.scope,
-        grant_types: configured.grant_types,
+    let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
+    let vouched = ClientMetadata {
+        redirect_uris: redirect_uris(placed, requested, &grant_types, &vouched.redirect_uris)?,
+        spiffe_bundle_endpoint: requested.spiffe_bundle_endpoint.clone(),
+        ..vouched
     };
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
     let registration = Registration {
         issued: identity.issued.unwrap_or(now),
-        scope: narrowed_scope.map(|scope| scope.to_string()),
-        grant_types: narrowed_grants,
+        scope: requested.scope.is_some().then(|| scope.to_string()),
+        grant_types: requested.grant_types.is_some().then(|| grant_types.clone()),
         credential,
         must_bind_tokens,
+        must_push: requested.require_pushed_authorization_requests,
+        must_sign_requests: requested.require_signed_request_object,
     };
     let answer = Answer {
         grant_types,
@@ -233,136 +215,82 @@ fn resolve(
         scope,
         token_endpoint_auth_method: credential.unwrap_or(identity.kind).auth_method(),
         must_bind_tokens: must_bind_tokens || rule.must_bind_tokens,
+        must_push: registration.must_push,
+        must_sign_requests: registration.must_sign_requests,
     };
-    Ok((metadata, registration, answer))
+    Ok((labels::complete(vouched, requested), registration, answer))
+}
+
+/// The kind of SVID that the client wants to be held to.
+fn credential(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
+    let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
+        return Ok(None);
+    };
+    let kinds = [
+        CredentialKind::JwtSvid,
+        CredentialKind::X509Svid,
+        CredentialKind::WitSvid,
+    ];
+    let kind = kinds.into_iter().find(|kind| kind.auth_method() == name);
+    kind.map(Some).ok_or(Rejection::Metadata {
+        member: "token_endpoint_auth_method",
+        problem: "this client authenticates with its SVID only",
+    })
 }
 
 /// What a client is registered with now, for an answer that changes nothing.
 fn standing(placed: &Placed<'_>, client: &Client) -> Result<Answer, Rejection> {
-    let registration = client.registration.as_ref();
+    let Some(stands) = &client.registration else {
+        return resolve(placed, &Requested::default(), client.created).map(|(_, _, answer)| answer);
+    };
+    let scope = stands.scope.as_deref();
     let requested = Requested {
-        scope: registration
-            .and_then(|stands| stands.scope.as_deref())
-            .and_then(|text| ScopeSet::parse(text).ok()),
-        grant_types: registration.and_then(|stands| stands.grant_types.clone()),
-        token_endpoint_auth_method: registration
-            .and_then(|stands| stands.credential)
-            .map(|kind| kind.auth_method().to_owned()),
-        tls_client_certificate_bound_access_tokens: registration
-            .is_some_and(|stands| stands.must_bind_tokens),
+        scope: scope.and_then(|text| ScopeSet::parse(text).ok()),
+        grant_types: stands.grant_types.clone(),
+        token_endpoint_auth_method: stands.credential.map(|kind| kind.auth_method().to_owned()),
+        tls_client_certificate_bound_access_tokens: stands.must_bind_tokens,
+        require_pushed_authorization_requests: stands.must_push,
+        require_signed_request_object: stands.must_sign_requests,
         ..Requested::default()
     };
     resolve(placed, &requested, client.created).map(|(_, _, answer)| answer)
 }
 
-/// [RFC7591 §2] The rule's, lowered by what is attested and asked. Dead grants are refused, others cut.
-fn grant_types(
-    placed: &Placed<'_>,
-    requested: &Requested,
-) -> Result<(Vec<String>, Option<Vec<String>>), Rejection> {
-    let refused = |problem| Rejection::Metadata {
-        member: "grant_types",
-        problem,
-    };
-    let attested = metadata::attested_grant_types(placed.identity)?;
-    let mut effective = placed.found.rule.grant_types.clone();
-    effective.retain(|grant| attested.as_ref().is_none_or(|list| list.contains(grant)));
-    let Some(asked) = &requested.grant_types else {
-        return Ok((effective, None));
-    };
-    if asked
-        .iter()
-        .any(|grant| grant == "implicit" || grant == "password")
-    {
-        return Err(refused("implicit and password are not supported"));
-    }
-    effective.retain(|grant| asked.contains(grant));
-    if effective.is_empty() {
-        return Err(refused("no grant type remains"));
-    }
-    Ok((effective.clone(), Some(effective)))
-}
-
-/// [RFC7591 §2.1] Consistent with the grants, or refused; derived where absent.
-fn response_types(grant_types: &[String], requested: &Requested) -> Result<Vec<String>, Rejection> {
-    let derived: Vec<String> = if grant_types.iter().any(|grant| grant == CODE_GRANT) {
-        vec!["code".to_owned()]
-    } else {
-        Vec::new()
-    };
-    match &requested.response_types {
-        Some(asked) if *asked != derived => Err(Rejection::Metadata {
-            member: "response_types",
-            problem: "response_types and grant_types do not fit together",
-        }),
-        Some(_) | None => Ok(derived),
-    }
-}
-
-/// The rule's ceiling, lowered by what is attested and asked; cut, unless nothing would be left.
-fn scope(placed: &Placed<'_>, requested: &Requested) -> Result<(ScopeSet, Option<ScopeSet>), Rejection> {
-    let ceiling = &placed.found.rule.scopes;
-    let lowered = match metadata::attested_scope(placed.identity)? {
-        Some(attested) => ceiling.intersection(&attested),
-        None => ceiling.clone(),
-    };
-    let Some(asked) = &requested.scope else {
-        return Ok((lowered, None));
-    };
-    let narrowed = lowered.intersection(asked);
-    if narrowed.is_empty() {
-        return Err(Rejection::Metadata {
-            member: "scope",
-            problem: "no scope value remains",
-        });
-    }
-    Ok((narrowed.clone(), Some(narrowed)))
-}
-
-/// Those of the rule or of the attester; a request may name fewer of them, and never another. Bearer evidence
-/// must not bring a redirect URI of its own.
+/// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a
+/// redirect URI of its own; a client that proved possession of a key may, on the rule's hosts.
 fn redirect_uris(
     placed: &Placed<'_>,
     requested: &Requested,
     grant_types: &[String],
+    allowed: &[String],
 ) -> Result<Vec<String>, Rejection> {
-    let may_redirect = grant_types.iter().any(|grant| grant == CODE_GRANT);
-    let allowed = metadata::redirect_uris(placed.identity, &placed.found)?;
-    // What the rule derives is what an attester may state; without a rule's, `allowed` is the attested list itself.
-    if let Some(attested) = attested_list(placed.identity, "redirect_uris")?
-        && attested.iter().any(|uri| !allowed.contains(uri))
+    let attested = metadata::attested(placed.identity)?.redirect_uris;
+    if attested
+        .iter()
+        .flatten()
+        .any(|uri| !metadata::fits(uri, &placed.found))
     {
         return Err(Rejection::RedirectUri {
-            problem: "an attested redirect URI is outside what the rule derives",
+            problem: "an attested redirect URI is outside what the rule allows",
         });
     }
     let Some(asked) = &requested.redirect_uris else {
-        return Ok(allowed);
+        return Ok(allowed.to_vec());
     };
-    if asked.iter().any(|uri| !allowed.contains(uri)) {
+    let has_proven_key = placed.identity.certificate_thumbprint.is_some();
+    let is_allowed = |uri: &String| {
+        allowed.contains(uri) || (has_proven_key && metadata::is_on_a_host(uri, &placed.found))
+    };
+    if !asked.iter().all(is_allowed) {
         return Err(Rejection::RedirectUri {
             problem: "a redirect URI is not one of this client's",
         });
     }
-    if !may_redirect {
+    if !narrowing::redirects(grant_types) {
         return Err(Rejection::Metadata {
             member: "redirect_uris",
             problem: "no grant type of this client redirects",
         });
     }
     Ok(asked.clone())
-}
-
-/// [RFC7591 §5] A label on another host than the redirect URIs borrows somebody's name: it is dropped.
-fn label_beside(label: &Option<String>, redirect_uris: &[String]) -> Option<String> {
-    let host = |text: &str| {
-        url::Url::parse(text)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
-    };
-    let wanted = host(label.as_deref()?)?;
-    let is_beside = redirect_uris
-        .iter()
-        .any(|uri| host(uri).as_ref() == Some(&wanted));
-    is_beside.then(|| label.clone()).flatten()
 }

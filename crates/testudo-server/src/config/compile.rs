@@ -643,6 +643,7 @@ impl Judge<'_> {
             accept_audiences: section.accept_audiences.clone(),
             single_use: section.single_use,
             attested_metadata: section.attested_metadata.clone(),
+            statement_issuer: section.statement_issuer.clone(),
             registrations: Rate::new(
                 section.registrations_per_minute.unwrap_or(600),
                 section.registrations_burst,

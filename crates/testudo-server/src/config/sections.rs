@@ -158,6 +158,8 @@ pub struct TrustDomainSection {
     pub single_use: bool,
     /// Claims of this domain's SVIDs that may become client metadata.
     pub attested_metadata: Vec<String>,
+    /// `iss` that a software statement of this domain must have. Default: `iss` is not looked at.
+    pub statement_issuer: Option<String>,
     /// New clients per minute. Default: 600.
     pub registrations_per_minute: Option<u32>,
     /// New clients at once. Default: the rate.

@@ -157,9 +157,12 @@ async fn prove(
         let facts = gather(app, credential.lookups()).await;
         let purpose = Purpose::Statement { endpoint: &endpoint };
         let identity = credential.verify(&facts, policy, purpose, app.now(), &mut Trace::off())?;
-        match &proven {
+        match &mut proven {
             None => proven = Some(identity),
-            Some(first) if first.subject == identity.subject => {}
+            // Together they prove more than the statement alone: its subject is at the other end.
+            Some(first) if first.subject == identity.subject => {
+                first.certificate_thumbprint = identity.certificate_thumbprint;
+            }
             Some(_) => return Err(Rejection::TwoIdentities),
         }
     }
@@ -184,11 +187,17 @@ fn render(registered: &Registered, requested: &Requested) -> Vec<u8> {
     put("grant_types", Some(object!(answer.grant_types)));
     put("response_types", Some(object!(answer.response_types)));
     put("scope", Some(object!(answer.scope.to_string())));
-    let is_bound = answer.must_bind_tokens;
-    put(
-        "tls_client_certificate_bound_access_tokens",
-        is_bound.then_some(object!(true)),
-    );
+    let floors = [
+        (
+            "tls_client_certificate_bound_access_tokens",
+            answer.must_bind_tokens,
+        ),
+        ("require_pushed_authorization_requests", answer.must_push),
+        ("require_signed_request_object", answer.must_sign_requests),
+    ];
+    for (name, is_demanded) in floors {
+        put(name, is_demanded.then_some(object!(true)));
+    }
     put(
         "spiffe_id",
         client
@@ -205,10 +214,14 @@ fn render(registered: &Registered, requested: &Requested) -> Vec<u8> {
         ("policy_uri", &metadata.policy_uri),
         ("software_id", &metadata.software_id),
         ("software_version", &metadata.software_version),
+        ("spiffe_bundle_endpoint", &metadata.spiffe_bundle_endpoint),
         ("software_statement", &requested.software_statement),
     ];
     for (name, value) in labels {
         put(name, value.as_ref().map(|text| object!(text)));
+    }
+    for (name, value) in &metadata.tagged {
+        put(name, Some(object!(value)));
     }
     for (name, list) in [
         ("redirect_uris", &metadata.redirect_uris),

@@ -35,6 +35,7 @@ fn domain() -> TrustDomainPolicy {
         accept_audiences: Vec::new(),
         single_use: false,
         attested_metadata: Vec::new(),
+        statement_issuer: None,
         registrations: Rate::new(600, None),
         registrations_per_prefix: None,
         velocity_prefix_segments: 2,

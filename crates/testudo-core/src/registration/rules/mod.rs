@@ -8,10 +8,10 @@ mod spec;
 mod tree;
 
 pub use pattern::{Captures, Pattern, PatternFault};
-pub use spec::{ClientIdForm, FirstUse, GrainOfClient, RuleFault, RuleSpec};
+pub use spec::{ClientIdForm, FirstUse, GrainOfClient, RegistrationForm, RuleFault, RuleSpec};
 
 use super::client_id::ClientIdTemplate;
-use super::redirect_uris::RedirectTemplate;
+use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::rejection::Rejection;
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ pub struct Rule {
     pub resources: Vec<Resource>,
     pub grant_types: Vec<String>,
     pub redirect_uris: Vec<RedirectTemplate>,
+    pub redirect_uri_hosts: Vec<HostTemplate>,
+    pub registration: RegistrationForm,
     pub client_name: Option<String>,
     pub client_uri: Option<String>,
     pub logo_uri: Option<String>,

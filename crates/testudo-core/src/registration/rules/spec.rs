@@ -4,7 +4,7 @@ use super::Rule;
 use super::pattern::{Pattern, PatternFault};
 use crate::identity::{CredentialKind, Occasion};
 use crate::registration::client_id::ClientIdTemplate;
-use crate::registration::redirect_uris::RedirectTemplate;
+use crate::registration::redirect_uris::{HostTemplate, RedirectTemplate};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet};
@@ -33,6 +33,9 @@ pub struct RuleSpec {
     pub grant_types: Option<Vec<String>>,
     /// Redirect URIs, literal or derived from captures.
     pub redirect_uris: Vec<String>,
+    /// Hosts that redirect URIs of attested clients may lead to: of those that an attester states, and of those
+    /// that a client names which proved possession of a key. Captures stand for whole labels.
+    pub redirect_uri_hosts: Vec<String>,
     /// Display name; `{name}` inserts a capture.
     pub client_name: Option<String>,
     /// Home page of the client; `{name}` inserts a capture.
@@ -45,6 +48,8 @@ pub struct RuleSpec {
     pub client_lifetime: Option<String>,
     /// Overrides `tokens.access_token_lifetime`; can only shorten it.
     pub access_token_lifetime: Option<String>,
+    /// Whether a client may narrow its limits when it registers.
+    pub registration: RegistrationForm,
     /// Whether instances (`{instance}`) share one client or are one each.
     pub client: GrainOfClient,
     /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
@@ -61,6 +66,17 @@ pub struct RuleSpec {
     pub first_use: Option<FirstUse>,
     /// False refuses every identity the rule matches.
     pub enabled: Option<bool>,
+}
+
+/// What a registration may do to a client's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationForm {
+    /// Narrow them, for all instances and until the next registration.
+    #[default]
+    Narrowing,
+    /// Nothing: limits are the rule's, whatever one instance asks for.
+    Fixed,
 }
 
 /// What happens to an identity that is shown for the first time.
@@ -167,6 +183,13 @@ impl Rule {
                 Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
             }
         }
+        let mut redirect_uri_hosts = Vec::new();
+        for text in &spec.redirect_uri_hosts {
+            match HostTemplate::parse(text, &captures) {
+                Ok(template) => redirect_uri_hosts.push(template),
+                Err(problem) => faults.push(fault("redirect_uri_hosts", format!("{text:?} {problem}"))),
+            }
+        }
         let scopes = scopes("scopes", &spec.scopes, &mut faults);
         let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
         if !default_scopes.is_subset_of(&scopes) {
@@ -231,6 +254,8 @@ impl Rule {
             resources,
             grant_types,
             redirect_uris,
+            redirect_uri_hosts,
+            registration: spec.registration,
             client_name,
             client_uri,
             logo_uri,

@@ -1,5 +1,7 @@
 //! Registration by evidence. Rows DR of `dynamic-registration.md` that need no other door.
 
+mod metadata;
+
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
 use serde_json::{Value, json};
 use testudo_testkit::http::Answer;

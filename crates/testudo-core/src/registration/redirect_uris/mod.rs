@@ -4,6 +4,8 @@
 //! parsed again and must have the template's scheme, port and literal labels: a crafted path segment cannot
 //! move the host.
 
+pub mod named;
+
 use super::rules::Captures;
 use url::Url;
 
@@ -16,6 +18,34 @@ pub struct RedirectTemplate {
     port: Option<u16>,
     segments: Vec<Slot>,
     query: Vec<(String, Slot)>,
+}
+
+/// A host that redirect URIs may lead to, with captures as whole labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTemplate(RedirectTemplate);
+
+impl HostTemplate {
+    /// Parses `{service}.{namespace}.apps.example`; `captures` are the names that may be used.
+    pub fn parse(text: &str, captures: &[&str]) -> Result<HostTemplate, String> {
+        let is_host = !text.is_empty() && !text.contains([':', '/', '?', '@', '#']);
+        if !is_host {
+            return Err("is not a host name".into());
+        }
+        RedirectTemplate::parse(&format!("https://{text}/"), captures).map(HostTemplate)
+    }
+
+    /// True where `uri` is an https URI on the host that the captures make of this template.
+    pub fn admits(&self, uri: &str, captures: &Captures) -> bool {
+        let host = |text: &str| {
+            Url::parse(text)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned))
+        };
+        let Ok(expected) = self.0.derive(captures) else {
+            return false;
+        };
+        named::form(uri) == Ok(named::Form::Https) && host(uri).is_some() && host(uri) == host(&expected)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,14 +3,22 @@
 //! A known member of the wrong type is refused, never coerced; `null` is absent; what is unknown is ignored and
 //! not echoed.
 
+mod keys;
+mod texts;
+
+pub use keys::key_set;
+pub use texts::TAGGABLE;
+
+use crate::records::ApplicationType;
 use crate::rejection::Rejection;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use testudo_protocol::jose::Algorithm;
 use testudo_protocol::json;
-use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::ScopeSet;
 
 /// Members that a request may set and that a credential's claim of the same name would shadow.
-pub const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 13] = [
     "redirect_uris",
     "token_endpoint_auth_method",
     "grant_types",
@@ -26,10 +34,16 @@ pub const MEMBERS: [&str; 13] = [
     "software_version",
 ];
 
+/// Of [RFC8705 §2.1.2]: an administrator's to say, never a client's.
+const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
 const REDIRECT_URIS_MAX: usize = 20;
-const CONTACTS_MAX: usize = 10;
-const CONTACT_BYTES_MAX: usize = 254;
-const NAME_CHARACTERS_MAX: usize = 120;
 const SOFTWARE_BYTES_MAX: usize = 255;
 
 /// A registration request, by its members. Self-asserted, all of it. [RFC7591 §5]
@@ -39,8 +53,11 @@ pub struct Requested {
     pub software_statement: Option<String>,
     pub client_id: Option<String>,
     pub spiffe_id: Option<String>,
+    pub spiffe_bundle_endpoint: Option<String>,
+    pub application_type: Option<ApplicationType>,
     pub redirect_uris: Option<Vec<String>>,
     pub token_endpoint_auth_method: Option<String>,
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
     pub grant_types: Option<Vec<String>>,
     pub response_types: Option<Vec<String>>,
     pub scope: Option<ScopeSet>,
@@ -49,25 +66,44 @@ pub struct Requested {
     pub logo_uri: Option<String>,
     pub tos_uri: Option<String>,
     pub policy_uri: Option<String>,
+    /// Labels with a language tag: `client_name#de`.
+    pub tagged: BTreeMap<String, String>,
     pub contacts: Option<Vec<String>>,
     pub software_id: Option<String>,
     pub software_version: Option<String>,
-    pub has_keys: bool,
+    pub jwks: Option<Value>,
+    pub jwks_uri: Option<String>,
     pub dpop_bound_access_tokens: bool,
     pub tls_client_certificate_bound_access_tokens: bool,
+    pub require_pushed_authorization_requests: bool,
+    pub require_signed_request_object: bool,
 }
 
 impl Requested {
     /// Reads the body of a request. [RFC7591 §3.1]
     pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
         let members: Map<String, Value> = json::from_slice(body).map_err(|_| Rejection::MalformedJson)?;
+        Requested::of(members)
+    }
+
+    /// Reads the members of a request.
+    pub fn of(members: Map<String, Value>) -> Result<Requested, Rejection> {
         let members = Members(members);
-        Ok(Requested {
+        if let Some(member) = SUBJECTS_OF_CERTIFICATES
+            .into_iter()
+            .find(|member| members.present(member).is_some())
+        {
+            return Err(refused(member, "certificates are named by an administrator only"));
+        }
+        let requested = Requested {
             software_statement: members.text("software_statement")?,
             client_id: members.text("client_id")?,
             spiffe_id: members.text("spiffe_id")?,
+            spiffe_bundle_endpoint: members.url("spiffe_bundle_endpoint")?,
+            application_type: members.application_type()?,
             redirect_uris: members.redirect_uris()?,
             token_endpoint_auth_method: members.text("token_endpoint_auth_method")?,
+            token_endpoint_auth_signing_alg: members.signing_algorithm()?,
             grant_types: members.list("grant_types")?,
             response_types: members.list("response_types")?,
             scope: members.scope()?,
@@ -76,21 +112,54 @@ impl Requested {
             logo_uri: members.url("logo_uri")?,
             tos_uri: members.url("tos_uri")?,
             policy_uri: members.url("policy_uri")?,
+            tagged: members.tagged()?,
             contacts: members.contacts()?,
             software_id: members.short("software_id")?,
             software_version: members.short("software_version")?,
-            has_keys: members.present("jwks").is_some() || members.present("jwks_uri").is_some(),
+            jwks: members.keys()?,
+            jwks_uri: members.text("jwks_uri")?,
             dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
             tls_client_certificate_bound_access_tokens: members
                 .flag("tls_client_certificate_bound_access_tokens")?,
-        })
+            require_pushed_authorization_requests: members.flag("require_pushed_authorization_requests")?,
+            require_signed_request_object: members.flag("require_signed_request_object")?,
+        };
+        // [RFC7591 §2] One of the two, never both.
+        if requested.jwks.is_some() && requested.jwks_uri.is_some() {
+            return Err(refused("jwks", "jwks and jwks_uri exclude one another"));
+        }
+        if requested.dpop_bound_access_tokens && requested.tls_client_certificate_bound_access_tokens {
+            let problem = "tokens are bound to a key or to a certificate, not to both";
+            return Err(refused("dpop_bound_access_tokens", problem));
+        }
+        Ok(requested)
+    }
+
+    /// True where the request brings keys, or says where they are.
+    pub fn has_keys(&self) -> bool {
+        self.jwks.is_some() || self.jwks_uri.is_some()
+    }
+
+    /// The same request without what would narrow the client's limits.
+    pub fn without_limits(mut self) -> Requested {
+        self.scope = None;
+        self.grant_types = None;
+        self.response_types = None;
+        self.redirect_uris = None;
+        self.token_endpoint_auth_method = None;
+        self.tls_client_certificate_bound_access_tokens = false;
+        self.require_pushed_authorization_requests = false;
+        self.require_signed_request_object = false;
+        self
     }
 
     /// Takes out what the evidence speaks of without being trusted to: else a claim that is not listed would let
     /// the client win over its attester.
     pub fn without(mut self, unlisted: &[String]) -> Requested {
         for name in unlisted {
-            match name.as_str() {
+            let base = base(name);
+            self.tagged.retain(|tagged, _| self::base(tagged) != base);
+            match base {
                 "redirect_uris" => self.redirect_uris = None,
                 "token_endpoint_auth_method" => self.token_endpoint_auth_method = None,
                 "grant_types" => self.grant_types = None,
@@ -108,6 +177,19 @@ impl Requested {
             }
         }
         self
+    }
+}
+
+/// True where a claim of this name speaks of client metadata.
+pub fn is_member(claim: &str) -> bool {
+    MEMBERS.contains(&base(claim))
+}
+
+/// The member that a name means, without its language tag.
+pub fn base(name: &str) -> &str {
+    match name.split_once('#') {
+        Some((member, _)) if TAGGABLE.contains(&member) => member,
+        _ => name,
     }
 }
 
@@ -154,6 +236,37 @@ impl Members {
         texts.map(Some).ok_or(refused(name, problem))
     }
 
+    fn application_type(&self) -> Result<Option<ApplicationType>, Rejection> {
+        match self.text("application_type")?.as_deref() {
+            None => Ok(None),
+            Some("web") => Ok(Some(ApplicationType::Web)),
+            Some("native") => Ok(Some(ApplicationType::Native)),
+            Some(_) => Err(refused("application_type", "application_type is web or native")),
+        }
+    }
+
+    /// [OIDCR §2] Asymmetric; `none` must not be used.
+    fn signing_algorithm(&self) -> Result<Option<Algorithm>, Rejection> {
+        let member = "token_endpoint_auth_signing_alg";
+        let Some(name) = self.text(member)? else {
+            return Ok(None);
+        };
+        let algorithm = Algorithm::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name);
+        algorithm
+            .map(Some)
+            .ok_or(refused(member, "this signature algorithm is not supported"))
+    }
+
+    fn keys(&self) -> Result<Option<Value>, Rejection> {
+        let Some(jwks) = self.present("jwks") else {
+            return Ok(None);
+        };
+        key_set(jwks)?;
+        Ok(Some(jwks.clone()))
+    }
+
     fn redirect_uris(&self) -> Result<Option<Vec<String>>, Rejection> {
         let problem = "redirect_uris must be an array of 1 to 20 different URIs";
         let uris = self
@@ -182,64 +295,6 @@ impl Members {
         match ScopeSet::parse(&text) {
             Ok(scope) if is_single_spaced => Ok(Some(scope)),
             _ => Err(refused("scope", problem)),
-        }
-    }
-
-    /// Text that a person will read: no controls, no line breaks, nothing that turns the direction of writing.
-    fn name(&self, member: &'static str) -> Result<Option<String>, Rejection> {
-        let Some(text) = self.text(member)? else {
-            return Ok(None);
-        };
-        let is_hidden = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        let trimmed = text.trim();
-        let is_good = !trimmed.is_empty()
-            && trimmed.chars().count() <= NAME_CHARACTERS_MAX
-            && !trimmed.chars().any(is_hidden);
-        if is_good {
-            return Ok(Some(trimmed.to_owned()));
-        }
-        Err(refused(
-            member,
-            "client_name must be 1 to 120 visible characters on one line",
-        ))
-    }
-
-    fn url(&self, member: &'static str) -> Result<Option<String>, Rejection> {
-        let Some(text) = self.text(member)? else {
-            return Ok(None);
-        };
-        let url = url::Url::parse(&text).ok().filter(|url| {
-            url.scheme() == "https"
-                && url.username().is_empty()
-                && url.password().is_none()
-                && text.len() <= IDENTIFIER_BYTES_MAX
-        });
-        let is_plain = text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-        if url.is_some() && is_plain {
-            return Ok(Some(text));
-        }
-        Err(refused(
-            member,
-            "a label URL must be https, absolute and without user information",
-        ))
-    }
-
-    fn contacts(&self) -> Result<Option<Vec<String>>, Rejection> {
-        let contacts = self.list("contacts")?;
-        let is_good = |list: &Vec<String>| {
-            list.len() <= CONTACTS_MAX
-                && list.iter().all(|text| {
-                    !text.is_empty() && text.len() <= CONTACT_BYTES_MAX && !text.chars().any(char::is_control)
-                })
-        };
-        match contacts {
-            Some(list) if !is_good(&list) => {
-                Err(refused("contacts", "contacts must be at most 10 short texts"))
-            }
-            other => Ok(other),
         }
     }
 

@@ -1,0 +1,75 @@
+//! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
+
+use super::requested::Requested;
+use crate::rejection::Rejection;
+use testudo_protocol::oauth::ScopeSet;
+
+pub(super) const CODE_GRANT: &str = "authorization_code";
+const REFRESH_GRANT: &str = "refresh_token";
+
+/// [RFC7591 §2] Dead grants are refused, others outside the ceiling cut; something must remain.
+pub(super) fn grant_types(
+    mut ceiling: Vec<String>,
+    asked: Option<&Vec<String>>,
+) -> Result<Vec<String>, Rejection> {
+    let refused = |problem| Rejection::Metadata {
+        member: "grant_types",
+        problem,
+    };
+    if let Some(asked) = asked {
+        if asked
+            .iter()
+            .any(|grant| grant == "implicit" || grant == "password")
+        {
+            return Err(refused("implicit and password are not supported"));
+        }
+        ceiling.retain(|grant| asked.contains(grant));
+    }
+    // Nothing yields a refresh token but a grant that redirects.
+    if !redirects(&ceiling) {
+        ceiling.retain(|grant| grant != REFRESH_GRANT);
+    }
+    if ceiling.is_empty() {
+        return Err(refused("no grant type remains"));
+    }
+    Ok(ceiling)
+}
+
+/// True where one of the grants sends a browser back to the client.
+pub(super) fn redirects(grant_types: &[String]) -> bool {
+    grant_types.iter().any(|grant| grant == CODE_GRANT)
+}
+
+/// [RFC7591 §2.1] Consistent with the grants, or refused; derived where absent.
+pub(super) fn response_types(
+    grant_types: &[String],
+    requested: &Requested,
+) -> Result<Vec<String>, Rejection> {
+    let derived: Vec<String> = if redirects(grant_types) {
+        vec!["code".to_owned()]
+    } else {
+        Vec::new()
+    };
+    match &requested.response_types {
+        Some(asked) if *asked != derived => Err(Rejection::Metadata {
+            member: "response_types",
+            problem: "response_types and grant_types do not fit together",
+        }),
+        Some(_) | None => Ok(derived),
+    }
+}
+
+/// Cut to the ceiling; where something was asked for, something must remain.
+pub(super) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, Rejection> {
+    let Some(asked) = asked else {
+        return Ok(ceiling);
+    };
+    let narrowed = ceiling.intersection(asked);
+    if narrowed.is_empty() {
+        return Err(Rejection::Metadata {
+            member: "scope",
+            problem: "no scope value remains",
+        });
+    }
+    Ok(narrowed)
+}

@@ -1,0 +1,213 @@
+//! Redirect URIs that a client names itself, rather than a rule. [RFC7591 §5] [RFC8252 §7] [RFC9700 §4.1.1]
+//!
+//! Every one is read by one parser, written out again, and must come out as it went in: no two readers can
+//! disagree about where it leads.
+
+use crate::records::ApplicationType;
+use crate::rejection::Rejection;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use url::{Host, Url};
+
+/// What a redirect URI is, which decides for whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `https`, on a host of the network.
+    Https,
+    /// `http`, on the machine of whoever uses the application. [RFC8252 §7.3]
+    Loopback,
+    /// A scheme that an application claims, in reverse domain form. [RFC8252 §7.1]
+    PrivateUse,
+}
+
+/// The type of the application that these redirect URIs are of: as it says, or as they say where it says nothing.
+pub fn application_type(
+    uris: &[String],
+    said: Option<ApplicationType>,
+) -> Result<ApplicationType, Rejection> {
+    let refused = |problem| Rejection::RedirectUri { problem };
+    let forms = uris
+        .iter()
+        .map(|uri| form(uri))
+        .collect::<Result<Vec<Form>, _>>()
+        .map_err(refused)?;
+    let is_web = forms.iter().all(|form| *form == Form::Https);
+    let is_local = forms.iter().all(|form| *form != Form::Https);
+    match said {
+        Some(ApplicationType::Web) if !is_web => Err(refused("a web application redirects to https only")),
+        Some(said) => Ok(said),
+        None if is_web => Ok(ApplicationType::Web),
+        None if is_local => Ok(ApplicationType::Native),
+        None => Err(refused(
+            "say which application_type has both kinds of redirect URI",
+        )),
+    }
+}
+
+/// Judges one redirect URI.
+pub fn form(uri: &str) -> Result<Form, &'static str> {
+    let is_character = |byte: u8| (0x21..=0x7e).contains(&byte) && !b"\\\"<>^`{|}*#".contains(&byte);
+    if uri.is_empty() || uri.len() > IDENTIFIER_BYTES_MAX || !uri.bytes().all(is_character) {
+        // [RFC6749 §3.1.2] No fragment, not even an empty one.
+        return Err("a redirect URI has a fragment, a wildcard, or a character that no URI has");
+    }
+    if !escapes_are_whole(uri) {
+        return Err("a percent-encoding in a redirect URI is broken");
+    }
+    let url = Url::parse(uri).map_err(|_| "a redirect URI is not an absolute URI")?;
+    if url.as_str() != uri {
+        return Err("a redirect URI is not in its normal form, with a path");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a redirect URI has user information");
+    }
+    if has_dot_segment(url.path()) {
+        return Err("a redirect URI has dot segments");
+    }
+    if url.host_str().is_some_and(|host| host.ends_with('.')) || url.port() == Some(0) {
+        return Err("a redirect URI has a host or a port that cannot be");
+    }
+    match url.scheme() {
+        "https" if is_this_machine(&url) => Err("https does not lead to the machine it is used on"),
+        "https" => Ok(Form::Https),
+        "http" if is_this_machine(&url) => Ok(Form::Loopback),
+        "http" => Err("http leads to the machine it is used on only: 127.0.0.1, [::1] or localhost"),
+        // [RFC8252 §7.1] A dot: the reverse of a domain. It keeps out javascript, data, file and their like.
+        scheme if scheme.contains('.') => Ok(Form::PrivateUse),
+        _ => Err("the scheme of a redirect URI is not https, and not the reverse of a domain"),
+    }
+}
+
+/// Exactly these three: no other spelling of loopback. [RFC8252 §8.3]
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.octets() == [127, 0, 0, 1],
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn escapes_are_whole(uri: &str) -> bool {
+    let mut parts = uri.split('%');
+    parts.next();
+    parts.all(|part| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
+}
+
+fn has_dot_segment(path: &str) -> bool {
+    path.split('/')
+        .map(|segment| segment.to_ascii_lowercase().replace("%2e", "."))
+        .any(|segment| segment == "." || segment == "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dr_33_to_dr_41_dr_44_uris_that_lead_elsewhere() {
+        for uri in [
+            "javascript:alert(1)//",
+            "JaVaScRiPt:alert(1)//",
+            "\u{1}javascript:alert(1)",
+            " javascript:alert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "blob:https://a.example/1",
+            "file:///etc/passwd",
+            "about:blank",
+            "view-source:https://a.example/",
+            "intent://scan/#Intent;end",
+            "intent:x",
+            "mailto:a@b.example",
+            "myapp:/cb",
+            "https://a.example/cb#x",
+            "https://a.example/cb#",
+            "https://a.example@evil.example/cb",
+            "https://:p@evil.example/cb",
+            "https://evil.example\\@a.example/cb",
+            "https://a.example/call\tback",
+            "https://a.example/call\nback",
+            "https://evil.example%2f.apps.example/",
+            "https://a.example/a/%2e%2e/cb",
+            "https://a.example/a/%2E/cb",
+            "https://a.example/a/../cb",
+            "https://a.example./cb",
+            "https://b\u{fc}cher.example/cb",
+            "https://a\u{ff0e}example/cb",
+            "https://A.example/cb",
+            "HTTPS://a.example/cb",
+            "https://*.a.example/cb",
+            "https://a.example:0/cb",
+            "https://a.example:65536/cb",
+            "https://a.example:/cb",
+            "https://a.example:443/cb",
+            "https://a.example/%zz",
+            "https://a.example/%a",
+            "https:///cb",
+            "https://",
+            "//a.example/cb",
+            "/cb",
+            "",
+            "http://a.example/cb",
+            "http://localhost.evil.example/cb",
+            "http://127.0.0.1.nip.io/cb",
+            "http://2130706433/cb",
+            "http://127.1/cb",
+            "http://[::ffff:127.0.0.1]/cb",
+            "http://127.0.0.2/cb",
+            "https://localhost/cb",
+            "https://127.0.0.1/cb",
+            "com.example.app:/a/../cb",
+            &format!("https://a.example/{}", "x".repeat(2048)),
+        ] {
+            assert!(form(uri).is_err(), "{uri:?}");
+        }
+    }
+
+    #[test]
+    fn dr_34_dr_42_uris_of_each_form() {
+        for (uri, expected) in [
+            ("https://a.example/", Form::Https),
+            ("https://a.example:8443/cb?x=1&y=%2F", Form::Https),
+            ("https://xn--bcher-kva.example/cb", Form::Https),
+            ("http://127.0.0.1/cb", Form::Loopback),
+            ("http://127.0.0.1:33418/cb", Form::Loopback),
+            ("http://[::1]/cb", Form::Loopback),
+            ("http://localhost:33418/callback", Form::Loopback),
+            ("com.example.app:/cb", Form::PrivateUse),
+        ] {
+            assert_eq!(form(uri), Ok(expected), "{uri}");
+        }
+    }
+
+    #[test]
+    fn dr_43_dr_45_application_types() {
+        let kind = |uris: &[&str], said| {
+            let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+            application_type(&uris, said).ok()
+        };
+        let (web, native) = (Some(ApplicationType::Web), Some(ApplicationType::Native));
+        assert_eq!(kind(&["http://127.0.0.1/cb"], web), None);
+        assert_eq!(kind(&["https://localhost/cb"], native), None);
+        assert_eq!(kind(&["http://127.0.0.1/cb"], None), native);
+        assert_eq!(kind(&["https://a.example/cb"], None), web);
+        assert_eq!(kind(&["http://127.0.0.1/cb", "https://a.example/cb"], None), None);
+        assert_eq!(
+            kind(&["http://127.0.0.1/cb", "https://a.example/cb"], native),
+            native
+        );
+        assert_eq!(kind(&["https://a.example/cb"], native), native);
+        assert_eq!(kind(&[], None), web);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_passes_reads_the_same_twice(uri in "(https?|[a-z.]{1,9})://?[!-~]{0,40}") {
+            if form(&uri).is_ok() {
+                let read = Url::parse(&uri).unwrap();
+                proptest::prop_assert_eq!(read.as_str(), uri.as_str());
+                proptest::prop_assert!(!uri.contains(['#', '\\', '*']));
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What people will read: names, contacts, label URLs, and their language-tagged forms. [RFC7591 §2.2]
+
+use super::{Members, refused};
+use crate::rejection::Rejection;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+
+/// The members that may carry a language tag: `client_name#de`.
+pub const TAGGABLE: [&str; 5] = ["client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri"];
+
+const CONTACTS_MAX: usize = 10;
+const CONTACT_CHARACTERS_MAX: usize = 254;
+const NAME_CHARACTERS_MAX: usize = 120;
+const TAG_BYTES_MAX: usize = 35;
+const TAGGED_VALUES_MAX: usize = 20;
+
+impl Members {
+    pub(super) fn name(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+        self.text(member)?.map(|text| name(member, &text)).transpose()
+    }
+
+    pub(super) fn url(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+        self.text(member)?.map(|text| label_url(member, text)).transpose()
+    }
+
+    pub(super) fn contacts(&self) -> Result<Option<Vec<String>>, Rejection> {
+        let refused = refused("contacts", "contacts must be at most 10 short texts");
+        let Some(contacts) = self.list("contacts")? else {
+            return Ok(None);
+        };
+        if contacts.len() > CONTACTS_MAX {
+            return Err(refused);
+        }
+        let contacts: Option<Vec<String>> = contacts
+            .iter()
+            .map(|text| visible(text, CONTACT_CHARACTERS_MAX))
+            .collect();
+        contacts.map(Some).ok_or(refused)
+    }
+
+    /// `member#tag` to value. A malformed tag makes an unknown member; two spellings of one tag are refused.
+    pub(super) fn tagged(&self) -> Result<BTreeMap<String, String>, Rejection> {
+        let mut tagged = BTreeMap::new();
+        let mut seen = Vec::new();
+        for (name, value) in &self.0 {
+            let Some((base, tag)) = name.split_once('#') else {
+                continue;
+            };
+            let Some(member) = TAGGABLE.into_iter().find(|member| *member == base) else {
+                continue;
+            };
+            if !is_language_tag(tag) || value.is_null() {
+                continue;
+            }
+            let Value::String(text) = value else {
+                return Err(refused(member, "a member that must be a string is none"));
+            };
+            // [RFC7591 §2.2] [RFC5646 §2.1.1] Tags have no case.
+            let spelled = (member, tag.to_ascii_lowercase());
+            if seen.contains(&spelled) || seen.len() == TAGGED_VALUES_MAX {
+                let problem = "a language tag is there twice, or there are more than 20";
+                return Err(refused(member, problem));
+            }
+            seen.push(spelled);
+            let value = match member {
+                "client_name" => self::name(member, text)?,
+                _ => label_url(member, text.clone())?,
+            };
+            tagged.insert(name.clone(), value);
+        }
+        Ok(tagged)
+    }
+}
+
+fn name(member: &'static str, text: &str) -> Result<String, Rejection> {
+    let problem = "client_name must be 1 to 120 visible characters on one line";
+    visible(text, NAME_CHARACTERS_MAX).ok_or(refused(member, problem))
+}
+
+/// Text on one line, in its composed form: no controls, nothing that turns the direction of writing, nothing that
+/// no version of Unicode has assigned.
+fn visible(text: &str, characters_max: usize) -> Option<String> {
+    // Composing never makes a text longer than three times itself; longer ones are not worth the work.
+    if text.len() > 16 * characters_max {
+        return None;
+    }
+    let composed: String = text.trim().nfc().collect();
+    let is_hidden = |c: char| {
+        let category = c.general_category();
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(
+                category,
+                GeneralCategory::Control
+                    | GeneralCategory::LineSeparator
+                    | GeneralCategory::ParagraphSeparator
+                    | GeneralCategory::Unassigned
+            )
+    };
+    let is_good = !composed.is_empty()
+        && composed.chars().count() <= characters_max
+        && !composed.chars().any(is_hidden);
+    is_good.then_some(composed)
+}
+
+/// Never fetched by us, but somebody may click on it: https, and nothing hidden in it.
+fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
+    let is_https = url::Url::parse(&text).is_ok_and(|url| {
+        url.scheme() == "https"
+            && url.host_str().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    let is_plain =
+        text.len() <= IDENTIFIER_BYTES_MAX && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    if is_https && is_plain {
+        return Ok(text);
+    }
+    let problem = "a label URL must be https, absolute and without user information";
+    Err(refused(member, problem))
+}
+
+/// [RFC5646 §2.1] The shape of a tag: a language of letters, then subtags of letters and digits.
+fn is_language_tag(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    let is_language = subtags.next().is_some_and(|language| {
+        (1..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    is_language
+        && tag.len() <= TAG_BYTES_MAX
+        && subtags.all(|subtag| {
+            (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7591_2_2_language_tags() {
+        for tag in ["de", "ja-Jpan-JP", "x-private", "de-CH-1996"] {
+            assert!(is_language_tag(tag), "{tag}");
+        }
+        for tag in [
+            "",
+            "-",
+            "de-",
+            "1de",
+            "de_CH",
+            "abcdefghi",
+            "de-abcdefghi",
+            "d\u{e9}",
+        ] {
+            assert!(!is_language_tag(tag), "{tag}");
+        }
+        assert!(!is_language_tag(&"de-".repeat(12)));
+    }
+
+    #[test]
+    fn dr_61_text_is_composed_and_nothing_in_it_is_hidden() {
+        assert_eq!(visible(" Cafe\u{301} ", 120).as_deref(), Some("Caf\u{e9}"));
+        assert!(visible(&"x".repeat(120), 120).is_some());
+        for hidden in [
+            "",
+            " ",
+            "a\nb",
+            "a\u{2028}b",
+            "a\u{202e}b",
+            "a\u{200f}b",
+            "a\u{378}b",
+            "a\u{7f}",
+        ] {
+            assert_eq!(visible(hidden, 120), None, "{hidden:?}");
+        }
+        assert_eq!(visible(&"x".repeat(121), 120), None);
+        assert_eq!(visible(&"x".repeat(1_000_000), 120), None);
+    }
+}

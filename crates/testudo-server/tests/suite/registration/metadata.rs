@@ -1,0 +1,338 @@
+//! Who says what a client is: configured, attested, requested, member by member.
+
+use super::*;
+
+/// The set-up of `dynamic-registration.md` §12.
+const ATTESTED: &str =
+    "attested_metadata = [\"scope\", \"redirect_uris\", \"contacts\", \"client_name\", \"software_id\"]";
+const GRANTS: &str = "grant_types = [\"client_credentials\", \"authorization_code\", \"refresh_token\"]";
+
+fn redirecting(more: &str) -> String {
+    RULES.replacen(
+        "client_name = \"{service} in {namespace}\"",
+        &format!("{GRANTS}\n{more}"),
+        1,
+    )
+}
+
+async fn register_with(world: &World, claims: Value, more: Value) -> Answer {
+    let mut draft = draft(world, PAY_ID);
+    for (name, value) in claims.as_object().unwrap() {
+        draft = draft.claim(name, value.clone());
+    }
+    let mut body = more;
+    body["software_statement"] = json!(draft.sign());
+    post(world, &body).await
+}
+
+#[tokio::test]
+async fn dr_30_language_tags() {
+    let world = open_with("", &redirecting("")).await;
+    let asked = json!({ "client_name": "Pay", "client_name#de": "Kasse", "client_name#ja-Jpan-JP": "会計",
+        "redirect_uris#de": ["x"], "client_name#d_e": "x", "logo_uri#de": "https://api.pay.apps.example/l" });
+    let answer = register(&world, PAY_ID, asked).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let body = answer.json();
+    assert_eq!(
+        (&body["client_name#de"], &body["client_name#ja-Jpan-JP"]),
+        (&json!("Kasse"), &json!("会計"))
+    );
+    for ignored in ["redirect_uris#de", "client_name#d_e", "logo_uri#de"] {
+        assert!(body[ignored].is_null(), "{ignored}");
+    }
+    for two in [
+        json!({ "client_name#DE": "x", "client_name#de": "y" }),
+        json!({ "client_name#de": 7 }),
+        json!({ "client_name#de": "a\u{202e}b" }),
+        json!({ "tos_uri#de": "javascript:alert(1)" }),
+    ] {
+        assert_eq!(refused(&world, two).await, "invalid_client_metadata");
+    }
+    // Where the rule names the client, nobody renames it in another language.
+    let named = open().await;
+    let answer = register(&named, PAY_ID, json!({ "client_name#de": "Bank" })).await;
+    assert!(answer.json()["client_name#de"].is_null());
+}
+
+#[tokio::test]
+async fn dr_63_labels_go_configured_then_attested_then_requested() {
+    let unnamed = redirecting("");
+    let attested = json!({ "client_name": "Attested", "contacts": ["attested@a.example"] });
+    let asked = json!({ "client_name": "Asked", "contacts": ["asked@a.example"] });
+    let name = |answer: Answer| {
+        assert_eq!(answer.status, 201, "{answer:?}");
+        (
+            answer.json()["client_name"].clone(),
+            answer.json()["contacts"].clone(),
+        )
+    };
+    let world = open_with(ATTESTED, &unnamed).await;
+    let both = register_with(&world, attested.clone(), asked.clone()).await;
+    assert_eq!(name(both), (json!("Attested"), json!(["attested@a.example"])));
+    let alone = register_with(&world, json!({}), asked.clone()).await;
+    assert_eq!(name(alone), (json!("Asked"), json!(["asked@a.example"])));
+    let none = register_with(&world, json!({}), json!({})).await;
+    assert_eq!(name(none), (json!(null), json!(null)));
+    let named = open_with(ATTESTED, RULES).await;
+    let all = register_with(&named, attested, asked).await;
+    assert_eq!(name(all).0, "api in pay");
+}
+
+#[tokio::test]
+async fn dr_96_requested_never_beats_attested_member_by_member() {
+    let every = "attested_metadata = [\"client_name\", \"client_uri\", \"logo_uri\", \"tos_uri\", \"policy_uri\", \
+         \"contacts\", \"software_id\", \"software_version\", \"redirect_uris\", \"scope\", \"grant_types\"]";
+    let world = open_with(every, &redirecting("")).await;
+    let at = |page: &str| format!("https://api.pay.apps.example/{page}");
+    let members = [
+        ("client_name", json!("Attested"), json!("Asked")),
+        ("client_uri", json!(at("a")), json!(at("b"))),
+        ("logo_uri", json!(at("a")), json!(at("b"))),
+        ("tos_uri", json!(at("a")), json!(at("b"))),
+        ("policy_uri", json!(at("a")), json!(at("b"))),
+        ("contacts", json!(["a"]), json!(["b"])),
+        ("software_version", json!("1"), json!("2")),
+        ("scope", json!("r"), json!("r w")),
+        (
+            "grant_types",
+            json!(["client_credentials"]),
+            json!(["client_credentials", "authorization_code"]),
+        ),
+    ];
+    for (member, attested, asked) in members {
+        let answer = register_with(&world, json!({ member: attested }), json!({ member: asked })).await;
+        assert_eq!(
+            (answer.status, &answer.json()[member]),
+            (201, &attested),
+            "{member}"
+        );
+    }
+    // And what an attester says that is not listed has no effect, but takes the plain member out (DR-97).
+    let unlisted = open_with("", &redirecting("")).await;
+    for (member, attested, asked) in [
+        ("client_name", json!("Attested"), json!("Asked")),
+        ("contacts", json!(["a"]), json!(["b"])),
+        ("software_id", json!("A"), json!("B")),
+        ("scope", json!("w"), json!("r")),
+        (
+            "grant_types",
+            json!(["client_credentials"]),
+            json!(["authorization_code"]),
+        ),
+    ] {
+        let answer = register_with(&unlisted, json!({ member: attested }), json!({ member: asked })).await;
+        assert_eq!(answer.status, 201);
+        assert!(
+            answer.json()[member] != asked && answer.json()[member] != attested,
+            "{member}"
+        );
+    }
+    // Redirect URIs are refused rather than replaced; so is another software_id (DR-146).
+    let evil = json!({ "redirect_uris": ["https://evil.example/cb"] });
+    let good = json!({ "redirect_uris": [at("cb")] });
+    assert_eq!(
+        register_with(&world, good, evil).await.error(),
+        "invalid_redirect_uri"
+    );
+    let software = register_with(
+        &world,
+        json!({ "software_id": "A" }),
+        json!({ "software_id": "B" }),
+    )
+    .await;
+    assert_eq!(software.error(), "invalid_client_metadata");
+    let same = register_with(
+        &world,
+        json!({ "software_id": "A" }),
+        json!({ "software_id": "A" }),
+    )
+    .await;
+    assert_eq!((same.status, &same.json()["software_id"]), (201, &json!("A")));
+}
+
+#[tokio::test]
+async fn dr_99_an_attester_that_says_it_wrongly_must_notice() {
+    let world = open_with(ATTESTED, &redirecting("")).await;
+    for claims in [
+        json!({ "scope": ["r"] }),
+        json!({ "scope": "r  w" }),
+        json!({ "contacts": "team" }),
+        json!({ "client_name": "a\nb" }),
+        json!({ "software_id": 7 }),
+    ] {
+        let answer = register_with(&world, claims.clone(), json!({})).await;
+        assert_eq!(answer.error(), "invalid_client_metadata", "{claims}");
+    }
+    for claims in [
+        json!({ "redirect_uris": "https://api.pay.apps.example/cb" }),
+        json!({ "redirect_uris": ["javascript:alert(1)//"] }),
+        json!({ "redirect_uris": ["https://evil.example/cb"] }),
+    ] {
+        let answer = register_with(&world, claims.clone(), json!({})).await;
+        assert_eq!(answer.error(), "invalid_redirect_uri", "{claims}");
+    }
+    assert!(world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn dr_87_the_issuer_of_a_statement() {
+    let world = open().await;
+    for issuer in [json!(null), json!("https://oidc.a.example")] {
+        assert_eq!(
+            register_with(&world, json!({ "iss": issuer }), json!({}))
+                .await
+                .status,
+            201
+        );
+    }
+    let strict = open_with("statement_issuer = \"https://oidc.a.example\"", RULES).await;
+    for (issuer, status) in [
+        (json!(null), 400),
+        (json!("https://oidc.a.example/"), 400),
+        (json!("a.example"), 400),
+        (json!(7), 400),
+        (json!("https://oidc.a.example"), 201),
+    ] {
+        let answer = register_with(&strict, json!({ "iss": issuer }), json!({})).await;
+        assert_eq!(answer.status, status, "{issuer}");
+        if status == 400 {
+            assert_eq!(answer.error(), "invalid_software_statement");
+        }
+    }
+    // It is about statements: at the token endpoint nobody looks at `iss`. [SPIFFE-AUTH §3.1]
+    assert_eq!(strict.ask(PAY, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_fixed_rule_is_not_narrowed_by_one_instance_for_all() {
+    let fixed = RULES.replacen(
+        "[[rules]]\nname = \"R1\"",
+        "[[rules]]\nname = \"R1\"\nregistration = \"fixed\"",
+        1,
+    );
+    let world = open_with("", &fixed).await;
+    let asked = json!({ "scope": "r", "token_endpoint_auth_method": "spiffe_x509", "contacts": ["a"] });
+    let answer = register(&world, PAY_ID, asked).await;
+    assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("r w")));
+    assert_eq!(answer.json()["token_endpoint_auth_method"], "spiffe_jwt");
+    assert_eq!(answer.json()["contacts"], json!(["a"]));
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
+    // What is wrong is still said.
+    assert_eq!(
+        refused(&world, json!({ "scope": "admin" })).await,
+        "invalid_client_metadata"
+    );
+    assert_eq!(
+        refused(&world, json!({ "token_endpoint_auth_method": "none" })).await,
+        "invalid_client_metadata"
+    );
+}
+
+#[tokio::test]
+async fn dr_32_dr_47_derived_redirect_uris() {
+    let world = open_with("", &redirecting("")).await;
+    let derived = "https://api.pay.apps.example/cb";
+    let answer = register(&world, PAY_ID, json!({ "redirect_uris": [derived] })).await;
+    assert_eq!(
+        (answer.status, &answer.json()["redirect_uris"]),
+        (201, &json!([derived]))
+    );
+    assert_eq!(answer.json()["response_types"], json!(["code"]));
+    let bad = json!({ "redirect_uris": [derived, "https://evil.example/cb"], "scope": "r" });
+    assert_eq!(refused(&world, bad).await, "invalid_redirect_uri");
+    assert_eq!(
+        register(&world, PAY_ID, json!({})).await.json()["scope"],
+        "r w",
+        "nothing was stored"
+    );
+    let without = json!({ "redirect_uris": [derived], "grant_types": ["client_credentials"] });
+    assert_eq!(refused(&world, without).await, "invalid_client_metadata");
+    // A refresh token comes of a grant that redirects, or not at all.
+    let answer = register(
+        &world,
+        PAY_ID,
+        json!({ "grant_types": ["client_credentials", "refresh_token"] }),
+    )
+    .await;
+    assert_eq!(answer.json()["grant_types"], json!(["client_credentials"]));
+}
+
+#[tokio::test]
+async fn dr_91_dr_92_hosts_are_for_clients_that_proved_a_key() {
+    let hosts =
+        redirecting("redirect_uri_hosts = [\"{service}.{namespace}.apps.example\", \"shared.example\"]");
+    let (world, tls) = World::start_with_tls(&hosts, &format!("{TLS}\n[registration]")).await;
+    let asked =
+        |uri: &str| json!({ "redirect_uris": [uri], "software_statement": statement(&world, PAY_ID) });
+    let on_a_host = "https://api.pay.apps.example/other";
+    let mut bearer = tls.connect(world.address(), None).await.unwrap();
+    let answer = bearer
+        .send("POST", "/register", &[JSON], asked(on_a_host).to_string())
+        .await;
+    assert_eq!(answer.error(), "invalid_redirect_uri", "DR-91");
+    let svid = tls.a.svid(PAY);
+    let mut proven = tls.connect(world.address(), Some(&svid)).await.unwrap();
+    for (uri, status) in [
+        (on_a_host, 201),
+        ("https://shared.example/cb?x=1", 201),
+        ("https://other.pay.apps.example/cb", 400),
+        ("https://api.pay.apps.example.evil.example/cb", 400),
+        ("http://api.pay.apps.example/cb", 400),
+        ("https://api.pay.apps.example/a/../cb", 400),
+        ("https://api.pay.apps.example@evil.example/cb", 400),
+    ] {
+        let answer = proven
+            .send("POST", "/register", &[JSON], asked(uri).to_string())
+            .await;
+        assert_eq!(answer.status, status, "{uri}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn dr_142_dr_144_dr_145_members_that_name_keys_elsewhere() {
+    let world = open().await;
+    let elsewhere = "https://127.0.0.1:9/bundle";
+    let answer = register_with(
+        &world,
+        json!({ "jwks_uri": elsewhere, "jwks_url": elsewhere }),
+        json!({ "spiffe_bundle_endpoint": elsewhere, "sector_identifier_uri": elsewhere,
+            "request_uris": [elsewhere], "backchannel_logout_uri": elsewhere }),
+    )
+    .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let body = answer.json();
+    for absent in [
+        "jwks_uri",
+        "jwks_url",
+        "sector_identifier_uri",
+        "request_uris",
+        "backchannel_logout_uri",
+    ] {
+        assert!(body[absent].is_null(), "{absent}");
+    }
+    assert_eq!(
+        body["spiffe_bundle_endpoint"], elsewhere,
+        "recorded, never trusted"
+    );
+    assert_eq!(world.ask(PAY, &[]).await.status, 200);
+    for asked in [
+        json!({ "dpop_bound_access_tokens": true, "tls_client_certificate_bound_access_tokens": true }),
+        json!({ "tls_client_auth_san_uri": "spiffe://a.example/x" }),
+        json!({ "jwks": { "keys": [] }, "jwks_uri": elsewhere }),
+        json!({ "token_endpoint_auth_signing_alg": "none" }),
+        json!({ "application_type": "desktop" }),
+        json!({ "require_pushed_authorization_requests": "true" }),
+    ] {
+        assert_eq!(
+            refused(&world, asked.clone()).await,
+            "invalid_client_metadata",
+            "{asked}"
+        );
+    }
+    // A floor that the client raises is raised, and the answer says so.
+    let raised =
+        json!({ "require_pushed_authorization_requests": true, "require_signed_request_object": true });
+    let body = register(&world, PAY_ID, raised).await.json();
+    assert_eq!(body["require_pushed_authorization_requests"], true);
+    assert_eq!(body["require_signed_request_object"], true);
+}
