@@ -2,7 +2,8 @@
 //! Registration requests: the body, member by member.
 
 use libfuzzer_sys::fuzz_target;
-use testudo_core::registration::requested::Requested;
+use testudo_core::registration::redirect_uris::named;
+use testudo_core::registration::requested::{Requested, key_set};
 
 fuzz_target!(|bytes: &[u8]| {
     match Requested::parse(bytes) {
@@ -10,6 +11,12 @@ fuzz_target!(|bytes: &[u8]| {
             let uris = requested.redirect_uris.as_ref();
             assert!(uris.is_none_or(|uris| !uris.is_empty()));
             assert!(requested.scope.is_none_or(|scope| !scope.is_empty()));
+            for uri in uris.into_iter().flatten() {
+                if named::form(uri).is_ok() {
+                    assert!(uri.is_ascii() && !uri.contains(['#', '\\', ' ']));
+                }
+            }
+            assert!(requested.jwks.is_none_or(|jwks| key_set(&jwks).is_ok()));
         }
         Err(rejection) => {
             assert_eq!(rejection.code_of_statement().status(), 400);

@@ -13,14 +13,31 @@ pub enum Authority {
     TrustDomain(TrustDomain),
     /// The administrator, by a `[[clients]]` entry with keys.
     Configuration,
+    /// This server, which named the client when it registered without evidence of its own.
+    Registration,
 }
+
+const CONFIGURATION: &str = "configuration";
+const REGISTRATION: &str = "registration";
 
 impl Authority {
     /// The authority as it stands in record keys, events and switches.
     pub fn key(&self) -> String {
         match self {
             Authority::TrustDomain(name) => format!("spiffe://{name}"),
-            Authority::Configuration => "configuration".to_owned(),
+            Authority::Configuration => CONFIGURATION.to_owned(),
+            Authority::Registration => REGISTRATION.to_owned(),
+        }
+    }
+
+    /// The authority of a key.
+    pub fn of_key(key: &str) -> Option<Authority> {
+        match key {
+            CONFIGURATION => Some(Authority::Configuration),
+            REGISTRATION => Some(Authority::Registration),
+            _ => TrustDomain::parse(key.strip_prefix("spiffe://")?)
+                .ok()
+                .map(Authority::TrustDomain),
         }
     }
 
@@ -28,8 +45,22 @@ impl Authority {
     pub fn name(&self) -> &str {
         match self {
             Authority::TrustDomain(name) => name.as_str(),
-            Authority::Configuration => "configuration",
+            Authority::Configuration => CONFIGURATION,
+            Authority::Registration => REGISTRATION,
         }
+    }
+}
+
+impl Serialize for Authority {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.key())
+    }
+}
+
+impl<'de> Deserialize<'de> for Authority {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        Authority::of_key(&key).ok_or_else(|| serde::de::Error::custom("is not the key of an authority"))
     }
 }
 
@@ -51,9 +82,34 @@ pub enum CredentialKind {
     WitSvid,
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt,
+    /// Nothing: a public client, known by its name only. [RFC6749 §2.1]
+    #[serde(rename = "none")]
+    Public,
 }
 
 impl CredentialKind {
+    /// All kinds.
+    pub const ALL: [CredentialKind; 5] = [
+        CredentialKind::JwtSvid,
+        CredentialKind::X509Svid,
+        CredentialKind::WitSvid,
+        CredentialKind::PrivateKeyJwt,
+        CredentialKind::Public,
+    ];
+
+    /// The kind of this name.
+    pub fn of_name(name: &str) -> Option<CredentialKind> {
+        CredentialKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// True for the SPIFFE kinds.
+    pub fn is_svid(self) -> bool {
+        match self {
+            CredentialKind::JwtSvid | CredentialKind::X509Svid | CredentialKind::WitSvid => true,
+            CredentialKind::PrivateKeyJwt | CredentialKind::Public => false,
+        }
+    }
+
     /// Name in configuration, records, events and logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +117,7 @@ impl CredentialKind {
             CredentialKind::X509Svid => "x509_svid",
             CredentialKind::WitSvid => "wit_svid",
             CredentialKind::PrivateKeyJwt => "private_key_jwt",
+            CredentialKind::Public => "none",
         }
     }
 
@@ -71,6 +128,7 @@ impl CredentialKind {
             CredentialKind::X509Svid => "spiffe_x509",
             CredentialKind::WitSvid => "spiffe_wit",
             CredentialKind::PrivateKeyJwt => "private_key_jwt",
+            CredentialKind::Public => "none",
         }
     }
 }
@@ -101,6 +159,18 @@ impl Occasion {
     }
 }
 
+/// Who vouched for a client that has no evidence of its own: the subject of an initial access token. The rule
+/// that governs the sponsor governs the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sponsor {
+    /// Who vouches for the sponsor.
+    pub authority: Authority,
+    /// The sponsor within that authority.
+    pub subject: String,
+    /// How the sponsor proved itself.
+    pub credential: CredentialKind,
+}
+
 /// An identity that an authority vouched for, in a credential whose signature, time and audience were checked.
 #[derive(Debug, Clone)]
 pub struct AttestedIdentity {
@@ -119,8 +189,10 @@ pub struct AttestedIdentity {
     /// Members of client metadata that the credential states although its authority is not trusted to. They have
     /// no effect, and neither has what a request says under the same name.
     pub unlisted_claims: Vec<String>,
-    /// SHA-256 of the credential.
-    pub digest: [u8; 32],
+    /// SHA-256 of the credential; nothing for a client that is only being named.
+    pub digest: Option<[u8; 32]>,
+    /// Who vouched for it when it registered, where somebody did.
+    pub sponsor: Option<Sponsor>,
     /// The credential's `jti`, for the record.
     pub jwt_id: Option<String>,
     /// The credential may be used once only; this is what marks it as used.
@@ -129,6 +201,28 @@ pub struct AttestedIdentity {
     pub certificate_thumbprint: Option<[u8; 32]>,
     /// Claims that the authority is trusted to state about a client, by name. Others never get here.
     pub attested_claims: BTreeMap<String, serde_json::Value>,
+}
+
+impl AttestedIdentity {
+    /// A client that this server named: nothing of it is proven but what it will prove by its keys, and whatever
+    /// its sponsor proved.
+    pub fn named_here(client_id: &str, kind: CredentialKind, sponsor: Option<Sponsor>) -> AttestedIdentity {
+        AttestedIdentity {
+            authority: Authority::Registration,
+            subject: client_id.into(),
+            spiffe_id: None,
+            kind,
+            expires: Timestamp(0),
+            issued: None,
+            unlisted_claims: Vec::new(),
+            digest: None,
+            sponsor,
+            jwt_id: None,
+            single_use: None,
+            certificate_thumbprint: None,
+            attested_claims: BTreeMap::new(),
+        }
+    }
 }
 
 /// What makes a single-use credential the same as one seen before.

@@ -25,8 +25,40 @@ pub struct Policy {
     pub rules: RuleSet,
     /// How tokens are made.
     pub tokens: TokenPolicy,
-    /// True where clients may register by showing evidence at the registration endpoint.
-    pub takes_registrations: bool,
+    /// Who may register at the registration endpoint.
+    pub registration: RegistrationPolicy,
+}
+
+/// The `[registration]` section: which doors of the endpoint are open.
+#[derive(Debug, Default)]
+pub struct RegistrationPolicy {
+    /// For clients with evidence: a software statement or a certificate.
+    pub takes_evidence: bool,
+    /// For clients that a holder of an initial access token registers. [RFC7591 §3]
+    pub takes_initial_access_tokens: bool,
+    /// For everybody else.
+    pub open: Option<OpenPolicy>,
+}
+
+/// What a client may have that nobody vouches for.
+#[derive(Debug)]
+pub struct OpenPolicy {
+    /// Its limits, as a rule of its own.
+    pub rule: Rule,
+    /// New clients from one address.
+    pub per_address: Rate,
+}
+
+impl RegistrationPolicy {
+    /// True where one of the doors is open.
+    pub fn is_open(&self) -> bool {
+        self.takes_evidence || self.registers_without_evidence()
+    }
+
+    /// True where clients are registered that have no evidence of their own.
+    pub fn registers_without_evidence(&self) -> bool {
+        self.takes_initial_access_tokens || self.open.is_some()
+    }
 }
 
 /// A `[[trust_domains]]` entry.
@@ -85,27 +117,34 @@ impl Standing {
 impl Policy {
     /// URL of the registration endpoint, where it is open.
     pub fn registration_endpoint(&self) -> Option<String> {
-        self.takes_registrations
-            .then(|| format!("{}/register", self.issuer))
+        let is_open = self.registration.is_open();
+        is_open.then(|| format!("{}/register", self.issuer))
     }
 
     /// The trust domain an authority is, where it is one that is configured.
     pub fn trust_domain(&self, authority: &Authority) -> Option<&TrustDomainPolicy> {
         match authority {
             Authority::TrustDomain(name) => self.trust_domains.get(name.as_str()),
-            Authority::Configuration => None,
+            Authority::Configuration | Authority::Registration => None,
         }
     }
 
     /// What may happen at a first use, the stricter of authority and rule, with the name of who says so.
     pub fn first_use(&self, authority: &Authority, rule: &Rule) -> (FirstUse, String) {
-        let of_authority = match self.trust_domain(authority) {
-            Some(domain) => domain.first_use,
+        let of_authority = match authority {
+            Authority::TrustDomain(_) => self
+                .trust_domain(authority)
+                .map_or(FirstUse::Off, |domain| domain.first_use),
             // A configured client is known by name: its record is made when it first comes.
-            None => FirstUse::On,
+            Authority::Configuration => FirstUse::On,
+            // These come to be at the registration endpoint, or not at all.
+            Authority::Registration => FirstUse::Off,
         };
         match rule.first_use {
             Some(of_rule) if of_rule < of_authority => (of_rule, format!("rule `{}`", rule.name)),
+            _ if *authority == Authority::Registration => {
+                (of_authority, "clients without evidence".to_owned())
+            }
             _ => (of_authority, format!("trust domain `{authority}`")),
         }
     }

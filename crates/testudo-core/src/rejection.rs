@@ -84,6 +84,18 @@ pub enum Rejection {
         expected: String,
     },
     PrivateKeyDisclosed,
+    InitialAccessTokenRefused {
+        why: String,
+    },
+    InitialAccessTokenHasNoScope,
+    EvidenceNotTaken,
+    RegistrationTokenMissing,
+    RegistrationTokenRefused {
+        is_superseded: bool,
+    },
+    ReplacementMalformed {
+        problem: &'static str,
+    },
     Metadata {
         member: &'static str,
         problem: &'static str,
@@ -159,7 +171,12 @@ impl Rejection {
             | Rejection::TwoMechanisms
             | Rejection::ClientIdMissing
             | Rejection::NotJson
+            | Rejection::ReplacementMalformed { .. }
             | Rejection::BindingMissing { .. } => ErrorCode::InvalidRequest,
+            Rejection::InitialAccessTokenRefused { .. }
+            | Rejection::RegistrationTokenMissing
+            | Rejection::RegistrationTokenRefused { .. } => ErrorCode::InvalidToken,
+            Rejection::InitialAccessTokenHasNoScope => ErrorCode::InsufficientScope,
             Rejection::MalformedJson | Rejection::Metadata { .. } | Rejection::PrivateKeyDisclosed => {
                 ErrorCode::InvalidClientMetadata
             }
@@ -199,6 +216,7 @@ impl Rejection {
             | Rejection::AssertionReplayed
             | Rejection::IssuedAtMissing
             | Rejection::EvidenceMissing
+            | Rejection::EvidenceNotTaken
             | Rejection::AuthorityDisabled { .. }
             | Rejection::IdentityBlocked { .. }
             | Rejection::NoRule
@@ -227,6 +245,7 @@ impl Rejection {
             | Rejection::ClientFrozen
             | Rejection::FirstUseOff { .. }
             | Rejection::FirstUseObserved { .. }
+            | Rejection::EvidenceNotTaken
             | Rejection::ClientIdClash { .. } => ErrorCode::UnapprovedSoftwareStatement,
             Rejection::AttestedClaimMalformed {
                 claim: "redirect_uris",
@@ -297,6 +316,11 @@ impl Rejection {
             Rejection::TwoIdentities | Rejection::StatementIssuerMismatch { .. } => {
                 "the software statement is not valid"
             }
+            Rejection::InitialAccessTokenRefused { .. } => "the initial access token is not valid",
+            Rejection::InitialAccessTokenHasNoScope => "the access token is not one for registering clients",
+            Rejection::RegistrationTokenMissing => "send the registration access token as a bearer token",
+            Rejection::RegistrationTokenRefused { .. } => "the registration access token is not valid",
+            Rejection::ReplacementMalformed { problem } => problem,
             Rejection::PrivateKeyDisclosed => {
                 "the jwks contains a private key: it is no longer secret, replace it"
             }
@@ -365,6 +389,13 @@ impl Rejection {
             Rejection::TwoIdentities => "two_identities",
             Rejection::StatementIssuerMismatch { .. } => "statement_issuer_mismatch",
             Rejection::PrivateKeyDisclosed => "private_key_disclosed",
+            Rejection::InitialAccessTokenRefused { .. } => "initial_access_token_refused",
+            Rejection::InitialAccessTokenHasNoScope => "initial_access_token_has_no_scope",
+            Rejection::EvidenceNotTaken => "evidence_not_taken",
+            Rejection::RegistrationTokenMissing => "registration_token_missing",
+            Rejection::RegistrationTokenRefused { is_superseded: false } => "registration_token_refused",
+            Rejection::RegistrationTokenRefused { is_superseded: true } => "registration_token_superseded",
+            Rejection::ReplacementMalformed { .. } => "replacement_malformed",
             Rejection::Metadata { .. } => "metadata_refused",
             Rejection::RedirectUri { .. } => "redirect_uri_refused",
             Rejection::AuthorityDisabled { .. } => "authority_disabled",
@@ -496,6 +527,8 @@ impl fmt::Display for Rejection {
             Rejection::JwtIdTooLong => f.write_str("jti is too long"),
             Rejection::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             Rejection::TwoIdentities => f.write_str("the statement and the certificate name two identities"),
+            Rejection::InitialAccessTokenRefused { why } => write!(f, "the initial access token: {why}"),
+            Rejection::EvidenceNotTaken => f.write_str("registration by evidence is switched off"),
             Rejection::StatementIssuerMismatch { expected } => {
                 write!(f, "iss of the statement is not {expected}")
             }

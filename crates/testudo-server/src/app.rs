@@ -188,7 +188,7 @@ impl App {
         if has_x509_authorities {
             usable.push(CredentialKind::X509Svid);
         }
-        if !policy.clients.is_empty() {
+        if !policy.clients.is_empty() || policy.registration.registers_without_evidence() {
             usable.push(CredentialKind::PrivateKeyJwt);
         }
         usable

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod doctor;
 pub mod events;
+mod gather;
 pub mod http;
 pub mod keys;
 pub mod listen;

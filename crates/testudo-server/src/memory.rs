@@ -5,7 +5,8 @@
 
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use testudo_core::doors::private_key_jwt::ClientKeys;
 use testudo_core::records::{Client, Versioned};
 use testudo_core::{AttestedIdentity, CredentialKind};
 use testudo_protocol::Timestamp;
@@ -60,13 +61,13 @@ impl Verdicts {
 
     /// Remembers a verdict on a credential that may be used again.
     pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
-        if identity.single_use.is_none() {
+        if let (None, Some(digest)) = (&identity.single_use, identity.digest) {
             let verdict = Verdict {
                 identity: identity.clone(),
                 bundle: bundle.clone(),
                 policy_generation,
             };
-            self.cache.insert(identity.digest, Arc::new(verdict));
+            self.cache.insert(digest, Arc::new(verdict));
         }
     }
 }
@@ -79,9 +80,17 @@ pub struct KnownClient {
     last_used: AtomicI64,
     last_credential: Mutex<CredentialKind>,
     is_dirty: AtomicBool,
+    /// Parsed at their first use: importing a key costs as much as verifying with it.
+    keys: OnceLock<Option<Arc<ClientKeys>>>,
 }
 
 impl KnownClient {
+    /// Keys of its own, of a client that registered with some.
+    pub fn keys(&self) -> Option<Arc<ClientKeys>> {
+        let parse = || ClientKeys::of(&self.stored.record).map(Arc::new);
+        self.keys.get_or_init(parse).clone()
+    }
+
     /// When it was last used, flushed or not.
     pub fn last_used(&self) -> Timestamp {
         Timestamp(self.last_used.load(Ordering::Relaxed))
@@ -135,6 +144,7 @@ impl Clients {
             last_used: AtomicI64::new(stored.record.last_used.0),
             last_credential: Mutex::new(stored.record.last_credential),
             is_dirty: AtomicBool::new(false),
+            keys: OnceLock::new(),
             stored,
         });
         self.cache.insert(key.clone(), known.clone());

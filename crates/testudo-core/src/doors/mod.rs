@@ -15,7 +15,7 @@ use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use jwt_svid::JwtSvid;
-use private_key_jwt::PrivateKeyJwt;
+use private_key_jwt::{ClientKeys, PrivateKeyJwt};
 use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
@@ -162,8 +162,11 @@ pub enum Lookup<'c> {
         /// The key it claims to be signed with: unknown to the bundle, it is worth one early refresh.
         unverified_kid: Option<&'c str>,
     },
-    /// Nothing: the policy holds the keys.
-    Nothing,
+    /// The keys of a client that registered, if one has this name and the configuration names no other.
+    Client {
+        /// The claimed name.
+        unverified_client_id: &'c str,
+    },
 }
 
 /// The answer to a [`Lookup`].
@@ -173,7 +176,9 @@ pub enum Facts {
     Bundle(Arc<Bundle>),
     /// The trust domain is configured, but no bundle is held, or it is past its maximum age.
     NoBundle,
-    /// Nothing was asked for, or the trust domain is not configured.
+    /// The keys of the client that registered under this name.
+    Client(Arc<ClientKeys>),
+    /// Nobody has registered under this name, or the trust domain is not configured.
     Nothing,
 }
 
@@ -207,7 +212,8 @@ pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
             CredentialKind::JwtSvid
             | CredentialKind::PrivateKeyJwt
             | CredentialKind::X509Svid
-            | CredentialKind::WitSvid,
+            | CredentialKind::WitSvid
+            | CredentialKind::Public,
         ) => Err(Rejection::UnsupportedMechanism),
     }
 }
@@ -233,7 +239,7 @@ impl Credential {
     ) -> Result<AttestedIdentity, Rejection> {
         match self {
             Credential::JwtSvid(door) => door.verify(facts, policy, purpose, now, trace),
-            Credential::PrivateKeyJwt(door) => door.verify(policy, now, trace),
+            Credential::PrivateKeyJwt(door) => door.verify(facts, policy, now, trace),
             Credential::X509Svid(door) => door.verify(facts, policy, now, trace),
         }
     }
@@ -253,7 +259,7 @@ fn vouching<'a>(
     let domain = policy.trust_domains.get(name).ok_or_else(unknown)?;
     let bundle = match facts {
         Facts::Bundle(bundle) => bundle,
-        Facts::NoBundle | Facts::Nothing => {
+        Facts::NoBundle | Facts::Client(_) | Facts::Nothing => {
             return Err(Rejection::BundleUnavailable {
                 name: name.to_owned(),
             });

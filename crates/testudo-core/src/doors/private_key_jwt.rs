@@ -1,20 +1,50 @@
 //! A client's own signed assertion. [RFC7523 §2.2] [RFC10070]
 //!
-//! For clients that the configuration names with their keys. The client vouches for itself, so the assertion
-//! is single-use and short-lived.
+//! For clients that the configuration names with their keys, and for those that registered with keys of their
+//! own. The client vouches for itself, so the assertion is single-use and short-lived.
 
-use super::{Audience, Lookup, judge_audience, judge_times, single_use_mark};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Sponsor};
 use crate::policy::Policy;
+use crate::records::Client;
+use crate::registration::requested::key_set;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;
-use testudo_protocol::jose::{JoseFault, Jws};
+use testudo_protocol::jose::{Algorithm, JoseFault, Jws, KeySet};
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest life of an assertion. It can be used once, so there is no reason for more.
 pub const LIFETIME_MAX: Seconds = Seconds(600);
+
+/// The keys of a client that registered, and what else its record says about its assertions.
+#[derive(Debug)]
+pub struct ClientKeys {
+    /// Its public keys.
+    pub keys: KeySet,
+    /// The one algorithm it named, if it did.
+    pub only: Option<Algorithm>,
+    /// Who vouched for it.
+    pub sponsor: Option<Sponsor>,
+}
+
+impl ClientKeys {
+    /// Those of a record; nothing for a client that has none.
+    pub fn of(client: &Client) -> Option<ClientKeys> {
+        let keys = key_set(client.metadata.jwks.as_ref()?).ok()?;
+        let named = client.registration.as_ref()?.signing_algorithm.as_deref();
+        let only = named.and_then(Algorithm::parse);
+        if named.is_some() && only.is_none() {
+            return None;
+        }
+        Some(ClientKeys {
+            keys,
+            only,
+            sponsor: client.sponsor.clone(),
+        })
+    }
+}
 
 /// An assertion that could be read.
 pub struct PrivateKeyJwt {
@@ -68,22 +98,43 @@ impl PrivateKeyJwt {
 
     /// The policy holds the keys of configured clients.
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Nothing
+        Lookup::Client {
+            unverified_client_id: &self.unverified_claims.sub,
+        }
     }
 
-    /// Signature first, under the keys of the client that `sub` names.
+    /// Signature first, under the keys of the client that `sub` names. The configuration comes before what
+    /// registered: nobody takes a name from it.
     pub fn verify(
         self,
+        facts: &Facts,
         policy: &Policy,
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let client = policy
-            .clients
-            .get(self.unverified_claims.sub.as_str())
-            .ok_or(Rejection::UnknownClient)?;
-        trace.passed("client configured", || self.unverified_claims.sub.clone());
-        self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+        let configured = policy.clients.get(self.unverified_claims.sub.as_str());
+        let (authority, sponsor) = match (configured, facts) {
+            (Some(client), _) => {
+                trace.passed("client configured", || self.unverified_claims.sub.clone());
+                self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+                (Authority::Configuration, None)
+            }
+            (None, Facts::Client(client)) => {
+                trace.passed("client registered", || self.unverified_claims.sub.clone());
+                let algorithm = self.jws.algorithm().ok();
+                // [OIDCR §2] A client that named one algorithm is held to it.
+                if client.only.is_some() && algorithm != client.only {
+                    return Err(Rejection::AlgorithmNotAllowed {
+                        found: self.jws.header.alg,
+                    });
+                }
+                self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+                (Authority::Registration, client.sponsor.clone())
+            }
+            (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Nothing) => {
+                return Err(Rejection::UnknownClient);
+            }
+        };
         trace.passed("signature", || self.jws.header.alg.clone());
 
         let claims = self.unverified_claims;
@@ -111,12 +162,13 @@ impl PrivateKeyJwt {
         }
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);
         Ok(AttestedIdentity {
-            authority: Authority::Configuration,
+            authority,
+            sponsor,
             subject: claims.sub.into(),
             spiffe_id: None,
             kind: CredentialKind::PrivateKeyJwt,
             expires: claims.exp,
-            digest: self.digest,
+            digest: Some(self.digest),
             issued: None,
             unlisted_claims: Vec::new(),
             jwt_id: Some(jti),

@@ -1,7 +1,7 @@
 //! A client: what cannot be computed from today's rules.
 
 use super::{Kind, Record};
-use crate::identity::{CredentialKind, Occasion};
+use crate::identity::{CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::{Seconds, Timestamp};
@@ -46,6 +46,23 @@ pub struct Client {
     /// What the client restrained itself to when it registered; the last registration counts.
     #[serde(default)]
     pub registration: Option<Registration>,
+    /// Who vouched for a client without evidence of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sponsor: Option<Sponsor>,
+    /// What it manages its registration with. [RFC7592 §3]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub management: Option<ManagementToken>,
+}
+
+/// A registration access token, of which only the SHA-256 is kept. It ends with the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagementToken {
+    /// SHA-256 of the token.
+    pub digest: [u8; 32],
+    /// The token before it, and until when it still opens: the answer that carried its successor may be lost.
+    /// Kept after that time, so that its use is noticed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub previous: Option<([u8; 32], Timestamp)>,
 }
 
 /// The registered part of a client: self-restraint on every occasion, never a grant of anything.
@@ -59,9 +76,12 @@ pub struct Registration {
     /// Grants that remain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grant_types: Option<Vec<String>>,
-    /// The only kind of SVID that is accepted.
+    /// The only kind of credential that is accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential: Option<CredentialKind>,
+    /// The only signature algorithm of its assertions that is accepted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signing_algorithm: Option<String>,
     /// Tokens are bound to the client's certificate, or not issued.
     #[serde(default)]
     pub must_bind_tokens: bool,
@@ -109,6 +129,9 @@ pub struct ClientMetadata {
     pub scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
+    /// Keys of its own, of a client that no platform attests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
 }
 
 /// Where a client runs, which decides what its redirect URIs may look like. [OIDCR §2]
@@ -182,6 +205,14 @@ impl Client {
     /// True where the absolute lifetime is over: it counts as unknown.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| now >= end)
+    }
+
+    /// Key of the authority under whose quota it stands.
+    pub fn counted_under(&self) -> String {
+        match &self.sponsor {
+            Some(sponsor) => sponsor.authority.key(),
+            None => self.authority.clone(),
+        }
     }
 
     /// True where it went unused for longer than its idle lifetime.

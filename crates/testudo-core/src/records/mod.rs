@@ -14,7 +14,8 @@ mod switch;
 pub use alias::ClientIdAlias;
 pub use block::Block;
 pub use client::{
-    ApplicationType, Client, ClientMetadata, ClientState, Predecessor, Registration, Removed, client_key,
+    ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
+    Removed, client_key,
 };
 pub use event::{Event, EventKind};
 pub use replay::Replay;

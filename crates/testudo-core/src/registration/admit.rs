@@ -27,13 +27,14 @@ use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, Predecessor,
-    Registration, Removed, Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
+    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
+    Predecessor, Registration, Removed, Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
 };
 use crate::registration::lifecycle::HISTORY_RETENTION;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::SpiffeId;
 
 /// An identity with the rule that governs it and the name of its client.
 #[derive(Debug, Clone)]
@@ -109,6 +110,9 @@ pub fn place<'a>(
     trace: &mut Trace,
 ) -> Result<Placed<'a>, Rejection> {
     authority_is_enabled(&identity.authority, standing)?;
+    if let Some(sponsor) = &identity.sponsor {
+        authority_is_enabled(&sponsor.authority, standing)?;
+    }
     trace.passed("authority enabled", || identity.authority.to_string());
     identity_is_not_blocked(identity, standing)?;
     trace.passed("identity not blocked", || identity.subject.to_string());
@@ -187,6 +191,7 @@ pub fn admit(
         registration: None,
         scope: Some(granted.scope.to_string()),
         resource: Some(granted.resource.to_string()),
+        management: None,
     };
     let occasion = (asking.occasion, asking.request_id);
     let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
@@ -216,29 +221,55 @@ fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> 
     }
 }
 
-/// Step 3. A configured client brings its own rule; everyone else is matched.
+/// Step 3. A configured client brings its own rule, one that registered without evidence has the rule of its
+/// sponsor, or that of the open door; everyone else is matched.
 fn governing_rule<'a>(
     identity: &AttestedIdentity,
     occasion: Occasion,
     policy: &'a Policy,
 ) -> Result<Match<'a>, Rejection> {
     match &identity.authority {
-        Authority::TrustDomain(_) => policy.rules.governing(identity, occasion),
-        Authority::Configuration => {
-            let client = policy.clients.get(&identity.subject).ok_or(Rejection::NoRule)?;
-            Ok(Match {
-                rule: &client.rule,
-                captures: Default::default(),
-            })
+        Authority::TrustDomain(_) | Authority::Configuration => {
+            let who = (&identity.authority, &*identity.subject);
+            rule_for(who, identity.kind, occasion, policy)
         }
+        Authority::Registration => match &identity.sponsor {
+            Some(sponsor) => {
+                let who = (&sponsor.authority, sponsor.subject.as_str());
+                rule_for(who, sponsor.credential, occasion, policy)
+            }
+            None => match &policy.registration.open {
+                Some(open) => Ok(Match::plain(&open.rule)),
+                None => Err(Rejection::NoRule),
+            },
+        },
+    }
+}
+
+fn rule_for<'a>(
+    (authority, subject): (&Authority, &str),
+    kind: CredentialKind,
+    occasion: Occasion,
+    policy: &'a Policy,
+) -> Result<Match<'a>, Rejection> {
+    match authority {
+        Authority::TrustDomain(_) => policy.rules.governing((authority, subject), kind, occasion),
+        Authority::Configuration => {
+            let client = policy.clients.get(subject).ok_or(Rejection::NoRule)?;
+            Ok(Match::plain(&client.rule))
+        }
+        Authority::Registration => Err(Rejection::NoRule),
     }
 }
 
 /// Step 4, the authority's half; a rule that wants other credentials does not match in step 3.
 fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Result<(), Rejection> {
-    let is_accepted = match policy.trust_domain(&identity.authority) {
-        Some(domain) => domain.credentials.contains(&identity.kind),
-        None => identity.kind == CredentialKind::PrivateKeyJwt,
+    let is_accepted = match &identity.authority {
+        Authority::TrustDomain(_) => policy
+            .trust_domain(&identity.authority)
+            .is_some_and(|domain| domain.credentials.contains(&identity.kind)),
+        Authority::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
+        Authority::Registration => !identity.kind.is_svid(),
     };
     if is_accepted {
         return Ok(());
@@ -263,7 +294,7 @@ fn client_id_is_nobody_elses(
                 client_id: name.client_id.to_string(),
             })
         }
-        Authority::TrustDomain(_) | Authority::Configuration => Ok(()),
+        Authority::TrustDomain(_) | Authority::Configuration | Authority::Registration => Ok(()),
     }
 }
 
@@ -302,14 +333,20 @@ fn kind_is_registered(
 /// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
 pub(super) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
-    let authority = &placed.identity.authority;
+    // Whoever vouches for others does so at the expense of its own place.
+    let sponsor = placed.identity.sponsor.as_ref();
+    let authority = sponsor.map_or(&placed.identity.authority, |sponsor| &sponsor.authority);
+    let spiffe_id = match sponsor {
+        Some(sponsor) => SpiffeId::parse(&sponsor.subject).ok(),
+        None => placed.identity.spiffe_id.clone(),
+    };
     if let Some(domain) = policy.trust_domain(authority) {
         limits.push(Limit {
             bucket: format!("authority/{authority}"),
             shown_as: format!("trust domain `{authority}`"),
             rate: domain.registrations,
         });
-        if let (Some(rate), Some(id)) = (domain.registrations_per_prefix, &placed.identity.spiffe_id) {
+        if let (Some(rate), Some(id)) = (domain.registrations_per_prefix, &spiffe_id) {
             let prefix: String = id
                 .segments()
                 .take(domain.velocity_prefix_segments)
@@ -339,6 +376,7 @@ pub(super) struct Creation {
     pub(super) registration: Option<Registration>,
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
+    pub(super) management: Option<ManagementToken>,
 }
 
 /// Step 11: everything that one first use writes, in one batch: all of it or nothing.
@@ -357,7 +395,7 @@ pub(super) fn create(
         // A client past its absolute lifetime ends here.
         (Some(expired), _) => {
             batch.delete(&expired.record, expired.version);
-            batch.add(clients_of_authority(&expired.record.authority), -1, None);
+            batch.add(clients_of_authority(&expired.record.counted_under()), -1, None);
             batch.add(clients_of_rule(&expired.record.rule), -1, None);
             Some((
                 expired.record.generation,
@@ -401,6 +439,8 @@ pub(super) fn create(
         }),
         metadata: creation.metadata,
         registration: creation.registration,
+        sponsor: placed.identity.sponsor.clone(),
+        management: creation.management,
     };
     batch.insert(&client);
     let alias_stands = known
@@ -413,10 +453,10 @@ pub(super) fn create(
             subject: client.subject.clone(),
         });
     }
-    let authority_max = policy
-        .trust_domain(&placed.identity.authority)
-        .and_then(|domain| domain.clients_max);
-    batch.add(clients_of_authority(&client.authority), 1, authority_max);
+    let counted_under = client.counted_under();
+    let authority_max =
+        Authority::of_key(&counted_under).and_then(|authority| policy.trust_domain(&authority)?.clients_max);
+    batch.add(clients_of_authority(&counted_under), 1, authority_max);
     batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
     let kind = if earlier.is_some() {
         EventKind::ClientReturned
@@ -491,7 +531,9 @@ pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
     event.authority = Some(identity.authority.key());
     event.identity = Some(identity.subject.to_string());
     event.door = Some(identity.kind.name().to_owned());
-    event.credential_digest = Some(identity.digest.iter().map(|byte| format!("{byte:02x}")).collect());
+    event.actor = identity.sponsor.as_ref().map(|sponsor| sponsor.subject.clone());
+    let Some(digest) = &identity.digest else { return };
+    event.credential_digest = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
     event.credential_jti = identity.jwt_id.clone();
     event.credential_expires = Some(identity.expires);
 }

@@ -5,6 +5,7 @@ use super::rules::Pattern;
 use crate::identity::AttestedIdentity;
 use crate::records::Block;
 use std::collections::HashSet;
+use testudo_protocol::spiffe::SpiffeId;
 
 /// Patterns at most; each costs a look per request.
 pub const BLOCK_PATTERNS_MAX: usize = 1_000;
@@ -32,15 +33,22 @@ impl Blocks {
         compiled
     }
 
-    /// The block that keeps `identity` out, by its text.
+    /// The block that keeps `identity` out, by its text. Whoever is blocked vouches for nobody either.
     pub fn blocking(&self, identity: &AttestedIdentity) -> Option<&str> {
         if self.exact.is_empty() && self.patterns.is_empty() {
             return None;
         }
-        if let Some(exact) = self.exact.get(&identity.subject) {
+        let by_sponsor = identity.sponsor.as_ref().and_then(|sponsor| {
+            self.matching(&sponsor.subject, SpiffeId::parse(&sponsor.subject).ok().as_ref())
+        });
+        by_sponsor.or_else(|| self.matching(&identity.subject, identity.spiffe_id.as_ref()))
+    }
+
+    fn matching(&self, subject: &str, id: Option<&SpiffeId>) -> Option<&str> {
+        if let Some(exact) = self.exact.get(subject) {
             return Some(exact);
         }
-        let id = identity.spiffe_id.as_ref()?;
+        let id = id?;
         self.patterns
             .iter()
             .find(|pattern| pattern.matches_id(id))

@@ -1,6 +1,6 @@
 //! How a client's id is made from its identity. [`registration-design.md` §3]
 
-use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::identity::AttestedIdentity;
 use crate::registration::rules::{Captures, GrainOfClient, Match};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -37,17 +37,51 @@ impl OpaqueKey {
         OpaqueKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The parts are length-prefixed, so that no two lists of parts are one text.
     fn derive(&self, parts: &[&str]) -> String {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+        URL_SAFE_NO_PAD.encode(self.tag::<16>(&parts))
+    }
+
+    /// The parts are length-prefixed, so that no two lists of parts are one text.
+    fn tag<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
+            context.update(part);
         }
-        let tag = context.sign();
-        URL_SAFE_NO_PAD.encode(tag.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]))
+        *context.sign().as_ref().first_chunk::<N>().unwrap_or(&[0; N])
+    }
+
+    /// A name for a client that has none: random, and sealed, so that a name that nobody was given is known for
+    /// one without a look at any table.
+    pub fn new_client_id(&self, random: &[u8; 16]) -> String {
+        let seal = self.tag::<SEAL_BYTES>(&[SEALED, random]);
+        format!(
+            "{REGISTERED}{}",
+            URL_SAFE_NO_PAD.encode([random.as_slice(), &seal].concat())
+        )
+    }
+
+    /// True where this server, or another node of it, gave somebody this name.
+    pub fn has_named(&self, client_id: &str) -> bool {
+        let decoded = client_id
+            .strip_prefix(REGISTERED)
+            .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok());
+        let Some((random, seal)) = decoded
+            .as_deref()
+            .and_then(|bytes| bytes.split_first_chunk::<16>())
+        else {
+            return false;
+        };
+        let expected = self.tag::<SEAL_BYTES>(&[SEALED, random]);
+        aws_lc_rs::constant_time::verify_slices_are_equal(&expected, seal).is_ok()
     }
 }
+
+/// What ids of registered clients begin with.
+const REGISTERED: &str = "c_";
+const SEALED: &[u8] = b"client_id of a registered client";
+const SEAL_BYTES: usize = 8;
 
 /// The client that an identity is, under the rule that governs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,8 +165,8 @@ pub(super) fn fill(pieces: &[Piece], captures: &Captures) -> String {
 
 /// Names the client of `identity` under `found`.
 pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueKey) -> ClientName {
-    if identity.kind == CredentialKind::PrivateKeyJwt {
-        // A configured client has the id it was configured with.
+    if !identity.kind.is_svid() {
+        // The id that it was configured or registered with.
         return ClientName {
             client_id: identity.subject.clone(),
             subject: identity.subject.clone(),
@@ -184,6 +218,21 @@ mod tests {
             OpaqueKey::new(&[8; 32]).derive(&["spiffe://a.example", "spiffe://a.example/x"])
         );
         assert_ne!(key.derive(&["ab", "c"]), key.derive(&["a", "bc"]));
+    }
+
+    #[test]
+    fn names_that_nobody_was_given_are_known_for_such() {
+        let (key, other) = (OpaqueKey::new(&[7; 32]), OpaqueKey::new(&[8; 32]));
+        let id = key.new_client_id(&[1; 16]);
+        assert_eq!(id.len(), 34);
+        assert!(key.has_named(&id) && !other.has_named(&id));
+        assert_ne!(id, key.new_client_id(&[2; 16]));
+        let longer = format!("{id}A");
+        let cut = &id[..33];
+        let forged = format!("c_{}", "A".repeat(32));
+        for wrong in ["", "c_", "c_AAAA", &longer, cut, &forged, "spiffe://a.example/x"] {
+            assert!(!key.has_named(wrong), "{wrong}");
+        }
     }
 
     #[test]

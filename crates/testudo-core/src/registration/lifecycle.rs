@@ -70,7 +70,7 @@ pub fn remove(
     if let Some(alias) = alias {
         batch.delete(&alias.record, alias.version);
     }
-    batch.add(clients_of_authority(&client.record.authority), -1, None);
+    batch.add(clients_of_authority(&client.record.counted_under()), -1, None);
     batch.add(clients_of_rule(&client.record.rule), -1, None);
     batch.insert(&event_about(
         &client.record,

@@ -136,7 +136,12 @@ fn derived(found: &Match<'_>) -> Vec<String> {
 pub(super) fn fits(uri: &str, found: &Match<'_>) -> bool {
     let rule = found.rule;
     let is_silent = rule.redirect_uris.is_empty() && rule.redirect_uri_hosts.is_empty();
-    is_silent || is_on_a_host(uri, found) || derived(found).iter().any(|derived| derived == uri)
+    is_silent || is_allowed(uri, found)
+}
+
+/// True where the rule says this redirect URI, or its host.
+pub(super) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
+    is_on_a_host(uri, found) || derived(found).iter().any(|derived| derived == uri)
 }
 
 /// True where the URI leads to one of the rule's hosts.

@@ -5,12 +5,14 @@ pub mod blocks;
 pub mod client_id;
 mod labels;
 pub mod lifecycle;
+pub mod manage;
 pub mod metadata;
 mod narrowing;
 pub mod redirect_uris;
 pub mod register;
 pub mod requested;
 pub mod rules;
+pub mod unattested;
 pub mod velocity;
 
 pub use admit::{Admission, Asking, admit};

@@ -80,6 +80,7 @@ pub fn register(
             registration: Some(registration),
             scope,
             resource: None,
+            management: None,
         };
         let occasion = (Occasion::Registration, request_id);
         let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
@@ -205,6 +206,7 @@ fn resolve(
         scope: requested.scope.is_some().then(|| scope.to_string()),
         grant_types: requested.grant_types.is_some().then(|| grant_types.clone()),
         credential,
+        signing_algorithm: None,
         must_bind_tokens,
         must_push: requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,

@@ -19,6 +19,9 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
+    InvalidToken,
+    InsufficientScope,
+    AccessDenied,
 }
 
 impl ErrorCode {
@@ -37,6 +40,9 @@ impl ErrorCode {
             ErrorCode::InvalidRedirectUri => "invalid_redirect_uri",
             ErrorCode::InvalidSoftwareStatement => "invalid_software_statement",
             ErrorCode::UnapprovedSoftwareStatement => "unapproved_software_statement",
+            ErrorCode::InvalidToken => "invalid_token",
+            ErrorCode::InsufficientScope => "insufficient_scope",
+            ErrorCode::AccessDenied => "access_denied",
         }
     }
 
@@ -58,6 +64,9 @@ impl ErrorCode {
             | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidSoftwareStatement
             | ErrorCode::UnapprovedSoftwareStatement => 400,
+            // [RFC6750 §3.1]
+            ErrorCode::InvalidToken => 401,
+            ErrorCode::InsufficientScope | ErrorCode::AccessDenied => 403,
             ErrorCode::SlowDown => 429,
             ErrorCode::TemporarilyUnavailable => 503,
             ErrorCode::ServerError => 500,

@@ -67,6 +67,15 @@ impl ScopeSet {
         )
     }
 
+    /// All values but one.
+    pub fn without(&self, value: &str) -> ScopeSet {
+        let mut rest = ScopeSet::default();
+        for scope in self.iter().filter(|scope| scope.as_str() != value) {
+            rest.insert(scope.clone());
+        }
+        rest
+    }
+
     /// True without values.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

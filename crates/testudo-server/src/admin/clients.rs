@@ -3,18 +3,19 @@
 use super::commit;
 use super::reply::{Done, Failure, Reply};
 use crate::app::App;
+use crate::gather::client_by_id;
 use crate::upkeep::{self, Swept};
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use testudo_core::identity::Sponsor;
 use testudo_core::records::{
-    Client, ClientIdAlias, ClientMetadata, ClientState, Kind, Predecessor, Versioned, client_key,
+    Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
 };
 use testudo_core::registration::Rule;
 use testudo_core::registration::lifecycle::{Actor, set_state};
 use testudo_core::{Authority, CredentialKind, Occasion};
-use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
 
@@ -44,6 +45,12 @@ pub struct ClientView {
     pub generation: u32,
     pub predecessor: Option<Predecessor>,
     pub metadata: ClientMetadata,
+    /// What the client restrained itself to.
+    #[serde(default)]
+    pub registration: Option<Registration>,
+    /// Who vouched for it, where it has no evidence of its own.
+    #[serde(default)]
+    pub sponsor: Option<Sponsor>,
 }
 
 /// Filters of a list.
@@ -190,34 +197,13 @@ fn no_entropy() -> Failure {
     ))
 }
 
-/// A client by its public identifier: the identity itself, an alias, or a configured client's id.
 async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
-    let keys = [
-        trust_domain_of(client_id).map(|authority| client_key(&authority.key(), client_id)),
-        Some(client_key(&Authority::Configuration.key(), client_id)),
-    ];
-    for key in keys.into_iter().flatten() {
-        if let Some(client) = app.store.read::<Client>(&key).await? {
-            return Ok(client);
-        }
-    }
-    if let Some(alias) = app.store.read::<ClientIdAlias>(client_id.as_bytes()).await? {
-        let key = client_key(&alias.record.authority, &alias.record.subject);
-        if let Some(client) = app.store.read::<Client>(&key).await? {
-            return Ok(client);
-        }
-    }
-    Err(Failure::not_found(
-        format!("no client has the id {client_id:?}"),
-        "`testudo client list` shows those there are",
-    ))
-}
-
-/// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
-fn trust_domain_of(client_id: &str) -> Option<Authority> {
-    let rest = client_id.strip_prefix("spiffe://")?;
-    let name = rest.split('/').next()?;
-    TrustDomain::parse(name).ok().map(Authority::TrustDomain)
+    client_by_id(app, client_id).await?.ok_or_else(|| {
+        Failure::not_found(
+            format!("no client has the id {client_id:?}"),
+            "`testudo client list` shows those there are",
+        )
+    })
 }
 
 fn view(app: &App, client: &Client) -> ClientView {
@@ -245,6 +231,8 @@ fn view(app: &App, client: &Client) -> ClientView {
         generation: client.generation,
         predecessor: client.predecessor.clone(),
         metadata: client.metadata.clone(),
+        registration: client.registration.clone(),
+        sponsor: client.sponsor.clone(),
     }
 }
 
@@ -257,22 +245,26 @@ fn last_used(app: &App, client: &Client) -> Timestamp {
 /// The rule that governs a client today, by name.
 fn governing(app: &App, client: &Client) -> Option<String> {
     let policy = app.policy.load();
-    if client.authority == Authority::Configuration.key() {
-        return policy
-            .clients
-            .get(client.subject.as_str())
-            .map(|configured| configured.rule.name.clone());
-    }
-    // A folded client stands for identities one segment longer; any of them will do.
-    let subject = match client.subject.strip_suffix("/*") {
-        Some(prefix) => format!("{prefix}/x"),
-        None => client.subject.clone(),
+    let sponsored = client.sponsor.as_ref();
+    let authority = match sponsored {
+        Some(sponsor) => sponsor.authority.clone(),
+        None => Authority::of_key(&client.authority)?,
     };
-    let id = SpiffeId::parse(&subject).ok()?;
-    policy.trust_domains.get(id.trust_domain_name())?;
-    let authority = Authority::TrustDomain(id.trust_domain());
-    let found = policy.rules.first_match(&authority, &subject, |_| true)?;
-    let rule: &Rule = found.rule;
+    let subject = sponsored.map_or(&client.subject, |sponsor| &sponsor.subject);
+    let rule: &Rule = match authority {
+        Authority::Configuration => &policy.clients.get(subject.as_str())?.rule,
+        Authority::Registration => &policy.registration.open.as_ref()?.rule,
+        Authority::TrustDomain(_) => {
+            policy.trust_domain(&authority)?;
+            // A folded client stands for identities one segment longer; any of them will do.
+            let subject = match subject.strip_suffix("/*") {
+                Some(prefix) => format!("{prefix}/x"),
+                None => subject.clone(),
+            };
+            let found = policy.rules.first_match(&authority, &subject, |_| true)?;
+            found.rule
+        }
+    };
     Some(rule.name.clone())
 }
 

@@ -3,16 +3,18 @@
 use super::reply::{Failure, Reply};
 use super::rules::stand_in;
 use crate::app::App;
-use crate::http::gather;
+use crate::gather::gather;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::doors::{self, Presented, Purpose};
+use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::grants::{ClientCredentials, GrantRequest};
-use testudo_core::records::{Client, Event, Kind, Removed};
+use testudo_core::records::{Client, Event, EventKind, Kind, Removed};
 use testudo_core::registration::admit;
 use testudo_core::registration::admit::{Admission, Asking, Known, place};
+use testudo_core::registration::register;
+use testudo_core::registration::requested::Requested;
 use testudo_core::rejection::Rejection;
 use testudo_core::trace::Step;
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
@@ -89,8 +91,9 @@ async fn explain_credential(
 ) -> Result<Explanation, Failure> {
     let mut trace = Trace::on();
     let verified = verify(app, credential, &mut trace).await;
+    let wanted = Wanted::Token { grant, client_id };
     let outcome = match verified {
-        Ok(identity) => decide(app, &identity, grant, client_id, &mut trace).await?,
+        Ok(identity) => decide(app, &identity, wanted, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
     Ok(explanation(trace, outcome, None))
@@ -109,21 +112,28 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
         other => other?,
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
-    let facts = gather(app, credential.lookups()).await;
-    credential.verify(
-        &facts,
-        &app.policy.load(),
-        Purpose::Authentication,
-        app.now(),
-        trace,
-    )
+    let policy = app.policy.load_full();
+    // Without the store nothing is known of a client that registered, which is what the caller would be told.
+    let facts = gather(app, &policy, credential.lookups()).await;
+    let facts = facts.unwrap_or(Facts::Nothing);
+    credential.verify(&facts, &policy, Purpose::Authentication, app.now(), trace)
+}
+
+/// What a request was for.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Token {
+        grant: &'a GrantRequest,
+        client_id: Option<&'a str>,
+    },
+    /// To be registered, with this scope.
+    Registration { scope: Option<&'a str> },
 }
 
 async fn decide(
     app: &App,
     identity: &AttestedIdentity,
-    grant: &GrantRequest,
-    client_id: Option<&str>,
+    wanted: Wanted<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
     let (policy, standing, keys) = (
@@ -131,14 +141,11 @@ async fn decide(
         app.standing.load_full(),
         app.keys.load_full(),
     );
-    let placed = match place(
-        identity,
-        Occasion::Token,
-        &policy,
-        &standing,
-        &keys.opaque_key,
-        trace,
-    ) {
+    let occasion = match wanted {
+        Wanted::Token { .. } => Occasion::Token,
+        Wanted::Registration { .. } => Occasion::Registration,
+    };
+    let placed = match place(identity, occasion, &policy, &standing, &keys.opaque_key, trace) {
         Ok(placed) => placed,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -150,15 +157,33 @@ async fn decide(
             "the system has no randomness to give".into(),
         ))
     })?;
-    let asking = Asking {
-        occasion: Occasion::Token,
-        client_id,
-        grant,
-        request_id: "explain",
-    };
     let known = Known {
         client: client.as_ref(),
         removed: removed.as_ref(),
+    };
+    let (grant, client_id) = match wanted {
+        Wanted::Token { grant, client_id } => (grant, client_id),
+        Wanted::Registration { scope } => {
+            let requested = Requested {
+                scope: scope.and_then(|text| ScopeSet::parse(text).ok()),
+                ..Requested::default()
+            };
+            let (asked, time) = ((&requested, "explain"), (&entropy, app.now()));
+            let registered = register::register(&placed, known, asked, &policy, |_| Ok(()), time);
+            return Ok(registered.map(|registered| {
+                let kind = if registered.is_new { "a new" } else { "a known" };
+                format!(
+                    "{kind} client is registered for scope `{}`",
+                    registered.answer.scope
+                )
+            }));
+        }
+    };
+    let asking = Asking {
+        occasion,
+        client_id,
+        grant,
+        request_id: "explain",
     };
     let admission = admit(
         &placed,
@@ -185,9 +210,13 @@ async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Fai
     let event = find_event(app, request_id).await?;
     let Some(identity) = attested(&event) else {
         // Nothing was proven: the event is all there is.
+        let was_allowed = matches!(
+            event.event,
+            EventKind::ClientRegistered | EventKind::ClientUpdated | EventKind::ClientRemoved
+        );
         return Ok(Explanation {
             steps: Vec::new(),
-            outcome: "refused".into(),
+            outcome: if was_allowed { "allowed" } else { "refused" }.into(),
             rejection: event.reason.clone(),
             error: None,
             detail: event.detail.clone(),
@@ -200,7 +229,17 @@ async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Fai
         format!("{} by {}", identity.subject, identity.kind)
     });
     let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
-    let outcome = decide(app, &identity, &grant, None, &mut trace).await?;
+    let wanted = if event.occasion.as_deref() == Some(Occasion::Registration.name()) {
+        Wanted::Registration {
+            scope: event.scope.as_deref(),
+        }
+    } else {
+        Wanted::Token {
+            grant: &grant,
+            client_id: None,
+        }
+    };
+    let outcome = decide(app, &identity, wanted, &mut trace).await?;
     Ok(explanation(trace, outcome, Some(event)))
 }
 
@@ -222,16 +261,13 @@ async fn find_event(app: &App, request_id: &str) -> Result<Event, Failure> {
 /// The identity that an event tells of, as it was proven then.
 fn attested(event: &Event) -> Option<AttestedIdentity> {
     let subject = event.identity.as_deref()?;
-    let kind = match event.door.as_deref()? {
-        "jwt_svid" => CredentialKind::JwtSvid,
-        "private_key_jwt" => CredentialKind::PrivateKeyJwt,
-        _ => return None,
-    };
+    let kind = CredentialKind::of_name(event.door.as_deref()?)?;
+    let authority = Authority::of_key(event.authority.as_deref()?)?;
+    // What such a client was given depended on who vouched for it: the event says all there is.
+    if authority == Authority::Registration {
+        return None;
+    }
     let spiffe_id = SpiffeId::parse(subject).ok();
-    let authority = match &spiffe_id {
-        Some(id) => Authority::TrustDomain(id.trust_domain()),
-        None => Authority::Configuration,
-    };
     Some(AttestedIdentity {
         expires: event.credential_expires.unwrap_or(Timestamp(0)),
         ..stand_in(authority, subject, spiffe_id, kind)

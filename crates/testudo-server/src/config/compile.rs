@@ -146,9 +146,9 @@ pub enum BundleOrigin {
 }
 
 /// What every judgement needs.
-struct Judge<'r> {
+pub(super) struct Judge<'r> {
     folder: &'r Path,
-    report: &'r mut Report,
+    pub(super) report: &'r mut Report,
 }
 
 pub(super) fn compile(
@@ -167,7 +167,7 @@ pub(super) fn compile(
     let (trust_domains, bundles) = judge.trust_domains(&file.trust_domains);
     let rules = judge.rules(&file.rules, &trust_domains);
     let clients = judge.clients(&file.clients);
-    let takes_registrations = judge.registration(file);
+    let registration = judge.registration(file);
     judge.what_this_version_leaves_out(file);
     Some(Configuration {
         policy: Policy {
@@ -177,7 +177,7 @@ pub(super) fn compile(
             clients,
             rules,
             tokens: tokens?,
-            takes_registrations,
+            registration,
         },
         bundles,
         server: server?,
@@ -608,10 +608,10 @@ impl Judge<'_> {
             .credentials
             .clone()
             .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
-        if credentials.contains(&CredentialKind::PrivateKeyJwt) {
+        for kind in credentials.iter().filter(|kind| !kind.is_svid()) {
             self.report.error(
                 format!("{key}.credentials"),
-                "\"private_key_jwt\" is no SVID",
+                format!("\"{kind}\" is no SVID"),
                 Some("expected some of: jwt_svid, x509_svid, wit_svid"),
             );
         }
@@ -904,21 +904,6 @@ impl Judge<'_> {
                 None
             }
         }
-    }
-
-    /// Registration by evidence is open where the section says so; registration without any is not built.
-    fn registration(&mut self, file: &ConfigFile) -> bool {
-        let Some(section) = &file.registration else {
-            return false;
-        };
-        if section.open == Some(true) {
-            self.report.error(
-                "registration.open",
-                "registration without evidence is not available in this version",
-                Some("remove it: clients register with a software statement or a certificate"),
-            );
-        }
-        section.statements.unwrap_or(true)
     }
 
     /// Known keys that this version does not act on. Where silence would weaken something, it is an error

@@ -6,6 +6,7 @@
 mod compile;
 mod problem;
 mod read;
+mod registration;
 pub mod sections;
 mod starter;
 

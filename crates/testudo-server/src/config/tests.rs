@@ -145,9 +145,14 @@ fn rules_are_judged() {
     );
     refused(&with(name, ""), "rules[0].name", "is missing");
     refused(
-        &format!("{GOOD}[registration]\nopen = true"),
-        "registration.open",
-        "not available",
+        &more("redirect_uri_hosts = [\"https://apps.example\"]"),
+        "rules[0].redirect_uri_hosts",
+        "is not a host name",
+    );
+    refused(
+        &more("redirect_uri_hosts = [\"x-{service}.apps.example\"]"),
+        "rules[0].redirect_uri_hosts",
+        "whole host label",
     );
     refused(
         &format!("{GOOD}[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/y\"]"),
@@ -253,4 +258,67 @@ fn stores_and_lifetimes() {
 fn texts_that_are_no_toml_say_where() {
     let report = judge("issuer = \"x\"\nx = = 1\n").unwrap_err();
     assert!(report.to_string().contains("line 2"), "{report}");
+}
+
+#[test]
+fn the_doors_of_the_registration_endpoint() {
+    let doors = |section: &str| {
+        let (configuration, report) =
+            judge(&format!("{GOOD}{section}")).unwrap_or_else(|report| panic!("{report}"));
+        (configuration.policy.registration, report)
+    };
+    let is_open = |section: &str| {
+        let policy = doors(section).0;
+        (
+            policy.takes_evidence,
+            policy.takes_initial_access_tokens,
+            policy.open.is_some(),
+        )
+    };
+    assert_eq!(is_open(""), (false, false, false));
+    assert_eq!(is_open("[registration]"), (true, false, false));
+    assert_eq!(is_open("[registration]\nopen = false"), (true, false, false));
+    assert_eq!(
+        is_open("[registration]\nstatements = false\nopen = true"),
+        (false, false, true)
+    );
+    assert_eq!(
+        is_open("[registration.open]\nscopes = [\"x\"]"),
+        (true, false, true)
+    );
+    let open = doors("[registration]\nopen = true").0.open.unwrap();
+    assert_eq!(
+        (open.rule.registrations_per_minute, open.per_address.per_minute),
+        (Some(60), 10)
+    );
+    assert_eq!(open.rule.clients_max, Some(1000));
+    assert_eq!(
+        open.rule.client_lifetime,
+        Some(testudo_protocol::Seconds(30 * 86_400))
+    );
+    assert!(open.rule.scopes.is_empty());
+    // Nobody could get such a token: that is worth a word.
+    let (policy, report) = doors("[registration]\ninitial_access_tokens = true");
+    assert!(policy.takes_initial_access_tokens && report.to_string().contains("client.register"));
+    for (section, key, saying) in [
+        ("open = 7", "registration.open", "true, false or a table"),
+        (
+            "open = { scope = \"x\" }",
+            "registration.open.scope",
+            "not a known key",
+        ),
+        ("open = { scopes = [\"a b\"] }", "registration.open.scopes", "a b"),
+        (
+            "open = { client_lifetime = \"0s\" }",
+            "registration.open.client_lifetime",
+            "is zero",
+        ),
+        (
+            "open = { registrations_per_minute_per_address = 0 }",
+            "registration.open.registrations_per_minute_per_address",
+            "is zero",
+        ),
+    ] {
+        refused(&format!("{GOOD}[registration]\n{section}"), key, saying);
+    }
 }

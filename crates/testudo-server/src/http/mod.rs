@@ -8,6 +8,7 @@ mod token;
 mod well_known;
 
 use crate::app::App;
+use crate::settle::Fault;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -15,10 +16,41 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use testudo_core::doors::PeerCertificates;
+use testudo_core::rejection::Rejection;
 
 pub use proxy::Proxy;
 pub use respond::{json, plain};
-pub(crate) use token::gather;
+
+/// A request's body, as the listeners and the tests bring it.
+pub trait RequestBody:
+    Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin
+{
+}
+
+impl<B> RequestBody for B where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin
+{
+}
+
+/// Why a request goes no further.
+pub(crate) enum Stop {
+    /// By the caller's fault.
+    Refused(Rejection),
+    /// By ours.
+    Failed(Fault),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Stop {
+        Stop::Refused(rejection)
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Failed(fault)
+    }
+}
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Default)]
@@ -30,12 +62,11 @@ pub struct Peer {
 }
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn dispatch<B>(app: Arc<App>, peer: &Peer, request: Request<B>) -> Response<Full<Bytes>>
-where
-    B: Body + Send + Unpin,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub async fn dispatch<B: RequestBody>(
+    app: Arc<App>,
+    peer: &Peer,
+    request: Request<B>,
+) -> Response<Full<Bytes>> {
     let request_id = app.clock.request_id();
     let mut response = route(&app, peer, request, &request_id).await;
     if let Ok(value) = request_id.parse() {
@@ -50,12 +81,12 @@ where
 
 /// Paths are those of the metadata document: the issuer's own path comes first, the well-known part is put
 /// between host and path. [RFC8414 §3]
-async fn route<B>(app: &App, peer: &Peer, request: Request<B>, request_id: &str) -> Response<Full<Bytes>>
-where
-    B: Body + Send + Unpin,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn route<B: RequestBody>(
+    app: &App,
+    peer: &Peer,
+    request: Request<B>,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     match path {
         "/livez" => return only(Method::GET, &request, || plain(StatusCode::OK, "ok\n")),
@@ -71,11 +102,17 @@ where
             token::token(app, &policy, peer, request, request_id).await
         }
         Some("/token") => method_not_allowed("POST"),
-        Some("/register") if !policy.takes_registrations => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some(path) if path.starts_with("/register") && !policy.registration.is_open() => {
+            plain(StatusCode::NOT_FOUND, "not found\n")
+        }
         Some("/register") if request.method() == Method::POST => {
             register::register(app, &policy, peer, request, request_id).await
         }
         Some("/register") => method_not_allowed("POST"),
+        Some(path) if path.starts_with("/register/") => {
+            let client_id = path.trim_start_matches("/register/").to_owned();
+            register::manage(app, &policy, &client_id, request, request_id).await
+        }
         Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
         _ => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
@@ -99,6 +136,13 @@ fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
         response.headers_mut().insert(header::ALLOW, value);
     }
     response
+}
+
+/// Our fault, counted, logged and answered.
+fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
+    app.metrics.faults.inc();
+    tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
+    respond::fault(what)
 }
 
 /// Ready to serve: everything is loaded, and we are not on the way out.

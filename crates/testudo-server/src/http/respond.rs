@@ -69,23 +69,57 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
 /// A refusal at the registration endpoint. [RFC7591 §3.2.2]
 pub(super) fn registration_refusal(rejection: &Rejection) -> Response<Full<Bytes>> {
     let code = rejection.code_of_statement();
-    // [RFC6750 §3.1] Nothing was shown: a challenge, and no reproach.
-    if matches!(rejection, Rejection::EvidenceMissing) {
-        let mut response = error(401, code, rejection.sentence_of_statement(), None);
-        let challenge = HeaderValue::from_static("Bearer");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        return response;
-    }
     let status = match rejection {
         Rejection::BodyTooLarge | Rejection::NotJson => rejection.status(),
+        Rejection::EvidenceMissing => 401,
         _ => code.status(),
     };
-    error(
-        status,
-        code,
-        rejection.sentence_of_statement(),
-        rejection.retry_after_seconds(),
-    )
+    let sentence = rejection.sentence_of_statement();
+    let mut response = error(status, code, sentence, rejection.retry_after_seconds());
+    // [RFC6750 §3.1] Where nothing was shown: a challenge, and no reproach.
+    let challenge = match (rejection, code) {
+        (Rejection::EvidenceMissing | Rejection::RegistrationTokenMissing, _) => "Bearer",
+        (_, ErrorCode::InvalidToken) => "Bearer error=\"invalid_token\"",
+        (_, ErrorCode::InsufficientScope) => "Bearer error=\"insufficient_scope\", scope=\"client.register\"",
+        _ => return response,
+    };
+    let challenge = HeaderValue::from_static(challenge);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// A refusal to manage a registration. [RFC7592 §2]
+pub(super) fn management_refusal(rejection: &Rejection) -> Response<Full<Bytes>> {
+    let is_closed = match rejection {
+        // [RFC7592 §2.1] Known, and not permitted.
+        Rejection::ClientFrozen
+        | Rejection::AuthorityDisabled { .. }
+        | Rejection::NoRule
+        | Rejection::RuleDisabled { .. }
+        | Rejection::CredentialNotAccepted { .. } => true,
+        // As if there were no such client.
+        Rejection::IdentityBlocked { .. } => {
+            return registration_refusal(&Rejection::RegistrationTokenRefused { is_superseded: false });
+        }
+        _ => false,
+    };
+    if is_closed {
+        let code = ErrorCode::AccessDenied;
+        return error(
+            code.status(),
+            code,
+            "this registration cannot be managed now",
+            None,
+        );
+    }
+    registration_refusal(rejection)
+}
+
+/// Done, and nothing to say. [RFC7592 §2.3]
+pub(super) fn no_content() -> Response<Full<Bytes>> {
+    let mut response = json(StatusCode::NO_CONTENT, Vec::new());
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response
 }
 
 /// Our fault: worth another try.

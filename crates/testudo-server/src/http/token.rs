@@ -2,19 +2,20 @@
 //!
 //! parse → gather → verify → load → decide → sign → commit → render, in this order and nowhere else.
 
-use super::Peer;
 use super::body;
 use super::proxy;
-use super::respond::{Challenge, fault, json, refusal};
+use super::respond::{Challenge, json, refusal};
+use super::{Peer, RequestBody, Stop, failed};
 use crate::app::{App, Observation};
 use crate::events::{REFUSAL_RETENTION, kind_of};
-use crate::settle::{Fault, Settled, settle};
+use crate::gather::gather;
+use crate::settle::{Settled, settle};
 use http_body_util::Full;
-use hyper::body::{Body, Bytes};
+use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Instant;
-use testudo_core::doors::{self, Facts, Lookup, Presented, Purpose, RequestHeaders};
+use testudo_core::doors::{self, Facts, Presented, Purpose, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Batch, Event};
@@ -34,18 +35,13 @@ pub(crate) struct TokenRequest {
     pub(crate) client_id: Option<String>,
 }
 
-pub(super) async fn token<B>(
+pub(super) async fn token<B: RequestBody>(
     app: &App,
     policy: &Policy,
     peer: &Peer,
     request: Request<B>,
     request_id: &str,
-) -> Response<Full<Bytes>>
-where
-    B: Body + Send + Unpin,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let challenge = challenge(&request);
     let mut witness = Witness::default();
@@ -71,16 +67,25 @@ where
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Ok(Settled::Refused(rejection, event)) => {
-            note_refusal(app, (Occasion::Token, request_id), &witness, &rejection, event).await;
-            observe(app, request_id, &witness, || format!("refused: {rejection}"));
-            refusal(&rejection, challenge)
+            refuse(app, request_id, &witness, (rejection, event), challenge).await
         }
-        Err(what) => {
-            app.metrics.faults.inc();
-            tracing::error!(request.id = request_id, fault = %what, "a token request failed by our fault");
-            fault(&what)
+        Err(Stop::Refused(rejection)) => {
+            refuse(app, request_id, &witness, (rejection, None), challenge).await
         }
+        Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
+}
+
+async fn refuse(
+    app: &App,
+    request_id: &str,
+    witness: &Witness,
+    (rejection, event): (Rejection, Option<Box<Event>>),
+    challenge: Challenge,
+) -> Response<Full<Bytes>> {
+    note_refusal(app, (Occasion::Token, request_id), witness, &rejection, event).await;
+    observe(app, request_id, witness, || format!("refused: {rejection}"));
+    refusal(&rejection, challenge)
 }
 
 /// What was learned on the way, for events.
@@ -91,32 +96,19 @@ pub(super) struct Witness {
     pub(super) resource: Option<String>,
 }
 
-async fn serve<B>(
+async fn serve<B: RequestBody>(
     app: &App,
     policy: &Policy,
     (peer, request): (&Peer, Request<B>),
     request_id: &str,
     witness: &mut Witness,
-) -> Result<Settled, Fault>
-where
-    B: Body + Send + Unpin,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    macro_rules! or_refuse {
-        ($step:expr) => {
-            match $step {
-                Ok(value) => value,
-                Err(rejection) => return Ok(Settled::Refused(rejection, None)),
-            }
-        };
-    }
+) -> Result<Settled, Stop> {
     let now = app.now();
     let TokenRequest {
         presented,
         grant,
         client_id,
-    } = or_refuse!(receive(app, peer, request).await); // parse
+    } = receive(app, peer, request).await?; // parse
     witness.scope = grant.scope_asked();
     witness.resource = grant.resource_asked();
     let identity = match recall(app, policy, &presented) {
@@ -125,15 +117,10 @@ where
             identity
         }
         None => {
-            let credential = or_refuse!(doors::recognise(&presented));
-            let facts = gather(app, credential.lookups()).await; // gather
-            let identity = or_refuse!(credential.verify(
-                &facts,
-                policy,
-                Purpose::Authentication,
-                now,
-                &mut Trace::off()
-            )); // verify
+            let credential = doors::recognise(&presented)?;
+            let facts = gather(app, policy, credential.lookups()).await?; // gather
+            let purpose = Purpose::Authentication;
+            let identity = credential.verify(&facts, policy, purpose, now, &mut Trace::off())?; // verify
             let identity = Arc::new(identity);
             if let Facts::Bundle(bundle) = &facts {
                 app.verdicts.remember(&identity, bundle, policy.generation);
@@ -143,30 +130,30 @@ where
     };
     witness.identity = Some(identity.clone());
     let (standing, keys) = (app.standing.load(), app.keys.load());
-    let placed = or_refuse!(place(
+    let occasion = Occasion::Token;
+    let placed = place(
         &identity,
-        Occasion::Token,
+        occasion,
         policy,
         &standing,
         &keys.opaque_key,
-        &mut Trace::off()
-    ));
+        &mut Trace::off(),
+    )?;
     let asking = Asking {
-        occasion: Occasion::Token,
+        occasion,
         client_id: client_id.as_deref(),
         grant: &grant,
         request_id,
     };
-    settle(app, &placed, asking, policy).await // load … commit
+    Ok(settle(app, &placed, asking, policy).await?) // load … commit
 }
 
 /// parse: the body within its bounds, the form, the mechanism, the grant.
-async fn receive<B>(app: &App, peer: &Peer, request: Request<B>) -> Result<TokenRequest, Rejection>
-where
-    B: Body + Send + Unpin,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn receive<B: RequestBody>(
+    app: &App,
+    peer: &Peer,
+    request: Request<B>,
+) -> Result<TokenRequest, Rejection> {
     // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
     if request.uri().query().is_some() {
         return Err(Rejection::CredentialsInUrl);
@@ -226,7 +213,7 @@ fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<Attes
     let now = app.now();
     let bundle_of = |identity: &AttestedIdentity| match &identity.authority {
         Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(now),
-        Authority::Configuration => None,
+        Authority::Configuration | Authority::Registration => None,
     };
     app.verdicts.recall(
         &presented.digest,
@@ -235,39 +222,6 @@ fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<Attes
         policy.generation,
         now,
     )
-}
-
-/// gather: the bundle of a configured trust domain. An unknown `kid` is worth one early fetch per 30 s; a trust
-/// domain that nobody configured is worth none.
-pub(crate) async fn gather(app: &App, lookup: Lookup<'_>) -> Facts {
-    let (subject, kid) = match lookup {
-        Lookup::Bundle {
-            unverified_subject,
-            unverified_kid,
-        } => (unverified_subject, unverified_kid),
-        Lookup::Nothing => return Facts::Nothing,
-    };
-    let Some(anchor) = app.anchor(subject.trust_domain_name()) else {
-        return Facts::Nothing;
-    };
-    let current = anchor.current(app.now());
-    let has_key = match (&current, kid) {
-        (Some(bundle), Some(kid)) => bundle.jwt_keys.has_kid(kid),
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    // A disabled trust domain is refused in any case; it fetches nothing.
-    let is_enabled = app
-        .standing
-        .load()
-        .is_enabled(&Authority::TrustDomain(subject.trust_domain()));
-    let current = if has_key || !is_enabled {
-        current
-    } else {
-        anchor.refresh_early(&app.fetcher, &app.clock).await;
-        anchor.current(app.now())
-    };
-    current.map_or(Facts::NoBundle, Facts::Bundle)
 }
 
 fn challenge<B>(request: &Request<B>) -> Challenge {

@@ -158,6 +158,95 @@ async fn rf_61_one_new_identity_on_two_nodes_is_one_client_and_one_event() {
     assert_eq!(cluster.events("client.registered").await, 1);
 }
 
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn register(connection: &mut Connection, body: &serde_json::Value) -> Answer {
+    connection
+        .send("POST", "/register", &[JSON], body.to_string())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dr_104_a_hundred_registrations_on_two_nodes_are_one_client_and_one_event() {
+    let cluster = Arc::new(Cluster::start("registrations").await);
+    let world = &cluster.first;
+    let statement = Draft::svid(world.a.key(), PAY_ID, "https://as.example/register", world.now()).sign();
+    let racers: Vec<_> = (0..100)
+        .map(|number| {
+            let (cluster, body) = (
+                cluster.clone(),
+                json!({ "software_statement": statement, "scope": "r" }),
+            );
+            tokio::spawn(async move { register(&mut cluster.connect(number % 2).await, &body).await })
+        })
+        .collect();
+    for racer in racers {
+        let answer = racer.await.unwrap();
+        assert_eq!(
+            (answer.status, &answer.json()["client_id"]),
+            (201, &json!(PAY_ID)),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(cluster.first.client_ids().await, [PAY_ID]);
+    assert_eq!(cluster.events("client.registered").await, 1);
+    // What was said at one node holds at the other.
+    let wide = svid_form(&world.svid(PAY), &[("scope", "w")]);
+    for node in [0, 1] {
+        let answer = cluster.connect(node).await.post("/token", wide.clone()).await;
+        assert_eq!(answer.error(), "invalid_scope");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rfc7592_5_a_registration_ends_on_every_node() {
+    let cluster = Cluster::start("managed").await;
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let asked = json!({ "jwks": { "keys": [key.public_jwk("sig", true)] } });
+    let answer = register(&mut cluster.connect(0).await, &asked).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let (id, token) = (
+        answer.json()["client_id"].clone(),
+        answer.json()["registration_access_token"].clone(),
+    );
+    let (id, token) = (id.as_str().unwrap(), token.as_str().unwrap());
+    let ask = async |node: usize, jti: &str| {
+        let assertion = Draft::assertion(&key, id, ISSUER, jti, cluster.first.now()).sign();
+        let bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let body = form(&[
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", bearer),
+            ("client_assertion", &assertion),
+        ]);
+        cluster.connect(node).await.post("/token", body).await
+    };
+    assert_eq!(ask(0, "1").await.status, 200);
+    assert_eq!(
+        ask(1, "2").await.status,
+        200,
+        "a name of one node is a name on the other"
+    );
+    assert_eq!(
+        ask(1, "1").await.error(),
+        "invalid_client",
+        "single use holds across nodes"
+    );
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    let path = format!("/register/{id}");
+    let deleted = cluster.connect(1).await.send("DELETE", &path, &headers, "").await;
+    assert_eq!(deleted.status, 204);
+    assert_eq!(ask(1, "3").await.error(), "invalid_client");
+    let mut tries = 0;
+    let waited = until(async || {
+        tries += 1;
+        ask(0, &format!("after {tries}")).await.status != 200
+    })
+    .await;
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+    println!("deregistered on one node, refused on the other after {waited:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rf_66_a_quota_holds_across_nodes() {
     let cluster = Cluster::start("quota").await;
@@ -259,12 +348,36 @@ async fn decision_17_while_the_store_is_away() {
         (503, "temporarily_unavailable")
     );
     assert!(refused.header("retry-after").is_some());
+    // DR-148: nothing is promised that was not committed.
+    let id = "spiffe://a.example/x/registered";
+    let statement = Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign();
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let jwks = json!({ "keys": [key.public_jwk("sig", true)] });
+    for body in [
+        json!({ "software_statement": statement }),
+        json!({ "jwks": jwks }),
+    ] {
+        let mut connection = tls.connect(world.address(), None).await.unwrap();
+        let refused = register(&mut connection, &body).await;
+        assert_eq!(
+            (refused.status, refused.error().as_str()),
+            (503, "temporarily_unavailable")
+        );
+        assert!(refused.header("retry-after").is_some());
+    }
     // serve_without_store is 20 s here.
     until_slowly(async || ask("/x/known").await.status == 503).await;
     server.signal("CONT").unwrap();
     until_slowly(async || ask("/x/new").await.status == 200).await;
     until_slowly(async || ask("/x/known").await.status == 200).await;
-    assert_eq!(world.client_ids().await.len(), 2);
+    assert_eq!(
+        world.client_ids().await.len(),
+        2,
+        "the registration left nothing behind"
+    );
+    let mut connection = tls.connect(world.address(), None).await.unwrap();
+    let body = json!({ "software_statement": Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign() });
+    assert_eq!(register(&mut connection, &body).await.status, 201);
 }
 
 async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {

@@ -182,7 +182,8 @@ impl World {
 
     /// A node over PostgreSQL; others join it with [`World::join`].
     pub async fn start_over(database_url: &str) -> (World, MutualTls) {
-        let (world, tls) = World::start_with_tls(RULES, TLS).await;
+        let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"] }}");
+        let (world, tls) = World::start_with_tls(RULES, &server).await;
         let World {
             folder,
             a,
@@ -289,7 +290,13 @@ impl World {
     }
 
     pub async fn ask_as_c6(&self, jti: &str, more: &[(&str, &str)]) -> Answer {
-        let assertion = Draft::assertion(&self.c6, "c6", ISSUER, jti, self.now()).sign();
+        self.ask_with(Draft::assertion(&self.c6, "c6", ISSUER, jti, self.now()), more)
+            .await
+    }
+
+    /// A token request by `private_key_jwt`.
+    pub async fn ask_with(&self, assertion: Draft<'_>, more: &[(&str, &str)]) -> Answer {
+        let assertion = assertion.sign();
         let parameters = [
             &[
                 ("grant_type", "client_credentials"),

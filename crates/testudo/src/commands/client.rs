@@ -148,6 +148,8 @@ fn show(client: &ClientView) {
             )
         },
     );
+    let sponsor = client.sponsor.as_ref();
+    let sponsor = sponsor.map_or_else(|| "-".to_owned(), |sponsor| sponsor.subject.clone());
     print_fields(&[
         ("client", client.client_id.clone()),
         ("identity", client.subject.clone()),
@@ -163,9 +165,28 @@ fn show(client: &ClientView) {
         ("last used", client.last_used.clone()),
         ("expires", or_dash(&client.expires)),
         ("name", or_dash(&client.metadata.client_name)),
+        ("registered for", registered(client)),
+        ("vouched for by", sponsor),
         ("redirect URIs", client.metadata.redirect_uris.join(" ")),
         ("earlier life", earlier),
     ]);
+}
+
+/// What the client restrained itself to when it registered.
+fn registered(client: &ClientView) -> String {
+    let Some(registration) = &client.registration else {
+        return "-".to_owned();
+    };
+    let mut parts = vec![match &registration.scope {
+        Some(scope) => format!("scope `{scope}`"),
+        None => "all that the rule gives".to_owned(),
+    }];
+    parts.extend(registration.grant_types.as_ref().map(|grants| grants.join(" ")));
+    parts.extend(registration.credential.map(|kind| format!("{kind} only")));
+    if registration.must_bind_tokens {
+        parts.push("bound tokens only".to_owned());
+    }
+    parts.join(", ")
 }
 
 fn word(value: &impl serde::Serialize) -> String {

@@ -73,24 +73,69 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     );
 }
 
+/// A client with a statement, one with a certificate, one that the second vouches for, and its management.
 #[test]
-fn the_curl_commands_of_the_registration_page_register() {
+fn the_commands_of_the_registration_page_register() {
     let (site, issuer) = Site::with_mutual_tls("");
     let config = std::fs::read_to_string(site.config()).unwrap();
-    site.write("testudo.toml", &format!("{config}\n[registration]\n"));
+    let config = config
+        .replacen("scopes = [", "scopes = [\"client.register\", ", 1)
+        .replacen(
+            "resources = [",
+            &format!("resources = [\"{issuer}/register\", "),
+            1,
+        );
+    let registration = "[registration]\ninitial_access_tokens = true\n";
+    site.write("testudo.toml", &format!("{config}\n{registration}"));
     let _server = site.serve();
     let statement = site
         .issuer
         .svid("/ns/shop/sa/pay", &format!("{issuer}/register"), now());
-    let mut scopes = Vec::new();
-    for command in curl_commands(&page("docs/registration.md")) {
-        let command = command.replace("https://as.example.net", &issuer);
-        let answer = shell(&site, &command, &[("STATEMENT", &statement)]);
+    let own = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("own"));
+    let jwks = serde_json::json!({ "keys": [own.public_jwk("sig", true)] }).to_string();
+    let page = page("docs/registration.md");
+    let commands = curl_commands(&page);
+    let [by_statement, by_certificate, by_token, read] = commands.as_slice() else {
+        panic!("{commands:?}");
+    };
+    let run = |command: &str, environment: &[(&str, &str)]| {
+        let answer = shell(
+            &site,
+            &command.replace("https://as.example.net", &issuer),
+            environment,
+        );
         assert!(answer["client_id"].is_string(), "{command}: {answer}");
-        scopes.push(answer["scope"].as_str().unwrap().to_owned());
-    }
-    assert_eq!(scopes.len(), 2);
-    assert_eq!(scopes[0], "orders.read");
+        answer
+    };
+    assert_eq!(
+        run(by_statement, &[("STATEMENT", &statement)])["scope"],
+        "orders.read"
+    );
+    run(by_certificate, &[]);
+    let get_token = page
+        .split("$ IAT=")
+        .nth(1)
+        .and_then(|rest| rest.split("\n$ ").next())
+        .unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let roots = site.folder.join("root.pem");
+    let environment = [
+        ("JWKS", jwks.as_str()),
+        ("PATH", &path),
+        ("SSL_CERT_FILE", roots.to_str().unwrap()),
+    ];
+    let registered = run(&format!("IAT={get_token}\n{by_token}"), &environment);
+    assert_eq!(registered["token_endpoint_auth_method"], "private_key_jwt");
+    let text = |name: &str| registered[name].as_str().unwrap().to_owned();
+    let (uri, token) = (text("registration_client_uri"), text("registration_access_token"));
+    let environment = [
+        ("REGISTRATION_CLIENT_URI", uri.as_str()),
+        ("REGISTRATION_ACCESS_TOKEN", &token),
+    ];
+    assert_eq!(run(read, &environment)["client_id"], registered["client_id"]);
+    let clients = site.json(&["client", "list"]);
+    assert_eq!(clients.as_array().unwrap().len(), 2);
 }
 
 /// A page shows parts of a configuration: each must be known to the letter, whatever else is missing around it.

@@ -72,7 +72,7 @@ impl World {
                 signing_algorithm: Algorithm::ES256,
                 access_token_lifetime: Seconds(300),
             },
-            takes_registrations: false,
+            registration: Default::default(),
         };
         World {
             a: TestIssuer::new("a.example"),
@@ -99,7 +99,7 @@ impl World {
             } => self
                 .bundles(unverified_subject.trust_domain_name())
                 .map_or(Facts::Nothing, |bundle| Facts::Bundle(Arc::new(bundle))),
-            Lookup::Nothing => Facts::Nothing,
+            Lookup::Client { .. } => Facts::Nothing,
         };
         credential.verify(
             &facts,

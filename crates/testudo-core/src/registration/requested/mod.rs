@@ -86,6 +86,27 @@ impl Requested {
         Requested::of(members)
     }
 
+    /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]
+    pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<Requested, Rejection> {
+        let refused = |problem| Rejection::ReplacementMalformed { problem };
+        let mut members: Map<String, Value> = json::from_slice(body).map_err(|_| Rejection::MalformedJson)?;
+        if members.remove("client_id").as_ref().and_then(Value::as_str) != Some(client_id) {
+            return Err(refused("client_id must be there, and be the client's own"));
+        }
+        let ours = [
+            "registration_access_token",
+            "registration_client_uri",
+            "client_secret_expires_at",
+            "client_id_issued_at",
+            // [RFC7592 §2.2] If sent, it is the client's secret; there is none that it could be.
+            "client_secret",
+        ];
+        if ours.iter().any(|name| members.contains_key(*name)) {
+            return Err(refused("a member was sent that only an answer may have"));
+        }
+        Requested::of(members)
+    }
+
     /// Reads the members of a request.
     pub fn of(members: Map<String, Value>) -> Result<Requested, Rejection> {
         let members = Members(members);
@@ -138,6 +159,23 @@ impl Requested {
     /// True where the request brings keys, or says where they are.
     pub fn has_keys(&self) -> bool {
         self.jwks.is_some() || self.jwks_uri.is_some()
+    }
+
+    /// The same request, narrowed to what somebody who vouches for it may give.
+    pub fn within(mut self, scopes: &ScopeSet, grant_types: &[String]) -> Requested {
+        self.scope = Some(match &self.scope {
+            Some(asked) => asked.intersection(scopes),
+            None => scopes.clone(),
+        });
+        self.grant_types = Some(match &self.grant_types {
+            Some(asked) => asked
+                .iter()
+                .filter(|grant| grant_types.contains(grant))
+                .cloned()
+                .collect(),
+            None => grant_types.to_vec(),
+        });
+        self
     }
 
     /// The same request without what would narrow the client's limits.

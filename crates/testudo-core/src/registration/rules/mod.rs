@@ -12,7 +12,7 @@ pub use spec::{ClientIdForm, FirstUse, GrainOfClient, RegistrationForm, RuleFaul
 
 use super::client_id::ClientIdTemplate;
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+use crate::identity::{Authority, CredentialKind, Occasion};
 use crate::rejection::Rejection;
 use std::collections::HashMap;
 use testudo_protocol::Seconds;
@@ -72,6 +72,16 @@ pub struct Match<'r> {
     pub captures: Captures,
 }
 
+impl<'r> Match<'r> {
+    /// A rule that is not found by a pattern and captures nothing.
+    pub fn plain(rule: &'r Rule) -> Match<'r> {
+        Match {
+            rule,
+            captures: Captures::default(),
+        }
+    }
+}
+
 impl RuleSet {
     /// Builds the tree.
     pub fn new(rules: Vec<Rule>) -> RuleSet {
@@ -97,29 +107,34 @@ impl RuleSet {
         self.rules.iter().find(|rule| rule.name == name)
     }
 
-    /// The rule that governs `identity` at `occasion`. Rules speak of SPIFFE IDs; a client that the
-    /// configuration names has its rule there.
-    pub fn governing(&self, identity: &AttestedIdentity, occasion: Occasion) -> Result<Match<'_>, Rejection> {
+    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules speak of SPIFFE
+    /// IDs; a client that the configuration names has its rule there.
+    pub fn governing(
+        &self,
+        (authority, subject): (&Authority, &str),
+        kind: CredentialKind,
+        occasion: Occasion,
+    ) -> Result<Match<'_>, Rejection> {
         let accepts = |index: usize| {
             self.rules.get(index).is_some_and(|rule| {
                 rule.credentials
                     .as_ref()
-                    .is_none_or(|kinds| kinds.contains(&identity.kind))
+                    .is_none_or(|kinds| kinds.contains(&kind))
                     && rule
                         .occasions
                         .as_ref()
                         .is_none_or(|list| list.contains(&occasion))
             })
         };
-        match self.first_match(&identity.authority, &identity.subject, accepts) {
+        match self.first_match(authority, subject, accepts) {
             Some(found) if !found.rule.enabled => Err(Rejection::RuleDisabled {
                 rule: found.rule.name.clone(),
             }),
             Some(found) => Ok(found),
             // Says which rule would have governed, had the credential been another: same public sentence.
-            None => match self.first_match(&identity.authority, &identity.subject, |_| true) {
+            None => match self.first_match(authority, subject, |_| true) {
                 Some(found) => Err(Rejection::CredentialNotAccepted {
-                    kind: identity.kind,
+                    kind,
                     by: format!("rule `{}`", found.rule.name),
                 }),
                 None => Err(Rejection::NoRule),

@@ -1,6 +1,9 @@
 //! Registration by evidence. Rows DR of `dynamic-registration.md` that need no other door.
 
+mod initial_access;
+mod manage;
 mod metadata;
+mod open;
 
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
 use serde_json::{Value, json};
@@ -229,7 +232,12 @@ async fn dr_11_dr_12_members_of_the_wrong_type() {
         "software_id",
         "software_version",
         "token_endpoint_auth_method",
+        "token_endpoint_auth_signing_alg",
+        "application_type",
         "spiffe_id",
+        "spiffe_bundle_endpoint",
+        "jwks_uri",
+        "client_name#de",
     ];
     for name in texts {
         for wrong in [json!(7), json!(true), json!([]), json!({ "<b>": 1 })] {
@@ -250,6 +258,26 @@ async fn dr_11_dr_12_members_of_the_wrong_type() {
             register(&world, PAY_ID, json!({ name: null })).await.status,
             201,
             "{name}: null is absent"
+        );
+    }
+    for name in [
+        "dpop_bound_access_tokens",
+        "tls_client_certificate_bound_access_tokens",
+        "require_pushed_authorization_requests",
+        "require_signed_request_object",
+    ] {
+        for wrong in [json!("true"), json!(1), json!([]), json!({})] {
+            assert_eq!(
+                refused(&world, json!({ name: wrong })).await,
+                "invalid_client_metadata",
+                "{name}: nothing is coerced"
+            );
+        }
+    }
+    for wrong in [json!(7), json!("x"), json!([]), json!(true)] {
+        assert_eq!(
+            refused(&world, json!({ "jwks": wrong })).await,
+            "invalid_client_metadata"
         );
     }
     for name in ["grant_types", "response_types", "contacts"] {
@@ -462,6 +490,16 @@ async fn dr_71_to_dr_77_dr_85_dr_86_statements_that_prove_nothing() {
         draft(&world, id).header("alg", "none").sign(),
         draft(&world, id).header("alg", "HS256").sign(),
         draft(&world, id).header("crit", json!(["x"])).sign(),
+        // DR-72: a key that comes along, or that is somewhere else.
+        draft(&world, id)
+            .header("jwk", world.b.key().public_jwk("sig", true))
+            .sign(),
+        draft(&world, id).header("jku", "https://127.0.0.1:9/jwks").sign(),
+        draft(&world, id).header("x5u", "https://127.0.0.1:9/x5u").sign(),
+        draft(&world, id).header("x5c", json!(["AAAA"])).sign(),
+        // DR-73: not a compact JWS.
+        json!({ "payload": "e30", "signatures": [] }).to_string(),
+        format!("{signed}.x.y"),
         draft(&world, id).header("typ", "at+jwt").sign(),
         format!("{body}."),
         body.to_owned(),
@@ -547,6 +585,73 @@ async fn dr_78_dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
         );
         assert_eq!(answer.body, answers[0].body);
     }
+}
+
+#[tokio::test]
+async fn dr_74_other_tokens_are_no_statements() {
+    let world = open().await;
+    let token = world.ask(PAY, &[]).await.access_token();
+    let assertion = Draft::assertion(&world.c6, "c6", ENDPOINT, "1", world.now()).sign();
+    let wit = draft(&world, PAY_ID).header("typ", "wit+jwt").sign();
+    let status = draft(&world, PAY_ID).header("typ", "statuslist+jwt").sign();
+    for other in [token, assertion, wit, status] {
+        let answer = post(&world, &json!({ "software_statement": other })).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_software_statement")
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_90_keys_of_another_use_sign_no_statement() {
+    let world = open().await;
+    let other = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("other"));
+    for key_use in ["sig", "x509-svid", "wit-svid"] {
+        let mut bundle = world.a.bundle();
+        let mut jwk = other.public_jwk(key_use, true);
+        if key_use == "x509-svid" {
+            jwk["x5c"] = json!(["AAAA"]);
+        }
+        bundle["keys"].as_array_mut().unwrap().push(jwk);
+        std::fs::write(world.folder.join("a.json"), bundle.to_string()).unwrap();
+        world
+            .try_admin("POST", "/admin/v1/trust/a.example/refresh", json!({}))
+            .await;
+        let signed = Draft::svid(&other, PAY_ID, ENDPOINT, world.now()).sign();
+        let answer = post(&world, &json!({ "software_statement": signed })).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_software_statement"),
+            "{key_use}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_132_who_returns_is_known_to_have_been_here() {
+    let world = open().await;
+    let first = register(&world, PAY_ID, json!({ "scope": "r" })).await.json();
+    world.running.app.clock.shift(31 * 86_400);
+    let swept = world.admin("POST", "/admin/v1/clients/sweep", json!({})).await;
+    assert_eq!(swept["removed"], 1);
+    let again = register(&world, PAY_ID, json!({})).await;
+    assert_eq!(
+        (again.status, &again.json()["client_id"]),
+        (201, &first["client_id"])
+    );
+    assert_eq!(
+        again.json()["scope"],
+        "r w",
+        "what it restrained itself to ended with that life"
+    );
+    let event = world.events("client.returned").await.remove(0);
+    assert_eq!(event["occasion"], "registration");
+    let client = world.clients().await.remove(0);
+    assert_eq!(
+        (&client["generation"], &client["predecessor"]["reason"]),
+        (&json!(2), &json!("idle"))
+    );
 }
 
 #[tokio::test]
@@ -704,6 +809,27 @@ async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
     assert_eq!(
         (two.status, two.error().as_str()),
         (400, "invalid_software_statement")
+    );
+    // DR-130: registered by one kind of SVID, it comes with another.
+    let fleet = tls.a.svid("/x/1");
+    let by_statement =
+        json!({ "software_statement": statement(&world, "spiffe://a.example/x/1") }).to_string();
+    let mut bearer = tls.connect(world.address(), None).await.unwrap();
+    assert_eq!(
+        bearer
+            .send("POST", "/register", &[JSON], by_statement)
+            .await
+            .status,
+        201
+    );
+    let mut proven = tls.connect(world.address(), Some(&fleet)).await.unwrap();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "spiffe://a.example/x/1"),
+    ];
+    assert_eq!(
+        proven.post("/token", testudo_testkit::form(&form)).await.status,
+        200
     );
     // DR-16: registered for its certificate, it does not get in with a bearer token.
     let mut plain = tls.connect(world.address(), None).await.unwrap();

@@ -1,0 +1,318 @@
+//! Clients that bring no evidence of their own: those that a holder of an initial access token registers, and
+//! strangers at the open door. [RFC7591 §3]
+//!
+//! They get a name from us, are public or have keys, never a secret, and live for a while. What one may have is
+//! the rule of whoever vouches for it, or that of the open door. One function, [`resolve`], judges the whole
+//! record, when it is made and whenever it is changed.
+
+use super::admit::{Creation, Known, Placed, create, event_about, limits};
+use super::redirect_uris::named;
+use super::register::{Answer, Registered};
+use super::requested::{Requested, key_set};
+use super::velocity::{Limit, Rate};
+use super::{labels, metadata, narrowing};
+use crate::Entropy;
+use crate::identity::{CredentialKind, Occasion};
+use crate::policy::Policy;
+use crate::records::{
+    ApplicationType, Batch, Client, ClientMetadata, EventKind, ManagementToken, Registration, Versioned,
+};
+use crate::rejection::Rejection;
+use std::net::IpAddr;
+use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::ScopeSet;
+
+/// The scope value that lets its holder register clients. No client gets it by being registered.
+pub const SCOPE_REGISTER: &str = "client.register";
+
+/// A registration without evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer<'a> {
+    /// What it asks for.
+    pub requested: &'a Requested,
+    /// For events.
+    pub request_id: &'a str,
+    /// SHA-256 of the token that it will manage its registration with.
+    pub management_digest: [u8; 32],
+    /// Where a stranger's request came from.
+    pub address: Option<IpAddr>,
+}
+
+/// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
+/// silent one ask for a secret; we provision something else, and the answer says so.
+pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
+    let refused = |problem| Rejection::Metadata {
+        member: "token_endpoint_auth_method",
+        problem,
+    };
+    match requested.token_endpoint_auth_method.as_deref() {
+        None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
+        None | Some("none") => Ok(CredentialKind::Public),
+        Some("private_key_jwt") => Ok(CredentialKind::PrivateKeyJwt),
+        Some(_) => Err(refused("without evidence, clients are none or private_key_jwt")),
+    }
+}
+
+/// A new client. `room` takes one registration from every limit it is shown, or refuses.
+pub fn register(
+    placed: &Placed<'_>,
+    newcomer: Newcomer<'_>,
+    policy: &Policy,
+    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
+    (entropy, now): (&Entropy, Timestamp),
+) -> Result<Registered, Rejection> {
+    // [RFC7591 §6] A client does not make its own identifier.
+    if newcomer.requested.client_id.is_some() {
+        return Err(Rejection::Metadata {
+            member: "client_id",
+            problem: "client_id is assigned, not chosen",
+        });
+    }
+    let (metadata, registration, answer) = resolve(placed, newcomer.requested, None, now)?;
+    let mut limits = limits(placed, policy);
+    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
+        limits.extend(
+            newcomer
+                .address
+                .map(|address| address_limit(address, open.per_address)),
+        );
+    }
+    room(&limits)?;
+    let creation = Creation {
+        metadata,
+        registration: Some(registration),
+        scope: Some(answer.scope.to_string()),
+        resource: None,
+        management: Some(ManagementToken {
+            digest: newcomer.management_digest,
+            previous: None,
+        }),
+    };
+    let occasion = (Occasion::Registration, newcomer.request_id);
+    let time = (policy, entropy, now);
+    let (client, batch) = create(placed, Known::default(), occasion, creation, time);
+    Ok(Registered {
+        client,
+        answer,
+        batch,
+        limits,
+        is_new: true,
+    })
+}
+
+/// The client as `requested` replaces it, whole, with the token that manages it from now on. [RFC7592 §2.2]
+pub(super) fn replace(
+    placed: &Placed<'_>,
+    client: &Versioned<Client>,
+    (requested, request_id): (&Requested, &str),
+    management: ManagementToken,
+    (entropy, now): (&Entropy, Timestamp),
+) -> Result<Registered, Rejection> {
+    let (metadata, registration, answer) = resolve(placed, requested, Some(&client.record), now)?;
+    let changed = Client {
+        metadata,
+        registration: Some(registration),
+        management: Some(management),
+        ..client.record.clone()
+    };
+    let mut batch = Batch::default();
+    batch.replace(&changed, client.version);
+    let occasion = (Occasion::Registration, request_id);
+    let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
+    event.scope = Some(answer.scope.to_string());
+    batch.insert(&event);
+    Ok(Registered {
+        client: changed,
+        answer,
+        batch,
+        limits: Vec::new(),
+        is_new: false,
+    })
+}
+
+/// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
+fn resolve(
+    placed: &Placed<'_>,
+    requested: &Requested,
+    was: Option<&Client>,
+    now: Timestamp,
+) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
+    let refused = |member, problem| Err(Rejection::Metadata { member, problem });
+    let is_open = placed.identity.sponsor.is_none();
+    let kind = placed.identity.kind;
+    if requested.spiffe_id.is_some() {
+        return refused("spiffe_id", "a SPIFFE ID is proven, not claimed");
+    }
+    if requested.jwks_uri.is_some() {
+        return refused("jwks_uri", "keys are registered by value, in jwks");
+    }
+    if requested.dpop_bound_access_tokens {
+        return refused("dpop_bound_access_tokens", "DPoP is not supported");
+    }
+    if requested.tls_client_certificate_bound_access_tokens {
+        let problem = "a client without an X.509-SVID has no certificate to bind tokens to";
+        return refused("tls_client_certificate_bound_access_tokens", problem);
+    }
+    if self::kind(requested)? != kind && requested.token_endpoint_auth_method.is_some() {
+        let problem = "how a client authenticates does not change";
+        return refused("token_endpoint_auth_method", problem);
+    }
+    keys_fit(kind, requested)?;
+    let grant_types = grant_types(placed, requested)?;
+    let response_types = narrowing::response_types(&grant_types, requested)?;
+    let ceiling = placed.found.rule.scopes.without(SCOPE_REGISTER);
+    let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
+    let application_type = redirect_uris(placed, requested, &grant_types)?;
+    let had = was.and_then(|was| was.metadata.application_type);
+    if had == Some(ApplicationType::Web) && application_type == Some(ApplicationType::Native) {
+        return refused(
+            "application_type",
+            "a web application does not become a native one",
+        );
+    }
+    let vouched = ClientMetadata {
+        redirect_uris: requested.redirect_uris.clone().unwrap_or_default(),
+        application_type,
+        jwks: requested.jwks.clone(),
+        ..ClientMetadata::default()
+    };
+    let registration = Registration {
+        issued: now,
+        scope: Some(scope.to_string()),
+        grant_types: Some(grant_types.clone()),
+        credential: Some(kind),
+        signing_algorithm: requested
+            .token_endpoint_auth_signing_alg
+            .map(|algorithm| algorithm.name().to_owned()),
+        must_bind_tokens: false,
+        // A floor under strangers, whatever they say.
+        must_push: is_open || requested.require_pushed_authorization_requests,
+        must_sign_requests: requested.require_signed_request_object,
+    };
+    let answer = Answer {
+        grant_types,
+        response_types,
+        scope,
+        token_endpoint_auth_method: kind.auth_method(),
+        must_bind_tokens: false,
+        must_push: registration.must_push,
+        must_sign_requests: registration.must_sign_requests,
+    };
+    Ok((labels::complete(vouched, requested), registration, answer))
+}
+
+/// What a client is registered with, for an answer that changes nothing.
+pub(super) fn standing(client: &Client) -> Answer {
+    let registration = client.registration.as_ref();
+    let grant_types = registration
+        .and_then(|stands| stands.grant_types.clone())
+        .unwrap_or_default();
+    let response_types = narrowing::response_types(&grant_types, &Requested::default());
+    let scope = registration.and_then(|stands| stands.scope.as_deref());
+    Answer {
+        response_types: response_types.unwrap_or_default(),
+        grant_types,
+        scope: scope
+            .and_then(|text| ScopeSet::parse(text).ok())
+            .unwrap_or_default(),
+        token_endpoint_auth_method: client.first_credential.auth_method(),
+        must_bind_tokens: registration.is_some_and(|stands| stands.must_bind_tokens),
+        must_push: registration.is_some_and(|stands| stands.must_push),
+        must_sign_requests: registration.is_some_and(|stands| stands.must_sign_requests),
+    }
+}
+
+/// [RFC7591 §2] A client that signs its assertions has keys for it.
+fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection> {
+    let refused = |member, problem| Err(Rejection::Metadata { member, problem });
+    if kind == CredentialKind::Public {
+        return Ok(());
+    }
+    let Some(jwks) = &requested.jwks else {
+        return refused("jwks", "private_key_jwt needs a jwks");
+    };
+    let keys = key_set(jwks)?;
+    match requested.token_endpoint_auth_signing_alg {
+        Some(algorithm) if !keys.iter().any(|key| key.accepts(algorithm)) => refused(
+            "token_endpoint_auth_signing_alg",
+            "no key of the jwks is for this algorithm",
+        ),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The rule's, cut to what is asked for. [RFC6749 §4.4] A client that proves nothing does not act for itself.
+fn grant_types(placed: &Placed<'_>, requested: &Requested) -> Result<Vec<String>, Rejection> {
+    let mut ceiling = placed.found.rule.grant_types.clone();
+    if placed.identity.kind == CredentialKind::Public {
+        ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);
+    }
+    let is_open = placed.identity.sponsor.is_none();
+    if is_open && requested.grant_types.is_none() && narrowing::redirects(&ceiling) {
+        // [RFC7591 §2] The default of a client that says nothing.
+        return Ok(vec![narrowing::CODE_GRANT.to_owned()]);
+    }
+    narrowing::grant_types(ceiling, requested.grant_types.as_ref())
+}
+
+/// Redirect URIs are there if a grant redirects, and only then; each is one that no two readers read differently.
+/// Whoever is vouched for stays on the hosts of the rule. [RFC7591 §5]
+fn redirect_uris(
+    placed: &Placed<'_>,
+    requested: &Requested,
+    grant_types: &[String],
+) -> Result<Option<ApplicationType>, Rejection> {
+    let uris = requested.redirect_uris.as_deref().unwrap_or_default();
+    match (narrowing::redirects(grant_types), uris.is_empty()) {
+        (true, true) => {
+            return Err(Rejection::RedirectUri {
+                problem: "a client that redirects registers its redirect_uris",
+            });
+        }
+        (false, false) => {
+            return Err(Rejection::Metadata {
+                member: "redirect_uris",
+                problem: "no grant type of this client redirects",
+            });
+        }
+        (false, true) => return Ok(requested.application_type),
+        (true, false) => {}
+    }
+    let application_type = named::application_type(uris, requested.application_type)?;
+    let is_open = placed.identity.sponsor.is_none();
+    if !is_open && !uris.iter().all(|uri| metadata::is_allowed(uri, &placed.found)) {
+        return Err(Rejection::RedirectUri {
+            problem: "a redirect URI is outside what the rule allows",
+        });
+    }
+    Ok(Some(application_type))
+}
+
+/// One bucket per address; a network of IPv6 is one address, since whoever has one address of it has all.
+fn address_limit(address: IpAddr, rate: Rate) -> Limit {
+    let place = match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    };
+    Limit {
+        bucket: format!("address/{place}"),
+        shown_as: format!("the address {place}"),
+        rate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let bucket = |text: &str| address_limit(text.parse().unwrap(), Rate::new(1, None)).bucket;
+        assert_eq!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:1:ffff::9"));
+        assert_ne!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:2::5"));
+        assert_eq!(bucket("::ffff:192.0.2.7"), bucket("192.0.2.7"));
+    }
+}

@@ -1,0 +1,103 @@
+//! gather: the outside facts that a door asks for. A door judges; it does not fetch.
+
+use crate::app::App;
+use crate::memory::KnownClient;
+use crate::settle::Fault;
+use std::sync::Arc;
+use testudo_core::Authority;
+use testudo_core::doors::{Facts, Lookup};
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, ClientIdAlias, Versioned, client_key};
+use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
+use testudo_store::StoreFault;
+
+/// Answers a door's question.
+pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Result<Facts, Fault> {
+    match lookup {
+        Lookup::Bundle {
+            unverified_subject,
+            unverified_kid,
+        } => Ok(bundle(app, unverified_subject, unverified_kid).await),
+        Lookup::Client { unverified_client_id } => registered_keys(app, policy, unverified_client_id).await,
+    }
+}
+
+/// The bundle of a configured trust domain. An unknown `kid` is worth one early fetch per 30 s; a trust domain
+/// that nobody configured is worth none.
+async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
+    let Some(anchor) = app.anchor(subject.trust_domain_name()) else {
+        return Facts::Nothing;
+    };
+    let current = anchor.current(app.now());
+    let has_key = match (&current, kid) {
+        (Some(bundle), Some(kid)) => bundle.jwt_keys.has_kid(kid),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    // A disabled trust domain is refused in any case; it fetches nothing.
+    let is_enabled = app
+        .standing
+        .load()
+        .is_enabled(&Authority::TrustDomain(subject.trust_domain()));
+    let current = if has_key || !is_enabled {
+        current
+    } else {
+        anchor.refresh_early(&app.fetcher, &app.clock).await;
+        anchor.current(app.now())
+    };
+    current.map_or(Facts::NoBundle, Facts::Bundle)
+}
+
+/// The keys of a client that registered. A name that this server never gave is known for one by its seal, and
+/// touches no table.
+async fn registered_keys(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
+    if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
+        return Ok(Facts::Nothing);
+    }
+    let key = client_key(&Authority::Registration.key(), client_id);
+    let known = match app.clients.get(&key) {
+        Some(known) => Some(known),
+        None => load(app, key).await.map_err(Fault::Store)?,
+    };
+    let keys = known.and_then(|known| known.keys());
+    Ok(keys.map_or(Facts::Nothing, Facts::Client))
+}
+
+async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<KnownClient>>, StoreFault> {
+    let ticket = app.clients.ticket();
+    let stored = app.store.read::<Client>(&key).await?;
+    Ok(stored.map(|stored| app.clients.file(key, stored, ticket)))
+}
+
+/// A client by its public identifier: the identity itself, an alias, or the name it was configured or registered
+/// with.
+pub(crate) async fn client_by_id(
+    app: &App,
+    client_id: &str,
+) -> Result<Option<Versioned<Client>>, StoreFault> {
+    let authorities = [
+        trust_domain_of(client_id),
+        Some(Authority::Configuration),
+        Some(Authority::Registration),
+    ];
+    for authority in authorities.into_iter().flatten() {
+        let key = client_key(&authority.key(), client_id);
+        if let Some(client) = app.store.read::<Client>(&key).await? {
+            return Ok(Some(client));
+        }
+    }
+    let alias = app.store.read::<ClientIdAlias>(client_id.as_bytes()).await?;
+    let Some(alias) = alias.map(|alias| alias.record) else {
+        return Ok(None);
+    };
+    app.store
+        .read::<Client>(&client_key(&alias.authority, &alias.subject))
+        .await
+}
+
+/// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
+fn trust_domain_of(client_id: &str) -> Option<Authority> {
+    let rest = client_id.strip_prefix("spiffe://")?;
+    let name = rest.split('/').next()?;
+    TrustDomain::parse(name).ok().map(Authority::TrustDomain)
+}

@@ -1,0 +1,87 @@
+//! Initial access tokens: ordinary access tokens of this server, for the registration endpoint, with the scope
+//! value `client.register`. [RFC7591 §3] Whoever holds one vouches for what it registers.
+
+use crate::app::App;
+use crate::gather::client_by_id;
+use crate::http::Stop;
+use crate::settle::Fault;
+use testudo_core::doors::PeerCertificates;
+use testudo_core::identity::Sponsor;
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, ClientState};
+use testudo_core::registration::unattested::SCOPE_REGISTER;
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, Authority};
+use testudo_protocol::Seconds;
+use testudo_protocol::jose::{KeySet, sha256};
+use testudo_protocol::oauth::access_token::{self, Expectation, VerifiedToken};
+
+/// Who vouches, by the token it holds. A bound token is worth nothing without its certificate.
+pub(super) async fn sponsor(
+    app: &App,
+    policy: &Policy,
+    token: &str,
+    certificates: Option<&PeerCertificates>,
+) -> Result<Sponsor, Stop> {
+    let refused = |why: &str| Rejection::InitialAccessTokenRefused { why: why.to_owned() };
+    if !policy.registration.takes_initial_access_tokens {
+        return Err(refused("they are not taken here").into());
+    }
+    let endpoint = policy.registration_endpoint().unwrap_or_default();
+    let keys = KeySet::from_jwks(app.keys.load().jwks.as_bytes())
+        .map_err(|_| refused("our own keys cannot be read"))?;
+    let leaf = certificates.and_then(|certificates| certificates.chain.first());
+    let thumbprint = leaf.map(|leaf| sha256(leaf));
+    let expected = Expectation {
+        issuer: policy.issuer.as_str(),
+        audience: &endpoint,
+        leeway: Seconds(0),
+        certificate_thumbprint: thumbprint.as_ref(),
+    };
+    let verified = access_token::verify(token, &keys, expected, app.now())
+        .map_err(|fault| refused(&fault.to_string()))?;
+    // [RFC6750 §3.1] A good token, for something else.
+    if !verified
+        .scope
+        .iter()
+        .any(|scope| scope.as_str() == SCOPE_REGISTER)
+    {
+        return Err(Rejection::InitialAccessTokenHasNoScope.into());
+    }
+    let client = client_by_id(app, &verified.client_id)
+        .await
+        .map_err(Fault::Store)?;
+    let client = client.map(|client| client.record);
+    // [decision 4] The token may be good for minutes yet; whoever was switched off vouches for nobody now.
+    match client {
+        Some(client) if client.state == ClientState::Active && !client.is_expired(app.now()) => {
+            Ok(vouching(&client, &verified).ok_or(refused("its client cannot vouch for another"))?)
+        }
+        Some(_) | None => Err(refused("its client is frozen or gone").into()),
+    }
+}
+
+/// A client that was registered on somebody's word does not give its own.
+fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Sponsor> {
+    let authority = Authority::of_key(&client.authority)?;
+    let subject = match authority {
+        Authority::TrustDomain(_) => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
+        Authority::Configuration => client.subject.clone(),
+        Authority::Registration => return None,
+    };
+    Some(Sponsor {
+        authority,
+        subject,
+        credential: client.last_credential,
+    })
+}
+
+/// What a refusal of the sponsor's place means for its token.
+pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> Rejection {
+    match &identity.sponsor {
+        Some(_) => Rejection::InitialAccessTokenRefused {
+            why: format!("its holder may not register clients: {rejection}"),
+        },
+        None => rejection,
+    }
+}

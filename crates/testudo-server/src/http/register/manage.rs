@@ -1,0 +1,108 @@
+//! `/register/{client_id}`: a client that registered without evidence reads, replaces or ends its registration.
+//! [RFC7592 §2]
+
+use super::answer::{Extra, render};
+use super::{RegistrationToken, bearer, json_body};
+use crate::app::App;
+use crate::http::respond::{json, management_refusal, no_content};
+use crate::http::token::{Witness, note_refusal};
+use crate::http::{RequestBody, Stop, failed, method_not_allowed};
+use crate::settle::Fault;
+use crate::settle::registration::settle;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Method, Request, Response, StatusCode};
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, client_key};
+use testudo_core::registration::admit::place;
+use testudo_core::registration::manage::{self, Change};
+use testudo_core::registration::requested::Requested;
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
+use testudo_protocol::jose::sha256;
+
+pub(in crate::http) async fn manage<B: RequestBody>(
+    app: &App,
+    policy: &Policy,
+    client_id: &str,
+    request: Request<B>,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    // [RFC7592 §2] Nothing else can be done to a registration.
+    if ![Method::GET, Method::PUT, Method::DELETE].contains(request.method()) {
+        return method_not_allowed("GET, PUT, DELETE");
+    }
+    match serve(app, policy, client_id, request, request_id).await {
+        Ok(Some(body)) => json(StatusCode::OK, body),
+        Ok(None) => no_content(),
+        Err(Stop::Refused(rejection)) => {
+            let occasion = (Occasion::Registration, request_id);
+            note_refusal(app, occasion, &Witness::default(), &rejection, None).await;
+            management_refusal(&rejection)
+        }
+        Err(Stop::Failed(what)) => failed(app, request_id, &what),
+    }
+}
+
+async fn serve<B: RequestBody>(
+    app: &App,
+    policy: &Policy,
+    client_id: &str,
+    request: Request<B>,
+    request_id: &str,
+) -> Result<Option<Vec<u8>>, Stop> {
+    let method = request.method().clone();
+    // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
+    let shown = bearer(request.headers()).ok_or(Rejection::RegistrationTokenMissing)?;
+    let digest = sha256(shown.as_bytes());
+    let client = opened(app, client_id, &digest).await?;
+    let replacement = match method {
+        Method::PUT => Some(Requested::parse_replacement(
+            &json_body(request).await?,
+            client_id,
+        )?),
+        _ => None,
+    };
+    let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
+    let (standing, keys) = (app.standing.load(), app.keys.load());
+    let (occasion, mut trace) = (Occasion::Registration, Trace::off());
+    let placed = place(
+        &identity,
+        occasion,
+        policy,
+        &standing,
+        &keys.opaque_key,
+        &mut trace,
+    )?;
+    let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
+    let change = match (&method, &replacement) {
+        (&Method::DELETE, _) => Change::Delete,
+        (_, Some(requested)) => Change::Replace(requested, next.digest()),
+        (_, None) => Change::Read,
+    };
+    let registered = settle(app, &placed, |known, _, time| {
+        manage::manage(&placed, known, (change, &digest), request_id, time)
+    })
+    .await?;
+    let token = match change {
+        Change::Delete => return Ok(None),
+        Change::Read => shown.as_str(),
+        Change::Replace(..) => next.as_str(),
+    };
+    let uri = super::client_uri(policy, client_id);
+    Ok(Some(render(&registered, Extra::Management { uri, token })))
+}
+
+/// The client, if the token opens it. Unknown and foreign clients look alike. [RFC7592 §2.1]
+async fn opened(app: &App, client_id: &str, digest: &[u8; 32]) -> Result<Client, Stop> {
+    let refused = Rejection::RegistrationTokenRefused { is_superseded: false };
+    if !app.keys.load().opaque_key.has_named(client_id) {
+        return Err(refused.into());
+    }
+    let key = client_key(&Authority::Registration.key(), client_id);
+    let client = app.store.read::<Client>(&key).await.map_err(Fault::Store)?;
+    let client = client.ok_or(refused.clone())?.record;
+    let management = client.management.as_ref().ok_or(refused)?;
+    management.shown(digest, app.now())?;
+    Ok(client)
+}

@@ -1,0 +1,291 @@
+//! The registration endpoint. [RFC7591 §3]
+//!
+//! Who calls shows a software statement, a client certificate or both, and is attested; or an initial access
+//! token, and somebody vouches for it; or nothing, where that door is open. What is shown must be good: nobody
+//! falls back to a door with less. No secret is ever given out, and a registration access token only to clients
+//! that cannot prove themselves again.
+
+mod answer;
+mod initial_access;
+mod manage;
+
+pub(super) use manage::manage;
+
+use super::body;
+use super::proxy;
+use super::respond::{json, registration_refusal};
+use super::token::{Witness, note_refusal};
+use super::{Peer, RequestBody, Stop, failed};
+use crate::app::App;
+use crate::gather::gather;
+use crate::settle::Fault;
+use crate::settle::registration::settle;
+use answer::{Extra, render};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, Response, StatusCode, header};
+use initial_access::{refusal_of, sponsor};
+use std::sync::Arc;
+use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
+use testudo_core::identity::{CredentialKind, Sponsor};
+use testudo_core::policy::Policy;
+use testudo_core::registration::admit::{Placed, place};
+use testudo_core::registration::register::{self, Registered};
+use testudo_core::registration::requested::Requested;
+use testudo_core::registration::unattested::{self, Newcomer, SCOPE_REGISTER};
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, Occasion, Trace};
+use testudo_protocol::jose::sha256;
+use zeroize::Zeroizing;
+
+pub(super) async fn register<B: RequestBody>(
+    app: &App,
+    policy: &Policy,
+    peer: &Peer,
+    request: Request<B>,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    let mut witness = Witness::default();
+    match serve(app, policy, (peer, request), request_id, &mut witness).await {
+        Ok(body) => json(StatusCode::CREATED, body),
+        Err(Stop::Refused(rejection)) => {
+            let occasion = (Occasion::Registration, request_id);
+            note_refusal(app, occasion, &witness, &rejection, None).await;
+            registration_refusal(&rejection)
+        }
+        Err(Stop::Failed(what)) => failed(app, request_id, &what),
+    }
+}
+
+/// A registration request, parsed; nothing in it is proven.
+struct Arrived {
+    requested: Requested,
+    certificates: Option<Arc<PeerCertificates>>,
+    bearer: Option<Zeroizing<String>>,
+}
+
+async fn serve<B: RequestBody>(
+    app: &App,
+    policy: &Policy,
+    (peer, request): (&Peer, Request<B>),
+    request_id: &str,
+    witness: &mut Witness,
+) -> Result<Vec<u8>, Stop> {
+    let arrived = receive(app, peer, request).await?; // parse
+    witness.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
+    let sponsor = match &arrived.bearer {
+        Some(token) => Some(sponsor(app, policy, token, arrived.certificates.as_deref()).await?),
+        None => None,
+    };
+    // Beside an initial access token, a certificate is what the token may be bound to.
+    let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
+    let request = (peer, request_id);
+    if arrived.requested.software_statement.is_some() || has_certificate {
+        by_evidence(app, policy, arrived, sponsor, request_id, witness).await
+    } else if sponsor.is_some() || policy.registration.open.is_some() {
+        without_evidence(app, policy, &arrived.requested, sponsor, request).await
+    } else {
+        Err(Rejection::EvidenceMissing.into())
+    }
+}
+
+/// parse: JSON within its bounds, the certificates of the connection, and a token.
+async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<Arrived, Rejection> {
+    if request.uri().query().is_some() {
+        return Err(Rejection::CredentialsInUrl);
+    }
+    let certificates = proxy::certificates_of(app, peer, request.headers())?;
+    let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
+    let bearer = bearer(request.headers());
+    // What is there and cannot be read is not overlooked: it would register more than its holder may.
+    if has_authorization && bearer.is_none() {
+        let why = "it is not one bearer token".to_owned();
+        return Err(Rejection::InitialAccessTokenRefused { why });
+    }
+    let body = json_body(request).await?;
+    Ok(Arrived {
+        requested: Requested::parse(&body)?,
+        certificates,
+        bearer,
+    })
+}
+
+/// [RFC7591 §3.1] application/json; a parameter of it has no meaning.
+async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Rejection> {
+    let media = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media = media.and_then(|text| text.split(';').next()).map(str::trim);
+    if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+        return Err(Rejection::NotJson);
+    }
+    body::read(request.into_body(), Rejection::MalformedJson).await
+}
+
+/// The one bearer token of a request. [RFC6750 §2.1]
+fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
+    is_bearer.then(|| Zeroizing::new(token.to_owned()))
+}
+
+/// A client that its platform attests. Where somebody vouches for it besides, both limits hold.
+async fn by_evidence(
+    app: &App,
+    policy: &Policy,
+    arrived: Arrived,
+    sponsor: Option<Sponsor>,
+    request_id: &str,
+    witness: &mut Witness,
+) -> Result<Vec<u8>, Stop> {
+    if !policy.registration.takes_evidence {
+        return Err(Rejection::EvidenceNotTaken.into());
+    }
+    let mut requested = arrived.requested;
+    if let Some(sponsor) = sponsor {
+        let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(sponsor));
+        let placed = place_here(app, policy, &vouched_for)?;
+        let rule = placed.found.rule;
+        requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
+    }
+    let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
+    let identity = prove(app, policy, &requested, certificates).await?; // gather, verify
+    witness.identity = Some(identity.clone());
+    let placed = place_here(app, policy, &identity)?;
+    let registered = settle(app, &placed, |known, room, time| {
+        register::register(&placed, known, (&requested, request_id), policy, room, time)
+    })
+    .await?; // load … commit
+    announce(&registered, request_id);
+    let statement = requested.software_statement.as_deref();
+    Ok(render(&registered, Extra::Statement(statement)))
+}
+
+/// gather and verify: every piece of evidence, and that all of it is of one identity.
+async fn prove(
+    app: &App,
+    policy: &Policy,
+    requested: &Requested,
+    certificates: Option<Arc<PeerCertificates>>,
+) -> Result<Arc<AttestedIdentity>, Stop> {
+    let statement = requested.software_statement.clone();
+    let statement = statement.map(|text| Presented::new(CredentialKind::JwtSvid, text));
+    let shown = [statement, certificates.map(Presented::certificates)];
+    let endpoint = policy.registration_endpoint().unwrap_or_default();
+    let mut proven: Option<AttestedIdentity> = None;
+    for presented in shown.into_iter().flatten() {
+        let credential = doors::recognise(&presented)?;
+        let facts = gather(app, policy, credential.lookups()).await?;
+        let purpose = Purpose::Statement { endpoint: &endpoint };
+        let identity = credential.verify(&facts, policy, purpose, app.now(), &mut Trace::off())?;
+        match &mut proven {
+            None => proven = Some(identity),
+            // Together they prove more than the statement alone: its subject is at the other end.
+            Some(first) if first.subject == identity.subject => {
+                first.certificate_thumbprint = identity.certificate_thumbprint;
+            }
+            Some(_) => return Err(Rejection::TwoIdentities.into()),
+        }
+    }
+    Ok(Arc::new(proven.ok_or(Rejection::EvidenceMissing)?))
+}
+
+/// A client that gets its name from us: on the word of a sponsor, or at the open door.
+async fn without_evidence(
+    app: &App,
+    policy: &Policy,
+    requested: &Requested,
+    sponsor: Option<Sponsor>,
+    (peer, request_id): (&Peer, &str),
+) -> Result<Vec<u8>, Stop> {
+    let kind = unattested::kind(requested)?;
+    let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
+    let random = entropy.random.first_chunk().ok_or(Fault::NoEntropy)?;
+    let client_id = app.keys.load().opaque_key.new_client_id(random);
+    let token = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
+    let identity = AttestedIdentity::named_here(&client_id, kind, sponsor);
+    let placed = place_here(app, policy, &identity)?;
+    let newcomer = Newcomer {
+        requested,
+        request_id,
+        management_digest: token.digest(),
+        address: peer.address,
+    };
+    let registered = settle(app, &placed, |_, room, time| {
+        unattested::register(&placed, newcomer, policy, room, time)
+    })
+    .await?; // load … commit
+    announce(&registered, request_id);
+    let (uri, token) = (client_uri(policy, &client_id), token.as_str());
+    Ok(render(&registered, Extra::Management { uri, token }))
+}
+
+fn place_here<'a>(
+    app: &App,
+    policy: &'a Policy,
+    identity: &'a AttestedIdentity,
+) -> Result<Placed<'a>, Rejection> {
+    let (standing, keys) = (app.standing.load(), app.keys.load());
+    let occasion = Occasion::Registration;
+    let placed = place(
+        identity,
+        occasion,
+        policy,
+        &standing,
+        &keys.opaque_key,
+        &mut Trace::off(),
+    )
+    .map_err(|rejection| refusal_of(identity, rejection))?;
+    // The token was given under the rule of a moment ago; today's decides.
+    let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
+    if identity.sponsor.is_some() && !placed.found.rule.scopes.iter().any(may_vouch) {
+        return Err(Rejection::InitialAccessTokenHasNoScope);
+    }
+    Ok(placed)
+}
+
+fn announce(registered: &Registered, request_id: &str) {
+    if registered.is_new {
+        let (id, identity) = (&registered.client.client_id, &registered.client.subject);
+        tracing::info!(
+            request.id = request_id,
+            client.id = id,
+            identity,
+            "client.registered"
+        );
+    }
+}
+
+/// Where a client manages its registration. [RFC7592 §3]
+fn client_uri(policy: &Policy, client_id: &str) -> String {
+    let endpoint = policy.registration_endpoint().unwrap_or_default();
+    format!("{endpoint}/{client_id}")
+}
+
+/// A registration access token: 256 random bits. It is shown once and not kept. [RFC7592 §5]
+struct RegistrationToken(Zeroizing<String>);
+
+impl RegistrationToken {
+    fn new() -> Option<RegistrationToken> {
+        let random = crate::keys::random_32().ok()?;
+        Some(RegistrationToken(Zeroizing::new(format!(
+            "rat_{}",
+            URL_SAFE_NO_PAD.encode(random.as_slice())
+        ))))
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        sha256(self.0.as_bytes())
+    }
+}

@@ -1,0 +1,457 @@
+//! RFC 7592: a client that registered without evidence looks after its registration.
+
+use super::open::{joined, jwks, key, wide_open};
+use super::*;
+
+const CALLBACK: &str = "https://app.example/cb";
+
+struct Managed<'w> {
+    world: &'w World,
+    body: Value,
+}
+
+impl Managed<'_> {
+    async fn new(world: &World) -> Managed<'_> {
+        let asked = json!({ "redirect_uris": [CALLBACK, "https://app.example/two"], "client_name": "App" });
+        Managed {
+            world,
+            body: joined(world, asked).await,
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.body["client_id"].as_str().unwrap()
+    }
+
+    fn token(&self) -> &str {
+        self.body["registration_access_token"].as_str().unwrap()
+    }
+
+    async fn call(&self, method: &str, token: &str, body: &Value) -> Answer {
+        call(
+            self.world,
+            method,
+            &format!("/register/{}", self.id()),
+            Some(token),
+            body,
+        )
+        .await
+    }
+
+    async fn read(&self) -> Answer {
+        self.call("GET", self.token(), &Value::Null).await
+    }
+
+    /// What GET gave, made into a PUT.
+    fn replacement(&self) -> Value {
+        let mut body = self.body.clone();
+        for member in [
+            "registration_access_token",
+            "registration_client_uri",
+            "client_id_issued_at",
+        ] {
+            body.as_object_mut().unwrap().remove(member);
+        }
+        body
+    }
+}
+
+async fn call(world: &World, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    let authorization = token.map(|token| format!("Bearer {token}"));
+    let mut headers = vec![JSON];
+    headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let answer = world.connect().await.send(method, path, &headers, body).await;
+    if answer.status != 405 {
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("no-store"),
+            "DR-140: {answer:?}"
+        );
+    }
+    answer
+}
+
+fn is_401t(answer: &Answer) {
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+}
+
+#[tokio::test]
+async fn dr_112_read() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let answer = client.read().await;
+    assert_eq!((answer.status, &answer.json()), (200, &client.body));
+    assert!(answer.json()["software_statement"].is_null());
+    assert_eq!(client.read().await.json(), client.body, "reading does not rotate");
+}
+
+#[tokio::test]
+async fn dr_113_the_token_travels_in_the_header() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let path = format!("/register/{}", client.id());
+    let in_url = format!("{path}?access_token={}", client.token());
+    for (path, token) in [
+        (&path, None),
+        (&in_url, None),
+        (&path, Some("rat_wrong")),
+        (&path, Some("a.b.c")),
+    ] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let answer = call(&world, method, path, token, &client.replacement()).await;
+            is_401t(&answer);
+            let challenge = answer.header("www-authenticate").unwrap();
+            assert_eq!(
+                challenge.contains("invalid_token"),
+                token.is_some(),
+                "[RFC6750 §3.1]"
+            );
+        }
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = format!("access_token={}", client.token());
+    is_401t(&world.connect().await.send("PUT", &path, &form, body).await);
+    let basic = format!("Basic {}", client.token());
+    let headers = [JSON, ("authorization", basic.as_str())];
+    is_401t(&world.connect().await.send("GET", &path, &headers, "").await);
+    assert_eq!(client.read().await.json(), client.body, "unchanged");
+}
+
+#[tokio::test]
+async fn dr_114_dr_126_foreign_and_unknown_clients_look_alike() {
+    let world = wide_open().await;
+    let (one, two) = (Managed::new(&world).await, Managed::new(&world).await);
+    register(&world, PAY_ID, json!({})).await;
+    let ids = [
+        two.id(),
+        "c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "c6",
+        "",
+        "spiffe%3A%2F%2Fa.example%2Fns%2Fpay%2Fsa%2Fapi",
+    ];
+    let mut bodies = Vec::new();
+    for id in ids {
+        for method in ["GET", "DELETE", "PUT"] {
+            let path = format!("/register/{id}");
+            let answer = call(&world, method, &path, Some(one.token()), &two.replacement()).await;
+            is_401t(&answer);
+            bodies.push(answer.body);
+        }
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+    assert_eq!(two.read().await.json(), two.body);
+    assert_eq!(world.client_ids().await.len(), 3);
+}
+
+#[tokio::test]
+async fn dr_115_the_token_opens_nothing_else() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let answer = call(
+        &world,
+        "POST",
+        "/register",
+        Some(client.token()),
+        &json!({ "redirect_uris": [CALLBACK] }),
+    )
+    .await;
+    is_401t(&answer);
+    let at_token = call(&world, "POST", "/token", Some(client.token()), &Value::Null).await;
+    assert_ne!(at_token.status, 200);
+    assert_eq!(world.client_ids().await.len(), 1);
+}
+
+#[tokio::test]
+async fn dr_116_the_form_of_a_replacement() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let mut wrong = vec![client.replacement(), client.replacement(), client.replacement()];
+    wrong[0].as_object_mut().unwrap().remove("client_id");
+    wrong[1]["client_id"] = json!("c_other");
+    wrong[2]["client_id"] = json!(7);
+    for member in [
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+        "client_secret",
+    ] {
+        let mut body = client.replacement();
+        body[member] = json!("x");
+        wrong.push(body);
+    }
+    for body in &wrong {
+        let answer = client.call("PUT", client.token(), body).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_request"),
+            "{body}"
+        );
+    }
+    assert_eq!(client.read().await.json(), client.body, "unchanged");
+}
+
+#[tokio::test]
+async fn dr_117_dr_118_a_replacement_replaces_and_rotates() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let replacement = json!({ "client_id": client.id(), "redirect_uris": [CALLBACK] });
+    let answer = client.call("PUT", client.token(), &replacement).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = answer.json();
+    assert_eq!(
+        (&body["client_id"], &body["redirect_uris"]),
+        (&json!(client.id()), &json!([CALLBACK]))
+    );
+    assert!(body["client_name"].is_null(), "omitted is deleted");
+    assert_eq!(body["client_id_issued_at"], client.body["client_id_issued_at"]);
+    let next = body["registration_access_token"].as_str().unwrap();
+    assert_ne!(next, client.token());
+    // The answer may have been lost: until the new token is used, the old one opens.
+    assert_eq!(client.read().await.status, 200);
+    assert_eq!(client.call("GET", next, &Value::Null).await.json(), body);
+    is_401t(&client.read().await);
+    let events = world.events("client.refused").await;
+    assert!(
+        events
+            .iter()
+            .any(|event| event["reason"] == "registration_token_superseded")
+    );
+    assert_eq!(world.events("client.updated").await.len(), 1);
+    // And it never opens for longer than a minute.
+    let answer = client.call("PUT", next, &replacement).await;
+    assert_eq!(answer.status, 200);
+    world.running.app.clock.shift(61);
+    is_401t(&client.call("GET", next, &Value::Null).await);
+    let latest = answer.json()["registration_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(client.call("GET", &latest, &Value::Null).await.status, 200);
+}
+
+#[tokio::test]
+async fn dr_119_delete_ends_everything() {
+    let world = wide_open().await;
+    let own = key();
+    let body = joined(
+        &world,
+        json!({ "jwks": jwks(&own), "grant_types": ["client_credentials"] }),
+    )
+    .await;
+    let client = Managed { world: &world, body };
+    let ask = async |jti: &str| {
+        world
+            .ask_with(Draft::assertion(&own, client.id(), ISSUER, jti, world.now()), &[])
+            .await
+    };
+    assert_eq!(ask("1").await.status, 200);
+    let answer = client.call("DELETE", client.token(), &Value::Null).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    is_401t(&client.read().await);
+    is_401t(&client.call("DELETE", client.token(), &Value::Null).await);
+    assert_eq!(ask("2").await.error(), "invalid_client");
+    assert!(world.client_ids().await.is_empty());
+    let event = world.events("client.removed").await.remove(0);
+    assert_eq!(
+        (&event["actor"], &event["reason"]),
+        (&json!("client"), &json!("deregistered"))
+    );
+}
+
+#[tokio::test]
+async fn dr_120_a_frozen_client_is_not_managed() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let change = async |verb: &str| {
+        world
+            .admin(
+                "POST",
+                &format!("/admin/v1/clients/{verb}"),
+                json!({ "client_id": client.id() }),
+            )
+            .await
+    };
+    change("freeze").await;
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = client.call(method, client.token(), &client.replacement()).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (403, "access_denied"),
+            "{method}"
+        );
+        is_401t(&client.call(method, "rat_wrong", &client.replacement()).await);
+    }
+    assert_eq!(
+        world.clients().await.remove(0)["state"],
+        "frozen",
+        "nothing revives it"
+    );
+    change("thaw").await;
+    assert_eq!(client.read().await.status, 200);
+}
+
+#[tokio::test]
+async fn dr_121_to_dr_125_one_validator_on_the_whole_result() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let put = async |more: Value| {
+        let mut body = client.replacement();
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        client.call("PUT", client.token(), &body).await
+    };
+    // DR-121: how a client authenticates does not change.
+    assert_eq!(
+        put(json!({ "token_endpoint_auth_method": "private_key_jwt" }))
+            .await
+            .error(),
+        "invalid_client_metadata"
+    );
+    let with_keys = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&key()) });
+    assert_eq!(put(with_keys).await.error(), "invalid_client_metadata");
+    let machine = json!({ "jwks": jwks(&key()), "grant_types": ["client_credentials"] });
+    let machine = Managed {
+        world: &world,
+        body: joined(&world, machine).await,
+    };
+    let mut weaker = machine.replacement();
+    weaker["token_endpoint_auth_method"] = json!("none");
+    assert_eq!(
+        machine.call("PUT", machine.token(), &weaker).await.error(),
+        "invalid_client_metadata"
+    );
+    let native = json!({ "redirect_uris": ["http://127.0.0.1/cb"], "application_type": "native" });
+    assert_eq!(put(native).await.error(), "invalid_client_metadata");
+    // DR-124: all or nothing, and the token stays.
+    let mixed = json!({ "client_name": "New", "redirect_uris": [CALLBACK, "javascript:alert(1)"] });
+    assert_eq!(put(mixed).await.error(), "invalid_redirect_uri");
+    assert_eq!(
+        client.read().await.json(),
+        client.body,
+        "unchanged, and not rotated"
+    );
+    // DR-125: what no client sets.
+    let before = world.clients().await;
+    let names = [
+        "state",
+        "rule",
+        "authority",
+        "subject",
+        "enabled",
+        "trusted",
+        "resources",
+        "attributes",
+        "protocol",
+        "roles",
+    ];
+    let mut privileged = json!({});
+    for name in names {
+        privileged[name] = json!("admin");
+    }
+    let answer = put(privileged).await;
+    assert_eq!(answer.status, 200);
+    assert!(names.iter().all(|name| answer.json()[name].is_null()));
+    let without_time = |mut clients: Vec<Value>| {
+        for client in &mut clients {
+            client["registration"]["issued"] = json!(null);
+        }
+        clients
+    };
+    assert_eq!(without_time(world.clients().await), without_time(before));
+    // DR-123: a floor is computed, not copied.
+    let token = answer.json()["registration_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let bare = json!({ "client_id": client.id(), "redirect_uris": [CALLBACK], "require_pushed_authorization_requests": false });
+    let answer = client.call("PUT", &token, &bare).await;
+    assert_eq!(answer.json()["require_pushed_authorization_requests"], true);
+}
+
+#[tokio::test]
+async fn dr_122_an_unchanged_replacement_is_judged_by_todays_policy() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    assert_eq!(client.body["scope"], "open.read open.write");
+    let tighter = format!(
+        "[registration]\nopen = {{ scopes = [\"open.read\"] }}\n{}",
+        domains("")
+    );
+    world.reload_with(&tighter, RULES).await;
+    let answer = client.call("PUT", client.token(), &client.replacement()).await;
+    assert_eq!(
+        (answer.status, &answer.json()["scope"]),
+        (200, &json!("open.read"))
+    );
+    let token = answer.json()["registration_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let none = format!(
+        "[registration]\nopen = {{ scopes = [\"other\"] }}\n{}",
+        domains("")
+    );
+    world.reload_with(&none, RULES).await;
+    let answer = client.call("PUT", &token, &client.replacement()).await;
+    assert_eq!(answer.error(), "invalid_client_metadata");
+    // The door is closed: nothing is managed behind it.
+    world
+        .reload_with(&format!("[registration]\n{}", domains("")), RULES)
+        .await;
+    assert_eq!(client.call("GET", &token, &Value::Null).await.status, 403);
+}
+
+#[tokio::test]
+async fn dr_127_other_methods() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    for method in ["PATCH", "POST", "OPTIONS"] {
+        let answer = client.call(method, client.token(), &client.replacement()).await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, PUT, DELETE")),
+            "{method}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dr_128_of_fifty_replacements_one_stands() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let (address, path) = (world.address(), format!("/register/{}", client.id()));
+    let racers: Vec<_> = (0..50)
+        .map(|number| {
+            let body = json!({ "client_id": client.id(), "client_name": format!("name {number}"),
+                "redirect_uris": [format!("https://app.example/{number}")] });
+            let (path, authorization) = (path.clone(), format!("Bearer {}", client.token()));
+            tokio::spawn(async move {
+                let headers = [JSON, ("authorization", authorization.as_str())];
+                let mut connection = testudo_testkit::http::Connection::open(address).await;
+                connection.send("PUT", &path, &headers, body.to_string()).await
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for racer in racers {
+        answers.push(racer.await.unwrap());
+    }
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let shown = world.clients().await.remove(0);
+    let name = shown["metadata"]["client_name"].as_str().unwrap();
+    let uri = name.replace("name ", "https://app.example/");
+    assert_eq!(
+        shown["metadata"]["redirect_uris"],
+        json!([uri]),
+        "exactly one of them"
+    );
+    assert_eq!(world.events("client.updated").await.len(), 50);
+}
