@@ -48,6 +48,11 @@ pub fn metadata(
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {
             token_endpoint: format!("{base}/token"),
+            // A client registers by its certificate there, too.
+            registration_endpoint: policy
+                .registration
+                .takes_evidence
+                .then(|| format!("{base}/register")),
         }),
     }
 }

@@ -6,9 +6,10 @@
 use super::admit::{Known, Placed, is_not_frozen};
 use super::lifecycle::{self, Actor};
 use super::register::Registered;
-use super::requested::Requested;
-use super::unattested;
+use super::unattested::{self, Asked};
+use super::velocity::Limit;
 use crate::Entropy;
+use crate::policy::Policy;
 use crate::records::{Batch, Client, ManagementToken, Versioned};
 use crate::rejection::Rejection;
 use testudo_protocol::{Seconds, Timestamp};
@@ -21,8 +22,8 @@ const OVERLAP: Seconds = Seconds(60);
 pub enum Change<'a> {
     /// Nothing. [RFC7592 §2.1]
     Read,
-    /// The metadata is replaced whole, and the token by the one with this SHA-256. [RFC7592 §2.2]
-    Replace(&'a Requested, [u8; 32]),
+    /// The metadata is replaced whole, and the token by another one. [RFC7592 §2.2]
+    Replace(Asked<'a>),
     /// The client ends. [RFC7592 §2.3]
     Delete,
 }
@@ -41,8 +42,8 @@ pub fn manage(
     placed: &Placed<'_>,
     known: Known<'_>,
     (change, token): (Change<'_>, &[u8; 32]),
-    request_id: &str,
-    (entropy, now): (&Entropy, Timestamp),
+    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
+    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
 ) -> Result<Registered, Rejection> {
     // [RFC7592 §2.1] No client, no token: 401, as for a wrong one.
     let client = known
@@ -56,9 +57,9 @@ pub fn manage(
     is_not_frozen(&client.record)?;
     match change {
         Change::Read => Ok(read(client, management.confirmed(shown, now))),
-        Change::Replace(requested, next) => {
-            let next = management.succeeded_by(next, shown, now);
-            unattested::replace(placed, client, (requested, request_id), next, (entropy, now))
+        Change::Replace(asked) => {
+            let next = management.succeeded_by(asked.management_digest, shown, now);
+            unattested::replace(placed, client, (asked, next), room, (policy, entropy, now))
         }
         Change::Delete => {
             let actor = Actor {

@@ -121,10 +121,14 @@ pub fn register(
     let is_newer = changed.registration.as_ref().map(|r| r.issued)
         > client.record.registration.as_ref().map(|r| r.issued);
     let mut batch = single_use(placed.identity);
+    let mut taken = Vec::new();
     if is_newer || !is_same {
         batch.replace(&changed, client.version);
     }
     if !is_same {
+        // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
+        taken = limits(placed, policy);
+        room(&taken)?;
         let occasion = (Occasion::Registration, request_id);
         let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
         event.scope = Some(answer.scope.to_string());
@@ -142,7 +146,7 @@ pub fn register(
         client: changed,
         answer,
         batch,
-        limits: Vec::new(),
+        limits: taken,
         is_new: false,
     })
 }

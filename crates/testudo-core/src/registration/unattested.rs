@@ -25,9 +25,9 @@ use testudo_protocol::oauth::ScopeSet;
 /// The scope value that lets its holder register clients. No client gets it by being registered.
 pub const SCOPE_REGISTER: &str = "client.register";
 
-/// A registration without evidence.
+/// A registration without evidence, or what replaces one.
 #[derive(Debug, Clone, Copy)]
-pub struct Newcomer<'a> {
+pub struct Asked<'a> {
     /// What it asks for.
     pub requested: &'a Requested,
     /// For events.
@@ -56,27 +56,20 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
 /// A new client. `room` takes one registration from every limit it is shown, or refuses.
 pub fn register(
     placed: &Placed<'_>,
-    newcomer: Newcomer<'_>,
+    asked: Asked<'_>,
     policy: &Policy,
     room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
     (entropy, now): (&Entropy, Timestamp),
 ) -> Result<Registered, Rejection> {
     // [RFC7591 §6] A client does not make its own identifier.
-    if newcomer.requested.client_id.is_some() {
+    if asked.requested.client_id.is_some() {
         return Err(Rejection::Metadata {
             member: "client_id",
             problem: "client_id is assigned, not chosen",
         });
     }
-    let (metadata, registration, answer) = resolve(placed, newcomer.requested, None, now)?;
-    let mut limits = limits(placed, policy);
-    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
-        limits.extend(
-            newcomer
-                .address
-                .map(|address| address_limit(address, open.per_address)),
-        );
-    }
+    let (metadata, registration, answer) = resolve(placed, asked.requested, None, now)?;
+    let limits = limits_from(placed, policy, asked.address);
     room(&limits)?;
     let creation = Creation {
         metadata,
@@ -84,11 +77,11 @@ pub fn register(
         scope: Some(answer.scope.to_string()),
         resource: None,
         management: Some(ManagementToken {
-            digest: newcomer.management_digest,
+            digest: asked.management_digest,
             previous: None,
         }),
     };
-    let occasion = (Occasion::Registration, newcomer.request_id);
+    let occasion = (Occasion::Registration, asked.request_id);
     let time = (policy, entropy, now);
     let (client, batch) = create(placed, Known::default(), occasion, creation, time);
     Ok(Registered {
@@ -100,15 +93,18 @@ pub fn register(
     })
 }
 
-/// The client as `requested` replaces it, whole, with the token that manages it from now on. [RFC7592 §2.2]
+/// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
+/// event, and costs what a registration costs: to and fro would fill the store.
 pub(super) fn replace(
     placed: &Placed<'_>,
     client: &Versioned<Client>,
-    (requested, request_id): (&Requested, &str),
-    management: ManagementToken,
-    (entropy, now): (&Entropy, Timestamp),
+    (asked, management): (Asked<'_>, ManagementToken),
+    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
+    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
 ) -> Result<Registered, Rejection> {
-    let (metadata, registration, answer) = resolve(placed, requested, Some(&client.record), now)?;
+    let (metadata, registration, answer) = resolve(placed, asked.requested, Some(&client.record), now)?;
+    let limits = limits_from(placed, policy, asked.address);
+    room(&limits)?;
     let changed = Client {
         metadata,
         registration: Some(registration),
@@ -117,7 +113,7 @@ pub(super) fn replace(
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let occasion = (Occasion::Registration, request_id);
+    let occasion = (Occasion::Registration, asked.request_id);
     let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
     event.scope = Some(answer.scope.to_string());
     batch.insert(&event);
@@ -125,7 +121,7 @@ pub(super) fn replace(
         client: changed,
         answer,
         batch,
-        limits: Vec::new(),
+        limits,
         is_new: false,
     })
 }
@@ -286,6 +282,15 @@ fn redirect_uris(
         });
     }
     Ok(Some(application_type))
+}
+
+/// The buckets of a registration: those of the sponsor's place, or for a stranger that of its address.
+fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<IpAddr>) -> Vec<Limit> {
+    let mut limits = limits(placed, policy);
+    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
+        limits.extend(address.map(|address| address_limit(address, open.per_address)));
+    }
+    limits
 }
 
 /// One bucket per address; a network of IPv6 is one address, since whoever has one address of it has all.

@@ -36,4 +36,7 @@ pub struct AuthorizationServerMetadata {
 pub struct EndpointAliases {
     /// Token endpoint.
     pub token_endpoint: String,
+    /// Registration endpoint, where one of its doors is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
 }

@@ -111,7 +111,7 @@ async fn route<B: RequestBody>(
         Some("/register") => method_not_allowed("POST"),
         Some(path) if path.starts_with("/register/") => {
             let client_id = path.trim_start_matches("/register/").to_owned();
-            register::manage(app, &policy, &client_id, request, request_id).await
+            register::manage(app, &policy, &client_id, (peer, request), request_id).await
         }
         Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
         _ => plain(StatusCode::NOT_FOUND, "not found\n"),

@@ -313,7 +313,9 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
     assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
     assert!(metadata["mtls_endpoint_aliases"].is_null());
 
-    let second = format!("{TLS}\nmtls = {{ listen = [\"127.0.0.1:0\"], url = \"https://mtls.as.example\" }}");
+    let second = format!(
+        "{TLS}\nmtls = {{ listen = [\"127.0.0.1:0\"], url = \"https://mtls.as.example\" }}\n[registration]"
+    );
     let (world, tls) = World::start_with_tls(RULES, &second).await;
     let metadata = tls
         .connect(world.address(), None)
@@ -325,6 +327,10 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
     assert_eq!(
         metadata["mtls_endpoint_aliases"]["token_endpoint"],
         "https://mtls.as.example/token"
+    );
+    assert_eq!(
+        metadata["mtls_endpoint_aliases"]["registration_endpoint"],
+        "https://mtls.as.example/register"
     );
     let svid = tls.a.svid(PAY);
     let mut first = tls
@@ -341,6 +347,9 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
         .await
         .unwrap();
     assert_eq!(second.post("/token", body(PAY_ID)).await.status, 200);
+    let json = [("content-type", "application/json")];
+    assert_eq!(second.send("POST", "/register", &json, "{}").await.status, 201);
+    assert_eq!(first.send("POST", "/register", &json, "{}").await.status, 401);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{RegistrationToken, bearer, json_body};
 use crate::app::App;
 use crate::http::respond::{json, management_refusal, no_content};
 use crate::http::token::{Witness, note_refusal};
-use crate::http::{RequestBody, Stop, failed, method_not_allowed};
+use crate::http::{Peer, RequestBody, Stop, failed, method_not_allowed};
 use crate::settle::Fault;
 use crate::settle::registration::settle;
 use http_body_util::Full;
@@ -17,6 +17,7 @@ use testudo_core::records::{Client, client_key};
 use testudo_core::registration::admit::place;
 use testudo_core::registration::manage::{self, Change};
 use testudo_core::registration::requested::Requested;
+use testudo_core::registration::unattested::Asked;
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
 use testudo_protocol::jose::sha256;
@@ -25,14 +26,14 @@ pub(in crate::http) async fn manage<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    request: Request<B>,
+    (peer, request): (&Peer, Request<B>),
     request_id: &str,
 ) -> Response<Full<Bytes>> {
     // [RFC7592 §2] Nothing else can be done to a registration.
     if ![Method::GET, Method::PUT, Method::DELETE].contains(request.method()) {
         return method_not_allowed("GET, PUT, DELETE");
     }
-    match serve(app, policy, client_id, request, request_id).await {
+    match serve(app, policy, client_id, (peer, request), request_id).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
@@ -48,7 +49,7 @@ async fn serve<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    request: Request<B>,
+    (peer, request): (&Peer, Request<B>),
     request_id: &str,
 ) -> Result<Option<Vec<u8>>, Stop> {
     let method = request.method().clone();
@@ -77,11 +78,16 @@ async fn serve<B: RequestBody>(
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,
-        (_, Some(requested)) => Change::Replace(requested, next.digest()),
+        (_, Some(requested)) => Change::Replace(Asked {
+            requested,
+            request_id,
+            management_digest: next.digest(),
+            address: peer.address,
+        }),
         (_, None) => Change::Read,
     };
-    let registered = settle(app, &placed, |known, _, time| {
-        manage::manage(&placed, known, (change, &digest), request_id, time)
+    let registered = settle(app, &placed, |known, room, (entropy, now)| {
+        manage::manage(&placed, known, (change, &digest), room, (policy, entropy, now))
     })
     .await?;
     let token = match change {

@@ -34,7 +34,7 @@ use testudo_core::policy::Policy;
 use testudo_core::registration::admit::{Placed, place};
 use testudo_core::registration::register::{self, Registered};
 use testudo_core::registration::requested::Requested;
-use testudo_core::registration::unattested::{self, Newcomer, SCOPE_REGISTER};
+use testudo_core::registration::unattested::{self, Asked, SCOPE_REGISTER};
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Occasion, Trace};
 use testudo_protocol::jose::sha256;
@@ -212,14 +212,14 @@ async fn without_evidence(
     let token = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let identity = AttestedIdentity::named_here(&client_id, kind, sponsor);
     let placed = place_here(app, policy, &identity)?;
-    let newcomer = Newcomer {
+    let asked = Asked {
         requested,
         request_id,
         management_digest: token.digest(),
         address: peer.address,
     };
     let registered = settle(app, &placed, |_, room, time| {
-        unattested::register(&placed, newcomer, policy, room, time)
+        unattested::register(&placed, asked, policy, room, time)
     })
     .await?; // load … commit
     announce(&registered, request_id);

@@ -455,3 +455,33 @@ async fn dr_128_of_fifty_replacements_one_stands() {
     );
     assert_eq!(world.events("client.updated").await.len(), 50);
 }
+
+#[tokio::test]
+async fn a_replacement_costs_what_a_registration_costs() {
+    let world = super::open::open_door("{ registrations_per_minute_per_address = 3 }").await;
+    let client = Managed::new(&world).await;
+    let mut token = client.token().to_owned();
+    for _ in 0..2 {
+        let answer = client.call("PUT", &token, &client.replacement()).await;
+        assert_eq!(answer.status, 200);
+        token = answer.json()["registration_access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+    }
+    let mut bad = client.replacement();
+    bad["redirect_uris"] = json!(["x:y"]);
+    assert_eq!(
+        client.call("PUT", &token, &bad).await.status,
+        400,
+        "refusals take nothing"
+    );
+    let answer = client.call("PUT", &token, &client.replacement()).await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(
+        client.call("GET", &token, &Value::Null).await.status,
+        200,
+        "and the token stays"
+    );
+}

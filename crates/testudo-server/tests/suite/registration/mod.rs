@@ -744,6 +744,31 @@ async fn dr_105_to_dr_107_velocity_and_quota() {
 }
 
 #[tokio::test]
+async fn to_and_fro_costs_what_a_registration_costs() {
+    let world = open().await;
+    let id = "spiffe://a.example/slow/0";
+    let say = async |contact: u32| register(&world, id, json!({ "contacts": [contact.to_string()] })).await;
+    for contact in 0..5 {
+        assert_eq!(say(contact).await.status, 201);
+    }
+    let fast = say(5).await;
+    assert_eq!(
+        (fast.status, fast.error().as_str()),
+        (429, "temporarily_unavailable")
+    );
+    assert_eq!(
+        say(4).await.status,
+        201,
+        "the same again changes nothing and costs nothing"
+    );
+    assert_eq!(
+        world.ask("/slow/0", &[]).await.status,
+        200,
+        "and tokens are another matter"
+    );
+}
+
+#[tokio::test]
 async fn dr_108_no_evidence_no_client() {
     let world = open().await;
     let answer = post(&world, &json!({ "client_name": "Mine" })).await;
