@@ -47,6 +47,8 @@ pub struct OpenPolicy {
     pub rule: Rule,
     /// New clients from one address.
     pub per_address: Rate,
+    /// Clients may say where their keys are, instead of what they are.
+    pub takes_jwks_uri: bool,
 }
 
 impl RegistrationPolicy {

@@ -8,6 +8,7 @@ use crate::http::Proxy;
 use crate::keys::{KeyEncryption, Keyring};
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
+use crate::remote_keys::RemoteKeys;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct App {
     pub verdicts: Verdicts,
     /// Clients in memory.
     pub clients: Clients,
+    /// Key sets that registered clients publish themselves.
+    pub remote_keys: RemoteKeys,
     /// Velocity of new clients.
     pub buckets: Mutex<Buckets>,
     /// First uses under way, so that racers wait instead of writing.
@@ -133,6 +136,7 @@ impl App {
             encryption: parts.encryption,
             serve_without_store: configuration.store.serve_without_store,
             verdicts: Verdicts::default(),
+            remote_keys: RemoteKeys::default(),
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
             flights: Default::default(),

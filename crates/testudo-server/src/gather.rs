@@ -5,9 +5,10 @@ use crate::memory::KnownClient;
 use crate::settle::Fault;
 use std::sync::Arc;
 use testudo_core::Authority;
+use testudo_core::doors::private_key_jwt::ClientKeys;
 use testudo_core::doors::{Facts, Lookup};
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, ClientIdAlias, Versioned, client_key};
+use testudo_core::records::{Client, ClientIdAlias, ClientState, Versioned, client_key};
 use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
 use testudo_store::StoreFault;
 
@@ -18,7 +19,10 @@ pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Re
             unverified_subject,
             unverified_kid,
         } => Ok(bundle(app, unverified_subject, unverified_kid).await),
-        Lookup::Client { unverified_client_id } => registered_keys(app, policy, unverified_client_id).await,
+        Lookup::Client {
+            unverified_client_id,
+            unverified_kid,
+        } => registered_keys(app, policy, unverified_client_id, unverified_kid).await,
     }
 }
 
@@ -50,7 +54,12 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
 
 /// The keys of a client that registered. A name that this server never gave is known for one by its seal, and
 /// touches no table.
-async fn registered_keys(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
+async fn registered_keys(
+    app: &App,
+    policy: &Policy,
+    client_id: &str,
+    kid: Option<&str>,
+) -> Result<Facts, Fault> {
     if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
         return Ok(Facts::Nothing);
     }
@@ -59,7 +68,20 @@ async fn registered_keys(app: &App, policy: &Policy, client_id: &str) -> Result<
         Some(known) => Some(known),
         None => load(app, key).await.map_err(Fault::Store)?,
     };
-    let keys = known.and_then(|known| known.keys());
+    let Some(known) = known else {
+        return Ok(Facts::Nothing);
+    };
+    let client = &known.stored.record;
+    let keys = match &client.metadata.jwks_uri {
+        // Whoever may not come in makes us fetch nothing.
+        Some(_) if client.state == ClientState::Frozen || client.is_expired(app.now()) => None,
+        Some(uri) => {
+            let keys = app.remote_keys.get(&app.fetcher, &app.clock, uri, kid).await;
+            keys.and_then(|keys| ClientKeys::found(client, keys))
+                .map(Arc::new)
+        }
+        None => known.keys(),
+    };
     Ok(keys.map_or(Facts::Nothing, Facts::Client))
 }
 

@@ -9,6 +9,7 @@ pub mod load;
 pub mod postgres;
 pub mod spire;
 pub mod token;
+pub mod web;
 pub mod x509;
 
 pub use issuer::{TestIssuer, generate_key};

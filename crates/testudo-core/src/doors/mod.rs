@@ -166,6 +166,8 @@ pub enum Lookup<'c> {
     Client {
         /// The claimed name.
         unverified_client_id: &'c str,
+        /// The key it claims to be signed with, for keys that are kept elsewhere.
+        unverified_kid: Option<&'c str>,
     },
 }
 

@@ -11,6 +11,7 @@ use crate::registration::requested::key_set;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;
+use std::sync::Arc;
 use testudo_protocol::jose::{Algorithm, JoseFault, Jws, KeySet};
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
 use testudo_protocol::{Seconds, Timestamp};
@@ -22,7 +23,7 @@ pub const LIFETIME_MAX: Seconds = Seconds(600);
 #[derive(Debug)]
 pub struct ClientKeys {
     /// Its public keys.
-    pub keys: KeySet,
+    pub keys: Arc<KeySet>,
     /// The one algorithm it named, if it did.
     pub only: Option<Algorithm>,
     /// Who vouched for it.
@@ -30,9 +31,14 @@ pub struct ClientKeys {
 }
 
 impl ClientKeys {
-    /// Those of a record; nothing for a client that has none.
+    /// Those of a record; nothing for a client that has none in it.
     pub fn of(client: &Client) -> Option<ClientKeys> {
         let keys = key_set(client.metadata.jwks.as_ref()?).ok()?;
+        ClientKeys::found(client, Arc::new(keys))
+    }
+
+    /// Keys that were found where the record says they are.
+    pub fn found(client: &Client, keys: Arc<KeySet>) -> Option<ClientKeys> {
         let named = client.registration.as_ref()?.signing_algorithm.as_deref();
         let only = named.and_then(Algorithm::parse);
         if named.is_some() && only.is_none() {
@@ -100,6 +106,7 @@ impl PrivateKeyJwt {
     pub fn lookups(&self) -> Lookup<'_> {
         Lookup::Client {
             unverified_client_id: &self.unverified_claims.sub,
+            unverified_kid: self.jws.header.kid.as_deref(),
         }
     }
 

@@ -132,6 +132,9 @@ pub struct ClientMetadata {
     /// Keys of its own, of a client that no platform attests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,
+    /// Where they are instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
 }
 
 /// Where a client runs, which decides what its redirect URIs may look like. [OIDCR §2]

@@ -8,7 +8,7 @@
 use super::admit::{Creation, Known, Placed, create, event_about, limits};
 use super::redirect_uris::named;
 use super::register::{Answer, Registered};
-use super::requested::{Requested, key_set};
+use super::requested::{Requested, key_set, place_of_keys};
 use super::velocity::{Limit, Rate};
 use super::{labels, metadata, narrowing};
 use crate::Entropy;
@@ -68,7 +68,7 @@ pub fn register(
             problem: "client_id is assigned, not chosen",
         });
     }
-    let (metadata, registration, answer) = resolve(placed, asked.requested, None, now)?;
+    let (metadata, registration, answer) = resolve(placed, asked.requested, None, (policy, now))?;
     let limits = limits_from(placed, policy, asked.address);
     room(&limits)?;
     let creation = Creation {
@@ -102,7 +102,8 @@ pub(super) fn replace(
     room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
     (policy, entropy, now): (&Policy, &Entropy, Timestamp),
 ) -> Result<Registered, Rejection> {
-    let (metadata, registration, answer) = resolve(placed, asked.requested, Some(&client.record), now)?;
+    let (metadata, registration, answer) =
+        resolve(placed, asked.requested, Some(&client.record), (policy, now))?;
     let limits = limits_from(placed, policy, asked.address);
     room(&limits)?;
     let changed = Client {
@@ -131,7 +132,7 @@ fn resolve(
     placed: &Placed<'_>,
     requested: &Requested,
     was: Option<&Client>,
-    now: Timestamp,
+    (policy, now): (&Policy, Timestamp),
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
     let refused = |member, problem| Err(Rejection::Metadata { member, problem });
     let is_open = placed.identity.sponsor.is_none();
@@ -139,8 +140,12 @@ fn resolve(
     if requested.spiffe_id.is_some() {
         return refused("spiffe_id", "a SPIFFE ID is proven, not claimed");
     }
-    if requested.jwks_uri.is_some() {
-        return refused("jwks_uri", "keys are registered by value, in jwks");
+    if let Some(uri) = &requested.jwks_uri {
+        let open = policy.registration.open.as_ref().filter(|_| is_open);
+        if open.is_some_and(|open| !open.takes_jwks_uri) {
+            return refused("jwks_uri", "keys are registered by value, in jwks");
+        }
+        place_of_keys(uri, policy.issuer.as_str())?;
     }
     if requested.dpop_bound_access_tokens {
         return refused("dpop_bound_access_tokens", "DPoP is not supported");
@@ -170,6 +175,7 @@ fn resolve(
         redirect_uris: requested.redirect_uris.clone().unwrap_or_default(),
         application_type,
         jwks: requested.jwks.clone(),
+        jwks_uri: requested.jwks_uri.clone(),
         ..ClientMetadata::default()
     };
     let registration = Registration {
@@ -224,10 +230,12 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
     if kind == CredentialKind::Public {
         return Ok(());
     }
-    let Some(jwks) = &requested.jwks else {
-        return refused("jwks", "private_key_jwt needs a jwks");
+    let keys = match (&requested.jwks, &requested.jwks_uri) {
+        (Some(jwks), _) => key_set(jwks)?,
+        // Looked at when somebody shows an assertion, and never before.
+        (None, Some(_)) => return Ok(()),
+        (None, None) => return refused("jwks", "private_key_jwt needs a jwks"),
     };
-    let keys = key_set(jwks)?;
     match requested.token_endpoint_auth_signing_alg {
         Some(algorithm) if !keys.iter().any(|key| key.accepts(algorithm)) => refused(
             "token_endpoint_auth_signing_alg",

@@ -63,6 +63,7 @@ impl Judge<'_> {
         match Rule::compile_for_client(&spec) {
             Ok(rule) => Some(OpenPolicy {
                 rule,
+                takes_jwks_uri: section.jwks_uri,
                 per_address: Rate::new(section.registrations_per_minute_per_address.unwrap_or(10), None),
             }),
             Err(faults) => {

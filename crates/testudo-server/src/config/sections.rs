@@ -299,6 +299,8 @@ pub struct OpenSection {
     pub registrations_per_minute_per_address: Option<u32>,
     /// Clients of this kind. Default: 1000.
     pub clients_max: Option<u64>,
+    /// Clients may say where their keys are, and we fetch them from there. Default: false, keys by value only.
+    pub jwks_uri: bool,
 }
 
 /// `[outbound]`

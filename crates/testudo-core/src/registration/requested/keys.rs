@@ -4,9 +4,37 @@ use super::refused;
 use crate::rejection::Rejection;
 use serde_json::Value;
 use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use url::{Host, Url};
 
 const KEYS_MAX: usize = 10;
 const BYTES_MAX: usize = 16 * 1024;
+
+/// A place that keys may be fetched from: https, a name of the network rather than an address, and not our own.
+/// Whether the name leads anywhere is nobody's business until somebody shows an assertion.
+pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), Rejection> {
+    let own = Url::parse(issuer).ok();
+    let own_host = own.as_ref().and_then(Url::host_str);
+    let is_plain = uri.len() <= IDENTIFIER_BYTES_MAX && uri.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    let url = Url::parse(uri).ok().filter(|url| {
+        let host = match url.host() {
+            Some(Host::Domain(name)) => Some(name.trim_end_matches('.')),
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => None,
+        };
+        let is_of_the_network = host.is_some_and(|name| {
+            Some(name) != own_host && name != "localhost" && !name.ends_with(".localhost")
+        });
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        url.scheme() == "https" && is_of_the_network && is_bare
+    });
+    match url {
+        Some(_) if is_plain => Ok(()),
+        _ => Err(refused(
+            "jwks_uri",
+            "jwks_uri must be an https URL on a host of the network",
+        )),
+    }
+}
 
 /// The keys of a `jwks` member. Keys of unknown type or for encryption are passed over; one that can verify a
 /// signature must remain, and a key that is wrong is refused rather than passed over.
@@ -57,4 +85,37 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
         return Err(problem("jwks has no key that can verify a signature"));
     }
     Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dr_67_places_that_keys_are_not_fetched_from() {
+        for bad in [
+            "http://app.example/jwks",
+            "file:///etc/passwd",
+            "https://169.254.169.254/",
+            "https://2852039166/",
+            "https://[::1]/",
+            "https://localhost/",
+            "https://localhost./",
+            "https://x.localhost/",
+            "https://as.example/jwks",
+            "https://as.example./jwks",
+            "https://AS.example/jwks",
+            "https://u:p@app.example/jwks",
+            "https://app.example/jwks#x",
+            "https://app.example/ jwks",
+            "/jwks",
+            "",
+            &format!("https://app.example/{}", "x".repeat(2048)),
+        ] {
+            assert!(place_of_keys(bad, "https://as.example/tenant").is_err(), "{bad}");
+        }
+        for good in ["https://app.example/jwks", "https://app.example:8443/k?x=1"] {
+            assert!(place_of_keys(good, "https://as.example").is_ok(), "{good}");
+        }
+    }
 }

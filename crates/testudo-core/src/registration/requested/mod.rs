@@ -6,7 +6,7 @@
 mod keys;
 mod texts;
 
-pub use keys::key_set;
+pub use keys::{key_set, place_of_keys};
 pub use texts::TAGGABLE;
 
 use crate::records::ApplicationType;

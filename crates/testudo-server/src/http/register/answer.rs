@@ -46,6 +46,7 @@ pub(super) fn render(registered: &Registered, extra: Extra<'_>) -> Vec<u8> {
         ("policy_uri", &metadata.policy_uri),
         ("software_id", &metadata.software_id),
         ("software_version", &metadata.software_version),
+        ("jwks_uri", &metadata.jwks_uri),
         ("spiffe_bundle_endpoint", &metadata.spiffe_bundle_endpoint),
     ];
     for (name, text) in texts {

@@ -4,6 +4,7 @@ mod initial_access;
 mod manage;
 mod metadata;
 mod open;
+mod remote_keys;
 
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
 use serde_json::{Value, json};
