@@ -32,6 +32,7 @@ identities = ["spiffe://{}/workload/*"]
 scopes = ["orders.read"]
 default_scopes = ["orders.read"]
 resources = ["{RESOURCE}"]
+[registration]
 "#,
         spire::TRUST_DOMAIN,
         spire::TRUST_DOMAIN
@@ -119,6 +120,21 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
         connection.post("/token", svid_form(&foreign, &[])).await.error(),
         "invalid_client"
     );
+
+    // What SPIRE signs is a software statement as it is: it has `iat`, and the endpoint as its audience.
+    let statement = spire.jwt_svid(&format!("{issuer}/register")).unwrap();
+    let asked = serde_json::json!({ "software_statement": statement, "client_name": "shop" });
+    let json = [("content-type", "application/json")];
+    let registered = connection
+        .send("POST", "/register", &json, asked.to_string())
+        .await;
+    assert_eq!(
+        (registered.status, registered.json()["client_id"].as_str()),
+        (201, Some(&*id))
+    );
+    let at_token = connection.post("/token", svid_form(&statement, &[])).await;
+    assert_eq!(at_token.error(), "invalid_client", "a statement buys no token");
+    assert_eq!(site.json(&["client", "list"]).as_array().unwrap().len(), 1);
 
     // SPIRE publishes a new key, then signs with it, as it does by itself every few hours. The agent hands the old
     // SVID out until it ages, so a fresh audience shows the new key.
