@@ -1,8 +1,8 @@
 //! Admission: the ordered list of what an identity must pass to be, or to become, a client.
 //!
-//! Invariant: clients are created by [`admit`] and nowhere else (registration with a statement is its second
-//! occasion, `register`, over the same steps and the same [`create`]). Steps 1 to 4 ([`place`]) need no record; with
-//! their answer the server loads the client, and [`admit`] goes on with 5 to 11. Each step is one function.
+//! Registration is its second occasion (`register`, `unattested`), over the same steps and the same [`create`].
+//! Steps 1 to 4 ([`place`]) need no record; with their answer the server loads the client, and [`admit`] goes on
+//! with 5 to 11. Each step is one function.
 //!
 //! | # | step | refusal |
 //! |---|---|---|
@@ -19,6 +19,7 @@
 //! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
 
 use super::client_id::{ClientName, OpaqueKey, name_client};
+use super::create::{Creation, create, event_about, single_use};
 use super::metadata;
 use super::rules::{FirstUse, Match};
 use super::velocity::{Limit, Rate};
@@ -27,10 +28,9 @@ use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
-    Predecessor, Registration, Removed, Replay, Versioned, client_key, clients_of_authority, clients_of_rule,
+    Batch, Client, ClientMetadata, ClientState, Event, EventKind, Registration, Removed, Versioned,
+    client_key,
 };
-use crate::registration::lifecycle::HISTORY_RETENTION;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
@@ -370,115 +370,6 @@ pub(super) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     limits
 }
 
-/// What a client is created with.
-pub(super) struct Creation {
-    pub(super) metadata: ClientMetadata,
-    pub(super) registration: Option<Registration>,
-    pub(super) scope: Option<String>,
-    pub(super) resource: Option<String>,
-    pub(super) management: Option<ManagementToken>,
-}
-
-/// Step 11: everything that one first use writes, in one batch: all of it or nothing.
-///
-/// Both occasions come here, and nothing else makes a client.
-pub(super) fn create(
-    placed: &Placed<'_>,
-    known: Known<'_>,
-    (occasion, request_id): (Occasion, &str),
-    creation: Creation,
-    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
-) -> (Client, Batch) {
-    let rule = placed.found.rule;
-    let mut batch = single_use(placed.identity);
-    let earlier = match (known.client, known.removed) {
-        // A client past its absolute lifetime ends here.
-        (Some(expired), _) => {
-            batch.delete(&expired.record, expired.version);
-            batch.add(clients_of_authority(&expired.record.counted_under()), -1, None);
-            batch.add(clients_of_rule(&expired.record.rule), -1, None);
-            Some((
-                expired.record.generation,
-                expired.record.created,
-                expired.record.expires.unwrap_or(now),
-                "expired",
-            ))
-        }
-        (None, Some(removed)) => Some((
-            removed.record.client.generation,
-            removed.record.client.created,
-            removed.record.removed,
-            removed.record.reason.as_str(),
-        )),
-        (None, None) => {
-            // Whoever decided this may have guessed: if there was an earlier life, it must be looked at first.
-            batch.absent(Kind::Removed, placed.client_key());
-            None
-        }
-    };
-    let client = Client {
-        format: 1,
-        authority: placed.identity.authority.key(),
-        subject: placed.name.subject.to_string(),
-        client_id: placed.name.client_id.to_string(),
-        state: ClientState::Active,
-        rule: rule.name.clone(),
-        rule_revision: rule.revision.clone(),
-        occasion,
-        first_credential: placed.identity.kind,
-        last_credential: placed.identity.kind,
-        created: now,
-        last_used: now,
-        idle_lifetime: rule.client_idle_lifetime,
-        expires: rule.client_lifetime.map(|lifetime| now + lifetime),
-        generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
-        predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
-            created,
-            removed,
-            reason: reason.to_owned(),
-        }),
-        metadata: creation.metadata,
-        registration: creation.registration,
-        sponsor: placed.identity.sponsor.clone(),
-        management: creation.management,
-    };
-    batch.insert(&client);
-    let alias_stands = known
-        .client
-        .is_some_and(|old| old.record.client_id == client.client_id);
-    if client.client_id != client.subject && !alias_stands {
-        batch.insert(&ClientIdAlias {
-            client_id: client.client_id.clone(),
-            authority: client.authority.clone(),
-            subject: client.subject.clone(),
-        });
-    }
-    let counted_under = client.counted_under();
-    let authority_max =
-        Authority::of_key(&counted_under).and_then(|authority| policy.trust_domain(&authority)?.clients_max);
-    batch.add(clients_of_authority(&counted_under), 1, authority_max);
-    batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
-    let kind = if earlier.is_some() {
-        EventKind::ClientReturned
-    } else {
-        EventKind::ClientRegistered
-    };
-    let mut event = event_about(placed, (occasion, request_id), kind, entropy, now);
-    event.scope = creation.scope;
-    event.resource = creation.resource;
-    batch.insert(&event);
-    (client, batch)
-}
-
-/// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
-pub(super) fn single_use(identity: &AttestedIdentity) -> Batch {
-    let mut batch = Batch::default();
-    if let Some(single_use) = &identity.single_use {
-        batch.insert(&Replay::of(single_use));
-    }
-    batch
-}
-
 fn would_register(
     placed: &Placed<'_>,
     asking: Asking<'_>,
@@ -505,35 +396,4 @@ fn would_register(
         }
     }
     event
-}
-
-/// An event with everything that is known about who asked.
-pub fn event_about(
-    placed: &Placed<'_>,
-    (occasion, request_id): (Occasion, &str),
-    kind: EventKind,
-    entropy: &Entropy,
-    now: Timestamp,
-) -> Event {
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
-    describe_identity(&mut event, placed.identity);
-    event.request_id = Some(request_id.to_owned());
-    event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
-    event.client_id = Some(placed.name.client_id.to_string());
-    event.rule = Some(placed.found.rule.name.clone());
-    event.rule_revision = Some(placed.found.rule.revision.clone());
-    event.occasion = Some(occasion.name().to_owned());
-    event
-}
-
-/// Fills in the fields of an event that come from the credential.
-pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
-    event.authority = Some(identity.authority.key());
-    event.identity = Some(identity.subject.to_string());
-    event.door = Some(identity.kind.name().to_owned());
-    event.actor = identity.sponsor.as_ref().map(|sponsor| sponsor.subject.clone());
-    let Some(digest) = &identity.digest else { return };
-    event.credential_digest = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
-    event.credential_jti = identity.jwt_id.clone();
-    event.credential_expires = Some(identity.expires);
 }

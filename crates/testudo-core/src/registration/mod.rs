@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod blocks;
 pub mod client_id;
+pub mod create;
 mod labels;
 pub mod lifecycle;
 pub mod manage;

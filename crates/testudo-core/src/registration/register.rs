@@ -5,9 +5,8 @@
 //! refused, and the next registration replaces what this one said. There is no secret and no registration
 //! access token: a client that can prove itself changes its registration by registering again.
 
-use super::admit::{
-    Creation, Known, Placed, client_id_agrees, create, event_about, is_not_frozen, limits, single_use,
-};
+use super::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
+use super::create::{Creation, create, event_about, single_use};
 use super::requested::Requested;
 use super::rules::RegistrationForm;
 use super::velocity::Limit;

@@ -5,7 +5,8 @@
 //! the rule of whoever vouches for it, or that of the open door. One function, [`resolve`], judges the whole
 //! record, when it is made and whenever it is changed.
 
-use super::admit::{Creation, Known, Placed, create, event_about, limits};
+use super::admit::{Known, Placed, limits};
+use super::create::{Creation, create, event_about};
 use super::redirect_uris::named;
 use super::register::{Answer, Registered};
 use super::requested::{Requested, key_set, place_of_keys};
