@@ -4,18 +4,22 @@
 //! types are found here, [`read`]) → [`Configuration`] (meaning, [`compile`]).
 
 mod compile;
+mod listeners;
 mod problem;
 mod read;
 mod registration;
+mod rules;
 pub mod sections;
 mod starter;
+mod store;
+mod trust;
 
-pub use compile::{
-    AdminSettings, BundleOrigin, BundleSource, Configuration, MtlsSettings, OutboundSettings, ServerSettings,
-    StoreSettings, StoreUrl, TlsFiles,
-};
+pub use compile::{AdminSettings, Configuration, OutboundSettings};
+pub use listeners::{MtlsSettings, ServerSettings, TlsFiles};
 pub use problem::{Problem, Report};
 pub use starter::STARTER;
+pub use store::{StoreSettings, StoreUrl};
+pub use trust::{BundleOrigin, BundleSource};
 
 use std::path::Path;
 

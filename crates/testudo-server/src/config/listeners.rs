@@ -1,0 +1,160 @@
+//! `[server]`: where the server listens, with which certificates, and behind which proxy.
+
+use super::compile::Judge;
+use super::sections::{ConfigFile, ServerSection};
+use crate::http::Proxy;
+use rustls_pki_types::pem::PemObject as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use testudo_core::CredentialKind;
+use testudo_protocol::Seconds;
+use testudo_protocol::oauth::IssuerUrl;
+
+/// `[server]`, judged.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "documented in sections.rs")]
+pub struct ServerSettings {
+    pub listen: Vec<SocketAddr>,
+    pub tls: Option<TlsFiles>,
+    pub mtls: Option<MtlsSettings>,
+    pub proxy: Option<Proxy>,
+    /// True where a door for client certificates is on: the TLS listeners ask for them.
+    pub asks_for_certificates: bool,
+    pub connections_max: usize,
+    pub clients_in_memory: usize,
+    pub drain: Duration,
+}
+
+/// A listener of its own for client certificates.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "documented in sections.rs")]
+pub struct MtlsSettings {
+    pub listen: Vec<SocketAddr>,
+    pub url: String,
+}
+
+/// PEM files.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "documented in sections.rs")]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub private_key: PathBuf,
+}
+
+impl Judge<'_> {
+    pub(super) fn server(&mut self, file: &ConfigFile) -> Option<ServerSettings> {
+        let section = &file.server;
+        let default = vec!["127.0.0.1:8080".to_owned()];
+        let texts = section.listen.as_ref().unwrap_or(&default);
+        if texts.is_empty() {
+            self.report.error("server.listen", "is empty", None);
+        }
+        let listen: Vec<SocketAddr> = texts
+            .iter()
+            .filter_map(|text| self.address("server.listen", text))
+            .collect();
+        let tls = section.tls.as_ref().map(|tls| TlsFiles {
+            certificate: self.path(&tls.certificate),
+            private_key: self.path(&tls.private_key),
+        });
+        if let Some(files) = &tls {
+            self.certificates("server.tls.certificate", &files.certificate);
+            if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
+                let path = files.private_key.display();
+                self.report.error(
+                    "server.tls.private_key",
+                    format!("{path} has no PEM private key: {error}"),
+                    None,
+                );
+            }
+        }
+        let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10))?;
+        let asks_for_certificates = file
+            .trust_domains
+            .iter()
+            .filter_map(|domain| domain.credentials.as_ref())
+            .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
+        let mtls = self.mtls(section);
+        let proxy = self.proxy(section);
+        if asks_for_certificates && tls.is_none() && proxy.is_none() {
+            self.report.warn(
+                "server.tls",
+                "is absent although a trust domain accepts \"x509_svid\": there is no TLS to show a certificate in",
+                Some("set server.tls, or server.proxy behind a TLS terminator"),
+            );
+        }
+        Some(ServerSettings {
+            listen,
+            tls,
+            mtls,
+            proxy,
+            asks_for_certificates,
+            connections_max: section.connections_max.unwrap_or(10_000).max(1),
+            clients_in_memory: section.clients_in_memory.unwrap_or(100_000).max(1),
+            drain: Duration::from_secs(drain.0.unsigned_abs()),
+        })
+    }
+
+    pub(super) fn mtls(&mut self, section: &ServerSection) -> Option<MtlsSettings> {
+        let mtls = section.mtls.as_ref()?;
+        if section.tls.is_none() {
+            self.report.error("server.mtls", "needs server.tls", None);
+        }
+        if let Err(problem) = IssuerUrl::parse(&mtls.url) {
+            let hint = Some("expected: https://mtls.as.example.net, without a trailing slash");
+            self.report
+                .error("server.mtls.url", format!("{:?} {problem}", mtls.url), hint);
+        }
+        let listen: Vec<SocketAddr> = mtls
+            .listen
+            .iter()
+            .filter_map(|text| self.address("server.mtls.listen", text))
+            .collect();
+        if mtls.listen.is_empty() {
+            self.report.error("server.mtls.listen", "is empty", None);
+        }
+        Some(MtlsSettings {
+            listen,
+            url: mtls.url.clone(),
+        })
+    }
+
+    pub(super) fn proxy(&mut self, section: &ServerSection) -> Option<Proxy> {
+        let proxy = section.proxy.as_ref()?;
+        let mut trusted = Vec::new();
+        for text in &proxy.trusted {
+            match text.parse() {
+                Ok(net) => trusted.push(net),
+                Err(_) => {
+                    let hint = Some("expected: 10.0.0.0/8 or 127.0.0.1/32");
+                    self.report
+                        .error("server.proxy.trusted", format!("{text:?} is not a network"), hint);
+                }
+            }
+        }
+        let name = proxy.client_certificate_header.as_deref()?.to_ascii_lowercase();
+        if trusted.is_empty() {
+            self.report.error(
+                "server.proxy.trusted",
+                "is empty although client_certificate_header is set",
+                None,
+            );
+        }
+        match (name.parse(), format!("{name}-chain").parse()) {
+            (Ok(leaf_field), Ok(chain_field)) => Some(Proxy {
+                trusted,
+                leaf_field,
+                chain_field,
+            }),
+            _ => {
+                self.report.error(
+                    "server.proxy.client_certificate_header",
+                    "is not a header field name",
+                    None,
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `[store]`: which engine, where, and the key that wraps what is secret in it.
+
+use super::compile::Judge;
+use super::sections::{ConfigFile, SecretText};
+use std::path::PathBuf;
+use std::time::Duration;
+use testudo_protocol::Seconds;
+use zeroize::Zeroizing;
+
+/// `[store]`, judged.
+#[derive(Debug)]
+pub struct StoreSettings {
+    /// Engine and place.
+    pub url: StoreUrl,
+    /// 32 bytes, where configured.
+    pub key_encryption_key: Option<Zeroizing<[u8; 32]>>,
+    /// Extra roots for the database's certificate.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    /// How long known clients are served from memory while the store is away.
+    pub serve_without_store: Duration,
+}
+
+/// Engine and place of the store.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// Forgets with the process.
+    Memory,
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server. The URL may hold a password: it is never shown.
+    Postgres(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreUrl::Memory => f.write_str("memory:"),
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::Postgres(_) => f.write_str("postgres://…"),
+        }
+    }
+}
+
+impl Judge<'_> {
+    pub(super) fn store(&mut self, file: &ConfigFile) -> Option<StoreSettings> {
+        let bytes = match &file.store.url {
+            None => Zeroizing::new(b"sqlite:testudo.db".to_vec()),
+            Some(secret) => self.secret("store.url", secret)?,
+        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        let url = match text.split_once(':') {
+            Some(("memory", "")) => {
+                self.report.warn(
+                    "store.url",
+                    "\"memory:\" forgets every client when the server ends",
+                    None,
+                );
+                Some(StoreUrl::Memory)
+            }
+            Some(("sqlite", path)) if !path.is_empty() => Some(StoreUrl::Sqlite(self.path(path))),
+            Some(("postgres" | "postgresql", _)) => {
+                if file.store.key_encryption_key.is_none() {
+                    // Beside a database on another machine there is no folder that all nodes share.
+                    self.report.error(
+                        "store.key_encryption_key",
+                        "is missing, and PostgreSQL needs it: every node unwraps the same signing keys",
+                        Some("make one with `testudo init`, and give every node the same"),
+                    );
+                }
+                Some(StoreUrl::Postgres(Zeroizing::new(text.to_owned())))
+            }
+            _ => {
+                self.report.error(
+                    "store.url",
+                    "is not a store",
+                    Some("expected: sqlite:PATH, postgres://host/database or memory:"),
+                );
+                None
+            }
+        };
+        let key_encryption_key = match &file.store.key_encryption_key {
+            None => None,
+            Some(secret) => {
+                let bytes = self.secret("store.key_encryption_key", secret)?;
+                match crate::keys::parse_key_encryption_key(&bytes) {
+                    Some(key) => Some(key),
+                    None => {
+                        self.report.error(
+                            "store.key_encryption_key",
+                            "is not 32 bytes, raw or as base64url",
+                            Some("make one with `testudo init`"),
+                        );
+                        return None;
+                    }
+                }
+            }
+        };
+        let extra_roots_pem = match &file.store.ca {
+            None => None,
+            Some(path) => Some(self.certificates("store.ca", &self.path(path))?),
+        };
+        let text = file.store.serve_without_store.as_deref();
+        let serve_without_store = self.duration("store.serve_without_store", text, Seconds(300))?;
+        Some(StoreSettings {
+            url: url?,
+            key_encryption_key,
+            extra_roots_pem,
+            serve_without_store: Duration::from_secs(serve_without_store.0.unsigned_abs()),
+        })
+    }
+
+    pub(super) fn secret(&mut self, key: &str, secret: &SecretText) -> Option<Zeroizing<Vec<u8>>> {
+        match secret {
+            SecretText::Text(text) => Some(Zeroizing::new(text.as_bytes().to_vec())),
+            SecretText::File { file } => {
+                let path = self.path(file);
+                match std::fs::read(&path) {
+                    Ok(bytes) => Some(Zeroizing::new(bytes)),
+                    Err(error) => {
+                        self.report
+                            .error(key, format!("{} cannot be read: {error}", path.display()), None);
+                        None
+                    }
+                }
+            }
+            SecretText::Env { env } => match std::env::var(env) {
+                Ok(text) => Some(Zeroizing::new(text.into_bytes())),
+                Err(_) => {
+                    self.report
+                        .error(key, format!("the environment has no variable {env}"), None);
+                    None
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `[[trust_domains]]`: who is trusted, for what, and where the trust anchors come from.
+
+use super::compile::Judge;
+use super::sections::{BundleSection, TrustDomainSection};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use testudo_core::CredentialKind;
+use testudo_core::policy::TrustDomainPolicy;
+use testudo_core::registration::metadata::ATTESTABLE;
+use testudo_core::registration::rules::FirstUse;
+use testudo_core::registration::velocity::Rate;
+use testudo_protocol::Seconds;
+use testudo_protocol::spiffe::TrustDomain;
+
+/// Where a trust domain's bundle comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleSource {
+    /// Whose bundle.
+    pub trust_domain: TrustDomain,
+    /// From where.
+    pub origin: BundleOrigin,
+    /// How long the last good one is used while fetching fails.
+    pub max_staleness: Seconds,
+}
+
+/// The three kinds of source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BundleOrigin {
+    /// A document on disk.
+    File(PathBuf),
+    /// A bundle endpoint with a web certificate. [SPIFFE-FED §5.2.1]
+    HttpsWeb(url::Url),
+    /// A Workload API socket.
+    WorkloadApi(String),
+}
+
+impl Judge<'_> {
+    pub(super) fn trust_domains(
+        &mut self,
+        sections: &[TrustDomainSection],
+    ) -> (HashMap<Box<str>, TrustDomainPolicy>, Vec<BundleSource>) {
+        let mut policies = HashMap::new();
+        let mut bundles = Vec::new();
+        for (position, section) in sections.iter().enumerate() {
+            let key = format!("trust_domains[{position}]");
+            let name = match TrustDomain::parse(&section.name) {
+                Ok(name) => name,
+                Err(problem) => {
+                    let hint = Some("expected: a bare name such as prod.example, without spiffe://");
+                    self.report.error(
+                        format!("{key}.name"),
+                        format!("{:?} {problem}", section.name),
+                        hint,
+                    );
+                    continue;
+                }
+            };
+            if policies.contains_key(name.as_str()) {
+                self.report
+                    .error(format!("{key}.name"), format!("{name} is there twice"), None);
+                continue;
+            }
+            if let Some(source) = self.bundle(&key, &name, &section.bundle) {
+                bundles.push(source);
+            }
+            if let Some(policy) = self.trust_domain(&key, section) {
+                policies.insert(name.as_str().into(), policy);
+            }
+        }
+        (policies, bundles)
+    }
+
+    pub(super) fn trust_domain(
+        &mut self,
+        key: &str,
+        section: &TrustDomainSection,
+    ) -> Option<TrustDomainPolicy> {
+        for claim in &section.attested_metadata {
+            if !ATTESTABLE.contains(&claim.as_str()) {
+                let hint = format!("expected some of: {}", ATTESTABLE.join(", "));
+                self.report.error(
+                    format!("{key}.attested_metadata"),
+                    format!("{claim:?} is not client metadata"),
+                    Some(&hint),
+                );
+            }
+        }
+        let credentials = section
+            .credentials
+            .clone()
+            .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
+        for kind in credentials.iter().filter(|kind| !kind.is_svid()) {
+            self.report.error(
+                format!("{key}.credentials"),
+                format!("\"{kind}\" is no SVID"),
+                Some("expected some of: jwt_svid, x509_svid, wit_svid"),
+            );
+        }
+        for kind in [CredentialKind::WitSvid] {
+            if credentials.contains(&kind) {
+                self.report.warn(
+                    format!("{key}.credentials"),
+                    format!("\"{kind}\" has no door in this version: such credentials are refused"),
+                    None,
+                );
+            }
+        }
+        for (name, value) in [
+            ("registrations_per_minute", section.registrations_per_minute),
+            ("registrations_burst", section.registrations_burst),
+            (
+                "registrations_per_minute_per_prefix",
+                section.registrations_per_minute_per_prefix,
+            ),
+        ] {
+            if value == Some(0) {
+                let hint = Some("to register nobody, set first_use = \"off\"");
+                self.report.error(format!("{key}.{name}"), "is zero", hint);
+            }
+        }
+        Some(TrustDomainPolicy {
+            credentials,
+            first_use: section.first_use.unwrap_or(FirstUse::On),
+            accept_audiences: section.accept_audiences.clone(),
+            single_use: section.single_use,
+            attested_metadata: section.attested_metadata.clone(),
+            statement_issuer: section.statement_issuer.clone(),
+            registrations: Rate::new(
+                section.registrations_per_minute.unwrap_or(600),
+                section.registrations_burst,
+            ),
+            registrations_per_prefix: section
+                .registrations_per_minute_per_prefix
+                .map(|rate| Rate::new(rate, section.registrations_burst_per_prefix)),
+            velocity_prefix_segments: section.velocity_prefix_segments.unwrap_or(2),
+            clients_max: Some(section.clients_max.unwrap_or(100_000)),
+        })
+    }
+
+    pub(super) fn bundle(
+        &mut self,
+        key: &str,
+        name: &TrustDomain,
+        section: &BundleSection,
+    ) -> Option<BundleSource> {
+        let key = format!("{key}.bundle");
+        let max_staleness = self.duration(
+            &format!("{key}.max_staleness"),
+            section.max_staleness.as_deref(),
+            Seconds(3600),
+        )?;
+        let origin = match (&section.url, &section.file, &section.workload_api) {
+            (Some(url), None, None) => self.bundle_url(&key, url, section)?,
+            (None, Some(file), None) => BundleOrigin::File(self.path(file)),
+            (None, None, Some(socket)) if socket.starts_with("unix:") => {
+                BundleOrigin::WorkloadApi(socket.clone())
+            }
+            (None, None, Some(socket)) => {
+                self.report.error(
+                    format!("{key}.workload_api"),
+                    format!("{socket:?} is not a Unix socket"),
+                    Some("expected: unix:///run/spire/sockets/agent.sock"),
+                );
+                return None;
+            }
+            _ => {
+                self.report
+                    .error(&key, "must have exactly one of url, file, workload_api", None);
+                return None;
+            }
+        };
+        Some(BundleSource {
+            trust_domain: name.clone(),
+            origin,
+            max_staleness,
+        })
+    }
+
+    /// [SPIFFE-FED §5.2.1.1] https, no user information; http for loopback trials.
+    pub(super) fn bundle_url(
+        &mut self,
+        key: &str,
+        text: &str,
+        section: &BundleSection,
+    ) -> Option<BundleOrigin> {
+        match section.profile.as_deref() {
+            None | Some("https_web") => {}
+            Some("https_spiffe") => {
+                self.report.error(
+                    format!("{key}.profile"),
+                    "\"https_spiffe\" is not available in this version",
+                    Some("use https_web, file or workload_api"),
+                );
+                return None;
+            }
+            Some(other) => {
+                self.report.error(
+                    format!("{key}.profile"),
+                    format!("{other:?} is no profile"),
+                    Some("expected: https_web"),
+                );
+                return None;
+            }
+        }
+        let url = url::Url::parse(text).ok();
+        let is_loopback = |url: &url::Url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                self.report
+                    .error(format!("{key}.url"), "has user information", None);
+                None
+            }
+            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
+                if url.scheme() == "http" {
+                    self.report.warn(
+                        format!("{key}.url"),
+                        "uses http: fit for trials on this machine only",
+                        None,
+                    );
+                }
+                Some(BundleOrigin::HttpsWeb(url))
+            }
+            _ => {
+                self.report.error(
+                    format!("{key}.url"),
+                    format!("{text:?} is not an https URL"),
+                    None,
+                );
+                None
+            }
+        }
+    }
+}
