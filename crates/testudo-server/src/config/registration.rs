@@ -6,6 +6,7 @@ use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
 use testudo_core::registration::unattested::SCOPE_REGISTER;
 use testudo_core::registration::velocity::Rate;
 use testudo_core::registration::{Rule, RuleSpec};
+use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 /// Name of the rule that the open door is, in events and counters.
 const OPEN_RULE: &str = "registration.open";
@@ -55,6 +56,13 @@ impl Judge<'_> {
             clients_max: Some(section.clients_max.unwrap_or(1000)),
             ..RuleSpec::default()
         };
+        let is_usable = |grant: &String| grant == GRANT_CLIENT_CREDENTIALS;
+        if !spec.grant_types.iter().flatten().any(is_usable) {
+            let problem = "redirecting grants can be registered, and not yet used: this version has no authorization endpoint";
+            let hint = "add client_credentials for clients with keys";
+            self.report
+                .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));
+        }
         if section.registrations_per_minute_per_address == Some(0) {
             let key = format!("{OPEN_RULE}.registrations_per_minute_per_address");
             self.report

@@ -286,7 +286,12 @@ fn the_doors_of_the_registration_endpoint() {
         is_open("[registration.open]\nscopes = [\"x\"]"),
         (true, false, true)
     );
-    let open = doors("[registration]\nopen = true").0.open.unwrap();
+    let (policy, report) = doors("[registration]\nopen = true");
+    assert!(
+        report.to_string().contains("no authorization endpoint"),
+        "{report}"
+    );
+    let open = policy.open.unwrap();
     assert_eq!(
         (open.rule.registrations_per_minute, open.per_address.per_minute),
         (Some(60), 10)
