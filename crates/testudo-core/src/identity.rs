@@ -192,7 +192,7 @@ pub struct AttestedIdentity {
     /// SHA-256 of the credential; nothing for a client that is only being named.
     pub digest: Option<[u8; 32]>,
     /// Who vouched for it when it registered, where somebody did.
-    pub sponsor: Option<Sponsor>,
+    pub sponsor: Option<Box<Sponsor>>,
     /// The credential's `jti`, for the record.
     pub jwt_id: Option<String>,
     /// The credential may be used once only; this is what marks it as used.
@@ -206,7 +206,11 @@ pub struct AttestedIdentity {
 impl AttestedIdentity {
     /// A client that this server named: nothing of it is proven but what it will prove by its keys, and whatever
     /// its sponsor proved.
-    pub fn named_here(client_id: &str, kind: CredentialKind, sponsor: Option<Sponsor>) -> AttestedIdentity {
+    pub fn named_here(
+        client_id: &str,
+        kind: CredentialKind,
+        sponsor: Option<Box<Sponsor>>,
+    ) -> AttestedIdentity {
         AttestedIdentity {
             authority: Authority::Registration,
             subject: client_id.into(),

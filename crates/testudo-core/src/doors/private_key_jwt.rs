@@ -27,7 +27,7 @@ pub struct ClientKeys {
     /// The one algorithm it named, if it did.
     pub only: Option<Algorithm>,
     /// Who vouched for it.
-    pub sponsor: Option<Sponsor>,
+    pub sponsor: Option<Box<Sponsor>>,
 }
 
 impl ClientKeys {

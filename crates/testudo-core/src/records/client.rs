@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// A registered client. Created by `registration::admit` and nowhere else.
+/// A registered client. What most of them do not have is boxed: a hundred thousand are kept in memory. Created by `registration::admit` and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Format of this document; see `upgrade` when it grows.
@@ -45,13 +45,13 @@ pub struct Client {
     pub metadata: ClientMetadata,
     /// What the client restrained itself to when it registered; the last registration counts.
     #[serde(default)]
-    pub registration: Option<Registration>,
+    pub registration: Option<Box<Registration>>,
     /// Who vouched for a client without evidence of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sponsor: Option<Sponsor>,
+    pub sponsor: Option<Box<Sponsor>>,
     /// What it manages its registration with. [RFC7592 §3]
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub management: Option<ManagementToken>,
+    pub management: Option<Box<ManagementToken>>,
 }
 
 /// A registration access token, of which only the SHA-256 is kept. It ends with the client.

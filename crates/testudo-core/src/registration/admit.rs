@@ -154,11 +154,11 @@ pub fn admit(
     trace.passed("client_id agrees", || format!("client `{client_id}`"));
     if let Some(client) = alive {
         is_not_frozen(&client.record)?;
-        kind_is_registered(placed.identity, client.record.registration.as_ref())?;
+        kind_is_registered(placed.identity, client.record.registration.as_deref())?;
         trace.passed("client known", || format!("first seen {}", client.record.created));
         let granted = asking
             .grant
-            .judge(placed, client.record.registration.as_ref(), policy, now)?;
+            .judge(placed, client.record.registration.as_deref(), policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         return Ok(Admission::Known(granted, single_use(placed.identity)));
     }

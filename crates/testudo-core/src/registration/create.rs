@@ -3,7 +3,7 @@
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
 use super::admit::{Known, Placed};
-use super::lifecycle::HISTORY_RETENTION;
+use super::lifecycle::event_retention;
 use crate::Entropy;
 use crate::identity::{AttestedIdentity, Authority, Occasion};
 use crate::policy::Policy;
@@ -79,9 +79,9 @@ pub(super) fn create(
             reason: reason.to_owned(),
         }),
         metadata: creation.metadata,
-        registration: creation.registration,
+        registration: creation.registration.map(Box::new),
         sponsor: placed.identity.sponsor.clone(),
-        management: creation.management,
+        management: creation.management.map(Box::new),
     };
     batch.insert(&client);
     let alias_stands = known
@@ -128,8 +128,10 @@ pub fn event_about(
     entropy: &Entropy,
     now: Timestamp,
 ) -> Event {
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
-    describe_identity(&mut event, placed.identity);
+    let identity = placed.identity;
+    let keep_until = now + event_retention(&identity.authority.key(), identity.sponsor.is_some());
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);
+    describe_identity(&mut event, identity);
     event.request_id = Some(request_id.to_owned());
     event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
     event.client_id = Some(placed.name.client_id.to_string());

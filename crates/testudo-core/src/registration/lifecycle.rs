@@ -1,6 +1,7 @@
 //! What happens to a client after it exists: freeze, thaw, removal. [`registration-design.md` §8]
 
 use crate::Entropy;
+use crate::identity::Authority;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientState, Event, EventKind, Removed, Versioned, clients_of_authority,
     clients_of_rule,
@@ -9,6 +10,17 @@ use testudo_protocol::{Seconds, Timestamp};
 
 /// How long a removed client and events about clients are remembered.
 pub const HISTORY_RETENTION: Seconds = Seconds(400 * 86_400);
+
+/// How long events about a client are remembered that nobody vouched for: strangers make as many as they may.
+const STRANGERS_RETENTION: Seconds = Seconds(90 * 86_400);
+
+/// How long events about a client are remembered.
+pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
+    if !is_vouched_for && authority_key == Authority::Registration.key() {
+        return STRANGERS_RETENTION;
+    }
+    HISTORY_RETENTION
+}
 
 /// Who did it, and why.
 #[derive(Debug, Clone)]
@@ -57,15 +69,18 @@ pub fn remove(
 ) -> Batch {
     let mut batch = Batch::default();
     batch.delete(&client.record, client.version);
-    let removed = Removed {
-        client: client.record.clone(),
-        removed: now,
-        reason: actor.reason.to_owned(),
-        keep_until: now + HISTORY_RETENTION,
-    };
-    match history {
-        Some(earlier) => batch.replace(&removed, earlier.version),
-        None => batch.insert(&removed),
+    // A name of ours never comes back: nothing would ever look for its history.
+    if client.record.authority != Authority::Registration.key() {
+        let removed = Removed {
+            client: client.record.clone(),
+            removed: now,
+            reason: actor.reason.to_owned(),
+            keep_until: now + HISTORY_RETENTION,
+        };
+        match history {
+            Some(earlier) => batch.replace(&removed, earlier.version),
+            None => batch.insert(&removed),
+        }
     }
     if let Some(alias) = alias {
         batch.delete(&alias.record, alias.version);
@@ -89,7 +104,8 @@ fn event_about(
     entropy: &Entropy,
     now: Timestamp,
 ) -> Event {
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
+    let keep_until = now + event_retention(&client.authority, client.sponsor.is_some());
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);
     event.authority = Some(client.authority.clone());
     event.identity = Some(client.subject.clone());
     event.client_id = Some(client.client_id.clone());

@@ -78,7 +78,7 @@ fn read(client: &Versioned<Client>, confirmed: Option<ManagementToken>) -> Regis
     let mut batch = Batch::default();
     let mut record = client.record.clone();
     if let Some(management) = confirmed {
-        record.management = Some(management);
+        record.management = Some(Box::new(management));
         batch.replace(&record, client.version);
     }
     Registered {

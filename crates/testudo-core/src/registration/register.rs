@@ -12,12 +12,13 @@ use super::rules::RegistrationForm;
 use super::velocity::Limit;
 use super::{labels, metadata, narrowing};
 use crate::Entropy;
-use crate::identity::{CredentialKind, Occasion};
+use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientMetadata, EventKind, Registration};
 use crate::rejection::Rejection;
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
+use testudo_protocol::spiffe::SpiffeId;
 
 /// What comes of a registration.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ pub fn register(
     }
     let changed = Client {
         metadata,
-        registration: Some(registration),
+        registration: Some(Box::new(registration)),
         last_used: now,
         last_credential: placed.identity.kind,
         ..client.record.clone()
@@ -152,10 +153,14 @@ pub fn register(
 
 /// The registered part without its time.
 fn narrowing(client: &Client) -> Option<Registration> {
-    client.registration.clone().map(|registration| Registration {
-        issued: Timestamp(0),
-        ..registration
-    })
+    client
+        .registration
+        .as_deref()
+        .cloned()
+        .map(|registration| Registration {
+            issued: Timestamp(0),
+            ..registration
+        })
 }
 
 /// Step 8, member by member.
@@ -171,10 +176,10 @@ fn resolve(
         let problem = "a client that its platform attests has no keys of its own";
         return Err(refused("jwks", problem));
     }
-    if requested
+    if !requested
         .spiffe_id
         .as_deref()
-        .is_some_and(|id| *id != *identity.subject)
+        .is_none_or(|id| is_named(identity, id))
     {
         let problem = "spiffe_id is not the identity that was proven";
         return Err(refused("spiffe_id", problem));
@@ -224,6 +229,16 @@ fn resolve(
         must_sign_requests: registration.must_sign_requests,
     };
     Ok((labels::complete(vouched, requested), registration, answer))
+}
+
+/// [SPIFFE-AUTH §5.1] The identity itself; from a client that proved possession of a key also a prefix of it, by
+/// whole segments. The association that holds is the rule's in any case, and the answer says it.
+fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
+    let Some(prefix) = id.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) else {
+        return *id == *identity.subject;
+    };
+    let is_a_workload = SpiffeId::parse(prefix.trim_end_matches('/')).is_ok_and(|id| !id.path().is_empty());
+    identity.certificate_thumbprint.is_some() && is_a_workload && identity.subject.starts_with(prefix)
 }
 
 /// The kind of SVID that the client wants to be held to.

@@ -109,8 +109,8 @@ pub(super) fn replace(
     room(&limits)?;
     let changed = Client {
         metadata,
-        registration: Some(registration),
-        management: Some(management),
+        registration: Some(Box::new(registration)),
+        management: Some(Box::new(management)),
         ..client.record.clone()
     };
     let mut batch = Batch::default();
@@ -138,6 +138,13 @@ fn resolve(
     let refused = |member, problem| Err(Rejection::Metadata { member, problem });
     let is_open = placed.identity.sponsor.is_none();
     let kind = placed.identity.kind;
+    // [RFC7591 §3.1.1] Never passed over in silence; as evidence it would have led elsewhere.
+    if requested.software_statement.is_some() {
+        return refused(
+            "software_statement",
+            "this client is registered without a statement",
+        );
+    }
     if requested.spiffe_id.is_some() {
         return refused("spiffe_id", "a SPIFFE ID is proven, not claimed");
     }

@@ -231,8 +231,8 @@ fn view(app: &App, client: &Client) -> ClientView {
         generation: client.generation,
         predecessor: client.predecessor.clone(),
         metadata: client.metadata.clone(),
-        registration: client.registration.clone(),
-        sponsor: client.sponsor.clone(),
+        registration: client.registration.as_deref().cloned(),
+        sponsor: client.sponsor.as_deref().cloned(),
     }
 }
 

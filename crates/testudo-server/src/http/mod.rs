@@ -109,12 +109,12 @@ async fn route<B: RequestBody>(
             register::register(app, &policy, peer, request, request_id).await
         }
         Some("/register") => method_not_allowed("POST"),
-        Some(path) if path.starts_with("/register/") => {
-            let client_id = path.trim_start_matches("/register/").to_owned();
-            register::manage(app, &policy, &client_id, (peer, request), request_id).await
-        }
         Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
-        _ => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some(path) => match path.strip_prefix("/register/").map(str::to_owned) {
+            Some(client_id) => register::manage(app, &policy, &client_id, (peer, request), request_id).await,
+            None => plain(StatusCode::NOT_FOUND, "not found\n"),
+        },
+        None => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn sponsor(
     policy: &Policy,
     token: &str,
     certificates: Option<&PeerCertificates>,
-) -> Result<Sponsor, Stop> {
+) -> Result<Box<Sponsor>, Stop> {
     let refused = |why: &str| Rejection::InitialAccessTokenRefused { why: why.to_owned() };
     if !policy.registration.takes_initial_access_tokens {
         return Err(refused("they are not taken here").into());
@@ -62,18 +62,18 @@ pub(super) async fn sponsor(
 }
 
 /// A client that was registered on somebody's word does not give its own.
-fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Sponsor> {
+fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     let authority = Authority::of_key(&client.authority)?;
     let subject = match authority {
         Authority::TrustDomain(_) => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
         Authority::Configuration => client.subject.clone(),
         Authority::Registration => return None,
     };
-    Some(Sponsor {
+    Some(Box::new(Sponsor {
         authority,
         subject,
         credential: client.last_credential,
-    })
+    }))
 }
 
 /// What a refusal of the sponsor's place means for its token.

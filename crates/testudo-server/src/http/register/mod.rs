@@ -81,11 +81,11 @@ async fn serve<B: RequestBody>(
     };
     // Beside an initial access token, a certificate is what the token may be bound to.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
-    let request = (peer, request_id);
+    let call = (peer, request_id, witness);
     if arrived.requested.software_statement.is_some() || has_certificate {
-        by_evidence(app, policy, arrived, sponsor, request_id, witness).await
+        by_evidence(app, policy, arrived, sponsor, call).await
     } else if sponsor.is_some() || policy.registration.open.is_some() {
-        without_evidence(app, policy, &arrived.requested, sponsor, request).await
+        without_evidence(app, policy, &arrived.requested, sponsor, call).await
     } else {
         Err(Rejection::EvidenceMissing.into())
     }
@@ -141,9 +141,8 @@ async fn by_evidence(
     app: &App,
     policy: &Policy,
     arrived: Arrived,
-    sponsor: Option<Sponsor>,
-    request_id: &str,
-    witness: &mut Witness,
+    sponsor: Option<Box<Sponsor>>,
+    (_, request_id, witness): (&Peer, &str, &mut Witness),
 ) -> Result<Vec<u8>, Stop> {
     if !policy.registration.takes_evidence {
         return Err(Rejection::EvidenceNotTaken.into());
@@ -202,15 +201,17 @@ async fn without_evidence(
     app: &App,
     policy: &Policy,
     requested: &Requested,
-    sponsor: Option<Sponsor>,
-    (peer, request_id): (&Peer, &str),
+    sponsor: Option<Box<Sponsor>>,
+    (peer, request_id, witness): (&Peer, &str, &mut Witness),
 ) -> Result<Vec<u8>, Stop> {
     let kind = unattested::kind(requested)?;
     let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
     let random = entropy.random.first_chunk().ok_or(Fault::NoEntropy)?;
     let client_id = app.keys.load().opaque_key.new_client_id(random);
     let token = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
-    let identity = AttestedIdentity::named_here(&client_id, kind, sponsor);
+    let identity = Arc::new(AttestedIdentity::named_here(&client_id, kind, sponsor));
+    // A refusal is told with who vouched; a stranger is nobody.
+    witness.identity = identity.sponsor.is_some().then(|| identity.clone());
     let placed = place_here(app, policy, &identity)?;
     let asked = Asked {
         requested,

@@ -2,6 +2,7 @@
 
 use super::open::{joined, jwks, key, wide_open};
 use super::*;
+use testudo_core::records::Kind;
 
 const CALLBACK: &str = "https://app.example/cb";
 
@@ -257,6 +258,17 @@ async fn dr_119_delete_ends_everything() {
     is_401t(&client.read().await);
     is_401t(&client.call("DELETE", client.token(), &Value::Null).await);
     assert_eq!(ask("2").await.error(), "invalid_client");
+    let history = world
+        .running
+        .app
+        .store
+        .list(Kind::Removed, &[], 10)
+        .await
+        .unwrap();
+    assert!(
+        history.is_empty(),
+        "a name of ours never comes back: nothing is kept of it but its events"
+    );
     assert!(world.client_ids().await.is_empty());
     let event = world.events("client.removed").await.remove(0);
     assert_eq!(
@@ -330,6 +342,9 @@ async fn dr_121_to_dr_125_one_validator_on_the_whole_result() {
     );
     let native = json!({ "redirect_uris": ["http://127.0.0.1/cb"], "application_type": "native" });
     assert_eq!(put(native).await.error(), "invalid_client_metadata");
+    // A statement was the way to another door.
+    let statement = json!({ "software_statement": statement(&world, PAY_ID) });
+    assert_eq!(put(statement).await.error(), "invalid_client_metadata");
     // DR-124: all or nothing, and the token stays.
     let mixed = json!({ "client_name": "New", "redirect_uris": [CALLBACK, "javascript:alert(1)"] });
     assert_eq!(put(mixed).await.error(), "invalid_redirect_uri");

@@ -286,6 +286,27 @@ async fn dr_91_dr_92_hosts_are_for_clients_that_proved_a_key() {
             .await;
         assert_eq!(answer.status, status, "{uri}: {answer:?}");
     }
+    // [SPIFFE-AUTH §5.1] So is a spiffe_id that is a prefix of the identity; the rule's association is what holds.
+    for (id, status) in [
+        ("spiffe://a.example/ns/pay/*", 201),
+        ("spiffe://a.example/ns/pay/sa/ap*", 400),
+        ("spiffe://a.example/ns/other/*", 400),
+        ("spiffe://a.example/ns/pay/sa/api/*", 400),
+        ("spiffe://a.example/*", 400),
+        ("*", 400),
+    ] {
+        let named = json!({ "spiffe_id": id }).to_string();
+        let answer = proven.send("POST", "/register", &[JSON], named).await;
+        assert_eq!(answer.status, status, "{id}");
+        if status == 201 {
+            assert_eq!(answer.json()["spiffe_id"], PAY_ID);
+        }
+    }
+    let by_bearer = json!({ "spiffe_id": "spiffe://a.example/ns/pay/*", "software_statement": statement(&world, PAY_ID) });
+    let answer = bearer
+        .send("POST", "/register", &[JSON], by_bearer.to_string())
+        .await;
+    assert_eq!(answer.error(), "invalid_client_metadata");
 }
 
 #[tokio::test]
