@@ -3,39 +3,93 @@
 use super::requested::{Requested, base};
 use crate::records::ClientMetadata;
 
-/// Fills in what neither the rule nor the attester says. `vouched` is what they say.
+/// Fills in what neither the rule nor the attester says. `vouched` is what they say, with the limits settled.
 ///
-/// A logo is never taken from the client: it would be the one thing on a consent page that nobody reads twice.
+/// Both sides are taken apart whole: a new member must be thought about here.
 pub(super) fn complete(vouched: ClientMetadata, requested: &Requested) -> ClientMetadata {
-    let uris = vouched.redirect_uris.clone();
-    let beside = |label: &Option<String>| label.clone().filter(|label| is_beside(label, &uris));
-    let mut tagged = requested.tagged.clone();
-    tagged.retain(|name, value| match base(name) {
-        "client_name" => vouched.client_name.is_none(),
-        "client_uri" => vouched.client_uri.is_none() && is_beside(value, &uris),
-        "tos_uri" => vouched.tos_uri.is_none() && is_beside(value, &uris),
-        "policy_uri" => vouched.policy_uri.is_none() && is_beside(value, &uris),
-        // A logo, as said above.
-        _ => false,
-    });
-    tagged.extend(vouched.tagged.clone());
-    let contacts = if vouched.contacts.is_empty() {
-        requested.contacts.clone().unwrap_or_default()
-    } else {
-        vouched.contacts.clone()
-    };
-    ClientMetadata {
-        client_name: vouched.client_name.or_else(|| requested.client_name.clone()),
-        client_uri: vouched.client_uri.or_else(|| beside(&requested.client_uri)),
-        tos_uri: vouched.tos_uri.or_else(|| beside(&requested.tos_uri)),
-        policy_uri: vouched.policy_uri.or_else(|| beside(&requested.policy_uri)),
-        software_id: vouched.software_id.or_else(|| requested.software_id.clone()),
-        software_version: vouched
-            .software_version
-            .or_else(|| requested.software_version.clone()),
+    let ClientMetadata {
+        client_name,
+        client_uri,
+        logo_uri,
+        tos_uri,
+        policy_uri,
         tagged,
         contacts,
-        ..vouched
+        software_id,
+        software_version,
+        // Limits and keys: settled by whoever calls.
+        spiffe_bundle_endpoint,
+        application_type,
+        redirect_uris,
+        scope,
+        grant_types,
+        jwks,
+        jwks_uri,
+    } = vouched;
+    let Requested {
+        client_name: asked_name,
+        client_uri: asked_uri,
+        tos_uri: asked_tos,
+        policy_uri: asked_policy,
+        tagged: asked_tagged,
+        contacts: asked_contacts,
+        software_id: asked_software,
+        software_version: asked_version,
+        // A logo is never taken from the client: it would be the one thing on a consent page that nobody reads twice.
+        logo_uri: _,
+        // No labels.
+        software_statement: _,
+        client_id: _,
+        spiffe_id: _,
+        spiffe_bundle_endpoint: _,
+        application_type: _,
+        redirect_uris: _,
+        token_endpoint_auth_method: _,
+        token_endpoint_auth_signing_alg: _,
+        grant_types: _,
+        response_types: _,
+        scope: _,
+        jwks: _,
+        jwks_uri: _,
+        dpop_bound_access_tokens: _,
+        tls_client_certificate_bound_access_tokens: _,
+        require_pushed_authorization_requests: _,
+        require_signed_request_object: _,
+    } = requested;
+    let beside = |label: &Option<String>| label.clone().filter(|label| is_beside(label, &redirect_uris));
+    // Whoever has a name is not renamed in another language.
+    let is_free = |name: &str, value: &str| match base(name) {
+        "client_name" => client_name.is_none(),
+        "client_uri" => client_uri.is_none() && is_beside(value, &redirect_uris),
+        "tos_uri" => tos_uri.is_none() && is_beside(value, &redirect_uris),
+        "policy_uri" => policy_uri.is_none() && is_beside(value, &redirect_uris),
+        _ => false,
+    };
+    let mut all_tagged = asked_tagged.clone();
+    all_tagged.retain(|name, value| is_free(name, value));
+    all_tagged.extend(tagged);
+    let contacts = if contacts.is_empty() {
+        asked_contacts.clone().unwrap_or_default()
+    } else {
+        contacts
+    };
+    ClientMetadata {
+        client_name: client_name.or_else(|| asked_name.clone()),
+        client_uri: client_uri.or_else(|| beside(asked_uri)),
+        logo_uri,
+        tos_uri: tos_uri.or_else(|| beside(asked_tos)),
+        policy_uri: policy_uri.or_else(|| beside(asked_policy)),
+        tagged: all_tagged,
+        contacts,
+        software_id: software_id.or_else(|| asked_software.clone()),
+        software_version: software_version.or_else(|| asked_version.clone()),
+        spiffe_bundle_endpoint,
+        application_type,
+        redirect_uris,
+        scope,
+        grant_types,
+        jwks,
+        jwks_uri,
     }
 }
 

@@ -158,7 +158,9 @@ async fn change_state(app: &App, client_id: &str, state: ClientState, word: &str
 pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let client = find(&app, &named.client_id).await?;
-    let will_return = governing(&app, &client.record).is_some();
+    // A name that was given here is not given again.
+    let is_named_here = client.record.authority == Authority::Registration.key();
+    let will_return = !is_named_here && governing(&app, &client.record).is_some();
     let actor = Actor {
         name: "administrator",
         reason: "deleted",
@@ -210,7 +212,11 @@ fn view(app: &App, client: &Client) -> ClientView {
     let known = app.clients.get(&client_key(&client.authority, &client.subject));
     let governed_by = governing(app, client);
     ClientView {
-        trust_domain: client.authority.strip_prefix("spiffe://").map(str::to_owned),
+        // Whoever is vouched for belongs to the trust domain of whoever vouches.
+        trust_domain: client
+            .counted_under()
+            .strip_prefix("spiffe://")
+            .map(str::to_owned),
         is_orphaned: governed_by.is_none(),
         governed_by,
         credential_kind: known
