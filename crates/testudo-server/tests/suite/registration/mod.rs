@@ -866,3 +866,25 @@ async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
     let form = testudo_testkit::form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
     assert_eq!(connection.post("/token", form).await.status, 200);
 }
+
+#[tokio::test]
+async fn explain_walks_a_registration_by_todays_rules() {
+    let world = open().await;
+    let explain = async |answer: &Answer| {
+        let id = answer.header("request-id").unwrap();
+        world
+            .admin("POST", "/admin/v1/explain", json!({ "request_id": id }))
+            .await
+    };
+    let nowhere = register(&world, "spiffe://a.example/nowhere", json!({})).await;
+    let explained = explain(&nowhere).await;
+    assert_eq!(
+        (&explained["outcome"], &explained["rejection"]),
+        (&json!("refused"), &json!("no_rule"))
+    );
+    assert!(explained["hint"].as_str().unwrap().contains("[[rules]]"));
+    let registered = register(&world, PAY_ID, json!({ "scope": "r" })).await;
+    let explained = explain(&registered).await;
+    assert_eq!(explained["outcome"], "allowed", "{explained}");
+    assert_eq!(explained["detail"], "a known client is registered for scope `r`");
+}

@@ -564,3 +564,23 @@ async fn dr_64_dr_65_labels_that_borrow_a_name() {
     );
     assert!(again["scope"] == "open.read open.write" && again["client_name"].is_null());
 }
+
+#[tokio::test]
+async fn explain_tells_what_is_known_of_a_stranger() {
+    let world = wide_open().await;
+    let answer = join(&world, json!({ "redirect_uris": [CALLBACK] })).await;
+    let id = answer.header("request-id").unwrap();
+    let explained = world
+        .admin("POST", "/admin/v1/explain", json!({ "request_id": id }))
+        .await;
+    assert_eq!(
+        (&explained["outcome"], &explained["event"]["door"]),
+        (&json!("allowed"), &json!("none"))
+    );
+    // A day in the life of a stranger is forgotten sooner than that of a workload.
+    let event = world.events("client.registered").await.remove(0);
+    assert_eq!(
+        event["keep_until"].as_i64().unwrap() - event["time"].as_i64().unwrap(),
+        90 * 86_400
+    );
+}
