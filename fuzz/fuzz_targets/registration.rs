@@ -19,8 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(requested.jwks.is_none_or(|jwks| key_set(&jwks).is_ok()));
         }
         Err(rejection) => {
-            assert_eq!(rejection.code_of_statement().status(), 400);
-            assert!(rejection.sentence_of_statement().is_ascii());
+            assert_eq!(rejection.code_at_registration(true).status(), 400);
+            assert!(rejection.sentence_at_registration(false).is_ascii());
         }
     }
 });

@@ -232,8 +232,20 @@ impl Rejection {
     }
 
     /// The OAuth code at the registration endpoint. What is wrong with a statement is one code, that nobody here
-    /// approves of it another; everything else is as elsewhere. [RFC7591 §3.2.2]
-    pub fn code_of_statement(&self) -> ErrorCode {
+    /// approves of it another; a client that showed a certificate failed to authenticate; everything else is as
+    /// elsewhere. [RFC7591 §3.2.2]
+    pub fn code_at_registration(&self, has_statement: bool) -> ErrorCode {
+        match self.code_of_statement() {
+            ErrorCode::InvalidSoftwareStatement | ErrorCode::UnapprovedSoftwareStatement
+                if !has_statement =>
+            {
+                ErrorCode::InvalidClient
+            }
+            code => code,
+        }
+    }
+
+    fn code_of_statement(&self) -> ErrorCode {
         match self {
             Rejection::UnknownTrustDomain { .. }
             | Rejection::BundleUnavailable { .. }
@@ -261,8 +273,8 @@ impl Rejection {
     }
 
     /// The public sentence at the registration endpoint: one for each code that says something about trust.
-    pub fn sentence_of_statement(&self) -> &'static str {
-        match self.code_of_statement() {
+    pub fn sentence_at_registration(&self, has_statement: bool) -> &'static str {
+        match self.code_at_registration(has_statement) {
             ErrorCode::UnapprovedSoftwareStatement => "the statement is not accepted here",
             ErrorCode::InvalidSoftwareStatement => "the software statement is not valid",
             ErrorCode::InvalidClientMetadata | ErrorCode::InvalidRedirectUri

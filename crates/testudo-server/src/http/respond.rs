@@ -67,14 +67,14 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
 }
 
 /// A refusal at the registration endpoint. [RFC7591 §3.2.2]
-pub(super) fn registration_refusal(rejection: &Rejection) -> Response<Full<Bytes>> {
-    let code = rejection.code_of_statement();
+pub(super) fn registration_refusal(rejection: &Rejection, has_statement: bool) -> Response<Full<Bytes>> {
+    let code = rejection.code_at_registration(has_statement);
     let status = match rejection {
         Rejection::BodyTooLarge | Rejection::NotJson => rejection.status(),
         Rejection::EvidenceMissing => 401,
         _ => code.status(),
     };
-    let sentence = rejection.sentence_of_statement();
+    let sentence = rejection.sentence_at_registration(has_statement);
     let mut response = error(status, code, sentence, rejection.retry_after_seconds());
     // [RFC6750 §3.1] Where nothing was shown: a challenge, and no reproach.
     let challenge = match (rejection, code) {
@@ -99,7 +99,10 @@ pub(super) fn management_refusal(rejection: &Rejection) -> Response<Full<Bytes>>
         | Rejection::CredentialNotAccepted { .. } => true,
         // As if there were no such client.
         Rejection::IdentityBlocked { .. } => {
-            return registration_refusal(&Rejection::RegistrationTokenRefused { is_superseded: false });
+            return registration_refusal(
+                &Rejection::RegistrationTokenRefused { is_superseded: false },
+                false,
+            );
         }
         _ => false,
     };
@@ -112,7 +115,7 @@ pub(super) fn management_refusal(rejection: &Rejection) -> Response<Full<Bytes>>
             None,
         );
     }
-    registration_refusal(rejection)
+    registration_refusal(rejection, false)
 }
 
 /// Done, and nothing to say. [RFC7592 §2.3]

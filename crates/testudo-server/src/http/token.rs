@@ -95,6 +95,7 @@ pub(super) struct Witness {
     pub(super) identity: Option<Arc<AttestedIdentity>>,
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
+    pub(super) has_statement: bool,
 }
 
 async fn serve<B: RequestBody>(

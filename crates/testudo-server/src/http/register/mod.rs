@@ -53,7 +53,7 @@ pub(super) async fn register<B: RequestBody>(
         Err(Stop::Refused(rejection)) => {
             let occasion = (Occasion::Registration, request_id);
             note_refusal(app, occasion, &witness, &rejection, None).await;
-            registration_refusal(&rejection)
+            registration_refusal(&rejection, witness.has_statement)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -74,6 +74,7 @@ async fn serve<B: RequestBody>(
     witness: &mut Witness,
 ) -> Result<Vec<u8>, Stop> {
     let arrived = receive(app, peer, request).await?; // parse
+    witness.has_statement = arrived.requested.software_statement.is_some();
     witness.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
     let sponsor = match &arrived.bearer {
         Some(token) => Some(sponsor(app, policy, token, arrived.certificates.as_deref()).await?),

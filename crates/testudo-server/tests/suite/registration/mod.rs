@@ -578,6 +578,9 @@ async fn dr_78_dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
         .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": PAY_ID}))
         .await;
     answers.push(register(&world, PAY_ID, json!({})).await);
+    let blocked = json!({ "identity": "spiffe://a.example/x/*" });
+    world.admin("POST", "/admin/v1/blocks", blocked).await;
+    answers.push(register(&world, "spiffe://a.example/x/1", json!({})).await);
     for answer in &answers {
         assert_eq!(
             (answer.status, answer.error().as_str()),
@@ -865,6 +868,56 @@ async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
     assert_eq!(by_jwt.error(), "invalid_client");
     let form = testudo_testkit::form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
     assert_eq!(connection.post("/token", form).await.status, 200);
+}
+
+/// [registration-design.md §5] The statement's codes are for statements: a certificate authenticates, or fails to.
+#[tokio::test]
+async fn a_certificate_that_does_not_get_in_is_a_client_that_failed() {
+    let (world, tls) = open_with_tls().await;
+    let stranger = testudo_testkit::x509::X509Issuer::new("a.example");
+    let off = "/admin/v1/trust/b.example/disable";
+    world.admin("POST", off, json!({})).await;
+    let mut bodies = Vec::new();
+    for svid in [stranger.svid(PAY), tls.a.svid("/nowhere"), tls.b.svid("/x/1")] {
+        let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
+        let answer = connection.send("POST", "/register", &[JSON], "{}").await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_client"),
+            "{answer:?}"
+        );
+        bodies.push(answer.body);
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+    // What is wrong with the metadata is said all the same.
+    let mut connection = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let wrong = json!({ "client_id": "spiffe://a.example/x/1" }).to_string();
+    let answer = connection.send("POST", "/register", &[JSON], wrong).await;
+    assert_eq!(answer.error(), "invalid_client_metadata");
+    assert!(world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn dr_31_a_floor_of_the_rule_cannot_be_lowered() {
+    let bound = RULES.replacen("name = \"R1\"", "name = \"R1\"\nsender_constraint = \"mtls\"", 1);
+    let (world, tls) = World::start_with_tls(&bound, &format!("{TLS}\n[registration]")).await;
+    let lower = json!({ "software_statement": statement(&world, PAY_ID),
+        "tls_client_certificate_bound_access_tokens": false });
+    let mut connection = tls.connect(world.address(), None).await.unwrap();
+    let answer = connection
+        .send("POST", "/register", &[JSON], lower.to_string())
+        .await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.json()["tls_client_certificate_bound_access_tokens"], true);
+    let form = testudo_testkit::svid_form(&world.svid(PAY), &[]);
+    assert_ne!(
+        connection.post("/token", form).await.status,
+        200,
+        "no certificate, no token"
+    );
 }
 
 #[tokio::test]
