@@ -14,6 +14,12 @@ pub mod x509;
 
 pub use issuer::{TestIssuer, generate_key};
 
+/// The first address in the line with which `testudo serve` says that it is ready.
+pub fn ready_address(line: &str) -> std::net::SocketAddr {
+    let rest = line.split("://").nth(1).unwrap();
+    rest.split([',', ' ']).next().unwrap().parse().unwrap()
+}
+
 /// A form body with the parameters of a JWT-SVID request.
 pub fn svid_form(svid: &str, more: &[(&str, &str)]) -> String {
     form(

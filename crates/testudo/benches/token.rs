@@ -370,15 +370,7 @@ impl Server {
             .expect("ready");
         let ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
-        let address = ready
-            .split("://")
-            .nth(1)
-            .unwrap()
-            .split([',', ' '])
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let address = testudo_testkit::ready_address(&ready);
         Server {
             child,
             address,

@@ -183,40 +183,17 @@ impl World {
     /// A node over PostgreSQL; others join it with [`World::join`].
     pub async fn start_over(database_url: &str) -> (World, MutualTls) {
         let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"] }}");
-        let (world, tls) = World::start_with_tls(RULES, &server).await;
-        let World {
-            folder,
-            a,
-            b,
-            o,
-            f,
-            c6,
-            running,
-        } = world;
-        running.stop().await;
-        let text = std::fs::read_to_string(folder.join("testudo.toml")).unwrap();
+        let (mut world, tls) = World::start_with_tls(RULES, &server).await;
+        world.running.stop().await;
+        let path = world.folder.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
         let key = "ERERERERERERERERERERERERERERERERERERERERERE";
         let store = format!(
             "url = \"{database_url}\"\nkey_encryption_key = \"{key}\"\nserve_without_store = \"20s\""
         );
-        std::fs::write(
-            folder.join("testudo.toml"),
-            text.replace("url = \"sqlite:test.db\"", &store),
-        )
-        .unwrap();
-        let running = run(&folder).await;
-        (
-            World {
-                folder,
-                a,
-                b,
-                o,
-                f,
-                c6,
-                running,
-            },
-            tls,
-        )
+        std::fs::write(path, text.replace("url = \"sqlite:test.db\"", &store)).unwrap();
+        world.running = run(&world.folder).await;
+        (world, tls)
     }
 
     /// Another node of the same cluster, with the same files in a folder of its own.
@@ -236,27 +213,10 @@ impl World {
     }
 
     /// Ends the server and starts it again over the same store.
-    pub async fn restart(self) -> World {
-        let World {
-            folder,
-            a,
-            b,
-            o,
-            f,
-            c6,
-            running,
-        } = self;
-        running.stop().await;
-        let running = run(&folder).await;
-        World {
-            folder,
-            a,
-            b,
-            o,
-            f,
-            c6,
-            running,
-        }
+    pub async fn restart(mut self) -> World {
+        self.running.stop().await;
+        self.running = run(&self.folder).await;
+        self
     }
 
     pub async fn reload_with(&self, domains: &str, rules: &str) {

@@ -233,15 +233,7 @@ impl Server {
                 kept.lock().unwrap().push_str(&format!("{line}\n"));
             }
         });
-        let address = ready_line
-            .split("://")
-            .nth(1)
-            .unwrap()
-            .split([',', ' '])
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let address = testudo_testkit::ready_address(&ready_line);
         Server {
             child,
             address,

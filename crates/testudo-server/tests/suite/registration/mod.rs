@@ -870,7 +870,7 @@ async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
     assert_eq!(connection.post("/token", form).await.status, 200);
 }
 
-/// [registration-design.md §5] The statement's codes are for statements: a certificate authenticates, or fails to.
+/// The registration core, §5: the statement's codes are for statements: a certificate authenticates, or fails to.
 #[tokio::test]
 async fn a_certificate_that_does_not_get_in_is_a_client_that_failed() {
     let (world, tls) = open_with_tls().await;
