@@ -1,6 +1,6 @@
 //! A web server with one document, over TLS, that counts who comes.
 
-use crate::x509::{X509Chain, X509Issuer};
+use crate::x509::web_certificate;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
@@ -29,15 +29,7 @@ struct State {
 impl DocumentServer {
     /// Starts a server named `host`, that answers 404.
     pub async fn start(host: &str) -> DocumentServer {
-        let web = X509Issuer::new("web");
-        let leaf = web.leaf(&format!("https://{host}/"), |parameters| {
-            let name = host.to_owned().try_into().unwrap();
-            parameters.subject_alt_names.push(rcgen::SanType::DnsName(name));
-        });
-        let root = X509Chain {
-            chain: vec![web.der().to_vec()],
-            key: vec![],
-        };
+        let (leaf, root) = web_certificate(host);
         let chain = leaf
             .chain
             .iter()

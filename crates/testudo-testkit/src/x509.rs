@@ -132,6 +132,20 @@ impl X509Chain {
     }
 }
 
+/// A web server's certificate for `host`, and the root that it chains to.
+pub fn web_certificate(host: &str) -> (X509Chain, X509Chain) {
+    let web = X509Issuer::new("web");
+    let leaf = web.leaf(&format!("https://{host}/"), |parameters| {
+        let name = host.to_owned().try_into().unwrap();
+        parameters.subject_alt_names.push(SanType::DnsName(name));
+    });
+    let root = X509Chain {
+        chain: vec![web.der().to_vec()],
+        key: Vec::new(),
+    };
+    (leaf, root)
+}
+
 /// A URI name.
 pub fn uri_name(uri: &str) -> SanType {
     SanType::URI(uri.try_into().expect("an ASCII URI"))

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_protocol::jose::{Algorithm, Jws, KeySet, PublicKey};
 use testudo_testkit::load::{Connector, Outcome, drive, drive_over};
 use testudo_testkit::postgres::Postgres;
-use testudo_testkit::x509::X509Issuer;
+use testudo_testkit::x509::{X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
 
 const ISSUER: &str = "https://as.example";
@@ -101,12 +101,8 @@ async fn run(is_full: bool) {
 async fn mutual_tls(raw: (f64, f64)) {
     let issuer = TestIssuer::new("bench.example");
     let folder = Folder::new(&issuer);
-    let (authority, web) = (X509Issuer::new("bench.example"), X509Issuer::new("web"));
-    let certificate = web.leaf("https://as.example/", |parameters| {
-        parameters
-            .subject_alt_names
-            .push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
-    });
+    let authority = X509Issuer::new("bench.example");
+    let (certificate, root) = web_certificate("as.example");
     std::fs::write(folder.0.join("tls.crt"), certificate.chain_pem()).unwrap();
     std::fs::write(folder.0.join("tls.key"), certificate.key_pem()).unwrap();
     std::fs::write(folder.0.join("bundle.json"), authority.bundle().to_string()).unwrap();
@@ -123,7 +119,7 @@ async fn mutual_tls(raw: (f64, f64)) {
         ("X.509-SVID, kept", true, 60_000),
         ("X.509-SVID, handshake each", false, 4_000),
     ] {
-        let roots = vec![web.der().to_vec()];
+        let roots = root.chain.clone();
         let connector = Connector::MutualTls {
             roots,
             client: client.clone(),

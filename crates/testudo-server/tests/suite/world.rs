@@ -8,7 +8,7 @@ use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
-use testudo_testkit::x509::{X509Chain, X509Issuer};
+use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
 
 pub const ISSUER: &str = "https://as.example";
@@ -338,22 +338,17 @@ pub fn judge_any(answer: &Answer) {
 pub struct MutualTls {
     pub a: X509Issuer,
     pub b: X509Issuer,
-    web: X509Issuer,
+    root: X509Chain,
     server: X509Chain,
 }
 
 impl MutualTls {
     fn new() -> MutualTls {
-        let web = X509Issuer::new("web");
-        let server = web.leaf("https://as.example/", |parameters| {
-            parameters
-                .subject_alt_names
-                .push(rcgen::SanType::DnsName("as.example".try_into().unwrap()));
-        });
+        let (server, root) = web_certificate("as.example");
         MutualTls {
             a: X509Issuer::new("a.example"),
             b: X509Issuer::new("b.example"),
-            web,
+            root,
             server,
         }
     }
@@ -364,7 +359,7 @@ impl MutualTls {
     }
 
     pub async fn connect(&self, address: SocketAddr, client: Option<&X509Chain>) -> Option<Connection> {
-        Connection::open_tls(address, &[self.web.der().to_vec()], client).await
+        Connection::open_tls(address, &self.root.chain, client).await
     }
 }
 

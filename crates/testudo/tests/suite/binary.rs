@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
-use testudo_testkit::x509::{X509Chain, X509Issuer};
+use testudo_testkit::x509::{X509Issuer, web_certificate};
 
 pub const ISSUER: &str = "https://as.example";
 
@@ -62,6 +62,14 @@ bundle = {{ file = "bundle.json" }}
         self.write("testudo.toml", &text);
     }
 
+    /// A certificate for the server, and the root it chains to: `tls.crt`, `tls.key`, `root.pem`.
+    pub fn certify(&self, host: &str) {
+        let (server, root) = web_certificate(host);
+        self.write("tls.crt", &server.chain_pem());
+        self.write("tls.key", &server.key_pem());
+        self.write("root.pem", &root.chain_pem());
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
@@ -88,22 +96,8 @@ bundle = {{ file = "bundle.json" }}
             .unwrap()
             .port();
         let issuer = format!("https://localhost:{port}");
-        let (web, x509) = (X509Issuer::new("web"), X509Issuer::new("prod.example"));
-        let server = web.leaf("https://localhost/", |parameters| {
-            parameters
-                .subject_alt_names
-                .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
-        });
-        site.write("tls.crt", &server.chain_pem());
-        site.write("tls.key", &server.key_pem());
-        site.write(
-            "root.pem",
-            &X509Chain {
-                chain: vec![web.der().to_vec()],
-                key: vec![],
-            }
-            .chain_pem(),
-        );
+        site.certify("localhost");
+        let x509 = X509Issuer::new("prod.example");
         let mut bundle = site.issuer.bundle();
         bundle["keys"].as_array_mut().unwrap().push(x509.jwk());
         site.write("bundle.json", &bundle.to_string());

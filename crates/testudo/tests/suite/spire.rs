@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use testudo_client::{FetcherOptions, Svid, Svids, TokenClient};
 use testudo_testkit::http::Connection;
 use testudo_testkit::spire::{self, Spire};
-use testudo_testkit::x509::X509Issuer;
 use testudo_testkit::{svid_form, token};
 
 const RESOURCE: &str = "https://api.example.net/orders";
@@ -193,14 +192,7 @@ async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
         .unwrap();
     let port = free_port();
     let issuer = format!("https://localhost:{port}");
-    let web = X509Issuer::new("web");
-    let server_certificate = web.leaf("https://localhost/", |parameters| {
-        parameters
-            .subject_alt_names
-            .push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
-    });
-    site.write("tls.crt", &server_certificate.chain_pem());
-    site.write("tls.key", &server_certificate.key_pem());
+    site.certify("localhost");
     let workload_api = spire.workload_api();
     configure(&site, &issuer, port, &workload_api);
     let text = std::fs::read_to_string(site.config()).unwrap();
@@ -217,14 +209,9 @@ async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
     spire.jwt_svid(&issuer).expect("the agent knows the workload");
     let _server = Server::start(&site.config());
 
-    let root = testudo_testkit::x509::X509Chain {
-        chain: vec![web.der().to_vec()],
-        key: Vec::new(),
-    }
-    .chain_pem();
-    site.write("root.pem", &root);
+    let root = std::fs::read(site.folder.join("root.pem")).unwrap();
     let options = FetcherOptions {
-        extra_roots_pem: Some(root.into_bytes()),
+        extra_roots_pem: Some(root),
         ..FetcherOptions::default()
     };
     let x509 = Svids::WorkloadApiX509(Some(workload_api.clone()));
