@@ -55,24 +55,14 @@ impl Answer {
     }
 }
 
-impl Connection {
-    /// Connects over plain TCP.
-    pub async fn open(address: SocketAddr) -> Connection {
-        let stream = TcpStream::connect(address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("a socket option");
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .expect("HTTP/1.1");
-        tokio::spawn(connection);
-        Connection { sender }
-    }
+/// A client that remembers its TLS sessions.
+pub struct TlsClient {
+    config: Arc<rustls::ClientConfig>,
+}
 
-    /// Connects over TLS, trusting `roots` (DER) for `as.example`, and showing a client's chain if there is one.
-    pub async fn open_tls(
-        address: SocketAddr,
-        roots: &[Vec<u8>],
-        client: Option<&X509Chain>,
-    ) -> Option<Connection> {
+impl TlsClient {
+    /// Trusts `roots` (DER) for `as.example`, and shows a client's chain if there is one.
+    pub fn new(roots: &[Vec<u8>], client: Option<&X509Chain>) -> TlsClient {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut store = rustls::RootCertStore::empty();
         for root in roots {
@@ -93,17 +83,48 @@ impl Connection {
                 builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
+        TlsClient {
+            config: Arc::new(config),
+        }
+    }
+
+    /// A connection, and whether it resumed a session. `None` where the server hangs up.
+    pub async fn connect(&self, address: SocketAddr) -> Option<(Connection, bool)> {
         let stream = TcpStream::connect(address).await.ok()?;
         let name = "as.example".try_into().expect("a name");
-        let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+        let stream = tokio_rustls::TlsConnector::from(self.config.clone())
             .connect(name, stream)
             .await
             .ok()?;
+        let is_resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .ok()?;
         tokio::spawn(connection);
-        Some(Connection { sender })
+        Some((Connection { sender }, is_resumed))
+    }
+}
+
+impl Connection {
+    /// Connects over plain TCP.
+    pub async fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option");
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP/1.1");
+        tokio::spawn(connection);
+        Connection { sender }
+    }
+
+    /// Connects over TLS, trusting `roots` (DER) for `as.example`, and showing a client's chain if there is one.
+    pub async fn open_tls(
+        address: SocketAddr,
+        roots: &[Vec<u8>],
+        client: Option<&X509Chain>,
+    ) -> Option<Connection> {
+        let (connection, _) = TlsClient::new(roots, client).connect(address).await?;
+        Some(connection)
     }
 
     /// Posts a form to a path.

@@ -172,6 +172,53 @@ async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
 }
 
 /// Replaces the authorities of `a.example` by another one.
+#[tokio::test]
+async fn d_22_a_resumed_session_is_judged_like_a_new_one() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let client = tls.client(&tls.a.svid(PAY));
+    let connect = async || client.connect(world.address()).await.unwrap();
+    let (mut first, is_resumed) = connect().await;
+    assert!(!is_resumed);
+    assert_eq!(first.post("/token", body(PAY_ID)).await.status, 200);
+    let (mut second, is_resumed) = connect().await;
+    assert!(is_resumed, "or this test shows nothing");
+    assert_eq!(
+        second
+            .post("/token", body("spiffe://a.example/x/1"))
+            .await
+            .error(),
+        "invalid_client",
+        "the certificate of the session says who it is"
+    );
+    assert_eq!(second.post("/token", body(PAY_ID)).await.status, 200);
+    // What is switched off, and what the bundle no longer has, is felt through a resumed session.
+    let trust = async |verb: &str| {
+        world
+            .admin("POST", &format!("/admin/v1/trust/a.example/{verb}"), json!({}))
+            .await
+    };
+    trust("disable").await;
+    let (mut third, is_resumed) = connect().await;
+    assert!(is_resumed);
+    assert_eq!(third.post("/token", body(PAY_ID)).await.error(), "invalid_client");
+    trust("enable").await;
+    assert_eq!(third.post("/token", body(PAY_ID)).await.status, 200);
+    publish_other_authority(&world).await;
+    let (mut fourth, is_resumed) = connect().await;
+    assert!(is_resumed);
+    assert_eq!(
+        fourth.post("/token", body(PAY_ID)).await.error(),
+        "invalid_client"
+    );
+    // Nor does it outlive the certificate.
+    world.publish(&tls).await;
+    assert_eq!(fourth.post("/token", body(PAY_ID)).await.status, 200);
+    world.running.app.clock.shift(3700);
+    world.publish(&tls).await;
+    let (mut fifth, _) = connect().await;
+    assert_eq!(fifth.post("/token", body(PAY_ID)).await.error(), "invalid_client");
+}
+
 async fn publish_other_authority(world: &World) {
     let mut bundle = world.a.bundle();
     bundle["keys"]

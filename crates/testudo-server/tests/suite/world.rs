@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
-use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::http::{Answer, Connection, TlsClient};
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
@@ -356,6 +356,11 @@ impl MutualTls {
     fn write(&self, folder: &std::path::Path) {
         std::fs::write(folder.join("tls.crt"), self.server.chain_pem()).unwrap();
         std::fs::write(folder.join("tls.key"), self.server.key_pem()).unwrap();
+    }
+
+    /// A client that remembers its sessions.
+    pub fn client(&self, client: &X509Chain) -> TlsClient {
+        TlsClient::new(&self.root.chain, Some(client))
     }
 
     pub async fn connect(&self, address: SocketAddr, client: Option<&X509Chain>) -> Option<Connection> {

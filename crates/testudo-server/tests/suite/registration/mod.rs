@@ -220,7 +220,7 @@ async fn dr_07_dr_10_dr_125_unknown_members_are_ignored_and_not_echoed() {
 }
 
 #[tokio::test]
-async fn dr_11_dr_12_members_of_the_wrong_type() {
+async fn dr_11_dr_12_dr_79_members_of_the_wrong_type() {
     let world = open().await;
     let texts = [
         "client_id",
