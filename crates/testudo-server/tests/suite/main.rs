@@ -15,4 +15,5 @@ mod mutual_tls;
 mod nodes;
 mod registration;
 mod requests;
+mod selection;
 mod world;
