@@ -145,7 +145,12 @@ impl App {
             fetcher: parts.fetcher,
             metrics: Metrics::default(),
             takes_certificates: configuration.server.asks_for_certificates
-                && (configuration.server.tls.is_some() || configuration.server.proxy.is_some()),
+                && (configuration.server.tls.is_some()
+                    || configuration
+                        .server
+                        .proxy
+                        .as_ref()
+                        .is_some_and(Proxy::forwards_certificates)),
             proxy: configuration.server.proxy,
             mtls_url: configuration.server.mtls.map(|mtls| mtls.url),
             config_path: parts.config_path,

@@ -77,7 +77,8 @@ impl Judge<'_> {
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
         let mtls = self.mtls(section);
         let proxy = self.proxy(section);
-        if asks_for_certificates && tls.is_none() && proxy.is_none() {
+        let is_told = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
+        if asks_for_certificates && tls.is_none() && !is_told {
             self.report.warn(
                 "server.tls",
                 "is absent although a trust domain accepts \"x509_svid\": there is no TLS to show a certificate in",
@@ -133,28 +134,34 @@ impl Judge<'_> {
                 }
             }
         }
-        let name = proxy.client_certificate_header.as_deref()?.to_ascii_lowercase();
-        if trusted.is_empty() {
-            self.report.error(
-                "server.proxy.trusted",
-                "is empty although client_certificate_header is set",
-                None,
-            );
-        }
-        match (name.parse(), format!("{name}-chain").parse()) {
-            (Ok(leaf_field), Ok(chain_field)) => Some(Proxy {
-                trusted,
-                leaf_field,
-                chain_field,
-            }),
-            _ => {
-                self.report.error(
-                    "server.proxy.client_certificate_header",
-                    "is not a header field name",
-                    None,
-                );
+        let mut field = |key: &str, name: String| match name.parse() {
+            Ok(field) => Some(field),
+            Err(_) => {
+                self.report
+                    .error(format!("server.proxy.{key}"), "is not a header field name", None);
                 None
             }
+        };
+        let mut certificate_fields = None;
+        if let Some(name) = &proxy.client_certificate_header {
+            let name = name.to_ascii_lowercase();
+            let chain = format!("{name}-chain");
+            let key = "client_certificate_header";
+            certificate_fields = Some((field(key, name)?, field(key, chain)?));
         }
+        let mut address_field = None;
+        if let Some(name) = &proxy.client_address_header {
+            address_field = Some(field("client_address_header", name.to_ascii_lowercase())?);
+        }
+        let is_heard = certificate_fields.is_some() || address_field.is_some();
+        if is_heard && trusted.is_empty() {
+            let problem = "is empty although a header of the proxy is to be believed";
+            self.report.error("server.proxy.trusted", problem, None);
+        }
+        is_heard.then_some(Proxy {
+            trusted,
+            certificate_fields,
+            address_field,
+        })
     }
 }

@@ -83,6 +83,9 @@ pub struct ProxySection {
     pub trusted: Vec<String>,
     /// Header with the client's certificate. [RFC 9440]
     pub client_certificate_header: Option<String>,
+    /// Header with the addresses that a request came through, of which the proxy appended the last:
+    /// `x-forwarded-for`. Default: the proxy's own address is the client's.
+    pub client_address_header: Option<String>,
 }
 
 /// `[store]`

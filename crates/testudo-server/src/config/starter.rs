@@ -34,6 +34,9 @@ first_use = "on"                     # off | observe | on
 registrations_per_minute = 600
 clients_max = 100000
 
+# Registration at /register (RFC 7591) with the same credentials; closed where this section is absent.
+# [registration]
+
 # Who may have what. The first rule that matches governs; no match means no client and no token.
 [[rules]]
 name = "payments"

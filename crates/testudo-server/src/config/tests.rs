@@ -327,3 +327,26 @@ fn the_doors_of_the_registration_endpoint() {
         refused(&format!("{GOOD}[registration]\n{section}"), key, saying);
     }
 }
+
+#[test]
+fn a_proxy_is_believed_from_somewhere_only() {
+    let proxy = |fields: &str| format!("{GOOD}[server]\nproxy = {{ {fields} }}");
+    for fields in [
+        "client_address_header = \"x-forwarded-for\"",
+        "client_certificate_header = \"client-cert\"",
+    ] {
+        refused(&proxy(fields), "server.proxy.trusted", "is empty");
+    }
+    let bad_name = "trusted = [\"10.0.0.0/8\"], client_address_header = \"x y\"";
+    refused(
+        &proxy(bad_name),
+        "server.proxy.client_address_header",
+        "not a header field name",
+    );
+    // A proxy that tells us addresses only tells us no certificates: the X.509 door is then nowhere open.
+    let only_address =
+        "[server]\nproxy = { trusted = [\"10.0.0.0/8\"], client_address_header = \"x-forwarded-for\" }";
+    let x509 = with("bundle = {", "credentials = [\"x509_svid\"]\nbundle = {");
+    let (_, report) = judge(&format!("{x509}{only_address}")).unwrap();
+    assert!(report.to_string().contains("server.tls"), "{report}");
+}

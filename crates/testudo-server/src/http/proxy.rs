@@ -1,7 +1,8 @@
-//! A TLS terminator in front: the client's certificates in header fields. [RFC9440 §2]
+//! A proxy in front: the client's certificates in header fields [RFC9440 §2], and its address.
 //!
-//! Believed only from the addresses that the configuration names; from anywhere else the fields are a forgery,
-//! and a request that has them is refused rather than read without them.
+//! Believed only from the addresses that the configuration names. Certificates from anywhere else are a forgery,
+//! and a request that has them is refused rather than read without them; an address from anywhere else is the
+//! sender's own business.
 
 use super::Peer;
 use crate::app::App;
@@ -22,10 +23,37 @@ use testudo_protocol::spiffe::X509Fault;
 pub struct Proxy {
     /// Networks that the proxy connects from.
     pub trusted: Vec<IpNet>,
-    /// Field with the leaf.
-    pub leaf_field: HeaderName,
-    /// Field with the rest of the chain.
-    pub chain_field: HeaderName,
+    /// Fields with the client's certificate, and with the rest of its chain.
+    pub certificate_fields: Option<(HeaderName, HeaderName)>,
+    /// Field with the addresses that a request came through, of which the proxy appended the last.
+    pub address_field: Option<HeaderName>,
+}
+
+impl Proxy {
+    /// True where it tells us the client's certificates.
+    pub fn forwards_certificates(&self) -> bool {
+        self.certificate_fields.is_some()
+    }
+
+    fn is_at(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.trusted.iter().any(|net| net.contains(&peer)))
+    }
+}
+
+/// Where a request came from: as the proxy says, or the other end of the connection.
+pub(super) fn address_of(app: &App, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+    address(app.proxy.as_ref(), peer.address, headers)
+}
+
+/// Only the last address is the proxy's word; those before it are whatever the sender wrote.
+fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let field = proxy
+        .filter(|proxy| proxy.is_at(peer))
+        .and_then(|proxy| proxy.address_field.as_ref());
+    let said = field
+        .and_then(|field| headers.get_all(field).iter().next_back())
+        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    said.or(peer)
 }
 
 /// The client's certificates: those the proxy saw, or else those of its own handshake.
@@ -44,16 +72,19 @@ fn certificates(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
-    let Some(proxy) = proxy else { return Ok(None) };
+    let Some((proxy, (leaf_field, chain_field))) =
+        proxy.and_then(|proxy| Some((proxy, proxy.certificate_fields.as_ref()?)))
+    else {
+        return Ok(None);
+    };
     let malformed = || Rejection::Certificate(X509Fault::Malformed);
-    let leaves: Vec<&HeaderValue> = headers.get_all(&proxy.leaf_field).iter().collect();
-    let rest: Vec<&HeaderValue> = headers.get_all(&proxy.chain_field).iter().collect();
+    let leaves: Vec<&HeaderValue> = headers.get_all(leaf_field).iter().collect();
+    let rest: Vec<&HeaderValue> = headers.get_all(chain_field).iter().collect();
     if leaves.is_empty() && rest.is_empty() {
         return Ok(None);
     }
-    let is_trusted = peer.is_some_and(|peer| proxy.trusted.iter().any(|net| net.contains(&peer)));
     // [RFC9440 §4] The field is an injection wherever it does not come from the terminator.
-    if !is_trusted {
+    if !proxy.is_at(peer) {
         return Err(Rejection::ForeignCertificateHeader);
     }
     let [leaf] = leaves.as_slice() else {
@@ -85,8 +116,11 @@ mod tests {
     fn proxy() -> Proxy {
         Proxy {
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
-            leaf_field: HeaderName::from_static("client-cert"),
-            chain_field: HeaderName::from_static("client-cert-chain"),
+            certificate_fields: Some((
+                HeaderName::from_static("client-cert"),
+                HeaderName::from_static("client-cert-chain"),
+            )),
+            address_field: Some(HeaderName::from_static("x-forwarded-for")),
         }
     }
 
@@ -122,6 +156,34 @@ mod tests {
             Err(Rejection::ForeignCertificateHeader)
         );
         assert_eq!(read("192.0.2.1", &[]), Ok(None));
+    }
+
+    #[test]
+    fn the_address_is_what_the_proxy_appended() {
+        let from = |peer: &str, fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in fields {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            address(Some(&proxy()), Some(peer.parse().unwrap()), &headers)
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(from("10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(
+            from("10.0.0.1", &["203.0.113.9, 192.0.2.7"]),
+            "192.0.2.7",
+            "the first is the sender's word"
+        );
+        assert_eq!(from("10.0.0.1", &["192.0.2.7", "2001:db8::1"]), "2001:db8::1");
+        for nothing in [&[][..], &["unknown"], &["192.0.2.7, "], &["192.0.2.7:80"]] {
+            assert_eq!(from("10.0.0.1", nothing), "10.0.0.1", "{nothing:?}");
+        }
+        assert_eq!(
+            from("198.51.100.1", &["192.0.2.7"]),
+            "198.51.100.1",
+            "not from the proxy"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::answer::{Extra, render};
 use super::{RegistrationToken, bearer, json_body};
 use crate::app::App;
+use crate::http::proxy::address_of;
 use crate::http::respond::{json, management_refusal, no_content};
 use crate::http::token::{Witness, note_refusal};
 use crate::http::{Peer, RequestBody, Stop, failed, method_not_allowed};
@@ -56,6 +57,7 @@ async fn serve<B: RequestBody>(
     // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
     let shown = bearer(request.headers()).ok_or(Rejection::RegistrationTokenMissing)?;
     let digest = sha256(shown.as_bytes());
+    let address = address_of(app, peer, request.headers());
     let client = opened(app, client_id, &digest).await?;
     let replacement = match method {
         Method::PUT => Some(Requested::parse_replacement(
@@ -82,7 +84,7 @@ async fn serve<B: RequestBody>(
             requested,
             request_id,
             management_digest: next.digest(),
-            address: peer.address,
+            address,
         }),
         (_, None) => Change::Read,
     };

@@ -27,6 +27,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
+use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
@@ -63,6 +64,7 @@ pub(super) async fn register<B: RequestBody>(
 struct Arrived {
     requested: Requested,
     certificates: Option<Arc<PeerCertificates>>,
+    address: Option<IpAddr>,
     bearer: Option<Zeroizing<String>>,
 }
 
@@ -82,11 +84,11 @@ async fn serve<B: RequestBody>(
     };
     // Beside an initial access token, a certificate is what the token may be bound to.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
-    let call = (peer, request_id, witness);
+    let call = (request_id, witness);
     if arrived.requested.software_statement.is_some() || has_certificate {
         by_evidence(app, policy, arrived, sponsor, call).await
     } else if sponsor.is_some() || policy.registration.open.is_some() {
-        without_evidence(app, policy, &arrived.requested, sponsor, call).await
+        without_evidence(app, policy, &arrived, sponsor, call).await
     } else {
         Err(Rejection::EvidenceMissing.into())
     }
@@ -98,6 +100,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
         return Err(Rejection::CredentialsInUrl);
     }
     let certificates = proxy::certificates_of(app, peer, request.headers())?;
+    let address = proxy::address_of(app, peer, request.headers());
     let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
     let bearer = bearer(request.headers());
     // What is there and cannot be read is not overlooked: it would register more than its holder may.
@@ -109,6 +112,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
     Ok(Arrived {
         requested: Requested::parse(&body)?,
         certificates,
+        address,
         bearer,
     })
 }
@@ -143,7 +147,7 @@ async fn by_evidence(
     policy: &Policy,
     arrived: Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (_, request_id, witness): (&Peer, &str, &mut Witness),
+    (request_id, witness): (&str, &mut Witness),
 ) -> Result<Vec<u8>, Stop> {
     if !policy.registration.takes_evidence {
         return Err(Rejection::EvidenceNotTaken.into());
@@ -201,10 +205,11 @@ async fn prove(
 async fn without_evidence(
     app: &App,
     policy: &Policy,
-    requested: &Requested,
+    arrived: &Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (peer, request_id, witness): (&Peer, &str, &mut Witness),
+    (request_id, witness): (&str, &mut Witness),
 ) -> Result<Vec<u8>, Stop> {
+    let requested = &arrived.requested;
     let kind = unattested::kind(requested)?;
     let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
     let random = entropy.random.first_chunk().ok_or(Fault::NoEntropy)?;
@@ -218,7 +223,7 @@ async fn without_evidence(
         requested,
         request_id,
         management_digest: token.digest(),
-        address: peer.address,
+        address: arrived.address,
     };
     let registered = settle(app, &placed, |_, room, time| {
         unattested::register(&placed, asked, policy, room, time)

@@ -539,6 +539,31 @@ async fn dr_105_to_dr_107_limits_of_the_open_door() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_each_stranger_has_an_address_of_its_own() {
+    let server = "proxy = { trusted = [\"127.0.0.0/8\"], client_address_header = \"X-Forwarded-For\" }\n\
+         [registration]\nopen = { registrations_per_minute_per_address = 1 }";
+    let (world, _) = World::start_with_tls_off(server).await;
+    let from = async |address: &str| {
+        let headers = [JSON, ("x-forwarded-for", address)];
+        let body = json!({ "redirect_uris": [CALLBACK] }).to_string();
+        world
+            .connect()
+            .await
+            .send("POST", "/register", &headers, body)
+            .await
+            .status
+    };
+    assert_eq!(from("192.0.2.1").await, 201);
+    assert_eq!(from("192.0.2.1").await, 429);
+    assert_eq!(
+        from("198.51.100.9, 192.0.2.1").await,
+        429,
+        "what the sender wrote does not count"
+    );
+    assert_eq!(from("192.0.2.2").await, 201);
+}
+
+#[tokio::test]
 async fn dr_64_dr_65_labels_that_borrow_a_name() {
     let world = wide_open().await;
     let body = joined(
