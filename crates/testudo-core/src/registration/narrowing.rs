@@ -25,14 +25,19 @@ pub(super) fn grant_types(
         }
         ceiling.retain(|grant| asked.contains(grant));
     }
-    // Nothing yields a refresh token but a grant that redirects.
     if !redirects(&ceiling) {
-        ceiling.retain(|grant| grant != REFRESH_GRANT);
+        ceiling = without_redirects(ceiling);
     }
     if ceiling.is_empty() {
         return Err(refused("no grant type remains"));
     }
     Ok(ceiling)
+}
+
+/// Those grants that need no browser. Nothing yields a refresh token but a grant that redirects.
+pub(super) fn without_redirects(mut grant_types: Vec<String>) -> Vec<String> {
+    grant_types.retain(|grant| grant != CODE_GRANT && grant != REFRESH_GRANT);
+    grant_types
 }
 
 /// True where one of the grants sends a browser back to the client.

@@ -259,10 +259,17 @@ fn grant_types(placed: &Placed<'_>, requested: &Requested) -> Result<Vec<String>
     if placed.identity.kind == CredentialKind::Public {
         ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);
     }
-    let is_open = placed.identity.sponsor.is_none();
-    if is_open && requested.grant_types.is_none() && narrowing::redirects(&ceiling) {
-        // [RFC7591 §2] The default of a client that says nothing.
-        return Ok(vec![narrowing::CODE_GRANT.to_owned()]);
+    if requested.grant_types.is_none() {
+        // Whoever says neither which grants nor where to redirect to has nothing to redirect.
+        let without_redirects = narrowing::without_redirects(ceiling.clone());
+        if requested.redirect_uris.is_none() && !without_redirects.is_empty() {
+            return Ok(without_redirects);
+        }
+        let is_open = placed.identity.sponsor.is_none();
+        if is_open && narrowing::redirects(&ceiling) {
+            // [RFC7591 §2] The default of a client that says nothing.
+            return Ok(vec![narrowing::CODE_GRANT.to_owned()]);
+        }
     }
     narrowing::grant_types(ceiling, requested.grant_types.as_ref())
 }

@@ -139,6 +139,14 @@ async fn dr_143_a_native_client_as_mcp_has_it() {
         world.events("client.registered").await
     );
     assert!(!kept.contains("rat_"));
+    // A client with keys that says no more is a machine, where machines are let in.
+    let wide = wide_open().await;
+    let body = joined(&wide, json!({ "jwks": jwks(&key()) })).await;
+    assert_eq!(body["grant_types"], json!(["client_credentials"]));
+    assert_eq!(
+        turned_away(&world, json!({ "jwks": jwks(&key()) })).await,
+        "invalid_redirect_uri"
+    );
     // A silent client is a public one with the default grant of RFC 7591, and says so.
     let silent = joined(&world, json!({ "redirect_uris": [CALLBACK] })).await;
     assert_eq!(silent["grant_types"], json!(["authorization_code"]));
