@@ -187,6 +187,22 @@ pub fn client_key(authority_key: &str, subject: &str) -> Vec<u8> {
     [authority_key.as_bytes(), &[0], subject.as_bytes()].concat()
 }
 
+impl Registration {
+    /// One that restrains from nothing.
+    pub fn of_nothing(issued: Timestamp) -> Registration {
+        Registration {
+            issued,
+            scope: None,
+            grant_types: None,
+            credential: None,
+            signing_algorithm: None,
+            must_bind_tokens: false,
+            must_push: false,
+            must_sign_requests: false,
+        }
+    }
+}
+
 impl Record for Client {
     const KIND: Kind = Kind::Client;
     fn key(&self) -> Vec<u8> {

@@ -70,19 +70,18 @@ pub fn register(
         // What is wrong with the request was said; what it would narrow is left as the rule has it.
         resolved = resolve(placed, &requested.without_limits(), now)?;
     }
-    let (metadata, registration, answer) = resolved;
+    let occasion = (Occasion::Registration, request_id);
     let Some(client) = alive else {
         let limits = limits(placed, policy);
         room(&limits)?;
-        let scope = Some(answer.scope.to_string());
+        let Resolved(metadata, registration, answer) = resolved;
         let creation = Creation {
             metadata,
             registration: Some(registration),
-            scope,
+            scope: Some(answer.scope.to_string()),
             resource: None,
             management: None,
         };
-        let occasion = (Occasion::Registration, request_id);
         let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
         return Ok(Registered {
             client,
@@ -92,83 +91,84 @@ pub fn register(
             is_new: true,
         });
     };
-    // [decision 25] Older evidence changes nothing; the answer shows what stands.
-    let is_older = client
-        .record
-        .registration
-        .as_ref()
-        .is_some_and(|stands| stands.issued > registration.issued);
-    if is_older {
-        let answer = standing(placed, &client.record)?;
-        let (client, batch) = (client.record.clone(), single_use(placed.identity));
-        return Ok(Registered {
-            client,
-            answer,
-            batch,
-            limits: Vec::new(),
-            is_new: false,
+    let mut registered = again(placed, &client.record, resolved, now)?;
+    if registered.client == client.record {
+        return Ok(registered);
+    }
+    registered.batch.replace(&registered.client, client.version);
+    if !says_the_same(&registered.client, &client.record) {
+        // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
+        registered.limits = limits(placed, policy);
+        room(&registered.limits)?;
+        let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
+        event.scope = Some(registered.answer.scope.to_string());
+        event.detail = Some(match narrowing(&client.record).scope {
+            Some(scope) => format!("scope was `{scope}`"),
+            None => "scope was all that the rule gives".to_owned(),
         });
+        registered.batch.insert(&event);
+    }
+    Ok(registered)
+}
+
+/// The client as a further registration leaves it.
+fn again(
+    placed: &Placed<'_>,
+    client: &Client,
+    Resolved(metadata, registration, answer): Resolved,
+    now: Timestamp,
+) -> Result<Registered, Rejection> {
+    let stands = client.registration.as_deref();
+    let mut registered = Registered {
+        client: client.clone(),
+        answer,
+        batch: single_use(placed.identity),
+        limits: Vec::new(),
+        is_new: false,
+    };
+    // [decision 25] Older evidence changes nothing; the answer shows what stands.
+    if stands.is_some_and(|stands| stands.issued > registration.issued) {
+        registered.answer = standing(placed, client)?;
+        return Ok(registered);
     }
     let changed = Client {
         metadata,
         registration: Some(Box::new(registration)),
-        last_used: now,
-        last_credential: placed.identity.kind,
-        ..client.record.clone()
+        ..client.clone()
     };
-    let is_same =
-        changed.metadata == client.record.metadata && narrowing(&changed) == narrowing(&client.record);
-    let is_newer = changed.registration.as_ref().map(|r| r.issued)
-        > client.record.registration.as_ref().map(|r| r.issued);
-    let mut batch = single_use(placed.identity);
-    let mut taken = Vec::new();
-    if is_newer || !is_same {
-        batch.replace(&changed, client.version);
+    let is_newer = changed.registration.as_ref().map(|new| new.issued) > stands.map(|stands| stands.issued);
+    if is_newer || !says_the_same(&changed, client) {
+        registered.client = Client {
+            last_used: now,
+            last_credential: placed.identity.kind,
+            ..changed
+        };
     }
-    if !is_same {
-        // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
-        taken = limits(placed, policy);
-        room(&taken)?;
-        let occasion = (Occasion::Registration, request_id);
-        let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
-        event.scope = Some(answer.scope.to_string());
-        event.detail = Some(format!(
-            "was {:?}",
-            client
-                .record
-                .registration
-                .as_ref()
-                .and_then(|old| old.scope.clone())
-        ));
-        batch.insert(&event);
-    }
-    Ok(Registered {
-        client: changed,
-        answer,
-        batch,
-        limits: taken,
-        is_new: false,
-    })
+    Ok(registered)
 }
 
-/// The registered part without its time.
-fn narrowing(client: &Client) -> Option<Registration> {
-    client
-        .registration
-        .as_deref()
-        .cloned()
-        .map(|registration| Registration {
-            issued: Timestamp(0),
-            ..registration
-        })
+/// True where two registrations differ in their time at most.
+fn says_the_same(one: &Client, other: &Client) -> bool {
+    one.metadata == other.metadata && narrowing(one) == narrowing(other)
 }
+
+/// What a client restrains itself to, without its time. One that never registered does so to nothing.
+fn narrowing(client: &Client) -> Registration {
+    let beginning = Timestamp(0);
+    match client.registration.as_deref().cloned() {
+        Some(registration) => Registration {
+            issued: beginning,
+            ..registration
+        },
+        None => Registration::of_nothing(beginning),
+    }
+}
+
+/// What a registration comes to: what it is called, what it is held to, and how the answer shows it.
+struct Resolved(ClientMetadata, Registration, Answer);
 
 /// Step 8, member by member.
-fn resolve(
-    placed: &Placed<'_>,
-    requested: &Requested,
-    now: Timestamp,
-) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
+fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result<Resolved, Rejection> {
     let refused = |member, problem| Rejection::Metadata { member, problem };
     let (identity, rule) = (placed.identity, placed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
@@ -228,7 +228,8 @@ fn resolve(
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
     };
-    Ok((labels::complete(vouched, requested), registration, answer))
+    let metadata = labels::complete(vouched, requested);
+    Ok(Resolved(metadata, registration, answer))
 }
 
 /// [SPIFFE-AUTH §5.1] The identity itself; from a client that proved possession of a key also a prefix of it, by
@@ -261,7 +262,7 @@ fn credential(requested: &Requested) -> Result<Option<CredentialKind>, Rejection
 /// What a client is registered with now, for an answer that changes nothing.
 fn standing(placed: &Placed<'_>, client: &Client) -> Result<Answer, Rejection> {
     let Some(stands) = &client.registration else {
-        return resolve(placed, &Requested::default(), client.created).map(|(_, _, answer)| answer);
+        return resolve(placed, &Requested::default(), client.created).map(|Resolved(_, _, answer)| answer);
     };
     let scope = stands.scope.as_deref();
     let requested = Requested {
@@ -273,7 +274,7 @@ fn standing(placed: &Placed<'_>, client: &Client) -> Result<Answer, Rejection> {
         require_signed_request_object: stands.must_sign_requests,
         ..Requested::default()
     };
-    resolve(placed, &requested, client.created).map(|(_, _, answer)| answer)
+    resolve(placed, &requested, client.created).map(|Resolved(_, _, answer)| answer)
 }
 
 /// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a

@@ -405,7 +405,13 @@ async fn dr_27_dr_100_dr_101_narrowing_holds_until_it_is_replaced() {
     assert_eq!((again.status, &again.json()["scope"]), (201, &json!("r w")));
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
     assert_eq!(world.client_ids().await, [PAY_ID]);
-    assert_eq!(world.events("client.updated").await.len(), 1);
+    let updated = world.events("client.updated").await;
+    assert_eq!(updated.len(), 1);
+    assert_eq!(
+        (&updated[0]["detail"], &updated[0]["scope"]),
+        (&json!("scope was `r`"), &json!("r w")),
+        "old and new"
+    );
     // The same once more changes nothing, so it says nothing.
     register(&world, PAY_ID, json!({})).await;
     assert_eq!(world.events("client.updated").await.len(), 1);
@@ -802,6 +808,17 @@ async fn dr_129_dr_131_first_use_and_registration_are_one_client() {
     );
     assert_eq!(world.client_ids().await, [PAY_ID]);
     assert!(world.events("client.returned").await.is_empty());
+    // A registration that says nothing changes nothing of what first use made.
+    assert_eq!(world.ask("/x/7", &[]).await.status, 200);
+    assert_eq!(
+        register(&world, "spiffe://a.example/x/7", json!({})).await.status,
+        201
+    );
+    assert_eq!(
+        world.events("client.updated").await.len(),
+        1,
+        "that of the other client"
+    );
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
     // `first_use = "off"` is about first use; a registration says so itself.
     let id = "spiffe://f.example/ns/pay/sa/api";
