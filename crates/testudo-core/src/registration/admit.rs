@@ -19,7 +19,7 @@
 //! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
 
 use super::client_id::{ClientName, OpaqueKey, name_client};
-use super::create::{Creation, create, event_about, single_use};
+use super::create::{Creation, Lives, create, event_about, single_use};
 use super::metadata;
 use super::rules::{FirstUse, Match};
 use super::velocity::{Limit, Rate};
@@ -192,6 +192,7 @@ pub fn admit(
         scope: Some(granted.scope.to_string()),
         resource: Some(granted.resource.to_string()),
         management: None,
+        lives: Lives::by(placed.found.rule),
     };
     let occasion = (asking.occasion, asking.request_id);
     let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));

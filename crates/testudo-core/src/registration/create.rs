@@ -4,6 +4,7 @@
 
 use super::admit::{Known, Placed};
 use super::lifecycle::event_retention;
+use super::rules::Rule;
 use crate::Entropy;
 use crate::identity::{AttestedIdentity, Authority, Occasion};
 use crate::policy::Policy;
@@ -11,7 +12,7 @@ use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
     Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
 };
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// What a client is created with.
 pub(super) struct Creation {
@@ -20,6 +21,26 @@ pub(super) struct Creation {
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
     pub(super) management: Option<ManagementToken>,
+    pub(super) lives: Lives,
+}
+
+/// How long a client lives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lives {
+    /// Unused.
+    pub(super) idle: Option<Seconds>,
+    /// In any case.
+    pub(super) at_most: Option<Seconds>,
+}
+
+impl Lives {
+    /// As the rule says.
+    pub(super) fn by(rule: &Rule) -> Lives {
+        Lives {
+            idle: rule.client_idle_lifetime,
+            at_most: rule.client_lifetime,
+        }
+    }
 }
 
 /// Step 11 of admission, in one batch: all of it or nothing.
@@ -70,8 +91,8 @@ pub(super) fn create(
         last_credential: placed.identity.kind,
         created: now,
         last_used: now,
-        idle_lifetime: rule.client_idle_lifetime,
-        expires: rule.client_lifetime.map(|lifetime| now + lifetime),
+        idle_lifetime: creation.lives.idle,
+        expires: creation.lives.at_most.map(|lifetime| now + lifetime),
         generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
         predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
             created,

@@ -6,7 +6,7 @@
 //! access token: a client that can prove itself changes its registration by registering again.
 
 use super::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
-use super::create::{Creation, create, event_about, single_use};
+use super::create::{Creation, Lives, create, event_about, single_use};
 use super::requested::Requested;
 use super::rules::RegistrationForm;
 use super::velocity::Limit;
@@ -81,6 +81,7 @@ pub fn register(
             scope: Some(answer.scope.to_string()),
             resource: None,
             management: None,
+            lives: Lives::by(placed.found.rule),
         };
         let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
         return Ok(Registered {

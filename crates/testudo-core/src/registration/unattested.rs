@@ -6,7 +6,7 @@
 //! record, when it is made and whenever it is changed.
 
 use super::admit::{Known, Placed, limits};
-use super::create::{Creation, create, event_about};
+use super::create::{Creation, Lives, create, event_about};
 use super::redirect_uris::named;
 use super::register::{Answer, Registered};
 use super::requested::{Requested, key_set, place_of_keys};
@@ -20,8 +20,13 @@ use crate::records::{
 };
 use crate::rejection::Rejection;
 use std::net::IpAddr;
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// How long a client that somebody vouched for lives unused, where the rule does not say.
+const IDLE_LIFETIME: Seconds = Seconds(30 * 86_400);
+/// How long it lives in any case, where the rule does not say.
+const LIFETIME: Seconds = Seconds(90 * 86_400);
 
 /// The scope value that lets its holder register clients. No client gets it by being registered.
 pub const SCOPE_REGISTER: &str = "client.register";
@@ -81,6 +86,7 @@ pub fn register(
             digest: asked.management_digest,
             previous: None,
         }),
+        lives: lives(placed),
     };
     let occasion = (Occasion::Registration, asked.request_id);
     let time = (policy, entropy, now);
@@ -92,6 +98,16 @@ pub fn register(
         limits,
         is_new: true,
     })
+}
+
+/// As the rule says; where a sponsor's rule says nothing, for a while: its own client comes back by itself, this
+/// one has to be registered again by somebody who still wants it.
+fn lives(placed: &Placed<'_>) -> Lives {
+    let by_rule = Lives::by(placed.found.rule);
+    Lives {
+        idle: by_rule.idle.or(Some(IDLE_LIFETIME)),
+        at_most: by_rule.at_most.or(Some(LIFETIME)),
+    }
 }
 
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an

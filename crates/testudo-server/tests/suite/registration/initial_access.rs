@@ -123,6 +123,12 @@ async fn the_rule_of_the_holder_bounds_what_it_registers() {
     let shown = shown.iter().find(|client| client["client_id"] == id).unwrap();
     assert_eq!(shown["sponsor"]["subject"], "spiffe://a.example/ci/deployer");
     assert_eq!(shown["governed_by"], "ci");
+    assert_eq!(
+        shown["idle_lifetime_seconds"],
+        30 * 86_400,
+        "the rule says nothing: for a while"
+    );
+    assert!(shown["expires"].is_string());
     let events = world.events("client.registered").await;
     let event = events.iter().find(|event| event["client_id"] == id).unwrap();
     assert_eq!(event["actor"], "spiffe://a.example/ci/deployer");
