@@ -15,9 +15,11 @@ pub fn metadata(
     mtls_base: Option<&str>,
 ) -> AuthorizationServerMetadata {
     let at = |path: &str| format!("{}{path}", policy.issuer);
+    let open = policy.registration.open.as_ref();
     let mut scopes: Vec<String> = policy
         .rules
         .iter()
+        .chain(open.map(|open| &open.rule))
         .flat_map(|rule| rule.scopes.iter())
         .map(|scope| scope.as_str().to_owned())
         .collect();

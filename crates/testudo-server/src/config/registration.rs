@@ -31,7 +31,7 @@ impl Judge<'_> {
             let hint = "add it to the scopes of a rule, and the registration endpoint to its resources";
             self.report.warn(
                 "registration.initial_access_tokens",
-                format!("no rule has the scope {SCOPE_REGISTER:?}: nobody gets such a token"),
+                format!("is on, and no rule has the scope {SCOPE_REGISTER:?}: nobody gets such a token"),
                 Some(hint),
             );
         }
@@ -58,7 +58,7 @@ impl Judge<'_> {
         };
         let is_usable = |grant: &String| grant == GRANT_CLIENT_CREDENTIALS;
         if !spec.grant_types.iter().flatten().any(is_usable) {
-            let problem = "redirecting grants can be registered, and not yet used: this version has no authorization endpoint";
+            let problem = "has only grants that redirect: they can be registered and not yet used, this version has no authorization endpoint";
             let hint = "add client_credentials for clients with keys";
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));

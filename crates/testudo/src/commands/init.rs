@@ -12,6 +12,7 @@ pub fn run(options: &Init) -> Result<(), Failed> {
         Failed::new(format!("{} cannot be written: {error}", path.display()))
             .hint("an existing file is never overwritten; name another folder: testudo init FOLDER")
     };
+    std::fs::create_dir_all(&options.folder).map_err(refused)?;
     std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -437,6 +437,8 @@ sender_constraint = "dpop"
 #[test]
 fn the_starter_passes_its_own_check() {
     let folder = folder();
+    // A folder that is not there yet, as the README has it.
+    let folder = folder.join("my-as");
     let init = run(&["init", folder.to_str().unwrap()], "");
     assert!(init.status.success(), "{}", stderr(&init));
     let config = folder.join("testudo.toml");

@@ -122,6 +122,19 @@ async fn dr_143_a_native_client_as_mcp_has_it() {
             .unwrap()
             .starts_with("rat_")
     );
+    let metadata = world
+        .connect()
+        .await
+        .get("/.well-known/oauth-authorization-server")
+        .await
+        .json();
+    assert_eq!(metadata["registration_endpoint"], ENDPOINT);
+    assert!(
+        metadata["token_endpoint_auth_methods_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("private_key_jwt"))
+    );
     let shown = world.clients().await.remove(0);
     assert_eq!(
         (&shown["client_id"], &shown["governed_by"]),
