@@ -138,6 +138,30 @@ fn the_commands_of_the_registration_page_register() {
     assert_eq!(clients.as_array().unwrap().len(), 2);
 }
 
+/// What a newcomer types: a server of one's own, up to the point where it wants a bundle.
+#[test]
+fn the_commands_of_the_readme_set_up_a_server() {
+    let page = page("README.md");
+    let section = page.split("## A server of your own").nth(1).unwrap();
+    let block = section.split("```").nth(1).unwrap();
+    let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let wanted = ["testudo init", "testudo check"];
+    let script: Vec<&str> = commands
+        .into_iter()
+        .filter(|command| wanted.iter().any(|wanted| command.starts_with(wanted)))
+        .collect();
+    assert_eq!(script.len(), 2, "{block}");
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-ec", &script.join("\n")])
+        .current_dir(folder())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 /// A page shows parts of a configuration: each must be known to the letter, whatever else is missing around it.
 #[test]
 fn the_configurations_of_the_docs_have_no_unknown_key() {
