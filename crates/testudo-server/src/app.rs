@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testudo_core::CredentialKind;
 use testudo_core::policy::{Policy, Standing};
-use testudo_core::records::{Block, Switch};
+use testudo_core::records::{Block, ReloadOrder, Switch};
 use testudo_core::registration::{Blocks, Buckets};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
@@ -75,6 +75,8 @@ pub struct App {
     pub must_look_again: AtomicBool,
     /// Counts policies.
     pub generation: AtomicU64,
+    /// The last order to reload that this node followed, or gave.
+    pub reload_heard: AtomicU64,
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
     pub admin_turn: tokio::sync::Mutex<()>,
     /// Watched by whoever follows what happens (`dev`).
@@ -115,6 +117,9 @@ impl App {
     /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
     pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
         let standing = load_standing(&parts.store).await?;
+        // The file was read a moment ago: orders up to now are followed.
+        let order = parts.store.read::<ReloadOrder>(ReloadOrder::KEY).await?;
+        let reload_heard = order.map_or(0, |order| order.version);
         let anchors = configuration
             .bundles
             .into_iter()
@@ -157,6 +162,7 @@ impl App {
             administrators: configuration.admin.administrators,
             is_ready: AtomicBool::new(false),
             must_look_again: AtomicBool::new(false),
+            reload_heard: AtomicU64::new(reload_heard),
             admin_turn: tokio::sync::Mutex::default(),
             observer: parts.observer,
         })

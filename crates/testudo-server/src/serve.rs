@@ -3,11 +3,10 @@
 use crate::admin;
 use crate::app::{App, Observer, Parts};
 use crate::bundles::{Anchor, Refreshed};
-use crate::config::{self, Configuration, Report, StoreUrl};
+use crate::config::{Configuration, StoreUrl};
 use crate::keys::{self, KeyEncryption, Keyring};
 use crate::listen::{self, Listening};
 use crate::upkeep;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -194,7 +193,7 @@ async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncrypti
 }
 
 /// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
-async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
+pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
     let fetches: Vec<_> = anchors
         .iter()
         .map(|anchor| {
@@ -214,7 +213,7 @@ async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
 }
 
 /// Refreshes a bundle as long as its anchor is in use.
-async fn keep_fresh(app: Arc<App>, anchor: Arc<Anchor>) {
+pub(crate) async fn keep_fresh(app: Arc<App>, anchor: Arc<Anchor>) {
     loop {
         // Some jitter, so that many servers do not ask at the same moment.
         let jitter = app
@@ -274,54 +273,4 @@ pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
     })
     .await;
     outcome
-}
-
-/// Applies the configuration file again: trust domains, rules and clients. Listeners, store and keys stay.
-pub async fn reload(app: &Arc<App>) -> Result<Report, Report> {
-    let _turn = app.admin_turn.lock().await;
-    let path = app.config_path.clone().ok_or_else(|| {
-        Report::of(config::Problem::error(
-            "reload",
-            "this server was started without a file",
-            None,
-        ))
-    })?;
-    let generation = app.generation.load(Ordering::SeqCst) + 1;
-    let (configuration, warnings) = config::load(&path, generation)?;
-    if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
-        tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
-    }
-    let current = app.anchors.load_full();
-    let mut anchors: HashMap<Box<str>, Arc<Anchor>> = HashMap::new();
-    let mut fresh = Vec::new();
-    for source in configuration.bundles {
-        let name: Box<str> = source.trust_domain.as_str().into();
-        let anchor = match current.get(&name) {
-            Some(anchor) if *anchor.source() == source => anchor.clone(),
-            earlier => {
-                let anchor = Arc::new(Anchor::new(source));
-                if let Some(earlier) =
-                    earlier.filter(|earlier| earlier.source().origin == anchor.source().origin)
-                {
-                    anchor.inherit(earlier);
-                }
-                fresh.push(anchor.clone());
-                anchor
-            }
-        };
-        anchors.insert(name, anchor);
-    }
-    first_bundles(app, &fresh).await;
-    app.anchors.store(Arc::new(anchors));
-    app.policy.store(Arc::new(configuration.policy));
-    app.generation.store(generation, Ordering::SeqCst);
-    for anchor in fresh {
-        tokio::spawn(keep_fresh(app.clone(), anchor));
-    }
-    admin::write_event(app, EventKind::RulesChanged, |event| {
-        event.detail = Some(format!("configuration reloaded, generation {generation}"));
-    })
-    .await;
-    tracing::info!(generation, "configuration reloaded");
-    Ok(warnings)
 }

@@ -83,6 +83,7 @@ pub async fn follow_changes(
                 Ok(())
             }
             Ok(Change::Record(Kind::SigningKey, _)) => app.reload_keys().await,
+            Ok(Change::Record(Kind::ReloadOrder, _)) => crate::reload::follow(&app).await,
             Ok(Change::Record(..)) => app.reload_standing().await.map_err(|fault| fault.to_string()),
             Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 take_over_everything(&app).await
@@ -98,10 +99,11 @@ pub async fn follow_changes(
     }
 }
 
-async fn take_over_everything(app: &App) -> Result<(), String> {
+async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     app.clients.forget_all();
     app.reload_standing().await.map_err(|fault| fault.to_string())?;
-    app.reload_keys().await
+    app.reload_keys().await?;
+    crate::reload::follow(app).await
 }
 
 fn gauges(app: &App) {

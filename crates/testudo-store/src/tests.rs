@@ -87,9 +87,50 @@ fn postgres() -> &'static testudo_testkit::postgres::Postgres {
     })
 }
 
+/// A database as the first version left it, and two nodes of this version that start over it at once.
+async fn an_older_schema_is_brought_to_today(url: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute(include_str!("postgres/001.sql"))
+        .await
+        .unwrap();
+    let version =
+        "CREATE TABLE testudo_schema (version INTEGER NOT NULL); INSERT INTO testudo_schema VALUES (1)";
+    client.batch_execute(version).await.unwrap();
+    let old = "INSERT INTO records VALUES (1, 'kept', 1, NULL, 'x')";
+    client.batch_execute(old).await.unwrap();
+    let (one, other) = tokio::join!(Store::postgres(url, None), Store::postgres(url, None));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(other.get(Kind::Client, b"kept").await.unwrap().is_some());
+    let order = Document {
+        kind: Kind::ReloadOrder,
+        key: b"configuration".to_vec(),
+        body: b"{}".to_vec(),
+        expires: None,
+    };
+    let batch = Batch {
+        writes: vec![Write::Insert(order)],
+        is_quiet: false,
+    };
+    one.commit(batch).await.unwrap();
+    let row = client.query_one("SELECT kind FROM changes", &[]).await.unwrap();
+    assert_eq!(
+        row.get::<_, i16>(0),
+        Kind::ReloadOrder as i16,
+        "what this version announces"
+    );
+    let row = client
+        .query_one("SELECT version FROM testudo_schema", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i32>(0), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
     let server = postgres();
+    an_older_schema_is_brought_to_today(&server.database("older").unwrap()).await;
     let url = server.database("suite").unwrap();
     let store = Arc::new(Store::postgres(&url, None).await.unwrap());
     suite::run(store.clone()).await;

@@ -7,6 +7,7 @@ mod alias;
 mod block;
 mod client;
 mod event;
+mod reload;
 mod replay;
 mod secret;
 mod switch;
@@ -18,6 +19,7 @@ pub use client::{
     Removed, client_key,
 };
 pub use event::{Event, EventKind};
+pub use reload::ReloadOrder;
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey};
 pub use switch::Switch;
@@ -48,11 +50,13 @@ pub enum Kind {
     ServerSecret = 8,
     /// Which client has a `client_id` that is not its identity.
     ClientIdAlias = 9,
+    /// The last order to read the configuration again.
+    ReloadOrder = 10,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Client,
         Kind::Removed,
         Kind::Block,
@@ -62,6 +66,7 @@ impl Kind {
         Kind::Replay,
         Kind::ServerSecret,
         Kind::ClientIdAlias,
+        Kind::ReloadOrder,
     ];
 }
 

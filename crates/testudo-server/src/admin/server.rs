@@ -24,7 +24,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {
-    match crate::serve::reload(&app).await {
+    match crate::reload::reload(&app).await {
         Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
         Ok(warnings) => Ok(Json(Done {
             done: "reloaded".into(),

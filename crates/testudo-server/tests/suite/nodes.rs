@@ -4,6 +4,7 @@ use crate::world::{ISSUER, MutualTls, World};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use testudo_server::Running;
@@ -245,6 +246,53 @@ async fn rfc7592_5_a_registration_ends_on_every_node() {
     .await;
     assert!(waited < Duration::from_secs(1), "{waited:?}");
     println!("deregistered on one node, refused on the other after {waited:?}");
+}
+
+/// Changes the configuration file of a node.
+fn edit(folder: &Path, from: &str, to: &str) {
+    let path = folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from));
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn decision_21_a_reload_of_one_node_is_felt_by_all() {
+    let cluster = Cluster::start("reloads").await;
+    let (first, second) = (&cluster.first.folder, &cluster.second_folder);
+    let wide = svid_form(&cluster.first.svid(PAY), &[("scope", "w")]);
+    let may_write = async |node: usize| {
+        let answer = cluster.connect(node).await.post("/token", wide.clone()).await;
+        answer.status == 200
+    };
+    assert!(may_write(0).await && may_write(1).await);
+    // The file is rolled out to every node, and one of them is told.
+    for folder in [first, second] {
+        edit(folder, "name = \"R1\"", "name = \"R1\"\nenabled = false");
+    }
+    admin(second, "/admin/v1/reload", json!({})).await;
+    assert!(!may_write(1).await);
+    let waited = until(async || !may_write(0).await).await;
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+    println!("a rule disabled by a reload of one node: felt by the other after {waited:?}");
+    let generations =
+        || [&cluster.first.running, &cluster.second].map(|node| node.app.policy.load().generation);
+    assert_eq!(generations(), [2, 2], "each read it once");
+    // A node whose file cannot be used keeps what it has, and serves on.
+    for folder in [first, second] {
+        edit(folder, "enabled = false", "enabled = true");
+    }
+    edit(first, "[[trust_domains]]", "[[trust_domain]]");
+    admin(second, "/admin/v1/reload", json!({})).await;
+    assert!(may_write(1).await);
+    let heard = async || cluster.first.running.app.reload_heard.load(Ordering::SeqCst) == 2;
+    until(heard).await;
+    assert!(!may_write(0).await, "what was in force stays");
+    assert_eq!(generations(), [2, 3]);
+    // Mended, the next order brings it up.
+    edit(first, "[[trust_domain]]", "[[trust_domains]]");
+    admin(second, "/admin/v1/reload", json!({})).await;
+    until(async || may_write(0).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

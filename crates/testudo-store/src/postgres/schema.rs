@@ -8,7 +8,7 @@ use deadpool_postgres::Object;
 const MIGRATION_LOCK: i64 = 7_308_001;
 
 /// Steps from one schema version to the next, in order.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
 
 /// Brings the schema to today. Several nodes that start at once take turns.
 pub(super) async fn migrate(client: &mut Object) -> Result<(), StoreFault> {

@@ -4,7 +4,8 @@ use crate::arguments::Place;
 use crate::output::Failed;
 use std::io::IsTerminal as _;
 use testudo_server::config;
-use testudo_server::serve::{Options, reload, serve};
+use testudo_server::reload::reload;
+use testudo_server::serve::{Options, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 

@@ -1,0 +1,133 @@
+//! Reading the configuration again: on the node that is told, and then on all of them.
+//!
+//! What changes is swapped whole; what is in force stays where the file cannot be used. Every node reads its own
+//! file: the order travels through the store, the file does not.
+
+use crate::admin;
+use crate::app::App;
+use crate::bundles::Anchor;
+use crate::config::{self, Report};
+use crate::serve::{first_bundles, keep_fresh};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use testudo_core::records::{Batch, EventKind, ReloadOrder};
+use testudo_store::CommitError;
+
+/// Applies the configuration file again, here and on every other node: each reads its own.
+pub async fn reload(app: &Arc<App>) -> Result<Report, Report> {
+    let _turn = app.admin_turn.lock().await;
+    let warnings = apply(app).await?;
+    // It holds here in any case; without the store, the others are told by whoever comes next.
+    if let Err(why) = order_reload(app).await {
+        tracing::error!(why, "the other nodes were not told to reload");
+    }
+    Ok(warnings)
+}
+
+/// Tells the other nodes.
+async fn order_reload(app: &App) -> Result<(), String> {
+    if !app.store.is_shared() {
+        return Ok(());
+    }
+    let order = ReloadOrder {
+        at: app.now(),
+        digest: configuration_digest(app),
+    };
+    let last = app.store.read::<ReloadOrder>(ReloadOrder::KEY).await;
+    let mut batch = Batch::default();
+    let version = match last.map_err(|fault| fault.to_string())? {
+        Some(last) => {
+            batch.replace(&order, last.version);
+            last.version + 1
+        }
+        None => {
+            batch.insert(&order);
+            1
+        }
+    };
+    // Before the order can come back to us: what we read ourselves we do not read again.
+    app.reload_heard.store(version, Ordering::SeqCst);
+    match app.store.commit(batch).await {
+        // Another node was told at the same moment: all hear that one.
+        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
+
+/// Follows the order of another node, if it is one that was not followed yet.
+pub async fn follow(app: &Arc<App>) -> Result<(), String> {
+    let last = app.store.read::<ReloadOrder>(ReloadOrder::KEY).await;
+    let Some(order) = last.map_err(|fault| fault.to_string())? else {
+        return Ok(());
+    };
+    let _turn = app.admin_turn.lock().await;
+    if app.reload_heard.fetch_max(order.version, Ordering::SeqCst) >= order.version {
+        return Ok(());
+    }
+    if configuration_digest(app) != order.record.digest {
+        tracing::warn!("another node reloaded a configuration file that is not the same as this node's");
+    }
+    match apply(app).await {
+        Ok(_) => {}
+        // What is in force stays; a broken file is no reason to forget clients.
+        Err(report) => tracing::error!(%report, "another node reloaded; this node's file cannot be used"),
+    }
+    Ok(())
+}
+
+/// SHA-256 of the configuration file as it is now.
+fn configuration_digest(app: &App) -> [u8; 32] {
+    let path = app.config_path.as_ref();
+    let bytes = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    testudo_protocol::jose::sha256(&bytes)
+}
+
+/// Trust domains, rules and clients of the file. Listeners, store and keys stay.
+async fn apply(app: &Arc<App>) -> Result<Report, Report> {
+    let path = app.config_path.clone().ok_or_else(|| {
+        Report::of(config::Problem::error(
+            "reload",
+            "this server was started without a file",
+            None,
+        ))
+    })?;
+    let generation = app.generation.load(Ordering::SeqCst) + 1;
+    let (configuration, warnings) = config::load(&path, generation)?;
+    if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
+        tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
+    }
+    let current = app.anchors.load_full();
+    let mut anchors: HashMap<Box<str>, Arc<Anchor>> = HashMap::new();
+    let mut fresh = Vec::new();
+    for source in configuration.bundles {
+        let name: Box<str> = source.trust_domain.as_str().into();
+        let anchor = match current.get(&name) {
+            Some(anchor) if *anchor.source() == source => anchor.clone(),
+            earlier => {
+                let anchor = Arc::new(Anchor::new(source));
+                if let Some(earlier) =
+                    earlier.filter(|earlier| earlier.source().origin == anchor.source().origin)
+                {
+                    anchor.inherit(earlier);
+                }
+                fresh.push(anchor.clone());
+                anchor
+            }
+        };
+        anchors.insert(name, anchor);
+    }
+    first_bundles(app, &fresh).await;
+    app.anchors.store(Arc::new(anchors));
+    app.policy.store(Arc::new(configuration.policy));
+    app.generation.store(generation, Ordering::SeqCst);
+    for anchor in fresh {
+        tokio::spawn(keep_fresh(app.clone(), anchor));
+    }
+    admin::write_event(app, EventKind::RulesChanged, |event| {
+        event.detail = Some(format!("configuration reloaded, generation {generation}"));
+    })
+    .await;
+    tracing::info!(generation, "configuration reloaded");
+    Ok(warnings)
+}
