@@ -122,7 +122,7 @@ bundle = {{ file = "bundle.json" }}
         (site, issuer)
     }
 
-    /// Moves the site to PostgreSQL.
+    /// Moves the site to PostgreSQL, and lets clients register there.
     pub fn over_postgres(self, url: &str) -> Site {
         let text = std::fs::read_to_string(self.config()).unwrap();
         let key = "ERERERERERERERERERERERERERERERERERERERERERE";
@@ -131,7 +131,7 @@ bundle = {{ file = "bundle.json" }}
         let text = text
             .replace("url = \"sqlite:testudo.db\"", &store)
             .replacen("bundle = { file", limits, 1);
-        std::fs::write(self.config(), text).unwrap();
+        std::fs::write(self.config(), format!("{text}\n[registration]\n")).unwrap();
         self
     }
 

@@ -12,7 +12,29 @@ use testudo_testkit::postgres::Postgres;
 use testudo_testkit::svid_form;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Keeps first uses coming until told to stop; notes what was acknowledged.
+/// How a client comes to be.
+#[derive(Clone, Copy)]
+struct Way {
+    path: &'static str,
+    media: &'static str,
+    good: u16,
+    body: fn(&str) -> String,
+}
+
+const FIRST_USE: Way = Way {
+    path: "/token",
+    media: "application/x-www-form-urlencoded",
+    good: 200,
+    body: |svid| svid_form(svid, &[]),
+};
+const REGISTRATION: Way = Way {
+    path: "/register",
+    media: "application/json",
+    good: 201,
+    body: |svid| serde_json::json!({ "software_statement": svid }).to_string(),
+};
+
+/// Keeps first uses and registrations coming until told to stop; notes what was acknowledged.
 struct Load {
     acknowledged: Arc<Mutex<Vec<String>>>,
     refused: Arc<AtomicUsize>,
@@ -30,20 +52,19 @@ impl Load {
         };
         let mut workers = Vec::new();
         for worker in 0..4 {
+            let way = if worker % 2 == 0 { FIRST_USE } else { REGISTRATION };
             let bodies: Vec<(String, String)> = (0..3_000)
                 .map(|number| {
                     let path = format!("/ns/{tag}/sa/w{worker}-{number}");
-                    (
-                        format!("spiffe://prod.example{path}"),
-                        svid_form(&site.svid(&path), &[]),
-                    )
+                    let body = (way.body)(&site.svid(&path));
+                    (format!("spiffe://prod.example{path}"), body)
                 })
                 .collect();
             let (acknowledged, refused, stop) =
                 (load.acknowledged.clone(), load.refused.clone(), load.stop.clone());
             let address = address.clone();
             workers.push(tokio::spawn(async move {
-                let headers = [("content-type", "application/x-www-form-urlencoded")];
+                let headers = [("content-type", way.media)];
                 let mut connection: Option<Connection> = None;
                 for (id, body) in bodies {
                     if stop.load(Ordering::SeqCst) {
@@ -59,8 +80,8 @@ impl Load {
                         connection = Some(Connection::open(now).await);
                     }
                     let Some(open) = connection.as_mut() else { continue };
-                    match open.try_send("POST", "/token", &headers, body).await {
-                        Some(answer) if answer.status == 200 => acknowledged.lock().unwrap().push(id),
+                    match open.try_send("POST", way.path, &headers, body).await {
+                        Some(answer) if answer.status == way.good => acknowledged.lock().unwrap().push(id),
                         Some(answer) => {
                             assert_eq!(answer.status, 503, "{answer:?}");
                             refused.fetch_add(1, Ordering::SeqCst);

@@ -179,6 +179,8 @@ async fn prove(
     requested: &Requested,
     certificates: Option<Arc<PeerCertificates>>,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
+    // A statement is a JWT-SVID, the one kind there is a door for. A verifiable credential will be a kind of its own,
+    // told apart here and judged at its own door.
     let statement = requested.software_statement.clone();
     let statement = statement.map(|text| Presented::new(CredentialKind::JwtSvid, text));
     let shown = [statement, certificates.map(Presented::certificates)];
