@@ -357,3 +357,89 @@ async fn dr_142_dr_144_dr_145_members_that_name_keys_elsewhere() {
     assert_eq!(body["require_pushed_authorization_requests"], true);
     assert_eq!(body["require_signed_request_object"], true);
 }
+
+/// Every bound at the bound and one past it.
+#[tokio::test]
+async fn each_member_has_its_bound() {
+    let world = super::open::wide_open().await;
+    let uris = |count: usize| {
+        let uris = (0..count).map(|number| json!(format!("https://app.example/{number}")));
+        Value::Array(uris.collect())
+    };
+    let texts = |count: usize, length: usize| {
+        let texts = (0..count).map(|number| json!(format!("{number:0length$}")));
+        Value::Array(texts.collect())
+    };
+    let url = |length: usize| {
+        let start = "https://app.example/";
+        json!(format!("{start}{}", "x".repeat(length - start.len())))
+    };
+    let tagged = |count: usize| {
+        let mut members = json!({});
+        for number in 0..count {
+            members[format!("client_name#x-{number}")] = json!("n");
+        }
+        members
+    };
+    let one = |member: &str, value: Value| json!({ member: value });
+    let bounds = [
+        (one("redirect_uris", uris(20)), one("redirect_uris", uris(21))),
+        (
+            one("redirect_uris", json!([url(2048)])),
+            one("redirect_uris", json!([url(2049)])),
+        ),
+        (
+            one("client_name", json!("é".repeat(120))),
+            one("client_name", json!("é".repeat(121))),
+        ),
+        (one("client_uri", url(2048)), one("client_uri", url(2049))),
+        (one("tos_uri", url(2048)), one("tos_uri", url(2049))),
+        (one("policy_uri", url(2048)), one("policy_uri", url(2049))),
+        (one("logo_uri", url(2048)), one("logo_uri", url(2049))),
+        (one("contacts", texts(10, 9)), one("contacts", texts(11, 9))),
+        (one("contacts", texts(1, 254)), one("contacts", texts(1, 255))),
+        (
+            one("software_id", json!("x".repeat(255))),
+            one("software_id", json!("x".repeat(256))),
+        ),
+        (
+            one("software_version", json!("x".repeat(255))),
+            one("software_version", json!("x".repeat(256))),
+        ),
+        (tagged(20), tagged(21)),
+    ];
+    for (within, past) in bounds {
+        for (asked, is_within) in [(within, true), (past, false)] {
+            let mut body = asked.clone();
+            if body["redirect_uris"].is_null() {
+                body["redirect_uris"] = json!(["https://app.example/cb"]);
+            }
+            let answer = super::open::join(&world, body).await;
+            let short: String = asked.to_string().chars().take(60).collect();
+            assert_eq!(
+                answer.status,
+                if is_within { 201 } else { 400 },
+                "{short}: {answer:?}"
+            );
+            if is_within {
+                for (member, value) in asked.as_object().unwrap() {
+                    let is_kept = answer.json()[member] == *value;
+                    assert!(is_kept || member == "logo_uri", "{member}");
+                }
+            }
+        }
+    }
+    for contacts in [
+        json!([""]),
+        json!([" "]),
+        json!(["a\nb"]),
+        json!(["a\u{202e}b"]),
+        json!([7]),
+    ] {
+        let asked = json!({ "redirect_uris": ["https://app.example/cb"], "contacts": contacts });
+        assert_eq!(
+            super::open::join(&world, asked).await.error(),
+            "invalid_client_metadata"
+        );
+    }
+}
