@@ -8,6 +8,9 @@ pub fn run(check: bool) -> Result<(), String> {
     let schema = schemars::schema_for!(ConfigFile);
     let text = serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n";
     file("docs/reference/testudo.schema.json", &text, check)?;
+    let api = testudo_server::admin::openapi();
+    let text = serde_json::to_string_pretty(&api).map_err(|error| error.to_string())? + "\n";
+    file("docs/reference/admin-api.json", &text, check)?;
     let mut specifications = String::from(
         "# Specifications\n\nGenerated from `protocol::drafts`. Citations in code and tests use the short names.\n\n| short name | document |\n|---|---|\n",
     );

@@ -161,9 +161,10 @@ impl Occasion {
 
 /// Who vouched for a client that has no evidence of its own: the subject of an initial access token. The rule
 /// that governs the sponsor governs the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sponsor {
     /// Who vouches for the sponsor.
+    #[schemars(with = "String")]
     pub authority: Authority,
     /// The sponsor within that authority.
     pub subject: String,

@@ -10,7 +10,7 @@ pub struct Trace {
 }
 
 /// One check that passed.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, schemars::JsonSchema)]
 pub struct Step {
     /// Name of the check.
     pub check: String,

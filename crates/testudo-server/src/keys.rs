@@ -31,22 +31,24 @@ pub struct Keyring {
 }
 
 /// A signing key, as it is listed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ListedKey {
     /// Key id.
     pub kid: String,
     /// Algorithm name.
     pub algorithm: String,
     /// When it was made.
+    #[schemars(with = "i64")]
     pub created: Timestamp,
     /// When it begins, or began, to sign.
+    #[schemars(with = "i64")]
     pub active_from: Timestamp,
     /// `next`, `active` or `retiring`.
     pub state: KeyState,
 }
 
 /// Where a key is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, not yet used.

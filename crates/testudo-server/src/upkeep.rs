@@ -167,7 +167,7 @@ async fn flush_refusals(app: &App) {
 }
 
 /// What a sweep did, or would do.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct Swept {
     /// Clients looked at.
     pub visited: usize,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Block {
     /// A SPIFFE ID, a pattern, or a configured client's id.
     pub identity: String,
@@ -14,6 +14,7 @@ pub struct Block {
     /// Who.
     pub by: String,
     /// Since when.
+    #[schemars(with = "i64")]
     pub since: Timestamp,
 }
 

@@ -66,9 +66,10 @@ pub struct ManagementToken {
 }
 
 /// The registered part of a client: self-restraint on every occasion, never a grant of anything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Registration {
     /// `iat` of the evidence: older evidence changes nothing any more. [decision 25]
+    #[schemars(with = "i64")]
     pub issued: Timestamp,
     /// Ceiling on scope.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -94,7 +95,7 @@ pub struct Registration {
 }
 
 /// What a client is called and where it may redirect to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct ClientMetadata {
@@ -138,7 +139,7 @@ pub struct ClientMetadata {
 }
 
 /// Where a client runs, which decides what its redirect URIs may look like. [OIDCR §2]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
     /// On a server: https.
@@ -148,7 +149,7 @@ pub enum ApplicationType {
 }
 
 /// State of a client that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientState {
     /// As the rule says.
@@ -158,11 +159,13 @@ pub enum ClientState {
 }
 
 /// The life before this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Predecessor {
     /// When that life began.
+    #[schemars(with = "i64")]
     pub created: Timestamp,
     /// When it ended.
+    #[schemars(with = "i64")]
     pub removed: Timestamp,
     /// Why.
     pub reason: String,

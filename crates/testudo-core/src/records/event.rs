@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
 /// What happened. Fields that do not apply are absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
 pub struct Event {
     pub id: String,
+    #[schemars(with = "i64")]
     pub time: Timestamp,
     pub event: EventKind,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -34,6 +35,7 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential_jti: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<i64>")]
     pub credential_expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scope: Option<String>,
@@ -50,11 +52,12 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<String>,
     /// Until when it is kept.
+    #[schemars(with = "i64")]
     pub keep_until: Timestamp,
 }
 
 /// The audit vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
 pub enum EventKind {
     #[serde(rename = "client.registered")]

@@ -16,7 +16,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
     Ok(Json(blocks.into_iter().map(|block| block.record).collect()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct BlockRequest {
     identity: String,
     reason: Option<String>,

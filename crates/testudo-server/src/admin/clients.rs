@@ -20,7 +20,7 @@ use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
 
 /// A client, as it is shown. Times are RFC 3339.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ClientView {
     pub client_id: String,
@@ -54,7 +54,7 @@ pub struct ClientView {
 }
 
 /// Filters of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub(super) struct Filter {
     trust_domain: Option<String>,
     rule: Option<String>,
@@ -67,7 +67,7 @@ pub(super) struct Filter {
 }
 
 /// A page of clients.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Page {
     clients: Vec<ClientView>,
     /// Hand back as `after` for the next page; absent on the last one.
@@ -117,7 +117,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct Named {
     client_id: String,
 }
@@ -183,7 +183,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>
     }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct SweepRequest {
     #[serde(default)]
     dry_run: bool,

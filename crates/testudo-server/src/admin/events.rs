@@ -11,7 +11,7 @@ use testudo_core::records::{Event, Kind};
 /// Events of one answer, unless more are asked for.
 const LIMIT_DEFAULT: usize = 100;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct Since {
     /// Events after this one; without it, the latest.
     after: Option<String>,

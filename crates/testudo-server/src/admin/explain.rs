@@ -26,7 +26,7 @@ use testudo_store::LIST_MAX;
 /// How far back an event is looked for.
 const EVENTS_SEARCHED: usize = 10 * LIST_MAX;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     request_id: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Question {
 }
 
 /// The walk.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// The event that was found, for a request id.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
     Json(app.keys.load().listed.clone())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct Rotation {
     #[serde(default)]
     now: bool,

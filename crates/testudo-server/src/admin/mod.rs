@@ -1,11 +1,12 @@
 //! The admin API: over a Unix socket whose mode is the authorization, and, for metrics, probes and holders of an
-//! administrator's token, over HTTP.
+//! administrator's token, over HTTP. What there is to do is listed in [`operations`].
 
 mod blocks;
 mod clients;
 mod events;
 mod explain;
 mod keys;
+mod operations;
 mod reply;
 mod rules;
 mod server;
@@ -15,7 +16,7 @@ mod trust;
 use crate::app::App;
 use crate::config::AdminSettings;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 use reply::Failure;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,33 +30,8 @@ use tokio::task::JoinHandle;
 
 pub use clients::ClientView;
 pub use explain::Explanation;
+pub use operations::openapi;
 pub use rules::{Governed, RuleView};
-
-/// The API, without authorization: whoever mounts it says who may come in.
-fn api() -> Router<Arc<App>> {
-    Router::new()
-        .route("/admin/v1/status", get(server::status))
-        .route("/admin/v1/reload", post(server::reload))
-        .route("/admin/v1/trust", get(trust::list))
-        .route("/admin/v1/trust/{name}", get(trust::show))
-        .route("/admin/v1/trust/{name}/refresh", post(trust::refresh))
-        .route("/admin/v1/trust/{name}/disable", post(trust::disable))
-        .route("/admin/v1/trust/{name}/enable", post(trust::enable))
-        .route("/admin/v1/rules", get(rules::list))
-        .route("/admin/v1/rules/test", post(rules::test))
-        .route("/admin/v1/clients", get(clients::list))
-        .route("/admin/v1/clients/show", post(clients::show))
-        .route("/admin/v1/clients/freeze", post(clients::freeze))
-        .route("/admin/v1/clients/thaw", post(clients::thaw))
-        .route("/admin/v1/clients/delete", post(clients::delete))
-        .route("/admin/v1/clients/sweep", post(clients::sweep))
-        .route("/admin/v1/blocks", get(blocks::list).post(blocks::block))
-        .route("/admin/v1/blocks/remove", post(blocks::unblock))
-        .route("/admin/v1/events", get(events::list))
-        .route("/admin/v1/explain", post(explain::explain))
-        .route("/admin/v1/keys", get(keys::list))
-        .route("/admin/v1/keys/rotate", post(keys::rotate))
-}
 
 /// Metrics and probes: no authorization, no secrets.
 fn probes() -> Router<Arc<App>> {
@@ -72,7 +48,7 @@ pub async fn listen(
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = bind_socket(&settings.socket).await?;
-    let router = api().merge(probes()).with_state(app.clone());
+    let router = operations::router().merge(probes()).with_state(app.clone());
     let mut tasks = vec![tokio::spawn(run(
         axum::serve(socket, router).into_future_until(stop.clone())
     ))];
@@ -82,7 +58,7 @@ pub async fn listen(
             .await
             .map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
-        let guarded = api().layer(axum::middleware::from_fn_with_state(
+        let guarded = operations::router().layer(axum::middleware::from_fn_with_state(
             app.clone(),
             token::require_administrator,
         ));

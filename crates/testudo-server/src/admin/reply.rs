@@ -7,9 +7,10 @@ use serde::Serialize;
 use testudo_store::{CommitError, StoreFault};
 
 /// Something went wrong, in words for an administrator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Failure {
     #[serde(skip)]
+    #[schemars(skip)]
     pub(super) status: StatusCode,
     pub(super) error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +72,7 @@ impl IntoResponse for Failure {
 pub(super) type Reply<T> = Result<Json<T>, Failure>;
 
 /// A change that was made, and what to know about it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub(super) struct Done {
     pub(super) done: String,
     #[serde(skip_serializing_if = "Option::is_none")]

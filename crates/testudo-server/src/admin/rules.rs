@@ -18,7 +18,7 @@ use testudo_protocol::spiffe::SpiffeId;
 const TESTED_MAX: usize = 10_000;
 
 /// A rule, as far as a person wants to know.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleView {
     /// Name.
     pub name: String,
@@ -72,13 +72,13 @@ fn view(rule: &Rule, clients: i64) -> RuleView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct Test {
     identities: Vec<String>,
 }
 
 /// What an identity would be given.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Governed {
     /// The identity that was asked about.
     pub identity: String,

@@ -13,7 +13,7 @@ use testudo_core::records::{Batch, EventKind, Switch};
 use testudo_protocol::spiffe::TrustDomain;
 
 /// A trust domain with its bundle.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct TrustView {
     is_enabled: bool,
     first_use: testudo_core::registration::rules::FirstUse,

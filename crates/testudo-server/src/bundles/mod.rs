@@ -63,7 +63,7 @@ pub enum Refreshed {
 }
 
 /// For `testudo trust show`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AnchorStatus {
     /// Name of the trust domain.
     pub trust_domain: String,

@@ -254,3 +254,33 @@ async fn decision_7_single_use_of_a_trust_domain() {
         "invalid_client"
     );
 }
+
+#[tokio::test]
+async fn the_admin_api_describes_itself_and_has_all_that_it_describes() {
+    let world = World::start().await;
+    world.ask("/x/1", &[]).await;
+    let document = world.admin("GET", "/admin/v1/openapi.json", json!(null)).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut seen = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{name}", "a.example");
+        for method in operations.as_object().unwrap().keys() {
+            let (status, answer) = world.try_admin(&method.to_uppercase(), &path, json!({})).await;
+            // An empty body is not what every operation wants; each is there and says so.
+            let is_there = [200, 400, 422].contains(&status);
+            assert!(is_there, "{method} {path}: {status} {answer}");
+            assert!(method != "get" || status == 200, "{path}: {status}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 23, "{seen}");
+    // What is described is what comes: the members of a client, and no others.
+    let client = world.clients().await.remove(0);
+    let described = &document["components"]["schemas"]["ClientView"]["properties"];
+    for member in client.as_object().unwrap().keys() {
+        assert!(
+            described[member].is_object() || described[member] == true,
+            "{member}"
+        );
+    }
+}

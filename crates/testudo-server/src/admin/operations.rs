@@ -1,0 +1,282 @@
+//! Every operation of the admin API, once: what is served is what is described.
+//!
+//! The table below is the router and, at `/admin/v1/openapi.json`, the OpenAPI document.
+
+use super::reply::{Done, Failure};
+use super::{blocks, clients, events, explain, keys, rules, server, trust};
+use crate::app::App;
+use crate::keys::ListedKey;
+use crate::upkeep::Swept;
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use testudo_core::records::{Block, Event};
+
+/// One operation.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    takes: Takes,
+    gives: Describe,
+    handler: MethodRouter<Arc<App>>,
+}
+
+type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// Where an operation's input is.
+enum Takes {
+    Nothing,
+    Query(Describe),
+    Body(Describe),
+}
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+impl Operation {
+    fn read<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            method: "get",
+            path,
+            summary,
+            takes: Takes::Nothing,
+            gives: of::<T>,
+            handler,
+        }
+    }
+
+    fn act<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            method: "post",
+            ..Operation::read::<T>(path, summary, handler)
+        }
+    }
+
+    fn by_query<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::Query(of::<T>),
+            ..self
+        }
+    }
+
+    fn by_body<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::Body(of::<T>),
+            ..self
+        }
+    }
+}
+
+fn operations() -> Vec<Operation> {
+    use Operation as O;
+    vec![
+        O::read::<Value>(
+            "/admin/v1/status",
+            "What the server is doing.",
+            get(server::status),
+        ),
+        O::act::<Done>(
+            "/admin/v1/reload",
+            "Apply the configuration file again, on every node.",
+            post(server::reload),
+        ),
+        O::read::<Vec<trust::TrustView>>(
+            "/admin/v1/trust",
+            "Trust domains and their bundles.",
+            get(trust::list),
+        ),
+        O::read::<trust::TrustView>("/admin/v1/trust/{name}", "One trust domain.", get(trust::show)),
+        O::act::<Done>(
+            "/admin/v1/trust/{name}/refresh",
+            "Fetch its bundle now.",
+            post(trust::refresh),
+        ),
+        O::act::<Done>(
+            "/admin/v1/trust/{name}/disable",
+            "Refuse it from the next request on.",
+            post(trust::disable),
+        ),
+        O::act::<Done>(
+            "/admin/v1/trust/{name}/enable",
+            "Let it in again.",
+            post(trust::enable),
+        ),
+        O::read::<Vec<rules::RuleView>>(
+            "/admin/v1/rules",
+            "Rules, in the order in which they govern.",
+            get(rules::list),
+        ),
+        O::act::<Vec<rules::Governed>>(
+            "/admin/v1/rules/test",
+            "Which rule governs an identity.",
+            post(rules::test),
+        )
+        .by_body::<rules::Test>(),
+        O::read::<clients::Page>("/admin/v1/clients", "Clients, page by page.", get(clients::list))
+            .by_query::<clients::Filter>(),
+        O::act::<clients::ClientView>("/admin/v1/clients/show", "One client.", post(clients::show))
+            .by_body::<clients::Named>(),
+        O::act::<Done>(
+            "/admin/v1/clients/freeze",
+            "Refuse a client until it is thawed.",
+            post(clients::freeze),
+        )
+        .by_body::<clients::Named>(),
+        O::act::<Done>(
+            "/admin/v1/clients/thaw",
+            "Let a frozen client in again.",
+            post(clients::thaw),
+        )
+        .by_body::<clients::Named>(),
+        O::act::<Done>(
+            "/admin/v1/clients/delete",
+            "Remove a client.",
+            post(clients::delete),
+        )
+        .by_body::<clients::Named>(),
+        O::act::<Swept>(
+            "/admin/v1/clients/sweep",
+            "Remove idle clients now.",
+            post(clients::sweep),
+        )
+        .by_body::<clients::SweepRequest>(),
+        O::read::<Vec<Block>>(
+            "/admin/v1/blocks",
+            "Identities that are kept out.",
+            get(blocks::list),
+        ),
+        O::act::<Done>(
+            "/admin/v1/blocks",
+            "Keep an identity or a pattern out.",
+            post(blocks::block),
+        )
+        .by_body::<blocks::BlockRequest>(),
+        O::act::<Done>(
+            "/admin/v1/blocks/remove",
+            "Let it in again.",
+            post(blocks::unblock),
+        )
+        .by_body::<blocks::BlockRequest>(),
+        O::read::<Vec<Event>>("/admin/v1/events", "Audit events.", get(events::list))
+            .by_query::<events::Since>(),
+        O::act::<explain::Explanation>("/admin/v1/explain", "Walk a decision.", post(explain::explain))
+            .by_body::<explain::Question>(),
+        O::read::<Vec<ListedKey>>("/admin/v1/keys", "Signing keys.", get(keys::list)),
+        O::act::<Done>(
+            "/admin/v1/keys/rotate",
+            "Make a signing key and publish it.",
+            post(keys::rotate),
+        )
+        .by_body::<keys::Rotation>(),
+        O::read::<Value>("/admin/v1/openapi.json", "This document.", get(document)),
+    ]
+}
+
+/// All of them.
+pub(super) fn router() -> Router<Arc<App>> {
+    operations().into_iter().fold(Router::new(), |router, operation| {
+        router.route(operation.path, operation.handler)
+    })
+}
+
+async fn document() -> axum::Json<Value> {
+    axum::Json(openapi())
+}
+
+/// The OpenAPI document of the admin API.
+pub fn openapi() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let failure = of::<Failure>(&mut generator);
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in operations() {
+        let gives = (operation.gives)(&mut generator);
+        let mut described = json!({
+            "summary": operation.summary,
+            "parameters": path_parameters(operation.path),
+            "responses": {
+                "200": answer("Done.", &gives),
+                "default": answer("Not done, and what to do about it.", &failure),
+            },
+        });
+        match operation.takes {
+            Takes::Nothing => {}
+            Takes::Query(describe) => {
+                let schema = describe(&mut generator);
+                // One parameter that is an object: in a query, its members are the parameters.
+                described["parameters"] = json!([{ "name": "filter", "in": "query", "style": "form", "explode": true, "schema": schema }]);
+            }
+            Takes::Body(describe) => {
+                let schema = describe(&mut generator);
+                described["requestBody"] =
+                    json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+            }
+        }
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = described;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Testudo admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Over the admin socket, or over HTTP with an administrator's access token.",
+        },
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": { "administrator": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": [{ "administrator": [] }, {}],
+        "paths": paths,
+    })
+}
+
+fn answer(description: &str, schema: &Schema) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// `{name}` in a path.
+fn path_parameters(path: &str) -> Vec<Value> {
+    path.split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        let document = openapi();
+        let text = document.to_string();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for rest in text.split("\"$ref\":\"").skip(1) {
+            let reference = rest.split('"').next().unwrap();
+            let name = reference.strip_prefix("#/components/schemas/").unwrap();
+            assert!(schemas.contains_key(name), "{reference}");
+        }
+        assert!(schemas.contains_key("ClientView") && schemas.contains_key("Explanation"));
+        assert_eq!(
+            document["paths"]["/admin/v1/blocks"].as_object().unwrap().len(),
+            2
+        );
+    }
+}
