@@ -15,10 +15,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use testudo_core::CredentialKind;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Block, ReloadOrder, Switch};
+use testudo_core::registration::admit::{Placed, place};
 use testudo_core::registration::{Blocks, Buckets};
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
@@ -171,6 +173,24 @@ impl App {
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Steps 1 to 4 of admission, by the switches and blocks of this moment.
+    pub fn place<'a>(
+        &self,
+        identity: &'a AttestedIdentity,
+        occasion: Occasion,
+        policy: &'a Policy,
+    ) -> Result<Placed<'a>, Rejection> {
+        let (standing, keys) = (self.standing.load(), self.keys.load());
+        place(
+            identity,
+            occasion,
+            policy,
+            &standing,
+            &keys.opaque_key,
+            &mut Trace::off(),
+        )
     }
 
     /// The anchor of a configured trust domain.

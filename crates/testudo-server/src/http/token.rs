@@ -19,7 +19,7 @@ use testudo_core::doors::{self, Facts, Presented, Purpose, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Batch, Event};
-use testudo_core::registration::admit::{Asking, place};
+use testudo_core::registration::admit::Asking;
 use testudo_core::registration::create::describe_identity;
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
@@ -131,16 +131,8 @@ async fn serve<B: RequestBody>(
         }
     };
     witness.identity = Some(identity.clone());
-    let (standing, keys) = (app.standing.load(), app.keys.load());
     let occasion = Occasion::Token;
-    let placed = place(
-        &identity,
-        occasion,
-        policy,
-        &standing,
-        &keys.opaque_key,
-        &mut Trace::off(),
-    )?;
+    let placed = app.place(&identity, occasion, policy)?;
     let asking = Asking {
         occasion,
         client_id: client_id.as_deref(),

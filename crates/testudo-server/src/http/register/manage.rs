@@ -15,12 +15,11 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, client_key};
-use testudo_core::registration::admit::place;
 use testudo_core::registration::manage::{self, Change};
 use testudo_core::registration::requested::Requested;
 use testudo_core::registration::unattested::Asked;
 use testudo_core::rejection::Rejection;
-use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Authority, Occasion};
 use testudo_protocol::jose::sha256;
 
 pub(in crate::http) async fn manage<B: RequestBody>(
@@ -67,16 +66,7 @@ async fn serve<B: RequestBody>(
         _ => None,
     };
     let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
-    let (standing, keys) = (app.standing.load(), app.keys.load());
-    let (occasion, mut trace) = (Occasion::Registration, Trace::off());
-    let placed = place(
-        &identity,
-        occasion,
-        policy,
-        &standing,
-        &keys.opaque_key,
-        &mut trace,
-    )?;
+    let placed = app.place(&identity, Occasion::Registration, policy)?;
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::policy::Policy;
-use testudo_core::registration::admit::{Placed, place};
+use testudo_core::registration::admit::Placed;
 use testudo_core::registration::register::{self, Registered};
 use testudo_core::registration::requested::Requested;
 use testudo_core::registration::unattested::{self, Asked, SCOPE_REGISTER};
@@ -241,17 +241,9 @@ fn place_here<'a>(
     policy: &'a Policy,
     identity: &'a AttestedIdentity,
 ) -> Result<Placed<'a>, Rejection> {
-    let (standing, keys) = (app.standing.load(), app.keys.load());
-    let occasion = Occasion::Registration;
-    let placed = place(
-        identity,
-        occasion,
-        policy,
-        &standing,
-        &keys.opaque_key,
-        &mut Trace::off(),
-    )
-    .map_err(|rejection| refusal_of(identity, rejection))?;
+    let placed = app
+        .place(identity, Occasion::Registration, policy)
+        .map_err(|rejection| refusal_of(identity, rejection))?;
     // The token was given under the rule of a moment ago; today's decides.
     let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
     if identity.sponsor.is_some() && !placed.found.rule.scopes.iter().any(may_vouch) {
