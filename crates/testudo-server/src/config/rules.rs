@@ -7,7 +7,7 @@ use testudo_core::policy::{ConfiguredClient, TrustDomainPolicy};
 use testudo_core::registration::{Rule, RuleSet, RuleSpec};
 use testudo_protocol::jose::KeySet;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
-use testudo_protocol::oauth::is_vschar;
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, is_vschar};
 
 impl Judge<'_> {
     pub(super) fn rules(
@@ -26,6 +26,13 @@ impl Judge<'_> {
                             format!("{:?} is there twice", rule.name),
                             None,
                         );
+                    }
+                    let is_served = |grant: &&String| *grant == GRANT_CLIENT_CREDENTIALS;
+                    for grant in rule.grant_types.iter().filter(|grant| !is_served(grant)) {
+                        let problem = format!(
+                            "{grant:?} is not served by this version: a client can register for it, and not use it"
+                        );
+                        self.report.warn(format!("{key}.grant_types"), problem, None);
                     }
                     for pattern in &rule.patterns {
                         if !domains.contains_key(pattern.trust_domain()) {

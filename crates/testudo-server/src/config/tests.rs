@@ -163,24 +163,25 @@ fn rules_are_judged() {
 
 #[test]
 fn warnings_leave_a_configuration_usable() {
-    let shadowed = format!("{GOOD}[[rules]]\nname = \"s\"\nidentities = [\"spiffe://a.example/ns/x/sa/y\"]");
-    let (_, report) = judge(&shadowed).unwrap();
-    assert!(
-        report
+    let rule = |text: &str| format!("{GOOD}[[rules]]\nname = \"s\"\n{text}");
+    for (text, saying) in [
+        ("identities = [\"spiffe://a.example/ns/x/sa/y\"]", "never governs"),
+        (
+            "identities = [\"spiffe://z.example/x\"]",
+            "outside every configured",
+        ),
+        (
+            "identities = [\"spiffe://a.example/x\"]\ngrant_types = [\"client_credentials\", \"authorization_code\"]",
+            "\"authorization_code\" is not served by this version",
+        ),
+    ] {
+        let (_, report) = judge(&rule(text)).unwrap();
+        let warnings = report
             .problems
             .iter()
-            .any(|problem| problem.problem.contains("never governs")),
-        "{report}"
-    );
-    let outside = format!("{GOOD}[[rules]]\nname = \"s\"\nidentities = [\"spiffe://z.example/x\"]");
-    let (_, report) = judge(&outside).unwrap();
-    assert!(
-        report
-            .problems
-            .iter()
-            .any(|problem| problem.problem.contains("outside every configured")),
-        "{report}"
-    );
+            .filter(|problem| problem.problem.contains(saying));
+        assert_eq!(warnings.count(), 1, "{saying}: {report}");
+    }
 }
 
 #[test]
