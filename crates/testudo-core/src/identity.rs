@@ -205,6 +205,14 @@ pub struct AttestedIdentity {
 }
 
 impl AttestedIdentity {
+    /// Whose rule, rates and quota it stands under, and by which kind of credential: its own, or its sponsor's.
+    pub fn governed_as(&self) -> (&Authority, &str, CredentialKind) {
+        match &self.sponsor {
+            Some(sponsor) => (&sponsor.authority, &sponsor.subject, sponsor.credential),
+            None => (&self.authority, &self.subject, self.kind),
+        }
+    }
+
     /// A client that this server named: nothing of it is proven but what it will prove by its keys, and whatever
     /// its sponsor proved.
     pub fn named_here(

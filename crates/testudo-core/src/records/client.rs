@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// A registered client. What most of them do not have is boxed: a hundred thousand are kept in memory. Created by `registration::admit` and nowhere else.
+/// A registered client, created by `registration::create` and nowhere else. What most clients do not have is
+/// boxed: a hundred thousand are kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Format of this document; see `upgrade` when it grows.

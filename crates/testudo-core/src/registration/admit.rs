@@ -229,37 +229,17 @@ fn governing_rule<'a>(
     occasion: Occasion,
     policy: &'a Policy,
 ) -> Result<Match<'a>, Rejection> {
-    match &identity.authority {
-        Authority::TrustDomain(_) | Authority::Configuration => {
-            let who = (&identity.authority, &*identity.subject);
-            rule_for(who, identity.kind, occasion, policy)
-        }
-        Authority::Registration => match &identity.sponsor {
-            Some(sponsor) => {
-                let who = (&sponsor.authority, sponsor.subject.as_str());
-                rule_for(who, sponsor.credential, occasion, policy)
-            }
-            None => match &policy.registration.open {
-                Some(open) => Ok(Match::plain(&open.rule)),
-                None => Err(Rejection::NoRule),
-            },
-        },
-    }
-}
-
-fn rule_for<'a>(
-    (authority, subject): (&Authority, &str),
-    kind: CredentialKind,
-    occasion: Occasion,
-    policy: &'a Policy,
-) -> Result<Match<'a>, Rejection> {
+    let (authority, subject, kind) = identity.governed_as();
     match authority {
         Authority::TrustDomain(_) => policy.rules.governing((authority, subject), kind, occasion),
         Authority::Configuration => {
             let client = policy.clients.get(subject).ok_or(Rejection::NoRule)?;
             Ok(Match::plain(&client.rule))
         }
-        Authority::Registration => Err(Rejection::NoRule),
+        Authority::Registration => {
+            let open = policy.registration.open.as_ref().ok_or(Rejection::NoRule)?;
+            Ok(Match::plain(&open.rule))
+        }
     }
 }
 
@@ -335,19 +315,16 @@ fn kind_is_registered(
 pub(super) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     // Whoever vouches for others does so at the expense of its own place.
-    let sponsor = placed.identity.sponsor.as_ref();
-    let authority = sponsor.map_or(&placed.identity.authority, |sponsor| &sponsor.authority);
-    let spiffe_id = match sponsor {
-        Some(sponsor) => SpiffeId::parse(&sponsor.subject).ok(),
-        None => placed.identity.spiffe_id.clone(),
-    };
+    let (authority, subject, _) = placed.identity.governed_as();
     if let Some(domain) = policy.trust_domain(authority) {
         limits.push(Limit {
             bucket: format!("authority/{authority}"),
             shown_as: format!("trust domain `{authority}`"),
             rate: domain.registrations,
         });
-        if let (Some(rate), Some(id)) = (domain.registrations_per_prefix, &spiffe_id) {
+        if let Some(rate) = domain.registrations_per_prefix
+            && let Ok(id) = SpiffeId::parse(subject)
+        {
             let prefix: String = id
                 .segments()
                 .take(domain.velocity_prefix_segments)

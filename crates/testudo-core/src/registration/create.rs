@@ -6,7 +6,7 @@ use super::admit::{Known, Placed};
 use super::lifecycle::event_retention;
 use super::rules::Rule;
 use crate::Entropy;
-use crate::identity::{AttestedIdentity, Authority, Occasion};
+use crate::identity::{AttestedIdentity, Occasion};
 use crate::policy::Policy;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
@@ -115,10 +115,11 @@ pub(super) fn create(
             subject: client.subject.clone(),
         });
     }
-    let counted_under = client.counted_under();
-    let authority_max =
-        Authority::of_key(&counted_under).and_then(|authority| policy.trust_domain(&authority)?.clients_max);
-    batch.add(clients_of_authority(&counted_under), 1, authority_max);
+    let (authority, ..) = placed.identity.governed_as();
+    let authority_max = policy
+        .trust_domain(authority)
+        .and_then(|domain| domain.clients_max);
+    batch.add(clients_of_authority(&client.counted_under()), 1, authority_max);
     batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
     let kind = if earlier.is_some() {
         EventKind::ClientReturned

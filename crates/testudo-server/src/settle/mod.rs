@@ -349,8 +349,7 @@ fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
             client_id: placed.name.client_id.to_string(),
         },
         Conflict::OverLimit(counter) => {
-            let sponsor = placed.identity.sponsor.as_ref();
-            let authority = sponsor.map_or(&placed.identity.authority, |sponsor| &sponsor.authority);
+            let (authority, ..) = placed.identity.governed_as();
             let limit = if counter == clients_of_authority(&authority.key()) {
                 format!("trust domain `{authority}`")
             } else {
