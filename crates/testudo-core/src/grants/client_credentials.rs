@@ -38,17 +38,11 @@ impl ClientCredentials {
         let rule = placed.found.rule;
         let attested = metadata::attested_grant_types(placed.identity)?;
         let registered = registration.and_then(|registration| registration.grant_types.as_ref());
-        let is_registered =
-            registered.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
-        let is_attested =
-            attested.is_none_or(|types| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS));
-        if !is_registered
-            || !is_attested
-            || !rule
-                .grant_types
-                .iter()
-                .any(|name| name == GRANT_CLIENT_CREDENTIALS)
-        {
+        let allows = |types: &Vec<String>| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS);
+        let is_allowed = allows(&rule.grant_types)
+            && attested.as_ref().is_none_or(allows)
+            && registered.is_none_or(allows);
+        if !is_allowed {
             return Err(Rejection::GrantNotAllowed {
                 rule: rule.name.clone(),
             });

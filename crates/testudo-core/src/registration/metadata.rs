@@ -32,14 +32,18 @@ pub const ATTESTABLE: [&str; 11] = [
 
 /// The metadata of `identity`'s client under the rule that governs it: what the rule says, and then the attester.
 pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientMetadata, Rejection> {
+    Ok(vouched(attested(identity)?, found))
+}
+
+/// The same, of what was attested.
+pub(super) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata {
     let rule = found.rule;
-    let attested = attested(identity)?;
     // Configured beats attested.
     let label = |configured: &Option<String>, attested: Option<String>| {
         let template = configured.as_ref().and_then(|template| pieces(template).ok());
         template.map(|pieces| fill(&pieces, &found.captures)).or(attested)
     };
-    Ok(ClientMetadata {
+    ClientMetadata {
         client_name: label(&rule.client_name, attested.client_name),
         client_uri: label(&rule.client_uri, attested.client_uri),
         logo_uri: label(&rule.logo_uri, attested.logo_uri),
@@ -53,7 +57,7 @@ pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientM
         scope: attested.scope.map(|scope| scope.to_string()),
         grant_types: attested.grant_types,
         ..ClientMetadata::default()
-    })
+    }
 }
 
 /// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must

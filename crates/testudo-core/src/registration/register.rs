@@ -188,7 +188,9 @@ fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result
     if requested.dpop_bound_access_tokens {
         return Err(refused("dpop_bound_access_tokens", "DPoP is not supported"));
     }
-    let vouched = metadata::resolve(identity, &placed.found)?;
+    let attested = metadata::attested(identity)?;
+    let stated = attested.redirect_uris.clone().unwrap_or_default();
+    let vouched = metadata::vouched(attested, &placed.found);
     if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
         return Err(refused("software_id", "software_id is not the attested one"));
     }
@@ -205,7 +207,7 @@ fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result
     };
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
     let vouched = ClientMetadata {
-        redirect_uris: redirect_uris(placed, requested, &grant_types, &vouched.redirect_uris)?,
+        redirect_uris: redirect_uris(placed, requested, &grant_types, (&stated, &vouched.redirect_uris))?,
         spiffe_bundle_endpoint: requested.spiffe_bundle_endpoint.clone(),
         ..vouched
     };
@@ -248,12 +250,9 @@ fn credential(requested: &Requested) -> Result<Option<CredentialKind>, Rejection
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
-    let kinds = [
-        CredentialKind::JwtSvid,
-        CredentialKind::X509Svid,
-        CredentialKind::WitSvid,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.auth_method() == name);
+    let kind = CredentialKind::ALL
+        .into_iter()
+        .find(|kind| kind.is_svid() && kind.auth_method() == name);
     kind.map(Some).ok_or(Rejection::Metadata {
         member: "token_endpoint_auth_method",
         problem: "this client authenticates with its SVID only",
@@ -284,14 +283,9 @@ fn redirect_uris(
     placed: &Placed<'_>,
     requested: &Requested,
     grant_types: &[String],
-    allowed: &[String],
+    (stated, allowed): (&[String], &[String]),
 ) -> Result<Vec<String>, Rejection> {
-    let attested = metadata::attested(placed.identity)?.redirect_uris;
-    if attested
-        .iter()
-        .flatten()
-        .any(|uri| !metadata::fits(uri, &placed.found))
-    {
+    if stated.iter().any(|uri| !metadata::fits(uri, &placed.found)) {
         return Err(Rejection::RedirectUri {
             problem: "an attested redirect URI is outside what the rule allows",
         });
