@@ -23,6 +23,7 @@ use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::Bundle;
 use testudo_store::{Store, StoreFault};
 
 /// Shared by all requests. What changes is swapped whole; nothing is locked while waiting.
@@ -201,26 +202,22 @@ impl App {
     /// Kinds of credential that could be verified now.
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
         let (policy, now) = (self.policy.load(), self.now());
-        let has_jwt_keys = policy.trust_domains.iter().any(|(name, domain)| {
-            domain.credentials.contains(&CredentialKind::JwtSvid)
-                && self
-                    .anchor(name)
-                    .and_then(|anchor| anchor.current(now))
-                    .is_some_and(|bundle| !bundle.jwt_keys.is_empty())
-        });
-        let has_x509_authorities = self.takes_certificates
-            && policy.trust_domains.iter().any(|(name, domain)| {
-                domain.credentials.contains(&CredentialKind::X509Svid)
+        // True where a trust domain takes this kind, and holds something that can judge it.
+        let is_judged = |kind, has_keys: fn(&Bundle) -> bool| {
+            policy.trust_domains.iter().any(|(name, domain)| {
+                domain.credentials.contains(&kind)
                     && self
                         .anchor(name)
                         .and_then(|anchor| anchor.current(now))
-                        .is_some_and(|bundle| !bundle.x509_authorities.is_empty())
-            });
+                        .is_some_and(|bundle| has_keys(&bundle))
+            })
+        };
         let mut usable = Vec::new();
-        if has_jwt_keys {
+        if is_judged(CredentialKind::JwtSvid, |bundle| !bundle.jwt_keys.is_empty()) {
             usable.push(CredentialKind::JwtSvid);
         }
-        if has_x509_authorities {
+        let has_authorities = |bundle: &Bundle| !bundle.x509_authorities.is_empty();
+        if self.takes_certificates && is_judged(CredentialKind::X509Svid, has_authorities) {
             usable.push(CredentialKind::X509Svid);
         }
         if !policy.clients.is_empty() || policy.registration.registers_without_evidence() {

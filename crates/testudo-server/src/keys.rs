@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use testudo_core::records::{Batch, ServerSecret, StoredSigningKey};
 use testudo_core::registration::client_id::OpaqueKey;
-use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::Store;
 use zeroize::Zeroizing;
@@ -24,6 +24,8 @@ pub struct Keyring {
     pub active: Arc<SigningKey>,
     /// What `/jwks` answers, ready to send.
     pub jwks: String,
+    /// The same keys, for tokens of ours that come back to us.
+    pub published: KeySet,
     /// Makes opaque client ids.
     pub opaque_key: OpaqueKey,
     /// All keys, newest first, as they are listed.
@@ -201,10 +203,12 @@ impl Keyring {
             active_from: record.active_from,
             state: state(record),
         });
+        let jwks = serde_json::json!({ "keys": published }).to_string();
         Ok(Keyring {
             listed: listed.collect(),
             active,
-            jwks: serde_json::json!({ "keys": published }).to_string(),
+            published: KeySet::from_jwks(jwks.as_bytes())?,
+            jwks,
             opaque_key: load_opaque_key(store, encryption).await?,
         })
     }

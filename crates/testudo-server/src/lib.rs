@@ -16,6 +16,7 @@ pub mod keys;
 pub mod listen;
 pub mod memory;
 pub mod metrics;
+mod own_tokens;
 pub mod reload;
 mod remote_keys;
 pub mod serve;

@@ -2,14 +2,12 @@
 //! administrator. No password, no key, no default.
 
 use crate::app::App;
+use crate::own_tokens::verify_own;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
-use testudo_protocol::Seconds;
-use testudo_protocol::jose::KeySet;
-use testudo_protocol::oauth::access_token::{self, Expectation};
 use testudo_protocol::spiffe::SpiffeId;
 
 pub(super) async fn require_administrator(
@@ -36,16 +34,8 @@ pub(super) async fn require_administrator(
 
 /// `None`: no token of ours. `Some(false)`: not an administrator's.
 fn administrator(app: &App, token: &str) -> Option<bool> {
-    let keys = KeySet::from_jwks(app.keys.load().jwks.as_bytes()).ok()?;
     let policy = app.policy.load();
-    let issuer = policy.issuer.as_str();
-    let expected = Expectation {
-        issuer,
-        audience: issuer,
-        leeway: Seconds(0),
-        certificate_thumbprint: None,
-    };
-    let verified = access_token::verify(token, &keys, expected, app.now()).ok()?;
+    let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None).ok()?;
     let identity = verified.spiffe_id.as_deref().unwrap_or(&verified.client_id);
     let Ok(id) = SpiffeId::parse(identity) else {
         return Some(false);

@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::gather::client_by_id;
 use crate::http::Stop;
+use crate::own_tokens::verify_own;
 use crate::settle::Fault;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::identity::Sponsor;
@@ -12,9 +13,8 @@ use testudo_core::records::{Client, ClientState};
 use testudo_core::registration::unattested::SCOPE_REGISTER;
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Authority};
-use testudo_protocol::Seconds;
-use testudo_protocol::jose::{KeySet, sha256};
-use testudo_protocol::oauth::access_token::{self, Expectation, VerifiedToken};
+use testudo_protocol::jose::sha256;
+use testudo_protocol::oauth::access_token::VerifiedToken;
 
 /// Who vouches, by the token it holds. A bound token is worth nothing without its certificate.
 pub(super) async fn sponsor(
@@ -28,17 +28,9 @@ pub(super) async fn sponsor(
         return Err(refused("they are not taken here").into());
     }
     let endpoint = policy.registration_endpoint().unwrap_or_default();
-    let keys = KeySet::from_jwks(app.keys.load().jwks.as_bytes())
-        .map_err(|_| refused("our own keys cannot be read"))?;
     let leaf = certificates.and_then(|certificates| certificates.chain.first());
     let thumbprint = leaf.map(|leaf| sha256(leaf));
-    let expected = Expectation {
-        issuer: policy.issuer.as_str(),
-        audience: &endpoint,
-        leeway: Seconds(0),
-        certificate_thumbprint: thumbprint.as_ref(),
-    };
-    let verified = access_token::verify(token, &keys, expected, app.now())
+    let verified = verify_own(app, policy, token, &endpoint, thumbprint.as_ref())
         .map_err(|fault| refused(&fault.to_string()))?;
     // [RFC6750 §3.1] A good token, for something else.
     if !verified
