@@ -79,10 +79,9 @@ impl ClientCredentials {
     fn scope(&self, placed: &Placed<'_>, registration: Option<&Registration>) -> Result<ScopeSet, Rejection> {
         let rule = placed.found.rule;
         let attested = metadata::attested_scope(placed.identity)?;
-        let registered = registration.and_then(|registration| registration.scope.as_deref());
-        let registered = registered.map(|text| ScopeSet::parse(text).unwrap_or_default());
+        let registered = registration.and_then(|registration| registration.scope.as_ref());
         let lowered = |ceiling: &ScopeSet| {
-            let limits = [&attested, &registered].into_iter().flatten();
+            let limits = [attested.as_ref(), registered].into_iter().flatten();
             limits.fold(ceiling.clone(), |ceiling, limit| ceiling.intersection(limit))
         };
         let Some(asked) = &self.scope else {

@@ -4,6 +4,7 @@ use super::{Kind, Record};
 use crate::identity::{CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// A registered client, created by `registration::create` and nowhere else. What most clients do not have is
@@ -74,7 +75,8 @@ pub struct Registration {
     pub issued: Timestamp,
     /// Ceiling on scope.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub scope: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub scope: Option<ScopeSet>,
     /// Grants that remain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grant_types: Option<Vec<String>>,

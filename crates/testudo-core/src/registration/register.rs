@@ -214,7 +214,7 @@ fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
     let registration = Registration {
         issued: identity.issued.unwrap_or(now),
-        scope: requested.scope.is_some().then(|| scope.to_string()),
+        scope: requested.scope.is_some().then(|| scope.clone()),
         grant_types: requested.grant_types.is_some().then(|| grant_types.clone()),
         credential,
         signing_algorithm: None,
@@ -264,9 +264,8 @@ fn standing(placed: &Placed<'_>, client: &Client) -> Result<Answer, Rejection> {
     let Some(stands) = &client.registration else {
         return resolve(placed, &Requested::default(), client.created).map(|Resolved(_, _, answer)| answer);
     };
-    let scope = stands.scope.as_deref();
     let requested = Requested {
-        scope: scope.and_then(|text| ScopeSet::parse(text).ok()),
+        scope: stands.scope.clone(),
         grant_types: stands.grant_types.clone(),
         token_endpoint_auth_method: stands.credential.map(|kind| kind.auth_method().to_owned()),
         tls_client_certificate_bound_access_tokens: stands.must_bind_tokens,

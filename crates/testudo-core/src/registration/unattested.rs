@@ -20,7 +20,6 @@ use crate::records::{
 };
 use crate::rejection::Rejection;
 use std::net::IpAddr;
-use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long a client that somebody vouched for lives unused, where the rule does not say.
@@ -204,7 +203,7 @@ fn resolve(
     };
     let registration = Registration {
         issued: now,
-        scope: Some(scope.to_string()),
+        scope: Some(scope.clone()),
         grant_types: Some(grant_types.clone()),
         credential: Some(kind),
         signing_algorithm: requested
@@ -234,12 +233,11 @@ pub(super) fn standing(client: &Client) -> Answer {
         .and_then(|stands| stands.grant_types.clone())
         .unwrap_or_default();
     let response_types = narrowing::response_types(&grant_types, &Requested::default());
-    let scope = registration.and_then(|stands| stands.scope.as_deref());
     Answer {
         response_types: response_types.unwrap_or_default(),
         grant_types,
-        scope: scope
-            .and_then(|text| ScopeSet::parse(text).ok())
+        scope: registration
+            .and_then(|stands| stands.scope.clone())
             .unwrap_or_default(),
         token_endpoint_auth_method: client.first_credential.auth_method(),
         must_bind_tokens: registration.is_some_and(|stands| stands.must_bind_tokens),

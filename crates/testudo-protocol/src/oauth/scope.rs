@@ -87,6 +87,24 @@ impl ScopeSet {
     }
 }
 
+/// As it stands in a `scope` parameter.
+impl serde::Serialize for ScopeSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Out of a record of ours: as many values as a rule may have, which is more than one request may name.
+impl<'de> serde::Deserialize<'de> for ScopeSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let values = text.split(' ').filter(|value| !value.is_empty());
+        values
+            .map(|value| Scope::parse(value).map_err(serde::de::Error::custom))
+            .collect()
+    }
+}
+
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> ScopeSet {
         let mut set = ScopeSet::default();
@@ -125,5 +143,19 @@ mod tests {
         let scopes = |count: usize| (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" ");
         assert!(ScopeSet::parse(&scopes(SCOPE_VALUES_MAX)).is_ok());
         assert!(ScopeSet::parse(&scopes(SCOPE_VALUES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_set_is_stored_as_its_text() {
+        let many: ScopeSet = (0..300)
+            .map(|number| Scope::parse(&format!("s{number}")).unwrap())
+            .collect();
+        for set in [ScopeSet::default(), ScopeSet::parse("a b").unwrap(), many] {
+            let text = serde_json::to_string(&set).unwrap();
+            assert_eq!(text, format!("\"{set}\""));
+            assert_eq!(serde_json::from_str::<ScopeSet>(&text).unwrap(), set);
+        }
+        assert!(serde_json::from_str::<ScopeSet>("\"caf\u{e9}\"").is_err());
+        assert!(serde_json::from_str::<ScopeSet>("7").is_err());
     }
 }
