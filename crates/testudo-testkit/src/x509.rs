@@ -49,16 +49,18 @@ impl X509Issuer {
             .distinguished_name
             .push(rcgen::DnType::CommonName, "intermediate");
         change(&mut parameters);
-        let der = parameters
-            .signed_by(&key, &self.issuer)
-            .expect("a certificate")
-            .der()
-            .to_vec();
+        let der = self.certify(&parameters, &key);
         X509Issuer {
             trust_domain: self.trust_domain.clone(),
             issuer: Issuer::new(parameters, key),
             der,
         }
+    }
+
+    /// The certificate, DER, that this authority signs over a key.
+    fn certify(&self, parameters: &CertificateParams, key: &KeyPair) -> Vec<u8> {
+        let certificate = parameters.signed_by(key, &self.issuer).expect("a certificate");
+        certificate.der().to_vec()
     }
 
     /// The authority's own certificate, DER.
@@ -91,11 +93,7 @@ impl X509Issuer {
         parameters.not_before = (now - std::time::Duration::from_secs(60)).into();
         parameters.not_after = (now + std::time::Duration::from_secs(3600)).into();
         change(&mut parameters);
-        let der = parameters
-            .signed_by(&key, &self.issuer)
-            .expect("a certificate")
-            .der()
-            .to_vec();
+        let der = self.certify(&parameters, &key);
         X509Chain {
             chain: vec![der],
             key: key.serialize_der(),

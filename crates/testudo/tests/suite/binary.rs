@@ -12,6 +12,15 @@ use testudo_testkit::x509::{X509Issuer, web_certificate};
 
 pub const ISSUER: &str = "https://as.example";
 
+/// A port that nobody listens on, for an issuer that must be reachable under its own name.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
 /// A folder with a configuration and the bundle of `prod.example`.
 pub struct Site {
     pub folder: PathBuf,
@@ -90,11 +99,7 @@ bundle = {{ file = "bundle.json" }}
     /// X.509-SVID of `/ns/shop/sa/pay` (`svid.pem`, `svid.key`) and the root of its own certificate (`root.pem`).
     pub fn with_mutual_tls(rule: &str) -> (Site, String) {
         let site = Site::new();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let issuer = format!("https://localhost:{port}");
         site.certify("localhost");
         let x509 = X509Issuer::new("prod.example");

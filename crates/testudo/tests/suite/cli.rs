@@ -1,6 +1,6 @@
 //! Every command against a running server.
 
-use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
+use crate::binary::{ISSUER, RULES, Site, folder, free_port, now, run, stderr};
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
 use testudo_testkit::{svid_form, token};
@@ -240,12 +240,7 @@ async fn an_administrator_is_an_identity_with_a_token_for_the_issuer() {
 #[tokio::test]
 async fn token_get_and_inspect() {
     let site = Site::new();
-    // The issuer must be reachable under its own name: a fixed port.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let issuer = format!("http://127.0.0.1:{port}");
     let text = std::fs::read_to_string(site.config()).unwrap();
     let text = text

@@ -1,6 +1,6 @@
 //! The whole path with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
 
-use crate::binary::{Server, Site, run, stderr};
+use crate::binary::{Server, Site, free_port, run, stderr};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,23 +50,21 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attested_workload_registers_itself_and_calls_an_api() {
+/// A real SPIRE with this process as the workload `/workload/shop`.
+fn start(site: &Site) -> Spire {
     let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
-    let site = Site::new();
     let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
     let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
     spire
         .register("/workload/shop", uid.trim().parse().unwrap())
         .unwrap();
+    spire
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attested_workload_registers_itself_and_calls_an_api() {
+    let site = Site::new();
+    let spire = start(&site);
 
     let port = free_port();
     let issuer = format!("http://127.0.0.1:{port}");
@@ -183,13 +181,8 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
 /// A client that keeps calling over mutual TLS while its X.509-SVID and the authority above rotate under it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
-    let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
     let site = Site::new();
-    let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
-    let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
-    spire
-        .register("/workload/shop", uid.trim().parse().unwrap())
-        .unwrap();
+    let spire = start(&site);
     let port = free_port();
     let issuer = format!("https://localhost:{port}");
     site.certify("localhost");

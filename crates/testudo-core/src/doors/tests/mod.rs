@@ -101,13 +101,13 @@ impl World {
                 .map_or(Facts::Nothing, |bundle| Facts::Bundle(Arc::new(bundle))),
             Lookup::Client { .. } => Facts::Nothing,
         };
-        credential.verify(
-            &facts,
-            &self.policy,
-            Purpose::Authentication,
-            Timestamp(NOW),
-            &mut Trace::off(),
-        )
+        self.judge(credential, &facts)
+    }
+
+    /// The door's verdict by these facts, whatever the world holds.
+    fn judge(&self, credential: Credential, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
+        let purpose = Purpose::Authentication;
+        credential.verify(facts, &self.policy, purpose, Timestamp(NOW), &mut Trace::off())
     }
 
     fn draft(&self) -> Draft<'_> {
@@ -690,15 +690,7 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     let token = Draft::svid(&oidc, WORKLOAD, ISSUER, NOW).sign();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
     let facts = Facts::Bundle(Arc::new(bundle));
-    let rejection = credential
-        .verify(
-            &facts,
-            &world.policy,
-            Purpose::Authentication,
-            Timestamp(NOW),
-            &mut Trace::off(),
-        )
-        .unwrap_err();
+    let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
 }
 
@@ -735,15 +727,7 @@ fn i_02_no_keys_no_trust() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
-    let rejection = credential
-        .verify(
-            &facts,
-            &world.policy,
-            Purpose::Authentication,
-            Timestamp(NOW),
-            &mut Trace::off(),
-        )
-        .unwrap_err();
+    let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
 }
 
@@ -751,15 +735,7 @@ fn i_02_no_keys_no_trust() {
 fn no_bundle_no_verdict() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
-    let rejection = credential
-        .verify(
-            &Facts::NoBundle,
-            &world.policy,
-            Purpose::Authentication,
-            Timestamp(NOW),
-            &mut Trace::off(),
-        )
-        .unwrap_err();
+    let rejection = world.judge(credential, &Facts::NoBundle).unwrap_err();
     assert!(matches!(rejection, Rejection::BundleUnavailable { .. }));
 }
 
