@@ -82,6 +82,9 @@ pub struct App {
     pub reload_heard: AtomicU64,
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
     pub admin_turn: tokio::sync::Mutex<()>,
+    /// One reading of keys, switches and blocks at a time: what was read first is also put in force first, so that
+    /// an older reading never replaces a newer one.
+    pub reading_turn: tokio::sync::Mutex<()>,
     /// Watched by whoever follows what happens (`dev`).
     pub observer: Option<Observer>,
 }
@@ -167,6 +170,7 @@ impl App {
             must_look_again: AtomicBool::new(false),
             reload_heard: AtomicU64::new(reload_heard),
             admin_turn: tokio::sync::Mutex::default(),
+            reading_turn: tokio::sync::Mutex::default(),
             observer: parts.observer,
         })
     }
@@ -226,8 +230,9 @@ impl App {
         usable
     }
 
-    /// Reads the signing keys again: another one was made, or became due.
+    /// Reads the signing keys again: another one was made, became due, or was withdrawn.
     pub async fn reload_keys(&self) -> Result<(), String> {
+        let _turn = self.reading_turn.lock().await;
         let algorithm = self.policy.load().tokens.signing_algorithm;
         let keys = Keyring::load(&self.store, &self.encryption, algorithm, self.now()).await?;
         self.keys.store(Arc::new(keys));
@@ -236,6 +241,7 @@ impl App {
 
     /// Reads switches and blocks again after one was changed.
     pub async fn reload_standing(&self) -> Result<(), StoreFault> {
+        let _turn = self.reading_turn.lock().await;
         self.standing.store(Arc::new(load_standing(&self.store).await?));
         Ok(())
     }

@@ -5,8 +5,14 @@ use testudo_core::policy::Policy;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::access_token::{Expectation, TokenFault, VerifiedToken, verify};
 
+/// How far the clocks of two nodes may be apart: one issued the token, another one is shown it.
+const CLOCKS_APART_MAX: Seconds = Seconds(60);
+
 /// Verifies a token that should be for `audience`. A bound one is worth nothing without its certificate, of which
 /// this is the SHA-256.
+///
+/// Whatever its `exp` says, the token ends when the longest life is over that we give a token today: one that was
+/// signed with a stolen key for a year to come does not outlive that key by a year.
 pub(crate) fn verify_own(
     app: &App,
     policy: &Policy,
@@ -20,5 +26,13 @@ pub(crate) fn verify_own(
         leeway: Seconds(0),
         certificate_thumbprint,
     };
-    verify(token, &app.keys.load().published, expected, app.now())
+    let now = app.now();
+    let verified = verify(token, &app.keys.load().published, expected, now)?;
+    // Rules and clients can only shorten it.
+    let longest = policy.tokens.access_token_lifetime;
+    let is_from_the_future = verified.issued > now + CLOCKS_APART_MAX;
+    if is_from_the_future || now >= verified.issued + longest {
+        return Err(TokenFault::Expired);
+    }
+    Ok(verified)
 }

@@ -33,9 +33,12 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             app.must_look_again.store(true, Ordering::Release);
         }
         if app.keys.load().has_key_due(app.now())
-            && let Err(why) = app.reload_keys().await
+            && let Err(why) = crate::keys::retire(&app).await
         {
-            tracing::error!(why, "a signing key that is due could not be taken into use");
+            tracing::error!(
+                why,
+                "a signing key that is due could not be taken into use, or out of use"
+            );
         }
         if let Err(fault) = app.store.drop_expired(app.now(), DROPPED_PER_TICK).await {
             tracing::warn!(%fault, "expired records could not be dropped");
@@ -82,7 +85,7 @@ pub async fn follow_changes(
                 app.clients.forget(&key);
                 Ok(())
             }
-            Ok(Change::Record(Kind::SigningKey, _)) => app.reload_keys().await,
+            Ok(Change::Record(Kind::SigningKey | Kind::WithdrawnKey, _)) => app.reload_keys().await,
             Ok(Change::Record(Kind::ReloadOrder, _)) => crate::reload::follow(&app).await,
             Ok(Change::Record(..)) => app.reload_standing().await.map_err(|fault| fault.to_string()),
             Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {

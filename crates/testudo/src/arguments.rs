@@ -250,9 +250,21 @@ pub enum Key {
     List(Json),
     /// Make a new key. It is published at once, and signs ten minutes later.
     Rotate {
-        /// Sign with it at once: when the old key is lost or stolen. Resource servers fetch it as they meet it.
+        /// When a key was stolen: the new one signs at once, and all others are withdrawn on every node.
         #[arg(long)]
         now: bool,
+        /// Why, for the event.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
+    /// made first.
+    Revoke {
+        /// Key id, as `key list` shows it.
+        kid: String,
+        /// Why, for the event.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 

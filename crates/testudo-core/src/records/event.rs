@@ -98,6 +98,10 @@ pub enum EventKind {
     QuotaReached,
     #[serde(rename = "key.created")]
     KeyCreated,
+    #[serde(rename = "key.retired")]
+    KeyRetired,
+    #[serde(rename = "key.revoked")]
+    KeyRevoked,
 }
 
 impl EventKind {

@@ -21,7 +21,7 @@ pub use client::{
 pub use event::{Event, EventKind};
 pub use reload::ReloadOrder;
 pub use replay::Replay;
-pub use secret::{ServerSecret, StoredSigningKey};
+pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
 
 use serde::Serialize;
@@ -52,11 +52,13 @@ pub enum Kind {
     ClientIdAlias = 9,
     /// The last order to read the configuration again.
     ReloadOrder = 10,
+    /// A signing key that is not believed any more.
+    WithdrawnKey = 11,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Client,
         Kind::Removed,
         Kind::Block,
@@ -67,6 +69,7 @@ impl Kind {
         Kind::ServerSecret,
         Kind::ClientIdAlias,
         Kind::ReloadOrder,
+        Kind::WithdrawnKey,
     ];
 }
 

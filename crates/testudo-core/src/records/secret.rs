@@ -26,6 +26,26 @@ impl Record for StoredSigningKey {
     }
 }
 
+/// The mark of a signing key that was withdrawn: a key of this id is neither published nor believed, nor used to
+/// sign, also where its row comes back with a restored backup. Kept for good: withdrawals are rare and the mark is
+/// small.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawnKey {
+    /// Key id.
+    pub kid: String,
+    /// When it was withdrawn.
+    pub at: Timestamp,
+    /// Why, in the administrator's words.
+    pub reason: Option<String>,
+}
+
+impl Record for WithdrawnKey {
+    const KIND: Kind = Kind::WithdrawnKey;
+    fn key(&self) -> Vec<u8> {
+        self.kid.as_bytes().to_vec()
+    }
+}
+
 /// A secret that all nodes share, such as the key of opaque client ids.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerSecret {

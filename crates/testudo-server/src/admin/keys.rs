@@ -1,15 +1,12 @@
-//! Signing keys: the list, and rotation by publishing before use.
+//! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
 use super::reply::{Done, Failure, Reply, done};
-use super::write_event;
 use crate::app::App;
-use crate::keys::{ListedKey, PUBLISHED_BEFORE_USE, rotate as make};
+use crate::keys::{self, ListedKey, Note, Refused, Which};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
-use testudo_core::records::EventKind;
-use testudo_protocol::Seconds;
 use testudo_store::StoreFault;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
@@ -17,28 +14,73 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
+    /// Sign with the new key at once, and withdraw all others.
     #[serde(default)]
     now: bool,
+    /// Why, for the event.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    /// Id of the key.
+    kid: String,
+    /// Why, for the event.
+    reason: Option<String>,
 }
 
 pub(super) async fn rotate(State(app): State<Arc<App>>, Json(rotation): Json<Rotation>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let failed = |why: String| Failure::from(StoreFault(why));
-    let wait = if rotation.now {
-        Seconds(0)
-    } else {
-        PUBLISHED_BEFORE_USE
-    };
-    let (now, algorithm) = (app.now(), app.policy.load().tokens.signing_algorithm);
-    let kid = make(&app.store, &app.encryption, algorithm, now + wait, now)
-        .await
-        .map_err(failed)?;
-    app.reload_keys().await.map_err(failed)?;
-    write_event(&app, EventKind::KeyCreated, |event| {
-        event.detail = Some(format!("{kid}, signs from {}", now + wait));
-        event.actor = Some("administrator".into());
-    })
-    .await;
-    Ok(done(format!("{kid}: published, signs from {}", now + wait)))
+    let note = note(rotation.reason.as_deref());
+    if rotation.now {
+        return withdraw(&app, Which::All, note).await;
+    }
+    let made = keys::announce(&app, note).await;
+    let (kid, from) = made.map_err(|why| Failure::from(StoreFault(why)))?;
+    Ok(done(format!("{kid}: published, signs from {from}")))
+}
+
+pub(super) async fn revoke(State(app): State<Arc<App>>, Json(revocation): Json<Revocation>) -> Reply<Done> {
+    let _turn = app.admin_turn.lock().await;
+    let note = note(revocation.reason.as_deref());
+    withdraw(&app, Which::One(&revocation.kid), note).await
+}
+
+fn note(reason: Option<&str>) -> Note<'_> {
+    Note {
+        actor: "administrator",
+        reason,
+    }
+}
+
+async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Reply<Done> {
+    let withdrawal = keys::withdraw(app, which, note).await.map_err(failure)?;
+    let withdrawn = format!("withdrawn: {}", withdrawal.withdrawn.join(" "));
+    Ok(Json(Done {
+        done: match withdrawal.made {
+            Some(kid) => format!("{withdrawn}; {kid} signs from now on"),
+            None => withdrawn,
+        },
+        warning: Some(
+            "APIs that check signatures by themselves believe a withdrawn key until they fetch /jwks again"
+                .to_owned(),
+        ),
+    }))
+}
+
+fn failure(refused: Refused) -> Failure {
+    match refused {
+        Refused::Unknown => Failure::not_found(
+            "no signing key has this id",
+            "`testudo key list` shows the keys that are there",
+        ),
+        Refused::Already(at) => Failure::not_found(
+            format!("this signing key was withdrawn already, at {at}"),
+            "`testudo key list` shows the keys that are there",
+        ),
+        Refused::Failed(why) => StoreFault(why).into(),
+    }
 }

@@ -129,7 +129,7 @@ pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Even
     }
 }
 
-fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
+pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
     let (entropy, now) = (app.clock.entropy()?, app.now());
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
     fill(&mut event);

@@ -181,6 +181,12 @@ fn operations() -> Vec<Operation> {
             post(keys::rotate),
         )
         .by_body::<keys::Rotation>(),
+        O::act::<Done>(
+            "/admin/v1/keys/revoke",
+            "Withdraw a signing key on every node at once.",
+            post(keys::revoke),
+        )
+        .by_body::<keys::Revocation>(),
         O::read::<Value>("/admin/v1/openapi.json", "This document.", get(document)),
     ]
 }

@@ -1,7 +1,9 @@
 //! Signing keys: made at the first start, wrapped at rest, parsed once.
 
+mod change;
 mod encryption;
 
+pub(crate) use change::{Note, Refused, Which, announce, retire, withdraw};
 pub use encryption::{KeyEncryption, parse_key_encryption_key, random_32, read_or_make_key_encryption_key};
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -9,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::{rsa, signature as lc};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::records::{Batch, ServerSecret, StoredSigningKey};
+use testudo_core::records::{Batch, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey};
 use testudo_core::registration::client_id::OpaqueKey;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_protocol::{Seconds, Timestamp};
@@ -45,6 +47,10 @@ pub struct ListedKey {
     pub active_from: Timestamp,
     /// `next`, `active` or `retiring`.
     pub state: KeyState,
+    /// When a retiring key is taken out: by the clock, whatever happens in between.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<i64>")]
+    pub published_until: Option<Timestamp>,
 }
 
 /// Where a key is in its life.
@@ -72,18 +78,28 @@ impl Keyring {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Keyring, String> {
-        let mut stored: Vec<StoredSigningKey> = store
-            .read_all::<StoredSigningKey>()
-            .await
-            .map_err(|fault| fault.to_string())?
+        let mut stored = believed(store).await?;
+        if !stored.iter().any(|key| key.record.algorithm == algorithm.name()) {
+            let made = make_signing_key(encryption, algorithm, (now, now))?;
+            let mut batch = Batch::default();
+            batch.insert(&made);
+            let outcome = store.commit(batch).await;
+            outcome.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
+            tracing::info!(kid = made.kid, algorithm = made.algorithm, "key.created");
+            stored = believed(store).await?;
+        }
+        let chosen = chosen(&stored, algorithm, now)
+            .ok_or("no signing key")?
+            .record
+            .kid
+            .clone();
+        let lives = lives(&stored, Some(&chosen), now);
+        let (stored, lives): (Vec<_>, Vec<_>) = stored
             .into_iter()
             .map(|versioned| versioned.record)
-            .collect();
-        if !stored.iter().any(|key| key.algorithm == algorithm.name()) {
-            stored.push(make_signing_key(store, encryption, algorithm, (now, now)).await?);
-        }
-        // By time, and where two nodes made one at the same moment, by name: all nodes choose the same.
-        stored.sort_by(|a, b| b.active_from.cmp(&a.active_from).then_with(|| a.kid.cmp(&b.kid)));
+            .zip(lives)
+            .filter(|(_, life)| !life.is_over(now))
+            .unzip();
         let mut keys = Vec::with_capacity(stored.len());
         for record in &stored {
             let pkcs8 = encryption
@@ -96,33 +112,18 @@ impl Keyring {
             keys.push(Arc::new(key));
         }
         let published: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let of_algorithm = |record: &&StoredSigningKey| record.algorithm == algorithm.name();
-        // The newest that is due; at the very first start, the one that was made a moment ago.
-        let chosen = stored
-            .iter()
-            .filter(of_algorithm)
-            .find(|record| record.active_from <= now);
-        let chosen = chosen
-            .or(stored.iter().rfind(of_algorithm))
-            .ok_or("no signing key")?
-            .kid
-            .clone();
         let active = keys
             .iter()
             .find(|key| key.kid() == chosen)
             .ok_or("no signing key")?
             .clone();
-        let state = |record: &StoredSigningKey| match (record.kid == chosen, record.active_from > now) {
-            (true, _) => KeyState::Active,
-            (false, true) => KeyState::Next,
-            (false, false) => KeyState::Retiring,
-        };
-        let listed = stored.iter().map(|record| ListedKey {
+        let listed = stored.iter().zip(lives).map(|(record, life)| ListedKey {
             kid: record.kid.clone(),
             algorithm: record.algorithm.clone(),
             created: record.created,
             active_from: record.active_from,
-            state: state(record),
+            state: life.state,
+            published_until: life.published_until,
         });
         let jwks = serde_json::json!({ "keys": published }).to_string();
         Ok(Keyring {
@@ -136,69 +137,107 @@ impl Keyring {
 }
 
 impl Keyring {
-    /// True where a published key should sign by now.
+    /// True where a published key should sign by now, or one that is published should not be any more.
     pub fn has_key_due(&self, now: Timestamp) -> bool {
-        self.listed
-            .iter()
-            .any(|key| key.state == KeyState::Next && key.active_from <= now)
+        self.listed.iter().any(|key| match key.state {
+            KeyState::Next => key.active_from <= now,
+            KeyState::Active | KeyState::Retiring => key.published_until.is_some_and(|until| until <= now),
+        })
     }
 }
 
-/// Makes a key that signs from `active_from` on, and drops those that no living token needs.
-pub async fn rotate(
-    store: &Store,
-    encryption: &KeyEncryption,
-    algorithm: Algorithm,
-    active_from: Timestamp,
-    now: Timestamp,
-) -> Result<String, String> {
-    let made = make_signing_key(store, encryption, algorithm, (active_from, now)).await?;
-    let stored = store
-        .read_all::<StoredSigningKey>()
-        .await
-        .map_err(|fault| fault.to_string())?;
-    let mut due: Vec<_> = stored
-        .iter()
-        .filter(|key| key.record.active_from <= now)
-        .collect();
-    due.sort_by_key(|key| std::cmp::Reverse(key.record.active_from));
-    // The one in use took over from the next one in the list at its own `active_from`.
-    for pair in due.windows(2) {
-        if let [successor, old] = pair
-            && successor.record.active_from + PUBLISHED_AFTER_USE <= now
-        {
-            let mut batch = Batch::default();
-            batch.delete(&old.record, old.version);
-            // Another node may have dropped it already.
-            let _ = store.commit(batch).await;
+/// The stored keys without those that were withdrawn, newest first. Where two nodes made one at the same moment, by
+/// name: all nodes choose the same.
+///
+/// The marks are read after the keys: a withdrawal writes both at once, so that a key that was read before it is met
+/// by its mark.
+async fn believed(store: &Store) -> Result<Vec<Versioned<StoredSigningKey>>, String> {
+    let stored = store.read_all::<StoredSigningKey>().await;
+    let marks = store.read_all::<WithdrawnKey>().await;
+    let mut stored = stored.map_err(|fault| fault.to_string())?;
+    let marks = marks.map_err(|fault| fault.to_string())?;
+    stored.retain(|key| {
+        let kid = &key.record.kid;
+        let is_withdrawn = marks.iter().any(|mark| mark.record.kid == *kid);
+        if is_withdrawn {
+            tracing::error!(
+                kid,
+                "the store holds a signing key again that was withdrawn: it is neither published nor believed"
+            );
         }
-    }
-    Ok(made.kid)
+        !is_withdrawn
+    });
+    stored.sort_by(|a, b| {
+        let by_time = b.record.active_from.cmp(&a.record.active_from);
+        by_time.then_with(|| a.record.kid.cmp(&b.record.kid))
+    });
+    Ok(stored)
 }
 
-async fn make_signing_key(
-    store: &Store,
+/// The key that signs: the newest that is due; at the very first start, the one that was made a moment ago.
+fn chosen(
+    newest_first: &[Versioned<StoredSigningKey>],
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Option<&Versioned<StoredSigningKey>> {
+    let of_algorithm = |key: &&Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
+    let mut due = newest_first.iter().filter(of_algorithm);
+    due.find(|key| key.record.active_from <= now)
+        .or(newest_first.iter().rfind(of_algorithm))
+}
+
+struct Life {
+    state: KeyState,
+    published_until: Option<Timestamp>,
+}
+
+impl Life {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.published_until.is_some_and(|until| until <= now)
+    }
+}
+
+/// Where each key is in its life. A key retires when the next newer one takes over, and is published for a while
+/// after that.
+fn lives(newest_first: &[Versioned<StoredSigningKey>], signs: Option<&str>, now: Timestamp) -> Vec<Life> {
+    let mut successor: Option<Timestamp> = None;
+    let life = |key: &Versioned<StoredSigningKey>| {
+        let is_due = key.record.active_from <= now;
+        let took_over = match is_due {
+            true => successor.replace(key.record.active_from),
+            false => None,
+        };
+        let state = match (signs == Some(key.record.kid.as_str()), is_due) {
+            (true, _) => KeyState::Active,
+            (false, false) => KeyState::Next,
+            (false, true) => KeyState::Retiring,
+        };
+        let published_until = match state {
+            KeyState::Retiring => took_over.map(|at| at + PUBLISHED_AFTER_USE),
+            KeyState::Active | KeyState::Next => None,
+        };
+        Life {
+            state,
+            published_until,
+        }
+    };
+    newest_first.iter().map(life).collect()
+}
+
+fn make_signing_key(
     encryption: &KeyEncryption,
     algorithm: Algorithm,
     (active_from, now): (Timestamp, Timestamp),
 ) -> Result<StoredSigningKey, String> {
     let pkcs8 = generate_pkcs8(algorithm)?;
     let key = SigningKey::from_pkcs8(algorithm, &pkcs8, None).map_err(|fault| fault.to_string())?;
-    let record = StoredSigningKey {
+    Ok(StoredSigningKey {
         kid: key.kid().to_owned(),
         algorithm: algorithm.name().to_owned(),
         created: now,
         active_from,
         wrapped: encryption.wrap(key.kid(), &pkcs8)?,
-    };
-    let mut batch = Batch::default();
-    batch.insert(&record);
-    store
-        .commit(batch)
-        .await
-        .map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
-    tracing::info!(kid = record.kid, algorithm = record.algorithm, "key.created");
-    Ok(record)
+    })
 }
 
 async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<OpaqueKey, String> {

@@ -10,6 +10,7 @@
 mod bundles;
 mod concurrency;
 mod first_use;
+mod keys;
 mod lifecycle;
 mod mutual_tls;
 mod nodes;

@@ -22,19 +22,30 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
                     state.as_str().unwrap_or_default().to_owned(),
                     key.active_from.to_string(),
                     key.created.to_string(),
+                    key.published_until
+                        .map(|until| until.to_string())
+                        .unwrap_or_default(),
                 ]
             };
             print_table(
-                &["key", "algorithm", "state", "signs from", "made"],
+                &[
+                    "key",
+                    "algorithm",
+                    "state",
+                    "signs from",
+                    "made",
+                    "published until",
+                ],
                 keys.iter().map(row).collect(),
             );
         }
-        Key::Rotate { now } => {
-            print_done(
-                &admin
-                    .post::<Value>("/admin/v1/keys/rotate", &json!({ "now": now }))
-                    .await?,
-            );
+        Key::Rotate { now, reason } => {
+            let body = json!({ "now": now, "reason": reason });
+            print_done(&admin.post::<Value>("/admin/v1/keys/rotate", &body).await?);
+        }
+        Key::Revoke { kid, reason } => {
+            let body = json!({ "kid": kid, "reason": reason });
+            print_done(&admin.post::<Value>("/admin/v1/keys/revoke", &body).await?);
         }
     }
     Ok(())

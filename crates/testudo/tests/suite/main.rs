@@ -7,6 +7,7 @@
     reason = "tests fail loudly"
 )]
 
+mod administration;
 mod binary;
 mod cli;
 mod docs;

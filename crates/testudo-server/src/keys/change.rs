@@ -1,0 +1,188 @@
+//! How the set of signing keys changes while the server runs: a key is announced, a key retires by the clock, a key is
+//! withdrawn because it was stolen.
+
+use super::{PUBLISHED_BEFORE_USE, believed, chosen, lives, make_signing_key};
+use crate::admin::new_event;
+use crate::app::App;
+use std::sync::atomic::Ordering;
+use testudo_core::records::{Batch, EventKind, StoredSigningKey, Versioned, WithdrawnKey};
+use testudo_protocol::Timestamp;
+use testudo_store::CommitError;
+
+/// Times a change is decided again because another node changed the keys meanwhile.
+const ATTEMPTS: usize = 4;
+
+/// Which keys are withdrawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// All that are there: who read one of them could read the others, too.
+    All,
+    /// The one of this id.
+    One(&'a str),
+}
+
+/// What a withdrawal did.
+#[derive(Debug)]
+pub struct Withdrawal {
+    /// Ids of the keys that are believed no more.
+    pub withdrawn: Vec<String>,
+    /// Id of the key that was made because the one that signed is gone.
+    pub made: Option<String>,
+}
+
+/// Why keys were not changed.
+#[derive(Debug)]
+pub enum Refused {
+    /// No key has this id.
+    Unknown,
+    /// It was withdrawn before.
+    Already(Timestamp),
+    /// Ours to mend.
+    Failed(String),
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused::Failed(why)
+    }
+}
+
+/// Who changes the keys, and why, for the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// Who.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
+/// Makes a key that is published now, and signs when every cache of `/jwks` has it.
+pub async fn announce(app: &App, note: Note<'_>) -> Result<(String, Timestamp), String> {
+    let now = app.now();
+    let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
+    let mut batch = Batch::default();
+    insert(app, &mut batch, &made, note);
+    let outcome = app.store.commit(batch).await;
+    outcome.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
+    take_over(app).await?;
+    Ok((made.kid, made.active_from))
+}
+
+/// Takes keys out of `/jwks` and out of use, here at once and on the other nodes as soon as they hear of it. Where
+/// the key that signs goes, another one is made in the same step: there is no moment without one.
+pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Withdrawal, Refused> {
+    for _ in 0..ATTEMPTS {
+        let now = app.now();
+        let stored = believed(&app.store).await?;
+        let algorithm = app.policy.load().tokens.signing_algorithm;
+        let signs = chosen(&stored, algorithm, now).map(|key| key.record.kid.clone());
+        let condemned: Vec<&Versioned<StoredSigningKey>> = match which {
+            Which::All => stored.iter().collect(),
+            Which::One(kid) => stored.iter().filter(|key| key.record.kid == kid).collect(),
+        };
+        if let (true, Which::One(kid)) = (condemned.is_empty(), which) {
+            return Err(absent(app, kid).await);
+        }
+        let mut batch = Batch::default();
+        let loses_signer = condemned
+            .iter()
+            .any(|key| Some(&key.record.kid) == signs.as_ref());
+        let mut made = None;
+        if loses_signer || matches!(which, Which::All) {
+            let key = make(app, (now, now))?;
+            insert(app, &mut batch, &key, note);
+            made = Some(key.kid);
+        }
+        for key in &condemned {
+            batch.delete(&key.record, key.version);
+            batch.insert(&WithdrawnKey {
+                kid: key.record.kid.clone(),
+                at: now,
+                reason: note.reason.map(str::to_owned),
+            });
+            let detail = format!("{}: withdrawn, tokens that it signed are refused", key.record.kid);
+            tell(app, &mut batch, EventKind::KeyRevoked, detail, note);
+        }
+        let withdrawn: Vec<String> = condemned.iter().map(|key| key.record.kid.clone()).collect();
+        match app.store.commit(batch).await {
+            Ok(()) => {
+                tracing::warn!(kids = ?withdrawn, "key.revoked");
+                take_over(app).await?;
+                return Ok(Withdrawal { withdrawn, made });
+            }
+            // Another node changed the keys at the same moment: look again.
+            Err(CommitError::Conflict(_)) => {}
+            Err(error) => return Err(Refused::Failed(format!("the keys cannot be changed: {error:?}"))),
+        }
+    }
+    let why = "other nodes changed the keys at the same time, several times: nothing was done, try again";
+    Err(Refused::Failed(why.to_owned()))
+}
+
+/// Removes keys whose time is over, and takes into use what is due.
+pub async fn retire(app: &App) -> Result<(), String> {
+    let now = app.now();
+    let stored = believed(&app.store).await?;
+    let algorithm = app.policy.load().tokens.signing_algorithm;
+    let signs = chosen(&stored, algorithm, now).map(|key| key.record.kid.clone());
+    let mut batch = Batch::default();
+    let note = Note {
+        actor: "clock",
+        reason: None,
+    };
+    for (key, life) in stored.iter().zip(lives(&stored, signs.as_deref(), now)) {
+        if life.is_over(now) {
+            batch.delete(&key.record, key.version);
+            let detail = format!("{}: no token that it signed is alive", key.record.kid);
+            tell(app, &mut batch, EventKind::KeyRetired, detail, note);
+        }
+    }
+    match app.store.commit(batch).await {
+        // Another node removed them at the same moment.
+        Ok(()) | Err(CommitError::Conflict(_)) => {}
+        Err(error) => return Err(format!("a retired key cannot be removed: {error:?}")),
+    }
+    app.reload_keys().await
+}
+
+/// Why there is no key of this id to withdraw.
+async fn absent(app: &App, kid: &str) -> Refused {
+    match app.store.read::<WithdrawnKey>(kid.as_bytes()).await {
+        Ok(Some(mark)) => Refused::Already(mark.record.at),
+        Ok(None) => Refused::Unknown,
+        Err(fault) => Refused::Failed(fault.to_string()),
+    }
+}
+
+fn make(app: &App, times: (Timestamp, Timestamp)) -> Result<StoredSigningKey, String> {
+    let algorithm = app.policy.load().tokens.signing_algorithm;
+    make_signing_key(&app.encryption, algorithm, times)
+}
+
+fn insert(app: &App, batch: &mut Batch, key: &StoredSigningKey, note: Note<'_>) {
+    batch.insert(key);
+    let detail = format!("{}, signs from {}", key.kid, key.active_from);
+    tell(app, batch, EventKind::KeyCreated, detail, note);
+    tracing::info!(kid = key.kid, algorithm = key.algorithm, "key.created");
+}
+
+fn tell(app: &App, batch: &mut Batch, kind: EventKind, detail: String, note: Note<'_>) {
+    let event = new_event(app, kind, |event| {
+        event.detail = Some(detail);
+        event.actor = Some(note.actor.to_owned());
+        event.reason = note.reason.map(str::to_owned);
+    });
+    if let Some(event) = event {
+        batch.insert(&event);
+    }
+}
+
+/// What was committed holds here now. Where the store does not let it be read, it is looked for again with the next
+/// tick.
+async fn take_over(app: &App) -> Result<(), String> {
+    let outcome = app.reload_keys().await;
+    if outcome.is_err() {
+        app.must_look_again.store(true, Ordering::Release);
+    }
+    outcome
+}

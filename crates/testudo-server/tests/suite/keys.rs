@@ -1,0 +1,177 @@
+//! Signing keys over time: retirement by the clock, withdrawal, and tokens that were signed with a stolen key.
+
+use crate::world::{ISSUER, RULES, World, domains};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use testudo_core::records::Batch;
+use testudo_core::records::StoredSigningKey;
+use testudo_testkit::http::Connection;
+
+const RULE: &str = r#"
+[[rules]]
+name = "people"
+identities = ["spiffe://a.example/ops/*"]
+scopes = ["admin.read", "admin.write", "client.register"]
+default_scopes = ["admin.write"]
+resources = ["https://as.example", "https://as.example/register"]
+[registration]
+initial_access_tokens = true
+"#;
+
+async fn world() -> World {
+    let admin = "listen = \"127.0.0.1:0\"\nadministrators = [\"spiffe://a.example/ops/*\"]\n";
+    World::start_with(&format!("{admin}{}", domains("")), &format!("{RULES}{RULE}")).await
+}
+
+async fn published(world: &World) -> Vec<Value> {
+    let keys = world.connect().await.get("/jwks").await.json();
+    keys["keys"].as_array().unwrap().clone()
+}
+
+/// Waits for a fact; the work of the upkeep comes every five seconds.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "waited in vain: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
+    let world = world().await;
+    let app = &world.running.app;
+    let first = app.keys.load().active.kid().to_owned();
+    world.admin("POST", "/admin/v1/keys/rotate", json!({})).await;
+    app.clock.shift(601);
+    until("the next key signs", async || {
+        app.keys.load().active.kid() != first
+    })
+    .await;
+    assert_eq!(published(&world).await.len(), 2, "tokens of the first are alive");
+    let listed = world.admin("GET", "/admin/v1/keys", Value::Null).await;
+    let retiring = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["kid"] == json!(first))
+        .unwrap();
+    assert_eq!(retiring["state"], "retiring");
+    let until_then = retiring["published_until"].as_i64().unwrap() - world.now();
+
+    // One second before its end it is there, at its end it is not. Nobody rotates.
+    app.clock.shift(until_then - 30);
+    app.reload_keys().await.unwrap();
+    assert_eq!(published(&world).await.len(), 2);
+    app.clock.shift(30);
+    until("the first key is gone", async || {
+        published(&world).await.len() == 1
+    })
+    .await;
+    let stored = app.store.read_all::<StoredSigningKey>().await.unwrap();
+    assert_eq!(stored.len(), 1, "its private half is gone, too");
+    assert_ne!(stored[0].record.kid, first);
+    let events = world.events("key.retired").await;
+    assert!(
+        events[0]["detail"].as_str().unwrap().contains(&first),
+        "{events:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn withdrawn_key_whose_row_is_put_back_is_neither_published_nor_used() {
+    let world = world().await;
+    let app = &world.running.app;
+    let stored = app.store.read_all::<StoredSigningKey>().await.unwrap();
+    let stolen = stored[0].record.clone();
+    world
+        .admin("POST", "/admin/v1/keys/rotate", json!({ "now": true }))
+        .await;
+    let mut backup = Batch::default();
+    backup.insert(&stolen);
+    app.store.commit(backup).await.unwrap();
+    app.reload_keys().await.unwrap();
+    assert!(
+        published(&world)
+            .await
+            .iter()
+            .all(|key| key["kid"] != json!(stolen.kid))
+    );
+    let world = world.restart().await;
+    let kids: Vec<Value> = published(&world)
+        .await
+        .iter()
+        .map(|key| key["kid"].clone())
+        .collect();
+    assert_eq!(kids.len(), 1);
+    assert_ne!(kids[0], json!(stolen.kid));
+    assert_ne!(world.running.app.keys.load().active.kid(), stolen.kid);
+}
+
+/// A stolen key signs what it likes: a life of 720 hours. Whoever finds the theft and has not withdrawn the key yet
+/// is safe from tokens of before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_of_ours_ends_with_the_longest_life_that_we_issue_whatever_its_exp() {
+    let world = world().await;
+    let client = "spiffe://a.example/ops/alice";
+    assert_eq!(
+        world.ask("/ops/alice", &[("resource", ISSUER)]).await.status,
+        200,
+        "it is a client"
+    );
+    let key = world.running.app.keys.load().active.clone();
+    let now = world.now();
+    let forge = |audience: &str, scope: &str, issued: i64, expires: i64| {
+        let claims = json!({
+            "iss": ISSUER, "aud": audience, "sub": client, "client_id": client, "sub_type": "client",
+            "jti": "forged", "scope": scope, "iat": issued, "exp": expires,
+        });
+        key.sign_jwt(Some("at+jwt"), claims.to_string().as_bytes())
+            .unwrap()
+    };
+    let year = now + 31_536_000;
+    let cases = [
+        ("of this moment", now, now + 300, true),
+        ("of this moment, for a year", now, year, true),
+        ("of four minutes ago, for a year", now - 240, year, true),
+        ("of six minutes ago, for a year", now - 360, year, false),
+        ("of next week, for a year", now + 604_800, year, false),
+        ("without end", now - 360, i64::MAX, false),
+        ("of the end of time", i64::MAX, i64::MAX, false),
+    ];
+    for (what, issued, expires, is_good) in cases {
+        let admin = Connection::open(world.running.admin_address.unwrap());
+        let bearer = format!("Bearer {}", forge(ISSUER, "admin.write", issued, expires));
+        let headers = [("authorization", bearer.as_str())];
+        let answer = admin.await.send("GET", "/admin/v1/status", &headers, "").await;
+        assert_eq!(
+            answer.status == 200,
+            is_good,
+            "admin API, a token {what}: {answer:?}"
+        );
+
+        let endpoint = "https://as.example/register";
+        let bearer = format!("Bearer {}", forge(endpoint, "client.register", issued, expires));
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let public = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+        let body = json!({
+            "jwks": { "keys": [public.public_jwk("sig", true)] },
+            "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+        });
+        let mut connection = world.connect().await;
+        let answer = connection
+            .send("POST", "/register", &headers, body.to_string())
+            .await;
+        assert_eq!(
+            answer.status == 201,
+            is_good,
+            "/register, a token {what}: {answer:?}"
+        );
+    }
+}
