@@ -2,7 +2,8 @@
 //!
 //! Believed only from the addresses that the configuration names. Certificates from anywhere else are a forgery,
 //! and a request that has them is refused rather than read without them; an address from anywhere else is the
-//! sender's own business.
+//! sender's own business. The other way round, the certificates of a connection from the proxy are the proxy's
+//! own and never a client's: a proxy that authenticates itself to us must not lend its identity to strangers.
 
 use super::Peer;
 use crate::app::App;
@@ -36,7 +37,11 @@ impl Proxy {
     }
 
     fn is_at(&self, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.trusted.iter().any(|net| net.contains(&peer)))
+        // A listener on `[::]` sees an IPv4 peer as `::ffff:a.b.c.d`.
+        peer.is_some_and(|peer| {
+            let peer = peer.to_canonical();
+            self.trusted.iter().any(|net| net.contains(&peer))
+        })
     }
 }
 
@@ -56,14 +61,20 @@ fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> 
     said.or(peer)
 }
 
-/// The client's certificates: those the proxy saw, or else those of its own handshake.
+/// The client's certificates: those that the proxy saw, where the connection is the proxy's; else those of the
+/// connection's own handshake.
 pub(super) fn certificates_of(
     app: &App,
     peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
     let forwarded = certificates(app.proxy.as_ref(), peer.address, headers)?;
-    Ok(forwarded.or_else(|| peer.certificates.clone()))
+    let is_proxy = app.proxy.as_ref().is_some_and(|proxy| proxy.is_at(peer.address));
+    // [RFC9440 §4] Between proxy and server, a handshake says who the proxy is.
+    match is_proxy {
+        true => Ok(forwarded),
+        false => Ok(peer.certificates.clone()),
+    }
 }
 
 /// The client's certificates as the proxy saw them; nothing where it sent none.
@@ -78,8 +89,12 @@ fn certificates(
         return Ok(None);
     };
     let malformed = || Rejection::Certificate(X509Fault::Malformed);
-    let leaves: Vec<&HeaderValue> = headers.get_all(leaf_field).iter().collect();
-    let rest: Vec<&HeaderValue> = headers.get_all(chain_field).iter().collect();
+    // A proxy that always writes the fields leaves them empty where the client showed no certificate.
+    let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
+        let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
+        headers.get_all(field).iter().filter(is_filled).collect()
+    };
+    let (leaves, rest) = (values_of(leaf_field), values_of(chain_field));
     if leaves.is_empty() && rest.is_empty() {
         return Ok(None);
     }
@@ -143,6 +158,42 @@ mod tests {
             ("client-cert-chain", ":Aw==:"),
         ];
         assert_eq!(read("10.1.2.3", &chain), Ok(Some(4)));
+    }
+
+    #[test]
+    fn an_empty_field_is_an_absent_field() {
+        for empty in ["", " ", "\t "] {
+            assert_eq!(read("10.1.2.3", &[("client-cert", empty)]), Ok(None), "{empty:?}");
+            assert_eq!(
+                read("10.1.2.3", &[("client-cert-chain", empty)]),
+                Ok(None),
+                "{empty:?}"
+            );
+            let both = [("client-cert", empty), ("client-cert-chain", empty)];
+            assert_eq!(read("10.1.2.3", &both), Ok(None), "{empty:?}");
+            let leaf_alone = [("client-cert", ":AQI=:"), ("client-cert-chain", empty)];
+            assert_eq!(read("10.1.2.3", &leaf_alone), Ok(Some(1)), "{empty:?}");
+            let elsewhere = [("client-cert", empty), ("client-cert-chain", empty)];
+            assert_eq!(
+                read("192.0.2.1", &elsewhere),
+                Ok(None),
+                "an absent field forges nothing"
+            );
+        }
+        assert_eq!(
+            read("10.0.0.1", &[("client-cert", "::")]),
+            Ok(Some(1)),
+            "an empty certificate is there, and the door refuses it"
+        );
+    }
+
+    #[test]
+    fn a_proxy_over_ipv4_is_recognised_on_an_ipv6_listener() {
+        assert_eq!(read("::ffff:10.1.2.3", &[("client-cert", ":AQI=:")]), Ok(Some(1)));
+        assert_eq!(
+            read("::ffff:192.0.2.1", &[("client-cert", ":AQI=:")]),
+            Err(Rejection::ForeignCertificateHeader)
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod keys;
 mod lifecycle;
 mod mutual_tls;
 mod nodes;
+mod proxies;
 mod registration;
 mod requests;
 mod selection;

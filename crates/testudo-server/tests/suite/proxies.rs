@@ -1,0 +1,105 @@
+//! A proxy in front that authenticates itself by mutual TLS. [RFC9440 §4]
+
+use crate::world::{MutualTls, RULES, TLS, World, judge_any};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use testudo_testkit::http::Connection;
+use testudo_testkit::x509::X509Chain;
+use testudo_testkit::{form, svid_form};
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+/// The identity of the proxy itself, which a rule governs like any other.
+const PROXY: &str = "/ns/edge/sa/proxy";
+const PAY: &str = "/ns/pay/sa/api";
+
+/// A server that trusts a proxy on loopback, and the connection of that proxy.
+async fn behind_a_proxy(more: &str) -> (World, MutualTls, Connection) {
+    let server = format!(
+        "{TLS}\nproxy = {{ trusted = [\"127.0.0.0/8\"], {more} }}\n[registration]\nstatements = true"
+    );
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let connection = tls.connect(world.address(), Some(&tls.a.svid(PROXY))).await;
+    (world, tls, connection.expect("a handshake"))
+}
+
+fn body(path: &str) -> String {
+    let client_id = format!("spiffe://a.example{path}");
+    form(&[("grant_type", "client_credentials"), ("client_id", &client_id)])
+}
+
+fn field(chain: &X509Chain) -> String {
+    format!(":{}:", STANDARD.encode(&chain.chain[0]))
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_does_not_get_the_identity_of_the_proxy() {
+    for more in [
+        "client_certificate_header = \"client-cert\"",
+        "client_address_header = \"x-forwarded-for\"",
+    ] {
+        let (world, _, mut proxy) = behind_a_proxy(more).await;
+        let answer = proxy.post("/token", body(PROXY)).await;
+        judge_any(&answer);
+        assert_eq!(answer.error(), "invalid_client", "{more}");
+        let json = [("content-type", "application/json")];
+        let answer = proxy.send("POST", "/register", &json, "{}").await;
+        assert_eq!(answer.status, 401, "nothing was shown: {answer:?}");
+        assert!(world.clients().await.is_empty(), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn through_the_proxy_each_client_is_whom_its_own_certificate_names() {
+    let (world, tls, mut proxy) = behind_a_proxy("client_certificate_header = \"client-cert\"").await;
+    let field = field(&tls.a.svid(PAY));
+    let headers = [FORM, ("client-cert", field.as_str())];
+    assert_eq!(
+        proxy.send("POST", "/token", &headers, body(PAY)).await.status,
+        200
+    );
+    let other = proxy.send("POST", "/token", &headers, body(PROXY)).await;
+    assert_eq!(
+        other.error(),
+        "invalid_client",
+        "the client's certificate decides"
+    );
+    let registered = [("content-type", "application/json"), headers[1]];
+    let answer = proxy.send("POST", "/register", &registered, "{}").await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.json()["client_id"], format!("spiffe://a.example{PAY}"));
+    // The same connection, the next client: what it does not show is not shown.
+    assert_eq!(proxy.post("/token", body(PAY)).await.error(), "invalid_client");
+    assert_eq!(world.client_ids().await, [format!("spiffe://a.example{PAY}")]);
+}
+
+#[tokio::test]
+async fn elsewhere_the_certificate_of_the_connection_is_the_clients() {
+    let server = format!(
+        "{TLS}\nproxy = {{ trusted = [\"10.0.0.0/8\"], client_certificate_header = \"client-cert\" }}"
+    );
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let mut direct = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    assert_eq!(direct.post("/token", body(PAY)).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_assertion_passes_beside_empty_certificate_fields() {
+    let (world, tls, mut proxy) = behind_a_proxy("client_certificate_header = \"client-cert\"").await;
+    let headers = [FORM, ("client-cert", ""), ("client-cert-chain", "")];
+    let request = svid_form(&world.svid(PAY), &[]);
+    let answer = proxy.send("POST", "/token", &headers, request).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // Empty beside filled: the chain may be empty, a leaf must be there.
+    let field = field(&tls.a.svid(PAY));
+    let leaf_alone = [FORM, ("client-cert", field.as_str()), ("client-cert-chain", "")];
+    assert_eq!(
+        proxy.send("POST", "/token", &leaf_alone, body(PAY)).await.status,
+        200
+    );
+    let chain_alone = [FORM, ("client-cert", ""), ("client-cert-chain", field.as_str())];
+    let answer = proxy.send("POST", "/token", &chain_alone, body(PAY)).await;
+    assert_eq!(answer.error(), "invalid_client");
+}
