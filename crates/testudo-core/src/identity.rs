@@ -190,6 +190,8 @@ pub struct AttestedIdentity {
     /// Members of client metadata that the credential states although its authority is not trusted to. They have
     /// no effect, and neither has what a request says under the same name.
     pub unlisted_claims: Vec<String>,
+    /// The credential was made for the registration endpoint: its audience is that endpoint's URL.
+    pub is_for_registration: bool,
     /// SHA-256 of the credential; nothing for a client that is only being named.
     pub digest: Option<[u8; 32]>,
     /// Who vouched for it when it registered, where somebody did.
@@ -205,6 +207,16 @@ pub struct AttestedIdentity {
 }
 
 impl AttestedIdentity {
+    /// True where the request that showed this identity proved possession of a key that is its own.
+    pub fn has_proven_key(&self) -> bool {
+        self.certificate_thumbprint.is_some()
+    }
+
+    /// True where the request showed this kind of credential, alone or beside another one.
+    pub fn shows(&self, kind: CredentialKind) -> bool {
+        self.kind == kind || (kind == CredentialKind::X509Svid && self.has_proven_key())
+    }
+
     /// Whose rule, rates and quota it stands under, and by which kind of credential: its own, or its sponsor's.
     pub fn governed_as(&self) -> (&Authority, &str, CredentialKind) {
         match &self.sponsor {
@@ -228,6 +240,7 @@ impl AttestedIdentity {
             expires: Timestamp(0),
             issued: None,
             unlisted_claims: Vec::new(),
+            is_for_registration: false,
             digest: None,
             sponsor,
             jwt_id: None,

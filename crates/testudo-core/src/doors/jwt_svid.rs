@@ -107,17 +107,20 @@ impl JwtSvid {
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
-        match purpose {
+        let is_for_registration = match purpose {
             Purpose::Authentication => {
                 judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+                false
             }
             Purpose::Statement { endpoint } => {
                 // Without `iat` nobody could tell which of two statements is the newer.
                 claims.iat.ok_or(Rejection::IssuedAtMissing)?;
                 statement_issuer(&self.jws, domain)?;
+                let is_for_endpoint = claims.aud.is_solely(endpoint);
                 judge_audience(claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
+                is_for_endpoint
             }
-        }
+        };
         trace.passed("audience", || policy.issuer.to_string());
         if claims
             .jti
@@ -150,6 +153,7 @@ impl JwtSvid {
             certificate_thumbprint: None,
             issued: claims.iat,
             unlisted_claims,
+            is_for_registration,
             attested_claims,
         })
     }

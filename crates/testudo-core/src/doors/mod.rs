@@ -275,6 +275,12 @@ fn vouching<'a>(
 #[derive(Debug, PartialEq, Eq)]
 struct Audience(Vec<String>);
 
+impl Audience {
+    fn is_solely(&self, value: &str) -> bool {
+        matches!(self.0.as_slice(), [sole] if sole == value)
+    }
+}
+
 impl<'de> Deserialize<'de> for Audience {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OneOrSome;

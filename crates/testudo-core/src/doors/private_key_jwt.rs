@@ -178,6 +178,7 @@ impl PrivateKeyJwt {
             digest: Some(self.digest),
             issued: None,
             unlisted_claims: Vec::new(),
+            is_for_registration: false,
             jwt_id: Some(jti),
             single_use: Some(single_use),
             certificate_thumbprint: None,

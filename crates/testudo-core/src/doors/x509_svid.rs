@@ -60,6 +60,7 @@ impl X509Door {
             sponsor: None,
             issued: None,
             unlisted_claims: Vec::new(),
+            is_for_registration: false,
             jwt_id: None,
             single_use: None,
             certificate_thumbprint: Some(self.svid.thumbprint()),

@@ -73,6 +73,13 @@ pub struct Registration {
     /// `iat` of the evidence: older evidence changes nothing any more. [decision 25]
     #[schemars(with = "i64")]
     pub issued: Timestamp,
+    /// When the narrowing ends, where bearer evidence made it. Absent: with the client, or the next registration.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<i64>")]
+    pub until: Option<Timestamp>,
+    /// The client proved possession of a key when it registered: bearer evidence does not change it.
+    #[serde(default)]
+    pub is_by_possession: bool,
     /// Ceiling on scope.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
@@ -80,6 +87,9 @@ pub struct Registration {
     /// Grants that remain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grant_types: Option<Vec<String>>,
+    /// Redirect URIs that remain, of those of the rule and of the attester.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub redirect_uris: Option<Vec<String>>,
     /// The only kind of credential that is accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential: Option<CredentialKind>,
@@ -198,8 +208,11 @@ impl Registration {
     pub fn of_nothing(issued: Timestamp) -> Registration {
         Registration {
             issued,
+            until: None,
+            is_by_possession: false,
             scope: None,
             grant_types: None,
+            redirect_uris: None,
             credential: None,
             signing_algorithm: None,
             must_bind_tokens: false,
@@ -230,6 +243,15 @@ impl Client {
     /// True where the absolute lifetime is over: it counts as unknown.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| now >= end)
+    }
+
+    /// What it restrains itself to at this time; nothing where that has ended.
+    pub fn registration_at(&self, now: Timestamp) -> Option<&Registration> {
+        let registration = self.registration.as_deref()?;
+        registration
+            .until
+            .is_none_or(|until| now < until)
+            .then_some(registration)
     }
 
     /// Key of the authority under whose quota it stands.

@@ -154,11 +154,10 @@ pub fn admit(
     trace.passed("client_id agrees", || format!("client `{client_id}`"));
     if let Some(client) = alive {
         is_not_frozen(&client.record)?;
-        kind_is_registered(placed.identity, client.record.registration.as_deref())?;
+        let registration = client.record.registration_at(now);
+        kind_is_registered(placed.identity, registration)?;
         trace.passed("client known", || format!("first seen {}", client.record.created));
-        let granted = asking
-            .grant
-            .judge(placed, client.record.registration.as_deref(), policy, now)?;
+        let granted = asking.grant.judge(placed, registration, policy, now)?;
         trace.passed("request allowed", || granted.to_string());
         return Ok(Admission::Known(granted, single_use(placed.identity)));
     }

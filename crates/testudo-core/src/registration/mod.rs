@@ -13,6 +13,7 @@ pub mod redirect_uris;
 pub mod register;
 pub mod requested;
 pub mod rules;
+pub mod showing;
 pub mod unattested;
 pub mod velocity;
 

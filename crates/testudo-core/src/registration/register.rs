@@ -1,16 +1,16 @@
 //! The second occasion: registration by evidence. [RFC7591 §3]
 //!
 //! The same identity, the same steps and the same record as by first use; what differs is that the client says
-//! what it wants to be held to. A bearer statement may only narrow: keys and redirect URIs of its own are
-//! refused, and the next registration replaces what this one said. There is no secret and no registration
-//! access token: a client that can prove itself changes its registration by registering again.
+//! what it wants to be held to. A bearer statement may only narrow, and for a while (`showing`): keys and redirect
+//! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
+//! registration access token: a client that can prove itself changes its registration by registering again.
 
 use super::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
 use super::create::{Creation, Lives, create, event_about, single_use};
 use super::requested::Requested;
 use super::rules::RegistrationForm;
 use super::velocity::Limit;
-use super::{labels, metadata, narrowing};
+use super::{labels, metadata, narrowing, showing};
 use crate::Entropy;
 use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
 use crate::policy::Policy;
@@ -39,10 +39,13 @@ pub struct Registered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct Answer {
+    pub redirect_uris: Vec<String>,
     pub grant_types: Vec<String>,
     pub response_types: Vec<String>,
     pub scope: ScopeSet,
     pub token_endpoint_auth_method: &'static str,
+    /// The one kind of credential that the client is held to, where it is held to one.
+    pub only: Option<CredentialKind>,
     pub must_bind_tokens: bool,
     pub must_push: bool,
     pub must_sign_requests: bool,
@@ -57,6 +60,7 @@ pub fn register(
     room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
     (entropy, now): (&Entropy, Timestamp),
 ) -> Result<Registered, Rejection> {
+    showing::every_kind_is_accepted(placed, policy)?;
     let alive = known.client.filter(|client| !client.record.is_expired(now));
     let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
     client_id_agrees(requested.client_id.as_deref(), client_id)?;
@@ -65,11 +69,12 @@ pub fn register(
     }
     // Names that the evidence speaks of without being trusted to: nobody else speaks of them either.
     let requested = requested.clone().without(&placed.identity.unlisted_claims);
-    let mut resolved = resolve(placed, &requested, now)?;
-    if placed.found.rule.registration == RegistrationForm::Fixed {
-        // What is wrong with the request was said; what it would narrow is left as the rule has it.
-        resolved = resolve(placed, &requested.without_limits(), now)?;
-    }
+    let resolved = held_to(
+        placed,
+        &requested,
+        alive.map(|client| &client.record),
+        (policy, now),
+    )?;
     let occasion = (Occasion::Registration, request_id);
     let Some(client) = alive else {
         let limits = limits(placed, policy);
@@ -97,19 +102,53 @@ pub fn register(
         return Ok(registered);
     }
     registered.batch.replace(&registered.client, client.version);
-    if !says_the_same(&registered.client, &client.record) {
+    if !says_the_same(&registered.client, &client.record, now) {
         // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
         registered.limits = limits(placed, policy);
         room(&registered.limits)?;
         let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
         event.scope = Some(registered.answer.scope.to_string());
-        event.detail = Some(match narrowing(&client.record).scope {
+        event.detail = Some(match narrowing(&client.record, now).scope {
             Some(scope) => format!("scope was `{scope}`"),
             None => "scope was all that the rule gives".to_owned(),
         });
         registered.batch.insert(&event);
     }
     Ok(registered)
+}
+
+/// What comes of the request where it may narrow the client's limits; else the limits as they stand.
+fn held_to(
+    placed: &Placed<'_>,
+    requested: &Requested,
+    client: Option<&Client>,
+    (policy, now): (&Policy, Timestamp),
+) -> Result<Resolved, Rejection> {
+    let only = showing::method(requested)?;
+    let asked = resolve(placed, requested, only, now)?;
+    let whole = requested.clone().without_limits();
+    if placed.found.rule.registration == RegistrationForm::Fixed {
+        // What is wrong with the request was said; what it would narrow is left as the rule has it.
+        return resolve(placed, &whole, None, now);
+    }
+    showing::is_shown(placed, requested, only)?;
+    let stands = client.and_then(|client| client.registration_at(now));
+    let Some(problem) = showing::restriction(placed.identity, stands) else {
+        return Ok(asked);
+    };
+    let Resolved(mut metadata, registration, full) = resolve(placed, &whole, None, now)?;
+    showing::narrows_nothing(&asked.2, &full, showing::kinds_accepted(placed, policy), problem)?;
+    let (Some(client), Some(stands)) = (client, stands) else {
+        return Ok(Resolved(metadata, registration, full));
+    };
+    if stands.is_by_possession {
+        metadata.redirect_uris = client.metadata.redirect_uris.clone();
+    }
+    let kept = Registration {
+        issued: registration.issued,
+        ..stands.clone()
+    };
+    Ok(Resolved(metadata, kept, standing(placed, client, now)?))
 }
 
 /// The client as a further registration leaves it.
@@ -129,7 +168,7 @@ fn again(
     };
     // [decision 25] Older evidence changes nothing; the answer shows what stands.
     if stands.is_some_and(|stands| stands.issued > registration.issued) {
-        registered.answer = standing(placed, client)?;
+        registered.answer = standing(placed, client, now)?;
         return Ok(registered);
     }
     let changed = Client {
@@ -138,7 +177,7 @@ fn again(
         ..client.clone()
     };
     let is_newer = changed.registration.as_ref().map(|new| new.issued) > stands.map(|stands| stands.issued);
-    if is_newer || !says_the_same(&changed, client) {
+    if is_newer || !says_the_same(&changed, client, now) {
         registered.client = Client {
             last_used: now,
             last_credential: placed.identity.kind,
@@ -149,16 +188,18 @@ fn again(
 }
 
 /// True where two registrations differ in their time at most.
-fn says_the_same(one: &Client, other: &Client) -> bool {
-    one.metadata == other.metadata && narrowing(one) == narrowing(other)
+fn says_the_same(one: &Client, other: &Client, now: Timestamp) -> bool {
+    one.metadata == other.metadata && narrowing(one, now) == narrowing(other, now)
 }
 
-/// What a client restrains itself to, without its time. One that never registered does so to nothing.
-fn narrowing(client: &Client) -> Registration {
+/// What a client restrains itself to, without its times. One that never registered does so to nothing.
+fn narrowing(client: &Client, now: Timestamp) -> Registration {
     let beginning = Timestamp(0);
-    match client.registration.as_deref().cloned() {
+    match client.registration_at(now).cloned() {
         Some(registration) => Registration {
             issued: beginning,
+            until: None,
+            is_by_possession: false,
             ..registration
         },
         None => Registration::of_nothing(beginning),
@@ -168,8 +209,13 @@ fn narrowing(client: &Client) -> Registration {
 /// What a registration comes to: what it is called, what it is held to, and how the answer shows it.
 struct Resolved(ClientMetadata, Registration, Answer);
 
-/// Step 8, member by member.
-fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result<Resolved, Rejection> {
+/// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
+fn resolve(
+    placed: &Placed<'_>,
+    requested: &Requested,
+    only: Option<CredentialKind>,
+    now: Timestamp,
+) -> Result<Resolved, Rejection> {
     let refused = |member, problem| Rejection::Metadata { member, problem };
     let (identity, rule) = (placed.identity, placed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
@@ -194,7 +240,6 @@ fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result
     if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
         return Err(refused("software_id", "software_id is not the attested one"));
     }
-    let credential = credential(requested)?;
     let mut grants = rule.grant_types.clone();
     if let Some(attested) = &vouched.grant_types {
         grants.retain(|grant| attested.contains(grant));
@@ -206,27 +251,40 @@ fn resolve(placed: &Placed<'_>, requested: &Requested, now: Timestamp) -> Result
         None => rule.scopes.clone(),
     };
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
+    let redirect_uris = redirect_uris(placed, requested, &grant_types, (&stated, &vouched.redirect_uris))?;
+    let is_by_possession = identity.has_proven_key();
     let vouched = ClientMetadata {
-        redirect_uris: redirect_uris(placed, requested, &grant_types, (&stated, &vouched.redirect_uris))?,
+        // Bearer evidence takes none of them away for good: what it leaves is in the registration, which ends.
+        redirect_uris: if is_by_possession {
+            redirect_uris.clone()
+        } else {
+            vouched.redirect_uris
+        },
         spiffe_bundle_endpoint: requested.spiffe_bundle_endpoint.clone(),
         ..vouched
     };
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
     let registration = Registration {
         issued: identity.issued.unwrap_or(now),
+        until: showing::end(identity, requested, now),
+        is_by_possession,
         scope: requested.scope.is_some().then(|| scope.clone()),
         grant_types: requested.grant_types.is_some().then(|| grant_types.clone()),
-        credential,
+        redirect_uris: (!is_by_possession && requested.redirect_uris.is_some())
+            .then(|| redirect_uris.clone()),
+        credential: only,
         signing_algorithm: None,
         must_bind_tokens,
         must_push: requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
     };
     let answer = Answer {
+        redirect_uris,
         grant_types,
         response_types,
         scope,
-        token_endpoint_auth_method: credential.unwrap_or(identity.kind).auth_method(),
+        token_endpoint_auth_method: only.unwrap_or(identity.kind).auth_method(),
+        only,
         must_bind_tokens: must_bind_tokens || rule.must_bind_tokens,
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
@@ -242,38 +300,31 @@ fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
         return *id == *identity.subject;
     };
     let is_a_workload = SpiffeId::parse(prefix.trim_end_matches('/')).is_ok_and(|id| !id.path().is_empty());
-    identity.certificate_thumbprint.is_some() && is_a_workload && identity.subject.starts_with(prefix)
-}
-
-/// The kind of SVID that the client wants to be held to.
-fn credential(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
-    let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
-        return Ok(None);
-    };
-    let kind = CredentialKind::ALL
-        .into_iter()
-        .find(|kind| kind.is_svid() && kind.auth_method() == name);
-    kind.map(Some).ok_or(Rejection::Metadata {
-        member: "token_endpoint_auth_method",
-        problem: "this client authenticates with its SVID only",
-    })
+    identity.has_proven_key() && is_a_workload && identity.subject.starts_with(prefix)
 }
 
 /// What a client is registered with now, for an answer that changes nothing.
-fn standing(placed: &Placed<'_>, client: &Client) -> Result<Answer, Rejection> {
-    let Some(stands) = &client.registration else {
-        return resolve(placed, &Requested::default(), client.created).map(|Resolved(_, _, answer)| answer);
+fn standing(placed: &Placed<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
+    let Some(stands) = client.registration_at(now) else {
+        return resolve(placed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
     };
     let requested = Requested {
         scope: stands.scope.clone(),
         grant_types: stands.grant_types.clone(),
-        token_endpoint_auth_method: stands.credential.map(|kind| kind.auth_method().to_owned()),
         tls_client_certificate_bound_access_tokens: stands.must_bind_tokens,
         require_pushed_authorization_requests: stands.must_push,
         require_signed_request_object: stands.must_sign_requests,
         ..Requested::default()
     };
-    resolve(placed, &requested, client.created).map(|Resolved(_, _, answer)| answer)
+    let Resolved(_, _, answer) = resolve(placed, &requested, stands.credential, now)?;
+    let redirect_uris = match &stands.redirect_uris {
+        Some(narrowed) => narrowed.clone(),
+        None => client.metadata.redirect_uris.clone(),
+    };
+    Ok(Answer {
+        redirect_uris,
+        ..answer
+    })
 }
 
 /// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a
@@ -292,7 +343,7 @@ fn redirect_uris(
     let Some(asked) = &requested.redirect_uris else {
         return Ok(allowed.to_vec());
     };
-    let has_proven_key = placed.identity.certificate_thumbprint.is_some();
+    let has_proven_key = placed.identity.has_proven_key();
     let is_allowed = |uri: &String| {
         allowed.contains(uri) || (has_proven_key && metadata::is_on_a_host(uri, &placed.found))
     };

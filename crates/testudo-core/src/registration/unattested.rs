@@ -203,6 +203,9 @@ fn resolve(
     };
     let registration = Registration {
         issued: now,
+        until: None,
+        is_by_possession: false,
+        redirect_uris: None,
         scope: Some(scope.clone()),
         grant_types: Some(grant_types.clone()),
         credential: Some(kind),
@@ -215,10 +218,12 @@ fn resolve(
         must_sign_requests: requested.require_signed_request_object,
     };
     let answer = Answer {
+        redirect_uris: vouched.redirect_uris.clone(),
         grant_types,
         response_types,
         scope,
         token_endpoint_auth_method: kind.auth_method(),
+        only: Some(kind),
         must_bind_tokens: false,
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
@@ -234,12 +239,14 @@ pub(super) fn standing(client: &Client) -> Answer {
         .unwrap_or_default();
     let response_types = narrowing::response_types(&grant_types, &Requested::default());
     Answer {
+        redirect_uris: client.metadata.redirect_uris.clone(),
         response_types: response_types.unwrap_or_default(),
         grant_types,
         scope: registration
             .and_then(|stands| stands.scope.clone())
             .unwrap_or_default(),
         token_endpoint_auth_method: client.first_credential.auth_method(),
+        only: Some(client.first_credential),
         must_bind_tokens: registration.is_some_and(|stands| stands.must_bind_tokens),
         must_push: registration.is_some_and(|stands| stands.must_push),
         must_sign_requests: registration.is_some_and(|stands| stands.must_sign_requests),

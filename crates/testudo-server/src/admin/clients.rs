@@ -237,7 +237,7 @@ fn view(app: &App, client: &Client) -> ClientView {
         generation: client.generation,
         predecessor: client.predecessor.clone(),
         metadata: client.metadata.clone(),
-        registration: client.registration.as_deref().cloned(),
+        registration: client.registration_at(app.now()).cloned(),
         sponsor: client.sponsor.as_deref().cloned(),
     }
 }

@@ -171,6 +171,7 @@ pub(super) fn stand_in(
         single_use: None,
         issued: None,
         unlisted_claims: Vec::new(),
+        is_for_registration: true,
         certificate_thumbprint: None,
         attested_claims: Default::default(),
     }

@@ -186,6 +186,9 @@ fn registered(client: &ClientView) -> String {
     if registration.must_bind_tokens {
         parts.push("bound tokens only".to_owned());
     }
+    if let Some(until) = registration.until {
+        parts.push(format!("until {until}"));
+    }
     parts.join(", ")
 }
 

@@ -13,5 +13,6 @@ mod cli;
 mod docs;
 mod durability;
 mod faults;
+mod registration;
 mod spire;
 mod tls;

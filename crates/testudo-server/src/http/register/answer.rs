@@ -56,7 +56,7 @@ pub(super) fn render(registered: &Registered, extra: Extra<'_>) -> Vec<u8> {
         body.put(name, text);
     }
     for (name, list) in [
-        ("redirect_uris", &metadata.redirect_uris),
+        ("redirect_uris", &answer.redirect_uris),
         ("contacts", &metadata.contacts),
     ] {
         body.put_some(name, Some(list).filter(|list| !list.is_empty()));

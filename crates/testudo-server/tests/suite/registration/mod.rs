@@ -5,6 +5,7 @@ mod manage;
 mod metadata;
 mod open;
 mod remote_keys;
+mod showing;
 
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
 use serde_json::{Value, json};

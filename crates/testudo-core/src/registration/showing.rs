@@ -1,0 +1,154 @@
+//! Which limits a piece of evidence may narrow when a client registers, and for how long.
+//!
+//! A bearer statement is good for everyone who has seen it once. A method or a binding is therefore registered
+//! only by showing it in the same request; what a bearer statement narrows needs a statement that was made for
+//! the registration endpoint, and ends by itself; and what a client registered with its key in hand, a bearer
+//! statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
+
+use super::admit::Placed;
+use super::register::Answer;
+use super::requested::Requested;
+use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::policy::Policy;
+use crate::records::Registration;
+use crate::rejection::Rejection;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// How long the limits hold that bearer evidence narrowed. Long enough for a workload that registers whenever it
+/// starts or renews its SVID, short enough for an outage that a stolen statement can cause.
+pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
+
+/// Step 4 for every piece of evidence: what trust domain or rule does not take proves no possession either.
+pub(super) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Result<(), Rejection> {
+    let identity = placed.identity;
+    let shown = CredentialKind::ALL
+        .into_iter()
+        .filter(|kind| identity.shows(*kind));
+    for kind in shown {
+        if !domain_accepts(identity, policy, kind) {
+            let by = format!("trust domain `{}`", identity.authority);
+            return Err(Rejection::CredentialNotAccepted { kind, by });
+        }
+        if !rule_accepts(placed, kind) {
+            let by = format!("rule `{}`", placed.found.rule.name);
+            return Err(Rejection::CredentialNotAccepted { kind, by });
+        }
+    }
+    Ok(())
+}
+
+fn domain_accepts(identity: &AttestedIdentity, policy: &Policy, kind: CredentialKind) -> bool {
+    policy
+        .trust_domain(&identity.authority)
+        .is_some_and(|domain| domain.credentials.contains(&kind))
+}
+
+fn rule_accepts(placed: &Placed<'_>, kind: CredentialKind) -> bool {
+    let kinds = placed.found.rule.credentials.as_ref();
+    kinds.is_none_or(|kinds| kinds.contains(&kind))
+}
+
+/// The kind of SVID that the client wants to be held to.
+pub(super) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
+    let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
+        return Ok(None);
+    };
+    let kind = CredentialKind::ALL
+        .into_iter()
+        .find(|kind| kind.is_svid() && kind.auth_method() == name)
+        .ok_or(Rejection::Metadata {
+            member: "token_endpoint_auth_method",
+            problem: "token_endpoint_auth_method must name a kind of SVID: this client authenticates with its SVID only",
+        })?;
+    Ok(Some(kind))
+}
+
+/// The client shows now what it wants to be held to: the method, and the certificate that its tokens are to be
+/// bound to, where the rule does not demand that in any case.
+pub(super) fn is_shown(
+    placed: &Placed<'_>,
+    requested: &Requested,
+    method: Option<CredentialKind>,
+) -> Result<(), Rejection> {
+    if method.is_some_and(|kind| !placed.identity.shows(kind)) {
+        return Err(Rejection::Metadata {
+            member: "token_endpoint_auth_method",
+            problem: "token_endpoint_auth_method names a credential that this request does not show: send it in the same request",
+        });
+    }
+    let is_asked = requested.tls_client_certificate_bound_access_tokens;
+    if !is_asked || placed.found.rule.must_bind_tokens || placed.identity.has_proven_key() {
+        return Ok(());
+    }
+    Err(Rejection::Metadata {
+        member: "tls_client_certificate_bound_access_tokens",
+        problem: "tls_client_certificate_bound_access_tokens needs the client certificate in the same request",
+    })
+}
+
+/// Why this evidence may not change the limits of the client; nothing where it may. `stands` is what holds now.
+pub(super) fn restriction(
+    identity: &AttestedIdentity,
+    stands: Option<&Registration>,
+) -> Option<&'static str> {
+    if identity.has_proven_key() {
+        return None;
+    }
+    if stands.is_some_and(|stands| stands.is_by_possession) {
+        return Some(
+            "this client registered with its certificate: it narrows its limits with the certificate in the same request",
+        );
+    }
+    if !identity.is_for_registration {
+        return Some(
+            "to narrow the limits of a client, send a statement whose audience is the registration endpoint, not the issuer",
+        );
+    }
+    None
+}
+
+/// Refuses a request whose outcome is narrower than what the rule and the attester give. Where `problem` applies,
+/// a client must learn that it was not narrowed.
+pub(super) fn narrows_nothing(
+    asked: &Answer,
+    full: &Answer,
+    kinds: usize,
+    problem: &'static str,
+) -> Result<(), Rejection> {
+    let narrower = [
+        ("scope", asked.scope != full.scope),
+        ("grant_types", asked.grant_types != full.grant_types),
+        ("redirect_uris", asked.redirect_uris != full.redirect_uris),
+        ("token_endpoint_auth_method", asked.only.is_some() && kinds > 1),
+        (
+            "tls_client_certificate_bound_access_tokens",
+            asked.must_bind_tokens != full.must_bind_tokens,
+        ),
+        (
+            "require_pushed_authorization_requests",
+            asked.must_push != full.must_push,
+        ),
+        (
+            "require_signed_request_object",
+            asked.must_sign_requests != full.must_sign_requests,
+        ),
+    ];
+    match narrower.into_iter().find(|(_, is_narrower)| *is_narrower) {
+        Some((member, _)) => Err(Rejection::Metadata { member, problem }),
+        None => Ok(()),
+    }
+}
+
+/// Kinds of SVID that the client may authenticate with where it registers none of them.
+pub(super) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
+    CredentialKind::ALL
+        .into_iter()
+        .filter(|kind| domain_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))
+        .count()
+}
+
+/// When the limits end that this request narrows; nothing where it narrows none, or they end with the client.
+pub(super) fn end(identity: &AttestedIdentity, requested: &Requested, now: Timestamp) -> Option<Timestamp> {
+    let narrows = *requested != requested.clone().without_limits();
+    (narrows && !identity.has_proven_key()).then(|| now + BEARER_NARROWING_LIFETIME)
+}

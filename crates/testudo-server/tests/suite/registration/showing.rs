@@ -1,0 +1,205 @@
+//! One bearer statement that leaked must not lock a workload out: what is registered must be shown, and what
+//! bearer evidence narrows ends.
+
+use super::{ENDPOINT, ISSUER, JSON, PAY, PAY_ID, draft, open, open_with_tls, post, register, statement};
+use crate::world::{RULES, TLS, World};
+use serde_json::{Value, json};
+use testudo_core::registration::showing::BEARER_NARROWING_LIFETIME;
+use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::{form, svid_form};
+
+const METHOD: &str = "token_endpoint_auth_method";
+const BOUND: &str = "tls_client_certificate_bound_access_tokens";
+
+async fn send(connection: &mut Connection, body: &Value) -> Answer {
+    connection
+        .send("POST", "/register", &[JSON], body.to_string())
+        .await
+}
+
+async fn by_jwt(world: &World, connection: &mut Connection) -> u16 {
+    connection
+        .post("/token", svid_form(&world.svid(PAY), &[]))
+        .await
+        .status
+}
+
+fn is_refused_metadata(answer: &Answer) -> bool {
+    (answer.status, answer.error().as_str()) == (400, "invalid_client_metadata")
+}
+
+#[tokio::test]
+async fn a_bearer_statement_registers_no_method_and_no_binding_that_it_does_not_show() {
+    let (world, tls) = open_with_tls().await;
+    let mut bearer = tls.connect(world.address(), None).await.unwrap();
+    for more in [
+        json!({ METHOD: "spiffe_x509" }),
+        json!({ METHOD: "spiffe_wit" }),
+        json!({ BOUND: true }),
+    ] {
+        let mut body = more.clone();
+        body["software_statement"] = json!(statement(&world, PAY_ID));
+        let answer = send(&mut bearer, &body).await;
+        assert!(is_refused_metadata(&answer), "{more}: {answer:?}");
+        assert!(world.client_ids().await.is_empty());
+    }
+    assert_eq!(by_jwt(&world, &mut bearer).await, 200);
+    // The twin: with the certificate in the same request, both are registered.
+    let mut proven = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let both = json!({ "software_statement": statement(&world, PAY_ID), METHOD: "spiffe_x509", BOUND: true });
+    let answer = send(&mut proven, &both).await;
+    assert_eq!(
+        (answer.status, &answer.json()[METHOD], &answer.json()[BOUND]),
+        (201, &json!("spiffe_x509"), &json!(true)),
+        "{answer:?}"
+    );
+    assert_eq!(by_jwt(&world, &mut bearer).await, 400, "DR-16");
+}
+
+#[tokio::test]
+async fn evidence_of_a_kind_that_domain_or_rule_does_not_take_registers_nothing() {
+    let rules = RULES.replacen("name = \"R1\"", "name = \"R1\"\ncredentials = [\"jwt_svid\"]", 1);
+    let (world, tls) = World::start_with_tls(&rules, &format!("{TLS}\n[registration]")).await;
+    let with_certificate = json!({ "software_statement": statement(&world, PAY_ID), METHOD: "spiffe_x509" });
+    let mut proven = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let by_rule = send(&mut proven, &with_certificate).await;
+    assert_eq!(
+        by_rule.error(),
+        "unapproved_software_statement",
+        "the rule takes no X.509-SVID"
+    );
+    // `b.example` takes X.509-SVIDs only.
+    let id = "spiffe://b.example/x/1";
+    let signed = testudo_testkit::token::Draft::svid(world.b.key(), id, ENDPOINT, world.now()).sign();
+    let mut proven = tls
+        .connect(world.address(), Some(&tls.b.svid("/x/1")))
+        .await
+        .unwrap();
+    let by_domain = send(&mut proven, &json!({ "software_statement": signed })).await;
+    assert_eq!(
+        by_domain.error(),
+        "unapproved_software_statement",
+        "the domain takes no JWT-SVID"
+    );
+    assert_eq!(
+        send(&mut proven, &json!({})).await.status,
+        201,
+        "the certificate alone"
+    );
+}
+
+#[tokio::test]
+async fn what_bearer_evidence_narrowed_ends_after_an_hour() {
+    let world = open().await;
+    let narrowed = register(&world, PAY_ID, json!({ "scope": "r" })).await;
+    assert_eq!((narrowed.status, &narrowed.json()["scope"]), (201, &json!("r")));
+    let shown = world.clients().await.remove(0);
+    assert_eq!(
+        shown["registration"]["until"],
+        world.now() + BEARER_NARROWING_LIFETIME.0,
+        "{shown}"
+    );
+    let scope_w = async || world.ask(PAY, &[("scope", "w")]).await;
+    world.running.app.clock.shift(BEARER_NARROWING_LIFETIME.0 - 30);
+    assert_eq!(scope_w().await.error(), "invalid_scope");
+    world.running.app.clock.shift(31);
+    assert_eq!(scope_w().await.status, 200, "the rule's full permissions again");
+    assert!(world.clients().await.remove(0)["registration"].is_null());
+    assert_eq!(world.client_ids().await, [PAY_ID], "the same client");
+    // Who wants it still says so again.
+    assert_eq!(
+        register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
+        201
+    );
+    assert_eq!(scope_w().await.error(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn the_same_statement_again_does_not_prolong_what_it_narrowed() {
+    let world = open().await;
+    let body = json!({ "software_statement": statement(&world, PAY_ID), "scope": "r" });
+    assert_eq!(post(&world, &body).await.status, 201);
+    let until = async || world.clients().await.remove(0)["registration"]["until"].clone();
+    let first = until().await;
+    world.running.app.clock.shift(60);
+    assert_eq!(post(&world, &body).await.status, 201);
+    assert_eq!(until().await, first);
+}
+
+#[tokio::test]
+async fn a_statement_for_the_issuer_registers_and_narrows_nothing() {
+    let rules = RULES.replacen(
+        "name = \"R1\"",
+        "name = \"R1\"\ngrant_types = [\"client_credentials\", \"authorization_code\"]",
+        1,
+    );
+    let world = super::open_with("", &rules).await;
+    let by_issuer = async |more: Value| {
+        let mut body = more;
+        body["software_statement"] = json!(draft(&world, PAY_ID).claim("aud", ISSUER).sign());
+        post(&world, &body).await
+    };
+    for more in [
+        json!({ "scope": "r" }),
+        json!({ "grant_types": ["client_credentials"] }),
+        json!({ "require_pushed_authorization_requests": true }),
+        json!({ "require_signed_request_object": true }),
+    ] {
+        let answer = by_issuer(more.clone()).await;
+        assert!(is_refused_metadata(&answer), "{more}: {answer:?}");
+    }
+    assert!(world.client_ids().await.is_empty());
+    // What narrows nothing is no narrowing: DR-81, and clients that spell everything out.
+    let whole = json!({ "scope": "r w", METHOD: "spiffe_jwt",
+        "redirect_uris": ["https://api.pay.apps.example/cb"] });
+    assert_eq!(by_issuer(whole).await.status, 201);
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
+    // Nor does it undo what a statement for the endpoint narrowed.
+    assert_eq!(
+        register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
+        201
+    );
+    let again = by_issuer(json!({})).await;
+    assert_eq!((again.status, &again.json()["scope"]), (201, &json!("r")));
+    assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn bearer_evidence_does_not_change_what_the_certificate_registered() {
+    let (world, tls) = open_with_tls().await;
+    let mut proven = tls
+        .connect(world.address(), Some(&tls.a.svid(PAY)))
+        .await
+        .unwrap();
+    let strict = json!({ METHOD: "spiffe_x509", "scope": "r" });
+    assert_eq!(send(&mut proven, &strict).await.status, 201);
+    let mut bearer = tls.connect(world.address(), None).await.unwrap();
+    let plain = json!({ "software_statement": statement(&world, PAY_ID) });
+    let answer = send(&mut bearer, &plain).await;
+    assert_eq!(
+        (answer.status, &answer.json()[METHOD], &answer.json()["scope"]),
+        (201, &json!("spiffe_x509"), &json!("r")),
+        "{answer:?}"
+    );
+    let narrower = json!({ "software_statement": statement(&world, PAY_ID), "scope": "w" });
+    assert!(is_refused_metadata(&send(&mut bearer, &narrower).await));
+    assert_eq!(by_jwt(&world, &mut bearer).await, 400);
+    let form = form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
+    assert_eq!(proven.post("/token", form).await.status, 200);
+    // The certificate changes it back.
+    assert_eq!(send(&mut proven, &json!({})).await.status, 201);
+    assert_eq!(by_jwt(&world, &mut bearer).await, 200);
+    assert_eq!(send(&mut proven, &strict).await.status, 201);
+    world.running.app.clock.shift(BEARER_NARROWING_LIFETIME.0 + 1);
+    assert_eq!(
+        by_jwt(&world, &mut bearer).await,
+        400,
+        "it does not end by itself"
+    );
+}
