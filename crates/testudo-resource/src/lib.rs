@@ -10,6 +10,7 @@
 //! # let _ = layer; Ok(()) }
 //! ```
 
+mod kept_keys;
 mod layer;
 mod verifier;
 

@@ -1,9 +1,9 @@
 //! Verification of access tokens with keys that follow the issuer's rotation.
 
-use arc_swap::ArcSwapOption;
+use crate::kept_keys::{Held, KeptKeys};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetcher, FetcherOptions, UrlOrigin};
 use testudo_protocol::jose::{Jws, KeySet, sha256};
 use testudo_protocol::oauth::IssuerUrl;
@@ -12,12 +12,8 @@ use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::{Seconds, Timestamp};
 use url::Url;
 
-/// Keys are fetched again after that long.
-const FRESH_FOR: Duration = Duration::from_secs(300);
-/// While the issuer cannot be reached, keys are used that long.
-const USABLE_FOR: Duration = Duration::from_secs(3600);
-/// Pause between fetches for an unknown `kid`: strangers must not make us fetch.
-const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(10);
+/// One fetch: the metadata, or the key set.
+const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 /// Tolerated difference of clocks.
 const LEEWAY: Seconds = Seconds(5);
 
@@ -43,16 +39,15 @@ impl std::error::Error for VerifyError {}
 
 /// Verifies the tokens of one issuer for one resource.
 pub struct Verifier {
-    issuer: IssuerUrl,
     audience: String,
-    fetcher: Arc<Fetcher>,
-    keys: ArcSwapOption<Keys>,
-    one_in_flight: tokio::sync::Mutex<()>,
+    source: Arc<Source>,
+    keys: Arc<KeptKeys>,
 }
 
-struct Keys {
-    set: KeySet,
-    fetched: Instant,
+/// Where the issuer's keys come from.
+struct Source {
+    issuer: IssuerUrl,
+    fetcher: Arc<Fetcher>,
 }
 
 impl Verifier {
@@ -69,15 +64,14 @@ impl Verifier {
     pub fn with_fetcher(issuer: &str, audience: &str, fetcher: Arc<Fetcher>) -> Result<Verifier, String> {
         let issuer = IssuerUrl::parse(issuer).map_err(|problem| format!("the issuer {problem}"))?;
         Ok(Verifier {
-            issuer,
             audience: audience.to_owned(),
-            fetcher,
-            keys: ArcSwapOption::empty(),
-            one_in_flight: tokio::sync::Mutex::default(),
+            source: Arc::new(Source { issuer, fetcher }),
+            keys: Arc::default(),
         })
     }
 
-    /// Verifies a token. Waits for the network only where keys are missing, old, or do not have the token's.
+    /// Verifies a token. Waits for the network only where no usable keys are held, or not the token's; keys that are
+    /// due are refreshed in the background.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
         self.verify_with_certificate(token, None).await
     }
@@ -94,7 +88,7 @@ impl Verifier {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
         let expected = Expectation {
-            issuer: self.issuer.as_str(),
+            issuer: self.source.issuer.as_str(),
             audience: &self.audience,
             leeway: LEEWAY,
             certificate_thumbprint: thumbprint.as_ref(),
@@ -102,41 +96,24 @@ impl Verifier {
         access_token::verify(token, &keys.set, expected, now).map_err(VerifyError::Token)
     }
 
-    async fn keys_for(&self, token: &str) -> Result<Arc<Keys>, VerifyError> {
+    async fn keys_for(&self, token: &str) -> Result<Arc<Held>, VerifyError> {
         // Only to know whether a fetch may help; the key set judges.
         let unverified_kid = Jws::parse(token)
             .map_err(|fault| VerifyError::Token(TokenFault::Jose(fault)))?
             .header
             .kid;
-        let is_enough = |keys: &Keys| {
-            let has_kid = unverified_kid.as_deref().is_none_or(|kid| keys.set.has_kid(kid));
-            let age = keys.fetched.elapsed();
-            age < FRESH_FOR && (has_kid || age < UNKNOWN_KID_PAUSE)
+        let fetch = || {
+            let source = self.source.clone();
+            async move { source.fetch_keys().await }
         };
-        if let Some(keys) = self.keys.load_full().filter(|keys| is_enough(keys)) {
-            return Ok(keys);
-        }
-        let _turn = self.one_in_flight.lock().await;
-        let held = self.keys.load_full();
-        if let Some(keys) = held.as_ref().filter(|keys| is_enough(keys)) {
-            return Ok(keys.clone());
-        }
-        match self.fetch_keys().await {
-            Ok(set) => {
-                let keys = Arc::new(Keys {
-                    set,
-                    fetched: Instant::now(),
-                });
-                self.keys.store(Some(keys.clone()));
-                Ok(keys)
-            }
-            Err(why) => match held.filter(|keys| keys.fetched.elapsed() < USABLE_FOR) {
-                Some(keys) => Ok(keys),
-                None => Err(VerifyError::NoKeys(why)),
-            },
-        }
+        self.keys
+            .get(unverified_kid.as_deref(), fetch)
+            .await
+            .map_err(VerifyError::NoKeys)
     }
+}
 
+impl Source {
     async fn fetch_keys(&self) -> Result<KeySet, String> {
         let metadata: AuthorizationServerMetadata = {
             let body = self.fetch(&self.issuer.metadata_url()).await?;
@@ -149,14 +126,18 @@ impl Verifier {
                 metadata.issuer
             ));
         }
-        KeySet::from_jwks(&self.fetch(&metadata.jwks_uri).await?)
+        KeySet::understood(&self.fetch(&metadata.jwks_uri).await?)
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
         let parsed = Url::parse(url).map_err(|_| format!("{url} is not a URL"))?;
+        let limits = FetchLimits {
+            deadline: FETCH_DEADLINE,
+            ..FetchLimits::default()
+        };
         let answer = self
             .fetcher
-            .get(&parsed, UrlOrigin::Operator, FetchLimits::default())
+            .get(&parsed, UrlOrigin::Operator, limits)
             .await
             .map_err(|fault| format!("{url}: {fault}"))?;
         if answer.status != 200 {

@@ -12,9 +12,9 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_resource::{RequireToken, VerifiedToken, Verifier, VerifyError};
 use testudo_testkit::generate_key;
@@ -29,6 +29,8 @@ struct Issuer {
     url: String,
     keys: Arc<Mutex<Vec<SigningKey>>>,
     requests: Arc<AtomicUsize>,
+    /// Takes connections and never answers.
+    is_silent: Arc<AtomicBool>,
 }
 
 impl Issuer {
@@ -37,20 +39,31 @@ impl Issuer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = Arc::new(Mutex::new(vec![generate_key(Algorithm::ES256, None)]));
         let requests = Arc::new(AtomicUsize::new(0));
+        let is_silent = Arc::new(AtomicBool::new(false));
         let (shared, count, own) = (keys.clone(), requests.clone(), url.clone());
+        let silent = is_silent.clone();
         tokio::spawn(async move {
+            let mut kept_open = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut buffer = [0; 4096];
                 let read = stream.read(&mut buffer).await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
+                if silent.load(Ordering::SeqCst) {
+                    kept_open.push(stream);
+                    continue;
+                }
                 let body = if String::from_utf8_lossy(&buffer[..read]).contains("/jwks") {
-                    let jwks: Vec<_> = shared
+                    let mut jwks: Vec<_> = shared
                         .lock()
                         .unwrap()
                         .iter()
                         .map(|key| key.public_jwk("sig", true))
                         .collect();
+                    // A type of key that this version does not know stands beside the good ones.
+                    jwks.push(
+                        serde_json::json!({ "kty": "AKP", "alg": "ML-DSA-65", "kid": "pq", "pub": "AA" }),
+                    );
                     serde_json::json!({ "keys": jwks })
                 } else {
                     serde_json::json!({ "issuer": own, "token_endpoint": format!("{own}/token"), "jwks_uri": format!("{own}/jwks") })
@@ -63,7 +76,12 @@ impl Issuer {
                 let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
             }
         });
-        Issuer { url, keys, requests }
+        Issuer {
+            url,
+            keys,
+            requests,
+            is_silent,
+        }
     }
 
     fn sign(&self, change: impl FnOnce(Draft<'_>) -> Draft<'_>) -> String {
@@ -248,4 +266,53 @@ async fn an_issuer_that_is_away_is_503() {
         ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0,
         503
     );
+}
+
+#[tokio::test]
+async fn six_requests_to_a_silent_issuer_share_one_deadline() {
+    let issuer = Issuer::start().await;
+    issuer.is_silent.store(true, Ordering::SeqCst);
+    let verifier = issuer.verifier();
+    let token = issuer.sign(|draft| draft);
+    let started = Instant::now();
+    let requests = (0..6).map(|_| {
+        let (verifier, token) = (verifier.clone(), token.clone());
+        tokio::spawn(async move { ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0 })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        assert_eq!(request.await.unwrap(), 503);
+    }
+    let elapsed = started.elapsed();
+    println!("six requests to a silent issuer: {elapsed:?}");
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    assert_eq!(issuer.requests.load(Ordering::SeqCst), 1);
+    issuer.is_silent.store(false, Ordering::SeqCst);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0 != OK {
+        assert!(
+            Instant::now() < deadline,
+            "the issuer answers again and its tokens are still refused"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_held_key_does_not_wait_while_the_issuer_is_silent() {
+    let issuer = Issuer::start().await;
+    let verifier = issuer.verifier();
+    let token = issuer.sign(|draft| draft);
+    assert_eq!(
+        ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0,
+        OK
+    );
+    issuer.is_silent.store(true, Ordering::SeqCst);
+    let started = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(
+            ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0,
+            OK
+        );
+    }
+    assert!(started.elapsed() < Duration::from_secs(5));
 }

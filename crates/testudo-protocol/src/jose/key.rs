@@ -300,6 +300,12 @@ fn rsa(jwk: &Jwk) -> Result<Material, KeyFault> {
     })
 }
 
+/// A JWK Set as it is published. [RFC7517 §5]
+#[derive(Deserialize)]
+struct Jwks<Key> {
+    keys: Vec<Key>,
+}
+
 /// The keys of one authority for one use. Never mixed with another's. [SPIFFE-FED §4.2]
 #[derive(Debug, Default)]
 pub struct KeySet {
@@ -312,13 +318,23 @@ impl KeySet {
         self.keys.push(key);
     }
 
+    /// Parses a published JWK Set and leaves out the keys that cannot be used here: a type of key that this
+    /// version does not know must not take the known ones with it. [RFC7517 §5]
+    pub fn understood(bytes: &[u8]) -> Result<KeySet, String> {
+        let jwks: Jwks<serde_json::Value> =
+            crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
+        let keys = jwks.keys.into_iter();
+        Ok(KeySet {
+            // Member by member, so that a key whose members have unexpected types is one that is left out.
+            keys: keys
+                .filter_map(|key| PublicKey::from_jwk(&serde_json::from_value(key).ok()?).ok())
+                .collect(),
+        })
+    }
+
     /// Parses a JWK Set; each key must be usable, as an operator wrote it. [RFC7517 §5]
     pub fn from_jwks(bytes: &[u8]) -> Result<KeySet, String> {
-        #[derive(Deserialize)]
-        struct Jwks {
-            keys: Vec<Jwk>,
-        }
-        let jwks: Jwks = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
+        let jwks: Jwks<Jwk> = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let mut set = KeySet::default();
         for (position, jwk) in jwks.keys.iter().enumerate() {
             set.push(PublicKey::from_jwk(jwk).map_err(|fault| format!("key {position}: {fault}"))?);
@@ -465,5 +481,28 @@ mod tests {
             import(r#"{"kty":"EC","crv":"secp256k1"}"#).unwrap_err(),
             KeyFault::UnknownType
         );
+    }
+
+    #[test]
+    fn rfc7517_5_a_published_set_without_its_unusable_keys_is_used() {
+        let good =
+            r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        for unusable in [
+            r#"{"kty":"AKP","alg":"ML-DSA-65","kid":"pq","pub":"AA"}"#,
+            r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#,
+            r#"{"kty":"RSA","use":"enc","n":"AA","e":"AQAB"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","x":7}"#,
+            r#"{}"#,
+            r#""a string""#,
+        ] {
+            let text = format!(r#"{{"keys":[{unusable},{good}]}}"#);
+            let set = KeySet::understood(text.as_bytes()).unwrap();
+            assert!(set.len() == 1 && set.has_kid("good"), "{unusable}");
+            assert!(KeySet::from_jwks(text.as_bytes()).is_err(), "{unusable}");
+        }
+        assert!(KeySet::understood(br#"{"keys":[]}"#).unwrap().is_empty());
+        for malformed in [&b"[]"[..], b"{}", br#"{"keys":{}}"#, br#"{"keys":[]"#] {
+            assert!(KeySet::understood(malformed).is_err());
+        }
     }
 }
