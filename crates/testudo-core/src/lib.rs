@@ -5,6 +5,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod administration;
 pub mod discovery;
 pub mod doors;
 pub mod entropy;

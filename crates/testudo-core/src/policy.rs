@@ -1,5 +1,6 @@
 //! The administrator's will, compiled: what the configuration says, and what was switched since.
 
+use crate::administration::Administration;
 use crate::identity::{Authority, CredentialKind};
 use crate::registration::rules::FirstUse;
 use crate::registration::velocity::Rate;
@@ -27,6 +28,8 @@ pub struct Policy {
     pub tokens: TokenPolicy,
     /// Who may register at the registration endpoint.
     pub registration: RegistrationPolicy,
+    /// Who may use the admin API over HTTP.
+    pub administration: Administration,
 }
 
 /// The `[registration]` section: which doors of the endpoint are open.

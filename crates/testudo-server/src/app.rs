@@ -64,8 +64,6 @@ pub struct App {
     pub metrics: Metrics,
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
-    /// Whom `admin.listen` admits.
-    pub administrators: Vec<testudo_core::registration::rules::Pattern>,
     /// True once everything is loaded.
     pub is_ready: AtomicBool,
     /// A TLS terminator in front.
@@ -165,7 +163,6 @@ impl App {
             proxy: configuration.server.proxy,
             mtls_url: configuration.server.mtls.map(|mtls| mtls.url),
             config_path: parts.config_path,
-            administrators: configuration.admin.administrators,
             is_ready: AtomicBool::new(false),
             must_look_again: AtomicBool::new(false),
             reload_heard: AtomicU64::new(reload_heard),

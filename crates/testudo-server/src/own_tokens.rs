@@ -1,9 +1,12 @@
 //! Access tokens of this server, shown to this server: at the registration endpoint and at the admin API.
 
 use crate::app::App;
+use crate::gather::client_by_id;
 use testudo_core::policy::Policy;
+use testudo_core::records::{Client, ClientState};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::access_token::{Expectation, TokenFault, VerifiedToken, verify};
+use testudo_store::StoreFault;
 
 /// How far the clocks of two nodes may be apart: one issued the token, another one is shown it.
 const CLOCKS_APART_MAX: Seconds = Seconds(60);
@@ -35,4 +38,17 @@ pub(crate) fn verify_own(
         return Err(TokenFault::Expired);
     }
     Ok(verified)
+}
+
+/// The client that a good token was given to, if it is active in the same life. [decision 4] The token may be good for
+/// minutes yet: a frozen client is refused now. One that was deleted and came back is refused with tokens of before,
+/// or its deletion would end no token.
+pub(crate) async fn holder(app: &App, verified: &VerifiedToken) -> Result<Option<Client>, StoreFault> {
+    let client = client_by_id(app, &verified.client_id).await?;
+    let client = client.map(|client| client.record);
+    Ok(client.filter(|client| {
+        client.state == ClientState::Active
+            && !client.is_expired(app.now())
+            && verified.issued >= client.created
+    }))
 }

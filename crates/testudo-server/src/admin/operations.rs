@@ -8,11 +8,14 @@ use crate::app::App;
 use crate::keys::ListedKey;
 use crate::upkeep::Swept;
 use axum::Router;
+use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use testudo_core::administration::Access;
 use testudo_core::records::{Block, Event};
 
 /// One operation.
@@ -20,6 +23,8 @@ struct Operation {
     method: &'static str,
     path: &'static str,
     summary: &'static str,
+    /// What a token must be good for, over HTTP.
+    access: Access,
     takes: Takes,
     gives: Describe,
     handler: MethodRouter<Arc<App>>,
@@ -48,6 +53,7 @@ impl Operation {
             method: "get",
             path,
             summary,
+            access: Access::Read,
             takes: Takes::Nothing,
             gives: of::<T>,
             handler,
@@ -61,7 +67,20 @@ impl Operation {
     ) -> Operation {
         Operation {
             method: "post",
+            access: Access::Write,
             ..Operation::read::<T>(path, summary, handler)
+        }
+    }
+
+    /// Its input is too large or too private for a URL, but it changes nothing.
+    fn ask<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            access: Access::Read,
+            ..Operation::act::<T>(path, summary, handler)
         }
     }
 
@@ -119,7 +138,7 @@ fn operations() -> Vec<Operation> {
             "Rules, in the order in which they govern.",
             get(rules::list),
         ),
-        O::act::<Vec<rules::Governed>>(
+        O::ask::<Vec<rules::Governed>>(
             "/admin/v1/rules/test",
             "Which rule governs an identity.",
             post(rules::test),
@@ -127,7 +146,7 @@ fn operations() -> Vec<Operation> {
         .by_body::<rules::Test>(),
         O::read::<clients::Page>("/admin/v1/clients", "Clients, page by page.", get(clients::list))
             .by_query::<clients::Filter>(),
-        O::act::<clients::ClientView>("/admin/v1/clients/show", "One client.", post(clients::show))
+        O::ask::<clients::ClientView>("/admin/v1/clients/show", "One client.", post(clients::show))
             .by_body::<clients::Named>(),
         O::act::<Done>(
             "/admin/v1/clients/freeze",
@@ -172,7 +191,7 @@ fn operations() -> Vec<Operation> {
         .by_body::<blocks::BlockRequest>(),
         O::read::<Vec<Event>>("/admin/v1/events", "Audit events.", get(events::list))
             .by_query::<events::Since>(),
-        O::act::<explain::Explanation>("/admin/v1/explain", "Walk a decision.", post(explain::explain))
+        O::ask::<explain::Explanation>("/admin/v1/explain", "Walk a decision.", post(explain::explain))
             .by_body::<explain::Question>(),
         O::read::<Vec<ListedKey>>("/admin/v1/keys", "Signing keys.", get(keys::list)),
         O::act::<Done>(
@@ -198,6 +217,25 @@ pub(super) fn router() -> Router<Arc<App>> {
     })
 }
 
+/// What the token of a request must be good for, by its method and the path of the table. What is not in the table
+/// needs the most.
+pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
+    static TABLE: LazyLock<HashMap<(&str, &str), Access>> = LazyLock::new(|| {
+        let operations = operations().into_iter();
+        operations
+            .map(|operation| ((operation.method, operation.path), operation.access))
+            .collect()
+    });
+    let method = match *method {
+        // The router answers HEAD by the same handler.
+        Method::GET | Method::HEAD => "get",
+        Method::POST => "post",
+        _ => return Access::Write,
+    };
+    let known = path.and_then(|path| TABLE.get(&(method, path)));
+    known.copied().unwrap_or(Access::Write)
+}
+
 async fn document() -> axum::Json<Value> {
     axum::Json(openapi())
 }
@@ -216,6 +254,8 @@ pub fn openapi() -> Value {
         let mut described = json!({
             "summary": operation.summary,
             "parameters": path_parameters(operation.path),
+            // Over the socket nothing is needed, over HTTP a token with this scope value.
+            "security": [{ "administrator": [operation.access.scope()] }, {}],
             "responses": {
                 "200": answer("Done.", &gives),
                 "default": answer("Not done, and what to do about it.", &failure),
@@ -242,13 +282,12 @@ pub fn openapi() -> Value {
         "info": {
             "title": "Testudo admin API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Over the admin socket, or over HTTP with an administrator's access token.",
+            "description": "Over the admin socket, or over HTTP with an access token of an administrator or auditor for the issuer. `admin.write` implies `admin.read`.",
         },
         "components": {
             "schemas": generator.take_definitions(true),
             "securitySchemes": { "administrator": { "type": "http", "scheme": "bearer" } },
         },
-        "security": [{ "administrator": [] }, {}],
         "paths": paths,
     })
 }
@@ -268,6 +307,38 @@ fn path_parameters(path: &str) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn looking_needs_read_and_everything_else_needs_write() {
+        let needs = |method: Method, path: &str| access(&method, Some(path));
+        for operation in operations() {
+            let method = operation.method.to_uppercase().parse().unwrap();
+            assert_eq!(
+                needs(method, operation.path),
+                operation.access,
+                "{}",
+                operation.path
+            );
+            assert!(
+                operation.method == "post" || operation.access == Access::Read,
+                "{}",
+                operation.path
+            );
+        }
+        let looks = [
+            "/admin/v1/clients/show",
+            "/admin/v1/explain",
+            "/admin/v1/rules/test",
+        ];
+        for operation in operations().iter().filter(|operation| operation.method == "post") {
+            let is_look = looks.contains(&operation.path);
+            assert_eq!(operation.access == Access::Read, is_look, "{}", operation.path);
+        }
+        assert_eq!(needs(Method::HEAD, "/admin/v1/keys"), Access::Read);
+        assert_eq!(needs(Method::GET, "/admin/v1/keys/rotate"), Access::Write);
+        assert_eq!(needs(Method::DELETE, "/admin/v1/keys"), Access::Write);
+        assert_eq!(access(&Method::GET, None), Access::Write);
+    }
 
     #[test]
     fn every_reference_leads_to_a_schema() {

@@ -1,48 +1,166 @@
-//! Who may use the admin API over HTTP: holders of an access token of ours, for ourselves, whose client is an
-//! administrator. No password, no key, no default.
+//! Who may use the admin API over HTTP: holders of an access token of ours, for ourselves, with a scope value of its
+//! own, whose client is an administrator or an auditor. No password, no key, no default.
+//!
+//! The token says who was welcome when it was given. Whether the client still is, is decided at every request, by the
+//! steps that any request passes: a frozen, blocked, disabled or deleted administrator must not let himself in again.
 
+use super::operations;
 use crate::app::App;
-use crate::own_tokens::verify_own;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use crate::own_tokens::{holder, verify_own};
+use axum::Json;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use std::sync::Arc;
+use testudo_core::administration::{Access, NotAllowed};
+use testudo_core::records::Record as _;
+use testudo_core::{AttestedIdentity, Authority, Occasion};
 use testudo_protocol::spiffe::SpiffeId;
+use testudo_store::StoreFault;
 
 pub(super) async fn require_administrator(
     State(app): State<Arc<App>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let token = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.to_owned());
-    let Some(token) = token else {
-        return refuse(StatusCode::UNAUTHORIZED, "Bearer");
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let wanted = operations::access(request.method(), path);
+    let Some(token) = bearer(request.headers()) else {
+        return Denied::NoToken.into_response();
     };
-    match administrator(&app, &token) {
-        Some(true) => next.run(request).await,
-        Some(false) => refuse(StatusCode::FORBIDDEN, "Bearer error=\"insufficient_scope\""),
-        None => refuse(StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\""),
+    match judge(&app, token, wanted).await {
+        Ok(()) => next.run(request).await,
+        Err(denied) => {
+            denied.log(request.uri().path());
+            denied.into_response()
+        }
     }
 }
 
-/// `None`: no token of ours. `Some(false)`: not an administrator's.
-fn administrator(app: &App, token: &str) -> Option<bool> {
-    let policy = app.policy.load();
-    let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None).ok()?;
-    let identity = verified.spiffe_id.as_deref().unwrap_or(&verified.client_id);
-    let Ok(id) = SpiffeId::parse(identity) else {
-        return Some(false);
+/// The one bearer token of a request. [RFC6750 §2.1]
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
     };
-    Some(app.administrators.iter().any(|pattern| pattern.matches_id(&id)))
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-fn refuse(status: StatusCode, challenge: &'static str) -> Response {
-    (status, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
+/// Why a request is not served.
+enum Denied {
+    /// It carries no token.
+    NoToken,
+    /// It carries something that is no good token of ours. A stranger can send that at will: it is not logged.
+    BadToken,
+    /// The token is good; its client is not welcome at this moment.
+    NotStanding { client_id: String, why: String },
+    /// The client is welcome, and may not do this.
+    NotAllowed {
+        client_id: String,
+        wanted: Access,
+        why: NotAllowed,
+    },
+    /// Ours to mend.
+    Store(StoreFault),
+}
+
+impl From<StoreFault> for Denied {
+    fn from(fault: StoreFault) -> Denied {
+        Denied::Store(fault)
+    }
+}
+
+async fn judge(app: &App, token: &str, wanted: Access) -> Result<(), Denied> {
+    let policy = app.policy.load_full();
+    let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None);
+    let verified = verified.map_err(|_| Denied::BadToken)?;
+    let client_id = &verified.client_id;
+    let not_standing = |why: String| Denied::NotStanding {
+        client_id: client_id.clone(),
+        why,
+    };
+    let not_allowed = |why| Denied::NotAllowed {
+        client_id: client_id.clone(),
+        wanted,
+        why,
+    };
+    let client = holder(app, &verified).await?;
+    let client = client.ok_or_else(|| not_standing("the client is frozen or gone".to_owned()))?;
+    let id = SpiffeId::parse(verified.spiffe_id.as_deref().unwrap_or(client_id));
+    let id = id.map_err(|_| not_allowed(NotAllowed::NotListed))?;
+    let identity = AttestedIdentity {
+        authority: Authority::TrustDomain(id.trust_domain()),
+        spiffe_id: Some(id.clone()),
+        ..AttestedIdentity::named_here(id.as_str(), client.last_credential, None)
+    };
+    let placed = app.place(&identity, Occasion::Token, &policy);
+    let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
+    if placed.client_key() != client.key() {
+        let why = "by the rules of today the identity belongs to another client";
+        return Err(not_standing(why.to_owned()));
+    }
+    let administration = &policy.administration;
+    administration
+        .judge(&id, wanted, &verified.scope, placed.found.rule)
+        .map_err(not_allowed)
+}
+
+impl Denied {
+    fn log(&self, path: &str) {
+        match self {
+            Denied::NoToken | Denied::BadToken => {}
+            Denied::NotStanding { client_id, why } => {
+                tracing::warn!(client.id = client_id, path, why, "admin.refused");
+            }
+            Denied::NotAllowed { client_id, why, .. } => {
+                tracing::warn!(client.id = client_id, path, %why, "admin.refused");
+            }
+            Denied::Store(fault) => tracing::warn!(%fault, path, "an administrator could not be judged"),
+        }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let unauthorized = StatusCode::UNAUTHORIZED;
+        let (status, challenge, error, hint) = match &self {
+            Denied::NoToken => {
+                let hint = "send `Authorization: Bearer` with an access token for the issuer".to_owned();
+                (unauthorized, "Bearer", "a token is missing", hint)
+            }
+            // One answer for both: a stranger learns nothing about clients.
+            Denied::BadToken | Denied::NotStanding { .. } => {
+                let hint = "get a new token; the server's log says more about a client that is not welcome";
+                (
+                    unauthorized,
+                    "Bearer error=\"invalid_token\"",
+                    "invalid_token",
+                    hint.to_owned(),
+                )
+            }
+            // [RFC6750 §3.1]
+            Denied::NotAllowed { wanted, why, .. } => {
+                let challenge = match wanted {
+                    Access::Read => "Bearer error=\"insufficient_scope\", scope=\"admin.read\"",
+                    Access::Write => "Bearer error=\"insufficient_scope\", scope=\"admin.write\"",
+                };
+                let hint = format!("{why} ({})", wanted.scope());
+                (StatusCode::FORBIDDEN, challenge, "insufficient_scope", hint)
+            }
+            Denied::Store(_) => {
+                let hint = "try again; over the admin socket no token is needed".to_owned();
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                return (
+                    status,
+                    Json(json!({ "error": "the store is unavailable", "hint": hint })),
+                )
+                    .into_response();
+            }
+        };
+        let headers = [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))];
+        (status, headers, Json(json!({ "error": error, "hint": hint }))).into_response()
+    }
 }

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use testudo_core::policy::{Policy, TokenPolicy};
-use testudo_core::registration::rules::Pattern;
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::IssuerUrl;
@@ -50,6 +49,7 @@ pub(super) fn compile(
     let server = judge.server(file);
     let store = judge.store(file);
     let admin = judge.admin(file);
+    let administration = judge.administration(file);
     let tokens = judge.tokens(file);
     let outbound = judge.outbound(file);
     let (trust_domains, bundles) = judge.trust_domains(&file.trust_domains);
@@ -66,6 +66,7 @@ pub(super) fn compile(
             rules,
             tokens: tokens?,
             registration,
+            administration,
         },
         bundles,
         server: server?,
@@ -81,7 +82,6 @@ pub(super) fn compile(
 pub struct AdminSettings {
     pub socket: PathBuf,
     pub listen: Option<SocketAddr>,
-    pub administrators: Vec<Pattern>,
 }
 
 /// `[outbound]`, judged.
@@ -175,22 +175,8 @@ impl Judge<'_> {
             None => None,
             Some(text) => Some(self.address("admin.listen", text)?),
         };
-        let mut administrators = Vec::new();
-        for text in &file.admin.administrators {
-            match Pattern::parse(text) {
-                Ok(pattern) => administrators.push(pattern),
-                Err(problem) => {
-                    self.report
-                        .error("admin.administrators", format!("{text:?} {problem}"), None)
-                }
-            }
-        }
         let socket = self.path(file.admin.socket.as_deref().unwrap_or("testudo.sock"));
-        Some(AdminSettings {
-            socket,
-            listen,
-            administrators,
-        })
+        Some(AdminSettings { socket, listen })
     }
 
     fn tokens(&mut self, file: &ConfigFile) -> Option<TokenPolicy> {

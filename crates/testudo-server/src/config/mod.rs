@@ -3,6 +3,7 @@
 //! Every problem is reported at once. Reading goes: TOML text → [`sections::ConfigFile`] (unknown keys and wrong
 //! types are found here, [`read`]) → [`Configuration`] (meaning, [`compile`]).
 
+mod administration;
 mod compile;
 mod listeners;
 mod problem;

@@ -129,8 +129,11 @@ pub struct AdminSection {
     pub socket: Option<String>,
     /// Address for metrics and probes, and the admin API with a token.
     pub listen: Option<String>,
-    /// Identities whose tokens open the admin API on `listen`.
+    /// Identities whose tokens open the admin API on `listen`: with the scope value `admin.read` to look, with
+    /// `admin.write` to change things.
     pub administrators: Vec<String>,
+    /// Identities whose tokens, with the scope value `admin.read`, may look and change nothing.
+    pub auditors: Vec<String>,
 }
 
 /// `[tokens]`

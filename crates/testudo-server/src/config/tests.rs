@@ -256,6 +256,27 @@ fn stores_and_lifetimes() {
 }
 
 #[test]
+fn administrators_and_auditors_are_patterns_and_need_a_listener_and_a_rule() {
+    for key in ["administrators", "auditors"] {
+        refused(
+            &format!("{GOOD}[admin]\n{key} = [\"spiffe://a.example/ops*\"]"),
+            &format!("admin.{key}"),
+            "ops*",
+        );
+        let warned = |text: &str, about: &str| {
+            let (_, report) = judge(text).unwrap();
+            report.problems.iter().any(|problem| problem.key == about)
+        };
+        let alone = format!("{GOOD}[admin]\n{key} = [\"spiffe://a.example/ops/*\"]");
+        assert!(warned(&alone, "admin.listen") && warned(&alone, &format!("admin.{key}")));
+        let rule = with("name = \"r\"", "name = \"r\"\nscopes = [\"admin.write\"]");
+        let whole =
+            format!("{rule}[admin]\n{key} = [\"spiffe://a.example/ops/*\"]\nlisten = \"127.0.0.1:1\"");
+        assert!(!warned(&whole, "admin.listen") && !warned(&whole, &format!("admin.{key}")));
+    }
+}
+
+#[test]
 fn texts_that_are_no_toml_say_where() {
     let report = judge("issuer = \"x\"\nx = = 1\n").unwrap_err();
     assert!(report.to_string().contains("line 2"), "{report}");

@@ -8,7 +8,8 @@ use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::postgres::Postgres;
 use testudo_testkit::{svid_form, token};
 
-const ADMINISTRATORS: &str = "administrators = [\"spiffe://prod.example/ops/*\"]\n";
+const ADMINISTRATORS: &str = "administrators = [\"spiffe://prod.example/ops/*\"]";
+const AUDITORS: &str = "auditors = [\"spiffe://prod.example/audit/*\"]";
 const RULES: &str = r#"
 [[rules]]
 name = "people"
@@ -23,11 +24,8 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 fn site() -> Site {
     let site = Site::new();
     site.configure("", RULES);
-    edit(
-        &site,
-        "[[trust_domains]]",
-        &format!("{ADMINISTRATORS}[[trust_domains]]"),
-    );
+    let listed = format!("{ADMINISTRATORS}\n{AUDITORS}\n[[trust_domains]]");
+    edit(&site, "[[trust_domains]]", &listed);
     site
 }
 
@@ -63,14 +61,15 @@ impl Nodes {
         }
     }
 
-    /// A token of this identity, for the issuer.
+    /// A token of this identity, for the issuer, with the scope that its rule gives by default.
     async fn token(&self, path: &str) -> String {
-        let svid = self.sites[0].svid(path);
-        let answer = self.servers[0]
-            .token(svid_form(&svid, &[("resource", ISSUER)]))
-            .await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.access_token()
+        token_of(&self.sites[0], &self.servers[0], path, "").await
+    }
+
+    /// Changes the configuration file of every node, and tells one of them.
+    fn reload_with(&self, from: &str, to: &str) {
+        self.sites.iter().for_each(|site| edit(site, from, to));
+        self.sites[0].ok(&["reload"]);
     }
 
     /// Waits until both nodes answer a token with this status; how long that took.
@@ -92,6 +91,17 @@ impl Nodes {
         self.servers.clear();
         self.servers = self.sites.iter().map(Site::serve).collect();
     }
+}
+
+/// A token for the issuer.
+async fn token_of(site: &Site, server: &Server, path: &str, scope: &str) -> String {
+    let mut more = vec![("resource", ISSUER)];
+    if !scope.is_empty() {
+        more.push(("scope", scope));
+    }
+    let answer = server.token(svid_form(&site.svid(path), &more)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.access_token()
 }
 
 /// What the admin API of a node says to a token.
@@ -216,4 +226,199 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
     assert_eq!(events(&nodes.sites[0], "key.revoked").len(), 2);
     let status = show(&nodes.servers[0], &new).await.json();
     assert_eq!(status["store"], json!("postgres"));
+}
+
+const ALICE: &str = "spiffe://prod.example/ops/alice";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn admin_request_of_an_administrator_who_is_not_welcome_any_more_is_refused_on_both_nodes_at_once() {
+    let nodes = Nodes::start();
+    let alice = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&alice, 200).await;
+    let changes: [(&str, &[&str], &[&str]); 3] = [
+        ("frozen", &["client", "freeze", ALICE], &["client", "thaw", ALICE]),
+        (
+            "blocked",
+            &["identity", "block", ALICE],
+            &["identity", "unblock", ALICE],
+        ),
+        (
+            "of a disabled trust domain",
+            &["trust", "disable", "prod.example"],
+            &["trust", "enable", "prod.example"],
+        ),
+    ];
+    for (what, off, on) in changes {
+        nodes.sites[1].ok(off);
+        let took = nodes.until_both_answer(&alice, 401).await;
+        println!(
+            "an administrator who is {what}: refused on both nodes {took:?} after the command had returned"
+        );
+        assert!(took < AT_ONCE, "{what}: {took:?}");
+        // She does not let herself in again.
+        let thaw = json!({ "client_id": ALICE }).to_string();
+        for server in &nodes.servers {
+            let answer = call(server, "POST", "/admin/v1/clients/thaw", &alice, &thaw).await;
+            assert_eq!(answer.status, 401, "{what}");
+            assert!(
+                answer
+                    .header("www-authenticate")
+                    .unwrap()
+                    .contains("invalid_token")
+            );
+        }
+        nodes.sites[0].ok(on);
+        nodes.until_both_answer(&alice, 200).await;
+    }
+
+    nodes.reload_with("name = \"people\"", "name = \"people\"\nenabled = false");
+    let took = nodes.until_both_answer(&alice, 401).await;
+    println!("an administrator whose rule is disabled: refused on both nodes {took:?} after the reload");
+    assert!(took < AT_ONCE, "{took:?}");
+    nodes.reload_with("enabled = false", "enabled = true");
+    nodes.until_both_answer(&alice, 200).await;
+
+    nodes.sites[0].ok(&["client", "delete", ALICE]);
+    let took = nodes.until_both_answer(&alice, 401).await;
+    println!("an administrator whose client is deleted: refused on both nodes {took:?} after the command");
+    assert!(took < AT_ONCE, "{took:?}");
+    // Whoever holds her token of before gains nothing by her coming back; times are whole seconds.
+    let deleted_at = Instant::now();
+    while deleted_at.elapsed() < Duration::from_millis(1100) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let again = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&again, 200).await;
+    nodes.until_both_answer(&alice, 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn removal_from_administrators_and_auditors_is_felt_with_the_reload_on_both_nodes() {
+    let nodes = Nodes::start();
+    let (alice, audit) = (nodes.token("/ops/alice").await, nodes.token("/audit/carol").await);
+    for token in [&alice, &audit] {
+        nodes.until_both_answer(token, 200).await;
+    }
+    for (listed, token) in [(ADMINISTRATORS, &alice), (AUDITORS, &audit)] {
+        let key = listed.split(' ').next().unwrap();
+        nodes.reload_with(listed, &format!("{key} = []"));
+        let took = nodes.until_both_answer(token, 403).await;
+        println!("removed from {key}: refused on both nodes {took:?} after the reload");
+        assert!(took < AT_ONCE, "{took:?}");
+        nodes.reload_with(&format!("{key} = []"), listed);
+        nodes.until_both_answer(token, 200).await;
+    }
+    // An administrator becomes an auditor: the same token looks on and changes nothing.
+    nodes.reload_with("audit/*\"", "ops/*\"");
+    nodes.reload_with(ADMINISTRATORS, "administrators = []");
+    let block = json!({ "identity": "spiffe://prod.example/x" }).to_string();
+    let started = Instant::now();
+    for server in &nodes.servers {
+        while call(server, "POST", "/admin/v1/blocks", &alice, &block)
+            .await
+            .status
+            != 403
+        {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "an auditor may not block"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(show(server, &alice).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admin_operations_need_a_scope_value_of_their_own() {
+    let site = site();
+    let server = site.serve();
+    let block = json!({ "identity": "spiffe://prod.example/x" }).to_string();
+    let show = json!({ "client_id": ALICE }).to_string();
+    let test = json!({ "identities": [ALICE] }).to_string();
+    let read = [
+        ("GET", "/admin/v1/status", ""),
+        ("GET", "/admin/v1/clients", ""),
+        ("POST", "/admin/v1/clients/show", show.as_str()),
+        ("POST", "/admin/v1/rules/test", test.as_str()),
+    ];
+    let write = [
+        ("POST", "/admin/v1/blocks", block.as_str()),
+        ("POST", "/admin/v1/blocks/remove", block.as_str()),
+        ("POST", "/admin/v1/reload", ""),
+        ("POST", "/admin/v1/trust/prod.example/refresh", ""),
+    ];
+    // Path, scope of the token, may read, may write.
+    let cases = [
+        ("/ops/alice", "admin.write", true, true),
+        ("/ops/alice", "admin.read admin.write", true, true),
+        ("/ops/alice", "admin.read", true, false),
+        ("/ops/alice", "orders.read", false, false),
+        ("/audit/carol", "admin.read", true, false),
+        ("/audit/carol", "admin.read admin.write", true, false),
+        ("/audit/carol", "orders.read", false, false),
+        ("/dev/bob", "admin.read admin.write", false, false),
+    ];
+    // She is a client, so that she can be shown.
+    token_of(&site, &server, "/ops/alice", "admin.read").await;
+    for (path, scope, may_read, may_write) in cases {
+        let token = token_of(&site, &server, path, scope).await;
+        for (operations, may, name) in [(read, may_read, "admin.read"), (write, may_write, "admin.write")] {
+            for (method, operation, body) in operations {
+                let answer = call(&server, method, operation, &token, body).await;
+                let what = format!("{path} with {scope}: {operation}: {answer:?}");
+                if may {
+                    assert_eq!(answer.status, 200, "{what}");
+                    continue;
+                }
+                assert_eq!(answer.status, 403, "{what}");
+                let challenge = answer.header("www-authenticate").unwrap();
+                assert!(challenge.contains("error=\"insufficient_scope\""), "{what}");
+                assert!(challenge.contains(&format!("scope=\"{name}\"")), "{what}");
+            }
+        }
+    }
+    assert_eq!(
+        site.json(&["identity", "list"]),
+        json!([]),
+        "what was blocked was let in again"
+    );
+
+    // A token for an API is none for the issuer, whatever its scope is.
+    let svid = site.svid("/ops/alice");
+    edit(
+        &site,
+        "[[rules]]",
+        "[[rules]]\nresources = [\"https://as.example\", \"https://api.example.net\"]",
+    );
+    site.ok(&["reload"]);
+    let more = [("resource", "https://api.example.net"), ("scope", "admin.write")];
+    let token = server.token(svid_form(&svid, &more)).await.access_token();
+    assert_eq!(
+        call(&server, "GET", "/admin/v1/status", &token, "").await.status,
+        401
+    );
+    // The rule of today decides: what it does not give any more is worth nothing.
+    let token = token_of(&site, &server, "/ops/alice", "admin.write").await;
+    assert_eq!(
+        call(&server, "GET", "/admin/v1/status", &token, "").await.status,
+        200
+    );
+    edit(&site, "\"admin.write\", ", "");
+    edit(
+        &site,
+        "default_scopes = [\"admin.write\"]",
+        "default_scopes = [\"admin.read\"]",
+    );
+    site.ok(&["reload"]);
+    assert_eq!(
+        call(&server, "POST", "/admin/v1/blocks", &token, &block)
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        call(&server, "GET", "/admin/v1/status", &token, "").await.status,
+        200
+    );
 }

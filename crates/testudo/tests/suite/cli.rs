@@ -214,30 +214,6 @@ async fn metrics_and_probes_on_the_admin_listener_and_no_api_without_a_token() {
 }
 
 #[tokio::test]
-async fn an_administrator_is_an_identity_with_a_token_for_the_issuer() {
-    let site = Site::new();
-    let rules = "[[rules]]\nname = \"ops\"\nidentities = [\"spiffe://prod.example/ops/*\", \"spiffe://prod.example/dev/*\"]\n";
-    site.configure("", rules);
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text.replace(
-        "[[trust_domains]]",
-        "administrators = [\"spiffe://prod.example/ops/*\"]\n[[trust_domains]]",
-    );
-    std::fs::write(site.config(), text).unwrap();
-    let server = site.serve();
-    let admin = server.admin_address();
-    for (path, status) in [("/ops/alice", 200), ("/dev/bob", 403)] {
-        let answer = server.token(svid_form(&site.svid(path), &[])).await;
-        let bearer = format!("Bearer {}", answer.access_token());
-        let mut connection = Connection::open(admin).await;
-        let answer = connection
-            .send("GET", "/admin/v1/status", &[("authorization", &bearer)], "")
-            .await;
-        assert_eq!(answer.status, status, "{path}");
-    }
-}
-
-#[tokio::test]
 async fn token_get_and_inspect() {
     let site = Site::new();
     let port = free_port();

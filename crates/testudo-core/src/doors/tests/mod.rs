@@ -73,6 +73,7 @@ impl World {
                 access_token_lifetime: Seconds(300),
             },
             registration: Default::default(),
+            administration: Default::default(),
         };
         World {
             a: TestIssuer::new("a.example"),

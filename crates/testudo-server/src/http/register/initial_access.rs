@@ -2,14 +2,13 @@
 //! value `client.register`. [RFC7591 §3] Whoever holds one vouches for what it registers.
 
 use crate::app::App;
-use crate::gather::client_by_id;
 use crate::http::Stop;
-use crate::own_tokens::verify_own;
+use crate::own_tokens::{holder, verify_own};
 use crate::settle::Fault;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::identity::Sponsor;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, ClientState};
+use testudo_core::records::Client;
 use testudo_core::registration::unattested::SCOPE_REGISTER;
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Authority};
@@ -40,17 +39,9 @@ pub(super) async fn sponsor(
     {
         return Err(Rejection::InitialAccessTokenHasNoScope.into());
     }
-    let client = client_by_id(app, &verified.client_id)
-        .await
-        .map_err(Fault::Store)?;
-    let client = client.map(|client| client.record);
-    // [decision 4] The token may be good for minutes yet; whoever was switched off vouches for nobody now.
-    match client {
-        Some(client) if client.state == ClientState::Active && !client.is_expired(app.now()) => {
-            Ok(vouching(&client, &verified).ok_or(refused("its client cannot vouch for another"))?)
-        }
-        Some(_) | None => Err(refused("its client is frozen or gone").into()),
-    }
+    let client = holder(app, &verified).await.map_err(Fault::Store)?;
+    let client = client.ok_or_else(|| refused("its client is frozen or gone"))?;
+    Ok(vouching(&client, &verified).ok_or_else(|| refused("its client cannot vouch for another"))?)
 }
 
 /// A client that was registered on somebody's word does not give its own.

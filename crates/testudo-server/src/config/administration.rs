@@ -1,0 +1,57 @@
+//! `admin.administrators` and `admin.auditors`: whose tokens open the admin API over HTTP.
+
+use super::compile::Judge;
+use super::sections::ConfigFile;
+use testudo_core::administration::{Administration, SCOPE_READ, SCOPE_WRITE};
+use testudo_core::registration::rules::Pattern;
+
+impl Judge<'_> {
+    pub(super) fn administration(&mut self, file: &ConfigFile) -> Administration {
+        let section = &file.admin;
+        let administration = Administration {
+            administrators: self.people("admin.administrators", &section.administrators),
+            auditors: self.people("admin.auditors", &section.auditors),
+        };
+        if administration.is_empty() {
+            return administration;
+        }
+        if section.listen.is_none() {
+            self.report.warn(
+                "admin.listen",
+                "is absent: the identities in admin.administrators and admin.auditors have no way in",
+                Some("set admin.listen, or remove them: the admin socket asks for no token"),
+            );
+        }
+        let gives = |scope: &str| {
+            file.rules
+                .iter()
+                .any(|rule| rule.scopes.iter().any(|known| known == scope))
+        };
+        if !administration.administrators.is_empty() && !gives(SCOPE_WRITE) {
+            self.no_rule_gives("admin.administrators", SCOPE_WRITE);
+        }
+        if !administration.auditors.is_empty() && !gives(SCOPE_READ) && !gives(SCOPE_WRITE) {
+            self.no_rule_gives("admin.auditors", SCOPE_READ);
+        }
+        administration
+    }
+
+    fn people(&mut self, key: &str, texts: &[String]) -> Vec<Pattern> {
+        let mut patterns = Vec::new();
+        for text in texts {
+            match Pattern::parse(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(problem) => self.report.error(key, format!("{text:?} {problem}"), None),
+            }
+        }
+        patterns
+    }
+
+    fn no_rule_gives(&mut self, key: &str, scope: &str) {
+        self.report.warn(
+            key,
+            format!("lists identities, but no rule gives the scope value {scope:?} that their tokens need"),
+            Some("add it to `scopes` of the rule that governs them"),
+        );
+    }
+}
