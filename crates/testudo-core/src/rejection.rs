@@ -8,7 +8,18 @@ use testudo_protocol::jose::JoseFault;
 use testudo_protocol::oauth::{ErrorCode, FormFault};
 use testudo_protocol::spiffe::{SpiffeIdFault, X509Fault};
 
-/// The caller's fault. One variant per reason.
+/// How far a registration request's software statement came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement {
+    /// There is none.
+    Absent,
+    /// It is not proven that a configured authority signed it.
+    Unverified,
+    /// Its signature held.
+    Verified,
+}
+
+/// The caller's fault, but for a bundle that is missing here. One variant per reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in detail() are the documentation")]
 pub enum Rejection {
@@ -191,6 +202,8 @@ impl Rejection {
             | Rejection::ResourceNotAllowed { .. } => ErrorCode::InvalidTarget,
             Rejection::GrantNotAllowed { .. } => ErrorCode::UnauthorizedClient,
             Rejection::TooManyClients { .. } | Rejection::TooFast { .. } => ErrorCode::SlowDown,
+            // Our own trouble, not the client's: it is right to come again.
+            Rejection::BundleUnavailable { .. } => ErrorCode::TemporarilyUnavailable,
             Rejection::NoCredential
             | Rejection::UnsupportedMechanism
             | Rejection::UnknownAssertionType
@@ -203,7 +216,6 @@ impl Rejection {
             | Rejection::SubjectNotSpiffeId(_)
             | Rejection::SubjectHasNoPath
             | Rejection::UnknownTrustDomain { .. }
-            | Rejection::BundleUnavailable { .. }
             | Rejection::UnknownClient
             | Rejection::AudienceMismatch { .. }
             | Rejection::AssertionExpired { .. }
@@ -234,22 +246,26 @@ impl Rejection {
     /// The OAuth code at the registration endpoint. What is wrong with a statement is one code, that nobody here
     /// approves of it another; a client that showed a certificate failed to authenticate; everything else is as
     /// elsewhere. [RFC7591 §3.2.2]
-    pub fn code_at_registration(&self, has_statement: bool) -> ErrorCode {
-        match self.code_of_statement() {
-            ErrorCode::InvalidSoftwareStatement | ErrorCode::UnapprovedSoftwareStatement
-                if !has_statement =>
-            {
-                ErrorCode::InvalidClient
+    pub fn code_at_registration(&self, statement: Statement) -> ErrorCode {
+        match (self.code_of_statement(), statement) {
+            (
+                ErrorCode::InvalidSoftwareStatement | ErrorCode::UnapprovedSoftwareStatement,
+                Statement::Absent,
+            ) => ErrorCode::InvalidClient,
+            // The server takes no statements at all: that is said of everybody's.
+            (code, Statement::Unverified) if *self == Rejection::EvidenceNotTaken => code,
+            // Before the signature held, the caller may be anybody, and whether a trust domain is known here or
+            // switched off is not for anybody.
+            (ErrorCode::UnapprovedSoftwareStatement, Statement::Unverified) => {
+                ErrorCode::InvalidSoftwareStatement
             }
-            code => code,
+            (code, Statement::Absent | Statement::Unverified | Statement::Verified) => code,
         }
     }
 
     fn code_of_statement(&self) -> ErrorCode {
         match self {
-            Rejection::UnknownTrustDomain { .. }
-            | Rejection::BundleUnavailable { .. }
-            | Rejection::AuthorityDisabled { .. }
+            Rejection::AuthorityDisabled { .. }
             | Rejection::IdentityBlocked { .. }
             | Rejection::NoRule
             | Rejection::RuleDisabled { .. }
@@ -273,8 +289,8 @@ impl Rejection {
     }
 
     /// The public sentence at the registration endpoint: one for each code that says something about trust.
-    pub fn sentence_at_registration(&self, has_statement: bool) -> &'static str {
-        match self.code_at_registration(has_statement) {
+    pub fn sentence_at_registration(&self, statement: Statement) -> &'static str {
+        match self.code_at_registration(statement) {
             ErrorCode::UnapprovedSoftwareStatement => "the statement is not accepted here",
             ErrorCode::InvalidSoftwareStatement => "the software statement is not valid",
             ErrorCode::InvalidClientMetadata | ErrorCode::InvalidRedirectUri
@@ -339,6 +355,7 @@ impl Rejection {
             Rejection::Metadata { problem, .. } | Rejection::RedirectUri { problem } => problem,
             Rejection::TooManyClients { .. } => "no further clients can be registered now",
             Rejection::TooFast { .. } => "too many new clients at once, try again later",
+            Rejection::BundleUnavailable { .. } => "this credential cannot be verified now, try again later",
             _ => CLIENT_AUTHENTICATION_FAILED,
         }
     }
@@ -349,6 +366,8 @@ impl Rejection {
             Rejection::TooFast {
                 retry_after_seconds, ..
             } => Some(*retry_after_seconds),
+            // A source of trust anchors that has nothing usable to give is asked every five seconds.
+            Rejection::BundleUnavailable { .. } => Some(5),
             // Room appears when a client is removed; nobody knows when.
             Rejection::TooManyClients { .. } => Some(60),
             _ => None,

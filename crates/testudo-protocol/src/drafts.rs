@@ -72,6 +72,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
     spec("OAUTH-2.1", "draft-ietf-oauth-v2-1-16"),
     spec("SPIFFE-ID", "SPIFFE-ID (Stable), spiffe/spiffe of 1 July 2026"),
     spec("JWT-SVID", "JWT-SVID (Stable), spiffe/spiffe of 1 July 2026"),
+    spec("WIT-SVID", "WIT-SVID (Incubating), spiffe/spiffe of 1 July 2026"),
     spec("X509-SVID", "X509-SVID (Stable), spiffe/spiffe of 1 July 2026"),
     spec(
         "SPIFFE-BUNDLE",

@@ -1,6 +1,6 @@
 //! Tries everything that a configuration names, and says how it went.
 
-use crate::bundles::{Anchor, Refreshed};
+use crate::bundles;
 use crate::clock::Clock;
 use crate::config::{Configuration, StoreUrl};
 use crate::listen;
@@ -54,27 +54,24 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         }
     };
     for source in &configuration.bundles {
-        let anchor = Anchor::new(source.clone());
-        let refreshed = anchor.refresh(&fetcher, &clock).await;
-        let status = anchor.status(clock.now());
-        let outcome = match refreshed {
-            Refreshed::Failed(why) => Err(why),
-            Refreshed::RolledBack { .. } | Refreshed::Updated | Refreshed::Unchanged => {
-                let keys = status.jwt_keys.len();
-                let text = format!("{keys} JWT-SVID keys from {}", status.source);
-                if keys == 0 {
-                    Err(format!("{text}: no JWT-SVID will be accepted"))
-                } else {
-                    Ok(text)
-                }
+        let subject = format!("bundle of {}", source.trust_domain);
+        let bundle = match bundles::look(source, &fetcher).await {
+            Ok(bundle) => bundle,
+            Err(why) => {
+                findings.push(finding(subject, Err(why)));
+                continue;
             }
         };
-        findings.push(finding(format!("bundle of {}", source.trust_domain), outcome));
-        for ignored in status.ignored {
-            findings.push(finding(
-                format!("bundle of {}", source.trust_domain),
-                Ok(format!("ignored: {ignored}")),
-            ));
+        let keys = bundle.jwt_keys.len();
+        let text = format!("{keys} JWT-SVID keys from {}", source.origin);
+        let outcome = if keys == 0 {
+            Err(format!("{text}: no JWT-SVID will be accepted"))
+        } else {
+            Ok(text)
+        };
+        findings.push(finding(subject.clone(), outcome));
+        for ignored in bundle.ignored {
+            findings.push(finding(subject.clone(), Ok(format!("ignored: {ignored}"))));
         }
     }
     findings

@@ -46,10 +46,14 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
     let current = if has_key || !is_enabled {
         current
     } else {
-        anchor.refresh_early(&app.fetcher, &app.clock).await;
+        anchor.refresh_early(app.now()).await;
         anchor.current(app.now())
     };
-    current.map_or(Facts::NoBundle, Facts::Bundle)
+    match current {
+        Some(bundle) => Facts::Bundle(bundle),
+        None if is_enabled => Facts::NoBundle,
+        None => Facts::Disabled,
+    }
 }
 
 /// The keys of a client that registered. A name that this server never gave is known for one by its seal, and

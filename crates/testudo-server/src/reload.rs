@@ -5,9 +5,8 @@
 
 use crate::admin;
 use crate::app::App;
-use crate::bundles::Anchor;
+use crate::bundles::{Anchor, first_bundles, keep_fresh};
 use crate::config::{self, Report};
-use crate::serve::{first_bundles, keep_fresh};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,7 +121,7 @@ async fn apply(app: &Arc<App>) -> Result<Report, Report> {
     app.policy.store(Arc::new(configuration.policy));
     app.generation.store(generation, Ordering::SeqCst);
     for anchor in fresh {
-        tokio::spawn(keep_fresh(app.clone(), anchor));
+        keep_fresh(app, anchor);
     }
     admin::write_event(app, EventKind::RulesChanged, |event| {
         event.detail = Some(format!("configuration reloaded, generation {generation}"));

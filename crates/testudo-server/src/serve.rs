@@ -2,7 +2,7 @@
 
 use crate::admin;
 use crate::app::{App, Observer, Parts};
-use crate::bundles::{Anchor, Refreshed};
+use crate::bundles::{Anchor, first_bundles, keep_fresh};
 use crate::config::{Configuration, StoreUrl};
 use crate::keys::{self, KeyEncryption, Keyring};
 use crate::listen::{self, Listening};
@@ -12,16 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testudo_core::Authority;
-use testudo_core::records::EventKind;
 use testudo_fetch::{Fetcher, FetcherOptions};
 use testudo_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-
-/// How long the start waits for bundle sources. One that hangs must not keep the others from being served.
-const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 
 /// What `serve` can be told besides the configuration.
 #[derive(Default)]
@@ -109,7 +104,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let anchors: Vec<Arc<Anchor>> = app.anchors.load().values().cloned().collect();
     first_bundles(&app, &anchors).await;
     for anchor in anchors {
-        tasks.push(tokio::spawn(keep_fresh(app.clone(), anchor)));
+        keep_fresh(&app, anchor);
     }
     tasks.push(tokio::spawn(upkeep::run(app.clone(), stopped.clone())));
     if let Some(changes) = app.store.changes() {
@@ -190,87 +185,4 @@ async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncrypti
         }
     };
     Ok((store, KeyEncryption::new(&key)?))
-}
-
-/// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
-pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
-    let fetches: Vec<_> = anchors
-        .iter()
-        .map(|anchor| {
-            let (app, anchor) = (app.clone(), anchor.clone());
-            tokio::spawn(async move { refresh(&app, &anchor).await })
-        })
-        .collect();
-    let all = async {
-        for fetch in fetches {
-            // A panic in there is logged by the runtime; the domain stays without a bundle.
-            let _ = fetch.await;
-        }
-    };
-    if tokio::time::timeout(FIRST_BUNDLES_WAIT, all).await.is_err() {
-        tracing::warn!("not all bundles have arrived; their trust domains are refused until they do");
-    }
-}
-
-/// Refreshes a bundle as long as its anchor is in use.
-pub(crate) async fn keep_fresh(app: Arc<App>, anchor: Arc<Anchor>) {
-    loop {
-        // Some jitter, so that many servers do not ask at the same moment.
-        let jitter = app
-            .clock
-            .entropy()
-            .map_or(0, |entropy| u64::from(entropy.random[0]));
-        let pause = anchor.interval().0.unsigned_abs() * 1000;
-        tokio::time::sleep(Duration::from_millis(pause - pause * jitter / 2560)).await;
-        let name = anchor.source().trust_domain.as_str();
-        let is_in_use = app
-            .anchor(name)
-            .is_some_and(|current| Arc::ptr_eq(&current, &anchor));
-        if !is_in_use {
-            return;
-        }
-        refresh(&app, &anchor).await;
-    }
-}
-
-/// One refresh, with its event, log line and metrics.
-pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
-    let name = anchor.source().trust_domain.to_string();
-    let was_stale = anchor.status(app.now()).last_error.is_some();
-    let outcome = anchor.refresh(&app.fetcher, &app.clock).await;
-    let label = crate::metrics::TrustDomainLabel {
-        trust_domain: name.clone(),
-    };
-    let authority = Authority::TrustDomain(anchor.source().trust_domain.clone());
-    let (kind, detail) = match &outcome {
-        Refreshed::Unchanged => return outcome,
-        Refreshed::Updated => {
-            let keys = anchor.status(app.now()).jwt_keys.len();
-            tracing::info!(trust_domain = name, jwt_keys = keys, "authority.bundle_updated");
-            (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys"))
-        }
-        Refreshed::RolledBack { held, offered } => {
-            app.metrics.bundle_failures.get_or_create(&label).inc();
-            tracing::error!(trust_domain = name, held, offered, "authority.bundle_rolled_back");
-            (
-                EventKind::BundleRolledBack,
-                format!("sequence {offered} was offered, {held} is held"),
-            )
-        }
-        Refreshed::Failed(why) => {
-            app.metrics.bundle_failures.get_or_create(&label).inc();
-            tracing::warn!(trust_domain = name, why, "authority.bundle_stale");
-            if was_stale {
-                // Said once when it began; the age is in the metrics.
-                return outcome;
-            }
-            (EventKind::BundleStale, why.clone())
-        }
-    };
-    admin::write_event(app, kind, |event| {
-        event.authority = Some(authority.key());
-        event.detail = Some(detail);
-    })
-    .await;
-    outcome
 }

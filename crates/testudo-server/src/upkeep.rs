@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use testudo_core::Authority;
 use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
 use testudo_core::registration::velocity::SHARED_PREFIX;
@@ -86,6 +87,10 @@ pub async fn follow_changes(
                 Ok(())
             }
             Ok(Change::Record(Kind::SigningKey | Kind::WithdrawnKey, _)) => app.reload_keys().await,
+            Ok(Change::Record(Kind::BundleSequence, authority)) => {
+                look_at_bundle(&app, &authority);
+                Ok(())
+            }
             Ok(Change::Record(Kind::ReloadOrder, _)) => crate::reload::follow(&app).await,
             Ok(Change::Record(..)) => app.reload_standing().await.map_err(|fault| fault.to_string()),
             Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
@@ -100,6 +105,17 @@ pub async fn follow_changes(
             app.must_look_again.store(true, Ordering::Release);
         }
     }
+}
+
+/// Another node took another bundle of a trust domain: this one looks at its own source before its next turn.
+fn look_at_bundle(app: &App, authority: &[u8]) {
+    let now = app.now();
+    let anchors = app.anchors.load();
+    let concerned = anchors.values().filter(|anchor| {
+        let name = anchor.source().trust_domain.clone();
+        Authority::TrustDomain(name).key().as_bytes() == authority
+    });
+    concerned.for_each(|anchor| anchor.refresh_soon(now));
 }
 
 async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {

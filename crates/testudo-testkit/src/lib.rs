@@ -10,6 +10,7 @@ pub mod postgres;
 pub mod spire;
 pub mod token;
 pub mod web;
+pub mod workload_api;
 pub mod x509;
 
 pub use issuer::{TestIssuer, generate_key};

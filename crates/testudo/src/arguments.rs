@@ -112,6 +112,11 @@ pub enum Trust {
         /// Name of the trust domain.
         name: String,
     },
+    /// Take what is held back: a bundle with a lower sequence, or without one.
+    Accept {
+        /// Name of the trust domain.
+        name: String,
+    },
     /// Refuse the trust domain from the next request on.
     Disable {
         /// Name of the trust domain.

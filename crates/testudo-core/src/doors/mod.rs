@@ -178,6 +178,8 @@ pub enum Facts {
     Bundle(Arc<Bundle>),
     /// The trust domain is configured, but no bundle is held, or it is past its maximum age.
     NoBundle,
+    /// The same, and an administrator switched the trust domain off: to wait would not help.
+    Disabled,
     /// The keys of the client that registered under this name.
     Client(Arc<ClientKeys>),
     /// Nobody has registered under this name, or the trust domain is not configured.
@@ -261,6 +263,11 @@ fn vouching<'a>(
     let domain = policy.trust_domains.get(name).ok_or_else(unknown)?;
     let bundle = match facts {
         Facts::Bundle(bundle) => bundle,
+        Facts::Disabled => {
+            return Err(Rejection::AuthorityDisabled {
+                name: name.to_owned(),
+            });
+        }
         Facts::NoBundle | Facts::Client(_) | Facts::Nothing => {
             return Err(Rejection::BundleUnavailable {
                 name: name.to_owned(),

@@ -138,7 +138,7 @@ impl PrivateKeyJwt {
                 self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
                 (Authority::Registration, client.sponsor.clone())
             }
-            (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Nothing) => {
+            (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Disabled | Facts::Nothing) => {
                 return Err(Rejection::UnknownClient);
             }
         };

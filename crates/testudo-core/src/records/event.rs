@@ -102,6 +102,8 @@ pub enum EventKind {
     KeyRetired,
     #[serde(rename = "key.revoked")]
     KeyRevoked,
+    #[serde(rename = "authority.bundle_accepted")]
+    BundleAccepted,
 }
 
 impl EventKind {

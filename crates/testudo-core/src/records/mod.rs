@@ -5,6 +5,7 @@
 
 mod alias;
 mod block;
+mod bundle_sequence;
 mod client;
 mod event;
 mod reload;
@@ -14,6 +15,7 @@ mod switch;
 
 pub use alias::ClientIdAlias;
 pub use block::Block;
+pub use bundle_sequence::BundleSequence;
 pub use client::{
     ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
     Removed, client_key,
@@ -54,11 +56,13 @@ pub enum Kind {
     ReloadOrder = 10,
     /// A signing key that is not believed any more.
     WithdrawnKey = 11,
+    /// The highest sequence taken of a trust domain's bundles, sealed.
+    BundleSequence = 12,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Client,
         Kind::Removed,
         Kind::Block,
@@ -70,6 +74,7 @@ impl Kind {
         Kind::ClientIdAlias,
         Kind::ReloadOrder,
         Kind::WithdrawnKey,
+        Kind::BundleSequence,
     ];
 }
 

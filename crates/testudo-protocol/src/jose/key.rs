@@ -47,6 +47,13 @@ impl Jwk {
         .iter()
         .any(|member| member.is_some())
     }
+
+    /// The same of an entry that nobody has read as a key yet.
+    pub fn names_private_material(entry: &serde_json::Value) -> bool {
+        ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+            .iter()
+            .any(|member| entry.get(member).is_some_and(|value| !value.is_null()))
+    }
 }
 
 /// Why a public key is refused.

@@ -10,6 +10,7 @@ use crate::limits::{BUNDLE_BYTES_MAX, BUNDLE_KEYS_MAX};
 use crate::time::Seconds;
 use base64::Engine as _;
 use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// `spiffe_sequence`: grows with every change of a bundle. [SPIFFE-BUNDLE §4.1.1]
@@ -43,7 +44,7 @@ pub enum BundleFault {
     TooManyKeys,
     /// A JWK carries private or symmetric key material.
     PrivateKey,
-    /// Two keys share a `kid` and are not the same key.
+    /// Two different keys, of `jwt-svid` or `wit-svid`, share a `kid`.
     DuplicateKeyId(String),
 }
 
@@ -91,53 +92,138 @@ impl Bundle {
             x509_authorities: X509Authorities::default(),
             ignored: Vec::new(),
         };
-        let mut key_ids: Vec<(String, serde_json::Value)> = Vec::new();
+        let mut known = Known::default();
         for (position, value) in document.keys.into_iter().enumerate() {
-            let jwk: Jwk = match serde_json::from_value(value.clone()) {
-                Ok(jwk) => jwk,
-                Err(error) => {
-                    bundle.ignored.push(format!("key {position}: {error}"));
-                    continue;
+            if let Err(skipped) = bundle.take(value, &mut known) {
+                match skipped {
+                    Skipped::Key(reason) => bundle.ignored.push(format!("key {position}: {reason}")),
+                    Skipped::Document(fault) => return Err(fault),
                 }
-            };
-            if jwk.has_private_material() {
-                return Err(BundleFault::PrivateKey);
-            }
-            if let Some(kid) = &jwk.kid {
-                match key_ids.iter().find(|(known, _)| known == kid) {
-                    Some((_, same)) if *same == value => continue,
-                    Some(_) => return Err(BundleFault::DuplicateKeyId(kid.clone())),
-                    None => key_ids.push((kid.clone(), value)),
-                }
-            }
-            if let Err(reason) = bundle.take(&jwk) {
-                bundle.ignored.push(format!("key {position}: {reason}"));
             }
         }
         Ok(bundle)
     }
 
+    /// True where the document lists no key at all: it means "trust nothing". [JWT-SVID §6.2]
+    pub fn is_empty_document(&self) -> bool {
+        self.jwt_keys.is_empty() && self.x509_authorities.is_empty() && self.ignored.is_empty()
+    }
+
     /// [SPIFFE-BUNDLE §4.2] Unknown or missing `use` and unknown `kty`: that JWK is ignored, the rest stands.
-    fn take(&mut self, jwk: &Jwk) -> Result<(), String> {
-        match jwk.r#use.as_deref() {
-            Some("jwt-svid") => {
-                // [JWT-SVID §6.1] `kid` must be there.
-                if jwk.kid.is_none() {
-                    return Err("a jwt-svid key without kid".into());
-                }
-                self.jwt_keys
-                    .push(PublicKey::from_jwk(jwk).map_err(|fault| fault.to_string())?);
-            }
-            Some("x509-svid") => {
-                self.x509_authorities
-                    .push(&certificate(jwk)?)
-                    .map_err(|fault| fault.to_string())?;
-            }
-            Some("wit-svid") => return Err("wit-svid keys are not used yet".into()),
+    fn take(&mut self, value: serde_json::Value, known: &mut Known) -> Result<(), Skipped> {
+        // A private key in a published document is a leak, whatever it was meant for.
+        if Jwk::names_private_material(&value) {
+            return Err(Skipped::Document(BundleFault::PrivateKey));
+        }
+        // Keys of other uses are other documents' business: an OIDC key set may stand in the same file, with the
+        // same keys under the same ids.
+        let usage = match value.get("use").and_then(serde_json::Value::as_str) {
+            Some("jwt-svid") => KeyUse::JwtSvid,
+            Some("wit-svid") => KeyUse::WitSvid,
+            Some("x509-svid") => KeyUse::X509Svid,
             Some(_) => return Err("unknown use".into()),
             None => return Err("no use".into()),
+        };
+        let jwk: Jwk = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        match usage {
+            KeyUse::X509Svid => {
+                let der = certificate(&jwk)?;
+                if known.certificates.insert(der.clone()) {
+                    self.x509_authorities
+                        .push(&der)
+                        .map_err(|fault| fault.to_string())?;
+                }
+            }
+            KeyUse::JwtSvid => {
+                // [JWT-SVID §6.1] `kid` must be there.
+                let kid = jwk.kid.as_deref().ok_or("a jwt-svid key without kid")?;
+                let key = PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
+                known.agrees(kid, &jwk)?;
+                if !self.jwt_keys.has_kid(kid) {
+                    self.jwt_keys.push(key);
+                }
+            }
+            KeyUse::WitSvid => {
+                // [WIT-SVID §6.1] `kid` is unique over the keys of both uses.
+                let kid = jwk.kid.as_deref().ok_or("a wit-svid key without kid")?;
+                PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
+                known.agrees(kid, &jwk)?;
+                return Err("wit-svid keys are not used yet".into());
+            }
         }
         Ok(())
+    }
+}
+
+/// The uses that a SPIFFE bundle knows. [SPIFFE-BUNDLE §4.2.2]
+#[derive(Clone, Copy)]
+enum KeyUse {
+    JwtSvid,
+    WitSvid,
+    X509Svid,
+}
+
+/// Why an entry was not taken: only the entry, or the whole document.
+enum Skipped {
+    Key(String),
+    Document(BundleFault),
+}
+
+impl From<String> for Skipped {
+    fn from(reason: String) -> Skipped {
+        Skipped::Key(reason)
+    }
+}
+
+impl From<&str> for Skipped {
+    fn from(reason: &str) -> Skipped {
+        Skipped::Key(reason.to_owned())
+    }
+}
+
+/// What the document listed so far.
+#[derive(Default)]
+struct Known {
+    by_kid: HashMap<String, Material>,
+    certificates: HashSet<Vec<u8>>,
+}
+
+impl Known {
+    /// The same key may stand under its `kid` again, in either use; another key may not: which of the two
+    /// verifies would be left to chance.
+    fn agrees(&mut self, kid: &str, jwk: &Jwk) -> Result<(), Skipped> {
+        let material = Material::of(jwk);
+        match self.by_kid.get(kid) {
+            Some(known) if *known == material => Ok(()),
+            Some(_) => Err(Skipped::Document(BundleFault::DuplicateKeyId(kid.to_owned()))),
+            None => {
+                self.by_kid.insert(kid.to_owned(), material);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The members that make a key what it is, decoded: two spellings of one number are one key.
+#[derive(PartialEq, Eq)]
+struct Material {
+    names: [Option<String>; 2],
+    numbers: [Vec<u8>; 4],
+}
+
+impl Material {
+    fn of(jwk: &Jwk) -> Material {
+        let number = |member: &Option<String>| {
+            let bytes = member
+                .as_deref()
+                .and_then(|text| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok())
+                .unwrap_or_default();
+            bytes.into_iter().skip_while(|byte| *byte == 0).collect()
+        };
+        Material {
+            names: [jwk.kty.clone(), jwk.crv.clone()],
+            numbers: [&jwk.x, &jwk.y, &jwk.n, &jwk.e].map(number),
+        }
     }
 }
 
@@ -242,6 +328,66 @@ mod tests {
         );
         let same = format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#);
         assert_eq!(parse(&same).unwrap().jwt_keys.len(), 1);
+    }
+
+    #[test]
+    fn i_10_one_key_in_several_forms_and_uses_is_one_key() {
+        let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+        for (what, keys) in [
+            (
+                "a member more",
+                format!(
+                    r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{P256},"alg":"ES256","use":"jwt-svid","kid":"1"}}"#
+                ),
+            ),
+            (
+                "in both uses",
+                format!(r#"{{{P256},"use":"wit-svid","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#),
+            ),
+            (
+                "the same key in a use that is not SPIFFE's",
+                format!(r#"{{{P256},"use":"sig","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#),
+            ),
+            (
+                "another key in a use that is not SPIFFE's",
+                format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"sig","kid":"1"}}"#),
+            ),
+            (
+                "another key without a use",
+                format!(r#"{{{other},"kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#),
+            ),
+            (
+                "a key that cannot be used",
+                format!(r#"{{"kty":"XX","use":"jwt-svid","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#),
+            ),
+        ] {
+            let bundle = parse(&keys).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+            assert_eq!(bundle.jwt_keys.len(), 1, "{what}");
+        }
+        for refused in ["jwt-svid", "wit-svid"] {
+            let two =
+                format!(r#"{{{P256},"use":"{refused}","kid":"1"}},{{{other},"use":"{refused}","kid":"1"}}"#);
+            assert_eq!(
+                parse(&two).unwrap_err(),
+                BundleFault::DuplicateKeyId("1".into()),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn i_02_only_a_document_that_lists_no_key_is_an_empty_one() {
+        assert!(parse("").unwrap().is_empty_document());
+        assert!(
+            !parse(&format!(r#"{{{P256},"use":"sig","kid":"1"}}"#))
+                .unwrap()
+                .is_empty_document()
+        );
+        assert!(
+            !parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}}"#))
+                .unwrap()
+                .is_empty_document()
+        );
     }
 
     #[test]

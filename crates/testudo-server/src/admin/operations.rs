@@ -124,6 +124,11 @@ fn operations() -> Vec<Operation> {
             post(trust::refresh),
         ),
         O::act::<Done>(
+            "/admin/v1/trust/{name}/accept",
+            "Fetch its bundle now, and take it although its sequence is lower than one that was taken.",
+            post(trust::accept),
+        ),
+        O::act::<Done>(
             "/admin/v1/trust/{name}/disable",
             "Refuse it from the next request on.",
             post(trust::disable),

@@ -3,7 +3,7 @@
 use super::reply::{Done, Failure, Reply, done};
 use super::{commit, new_event};
 use crate::app::App;
-use crate::bundles::{AnchorStatus, Refreshed};
+use crate::bundles::{self, AnchorStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
@@ -39,16 +39,35 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
 
 pub(super) async fn refresh(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    match crate::serve::refresh(&app, &anchor).await {
+    told(&name, bundles::refresh(&app, &anchor).await)
+}
+
+pub(super) async fn accept(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+    let (anchor, _turn) = (
+        app.anchor(&name).ok_or_else(|| unknown(&name))?,
+        app.admin_turn.lock().await,
+    );
+    match bundles::accept(&app, &anchor, "administrator").await {
+        Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
+        Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
+        other => told(&name, other),
+    }
+}
+
+fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
+    match outcome {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
+        Refreshed::Accepted(what) => Ok(done(format!("{name}: accepted: {what}"))),
         Refreshed::Failed(why) => Err(Failure::bad_request(
             format!("{name}: {why}"),
-            Some("the bundle held before stays in force".into()),
+            Some("the bundle held before stays in force until its maximum age".into()),
         )),
-        Refreshed::RolledBack { held, offered } => Err(Failure::bad_request(
-            format!("{name}: sequence {offered} was offered, {held} is held"),
-            Some("a lower sequence is never applied; restart the server if the publisher began anew".into()),
+        Refreshed::HeldBack(held_back) => Err(Failure::bad_request(
+            format!("{name}: {held_back}: not applied"),
+            Some(format!(
+                "if the publisher began anew, run `testudo trust accept {name}`"
+            )),
         )),
     }
 }

@@ -34,6 +34,16 @@ pub enum BundleOrigin {
     WorkloadApi(String),
 }
 
+impl std::fmt::Display for BundleOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BundleOrigin::File(path) => path.display().fmt(f),
+            BundleOrigin::HttpsWeb(url) => url.fmt(f),
+            BundleOrigin::WorkloadApi(socket) => f.write_str(socket),
+        }
+    }
+}
+
 impl Judge<'_> {
     pub(super) fn trust_domains(
         &mut self,

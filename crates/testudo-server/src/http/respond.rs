@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Rejection, Statement};
 use testudo_protocol::oauth::ErrorCode;
 
 /// JSON with the headers that tokens and errors need. [RFC6749 §5.1]
@@ -67,14 +67,14 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
 }
 
 /// A refusal at the registration endpoint. [RFC7591 §3.2.2]
-pub(super) fn registration_refusal(rejection: &Rejection, has_statement: bool) -> Response<Full<Bytes>> {
-    let code = rejection.code_at_registration(has_statement);
+pub(super) fn registration_refusal(rejection: &Rejection, statement: Statement) -> Response<Full<Bytes>> {
+    let code = rejection.code_at_registration(statement);
     let status = match rejection {
         Rejection::BodyTooLarge | Rejection::NotJson => rejection.status(),
         Rejection::EvidenceMissing => 401,
         _ => code.status(),
     };
-    let sentence = rejection.sentence_at_registration(has_statement);
+    let sentence = rejection.sentence_at_registration(statement);
     let mut response = error(status, code, sentence, rejection.retry_after_seconds());
     // [RFC6750 §3.1] Where nothing was shown: a challenge, and no reproach.
     let challenge = match (rejection, code) {
@@ -101,7 +101,7 @@ pub(super) fn management_refusal(rejection: &Rejection) -> Response<Full<Bytes>>
         Rejection::IdentityBlocked { .. } => {
             return registration_refusal(
                 &Rejection::RegistrationTokenRefused { is_superseded: false },
-                false,
+                Statement::Absent,
             );
         }
         _ => false,
@@ -115,7 +115,7 @@ pub(super) fn management_refusal(rejection: &Rejection) -> Response<Full<Bytes>>
             None,
         );
     }
-    registration_refusal(rejection, false)
+    registration_refusal(rejection, Statement::Absent)
 }
 
 /// Done, and nothing to say. [RFC7592 §2.3]

@@ -19,7 +19,7 @@ impl KeyEncryption {
             .map_err(|_| "unusable key".into())
     }
 
-    pub(super) fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
+    pub(crate) fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
         let mut sealed = plain.to_vec();
         let nonce = self
             .0
@@ -28,7 +28,7 @@ impl KeyEncryption {
         Ok(STANDARD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
-    pub(super) fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    pub(crate) fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
         let wrong = || "cannot be unwrapped: is this the key-encryption key it was wrapped with?".to_owned();
         let mut bytes = STANDARD.decode(wrapped).map_err(|_| wrong())?;
         if bytes.len() < NONCE_LEN {

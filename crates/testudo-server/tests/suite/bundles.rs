@@ -11,8 +11,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
-enum Mood {
+pub enum Mood {
     Document(String),
+    /// The document, after a while.
+    Slow(String),
     Hang,
     Drip,
     Huge,
@@ -21,7 +23,7 @@ enum Mood {
 }
 
 /// A bundle endpoint whose mood can change.
-struct Endpoint {
+pub struct Endpoint {
     mood: Arc<Mutex<Mood>>,
     requests: Arc<AtomicUsize>,
     url: String,
@@ -61,6 +63,12 @@ async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
     let head = |status: &str, length: usize| format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
     match mood {
         Mood::Document(text) => {
+            let _ = stream
+                .write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes())
+                .await;
+        }
+        Mood::Slow(text) => {
+            tokio::time::sleep(Duration::from_millis(700)).await;
             let _ = stream
                 .write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes())
                 .await;
@@ -139,7 +147,14 @@ async fn decision_3_a_failing_source_keeps_the_last_good_bundle() {
         assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
     }
     world.running.app.clock.shift(3601);
-    assert_eq!(ask(&world, &issuer, "/w/1").await, 400, "past its maximum age");
+    let svid = issuer.svid("/w/1", ISSUER, world.now());
+    let answer = world.send(&svid_form(&svid, &[])).await;
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "temporarily_unavailable"),
+        "past its maximum age"
+    );
+    assert_eq!(answer.header("retry-after"), Some("5"));
     let shown = world
         .admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null)
         .await;
@@ -260,6 +275,145 @@ async fn i_18_a_source_that_hangs_or_drips_holds_nobody_up() {
             worst = worst.max(sent.elapsed());
         }
         assert!(worst < Duration::from_millis(500), "{worst:?}");
-        assert_eq!(waiting.await.unwrap(), 400, "refused, not left hanging");
+        assert_eq!(waiting.await.unwrap(), 503, "answered, not left hanging");
     }
+}
+
+#[tokio::test]
+async fn a_key_listed_for_oidc_as_well_does_not_refuse_the_bundle() {
+    let issuer = TestIssuer::new("z.example");
+    let mut bundle = issuer.bundle();
+    let mut twin = bundle["keys"][0].clone();
+    twin["use"] = "sig".into();
+    bundle["keys"].as_array_mut().unwrap().insert(0, twin);
+    let endpoint = Endpoint::start(Mood::Document(bundle.to_string())).await;
+    let world = world_of(&endpoint).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+}
+
+/// Sends an assertion whose `kid` nobody has published.
+async fn ask_with_unknown_kid(world: &World) -> u16 {
+    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
+    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+    world.send(&svid_form(&draft.sign(), &[])).await.status
+}
+
+fn failures(world: &World) -> u64 {
+    let text = world.running.app.metrics.text();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("testudo_bundle_failures_total{trust_domain=\"z.example\"}"));
+    line.and_then(|line| line.rsplit(' ').next())
+        .map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_early_fetch_that_brings_a_bundle_is_told_like_a_scheduled_one() {
+    let mut issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    let told = async || {
+        let events = world.events("authority.bundle_updated").await;
+        let of_z = |event: &&serde_json::Value| event["authority"].as_str().unwrap().contains("z.example");
+        events.iter().filter(of_z).count()
+    };
+    assert_eq!(told().await, 1);
+    issuer.rotate();
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "fetched early");
+    assert_eq!(told().await, 2);
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_whichever_fetch_meets_it_first() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    endpoint.set(Mood::Status(500));
+    assert_eq!(ask_with_unknown_kid(&world).await, 400);
+    assert_eq!(
+        world.events("authority.bundle_stale").await.len(),
+        1,
+        "met by the early fetch"
+    );
+    assert_eq!(failures(&world), 1);
+    assert_eq!(refresh(&world).await.0, 400);
+    assert_eq!(failures(&world), 2);
+    world.running.app.clock.shift(31);
+    assert_eq!(ask_with_unknown_kid(&world).await, 400);
+    assert_eq!(failures(&world), 3);
+    assert_eq!(
+        world.events("authority.bundle_stale").await.len(),
+        1,
+        "the same outage"
+    );
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    assert_eq!(refresh(&world).await.0, 200);
+    endpoint.set(Mood::Status(500));
+    assert_eq!(refresh(&world).await.0, 400);
+    assert_eq!(
+        world.events("authority.bundle_stale").await.len(),
+        2,
+        "the next outage"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_does_not_end_the_early_fetch() {
+    let mut issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    issuer.rotate();
+    let before = endpoint.requests();
+    endpoint.set(Mood::Slow(issuer.bundle().to_string()));
+    // A stranger asks for a key that does not exist, and is gone before the source answers.
+    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
+    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+    let body = svid_form(&draft.sign(), &[]);
+    let mut connection = world.connect().await;
+    let request = tokio::spawn(async move { connection.post("/token", body).await.status });
+    let started = Instant::now();
+    while endpoint.requests() == before {
+        assert!(started.elapsed() < Duration::from_secs(20), "no fetch began");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    request.abort();
+    let started = Instant::now();
+    while ask(&world, &issuer, "/w/1").await != 200 {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "the new key was not taken"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(endpoint.requests(), before + 1, "by the one early fetch");
+}
+
+#[tokio::test]
+async fn the_stated_maximum_age_holds_and_is_shown_with_the_shortened_hint() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let domains = format!(
+        "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\", max_staleness = \"20s\" }}\n",
+        endpoint.url
+    );
+    let rules = "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\"]\n";
+    let world = World::start_with(&domains, rules).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+    let shown = async || {
+        world
+            .admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null)
+            .await
+    };
+    let now = shown().await;
+    assert_eq!(now["max_staleness_seconds"], 20, "{now}");
+    assert_eq!(now["refresh_hint_seconds"], 300, "{now}");
+    assert_eq!(now["refresh_interval_seconds"], 10.0, "{now}");
+    endpoint.set(Mood::Status(500));
+    world.running.app.clock.shift(21);
+    assert_eq!(shown().await["state"], "expired");
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 503);
+    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    assert_eq!(refresh(&world).await.0, 200);
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }

@@ -18,4 +18,6 @@ mod proxies;
 mod registration;
 mod requests;
 mod selection;
+mod sequences;
+mod workload_api;
 mod world;

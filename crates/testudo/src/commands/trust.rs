@@ -62,7 +62,9 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                     "maximum age",
                     format!("{} s", text(&domain["max_staleness_seconds"])),
                 ),
+                ("refreshed", refreshed(&domain)),
                 ("sequence", text(&domain["sequence"])),
+                ("held back", text(&domain["held_back"])),
                 ("jwt keys", list(&domain["jwt_keys"])),
                 ("x509 authorities", text(&domain["x509_authorities"])),
                 ("ignored", list(&domain["ignored"])),
@@ -70,6 +72,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             ]);
         }
         Trust::Refresh { name } => act(&admin, &name, "refresh").await?,
+        Trust::Accept { name } => act(&admin, &name, "accept").await?,
         Trust::Disable { name } => act(&admin, &name, "disable").await?,
         Trust::Enable { name } => act(&admin, &name, "enable").await?,
     }
@@ -99,6 +102,17 @@ fn enabled(domain: &Value) -> String {
         "DISABLED"
     }
     .to_owned()
+}
+
+/// How often the source is asked, and why not as often as its publisher says.
+fn refreshed(domain: &Value) -> String {
+    let interval = domain["refresh_interval_seconds"].as_f64().unwrap_or_default();
+    match domain["refresh_hint_seconds"].as_i64() {
+        Some(hint) if hint as f64 > interval && domain["state"] != "expired" => {
+            format!("every {interval} s; the publisher hints {hint} s, shortened by the maximum age")
+        }
+        _ => format!("every {interval} s"),
+    }
 }
 
 fn age(domain: &Value) -> String {

@@ -36,7 +36,7 @@ use testudo_core::registration::admit::Placed;
 use testudo_core::registration::register::{self, Registered};
 use testudo_core::registration::requested::Requested;
 use testudo_core::registration::unattested::{self, Asked, SCOPE_REGISTER};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Rejection, Statement};
 use testudo_core::{AttestedIdentity, Occasion, Trace};
 use testudo_protocol::jose::sha256;
 use zeroize::Zeroizing;
@@ -54,7 +54,12 @@ pub(super) async fn register<B: RequestBody>(
         Err(Stop::Refused(rejection)) => {
             let occasion = (Occasion::Registration, request_id);
             note_refusal(app, occasion, &witness, &rejection, None).await;
-            registration_refusal(&rejection, witness.has_statement)
+            let statement = match (witness.has_statement, &witness.identity) {
+                (false, _) => Statement::Absent,
+                (true, None) => Statement::Unverified,
+                (true, Some(_)) => Statement::Verified,
+            };
+            registration_refusal(&rejection, statement)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }

@@ -569,14 +569,11 @@ async fn dr_81_to_dr_84_audiences() {
 }
 
 #[tokio::test]
-async fn dr_78_dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
+async fn dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
     let world = open().await;
     assert_eq!(register(&world, PAY_ID, json!({})).await.status, 201);
     let off = "/admin/v1/trust/a.example";
-    let mut answers = vec![
-        register(&world, "spiffe://unknown.example/x", json!({})).await,
-        register(&world, "spiffe://a.example/nowhere", json!({})).await,
-    ];
+    let mut answers = vec![register(&world, "spiffe://a.example/nowhere", json!({})).await];
     world.admin("POST", &format!("{off}/disable"), json!({})).await;
     answers.push(register(&world, PAY_ID, json!({})).await);
     world.admin("POST", &format!("{off}/enable"), json!({})).await;
@@ -596,6 +593,40 @@ async fn dr_78_dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
         );
         assert_eq!(answer.body, answers[0].body);
     }
+}
+
+#[tokio::test]
+async fn dr_78_a_stranger_does_not_learn_which_trust_domains_are_configured() {
+    let world = open().await;
+    let stranger = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let known_kid = testudo_testkit::generate_key(
+        testudo_protocol::jose::Algorithm::ES256,
+        Some(world.a.key().kid()),
+    );
+    let forged = |key: &testudo_protocol::jose::SigningKey, subject: &str| json!({ "software_statement": Draft::svid(key, subject, ENDPOINT, world.now()).sign() });
+    let off = "/admin/v1/trust/b.example/disable";
+    world.admin("POST", off, json!({})).await;
+    let mut answers = Vec::new();
+    for body in [
+        forged(&stranger, "spiffe://unknown.example/ns/shop/sa/pay"),
+        forged(&stranger, PAY_ID),
+        forged(&known_kid, PAY_ID),
+        forged(&stranger, "spiffe://a.example/nowhere"),
+        forged(&stranger, "spiffe://b.example/x/1"),
+    ] {
+        answers.push(post(&world, &body).await);
+    }
+    for answer in &answers {
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (400, "invalid_software_statement"),
+            "{answer:?}"
+        );
+        assert_eq!(answer.body, answers[0].body);
+    }
+    // What is signed by a configured authority is told that it is not welcome.
+    let answer = register(&world, "spiffe://a.example/nowhere", json!({})).await;
+    assert_eq!(answer.error(), "unapproved_software_statement");
 }
 
 #[tokio::test]

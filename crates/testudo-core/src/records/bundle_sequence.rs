@@ -1,0 +1,21 @@
+//! The highest `spiffe_sequence` that was taken of a trust domain, so that no restart and no other node takes an
+//! earlier bundle.
+
+use super::{Kind, Record};
+use serde::{Deserialize, Serialize};
+
+/// See the module. What it says is inside the seal: who can write the database cannot lower it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleSequence {
+    /// Key of the authority. It is inside the seal as well.
+    pub authority: String,
+    /// Sealed under the key-encryption key; see `bundles/floor.rs` of the server.
+    pub sealed: String,
+}
+
+impl Record for BundleSequence {
+    const KIND: Kind = Kind::BundleSequence;
+    fn key(&self) -> Vec<u8> {
+        self.authority.as_bytes().to_vec()
+    }
+}

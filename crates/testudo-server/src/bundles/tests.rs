@@ -1,0 +1,96 @@
+use super::*;
+use crate::config::BundleOrigin;
+use testudo_protocol::spiffe::{Sequence, TrustDomain};
+use testudo_testkit::TestIssuer;
+
+fn anchor_of(max_staleness: i64) -> Anchor {
+    Anchor::new(BundleSource {
+        trust_domain: TrustDomain::parse("a.example").unwrap(),
+        origin: BundleOrigin::HttpsWeb("https://nowhere.example/".parse().unwrap()),
+        max_staleness: Seconds(max_staleness),
+    })
+}
+
+fn put(anchor: &Anchor, document: &str, now: i64) -> Refreshed {
+    match anchor.read(document.as_bytes()) {
+        Ok(read) => anchor.put_in_force(read, Timestamp(now)),
+        Err(why) => Refreshed::Failed(why),
+    }
+}
+
+#[test]
+fn decision_3_last_good_bundle_until_its_maximum_age() {
+    let (anchor, issuer) = (anchor_of(3600), TestIssuer::new("a.example"));
+    let document = issuer.bundle().to_string();
+    assert_eq!(put(&anchor, &document, 0), Refreshed::Updated);
+    assert!(matches!(put(&anchor, "<html>", 10), Refreshed::Failed(_)));
+    assert!(anchor.current(Timestamp(3600)).is_some());
+    assert!(anchor.current(Timestamp(3601)).is_none());
+    put(&anchor, &document, 3601);
+    assert!(anchor.current(Timestamp(3601)).is_some());
+}
+
+#[test]
+fn the_maximum_age_holds_whatever_the_publisher_hints() {
+    let (anchor, issuer) = (anchor_of(20), TestIssuer::new("a.example"));
+    put(&anchor, &issuer.bundle().to_string(), 0);
+    assert_eq!(anchor.status(Timestamp(0)).refresh_hint_seconds, Some(300));
+    assert!(anchor.current(Timestamp(20)).is_some());
+    assert!(anchor.current(Timestamp(21)).is_none());
+    assert_eq!(anchor.status(Timestamp(21)).state, "expired");
+    // Two fetches fit into the maximum age: one of them may fail.
+    assert_eq!(anchor.interval(Timestamp(0)), Duration::from_secs(10));
+    assert_eq!(anchor_of(20).interval(Timestamp(0)), REFRESH_SOON);
+    // A hint within the maximum age is followed.
+    let patient = anchor_of(3600);
+    put(&patient, &issuer.bundle().to_string(), 0);
+    assert_eq!(patient.interval(Timestamp(0)), Duration::from_secs(300));
+    assert_eq!(
+        patient.interval(Timestamp(3601)),
+        REFRESH_SOON,
+        "nothing usable is held"
+    );
+}
+
+#[test]
+fn the_same_bundle_again_is_the_same_object() {
+    let (anchor, issuer) = (anchor_of(3600), TestIssuer::new("a.example"));
+    let document = issuer.bundle().to_string();
+    put(&anchor, &document, 0);
+    let before = anchor.current(Timestamp(0)).unwrap();
+    assert_eq!(put(&anchor, &document, 1), Refreshed::Unchanged);
+    assert!(Arc::ptr_eq(&before, &anchor.current(Timestamp(1)).unwrap()));
+}
+
+#[test]
+fn i_06_a_lower_sequence_or_none_after_one_is_held_back() {
+    let bundle = |text: &str| Bundle::parse(text.as_bytes()).unwrap();
+    let floor = Floor {
+        accepted: 0,
+        sequence: Some(Sequence(2)),
+    };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let with = |sequence: &str| bundle(&format!("{{\"keys\":[{key}]{sequence}}}"));
+    for good in [r#","spiffe_sequence":2"#, r#","spiffe_sequence":3"#] {
+        assert_eq!(floor.judge(&with(good)), Ok(()));
+    }
+    for (bad, offered) in [(r#","spiffe_sequence":1"#, Some(1)), ("", None)] {
+        assert_eq!(floor.judge(&with(bad)), Err(HeldBack { held: 2, offered }));
+        assert_eq!(
+            Floor::default().judge(&with(bad)),
+            Ok(()),
+            "nothing was taken before"
+        );
+    }
+    assert_eq!(
+        floor.judge(&bundle(r#"{"keys":[]}"#)),
+        Ok(()),
+        "a document that lists no key is applied at once, and lowers nothing"
+    );
+    assert_eq!(floor.after(&bundle(r#"{"keys":[]}"#)), floor);
+    assert!(
+        floor
+            .judge(&bundle(r#"{"keys":[],"spiffe_sequence":1}"#))
+            .is_err()
+    );
+}

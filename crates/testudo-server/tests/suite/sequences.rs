@@ -1,0 +1,222 @@
+//! `spiffe_sequence`: no earlier bundle is taken, after a restart neither, by no node, and not because the database
+//! says so. Row I-06.
+
+use crate::world::{ISSUER, World, domains};
+use serde_json::{Value, json};
+use testudo_testkit::{TestIssuer, svid_form};
+
+const RULES: &str = "[[rules]]\nname = \"B\"\nidentities = [\"spiffe://b.example/x/*\"]\n";
+
+async fn world() -> World {
+    World::start_with(&domains(""), RULES).await
+}
+
+fn publish(world: &World, bundle: &Value) {
+    std::fs::write(world.folder.join("b.json"), bundle.to_string()).unwrap();
+}
+
+async fn post(world: &World, verb: &str) -> (u16, Value) {
+    let path = format!("/admin/v1/trust/b.example/{verb}");
+    world.try_admin("POST", &path, json!({})).await
+}
+
+async fn shown(world: &World) -> Value {
+    world.admin("GET", "/admin/v1/trust/b.example", Value::Null).await
+}
+
+async fn ask(world: &World, issuer: &TestIssuer) -> u16 {
+    let svid = issuer.svid("/x/1", ISSUER, world.now());
+    world.send(&svid_form(&svid, &[])).await.status
+}
+
+/// A newer bundle is in force; yields the one before it.
+async fn rotated(world: &mut World) -> Value {
+    let before = world.b.bundle();
+    world.b.rotate();
+    publish(world, &world.b.bundle());
+    assert_eq!(post(world, "refresh").await.0, 200);
+    assert_eq!(shown(world).await["sequence"], 2);
+    before
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_the_sequence() {
+    let mut world = world().await;
+    let before = rotated(&mut world).await;
+    publish(&world, &before);
+    let world = world.restart().await;
+    let now = shown(&world).await;
+    assert_eq!(now["state"], "none", "{now}");
+    assert!(
+        now["held_back"]
+            .as_str()
+            .unwrap()
+            .contains("sequence 1 is offered, 2 was"),
+        "{now}"
+    );
+    assert_eq!(ask(&world, &world.b).await, 503);
+    assert_eq!(world.events("authority.bundle_rolled_back").await.len(), 1);
+    // The same or a higher one is taken as ever.
+    publish(&world, &world.b.bundle());
+    assert_eq!(post(&world, "refresh").await.0, 200);
+    assert_eq!(ask(&world, &world.b).await, 200);
+}
+
+#[tokio::test]
+async fn a_bundle_without_sequence_is_not_taken_after_one_with_it() {
+    let mut world = world().await;
+    rotated(&mut world).await;
+    let mut without = world.b.bundle();
+    without.as_object_mut().unwrap().remove("spiffe_sequence");
+    without["spiffe_refresh_hint"] = json!(60);
+    publish(&world, &without);
+    for _ in 0..3 {
+        let (status, answer) = post(&world, "refresh").await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(
+            answer["hint"]
+                .as_str()
+                .unwrap()
+                .contains("testudo trust accept b.example"),
+            "{answer}"
+        );
+    }
+    assert_eq!(shown(&world).await["sequence"], 2);
+    assert_eq!(
+        ask(&world, &world.b).await,
+        200,
+        "the bundle before stays in force"
+    );
+    let events = world.events("authority.bundle_rolled_back").await;
+    assert_eq!(events.len(), 1, "said once, not at each look");
+    assert!(
+        events[0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("without spiffe_sequence"),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn i_02_an_empty_document_needs_no_sequence_and_lowers_none() {
+    let mut world = world().await;
+    let before = rotated(&mut world).await;
+    publish(&world, &json!({ "keys": [] }));
+    assert_eq!(post(&world, "refresh").await.0, 200);
+    assert_eq!(ask(&world, &world.b).await, 400, "trusts nothing, at once");
+    publish(&world, &before);
+    assert_eq!(post(&world, "refresh").await.0, 400);
+    assert_eq!(
+        ask(&world, &world.b).await,
+        400,
+        "no way round by an empty document"
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_taken_when_an_administrator_accepts_it() {
+    let mut world = world().await;
+    let before = rotated(&mut world).await;
+    let (status, answer) = post(&world, "accept").await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(
+        answer["done"].as_str().unwrap().contains("nothing is held back"),
+        "{answer}"
+    );
+    publish(&world, &before);
+    assert_eq!(post(&world, "refresh").await.0, 400);
+    let (status, answer) = post(&world, "accept").await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(
+        answer["done"]
+            .as_str()
+            .unwrap()
+            .contains("sequence 1 is offered, 2 was taken before"),
+        "{answer}"
+    );
+    let now = shown(&world).await;
+    assert_eq!(
+        (&now["sequence"], &now["held_back"]),
+        (&json!(1), &Value::Null),
+        "{now}"
+    );
+    assert_eq!(now["state"], "fresh");
+    let events = world.events("authority.bundle_accepted").await;
+    assert_eq!(events.len(), 1);
+    assert!(events[0]["actor"].is_string(), "{events:?}");
+    // It goes on from there, after a restart too.
+    let world = world.restart().await;
+    assert_eq!(shown(&world).await["sequence"], 1);
+    let mut next = before.clone();
+    next["spiffe_sequence"] = json!(3);
+    publish(&world, &next);
+    assert_eq!(post(&world, "refresh").await.0, 200);
+    publish(&world, &before);
+    assert_eq!(post(&world, "refresh").await.0, 400);
+}
+
+fn database(world: &World) -> rusqlite::Connection {
+    rusqlite::Connection::open(world.folder.join("test.db")).unwrap()
+}
+
+/// Kind 12 is `BundleSequence`.
+fn stored(world: &World) -> Vec<u8> {
+    database(world)
+        .query_row(
+            "SELECT body FROM records WHERE kind = 12 AND CAST(key AS TEXT) LIKE '%b.example%'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+}
+
+fn put_back(world: &World, body: &[u8]) {
+    let changed = database(world)
+        .execute(
+            "UPDATE records SET body = ?1, version = version + 1 \
+             WHERE kind = 12 AND CAST(key AS TEXT) LIKE '%b.example%'",
+            [body],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+}
+
+#[tokio::test]
+async fn who_can_write_the_database_cannot_lower_the_sequence_of_a_running_server() {
+    let mut world = world().await;
+    let old = stored(&world);
+    let before = rotated(&mut world).await;
+    put_back(&world, &old);
+    publish(&world, &before);
+    assert_eq!(post(&world, "refresh").await.0, 400);
+    assert_ne!(stored(&world), old, "what the server knows is stored again");
+    let world = world.restart().await;
+    assert_eq!(shown(&world).await["state"], "none");
+    assert_eq!(post(&world, "refresh").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_accepted() {
+    let mut world = world().await;
+    rotated(&mut world).await;
+    let text = String::from_utf8(stored(&world)).unwrap();
+    let broken: Value = serde_json::from_str(&text).unwrap();
+    let mut broken = broken;
+    broken["sealed"] = json!("AAAA");
+    for body in [broken.to_string(), "{}".to_owned(), "no JSON".to_owned()] {
+        put_back(&world, body.as_bytes());
+        world = world.restart().await;
+        let now = shown(&world).await;
+        assert_eq!(now["state"], "none", "{body}: {now}");
+        assert!(
+            now["last_error"].as_str().unwrap().contains("does not open"),
+            "{body}: {now}"
+        );
+        assert_eq!(ask(&world, &world.a).await, 400, "other trust domains go on");
+        let (status, answer) = post(&world, "accept").await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(ask(&world, &world.b).await, 200);
+    }
+    assert_eq!(world.events("authority.bundle_stale").await.len(), 3);
+}

@@ -1,0 +1,130 @@
+//! Bundles from a Workload API on its good and its bad days.
+
+use crate::world::{ISSUER, World};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use testudo_testkit::workload_api::{FakeWorkloadApi, Offer};
+use testudo_testkit::x509::X509Issuer;
+use testudo_testkit::{TestIssuer, svid_form};
+
+const NAME: &str = "z.example";
+
+struct Agent {
+    api: FakeWorkloadApi,
+    issuer: TestIssuer,
+    x509: X509Issuer,
+    socket: PathBuf,
+}
+
+impl Agent {
+    fn start(tag: &str) -> Agent {
+        let socket = std::env::temp_dir().join(format!("testudo-agent-{}-{tag}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&socket);
+        let (issuer, x509) = (TestIssuer::new(NAME), X509Issuer::new(NAME));
+        let api = FakeWorkloadApi::start(&socket, Offer::Status(14), Offer::Status(14));
+        let agent = Agent {
+            api,
+            issuer,
+            x509,
+            socket,
+        };
+        agent.api.offers(agent.jwt(), agent.certificates());
+        agent
+    }
+
+    fn jwt(&self) -> Offer {
+        let keys = self.issuer.bundle()["keys"].clone();
+        let jwks = json!({ "keys": keys }).to_string().into_bytes();
+        Offer::Bundles(vec![(NAME.into(), jwks)])
+    }
+
+    fn certificates(&self) -> Offer {
+        Offer::Bundles(vec![(NAME.into(), self.x509.der().to_vec())])
+    }
+
+    async fn world(&self) -> World {
+        let domain = format!(
+            "[[trust_domains]]\nname = \"{NAME}\"\nbundle = {{ workload_api = \"unix://{}\" }}\n\
+             credentials = [\"jwt_svid\", \"x509_svid\"]\n",
+            self.socket.display()
+        );
+        let rules = "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\"]\n";
+        World::start_with(&domain, rules).await
+    }
+}
+
+async fn shown(world: &World) -> Value {
+    world.admin("GET", "/admin/v1/trust/z.example", Value::Null).await
+}
+
+async fn refresh(world: &World) -> u16 {
+    world
+        .try_admin("POST", "/admin/v1/trust/z.example/refresh", json!({}))
+        .await
+        .0
+}
+
+#[tokio::test]
+async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
+    let agent = Agent::start("failing");
+    let world = agent.world().await;
+    let before = shown(&world).await;
+    assert_eq!(before["x509_authorities"], 1, "{before}");
+    assert_eq!(before["jwt_keys"].as_array().map(Vec::len), Some(1), "{before}");
+    let nothing = || Offer::Bundles(vec![(NAME.into(), b"{\"keys\":[]}".to_vec())]);
+    let others = || Offer::Bundles(vec![("other.example".into(), b"{\"keys\":[]}".to_vec())]);
+    let no_certificates = || Offer::Bundles(vec![(NAME.into(), Vec::new())]);
+    for (what, jwt, x509) in [
+        ("X.509 unavailable", agent.jwt(), Offer::Status(14)),
+        ("X.509 not permitted", agent.jwt(), Offer::Status(7)),
+        ("X.509 not offered any more", agent.jwt(), Offer::Status(12)),
+        ("X.509 empty", agent.jwt(), no_certificates()),
+        (
+            "X.509 of others",
+            agent.jwt(),
+            Offer::Bundles(vec![("other.example".into(), agent.x509.der().to_vec())]),
+        ),
+        ("JWT unavailable", Offer::Status(14), agent.certificates()),
+        ("JWT empty", nothing(), agent.certificates()),
+        ("both empty", nothing(), no_certificates()),
+        ("both of others", others(), no_certificates()),
+    ] {
+        agent.api.offers(jwt, x509);
+        assert_eq!(refresh(&world).await, 400, "{what}");
+        let now = shown(&world).await;
+        assert_eq!(now["x509_authorities"], 1, "{what}: {now}");
+        assert_eq!(now["jwt_keys"], before["jwt_keys"], "{what}");
+        assert_eq!(now["state"], "stale", "{what}");
+        let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
+        assert_eq!(world.send(&svid_form(&svid, &[])).await.status, 200, "{what}");
+    }
+    agent.api.offers(agent.jwt(), agent.certificates());
+    assert_eq!(refresh(&world).await, 200);
+    assert_eq!(shown(&world).await["state"], "fresh");
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_with_a_failure_leaves_the_trust_domain_without_a_bundle() {
+    let agent = Agent::start("late");
+    agent.api.offers(agent.jwt(), Offer::Status(14));
+    let world = agent.world().await;
+    assert_eq!(shown(&world).await["state"], "none");
+    let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
+    let answer = world.send(&svid_form(&svid, &[])).await;
+    assert_eq!(answer.status, 503, "the client may come again: {answer:?}");
+    agent.api.offers(agent.jwt(), agent.certificates());
+    assert_eq!(refresh(&world).await, 200);
+    assert_eq!(world.send(&svid_form(&svid, &[])).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_agent_that_offers_one_kind_only_is_a_source_of_that_kind() {
+    let agent = Agent::start("one-kind");
+    agent.api.offers(agent.jwt(), Offer::Status(12));
+    let world = agent.world().await;
+    let now = shown(&world).await;
+    assert_eq!(
+        (&now["state"], &now["x509_authorities"]),
+        (&json!("fresh"), &json!(0))
+    );
+}
