@@ -118,15 +118,15 @@ impl Bundle {
         // Keys of other uses are other documents' business: an OIDC key set may stand in the same file, with the
         // same keys under the same ids.
         let usage = match value.get("use").and_then(serde_json::Value::as_str) {
-            Some("jwt-svid") => KeyUse::JwtSvid,
-            Some("wit-svid") => KeyUse::WitSvid,
-            Some("x509-svid") => KeyUse::X509Svid,
+            Some("jwt-svid") => KeyUse::Jwt,
+            Some("wit-svid") => KeyUse::Wit,
+            Some("x509-svid") => KeyUse::X509,
             Some(_) => return Err("unknown use".into()),
             None => return Err("no use".into()),
         };
         let jwk: Jwk = serde_json::from_value(value).map_err(|error| error.to_string())?;
         match usage {
-            KeyUse::X509Svid => {
+            KeyUse::X509 => {
                 let der = certificate(&jwk)?;
                 if known.certificates.insert(der.clone()) {
                     self.x509_authorities
@@ -134,7 +134,7 @@ impl Bundle {
                         .map_err(|fault| fault.to_string())?;
                 }
             }
-            KeyUse::JwtSvid => {
+            KeyUse::Jwt => {
                 // [JWT-SVID §6.1] `kid` must be there.
                 let kid = jwk.kid.as_deref().ok_or("a jwt-svid key without kid")?;
                 let key = PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
@@ -143,7 +143,7 @@ impl Bundle {
                     self.jwt_keys.push(key);
                 }
             }
-            KeyUse::WitSvid => {
+            KeyUse::Wit => {
                 // [WIT-SVID §6.1] `kid` is unique over the keys of both uses.
                 let kid = jwk.kid.as_deref().ok_or("a wit-svid key without kid")?;
                 PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
@@ -158,9 +158,9 @@ impl Bundle {
 /// The uses that a SPIFFE bundle knows. [SPIFFE-BUNDLE §4.2.2]
 #[derive(Clone, Copy)]
 enum KeyUse {
-    JwtSvid,
-    WitSvid,
-    X509Svid,
+    Jwt,
+    Wit,
+    X509,
 }
 
 /// Why an entry was not taken: only the entry, or the whole document.

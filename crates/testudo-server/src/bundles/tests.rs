@@ -1,3 +1,5 @@
+//! How long a bundle is used, and what is held back.
+
 use super::*;
 use crate::config::BundleOrigin;
 use testudo_protocol::spiffe::{Sequence, TrustDomain};

@@ -428,6 +428,59 @@ async fn decision_17_while_the_store_is_away() {
     assert_eq!(register(&mut connection, &body).await.status, 201);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn i_06_a_sequence_that_one_node_took_binds_the_others() {
+    let mut cluster = Cluster::start("sequences").await;
+    let folders = [cluster.first.folder.clone(), cluster.second_folder.clone()];
+    let publish = |folder: &Path, bundle: &serde_json::Value| {
+        std::fs::write(folder.join("a.json"), bundle.to_string()).unwrap();
+    };
+    let shown = async |node: usize| {
+        let socket = folders[node].join("admin.sock");
+        over_socket(
+            &socket,
+            "GET",
+            "/admin/v1/trust/a.example",
+            serde_json::Value::Null,
+        )
+        .await
+        .1
+    };
+    // The second node's source stays behind.
+    let before: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folders[1].join("a.json")).unwrap()).unwrap();
+    cluster.first.a.rotate();
+    let mut after = before.clone();
+    after["spiffe_sequence"] = json!(2);
+    publish(&folders[0], &after);
+    admin(&folders[0], "/admin/v1/trust/a.example/refresh", json!({})).await;
+    assert_eq!(shown(0).await["sequence"], 2);
+    until_slowly(async || shown(1).await["held_back"].is_string()).await;
+    let held_back = shown(1).await;
+    assert_eq!(
+        (&held_back["state"], &held_back["sequence"]),
+        (&json!("stale"), &json!(1))
+    );
+    assert!(cluster.events("authority.bundle_rolled_back").await >= 1);
+    // What an administrator accepts on one node holds on the other.
+    publish(&folders[0], &before);
+    let answer = admin(&folders[0], "/admin/v1/trust/a.example/accept", json!({})).await;
+    assert!(answer["done"].as_str().unwrap().contains("accepted"), "{answer}");
+    until_slowly(async || shown(1).await["held_back"].is_null()).await;
+    assert_eq!(shown(1).await["state"], "fresh");
+    // A node that starts afterwards takes it too.
+    let (third, folder) = cluster.first.join().await;
+    let (_, now) = over_socket(
+        &folder.join("admin.sock"),
+        "GET",
+        "/admin/v1/trust/a.example",
+        serde_json::Value::Null,
+    )
+    .await;
+    assert_eq!((&now["state"], &now["sequence"]), (&json!("fresh"), &json!(1)));
+    third.stop().await;
+}
+
 async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {

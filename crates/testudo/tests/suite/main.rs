@@ -16,3 +16,4 @@ mod faults;
 mod registration;
 mod spire;
 mod tls;
+mod trust;

@@ -1,0 +1,80 @@
+//! Trust domains by the command line.
+
+use crate::binary::{Site, now, stderr};
+use serde_json::json;
+use testudo_testkit::svid_form;
+
+#[tokio::test]
+async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
+    let mut site = Site::new();
+    let old = site.issuer.bundle();
+    site.issuer.rotate();
+    site.write("bundle.json", &site.issuer.bundle().to_string());
+    drop(site.serve());
+    site.write("bundle.json", &old.to_string());
+    let server = site.serve();
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    let answer = server.token(body).await;
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (503, Some("5")),
+        "{answer:?}"
+    );
+    let shown = site.ok(&["trust", "show", "prod.example"]);
+    assert!(
+        shown.contains("sequence 1 is offered, 2 was taken before"),
+        "{shown}"
+    );
+    let refused = site.run(&["trust", "refresh", "prod.example"]);
+    assert!(!refused.status.success());
+    assert!(
+        stderr(&refused).contains("testudo trust accept prod.example"),
+        "{}",
+        stderr(&refused)
+    );
+    let accepted = site.run(&["trust", "accept", "prod.example"]);
+    assert!(accepted.status.success(), "{}", stderr(&accepted));
+    assert_eq!(site.json(&["trust", "show", "prod.example"])["sequence"], 1);
+    let key = site.issuer.keys.last().unwrap();
+    let svid = testudo_testkit::token::Draft::svid(
+        key,
+        "spiffe://prod.example/ns/shop/sa/pay",
+        crate::binary::ISSUER,
+        now(),
+    );
+    assert_eq!(server.token(svid_form(&svid.sign(), &[])).await.status, 200);
+    let events = site.ok(&["event", "list", "--json"]);
+    assert!(events.contains("authority.bundle_accepted"), "{events}");
+}
+
+#[tokio::test]
+async fn the_maximum_age_is_shown_as_it_holds() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replace(
+        "bundle = { file = \"bundle.json\" }",
+        "bundle = { file = \"bundle.json\", max_staleness = \"4s\" }",
+    );
+    std::fs::write(site.config(), text).unwrap();
+    let server = site.serve();
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(body.clone()).await.status, 200);
+    let shown = site.ok(&["trust", "show", "prod.example"]);
+    for line in [
+        "4 s",
+        "every 2 s; the publisher hints 300 s, shortened by the maximum age",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    std::fs::remove_file(site.folder.join("bundle.json")).unwrap();
+    let started = std::time::Instant::now();
+    while site.json(&["trust", "show", "prod.example"])["state"] != json!("expired") {
+        assert!(started.elapsed().as_secs() < 30, "never expired");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let answer = server.token(body).await;
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "temporarily_unavailable")
+    );
+}
