@@ -1,6 +1,7 @@
-//! What this repository does with itself: `cargo xtask ci | tidy | generate | bench | fuzz | spire | dev`.
+//! What this repository does with itself: `cargo xtask ci | tidy | deny | generate | bench | fuzz | spire | dev`.
 
 mod ci;
+mod deny;
 mod fuzz;
 mod generate;
 mod spire;
@@ -14,8 +15,12 @@ usage: cargo xtask COMMAND
 
   ci                   what CI runs: format, lints, tidy, generated files, all tests
   tidy                 the house rules that no compiler checks
+  deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
   bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
+  bench hostile        what refused requests cost beside good ones
+  bench compare OLD [NEW]
+                       two binaries alternating, nine pairs, the median of the ratios
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
   dev                  testudo dev
@@ -27,11 +32,16 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["deny"] => deny::run(),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
-        ["bench"] => bench("rules", &[]).and_then(|()| bench("token", &[])),
-        ["bench", "rules"] => bench("rules", &[]),
-        ["bench", "token", more @ ..] => bench("token", more),
+        ["bench"] => {
+            bench("testudo-core", "rules", &[]).and_then(|()| bench("testudo", "server", &["token"]))
+        }
+        ["bench", "rules"] => bench("testudo-core", "rules", &[]),
+        ["bench", what @ ("token" | "hostile" | "compare"), more @ ..] => {
+            bench("testudo", "server", &[&[*what], more].concat())
+        }
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds
             .parse()
@@ -51,19 +61,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(name: &str, more: &[&str]) -> Result<(), String> {
-    let package = if name == "rules" {
-        "testudo-core"
-    } else {
-        "testudo"
-    };
-    cargo(
-        &[
-            &["bench", "--quiet", "--package", package, "--bench", name, "--"],
-            more,
-        ]
-        .concat(),
-    )
+/// The benchmark program of a package, told what to measure.
+fn bench(package: &str, program: &str, more: &[&str]) -> Result<(), String> {
+    let cargo_words = ["bench", "--quiet", "--package", package, "--bench", program, "--"];
+    cargo(&[&cargo_words, more].concat())
 }
 
 /// The repository's folder.

@@ -1,0 +1,113 @@
+//! What may be built: licences, bans and sources of every dependency, by cargo-deny and `deny.toml`.
+//!
+//! Advisories need their database. It cannot be fetched on a machine without a way out, so it is handed in:
+//! `ADVISORY_DB` names a folder with it. Without one, the output says that advisories were not checked.
+
+use crate::{cargo, root, run as run_program};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The version that is installed, once, into cargo's own folder.
+const VERSION: &str = "0.20.2";
+
+/// Names the database to cargo-deny; nothing is fetched from there.
+const STAND_IN_URL: &str = "https://advisories.invalid/db";
+
+pub fn run() -> Result<(), String> {
+    install()?;
+    cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    match std::env::var_os("ADVISORY_DB") {
+        Some(folder) => advisories(Path::new(&folder)),
+        None => {
+            eprintln!("advisories were NOT checked: ADVISORY_DB names no folder with the advisory database");
+            Ok(())
+        }
+    }
+}
+
+fn install() -> Result<(), String> {
+    let found = Command::new("cargo").args(["deny", "--version"]).output();
+    let is_there = found.is_ok_and(|output| {
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains(VERSION)
+    });
+    if is_there {
+        return Ok(());
+    }
+    eprintln!("installing cargo-deny {VERSION}: this takes some minutes, once");
+    let name = format!("cargo-deny@{VERSION}");
+    // Built to be there soon, not to be fast: one check takes a second either way.
+    let quick = [
+        ("CARGO_PROFILE_RELEASE_LTO", "false"),
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ];
+    run_program("cargo", &["install", "--quiet", "--locked", &name], &quick)
+}
+
+/// Checks against the advisories in `database`: a folder with `crates/…/RUSTSEC-….md`, a git work tree or not.
+fn advisories(database: &Path) -> Result<(), String> {
+    let database = std::path::absolute(database).map_err(|error| error.to_string())?;
+    if !database.join("crates").is_dir() {
+        return Err(format!(
+            "ADVISORY_DB: {} has no folder `crates`; expected a copy of the advisory database",
+            database.display()
+        ));
+    }
+    let place = root().join("target/advisories");
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+    let repository = as_repository(&database, &place)?;
+    let deny = root().join("deny.toml");
+    let rules = std::fs::read_to_string(&deny).map_err(|error| format!("{}: {error}", deny.display()))?;
+    let cache = place.join("cache");
+    let section = format!(
+        "\n[advisories]\ndb-path = \"{}\"\ndb-urls = [\"{STAND_IN_URL}\"]\n",
+        cache.display()
+    );
+    let config = place.join("deny.toml");
+    std::fs::write(&config, rules + &section).map_err(|error| format!("{}: {error}", config.display()))?;
+    // cargo-deny fetches the database with git, and takes only URLs with a domain: git is told what it stands for.
+    let rewrite = format!("url.file://{}.insteadOf", repository.display());
+    let git = [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", &rewrite),
+        ("GIT_CONFIG_VALUE_0", STAND_IN_URL),
+    ];
+    let config = config.to_string_lossy();
+    run_program(
+        "cargo",
+        &["deny", "--locked", "--config", &config, "check", "advisories"],
+        &git,
+    )
+}
+
+/// A bare repository with the folder's files on `main`; the folder itself is not written to.
+fn as_repository(database: &Path, place: &Path) -> Result<PathBuf, String> {
+    let repository = place.join("db.git");
+    let (git_dir, work_tree) = (repository.to_string_lossy(), database.to_string_lossy());
+    let git = |words: &[&str]| {
+        let there = ["--git-dir", &git_dir, "--work-tree", &work_tree];
+        let who = [
+            "-c",
+            "user.name=ci",
+            "-c",
+            "user.email=ci@localhost",
+            "-c",
+            "core.bare=false",
+        ];
+        run_program("git", &[&there[..], &who, words].concat(), &[])
+    };
+    run_program(
+        "git",
+        &["init", "--quiet", "--bare", "--initial-branch=main", &git_dir],
+        &[],
+    )?;
+    git(&["add", "--force", "crates"])?;
+    git(&[
+        "commit",
+        "--quiet",
+        "--message",
+        "the advisory database that was handed in",
+    ])?;
+    Ok(repository)
+}
