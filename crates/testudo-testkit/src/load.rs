@@ -51,16 +51,22 @@ pub enum Connector {
 }
 
 impl Connector {
-    async fn open(&self, address: SocketAddr) -> Connection {
+    /// A new connection; `None` where the server refuses it.
+    pub async fn try_open(&self, address: SocketAddr) -> Option<Connection> {
         match self {
-            Connector::Plain => Connection::open(address).await,
-            Connector::MutualTls { roots, client, .. } => Connection::open_tls(address, roots, Some(client))
-                .await
-                .expect("a handshake"),
+            Connector::Plain => Some(Connection::open(address).await),
+            Connector::MutualTls { roots, client, .. } => {
+                Connection::open_tls(address, roots, Some(client)).await
+            }
         }
     }
 
-    fn is_kept(&self) -> bool {
+    async fn open(&self, address: SocketAddr) -> Connection {
+        self.try_open(address).await.expect("a connection")
+    }
+
+    /// True where one connection serves all requests of a worker.
+    pub fn is_kept(&self) -> bool {
         match self {
             Connector::Plain => true,
             Connector::MutualTls { is_kept, .. } => *is_kept,

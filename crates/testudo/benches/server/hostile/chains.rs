@@ -1,0 +1,170 @@
+//! Refused certificate chains: in TLS handshakes, and in the fields of a proxy (RFC 9440).
+
+use super::{Request, Table, cost};
+use crate::mutual_tls::{ID, MutualTls, request};
+use crate::place::{Folder, Server};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType};
+use std::path::Path;
+use testudo_testkit::TestIssuer;
+use testudo_testkit::load::Connector;
+use testudo_testkit::x509::{X509Chain, X509Issuer};
+
+/// What a refused chain may cost at most, in good verifications of a chain.
+const GOOD_VERIFICATIONS: f64 = 4.0;
+
+pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
+    let place = MutualTls::new();
+    let server = Server::start_binary(binary, &place.folder.0);
+    let handshakes = 1_000;
+    let each = |chain: &X509Chain| place.connector(chain.clone(), false);
+    let requests = vec![Request::token(String::from_utf8(request().to_vec()).unwrap()); handshakes];
+    let own = place.authority.svid("/ns/known/sa/x");
+    cost(&server, &each(&own), requests.clone(), &[200]).await;
+    let good = cost(&server, &each(&own), requests.clone(), &[200]).await;
+    table.heading("X.509-SVIDs, a TLS handshake for each request");
+    table.row("good, signed by the root", good, good);
+    // The deepest chain that is accepted: a leaf and four intermediates.
+    let deep = deepest(&place.authority);
+    let dearest = cost(&server, &each(&deep), requests.clone(), &[200]).await;
+    table.row("good, four intermediates", dearest, dearest);
+    for (name, chain) in spoilt(&place.authority) {
+        // The server may refuse in the handshake, with an answer, or by closing.
+        let count = if name.starts_with("nine") { 100 } else { handshakes };
+        let us = cost(&server, &each(&chain), requests[..count].to_vec(), &[0, 400, 401]).await;
+        table.row(&name, us, dearest);
+    }
+    let connector = place.connector(spoilt(&place.authority).remove(0).1, true);
+    let us = cost(&server, &connector, requests, &[0, 400, 401]).await;
+    table.row("nine intermediates, on kept connections", us, good);
+    drop(server);
+    fields(binary, &place, raw, table).await;
+}
+
+/// The same chains from a proxy, without handshakes: what is measured is the judgement alone.
+async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut Table) {
+    let folder = Folder::new(&TestIssuer::new("bench.example"));
+    std::fs::write(folder.0.join("bundle.json"), place.authority.bundle().to_string()).unwrap();
+    folder.edit(
+        "[server]",
+        "[server]\nproxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }",
+    );
+    folder.edit("bundle = {", "credentials = [\"x509_svid\"]\nbundle = {");
+    let server = Server::start_binary(binary, &folder.0);
+    let with = |chain: &X509Chain| {
+        let encode = |der: &Vec<u8>| format!(":{}:", STANDARD.encode(der));
+        let mut one = Request::token(String::from_utf8(request().to_vec()).unwrap());
+        let (leaf, rest) = chain.chain.split_first().unwrap();
+        one.headers.push(("client-cert", encode(leaf)));
+        if !rest.is_empty() {
+            one.headers.push((
+                "client-cert-chain",
+                rest.iter().map(encode).collect::<Vec<_>>().join(", "),
+            ));
+        }
+        one
+    };
+    // Distinct leaves, so that no remembered verdict answers.
+    let leaves: Vec<Request> = (0..2_000)
+        .map(|_| with(&place.authority.svid("/ns/known/sa/x")))
+        .collect();
+    cost(&server, &Connector::Plain, leaves[..500].to_vec(), &[200]).await;
+    let good = cost(&server, &Connector::Plain, leaves[500..].to_vec(), &[200]).await;
+    table.heading("X.509-SVIDs in RFC 9440 fields");
+    table.row("good, signed by the root, never seen", good, good);
+    let limit = good + (GOOD_VERIFICATIONS - 1.0) * raw.0;
+    for (name, chain) in spoilt(&place.authority) {
+        let count = if name.starts_with("nine") { 100 } else { 1_500 };
+        let us = cost(
+            &server,
+            &Connector::Plain,
+            vec![with(&chain); count],
+            &[400, 401, 431],
+        )
+        .await;
+        table.row(&name, us, limit);
+    }
+}
+
+/// What makes an authority different from the usual one.
+type Change = Box<dyn FnOnce(&mut CertificateParams)>;
+
+fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
+    let name = name.to_owned();
+    move |parameters| {
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+    }
+}
+
+/// A chain of authorities under `root`, and a leaf: leaf first, as it is sent.
+fn chain_of(root: &X509Issuer, changes: Vec<Change>) -> X509Chain {
+    let mut authorities: Vec<X509Issuer> = Vec::new();
+    for change in changes {
+        let above = authorities.last().unwrap_or(root);
+        let next = above.intermediate(change);
+        authorities.push(next);
+    }
+    let leaf = authorities.last().unwrap_or(root).leaf(ID, |_| {});
+    authorities.iter().rev().fold(leaf, X509Chain::followed_by)
+}
+
+fn deepest(root: &X509Issuer) -> X509Chain {
+    let names = ["one", "two", "three", "four"];
+    chain_of(root, names.map(|name| Box::new(named(name)) as _).into())
+}
+
+/// Chains that nobody configured vouches for.
+fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
+    let stranger = X509Issuer::new("bench.example");
+    let same = || Box::new(named("same")) as Change;
+    let padded = |bytes: usize| {
+        Box::new(move |parameters: &mut CertificateParams| {
+            named("same")(parameters);
+            parameters.custom_extensions = (0..15)
+                .map(|at| {
+                    CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, at], vec![7; bytes / 15])
+                })
+                .collect();
+        }) as Change
+    };
+    let four = |root: &X509Issuer| deepest(root);
+    // The root's own name on a stranger's key: only the signature tells it apart.
+    let mut kinds = vec![
+        (
+            "nine intermediates of one name",
+            chain_of(&stranger, (0..9).map(|_| same()).collect()),
+        ),
+        (
+            "nine intermediates of one name, padded",
+            chain_of(&stranger, (0..9).map(|_| padded(1_500)).collect()),
+        ),
+        (
+            "four intermediates of one name",
+            chain_of(&stranger, (0..4).map(|_| same()).collect()),
+        ),
+        ("four intermediates, in order", four(&stranger)),
+        (
+            "four intermediates, padded",
+            chain_of(&stranger, (0..4).map(|_| padded(3_000)).collect()),
+        ),
+        (
+            "leaf of a stranger with the authority's name",
+            stranger.leaf(ID, |_| {}),
+        ),
+    ];
+    let doubled = deepest(&stranger);
+    let again = doubled.chain[1].clone();
+    let mut same_key = doubled;
+    same_key.chain.truncate(2);
+    same_key.chain.extend([again.clone(), again.clone(), again]);
+    kinds.push(("one intermediate four times: same names, same keys", same_key));
+    let mut backwards = deepest(configured);
+    backwards.chain[1..].reverse();
+    kinds.push(("four good intermediates in the wrong order", backwards));
+    kinds
+        .into_iter()
+        .map(|(name, chain)| (name.to_owned(), chain))
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! `cargo xtask bench hostile`: what refused requests cost, beside a good one of the same run.
+//!
+//! The rule: no request that is refused before a signature of a configured authority has been verified costs more
+//! than the dearest good one. Each row names its limit: the good request of that door and algorithm, or, where no
+//! good one can be made here, two raw verifications of the algorithm and one parsed request.
+
+mod chains;
+mod registrations;
+mod resets;
+mod tokens;
+
+use crate::place::Server;
+use crate::raw::raw_cryptography;
+use hyper::body::Bytes;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use testudo_testkit::load::Connector;
+
+/// Connections of the driver. Few, so that a limit per address is never what is measured.
+const CONNECTIONS: usize = 16;
+/// What noise may add to a row before it counts as over its limit.
+const TOLERANCE: f64 = 1.15;
+
+/// One request.
+#[derive(Clone)]
+struct Request {
+    path: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+impl Request {
+    fn token(body: String) -> Request {
+        Request {
+            path: "/token",
+            headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
+            body: body.into(),
+        }
+    }
+
+    fn register(body: String) -> Request {
+        Request {
+            path: "/register",
+            headers: vec![("content-type", "application/json".into())],
+            body: body.into(),
+        }
+    }
+}
+
+/// One line of the output.
+struct Row {
+    name: String,
+    us: f64,
+    limit: f64,
+}
+
+/// The rows so far.
+#[derive(Default)]
+struct Table(Vec<Row>);
+
+impl Table {
+    fn heading(&self, text: &str) {
+        println!("\n{text}");
+    }
+
+    fn row(&mut self, name: &str, us: f64, limit: f64) {
+        println!(
+            "{name:<58} {us:>9.1} us, {:>5.2} of the limit ({limit:.1} us)",
+            us / limit
+        );
+        self.0.push(Row {
+            name: name.to_owned(),
+            us,
+            limit,
+        });
+    }
+}
+
+pub async fn run(binary: &Path) {
+    let raw = raw_cryptography();
+    let mut table = Table::default();
+    tokens::run(binary, &mut table).await;
+    chains::run(binary, raw, &mut table).await;
+    registrations::run(binary, &mut table).await;
+    resets::run(binary, &mut table).await;
+    let worst = table
+        .0
+        .iter()
+        .max_by(|one, other| (one.us / one.limit).total_cmp(&(other.us / other.limit)))
+        .unwrap();
+    println!(
+        "\nworst: {}, {:.2} of its limit",
+        worst.name,
+        worst.us / worst.limit
+    );
+    if worst.us > worst.limit * TOLERANCE {
+        println!("a refused request costs more than a good one");
+        std::process::exit(1);
+    }
+}
+
+/// Server CPU per request, microseconds. Every answer must have one of these statuses; 0 stands for a connection
+/// that the server ended without an answer.
+async fn cost(server: &Server, connector: &Connector, requests: Vec<Request>, statuses: &[u16]) -> f64 {
+    let count = requests.len();
+    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+    let before = server.cpu_seconds();
+    let address = server.address;
+    let workers: Vec<_> = (0..CONNECTIONS.min(count))
+        .map(|_| {
+            let (requests, next, connector) = (requests.clone(), next.clone(), connector.clone());
+            tokio::spawn(async move {
+                let mut connection = None;
+                let mut seen = Vec::new();
+                while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut open = match connection.take() {
+                        Some(open) if connector.is_kept() => open,
+                        _ => match connector.try_open(address).await {
+                            Some(open) => open,
+                            None => {
+                                seen.push(0);
+                                continue;
+                            }
+                        },
+                    };
+                    let headers: Vec<(&str, &str)> = request
+                        .headers
+                        .iter()
+                        .map(|(name, value)| (*name, value.as_str()))
+                        .collect();
+                    let answer = open
+                        .try_send("POST", request.path, &headers, request.body.clone())
+                        .await;
+                    seen.push(answer.as_ref().map_or(0, |answer| answer.status));
+                    connection = answer.map(|_| open);
+                }
+                seen
+            })
+        })
+        .collect();
+    for worker in workers {
+        for status in worker.await.unwrap() {
+            assert!(
+                statuses.contains(&status),
+                "answered {status} instead of {statuses:?}"
+            );
+        }
+    }
+    (server.cpu_seconds() - before) * 1e6 / count as f64
+}
