@@ -37,14 +37,14 @@ fn edit(site: &Site, from: &str, to: &str) {
 }
 
 /// Two nodes over one database, each with a folder of its own.
-struct Nodes {
-    sites: [Site; 2],
-    servers: Vec<Server>,
+pub(crate) struct Nodes {
+    pub(crate) sites: [Site; 2],
+    pub(crate) servers: Vec<Server>,
     _postgres: Postgres,
 }
 
 impl Nodes {
-    fn start() -> Nodes {
+    pub(crate) fn start() -> Nodes {
         let postgres = Postgres::start(&folder()).unwrap();
         let url = postgres.database("nodes").unwrap();
         let first = site().over_postgres(&url);
@@ -62,7 +62,7 @@ impl Nodes {
     }
 
     /// A token of this identity, for the issuer, with the scope that its rule gives by default.
-    async fn token(&self, path: &str) -> String {
+    pub(crate) async fn token(&self, path: &str) -> String {
         token_of(&self.sites[0], &self.servers[0], path, "").await
     }
 
@@ -73,7 +73,7 @@ impl Nodes {
     }
 
     /// Waits until both nodes answer a token with this status; how long that took.
-    async fn until_both_answer(&self, token: &str, status: u16) -> Duration {
+    pub(crate) async fn until_both_answer(&self, token: &str, status: u16) -> Duration {
         let started = Instant::now();
         for server in &self.servers {
             while show(server, token).await.status != status {
@@ -87,7 +87,7 @@ impl Nodes {
         started.elapsed()
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.servers.clear();
         self.servers = self.sites.iter().map(Site::serve).collect();
     }
@@ -119,7 +119,7 @@ async fn call(server: &Server, method: &str, path: &str, token: &str, body: &str
     connection.send(method, path, &headers, body.to_owned()).await
 }
 
-async fn published(server: &Server) -> Vec<String> {
+pub(crate) async fn published(server: &Server) -> Vec<String> {
     let keys = Connection::open(server.address).await.get("/jwks").await.json();
     let keys = keys["keys"].as_array().unwrap();
     keys.iter()
@@ -127,11 +127,11 @@ async fn published(server: &Server) -> Vec<String> {
         .collect()
 }
 
-fn kid_of(token: &str) -> String {
+pub(crate) fn kid_of(token: &str) -> String {
     token::header(token)["kid"].as_str().unwrap().to_owned()
 }
 
-fn events(site: &Site, kind: &str) -> Vec<Value> {
+pub(crate) fn events(site: &Site, kind: &str) -> Vec<Value> {
     let events = site.json(&["event", "list", "--limit", "1000"]);
     let is_of_kind = |event: &&Value| event["event"] == kind;
     events

@@ -13,6 +13,7 @@ mod cli;
 mod docs;
 mod durability;
 mod faults;
+mod incidents;
 mod registration;
 mod spire;
 mod tls;

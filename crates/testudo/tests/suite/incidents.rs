@@ -1,0 +1,290 @@
+//! The incident runbook: every command of `docs/operations/incidents.md` is run as it stands there, on two nodes over
+//! one PostgreSQL, and what the page claims of it is checked.
+
+use crate::administration::{Nodes, events, kid_of, published};
+use crate::binary::{Site, run, stderr};
+use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testudo_testkit::http::Connection;
+use testudo_testkit::svid_form;
+
+const PAGE: &str = "docs/operations/incidents.md";
+/// How soon the other node must feel a change. Other suites may load the machine.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// The `sh` blocks of one section, in their order.
+fn blocks(section: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
+    let page = std::fs::read_to_string(path).unwrap();
+    let section = page
+        .split("\n## ")
+        .find(|text| text.starts_with(section))
+        .unwrap_or_else(|| panic!("{PAGE} has no section {section}"))
+        .to_owned();
+    let parts = section.split("```sh\n").skip(1);
+    parts
+        .filter_map(|rest| rest.split("```").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Runs a block in a site's folder, where `testudo.toml` is found.
+#[track_caller]
+fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-ec", script])
+        .current_dir(&site.folder)
+        .env("PATH", path)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {}", stderr(&output));
+}
+
+const API: &str = "/ns/pay/sa/api";
+
+/// Nodes whose rules admit the administrators and a workload.
+fn nodes() -> Nodes {
+    let rule = "[[rules]]\nname = \"pay\"\nidentities = [\"spiffe://prod.example/ns/{namespace}/sa/{service}\"]\n\
+        scopes = [\"orders.read\"]\ndefault_scopes = [\"orders.read\"]\nresources = [\"https://api.example.net/orders\"]\n";
+    let mut nodes = Nodes::start();
+    for site in &nodes.sites {
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        site.write("testudo.toml", &format!("{text}\n{rule}"));
+    }
+    nodes.restart();
+    nodes
+}
+
+/// How many of the two nodes give a token for this SVID.
+async fn admitting(nodes: &Nodes, svid: &str) -> usize {
+    let mut admitting = 0;
+    for server in &nodes.servers {
+        let status = server.token(svid_form(svid, &[])).await.status;
+        assert!([200, 400, 401].contains(&status), "{status}");
+        admitting += usize::from(status == 200);
+    }
+    admitting
+}
+
+/// Waits until so many nodes admit; fails where that takes longer than the page promises.
+async fn until(nodes: &Nodes, svid: &str, wanted: usize) {
+    let started = Instant::now();
+    while admitting(nodes, svid).await != wanted {
+        assert!(
+            started.elapsed() < AT_ONCE,
+            "{} nodes admit",
+            admitting(nodes, svid).await
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runbook_of_a_stolen_signing_key_withdraws_it() {
+    let nodes = nodes();
+    let [rotate, revoke] = blocks("A signing key was stolen").try_into().unwrap();
+    let old = nodes.token("/ops/alice").await;
+    shell(&nodes.sites[0], &rotate, &[]);
+    assert!(nodes.until_both_answer(&old, 401).await < AT_ONCE);
+    let second = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&second, 200).await;
+    let kid = kid_of(&second);
+    shell(&nodes.sites[1], &revoke, &[("KID", &kid)]);
+    assert!(nodes.until_both_answer(&second, 401).await < AT_ONCE);
+    let third = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&third, 200).await;
+    for server in &nodes.servers {
+        assert_eq!(published(server).await, [kid_of(&third)]);
+    }
+    let reasons = events(&nodes.sites[0], "key.revoked");
+    assert!(reasons.len() == 2 && reasons.iter().all(|event| event["reason"] == "incident 7"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again() {
+    let nodes = nodes();
+    let [block, reload, again] = blocks("An administrator's workload was taken over")
+        .try_into()
+        .unwrap();
+    let stolen = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&stolen, 200).await;
+    shell(&nodes.sites[0], &block, &[]);
+    assert!(nodes.until_both_answer(&stolen, 401).await < AT_ONCE);
+    let svid = nodes.sites[0].svid("/ops/alice");
+    until(&nodes, &svid, 0).await;
+    // It does not let itself in.
+    let bearer = format!("Bearer {stolen}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let identity = json!({ "identity": "spiffe://prod.example/ops/alice" }).to_string();
+    for server in &nodes.servers {
+        let mut admin = Connection::open(server.admin_address()).await;
+        let answer = admin
+            .send("POST", "/admin/v1/blocks/remove", &headers, identity.clone())
+            .await;
+        assert_eq!(answer.status, 401);
+    }
+    for site in &nodes.sites {
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        site.write(
+            "testudo.toml",
+            &text.replace(
+                "administrators = [\"spiffe://prod.example/ops/*\"]",
+                "administrators = []",
+            ),
+        );
+    }
+    shell(&nodes.sites[0], &reload, &[]);
+    // Tokens carry whole seconds: the one from before must be older than the deletion.
+    let deleted_after = Instant::now() + Duration::from_millis(1100);
+    while Instant::now() < deleted_after {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shell(&nodes.sites[0], &again, &[]);
+    until(&nodes, &svid, 2).await;
+    let fresh = nodes.token("/ops/alice").await;
+    for server in &nodes.servers {
+        for (token, status) in [(&fresh, 403), (&stolen, 401)] {
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str())];
+            let mut admin = Connection::open(server.admin_address()).await;
+            let answer = admin.send("GET", "/admin/v1/status", &headers, "").await;
+            assert_eq!(
+                answer.status, status,
+                "no longer an administrator; the stolen token is no token"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attackers_clients() {
+    let mut nodes = nodes();
+    let [disable, compare, open] = blocks("A trust domain was taken over").try_into().unwrap();
+    let attackers = nodes.sites[0].svid("/ns/evil/sa/x");
+    until(&nodes, &attackers, 2).await;
+    shell(&nodes.sites[0], &disable, &[]);
+    until(&nodes, &attackers, 0).await;
+
+    // New authorities, without the stolen one.
+    nodes.sites[0].issuer = testudo_testkit::TestIssuer::new("prod.example");
+    nodes.sites[0].issuer.sequence = 2;
+    let bundle = nodes.sites[0].issuer.bundle().to_string();
+    for site in &nodes.sites {
+        site.write("bundle.json", &bundle);
+        shell(site, &compare, &[]);
+    }
+    let shown = nodes.sites[1].ok(&["trust", "show", "prod.example"]);
+    assert!(shown.contains(nodes.sites[0].issuer.key().kid()), "{shown}");
+    shell(&nodes.sites[0], &open, &[]);
+    let good = nodes.sites[0].svid(API);
+    until(&nodes, &good, 2).await;
+    assert_eq!(admitting(&nodes, &attackers).await, 0, "signed by the stolen key");
+    let clients = nodes.sites[0].json(&["client", "list"]);
+    let ids: Vec<&str> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|client| client["client_id"].as_str())
+        .collect();
+    assert_eq!(
+        ids,
+        ["spiffe://prod.example/ns/pay/sa/api"],
+        "the attacker's client is gone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
+    let nodes = nodes();
+    let [block, unblock] = blocks("An SVID leaked").try_into().unwrap();
+    let leaked = nodes.sites[0].svid(API);
+    until(&nodes, &leaked, 2).await;
+    shell(&nodes.sites[1], &block, &[]);
+    until(&nodes, &leaked, 0).await;
+    shell(&nodes.sites[0], &unblock, &[]);
+    until(&nodes, &nodes.sites[0].svid(API), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn database_in_the_hands_of_a_stranger_holds_no_token_and_opens_with_its_own_key_only() {
+    let [rotate] = blocks("A stranger read the database").try_into().unwrap();
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let open =
+        "[registration.open]\nscopes = [\"orders.read\"]\nresources = [\"https://api.example.net/orders\"]\n";
+    site.write("testudo.toml", &format!("{text}\n{open}"));
+    let server = site.serve();
+    let svid = site.svid(API);
+    let mut connection = Connection::open(server.address).await;
+    let token = connection
+        .post("/token", svid_form(&svid, &[]))
+        .await
+        .access_token();
+    let body = json!({ "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none", "grant_types": ["authorization_code"] });
+    let registered = connection
+        .send(
+            "POST",
+            "/register",
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
+        .json();
+    let management = registered["registration_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let stolen: Vec<u8> = ["testudo.db", "testudo.db-wal"]
+        .iter()
+        .flat_map(|name| std::fs::read(site.folder.join(name)).unwrap_or_default())
+        .collect();
+    let holds = |secret: &str| {
+        stolen
+            .windows(secret.len())
+            .any(|bytes| bytes == secret.as_bytes())
+    };
+    assert!(
+        holds("spiffe://prod.example/ns/pay/sa/api"),
+        "what is looked at is the database"
+    );
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for (what, secret) in [
+        ("the access token", signature(&token)),
+        ("the SVID", signature(&svid)),
+        ("the registration access token", management),
+    ] {
+        assert!(!holds(&secret), "{what}");
+    }
+
+    let old = kid_of(&token);
+    shell(&site, &rotate, &[]);
+    let keys = connection.get("/jwks").await.json();
+    let kids: Vec<&str> = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|key| key["kid"].as_str())
+        .collect();
+    assert!(kids.len() == 1 && kids[0] != old, "{kids:?}");
+    drop(connection);
+    drop(server);
+
+    // The copy with another key-encryption key: no signing key opens.
+    site.write("testudo.db.kek", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let output = run(&["serve", "--config", site.config().to_str().unwrap()], "");
+    assert!(!output.status.success());
+    assert!(
+        stderr(&output).contains("key-encryption key"),
+        "{}",
+        stderr(&output)
+    );
+}
