@@ -84,6 +84,9 @@ pub enum Rejection {
     JwtIdMissing,
     JwtIdTooLong,
     AssertionReplayed,
+    MarkDropped {
+        kept_until: Timestamp,
+    },
     IssuedAtMissing,
 
     // Registration.
@@ -226,6 +229,7 @@ impl Rejection {
             | Rejection::JwtIdMissing
             | Rejection::JwtIdTooLong
             | Rejection::AssertionReplayed
+            | Rejection::MarkDropped { .. }
             | Rejection::IssuedAtMissing
             | Rejection::EvidenceMissing
             | Rejection::EvidenceNotTaken
@@ -413,6 +417,7 @@ impl Rejection {
             Rejection::JwtIdMissing => "jwt_id_missing",
             Rejection::JwtIdTooLong => "jwt_id_too_long",
             Rejection::AssertionReplayed => "assertion_replayed",
+            Rejection::MarkDropped { .. } => "mark_dropped",
             Rejection::IssuedAtMissing => "issued_at_missing",
             Rejection::NotJson => "not_json",
             Rejection::MalformedJson => "malformed_json",
@@ -475,6 +480,9 @@ impl Rejection {
             }
             Rejection::ResourceNotAllowed { rule } => format!("add the resource to rule `{rule}`"),
             Rejection::AssertionExpired { .. } => "fetch a fresh credential, and compare the clocks".into(),
+            Rejection::MarkDropped { .. } => {
+                "this server's clock was set back: compare it with a time server".into()
+            }
             Rejection::AssertionFromTheFuture { .. } | Rejection::AssertionNotYetValid { .. } => {
                 "compare the clocks of issuer and server".into()
             }
@@ -565,6 +573,10 @@ impl fmt::Display for Rejection {
             }
             Rejection::Metadata { member, problem } => write!(f, "{member}: {problem}"),
             Rejection::AssertionReplayed => f.write_str("this single-use assertion was used before"),
+            Rejection::MarkDropped { kept_until } => write!(
+                f,
+                "whether this single-use assertion was used before is no longer known: such marks were dropped up to {kept_until}, and the clock was set back since"
+            ),
             Rejection::AuthorityDisabled { name } => write!(f, "{name} is disabled"),
             Rejection::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),
             Rejection::NoRule => f.write_str("no rule governs this identity"),

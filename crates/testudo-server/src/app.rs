@@ -184,6 +184,13 @@ impl App {
         occasion: Occasion,
         policy: &'a Policy,
     ) -> Result<Placed<'a>, Rejection> {
+        if let Some(mark) = &identity.single_use
+            && self.clock.may_have_dropped(mark.keep_until)
+        {
+            return Err(Rejection::MarkDropped {
+                kept_until: mark.keep_until,
+            });
+        }
         let (standing, keys) = (self.standing.load(), self.keys.load());
         place(
             identity,

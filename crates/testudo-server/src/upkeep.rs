@@ -9,6 +9,7 @@ use testudo_core::Authority;
 use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
 use testudo_core::registration::velocity::SHARED_PREFIX;
+use testudo_protocol::Timestamp;
 use testudo_store::{Change, CommitError, LIST_MAX, StoreFault};
 use tokio::sync::{broadcast, watch};
 
@@ -41,24 +42,20 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 "a signing key that is due could not be taken into use, or out of use"
             );
         }
-        if let Err(fault) = app.store.drop_expired(app.now(), DROPPED_PER_TICK).await {
-            tracing::warn!(%fault, "expired records could not be dropped");
-        }
+        let trusted_now = drop_what_is_over(&app).await;
         if tick.is_multiple_of(TICKS_PER_FLUSH) {
             flush_last_used(&app).await;
             flush_refusals(&app).await;
-            if app.store.is_shared() {
+            if let Some(now) = trusted_now.filter(|_| app.store.is_shared()) {
                 // Minutes that are over for every node, however its clock stands.
-                let over = format!(
-                    "{SHARED_PREFIX}{:012}",
-                    (app.clock.millis() / 60_000).saturating_sub(5)
-                );
+                let minute = u64::try_from(now.0 / 60).unwrap_or(0);
+                let over = format!("{SHARED_PREFIX}{:012}", minute.saturating_sub(5));
                 if let Err(fault) = app.store.forget_counters(SHARED_PREFIX, &over).await {
                     tracing::warn!(%fault, "counters of earlier minutes could not be forgotten");
                 }
             }
         }
-        if tick.is_multiple_of(TICKS_PER_SWEEP) {
+        if tick.is_multiple_of(TICKS_PER_SWEEP) && trusted_now.is_some() {
             match sweep(&app, false).await {
                 Ok(swept) if swept.removed > 0 => {
                     tracing::info!(removed = swept.removed, "idle clients were removed")
@@ -68,6 +65,17 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
     }
+}
+
+/// Drops records that are over, and says by which time. None by a clock that was set a moment ago: it may be set
+/// right again, and what was dropped stays away.
+pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
+    let now = app.clock.time_to_drop()?;
+    app.clock.note_dropped(now);
+    if let Err(fault) = app.store.drop_expired(now, DROPPED_PER_TICK).await {
+        tracing::warn!(%fault, "expired records could not be dropped");
+    }
+    Some(now)
 }
 
 /// Takes over what another node changed. What this node changed itself comes back too, and does no harm.

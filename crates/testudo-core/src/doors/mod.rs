@@ -28,6 +28,10 @@ use x509_svid::X509Door;
 /// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
 
+/// How much longer than its credential the mark of a single-use credential is kept: a clock that is set back by
+/// less, or another node's that is behind by less, accepts no credential whose mark is gone.
+pub const MARK_MARGIN: Seconds = Seconds(300);
+
 /// Evidence as it arrived, by the mechanism that the request names.
 pub struct Presented {
     /// The door it knocks at.
@@ -356,6 +360,6 @@ fn single_use_mark(kind: CredentialKind, subject: &str, jwt_id: &str, expires: T
     }
     SingleUse {
         key: jose::sha256(&bytes),
-        keep_until: expires + CLOCK_LEEWAY,
+        keep_until: expires + CLOCK_LEEWAY + MARK_MARGIN,
     }
 }

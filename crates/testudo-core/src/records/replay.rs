@@ -9,7 +9,8 @@ use testudo_protocol::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     key: [u8; 32],
-    /// [RFC7523 §3 (7)] Kept past `exp` by the leeway, or a late replay would find the shelf empty.
+    /// [RFC7523 §3 (7)] Kept past `exp` by a leeway and a margin: the assertion is accepted until then by a clock that
+    /// is behind, and its replay must still be detected.
     pub keep_until: Timestamp,
 }
 

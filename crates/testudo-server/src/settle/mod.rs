@@ -160,8 +160,8 @@ async fn settle_unknown(
     let ticket = app.clients.ticket();
     if app.guesses.are_worthwhile() {
         let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
-        let millis = entropy.millis;
-        let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
+        let steady = app.clock.steady_millis();
+        let room = |limits: &[_]| lock(&app.buckets).take(limits, steady);
         let time = (&entropy, app.now());
         if let Ok(Admission::New(new)) = admit(
             placed,
@@ -201,8 +201,8 @@ async fn settle_unknown(
         client: client.as_ref(),
         removed: removed.as_ref(),
     };
-    let millis = entropy.millis;
-    let room = |limits: &[_]| lock(&app.buckets).take(limits, millis);
+    let steady = app.clock.steady_millis();
+    let room = |limits: &[_]| lock(&app.buckets).take(limits, steady);
     let new = match admit(
         placed,
         known,

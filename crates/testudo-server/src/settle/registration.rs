@@ -61,7 +61,8 @@ where
         client: client.as_ref(),
         removed: removed.as_ref(),
     };
-    let room = |limits: &[Limit]| lock(&app.buckets).take(limits, entropy.millis);
+    let steady = app.clock.steady_millis();
+    let room = |limits: &[Limit]| lock(&app.buckets).take(limits, steady);
     let mut registered = decide(known, &room, (&entropy, now))?;
     let batch = std::mem::take(&mut registered.batch);
     match commit_new(app, placed, batch, &registered.limits, &entropy).await? {

@@ -8,6 +8,7 @@
 )]
 
 mod bundles;
+mod clock;
 mod concurrency;
 mod first_use;
 mod keys;

@@ -11,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 pub async fn run(place: &Place) -> Result<(), Failed> {
     start_log();
+    #[cfg(feature = "test-clock")]
+    eprintln!("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
     let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
         eprint!("{report}");
         Failed::new(format!("{} cannot be used", place.config.display()))

@@ -208,8 +208,14 @@ impl Server {
 
     /// The same at another level of the log.
     pub fn start_logging(config: &Path, level: &str) -> Server {
+        Server::start_with(config, &[("RUST_LOG", level.into())])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(config: &Path, variables: &[(&str, PathBuf)]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
-            .env("RUST_LOG", level)
+            .env("RUST_LOG", "info")
+            .envs(variables.iter().cloned())
             .args(["serve", "--config"])
             .arg(config)
             .stdout(Stdio::null())

@@ -10,6 +10,8 @@
 mod administration;
 mod binary;
 mod cli;
+#[cfg(feature = "test-clock")]
+mod clock;
 mod docs;
 mod durability;
 mod faults;

@@ -1,0 +1,111 @@
+//! A wall clock that jumps: ahead for a moment, and set back.
+
+use crate::world::{ISSUER, World};
+use testudo_core::records::Kind;
+use testudo_server::upkeep::drop_what_is_over;
+use testudo_testkit::token::Draft;
+
+const HOUR: i64 = 3_600;
+/// Longer than the calm that must follow a start before anything is dropped.
+const CALM: i64 = 16 * 60;
+
+/// A world whose clock has gone evenly for long enough.
+async fn calm() -> World {
+    let world = World::start().await;
+    let app = &world.running.app;
+    assert_eq!(
+        drop_what_is_over(app).await,
+        None,
+        "nothing is dropped after a start"
+    );
+    app.clock.shift(CALM);
+    assert!(drop_what_is_over(app).await.is_some());
+    world
+}
+
+async fn marks(world: &World) -> usize {
+    let listed = world.running.app.store.list(Kind::Replay, &[], 100).await;
+    listed.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_moment_does_not_stop_registration() {
+    let world = World::start().await;
+    let clock = &world.running.app.clock;
+    clock.step(HOUR);
+    for number in 0..5 {
+        assert_eq!(world.ask(&format!("/slow/{number}"), &[]).await.status, 200);
+    }
+    clock.step(-HOUR);
+    clock.shift(2);
+    assert_eq!(
+        world.ask("/slow/5", &[]).await.status,
+        200,
+        "two seconds later the bucket has room again"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_gives_no_room_that_time_did_not_make() {
+    let world = World::start().await;
+    let mut statuses = Vec::new();
+    for number in 0..12 {
+        world.running.app.clock.step(60);
+        statuses.push(world.ask(&format!("/slow/{number}"), &[]).await.status);
+    }
+    // Five at once, and one more for each second that the test takes.
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn no_mark_is_dropped_by_a_clock_that_is_ahead_for_a_moment() {
+    let world = calm().await;
+    let app = &world.running.app;
+    let now = world.now();
+    let signed = || Draft::assertion(&world.c6, "c6", ISSUER, "once", now).claim("exp", now + 60);
+    assert_eq!(world.ask_with(signed(), &[]).await.status, 200);
+    app.clock.step(HOUR);
+    assert_eq!(drop_what_is_over(app).await, None);
+    app.clock.step(-HOUR);
+    assert_eq!(drop_what_is_over(app).await, None);
+    assert_eq!(marks(&world).await, 1);
+    assert_eq!(world.ask_with(signed(), &[]).await.error(), "invalid_client");
+    // The twin: by a clock that goes evenly, what is over is dropped.
+    app.clock.shift(CALM);
+    assert!(drop_what_is_over(app).await.is_some());
+    assert_eq!(marks(&world).await, 0);
+}
+
+#[tokio::test]
+async fn an_assertion_whose_mark_is_gone_is_refused_after_the_clock_was_set_back() {
+    let world = calm().await;
+    let app = &world.running.app;
+    let now = world.now();
+    let signed = |jti: &str, issued: i64| {
+        Draft::assertion(&world.c6, "c6", ISSUER, jti, issued).claim("exp", issued + 60)
+    };
+    assert_eq!(world.ask_with(signed("once", now), &[]).await.status, 200);
+    app.clock.shift(HOUR);
+    assert!(drop_what_is_over(app).await.is_some());
+    assert_eq!(marks(&world).await, 0);
+    app.clock.step(-HOUR);
+    assert_eq!(
+        world.ask_with(signed("once", now), &[]).await.error(),
+        "invalid_client"
+    );
+    let reasons: Vec<_> = world.events("client.refused").await;
+    assert!(
+        reasons.iter().any(|event| event["reason"] == "mark_dropped"),
+        "{reasons:?}"
+    );
+    // Credentials that may be used again are no matter of marks.
+    assert_eq!(world.ask("/x/1", &[]).await.status, 200);
+    // The twin: set back by less than the margin, nothing is refused.
+    app.clock.step(HOUR - 200);
+    let issued = world.now();
+    assert_eq!(world.ask_with(signed("new", issued), &[]).await.status, 200);
+    assert_eq!(
+        world.ask_with(signed("new", issued), &[]).await.error(),
+        "invalid_client"
+    );
+}
