@@ -2,6 +2,7 @@
 
 use crate::administration::Administration;
 use crate::identity::{Authority, CredentialKind};
+use crate::registration::reserved_ids::ReservedIds;
 use crate::registration::rules::FirstUse;
 use crate::registration::velocity::Rate;
 use crate::registration::{Blocks, Rule, RuleSet};
@@ -24,6 +25,8 @@ pub struct Policy {
     pub clients: HashMap<Box<str>, ConfiguredClient>,
     /// Rules.
     pub rules: RuleSet,
+    /// Ids that no template makes.
+    pub reserved_ids: ReservedIds,
     /// How tokens are made.
     pub tokens: TokenPolicy,
     /// Who may register at the registration endpoint.

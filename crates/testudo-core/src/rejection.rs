@@ -159,6 +159,9 @@ pub enum Rejection {
     ClientIdClash {
         client_id: String,
     },
+    ClientIdReserved {
+        rule: String,
+    },
     TooManyClients {
         limit: String,
     },
@@ -243,6 +246,7 @@ impl Rejection {
             | Rejection::FirstUseOff { .. }
             | Rejection::FirstUseObserved { .. }
             | Rejection::AttestedClaimMalformed { .. }
+            | Rejection::ClientIdReserved { .. }
             | Rejection::ClientIdClash { .. } => ErrorCode::InvalidClient,
         }
     }
@@ -278,6 +282,7 @@ impl Rejection {
             | Rejection::FirstUseOff { .. }
             | Rejection::FirstUseObserved { .. }
             | Rejection::EvidenceNotTaken
+            | Rejection::ClientIdReserved { .. }
             | Rejection::ClientIdClash { .. } => ErrorCode::UnapprovedSoftwareStatement,
             Rejection::AttestedClaimMalformed {
                 claim: "redirect_uris",
@@ -448,6 +453,7 @@ impl Rejection {
             Rejection::ScopeNotAllowed { .. } => "scope_not_allowed",
             Rejection::ResourceNotAllowed { .. } => "resource_not_allowed",
             Rejection::ClientIdClash { .. } => "client_id_clash",
+            Rejection::ClientIdReserved { .. } => "client_id_reserved",
             Rejection::TooManyClients { .. } => "too_many_clients",
             Rejection::TooFast { .. } => "too_fast",
         }
@@ -485,6 +491,14 @@ impl Rejection {
             }
             Rejection::AssertionFromTheFuture { .. } | Rejection::AssertionNotYetValid { .. } => {
                 "compare the clocks of issuer and server".into()
+            }
+            Rejection::ClientIdClash { client_id } => {
+                format!(
+                    "`testudo client show '{client_id}'` says whose id it is; delete that client, or change the rule's client_id"
+                )
+            }
+            Rejection::ClientIdReserved { rule } => {
+                format!("begin the client_id of rule `{rule}` with a literal, as in \"workload-{{service}}\"")
             }
             Rejection::CredentialNotAccepted { kind, by } => {
                 format!("add \"{kind}\" to the credentials of {by}")
@@ -604,6 +618,10 @@ impl fmt::Display for Rejection {
             Rejection::ClientIdClash { client_id } => {
                 write!(f, "another identity already has client_id {client_id}")
             }
+            Rejection::ClientIdReserved { rule } => write!(
+                f,
+                "the client_id that rule {rule} makes has a form that no rule gives, or more than 2048 bytes"
+            ),
             Rejection::TooManyClients { limit } => write!(f, "clients_max of {limit} is reached"),
             Rejection::TooFast {
                 limit,

@@ -249,12 +249,18 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
 pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) -> Result<bool, StoreFault> {
     let key = known_key(&client.record);
     let history = app.store.read::<Removed>(&key).await?;
-    let alias = match client.record.client_id == client.record.subject {
-        true => None,
-        false => {
-            app.store
+    let alias = match client.record.has_alias() {
+        false => None,
+        true => {
+            let alias = app
+                .store
                 .read::<ClientIdAlias>(client.record.client_id.as_bytes())
-                .await?
+                .await?;
+            // Clients that the configuration names had none in earlier versions: it may be another client's.
+            alias.filter(|alias| {
+                alias.record.authority == client.record.authority
+                    && alias.record.subject == client.record.subject
+            })
         }
     };
     let Some(entropy) = app.clock.entropy() else {

@@ -1,7 +1,7 @@
 //! A client: what cannot be computed from today's rules.
 
 use super::{Kind, Record};
-use crate::identity::{CredentialKind, Occasion, Sponsor};
+use crate::identity::{Authority, CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::oauth::ScopeSet;
@@ -252,6 +252,13 @@ impl Client {
             .until
             .is_none_or(|until| now < until)
             .then_some(registration)
+    }
+
+    /// True where a record of its own keeps its `client_id` from being another client's, too. A SPIFFE ID is in the
+    /// client's key, and no rule makes one; nor does a rule make the sealed name of a client that registered.
+    pub fn has_alias(&self) -> bool {
+        let is_spiffe_id = self.client_id == self.subject && self.subject.starts_with("spiffe://");
+        !is_spiffe_id && self.authority != Authority::Registration.key()
     }
 
     /// Key of the authority under whose quota it stands.

@@ -18,7 +18,7 @@
 //! | 10 | unknown: velocity has room ([`limits`]); the quota is judged by the store | `TooFast`, `TooManyClients` |
 //! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
 
-use super::client_id::{ClientName, OpaqueKey, name_client};
+use super::client_id::{ClientIdTemplate, ClientName, OpaqueKey, name_client};
 use super::create::{Creation, Lives, create, event_about, single_use};
 use super::metadata;
 use super::rules::{FirstUse, Match};
@@ -34,6 +34,7 @@ use crate::records::{
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::spiffe::SpiffeId;
 
 /// An identity with the rule that governs it and the name of its client.
@@ -130,6 +131,7 @@ pub fn place<'a>(
     credential_is_accepted(identity, policy)?;
     trace.passed("credential accepted", || identity.kind.to_string());
     let name = name_client(identity, &found, opaque_key);
+    client_id_is_free(&found, &name, policy)?;
     client_id_is_nobody_elses(identity, &name, policy)?;
     Ok(Placed {
         identity,
@@ -259,6 +261,20 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
         kind: identity.kind,
         by,
     })
+}
+
+/// Step 4, too: a template makes no id that has a form of ours, of a person or of another namespace.
+fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> Result<(), Rejection> {
+    let ClientIdTemplate::Template(_) = &found.rule.client_id else {
+        return Ok(());
+    };
+    let is_too_long = name.client_id.len() > IDENTIFIER_BYTES_MAX;
+    if is_too_long || policy.reserved_ids.hold(&name.client_id) {
+        return Err(Rejection::ClientIdReserved {
+            rule: found.rule.name.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// Step 4, too: a template must not make the id of a client that the configuration names. Among the clients in

@@ -1,11 +1,11 @@
 //! How a client's id is made from its identity. [`registration-design.md` §3]
 
+use super::reserved_ids::built_in;
 use crate::identity::AttestedIdentity;
 use crate::registration::rules::{Captures, GrainOfClient, Match};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::is_vschar;
 
 /// A rule's `client_id`.
@@ -26,6 +26,16 @@ pub enum Piece {
     Literal(String),
     /// Replaced by a captured segment.
     Capture(String),
+}
+
+impl Piece {
+    /// The capture that it is, if it is one.
+    pub fn capture(&self) -> Option<&str> {
+        match self {
+            Piece::Capture(name) => Some(name),
+            Piece::Literal(_) => None,
+        }
+    }
 }
 
 /// The key of the opaque form. Wiped by whoever made it; has no `Debug`.
@@ -122,11 +132,45 @@ impl ClientIdTemplate {
             // segment and can hold neither colon nor slash, so without these in a literal no template makes one.
             return Err(format!("{text:?} must not contain ://"));
         }
+        if let Some(form) = built_in(text) {
+            return Err(format!(
+                "{text:?} begins with {form:?}, a form of ids that no rule gives; write for example {:?}",
+                format!("workload-{}", text.get(form.len()..).unwrap_or_default())
+            ));
+        }
+        captures_are_apart(text, &pieces)?;
         if !is_vschar(text) {
             return Err(format!("{text:?} has characters that a client_id cannot have"));
         }
         Ok(ClientIdTemplate::Template(pieces))
     }
+}
+
+/// What a captured segment may hold. [SPIFFE-ID §2.2]
+fn is_of_a_segment(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
+}
+
+/// Between two captures stands a character that no segment has; else two identities would have one id: of
+/// `{a}-{b}`, `x-y` and `z` make the id that `x` and `y-z` make, and whichever comes first keeps the other out.
+fn captures_are_apart(text: &str, pieces: &[Piece]) -> Result<(), String> {
+    let mut before: Option<&str> = None;
+    let mut between = "";
+    for piece in pieces {
+        match (piece, before) {
+            (Piece::Literal(literal), _) => between = literal,
+            (Piece::Capture(name), Some(earlier)) if between.chars().all(is_of_a_segment) => {
+                return Err(format!(
+                    "{text:?} has {between:?} between {{{earlier}}} and {{{name}}}, and a captured segment may hold that, too: two identities would have one id; write for example \"{{{earlier}}}/{{{name}}}\", with a character that no segment has (segments have letters, digits, -, . and _)"
+                ));
+            }
+            (Piece::Capture(name), _) => {
+                before = Some(name);
+                between = "";
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Splits `a-{b}-c` into its pieces.
@@ -188,9 +232,8 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
         ClientIdTemplate::Identity => subject.clone(),
         ClientIdTemplate::Opaque => key.derive(&[&identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
-            let mut id = fill(pieces, &found.captures);
-            id.truncate(IDENTIFIER_BYTES_MAX);
-            id.into()
+            // Longer ones are refused where the identity is placed: cut off, two of them could be one.
+            fill(pieces, &found.captures).into()
         }
     };
     ClientName {
@@ -246,11 +289,22 @@ mod tests {
             "a-{x",
             "a-x}",
             "caf\u{e9}-{x}",
+            "c_{x}",
+            "u_{x}",
+            "urn:{x}",
+            "DID:{x}",
         ] {
             assert!(ClientIdTemplate::parse(bad, &["x"]).is_err(), "{bad}");
         }
         for good in ["workload-{x}", "{x}", "{x}-y"] {
             assert!(ClientIdTemplate::parse(good, &["x"]).is_ok(), "{good}");
+        }
+        for close in ["{x}{y}", "{x}-{y}", "{x}.{y}", "{x}_a-1_{y}", "{x}/{y}-{x}"] {
+            let problem = ClientIdTemplate::parse(close, &["x", "y"]).unwrap_err();
+            assert!(problem.contains("write for example"), "{close}: {problem}");
+        }
+        for apart in ["{x}/{y}", "{x}:{y}", "{x}-~-{y}", "a.{x}@{y}-b"] {
+            assert!(ClientIdTemplate::parse(apart, &["x", "y"]).is_ok(), "{apart}");
         }
     }
 }

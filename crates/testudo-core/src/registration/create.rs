@@ -108,7 +108,7 @@ pub(super) fn create(
     let alias_stands = known
         .client
         .is_some_and(|old| old.record.client_id == client.client_id);
-    if client.client_id != client.subject && !alias_stands {
+    if client.has_alias() && !alias_stands {
         batch.insert(&ClientIdAlias {
             client_id: client.client_id.clone(),
             authority: client.authority.clone(),

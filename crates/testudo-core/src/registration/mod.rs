@@ -12,6 +12,7 @@ mod narrowing;
 pub mod redirect_uris;
 pub mod register;
 pub mod requested;
+pub mod reserved_ids;
 pub mod rules;
 pub mod showing;
 pub mod unattested;

@@ -56,6 +56,7 @@ pub(super) fn compile(
     let rules = judge.rules(&file.rules, &trust_domains);
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file);
+    let reserved_ids = super::rules::reserved_ids(file);
     judge.what_this_version_leaves_out(file);
     Some(Configuration {
         policy: Policy {
@@ -64,6 +65,7 @@ pub(super) fn compile(
             trust_domains,
             clients,
             rules,
+            reserved_ids,
             tokens: tokens?,
             registration,
             administration,

@@ -1,13 +1,35 @@
 //! `[[rules]]` and `[[clients]]`: who may have what.
 
 use super::compile::Judge;
-use super::sections::{ClientSection, JwksSection};
+use super::sections::{ClientSection, ConfigFile, JwksSection};
 use std::collections::HashMap;
 use testudo_core::policy::{ConfiguredClient, TrustDomainPolicy};
+use testudo_core::registration::client_id::ClientIdTemplate;
+use testudo_core::registration::reserved_ids::{ReservedIds, built_in};
+use testudo_core::registration::rules::{GrainOfClient, Pattern};
 use testudo_core::registration::{Rule, RuleSet, RuleSpec};
 use testudo_protocol::jose::KeySet;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, is_vschar};
+
+/// Ids that no rule's template makes: those of this server, and those in the names of other issuers.
+pub(super) fn reserved_ids(file: &ConfigFile) -> ReservedIds {
+    let issuers = file.issuers.iter().filter_map(|issuer| issuer.issuer.as_deref());
+    ReservedIds {
+        prefixes: file
+            .issuers
+            .iter()
+            .map(|issuer| format!("{}:", issuer.name).into())
+            .collect(),
+        issuers: file
+            .issuer
+            .as_deref()
+            .into_iter()
+            .chain(issuers)
+            .map(Box::from)
+            .collect(),
+    }
+}
 
 impl Judge<'_> {
     pub(super) fn rules(
@@ -44,6 +66,7 @@ impl Judge<'_> {
                                 .warn(format!("{key}.identities"), problem, Some(&hint));
                         }
                     }
+                    self.ids_may_clash(&key, &rule);
                     rules.push(rule);
                 }
                 Err(faults) => {
@@ -73,6 +96,32 @@ impl Judge<'_> {
         rules
     }
 
+    /// A template that leaves out what tells two identities apart gives both one id: the second is refused.
+    fn ids_may_clash(&mut self, key: &str, rule: &Rule) {
+        let ClientIdTemplate::Template(pieces) = &rule.client_id else {
+            return;
+        };
+        let is_used = |name: &str| {
+            let mut captures = pieces.iter().filter_map(|piece| piece.capture());
+            captures.any(|used| used == name)
+        };
+        let mut domains = rule.patterns.iter().map(|pattern| pattern.trust_domain());
+        let first = domains.next();
+        let has_several = domains.any(|domain| Some(domain) != first);
+        // Instances of one workload are one client, where the rule says so.
+        let is_folded = |name: &str| name == "instance" && rule.client == GrainOfClient::Workload;
+        let is_loose = |pattern: &Pattern| {
+            let mut captures = pattern.capture_names();
+            pattern.has_wildcards() || captures.any(|name| !is_used(name) && !is_folded(name))
+        };
+        if has_several || rule.patterns.iter().any(is_loose) {
+            let problem =
+                "gives several identities of the rule one id: the first keeps it, the others are refused";
+            let hint = "use every capture in it, capture what is * now, and write one rule per trust domain";
+            self.report.warn(format!("{key}.client_id"), problem, Some(hint));
+        }
+    }
+
     pub(super) fn clients(&mut self, sections: &[ClientSection]) -> HashMap<Box<str>, ConfiguredClient> {
         let mut clients = HashMap::new();
         for (position, section) in sections.iter().enumerate() {
@@ -81,13 +130,15 @@ impl Judge<'_> {
             let is_legal = !id.is_empty()
                 && id.len() <= IDENTIFIER_BYTES_MAX
                 && is_vschar(id)
-                && !id.starts_with("spiffe://")
-                && !id.starts_with("https://");
+                && !matches!(
+                    built_in(id),
+                    Some("c_" | "u_" | "spiffe:" | "http:" | "https:" | "vc:")
+                );
             if !is_legal {
                 self.report.error(
                     format!("{key}.client_id"),
                     format!("{id:?} cannot be a configured client's id"),
-                    Some("expected: 1 to 2048 printable ASCII characters, neither a SPIFFE ID nor an https URL"),
+                    Some("expected: 1 to 2048 printable ASCII characters, neither a SPIFFE ID nor a URL, and not beginning with c_, u_ or vc:"),
                 );
             }
             if clients.contains_key(id) {

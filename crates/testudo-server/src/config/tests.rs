@@ -372,3 +372,37 @@ fn a_proxy_is_believed_from_somewhere_only() {
     let (_, report) = judge(&format!("{x509}{only_address}")).unwrap();
     assert!(report.to_string().contains("server.tls"), "{report}");
 }
+
+#[test]
+fn client_id_templates_that_could_name_another_client() {
+    let rule = "name = \"r\"";
+    let template = |text: &str| with(rule, &format!("{rule}\nclient_id = \"{text}\""));
+    for (text, saying) in [
+        (
+            "{namespace}-{service}",
+            "write for example \"{namespace}/{service}\"",
+        ),
+        (
+            "{namespace}{service}",
+            "write for example \"{namespace}/{service}\"",
+        ),
+        ("c_{service}", "write for example \"workload-{service}\""),
+        ("urn:x:{service}", "\"urn:\""),
+    ] {
+        refused(&template(text), "rules[0].client_id", saying);
+    }
+    let warnings = |text: &str| {
+        let (_, report) = judge(&template(text)).unwrap_or_else(|report| panic!("{report}"));
+        report.to_string().contains("one id")
+    };
+    assert!(!warnings("{namespace}/{service}"));
+    assert!(warnings("workload-{service}"), "the namespace is left out");
+    for id in ["c_x", "u_x", "https://as.example", "vc:x"] {
+        let client = format!("{GOOD}\n[[clients]]\nclient_id = \"{id}\"\njwks = {{ keys = [] }}\n");
+        let report = judge(&client).err().unwrap();
+        assert!(
+            report.errors().any(|error| error.key == "clients[0].client_id"),
+            "{id}: {report}"
+        );
+    }
+}

@@ -8,6 +8,7 @@
 )]
 
 mod bundles;
+mod client_ids;
 mod clock;
 mod concurrency;
 mod first_use;

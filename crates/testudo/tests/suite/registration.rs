@@ -1,6 +1,6 @@
 //! The registration endpoint of the built binary, under attack by somebody who has seen one SVID.
 
-use crate::binary::{RULES, Server, Site, now};
+use crate::binary::{RULES, Server, Site, now, stderr};
 use serde_json::{Value, json};
 use std::process::Command;
 use testudo_testkit::svid_form;
@@ -138,4 +138,25 @@ fn a_method_is_registered_by_whoever_shows_it() {
     let form = format!("grant_type=client_credentials&client_id={IDENTITY}");
     let (status, body) = target.post("/token", ("application/x-www-form-urlencoded", &form), true);
     assert_eq!(status, 200, "{body}");
+}
+
+#[test]
+fn check_refuses_captures_that_run_into_one_another_and_shows_what_to_write() {
+    let site = Site::new();
+    let rule = |id: &str| {
+        RULES.replace(
+            "name = \"payments\"",
+            &format!("name = \"payments\"\nclient_id = \"{id}\""),
+        )
+    };
+    site.configure("", &rule("{namespace}-{service}"));
+    let output = site.run(&["check"]);
+    assert!(!output.status.success());
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(
+        said.contains("client_id") && said.contains("\"{namespace}/{service}\""),
+        "{said}"
+    );
+    site.configure("", &rule("{namespace}/{service}"));
+    site.ok(&["check"]);
 }

@@ -74,6 +74,7 @@ impl World {
             },
             registration: Default::default(),
             administration: Default::default(),
+            reserved_ids: Default::default(),
         };
         World {
             a: TestIssuer::new("a.example"),

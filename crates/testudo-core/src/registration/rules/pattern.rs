@@ -134,6 +134,13 @@ impl Pattern {
         })
     }
 
+    /// True where `*` or `**` stands for something that no name captures.
+    pub fn has_wildcards(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::AnyOne | Segment::AnyRest))
+    }
+
     /// True where the last segment is `{instance}`: many running copies, by default one client.
     pub fn ends_in_instance(&self) -> bool {
         matches!(self.segments.last(), Some(Segment::Capture(name)) if &**name == "instance")

@@ -1,0 +1,77 @@
+//! Client ids that no template of a rule may make: forms that this server gives out itself, that name a person, or
+//! that stand for somebody else's namespace. Otherwise a workload whose path segment is chosen well would share the
+//! id of another client, and a freeze would hit the wrong one.
+
+/// What such ids begin with; URI schemes in any case of letters.
+const PREFIXES: [&str; 8] = ["c_", "u_", "spiffe:", "http:", "https:", "urn:", "did:", "vc:"];
+
+/// The built-in forms, and what the configuration adds to them.
+#[derive(Debug, Clone, Default)]
+pub struct ReservedIds {
+    /// `name:` of every `[[issuers]]` entry: its subjects are written `name:subject`.
+    pub prefixes: Vec<Box<str>>,
+    /// The issuer identifier of this server and of every configured issuer.
+    pub issuers: Vec<Box<str>>,
+}
+
+impl ReservedIds {
+    /// True where `client_id` has one of these forms.
+    pub fn hold(&self, client_id: &str) -> bool {
+        built_in(client_id).is_some()
+            || self
+                .prefixes
+                .iter()
+                .any(|prefix| client_id.starts_with(&**prefix))
+            || self.issuers.iter().any(|issuer| &**issuer == client_id)
+    }
+}
+
+/// The built-in form that `text` begins with.
+pub fn built_in(text: &str) -> Option<&'static str> {
+    PREFIXES.into_iter().find(|prefix| {
+        let begins = text.get(..prefix.len());
+        begins.is_some_and(|begins| {
+            begins == *prefix || (prefix.ends_with(':') && begins.eq_ignore_ascii_case(prefix))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_others_are_reserved() {
+        let reserved = ReservedIds {
+            prefixes: vec!["cluster-a:".into()],
+            issuers: vec!["kubernetes/serviceaccount".into()],
+        };
+        for id in [
+            "c_",
+            "c_AAAA",
+            "u_x",
+            "spiffe:x",
+            "SPIFFE://a.example/x",
+            "https://a.example",
+            "Http:x",
+            "urn:x:y",
+            "did:key:z",
+            "vc:x",
+            "cluster-a:ns/name",
+            "kubernetes/serviceaccount",
+        ] {
+            assert!(reserved.hold(id), "{id}");
+        }
+        for id in [
+            "",
+            "c",
+            "cx_1",
+            "C_x",
+            "workload-x",
+            "cluster-ab:x",
+            "kubernetes/serviceaccount/x",
+        ] {
+            assert!(!reserved.hold(id), "{id}");
+        }
+    }
+}
