@@ -21,6 +21,10 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "RFC5280",
         "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",
     ),
+    spec(
+        "RFC5480",
+        "Elliptic Curve Cryptography Subject Public Key Information",
+    ),
     spec("RFC5646", "Tags for Identifying Languages"),
     spec("RFC6749", "The OAuth 2.0 Authorization Framework"),
     spec(
@@ -45,6 +49,8 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "OAuth 2.0 Dynamic Client Registration Management Protocol",
     ),
     spec("RFC7638", "JSON Web Key (JWK) Thumbprint"),
+    spec("RFC8017", "PKCS #1: RSA Cryptography Specifications"),
+    spec("RFC8032", "Edwards-Curve Digital Signature Algorithm (EdDSA)"),
     spec("RFC8037", "CFRG Curves in JOSE"),
     spec("RFC8252", "OAuth 2.0 for Native Apps"),
     spec("RFC8414", "OAuth 2.0 Authorization Server Metadata"),

@@ -6,6 +6,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod der;
 pub mod drafts;
 pub mod jose;
 pub mod json;

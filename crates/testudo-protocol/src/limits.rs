@@ -31,13 +31,26 @@ pub const AUDIENCES_MAX: usize = 4;
 pub const KEY_ID_BYTES_MAX: usize = 512;
 /// `jti`, bytes.
 pub const JWT_ID_BYTES_MAX: usize = 512;
-/// Keys tried for a token without `kid`. Each costs a signature verification.
-pub const KEYS_WITHOUT_KID_MAX: usize = 8;
+/// Keys tried for a token without `kid`. Each costs a signature verification, and a token that is refused must
+/// not cost more than two: during a rotation an authority has the old key and the new one.
+pub const KEYS_WITHOUT_KID_MAX: usize = 2;
 
-/// Certificates in a client's chain. The longest honest one seen has four.
-pub const CHAIN_CERTIFICATES_MAX: usize = 10;
+/// Certificates in a client's chain: the leaf and at most four more. The longest honest one seen has four in all.
+pub const CHAIN_CERTIFICATES_MAX: usize = 5;
+/// Certificates that a handshake may bring. What is over [`CHAIN_CERTIFICATES_MAX`] is refused by an answer that
+/// the client can read, what is over this by an alert.
+pub const HANDSHAKE_CERTIFICATES_MAX: usize = 10;
 /// One certificate, bytes.
 pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// Extensions of one certificate. Honest ones have about ten; each is read.
+pub const CERTIFICATE_EXTENSIONS_MAX: usize = 20;
+/// One extension of a certificate, bytes. The largest honest one lists a host's names.
+pub const CERTIFICATE_EXTENSION_BYTES_MAX: usize = 4 * 1024;
+/// The subject or the issuer of a certificate, bytes. Each attribute of it is read into memory of its own.
+pub const CERTIFICATE_NAME_BYTES_MAX: usize = 1024;
+/// Authorities of a trust domain that are tried for one chain, where several have the name of its last issuer. Each
+/// costs a signature verification, which is all that a stranger's chain costs.
+pub const AUTHORITIES_TRIED_MAX: usize = 4;
 
 /// A SPIFFE ID, bytes. [SPIFFE-ID §2.3]
 pub const SPIFFE_ID_BYTES_MAX: usize = 2048;
@@ -50,5 +63,8 @@ pub const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
 pub const BUNDLE_KEYS_MAX: usize = 1000;
 /// RSA modulus, bits. Below, the key is weak; above, one verification becomes a way to burn our CPU.
 pub const RSA_BITS_MIN: usize = 2048;
-/// See [`RSA_BITS_MIN`].
+/// See [`RSA_BITS_MIN`]. Of an authority's key.
 pub const RSA_BITS_MAX: usize = 8192;
+/// See [`RSA_BITS_MIN`]. Of a key that a client brings: with 8192 bits, a stranger's key would cost 60 times what a
+/// bad ES256 signature costs.
+pub const CLIENT_RSA_BITS_MAX: usize = 4096;

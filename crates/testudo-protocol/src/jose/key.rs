@@ -1,16 +1,16 @@
 //! Public keys, judged when they are imported and parsed once.
 //!
-//! One function, [`PublicKey::from_jwk`], is the way in for bundles, key sets, `jwk` headers and `cnf` alike
-//! (decision 23). The key decides which algorithms it may verify; a header can only name one of those.
+//! What a key is made of is judged in one place, `material.rs`, for bundles, key sets, `jwk` headers, `cnf` and
+//! certificates alike (decision 23). The key decides which algorithms it may verify; a header can only name one
+//! of those.
 
 use super::algorithm::Algorithm;
-use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX, RSA_BITS_MAX, RSA_BITS_MIN};
-use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
+use super::material::{KeyOwner, Material};
+use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::fmt;
-use std::sync::OnceLock;
 
 /// The members of a JWK that matter here. [RFC7517 §4]
 #[derive(Deserialize, Default, Clone)]
@@ -67,7 +67,11 @@ pub enum KeyFault {
     WrongLength,
     NotOnCurve,
     RsaSize,
+    RsaEvenModulus,
     RsaExponent,
+    ClientRsaSize,
+    ClientRsaExponent,
+    MalformedSpki,
     SmallOrder,
     NonCanonical,
     AlgorithmMismatch,
@@ -85,7 +89,11 @@ impl fmt::Display for KeyFault {
             KeyFault::WrongLength => "a coordinate has the wrong length",
             KeyFault::NotOnCurve => "the point is not on the curve",
             KeyFault::RsaSize => "the RSA modulus is not between 2048 and 8192 bits",
-            KeyFault::RsaExponent => "the RSA exponent is even or below 65537",
+            KeyFault::RsaEvenModulus => "the RSA modulus is even",
+            KeyFault::RsaExponent => "the RSA exponent is even, below 65537, or above 2^32",
+            KeyFault::ClientRsaSize => "the RSA modulus of a client's key has more than 4096 bits",
+            KeyFault::ClientRsaExponent => "the RSA exponent of a client's key is not 65537",
+            KeyFault::MalformedSpki => "the certificate's SubjectPublicKeyInfo is malformed",
             KeyFault::SmallOrder => "the Ed25519 key has small order: anybody can sign for it",
             KeyFault::NonCanonical => "the Ed25519 key is not canonically encoded",
             KeyFault::AlgorithmMismatch => "the key's alg does not fit its type",
@@ -102,29 +110,28 @@ pub struct PublicKey {
     only: Option<Algorithm>,
 }
 
-enum Material {
-    /// Exactly one algorithm fits (an EC curve or Ed25519).
-    Fixed(Algorithm, ParsedPublicKey),
-    /// Six algorithms fit. Parsing costs 355 us, so each is parsed at its first use and kept.
-    Rsa {
-        public_key_der: Box<[u8]>,
-        parsed: Box<[OnceLock<Option<ParsedPublicKey>>; 6]>,
-    },
-}
-
-const RSA_ALGORITHMS: [Algorithm; 6] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
-
 impl PublicKey {
-    /// Judges and parses a JWK. The JWK's `use` of a signing key set (`sig`) or of SPIFFE (`jwt-svid`) is the
-    /// caller's affair; a `use` that rules out signatures (`enc`) is refused here.
+    /// Judges the JWK of an authority. The JWK's `use` of a signing key set (`sig`) or of SPIFFE (`jwt-svid`) is
+    /// the caller's affair; a `use` that rules out signatures (`enc`) is refused here.
     pub fn from_jwk(jwk: &Jwk) -> Result<PublicKey, KeyFault> {
+        PublicKey::of(jwk, KeyOwner::Authority)
+    }
+
+    /// Judges a JWK that a client brings: in a request, or in its key set.
+    pub fn from_client_jwk(jwk: &Jwk) -> Result<PublicKey, KeyFault> {
+        PublicKey::of(jwk, KeyOwner::Client)
+    }
+
+    /// Judges the key of a certificate, by the content of its SubjectPublicKeyInfo.
+    pub fn from_spki(content: &[u8], owner: KeyOwner) -> Result<PublicKey, KeyFault> {
+        Ok(PublicKey {
+            kid: None,
+            material: Material::from_spki(content, owner)?,
+            only: None,
+        })
+    }
+
+    fn of(jwk: &Jwk, owner: KeyOwner) -> Result<PublicKey, KeyFault> {
         if jwk.has_private_material() {
             return Err(KeyFault::PrivateMaterial);
         }
@@ -143,8 +150,8 @@ impl PublicKey {
             (Some("EC"), Some("P-256")) => elliptic(jwk, Algorithm::ES256, 32)?,
             (Some("EC"), Some("P-384")) => elliptic(jwk, Algorithm::ES384, 48)?,
             (Some("EC"), Some("P-521")) => elliptic(jwk, Algorithm::ES512, 66)?,
-            (Some("OKP"), Some("Ed25519")) => edwards(jwk)?,
-            (Some("RSA"), _) => rsa(jwk)?,
+            (Some("OKP"), Some("Ed25519")) => Material::edwards(&member(&jwk.x)?)?,
+            (Some("RSA"), _) => Material::rsa(&member(&jwk.n)?, &member(&jwk.e)?, owner)?,
             _ => return Err(KeyFault::UnknownType),
         };
         let only = match jwk.alg.as_deref() {
@@ -156,7 +163,7 @@ impl PublicKey {
             material,
             only,
         };
-        if only.is_some_and(|algorithm| !key.fits(algorithm)) {
+        if only.is_some_and(|algorithm| !key.material.fits(algorithm)) {
             return Err(KeyFault::AlgorithmMismatch);
         }
         Ok(key)
@@ -169,7 +176,7 @@ impl PublicKey {
 
     /// Whether the key may verify `algorithm`: its type must fit, and its `alg` where it has one.
     pub fn accepts(&self, algorithm: Algorithm) -> bool {
-        self.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
+        self.material.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
     }
 
     /// The algorithms that the key may verify.
@@ -179,33 +186,12 @@ impl PublicKey {
             .filter(|algorithm| self.accepts(*algorithm))
     }
 
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        match &self.material {
-            Material::Fixed(own, _) => *own == algorithm,
-            Material::Rsa { .. } => RSA_ALGORITHMS.contains(&algorithm),
-        }
-    }
-
     /// Verifies a signature; false also where the algorithm is not this key's.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.accepts(algorithm) {
             return false;
         }
-        let parsed = match &self.material {
-            Material::Fixed(_, parsed) => Some(parsed),
-            Material::Rsa {
-                public_key_der,
-                parsed,
-            } => RSA_ALGORITHMS
-                .iter()
-                .position(|known| *known == algorithm)
-                .and_then(|slot| parsed.get(slot))
-                .and_then(|cell| {
-                    cell.get_or_init(|| ParsedPublicKey::new(algorithm.verification(), public_key_der).ok())
-                        .as_ref()
-                }),
-        };
-        parsed.is_some_and(|key| key.verify_sig(message, signature).is_ok())
+        self.material.verify(algorithm, message, signature)
     }
 }
 
@@ -220,91 +206,13 @@ fn member(value: &Option<String>) -> Result<Vec<u8>, KeyFault> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyFault::NotBase64Url)
 }
 
-/// [RFC7518 §6.2.1] Coordinates have the full length of the curve; the library checks that the point is on it.
+/// [RFC7518 §6.2.1] Coordinates have the full length of the curve.
 fn elliptic(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Material, KeyFault> {
     let (x, y) = (member(&jwk.x)?, member(&jwk.y)?);
     if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
         return Err(KeyFault::WrongLength);
     }
-    let uncompressed: Vec<u8> = [&[4][..], &x, &y].concat();
-    ParsedPublicKey::new(algorithm.verification(), uncompressed)
-        .map(|parsed| Material::Fixed(algorithm, parsed))
-        .map_err(|_| KeyFault::NotOnCurve)
-}
-
-fn edwards(jwk: &Jwk) -> Result<Material, KeyFault> {
-    let x: [u8; 32] = member(&jwk.x)?.try_into().map_err(|_| KeyFault::WrongLength)?;
-    judge_ed25519(&x)?;
-    ParsedPublicKey::new(Algorithm::EdDSA.verification(), x)
-        .map(|parsed| Material::Fixed(Algorithm::EdDSA, parsed))
-        .map_err(|_| KeyFault::NotOnCurve)
-}
-
-/// aws-lc-rs 1.19 accepts points of small order, under which one fixed signature verifies many messages, and
-/// encodings with y >= p, which are second spellings of other keys.
-fn judge_ed25519(encoded: &[u8; 32]) -> Result<(), KeyFault> {
-    let mut y = *encoded;
-    if let Some(last) = y.last_mut() {
-        *last &= 0x7f;
-    }
-    const P: [u8; 32] = {
-        let mut p = [0xff; 32];
-        p[0] = 0xed;
-        p[31] = 0x7f;
-        p
-    };
-    if y.iter().rev().ge(P.iter().rev()) {
-        return Err(KeyFault::NonCanonical);
-    }
-    // The y coordinates of the eight points whose order divides 8; the sign of x does not matter.
-    const ORDER_8_A: [u8; 32] = [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
-        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-    ];
-    const ORDER_8_B: [u8; 32] = [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
-        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-    ];
-    let zero = [0u8; 32];
-    let mut one = zero;
-    one[0] = 1;
-    let mut minus_one = P;
-    minus_one[0] = 0xec;
-    if [zero, one, minus_one, ORDER_8_A, ORDER_8_B].contains(&y) {
-        return Err(KeyFault::SmallOrder);
-    }
-    Ok(())
-}
-
-fn rsa(jwk: &Jwk) -> Result<Material, KeyFault> {
-    let (n, e) = (member(&jwk.n)?, member(&jwk.e)?);
-    let significant = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .copied()
-            .skip_while(|byte| *byte == 0)
-            .collect::<Vec<u8>>()
-    };
-    let (n, e) = (significant(&n), significant(&e));
-    let bits = n
-        .first()
-        .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-        return Err(KeyFault::RsaSize);
-    }
-    let exponent = e.iter().try_fold(0u64, |value, byte| {
-        value.checked_mul(256)?.checked_add(u64::from(*byte))
-    });
-    if !exponent.is_some_and(|value| value >= 65_537 && value % 2 == 1 && value <= u64::from(u32::MAX)) {
-        return Err(KeyFault::RsaExponent);
-    }
-    let parsed = RsaPublicKeyComponents { n: &n, e: &e }
-        .to_parsed_public_key(&aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256)
-        .map_err(|_| KeyFault::RsaSize)?;
-    Ok(Material::Rsa {
-        public_key_der: parsed.as_ref().into(),
-        parsed: Default::default(),
-    })
+    Material::elliptic(algorithm, &[&[4][..], &x, &y].concat())
 }
 
 /// A JWK Set as it is published. [RFC7517 §5]
@@ -339,12 +247,21 @@ impl KeySet {
         })
     }
 
-    /// Parses a JWK Set; each key must be usable, as an operator wrote it. [RFC7517 §5]
+    /// Parses the JWK Set of an authority; each key must be usable, as an operator wrote it. [RFC7517 §5]
     pub fn from_jwks(bytes: &[u8]) -> Result<KeySet, String> {
+        KeySet::judged(bytes, PublicKey::from_jwk)
+    }
+
+    /// Parses the JWK Set that an operator wrote for a client.
+    pub fn from_client_jwks(bytes: &[u8]) -> Result<KeySet, String> {
+        KeySet::judged(bytes, PublicKey::from_client_jwk)
+    }
+
+    fn judged(bytes: &[u8], judge: impl Fn(&Jwk) -> Result<PublicKey, KeyFault>) -> Result<KeySet, String> {
         let jwks: Jwks<Jwk> = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let mut set = KeySet::default();
         for (position, jwk) in jwks.keys.iter().enumerate() {
-            set.push(PublicKey::from_jwk(jwk).map_err(|fault| format!("key {position}: {fault}"))?);
+            set.push(judge(jwk).map_err(|fault| format!("key {position}: {fault}"))?);
         }
         Ok(set)
     }
@@ -369,7 +286,7 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
-    /// The keys worth trying: the one that `kid` names, or, without `kid`, at most eight that fit.
+    /// The keys worth trying: the one that `kid` names, or, without `kid`, the first two that fit.
     /// [JWT-SVID §2.2] `kid` is optional.
     pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.keys
@@ -447,23 +364,21 @@ mod tests {
     }
 
     #[test]
-    fn rfc7518_3_3_rsa_sizes_and_exponents() {
-        let with = |bytes: usize, e: &str| {
-            let mut modulus = vec![0xff; bytes];
-            modulus[bytes - 1] = 0x01;
+    fn a_token_without_kid_costs_two_signatures_at_most() {
+        let key = |kid: &str| {
+            let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
             import(&format!(
-                r#"{{"kty":"RSA","n":"{}","e":"{e}"}}"#,
-                URL_SAFE_NO_PAD.encode(modulus)
+                r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{kid}"}}"#
             ))
-            .map(|_| ())
+            .unwrap()
         };
-        assert_eq!(with(256, "AQAB"), Ok(()));
-        assert_eq!(with(128, "AQAB"), Err(KeyFault::RsaSize));
-        assert_eq!(with(255, "AQAB"), Err(KeyFault::RsaSize));
-        assert_eq!(with(1025, "AQAB"), Err(KeyFault::RsaSize));
-        for exponent in ["AQ", "Aw", "AQAA", "AAAB"] {
-            assert_eq!(with(256, exponent), Err(KeyFault::RsaExponent), "{exponent}");
+        let mut set = KeySet::default();
+        for kid in ["1", "2", "3", "4"] {
+            set.push(key(kid));
         }
+        assert_eq!(set.candidates(None, Algorithm::EdDSA).count(), 2);
+        assert_eq!(set.candidates(Some("4"), Algorithm::EdDSA).count(), 1);
+        assert_eq!(set.candidates(None, Algorithm::ES256).count(), 0);
     }
 
     #[test]

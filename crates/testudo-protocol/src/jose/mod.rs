@@ -2,13 +2,16 @@
 //! encrypted. [RFC7515] [RFC7517] [RFC7518] [RFC8725]
 
 mod algorithm;
+mod edwards;
 mod jws;
 mod key;
+mod material;
 mod sign;
 
 pub use algorithm::Algorithm;
 pub use jws::{Header, JoseFault, Jws};
 pub use key::{Jwk, KeyFault, KeySet, PublicKey};
+pub use material::KeyOwner;
 pub use sign::{SigningFault, SigningKey, encode_segment};
 
 use aws_lc_rs::digest;

@@ -216,7 +216,7 @@ impl Judge<'_> {
                 return None;
             }
         };
-        match KeySet::from_jwks(&bytes) {
+        match KeySet::from_client_jwks(&bytes) {
             Ok(keys) if !keys.is_empty() => Some(keys),
             Ok(_) => {
                 self.report.error(&key, "has no keys", None);

@@ -71,7 +71,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
         }
         let jwk: Jwk =
             serde_json::from_value(key.clone()).map_err(|_| problem("a key of the jwks is malformed"))?;
-        match PublicKey::from_jwk(&jwk) {
+        match PublicKey::from_client_jwk(&jwk) {
             Ok(key) => set.push(key),
             Err(KeyFault::UnknownType | KeyFault::NotForVerification) => {}
             Err(_) => {
