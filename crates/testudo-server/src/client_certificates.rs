@@ -3,6 +3,9 @@
 //! A stock verifier takes one root store for all, which merges trust domains. This one checks only that the
 //! client has the leaf's key; the door judges the chain on every request, by the leaf's own trust domain. So a
 //! kept connection or a resumed session outlives neither a disable nor a bundle change nor the certificate.
+//!
+//! The leaf's key is judged before anything is verified with it: a stranger chooses it, and with 8192 bits and a
+//! large exponent one handshake would cost as much as 60.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -10,7 +13,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
-use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, CHAIN_CERTIFICATES_MAX};
+use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, HANDSHAKE_CERTIFICATES_MAX};
+use testudo_protocol::spiffe::judge_client_key;
 
 /// See the module.
 #[derive(Debug)]
@@ -42,10 +46,14 @@ impl ClientCertVerifier for AskForCertificate {
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let is_large = |der: &CertificateDer<'_>| der.len() > CERTIFICATE_BYTES_MAX;
-        if intermediates.len() >= CHAIN_CERTIFICATES_MAX
-            || is_large(end_entity)
-            || intermediates.iter().any(is_large)
-        {
+        let is_over = intermediates.len() >= HANDSHAKE_CERTIFICATES_MAX || intermediates.iter().any(is_large);
+        if is_over {
+            return Err(Error::InvalidCertificate(
+                CertificateError::ApplicationVerificationFailure,
+            ));
+        }
+        if let Err(fault) = judge_client_key(end_entity) {
+            tracing::debug!(%fault, "a client's certificate is refused in the handshake");
             return Err(Error::InvalidCertificate(
                 CertificateError::ApplicationVerificationFailure,
             ));
@@ -85,5 +93,79 @@ impl ClientCertVerifier for AskForCertificate {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, PublicKeyData, SignatureAlgorithm};
+
+    /// An RSA key of this modulus and exponent, in DER, of which nobody has the private one.
+    struct RsaKey(Vec<u8>);
+
+    impl PublicKeyData for RsaKey {
+        fn der_bytes(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn algorithm(&self) -> &'static SignatureAlgorithm {
+            &rcgen::PKCS_RSA_SHA256
+        }
+    }
+
+    fn rsa(bytes: u16, exponent: &[u8]) -> RsaKey {
+        let modulus = vec![0xff; usize::from(bytes)];
+        let long = |tag: u8, content: &[u8]| {
+            let length = (content.len() as u16).to_be_bytes();
+            [&[tag, 0x82][..], &length, content].concat()
+        };
+        let e = [&[0x02, exponent.len() as u8], exponent].concat();
+        RsaKey(long(
+            0x30,
+            &[long(0x02, &[&[0], modulus.as_slice()].concat()), e].concat(),
+        ))
+    }
+
+    fn judge(key: &impl PublicKeyData) -> Result<ClientCertVerified, Error> {
+        let own = KeyPair::generate().unwrap();
+        let issuer = rcgen::Issuer::new(CertificateParams::default(), own);
+        let leaf = CertificateParams::default().signed_by(key, &issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        AskForCertificate::new(provider).verify_client_cert(
+            leaf.der(),
+            &[],
+            UnixTime::since_unix_epoch(Default::default()),
+        )
+    }
+
+    #[test]
+    fn a_key_that_would_be_dear_to_verify_with_ends_the_handshake_before_that() {
+        assert!(judge(&KeyPair::generate().unwrap()).is_ok());
+        assert!(judge(&rsa(512, &[1, 0, 1])).is_ok(), "4096 bits");
+        assert!(judge(&rsa(1024, &[1, 0, 1])).is_err(), "8192 bits");
+        let dear = [0x00, 0xff, 0xff, 0xff, 0xff];
+        assert!(judge(&rsa(1024, &dear)).is_err(), "8192 bits and 2^32 - 1");
+        assert!(judge(&rsa(256, &dear)).is_err(), "2048 bits and 2^32 - 1");
+    }
+
+    #[test]
+    fn certificates_are_counted_and_weighed() {
+        let leaf = rcgen::generate_simple_self_signed(vec![])
+            .unwrap()
+            .cert
+            .der()
+            .clone();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = AskForCertificate::new(provider);
+        let judge = |intermediates: &[CertificateDer<'_>]| {
+            let now = UnixTime::since_unix_epoch(Default::default());
+            verifier.verify_client_cert(&leaf, intermediates, now)
+        };
+        let small = CertificateDer::from(vec![0; CERTIFICATE_BYTES_MAX]);
+        let large = CertificateDer::from(vec![0; CERTIFICATE_BYTES_MAX + 1]);
+        assert!(judge(&vec![small.clone(); HANDSHAKE_CERTIFICATES_MAX - 1]).is_ok());
+        assert!(judge(&vec![small; HANDSHAKE_CERTIFICATES_MAX]).is_err());
+        assert!(judge(&[large]).is_err());
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub struct X509Issuer {
     /// The trust domain's name.
     pub trust_domain: String,
+    parameters: CertificateParams,
     issuer: Issuer<'static, KeyPair>,
     der: Vec<u8>,
 }
@@ -27,38 +28,53 @@ pub struct X509Chain {
 impl X509Issuer {
     /// A root authority.
     pub fn new(trust_domain: &str) -> X509Issuer {
-        let key = KeyPair::generate().expect("a key");
-        let parameters = authority(trust_domain);
+        X509Issuer::root(trust_domain, KeyPair::generate().expect("a key"), |_| {})
+    }
+
+    /// A root authority with this key; `change` breaks it.
+    pub fn root(trust_domain: &str, key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
+        let mut parameters = authority(trust_domain);
+        change(&mut parameters);
         let der = parameters
             .self_signed(&key)
             .expect("a certificate")
             .der()
             .to_vec();
-        X509Issuer {
-            trust_domain: trust_domain.into(),
-            issuer: Issuer::new(parameters, key),
-            der,
-        }
+        X509Issuer::of(trust_domain, parameters, key, der)
     }
 
     /// An authority under this one; `change` breaks it.
     pub fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
-        let key = KeyPair::generate().expect("a key");
+        self.intermediate_with(KeyPair::generate().expect("a key"), change)
+    }
+
+    /// An authority under this one, with this key; `change` breaks it.
+    pub fn intermediate_with(&self, key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
         let mut parameters = authority(&self.trust_domain);
         parameters
             .distinguished_name
             .push(rcgen::DnType::CommonName, "intermediate");
         change(&mut parameters);
         let der = self.certify(&parameters, &key);
+        X509Issuer::of(&self.trust_domain, parameters, key, der)
+    }
+
+    /// The certificate of another authority, over its key, as this authority signs it: a cross-certificate.
+    pub fn cross_certify(&self, other: &X509Issuer) -> Vec<u8> {
+        self.certify(&other.parameters, other.issuer.key())
+    }
+
+    fn of(trust_domain: &str, parameters: CertificateParams, key: KeyPair, der: Vec<u8>) -> X509Issuer {
         X509Issuer {
-            trust_domain: self.trust_domain.clone(),
-            issuer: Issuer::new(parameters, key),
+            trust_domain: trust_domain.into(),
+            issuer: Issuer::new(parameters.clone(), key),
+            parameters,
             der,
         }
     }
 
     /// The certificate, DER, that this authority signs over a key.
-    fn certify(&self, parameters: &CertificateParams, key: &KeyPair) -> Vec<u8> {
+    pub fn certify(&self, parameters: &CertificateParams, key: &impl rcgen::PublicKeyData) -> Vec<u8> {
         let certificate = parameters.signed_by(key, &self.issuer).expect("a certificate");
         certificate.der().to_vec()
     }
@@ -76,22 +92,17 @@ impl X509Issuer {
 
     /// A leaf with this URI name; `change` breaks it.
     pub fn leaf(&self, uri: &str, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
-        let key = KeyPair::generate().expect("a key");
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name = DistinguishedName::new();
-        parameters
-            .distinguished_name
-            .push(rcgen::DnType::OrganizationName, "SPIRE");
-        parameters.subject_alt_names = vec![uri_name(uri)];
-        parameters.is_ca = IsCa::ExplicitNoCa;
-        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let now = std::time::SystemTime::now();
-        parameters.not_before = (now - std::time::Duration::from_secs(60)).into();
-        parameters.not_after = (now + std::time::Duration::from_secs(3600)).into();
+        self.leaf_with(uri, KeyPair::generate().expect("a key"), change)
+    }
+
+    /// A leaf with this URI name and this key; `change` breaks it.
+    pub fn leaf_with(
+        &self,
+        uri: &str,
+        key: KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> X509Chain {
+        let mut parameters = leaf_parameters(uri);
         change(&mut parameters);
         let der = self.certify(&parameters, &key);
         X509Chain {
@@ -100,10 +111,17 @@ impl X509Issuer {
         }
     }
 
+    /// Another life of the same authority: its name and its key in another certificate, changed by `change`.
+    pub fn reissued(&self, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let mut parameters = self.parameters.clone();
+        change(&mut parameters);
+        let certificate = parameters.self_signed(self.issuer.key()).expect("a certificate");
+        certificate.der().to_vec()
+    }
+
     /// The JWK that publishes this authority in a bundle.
     pub fn jwk(&self) -> Value {
-        let der = base64::engine::general_purpose::STANDARD.encode(&self.der);
-        json!({ "kty": "EC", "crv": "P-256", "use": "x509-svid", "x5c": [der] })
+        jwk_of(&self.der)
     }
 
     /// A bundle of this authority alone.
@@ -114,8 +132,13 @@ impl X509Issuer {
 
 impl X509Chain {
     /// The same with further certificates behind it.
-    pub fn followed_by(mut self, authority: &X509Issuer) -> X509Chain {
-        self.chain.push(authority.der.clone());
+    pub fn followed_by(self, authority: &X509Issuer) -> X509Chain {
+        self.with(&authority.der)
+    }
+
+    /// The same with one more certificate behind it.
+    pub fn with(mut self, der: &[u8]) -> X509Chain {
+        self.chain.push(der.to_vec());
         self
     }
 
@@ -130,6 +153,12 @@ impl X509Chain {
     }
 }
 
+/// The JWK that publishes a certificate in a bundle.
+pub fn jwk_of(der: &[u8]) -> Value {
+    let der = base64::engine::general_purpose::STANDARD.encode(der);
+    json!({ "kty": "EC", "crv": "P-256", "use": "x509-svid", "x5c": [der] })
+}
+
 /// A web server's certificate for `host`, and the root that it chains to.
 pub fn web_certificate(host: &str) -> (X509Chain, X509Chain) {
     let web = X509Issuer::new("web");
@@ -142,6 +171,26 @@ pub fn web_certificate(host: &str) -> (X509Chain, X509Chain) {
         key: Vec::new(),
     };
     (leaf, root)
+}
+
+/// What SPIRE writes into a leaf.
+pub fn leaf_parameters(uri: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters
+        .distinguished_name
+        .push(rcgen::DnType::OrganizationName, "SPIRE");
+    parameters.subject_alt_names = vec![uri_name(uri)];
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    let now = std::time::SystemTime::now();
+    parameters.not_before = (now - std::time::Duration::from_secs(60)).into();
+    parameters.not_after = (now + std::time::Duration::from_secs(3600)).into();
+    parameters
 }
 
 /// A URI name.

@@ -47,15 +47,16 @@ impl X509Door {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let (_, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
-        self.svid
+        let expires = self
+            .svid
             .verify(&bundle.x509_authorities, now)
             .map_err(Rejection::Certificate)?;
-        trace.passed("path", || format!("valid until {}", self.svid.expires()));
+        trace.passed("path", || format!("valid until {expires}"));
         Ok(AttestedIdentity {
             authority: Authority::TrustDomain(self.unverified_subject.trust_domain()),
             subject: self.unverified_subject.as_str().into(),
             kind: CredentialKind::X509Svid,
-            expires: self.svid.expires(),
+            expires,
             digest: Some(self.digest),
             sponsor: None,
             issued: None,

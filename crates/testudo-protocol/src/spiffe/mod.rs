@@ -6,4 +6,6 @@ mod x509;
 
 pub use bundle::{Bundle, BundleFault, Sequence};
 pub use id::{SpiffeId, SpiffeIdFault, TrustDomain};
-pub use x509::{X509Authorities, X509Fault, X509Svid};
+pub use x509::{
+    PathFault, SigningFault, X509Authorities, X509Authority, X509Fault, X509Svid, judge_client_key,
+};

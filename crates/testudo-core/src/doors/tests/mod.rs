@@ -1,6 +1,7 @@
 //! Every door against the rows of the conformance tables. Each refusal is held against its positive twin: the
 //! same draft, unmutated, is accepted first.
 
+mod chains;
 mod x509;
 
 use super::*;

@@ -1,99 +1,45 @@
 //! X.509-SVIDs: the leaf's rules, and the path to a trust domain's own authorities. [X509-SVID] [RFC5280 §6]
 //!
-//! Path building and signatures are webpki's; what SPIFFE demands of a leaf beyond that is here. Chains with
-//! URI name constraints are refused by webpki (0.103.12 and later), although [X509-SVID §4.2] allows them.
+//! What SPIFFE demands of a leaf is here, of those that sign in `signing`, of the path between them in `path`.
+//! Chains with URI name constraints are refused, although [X509-SVID §4.2] allows them: webpki does not implement
+//! them.
 
-use super::id::{SpiffeId, SpiffeIdFault};
-use crate::jose::sha256;
-use crate::limits::{CERTIFICATE_BYTES_MAX, CHAIN_CERTIFICATES_MAX};
+mod fault;
+mod path;
+mod scan;
+mod signing;
+
+pub use fault::{PathFault, SigningFault, X509Fault};
+pub use signing::{X509Authorities, X509Authority};
+
+use super::id::SpiffeId;
+use crate::jose::{KeyOwner, PublicKey, sha256};
+use crate::limits::CHAIN_CERTIFICATES_MAX;
 use crate::time::Timestamp;
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use std::fmt;
-use std::time::Duration;
+use scan::Scan;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A client's chain whose leaf keeps the rules of an X.509-SVID. Nobody vouches for it yet.
 pub struct X509Svid {
-    chain: Vec<CertificateDer<'static>>,
+    chain: Vec<Vec<u8>>,
     spiffe_id: SpiffeId,
-    expires: Timestamp,
-}
-
-/// The certificates that sign X.509-SVIDs of one trust domain. Never mixed with another's. [SPIFFE-FED §4.2]
-#[derive(Default)]
-pub struct X509Authorities {
-    anchors: Vec<TrustAnchor<'static>>,
-}
-
-/// Why a certificate or a chain is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the sentences in Display are the documentation")]
-pub enum X509Fault {
-    Empty,
-    TooLong,
-    Malformed,
-    NoUriName,
-    SeveralUriNames,
-    NotSpiffeId(SpiffeIdFault),
-    NoPath,
-    LeafIsAuthority,
-    KeyUsageMissing,
-    KeyUsageNotCritical,
-    KeyUsageNoSignature,
-    KeyUsageSigns,
-    EmptySubjectNameNotCritical,
-    NotAuthority,
-    Path(String),
-}
-
-impl fmt::Display for X509Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            X509Fault::Empty => f.write_str("there is no certificate"),
-            X509Fault::TooLong => write!(
-                f,
-                "the chain has more than {CHAIN_CERTIFICATES_MAX} certificates, or a very large one"
-            ),
-            X509Fault::Malformed => f.write_str("a certificate or one of its extensions cannot be read"),
-            X509Fault::NoUriName => f.write_str("the leaf has no URI name"),
-            X509Fault::SeveralUriNames => f.write_str("the leaf has more than one URI name"),
-            X509Fault::NotSpiffeId(fault) => write!(f, "the leaf's URI name is not a SPIFFE ID: it {fault}"),
-            X509Fault::NoPath => f.write_str("the leaf's SPIFFE ID names a whole trust domain"),
-            X509Fault::LeafIsAuthority => f.write_str("the leaf is a certificate authority"),
-            X509Fault::KeyUsageMissing => f.write_str("the leaf has no key usage"),
-            X509Fault::KeyUsageNotCritical => f.write_str("the leaf's key usage is not critical"),
-            X509Fault::KeyUsageNoSignature => f.write_str("the leaf's key usage has no digitalSignature"),
-            X509Fault::KeyUsageSigns => f.write_str("the leaf's key usage has keyCertSign or cRLSign"),
-            X509Fault::EmptySubjectNameNotCritical => {
-                f.write_str("the leaf has no subject, and its names are not critical")
-            }
-            X509Fault::NotAuthority => f.write_str("the certificate is not a certificate authority"),
-            X509Fault::Path(why) => write!(f, "no valid path to an authority of the trust domain: {why}"),
-        }
-    }
 }
 
 impl X509Svid {
     /// Reads a chain, leaf first, and holds the leaf to [X509-SVID §5.2].
     pub fn parse(chain: &[Vec<u8>]) -> Result<X509Svid, X509Fault> {
-        if chain.len() > CHAIN_CERTIFICATES_MAX || chain.iter().any(|der| der.len() > CERTIFICATE_BYTES_MAX) {
+        if chain.len() > CHAIN_CERTIFICATES_MAX {
             return Err(X509Fault::TooLong);
         }
+        // Their sizes and their order come first: they bound what the reader below has to do.
+        path::scan(chain)?;
         let leaf = parse(chain.first().ok_or(X509Fault::Empty)?)?;
         let spiffe_id = spiffe_id(&leaf)?;
         judge_leaf(&leaf)?;
-        let mut expires = i64::MAX;
-        for der in chain {
-            expires = expires.min(parse(der)?.validity().not_after.timestamp());
-        }
         Ok(X509Svid {
-            chain: chain
-                .iter()
-                .map(|der| CertificateDer::from(der.clone()))
-                .collect(),
+            chain: chain.to_vec(),
             spiffe_id,
-            expires: Timestamp(expires),
         })
     }
 
@@ -102,69 +48,24 @@ impl X509Svid {
         &self.spiffe_id
     }
 
-    /// The earliest end among the chain's certificates.
-    pub fn expires(&self) -> Timestamp {
-        self.expires
-    }
-
     /// SHA-256 of the leaf: `x5t#S256`. [RFC8705 §3.1]
     pub fn thumbprint(&self) -> [u8; 32] {
         self.chain.first().map(|leaf| sha256(leaf)).unwrap_or_default()
     }
 
-    /// Validates the path to one of `authorities`, and its times. [X509-SVID §5.1] [RFC5280 §6]
-    pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<(), X509Fault> {
-        let path = |error: webpki::Error| X509Fault::Path(error.to_string());
-        let (leaf, intermediates) = self.chain.split_first().ok_or(X509Fault::Empty)?;
-        let leaf = webpki::EndEntityCert::try_from(leaf).map_err(path)?;
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.0).unwrap_or(0)));
-        leaf.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &authorities.anchors,
-            intermediates,
-            time,
-            // [X509-SVID §4.4] Extended key usage may be absent; where it is there, clientAuth is among it.
-            webpki::KeyUsage::client_auth(),
-            None,
-            None,
-        )
+    /// Validates the path to one of `authorities`, and its times; yields when the first certificate of the path
+    /// ends. [X509-SVID §5.1] [RFC5280 §6]
+    pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<Timestamp, X509Fault> {
+        path::validate(&path::scan(&self.chain)?, authorities, now).map_err(X509Fault::Path)
+    }
+}
+
+/// Judges the key of a client's certificate, by its numbers, before anything is verified with it.
+pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Fault> {
+    let scan = Scan::new(certificate)?;
+    PublicKey::from_spki(scan.spki, KeyOwner::Client)
         .map(drop)
-        .map_err(path)
-    }
-}
-
-impl X509Authorities {
-    /// Adds an authority's certificate. [X509-SVID §6.1]
-    pub fn push(&mut self, der: &[u8]) -> Result<(), X509Fault> {
-        let certificate = parse(der)?;
-        let is_ca = certificate
-            .basic_constraints()
-            .map_err(|_| X509Fault::Malformed)?
-            .is_some_and(|constraints| constraints.value.ca);
-        if !is_ca {
-            return Err(X509Fault::NotAuthority);
-        }
-        let der = CertificateDer::from(der);
-        let anchor = webpki::anchor_from_trusted_cert(&der).map_err(|_| X509Fault::Malformed)?;
-        self.anchors.push(anchor.to_owned());
-        Ok(())
-    }
-
-    /// Number of authorities.
-    pub fn len(&self) -> usize {
-        self.anchors.len()
-    }
-
-    /// True where nothing is trusted.
-    pub fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
-    }
-}
-
-impl fmt::Debug for X509Authorities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "X509Authorities({})", self.len())
-    }
+        .map_err(X509Fault::Key)
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Fault> {

@@ -1,0 +1,235 @@
+//! The path from a leaf to an authority of its trust domain, as it was sent: nothing is searched. [RFC5280 §6.1]
+//!
+//! A client's certificates come in order, each issued by the subject of the next. Signatures are verified from the
+//! authority down, so a chain that a stranger made dies at its first one, however many certificates it has. What
+//! is in a certificate is read after its signature held.
+
+use super::fault::{PathFault, X509Fault};
+use super::parse;
+use super::scan::Scan;
+use super::signing::{self, X509Authorities, X509Authority};
+use crate::der::{self, Reader};
+use crate::jose::{KeyOwner, PublicKey};
+use crate::limits::AUTHORITIES_TRIED_MAX;
+use crate::time::Timestamp;
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use std::time::Duration;
+use x509_parser::prelude::X509Certificate;
+
+/// Puts a chain in order, or says that it is not: the leaf first, each certificate issued by the next one's subject.
+pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Fault> {
+    let scans: Vec<Scan<'_>> = chain.iter().map(|der| Scan::new(der)).collect::<Result<_, _>>()?;
+    let is_in_order = scans
+        .iter()
+        .zip(scans.iter().skip(1))
+        .all(|(lower, upper)| lower.issuer == upper.subject);
+    match is_in_order {
+        true => Ok(scans),
+        false => Err(X509Fault::Path(PathFault::OutOfOrder)),
+    }
+}
+
+/// Validates a path to one of `authorities`; yields when the first certificate of it ends.
+pub(super) fn validate(
+    chain: &[Scan<'_>],
+    authorities: &X509Authorities,
+    now: Timestamp,
+) -> Result<Timestamp, PathFault> {
+    let valid: Vec<&X509Authority> = authorities.iter().filter(|known| known.is_valid(now)).collect();
+    // An authority that the client sent along is where the path ends, with what follows it.
+    let sent = |scan: &Scan<'_>| {
+        let is_it = |known: &&X509Authority| {
+            *known.anchor.subject == *scan.subject && *known.anchor.subject_public_key_info == *scan.spki
+        };
+        let same: Vec<&X509Authority> = valid.iter().copied().filter(is_it).collect();
+        (!same.is_empty()).then_some(same)
+    };
+    let end = chain.iter().enumerate().skip(1);
+    let (path, mut candidates) = match end.filter_map(|(at, scan)| Some((at, sent(scan)?))).next() {
+        Some((at, same)) => (chain.get(..at).unwrap_or_default(), same),
+        None => (chain, issuers(chain, &valid)),
+    };
+    judge_distinct(path)?;
+    candidates.truncate(AUTHORITIES_TRIED_MAX);
+    let tried = candidates.len();
+    let outcome = first_that_signed(path, &candidates, now);
+    // A root at the end that the bundle does not have is as if it had not been sent. Whether it is one, or a
+    // certificate over a new key by an authority of the same name, its signature has told.
+    match (outcome, path.split_last()) {
+        (
+            Err(PathFault::BadSignature | PathFault::UnknownAlgorithm | PathFault::NoAuthority),
+            Some((last, rest)),
+        ) if last.is_self_issued() && !rest.is_empty() => {
+            let mut candidates = issuers(rest, &valid);
+            candidates.truncate(AUTHORITIES_TRIED_MAX.saturating_sub(tried));
+            first_that_signed(rest, &candidates, now)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// The authorities that may have signed the last certificate: those of its issuer's name. Those come first whose
+/// key has the identifier that it names, then those without one, then the newest.
+fn issuers<'a>(path: &[Scan<'_>], valid: &[&'a X509Authority]) -> Vec<&'a X509Authority> {
+    let Some(last) = path.last() else {
+        return Vec::new();
+    };
+    let may_have_signed = |known: &&&X509Authority| {
+        *known.anchor.subject == *last.issuer
+            && algorithm(last, &known.anchor.subject_public_key_info).is_some()
+    };
+    let mut issuers: Vec<&X509Authority> = valid.iter().filter(may_have_signed).copied().collect();
+    issuers.sort_by_key(|known| {
+        let fit = match (last.issuer_key_id, known.key_id.as_deref()) {
+            (Some(wanted), Some(own)) if wanted == own => 0,
+            (Some(_), Some(_)) => 2,
+            (None, _) | (_, None) => 1,
+        };
+        (fit, std::cmp::Reverse(known.valid_from()))
+    });
+    issuers
+}
+
+/// No two authorities of one name, no two certificates of one key: an honest path has neither.
+fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathFault> {
+    for (at, upper) in path.iter().enumerate() {
+        for (below, lower) in path.iter().enumerate().take(at) {
+            if below > 0 && lower.subject == upper.subject {
+                return Err(PathFault::SameSubject);
+            }
+            if lower.spki == upper.spki {
+                return Err(PathFault::SameKey);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tries the authorities in turn, until one signed the last certificate.
+fn first_that_signed(
+    path: &[Scan<'_>],
+    candidates: &[&X509Authority],
+    now: Timestamp,
+) -> Result<Timestamp, PathFault> {
+    let last = path.last().ok_or(PathFault::NoAuthority)?;
+    let mut outcome = PathFault::NoAuthority;
+    for authority in candidates {
+        match verify_signature(last, &authority.anchor.subject_public_key_info) {
+            Ok(()) => return descend(path, authority, now),
+            Err(fault) => outcome = fault,
+        }
+    }
+    Err(outcome)
+}
+
+/// From the certificate that the authority signed down to the leaf.
+fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathFault> {
+    judge_depth(authority.path_length, path)?;
+    let mut ends = authority.valid_until();
+    let mut issuer: Option<&Scan<'_>> = None;
+    for (at, scan) in path.iter().enumerate().rev() {
+        if let Some(issuer) = issuer {
+            verify_signature(scan, issuer.spki)?;
+        }
+        // [RFC5280 §6.1.4 (o)] Extensions that are critical and unknown are refused by this reader, others of ours
+        // would pass over them.
+        let der = CertificateDer::from(scan.der);
+        webpki::EndEntityCert::try_from(&der).map_err(refused)?;
+        let certificate = parse(scan.der).map_err(|fault| PathFault::Refused(fault.to_string()))?;
+        ends = ends.min(judge_validity(&certificate, now)?);
+        judge_extended_key_usage(&certificate)?;
+        PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathFault::Key)?;
+        if at > 0 {
+            let path_length = signing::judge(&certificate).map_err(PathFault::NotAuthority)?;
+            judge_depth(path_length, path.get(..at).unwrap_or_default())?;
+        }
+        issuer = Some(scan);
+    }
+    let has_constraints = |scan: &Scan<'_>| scan.has_name_constraints;
+    if authority.anchor.name_constraints.is_some() || path.iter().skip(1).any(has_constraints) {
+        judge_name_constraints(path, authority, now)?;
+    }
+    Ok(ends)
+}
+
+/// [RFC5280 §6.1.4 (l) (m)] Intermediates below, the leaf and the self-issued not counted.
+fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathFault> {
+    let counted = below.iter().skip(1).filter(|scan| !scan.is_self_issued()).count();
+    match path_length {
+        Some(allowed) if counted > allowed as usize => Err(PathFault::TooDeep),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathFault> {
+    let (not_before, not_after) = signing::validity(certificate);
+    if now < not_before {
+        return Err(PathFault::NotYetValid);
+    }
+    if now > not_after {
+        return Err(PathFault::Expired);
+    }
+    Ok(not_after)
+}
+
+/// [X509-SVID §4.4] Extended key usage may be absent; where it is there, clientAuth is among it. The usage of an
+/// intermediate limits what is below it.
+fn judge_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathFault> {
+    let malformed = |_| PathFault::Refused(X509Fault::Malformed.to_string());
+    let usage = certificate.extended_key_usage().map_err(malformed)?;
+    match usage {
+        Some(usage) if !usage.value.client_auth => Err(PathFault::NotForClients),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn verify_signature(scan: &Scan<'_>, issuer_spki: &[u8]) -> Result<(), PathFault> {
+    let (known, key) = algorithm(scan, issuer_spki).ok_or(PathFault::UnknownAlgorithm)?;
+    known
+        .verify_signature(key, scan.tbs, scan.signature)
+        .map_err(|_| PathFault::BadSignature)
+}
+
+/// The algorithm of a certificate's signature, if it is known and fits the issuer's key; and that key.
+fn algorithm<'a>(
+    scan: &Scan<'_>,
+    issuer_spki: &'a [u8],
+) -> Option<(&'static dyn SignatureVerificationAlgorithm, &'a [u8])> {
+    let mut fields = Reader::new(issuer_spki);
+    let of_key = fields.expect(der::SEQUENCE)?;
+    let key = der::whole_bytes(fields.expect(der::BIT_STRING)?)?;
+    let fits = |known: &&&dyn SignatureVerificationAlgorithm| {
+        known.signature_alg_id().as_ref() == scan.signature_algorithm
+            && known.public_key_alg_id().as_ref() == of_key
+    };
+    let known = webpki::ALL_VERIFICATION_ALGS.iter().find(fits)?;
+    Some((*known, key))
+}
+
+/// Name constraints are webpki's to judge, over this one path, of which every signature held. It refuses those on
+/// URI names.
+fn judge_name_constraints(
+    path: &[Scan<'_>],
+    authority: &X509Authority,
+    now: Timestamp,
+) -> Result<(), PathFault> {
+    let ders: Vec<CertificateDer<'_>> = path.iter().map(|scan| CertificateDer::from(scan.der)).collect();
+    let (leaf, intermediates) = ders.split_first().ok_or(PathFault::NoAuthority)?;
+    let leaf = webpki::EndEntityCert::try_from(leaf).map_err(refused)?;
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.0).unwrap_or(0)));
+    leaf.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        std::slice::from_ref(&authority.anchor),
+        intermediates,
+        time,
+        webpki::KeyUsage::client_auth(),
+        None,
+        None,
+    )
+    .map(drop)
+    .map_err(refused)
+}
+
+fn refused(error: webpki::Error) -> PathFault {
+    PathFault::Refused(error.to_string())
+}
