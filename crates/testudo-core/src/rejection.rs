@@ -27,6 +27,9 @@ pub enum Rejection {
     NotAForm,
     MalformedForm(FormFault),
     BodyTooLarge,
+    BodyLate,
+    BodyEncoded,
+    HostNotOne,
     CredentialsInUrl,
     MissingGrantType,
     UnsupportedGrantType,
@@ -182,6 +185,9 @@ impl Rejection {
             Rejection::NotAForm
             | Rejection::MalformedForm(_)
             | Rejection::BodyTooLarge
+            | Rejection::BodyLate
+            | Rejection::BodyEncoded
+            | Rejection::HostNotOne
             | Rejection::CredentialsInUrl
             | Rejection::MissingGrantType
             | Rejection::MalformedClientId
@@ -311,12 +317,14 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status, from the one table, but for a body over its limit. [RFC9110 §15.5.14]
+    /// The HTTP status, from the one table, but where HTTP has one of its own. [RFC9110 §15.5.14]
     pub fn status(&self) -> u16 {
         match self {
             Rejection::BodyTooLarge => 413,
             // [RFC9110 §15.5.16]
-            Rejection::NotJson => 415,
+            Rejection::NotJson | Rejection::BodyEncoded => 415,
+            // [RFC9110 §15.5.9]
+            Rejection::BodyLate => 408,
             other => other.code().status(),
         }
     }
@@ -334,6 +342,9 @@ impl Rejection {
                 "a parameter contains a control character"
             }
             Rejection::BodyTooLarge => "the body is larger than 64 KiB",
+            Rejection::BodyLate => "the body did not arrive in time",
+            Rejection::BodyEncoded => "Content-Encoding is not supported: send the body as it is",
+            Rejection::HostNotOne => "an HTTP/1.1 request needs exactly one Host field",
             Rejection::CredentialsInUrl => "parameters belong in the body, never in the URL",
             Rejection::MissingGrantType => "grant_type is missing",
             Rejection::UnsupportedGrantType => "this grant_type is not supported",
@@ -389,6 +400,9 @@ impl Rejection {
             Rejection::NotAForm => "not_a_form",
             Rejection::MalformedForm(_) => "malformed_form",
             Rejection::BodyTooLarge => "body_too_large",
+            Rejection::BodyLate => "body_late",
+            Rejection::BodyEncoded => "body_encoded",
+            Rejection::HostNotOne => "host_not_one",
             Rejection::CredentialsInUrl => "credentials_in_url",
             Rejection::MissingGrantType => "missing_grant_type",
             Rejection::UnsupportedGrantType => "unsupported_grant_type",

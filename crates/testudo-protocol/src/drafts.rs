@@ -63,6 +63,8 @@ pub const SPECIFICATIONS: &[Specification] = &[
     spec("RFC9068", "JWT Profile for OAuth 2.0 Access Tokens"),
     spec("RFC9101", "JWT-Secured Authorization Request (JAR)"),
     spec("RFC9110", "HTTP Semantics"),
+    spec("RFC9112", "HTTP/1.1"),
+    spec("RFC9113", "HTTP/2"),
     spec("RFC9126", "OAuth 2.0 Pushed Authorization Requests"),
     spec("RFC9440", "Client-Cert HTTP Header Field"),
     spec("RFC9700", "Best Current Practice for OAuth 2.0 Security"),

@@ -6,6 +6,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod certificate;
 mod der;
 pub mod drafts;
 pub mod jose;

@@ -6,6 +6,11 @@
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Header section of one request, bytes.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// Heads, bodies and answers of all requests in flight together, bytes. Beyond, requests are answered 503: memory
+/// stays bounded whatever connections send.
+pub const REQUESTS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What one request in flight is taken to hold besides head, body and answer (its task, its buffers), bytes.
+pub const REQUEST_BYTES: usize = 8 * 1024;
 /// Parameters in one form.
 pub const FORM_PARAMETERS_MAX: usize = 64;
 /// A parameter that is a name or an identifier, bytes. [RFC6749 A] puts no bound; SPIFFE IDs have this one.

@@ -6,6 +6,7 @@ use crate::config::Configuration;
 use crate::events::RefusalLedger;
 use crate::http::Proxy;
 use crate::keys::{KeyEncryption, Keyring};
+use crate::listen::Certificates;
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
 use crate::remote_keys::RemoteKeys;
@@ -60,6 +61,8 @@ pub struct App {
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
     pub fetcher: Fetcher,
+    /// Our own certificates.
+    pub certificates: Certificates,
     /// Counters.
     pub metrics: Metrics,
     /// The file that a reload reads.
@@ -111,6 +114,8 @@ pub struct Parts {
     pub encryption: KeyEncryption,
     /// Outbound HTTP.
     pub fetcher: Fetcher,
+    /// Our own certificates.
+    pub certificates: Certificates,
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
     /// See [`App::observer`].
@@ -152,6 +157,7 @@ impl App {
             guesses: Default::default(),
             refusals: RefusalLedger::default(),
             fetcher: parts.fetcher,
+            certificates: parts.certificates,
             metrics: Metrics::default(),
             takes_certificates: configuration.server.asks_for_certificates
                 && (configuration.server.tls.is_some()

@@ -2,10 +2,11 @@
 
 use crate::bundles;
 use crate::clock::Clock;
-use crate::config::{Configuration, StoreUrl};
-use crate::listen;
+use crate::config::{Configuration, StoreUrl, TlsFiles};
+use crate::listen::Certificate;
 use serde::Serialize;
 use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_protocol::Timestamp;
 use testudo_store::Store;
 
 /// One thing that was tried.
@@ -36,10 +37,15 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         finding("clock", judge_clock(&clock)),
         finding("store", judge_store(configuration).await),
     ];
-    if let Some(files) = &configuration.server.tls {
-        let outcome = listen::tls_acceptor(files, configuration.server.asks_for_certificates)
-            .map(|_| "certificate and key fit together".to_owned());
-        findings.push(finding("TLS files", outcome));
+    let tls = [
+        ("server.tls", &configuration.server.tls),
+        ("admin.tls", &configuration.admin.tls),
+    ];
+    for (section, files) in tls {
+        if let Some(files) = files {
+            let outcome = judge_certificate(section, files, clock.now());
+            findings.push(finding(format!("TLS files of {section}"), outcome));
+        }
     }
     let fetcher = Fetcher::new(FetcherOptions {
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
@@ -75,6 +81,32 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Certificate and key fit together, and the certificate is valid now.
+fn judge_certificate(section: &'static str, files: &TlsFiles, now: Timestamp) -> Result<String, String> {
+    /// Renewal is usually done with a third of the life left; what has a week left was forgotten.
+    const SOON: i64 = 7 * 86_400;
+    let certificate = Certificate::read(section, files)?;
+    let validity = certificate.validity();
+    let (begins, ends) = (validity.not_before, validity.not_after);
+    let name = files.certificate.display();
+    if now < begins {
+        return Err(format!("{name} is valid from {begins} only"));
+    }
+    if now >= ends {
+        return Err(format!(
+            "{name} ended at {ends}: replace it, it is read again without a restart"
+        ));
+    }
+    let soon = if ends.0 - now.0 < SOON {
+        ", which is soon"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "certificate and key fit together; it ends at {ends}{soon}"
+    ))
 }
 
 /// The clock cannot be compared with anything here; a clock before the software was written is wrong.

@@ -23,6 +23,20 @@ pub struct TrustDomainLabel {
     pub trust_domain: String,
 }
 
+/// Why the server closed a connection.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EndingLabel {
+    /// The setting whose limit was reached.
+    pub reason: &'static str,
+}
+
+/// Of which certificate of ours.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CertificateLabel {
+    /// The section of the configuration: `server.tls`, `admin.tls`.
+    pub section: &'static str,
+}
+
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
@@ -50,6 +64,18 @@ pub struct Metrics {
     pub store_reads: Gauge<i64, AtomicI64>,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections at once that the files of this process allow.
+    pub connections_max: Gauge,
+    /// Connections that the server closed, by the limit that they reached.
+    pub connections_closed: Family<EndingLabel, Counter>,
+    /// Bodies that did not arrive in time.
+    pub bodies_late: Counter,
+    /// Requests that were turned away because requests in flight held all the memory that they may.
+    pub requests_shed: Counter,
+    /// Memory that requests in flight hold.
+    pub request_bytes: Gauge,
+    /// When our certificates end, seconds since the epoch.
+    pub certificate_expires: Family<CertificateLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -68,6 +94,12 @@ impl Default for Metrics {
             store_batches: Gauge::default(),
             store_reads: Gauge::default(),
             connections: Gauge::default(),
+            connections_max: Gauge::default(),
+            connections_closed: Family::default(),
+            bodies_late: Counter::default(),
+            requests_shed: Counter::default(),
+            request_bytes: Gauge::default(),
+            certificate_expires: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -122,11 +154,45 @@ impl Default for Metrics {
         );
         registry.register("store_reads", "Reads from the store", metrics.store_reads.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
+        metrics.register_connections(&mut registry);
         Metrics { registry, ..metrics }
     }
 }
 
 impl Metrics {
+    fn register_connections(&self, registry: &mut Registry) {
+        registry.register(
+            "connections_max",
+            "Connections at once, below the limit of open files",
+            self.connections_max.clone(),
+        );
+        registry.register(
+            "connections_closed",
+            "Connections that the server closed, by the limit that they reached",
+            self.connections_closed.clone(),
+        );
+        registry.register(
+            "request_bodies_late",
+            "Bodies that did not arrive within server.body_timeout",
+            self.bodies_late.clone(),
+        );
+        registry.register(
+            "requests_shed",
+            "Requests turned away because requests in flight hold all the memory that they may",
+            self.requests_shed.clone(),
+        );
+        registry.register(
+            "request_bytes_in_flight",
+            "Memory that requests in flight hold",
+            self.request_bytes.clone(),
+        );
+        registry.register(
+            "tls_certificate_expires_seconds",
+            "When the certificate ends, seconds since the epoch",
+            self.certificate_expires.clone(),
+        );
+    }
+
     /// The exposition text.
     pub fn text(&self) -> String {
         let mut text = String::new();

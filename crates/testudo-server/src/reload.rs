@@ -6,7 +6,9 @@
 use crate::admin;
 use crate::app::App;
 use crate::bundles::{Anchor, first_bundles, keep_fresh};
-use crate::config::{self, Report};
+use crate::config::{self, Configuration, Report};
+use crate::listen::Renewal;
+use crate::upkeep::tell_renewal;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -82,6 +84,30 @@ fn configuration_digest(app: &App) -> [u8; 32] {
     testudo_protocol::jose::sha256(&bytes)
 }
 
+/// Reads the TLS files again. What cannot be used is a warning: the certificate in force goes on.
+async fn renew_certificates(app: &App, configuration: &Configuration, warnings: &mut Report) {
+    let named = [
+        ("server.tls", &app.certificates.server, &configuration.server.tls),
+        ("admin.tls", &app.certificates.admin, &configuration.admin.tls),
+    ];
+    for (section, certificate, files) in named {
+        match (certificate, files) {
+            (None, None) => {}
+            (Some(certificate), Some(files)) => {
+                certificate.name_files(files);
+                let renewal = certificate.renew();
+                if let Renewal::Kept(why) = &renewal {
+                    let hint = Some("the certificate in force goes on being used");
+                    warnings.warn(section, format!("cannot be used: {why}"), hint);
+                }
+                tell_renewal(app, certificate, renewal).await;
+            }
+            (Some(_), None) => warnings.warn(section, "is gone: takes effect at the next start", None),
+            (None, Some(_)) => warnings.warn(section, "is new: takes effect at the next start", None),
+        }
+    }
+}
+
 /// Trust domains, rules and clients of the file. Listeners, store and keys stay.
 async fn apply(app: &Arc<App>) -> Result<Report, Report> {
     let path = app.config_path.clone().ok_or_else(|| {
@@ -92,7 +118,8 @@ async fn apply(app: &Arc<App>) -> Result<Report, Report> {
         ))
     })?;
     let generation = app.generation.load(Ordering::SeqCst) + 1;
-    let (configuration, warnings) = config::load(&path, generation)?;
+    let (configuration, mut warnings) = config::load(&path, generation)?;
+    renew_certificates(app, &configuration, &mut warnings).await;
     if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }

@@ -3,9 +3,9 @@
 use crate::admin;
 use crate::app::{App, Observer, Parts};
 use crate::bundles::{Anchor, first_bundles, keep_fresh};
-use crate::config::{Configuration, StoreUrl};
+use crate::config::{Configuration, ServerSettings, StoreUrl};
 use crate::keys::{self, KeyEncryption, Keyring};
-use crate::listen::{self, Listening};
+use crate::listen::{self, Certificate, Certificates, Connections, Door, Listening};
 use crate::upkeep;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,9 +14,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_fetch::{Fetcher, FetcherOptions};
 use testudo_store::Store;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// How long background work may take to notice that the server stops.
+const BACKGROUND_WAIT: Duration = Duration::from_millis(200);
 
 /// What `serve` can be told besides the configuration.
 #[derive(Default)]
@@ -36,7 +38,13 @@ pub struct Running {
     /// Address of the admin listener.
     pub admin_address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
+    /// Accept loops.
+    listeners: Vec<JoinHandle<()>>,
+    /// Background work.
     tasks: Vec<JoinHandle<()>>,
+    connections: Arc<Connections>,
+    admin_connections: Arc<Connections>,
+    drain: Duration,
     socket: PathBuf,
 }
 
@@ -44,16 +52,18 @@ pub struct Running {
 pub async fn serve(configuration: Configuration, options: Options) -> Result<Running, String> {
     let server = configuration.server.clone();
     let admin_settings = configuration.admin.clone();
+    let certificates = Certificates::read(&configuration)?;
     // With a listener of its own for client certificates, only that one asks for them.
-    let acceptor = |asks| {
-        server
-            .tls
-            .as_ref()
-            .map(|files| listen::tls_acceptor(files, asks))
-            .transpose()
+    let acceptor = |certificate: &Option<Arc<Certificate>>, asks| {
+        let acceptor = certificate.as_ref().map(|certificate| certificate.acceptor(asks));
+        acceptor.transpose()
     };
-    let tls = acceptor(server.asks_for_certificates && server.mtls.is_none())?;
-    let mtls = acceptor(true)?;
+    let tls = acceptor(
+        &certificates.server,
+        server.asks_for_certificates && server.mtls.is_none(),
+    )?;
+    let mtls = acceptor(&certificates.server, true)?;
+    let admin_tls = acceptor(&certificates.admin, false)?;
     let (store, encryption) = open_store(&configuration).await?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
@@ -68,6 +78,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         store,
         keys,
         fetcher,
+        certificates,
         config_path: options.config_path,
         observer: options.observer,
     };
@@ -77,7 +88,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             .map_err(|fault| fault.to_string())?,
     );
 
-    let mut listeners = Vec::new();
+    let mut bound = Vec::new();
     let mut addresses = Vec::new();
     let mtls_listen = server
         .mtls
@@ -90,16 +101,28 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         .map(|address| (address, &tls))
         .chain(mtls_listen)
     {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let listener = listen::bind(*address)?;
         addresses.push(listener.local_addr().map_err(|error| error.to_string())?);
-        listeners.push((listener, tls.clone()));
+        bound.push((listener, tls.clone()));
     }
+    let (connections, admin_connections) = connections(&app, &server);
     let (stop, stopped) = watch::channel(false);
-    let mut tasks = Vec::new();
-    let (admin_tasks, admin_address) = admin::listen(&app, &admin_settings, stopped.clone()).await?;
-    tasks.extend(admin_tasks);
+    let mut tasks = vec![
+        tokio::spawn(connections.clone().reap()),
+        tokio::spawn(admin_connections.clone().reap()),
+    ];
+    let mut listeners = Vec::new();
+    let doors = admin::Doors {
+        address: connections.clone(),
+        socket: admin_connections.clone(),
+        tls: admin_tls,
+    };
+    let (admin_listeners, admin_address) =
+        admin::listen(&app, &admin_settings, doors, stopped.clone()).await?;
+    listeners.extend(admin_listeners);
+    if server.watch {
+        tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
+    }
 
     let anchors: Vec<Arc<Anchor>> = app.anchors.load().values().cloned().collect();
     first_bundles(&app, &anchors).await;
@@ -114,26 +137,45 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             stopped.clone(),
         )));
     }
-    let connections = Arc::new(Semaphore::new(server.connections_max));
-    for (listener, tls) in listeners {
-        let listening = Listening {
-            app: app.clone(),
-            tls,
-            connections: connections.clone(),
-            stop: stopped.clone(),
-            drain: server.drain,
-        };
-        tasks.push(tokio::spawn(listen::accept(listener, listening)));
+    for (listener, tls) in bound {
+        let listening = Listening::new(Door::Public(app.clone()), tls, connections.clone());
+        listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
     }
+    upkeep::certificate_gauges(&app);
     app.is_ready.store(true, Ordering::Release);
     Ok(Running {
         app,
         addresses,
         admin_address,
         stop,
+        listeners,
         tasks,
+        connections,
+        admin_connections,
+        drain: server.drain,
         socket: admin_settings.socket,
     })
+}
+
+/// The connections of all TCP listeners, as many as the limit of open files allows, and those of the admin socket.
+fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Connections>) {
+    let files = listen::open_files();
+    let mut limits = server.connections.clone();
+    let wanted = limits.connections_max;
+    limits.connections_max = files.connections(wanted);
+    if limits.connections_max < wanted {
+        tracing::warn!(
+            open_files = files.limit,
+            connections_max = limits.connections_max,
+            wanted,
+            "server.connections_max is lowered: the limit of open files leaves no more; raise it (ulimit -Hn, LimitNOFILE)"
+        );
+    }
+    app.metrics.connections_max.set(limits.connections_max as i64);
+    let trusted = app.proxy.as_ref().map(|proxy| proxy.trusted.clone());
+    let of_socket = Connections::new(limits.of_admin_socket(), Vec::new(), &app.metrics);
+    let all = Connections::new(limits, trusted.unwrap_or_default(), &app.metrics);
+    (all, of_socket)
 }
 
 impl Running {
@@ -142,16 +184,28 @@ impl Running {
         self.app.is_ready.store(false, Ordering::Release);
         // Nobody listening means that everything has stopped already.
         let _ = self.stop.send(true);
-        for task in self.tasks {
-            // Refresh loops have no end of their own; the others finish within the drain time.
-            if task.is_finished() {
-                continue;
-            }
-            if tokio::time::timeout(Duration::from_millis(200), task)
-                .await
-                .is_err()
-            {
-                tracing::debug!("a background task was left behind");
+        for listener in self.listeners {
+            // They end at the word to stop; one that panicked has ended as well.
+            let _ = listener.await;
+        }
+        let (cut, admin_cut) = tokio::join!(
+            self.connections.drain(self.drain),
+            self.admin_connections.drain(self.drain)
+        );
+        let requests = cut.requests + admin_cut.requests;
+        if requests > 0 {
+            tracing::warn!(
+                requests,
+                connections = cut.connections + admin_cut.connections,
+                drain_seconds = self.drain.as_secs(),
+                "server.drain is over: running requests were cut"
+            );
+        }
+        // Refresh loops and reapers have no end of their own; the others were told.
+        let over = tokio::time::Instant::now() + BACKGROUND_WAIT;
+        for mut task in self.tasks {
+            if tokio::time::timeout_at(over, &mut task).await.is_err() {
+                task.abort();
             }
         }
         upkeep::flush_last_used(&self.app).await;

@@ -1,12 +1,13 @@
 //! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
 
 use crate::app::App;
+use crate::listen::{Certificate, Renewal};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_core::Authority;
-use testudo_core::records::{Batch, Client, ClientIdAlias, Kind, Removed, Versioned};
+use testudo_core::records::{Batch, Client, ClientIdAlias, EventKind, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
 use testudo_core::registration::velocity::SHARED_PREFIX;
 use testudo_protocol::Timestamp;
@@ -20,6 +21,56 @@ const TICKS_PER_SWEEP: u32 = 720;
 const DROPPED_PER_TICK: usize = 2_000;
 /// Clients written per batch of a flush.
 const FLUSH_BATCH: usize = 100;
+
+/// How often TLS files are looked at.
+const CERTIFICATES_TICK: Duration = Duration::from_secs(2);
+
+/// Reads TLS files again when they change. Has no end of its own.
+pub async fn watch_certificates(app: Arc<App>) {
+    // A pair that is being replaced does not fit for a moment: it is told when the next look finds it the same.
+    let mut doubted: Vec<&'static str> = Vec::new();
+    loop {
+        tokio::time::sleep(CERTIFICATES_TICK).await;
+        for certificate in app.certificates.all() {
+            let is_doubted = doubted.contains(&certificate.section);
+            doubted.retain(|section| *section != certificate.section);
+            match certificate.renew_if_settled(is_doubted) {
+                Some(renewal) => tell_renewal(&app, certificate, renewal).await,
+                None => doubted.push(certificate.section),
+            }
+        }
+    }
+}
+
+/// Says what came of reading a certificate again: log, event, metric.
+pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: Renewal) {
+    let section = certificate.section;
+    let (kind, detail) = match renewal {
+        Renewal::Unchanged | Renewal::StillKept => return,
+        Renewal::Renewed(ends) => {
+            tracing::info!(section, ends = %ends, "tls.certificate_renewed");
+            (EventKind::CertificateRenewed, format!("{section} ends at {ends}"))
+        }
+        Renewal::Kept(why) => {
+            tracing::error!(section, why, "tls.certificate_refused");
+            let detail = format!("{section}: {why}; the certificate in force goes on");
+            (EventKind::CertificateRefused, detail)
+        }
+    };
+    certificate_gauges(app);
+    crate::admin::write_event(app, kind, |event| event.detail = Some(detail)).await;
+}
+
+/// When our certificates end.
+pub(crate) fn certificate_gauges(app: &App) {
+    for certificate in app.certificates.all() {
+        let label = crate::metrics::CertificateLabel {
+            section: certificate.section,
+        };
+        let ends = certificate.validity().not_after;
+        app.metrics.certificate_expires.get_or_create(&label).set(ends.0);
+    }
+}
 
 /// Runs until the server stops.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {

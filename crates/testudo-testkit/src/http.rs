@@ -88,14 +88,23 @@ impl TlsClient {
         }
     }
 
-    /// A connection, and whether it resumed a session. `None` where the server hangs up.
-    pub async fn connect(&self, address: SocketAddr) -> Option<(Connection, bool)> {
+    /// The stream after a handshake, for tests that speak HTTP by hand. `None` where the server hangs up.
+    pub async fn open(
+        &self,
+        address: SocketAddr,
+        name: &'static str,
+    ) -> Option<tokio_rustls::client::TlsStream<TcpStream>> {
         let stream = TcpStream::connect(address).await.ok()?;
-        let name = "as.example".try_into().expect("a name");
-        let stream = tokio_rustls::TlsConnector::from(self.config.clone())
+        let name = name.try_into().expect("a name");
+        tokio_rustls::TlsConnector::from(self.config.clone())
             .connect(name, stream)
             .await
-            .ok()?;
+            .ok()
+    }
+
+    /// A connection, and whether it resumed a session. `None` where the server hangs up.
+    pub async fn connect(&self, address: SocketAddr) -> Option<(Connection, bool)> {
+        let stream = self.open(address, "as.example").await?;
         let is_resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -159,10 +168,10 @@ impl Connection {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Option<Answer> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "as.example");
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "as.example");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

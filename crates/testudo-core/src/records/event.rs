@@ -104,6 +104,10 @@ pub enum EventKind {
     KeyRevoked,
     #[serde(rename = "authority.bundle_accepted")]
     BundleAccepted,
+    #[serde(rename = "tls.certificate_renewed")]
+    CertificateRenewed,
+    #[serde(rename = "tls.certificate_refused")]
+    CertificateRefused,
 }
 
 impl EventKind {

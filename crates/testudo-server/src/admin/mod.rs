@@ -15,6 +15,7 @@ mod trust;
 
 use crate::app::App;
 use crate::config::AdminSettings;
+use crate::listen::{self, Connections, Door, Listening};
 use axum::Router;
 use axum::routing::get;
 use reply::Failure;
@@ -24,9 +25,10 @@ use std::path::Path;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::registration::lifecycle::HISTORY_RETENTION;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 pub use clients::ClientView;
 pub use explain::Explanation;
@@ -41,61 +43,46 @@ fn probes() -> Router<Arc<App>> {
         .route("/readyz", get(server::readyz))
 }
 
+/// What the two admin listeners run under.
+pub struct Doors {
+    /// Limits of `admin.listen`: shared with the public listeners.
+    pub address: Arc<Connections>,
+    /// Limits of the socket: its own, so that no flood elsewhere locks administrators out.
+    pub socket: Arc<Connections>,
+    /// TLS of `admin.listen`.
+    pub tls: Option<TlsAcceptor>,
+}
+
 /// Binds the socket and, where configured, the address.
 pub async fn listen(
     app: &Arc<App>,
     settings: &AdminSettings,
+    doors: Doors,
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = bind_socket(&settings.socket).await?;
     let router = operations::router().merge(probes()).with_state(app.clone());
-    let mut tasks = vec![tokio::spawn(run(
-        axum::serve(socket, router).into_future_until(stop.clone())
+    let door = Door::Admin(app.clone(), router);
+    let listening = Listening::new(door, None, doors.socket);
+    let mut tasks = vec![tokio::spawn(listen::accept_local(
+        socket,
+        listening,
+        stop.clone(),
     ))];
     let mut address = None;
     if let Some(wanted) = settings.listen {
-        let listener = TcpListener::bind(wanted)
-            .await
-            .map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
+        let listener = listen::bind(wanted)?;
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
         let guarded = operations::router().layer(axum::middleware::from_fn_with_state(
             app.clone(),
             token::require_administrator,
         ));
         let router = guarded.merge(probes()).with_state(app.clone());
-        tasks.push(tokio::spawn(run(
-            axum::serve(listener, router).into_future_until(stop)
-        )));
+        let door = Door::Admin(app.clone(), router);
+        let listening = Listening::new(door, doors.tls, doors.address);
+        tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }
     Ok((tasks, address))
-}
-
-async fn run(serving: impl Future<Output = std::io::Result<()>>) {
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "the admin listener ended");
-    }
-}
-
-/// Lets axum's two kinds of listener be stopped alike.
-trait UntilStopped {
-    fn into_future_until(
-        self,
-        stop: watch::Receiver<bool>,
-    ) -> impl Future<Output = std::io::Result<()>> + Send;
-}
-
-impl<L> UntilStopped for axum::serve::Serve<L, Router, Router>
-where
-    L: axum::serve::Listener,
-    L::Addr: std::fmt::Debug,
-{
-    async fn into_future_until(self, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-        self.with_graceful_shutdown(async move {
-            // An error means that the sender is gone: stop as well.
-            let _ = stop.changed().await;
-        })
-        .await
-    }
 }
 
 /// Binds under another name, narrows the mode, and moves into place: at no moment can others open it.

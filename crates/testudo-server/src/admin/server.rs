@@ -20,7 +20,17 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         "store_reads": app.store.reads(),
         "clients_in_memory": app.clients.len(),
         "tokens_issued": app.metrics.tokens_issued.get(),
+        "tls_certificates_end": certificates_end(&app),
     }))
+}
+
+/// When our certificates end, by the section that names them.
+fn certificates_end(app: &App) -> Value {
+    let ends = app.certificates.all().map(|certificate| {
+        let ends = certificate.validity().not_after.to_string();
+        (certificate.section.to_owned(), Value::from(ends))
+    });
+    Value::Object(ends.collect())
 }
 
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {

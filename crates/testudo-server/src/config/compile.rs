@@ -1,6 +1,6 @@
 //! From sections to meaning: settings for the server, a policy for the core.
 
-use super::listeners::ServerSettings;
+use super::listeners::{ServerSettings, TlsFiles};
 use super::problem::Report;
 use super::sections::ConfigFile;
 use super::store::StoreSettings;
@@ -84,6 +84,7 @@ pub(super) fn compile(
 pub struct AdminSettings {
     pub socket: PathBuf,
     pub listen: Option<SocketAddr>,
+    pub tls: Option<TlsFiles>,
 }
 
 /// `[outbound]`, judged.
@@ -177,8 +178,10 @@ impl Judge<'_> {
             None => None,
             Some(text) => Some(self.address("admin.listen", text)?),
         };
+        let tls = file.admin.tls.as_ref().map(|tls| self.tls("admin.tls", tls));
+        self.plain_admin_listener(listen, tls.is_some());
         let socket = self.path(file.admin.socket.as_deref().unwrap_or("testudo.sock"));
-        Some(AdminSettings { socket, listen })
+        Some(AdminSettings { socket, listen, tls })
     }
 
     fn tokens(&mut self, file: &ConfigFile) -> Option<TokenPolicy> {

@@ -1,8 +1,10 @@
 //! `[server]`: where the server listens, with which certificates, and behind which proxy.
 
 use super::compile::Judge;
-use super::sections::{ConfigFile, ServerSection};
+use super::connections::ConnectionLimits;
+use super::sections::{ConfigFile, ServerSection, TlsSection};
 use crate::http::Proxy;
+use ipnet::{IpNet, Ipv4Net};
 use rustls_pki_types::pem::PemObject as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,9 +23,10 @@ pub struct ServerSettings {
     pub proxy: Option<Proxy>,
     /// True where a door for client certificates is on: the TLS listeners ask for them.
     pub asks_for_certificates: bool,
-    pub connections_max: usize,
+    pub connections: ConnectionLimits,
     pub clients_in_memory: usize,
     pub drain: Duration,
+    pub watch: bool,
 }
 
 /// A listener of its own for client certificates.
@@ -35,11 +38,22 @@ pub struct MtlsSettings {
 }
 
 /// PEM files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented in sections.rs")]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub private_key: PathBuf,
+}
+
+/// A network of IPv4 addresses in IPv6 form is one of IPv4: peers are compared in that form.
+fn canonical(net: IpNet) -> IpNet {
+    let mapped = match net {
+        IpNet::V6(net) if net.prefix_len() >= 96 => net.addr().to_ipv4_mapped(),
+        _ => None,
+    };
+    mapped
+        .and_then(|address| Ipv4Net::new(address, net.prefix_len() - 96).ok())
+        .map_or(net, IpNet::V4)
 }
 
 impl Judge<'_> {
@@ -54,21 +68,9 @@ impl Judge<'_> {
             .iter()
             .filter_map(|text| self.address("server.listen", text))
             .collect();
-        let tls = section.tls.as_ref().map(|tls| TlsFiles {
-            certificate: self.path(&tls.certificate),
-            private_key: self.path(&tls.private_key),
-        });
-        if let Some(files) = &tls {
-            self.certificates("server.tls.certificate", &files.certificate);
-            if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
-                let path = files.private_key.display();
-                self.report.error(
-                    "server.tls.private_key",
-                    format!("{path} has no PEM private key: {error}"),
-                    None,
-                );
-            }
-        }
+        let tls = section.tls.as_ref().map(|tls| self.tls("server.tls", tls));
+        self.plain_public_listeners(&listen, tls.is_some());
+        let connections = self.connections(section)?;
         let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10))?;
         let asks_for_certificates = file
             .trust_domains
@@ -91,10 +93,29 @@ impl Judge<'_> {
             mtls,
             proxy,
             asks_for_certificates,
-            connections_max: section.connections_max.unwrap_or(10_000).max(1),
+            connections,
             clients_in_memory: section.clients_in_memory.unwrap_or(100_000).max(1),
             drain: Duration::from_secs(drain.0.unsigned_abs()),
+            watch: section.watch.unwrap_or(true),
         })
+    }
+
+    /// Certificate and key of a listener, which must be there and be PEM.
+    pub(super) fn tls(&mut self, section: &str, tls: &TlsSection) -> TlsFiles {
+        let files = TlsFiles {
+            certificate: self.path(&tls.certificate),
+            private_key: self.path(&tls.private_key),
+        };
+        self.certificates(&format!("{section}.certificate"), &files.certificate);
+        if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
+            let path = files.private_key.display();
+            self.report.error(
+                format!("{section}.private_key"),
+                format!("{path} has no PEM private key: {error}"),
+                None,
+            );
+        }
+        files
     }
 
     pub(super) fn mtls(&mut self, section: &ServerSection) -> Option<MtlsSettings> {
@@ -126,7 +147,7 @@ impl Judge<'_> {
         let mut trusted = Vec::new();
         for text in &proxy.trusted {
             match text.parse() {
-                Ok(net) => trusted.push(net),
+                Ok(net) => trusted.push(canonical(net)),
                 Err(_) => {
                     let hint = Some("expected: 10.0.0.0/8 or 127.0.0.1/32");
                     self.report
@@ -158,7 +179,7 @@ impl Judge<'_> {
             let problem = "is empty although a header of the proxy is to be believed";
             self.report.error("server.proxy.trusted", problem, None);
         }
-        is_heard.then_some(Proxy {
+        (is_heard || !trusted.is_empty()).then_some(Proxy {
             trusted,
             certificate_fields,
             address_field,

@@ -4,7 +4,9 @@
 //! types are found here, [`read`]) → [`Configuration`] (meaning, [`compile`]).
 
 mod administration;
+mod cleartext;
 mod compile;
+mod connections;
 mod listeners;
 mod problem;
 mod read;
@@ -16,6 +18,7 @@ mod store;
 mod trust;
 
 pub use compile::{AdminSettings, Configuration, OutboundSettings};
+pub use connections::ConnectionLimits;
 pub use listeners::{MtlsSettings, ServerSettings, TlsFiles};
 pub use problem::{Problem, Report};
 pub use starter::STARTER;

@@ -47,12 +47,29 @@ pub struct ServerSection {
     pub mtls: Option<MtlsSection>,
     /// A TLS terminator in front.
     pub proxy: Option<ProxySection>,
-    /// Connections at once. Default: 10000.
+    /// Connections at once, over all listeners; kept below the limit of open files, with a reserve. When full, the
+    /// oldest one without a running request goes. Default: 10000.
     pub connections_max: Option<usize>,
+    /// Connections at once from one IPv4 address or IPv6 /64; addresses in `proxy.trusted` are exempt. Default: 2500.
+    pub connections_max_per_address: Option<usize>,
+    /// Connections at once from one IPv4 /24 or IPv6 /48. Default: 5000.
+    pub connections_max_per_prefix: Option<usize>,
+    /// From accept to the end of the first request's head, handshake included. Default: `"10s"`.
+    pub first_request_timeout: Option<String>,
+    /// How long a request's body may take. Default: `"10s"`.
+    pub body_timeout: Option<String>,
+    /// How long a client may take nothing of what is written to it. Default: `"20s"`.
+    pub write_timeout: Option<String>,
+    /// How long a connection may stay without a request; PING frames are none. Default: `"60s"`.
+    pub idle_timeout: Option<String>,
+    /// Requests at once on one HTTP/2 connection. Default: 128.
+    pub streams_max: Option<u32>,
     /// Clients kept in memory. Default: 100000.
     pub clients_in_memory: Option<usize>,
     /// How long running requests may finish on shutdown. Default: `"10s"`.
     pub drain: Option<String>,
+    /// Whether a TLS file that changes is read again without a reload. Default: true.
+    pub watch: Option<bool>,
 }
 
 /// `server.tls`
@@ -127,8 +144,10 @@ pub enum SecretText {
 pub struct AdminSection {
     /// Unix socket, mode 0600; who may open it is an administrator. Default: `testudo.sock`.
     pub socket: Option<String>,
-    /// Address for metrics and probes, and the admin API with a token.
+    /// Address for metrics and probes, and the admin API with a token. Takes the limits of `[server]`.
     pub listen: Option<String>,
+    /// Certificate and key for `listen`; required beyond loopback.
+    pub tls: Option<TlsSection>,
     /// Identities whose tokens open the admin API on `listen`: with the scope value `admin.read` to look, with
     /// `admin.write` to change things.
     pub administrators: Vec<String>,

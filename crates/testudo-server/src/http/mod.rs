@@ -1,6 +1,7 @@
 //! The public endpoints: which path leads where, and what every answer carries.
 
 mod body;
+mod framing;
 mod proxy;
 mod register;
 mod respond;
@@ -18,6 +19,7 @@ use std::sync::atomic::Ordering;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::rejection::Rejection;
 
+pub(crate) use framing::judge as judge_framing;
 pub use proxy::Proxy;
 pub use respond::{json, plain};
 
@@ -68,7 +70,28 @@ pub async fn dispatch<B: RequestBody>(
     request: Request<B>,
 ) -> Response<Full<Bytes>> {
     let request_id = app.clock.request_id();
-    let mut response = route(&app, peer, request, &request_id).await;
+    let response = route(&app, peer, request, &request_id).await;
+    named(response, &request_id)
+}
+
+/// Answers a request that no handler is to see.
+pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
+    let request_id = app.clock.request_id();
+    let response = match stop {
+        Stop::Refused(rejection) => {
+            let label = crate::metrics::RejectionLabel {
+                rejection: rejection.name(),
+            };
+            app.metrics.refused.get_or_create(&label).inc();
+            respond::refusal(rejection, respond::Challenge::None)
+        }
+        Stop::Failed(what) => failed(app, &request_id, what),
+    };
+    named(response, &request_id)
+}
+
+/// What every answer carries.
+fn named(mut response: Response<Full<Bytes>>, request_id: &str) -> Response<Full<Bytes>> {
     if let Ok(value) = request_id.parse() {
         response.headers_mut().insert("request-id", value);
     }

@@ -57,7 +57,8 @@ fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> 
         .and_then(|proxy| proxy.address_field.as_ref());
     let said = field
         .and_then(|field| headers.get_all(field).iter().next_back())
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+        .map(|address: IpAddr| address.to_canonical());
     said.or(peer)
 }
 

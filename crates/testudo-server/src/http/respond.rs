@@ -70,7 +70,9 @@ pub(super) fn refusal(rejection: &Rejection, challenge: Challenge) -> Response<F
 pub(super) fn registration_refusal(rejection: &Rejection, statement: Statement) -> Response<Full<Bytes>> {
     let code = rejection.code_at_registration(statement);
     let status = match rejection {
-        Rejection::BodyTooLarge | Rejection::NotJson => rejection.status(),
+        Rejection::BodyTooLarge | Rejection::BodyLate | Rejection::BodyEncoded | Rejection::NotJson => {
+            rejection.status()
+        }
         Rejection::EvidenceMissing => 401,
         _ => code.status(),
     };
@@ -128,7 +130,7 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
 /// Our fault: worth another try.
 pub(super) fn fault(fault: &Fault) -> Response<Full<Bytes>> {
     match fault {
-        Fault::Store(_) | Fault::Busy | Fault::Contended => {
+        Fault::Store(_) | Fault::Busy | Fault::Full | Fault::Contended => {
             let code = ErrorCode::TemporarilyUnavailable;
             error(
                 code.status(),

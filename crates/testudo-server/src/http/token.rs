@@ -143,14 +143,10 @@ async fn serve<B: RequestBody>(
 }
 
 /// parse: the body within its bounds, the form, the mechanism, the grant.
-async fn receive<B: RequestBody>(
-    app: &App,
-    peer: &Peer,
-    request: Request<B>,
-) -> Result<TokenRequest, Rejection> {
+async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<TokenRequest, Stop> {
     // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
     if request.uri().query().is_some() {
-        return Err(Rejection::CredentialsInUrl);
+        return Err(Rejection::CredentialsInUrl.into());
     }
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
@@ -158,10 +154,10 @@ async fn receive<B: RequestBody>(
         certificates: proxy::certificates_of(app, peer, request.headers())?,
     };
     if !is_form(&request) {
-        return Err(Rejection::NotAForm);
+        return Err(Rejection::NotAForm.into());
     }
     let body = body::read(request.into_body(), Rejection::NotAForm).await?;
-    parse(&body, headers)
+    Ok(parse(&body, headers)?)
 }
 
 /// The part of parsing that needs no HTTP.

@@ -35,6 +35,8 @@ pub enum Fault {
     Store(StoreFault),
     /// Too many first uses are waiting.
     Busy,
+    /// Requests in flight hold all the memory that they may.
+    Full,
     /// Races were lost too often.
     Contended,
     /// Signing failed.
@@ -48,6 +50,7 @@ impl std::fmt::Display for Fault {
         match self {
             Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
             Fault::Busy => f.write_str("too many first uses are waiting for the store"),
+            Fault::Full => f.write_str("too many requests are in flight, or too large ones"),
             Fault::Contended => f.write_str("the client changed too often meanwhile"),
             Fault::Signing(fault) => write!(f, "{fault}"),
             Fault::NoEntropy => f.write_str("the system has no randomness to give"),

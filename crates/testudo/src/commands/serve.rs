@@ -23,6 +23,11 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
     } else {
         "http"
     };
+    let admin_scheme = if configuration.admin.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let socket = configuration.admin.socket.clone();
     let options = Options {
         config_path: Some(place.config.clone()),
@@ -36,7 +41,7 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
         .collect();
     let metrics = running
         .admin_address
-        .map(|address| format!(", metrics on http://{address}"))
+        .map(|address| format!(", metrics on {admin_scheme}://{address}"))
         .unwrap_or_default();
     eprintln!(
         "ready on {}, admin socket {}{metrics}",

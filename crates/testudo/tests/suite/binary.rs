@@ -213,11 +213,35 @@ impl Server {
 
     /// The same with these variables in its environment.
     pub fn start_with(config: &Path, variables: &[(&str, PathBuf)]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
+        command
             .env("RUST_LOG", "info")
             .envs(variables.iter().cloned())
             .args(["serve", "--config"])
-            .arg(config)
+            .arg(config);
+        Server::spawn(command)
+    }
+
+    /// The same after a shell set limits of the system.
+    pub fn start_limited(config: &Path, limits: &str) -> Server {
+        let mut command = Command::new("bash");
+        let serve = format!("{limits} && exec \"$0\" serve --config \"$1\"");
+        command
+            .args(["-c", &serve, env!("CARGO_BIN_EXE_testudo")])
+            .arg(config);
+        Server::spawn(command)
+    }
+
+    /// What the process holds in memory.
+    pub fn resident_bytes(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    fn spawn(mut command: Command) -> Server {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

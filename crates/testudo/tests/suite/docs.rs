@@ -190,3 +190,37 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
     }
     assert!(checked >= 4, "{checked}");
 }
+
+#[tokio::test]
+async fn every_metric_that_the_page_of_limits_names_exists() {
+    let site = Site::new();
+    let (tls, _) = testudo_testkit::x509::web_certificate("localhost");
+    site.write("tls.crt", &tls.chain_pem());
+    site.write("tls.key", &tls.key_pem());
+    site.configure(
+        "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }",
+        crate::binary::RULES,
+    );
+    let server = site.serve();
+    let mut connection = testudo_testkit::http::Connection::open(server.admin_address()).await;
+    // A family that is labelled by reasons is exposed once one of them occurred.
+    let encoded = [("content-encoding", "gzip")];
+    assert_eq!(connection.send("POST", "/livez", &encoded, "x").await.status, 415);
+    let answer = connection.get("/metrics").await;
+    let exposed = String::from_utf8(answer.body).unwrap();
+    let text = page("docs/operations/limits.md");
+    let is_part = |character: char| character.is_ascii_lowercase() || character == '_';
+    let named: std::collections::BTreeSet<&str> = text
+        .split(|character: char| !is_part(character))
+        .filter(|word| word.starts_with("testudo_"))
+        .collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for name in named {
+        // A counter's family has no `_total`, which its samples have.
+        let family = name.trim_end_matches("_total");
+        assert!(
+            exposed.contains(&format!("# TYPE {family} ")),
+            "{name} is in docs/operations/limits.md and not in /metrics"
+        );
+    }
+}

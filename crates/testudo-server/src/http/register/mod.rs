@@ -100,9 +100,9 @@ async fn serve<B: RequestBody>(
 }
 
 /// parse: JSON within its bounds, the certificates of the connection, and a token.
-async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<Arrived, Rejection> {
+async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<Arrived, Stop> {
     if request.uri().query().is_some() {
-        return Err(Rejection::CredentialsInUrl);
+        return Err(Rejection::CredentialsInUrl.into());
     }
     let certificates = proxy::certificates_of(app, peer, request.headers())?;
     let address = proxy::address_of(app, peer, request.headers());
@@ -111,7 +111,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
     // What is there and cannot be read is not overlooked: it would register more than its holder may.
     if has_authorization && bearer.is_none() {
         let why = "it is not one bearer token".to_owned();
-        return Err(Rejection::InitialAccessTokenRefused { why });
+        return Err(Rejection::InitialAccessTokenRefused { why }.into());
     }
     let body = json_body(request).await?;
     Ok(Arrived {
@@ -123,14 +123,14 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
 }
 
 /// [RFC7591 §3.1] application/json; a parameter of it has no meaning.
-async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Rejection> {
+async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Stop> {
     let media = request
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let media = media.and_then(|text| text.split(';').next()).map(str::trim);
     if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
-        return Err(Rejection::NotJson);
+        return Err(Rejection::NotJson.into());
     }
     body::read(request.into_body(), Rejection::MalformedJson).await
 }

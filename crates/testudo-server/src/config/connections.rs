@@ -1,0 +1,125 @@
+//! `[server]`: limits and deadlines of connections, the same for every listener.
+
+use super::compile::Judge;
+use super::sections::ServerSection;
+use std::time::Duration;
+use testudo_protocol::Seconds;
+
+/// Limits of connections, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "documented in sections.rs")]
+pub struct ConnectionLimits {
+    pub connections_max: usize,
+    pub connections_max_per_address: usize,
+    pub connections_max_per_prefix: usize,
+    pub first_request_timeout: Duration,
+    pub body_timeout: Duration,
+    pub write_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub streams_max: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> ConnectionLimits {
+        ConnectionLimits {
+            connections_max: 10_000,
+            connections_max_per_address: 2_500,
+            connections_max_per_prefix: 5_000,
+            first_request_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(60),
+            streams_max: 128,
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// For the admin socket: what one machine's administrators need, and no more of the reserve of open files.
+    pub fn of_admin_socket(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            connections_max: 64,
+            ..self.clone()
+        }
+    }
+}
+
+impl Judge<'_> {
+    pub(super) fn connections(&mut self, section: &ServerSection) -> Option<ConnectionLimits> {
+        let defaults = ConnectionLimits::default();
+        let per_address = section.connections_max_per_address;
+        let per_prefix = section.connections_max_per_prefix;
+        Some(ConnectionLimits {
+            connections_max: self.count(
+                "connections_max",
+                section.connections_max,
+                defaults.connections_max,
+            )?,
+            connections_max_per_address: self.count(
+                "connections_max_per_address",
+                per_address,
+                defaults.connections_max_per_address,
+            )?,
+            connections_max_per_prefix: self.count(
+                "connections_max_per_prefix",
+                per_prefix,
+                defaults.connections_max_per_prefix,
+            )?,
+            first_request_timeout: self.deadline(
+                "first_request_timeout",
+                section.first_request_timeout.as_deref(),
+                defaults.first_request_timeout,
+            )?,
+            body_timeout: self.deadline(
+                "body_timeout",
+                section.body_timeout.as_deref(),
+                defaults.body_timeout,
+            )?,
+            write_timeout: self.deadline(
+                "write_timeout",
+                section.write_timeout.as_deref(),
+                defaults.write_timeout,
+            )?,
+            idle_timeout: self.deadline(
+                "idle_timeout",
+                section.idle_timeout.as_deref(),
+                defaults.idle_timeout,
+            )?,
+            streams_max: match section.streams_max {
+                Some(0) => {
+                    self.zero("streams_max", "1");
+                    return None;
+                }
+                Some(streams) => streams,
+                None => defaults.streams_max,
+            },
+        })
+    }
+
+    fn count(&mut self, key: &str, written: Option<usize>, default: usize) -> Option<usize> {
+        if written == Some(0) {
+            self.zero(key, "1");
+            return None;
+        }
+        Some(written.unwrap_or(default))
+    }
+
+    fn deadline(&mut self, key: &str, text: Option<&str>, default: Duration) -> Option<Duration> {
+        let default = Seconds(i64::try_from(default.as_secs()).unwrap_or(i64::MAX));
+        let seconds = self.duration(&format!("server.{key}"), text, default)?;
+        if seconds.0 == 0 {
+            self.zero(key, "\"1s\"");
+            return None;
+        }
+        Some(Duration::from_secs(seconds.0.unsigned_abs()))
+    }
+
+    fn zero(&mut self, key: &str, least: &str) {
+        let hint = format!("expected: {least} or more; leave the key out for its default");
+        self.report.error(
+            format!("server.{key}"),
+            "is zero: no client could be served",
+            Some(&hint),
+        );
+    }
+}

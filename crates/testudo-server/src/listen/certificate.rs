@@ -1,0 +1,343 @@
+//! The server's own certificates: read at the start, and again when their files change. Connections and TLS
+//! sessions go on; only new handshakes see the new certificate.
+
+use crate::client_certificates::AskForCertificate;
+use crate::config::{Configuration, TlsFiles};
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use testudo_protocol::Timestamp;
+use testudo_protocol::certificate::Validity;
+use testudo_protocol::jose::sha256;
+use tokio_rustls::TlsAcceptor;
+
+/// The certificates of this server, by the section that names them.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates {
+    /// `server.tls`: public listeners, also the one for client certificates.
+    pub server: Option<Arc<Certificate>>,
+    /// `admin.tls`.
+    pub admin: Option<Arc<Certificate>>,
+}
+
+impl Certificates {
+    /// Reads what the configuration names.
+    pub fn read(configuration: &Configuration) -> Result<Certificates, String> {
+        let read = |section, files: &Option<TlsFiles>| {
+            let certificate = files.as_ref().map(|files| Certificate::read(section, files));
+            certificate.transpose()
+        };
+        Ok(Certificates {
+            server: read("server.tls", &configuration.server.tls)?,
+            admin: read("admin.tls", &configuration.admin.tls)?,
+        })
+    }
+
+    /// All there are.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.server.iter().chain(&self.admin)
+    }
+}
+
+/// A certificate with its key, which can be replaced while it is in use.
+pub struct Certificate {
+    /// The section of the configuration: `server.tls`.
+    pub section: &'static str,
+    pair: ArcSwap<Pair>,
+    provider: Arc<CryptoProvider>,
+    look: Mutex<Look>,
+}
+
+/// What is in force.
+struct Pair {
+    key: Arc<CertifiedKey>,
+    validity: Validity,
+}
+
+/// What the files held when they were looked at last.
+struct Look {
+    files: TlsFiles,
+    digest: [u8; 32],
+    /// The refusal of these files was told.
+    is_told: bool,
+}
+
+/// What came of reading the files again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// They are as they were.
+    Unchanged,
+    /// A new pair is in force, which ends then.
+    Renewed(Timestamp),
+    /// They cannot be used, for this reason: the earlier pair stays in force.
+    Kept(String),
+    /// They still cannot be used, which was told before.
+    StillKept,
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Certificate({})", self.section)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.pair.load().key.clone())
+    }
+}
+
+impl Certificate {
+    /// Reads the files of a section.
+    pub fn read(section: &'static str, files: &TlsFiles) -> Result<Arc<Certificate>, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let contents = Contents::read(files)?;
+        let pair = contents.pair(files, &provider)?;
+        Ok(Arc::new(Certificate {
+            section,
+            pair: ArcSwap::from_pointee(pair),
+            look: Mutex::new(Look {
+                files: files.clone(),
+                digest: contents.digest(),
+                is_told: false,
+            }),
+            provider,
+        }))
+    }
+
+    /// TLS 1.3 and 1.2 with this certificate, HTTP/2 and 1.1.
+    pub fn acceptor(self: &Arc<Self>, asks_for_certificates: bool) -> Result<TlsAcceptor, String> {
+        let provider = self.provider.clone();
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let builder = match asks_for_certificates {
+            true => builder.with_client_cert_verifier(Arc::new(AskForCertificate::new(provider))),
+            false => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// When the certificate in force begins and ends.
+    pub fn validity(&self) -> Validity {
+        self.pair.load().validity
+    }
+
+    /// The configuration names other files now; they are read at the next [`Certificate::renew`].
+    pub fn name_files(&self, files: &TlsFiles) {
+        self.look().files = files.clone();
+    }
+
+    /// Reads the files again where they changed. Certificate and key are two files and cannot be replaced at one
+    /// moment: between the two they do not fit, and the pair in force stays.
+    pub fn renew(&self) -> Renewal {
+        self.renew_locked(&mut self.look())
+    }
+
+    fn renew_locked(&self, look: &mut Look) -> Renewal {
+        let contents = match Contents::read(&look.files) {
+            Ok(contents) => contents,
+            Err(why) => return look.refuse([0; 32], why),
+        };
+        let digest = contents.digest();
+        if digest == look.digest {
+            return match look.is_told {
+                true => Renewal::StillKept,
+                false => Renewal::Unchanged,
+            };
+        }
+        match contents.pair(&look.files, &self.provider) {
+            Err(why) => look.refuse(digest, why),
+            Ok(pair) => {
+                let ends = pair.validity.not_after;
+                self.pair.store(Arc::new(pair));
+                (look.digest, look.is_told) = (digest, false);
+                Renewal::Renewed(ends)
+            }
+        }
+    }
+
+    /// The same for a look that nobody ordered. `None` where the files changed and do not fit, which may be one of
+    /// two files that are being replaced: with `is_doubted`, the next look tells it.
+    pub fn renew_if_settled(&self, is_doubted: bool) -> Option<Renewal> {
+        if is_doubted {
+            return Some(self.renew());
+        }
+        let mut look = self.look();
+        let before = (look.digest, look.is_told);
+        match self.renew_locked(&mut look) {
+            Renewal::Kept(_) => {
+                (look.digest, look.is_told) = before;
+                None
+            }
+            renewal => Some(renewal),
+        }
+    }
+
+    fn look(&self) -> std::sync::MutexGuard<'_, Look> {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Look {
+    fn refuse(&mut self, digest: [u8; 32], why: String) -> Renewal {
+        if self.is_told && self.digest == digest {
+            return Renewal::StillKept;
+        }
+        (self.digest, self.is_told) = (digest, true);
+        Renewal::Kept(why)
+    }
+}
+
+/// Both files.
+struct Contents {
+    certificate: Vec<u8>,
+    private_key: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl Contents {
+    /// By their names, so that a link that points elsewhere now (Kubernetes swaps one) is a change.
+    fn read(files: &TlsFiles) -> Result<Contents, String> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+        };
+        Ok(Contents {
+            certificate: read(&files.certificate)?,
+            private_key: read(&files.private_key)?.into(),
+        })
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let digests = [sha256(&self.certificate), sha256(&self.private_key)];
+        sha256(&digests.concat())
+    }
+
+    fn pair(&self, files: &TlsFiles, provider: &CryptoProvider) -> Result<Pair, String> {
+        let (certificate, private_key) = (files.certificate.display(), files.private_key.display());
+        let chain = CertificateDer::pem_slice_iter(&self.certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("{certificate} is not PEM: {error}"))?;
+        let leaf = chain
+            .first()
+            .ok_or_else(|| format!("{certificate} has no PEM certificate"))?;
+        let validity =
+            Validity::of(leaf).ok_or_else(|| format!("{certificate} begins with no X.509 certificate"))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.private_key)
+            .map_err(|error| format!("{private_key} has no PEM private key: {error}"))?;
+        let key = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|error| format!("{certificate} and {private_key} do not fit together: {error}"))?;
+        Ok(Pair {
+            key: Arc::new(key),
+            validity,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("testudo-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        fn files(&self) -> TlsFiles {
+            TlsFiles {
+                certificate: self.0.join("tls.crt"),
+                private_key: self.0.join("tls.key"),
+            }
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn pair() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".into()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn in_force(certificate: &Certificate) -> Vec<u8> {
+        certificate.pair.load().key.cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_pair_that_does_not_fit_is_told_once_and_the_earlier_stays() {
+        let folder = Folder::new("misfit");
+        let (files, (first, first_key), (second, second_key)) = (folder.files(), pair(), pair());
+        std::fs::write(&files.certificate, &first).unwrap();
+        std::fs::write(&files.private_key, &first_key).unwrap();
+        let certificate = Certificate::read("server.tls", &files).unwrap();
+        let before = in_force(&certificate);
+        assert_eq!(certificate.renew(), Renewal::Unchanged);
+        std::fs::write(&files.certificate, &second).unwrap();
+        match certificate.renew() {
+            Renewal::Kept(why) => {
+                assert!(
+                    why.contains("tls.crt") && why.contains("do not fit together"),
+                    "{why}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(certificate.renew(), Renewal::StillKept);
+        assert_eq!(in_force(&certificate), before);
+        std::fs::write(&files.private_key, &second_key).unwrap();
+        assert_eq!(
+            certificate.renew(),
+            Renewal::Renewed(certificate.validity().not_after)
+        );
+        assert_ne!(in_force(&certificate), before);
+        std::fs::remove_file(&files.private_key).unwrap();
+        assert!(matches!(certificate.renew(), Renewal::Kept(why) if why.contains("tls.key cannot be read")));
+        std::fs::write(&files.private_key, &second_key).unwrap();
+        assert!(
+            matches!(certificate.renew(), Renewal::Renewed(_)),
+            "it is told that all is well"
+        );
+    }
+
+    #[test]
+    fn a_link_that_points_to_another_folder_is_a_change() {
+        let folder = Folder::new("links");
+        for name in ["a", "b"] {
+            let path = folder.0.join(name);
+            std::fs::create_dir(&path).unwrap();
+            let (certificate, key) = pair();
+            std::fs::write(path.join("tls.crt"), certificate).unwrap();
+            std::fs::write(path.join("tls.key"), key).unwrap();
+        }
+        // As Kubernetes does it: files are links through `..data`, which is a link and replaced at one moment.
+        std::os::unix::fs::symlink("a", folder.0.join("..data")).unwrap();
+        for name in ["tls.crt", "tls.key"] {
+            std::os::unix::fs::symlink(format!("..data/{name}"), folder.0.join(name)).unwrap();
+        }
+        let certificate = Certificate::read("server.tls", &folder.files()).unwrap();
+        std::os::unix::fs::symlink("b", folder.0.join("..new")).unwrap();
+        std::fs::rename(folder.0.join("..new"), folder.0.join("..data")).unwrap();
+        assert!(matches!(certificate.renew(), Renewal::Renewed(_)));
+        assert_eq!(certificate.renew(), Renewal::Unchanged);
+    }
+}

@@ -1,0 +1,470 @@
+//! All connections of the listeners that share limits: how many in all, of one address, of one prefix; which
+//! ends at a deadline, and which goes when there is no room.
+//!
+//! A lock is taken when a connection comes, when it goes, and a few times a second by the reaper. A request
+//! takes none.
+
+use super::conversation::{Conversation, Ending, ticks};
+use super::memory::Budget;
+use super::shelf::{Group, Shelf};
+use crate::config::ConnectionLimits;
+use crate::metrics::{EndingLabel, Metrics};
+use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use testudo_protocol::limits::REQUESTS_BYTES_MAX;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// Sockets beyond `connections_max` that may still be closing after their connection had to go.
+const CLOSING_MAX: usize = 64;
+
+/// See the module.
+pub struct Connections {
+    /// The limits in force.
+    pub limits: ConnectionLimits,
+    /// Networks whose addresses have no share: proxies that speak for many.
+    trusted: Vec<IpNet>,
+    table: Mutex<Table>,
+    sockets: Arc<Semaphore>,
+    is_empty: Notify,
+    /// Memory of all requests in flight.
+    pub(super) memory: Budget,
+    pub(super) counters: Counters,
+}
+
+/// Handles on the metrics of connections.
+#[derive(Clone)]
+pub(super) struct Counters {
+    pub open: Gauge,
+    pub closed: Family<EndingLabel, Counter>,
+    pub bodies_late: Counter,
+    pub requests_shed: Counter,
+    pub request_bytes: Gauge,
+}
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, Entry>,
+    all: Shelf,
+    groups: HashMap<IpNet, Group>,
+    is_stopping: bool,
+}
+
+struct Entry {
+    conversation: Arc<Conversation>,
+    /// Address and prefix, where they count.
+    nets: Vec<IpNet>,
+}
+
+/// A connection's place. Held by its task until the socket is closed.
+pub(super) struct Seat {
+    pub(super) conversation: Arc<Conversation>,
+    pub(super) connections: Arc<Connections>,
+    id: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.connections.counters.open.dec();
+        self.connections.leave(self.id);
+    }
+}
+
+/// What was cut when the time to finish was over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Connections that were still open.
+    pub connections: usize,
+    /// Requests that ran on them.
+    pub requests: u64,
+}
+
+impl Connections {
+    /// None yet.
+    pub fn new(limits: ConnectionLimits, trusted: Vec<IpNet>, metrics: &Metrics) -> Arc<Connections> {
+        for ending in Ending::ALL {
+            let label = EndingLabel {
+                reason: ending.name(),
+            };
+            drop(metrics.connections_closed.get_or_create(&label));
+        }
+        Arc::new(Connections {
+            sockets: Arc::new(Semaphore::new(limits.connections_max + CLOSING_MAX)),
+            limits,
+            trusted,
+            table: Mutex::default(),
+            is_empty: Notify::new(),
+            memory: Budget::new(REQUESTS_BYTES_MAX),
+            counters: Counters {
+                open: metrics.connections.clone(),
+                closed: metrics.connections_closed.clone(),
+                bodies_late: metrics.bodies_late.clone(),
+                requests_shed: metrics.requests_shed.clone(),
+                request_bytes: metrics.request_bytes.clone(),
+            },
+        })
+    }
+
+    /// Waits until a socket may be opened: only while those that had to go are closing.
+    pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.sockets.clone().acquire_owned().await.ok()
+    }
+
+    /// A place for a new connection. Where there is none, the oldest idle connection of the same address, of the
+    /// same prefix, or of all makes room; where none is idle, the new one is turned away.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Seat, Ending> {
+        let mut table = self.lock();
+        let nets = self.nets(address);
+        let per = [
+            (self.limits.connections_max_per_address, Ending::Address),
+            (self.limits.connections_max_per_prefix, Ending::Prefix),
+        ];
+        for (net, (most, ending)) in nets.iter().zip(per) {
+            while table
+                .groups
+                .get(net)
+                .is_some_and(|group| group.shelf.len() >= most)
+            {
+                self.make_room(&mut table, Some(net), ending)?;
+            }
+        }
+        while table.all.len() >= self.limits.connections_max {
+            self.make_room(&mut table, None, Ending::Connections)?;
+        }
+        let shares = nets
+            .iter()
+            .zip(per)
+            .map(|(net, (most, _))| {
+                let bytes_max = self.share_of_memory(most);
+                let group = table.groups.entry(*net).or_insert_with(|| Group::new(bytes_max));
+                group.memory.clone()
+            })
+            .collect();
+        let conversation = Arc::new(Conversation::new(shares));
+        if table.is_stopping {
+            conversation.stop();
+        }
+        let id = table.next;
+        table.next += 1;
+        let since = conversation.idle_since().unwrap_or_default();
+        table.all.put(id, since);
+        for net in &nets {
+            if let Some(group) = table.groups.get_mut(net) {
+                group.shelf.put(id, since);
+            }
+        }
+        let entry = Entry {
+            conversation: conversation.clone(),
+            nets,
+        };
+        table.open.insert(id, entry);
+        drop(table);
+        self.counters.open.inc();
+        Ok(Seat {
+            conversation,
+            connections: self.clone(),
+            id,
+            _permit: permit,
+        })
+    }
+
+    /// The system has no file for another connection: the oldest idle one gives its own.
+    pub(super) fn give_up_a_file(&self) {
+        // Where none is idle, accepting waits.
+        let _ = self.make_room(&mut self.lock(), None, Ending::OpenFiles);
+    }
+
+    /// Ends what is over its deadline, a few times per shortest deadline. Has no end of its own.
+    pub async fn reap(self: Arc<Self>) {
+        let shortest = self
+            .limits
+            .first_request_timeout
+            .min(self.limits.idle_timeout)
+            .min(self.limits.write_timeout);
+        let pause = (shortest / 8).clamp(Duration::from_millis(50), Duration::from_millis(500));
+        loop {
+            tokio::time::sleep(pause).await;
+            let now = ticks();
+            let mut table = self.lock();
+            let over: Vec<(u64, Ending)> = table
+                .open
+                .iter()
+                .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &self.limits)?)))
+                .collect();
+            for (id, ending) in over {
+                self.end(&mut table, id, ending);
+            }
+            drop(table);
+            self.counters.request_bytes.set(self.memory.used() as i64);
+        }
+    }
+
+    /// Lets running requests finish for so long; what is left then is cut.
+    pub async fn drain(&self, within: Duration) -> Cut {
+        {
+            let mut table = self.lock();
+            table.is_stopping = true;
+            for entry in table.open.values() {
+                entry.conversation.stop();
+            }
+        }
+        let all_gone = async {
+            loop {
+                let mut emptied = std::pin::pin!(self.is_empty.notified());
+                emptied.as_mut().enable();
+                if self.lock().open.is_empty() {
+                    return;
+                }
+                emptied.await;
+            }
+        };
+        if tokio::time::timeout(within, all_gone).await.is_ok() {
+            return Cut::default();
+        }
+        let mut table = self.lock();
+        let left: Vec<u64> = table.open.keys().copied().collect();
+        let running = |entry: &Entry| u64::from(entry.conversation.running());
+        let cut = Cut {
+            connections: left.len(),
+            requests: table.open.values().map(running).sum(),
+        };
+        for id in left {
+            self.end(&mut table, id, Ending::Drain);
+        }
+        cut
+    }
+
+    fn make_room(&self, table: &mut Table, net: Option<&IpNet>, ending: Ending) -> Result<(), Ending> {
+        let Table {
+            open, all, groups, ..
+        } = table;
+        let shelf = match net {
+            None => Some(all),
+            Some(net) => groups.get_mut(net).map(|group| &mut group.shelf),
+        };
+        let idle_since = |id| open.get(&id).and_then(|entry| entry.conversation.idle_since());
+        match shelf.and_then(|shelf| shelf.oldest_idle(ticks(), idle_since)) {
+            Some(id) => {
+                self.end(table, id, ending);
+                Ok(())
+            }
+            None => {
+                self.count(ending);
+                Err(ending)
+            }
+        }
+    }
+
+    /// Takes a connection out and tells its task.
+    fn end(&self, table: &mut Table, id: u64, ending: Ending) {
+        if let Some(entry) = table.remove(id) {
+            entry.conversation.end(ending);
+            self.count(ending);
+        }
+    }
+
+    fn leave(&self, id: u64) {
+        let mut table = self.lock();
+        table.remove(id);
+        if table.open.is_empty() {
+            self.is_empty.notify_waiters();
+        }
+    }
+
+    fn count(&self, ending: Ending) {
+        let label = EndingLabel {
+            reason: ending.name(),
+        };
+        self.counters.closed.get_or_create(&label).inc();
+    }
+
+    /// Address and prefix. IPv6 is counted by /64 and /48: who has one address there has them all.
+    fn nets(&self, address: Option<IpAddr>) -> Vec<IpNet> {
+        let Some(address) = address else {
+            return Vec::new();
+        };
+        if self.trusted.iter().any(|net| net.contains(&address)) {
+            return Vec::new();
+        }
+        let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
+        lengths
+            .iter()
+            .filter_map(|length| IpNet::new(address, *length).ok())
+            .map(|net| net.trunc())
+            .collect()
+    }
+
+    /// As large a share of the memory as of the connections.
+    fn share_of_memory(&self, connections: usize) -> usize {
+        let all = self.limits.connections_max.max(1);
+        REQUESTS_BYTES_MAX / all * connections.min(all)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.open.remove(&id)?;
+        self.all.take(id);
+        for net in &entry.nets {
+            if let Some(group) = self.groups.get_mut(net) {
+                group.shelf.take(id);
+                if group.shelf.len() == 0 {
+                    self.groups.remove(net);
+                }
+            }
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(limits: ConnectionLimits) -> Arc<Connections> {
+        let trusted = vec!["10.9.0.0/16".parse().unwrap()];
+        Connections::new(limits, trusted, &Metrics::default())
+    }
+
+    fn small() -> ConnectionLimits {
+        ConnectionLimits {
+            connections_max: 6,
+            connections_max_per_address: 2,
+            connections_max_per_prefix: 3,
+            ..ConnectionLimits::default()
+        }
+    }
+
+    async fn come(connections: &Arc<Connections>, address: &str) -> Result<Seat, Ending> {
+        let permit = connections.permit().await.unwrap();
+        connections.admit(Some(address.parse().unwrap()), permit)
+    }
+
+    fn ended(seat: &Seat) -> Option<Ending> {
+        seat.conversation.ending()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_idle_connection_of_the_address_makes_room() {
+        let connections = connections(small());
+        let first = come(&connections, "192.0.2.1").await.unwrap();
+        first.conversation.request_begins(false);
+        let second = come(&connections, "192.0.2.1").await.unwrap();
+        let third = come(&connections, "192.0.2.1").await.unwrap();
+        assert_eq!((ended(&first), ended(&second)), (None, Some(Ending::Address)));
+        third.conversation.request_begins(false);
+        assert_eq!(come(&connections, "192.0.2.1").await.err(), Some(Ending::Address));
+        assert_eq!(ended(&third), None, "a request runs on it");
+        drop(third);
+        assert!(come(&connections, "192.0.2.1").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_prefix_has_a_share_and_ipv6_is_counted_by_networks() {
+        let connections = connections(small());
+        let mut seats = Vec::new();
+        for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"] {
+            seats.push(come(&connections, address).await.unwrap());
+        }
+        assert_eq!(ended(&seats[0]), Some(Ending::Prefix));
+        for address in ["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3"] {
+            seats.push(come(&connections, address).await.unwrap());
+        }
+        assert_eq!(ended(&seats[4]), Some(Ending::Address), "one /64");
+    }
+
+    #[tokio::test]
+    async fn when_all_are_taken_the_oldest_idle_one_goes_and_the_count_holds() {
+        let connections = connections(small());
+        let mut seats = Vec::new();
+        for number in 0..7 {
+            seats.push(come(&connections, &format!("10.0.{number}.1")).await.unwrap());
+        }
+        assert_eq!(ended(&seats[0]), Some(Ending::Connections));
+        assert_eq!(connections.lock().open.len(), 6);
+        for seat in &seats[1..] {
+            seat.conversation.request_begins(true);
+        }
+        assert_eq!(
+            come(&connections, "10.0.99.1").await.err(),
+            Some(Ending::Connections)
+        );
+        drop(seats);
+        let table = connections.lock();
+        assert_eq!(
+            (table.all.len(), table.groups.len()),
+            (0, 0),
+            "nothing is left behind"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_has_no_share() {
+        let connections = connections(small());
+        let mut seats = Vec::new();
+        for _ in 0..6 {
+            seats.push(come(&connections, "10.9.1.1").await.unwrap());
+        }
+        assert!(seats.iter().all(|seat| ended(seat).is_none()));
+    }
+
+    #[tokio::test]
+    async fn the_reaper_ends_what_is_over_its_deadline() {
+        let limits = ConnectionLimits {
+            first_request_timeout: Duration::from_millis(50),
+            ..small()
+        };
+        let connections = connections(limits);
+        let seat = come(&connections, "192.0.2.1").await.unwrap();
+        let reaper = tokio::spawn(connections.clone().reap());
+        tokio::time::timeout(Duration::from_secs(30), seat.conversation.woken())
+            .await
+            .expect("the connection is told to end");
+        assert_eq!(ended(&seat), Some(Ending::FirstRequest));
+        reaper.abort();
+    }
+
+    #[tokio::test]
+    async fn drain_waits_for_the_last_one_and_cuts_what_is_left() {
+        let connections = connections(small());
+        let seat = come(&connections, "192.0.2.1").await.unwrap();
+        seat.conversation.request_begins(false);
+        let cut = connections.drain(Duration::from_millis(10)).await;
+        assert_eq!(
+            cut,
+            Cut {
+                connections: 1,
+                requests: 1
+            }
+        );
+        assert!(seat.conversation.is_stopping());
+        assert_eq!(ended(&seat), Some(Ending::Drain));
+        drop(seat);
+        let seat = come(&connections, "192.0.2.1").await.unwrap();
+        assert!(
+            seat.conversation.is_stopping(),
+            "who comes during the drain is told too"
+        );
+        let leaves = async {
+            tokio::task::yield_now().await;
+            drop(seat);
+        };
+        let (cut, ()) = tokio::join!(connections.drain(Duration::from_secs(600)), leaves);
+        assert_eq!(cut, Cut::default());
+    }
+}

@@ -1,0 +1,307 @@
+//! One connection as the limits see it: what it has done, when it did it last, and why it must end.
+//!
+//! The connection's own task writes here with single atomic operations; [`super::Connections`] reads every
+//! connection a few times a second, and tells a task to end. So no request waits for a lock or sets a timer.
+
+use super::memory::Budget;
+use crate::config::ConnectionLimits;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Why the server closed a connection. The label of a metric: the name of the setting that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// No whole head in time: the first, handshake included, or a later one that had begun.
+    FirstRequest,
+    /// No request for so long.
+    Idle,
+    /// The client does not read its answers.
+    Write,
+    /// The oldest idle connection had to go, or there was none: too many in all.
+    Connections,
+    /// Too many of one address.
+    Address,
+    /// Too many of one prefix.
+    Prefix,
+    /// The system had no file left for another connection.
+    OpenFiles,
+    /// The server stopped before its requests were done.
+    Drain,
+}
+
+impl Ending {
+    /// Every one, so that each has its counter from the start.
+    pub(super) const ALL: [Ending; 8] = [
+        Ending::FirstRequest,
+        Ending::Idle,
+        Ending::Write,
+        Ending::Connections,
+        Ending::Address,
+        Ending::Prefix,
+        Ending::OpenFiles,
+        Ending::Drain,
+    ];
+
+    /// The setting's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::FirstRequest => "first_request_timeout",
+            Ending::Idle => "idle_timeout",
+            Ending::Write => "write_timeout",
+            Ending::Connections => "connections_max",
+            Ending::Address => "connections_max_per_address",
+            Ending::Prefix => "connections_max_per_prefix",
+            Ending::OpenFiles => "open_files",
+            Ending::Drain => "drain",
+        }
+    }
+}
+
+/// Milliseconds on a clock that nobody can set. Never 0, which means "not".
+pub(super) fn ticks() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis())
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Conversation {
+    accepted: u64,
+    /// When a request began or ended last, or a part of an answer was taken.
+    active: AtomicU64,
+    /// When the first byte after a request's end came, which begins the next head (HTTP/1.1 only).
+    head: AtomicU64,
+    /// Since when the client takes nothing of what is to be written.
+    blocked: AtomicU64,
+    has_begun: AtomicBool,
+    is_http2: AtomicBool,
+    /// Requests that have begun, and whose answers have not left us.
+    running: AtomicU32,
+    /// Those of them that are answered.
+    answering: AtomicU32,
+    is_stopping: AtomicBool,
+    ending: OnceLock<Ending>,
+    wake: Notify,
+    /// Memory of this address and of its prefix.
+    pub(super) shares: Vec<Arc<Budget>>,
+}
+
+impl Conversation {
+    pub(super) fn new(shares: Vec<Arc<Budget>>) -> Conversation {
+        let now = ticks();
+        Conversation {
+            accepted: now,
+            active: AtomicU64::new(now),
+            head: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
+            has_begun: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
+            running: AtomicU32::new(0),
+            answering: AtomicU32::new(0),
+            is_stopping: AtomicBool::new(false),
+            ending: OnceLock::new(),
+            wake: Notify::new(),
+            shares,
+        }
+    }
+
+    pub(super) fn request_begins(&self, is_http2: bool) {
+        self.is_http2.store(is_http2, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
+        self.head.store(0, Ordering::Relaxed);
+        self.active.store(ticks(), Ordering::Relaxed);
+        self.has_begun.store(true, Ordering::Release);
+    }
+
+    pub(super) fn request_is_answered(&self) {
+        self.active.store(ticks(), Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The client took a part of an answer.
+    pub(super) fn answer_advances(&self) {
+        self.active.store(ticks(), Ordering::Relaxed);
+    }
+
+    pub(super) fn request_ends(&self, was_answered: bool) {
+        self.active.store(ticks(), Ordering::Relaxed);
+        if was_answered {
+            self.answering.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.running.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Bytes arrived. Between two requests of HTTP/1.1 they are the next one's head.
+    pub(super) fn bytes_arrive(&self) {
+        if self.running.load(Ordering::Relaxed) == 0 && self.head.load(Ordering::Relaxed) == 0 {
+            self.head.store(ticks(), Ordering::Relaxed);
+        }
+    }
+
+    /// Something could, or could not, be written.
+    pub(super) fn write_is_blocked(&self, is_blocked: bool) {
+        let is_known = self.blocked.load(Ordering::Relaxed) != 0;
+        if is_blocked != is_known {
+            let since = if is_blocked { ticks() } else { 0 };
+            self.blocked.store(since, Ordering::Relaxed);
+        }
+    }
+
+    /// Since when no request has been running; nothing while one is.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        let is_idle = self.running.load(Ordering::Acquire) == 0;
+        is_idle.then(|| self.active.load(Ordering::Relaxed))
+    }
+
+    /// True where nothing would be lost if the connection were closed now.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle_since().is_some() && self.blocked.load(Ordering::Relaxed) == 0
+    }
+
+    /// Requests that have begun, and whose answers have not left us.
+    pub(super) fn running(&self) -> u32 {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Whether a deadline is over.
+    pub(super) fn judge(&self, now: u64, limits: &ConnectionLimits) -> Option<Ending> {
+        let is_over =
+            |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) >= limit.as_millis();
+        let blocked = self.blocked.load(Ordering::Relaxed);
+        if blocked != 0 && is_over(blocked, limits.write_timeout) {
+            return Some(Ending::Write);
+        }
+        if !self.has_begun.load(Ordering::Acquire) {
+            return is_over(self.accepted, limits.first_request_timeout).then_some(Ending::FirstRequest);
+        }
+        let active = self.active.load(Ordering::Relaxed);
+        let running = self.running.load(Ordering::Acquire);
+        if running > 0 {
+            // Over HTTP/2 a client can keep the socket open and give a stream no window.
+            let only_answers_remain = self.answering.load(Ordering::Relaxed) >= running;
+            return (only_answers_remain && is_over(active, limits.write_timeout)).then_some(Ending::Write);
+        }
+        // HTTP/2 frames between requests (PING) are no request: only its idle time counts.
+        let head = self.head.load(Ordering::Relaxed);
+        let is_http1 = !self.is_http2.load(Ordering::Relaxed);
+        if is_http1 && head != 0 && is_over(head, limits.first_request_timeout) {
+            return Some(Ending::FirstRequest);
+        }
+        is_over(active, limits.idle_timeout).then_some(Ending::Idle)
+    }
+
+    /// Tells the task to close the connection now. The first reason stands.
+    pub(super) fn end(&self, ending: Ending) {
+        if self.ending.set(ending).is_ok() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Tells the task to finish what runs, and to close then.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Why it must end now.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending.get().copied()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// Waits for [`Conversation::end`] or [`Conversation::stop`].
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> ConnectionLimits {
+        ConnectionLimits {
+            first_request_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(60),
+            ..ConnectionLimits::default()
+        }
+    }
+
+    /// The ending, so many seconds after the conversation's last event.
+    fn after(conversation: &Conversation, seconds: u64) -> Option<Ending> {
+        conversation.judge(ticks() + seconds * 1000, &limits())
+    }
+
+    fn begun(is_http2: bool) -> Conversation {
+        let conversation = Conversation::new(Vec::new());
+        conversation.request_begins(is_http2);
+        conversation
+    }
+
+    #[test]
+    fn a_silent_connection_ends_with_the_first_head() {
+        let conversation = Conversation::new(Vec::new());
+        assert_eq!(after(&conversation, 9), None);
+        assert_eq!(after(&conversation, 10), Some(Ending::FirstRequest));
+        conversation.bytes_arrive();
+        assert_eq!(
+            after(&conversation, 10),
+            Some(Ending::FirstRequest),
+            "a byte buys no time"
+        );
+    }
+
+    #[test]
+    fn an_idle_connection_ends_after_the_idle_timeout_whatever_frames_come() {
+        let conversation = begun(true);
+        conversation.request_is_answered();
+        conversation.request_ends(true);
+        conversation.bytes_arrive();
+        assert_eq!(after(&conversation, 59), None);
+        assert_eq!(after(&conversation, 61), Some(Ending::Idle));
+    }
+
+    #[test]
+    fn a_later_head_that_has_begun_has_the_time_of_a_first_one() {
+        let conversation = begun(false);
+        conversation.bytes_arrive();
+        conversation.request_ends(false);
+        assert_eq!(
+            after(&conversation, 11),
+            None,
+            "what came before the end is no head"
+        );
+        conversation.bytes_arrive();
+        assert_eq!(after(&conversation, 9), None);
+        assert_eq!(after(&conversation, 11), Some(Ending::FirstRequest));
+    }
+
+    #[test]
+    fn a_request_that_runs_has_no_deadline_here_but_its_unread_answer_has() {
+        let conversation = begun(true);
+        assert_eq!(after(&conversation, 3600), None);
+        conversation.request_is_answered();
+        assert_eq!(after(&conversation, 19), None);
+        assert_eq!(after(&conversation, 21), Some(Ending::Write));
+        conversation.request_begins(true);
+        assert_eq!(after(&conversation, 21), None, "another request runs");
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_ends_even_while_a_request_runs() {
+        let conversation = begun(false);
+        conversation.write_is_blocked(true);
+        assert_eq!(after(&conversation, 19), None);
+        assert_eq!(after(&conversation, 21), Some(Ending::Write));
+        conversation.write_is_blocked(false);
+        assert_eq!(after(&conversation, 21), None, "progress");
+    }
+}

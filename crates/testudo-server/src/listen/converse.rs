@@ -1,0 +1,153 @@
+//! One connection from its first byte to its end: handshake, HTTP/1.1 or HTTP/2, and the word to stop.
+
+use super::Listening;
+use super::connections::Seat;
+use super::turn::{Arriving, Leaving, Turn};
+use super::watched::Watched;
+use crate::http::Peer;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::doors::PeerCertificates;
+use testudo_protocol::limits::HEADER_BYTES_MAX;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a client may send on one HTTP/2 connection before we have read it, bytes; and on one stream. A whole body
+/// fits. Larger windows only let a sender fill our memory.
+const WINDOW_BYTES: u32 = 65_535;
+/// What waits to be sent on one HTTP/2 stream, bytes. Our answers are smaller.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+/// Streams that a client opened and reset before we saw them; then the connection ends. The attack is to make us
+/// begin work and throw it away.
+const RESETS_PENDING_MAX: usize = 20;
+/// Streams that we reset for the client's errors; then the connection ends.
+const ERROR_RESETS_MAX: usize = 128;
+/// After the word to stop, a connection without a request has this long to hear our goodbye.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// How this listener speaks HTTP.
+pub(super) fn builder(streams_max: u32) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // hyper's own deadline for a head counts idle time as well: the conversation's is used instead.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(HEADER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(streams_max)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX);
+    builder
+}
+
+/// Runs a connection until one side ends it. The socket is closed before its seat is given back.
+pub(super) async fn converse<S>(stream: S, address: Option<IpAddr>, listening: Arc<Listening>, seat: Seat)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    {
+        let stream = Watched::new(stream, seat.conversation.clone());
+        let mut peer = Peer {
+            address,
+            certificates: None,
+        };
+        match &listening.tls {
+            None => serve(stream, &listening, peer, &seat).await,
+            Some(acceptor) => {
+                // A handshake that hangs is ended by the deadline of the first head; a stop does not wait for it.
+                let handshake = tokio::select! {
+                    outcome = acceptor.accept(stream) => Some(outcome),
+                    () = seat.conversation.woken() => None,
+                };
+                match handshake {
+                    Some(Ok(stream)) => {
+                        peer.certificates = shown(&stream);
+                        serve(stream, &listening, peer, &seat).await;
+                    }
+                    Some(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                    None => {}
+                }
+            }
+        }
+    }
+    if let Some(ending) = seat.conversation.ending() {
+        tracing::debug!(reason = ending.name(), "the server ended a connection");
+    }
+    drop(seat);
+}
+
+/// The certificates of the handshake.
+fn shown<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Arc<PeerCertificates>> {
+    let chain = stream.get_ref().1.peer_certificates()?;
+    if chain.is_empty() {
+        return None;
+    }
+    let chain = chain.iter().map(|der| der.to_vec()).collect();
+    Some(Arc::new(PeerCertificates::new(chain)))
+}
+
+async fn serve<S>(stream: S, listening: &Arc<Listening>, peer: Peer, seat: &Seat)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let conversation = &seat.conversation;
+    let peer = Arc::new(peer);
+    let service = hyper::service::service_fn(|request| {
+        let (turn, fits) = Turn::begin(conversation, &seat.connections, &request);
+        let (listening, peer) = (listening.clone(), peer.clone());
+        async move {
+            let request = request.map(|incoming| Arriving::new(incoming, turn.clone()));
+            let response = listening.door.answer(&peer, request, fits).await;
+            Ok::<_, Infallible>(response.map(|body| Leaving::new(body, turn)))
+        }
+    });
+    let mut connection = pin!(listening.http.serve_connection(TokioIo::new(stream), service));
+    loop {
+        tokio::select! {
+            biased;
+            outcome = connection.as_mut() => {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "connection ended with an error");
+                }
+                return;
+            }
+            () = conversation.woken() => {}
+        }
+        if conversation.ending().is_some() {
+            return;
+        }
+        if conversation.is_stopping() {
+            break;
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let mut was_idle = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = conversation.woken() => {}
+            () = tokio::time::sleep(GOODBYE) => {
+                let is_idle = conversation.is_idle();
+                if is_idle && was_idle {
+                    return;
+                }
+                was_idle = is_idle;
+            }
+        }
+        if conversation.ending().is_some() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What stands behind a listener: the public endpoints, or the admin API.
+
+use super::turn::{Arriving, Made};
+use crate::app::App;
+use crate::http::{Peer, Stop, dispatch, judge_framing, turn_away};
+use crate::settle::Fault;
+use axum::Router;
+use hyper::body::Body as _;
+use hyper::{Request, Response};
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+/// See the module.
+#[derive(Clone)]
+pub enum Door {
+    /// The endpoints for clients.
+    Public(Arc<App>),
+    /// The admin API, metrics and probes.
+    Admin(Arc<App>, Router),
+}
+
+impl Door {
+    pub(super) fn app(&self) -> &Arc<App> {
+        match self {
+            Door::Public(app) | Door::Admin(app, _) => app,
+        }
+    }
+
+    /// The answer to one request. `fits`: there is memory for it.
+    pub(super) async fn answer(
+        &self,
+        peer: &Arc<Peer>,
+        mut request: Request<Arriving>,
+        fits: bool,
+    ) -> Response<Made> {
+        let has_body = !request.body().is_end_stream();
+        let judged = match fits {
+            true => judge_framing(request.version(), request.headers(), has_body).map_err(Stop::from),
+            false => Err(Fault::Full.into()),
+        };
+        if let Err(stop) = judged {
+            return turn_away(self.app(), &stop).map(Made::Whole);
+        }
+        match self {
+            Door::Public(app) => dispatch(app.clone(), peer, request).await.map(Made::Whole),
+            Door::Admin(_, router) => {
+                request.extensions_mut().insert(peer.clone());
+                let request = request.map(axum::body::Body::new);
+                match router.clone().oneshot(request).await {
+                    Ok(response) => response.map(Made::Admin),
+                    Err(never) => match never {},
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! One request between its head and the last byte of its answer: what it may hold in memory, how long its body
+//! may take, and when it is over.
+//!
+//! The turn ends when the transport lets go of the answer, not when the handler has made it: an answer that waits
+//! for the client counts as memory, keeps the connection from being called idle, and is waited for at a stop.
+
+use super::connections::Connections;
+use super::conversation::Conversation;
+use axum::body::Body as AdminBody;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use testudo_protocol::limits::REQUEST_BYTES;
+use tokio::time::Sleep;
+
+/// An answer goes out in pieces of this size, so that a slow reader's progress can be seen, bytes.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// See the module.
+pub(super) struct Turn {
+    conversation: Arc<Conversation>,
+    connections: Arc<Connections>,
+    charged: AtomicUsize,
+    is_answered: AtomicBool,
+}
+
+impl Turn {
+    /// Begins with the head; the second value is false where the memory for it is used up.
+    pub(super) fn begin<B>(
+        conversation: &Arc<Conversation>,
+        connections: &Arc<Connections>,
+        request: &Request<B>,
+    ) -> (Arc<Turn>, bool) {
+        conversation.request_begins(request.version() == hyper::Version::HTTP_2);
+        let turn = Arc::new(Turn {
+            conversation: conversation.clone(),
+            connections: connections.clone(),
+            charged: AtomicUsize::new(0),
+            is_answered: AtomicBool::new(false),
+        });
+        let fields = request.headers().iter();
+        let head: usize = fields
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        let fits = turn.take(REQUEST_BYTES + head);
+        (turn, fits)
+    }
+
+    /// Memory for what arrives. False where it is used up, by all or by this sender.
+    fn take(&self, bytes: usize) -> bool {
+        let memory = &self.connections.memory;
+        if !memory.take(bytes) {
+            return self.shed();
+        }
+        for (position, share) in self.conversation.shares.iter().enumerate() {
+            if !share.take(bytes) {
+                memory.give_back(bytes);
+                for taken in self.conversation.shares.iter().take(position) {
+                    taken.give_back(bytes);
+                }
+                return self.shed();
+            }
+        }
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn shed(&self) -> bool {
+        self.connections.counters.requests_shed.inc();
+        false
+    }
+
+    /// Memory for an answer that exists already.
+    fn charge(&self, bytes: usize) {
+        self.connections.memory.charge(bytes);
+        for share in &self.conversation.shares {
+            share.charge(bytes);
+        }
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The handler is done.
+    pub(super) fn answered(&self) {
+        if !self.is_answered.swap(true, Ordering::Relaxed) {
+            self.conversation.request_is_answered();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let bytes = *self.charged.get_mut();
+        self.connections.memory.give_back(bytes);
+        for share in &self.conversation.shares {
+            share.give_back(bytes);
+        }
+        self.conversation.request_ends(*self.is_answered.get_mut());
+    }
+}
+
+/// Why a body did not arrive.
+#[derive(Debug)]
+pub enum BodyFault {
+    /// Not within `server.body_timeout`.
+    Late,
+    /// The memory for requests in flight is used up.
+    NoRoom,
+    /// The connection or its framing broke.
+    Broken(hyper::Error),
+}
+
+impl std::fmt::Display for BodyFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BodyFault::Late => f.write_str("the body did not arrive in time"),
+            BodyFault::NoRoom => f.write_str("the server holds too many requests at once"),
+            BodyFault::Broken(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyFault {}
+
+/// A request's body on its way in.
+pub(super) struct Arriving {
+    incoming: Incoming,
+    turn: Arc<Turn>,
+    late_after: Duration,
+    /// Set when the first wait begins: most bodies arrive with their head.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Arriving {
+    pub(super) fn new(incoming: Incoming, turn: Arc<Turn>) -> Arriving {
+        let late_after = turn.connections.limits.body_timeout;
+        Arriving {
+            incoming,
+            turn,
+            late_after,
+            deadline: None,
+        }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                match this.turn.take(bytes) {
+                    true => Poll::Ready(Some(Ok(frame))),
+                    false => Poll::Ready(Some(Err(BodyFault::NoRoom))),
+                }
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Broken(error)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let late_after = this.late_after;
+                let deadline = this
+                    .deadline
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(late_after)));
+                if deadline.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                this.turn.connections.counters.bodies_late.inc();
+                Poll::Ready(Some(Err(BodyFault::Late)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// An answer's body, of either kind of listener.
+pub(super) enum Made {
+    /// Whole, as the public endpoints make it.
+    Whole(Full<Bytes>),
+    /// Of the admin API's framework.
+    Admin(AdminBody),
+}
+
+/// An answer on its way out.
+pub(super) struct Leaving {
+    body: Made,
+    rest: Bytes,
+    turn: Arc<Turn>,
+}
+
+impl Leaving {
+    pub(super) fn new(body: Made, turn: Arc<Turn>) -> Leaving {
+        turn.answered();
+        Leaving {
+            body,
+            rest: Bytes::new(),
+            turn,
+        }
+    }
+
+    fn piece(&mut self) -> Frame<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        Frame::data(Bytes::from_owner(Held {
+            piece,
+            turn: self.turn.clone(),
+        }))
+    }
+}
+
+impl Body for Leaving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.piece())));
+        }
+        let frame = match &mut this.body {
+            Made::Whole(whole) => Pin::new(whole)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Made::Admin(body) => Pin::new(body).poll_frame(cx),
+        };
+        frame.map(|frame| {
+            frame.map(|frame| {
+                frame.map(|frame| match frame.into_data() {
+                    Ok(data) => {
+                        this.turn.charge(data.len());
+                        this.rest = data;
+                        this.piece()
+                    }
+                    Err(frame) => frame,
+                })
+            })
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+            && match &self.body {
+                Made::Whole(whole) => whole.is_end_stream(),
+                Made::Admin(body) => body.is_end_stream(),
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = match &self.body {
+            Made::Whole(whole) => whole.size_hint(),
+            Made::Admin(body) => body.size_hint(),
+        };
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+/// A piece of an answer that the transport has not let go of.
+struct Held {
+    piece: Bytes,
+    turn: Arc<Turn>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.turn.conversation.answer_advances();
+    }
+}
