@@ -85,8 +85,9 @@ impl PrivateKeyJwt {
                 found: jws.header.typ,
             });
         }
-        // Keys are the registered ones; a header that brings its own is refused, not ignored.
-        if jws.header.has_key_or_encoding {
+        // [RFC7515 §4] Other parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, unknown ones. None
+        // is looked at; the keys are the registered ones. `crit` is refused where the signature is verified.
+        if jws.header.has_b64 {
             return Err(Rejection::Jose(JoseFault::HeaderParameterRefused));
         }
         if jws.algorithm().is_err() {

@@ -5,7 +5,7 @@ use super::rules::Pattern;
 use crate::identity::AttestedIdentity;
 use crate::records::Block;
 use std::collections::HashSet;
-use testudo_protocol::spiffe::SpiffeId;
+use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
 
 /// Patterns at most; each costs a look per request.
 pub const BLOCK_PATTERNS_MAX: usize = 1_000;
@@ -22,7 +22,8 @@ impl Blocks {
     pub fn new<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> Blocks {
         let mut compiled = Blocks::default();
         for block in blocks {
-            match pattern(&block.identity) {
+            // Also one that was made before bare trust domains were understood.
+            match pattern(&canonical(&block.identity, |_| false)) {
                 Some(Ok(pattern)) => compiled.patterns.push(pattern),
                 // Judged when the block was made; a text that no longer compiles blocks itself.
                 Some(Err(_)) | None => {
@@ -58,6 +59,17 @@ impl Blocks {
     /// Number of patterns.
     pub fn pattern_count(&self) -> usize {
         self.patterns.len()
+    }
+}
+
+/// The text under which a block of `text` is kept. A bare trust domain, with or without `spiffe://`, means every
+/// identity of it: no identity is a trust domain, so nothing else could be meant.
+pub fn canonical(text: &str, is_trust_domain: impl Fn(&str) -> bool) -> String {
+    let whole = |name: &str| format!("spiffe://{name}/**");
+    match text.strip_prefix("spiffe://") {
+        Some(name) if TrustDomain::parse(name).is_ok() => whole(name),
+        None if is_trust_domain(text) => whole(text),
+        Some(_) | None => text.to_owned(),
     }
 }
 

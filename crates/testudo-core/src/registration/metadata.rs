@@ -5,8 +5,8 @@
 //! ([`AttestedIdentity::attested_claims`]); a claim outside that list has no effect.
 
 use super::client_id::{fill, pieces};
-use super::redirect_uris::named;
-use super::requested::Requested;
+use super::redirect_uris::{RedirectTemplate, named};
+use super::requested::{Requested, is_label_url};
 use super::rules::Match;
 use crate::identity::AttestedIdentity;
 use crate::records::ClientMetadata;
@@ -43,10 +43,18 @@ pub(super) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata 
         let template = configured.as_ref().and_then(|template| pieces(template).ok());
         template.map(|pieces| fill(&pieces, &found.captures)).or(attested)
     };
+    // One that an identity cannot fill, or that no client could request, is left out; nobody else speaks for it.
+    let label_uri = |configured: &Option<RedirectTemplate>, attested: Option<String>| match configured {
+        Some(template) => {
+            let filled = template.derive(&found.captures).ok();
+            filled.filter(|uri| is_label_url(uri))
+        }
+        None => attested,
+    };
     ClientMetadata {
         client_name: label(&rule.client_name, attested.client_name),
-        client_uri: label(&rule.client_uri, attested.client_uri),
-        logo_uri: label(&rule.logo_uri, attested.logo_uri),
+        client_uri: label_uri(&rule.client_uri, attested.client_uri),
+        logo_uri: label_uri(&rule.logo_uri, attested.logo_uri),
         tos_uri: attested.tos_uri,
         policy_uri: attested.policy_uri,
         tagged: attested.tagged,

@@ -4,7 +4,7 @@
 use crate::rejection::Rejection;
 use std::collections::HashMap;
 
-/// Buckets kept; a full bucket is dropped first, since a new one would be as full.
+/// Buckets kept, about 200 bytes each: 2 MB. A full bucket is dropped first, since one that is absent is as full.
 const BUCKETS_MAX: usize = 10_000;
 
 /// A rate.
@@ -71,6 +71,11 @@ struct Bucket {
     rate: Rate,
 }
 
+/// The level of a full bucket.
+fn full(rate: Rate) -> u64 {
+    u64::from(rate.burst) * 1000
+}
+
 impl Bucket {
     fn refill(&mut self, rate: Rate, now_millis: u64) {
         self.rate = rate;
@@ -89,6 +94,12 @@ impl Bucket {
         self.level + elapsed.saturating_mul(u64::from(self.rate.per_minute)) / 60
             >= u64::from(self.rate.burst) * 1000
     }
+
+    fn millis_to_full(&self, now_millis: u64) -> u64 {
+        let missing = full(self.rate).saturating_sub(self.level);
+        let wait = missing.saturating_mul(60) / u64::from(self.rate.per_minute).max(1);
+        (self.filled_millis + wait).saturating_sub(now_millis)
+    }
 }
 
 impl Buckets {
@@ -96,17 +107,16 @@ impl Buckets {
     pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
         let mut fullest: Option<(i64, &Limit)> = None;
         for limit in limits {
-            let bucket = self
-                .buckets
-                .entry(limit.bucket.clone())
-                .or_insert_with(|| Bucket {
-                    level: u64::from(limit.rate.burst) * 1000,
-                    filled_millis: now_millis,
-                    rate: limit.rate,
-                });
-            bucket.refill(limit.rate, now_millis);
-            if bucket.level < 1000 {
-                let missing = 1000 - bucket.level;
+            // One that is not there is full. It is made by a success only: refused strangers leave nothing behind.
+            let level = match self.buckets.get_mut(&limit.bucket) {
+                Some(bucket) => {
+                    bucket.refill(limit.rate, now_millis);
+                    bucket.level
+                }
+                None => full(limit.rate),
+            };
+            if level < 1000 {
+                let missing = 1000 - level;
                 let wait_millis = (missing * 60).div_ceil(u64::from(limit.rate.per_minute).max(1));
                 let wait_seconds = wait_millis.div_ceil(1000).max(1) as i64;
                 if fullest.is_none_or(|(longest, _)| wait_seconds > longest) {
@@ -121,14 +131,39 @@ impl Buckets {
             });
         }
         for limit in limits {
-            if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
-                bucket.level -= 1000;
-            }
+            let bucket = self
+                .buckets
+                .entry(limit.bucket.clone())
+                .or_insert_with(|| Bucket {
+                    level: full(limit.rate),
+                    filled_millis: now_millis,
+                    rate: limit.rate,
+                });
+            bucket.level = bucket.level.saturating_sub(1000);
         }
         if self.buckets.len() > BUCKETS_MAX {
-            self.buckets.retain(|_, bucket| !bucket.is_full(now_millis));
+            self.make_room(now_millis);
         }
         Ok(())
+    }
+
+    /// Drops the full ones; where too many are in use, the quarter that will be full again soonest, so that this is
+    /// not done again at the next registration.
+    fn make_room(&mut self, now_millis: u64) {
+        self.buckets.retain(|_, bucket| !bucket.is_full(now_millis));
+        if self.buckets.len() <= BUCKETS_MAX {
+            return;
+        }
+        let mut waits: Vec<(u64, String)> = self
+            .buckets
+            .iter()
+            .map(|(name, bucket)| (bucket.millis_to_full(now_millis), name.clone()))
+            .collect();
+        let quarter = waits.len() / 4;
+        waits.select_nth_unstable(quarter);
+        for (_, name) in waits.into_iter().take(quarter) {
+            self.buckets.remove(&name);
+        }
     }
 
     /// Gives one back to every limit: the registration did not happen.
@@ -177,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_bounded() {
+    fn buckets_are_bounded_whatever_their_level() {
         let mut buckets = Buckets::default();
         for number in 0..50_000u64 {
             buckets
@@ -185,5 +220,33 @@ mod tests {
                 .unwrap();
         }
         assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
+        // Also where none of them is full again by then.
+        let mut buckets = Buckets::default();
+        for number in 0..50_000u64 {
+            buckets
+                .take(&[limit(&format!("b{number}"), 1, 1)], number / 1_000)
+                .unwrap();
+        }
+        assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
+        assert!(
+            buckets.take(&[limit("b49999", 1, 1)], 50).is_err(),
+            "the latest is still empty"
+        );
+    }
+
+    #[test]
+    fn refused_strangers_leave_no_bucket_behind() {
+        let mut buckets = Buckets::default();
+        let of = |number: u64| {
+            [
+                limit("rule/registration.open", 1, 1),
+                limit(&format!("address/{number}"), 10, 10),
+            ]
+        };
+        assert_eq!(buckets.take(&of(0), 0), Ok(()));
+        for number in 1..200_000 {
+            assert!(buckets.take(&of(number), 0).is_err());
+        }
+        assert_eq!(buckets.buckets.len(), 2, "those of the one that got in");
     }
 }

@@ -69,9 +69,8 @@ pub struct Header {
     pub typ: Option<String>,
     /// `crit` is present.
     pub has_crit: bool,
-    /// A parameter that carries or points to a key, or changes how the payload is read: `jwk`, `jku`, `x5u`,
-    /// `x5c`, `x5t`, `x5t#S256`, `b64`, `zip`, `enc`, `cty`.
-    pub has_key_or_encoding: bool,
+    /// `b64` is present: it changes what is signed, and is only valid together with `crit`. [RFC7797 §6]
+    pub has_b64: bool,
     /// Any parameter besides `alg`, `kid`, `typ`.
     pub has_other: bool,
 }
@@ -169,19 +168,7 @@ impl<'de> serde::Deserialize<'de> for Header {
                         other => {
                             header.has_other = true;
                             header.has_crit |= other == "crit";
-                            header.has_key_or_encoding |= matches!(
-                                other,
-                                "jwk"
-                                    | "jku"
-                                    | "x5u"
-                                    | "x5c"
-                                    | "x5t"
-                                    | "x5t#S256"
-                                    | "b64"
-                                    | "zip"
-                                    | "enc"
-                                    | "cty"
-                            );
+                            header.has_b64 |= other == "b64";
                             members.next_value::<IgnoredAny>()?;
                         }
                     }

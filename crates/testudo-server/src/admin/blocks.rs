@@ -8,7 +8,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Block, EventKind};
-use testudo_core::registration::blocks::{BLOCK_PATTERNS_MAX, pattern};
+use testudo_core::registration::blocks::{BLOCK_PATTERNS_MAX, canonical, pattern};
 use testudo_protocol::spiffe::SpiffeId;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
@@ -24,7 +24,7 @@ pub(super) struct BlockRequest {
 
 pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let identity = request.identity;
+    let identity = canonical_here(&app, &request.identity);
     judge(&app, &identity)?;
     if app.store.read::<Block>(identity.as_bytes()).await?.is_some() {
         return Ok(done(format!("{identity}: blocked already")));
@@ -42,8 +42,13 @@ pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<Block
 
 pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let identity = request.identity;
-    let Some(stored) = app.store.read::<Block>(identity.as_bytes()).await? else {
+    let mut identity = request.identity;
+    let mut found = app.store.read::<Block>(identity.as_bytes()).await?;
+    if found.is_none() {
+        identity = canonical_here(&app, &identity);
+        found = app.store.read::<Block>(identity.as_bytes()).await?;
+    }
+    let Some(stored) = found else {
         return Err(Failure::not_found(
             format!("{identity:?} is not blocked"),
             "`testudo identity list` shows what is; a block is removed by the text it was made with",
@@ -62,6 +67,14 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<Blo
     Ok(done(format!("{identity}: unblocked")))
 }
 
+/// The text under which a block is kept: a bare trust domain means all of its identities.
+fn canonical_here(app: &App, identity: &str) -> String {
+    let policy = app.policy.load();
+    canonical(identity, |name| {
+        policy.trust_domains.contains_key(name) && !policy.clients.contains_key(name)
+    })
+}
+
 /// A SPIFFE ID, a pattern, or a configured client's id. A typo that blocks nobody is worse than an error.
 fn judge(app: &App, identity: &str) -> Result<(), Failure> {
     match pattern(identity) {
@@ -78,7 +91,7 @@ fn judge(app: &App, identity: &str) -> Result<(), Failure> {
             Ok(_) => Ok(()),
             Err(fault) => Err(Failure::bad_request(
                 format!("{identity:?} is neither a pattern nor a SPIFFE ID: it {fault}"),
-                Some("expected: spiffe://prod.example/ns/x/sa/y, or with * and ** for whole segments".into()),
+                Some("expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a configured trust domain for all of its identities".into()),
             )),
         },
     }

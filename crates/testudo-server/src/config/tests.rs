@@ -406,3 +406,37 @@ fn client_id_templates_that_could_name_another_client() {
         );
     }
 }
+
+#[test]
+fn urls_of_rules_are_judged_like_those_that_clients_request() {
+    let rule = "name = \"r\"";
+    let key = |key: &str, value: &str| with(rule, &format!("{rule}\n{key} = {value}"));
+    for bad in [
+        "http://{service}.apps.example/",
+        "javascript:alert(1)",
+        "https://{service}/",
+        "https://u@apps.example/{service}",
+        "https://apps.example/{service}#x",
+        "https://apps.example/x{service}",
+        "data:text/html,{service}",
+    ] {
+        for member in ["client_uri", "logo_uri"] {
+            let text = key(member, &format!("{bad:?}"));
+            refused(&text, &format!("rules[0].{member}"), "");
+        }
+    }
+    for member in ["client_uri", "logo_uri"] {
+        let good = key(member, "\"https://{service}.apps.example/{namespace}\"");
+        judge(&good).unwrap_or_else(|report| panic!("{report}"));
+    }
+    for bad in [
+        "https://apps.example/cb?code=x",
+        "https://apps.example/cb?state={service}",
+    ] {
+        refused(
+            &key("redirect_uris", &format!("[{bad:?}]")),
+            "rules[0].redirect_uris",
+            "response",
+        );
+    }
+}

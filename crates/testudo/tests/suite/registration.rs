@@ -160,3 +160,26 @@ fn check_refuses_captures_that_run_into_one_another_and_shows_what_to_write() {
     site.configure("", &rule("{namespace}/{service}"));
     site.ok(&["check"]);
 }
+
+/// Before its first use and after it, by the name alone and with its scheme.
+#[tokio::test]
+async fn a_block_of_a_bare_trust_domain_keeps_all_of_it_out() {
+    let site = Site::new();
+    let server = site.serve();
+    let ask = async |path: &str| server.token(svid_form(&site.svid(path), &[])).await.status;
+    assert_eq!(ask("/ns/shop/sa/pay").await, 200);
+    for name in ["prod.example", "spiffe://prod.example"] {
+        let said = site.ok(&["identity", "block", name]);
+        assert!(!said.contains("error"), "{said}");
+        let listed = site.json(&["identity", "list"]);
+        assert_eq!(listed[0]["identity"], "spiffe://prod.example/**", "{listed}");
+        assert_eq!(ask("/ns/shop/sa/pay").await, 400, "{name}");
+        assert_eq!(ask("/ns/shop/sa/never-seen").await, 400, "{name}");
+        site.ok(&["identity", "unblock", name]);
+        assert_eq!(ask("/ns/shop/sa/pay").await, 200);
+    }
+    // A name that is no trust domain here blocks nobody, and nobody says that it does.
+    let output = site.run(&["identity", "block", "prod.exmaple"]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("trust domain"), "{}", stderr(&output));
+}

@@ -582,6 +582,34 @@ fn b_39_to_b_42_headers_that_bring_keys_or_change_the_rules() {
 }
 
 #[test]
+fn rfc7515_4_headers_of_an_assertion_that_are_ignored() {
+    let world = World::new();
+    let attacker = generate_key(Algorithm::ES256, None);
+    for (name, value) in [
+        ("x5t", json!("AAAA")),
+        ("x5t#S256", json!("AAAA")),
+        ("x5c", json!(["AAAA"])),
+        ("x5u", json!("https://evil.example/x5u")),
+        ("jku", json!("https://evil.example/jwks")),
+        ("jwk", attacker.public_jwk("sig", true)),
+        ("cty", json!("JWT")),
+        ("zip", json!("DEF")),
+        ("foo", json!({ "bar": [1] })),
+    ] {
+        let honest = world.assertion().header(name, value.clone()).sign();
+        assert!(
+            world.knock(CredentialKind::PrivateKeyJwt, &honest).is_ok(),
+            "{name}"
+        );
+        let forged = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW)
+            .header("kid", "c6")
+            .header(name, value);
+        let rejection = world.assertion_refused(&forged.sign());
+        assert_eq!(rejection, Rejection::Jose(JoseFault::BadSignature), "{name}");
+    }
+}
+
+#[test]
 fn b_43_to_b_46_forms_that_are_not_compact_jws() {
     let world = World::new();
     let token = world.draft().sign();
@@ -883,6 +911,10 @@ fn h_08_other_jwts_are_no_client_assertions() {
         .header("jwk", attacker.public_jwk("sig", true));
     assert_eq!(
         world.assertion_refused(&forged.sign()),
+        Rejection::Jose(JoseFault::BadSignature)
+    );
+    assert_eq!(
+        world.assertion_refused(&world.assertion().header("b64", false).sign()),
         Rejection::Jose(JoseFault::HeaderParameterRefused)
     );
     let crit = world.assertion().header("crit", json!(["foo"])).header("foo", 1);

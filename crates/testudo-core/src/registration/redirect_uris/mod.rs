@@ -9,10 +9,11 @@ pub mod named;
 use super::rules::Captures;
 use url::Url;
 
-/// A redirect URI with captures in it, taken apart.
+/// A redirect URI, or a label's URL, with captures in it, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectTemplate {
     text: String,
+    sample: String,
     scheme: String,
     labels: Vec<Slot>,
     port: Option<u16>,
@@ -101,6 +102,7 @@ impl RedirectTemplate {
         }
         let template = RedirectTemplate {
             text: text.to_owned(),
+            sample: String::new(),
             scheme: scheme.to_owned(),
             labels,
             port,
@@ -108,13 +110,18 @@ impl RedirectTemplate {
             query: pairs,
         };
         // The literal parts must make a URL: derive once with a harmless value.
-        template.fill(|_| Some("x")).map_err(|_| "is not a URL")?;
-        Ok(template)
+        let sample = template.fill(|_| Some("x")).map_err(|_| "is not a URL")?;
+        Ok(RedirectTemplate { sample, ..template })
     }
 
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What a harmless value for each capture makes of it: whatever is wrong with the literal parts shows here.
+    pub fn sample(&self) -> &str {
+        &self.sample
     }
 
     /// The redirect URI of an identity, or why there is none.

@@ -5,6 +5,7 @@
 
 use crate::records::ApplicationType;
 use crate::rejection::Rejection;
+use std::net::Ipv6Addr;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use url::{Host, Url};
 
@@ -66,8 +67,17 @@ pub fn form(uri: &str) -> Result<Form, &'static str> {
     if url.host_str().is_some_and(|host| host.ends_with('.')) || url.port() == Some(0) {
         return Err("a redirect URI has a host or a port that cannot be");
     }
+    // [RFC3986 §3.3] Nothing but a scheme leads nowhere, and readers disagree about what follows it.
+    if url.path().is_empty() && url.host_str().unwrap_or_default().is_empty() {
+        return Err("a redirect URI has no path: write one, as in com.example.app:/callback");
+    }
+    if has_response_parameter(&url) {
+        return Err(
+            "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
+        );
+    }
     match url.scheme() {
-        "https" if is_this_machine(&url) => Err("https does not lead to the machine it is used on"),
+        "https" if is_some_loopback(&url) => Err("https does not lead to the machine it is used on"),
         "https" => Ok(Form::Https),
         "http" if is_this_machine(&url) => Ok(Form::Loopback),
         "http" => Err("http leads to the machine it is used on only: 127.0.0.1, [::1] or localhost"),
@@ -85,6 +95,48 @@ fn is_this_machine(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// Every other way to say the same: an address of the loopback network, the unspecified one, an IPv4 address inside
+/// an IPv6 one (`[::ffff:7f00:1]`), a name under `localhost`.
+fn is_some_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.is_unspecified() || carries_an_ipv4_address(&address)
+        }
+        None => false,
+    }
+}
+
+/// Mapped, compatible, NAT64 and 6to4 forms: the address that is reached is another one than the one that is read.
+fn carries_an_ipv4_address(address: &Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    address.to_ipv4().is_some() || (a == 0x64 && b == 0xff9b) || a == 0x2002
+}
+
+/// What an authorization server appends. [RFC6749 §4.1.2] [RFC6749 §4.2.2] [RFC9207 §2] A client that finds one of
+/// them twice may believe the wrong one.
+const RESPONSE_PARAMETERS: [&str; 13] = [
+    "code",
+    "state",
+    "iss",
+    "error",
+    "error_description",
+    "error_uri",
+    "response",
+    "access_token",
+    "id_token",
+    "token_type",
+    "expires_in",
+    "scope",
+    "session_state",
+];
+
+fn has_response_parameter(url: &Url) -> bool {
+    url.query_pairs()
+        .any(|(name, _)| RESPONSE_PARAMETERS.contains(&name.as_ref()))
 }
 
 fn escapes_are_whole(uri: &str) -> bool {
@@ -158,6 +210,29 @@ mod tests {
             "https://localhost/cb",
             "https://127.0.0.1/cb",
             "com.example.app:/a/../cb",
+            "com.example.app:",
+            "com.example.app:?x=1",
+            "com.example.app://",
+            "https://[::ffff:7f00:1]/",
+            "https://[::ffff:808:808]/cb",
+            "https://[::7f00:1]/cb",
+            "https://[64:ff9b::7f00:1]/cb",
+            "https://[2002:7f00:1::]/cb",
+            "https://[::]/cb",
+            "https://[::1]/cb",
+            "https://0.0.0.0/cb",
+            "https://127.0.0.2/cb",
+            "https://x.localhost/cb",
+            "http://x.localhost/cb",
+            "https://a.example/cb?code=x",
+            "https://a.example/cb?x=1&state=x",
+            "https://a.example/cb?%63ode=x",
+            "https://a.example/cb?iss",
+            "https://a.example/cb?error=",
+            "https://a.example/cb?response=x",
+            "https://a.example/cb?access_token=x",
+            "http://127.0.0.1/cb?code=x",
+            "com.example.app:/cb?code=x",
             &format!("https://a.example/{}", "x".repeat(2048)),
         ] {
             assert!(form(uri).is_err(), "{uri:?}");
@@ -174,7 +249,11 @@ mod tests {
             ("http://127.0.0.1:33418/cb", Form::Loopback),
             ("http://[::1]/cb", Form::Loopback),
             ("http://localhost:33418/callback", Form::Loopback),
+            ("https://a.example/cb?Code=1&codes=2&x=code", Form::Https),
+            ("https://[2001:db8::1]/cb", Form::Https),
             ("com.example.app:/cb", Form::PrivateUse),
+            ("com.example.app:/", Form::PrivateUse),
+            ("com.example.app://callback", Form::PrivateUse),
         ] {
             assert_eq!(form(uri), Ok(expected), "{uri}");
         }

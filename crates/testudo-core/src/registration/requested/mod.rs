@@ -7,7 +7,7 @@ mod keys;
 mod texts;
 
 pub use keys::{key_set, place_of_keys};
-pub use texts::TAGGABLE;
+pub use texts::{TAGGABLE, is_label_url};
 
 use crate::records::ApplicationType;
 use crate::rejection::Rejection;
@@ -338,16 +338,10 @@ impl Members {
 
     fn short(&self, member: &'static str) -> Result<Option<String>, Rejection> {
         match self.text(member)? {
-            Some(text)
-                if text.is_empty()
-                    || text.len() > SOFTWARE_BYTES_MAX
-                    || text.chars().any(char::is_control) =>
-            {
-                Err(refused(
-                    member,
-                    "software_id and software_version are 1 to 255 bytes",
-                ))
-            }
+            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !texts::is_visible(&text) => Err(refused(
+                member,
+                "software_id and software_version must be 1 to 255 bytes of visible text on one line",
+            )),
             other => Ok(other),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// The members that may carry a language tag: `client_name#de`.
 pub const TAGGABLE: [&str; 5] = ["client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri"];
@@ -80,34 +80,71 @@ fn name(member: &'static str, text: &str) -> Result<String, Rejection> {
     visible(text, NAME_CHARACTERS_MAX).ok_or(refused(member, problem))
 }
 
-/// Text on one line, in its composed form: no controls, nothing that turns the direction of writing, nothing that
-/// no version of Unicode has assigned.
+/// Text on one line, in its composed form, of which every character is seen and means the same to all readers.
 fn visible(text: &str, characters_max: usize) -> Option<String> {
     // Composing never makes a text longer than three times itself; longer ones are not worth the work.
     if text.len() > 16 * characters_max {
         return None;
     }
     let composed: String = text.trim().nfc().collect();
-    let is_hidden = |c: char| {
-        let category = c.general_category();
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            || matches!(
-                category,
-                GeneralCategory::Control
-                    | GeneralCategory::LineSeparator
-                    | GeneralCategory::ParagraphSeparator
-                    | GeneralCategory::Unassigned
-            )
-    };
-    let is_good = !composed.is_empty()
-        && composed.chars().count() <= characters_max
-        && !composed.chars().any(is_hidden);
+    let is_good = composed.chars().count() <= characters_max && is_visible(&composed);
     is_good.then_some(composed)
+}
+
+/// True where nothing in the text is hidden, and something is there to be seen: a text of spaces and of marks
+/// without a letter is blank.
+pub(super) fn is_visible(text: &str) -> bool {
+    let is_seen = |c: char| {
+        !matches!(
+            c.general_category_group(),
+            GeneralCategoryGroup::Separator | GeneralCategoryGroup::Mark
+        )
+    };
+    text.chars().any(is_seen) && !text.chars().any(is_hidden)
+}
+
+/// Controls, line ends, everything of category Format (zero-width characters, those that turn the direction of
+/// writing, tags), private use, what no version of Unicode has assigned, and what is drawn as nothing although its
+/// category is another: fillers, selectors, the blank of Braille.
+fn is_hidden(c: char) -> bool {
+    let is_drawn_as_nothing = matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    is_drawn_as_nothing
+        || matches!(
+            c.general_category(),
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::PrivateUse
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+                | GeneralCategory::Unassigned
+        )
 }
 
 /// Never fetched by us, but somebody may click on it: https, and nothing hidden in it.
 fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
-    let is_https = url::Url::parse(&text).is_ok_and(|url| {
+    if is_label_url(&text) {
+        return Ok(text);
+    }
+    let problem = "a label URL must be https, absolute and without user information";
+    Err(refused(member, problem))
+}
+
+/// True where this URL may stand in `client_uri` and its like, whoever says it.
+pub fn is_label_url(text: &str) -> bool {
+    let is_https = url::Url::parse(text).is_ok_and(|url| {
         url.scheme() == "https"
             && url.host_str().is_some()
             && url.username().is_empty()
@@ -115,11 +152,7 @@ fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
     });
     let is_plain =
         text.len() <= IDENTIFIER_BYTES_MAX && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    if is_https && is_plain {
-        return Ok(text);
-    }
-    let problem = "a label URL must be https, absolute and without user information";
-    Err(refused(member, problem))
+    is_https && is_plain
 }
 
 /// [RFC5646 §2.1] The shape of a tag: a language of letters, then subtags of letters and digits.
@@ -163,6 +196,15 @@ mod tests {
     fn dr_61_text_is_composed_and_nothing_in_it_is_hidden() {
         assert_eq!(visible(" Cafe\u{301} ", 120).as_deref(), Some("Caf\u{e9}"));
         assert!(visible(&"x".repeat(120), 120).is_some());
+        for good in [
+            "\u{c1}pi",
+            "\u{5c71}\u{7530}\u{3000}\u{592a}",
+            "\u{1f980}",
+            "a\u{a0}b",
+            "\u{645}\u{647}",
+        ] {
+            assert_eq!(visible(good, 120).as_deref(), Some(good));
+        }
         for hidden in [
             "",
             " ",
@@ -172,6 +214,23 @@ mod tests {
             "a\u{200f}b",
             "a\u{378}b",
             "a\u{7f}",
+            "a\u{200b}b",
+            "a\u{200d}b",
+            "a\u{feff}b",
+            "a\u{ad}b",
+            "a\u{61c}b",
+            "a\u{2066}b",
+            "a\u{2060}b",
+            "a\u{e000}b",
+            "a\u{f0000}b",
+            "a\u{3164}b",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{115f}",
+            "\u{a0}\u{a0}",
+            "\u{301}",
+            "a\u{fe0f}",
+            "a\u{e0041}",
         ] {
             assert_eq!(visible(hidden, 120), None, "{hidden:?}");
         }

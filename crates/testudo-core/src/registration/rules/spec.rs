@@ -4,7 +4,8 @@ use super::Rule;
 use super::pattern::{Pattern, PatternFault};
 use crate::identity::{CredentialKind, Occasion};
 use crate::registration::client_id::ClientIdTemplate;
-use crate::registration::redirect_uris::{HostTemplate, RedirectTemplate};
+use crate::registration::redirect_uris::{HostTemplate, RedirectTemplate, named};
+use crate::registration::requested::is_label_url;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet};
@@ -38,9 +39,9 @@ pub struct RuleSpec {
     pub redirect_uri_hosts: Vec<String>,
     /// Display name; `{name}` inserts a capture.
     pub client_name: Option<String>,
-    /// Home page of the client; `{name}` inserts a capture.
+    /// Home page of the client, https; `{name}` inserts a capture, as in redirect URIs.
     pub client_uri: Option<String>,
-    /// Logo of the client; `{name}` inserts a capture.
+    /// Logo of the client, https; `{name}` inserts a capture, as in redirect URIs.
     pub logo_uri: Option<String>,
     /// Unused that long, a client is removed by the sweep.
     pub client_idle_lifetime: Option<String>,
@@ -169,8 +170,20 @@ impl Rule {
             text.clone()
         };
         let client_name = template("client_name", &spec.client_name);
-        let client_uri = template("client_uri", &spec.client_uri);
-        let logo_uri = template("logo_uri", &spec.logo_uri);
+        let mut label_uri = |key: &'static str, text: &Option<String>| {
+            let text = text.as_deref()?;
+            let judged = RedirectTemplate::parse(text, &captures).and_then(|template| {
+                let is_label = is_label_url(template.sample());
+                is_label
+                    .then_some(template)
+                    .ok_or_else(|| "must be an https URL".to_owned())
+            });
+            judged
+                .map_err(|problem| faults.push(fault(key, format!("{text:?} {problem}"))))
+                .ok()
+        };
+        let client_uri = label_uri("client_uri", &spec.client_uri);
+        let logo_uri = label_uri("logo_uri", &spec.logo_uri);
         let client_id = ClientIdTemplate::parse(spec.client_id.as_deref().unwrap_or("identity"), &captures)
             .unwrap_or_else(|problem| {
                 faults.push(fault("client_id", problem));
@@ -178,7 +191,12 @@ impl Rule {
             });
         let mut redirect_uris = Vec::new();
         for text in &spec.redirect_uris {
-            match RedirectTemplate::parse(text, &captures) {
+            let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
+                named::form(template.sample())
+                    .map(|_| template)
+                    .map_err(str::to_owned)
+            });
+            match template {
                 Ok(template) => redirect_uris.push(template),
                 Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
             }

@@ -443,3 +443,22 @@ async fn each_member_has_its_bound() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_label_that_an_identity_cannot_fill_is_left_out() {
+    let labels = "client_uri = \"https://{service}.{namespace}.apps.example/\"\nlogo_uri = \"https://apps.example/{service}.png\"";
+    let labels = labels.replace("{service}.png", "{service}/logo.png");
+    let rules = RULES.replacen("name = \"R1\"", &format!("name = \"R1\"\n{labels}"), 1);
+    let world = open_with("", &rules).await;
+    let asked = json!({ "client_uri": "https://evil.example/" });
+    let filled = register(&world, PAY_ID, asked.clone()).await.json();
+    assert_eq!(filled["client_uri"], "https://api.pay.apps.example/");
+    assert_eq!(filled["logo_uri"], "https://apps.example/api/logo.png");
+    let odd = register(&world, "spiffe://a.example/ns/pay/sa/evil.example", asked).await;
+    assert_eq!(odd.status, 201);
+    assert!(odd.json()["client_uri"].is_null(), "{odd:?}");
+    assert_eq!(
+        odd.json()["logo_uri"],
+        "https://apps.example/evil.example/logo.png"
+    );
+}
