@@ -3,6 +3,7 @@
 use crate::admin;
 use crate::app::{App, Observer, Parts};
 use crate::bundles::{Anchor, first_bundles, keep_fresh};
+use crate::config::key_strength::weakness;
 use crate::config::{Configuration, ServerSettings, StoreUrl};
 use crate::keys::{self, KeyEncryption, Keyring};
 use crate::listen::{self, Certificate, Certificates, Connections, Door, Listening};
@@ -235,6 +236,10 @@ async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncrypti
                 Some(key) => key.clone(),
                 None => keys::read_or_make_key_encryption_key(&path.with_added_extension("kek"))?,
             };
+            if let Some(weakness) = weakness(&key) {
+                let path = path.with_added_extension("kek");
+                return Err(format!("the key-encryption key in {} {weakness}", path.display()));
+            }
             (store, key)
         }
     };

@@ -9,6 +9,8 @@ mod postgres;
 mod sqlite;
 pub mod suite;
 
+pub use postgres::{AddressFault, PostgresAddress, Transport};
+
 use memory::MemoryEngine;
 use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
@@ -102,7 +104,7 @@ impl Store {
     }
 
     /// A PostgreSQL database, shared by many nodes; migrated where it is old. `extra_roots_pem` are trusted for
-    /// its certificate beside the system's roots, where the URL says `sslmode=require`.
+    /// its certificate beside the system's roots, where the URL or these roots demand TLS.
     pub async fn postgres(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Store, StoreFault> {
         PostgresEngine::open(url, extra_roots_pem)
             .await

@@ -7,6 +7,7 @@ mod administration;
 mod cleartext;
 mod compile;
 mod connections;
+pub(crate) mod key_strength;
 mod listeners;
 mod problem;
 mod read;

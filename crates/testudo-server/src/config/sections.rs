@@ -109,9 +109,10 @@ pub struct ProxySection {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// `sqlite:PATH`, `postgres://…` or `memory:`. Default: `sqlite:testudo.db`.
+    /// `sqlite:PATH`, `postgres://…?sslmode=verify-full` or `memory:`. Beyond this machine, PostgreSQL is reached
+    /// over TLS unless the URL says `sslmode=disable`. Default: `sqlite:testudo.db`.
     pub url: Option<SecretText>,
-    /// PEM file with roots for the database's certificate, beside the system's (`sslmode=require`).
+    /// PEM file with roots for the database's certificate, beside the system's. With it, the connection is TLS and verified.
     pub ca: Option<String>,
     /// How long known clients are served from memory while the store is away. Default: `"5m"`.
     pub serve_without_store: Option<String>,

@@ -1,10 +1,12 @@
 //! `[store]`: which engine, where, and the key that wraps what is secret in it.
 
 use super::compile::Judge;
+use super::key_strength::weakness;
 use super::sections::{ConfigFile, SecretText};
 use std::path::PathBuf;
 use std::time::Duration;
 use testudo_protocol::Seconds;
+use testudo_store::{PostgresAddress, Transport};
 use zeroize::Zeroizing;
 
 /// `[store]`, judged.
@@ -67,6 +69,7 @@ impl Judge<'_> {
                         Some("make one with `testudo init`, and give every node the same"),
                     );
                 }
+                self.postgres(text, file.store.ca.is_some());
                 Some(StoreUrl::Postgres(Zeroizing::new(text.to_owned())))
             }
             _ => {
@@ -83,7 +86,13 @@ impl Judge<'_> {
             Some(secret) => {
                 let bytes = self.secret("store.key_encryption_key", secret)?;
                 match crate::keys::parse_key_encryption_key(&bytes) {
-                    Some(key) => Some(key),
+                    Some(key) => {
+                        if let Some(weakness) = weakness(&key) {
+                            let hint = Some("make one with `testudo init`");
+                            self.report.error("store.key_encryption_key", weakness, hint);
+                        }
+                        Some(key)
+                    }
                     None => {
                         self.report.error(
                             "store.key_encryption_key",
@@ -107,6 +116,24 @@ impl Judge<'_> {
             extra_roots_pem,
             serve_without_store: Duration::from_secs(serve_without_store.0.unsigned_abs()),
         })
+    }
+
+    /// The way to the database: encrypted, or plain text within this machine.
+    fn postgres(&mut self, url: &str, has_roots: bool) {
+        match PostgresAddress::parse(url, has_roots).map(|address| address.transport()) {
+            Ok(Transport::Tls | Transport::PlainNearby) => {}
+            Ok(Transport::TlsAssumed) => self.report.warn(
+                "store.url",
+                "names another machine without sslmode: TLS is demanded, as sslmode=verify-full does",
+                Some("add sslmode=verify-full, or sslmode=disable for plain text in a network protected otherwise"),
+            ),
+            Ok(Transport::PlainFar) => self.report.warn(
+                "store.url",
+                "has sslmode=disable: everything in the store crosses the network in plain text",
+                Some("sslmode=verify-full encrypts it and verifies the server"),
+            ),
+            Err(fault) => self.report.error("store.url", fault.problem, Some(fault.hint)),
+        }
     }
 
     pub(super) fn secret(&mut self, key: &str, secret: &SecretText) -> Option<Zeroizing<Vec<u8>>> {

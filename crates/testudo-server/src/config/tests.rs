@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod network;
+
 const GOOD: &str = r#"
 issuer = "https://as.example"
 [store]

@@ -187,7 +187,7 @@ impl World {
         world.running.stop().await;
         let path = world.folder.join("testudo.toml");
         let text = std::fs::read_to_string(&path).unwrap();
-        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
         let store = format!(
             "url = \"{database_url}\"\nkey_encryption_key = \"{key}\"\nserve_without_store = \"20s\""
         );

@@ -5,6 +5,7 @@
 //! take turns by an advisory lock, so counters cannot deadlock. Changes that other nodes must feel are announced
 //! by NOTIFY in the same transaction.
 
+mod address;
 mod listener;
 mod schema;
 mod writer;
@@ -14,16 +15,16 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use writer::Job;
+
+pub use address::{AddressFault, PostgresAddress, Transport};
 
 /// Connections of one node: readers, the writer, upkeep.
 const CONNECTIONS_MAX: usize = 8;
@@ -66,13 +67,16 @@ impl PostgresEngine {
         url: &str,
         extra_roots_pem: Option<&[u8]>,
     ) -> Result<PostgresEngine, StoreFault> {
-        let mut config = Config::from_str(url).map_err(fault)?;
+        let address = PostgresAddress::parse(url, extra_roots_pem.is_some())
+            .map_err(|wrong| StoreFault(format!("store.url {}", wrong.problem)))?;
+        let transport = address.transport();
+        let mut config = address.config;
         config
             .connect_timeout(CONNECT_DEADLINE)
             .application_name("testudo");
-        let tls = match config.get_ssl_mode() {
-            SslMode::Require => Some(tls_connector(extra_roots_pem)?),
-            _ => None,
+        let tls = match transport {
+            Transport::Tls | Transport::TlsAssumed => Some(tls_connector(extra_roots_pem)?),
+            Transport::PlainNearby | Transport::PlainFar => None,
         };
         let pool = pool(&config, tls.clone())?;
         let mut client = checkout(&pool).await?;
@@ -239,7 +243,7 @@ fn tls_connector(extra_roots_pem: Option<&[u8]>) -> Result<MakeRustlsConnect, St
     Ok(MakeRustlsConnect::new(tls))
 }
 
-/// Bounded in number and in every wait. TLS where the URL says `sslmode=require`.
+/// Bounded in number and in every wait. TLS where the URL or `store.ca` demands it ([`address`]).
 fn pool(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Pool, StoreFault> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,

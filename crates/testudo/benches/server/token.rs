@@ -101,7 +101,7 @@ async fn postgres(issuer: &Arc<TestIssuer>) {
     let url = database.database("bench").unwrap();
     let folders = [Folder::new(issuer), Folder::new(issuer)];
     for folder in &folders {
-        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
         folder.edit(
             "url = \"sqlite:bench.db\"",
             &format!("url = \"{url}\"\nkey_encryption_key = \"{key}\""),

@@ -130,7 +130,7 @@ bundle = {{ file = "bundle.json" }}
     /// Moves the site to PostgreSQL, and lets clients register there.
     pub fn over_postgres(self, url: &str) -> Site {
         let text = std::fs::read_to_string(self.config()).unwrap();
-        let key = "ERERERERERERERERERERERERERERERERERERERERERE";
+        let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
         let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
         let limits = "registrations_per_minute = 1000000\nbundle = { file";
         let text = text

@@ -1,0 +1,128 @@
+//! Listeners, limits of connections, and what would cross a network in plain text.
+
+use super::*;
+
+#[test]
+fn cleartext_beyond_loopback_is_named() {
+    let server = |text: &str| format!("{GOOD}[server]\n{text}\n");
+    let warnings = |text: &str| -> Vec<String> {
+        let (_, report) = judge(text).unwrap_or_else(|report| panic!("{report}"));
+        let of_listen = report
+            .problems
+            .into_iter()
+            .filter(|problem| problem.key == "server.listen");
+        of_listen.map(|problem| problem.problem).collect()
+    };
+    for near in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(
+            warnings(&server(&format!("listen = [\"{near}\"]"))).is_empty(),
+            "{near}"
+        );
+        assert!(
+            judge(&format!("{GOOD}[admin]\nlisten = \"{near}\"")).is_ok(),
+            "{near}"
+        );
+    }
+    for far in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
+        let said = warnings(&server(&format!("listen = [\"127.0.0.1:1\", \"{far}\"]")));
+        assert_eq!(said.len(), 1, "{far}");
+        assert!(
+            said[0].contains(far) && said[0].contains("plain HTTP beyond loopback"),
+            "{said:?}"
+        );
+        refused(
+            &format!("{GOOD}[admin]\nlisten = \"{far}\""),
+            "admin.listen",
+            "beyond loopback without TLS",
+        );
+    }
+    let report = judge(&format!(
+        "{GOOD}[admin]\nlisten = \"0.0.0.0:1\"\ntls = {{ certificate = \"c\", private_key = \"k\" }}"
+    ))
+    .err()
+    .unwrap();
+    let keys: Vec<&str> = report.errors().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["admin.tls.certificate", "admin.tls.private_key"],
+        "the files are read"
+    );
+}
+
+#[test]
+fn the_way_to_the_database_is_judged() {
+    const KEY: &str = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
+    let store = |url: &str, key: &str| {
+        with(
+            "url = \"memory:\"",
+            &format!("url = \"{url}\"\nkey_encryption_key = \"{key}\""),
+        )
+    };
+    let said = |url: &str| -> Vec<String> {
+        let (_, report) = judge(&store(url, KEY)).unwrap_or_else(|report| panic!("{url}: {report}"));
+        let of_url = report
+            .problems
+            .into_iter()
+            .filter(|problem| problem.key == "store.url");
+        of_url.map(|problem| problem.problem).collect()
+    };
+    for quiet in [
+        "postgres://u@127.0.0.1/t",
+        "postgres://u@db.example/t?sslmode=require",
+        "postgres://u@db.example/t?sslmode=verify-ca",
+        "postgres://u@db.example/t?sslmode=verify-full",
+    ] {
+        assert!(said(quiet).is_empty(), "{quiet}: {:?}", said(quiet));
+    }
+    assert!(said("postgres://u@db.example/t")[0].contains("TLS is demanded"));
+    assert!(said("postgres://u@db.example/t?sslmode=prefer")[0].contains("TLS is demanded"));
+    assert!(said("postgres://u@db.example/t?sslmode=disable")[0].contains("plain text"));
+    refused(
+        &store("postgres://u@db.example/t?sslmode=sometimes", KEY),
+        "store.url",
+        "unknown sslmode",
+    );
+    for weak in [
+        "ERERERERERERERERERERERERERERERERERERERERERE",
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+    ] {
+        refused(
+            &store("postgres://u@127.0.0.1/t", weak),
+            "store.key_encryption_key",
+            "is not random",
+        );
+    }
+}
+
+#[test]
+fn limits_of_connections_are_judged() {
+    let (configuration, _) = judge(GOOD).unwrap();
+    assert_eq!(configuration.server.connections, ConnectionLimits::default());
+    assert!(configuration.server.watch);
+    for key in [
+        "connections_max",
+        "connections_max_per_address",
+        "connections_max_per_prefix",
+        "streams_max",
+    ] {
+        refused(
+            &format!("{GOOD}[server]\n{key} = 0"),
+            &format!("server.{key}"),
+            "is zero",
+        );
+    }
+    for key in [
+        "first_request_timeout",
+        "body_timeout",
+        "write_timeout",
+        "idle_timeout",
+    ] {
+        refused(
+            &format!("{GOOD}[server]\n{key} = \"0s\""),
+            &format!("server.{key}"),
+            "is zero",
+        );
+        let (configuration, _) = judge(&format!("{GOOD}[server]\n{key} = \"7s\"")).unwrap();
+        assert_ne!(configuration.server.connections, ConnectionLimits::default());
+    }
+}

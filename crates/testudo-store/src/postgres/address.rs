@@ -1,0 +1,194 @@
+//! What a `postgres://` URL says of the way to the database: encrypted and verified, or plain text, and how far.
+//!
+//! Signing keys are wrapped there, but clients, events and blocks are not; and who can change what passes can
+//! thaw a client. So plain text to another machine must be asked for by name, and never comes of silence.
+
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// A URL, judged.
+#[derive(Debug, Clone)]
+pub struct PostgresAddress {
+    pub(super) config: Config,
+    transport: Transport,
+}
+
+/// How the database is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS; the server's certificate and its name are verified.
+    Tls,
+    /// The same, because the URL names another machine and does not say how to reach it.
+    TlsAssumed,
+    /// Plain text that does not leave this machine.
+    PlainNearby,
+    /// Plain text over a network, because `sslmode=disable` says so.
+    PlainFar,
+}
+
+/// Why a URL cannot be used. The texts never repeat it: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressFault {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+const EXPECTED: &str = "expected: postgres://user@host/database?sslmode=verify-full";
+
+impl PostgresAddress {
+    /// Judges a URL. `has_roots`: roots for the server's certificate are configured (`store.ca`).
+    pub fn parse(url: &str, has_roots: bool) -> Result<PostgresAddress, AddressFault> {
+        let (url, mode) = without_sslmode(url);
+        let mut config = Config::from_str(&url).map_err(|error| AddressFault {
+            problem: format!("is not a PostgreSQL URL: {error}"),
+            hint: EXPECTED,
+        })?;
+        let is_near =
+            config.get_hosts().iter().all(is_near) && config.get_hostaddrs().iter().all(is_loopback);
+        let transport = match mode.as_deref() {
+            // All three verify the chain and the name here: a certificate that anybody may have protects nothing.
+            Some("require" | "verify-ca" | "verify-full") => Transport::Tls,
+            Some("disable") if has_roots => {
+                return Err(AddressFault {
+                    problem: "has sslmode=disable, and store.ca is there for TLS".to_owned(),
+                    hint: "write sslmode=verify-full, or remove store.ca",
+                });
+            }
+            Some("disable") if is_near => Transport::PlainNearby,
+            Some("disable") => Transport::PlainFar,
+            None | Some("prefer" | "allow") if has_roots => Transport::Tls,
+            None | Some("prefer" | "allow") if is_near => Transport::PlainNearby,
+            None | Some("prefer" | "allow") => Transport::TlsAssumed,
+            Some(other) => {
+                return Err(AddressFault {
+                    problem: format!("has an unknown sslmode {other:?}"),
+                    hint: "expected: sslmode=verify-full (verify-ca and require mean the same here) or disable",
+                });
+            }
+        };
+        config.ssl_mode(match transport {
+            Transport::Tls | Transport::TlsAssumed => SslMode::Require,
+            Transport::PlainNearby | Transport::PlainFar => SslMode::Disable,
+        });
+        Ok(PostgresAddress { config, transport })
+    }
+
+    /// How the database is reached.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+}
+
+/// The driver knows fewer modes than PostgreSQL's own tools: the mode is taken out and judged here.
+fn without_sslmode(url: &str) -> (String, Option<String>) {
+    let Some((place, query)) = url.split_once('?') else {
+        return (url.to_owned(), None);
+    };
+    let mut mode = None;
+    let mut rest = Vec::new();
+    for parameter in query.split('&') {
+        match parameter.split_once('=') {
+            Some(("sslmode", value)) => mode = Some(value.to_owned()),
+            _ => rest.push(parameter),
+        }
+    }
+    match rest.is_empty() {
+        true => (place.to_owned(), mode),
+        false => (format!("{place}?{}", rest.join("&")), mode),
+    }
+}
+
+fn is_near(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name.eq_ignore_ascii_case("localhost")
+                || name
+                    .trim_matches(['[', ']'])
+                    .parse()
+                    .is_ok_and(|address| is_loopback(&address))
+        }
+    }
+}
+
+fn is_loopback(address: &IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, has_roots: bool, expected: Result<Transport, &str>) {
+        match (PostgresAddress::parse(url, has_roots), expected) {
+            (Ok(address), Ok(transport)) => assert_eq!(address.transport(), transport, "{url}"),
+            (Err(fault), Err(part)) => assert!(fault.problem.contains(part), "{url}: {fault:?}"),
+            (found, expected) => panic!("{url}: {found:?}, expected {expected:?}"),
+        }
+    }
+
+    const FAR: &str = "postgres://u:p@db.example/t";
+
+    #[test]
+    fn every_mode_that_promises_tls_is_tls() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            check(&format!("{FAR}?sslmode={mode}"), false, Ok(Transport::Tls));
+            check(
+                &format!("{FAR}?connect_timeout=3&sslmode={mode}&application_name=x"),
+                true,
+                Ok(Transport::Tls),
+            );
+        }
+        check(
+            &format!("{FAR}?sslmode=verify_full"),
+            false,
+            Err("unknown sslmode"),
+        );
+        check(&format!("{FAR}?sslmode="), false, Err("unknown sslmode"));
+    }
+
+    #[test]
+    fn silence_is_never_plain_text_to_another_machine() {
+        for query in ["", "?sslmode=prefer", "?sslmode=allow"] {
+            check(&format!("{FAR}{query}"), false, Ok(Transport::TlsAssumed));
+            check(&format!("{FAR}{query}"), true, Ok(Transport::Tls));
+        }
+        check(
+            "postgres://u@127.0.0.1,db.example/t",
+            false,
+            Ok(Transport::TlsAssumed),
+        );
+        check(&format!("{FAR}?sslmode=disable"), false, Ok(Transport::PlainFar));
+        check(&format!("{FAR}?sslmode=disable"), true, Err("store.ca"));
+    }
+
+    #[test]
+    fn plain_text_within_this_machine_needs_no_word() {
+        for url in [
+            "postgres://u@127.0.0.1:5433/t",
+            "postgresql://u@localhost/t",
+            "postgres://u@[::1]/t",
+            "postgres://u@%2Frun%2Fpostgresql/t",
+            "postgres:///t?host=/run/postgresql",
+        ] {
+            check(url, false, Ok(Transport::PlainNearby));
+        }
+        check("postgres://u@127.0.0.1/t", true, Ok(Transport::Tls));
+        check(
+            "postgres://u@127.0.0.1:x/t",
+            false,
+            Err("is not a PostgreSQL URL"),
+        );
+    }
+
+    #[test]
+    fn a_fault_never_repeats_the_password() {
+        let fault = PostgresAddress::parse("postgres://u:secret@h:x/t?sslmode=y", false).unwrap_err();
+        assert!(!fault.problem.contains("secret"), "{fault:?}");
+    }
+}
