@@ -66,6 +66,9 @@ pub enum Rejection {
         name: String,
     },
     UnknownClient,
+    ClientKeysUnavailable {
+        why: String,
+    },
     AudienceMismatch {
         expected: String,
         found: Vec<String>,
@@ -229,6 +232,7 @@ impl Rejection {
             | Rejection::SubjectHasNoPath
             | Rejection::UnknownTrustDomain { .. }
             | Rejection::UnknownClient
+            | Rejection::ClientKeysUnavailable { .. }
             | Rejection::AudienceMismatch { .. }
             | Rejection::AssertionExpired { .. }
             | Rejection::AssertionNotYetValid { .. }
@@ -427,6 +431,7 @@ impl Rejection {
             Rejection::UnknownTrustDomain { .. } => "unknown_trust_domain",
             Rejection::BundleUnavailable { .. } => "bundle_unavailable",
             Rejection::UnknownClient => "unknown_client",
+            Rejection::ClientKeysUnavailable { .. } => "client_keys_unavailable",
             Rejection::AudienceMismatch { .. } => "audience_mismatch",
             Rejection::AssertionExpired { .. } => "assertion_expired",
             Rejection::AssertionNotYetValid { .. } => "assertion_not_yet_valid",
@@ -568,6 +573,9 @@ impl fmt::Display for Rejection {
             Rejection::UnknownTrustDomain { name } => write!(f, "the trust domain {name} is not configured"),
             Rejection::BundleUnavailable { name } => {
                 write!(f, "no bundle of {name} is held, or it is past its maximum age")
+            }
+            Rejection::ClientKeysUnavailable { why } => {
+                write!(f, "the keys at the client's jwks_uri cannot be had: {why}")
             }
             Rejection::UnknownClient => f.write_str("no configured client has this id"),
             Rejection::AudienceMismatch { expected, found } => {

@@ -1,6 +1,7 @@
 //! One HTTP exchange: from a URL to a bounded body.
 
 use crate::address::is_public;
+use crate::connect::connect;
 use crate::{FetchFault, Fetched, Fetcher, UrlOrigin};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -9,7 +10,6 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use url::{Host, Url};
 
 pub(crate) async fn get(
@@ -59,11 +59,9 @@ async fn exchange(
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
     let request = request.map_err(|error| FetchFault::Http(error.to_string()))?;
-    let is_tls = judge_url(url)?;
-    let address = address(fetcher, url, origin).await?;
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| FetchFault::Connect(error.to_string()))?;
+    let is_tls = judge_url(url, origin)?;
+    let addresses = addresses(fetcher, url, origin).await?;
+    let stream = connect(addresses).await?;
     // Without it, small requests wait for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     if !is_tls {
@@ -83,14 +81,21 @@ async fn exchange(
     speak(stream, request, body_bytes_max).await
 }
 
-/// https, or http where the host is a loopback address; true for TLS.
-fn judge_url(url: &Url) -> Result<bool, FetchFault> {
+/// https, or http where the host is a loopback address and an operator wrote the URL; true for TLS. A stranger's
+/// URL names the one port of https: behind any other may be a service that was never meant for strangers.
+fn judge_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchFault::HasUserInformation);
     }
-    match url.scheme() {
-        "https" => Ok(true),
-        "http" => {
+    match (url.scheme(), origin) {
+        ("https", UrlOrigin::Stranger) => match url.port_or_known_default() {
+            Some(443) => Ok(true),
+            port => Err(FetchFault::PortRefused {
+                port: port.unwrap_or_default(),
+            }),
+        },
+        ("https", UrlOrigin::Operator) => Ok(true),
+        ("http", UrlOrigin::Operator) => {
             let is_loopback = match url.host().ok_or(FetchFault::NoHost)? {
                 Host::Domain(name) => name == "localhost",
                 Host::Ipv4(address) => address.is_loopback(),
@@ -106,31 +111,31 @@ fn judge_url(url: &Url) -> Result<bool, FetchFault> {
     }
 }
 
-/// The address to connect to. Every address that the name has is judged: one bad one is an attempt.
-async fn address(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<SocketAddr, FetchFault> {
+/// Where to connect to. Every address that a stranger's name has is judged: one bad one is an attempt. The
+/// operator's name map is for the operator's URLs.
+async fn addresses(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<Vec<SocketAddr>, FetchFault> {
     let port = url.port_or_known_default().ok_or(FetchFault::NoHost)?;
-    let addresses: Vec<IpAddr> = match url.host().ok_or(FetchFault::NoHost)? {
+    let found = match url.host().ok_or(FetchFault::NoHost)? {
         Host::Ipv4(address) => vec![IpAddr::V4(address)],
         Host::Ipv6(address) => vec![IpAddr::V6(address)],
-        Host::Domain(name) => {
-            if let Some(address) = fetcher.resolve.get(name) {
-                return Ok(SocketAddr::new(*address, port));
-            }
-            let found = tokio::net::lookup_host((name, port)).await;
-            found
-                .map_err(|_| FetchFault::NameNotFound(name.to_owned()))?
-                .map(|address| address.ip())
-                .take(16)
-                .collect()
-        }
+        Host::Domain(name) => match origin {
+            UrlOrigin::Operator => match fetcher.resolve.get(name) {
+                Some(address) => vec![*address],
+                None => fetcher.names.find(name, origin).await?,
+            },
+            UrlOrigin::Stranger => match fetcher.stranger_routes.get(name) {
+                Some(route) => return Ok(vec![*route]),
+                None => fetcher.names.find(name, origin).await?,
+            },
+        },
     };
-    if origin == UrlOrigin::Stranger && !addresses.iter().all(|address| is_public(*address)) {
+    if origin == UrlOrigin::Stranger && !found.iter().all(|address| is_public(*address)) {
         return Err(FetchFault::AddressRefused);
     }
-    let first = addresses
-        .first()
-        .ok_or_else(|| FetchFault::NameNotFound(url.host_str().unwrap_or_default().into()))?;
-    Ok(SocketAddr::new(*first, port))
+    Ok(found
+        .into_iter()
+        .map(|address| SocketAddr::new(address, port))
+        .collect())
 }
 
 async fn speak<S>(

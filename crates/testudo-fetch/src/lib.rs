@@ -1,32 +1,41 @@
 //! The one guarded outbound HTTP client. [decision 20]
 //!
-//! Parse, judge the address, connect to *that* address, TLS with the original name. No redirects, no proxy
+//! Parse, judge the addresses, connect to one of *those*, TLS with the original name. No redirects, no proxy
 //! variables, no cookies; the body is bounded, one deadline covers everything, and a URL has at most one fetch
-//! in flight. Server and SDKs share it: three copies of a guard are two too many.
+//! in flight. What strangers make us fetch is bounded apart from what the operator configured, and shares nothing
+//! with it. Server and SDKs use the same client: three copies of a guard are two too many.
 
 #![warn(clippy::indexing_slicing)]
 
 mod address;
+mod connect;
 mod exchange;
+mod flights;
+mod names;
 
 pub use address::is_public;
+pub use flights::{STRANGER_FETCHES_MAX, STRANGER_FETCHES_PER_SITE_MAX};
+pub use names::{NameLookup, OPERATOR_LOOKUPS_MAX, STRANGER_LOOKUPS_MAX};
+
+use flights::Flights;
+use names::Names;
 
 use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 /// Who wrote the URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UrlOrigin {
     /// An administrator: private addresses are what he means.
     Operator,
-    /// A request: only public addresses will do.
+    /// A request: only public addresses and port 443 will do, and the operator's name map is not consulted.
     Stranger,
 }
 
@@ -75,6 +84,8 @@ pub enum FetchFault {
     Deadline { seconds: u64 },
     Redirect { status: u16 },
     InFlight,
+    PortRefused { port: u16 },
+    Busy { limit: &'static str },
 }
 
 impl fmt::Display for FetchFault {
@@ -96,6 +107,10 @@ impl fmt::Display for FetchFault {
                 write!(f, "the server redirects ({status}); redirects are not followed")
             }
             FetchFault::InFlight => f.write_str("this URL is being fetched already"),
+            FetchFault::PortRefused { port } => {
+                write!(f, "the URL names port {port}; a client's URL must use port 443")
+            }
+            FetchFault::Busy { limit } => write!(f, "too many {limit} for clients' URLs are under way"),
         }
     }
 }
@@ -111,6 +126,17 @@ pub struct FetcherOptions {
     pub resolve: HashMap<String, IpAddr>,
     /// Shown to servers that ask for a client certificate.
     pub client_identity: Option<ClientIdentity>,
+    /// Stands in for the network, in tests. No configuration can set it.
+    pub network: Network,
+}
+
+/// What stands in for the network, in tests.
+#[derive(Debug, Default, Clone)]
+pub struct Network {
+    /// Finds names in place of the system's resolver.
+    pub lookup: NameLookup,
+    /// Where names in strangers' URLs lead; those are not judged, because a test has no public addresses.
+    pub stranger_routes: HashMap<String, SocketAddr>,
 }
 
 /// A client certificate with its key. Its `Debug` does not show the key.
@@ -151,7 +177,9 @@ impl ClientIdentity {
 pub struct Fetcher {
     tls: Arc<ClientConfig>,
     resolve: HashMap<String, IpAddr>,
-    in_flight: Mutex<HashSet<String>>,
+    stranger_routes: HashMap<String, SocketAddr>,
+    names: Names,
+    flights: Flights,
 }
 
 impl Fetcher {
@@ -189,7 +217,9 @@ impl Fetcher {
         Ok(Fetcher {
             tls: Arc::new(tls),
             resolve: options.resolve,
-            in_flight: Mutex::default(),
+            stranger_routes: options.network.stranger_routes,
+            names: Names::new(options.network.lookup),
+            flights: Flights::default(),
         })
     }
 
@@ -200,7 +230,7 @@ impl Fetcher {
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let _flight = Flight::begin(&self.in_flight, url.as_str())?;
+        let _flight = self.flights.begin(url, origin)?;
         self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits)
             .await
     }
@@ -235,34 +265,5 @@ impl Fetcher {
     }
 }
 
-/// Marks a URL as being fetched for as long as it lives.
-struct Flight<'f> {
-    in_flight: &'f Mutex<HashSet<String>>,
-    url: String,
-}
-
-impl<'f> Flight<'f> {
-    fn begin(in_flight: &'f Mutex<HashSet<String>>, url: &str) -> Result<Flight<'f>, FetchFault> {
-        let is_first = in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(url.to_owned());
-        if is_first {
-            Ok(Flight {
-                in_flight,
-                url: url.to_owned(),
-            })
-        } else {
-            Err(FetchFault::InFlight)
-        }
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.url);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,10 @@ pub const SPECIFICATIONS: &[Specification] = &[
     spec("RFC8032", "Edwards-Curve Digital Signature Algorithm (EdDSA)"),
     spec("RFC8037", "CFRG Curves in JOSE"),
     spec("RFC8252", "OAuth 2.0 for Native Apps"),
+    spec(
+        "RFC8305",
+        "Happy Eyeballs Version 2: Better Connectivity Using Concurrency",
+    ),
     spec("RFC8414", "OAuth 2.0 Authorization Server Metadata"),
     spec(
         "RFC8705",

@@ -60,7 +60,7 @@ pub struct App {
     /// Refusals of the running minute.
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
-    pub fetcher: Fetcher,
+    pub fetcher: Arc<Fetcher>,
     /// Our own certificates.
     pub certificates: Certificates,
     /// Counters.
@@ -156,7 +156,7 @@ impl App {
             flights: Default::default(),
             guesses: Default::default(),
             refusals: RefusalLedger::default(),
-            fetcher: parts.fetcher,
+            fetcher: Arc::new(parts.fetcher),
             certificates: parts.certificates,
             metrics: Metrics::default(),
             takes_certificates: configuration.server.asks_for_certificates

@@ -50,7 +50,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let fetcher = Fetcher::new(FetcherOptions {
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
-        client_identity: None,
+        ..FetcherOptions::default()
     });
     let fetcher = match fetcher {
         Ok(fetcher) => fetcher,

@@ -5,7 +5,7 @@ use crate::memory::KnownClient;
 use crate::settle::Fault;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::private_key_jwt::ClientKeys;
+use testudo_core::doors::private_key_jwt::{ClientKeys, PrivateKeyJwt};
 use testudo_core::doors::{Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientIdAlias, ClientState, Versioned, client_key};
@@ -22,7 +22,8 @@ pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Re
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
-        } => registered_keys(app, policy, unverified_client_id, unverified_kid).await,
+            assertion,
+        } => registered_keys(app, policy, unverified_client_id, (unverified_kid, assertion)).await,
     }
 }
 
@@ -62,7 +63,7 @@ async fn registered_keys(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    kid: Option<&str>,
+    (kid, assertion): (Option<&str>, &PrivateKeyJwt),
 ) -> Result<Facts, Fault> {
     if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
         return Ok(Facts::Nothing);
@@ -76,17 +77,25 @@ async fn registered_keys(
         return Ok(Facts::Nothing);
     };
     let client = &known.stored.record;
-    let keys = match &client.metadata.jwks_uri {
-        // Whoever may not come in makes us fetch nothing.
-        Some(_) if client.state == ClientState::Frozen || client.is_expired(app.now()) => None,
-        Some(uri) => {
-            let keys = app.remote_keys.get(&app.fetcher, &app.clock, uri, kid).await;
-            keys.and_then(|keys| ClientKeys::found(client, keys))
-                .map(Arc::new)
-        }
-        None => known.keys(),
+    let place = match known.place_of_keys() {
+        None => return Ok(known.keys().map_or(Facts::Nothing, Facts::Client)),
+        Some(Err(why)) => return Ok(Facts::KeysElsewhere { why: why.clone() }),
+        Some(Ok(place)) => place,
     };
-    Ok(keys.map_or(Facts::Nothing, Facts::Client))
+    // Whoever may not come in makes us fetch nothing.
+    if client.state == ClientState::Frozen || client.is_expired(app.now()) {
+        return Ok(Facts::Nothing);
+    }
+    let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
+    let found = app
+        .remote_keys
+        .get((&app.fetcher, &app.clock), place, kid, is_worth);
+    Ok(match found.await {
+        Ok(keys) => {
+            ClientKeys::found(client, keys).map_or(Facts::Nothing, |keys| Facts::Client(Arc::new(keys)))
+        }
+        Err(why) => Facts::KeysElsewhere { why },
+    })
 }
 
 async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<KnownClient>>, StoreFault> {

@@ -25,3 +25,4 @@ pub mod upkeep;
 
 pub use app::App;
 pub use serve::{Running, serve};
+pub use testudo_fetch::{NameLookup, Network};

@@ -3,6 +3,7 @@
 //! Both are bounded. A remembered verdict ends with the credential, with the bundle that vouched, or with the
 //! policy; whether the identity is welcome *now* is decided anew each time.
 
+use crate::remote_keys::Place;
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -82,6 +83,7 @@ pub struct KnownClient {
     is_dirty: AtomicBool,
     /// Parsed at their first use: importing a key costs as much as verifying with it.
     keys: OnceLock<Option<Arc<ClientKeys>>>,
+    place: OnceLock<Result<Place, String>>,
 }
 
 impl KnownClient {
@@ -89,6 +91,12 @@ impl KnownClient {
     pub fn keys(&self) -> Option<Arc<ClientKeys>> {
         let parse = || ClientKeys::of(&self.stored.record).map(Arc::new);
         self.keys.get_or_init(parse).clone()
+    }
+
+    /// Where it publishes its keys, of a client that registered a URL for them.
+    pub(crate) fn place_of_keys(&self) -> Option<&Result<Place, String>> {
+        let url = self.stored.record.metadata.jwks_uri.as_deref()?;
+        Some(self.place.get_or_init(|| Place::parse(url)))
     }
 
     /// When it was last used, flushed or not.
@@ -145,6 +153,7 @@ impl Clients {
             last_credential: Mutex::new(stored.record.last_credential),
             is_dirty: AtomicBool::new(false),
             keys: OnceLock::new(),
+            place: OnceLock::new(),
             stored,
         });
         self.cache.insert(key.clone(), known.clone());

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_fetch::{Fetcher, FetcherOptions, Network};
 use testudo_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,6 +28,8 @@ pub struct Options {
     pub config_path: Option<PathBuf>,
     /// Told of every token request.
     pub observer: Option<Observer>,
+    /// Stands in for the network, in tests.
+    pub network: Network,
 }
 
 /// A server that is up.
@@ -73,6 +75,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
         client_identity: None,
+        network: options.network,
     })?;
     let parts = Parts {
         encryption,

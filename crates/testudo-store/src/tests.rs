@@ -206,3 +206,34 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
+
+#[test]
+fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
+    let folder = std::env::temp_dir().join(format!("testudo-store-readers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = Store::sqlite(&folder.join("readers.db")).unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let blocking = tokio::task::spawn_blocking(move || held.recv());
+        let reads = async {
+            for _ in 0..20 {
+                store
+                    .get(testudo_core::records::Kind::Client, b"nobody")
+                    .await
+                    .unwrap();
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), reads)
+            .await
+            .expect("reads wait for nobody else's work");
+        drop(release);
+        let _ = blocking.await;
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+}

@@ -109,7 +109,7 @@ impl JwtSvid {
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_for_registration = match purpose {
             Purpose::Authentication => {
-                judge_audience(claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+                judge_audience(&claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
                 false
             }
             Purpose::Statement { endpoint } => {
@@ -117,7 +117,7 @@ impl JwtSvid {
                 claims.iat.ok_or(Rejection::IssuedAtMissing)?;
                 statement_issuer(&self.jws, domain)?;
                 let is_for_endpoint = claims.aud.is_solely(endpoint);
-                judge_audience(claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
+                judge_audience(&claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
                 is_for_endpoint
             }
         };

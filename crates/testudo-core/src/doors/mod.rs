@@ -157,7 +157,7 @@ pub enum Credential {
 }
 
 /// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Lookup<'c> {
     /// The bundle of the trust domain that the credential claims to be of, if that is configured.
     Bundle {
@@ -172,6 +172,8 @@ pub enum Lookup<'c> {
         unverified_client_id: &'c str,
         /// The key it claims to be signed with, for keys that are kept elsewhere.
         unverified_kid: Option<&'c str>,
+        /// The assertion: it must be worth a fetch of such keys.
+        assertion: &'c PrivateKeyJwt,
     },
 }
 
@@ -186,6 +188,11 @@ pub enum Facts {
     Disabled,
     /// The keys of the client that registered under this name.
     Client(Arc<ClientKeys>),
+    /// The client publishes its keys itself, and they were not to be had.
+    KeysElsewhere {
+        /// Why.
+        why: String,
+    },
     /// Nobody has registered under this name, or the trust domain is not configured.
     Nothing,
 }
@@ -272,7 +279,7 @@ fn vouching<'a>(
                 name: name.to_owned(),
             });
         }
-        Facts::NoBundle | Facts::Client(_) | Facts::Nothing => {
+        Facts::NoBundle | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
             return Err(Rejection::BundleUnavailable {
                 name: name.to_owned(),
             });
@@ -320,12 +327,12 @@ impl<'de> Deserialize<'de> for Audience {
 
 /// [RFC10070 §4] The audience is our issuer identifier as the sole value, compared as a string; `also` are
 /// further exact values that an administrator allows during a migration.
-fn judge_audience(audience: Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
+fn judge_audience(audience: &Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
     match audience.0.as_slice() {
         [sole] if sole == issuer || also.contains(sole) => Ok(()),
         _ => Err(Rejection::AudienceMismatch {
             expected: issuer.to_owned(),
-            found: audience.0,
+            found: audience.0.clone(),
         }),
     }
 }

@@ -108,6 +108,38 @@ impl PrivateKeyJwt {
         Lookup::Client {
             unverified_client_id: &self.unverified_claims.sub,
             unverified_kid: self.jws.header.kid.as_deref(),
+            assertion: self,
+        }
+    }
+
+    /// Whether a good signature would let the assertion in: what is checked before a client's keys are fetched from
+    /// where it publishes them. Nothing is proven by it.
+    pub fn is_worth_a_fetch(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.judge_claims(policy, now, &mut Trace::off()).is_ok()
+    }
+
+    /// Everything but the signature.
+    fn judge_claims(&self, policy: &Policy, now: Timestamp, trace: &mut Trace) -> Result<(), Rejection> {
+        let claims = &self.unverified_claims;
+        // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
+        if claims.iss != claims.sub {
+            return Err(Rejection::IssuerIsNotSubject);
+        }
+        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
+        let lifetime = claims.exp - now;
+        if lifetime > LIFETIME_MAX {
+            return Err(Rejection::LifetimeTooLong {
+                seconds: lifetime.0,
+                allowed: LIFETIME_MAX.0,
+            });
+        }
+        trace.passed("times", || format!("valid until {}", claims.exp));
+        judge_audience(&claims.aud, policy.issuer.as_str(), &[])?;
+        trace.passed("audience", || policy.issuer.to_string());
+        match claims.jti.as_deref() {
+            None | Some("") => Err(Rejection::JwtIdMissing),
+            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(Rejection::JwtIdTooLong),
+            Some(_) => Ok(()),
         }
     }
 
@@ -139,35 +171,20 @@ impl PrivateKeyJwt {
                 self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
                 (Authority::Registration, client.sponsor.clone())
             }
+            // Its keys are elsewhere, and were not to be had; an assertion that no key would save is told apart.
+            (None, Facts::KeysElsewhere { why }) => {
+                self.judge_claims(policy, now, trace)?;
+                return Err(Rejection::ClientKeysUnavailable { why: why.clone() });
+            }
             (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Disabled | Facts::Nothing) => {
                 return Err(Rejection::UnknownClient);
             }
         };
         trace.passed("signature", || self.jws.header.alg.clone());
 
+        self.judge_claims(policy, now, trace)?;
         let claims = self.unverified_claims;
-        // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
-        if claims.iss != claims.sub {
-            return Err(Rejection::IssuerIsNotSubject);
-        }
-        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
-        let lifetime = claims.exp - now;
-        if lifetime > LIFETIME_MAX {
-            return Err(Rejection::LifetimeTooLong {
-                seconds: lifetime.0,
-                allowed: LIFETIME_MAX.0,
-            });
-        }
-        trace.passed("times", || format!("valid until {}", claims.exp));
-        judge_audience(claims.aud, policy.issuer.as_str(), &[])?;
-        trace.passed("audience", || policy.issuer.to_string());
-        let jti = claims
-            .jti
-            .filter(|jti| !jti.is_empty())
-            .ok_or(Rejection::JwtIdMissing)?;
-        if jti.len() > JWT_ID_BYTES_MAX {
-            return Err(Rejection::JwtIdTooLong);
-        }
+        let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);
         Ok(AttestedIdentity {
             authority,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_server::Network;
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection, TlsClient};
@@ -164,7 +165,7 @@ impl World {
         std::fs::write(folder.join("c6.json"), jwks.to_string()).unwrap();
         more(&folder);
         write_config(&folder, domains, rules, server);
-        let running = run(&folder).await;
+        let running = run(&folder, Network::default()).await;
         World {
             folder,
             a,
@@ -192,7 +193,7 @@ impl World {
             "url = \"{database_url}\"\nkey_encryption_key = \"{key}\"\nserve_without_store = \"20s\""
         );
         std::fs::write(path, text.replace("url = \"sqlite:test.db\"", &store)).unwrap();
-        world.running = run(&world.folder).await;
+        world.running = run(&world.folder, Network::default()).await;
         (world, tls)
     }
 
@@ -209,13 +210,20 @@ impl World {
                 std::fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
             }
         }
-        (run(&folder).await, folder)
+        (run(&folder, Network::default()).await, folder)
+    }
+
+    /// The same server with a network of its own.
+    pub async fn on(mut self, network: Network) -> World {
+        self.running.stop().await;
+        self.running = run(&self.folder, network).await;
+        self
     }
 
     /// Ends the server and starts it again over the same store.
     pub async fn restart(mut self) -> World {
         self.running.stop().await;
-        self.running = run(&self.folder).await;
+        self.running = run(&self.folder, Network::default()).await;
         self
     }
 
@@ -391,14 +399,15 @@ default_scopes = ["r"]
     std::fs::write(folder.join("testudo.toml"), text).unwrap();
 }
 
-async fn run(folder: &std::path::Path) -> Running {
+async fn run(folder: &std::path::Path, network: Network) -> Running {
     let path = folder.join("testudo.toml");
     let (configuration, _) = config::load(&path, 1).unwrap_or_else(|report| panic!("{report}"));
     serve(
         configuration,
         Options {
             config_path: Some(path),
-            observer: None,
+            network,
+            ..Options::default()
         },
     )
     .await

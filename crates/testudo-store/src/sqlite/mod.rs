@@ -1,16 +1,17 @@
-//! SQLite: one writer thread that groups batches into transactions, readers on their own connections.
+//! SQLite: one writer thread that groups batches into transactions, reader threads with connections of their own.
 //!
 //! A commit costs one fsync, and a group of batches shares it: that is what makes first uses fast. An answer is
 //! sent after the group's commit, never before.
 
+mod readers;
 mod schema;
 mod writer;
 
 use crate::{CommitError, StoreFault, Stored};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use std::path::{Path, PathBuf};
+use readers::Readers;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
@@ -19,18 +20,11 @@ use writer::Job;
 
 /// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
 const QUEUE_MAX: usize = 4_096;
-/// Reader connections.
-const READERS: usize = 2;
 
 pub(crate) struct SqliteEngine {
     jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
-    readers: std::sync::Arc<Readers>,
-}
-
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    readers: Readers,
 }
 
 fn fault(error: rusqlite::Error) -> StoreFault {
@@ -47,14 +41,10 @@ impl SqliteEngine {
             .name("store-writer".into())
             .spawn(move || writer::run(connection, &queue))
             .map_err(|error| StoreFault(format!("cannot start the writer thread: {error}")))?;
-        let readers = Readers {
-            path: path.to_owned(),
-            idle: Mutex::default(),
-        };
         Ok(SqliteEngine {
             jobs: Some(jobs),
             writer: Some(writer),
-            readers: readers.into(),
+            readers: Readers::start(path)?,
         })
     }
 
@@ -157,15 +147,7 @@ impl SqliteEngine {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreFault> {
-        let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || {
-            let connection = readers.take()?;
-            let answer = query(&connection).map_err(fault);
-            readers.give_back(connection);
-            answer
-        })
-        .await
-        .map_err(|_| StoreFault("a read was cancelled".into()))?
+        self.readers.read(query).await
     }
 }
 
@@ -175,25 +157,6 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
         version: row.get::<_, i64>(1)? as u64,
         body: row.get(2)?,
     })
-}
-
-impl Readers {
-    fn take(&self) -> Result<Connection, StoreFault> {
-        if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(connection);
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(fault)?;
-        schema::prepare_reader(&connection).map_err(fault)?;
-        Ok(connection)
-    }
-
-    fn give_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < READERS {
-            idle.push(connection);
-        }
-    }
 }
 
 /// Ends the writer after what was sent to it has been written.

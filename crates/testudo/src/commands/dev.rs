@@ -40,6 +40,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
         Options {
             config_path: Some(path),
             observer,
+            ..Options::default()
         },
     )
     .await

@@ -31,7 +31,7 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
     let socket = configuration.admin.socket.clone();
     let options = Options {
         config_path: Some(place.config.clone()),
-        observer: None,
+        ..Options::default()
     };
     let running = serve(configuration, options).await.map_err(Failed::new)?;
     let addresses: Vec<String> = running

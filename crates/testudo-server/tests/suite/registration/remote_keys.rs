@@ -2,7 +2,11 @@
 
 use super::open::{joined, jwks, key};
 use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use testudo_protocol::jose::SigningKey;
+use testudo_server::{NameLookup, Network};
 use testudo_testkit::web::DocumentServer;
 
 struct Remote {
@@ -12,23 +16,36 @@ struct Remote {
     id: String,
 }
 
+/// The root that a web server's certificate chains to, as a file.
+fn root_of(server: &DocumentServer) -> std::path::PathBuf {
+    let name = format!(
+        "testudo-keys-{}-{}.pem",
+        std::process::id(),
+        server.address.port()
+    );
+    let root = std::env::temp_dir().join(name);
+    std::fs::write(&root, &server.root_pem).unwrap();
+    root
+}
+
+async fn open_world(outbound: &str) -> World {
+    let open = "[registration]\nopen = { jwks_uri = true, scopes = [\"open.read\"], \
+                grant_types = [\"client_credentials\"], registrations_per_minute = 10000, \
+                registrations_per_minute_per_address = 10000 }\n";
+    World::start_with(&format!("{outbound}{open}{}", domains("")), RULES).await
+}
+
 impl Remote {
-    /// A client whose keys are at `keys.example`, which only the operator's own name map leads to.
+    /// A client whose keys are at `keys.example`, to which the test's own network leads.
     async fn start() -> Remote {
         let server = DocumentServer::start("keys.example").await;
-        let root = std::env::temp_dir().join(format!(
-            "testudo-keys-{}-{}.pem",
-            std::process::id(),
-            server.address.port()
-        ));
-        std::fs::write(&root, &server.root_pem).unwrap();
-        let outbound = format!(
-            "[outbound]\nca = \"{}\"\nresolve = {{ \"keys.example\" = \"127.0.0.1\" }}\n[registration]\n\
-             open = {{ jwks_uri = true, scopes = [\"open.read\"], grant_types = [\"client_credentials\"] }}\n",
-            root.display()
-        );
-        let world = World::start_with(&format!("{outbound}{}", domains("")), RULES).await;
-        let uri = format!("https://keys.example:{}/jwks", server.address.port());
+        let outbound = format!("[outbound]\nca = \"{}\"\n", root_of(&server).display());
+        let network = Network {
+            stranger_routes: [("keys.example".to_owned(), server.address)].into(),
+            ..Network::default()
+        };
+        let world = open_world(&outbound).await.on(network).await;
+        let uri = "https://keys.example/jwks";
         let body = joined(&world, json!({ "jwks_uri": uri })).await;
         assert_eq!(
             (&body["jwks_uri"], &body["token_endpoint_auth_method"]),
@@ -183,4 +200,193 @@ async fn dr_67_places_that_are_refused_at_once() {
         );
     }
     assert_eq!(remote.world.client_ids().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_strangers_key_url_has_no_part_in_the_operators_name_map_and_ports() {
+    let server = DocumentServer::start("keys.example").await;
+    let own = key();
+    server.answers(200, None, &jwks(&own).to_string());
+    let outbound = format!(
+        "[outbound]\nca = \"{}\"\nresolve = {{ \"keys.example\" = \"127.0.0.1\" }}\n",
+        root_of(&server).display()
+    );
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let network = Network {
+        lookup: NameLookup::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }),
+        ..Network::default()
+    };
+    let world = open_world(&outbound).await.on(network).await;
+    for uri in [
+        format!("https://keys.example:{}/jwks", server.address.port()),
+        "https://keys.example/jwks".to_owned(),
+    ] {
+        let body = joined(&world, json!({ "jwks_uri": uri })).await;
+        let id = body["client_id"].as_str().unwrap();
+        let assertion = Draft::assertion(&own, id, ISSUER, "1", world.now());
+        assert_eq!(
+            world.ask_with(assertion, &[]).await.error(),
+            "invalid_client",
+            "{uri}"
+        );
+    }
+    assert_eq!(server.connections(), 0);
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        1,
+        "the resolver is asked for the one with port 443"
+    );
+    let refusals = world.events("client.refused").await;
+    let details: Vec<&str> = refusals
+        .iter()
+        .filter_map(|event| event["detail"].as_str())
+        .collect();
+    assert!(
+        details.iter().any(|detail| detail.contains("must use port 443")),
+        "the administrator learns why: {details:?}"
+    );
+}
+
+#[tokio::test]
+async fn spellings_of_one_key_url_share_one_pause() {
+    let remote = Remote::start().await;
+    remote.server.answers(500, None, "");
+    for (number, uri) in [
+        "https://keys.example/jwks",
+        "https://KEYS.example:443/jwks",
+        "https://keys.example/a/../jwks",
+        "https://keys.example/%6awks",
+        "https://keys.example./jwks",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let body = joined(&remote.world, json!({ "jwks_uri": uri })).await;
+        let id = body["client_id"].as_str().unwrap();
+        let assertion = Draft::assertion(&remote.key, id, ISSUER, &number.to_string(), remote.world.now());
+        assert_eq!(
+            remote.world.ask_with(assertion, &[]).await.error(),
+            "invalid_client"
+        );
+    }
+    assert_eq!(remote.server.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_assertion_that_no_key_would_save_makes_us_fetch_nothing() {
+    let remote = Remote::start().await;
+    remote.publish(&remote.key);
+    let (now, id) = (remote.world.now(), remote.id.as_str());
+    let draft = |jti: &str| Draft::assertion(&remote.key, id, ISSUER, jti, now);
+    for (what, assertion) in [
+        (
+            "another audience",
+            draft("1").claim("aud", "https://other.example"),
+        ),
+        ("expired", draft("2").claim("exp", now - 1)),
+        ("too long a life", draft("3").claim("exp", now + 3600)),
+        ("from the future", draft("4").claim("nbf", now + 300)),
+        ("another issuer", draft("5").claim("iss", "somebody")),
+        ("without jti", draft("6").claim("jti", json!(""))),
+    ] {
+        let answer = remote.world.ask_with(assertion, &[]).await;
+        assert_eq!(answer.error(), "invalid_client", "{what}");
+        assert_eq!(remote.server.connections(), 0, "{what}");
+    }
+    assert_eq!(remote.ask(&remote.key, "7").await.status, 200);
+    assert_eq!(remote.server.connections(), 1);
+}
+
+/// Sends assertions of a client whose keys must be looked for, without waiting for the answers.
+fn send_in_background(world: &World, key: &SigningKey, ids: &[String]) -> Vec<tokio::task::JoinHandle<u16>> {
+    let send = |id: &String| {
+        let assertion = Draft::assertion(key, id, ISSUER, "1", world.now()).sign();
+        let body = testudo_testkit::form(&[
+            ("grant_type", "client_credentials"),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+            ("client_assertion", &assertion),
+        ]);
+        let address = world.address();
+        tokio::spawn(async move {
+            let mut connection = testudo_testkit::http::Connection::open(address).await;
+            connection.post("/token", body).await.status
+        })
+    };
+    ids.iter().map(send).collect()
+}
+
+/// The whole server in a runtime whose pool of blocking threads has room for two: whatever blocks there shows.
+#[test]
+fn a_resolver_that_hangs_for_strangers_stops_neither_the_store_nor_other_clients() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = open_world("").await;
+        assert_eq!(world.ask("/ns/shop/sa/pay", &[]).await.status, 200);
+        let own = key();
+        let mut ids = Vec::new();
+        for number in 0..40 {
+            let uri = format!("https://keys.site{number}.example/jwks");
+            let body = joined(&world, json!({ "jwks_uri": uri })).await;
+            ids.push(body["client_id"].as_str().unwrap().to_owned());
+        }
+        let (hanging, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let answers = Arc::new(AtomicBool::new(false));
+        let (now_hanging, peak, gate) = (hanging.clone(), most.clone(), answers.clone());
+        let lookup = NameLookup::new(move |_| {
+            let count = now_hanging.fetch_add(1, Ordering::SeqCst) + 1;
+            peak.fetch_max(count, Ordering::SeqCst);
+            while !gate.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            now_hanging.fetch_sub(1, Ordering::SeqCst);
+            Err(std::io::Error::other("no such name"))
+        });
+        // Started anew: no client is in memory.
+        let world = world
+            .on(Network {
+                lookup,
+                ..Network::default()
+            })
+            .await;
+        let waiting = send_in_background(&world, &own, &ids);
+        let started = Instant::now();
+        while hanging.load(Ordering::SeqCst) < 8 {
+            assert!(started.elapsed() < Duration::from_secs(20), "no lookups");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let started = Instant::now();
+        for _ in 0..10 {
+            assert_eq!(world.client_ids().await.len(), 41, "the store is read");
+        }
+        assert_eq!(
+            world.ask("/ns/shop/sa/pay", &[]).await.status,
+            200,
+            "a client that is read from the store"
+        );
+        assert_eq!(world.ask("/ns/shop/sa/new", &[]).await.status, 200, "a new one");
+        // Before the first of the strangers' requests gives up waiting.
+        println!("while the resolver hung: 12 requests in {:?}", started.elapsed());
+        assert!(hanging.load(Ordering::SeqCst) >= 8, "the resolver still hangs");
+        for request in waiting {
+            assert_eq!(request.await.unwrap(), 400);
+        }
+        assert_eq!(
+            most.load(Ordering::SeqCst),
+            8,
+            "lookups for strangers at one moment"
+        );
+        answers.store(true, Ordering::SeqCst);
+    });
 }

@@ -1,0 +1,183 @@
+//! The guard as a whole, over loopback.
+
+use super::*;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// A web server that answers every request with `ok`; the count of connections.
+async fn web_server(address: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut head = [0; 1024];
+            let _ = stream.read(&mut head).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .await;
+        }
+    });
+    (address, count)
+}
+
+fn fetcher(options: FetcherOptions) -> Fetcher {
+    Fetcher::new(options).unwrap()
+}
+
+fn finding(addresses: &[&str]) -> Network {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    Network {
+        lookup: NameLookup::new(move |_| Ok(addresses.clone())),
+        ..Network::default()
+    }
+}
+
+#[tokio::test]
+async fn a_dead_ipv6_address_of_a_name_is_no_outage() {
+    let (address, count) = web_server("127.0.0.1:0").await;
+    let fetcher = fetcher(FetcherOptions {
+        network: finding(&["::1", "127.0.0.1"]),
+        ..FetcherOptions::default()
+    });
+    let url: Url = format!("http://localhost:{}/", address.port()).parse().unwrap();
+    let fetched = fetcher
+        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .await;
+    assert_eq!(fetched.unwrap().body, b"ok");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_stranger_has_no_part_in_the_name_map_and_the_ports_of_the_operator() {
+    let (address, count) = web_server("127.0.0.1:0").await;
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = asked.clone();
+    let network = Network {
+        lookup: NameLookup::new(move |name| {
+            noted.lock().unwrap().push(name.to_owned());
+            Err(std::io::Error::other("no such name"))
+        }),
+        ..Network::default()
+    };
+    let fetcher = fetcher(FetcherOptions {
+        resolve: HashMap::from([("keys.example".to_owned(), "127.0.0.1".parse().unwrap())]),
+        network,
+        ..FetcherOptions::default()
+    });
+    let get = async |text: &str, origin| {
+        let url: Url = text.parse().unwrap();
+        fetcher.get(&url, origin, FetchLimits::default()).await.err()
+    };
+    let port = address.port();
+    let other_port = format!("https://keys.example:{port}/");
+    assert_eq!(
+        get(&other_port, UrlOrigin::Stranger).await,
+        Some(FetchFault::PortRefused { port })
+    );
+    assert_eq!(
+        get("https://keys.example/", UrlOrigin::Stranger).await,
+        Some(FetchFault::NameNotFound("keys.example".into())),
+        "the resolver is asked, not the map"
+    );
+    assert_eq!(*asked.lock().unwrap(), ["keys.example"]);
+    for url in [
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://localhost:{port}/"),
+    ] {
+        assert_eq!(get(&url, UrlOrigin::Stranger).await, Some(FetchFault::NotHttps));
+    }
+    assert_eq!(
+        get("https://127.0.0.1/", UrlOrigin::Stranger).await,
+        Some(FetchFault::AddressRefused)
+    );
+    assert_eq!(count.load(Ordering::SeqCst), 0, "nothing was connected to");
+    // The operator's own URL goes there, and fails at TLS only.
+    assert!(matches!(
+        get(&other_port, UrlOrigin::Operator).await,
+        Some(FetchFault::Tls(_))
+    ));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn one_bad_address_among_good_ones_refuses_a_strangers_name() {
+    let fetcher = fetcher(FetcherOptions {
+        network: finding(&["8.8.8.8", "::ffff:127.0.0.1"]),
+        ..FetcherOptions::default()
+    });
+    let url: Url = "https://keys.example/".parse().unwrap();
+    let fault = fetcher
+        .get(&url, UrlOrigin::Stranger, FetchLimits::default())
+        .await;
+    assert_eq!(fault.err(), Some(FetchFault::AddressRefused));
+}
+
+#[tokio::test]
+async fn lookups_that_hang_are_few_and_do_not_hold_the_operator_up() {
+    let (address, _) = web_server("127.0.0.1:0").await;
+    let (entered, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, gate) = (entered.clone(), answers.clone());
+    let network = Network {
+        lookup: NameLookup::new(move |name| {
+            if name == "localhost" {
+                return Ok(vec!["127.0.0.1".parse().unwrap()]);
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            while !gate.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }),
+        ..Network::default()
+    };
+    let fetcher = Arc::new(fetcher(FetcherOptions {
+        network,
+        ..FetcherOptions::default()
+    }));
+    let limits = FetchLimits {
+        deadline: Duration::from_millis(200),
+        ..FetchLimits::default()
+    };
+    let mut faults = Vec::new();
+    for number in 0..STRANGER_LOOKUPS_MAX + 4 {
+        let url: Url = format!("https://keys.site{number}.example/").parse().unwrap();
+        faults.push(fetcher.get(&url, UrlOrigin::Stranger, limits).await.err());
+    }
+    let busy = faults
+        .iter()
+        .filter(|fault| matches!(fault, Some(FetchFault::Busy { .. })))
+        .count();
+    assert_eq!(busy, 4, "whoever gave up waiting makes no room: {faults:?}");
+    assert_eq!(entered.load(Ordering::SeqCst), STRANGER_LOOKUPS_MAX);
+    let started = Instant::now();
+    let url: Url = format!("http://localhost:{}/", address.port()).parse().unwrap();
+    let fetched = fetcher
+        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .await;
+    assert_eq!(fetched.unwrap().body, b"ok");
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    // When the resolver answers, there is room again.
+    answers.store(true, Ordering::SeqCst);
+    let url: Url = "https://keys.later.example/".parse().unwrap();
+    let started = Instant::now();
+    while let Some(FetchFault::Busy { .. }) = fetcher
+        .get(&url, UrlOrigin::Stranger, FetchLimits::default())
+        .await
+        .err()
+    {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "the room never came back"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
