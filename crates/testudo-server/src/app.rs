@@ -1,6 +1,7 @@
 //! The running server's state: what the handlers share.
 
 use crate::bundles::Anchor;
+use crate::chains::ChainWork;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::events::RefusalLedger;
@@ -45,6 +46,8 @@ pub struct App {
     pub encryption: KeyEncryption,
     /// How long known clients are served while the store is away.
     pub serve_without_store: Duration,
+    /// Bound of the work on client certificates.
+    pub chain_work: ChainWork,
     /// Remembered verdicts.
     pub verdicts: Verdicts,
     /// Clients in memory.
@@ -149,6 +152,7 @@ impl App {
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
             serve_without_store: configuration.store.serve_without_store,
+            chain_work: ChainWork::default(),
             verdicts: Verdicts::default(),
             remote_keys: RemoteKeys::default(),
             clients: Clients::new(configuration.server.clients_in_memory),

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod app;
 pub mod bundles;
+pub mod chains;
 pub mod client_certificates;
 pub mod clock;
 pub mod config;

@@ -62,6 +62,10 @@ pub struct Metrics {
     pub store_batches: Gauge<i64, AtomicI64>,
     /// Reads from the store.
     pub store_reads: Gauge<i64, AtomicI64>,
+    /// Certificate chains that were verified, good or bad, and not remembered.
+    pub certificate_chains_verified: Counter,
+    /// Requests that were turned away because too many certificate chains were waiting.
+    pub certificate_chains_shed: Counter,
     /// Open connections.
     pub connections: Gauge,
     /// Connections at once that the files of this process allow.
@@ -93,6 +97,8 @@ impl Default for Metrics {
             clients_in_memory: Gauge::default(),
             store_batches: Gauge::default(),
             store_reads: Gauge::default(),
+            certificate_chains_verified: Counter::default(),
+            certificate_chains_shed: Counter::default(),
             connections: Gauge::default(),
             connections_max: Gauge::default(),
             connections_closed: Family::default(),
@@ -153,6 +159,16 @@ impl Default for Metrics {
             metrics.store_batches.clone(),
         );
         registry.register("store_reads", "Reads from the store", metrics.store_reads.clone());
+        registry.register(
+            "certificate_chains_verified",
+            "Certificate chains that were verified, good or bad, and not remembered",
+            metrics.certificate_chains_verified.clone(),
+        );
+        registry.register(
+            "certificate_chains_shed",
+            "Requests turned away because too many certificate chains were waiting",
+            metrics.certificate_chains_shed.clone(),
+        );
         registry.register("connections", "Open connections", metrics.connections.clone());
         metrics.register_connections(&mut registry);
         Metrics { registry, ..metrics }

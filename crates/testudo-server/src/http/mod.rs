@@ -9,6 +9,7 @@ mod token;
 mod well_known;
 
 use crate::app::App;
+use crate::chains::ChainMemory;
 use crate::settle::Fault;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
@@ -61,6 +62,8 @@ pub struct Peer {
     pub address: Option<IpAddr>,
     /// Certificates of its handshake.
     pub certificates: Option<Arc<PeerCertificates>>,
+    /// Chains that came over it and were refused.
+    pub chains: Arc<ChainMemory>,
 }
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
@@ -163,8 +166,19 @@ fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
 
 /// Our fault, counted, logged and answered.
 fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
-    app.metrics.faults.inc();
-    tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
+    match what {
+        // A flood has its own counter; a line for each request of it would be a second one.
+        Fault::ChainsWaiting => tracing::debug!(request.id = request_id, fault = %what, "turned away"),
+        Fault::Store(_)
+        | Fault::Busy
+        | Fault::Full
+        | Fault::Contended
+        | Fault::Signing(_)
+        | Fault::NoEntropy => {
+            app.metrics.faults.inc();
+            tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
+        }
+    }
     respond::fault(what)
 }
 

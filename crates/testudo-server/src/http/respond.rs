@@ -130,7 +130,7 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
 /// Our fault: worth another try.
 pub(super) fn fault(fault: &Fault) -> Response<Full<Bytes>> {
     match fault {
-        Fault::Store(_) | Fault::Busy | Fault::Full | Fault::Contended => {
+        Fault::Store(_) | Fault::Busy | Fault::Full | Fault::ChainsWaiting | Fault::Contended => {
             let code = ErrorCode::TemporarilyUnavailable;
             error(
                 code.status(),
@@ -161,4 +161,17 @@ fn error(status: u16, code: ErrorCode, description: &str, retry_after: Option<i6
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_turned_away_is_told_when_to_come_back() {
+        let answer = fault(&Fault::ChainsWaiting);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    }
 }

@@ -7,6 +7,7 @@ use super::proxy;
 use super::respond::{Challenge, json, refusal};
 use super::{Peer, RequestBody, Stop, failed};
 use crate::app::{App, Observation};
+use crate::chains;
 use crate::events::{REFUSAL_RETENTION, kind_of};
 use crate::gather::gather;
 use crate::settle::{Settled, settle};
@@ -15,7 +16,7 @@ use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Instant;
-use testudo_core::doors::{self, Facts, Presented, Purpose, RequestHeaders};
+use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Batch, Event};
@@ -38,7 +39,7 @@ pub(crate) struct TokenRequest {
 
 pub(super) async fn token<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     peer: &Peer,
     request: Request<B>,
     request_id: &str,
@@ -100,7 +101,7 @@ pub(super) struct Witness {
 
 async fn serve<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
     request_id: &str,
     witness: &mut Witness,
@@ -122,7 +123,12 @@ async fn serve<B: RequestBody>(
             let credential = doors::recognise(&presented)?;
             let facts = gather(app, policy, credential.lookups()).await?; // gather
             let purpose = Purpose::Authentication;
-            let identity = credential.verify(&facts, policy, purpose, now, &mut Trace::off())?; // verify
+            let identity = match credential {
+                Credential::X509Svid(door) => {
+                    chains::verify(app, peer, (door, presented.digest), &facts, policy).await?
+                }
+                other => other.verify(&facts, policy, purpose, now, &mut Trace::off())?, // verify
+            };
             let identity = Arc::new(identity);
             if let Facts::Bundle(bundle) = &facts {
                 app.verdicts.remember(&identity, bundle, policy.generation);

@@ -60,7 +60,7 @@ where
         let stream = Watched::new(stream, seat.conversation.clone());
         let mut peer = Peer {
             address,
-            certificates: None,
+            ..Peer::default()
         };
         match &listening.tls {
             None => serve(stream, &listening, peer, &seat).await,

@@ -37,6 +37,8 @@ pub enum Fault {
     Busy,
     /// Requests in flight hold all the memory that they may.
     Full,
+    /// Too many chains of client certificates are waiting to be verified.
+    ChainsWaiting,
     /// Races were lost too often.
     Contended,
     /// Signing failed.
@@ -51,6 +53,7 @@ impl std::fmt::Display for Fault {
             Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
             Fault::Busy => f.write_str("too many first uses are waiting for the store"),
             Fault::Full => f.write_str("too many requests are in flight, or too large ones"),
+            Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
             Fault::Contended => f.write_str("the client changed too often meanwhile"),
             Fault::Signing(fault) => write!(f, "{fault}"),
             Fault::NoEntropy => f.write_str("the system has no randomness to give"),

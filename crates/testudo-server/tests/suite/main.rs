@@ -8,6 +8,7 @@
 )]
 
 mod bundles;
+mod chains;
 mod client_ids;
 mod clock;
 mod concurrency;

@@ -9,6 +9,7 @@
 
 mod administration;
 mod binary;
+mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;

@@ -17,6 +17,7 @@ use super::respond::{json, registration_refusal};
 use super::token::{Witness, note_refusal};
 use super::{Peer, RequestBody, Stop, failed};
 use crate::app::App;
+use crate::chains;
 use crate::gather::gather;
 use crate::settle::Fault;
 use crate::settle::registration::settle;
@@ -29,7 +30,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
-use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
+use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::policy::Policy;
 use testudo_core::registration::admit::Placed;
@@ -43,7 +44,7 @@ use zeroize::Zeroizing;
 
 pub(super) async fn register<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     peer: &Peer,
     request: Request<B>,
     request_id: &str,
@@ -67,6 +68,7 @@ pub(super) async fn register<B: RequestBody>(
 
 /// A registration request, parsed; nothing in it is proven.
 struct Arrived {
+    peer: Peer,
     requested: Requested,
     certificates: Option<Arc<PeerCertificates>>,
     address: Option<IpAddr>,
@@ -75,7 +77,7 @@ struct Arrived {
 
 async fn serve<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
     request_id: &str,
     witness: &mut Witness,
@@ -115,6 +117,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
     }
     let body = json_body(request).await?;
     Ok(Arrived {
+        peer: peer.clone(),
         requested: Requested::parse(&body)?,
         certificates,
         address,
@@ -149,7 +152,7 @@ fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 /// A client that its platform attests. Where somebody vouches for it besides, both limits hold.
 async fn by_evidence(
     app: &App,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     arrived: Arrived,
     sponsor: Option<Box<Sponsor>>,
     (request_id, witness): (&str, &mut Witness),
@@ -165,7 +168,8 @@ async fn by_evidence(
         requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
     }
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
-    let identity = prove(app, policy, &requested, certificates).await?; // gather, verify
+    let shown = (&requested, certificates);
+    let identity = prove(app, policy, &arrived.peer, shown).await?; // gather, verify
     witness.identity = Some(identity.clone());
     let placed = place_here(app, policy, &identity)?;
     let registered = settle(app, &placed, |known, room, time| {
@@ -180,9 +184,9 @@ async fn by_evidence(
 /// gather and verify: every piece of evidence, and that all of it is of one identity.
 async fn prove(
     app: &App,
-    policy: &Policy,
-    requested: &Requested,
-    certificates: Option<Arc<PeerCertificates>>,
+    policy: &Arc<Policy>,
+    peer: &Peer,
+    (requested, certificates): (&Requested, Option<Arc<PeerCertificates>>),
 ) -> Result<Arc<AttestedIdentity>, Stop> {
     // A statement is a JWT-SVID, the one kind there is a door for. A verifiable credential will be a kind of its own,
     // told apart here and judged at its own door.
@@ -195,7 +199,12 @@ async fn prove(
         let credential = doors::recognise(&presented)?;
         let facts = gather(app, policy, credential.lookups()).await?;
         let purpose = Purpose::Statement { endpoint: &endpoint };
-        let identity = credential.verify(&facts, policy, purpose, app.now(), &mut Trace::off())?;
+        let identity = match credential {
+            Credential::X509Svid(door) => {
+                chains::verify(app, peer, (door, presented.digest), &facts, policy).await?
+            }
+            other => other.verify(&facts, policy, purpose, app.now(), &mut Trace::off())?,
+        };
         match &mut proven {
             None => proven = Some(identity),
             // Together they prove more than the statement alone: its subject is at the other end.

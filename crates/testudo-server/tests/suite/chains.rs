@@ -1,0 +1,149 @@
+//! Chains of client certificates: what is refused, what is remembered, and which evidence counts at `/register`.
+
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
+use serde_json::json;
+use testudo_testkit::form;
+use testudo_testkit::http::{Answer, Connection};
+use testudo_testkit::token::Draft;
+use testudo_testkit::x509::{X509Chain, X509Issuer};
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+
+fn body() -> String {
+    form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)])
+}
+
+async fn connect(world: &World, tls: &MutualTls, chain: &X509Chain) -> Connection {
+    tls.connect(world.address(), Some(chain))
+        .await
+        .expect("a handshake")
+}
+
+fn verified(world: &World) -> u64 {
+    world.running.app.metrics.certificate_chains_verified.get()
+}
+
+#[track_caller]
+fn judge_refused(answer: &Answer) {
+    judge_any(answer);
+    assert_eq!(answer.error(), "invalid_client");
+}
+
+#[tokio::test]
+async fn a_chain_of_more_than_five_is_refused_by_an_answer() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let ladder = |intermediates: usize| {
+        let mut line: Vec<X509Issuer> = Vec::new();
+        for number in 0..intermediates {
+            let above = line.last().unwrap_or(&tls.a);
+            let name = format!("intermediate {number}");
+            line.push(above.intermediate(|p| p.distinguished_name.push(rcgen::DnType::CommonName, name)));
+        }
+        let leaf = line.last().unwrap_or(&tls.a).svid(PAY);
+        line.iter()
+            .rev()
+            .fold(leaf, |chain, above| chain.followed_by(above))
+    };
+    for (intermediates, expected) in [(2, 200), (4, 200), (5, 400), (9, 400)] {
+        let mut connection = connect(&world, &tls, &ladder(intermediates)).await;
+        let answer = connection.post("/token", body()).await;
+        judge_any(&answer);
+        assert_eq!(answer.status, expected, "{intermediates}: {answer:?}");
+    }
+    let eleven = ladder(10);
+    // In TLS 1.3 the client may learn of it only with its first request.
+    if let Some(mut connection) = tls.connect(world.address(), Some(&eleven)).await {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        assert!(
+            connection
+                .try_send("POST", "/token", &headers, body())
+                .await
+                .is_none()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_chain_is_verified_once_for_its_connection() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let stranger = X509Issuer::new("a.example").svid(PAY);
+    let mut kept = connect(&world, &tls, &stranger).await;
+    for _ in 0..5 {
+        judge_refused(&kept.post("/token", body()).await);
+    }
+    assert_eq!(verified(&world), 1);
+    // Another connection pays for itself.
+    judge_refused(
+        &connect(&world, &tls, &stranger)
+            .await
+            .post("/token", body())
+            .await,
+    );
+    assert_eq!(verified(&world), 2);
+    // Another bundle may say something else.
+    world.publish(&tls).await;
+    let mut good = connect(&world, &tls, &tls.a.svid(PAY)).await;
+    for _ in 0..5 {
+        assert_eq!(good.post("/token", body()).await.status, 200);
+    }
+    assert_eq!(verified(&world), 3, "a good chain is remembered, too");
+}
+
+#[tokio::test]
+async fn a_chain_that_was_refused_is_good_once_its_authority_is_published() {
+    let (world, mut tls) = World::start_with_tls(RULES, TLS).await;
+    let next = X509Issuer::new("a.example");
+    let mut kept = connect(&world, &tls, &next.svid(PAY)).await;
+    judge_refused(&kept.post("/token", body()).await);
+    tls.a = next;
+    world.publish(&tls).await;
+    assert_eq!(kept.post("/token", body()).await.status, 200);
+}
+
+#[tokio::test]
+async fn e9_an_authority_that_has_ended_vouches_for_nobody() {
+    let (world, mut tls) = World::start_with_tls(RULES, TLS).await;
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(900);
+    tls.a = X509Issuer::root("a.example", rcgen::KeyPair::generate().unwrap(), |parameters| {
+        parameters.not_after = soon.into();
+    });
+    world.publish(&tls).await;
+    let mut kept = connect(&world, &tls, &tls.a.svid(PAY)).await;
+    assert_eq!(kept.post("/token", body()).await.status, 200);
+    // The leaf is good for an hour; what was remembered of it ends with its authority.
+    world.running.app.clock.shift(1_000);
+    world.publish(&tls).await;
+    judge_refused(&kept.post("/token", body()).await);
+}
+
+#[tokio::test]
+async fn a_certificate_proves_nothing_at_register_where_the_domain_takes_none() {
+    let server = format!("{TLS}\n[registration]");
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let json = [("content-type", "application/json")];
+    let register = async || {
+        let endpoint = format!("{ISSUER}/register");
+        let statement = Draft::svid(world.a.key(), PAY_ID, &endpoint, world.now()).sign();
+        let request = json!({
+            "software_statement": statement,
+            "tls_client_certificate_bound_access_tokens": true,
+        });
+        let mut connection = connect(&world, &tls, &tls.a.svid(PAY)).await;
+        connection
+            .send("POST", "/register", &json, request.to_string())
+            .await
+    };
+    let path = world.folder.join("testudo.toml");
+    let both = std::fs::read_to_string(&path).unwrap();
+    let one = both.replacen("\"jwt_svid\", \"x509_svid\"", "\"jwt_svid\"", 1);
+    assert_ne!(one, both);
+    std::fs::write(&path, one).unwrap();
+    testudo_server::reload::reload(&world.running.app).await.unwrap();
+    let answer = register().await;
+    assert_eq!(answer.error(), "unapproved_software_statement", "{answer:?}");
+    assert!(world.clients().await.is_empty());
+    std::fs::write(&path, both).unwrap();
+    testudo_server::reload::reload(&world.running.app).await.unwrap();
+    assert_eq!(register().await.status, 201, "the twin: the domain takes both");
+}

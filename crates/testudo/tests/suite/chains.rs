@@ -1,0 +1,178 @@
+//! What a stranger's chain of certificates costs the built server, beside a good one.
+
+use crate::binary::{Server, Site};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType};
+use testudo_testkit::form;
+use testudo_testkit::http::{Answer, Connection, TlsClient};
+use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
+
+const ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+/// Requests of a kind that are measured together: the system counts in hundredths of a second.
+const REQUESTS: usize = 100;
+/// Good requests that one refused request may cost.
+const RATIO_MAX: f64 = 4.0;
+
+struct Place {
+    authority: X509Issuer,
+    roots: Vec<Vec<u8>>,
+    server: Server,
+}
+
+fn place(server: &str) -> Place {
+    let site = Site::new();
+    let (certificate, root) = web_certificate("as.example");
+    site.write("tls.crt", &certificate.chain_pem());
+    site.write("tls.key", &certificate.key_pem());
+    let authority = X509Issuer::new("prod.example");
+    site.write("bundle.json", &authority.bundle().to_string());
+    site.configure(server, crate::binary::RULES);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let both = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
+    std::fs::write(site.config(), text.replace("bundle = { file", both)).unwrap();
+    Place {
+        authority,
+        roots: root.chain,
+        server: site.serve(),
+    }
+}
+
+fn request() -> String {
+    form(&[("grant_type", "client_credentials"), ("client_id", ID)])
+}
+
+/// Seconds of CPU that the server has had.
+fn cpu(server: &Server) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+    let fields: Vec<&str> = text.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    ticks / 100.0
+}
+
+/// A chain of authorities under a root, and a leaf, as it is sent.
+fn chain(
+    root: &X509Issuer,
+    intermediates: usize,
+    change: impl Fn(usize, &mut CertificateParams),
+) -> X509Chain {
+    let mut line: Vec<X509Issuer> = Vec::new();
+    for number in 0..intermediates {
+        let above = line.last().unwrap_or(root);
+        line.push(above.intermediate(|parameters| change(number, parameters)));
+    }
+    let leaf = line.last().unwrap_or(root).leaf(ID, |_| {});
+    line.iter().rev().fold(leaf, X509Chain::followed_by)
+}
+
+fn named(name: &str, parameters: &mut CertificateParams) {
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+}
+
+fn padded(extensions: u64, bytes: usize, parameters: &mut CertificateParams) {
+    named("same", parameters);
+    let extension = |at| CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, at], vec![7; bytes]);
+    parameters.custom_extensions = (0..extensions).map(extension).collect();
+}
+
+/// What strangers send: everything in it can be made without the key of an authority.
+fn hostile() -> Vec<(&'static str, X509Chain)> {
+    let stranger = X509Issuer::new("prod.example");
+    vec![
+        ("nine of one name", chain(&stranger, 9, |_, p| named("same", p))),
+        (
+            "nine of one name, padded",
+            chain(&stranger, 9, |_, p| padded(15, 60, p)),
+        ),
+        ("four of one name", chain(&stranger, 4, |_, p| named("same", p))),
+        (
+            "four of one name, padded",
+            chain(&stranger, 4, |_, p| padded(14, 200, p)),
+        ),
+        (
+            "four in order",
+            chain(&stranger, 4, |at, p| named(&at.to_string(), p)),
+        ),
+        ("the authority's own name", stranger.leaf(ID, |_| {})),
+    ]
+}
+
+fn judge_refused(name: &str, answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (400, "invalid_client"),
+        "{name}: {answer:?}"
+    );
+}
+
+#[track_caller]
+fn compare(name: &str, refused: f64, good: f64) {
+    let (refused, good) = (refused / REQUESTS as f64, good / REQUESTS as f64);
+    println!("{name}: {:.2} ms, a good one {:.2} ms", refused * 1e3, good * 1e3);
+    assert!(
+        refused <= good * RATIO_MAX,
+        "{name}: {refused} s of CPU, a good one {good} s"
+    );
+}
+
+#[tokio::test]
+async fn a_strangers_chain_costs_no_more_than_a_few_good_handshakes() {
+    let place = place("tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }");
+    let send = async |chain: &X509Chain| {
+        let client = TlsClient::new(&place.roots, Some(chain));
+        let (mut connection, _) = client.connect(place.server.address).await.expect("a handshake");
+        connection.post("/token", request()).await
+    };
+    assert_eq!(send(&place.authority.leaf(ID, |_| {})).await.status, 200);
+    let leaves: Vec<X509Chain> = (0..REQUESTS).map(|_| place.authority.leaf(ID, |_| {})).collect();
+    let before = cpu(&place.server);
+    for leaf in &leaves {
+        assert_eq!(send(leaf).await.status, 200);
+    }
+    let good = cpu(&place.server) - before;
+    for (name, chain) in hostile() {
+        let before = cpu(&place.server);
+        for _ in 0..REQUESTS {
+            judge_refused(name, &send(&chain).await);
+        }
+        compare(name, cpu(&place.server) - before, good);
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_chain_in_the_fields_of_a_proxy_costs_no_more_than_a_few_good_ones() {
+    let place = place("proxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }");
+    let mut connection = Connection::open(place.server.address).await;
+    let encode = |der: &Vec<u8>| format!(":{}:", STANDARD.encode(der));
+    let mut send = async |chain: &X509Chain| {
+        let leaf = encode(&chain.chain[0]);
+        let rest: Vec<String> = chain.chain.iter().skip(1).map(encode).collect();
+        let rest = rest.join(", ");
+        let headers = [
+            FORM,
+            ("client-cert", leaf.as_str()),
+            ("client-cert-chain", rest.as_str()),
+        ];
+        connection.send("POST", "/token", &headers, request()).await
+    };
+    assert_eq!(send(&place.authority.leaf(ID, |_| {})).await.status, 200);
+    // Distinct leaves, of which none is remembered.
+    let leaves: Vec<X509Chain> = (0..REQUESTS).map(|_| place.authority.leaf(ID, |_| {})).collect();
+    let before = cpu(&place.server);
+    for leaf in &leaves {
+        assert_eq!(send(leaf).await.status, 200);
+    }
+    let good = cpu(&place.server) - before;
+    for (name, first) in hostile() {
+        // Two in turn: the last refused chain of a connection is remembered.
+        let second = hostile().into_iter().find(|(other, _)| *other == name).unwrap().1;
+        let before = cpu(&place.server);
+        for _ in 0..REQUESTS / 2 {
+            judge_refused(name, &send(&first).await);
+            judge_refused(name, &send(&second).await);
+        }
+        compare(name, cpu(&place.server) - before, good);
+    }
+}
