@@ -1,4 +1,5 @@
-//! What this repository does with itself: `cargo xtask ci | tidy | deny | generate | bench | fuzz | spire | dev`.
+//! What this repository does with itself: `cargo xtask ci | tidy | deny | generate | bench | soak | fuzz | spire |
+//! dev`.
 
 mod ci;
 mod deny;
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
   bench hostile        what refused requests cost beside good ones
   bench compare OLD [NEW]
                        two binaries alternating, nine pairs, the median of the ratios
+  soak connections     10,000 silent connections of one address beside good requests, against a release build
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
   dev                  testudo dev
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["bench", what @ ("token" | "hostile" | "compare"), more @ ..] => {
             bench("testudo", "server", &[&[*what], more].concat())
         }
+        ["soak", "connections"] => soak("listeners::soak_ten_thousand_silent_connections"),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds
             .parse()
@@ -65,6 +68,20 @@ fn main() -> ExitCode {
 fn bench(package: &str, program: &str, more: &[&str]) -> Result<(), String> {
     let cargo_words = ["bench", "--quiet", "--package", package, "--bench", program, "--"];
     cargo(&[&cargo_words, more].concat())
+}
+
+/// A long test of the built binary, which CI has in a small form.
+fn soak(test: &str) -> Result<(), String> {
+    let cargo_words = [
+        "test",
+        "--release",
+        "--package",
+        "testudo",
+        "--test",
+        "suite",
+        test,
+    ];
+    cargo(&[&cargo_words[..], &["--", "--exact", "--ignored", "--nocapture"]].concat())
 }
 
 /// The repository's folder.

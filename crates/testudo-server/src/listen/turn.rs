@@ -20,11 +20,17 @@ use tokio::time::Sleep;
 
 /// An answer goes out in pieces of this size, so that a slow reader's progress can be seen, bytes.
 const PIECE_BYTES: usize = 16 * 1024;
+/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first, and asks the
+/// budgets that all share once.
+const STEP_BYTES: usize = 4 * 1024;
 
 /// See the module.
 pub(super) struct Turn {
     conversation: Arc<Conversation>,
     connections: Arc<Connections>,
+    /// Bytes of head, body and answer.
+    held: AtomicUsize,
+    /// Bytes that the budgets know of: at least as many, in steps.
     charged: AtomicUsize,
     is_answered: AtomicBool,
 }
@@ -40,6 +46,7 @@ impl Turn {
         let turn = Arc::new(Turn {
             conversation: conversation.clone(),
             connections: connections.clone(),
+            held: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
             is_answered: AtomicBool::new(false),
         });
@@ -47,8 +54,16 @@ impl Turn {
         let head: usize = fields
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
-        let fits = turn.take(REQUEST_BYTES + head);
+        let fits = turn.take(REQUEST_BYTES + STEP_BYTES);
+        let fits = fits && turn.holds(head, Turn::take);
         (turn, fits)
+    }
+
+    /// So many bytes more are held; `ask` asks for their memory where what was taken before is used up.
+    fn holds(&self, bytes: usize, ask: impl FnOnce(&Turn, usize) -> bool) -> bool {
+        let held = REQUEST_BYTES + bytes + self.held.fetch_add(bytes, Ordering::Relaxed);
+        let charged = self.charged.load(Ordering::Relaxed);
+        held <= charged || ask(self, (held - charged).next_multiple_of(STEP_BYTES))
     }
 
     /// Memory for what arrives. False where it is used up, by all or by this sender.
@@ -76,12 +91,13 @@ impl Turn {
     }
 
     /// Memory for an answer that exists already.
-    fn charge(&self, bytes: usize) {
+    fn charge(&self, bytes: usize) -> bool {
         self.connections.memory.charge(bytes);
         for share in &self.conversation.shares {
             share.charge(bytes);
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
+        true
     }
 
     /// The handler is done.
@@ -159,7 +175,7 @@ impl Body for Arriving {
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                match this.turn.take(bytes) {
+                match this.turn.holds(bytes, Turn::take) {
                     true => Poll::Ready(Some(Ok(frame))),
                     false => Poll::Ready(Some(Err(BodyFault::NoRoom))),
                 }
@@ -245,7 +261,7 @@ impl Body for Leaving {
             frame.map(|frame| {
                 frame.map(|frame| match frame.into_data() {
                     Ok(data) => {
-                        this.turn.charge(data.len());
+                        this.turn.holds(data.len(), Turn::charge);
                         this.rest = data;
                         this.piece()
                     }

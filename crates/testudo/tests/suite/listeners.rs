@@ -179,6 +179,28 @@ async fn the_oldest_silent_connection_goes_where_an_address_has_used_up_its_shar
     assert_eq!(answer.status, 200, "another address");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_leave_files_for_administration_where_there_are_few() {
+    let site = Site::new();
+    let server = Server::start_limited(&site.config(), "ulimit -n 300");
+    let admin = server.admin_address();
+    assert_eq!(metric(admin, "testudo_connections_max ").await, 150.0);
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("server.connections_max is lowered"), "{log}");
+    let mut silent = Vec::new();
+    for number in 0..400 {
+        let source = format!("127.{}.0.1", 1 + number % 200);
+        silent.push(from(&source, server.address).await.unwrap());
+    }
+    site.ok(&["status"]);
+    site.ok(&["trust", "refresh", "prod.example"]);
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(body).await.status, 200, "a first use is written");
+    let closed = "testudo_connections_closed_total{reason=\"connections_max\"}";
+    assert!(metric(admin, closed).await >= 250.0);
+    assert!(!server.log.lock().unwrap().contains("could not be accepted"));
+}
+
 /// Five thousand streams with heads of 30 KB whose bodies never end.
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
@@ -388,6 +410,24 @@ async fn renewed_certificates_are_served_without_a_restart_and_sessions_go_on() 
 }
 
 #[test]
+fn doctor_fails_a_certificate_that_has_ended() {
+    let site = Site::new();
+    let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
+    site.configure(tls, RULES);
+    site.certify("as.example");
+    assert!(site.run(&["doctor"]).status.success());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut ended = rcgen::CertificateParams::new(vec!["as.example".into()]).unwrap();
+    ended.not_after = rcgen::date_time_ymd(2026, 1, 2);
+    site.write("tls.crt", &ended.self_signed(&key).unwrap().pem());
+    site.write("tls.key", &key.serialize_pem());
+    let doctor = site.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{said}");
+    assert!(said.contains("ended at 2026-01-02"), "{said}");
+}
+
+#[test]
 fn a_reload_says_that_a_certificate_cannot_be_used() {
     let site = Site::new();
     let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\nwatch = false";
@@ -458,5 +498,63 @@ async fn rfc9110_15_5_16_an_encoded_body_is_answered_415() {
                 .unwrap()
                 .contains("Content-Encoding")
         );
+    }
+}
+
+/// What a connection costs that holds nothing: plain and TLS, before and after a request.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "figures for the documentation: cargo xtask soak connections"]
+async fn soak_memory_of_idle_connections() {
+    const COUNT: usize = 2_000;
+    let site = Site::new();
+    let (own, root) = web_certificate("as.example");
+    site.write("tls.crt", &own.chain_pem());
+    site.write("tls.key", &own.key_pem());
+    let limits =
+        "first_request_timeout = \"600s\"\nidle_timeout = \"600s\"\nconnections_max_per_address = 10000";
+    for tls in [
+        "",
+        "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }",
+    ] {
+        site.configure(&format!("{limits}\n{tls}"), RULES);
+        let server = site.serve();
+        let client = TlsClient::new(&root.chain, None);
+        let mut kept: Vec<Box<dyn Send>> = Vec::new();
+        for request in [
+            &b""[..],
+            b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/livez\x01\x01a",
+        ] {
+            let before = server.resident_bytes();
+            for _ in 0..COUNT {
+                let mut buffer = [0; 4096];
+                if tls.is_empty() {
+                    let mut stream = TcpStream::connect(server.address).await.unwrap();
+                    stream.write_all(request).await.unwrap();
+                    if !request.is_empty() {
+                        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+                    }
+                    kept.push(Box::new(stream));
+                } else {
+                    let mut stream = client.open(server.address, "as.example").await.unwrap();
+                    stream.write_all(request).await.unwrap();
+                    if !request.is_empty() {
+                        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+                    }
+                    kept.push(Box::new(stream));
+                }
+            }
+            let each = server.resident_bytes().saturating_sub(before) / COUNT;
+            println!(
+                "{} connection, {:<28} {:>6} bytes",
+                if tls.is_empty() { "plain" } else { "TLS  " },
+                match request.first() {
+                    None => "silent",
+                    Some(b'G') => "idle after HTTP/1.1",
+                    Some(_) => "idle after HTTP/2",
+                },
+                each
+            );
+        }
     }
 }
