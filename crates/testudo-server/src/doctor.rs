@@ -2,12 +2,12 @@
 
 use crate::bundles;
 use crate::clock::Clock;
-use crate::config::{Configuration, StoreUrl, TlsFiles};
+use crate::config::{Configuration, TlsFiles};
 use crate::listen::Certificate;
+use crate::open_store::{look_at_keys, look_at_store};
 use serde::Serialize;
 use testudo_fetch::{Fetcher, FetcherOptions};
 use testudo_protocol::Timestamp;
-use testudo_store::Store;
 
 /// One thing that was tried.
 #[derive(Debug, Serialize)]
@@ -33,10 +33,15 @@ fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Findi
 /// Tries clock, store, TLS files, and each bundle source.
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
-    let mut findings = vec![
-        finding("clock", judge_clock(&clock)),
-        finding("store", judge_store(configuration).await),
-    ];
+    let mut findings = vec![finding("clock", judge_clock(&clock))];
+    match look_at_store(configuration).await {
+        Ok((store, what)) => {
+            findings.push(finding("store", Ok(what)));
+            let keys = look_at_keys(configuration, &store).await;
+            findings.push(finding("key-encryption key", keys));
+        }
+        Err(why) => findings.push(finding("store", Err(why))),
+    }
     let tls = [
         ("server.tls", &configuration.server.tls),
         ("admin.tls", &configuration.admin.tls),
@@ -117,20 +122,5 @@ fn judge_clock(clock: &Clock) -> Result<String, String> {
         Err(format!("{now} lies before this software was written"))
     } else {
         Ok(now.to_string())
-    }
-}
-
-async fn judge_store(configuration: &Configuration) -> Result<String, String> {
-    match &configuration.store.url {
-        StoreUrl::Memory => Ok("memory".to_owned()),
-        StoreUrl::Postgres(url) => {
-            let opened = Store::postgres(url, configuration.store.extra_roots_pem.as_deref()).await;
-            opened
-                .map(|_| "PostgreSQL".to_owned())
-                .map_err(|fault| fault.to_string())
-        }
-        StoreUrl::Sqlite(path) => Store::sqlite(path)
-            .map(|_| path.display().to_string())
-            .map_err(|fault| fault.to_string()),
     }
 }

@@ -3,10 +3,10 @@
 use crate::admin;
 use crate::app::{App, Observer, Parts};
 use crate::bundles::{Anchor, first_bundles, keep_fresh};
-use crate::config::key_strength::weakness;
-use crate::config::{Configuration, ServerSettings, StoreUrl};
-use crate::keys::{self, KeyEncryption, Keyring};
+use crate::config::{Configuration, ServerSettings};
+use crate::keys::Keyring;
 use crate::listen::{self, Certificate, Certificates, Connections, Door, Listening};
+use crate::open_store::open_store;
 use crate::upkeep;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_fetch::{Fetcher, FetcherOptions, Network};
-use testudo_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -48,7 +47,7 @@ pub struct Running {
     connections: Arc<Connections>,
     admin_connections: Arc<Connections>,
     drain: Duration,
-    socket: PathBuf,
+    socket: admin::BoundSocket,
 }
 
 /// Opens the store, loads keys and bundles, binds, and serves.
@@ -67,6 +66,8 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     )?;
     let mtls = acceptor(&certificates.server, true)?;
     let admin_tls = acceptor(&certificates.admin, false)?;
+    // Before anything is made or changed: the most frequent mistake is a second server.
+    admin::judge_the_place(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
@@ -157,7 +158,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         connections,
         admin_connections,
         drain: server.drain,
-        socket: admin_settings.socket,
+        socket: admin::BoundSocket::at(&admin_settings.socket),
     })
 }
 
@@ -213,38 +214,7 @@ impl Running {
             }
         }
         upkeep::flush_last_used(&self.app).await;
-        let _ = std::fs::remove_file(&self.socket);
+        self.app.store.let_go();
+        self.socket.remove();
     }
-}
-
-async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncryption), String> {
-    let configured = configuration.store.key_encryption_key.as_ref();
-    let (store, key) = match (&configuration.store.url, configured) {
-        (StoreUrl::Memory, Some(key)) => (Store::memory(), key.clone()),
-        (StoreUrl::Memory, None) => (Store::memory(), keys::random_32()?),
-        (StoreUrl::Postgres(url), Some(key)) => {
-            let roots = configuration.store.extra_roots_pem.as_deref();
-            (
-                Store::postgres(url, roots)
-                    .await
-                    .map_err(|fault| fault.to_string())?,
-                key.clone(),
-            )
-        }
-        // The configuration's judge demands the key; a process of its own could not share one.
-        (StoreUrl::Postgres(_), None) => return Err("PostgreSQL needs store.key_encryption_key".into()),
-        (StoreUrl::Sqlite(path), configured) => {
-            let store = Store::sqlite(path).map_err(|fault| fault.to_string())?;
-            let key = match configured {
-                Some(key) => key.clone(),
-                None => keys::read_or_make_key_encryption_key(&path.with_added_extension("kek"))?,
-            };
-            if let Some(weakness) = weakness(&key) {
-                let path = path.with_added_extension("kek");
-                return Err(format!("the key-encryption key in {} {weakness}", path.display()));
-            }
-            (store, key)
-        }
-    };
-    Ok((store, KeyEncryption::new(&key)?))
 }

@@ -98,9 +98,22 @@ impl Store {
         Store::new(Engine::Memory(MemoryEngine::default()))
     }
 
-    /// A SQLite database; made where it is absent, migrated where it is old.
+    /// A SQLite database; made where it is absent, migrated where it is old. One server may use it at a time.
     pub fn sqlite(path: &Path) -> Result<Store, StoreFault> {
         SqliteEngine::open(path).map(|engine| Store::new(Engine::Sqlite(engine)))
+    }
+
+    /// The same database for a look at it, beside a server that may be running.
+    pub fn sqlite_beside_a_server(path: &Path) -> Result<Store, StoreFault> {
+        SqliteEngine::open_beside(path).map(|engine| Store::new(Engine::Sqlite(engine)))
+    }
+
+    /// Lets another server use what only one may use at a time. For a server that has stopped.
+    pub fn let_go(&self) {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.let_go(),
+            Engine::Memory(_) | Engine::Postgres(_) => {}
+        }
     }
 
     /// A PostgreSQL database, shared by many nodes; migrated where it is old. `extra_roots_pem` are trusted for

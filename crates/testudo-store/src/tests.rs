@@ -73,6 +73,49 @@ async fn sqlite_keeps_what_it_acknowledged_across_a_crash() {
 }
 
 #[tokio::test]
+async fn second_server_over_one_sqlite_file_is_refused_by_whatever_path_it_comes() {
+    let path = scratch("held");
+    let folder = path.parent().unwrap();
+    let first = Store::sqlite(&path).unwrap();
+    let (link, hard_link) = (folder.join("link.db"), folder.join("hard.db"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    std::fs::hard_link(&path, &hard_link).unwrap();
+    let roundabout = folder
+        .join("..")
+        .join(folder.file_name().unwrap())
+        .join("test.db");
+    for other in [&path, &link, &hard_link, &roundabout] {
+        let error = Store::sqlite(other).err().unwrap().to_string();
+        assert!(
+            error.contains("another server") && error.contains(other.to_str().unwrap()),
+            "{error}"
+        );
+    }
+    // Who only looks is let in, and the first goes on.
+    let beside = Store::sqlite_beside_a_server(&path).unwrap();
+    first.commit(write("a")).await.unwrap();
+    assert!(beside.get(Kind::Client, b"a").await.unwrap().is_some());
+    drop(first);
+    Store::sqlite(&link).unwrap();
+}
+
+#[tokio::test]
+async fn sqlite_files_are_made_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = scratch("private");
+    let store = Store::sqlite(&path).unwrap();
+    store.commit(write("a")).await.unwrap();
+    store.get(Kind::Client, b"a").await.unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let mode = std::fs::metadata(format!("{}{suffix}", path.display()))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "test.db{suffix}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_opened_says_which() {
     let error = Store::sqlite(Path::new("/nowhere/at/all.db")).err().unwrap();
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");

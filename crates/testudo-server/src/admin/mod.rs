@@ -10,6 +10,7 @@ mod operations;
 mod reply;
 mod rules;
 mod server;
+mod socket;
 mod token;
 mod trust;
 
@@ -20,12 +21,9 @@ use axum::Router;
 use axum::routing::get;
 use reply::Failure;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::registration::lifecycle::HISTORY_RETENTION;
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +32,7 @@ pub use clients::ClientView;
 pub use explain::Explanation;
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
+pub use socket::{BoundSocket, judge_the_place};
 
 /// Metrics and probes: no authorization, no secrets.
 fn probes() -> Router<Arc<App>> {
@@ -60,7 +59,7 @@ pub async fn listen(
     doors: Doors,
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
-    let socket = bind_socket(&settings.socket).await?;
+    let socket = socket::bind(&settings.socket).await?;
     let router = operations::router().merge(probes()).with_state(app.clone());
     let door = Door::Admin(app.clone(), router);
     let listening = Listening::new(door, None, doors.socket);
@@ -83,25 +82,6 @@ pub async fn listen(
         tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }
     Ok((tasks, address))
-}
-
-/// Binds under another name, narrows the mode, and moves into place: at no moment can others open it.
-async fn bind_socket(path: &Path) -> Result<UnixListener, String> {
-    let failed = |what: &str, error: std::io::Error| format!("{what} {}: {error}", path.display());
-    if path.exists() {
-        if tokio::net::UnixStream::connect(path).await.is_ok() {
-            return Err(format!("another server listens on {}", path.display()));
-        }
-        std::fs::remove_file(path).map_err(|error| failed("cannot remove the stale socket", error))?;
-    }
-    let staging = path.with_added_extension("new");
-    let _ = std::fs::remove_file(&staging);
-    let listener =
-        UnixListener::bind(&staging).map_err(|error| failed("cannot bind the admin socket", error))?;
-    std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))
-        .map_err(|error| failed("cannot narrow the mode of", error))?;
-    std::fs::rename(&staging, path).map_err(|error| failed("cannot move the admin socket to", error))?;
-    Ok(listener)
 }
 
 /// Writes an event of its own; a failure is logged.

@@ -107,6 +107,7 @@ impl Judge<'_> {
             private_key: self.path(&tls.private_key),
         };
         self.certificates(&format!("{section}.certificate"), &files.certificate);
+        self.warn_if_exposed(&format!("{section}.private_key"), &files.private_key);
         if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
             let path = files.private_key.display();
             self.report.error(

@@ -23,7 +23,7 @@ pub use connections::ConnectionLimits;
 pub use listeners::{MtlsSettings, ServerSettings, TlsFiles};
 pub use problem::{Problem, Report};
 pub use starter::STARTER;
-pub use store::{StoreSettings, StoreUrl};
+pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
 pub use trust::{BundleOrigin, BundleSource};
 
 use std::path::Path;

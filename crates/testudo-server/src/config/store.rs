@@ -3,7 +3,8 @@
 use super::compile::Judge;
 use super::key_strength::weakness;
 use super::sections::{ConfigFile, SecretText};
-use std::path::PathBuf;
+use crate::private_files::{Exposure, exposure};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testudo_protocol::Seconds;
 use testudo_store::{PostgresAddress, Transport};
@@ -43,6 +44,11 @@ impl std::fmt::Debug for StoreUrl {
     }
 }
 
+/// Where the key-encryption key of a SQLite database is, unless the configuration names another place.
+pub fn key_encryption_key_beside(database: &Path) -> PathBuf {
+    database.with_added_extension("kek")
+}
+
 impl Judge<'_> {
     pub(super) fn store(&mut self, file: &ConfigFile) -> Option<StoreSettings> {
         let bytes = match &file.store.url {
@@ -59,7 +65,11 @@ impl Judge<'_> {
                 );
                 Some(StoreUrl::Memory)
             }
-            Some(("sqlite", path)) if !path.is_empty() => Some(StoreUrl::Sqlite(self.path(path))),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                let path = self.path(path);
+                self.sqlite_files(&path, file.store.key_encryption_key.is_none());
+                Some(StoreUrl::Sqlite(path))
+            }
             Some(("postgres" | "postgresql", _)) => {
                 if file.store.key_encryption_key.is_none() {
                     // Beside a database on another machine there is no folder that all nodes share.
@@ -84,7 +94,11 @@ impl Judge<'_> {
         let key_encryption_key = match &file.store.key_encryption_key {
             None => None,
             Some(secret) => {
-                let bytes = self.secret("store.key_encryption_key", secret)?;
+                let key = "store.key_encryption_key";
+                if let SecretText::File { file } = secret {
+                    self.key_encryption_key_file(key, &self.path(file));
+                }
+                let bytes = self.secret(key, secret)?;
                 match crate::keys::parse_key_encryption_key(&bytes) {
                     Some(key) => {
                         if let Some(weakness) = weakness(&key) {
@@ -133,6 +147,43 @@ impl Judge<'_> {
                 Some("sslmode=verify-full encrypts it and verifies the server"),
             ),
             Err(fault) => self.report.error("store.url", fault.problem, Some(fault.hint)),
+        }
+    }
+
+    /// The database and what lies beside it. A database of an earlier version was made readable by all: the server
+    /// goes on, and says so.
+    fn sqlite_files(&mut self, path: &Path, has_key_beside: bool) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            self.warn_if_exposed("store.url", Path::new(&name));
+        }
+        if has_key_beside {
+            self.key_encryption_key_file("store.key_encryption_key", &key_encryption_key_beside(path));
+        }
+    }
+
+    /// As ssh refuses a private key that others can read: who has this key and a copy of the database signs tokens.
+    fn key_encryption_key_file(&mut self, key: &str, path: &Path) {
+        match exposure(path) {
+            Some(exposure @ Exposure::Ours(_)) => self.report.error(
+                key,
+                format!("{} {exposure}", path.display()),
+                Some(&format!(
+                    "chmod 600 {}; where others may have read it, replace it and the database together",
+                    path.display()
+                )),
+            ),
+            Some(Exposure::Foreign(_)) => self.warn_if_exposed(key, path),
+            None => {}
+        }
+    }
+
+    pub(super) fn warn_if_exposed(&mut self, key: &str, path: &Path) {
+        if let Some(exposure) = exposure(path) {
+            let hint = format!("chmod 600 {}", path.display());
+            let problem = format!("{} {exposure}", path.display());
+            self.report.warn(key, problem, Some(&hint));
         }
     }
 

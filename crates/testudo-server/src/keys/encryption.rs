@@ -1,5 +1,6 @@
 //! The key-encryption key: where it is kept, and what is wrapped with it.
 
+use crate::private_files::{Exposure, exposure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -58,6 +59,12 @@ pub fn parse_key_encryption_key(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
 pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     match std::fs::read(path) {
         Ok(bytes) => {
+            if let Some(exposure @ Exposure::Ours(_)) = exposure(path) {
+                return Err(format!(
+                    "{path} {exposure}: chmod 600 {path}",
+                    path = path.display()
+                ));
+            }
             return parse_key_encryption_key(&Zeroizing::new(bytes))
                 .ok_or_else(|| format!("{} is not 32 bytes as base64url", path.display()));
         }

@@ -240,6 +240,27 @@ fn make_signing_key(
     })
 }
 
+/// Opens every key of the store, to see whether it can be done; how many there are.
+pub(crate) async fn try_to_open(store: &Store, encryption: &KeyEncryption) -> Result<usize, String> {
+    let keys = store
+        .read_all::<StoredSigningKey>()
+        .await
+        .map_err(|fault| fault.to_string())?;
+    for key in &keys {
+        let opened = encryption.unwrap(&key.record.kid, &key.record.wrapped);
+        opened.map_err(|why| format!("signing key {} {why}", key.record.kid))?;
+    }
+    let secrets = store
+        .read_all::<ServerSecret>()
+        .await
+        .map_err(|fault| fault.to_string())?;
+    for secret in &secrets {
+        let opened = encryption.unwrap(&secret.record.purpose, &secret.record.wrapped);
+        opened.map_err(|why| format!("the secret for {} {why}", secret.record.purpose))?;
+    }
+    Ok(keys.len() + secrets.len())
+}
+
 async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<OpaqueKey, String> {
     const PURPOSE: &str = "opaque-client-id";
     let record = store

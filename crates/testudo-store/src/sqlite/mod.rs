@@ -3,13 +3,14 @@
 //! A commit costs one fsync, and a group of batches shares it: that is what makes first uses fast. An answer is
 //! sent after the group's commit, never before.
 
+mod file;
 mod readers;
 mod schema;
 mod writer;
 
 use crate::{CommitError, StoreFault, Stored};
 use readers::Readers;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
@@ -25,6 +26,8 @@ pub(crate) struct SqliteEngine {
     jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Readers,
+    /// Absent where a server may be running beside.
+    held: Option<file::Held>,
 }
 
 fn fault(error: rusqlite::Error) -> StoreFault {
@@ -32,8 +35,29 @@ fn fault(error: rusqlite::Error) -> StoreFault {
 }
 
 impl SqliteEngine {
+    /// For a server: no other one may use the file meanwhile.
     pub(crate) fn open(path: &Path) -> Result<SqliteEngine, StoreFault> {
-        let connection = Connection::open(path)
+        let held = file::Held::take(path)?;
+        SqliteEngine::connect(path, Some(held))
+    }
+
+    /// For a look beside a server that may be running.
+    pub(crate) fn open_beside(path: &Path) -> Result<SqliteEngine, StoreFault> {
+        drop(file::open(path)?);
+        SqliteEngine::connect(path, None)
+    }
+
+    /// Lets another server have the file; for a server that has ended within a process that goes on.
+    pub(crate) fn let_go(&self) {
+        if let Some(held) = &self.held {
+            held.let_go();
+        }
+    }
+
+    fn connect(path: &Path, held: Option<file::Held>) -> Result<SqliteEngine, StoreFault> {
+        // Without SQLITE_OPEN_URI: a path is a path, also one that begins with `file:`.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))?;
         schema::prepare(&connection).map_err(fault)?;
         let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE_MAX);
@@ -45,6 +69,7 @@ impl SqliteEngine {
             jobs: Some(jobs),
             writer: Some(writer),
             readers: Readers::start(path)?,
+            held,
         })
     }
 

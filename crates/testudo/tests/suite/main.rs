@@ -16,6 +16,7 @@ mod clock;
 mod docs;
 mod durability;
 mod faults;
+mod files;
 mod incidents;
 mod listeners;
 mod registration;

@@ -1,0 +1,111 @@
+//! The store, and the key that opens what is secret in it: for `serve`, and for a look by `doctor`.
+
+use crate::config::key_strength::weakness;
+use crate::config::{Configuration, StoreUrl, key_encryption_key_beside};
+use crate::keys::{self, KeyEncryption};
+use std::path::Path;
+use testudo_core::records::Kind;
+use testudo_store::{Store, StoreFault};
+use zeroize::Zeroizing;
+
+/// Opens the store of a server that starts.
+pub(crate) async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncryption), String> {
+    let configured = configuration.store.key_encryption_key.as_ref();
+    let (store, key) = match (&configuration.store.url, configured) {
+        (StoreUrl::Memory, Some(key)) => (Store::memory(), key.clone()),
+        (StoreUrl::Memory, None) => (Store::memory(), keys::random_32()?),
+        (StoreUrl::Postgres(url), Some(key)) => (postgres(configuration, url).await?, key.clone()),
+        // The configuration's judge demands the key; a process of its own could not share one.
+        (StoreUrl::Postgres(_), None) => return Err("PostgreSQL needs store.key_encryption_key".into()),
+        (StoreUrl::Sqlite(path), configured) => {
+            let store = Store::sqlite(path).map_err(|fault| fault.to_string())?;
+            let key = match configured {
+                Some(key) => key.clone(),
+                None => key_beside(&store, path).await?,
+            };
+            (store, key)
+        }
+    };
+    Ok((store, KeyEncryption::new(&key)?))
+}
+
+/// The key beside a SQLite database. It is made for a database that holds nothing yet, and for no other: a new key
+/// would open none of the keys that are there.
+async fn key_beside(store: &Store, database: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
+    let path = key_encryption_key_beside(database);
+    if is_absent(&path) && holds_keys(store).await.map_err(|fault| fault.to_string())? {
+        return Err(lost(&path, database));
+    }
+    read_or_make(&path)
+}
+
+fn read_or_make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
+    let key = keys::read_or_make_key_encryption_key(path)?;
+    match weakness(&key) {
+        Some(weakness) => Err(format!("the key-encryption key in {} {weakness}", path.display())),
+        None => Ok(key),
+    }
+}
+
+fn is_absent(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn lost(path: &Path, database: &Path) -> String {
+    format!(
+        "{} is missing, and {} holds keys that nothing else opens: put it back from a backup. To begin anew, with \
+         other signing keys and without the clients, move the database away",
+        path.display(),
+        database.display()
+    )
+}
+
+async fn holds_keys(store: &Store) -> Result<bool, StoreFault> {
+    for kind in [Kind::SigningKey, Kind::ServerSecret] {
+        if !store.list(kind, b"", 1).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn postgres(configuration: &Configuration, url: &str) -> Result<Store, String> {
+    let roots = configuration.store.extra_roots_pem.as_deref();
+    let opened = Store::postgres(url, roots).await;
+    opened.map_err(|fault| fault.to_string())
+}
+
+/// The store as `doctor` finds it, beside a server that may be running; and what it is.
+pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Store, String), String> {
+    match &configuration.store.url {
+        StoreUrl::Memory => Ok((Store::memory(), "memory".to_owned())),
+        StoreUrl::Postgres(url) => Ok((postgres(configuration, url).await?, "PostgreSQL".to_owned())),
+        StoreUrl::Sqlite(path) => {
+            let store = Store::sqlite_beside_a_server(path).map_err(|fault| fault.to_string())?;
+            Ok((store, path.display().to_string()))
+        }
+    }
+}
+
+/// Whether the key-encryption key is there and opens every key of the store. Nothing is made.
+pub(crate) async fn look_at_keys(configuration: &Configuration, store: &Store) -> Result<String, String> {
+    let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
+        (Some(key), _) => key.clone(),
+        (None, StoreUrl::Sqlite(database)) => {
+            let path = key_encryption_key_beside(database);
+            if is_absent(&path) {
+                return match holds_keys(store).await {
+                    Ok(true) => Err(lost(&path, database)),
+                    Ok(false) => Ok(format!("{} is made at the first start", path.display())),
+                    Err(fault) => Err(fault.to_string()),
+                };
+            }
+            read_or_make(&path)?
+        }
+        (None, StoreUrl::Memory) => return Ok("made at each start".to_owned()),
+        (None, StoreUrl::Postgres(_)) => return Err("PostgreSQL needs store.key_encryption_key".to_owned()),
+    };
+    let opened = keys::try_to_open(store, &KeyEncryption::new(&key)?).await?;
+    Ok(format!("opens {opened} keys of the store"))
+}

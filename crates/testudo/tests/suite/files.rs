@@ -1,0 +1,268 @@
+//! Files that the server makes, takes, and must leave alone: the database, the key-encryption key, the admin socket.
+
+use crate::binary::{Server, Site, stderr};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use testudo_testkit::svid_form;
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Starts a server that must not come up; what it said.
+#[track_caller]
+fn refused_start(config: &Path) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
+        .args(["serve", "--config"])
+        .arg(config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!(
+                "the server started: {}",
+                stderr(&child.wait_with_output().unwrap())
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    stderr(&output)
+}
+
+/// A second configuration over the same database, named by `url`.
+fn second(site: &Site, url: &str) -> std::path::PathBuf {
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text
+        .replace("sqlite:testudo.db", url)
+        .replace("testudo.sock", "second.sock");
+    site.write("second.toml", &text);
+    site.folder.join("second.toml")
+}
+
+#[tokio::test]
+async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone() {
+    let site = Site::new();
+    let server = site.serve();
+    assert_eq!(
+        server
+            .token(svid_form(&site.svid("/ns/shop/sa/pay"), &[]))
+            .await
+            .status,
+        200
+    );
+    let database = site.folder.join("testudo.db");
+    std::os::unix::fs::symlink(&database, site.folder.join("link.db")).unwrap();
+    std::fs::hard_link(&database, site.folder.join("hard.db")).unwrap();
+    for name in ["testudo.db", "link.db", "hard.db"] {
+        let said = refused_start(&second(&site, &format!("sqlite:{name}")));
+        assert!(
+            said.contains(name) && said.contains("in use by another server"),
+            "{said}"
+        );
+    }
+    // What only looks, works beside the server, which goes on.
+    site.ok(&["doctor"]);
+    site.ok(&["check"]);
+    site.ok(&["client", "freeze", "spiffe://prod.example/ns/shop/sa/pay"]);
+    let answer = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    assert_eq!(answer.error(), "invalid_client");
+    // A server that crashed leaves nothing behind that keeps the next one out.
+    server.kill_9();
+    let next = site.serve();
+    let answer = next.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    assert_eq!(answer.error(), "invalid_client", "still frozen");
+}
+
+#[tokio::test]
+async fn database_and_key_files_are_for_this_user_alone_and_a_wider_mode_is_said() {
+    let site = Site::new();
+    let server = site.serve();
+    server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
+    for name in [
+        "testudo.db",
+        "testudo.db-wal",
+        "testudo.db-shm",
+        "testudo.db.kek",
+        "testudo.sock",
+    ] {
+        assert_eq!(mode(&site.folder.join(name)), 0o600, "{name}");
+    }
+    server.signal("TERM");
+    drop(server);
+    let said = |output: Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+
+    let database = site.folder.join("testudo.db");
+    set_mode(&database, 0o644);
+    for command in ["check", "doctor"] {
+        let output = site.run(&[command]);
+        assert!(output.status.success());
+        let said = said(output);
+        assert!(
+            said.contains("testudo.db can be read by other users") && said.contains("chmod 600"),
+            "{said}"
+        );
+    }
+    set_mode(&database, 0o600);
+
+    let kek = site.folder.join("testudo.db.kek");
+    set_mode(&kek, 0o644);
+    for command in ["check", "doctor"] {
+        let output = site.run(&[command]);
+        assert!(!output.status.success(), "{command}");
+        let said = said(output);
+        assert!(
+            said.contains("testudo.db.kek can be read by other users"),
+            "{said}"
+        );
+        assert!(
+            said.contains("store.key_encryption_key") && said.contains("chmod 600"),
+            "{said}"
+        );
+    }
+    assert!(refused_start(&site.config()).contains("testudo.db.kek can be read by other users"));
+    set_mode(&kek, 0o600);
+    assert!(site.run(&["check"]).status.success());
+    // One that the configuration names is judged alike.
+    std::fs::copy(&kek, site.folder.join("kek")).unwrap();
+    let named = "[store]\nkey_encryption_key = { file = \"kek\" }";
+    let text = std::fs::read_to_string(site.config())
+        .unwrap()
+        .replace("[store]", named);
+    std::fs::write(site.config(), text).unwrap();
+    site.ok(&["check"]);
+    set_mode(&site.folder.join("kek"), 0o640);
+    assert!(!site.run(&["check"]).status.success());
+}
+
+#[test]
+fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is_made() {
+    let site = Site::new();
+    drop(site.serve());
+    let (kek, away) = (site.folder.join("testudo.db.kek"), site.folder.join("away"));
+    std::fs::rename(&kek, &away).unwrap();
+    let said = refused_start(&site.config());
+    assert!(
+        said.contains("testudo.db.kek is missing") && said.contains("backup"),
+        "{said}"
+    );
+    let doctor = site.run(&["doctor"]);
+    assert!(!doctor.status.success());
+    let stdout = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(
+        stdout.contains("FAILED") && stdout.contains("testudo.db.kek is missing"),
+        "{stdout}"
+    );
+    assert!(kek.symlink_metadata().is_err(), "none was made");
+    // Another one opens nothing, and doctor says so, too.
+    std::fs::write(&kek, "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0").unwrap();
+    set_mode(&kek, 0o600);
+    let doctor = site.run(&["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("cannot be unwrapped"));
+    // Put back, it opens what is there.
+    std::fs::rename(&away, &kek).unwrap();
+    site.ok(&["doctor"]);
+    drop(site.serve());
+}
+
+#[test]
+fn whatever_lies_at_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
+    let site = Site::new();
+    let place = site.folder.join("testudo.sock");
+    site.write("precious", "precious");
+    let kinds: [(&str, &dyn Fn()); 4] = [
+        ("a file", &|| std::fs::write(&place, "precious").unwrap()),
+        ("a folder", &|| std::fs::create_dir(&place).unwrap()),
+        ("a symbolic link", &|| {
+            std::os::unix::fs::symlink("precious", &place).unwrap()
+        }),
+        ("a named pipe", &|| {
+            assert!(Command::new("mkfifo").arg(&place).status().unwrap().success())
+        }),
+    ];
+    for (what, make) in kinds {
+        make();
+        let before = place.symlink_metadata().unwrap();
+        let said = refused_start(&site.config());
+        assert!(said.contains("admin.socket") && said.contains(what), "{said}");
+        assert_eq!(
+            place.symlink_metadata().unwrap().ino(),
+            before.ino(),
+            "{what} is still there"
+        );
+        match what {
+            "a folder" => std::fs::remove_dir(&place).unwrap(),
+            _ => std::fs::remove_file(&place).unwrap(),
+        }
+    }
+    assert_eq!(
+        std::fs::read_to_string(site.folder.join("precious")).unwrap(),
+        "precious"
+    );
+    // kill -9 leaves the socket behind, and nobody listens on it.
+    site.serve().kill_9();
+    assert!(place.symlink_metadata().unwrap().file_type().is_socket());
+    let server = site.serve();
+    site.ok(&["status"]);
+    // A live one stops another server, whose store is its own.
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    site.write("second.toml", &text.replace("sqlite:testudo.db", "memory:"));
+    assert!(refused_start(&site.folder.join("second.toml")).contains("another server listens"));
+    drop(server);
+}
+
+/// The folder is looked at without pause while servers start under umask 000: a socket in it is for its owner alone at
+/// every moment, and so is a folder in which a socket is made.
+#[test]
+fn under_umask_000_there_is_no_moment_in_which_another_user_can_open_the_socket() {
+    let site = Site::new();
+    let stop = Arc::new(AtomicBool::new(false));
+    let watcher = {
+        let (folder, stop) = (site.folder.clone(), stop.clone());
+        std::thread::spawn(move || {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                for entry in std::fs::read_dir(&folder).unwrap().map_while(Result::ok) {
+                    // It may be gone already.
+                    let Ok(found) = entry.path().symlink_metadata() else {
+                        continue;
+                    };
+                    if found.file_type().is_socket() || found.is_dir() {
+                        let mode = found.permissions().mode();
+                        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", entry.path().display());
+                        seen += 1;
+                    }
+                }
+            }
+            seen
+        })
+    };
+    for _ in 0..20 {
+        let server = Server::start_limited(&site.config(), "umask 000");
+        for name in [
+            "testudo.sock",
+            "testudo.db",
+            "testudo.db-wal",
+            "testudo.db-shm",
+            "testudo.db.kek",
+        ] {
+            assert_eq!(mode(&site.folder.join(name)), 0o600, "{name}");
+        }
+        server.kill_9();
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(watcher.join().expect("no open socket was seen") > 0);
+}
