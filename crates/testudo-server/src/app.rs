@@ -221,7 +221,7 @@ impl App {
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
         let (policy, now) = (self.policy.load(), self.now());
         // True where a trust domain takes this kind, and holds something that can judge it.
-        let is_judged = |kind, has_keys: fn(&Bundle) -> bool| {
+        let is_judged = |kind, has_keys: &dyn Fn(&Bundle) -> bool| {
             policy.trust_domains.iter().any(|(name, domain)| {
                 domain.credentials.contains(&kind)
                     && self
@@ -231,11 +231,13 @@ impl App {
             })
         };
         let mut usable = Vec::new();
-        if is_judged(CredentialKind::JwtSvid, |bundle| !bundle.jwt_keys.is_empty()) {
+        if is_judged(CredentialKind::JwtSvid, &|bundle| !bundle.jwt_keys.is_empty()) {
             usable.push(CredentialKind::JwtSvid);
         }
-        let has_authorities = |bundle: &Bundle| !bundle.x509_authorities.is_empty();
-        if self.takes_certificates && is_judged(CredentialKind::X509Svid, has_authorities) {
+        let time = self.now();
+        let has_authorities =
+            |bundle: &Bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(time));
+        if self.takes_certificates && is_judged(CredentialKind::X509Svid, &has_authorities) {
             usable.push(CredentialKind::X509Svid);
         }
         if !policy.clients.is_empty() || policy.registration.registers_without_evidence() {

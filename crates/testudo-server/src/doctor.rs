@@ -1,11 +1,12 @@
 //! Tries everything that a configuration names, and says how it went.
 
-use crate::bundles;
+use crate::bundles::{self, AuthorityStatus};
 use crate::clock::Clock;
 use crate::config::{Configuration, TlsFiles};
 use crate::listen::Certificate;
 use crate::open_store::{look_at_keys, look_at_store};
 use serde::Serialize;
+use testudo_core::CredentialKind;
 use testudo_fetch::{Fetcher, FetcherOptions};
 use testudo_protocol::Timestamp;
 
@@ -73,19 +74,60 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 continue;
             }
         };
+        let domain = configuration
+            .policy
+            .trust_domains
+            .get(source.trust_domain.as_str());
+        let takes = |kind| domain.is_some_and(|domain| domain.credentials.contains(&kind));
         let keys = bundle.jwt_keys.len();
         let text = format!("{keys} JWT-SVID keys from {}", source.origin);
-        let outcome = if keys == 0 {
-            Err(format!("{text}: no JWT-SVID will be accepted"))
-        } else {
-            Ok(text)
+        let outcome = match keys == 0 && takes(CredentialKind::JwtSvid) {
+            true => Err(format!("{text}: no JWT-SVID will be accepted")),
+            false => Ok(text),
         };
         findings.push(finding(subject.clone(), outcome));
+        let authorities = bundles::authorities(&bundle, clock.now());
+        findings.extend(judge_authorities(
+            &subject,
+            &authorities,
+            takes(CredentialKind::X509Svid),
+        ));
         for ignored in bundle.ignored {
             findings.push(finding(subject.clone(), Ok(format!("ignored: {ignored}"))));
         }
     }
     findings
+}
+
+/// The X.509 authorities: those outside their validity, and whether any is left where the trust domain needs one.
+fn judge_authorities(subject: &str, authorities: &[AuthorityStatus], is_needed: bool) -> Vec<Finding> {
+    let (valid, others): (Vec<_>, Vec<_>) = authorities.iter().partition(|known| known.state == "valid");
+    let ends = valid.iter().map(|known| known.valid_until.as_str()).min();
+    let text = match ends {
+        Some(ends) => format!(
+            "{} X.509 authorities, the first of them ends at {ends}",
+            valid.len()
+        ),
+        None => "no X.509 authority that is valid now".to_owned(),
+    };
+    let outcome = match (valid.is_empty(), is_needed) {
+        (true, true) => Some(Err(format!("{text}: no X.509-SVID will be accepted"))),
+        (true, false) => None,
+        (false, _) => Some(Ok(text)),
+    };
+    let outside = others.into_iter().map(|known| {
+        let (thumbprint, state) = (&known.thumbprint, known.state);
+        let bound = match state {
+            "ended" => format!("it ended at {}", known.valid_until),
+            _ => format!("it is valid from {}", known.valid_from),
+        };
+        Ok(format!("ignored: X.509 authority {thumbprint}: {bound}"))
+    });
+    outcome
+        .into_iter()
+        .chain(outside)
+        .map(|outcome| finding(subject, outcome))
+        .collect()
 }
 
 /// Certificate and key fit together, and the certificate is valid now.

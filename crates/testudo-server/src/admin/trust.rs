@@ -3,7 +3,7 @@
 use super::reply::{Done, Failure, Reply, done};
 use super::{commit, new_event};
 use crate::app::App;
-use crate::bundles::{self, AnchorStatus, Refreshed};
+use crate::bundles::{self, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub(super) struct TrustView {
     first_use: testudo_core::registration::rules::FirstUse,
     credentials: Vec<testudo_core::CredentialKind>,
     clients: i64,
+    /// The X.509 authorities of the bundle, each with its validity.
+    x509_authority_validity: Vec<AuthorityStatus>,
     #[serde(flatten)]
     bundle: AnchorStatus,
 }
@@ -144,6 +146,7 @@ async fn view(app: &App, name: &str) -> Result<TrustView, Failure> {
         first_use: domain.first_use,
         credentials: domain.credentials.clone(),
         clients,
+        x509_authority_validity: anchor.x509_authorities(app.now()),
         bundle: anchor.status(app.now()),
     })
 }

@@ -4,6 +4,7 @@
 //! without keys is applied at once: it means "trust nothing". A lower sequence is never applied, unless an
 //! administrator accepts it.
 
+mod authorities;
 mod floor;
 mod moment;
 mod refresh;
@@ -11,6 +12,8 @@ mod source;
 mod status;
 mod workload_api;
 
+pub use authorities::AuthorityStatus;
+pub(crate) use authorities::authorities;
 pub use floor::HeldBack;
 pub(crate) use moment::Moment;
 pub use refresh::{accept, refresh};

@@ -65,6 +65,25 @@ async fn a_chain_of_more_than_five_is_refused_by_an_answer() {
 }
 
 #[tokio::test]
+async fn clients_with_every_kind_of_key_pass_the_handshake_and_the_door() {
+    use rcgen::{KeyPair, RsaKeySize};
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let keys = [
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap(),
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap(),
+        KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap(),
+        KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap(),
+        KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096).unwrap(),
+    ];
+    for key in keys {
+        let what = format!("{:?}", key.algorithm());
+        let chain = tls.a.leaf_with(PAY_ID, key, |_| {});
+        let answer = connect(&world, &tls, &chain).await.post("/token", body()).await;
+        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_chain_is_verified_once_for_its_connection() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let stranger = X509Issuer::new("a.example").svid(PAY);

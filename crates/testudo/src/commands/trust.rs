@@ -49,7 +49,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                     .map(|items| items.iter().map(text).collect::<Vec<_>>().join(" "))
                     .unwrap_or_default()
             };
-            print_fields(&[
+            let mut fields = vec![
                 ("trust domain", text(&domain["trust_domain"])),
                 ("switch", enabled(&domain)),
                 ("first use", text(&domain["first_use"])),
@@ -69,7 +69,17 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ("x509 authorities", text(&domain["x509_authorities"])),
                 ("ignored", list(&domain["ignored"])),
                 ("last error", text(&domain["last_error"])),
-            ]);
+            ];
+            let authorities = domain["x509_authority_validity"].as_array();
+            fields.extend(authorities.into_iter().flatten().map(|known| {
+                let [thumbprint, from, until, state] =
+                    ["thumbprint", "valid_from", "valid_until", "state"].map(|member| text(&known[member]));
+                (
+                    "x509 authority",
+                    format!("{thumbprint} {state}, {from} to {until}"),
+                )
+            }));
+            print_fields(&fields);
         }
         Trust::Refresh { name } => act(&admin, &name, "refresh").await?,
         Trust::Accept { name } => act(&admin, &name, "accept").await?,

@@ -1,4 +1,5 @@
-//! What a stranger's chain of certificates costs the built server, beside a good one.
+//! What a stranger's chain of certificates costs the built server, beside a good one; and what commands say about
+//! authorities that are over.
 
 use crate::binary::{Server, Site};
 use base64::Engine as _;
@@ -6,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType};
 use testudo_testkit::form;
 use testudo_testkit::http::{Answer, Connection, TlsClient};
-use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
+use testudo_testkit::x509::{X509Chain, X509Issuer, jwk_of, web_certificate};
 
 const ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -175,4 +176,49 @@ async fn a_strangers_chain_in_the_fields_of_a_proxy_costs_no_more_than_a_few_goo
         }
         compare(name, cpu(&place.server) - before, good);
     }
+}
+
+#[tokio::test]
+async fn e9_trust_show_and_doctor_say_which_authorities_are_over() {
+    let site = Site::new();
+    let authority = X509Issuer::new("prod.example");
+    let ended = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    let old = authority.reissued(|parameters| parameters.not_after = ended.into());
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let both = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
+    std::fs::write(site.config(), text.replace("bundle = { file", both)).unwrap();
+    let publish = |authorities: &[&[u8]]| {
+        let mut bundle = site.issuer.bundle();
+        let keys = bundle["keys"].as_array_mut().unwrap();
+        keys.extend(authorities.iter().map(|der| jwk_of(der)));
+        site.write("bundle.json", &bundle.to_string());
+    };
+    publish(&[&old, authority.der()]);
+    let said = site.ok(&["doctor"]);
+    assert!(
+        said.contains("1 X.509 authorities, the first of them ends at"),
+        "{said}"
+    );
+    assert!(
+        said.contains("ignored: X.509 authority") && said.contains("it ended at"),
+        "{said}"
+    );
+    let server = site.serve();
+    let shown = site.json(&["trust", "show", "prod.example"]);
+    let states: Vec<&str> = shown["x509_authority_validity"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|known| known["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["ended", "valid"], "{shown}");
+    let said = site.ok(&["trust", "show", "prod.example"]);
+    assert!(said.contains(" ended, ") && said.contains(" valid, "), "{said}");
+    drop(server);
+    // Nothing is left that could vouch.
+    publish(&[&old]);
+    let output = site.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no X.509-SVID will be accepted"), "{said}");
 }
