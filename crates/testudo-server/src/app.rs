@@ -1,6 +1,6 @@
 //! The running server's state: what the handlers share.
 
-use crate::bundles::Anchor;
+use crate::bundles::{Anchor, Moment};
 use crate::chains::ChainWork;
 use crate::clock::Clock;
 use crate::config::Configuration;
@@ -187,6 +187,11 @@ impl App {
         self.clock.now()
     }
 
+    /// The same by both clocks, for ages.
+    pub fn moment(&self) -> Moment {
+        Moment::now(&self.clock)
+    }
+
     /// Steps 1 to 4 of admission, by the switches and blocks of this moment.
     pub fn place<'a>(
         &self,
@@ -219,7 +224,7 @@ impl App {
 
     /// Kinds of credential that could be verified now.
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
-        let (policy, now) = (self.policy.load(), self.now());
+        let (policy, now) = (self.policy.load(), self.moment());
         // True where a trust domain takes this kind, and holds something that can judge it.
         let is_judged = |kind, has_keys: &dyn Fn(&Bundle) -> bool| {
             policy.trust_domains.iter().any(|(name, domain)| {

@@ -33,7 +33,7 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
     let Some(anchor) = app.anchor(subject.trust_domain_name()) else {
         return Facts::Nothing;
     };
-    let current = anchor.current(app.now());
+    let current = anchor.current(app.moment());
     let has_key = match (&current, kid) {
         (Some(bundle), Some(kid)) => bundle.jwt_keys.has_kid(kid),
         (Some(_), None) => true,
@@ -47,8 +47,8 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
     let current = if has_key || !is_enabled {
         current
     } else {
-        anchor.refresh_early(app.now()).await;
-        anchor.current(app.now())
+        anchor.refresh_early(app.moment()).await;
+        anchor.current(app.moment())
     };
     match current {
         Some(bundle) => Facts::Bundle(bundle),

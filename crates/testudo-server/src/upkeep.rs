@@ -168,7 +168,7 @@ pub async fn follow_changes(
 
 /// Another node took another bundle of a trust domain: this one looks at its own source before its next turn.
 fn look_at_bundle(app: &App, authority: &[u8]) {
-    let now = app.now();
+    let now = app.moment();
     let anchors = app.anchors.load();
     let concerned = anchors.values().filter(|anchor| {
         let name = anchor.source().trust_domain.clone();
@@ -190,7 +190,7 @@ fn gauges(app: &App) {
     metrics.store_batches.set(app.store.batches_written() as i64);
     metrics.store_reads.set(app.store.reads() as i64);
     for anchor in app.anchors.load().values() {
-        let status = anchor.status(app.now());
+        let status = anchor.status(app.moment());
         let label = crate::metrics::TrustDomainLabel {
             trust_domain: status.trust_domain,
         };

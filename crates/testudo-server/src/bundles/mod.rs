@@ -15,7 +15,7 @@ mod workload_api;
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use floor::HeldBack;
-pub(crate) use moment::Moment;
+pub use moment::Moment;
 pub use refresh::{accept, refresh};
 pub(crate) use refresh::{first_bundles, keep_fresh};
 pub use status::AnchorStatus;
@@ -26,9 +26,9 @@ use floor::Floor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use testudo_fetch::Fetcher;
+use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
 use testudo_protocol::spiffe::Bundle;
-use testudo_protocol::{Seconds, Timestamp};
 use tokio::sync::{Notify, watch};
 
 /// Pause between fetches where the bundle gives no hint. [SPIFFE-BUNDLE §4.1.2]
@@ -67,6 +67,12 @@ struct Held {
     digest: [u8; 32],
     /// When a fetch last confirmed it.
     confirmed: Moment,
+}
+
+/// A bundle that was fetched and is not in force.
+struct Read {
+    bundle: Arc<Bundle>,
+    digest: [u8; 32],
 }
 
 /// What keeps a bundle from being confirmed, and what has been said of it: each thing once per outage.
@@ -124,20 +130,20 @@ impl Anchor {
     }
 
     /// The bundle, while it may be used.
-    pub fn current(&self, now: Timestamp) -> Option<Arc<Bundle>> {
+    pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
         let held = self.held.load();
         let held = held.as_ref()?;
         self.is_usable(held, now).then(|| held.bundle.clone())
     }
 
     /// The stated maximum age holds, whatever the publisher hints.
-    fn is_usable(&self, held: &Held, now: Timestamp) -> bool {
+    fn is_usable(&self, held: &Held, now: Moment) -> bool {
         held.confirmed.age(now) <= self.source.max_staleness
     }
 
     /// Pause until the next scheduled fetch. A longer hint is shortened to half of the maximum age, so that one
     /// failed fetch does not end the use of the bundle.
-    pub fn interval(&self, now: Timestamp) -> Duration {
+    pub fn interval(&self, now: Moment) -> Duration {
         let held = self.held.load();
         let usable = held.as_ref().filter(|held| self.is_usable(held, now));
         let wanted = match (&self.source.origin, usable) {
@@ -154,7 +160,7 @@ impl Anchor {
 
     /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s, whoever asks. The loop
     /// that keeps the bundle fresh does it, so a caller that hangs up ends nothing.
-    pub async fn refresh_early(&self, now: Timestamp) {
+    pub async fn refresh_early(&self, now: Moment) {
         if !self.take_early_turn(now) {
             return;
         }
@@ -165,43 +171,40 @@ impl Anchor {
     }
 
     /// Another node took another bundle: worth a look, as an unknown `kid` is.
-    pub fn refresh_soon(&self, now: Timestamp) {
+    pub fn refresh_soon(&self, now: Moment) {
         if self.take_early_turn(now) {
             self.wanted.notify_one();
         }
     }
 
-    fn take_early_turn(&self, now: Timestamp) -> bool {
+    fn take_early_turn(&self, now: Moment) -> bool {
         let mut early = locked(&self.early);
         if early.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {
             return false;
         }
-        *early = Some(Moment::at(now));
+        *early = Some(now);
         true
     }
 
     /// The bundle of a document: the very object that is held, where the document is the same.
-    fn read(&self, document: &[u8]) -> Result<Held, String> {
+    fn read(&self, document: &[u8]) -> Result<Read, String> {
         let digest = sha256(document);
         let held = self.held.load();
         let bundle = match held.as_ref().filter(|held| held.digest == digest) {
             Some(held) => held.bundle.clone(),
             None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
         };
-        Ok(Held {
-            bundle,
-            digest,
-            confirmed: Moment::at(Timestamp(0)),
-        })
+        Ok(Read { bundle, digest })
     }
 
     /// Puts a bundle in force, or confirms the one that is.
-    fn put_in_force(&self, read: Held, now: Timestamp) -> Refreshed {
+    fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
         let held = self.held.load();
         let is_same = held.as_ref().is_some_and(|held| held.digest == read.digest);
         self.held.store(Some(Arc::new(Held {
-            confirmed: Moment::at(now),
-            ..read
+            bundle: read.bundle,
+            digest: read.digest,
+            confirmed: now,
         })));
         if is_same {
             Refreshed::Unchanged

@@ -4,7 +4,7 @@
 //! scheduled fetch, the early one, and an administrator's.
 
 use super::floor::{self, Floor, FloorFault, HeldBack};
-use super::{Anchor, Held, REFRESH_DEADLINE, Refreshed, Trouble, locked, source};
+use super::{Anchor, REFRESH_DEADLINE, Read, Refreshed, Trouble, locked, source};
 use crate::admin;
 use crate::app::App;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
 fn pause(app: &App, anchor: &Anchor) -> Duration {
     let entropy = app.clock.entropy();
     let jitter = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
-    let interval = anchor.interval(app.now());
+    let interval = anchor.interval(app.moment());
     interval - interval * jitter / 2560
 }
 
@@ -104,7 +104,7 @@ fn authority(anchor: &Anchor) -> Authority {
     Authority::TrustDomain(anchor.source().trust_domain.clone())
 }
 
-async fn fetch(app: &App, anchor: &Anchor) -> Result<Held, String> {
+async fn fetch(app: &App, anchor: &Anchor) -> Result<Read, String> {
     let held = anchor.held.load_full();
     let fetching = source::fetch(
         &anchor.source,
@@ -121,7 +121,7 @@ async fn fetch(app: &App, anchor: &Anchor) -> Result<Held, String> {
 }
 
 /// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
-async fn take(app: &App, anchor: &Anchor, read: Held, lower: Lower<'_>) -> Refreshed {
+async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower<'_>) -> Refreshed {
     let authority = authority(anchor).key();
     for _ in 0..ATTEMPTS {
         let known = match known(app, anchor, &authority, lower).await {
@@ -160,7 +160,7 @@ async fn take(app: &App, anchor: &Anchor, read: Held, lower: Lower<'_>) -> Refre
             }
         }
         *locked(&anchor.floor) = Some(next);
-        let outcome = anchor.put_in_force(read, app.now());
+        let outcome = anchor.put_in_force(read, app.moment());
         return accepted.map_or(outcome, Refreshed::Accepted);
     }
     Refreshed::Failed("other nodes changed the sequence at the same moment, several times".into())
@@ -168,7 +168,7 @@ async fn take(app: &App, anchor: &Anchor, read: Held, lower: Lower<'_>) -> Refre
 
 /// The floor once an administrator has accepted a bundle: later than any word before, also where the clock was set
 /// back since.
-fn lowered(app: &App, floor: Floor, read: &Held) -> Floor {
+fn lowered(app: &App, floor: Floor, read: &Read) -> Floor {
     Floor {
         accepted: app.now().0.max(floor.accepted.saturating_add(1)),
         sequence: read.bundle.sequence,
@@ -243,7 +243,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, lower: Lower<
         }
         Refreshed::Updated => {
             *locked(&anchor.trouble) = None;
-            let status = anchor.status(app.now());
+            let status = anchor.status(app.moment());
             let keys = status.jwt_keys.len();
             tracing::info!(trust_domain = name, jwt_keys = keys, "authority.bundle_updated");
             (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys"))

@@ -1,8 +1,7 @@
 //! What there is to know about a trust domain's bundle: for `testudo trust show` and the metrics.
 
-use super::{Anchor, locked};
+use super::{Anchor, Moment, locked};
 use serde::Serialize;
-use testudo_protocol::Timestamp;
 
 /// For `testudo trust show`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -37,7 +36,7 @@ pub struct AnchorStatus {
 
 impl Anchor {
     /// What there is to know.
-    pub fn status(&self, now: Timestamp) -> AnchorStatus {
+    pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.held.load();
         let held = held.as_deref();
         let bundle = held.map(|held| &held.bundle);

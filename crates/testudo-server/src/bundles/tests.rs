@@ -15,7 +15,7 @@ fn anchor_of(max_staleness: i64) -> Anchor {
 
 fn put(anchor: &Anchor, document: &str, now: i64) -> Refreshed {
     match anchor.read(document.as_bytes()) {
-        Ok(read) => anchor.put_in_force(read, Timestamp(now)),
+        Ok(read) => anchor.put_in_force(read, Moment::of(now)),
         Err(why) => Refreshed::Failed(why),
     }
 }
@@ -26,29 +26,29 @@ fn decision_3_last_good_bundle_until_its_maximum_age() {
     let document = issuer.bundle().to_string();
     assert_eq!(put(&anchor, &document, 0), Refreshed::Updated);
     assert!(matches!(put(&anchor, "<html>", 10), Refreshed::Failed(_)));
-    assert!(anchor.current(Timestamp(3600)).is_some());
-    assert!(anchor.current(Timestamp(3601)).is_none());
+    assert!(anchor.current(Moment::of(3600)).is_some());
+    assert!(anchor.current(Moment::of(3601)).is_none());
     put(&anchor, &document, 3601);
-    assert!(anchor.current(Timestamp(3601)).is_some());
+    assert!(anchor.current(Moment::of(3601)).is_some());
 }
 
 #[test]
 fn the_maximum_age_holds_whatever_the_publisher_hints() {
     let (anchor, issuer) = (anchor_of(20), TestIssuer::new("a.example"));
     put(&anchor, &issuer.bundle().to_string(), 0);
-    assert_eq!(anchor.status(Timestamp(0)).refresh_hint_seconds, Some(300));
-    assert!(anchor.current(Timestamp(20)).is_some());
-    assert!(anchor.current(Timestamp(21)).is_none());
-    assert_eq!(anchor.status(Timestamp(21)).state, "expired");
+    assert_eq!(anchor.status(Moment::of(0)).refresh_hint_seconds, Some(300));
+    assert!(anchor.current(Moment::of(20)).is_some());
+    assert!(anchor.current(Moment::of(21)).is_none());
+    assert_eq!(anchor.status(Moment::of(21)).state, "expired");
     // Two fetches fit into the maximum age: one of them may fail.
-    assert_eq!(anchor.interval(Timestamp(0)), Duration::from_secs(10));
-    assert_eq!(anchor_of(20).interval(Timestamp(0)), REFRESH_SOON);
+    assert_eq!(anchor.interval(Moment::of(0)), Duration::from_secs(10));
+    assert_eq!(anchor_of(20).interval(Moment::of(0)), REFRESH_SOON);
     // A hint within the maximum age is followed.
     let patient = anchor_of(3600);
     put(&patient, &issuer.bundle().to_string(), 0);
-    assert_eq!(patient.interval(Timestamp(0)), Duration::from_secs(300));
+    assert_eq!(patient.interval(Moment::of(0)), Duration::from_secs(300));
     assert_eq!(
-        patient.interval(Timestamp(3601)),
+        patient.interval(Moment::of(3601)),
         REFRESH_SOON,
         "nothing usable is held"
     );
@@ -59,9 +59,9 @@ fn the_same_bundle_again_is_the_same_object() {
     let (anchor, issuer) = (anchor_of(3600), TestIssuer::new("a.example"));
     let document = issuer.bundle().to_string();
     put(&anchor, &document, 0);
-    let before = anchor.current(Timestamp(0)).unwrap();
+    let before = anchor.current(Moment::of(0)).unwrap();
     assert_eq!(put(&anchor, &document, 1), Refreshed::Unchanged);
-    assert!(Arc::ptr_eq(&before, &anchor.current(Timestamp(1)).unwrap()));
+    assert!(Arc::ptr_eq(&before, &anchor.current(Moment::of(1)).unwrap()));
 }
 
 #[test]

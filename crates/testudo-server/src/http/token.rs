@@ -208,7 +208,7 @@ fn is_form<B>(request: &Request<B>) -> bool {
 fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
     let bundle_of = |identity: &AttestedIdentity| match &identity.authority {
-        Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(now),
+        Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(app.moment()),
         Authority::Configuration | Authority::Registration => None,
     };
     app.verdicts.recall(

@@ -4,7 +4,7 @@
 use crate::bundles::Moment;
 use quick_cache::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
-use testudo_protocol::{Seconds, Timestamp};
+use testudo_protocol::Seconds;
 
 /// Fetches from one host within [`WINDOW`].
 pub(super) const FETCHES_PER_HOST_MAX: u32 = 60;
@@ -22,15 +22,15 @@ impl Default for Hosts {
 
 impl Hosts {
     /// Counts one fetch; false where the host has had its share of this minute.
-    pub(super) fn may_visit(&self, host: &str, now: Timestamp) -> bool {
-        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new((Moment::at(now), 0))));
+    pub(super) fn may_visit(&self, host: &str, now: Moment) -> bool {
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new((now, 0))));
         let counted = match self.0.get_or_insert_with(host, new) {
             Ok(counted) => counted,
             Err(never) => match never {},
         };
         let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.0.age(now) >= WINDOW {
-            *counted = (Moment::at(now), 0);
+            *counted = (now, 0);
         }
         counted.1 = counted.1.saturating_add(1);
         counted.1 <= FETCHES_PER_HOST_MAX
@@ -45,10 +45,10 @@ mod tests {
     fn a_host_has_its_share_of_each_minute() {
         let hosts = Hosts::default();
         for _ in 0..FETCHES_PER_HOST_MAX {
-            assert!(hosts.may_visit("keys.example", Timestamp(0)));
+            assert!(hosts.may_visit("keys.example", Moment::of(0)));
         }
-        assert!(!hosts.may_visit("keys.example", Timestamp(59)));
-        assert!(hosts.may_visit("other.example", Timestamp(59)));
-        assert!(hosts.may_visit("keys.example", Timestamp(60)));
+        assert!(!hosts.may_visit("keys.example", Moment::of(59)));
+        assert!(hosts.may_visit("other.example", Moment::of(59)));
+        assert!(hosts.may_visit("keys.example", Moment::of(60)));
     }
 }

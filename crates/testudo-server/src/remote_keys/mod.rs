@@ -19,7 +19,7 @@ use std::time::Duration;
 use testudo_core::registration::requested::key_set;
 use testudo_fetch::{FetchFault, FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::jose::KeySet;
-use testudo_protocol::{Seconds, Timestamp, json};
+use testudo_protocol::{Seconds, json};
 use url::Url;
 
 /// Key sets held; the ones least used go first.
@@ -75,12 +75,12 @@ impl RemoteKeys {
         is_worth: impl FnOnce() -> bool,
     ) -> Result<Arc<KeySet>, String> {
         let entry = self.entries.at(place.0.as_str());
-        if let Some(keys) = entry.enough(kid, clock.now()) {
+        if let Some(keys) = entry.enough(kid, Moment::now(clock)) {
             return Ok(keys);
         }
         if is_worth() {
             let turn = entry.one_at_a_time.clone().lock_owned().await;
-            let now = clock.now();
+            let now = Moment::now(clock);
             // Whoever had the turn before may have brought what is wanted.
             if entry.enough(kid, now).is_none()
                 && entry.is_due(now)
@@ -96,7 +96,7 @@ impl RemoteKeys {
                 let _ = fetching.await;
             }
         }
-        entry.usable(clock.now())
+        entry.usable(Moment::now(clock))
     }
 }
 
@@ -112,7 +112,7 @@ impl Entries {
 
 impl Entry {
     /// Keys that need no look at where they come from.
-    fn enough(&self, kid: Option<&str>, now: Timestamp) -> Option<Arc<KeySet>> {
+    fn enough(&self, kid: Option<&str>, now: Moment) -> Option<Arc<KeySet>> {
         let held = self.held.load();
         let (keys, since) = held.as_deref()?;
         let has_key = kid.is_none_or(|kid| keys.has_kid(kid));
@@ -120,7 +120,7 @@ impl Entry {
     }
 
     /// Keys, as long as they may be used at all.
-    fn usable(&self, now: Timestamp) -> Result<Arc<KeySet>, String> {
+    fn usable(&self, now: Moment) -> Result<Arc<KeySet>, String> {
         let held = self.held.load();
         if let Some((keys, since)) = held.as_deref()
             && since.age(now) <= STALE_MAX
@@ -135,17 +135,17 @@ impl Entry {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
+    fn is_due(&self, now: Moment) -> bool {
         self.tried().last.is_none_or(|last| last.age(now) >= PAUSE)
     }
 
-    async fn fetch(&self, fetcher: &Fetcher, url: &Url, now: Timestamp) {
-        self.tried().last = Some(Moment::at(now));
+    async fn fetch(&self, fetcher: &Fetcher, url: &Url, now: Moment) {
+        self.tried().last = Some(now);
         let outcome = fetch(fetcher, url).await;
         let mut tried = self.tried();
         match outcome {
             Ok(keys) => {
-                self.held.store(Some(Arc::new((Arc::new(keys), Moment::at(now)))));
+                self.held.store(Some(Arc::new((Arc::new(keys), now))));
                 tried.why = None;
             }
             Err(fault) => {

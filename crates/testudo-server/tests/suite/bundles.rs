@@ -417,3 +417,44 @@ async fn the_stated_maximum_age_holds_and_is_shown_with_the_shortened_hint() {
     assert_eq!(refresh(&world).await.0, 200);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let world = world_of(&endpoint).await;
+    endpoint.set(Mood::Status(500));
+    world.running.app.clock.step(-86_400);
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "an hour is not over");
+    world.running.app.clock.shift(3601);
+    assert_eq!(
+        ask(&world, &issuer, "/w/1").await,
+        503,
+        "an hour has passed, whatever the wall clock says"
+    );
+    let shown = world
+        .admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null)
+        .await;
+    assert_eq!(shown["state"], "expired");
+    assert!(shown["age_seconds"].as_i64().unwrap() >= 3601, "{shown}");
+}
+
+#[tokio::test]
+async fn a_dead_address_of_a_bundle_source_is_no_outage() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let domain = format!(
+        "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\" }}\n",
+        endpoint.url.replace("127.0.0.1", "localhost")
+    );
+    let rules = "[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\"]\n";
+    let addresses: Vec<std::net::IpAddr> = ["::1", "127.0.0.9", "127.0.0.1"]
+        .map(|text| text.parse().unwrap())
+        .to_vec();
+    let network = testudo_server::Network {
+        lookup: testudo_server::NameLookup::new(move |_| Ok(addresses.clone())),
+        ..Default::default()
+    };
+    let world = World::start_with(&domain, rules).await.on(network).await;
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+}
