@@ -519,6 +519,9 @@ impl Rejection {
             Rejection::ClientIdReserved { rule } => {
                 format!("begin the client_id of rule `{rule}` with a literal, as in \"workload-{{service}}\"")
             }
+            Rejection::LifetimeTooLong { .. } => {
+                "have credentials issued for a shorter life; for SVIDs, lifetime_max of the trust domain is the bound".into()
+            }
             Rejection::CredentialNotAccepted { kind, by } => {
                 format!("add \"{kind}\" to the credentials of {by}")
             }
@@ -594,7 +597,7 @@ impl fmt::Display for Rejection {
             Rejection::LifetimeTooLong { seconds, allowed } => {
                 write!(
                     f,
-                    "the assertion lives {seconds} s, at most {allowed} s are allowed"
+                    "the credential lives {seconds} s, at most {allowed} s are allowed"
                 )
             }
             Rejection::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),

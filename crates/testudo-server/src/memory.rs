@@ -192,6 +192,15 @@ impl Clients {
         }
     }
 
+    /// Takes back clients whose uses could not be written: the next flush tries again.
+    pub fn take_back(&self, clients: &[Arc<KnownClient>]) {
+        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold = clients
+            .iter()
+            .filter(|known| !known.is_dirty.swap(true, Ordering::Relaxed));
+        dirty.extend(untold.cloned());
+    }
+
     /// The clients used since the last call.
     pub fn take_dirty(&self) -> Vec<Arc<KnownClient>> {
         let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,5 +1,9 @@
 //! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
 
+mod last_uses;
+
+pub use last_uses::flush_last_used;
+
 use crate::app::App;
 use crate::listen::{Certificate, Renewal};
 use serde::Serialize;
@@ -19,8 +23,6 @@ const TICKS_PER_FLUSH: u32 = 12;
 const TICKS_PER_SWEEP: u32 = 720;
 /// Documents dropped per tick: expiry never holds the writer for long.
 const DROPPED_PER_TICK: usize = 2_000;
-/// Clients written per batch of a flush.
-const FLUSH_BATCH: usize = 100;
 
 /// How often TLS files are looked at.
 const CERTIFICATES_TICK: Duration = Duration::from_secs(2);
@@ -198,36 +200,6 @@ fn gauges(app: &App) {
             .bundle_age_seconds
             .get_or_create(&label)
             .set(status.age_seconds.unwrap_or(-1));
-    }
-}
-
-/// Writes when clients were last used. Losing a minute of it is allowed, losing a client is not: a client that
-/// changed meanwhile is left alone.
-pub async fn flush_last_used(app: &App) {
-    let dirty = app.clients.take_dirty();
-    for chunk in dirty.chunks(FLUSH_BATCH) {
-        for known in chunk {
-            let key = known_key(&known.stored.record);
-            let Ok(Some(mut stored)) = app.store.read::<Client>(&key).await else {
-                continue;
-            };
-            if stored.record.generation != known.stored.record.generation {
-                continue;
-            }
-            stored.record.last_used = known.last_used();
-            stored.record.last_credential = known.last_credential();
-            // When it was last used is nobody's reason to decide differently.
-            let mut batch = Batch {
-                is_quiet: true,
-                ..Batch::default()
-            };
-            batch.replace(&stored.record, stored.version);
-            match app.store.commit(batch).await {
-                Ok(()) | Err(CommitError::Conflict(_)) => {}
-                Err(error) => tracing::warn!(?error, "the last use of a client could not be written"),
-            }
-        }
-        tokio::task::yield_now().await;
     }
 }
 

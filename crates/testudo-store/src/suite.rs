@@ -42,6 +42,7 @@ pub async fn run(store: Arc<Store>) {
     lists_are_in_order_and_paged(&store).await;
     kinds_do_not_meet(&store).await;
     absence_can_be_demanded(&store).await;
+    many_documents_come_in_the_order_asked_for(&store).await;
     expired_records_are_dropped(&store).await;
     one_racer_wins(store.clone()).await;
     a_ceiling_holds_under_a_race(store).await;
@@ -217,6 +218,36 @@ async fn absence_can_be_demanded(store: &Store) {
         )))
     );
     assert_eq!(store.get(Kind::Client, b"beside-present").await.unwrap(), None);
+}
+
+async fn many_documents_come_in_the_order_asked_for(store: &Store) {
+    let name = |number: usize| format!("many-{number:03}").into_bytes();
+    for number in (0..300).step_by(2) {
+        let key = String::from_utf8_lossy(&name(number)).into_owned();
+        let write = insert(&key, &number.to_string());
+        store.commit(batch(vec![write])).await.unwrap();
+    }
+    let mut keys: Vec<_> = (0..300)
+        .rev()
+        .map(|number| (Kind::Client, name(number)))
+        .collect();
+    keys.push((Kind::Removed, name(0)));
+    keys.push((Kind::Client, name(0)));
+    let found = store.get_many(keys.clone()).await.unwrap();
+    assert_eq!(found.len(), keys.len());
+    for (position, stored) in found.iter().enumerate() {
+        let number = 299usize.saturating_sub(position);
+        let is_there = if position < 300 {
+            number % 2 == 0
+        } else {
+            position == 301
+        };
+        assert_eq!(stored.is_some(), is_there, "{position}");
+        if let Some(stored) = stored {
+            assert_eq!(stored.key, keys[position].1);
+            assert_eq!(stored.body, number.to_string().into_bytes());
+        }
+    }
 }
 
 async fn expired_records_are_dropped(store: &Store) {

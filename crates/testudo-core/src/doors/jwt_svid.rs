@@ -3,7 +3,9 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{Audience, Facts, Lookup, Purpose, judge_audience, judge_times, single_use_mark, vouching};
+use super::{
+    Audience, Facts, Lookup, Purpose, judge_audience, judge_lifetime, judge_times, single_use_mark, vouching,
+};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::registration::requested::{base, is_member};
@@ -106,6 +108,7 @@ impl JwtSvid {
             return Err(Rejection::SubjectHasNoPath);
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
+        judge_lifetime(claims.exp, claims.iat, domain.lifetime_max, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_for_registration = match purpose {
             Purpose::Authentication => {

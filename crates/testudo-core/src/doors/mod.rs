@@ -28,6 +28,10 @@ use x509_svid::X509Door;
 /// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
 
+/// Longest life of an SVID, where a trust domain's `lifetime_max` does not say: nobody rotates keys and bundles
+/// around a credential that outlives them, and nothing ends a stolen one earlier.
+pub const SVID_LIFETIME_MAX: Seconds = Seconds(30 * 86_400);
+
 /// How much longer than its credential the mark of a single-use credential is kept: a clock that is set back by
 /// less, or another node's that is behind by less, accepts no credential whose mark is gone.
 pub const MARK_MARGIN: Seconds = Seconds(300);
@@ -355,6 +359,23 @@ fn judge_times(
         return Err(Rejection::AssertionFromTheFuture { issued });
     }
     Ok(())
+}
+
+/// The life that an SVID has from its issue, or from now where it does not say when that was.
+fn judge_lifetime(
+    expires: Timestamp,
+    issued: Option<Timestamp>,
+    allowed: Seconds,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let lifetime = expires - issued.unwrap_or(now).min(now);
+    if lifetime <= allowed {
+        return Ok(());
+    }
+    Err(Rejection::LifetimeTooLong {
+        seconds: lifetime.0,
+        allowed: allowed.0,
+    })
 }
 
 /// The mark of a single-use credential: each part is preceded by its length, so that no two lists of parts

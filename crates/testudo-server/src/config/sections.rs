@@ -182,6 +182,8 @@ pub struct TrustDomainSection {
     pub accept_audiences: Vec<String>,
     /// True: a JWT-SVID must have `jti` and is accepted once.
     pub single_use: bool,
+    /// Longest life of an SVID; one that lives longer is refused. Default: `"30d"`.
+    pub lifetime_max: Option<String>,
     /// Claims of this domain's SVIDs that may become client metadata.
     pub attested_metadata: Vec<String>,
     /// `iss` that a software statement of this domain must have. Default: `iss` is not looked at.

@@ -5,6 +5,7 @@ use super::sections::{BundleSection, TrustDomainSection};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::CredentialKind;
+use testudo_core::doors::SVID_LIFETIME_MAX;
 use testudo_core::policy::TrustDomainPolicy;
 use testudo_core::registration::metadata::ATTESTABLE;
 use testudo_core::registration::rules::FirstUse;
@@ -80,6 +81,18 @@ impl Judge<'_> {
         (policies, bundles)
     }
 
+    /// The longest life of an SVID. None at all would refuse every one.
+    fn lifetime_max(&mut self, key: &str, text: Option<&str>) -> Seconds {
+        let key = format!("{key}.lifetime_max");
+        let lifetime = self.duration(&key, text, SVID_LIFETIME_MAX);
+        if lifetime == Some(Seconds(0)) {
+            let hint = Some("expected: a time such as \"24h\"");
+            self.report
+                .error(key, "is zero: every SVID would be refused", hint);
+        }
+        lifetime.unwrap_or(SVID_LIFETIME_MAX)
+    }
+
     pub(super) fn trust_domain(
         &mut self,
         key: &str,
@@ -133,6 +146,7 @@ impl Judge<'_> {
             first_use: section.first_use.unwrap_or(FirstUse::On),
             accept_audiences: section.accept_audiences.clone(),
             single_use: section.single_use,
+            lifetime_max: self.lifetime_max(key, section.lifetime_max.as_deref()),
             attested_metadata: section.attested_metadata.clone(),
             statement_issuer: section.statement_issuer.clone(),
             registrations: Rate::new(

@@ -114,10 +114,10 @@ async fn serve<B: RequestBody>(
     } = receive(app, peer, request).await?; // parse
     witness.scope = grant.scope_asked();
     witness.resource = grant.resource_asked();
-    let identity = match recall(app, policy, &presented) {
+    let (identity, facts) = match recall(app, policy, &presented) {
         Some(identity) => {
             app.metrics.assertions_remembered.inc();
-            identity
+            (identity, None)
         }
         None => {
             let credential = doors::recognise(&presented)?;
@@ -129,11 +129,7 @@ async fn serve<B: RequestBody>(
                 }
                 other => other.verify(&facts, policy, purpose, now, &mut Trace::off())?, // verify
             };
-            let identity = Arc::new(identity);
-            if let Facts::Bundle(bundle) = &facts {
-                app.verdicts.remember(&identity, bundle, policy.generation);
-            }
-            identity
+            (Arc::new(identity), Some(facts))
         }
     };
     witness.identity = Some(identity.clone());
@@ -145,7 +141,12 @@ async fn serve<B: RequestBody>(
         grant: &grant,
         request_id,
     };
-    Ok(settle(app, &placed, asking, policy).await?) // load … commit
+    let settled = settle(app, &placed, asking, policy).await?; // load … commit
+    // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
+    if let (Settled::Token(..), Some(Facts::Bundle(bundle))) = (&settled, &facts) {
+        app.verdicts.remember(&identity, bundle, policy.generation);
+    }
+    Ok(settled)
 }
 
 /// parse: the body within its bounds, the form, the mechanism, the grant.

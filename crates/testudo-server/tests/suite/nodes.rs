@@ -16,7 +16,7 @@ use testudo_testkit::{form, svid_form};
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
-fn postgres() -> &'static Postgres {
+pub fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     SERVER.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("testudo-nodes-pg-{}", std::process::id()));

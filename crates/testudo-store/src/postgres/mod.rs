@@ -26,6 +26,8 @@ use writer::Job;
 
 pub use address::{AddressFault, PostgresAddress, Transport};
 
+/// Documents that are read by a statement each; more are read by one for all.
+const FEW_KEYS: usize = 4;
 /// Connections of one node: readers, the writer, upkeep.
 const CONNECTIONS_MAX: usize = 8;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -131,6 +133,9 @@ impl PostgresEngine {
         &self,
         keys: Vec<(Kind, Vec<u8>)>,
     ) -> Result<Vec<Option<Stored>>, StoreFault> {
+        if keys.len() > FEW_KEYS {
+            return self.get_at_once(keys).await;
+        }
         let client = checkout(&self.pool).await?;
         let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
         bounded(async {
@@ -147,6 +152,34 @@ impl PostgresEngine {
             Ok(found)
         })
         .await
+    }
+
+    /// Many documents by one statement: a round trip each would cost more than the rest.
+    async fn get_at_once(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
+        let kinds: Vec<i16> = keys.iter().map(|(kind, _)| *kind as i16).collect();
+        let names: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
+        let text = "SELECT wanted.place, records.version, records.body
+                    FROM unnest($1::smallint[], $2::bytea[]) WITH ORDINALITY AS wanted (kind, key, place)
+                    JOIN records ON records.kind = wanted.kind AND records.key = wanted.key";
+        let client = checkout(&self.pool).await?;
+        let rows = bounded(async {
+            let statement = client.prepare_cached(text).await?;
+            client.query(&statement, &[&kinds, &names]).await
+        })
+        .await?;
+        let mut found: Vec<Option<Stored>> = vec![None; keys.len()];
+        for row in rows {
+            let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+            let Some(at) = place.checked_sub(1) else { continue };
+            if let (Some(slot), Some((_, key))) = (found.get_mut(at), keys.get(at)) {
+                *slot = Some(Stored {
+                    key: key.clone(),
+                    version: row.get::<_, i64>(1) as u64,
+                    body: row.get(2),
+                });
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) async fn list(

@@ -35,6 +35,7 @@ fn domain() -> TrustDomainPolicy {
         first_use: FirstUse::On,
         accept_audiences: Vec::new(),
         single_use: false,
+        lifetime_max: SVID_LIFETIME_MAX,
         attested_metadata: Vec::new(),
         statement_issuer: None,
         registrations: Rate::new(600, None),
