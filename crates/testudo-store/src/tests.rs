@@ -280,3 +280,45 @@ fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
     });
     let _ = std::fs::remove_dir_all(&folder);
 }
+
+/// The server takes nothing but TLS, so what opens is encrypted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_over_tls_is_verified_by_its_certificate_and_its_name() {
+    use testudo_testkit::x509::web_certificate;
+    let folder = std::env::temp_dir().join(format!("testudo-store-pg-tls-{}", std::process::id()));
+    let server = testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts");
+    let by_address = server.database("tls").unwrap();
+    let (own, root) = web_certificate("localhost");
+    let (_, foreign) = web_certificate("localhost");
+    server.encrypt(&own.chain_pem(), &own.key_pem()).unwrap();
+    let by_name = by_address.replace("127.0.0.1", "localhost");
+    let (root, foreign) = (root.chain_pem(), foreign.chain_pem());
+    let open = async |url: &str, query: &str, ca: Option<&str>| {
+        Store::postgres(&format!("{url}{query}"), ca.map(str::as_bytes))
+            .await
+            .map(drop)
+            .map_err(|fault| fault.to_string())
+    };
+    for query in [
+        "",
+        "?sslmode=prefer",
+        "?sslmode=require",
+        "?sslmode=verify-ca",
+        "?sslmode=verify-full",
+    ] {
+        open(&by_name, query, Some(&root)).await.expect(query);
+        for (url, ca) in [(&by_name, &foreign), (&by_address, &root)] {
+            let refused = open(url, query, Some(ca)).await.unwrap_err();
+            assert!(refused.contains("certificate"), "{query}: {refused}");
+        }
+    }
+    let untrusted = open(&by_name, "?sslmode=verify-full", None).await.unwrap_err();
+    assert!(untrusted.contains("certificate"), "{untrusted}");
+    let plain = open(&by_name, "?sslmode=disable", None).await.unwrap_err();
+    assert!(
+        plain.contains("no encryption"),
+        "the server refuses plain text: {plain}"
+    );
+    let contradiction = open(&by_name, "?sslmode=disable", Some(&root)).await.unwrap_err();
+    assert!(contradiction.contains("store.ca"), "{contradiction}");
+}

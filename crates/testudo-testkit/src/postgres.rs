@@ -58,6 +58,31 @@ impl Postgres {
         Ok(format!("postgres://postgres@127.0.0.1:{}/{name}", self.port))
     }
 
+    /// Takes connections over TLS with this certificate from now on, and no others.
+    pub fn encrypt(&self, certificate_pem: &str, key_pem: &str) -> Result<(), String> {
+        let data = self.data();
+        let data = Path::new(&data);
+        let owner = std::fs::metadata(data).map_err(|error| error.to_string())?;
+        let files = [
+            ("server.crt", certificate_pem),
+            ("server.key", key_pem),
+            ("pg_hba.conf", "hostssl all all 127.0.0.1/32 trust\n"),
+        ];
+        for (name, text) in files {
+            let path = data.join(name);
+            std::fs::write(&path, text).map_err(|error| error.to_string())?;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .and_then(|()| std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())))
+                .map_err(|error| error.to_string())?;
+        }
+        let settings = data.join("postgresql.conf");
+        let mut text = std::fs::read_to_string(&settings).map_err(|error| error.to_string())?;
+        text.push_str("\nssl = on\n");
+        std::fs::write(&settings, text).map_err(|error| error.to_string())?;
+        self.crash()?;
+        self.resume()
+    }
+
     /// Stops at once, as a crash would.
     pub fn crash(&self) -> Result<(), String> {
         self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"])

@@ -168,13 +168,10 @@ fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
 fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     match what {
         // A flood has its own counter; a line for each request of it would be a second one.
-        Fault::ChainsWaiting => tracing::debug!(request.id = request_id, fault = %what, "turned away"),
-        Fault::Store(_)
-        | Fault::Busy
-        | Fault::Full
-        | Fault::Contended
-        | Fault::Signing(_)
-        | Fault::NoEntropy => {
+        Fault::ChainsWaiting | Fault::Full => {
+            tracing::debug!(request.id = request_id, fault = %what, "turned away");
+        }
+        Fault::Store(_) | Fault::Busy | Fault::Contended | Fault::Signing(_) | Fault::NoEntropy => {
             app.metrics.faults.inc();
             tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
         }

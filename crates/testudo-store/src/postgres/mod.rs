@@ -296,7 +296,21 @@ fn pool(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Pool, StoreFa
 }
 
 async fn checkout(pool: &Pool) -> Result<Object, StoreFault> {
-    pool.get().await.map_err(fault)
+    pool.get().await.map_err(|error| with_causes(&error))
+}
+
+/// The pool prints only that a connection could not be made; why is below it, in several layers.
+fn with_causes(error: &dyn std::error::Error) -> StoreFault {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        let said = below.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = below.source();
+    }
+    fault(text)
 }
 
 /// A paused server answers nothing and closes nothing: give up, and let the connection go with the future.
