@@ -2,8 +2,9 @@
 //!
 //! A chain is up to five signatures of the client's choice of algorithm. While one is verified no other request
 //! may wait for it, so this happens on threads of its own kind; what cannot be verified soon is answered with 503
-//! instead of being queued. Work whose caller has gone away is five signatures at most, and none once it has not
-//! begun.
+//! instead of being queued. Work whose caller has gone away is five signatures at most, and none where it has not
+//! begun. A short chain costs about what a token costs, and handing it to another thread would add to that: it is
+//! verified where it arrived, if its turn comes at once.
 
 use crate::app::App;
 use crate::http::{Peer, Stop};
@@ -45,8 +46,15 @@ impl ChainWork {
     }
 
     /// Does the work when its turn comes. Nothing where too much is waiting already.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn run<T: Send + 'static>(
+        &self,
+        is_short: bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let _place = self.places.try_acquire().ok()?;
+        if is_short && let Ok(_turn) = self.running.try_acquire() {
+            return Some(work());
+        }
         // The semaphore is never closed.
         let turn = self.running.clone().acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
@@ -119,9 +127,10 @@ pub(crate) async fn verify(
     if let Some(fault) = memory.recall(&digest, bundle) {
         return Err(Rejection::Certificate(fault).into());
     }
+    let is_short = door.is_short();
     let (known, by, now) = (facts.clone(), policy.clone(), app.now());
     let work = move || door.verify(&known, &by, now, &mut Trace::off());
-    let Some(verified) = app.chain_work.run(work).await else {
+    let Some(verified) = app.chain_work.run(is_short, work).await else {
         app.metrics.certificate_chains_shed.inc();
         return Err(Fault::ChainsWaiting.into());
     };
@@ -150,7 +159,7 @@ mod tests {
                     begun.send(()).unwrap();
                     may_end.recv().unwrap();
                 };
-                work.run(busy).await
+                work.run(false, busy).await
             }
         });
         tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
@@ -158,13 +167,13 @@ mod tests {
             .unwrap();
         let mut waiting = tokio::spawn({
             let work = work.clone();
-            async move { work.run(|| 7).await }
+            async move { work.run(true, || 7).await }
         });
         while work.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(
-            work.run(|| 8).await,
+            work.run(true, || 8).await,
             None,
             "one runs, one waits, the third is turned away"
         );
@@ -177,7 +186,7 @@ mod tests {
         end.send(()).unwrap();
         assert_eq!(running.await.unwrap(), Some(()));
         assert_eq!(waiting.await.unwrap(), Some(7));
-        assert_eq!(work.run(|| 9).await, Some(9));
+        assert_eq!(work.run(false, || 9).await, Some(9));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -187,11 +196,15 @@ mod tests {
         let (begun, has_begun) = mpsc::channel::<()>();
         let gone = tokio::time::timeout(
             Duration::from_millis(1),
-            work.run(move || begun.send(()).unwrap()),
+            work.run(false, move || begun.send(()).unwrap()),
         );
         assert!(gone.await.is_err());
         drop(turn);
-        assert_eq!(work.run(|| 1).await, Some(1), "its place and its turn are free");
+        assert_eq!(
+            work.run(true, || 1).await,
+            Some(1),
+            "its place and its turn are free"
+        );
         assert!(has_begun.recv().is_err(), "it was dropped and not done");
     }
 

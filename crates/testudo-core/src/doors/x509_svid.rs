@@ -38,6 +38,11 @@ impl X509Door {
         }
     }
 
+    /// True where it has no more signatures to verify than a token may cost.
+    pub fn is_short(&self) -> bool {
+        self.svid.is_short()
+    }
+
     /// The path to an authority of that trust domain.
     pub fn verify(
         self,

@@ -5,7 +5,7 @@
 //! of those.
 
 use super::algorithm::Algorithm;
-use super::material::{KeyOwner, Material};
+use super::material::{self, KeyOwner, Material};
 use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -129,6 +129,11 @@ impl PublicKey {
             material: Material::from_spki(content, owner)?,
             only: None,
         })
+    }
+
+    /// Judges what verifying with the key of a certificate would cost, before it is done.
+    pub fn judge_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
+        material::judge_cost(spki, owner)
     }
 
     fn of(jwk: &Jwk, owner: KeyOwner) -> Result<PublicKey, KeyFault> {

@@ -44,13 +44,7 @@ const RSA_ALGORITHMS: [Algorithm; 6] = [
 impl Material {
     /// The key of a certificate: the content of its SubjectPublicKeyInfo. [RFC5280 §4.1.2.7] [RFC5480 §2.2]
     pub(super) fn from_spki(content: &[u8], owner: KeyOwner) -> Result<Material, KeyFault> {
-        let mut fields = Reader::new(content);
-        let (algorithm, bits) = fields
-            .expect(der::SEQUENCE)
-            .zip(fields.expect(der::BIT_STRING))
-            .filter(|_| fields.is_empty())
-            .ok_or(KeyFault::MalformedSpki)?;
-        let key = der::whole_bytes(bits).ok_or(KeyFault::MalformedSpki)?;
+        let (algorithm, key) = spki_parts(content).ok_or(KeyFault::MalformedSpki)?;
         let is = |id: rustls_pki_types::AlgorithmIdentifier| algorithm == id.as_ref();
         if is(alg_id::ECDSA_P256) {
             Material::elliptic(Algorithm::ES256, key)
@@ -96,28 +90,7 @@ impl Material {
     /// Modulus and exponent, big-endian.
     pub(super) fn rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<Material, KeyFault> {
         let (n, e) = (significant(n), significant(e));
-        let bits = n
-            .first()
-            .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-        if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-            return Err(KeyFault::RsaSize);
-        }
-        if n.last().is_none_or(|last| last % 2 == 0) {
-            return Err(KeyFault::RsaEvenModulus);
-        }
-        let exponent = e.iter().try_fold(0u64, |value, byte| {
-            value.checked_mul(256)?.checked_add(u64::from(*byte))
-        });
-        let is_good = |value: u64| value >= 65_537 && value % 2 == 1 && value <= u64::from(u32::MAX);
-        let exponent = exponent
-            .filter(|value| is_good(*value))
-            .ok_or(KeyFault::RsaExponent)?;
-        match owner {
-            KeyOwner::Authority => {}
-            KeyOwner::Client if bits > CLIENT_RSA_BITS_MAX => return Err(KeyFault::ClientRsaSize),
-            KeyOwner::Client if exponent != 65_537 => return Err(KeyFault::ClientRsaExponent),
-            KeyOwner::Client => {}
-        }
+        judge_rsa(n, e, owner)?;
         let public_key = [unsigned(n), unsigned(e)].concat();
         Ok(Material::Rsa {
             public_key_der: der::wrap(der::SEQUENCE, &public_key).into(),
@@ -149,6 +122,50 @@ impl Material {
         };
         parsed.is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
+}
+
+/// The numbers of an RSA key, without leading zero bytes.
+fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
+    let bits = n
+        .first()
+        .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
+        return Err(KeyFault::RsaSize);
+    }
+    if n.last().is_none_or(|last| last % 2 == 0) {
+        return Err(KeyFault::RsaEvenModulus);
+    }
+    let exponent = e.iter().try_fold(0u64, |value, byte| {
+        value.checked_mul(256)?.checked_add(u64::from(*byte))
+    });
+    let is_good = |value: u64| value >= 65_537 && value % 2 == 1 && value <= u64::from(u32::MAX);
+    let exponent = exponent
+        .filter(|value| is_good(*value))
+        .ok_or(KeyFault::RsaExponent)?;
+    match owner {
+        KeyOwner::Client if bits > CLIENT_RSA_BITS_MAX => Err(KeyFault::ClientRsaSize),
+        KeyOwner::Client if exponent != 65_537 => Err(KeyFault::ClientRsaExponent),
+        KeyOwner::Client | KeyOwner::Authority => Ok(()),
+    }
+}
+
+/// Judges what it costs to verify with the key of a certificate, and builds nothing: of RSA keys by their numbers;
+/// of others the curve says it, and verifying refuses what is not on it.
+pub(super) fn judge_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
+    let (algorithm, key) = spki_parts(content).ok_or(KeyFault::MalformedSpki)?;
+    if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
+        return Ok(());
+    }
+    let (n, e) = rsa_numbers(key).ok_or(KeyFault::MalformedSpki)?;
+    judge_rsa(significant(n), significant(e), owner)
+}
+
+/// Algorithm and key of a SubjectPublicKeyInfo.
+fn spki_parts(content: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Reader::new(content);
+    let algorithm = fields.expect(der::SEQUENCE)?;
+    let key = der::whole_bytes(fields.expect(der::BIT_STRING)?)?;
+    fields.is_empty().then_some((algorithm, key))
 }
 
 fn significant(bytes: &[u8]) -> &[u8] {

@@ -48,6 +48,11 @@ impl X509Svid {
         &self.spiffe_id
     }
 
+    /// True where it has two certificates at most, hence as many signatures to verify as a token may cost.
+    pub fn is_short(&self) -> bool {
+        self.chain.len() <= 2
+    }
+
     /// SHA-256 of the leaf: `x5t#S256`. [RFC8705 §3.1]
     pub fn thumbprint(&self) -> [u8; 32] {
         self.chain.first().map(|leaf| sha256(leaf)).unwrap_or_default()
@@ -60,12 +65,10 @@ impl X509Svid {
     }
 }
 
-/// Judges the key of a client's certificate, by its numbers, before anything is verified with it.
+/// Judges what verifying with the key of a client's certificate would cost, before anything is verified with it.
 pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Fault> {
     let scan = Scan::new(certificate)?;
-    PublicKey::from_spki(scan.spki, KeyOwner::Client)
-        .map(drop)
-        .map_err(X509Fault::Key)
+    PublicKey::judge_cost(scan.spki, KeyOwner::Client).map_err(X509Fault::Key)
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Fault> {
