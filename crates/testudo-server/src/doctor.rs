@@ -4,7 +4,7 @@ use crate::bundles::{self, AuthorityStatus};
 use crate::clock::Clock;
 use crate::config::{Configuration, TlsFiles};
 use crate::listen::Certificate;
-use crate::open_store::{look_at_keys, look_at_store};
+use crate::open_store::{look_at_keys, look_at_store, look_for_encryption};
 use serde::Serialize;
 use testudo_core::CredentialKind;
 use testudo_fetch::{Fetcher, FetcherOptions};
@@ -35,14 +35,20 @@ fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Findi
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
     let mut findings = vec![finding("clock", judge_clock(&clock))];
-    match look_at_store(configuration).await {
+    let store = match look_at_store(configuration).await {
         Ok((store, what)) => {
             findings.push(finding("store", Ok(what)));
             let keys = look_at_keys(configuration, &store).await;
             findings.push(finding("key-encryption key", keys));
+            Some(store)
         }
-        Err(why) => findings.push(finding("store", Err(why))),
-    }
+        Err(why) => {
+            findings.push(finding("store", Err(why)));
+            None
+        }
+    };
+    // What is wrong with the key has been said.
+    let encryption = look_for_encryption(configuration).ok().flatten();
     let tls = [
         ("server.tls", &configuration.server.tls),
         ("admin.tls", &configuration.admin.tls),
@@ -86,6 +92,11 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
             false => Ok(text),
         };
         findings.push(finding(subject.clone(), outcome));
+        if let (Some(store), Some(encryption)) = (&store, &encryption)
+            && let Err(why) = bundles::would_be_taken(source, &bundle, (store, encryption)).await
+        {
+            findings.push(finding(subject.clone(), Err(why)));
+        }
         let authorities = bundles::authorities(&bundle, clock.now());
         findings.extend(judge_authorities(
             &subject,

@@ -88,6 +88,22 @@ pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Stor
     }
 }
 
+/// The key-encryption key, where one is there already. Nothing is made.
+pub(crate) fn look_for_encryption(configuration: &Configuration) -> Result<Option<KeyEncryption>, String> {
+    let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
+        (Some(key), _) => key.clone(),
+        (None, StoreUrl::Sqlite(database)) => {
+            let path = key_encryption_key_beside(database);
+            if is_absent(&path) {
+                return Ok(None);
+            }
+            read_or_make(&path)?
+        }
+        (None, StoreUrl::Memory | StoreUrl::Postgres(_)) => return Ok(None),
+    };
+    KeyEncryption::new(&key).map(Some)
+}
+
 /// Whether the key-encryption key is there and opens every key of the store. Nothing is made.
 pub(crate) async fn look_at_keys(configuration: &Configuration, store: &Store) -> Result<String, String> {
     let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {

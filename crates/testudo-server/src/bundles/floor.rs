@@ -8,7 +8,7 @@
 use crate::keys::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::records::{Batch, BundleSequence, Record as _};
-use testudo_protocol::spiffe::{Bundle, Sequence};
+use testudo_protocol::spiffe::{Bundle, Sequence, TrustDomain};
 use testudo_store::{CommitError, Store, StoreFault, typed};
 
 /// Ordered: an administrator's word beats every sequence before it.
@@ -32,6 +32,19 @@ pub(super) enum FloorFault {
     Store(StoreFault),
     /// There is a record that was not sealed by this server for this authority.
     Unreadable { version: u64 },
+}
+
+impl FloorFault {
+    /// What to tell the administrator.
+    pub(super) fn explain(&self, trust_domain: &TrustDomain) -> String {
+        match self {
+            FloorFault::Store(fault) => format!("the sequence taken last cannot be read: {fault}"),
+            FloorFault::Unreadable { .. } => format!(
+                "the stored record of the sequence taken last does not open under this server's key-encryption key: \
+                 if the publisher is to be believed, run `testudo trust accept {trust_domain}`"
+            ),
+        }
+    }
 }
 
 /// A bundle that is not put in force.

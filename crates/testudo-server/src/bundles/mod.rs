@@ -21,14 +21,17 @@ pub(crate) use refresh::{first_bundles, keep_fresh};
 pub use status::AnchorStatus;
 
 use crate::config::{BundleOrigin, BundleSource};
+use crate::keys::KeyEncryption;
 use arc_swap::ArcSwapOption;
 use floor::Floor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use testudo_core::Authority;
 use testudo_fetch::Fetcher;
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
 use testudo_protocol::spiffe::Bundle;
+use testudo_store::Store;
 use tokio::sync::{Notify, watch};
 
 /// Pause between fetches where the bundle gives no hint. [SPIFFE-BUNDLE §4.1.2]
@@ -107,6 +110,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, String> {
     let document = source::fetch(source, fetcher, None).await?;
     Bundle::parse(&document).map_err(|fault| fault.to_string())
+}
+
+/// Whether a server over this store would put a bundle in force, by the sequences taken before: for `doctor`.
+pub(crate) async fn would_be_taken(
+    source: &BundleSource,
+    bundle: &Bundle,
+    (store, encryption): (&Store, &KeyEncryption),
+) -> Result<(), String> {
+    let name = &source.trust_domain;
+    let authority = Authority::TrustDomain(name.clone()).key();
+    let (floor, _) = floor::read(store, encryption, &authority)
+        .await
+        .map_err(|fault| fault.explain(name))?;
+    floor.judge(bundle).map_err(|held_back| {
+        format!(
+            "{held_back}: if the publisher began anew, run `testudo trust accept {name}` beside the server"
+        )
+    })
 }
 
 impl Anchor {

@@ -205,11 +205,8 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) ->
                 is_unreadable: true,
             },
             Lower::Refuse => {
-                let name = &anchor.source().trust_domain;
-                return Err(format!(
-                    "the stored record of the sequence taken last does not open under this server's \
-                     key-encryption key: if the publisher is to be believed, run `testudo trust accept {name}`"
-                ));
+                let unreadable = FloorFault::Unreadable { version };
+                return Err(unreadable.explain(&anchor.source().trust_domain));
             }
         },
         // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
@@ -222,7 +219,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) ->
                 is_unreadable: false,
             },
             (_, Lower::Refuse | Lower::Accept { .. }) => {
-                return Err(format!("the sequence taken last cannot be read: {fault}"));
+                return Err(FloorFault::Store(fault).explain(&anchor.source().trust_domain));
             }
         },
     };

@@ -458,3 +458,20 @@ async fn a_dead_address_of_a_bundle_source_is_no_outage() {
     let world = World::start_with(&domain, rules).await.on(network).await;
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }
+
+#[tokio::test]
+async fn a_trust_domain_that_is_switched_off_and_has_no_bundle_is_refused_for_good() {
+    let issuer = TestIssuer::new("z.example");
+    let endpoint = Endpoint::start(Mood::Status(500)).await;
+    let world = world_of(&endpoint).await;
+    let svid = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
+    assert_eq!(
+        world.send(&svid).await.status,
+        503,
+        "our own trouble: the client may come again"
+    );
+    world
+        .admin("POST", "/admin/v1/trust/z.example/disable", serde_json::json!({}))
+        .await;
+    assert_eq!(world.send(&svid).await.error(), "invalid_client");
+}

@@ -12,7 +12,23 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     site.write("bundle.json", &site.issuer.bundle().to_string());
     drop(site.serve());
     site.write("bundle.json", &old.to_string());
+    // `doctor` says what `serve` would do, before it starts and beside it.
+    let doctor = || {
+        let output = site.run(&["doctor"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        (output.status.success(), said)
+    };
+    let (is_good, said) = doctor();
+    assert!(
+        !is_good && said.contains("sequence 1 is offered, 2 was taken before"),
+        "{said}"
+    );
     let server = site.serve();
+    let (is_good, said) = doctor();
+    assert!(
+        !is_good && said.contains("sequence 1 is offered, 2 was taken before"),
+        "{said}"
+    );
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     let answer = server.token(body).await;
     assert_eq!(
@@ -35,6 +51,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     let accepted = site.run(&["trust", "accept", "prod.example"]);
     assert!(accepted.status.success(), "{}", stderr(&accepted));
     assert_eq!(site.json(&["trust", "show", "prod.example"])["sequence"], 1);
+    assert!(!doctor().1.contains("is offered"), "{}", doctor().1);
     let key = site.issuer.keys.last().unwrap();
     let svid = testudo_testkit::token::Draft::svid(
         key,
