@@ -36,9 +36,9 @@ pub const AUDIENCES_MAX: usize = 4;
 pub const KEY_ID_BYTES_MAX: usize = 512;
 /// `jti`, bytes.
 pub const JWT_ID_BYTES_MAX: usize = 512;
-/// Keys tried for a token without `kid`. Each costs a signature verification, and a token that is refused must
-/// not cost more than two: during a rotation an authority has the old key and the new one.
-pub const KEYS_WITHOUT_KID_MAX: usize = 2;
+/// Keys tried for a token without `kid`. Each costs a signature verification. So many are tried for a good token
+/// too, whose key may be the last one, so a refused token costs no more than the dearest good one.
+pub const KEYS_WITHOUT_KID_MAX: usize = 8;
 
 /// Certificates in a client's chain: the leaf and at most four more. The longest honest one seen has four in all.
 pub const CHAIN_CERTIFICATES_MAX: usize = 5;

@@ -416,6 +416,23 @@ fn b_23_b_24_b_50_typ() {
     world.refused(&world.draft().header("typ", 7).sign());
 }
 
+/// [JWT-SVID §2.2] A rotation must not refuse tokens of an agent that sends no `kid`, and a refused token must not
+/// cost more verifications than the dearest good one.
+#[test]
+fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
+    let mut world = World::new();
+    let keys: Vec<SigningKey> = (0..9).map(|_| generate_key(Algorithm::ES256, None)).collect();
+    world.a.keys = keys;
+    let by = |key: usize| {
+        Draft::svid(&world.a.keys[key], WORKLOAD, ISSUER, NOW)
+            .without_header("kid")
+            .sign()
+    };
+    world.accepted(&by(0));
+    world.accepted(&by(7));
+    assert_eq!(world.refused(&by(8)), Rejection::Jose(JoseFault::BadSignature));
+}
+
 #[test]
 fn b_25_to_b_29_kid() {
     let mut world = World::new();

@@ -1,6 +1,6 @@
 //! Refused certificate chains: in TLS handshakes, and in the fields of a proxy (RFC 9440).
 
-use super::{Request, Table, cost};
+use super::{Request, Table, cost, enough};
 use crate::mutual_tls::{ID, MutualTls, request};
 use crate::place::{Folder, Server};
 use base64::Engine as _;
@@ -31,7 +31,7 @@ pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
     table.row("good, four intermediates", dearest, dearest);
     for (name, chain) in spoilt(&place.authority) {
         // The server may refuse in the handshake, with an answer, or by closing.
-        let count = if name.starts_with("nine") { 100 } else { handshakes };
+        let count = enough(&server, &each(&chain), &requests[0], handshakes).await;
         let us = cost(&server, &each(&chain), requests[..count].to_vec(), &[0, 400, 401]).await;
         table.row(&name, us, dearest);
     }
@@ -75,7 +75,7 @@ async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut T
     table.row("good, signed by the root, never seen", good, good);
     let limit = good + (GOOD_VERIFICATIONS - 1.0) * raw.0;
     for (name, chain) in spoilt(&place.authority) {
-        let count = if name.starts_with("nine") { 100 } else { 1_500 };
+        let count = enough(&server, &Connector::Plain, &with(&chain), 1_500).await;
         let us = cost(
             &server,
             &Connector::Plain,
