@@ -35,6 +35,12 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     let good = cost(&server, &Plain, good, &[201]).await;
     table.heading("registration bodies, open registration");
     table.row("good, stored durably", good, good);
+    let largest = json!({
+        "redirect_uris": (0..20).map(|at| format!("https://a.example/{at}/{}", "x".repeat(1_500))).collect::<Vec<_>>(),
+        "client_uri": "https://a.example/", "contacts": vec!["c@a.example"; 10], "client_name": "x".repeat(120),
+    });
+    let good = cost(&server, &Plain, vec![redirecting(largest); COUNT], &[201]).await;
+    table.row("good, as large as is taken, stored durably", good, good);
     let rsa = |bytes: usize, number: usize| {
         let mut modulus = vec![0xa5; bytes];
         modulus[bytes - 1] = 0x01;
