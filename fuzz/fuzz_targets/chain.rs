@@ -1,0 +1,53 @@
+#![no_main]
+//! Certificate chains: as the bytes come, and a good chain with bytes exchanged.
+
+use libfuzzer_sys::fuzz_target;
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::{X509Authorities, X509Svid, judge_client_key};
+
+/// A moment at which the seeds are valid.
+const WITHIN: i64 = 1_795_636_000;
+const ROOT: &[u8] = include_bytes!("../seeds/root.der");
+const INTERMEDIATE: &[u8] = include_bytes!("../seeds/intermediate.der");
+const LEAF: &[u8] = include_bytes!("../seeds/leaf.der");
+
+fuzz_target!(|bytes: &[u8]| {
+    judge(&pieces(bytes));
+    let mut good = [LEAF.to_vec(), INTERMEDIATE.to_vec()];
+    for change in bytes.chunks_exact(4) {
+        let [which, high, low, value] = *change else { continue };
+        let der = &mut good[usize::from(which % 2)];
+        let at = usize::from(u16::from_be_bytes([high, low])) % der.len();
+        der[at] = value;
+    }
+    let verified = judge(&good);
+    assert!(verified || good[0] != LEAF || good[1] != INTERMEDIATE, "the seeds are good");
+});
+
+/// Certificates with two bytes of length before each.
+fn pieces(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    while let [high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (piece, rest) = rest.split_at(length);
+        pieces.push(piece.to_vec());
+        bytes = rest;
+    }
+    pieces
+}
+
+/// True where the chain verifies at some moment.
+fn judge(chain: &[Vec<u8>]) -> bool {
+    if let Some(leaf) = chain.first() {
+        let _ = judge_client_key(leaf);
+    }
+    let Ok(svid) = X509Svid::parse(chain) else { return false };
+    let mut authorities = X509Authorities::default();
+    let _ = authorities.push(ROOT);
+    // The seeds are certificates of an hour. The identity of a chain that verifies is the one that was signed.
+    [0, WITHIN, 1_900_000_000].into_iter().any(|now| {
+        let verified = svid.verify(&authorities, Timestamp(now)).is_ok();
+        assert!(!verified || svid.unverified_spiffe_id().as_str() == "spiffe://a.example/ns/pay/sa/api");
+        verified
+    })
+}
