@@ -218,9 +218,9 @@ pub enum Client {
 
 #[derive(Subcommand)]
 pub enum Identity {
-    /// Keep an identity or a pattern out, whether or not it ever registered.
+    /// Keep an identity, a pattern or a trust domain out, whether or not it ever registered.
     Block {
-        /// A SPIFFE ID, a pattern, or a configured client's id.
+        /// A SPIFFE ID, a pattern, a configured client's id, or a trust domain's name for all of its identities.
         identity: String,
         /// Why.
         #[arg(long)]

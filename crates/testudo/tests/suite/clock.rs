@@ -1,33 +1,36 @@
 //! The built binary with the test clock: `cargo test -p testudo --features test-clock --test suite clock`.
 
-use crate::binary::{RULES, Server, Site, now};
+use crate::binary::{ISSUER, RULES, Server, Site, now};
+use serde_json::json;
 use std::time::{Duration, Instant};
-use testudo_testkit::http::Answer;
+use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::svid_form;
+use testudo_testkit::token::Draft;
 
 const HOUR: i64 = 3_600;
 const SLOW: &str = "client_idle_lifetime = \"30d\"\nregistrations_per_minute = 60\nregistrations_burst = 2";
 
-fn site() -> Site {
+/// A site whose server reads its clock's offset from a file.
+fn site(more: &str) -> (Site, Server) {
     let site = Site::new();
-    site.configure("", &RULES.replace("client_idle_lifetime = \"30d\"", SLOW));
+    let rules = RULES.replace("client_idle_lifetime = \"30d\"", SLOW);
+    site.configure("", &format!("{rules}\n{more}"));
     site.write("clock", "0");
-    site
+    let clock = ("TESTUDO_TEST_CLOCK", site.folder.join("clock"));
+    let server = Server::start_with(&site.config(), &[clock]);
+    (site, server)
 }
 
+/// A token request of a service, by an SVID of the time that the server has.
 async fn ask(site: &Site, server: &Server, service: usize, offset: i64) -> Answer {
     let path = format!("/ns/shop/sa/s{service}");
-    let svid = site.issuer.svid(&path, crate::binary::ISSUER, now() + offset);
-    server.token(svid_form(&svid, &[])).await
+    let svid = site.issuer.svid(&path, ISSUER, now() + offset);
+    server.token(svid_form(&svid, &[("scope", "orders.write")])).await
 }
 
 #[tokio::test]
 async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
-    let site = site();
-    let server = Server::start_with(
-        &site.config(),
-        &[("TESTUDO_TEST_CLOCK", site.folder.join("clock"))],
-    );
+    let (site, server) = site("");
     assert_eq!(
         ask(&site, &server, 0, HOUR).await.error(),
         "invalid_client",
@@ -44,5 +47,32 @@ async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
         assert!(Instant::now() < deadline, "registration has stopped");
         service += 1;
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Both instances of a workload: the one that was there before, and one that comes later.
+#[tokio::test]
+async fn what_one_leaked_statement_narrowed_ends_for_every_instance_after_an_hour() {
+    let (site, server) = site("[registration]");
+    assert_eq!(ask(&site, &server, 0, 0).await.status, 200);
+    let endpoint = format!("{ISSUER}/register");
+    let leaked = Draft::svid(
+        site.issuer.key(),
+        "spiffe://prod.example/ns/shop/sa/s0",
+        &endpoint,
+        now(),
+    )
+    .sign();
+    let body = json!({ "software_statement": leaked, "scope": "orders.read" }).to_string();
+    let media = [("content-type", "application/json")];
+    let mut stranger = Connection::open(server.address).await;
+    let answer = stranger.send("POST", "/register", &media, body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    for _instance in 0..2 {
+        assert_eq!(ask(&site, &server, 0, 0).await.error(), "invalid_scope");
+    }
+    site.write("clock", &(HOUR + 60).to_string());
+    for _instance in 0..2 {
+        assert_eq!(ask(&site, &server, 0, HOUR + 60).await.status, 200);
     }
 }
