@@ -142,6 +142,7 @@ impl App {
                 )
             })
             .collect();
+        let metrics = Metrics::default();
         Ok(App {
             clock: Clock::default(),
             generation: AtomicU64::new(configuration.policy.generation),
@@ -154,7 +155,7 @@ impl App {
             serve_without_store: configuration.store.serve_without_store,
             chain_work: ChainWork::default(),
             verdicts: Verdicts::default(),
-            remote_keys: RemoteKeys::default(),
+            remote_keys: RemoteKeys::new(metrics.client_key_fetches.clone()),
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
             flights: Default::default(),
@@ -162,7 +163,7 @@ impl App {
             refusals: RefusalLedger::default(),
             fetcher: Arc::new(parts.fetcher),
             certificates: parts.certificates,
-            metrics: Metrics::default(),
+            metrics,
             takes_certificates: configuration.server.asks_for_certificates
                 && (configuration.server.tls.is_some()
                     || configuration

@@ -37,6 +37,13 @@ pub struct CertificateLabel {
     pub section: &'static str,
 }
 
+/// How a fetch of a client's keys ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct FetchLabel {
+    /// `fetched`, `failed`, or `shed`: refused by one of our own limits.
+    pub outcome: &'static str,
+}
+
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
@@ -56,6 +63,8 @@ pub struct Metrics {
     pub bundle_age_seconds: Family<TrustDomainLabel, Gauge>,
     /// Failed bundle fetches.
     pub bundle_failures: Family<TrustDomainLabel, Counter>,
+    /// Fetches of keys that clients publish themselves.
+    pub client_key_fetches: Family<FetchLabel, Counter>,
     /// Clients in memory.
     pub clients_in_memory: Gauge,
     /// Batches written to the store.
@@ -94,6 +103,7 @@ impl Default for Metrics {
             token_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
             bundle_age_seconds: Family::default(),
             bundle_failures: Family::default(),
+            client_key_fetches: Family::default(),
             clients_in_memory: Gauge::default(),
             store_batches: Gauge::default(),
             store_reads: Gauge::default(),
@@ -147,6 +157,11 @@ impl Default for Metrics {
             "bundle_failures",
             "Failed bundle fetches",
             metrics.bundle_failures.clone(),
+        );
+        registry.register(
+            "client_key_fetches",
+            "Fetches of keys that clients publish themselves, by outcome",
+            metrics.client_key_fetches.clone(),
         );
         registry.register(
             "clients_in_memory",

@@ -10,9 +10,12 @@ mod place;
 
 use crate::bundles::Moment;
 use crate::clock::Clock;
+use crate::metrics::FetchLabel;
 use arc_swap::ArcSwapOption;
 use hosts::Hosts;
 pub(crate) use place::Place;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use quick_cache::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,11 +39,14 @@ const PAUSE: Seconds = Seconds(30);
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The key sets held, by place.
-#[derive(Default)]
 pub struct RemoteKeys {
     entries: Entries,
     hosts: Hosts,
+    fetches: Fetches,
 }
+
+/// Counts fetches by outcome.
+type Fetches = Family<FetchLabel, Counter>;
 
 struct Entries(Cache<String, Arc<Entry>>);
 
@@ -65,6 +71,15 @@ struct Tried {
 }
 
 impl RemoteKeys {
+    /// Nothing held; fetches are counted in `fetches`.
+    pub fn new(fetches: Fetches) -> RemoteKeys {
+        RemoteKeys {
+            entries: Entries::default(),
+            hosts: Hosts::default(),
+            fetches,
+        }
+    }
+
     /// The keys at a place, fetched if they are old or do not have `kid`, and if it `is_worth` a fetch; why not, where
     /// there are none.
     pub(crate) async fn get(
@@ -82,14 +97,13 @@ impl RemoteKeys {
             let turn = entry.one_at_a_time.clone().lock_owned().await;
             let now = Moment::now(clock);
             // Whoever had the turn before may have brought what is wanted.
-            if entry.enough(kid, now).is_none()
-                && entry.is_due(now)
-                && self.hosts.may_visit(place.0.host_str().unwrap_or_default(), now)
-            {
+            if entry.enough(kid, now).is_none() && entry.is_due(now) && self.may_visit(place, now) {
+                let fetches = self.fetches.clone();
                 let (entry, fetcher, url) = (entry.clone(), fetcher.clone(), place.0.clone());
                 // Not by the request: a caller that hangs up would use up the pause of the client's own requests.
                 let fetching = tokio::spawn(async move {
-                    entry.fetch(&fetcher, &url, now).await;
+                    let outcome = entry.fetch(&fetcher, &url, now).await;
+                    fetches.get_or_create(&FetchLabel { outcome }).inc();
                     drop(turn);
                 });
                 // A panic in there is logged by the runtime; what is held is what there is.
@@ -97,6 +111,14 @@ impl RemoteKeys {
             }
         }
         entry.usable(Moment::now(clock))
+    }
+
+    fn may_visit(&self, place: &Place, now: Moment) -> bool {
+        let may = self.hosts.may_visit(place.0.host_str().unwrap_or_default(), now);
+        if !may {
+            self.fetches.get_or_create(&FetchLabel { outcome: "shed" }).inc();
+        }
+        may
     }
 }
 
@@ -139,7 +161,8 @@ impl Entry {
         self.tried().last.is_none_or(|last| last.age(now) >= PAUSE)
     }
 
-    async fn fetch(&self, fetcher: &Fetcher, url: &Url, now: Moment) {
+    /// One fetch; how it ended, for the metric.
+    async fn fetch(&self, fetcher: &Fetcher, url: &Url, now: Moment) -> &'static str {
         self.tried().last = Some(now);
         let outcome = fetch(fetcher, url).await;
         let mut tried = self.tried();
@@ -147,6 +170,7 @@ impl Entry {
             Ok(keys) => {
                 self.held.store(Some(Arc::new((Arc::new(keys), now))));
                 tried.why = None;
+                "fetched"
             }
             Err(fault) => {
                 tracing::debug!(
@@ -154,11 +178,13 @@ impl Entry {
                     why = fault.why,
                     "the keys of a registered client cannot be had"
                 );
-                // The place was not asked, so it needs no pause.
-                if fault.is_ours {
-                    tried.last = None;
-                }
                 tried.why = Some(fault.why);
+                if !fault.is_ours {
+                    return "failed";
+                }
+                // The place was not asked, so it needs no pause.
+                tried.last = None;
+                "shed"
             }
         }
     }

@@ -299,6 +299,15 @@ async fn an_assertion_that_no_key_would_save_makes_us_fetch_nothing() {
     }
     assert_eq!(remote.ask(&remote.key, "7").await.status, 200);
     assert_eq!(remote.server.connections(), 1);
+    assert_eq!(fetches(&remote.world, "fetched"), 1);
+}
+
+fn fetches(world: &World, outcome: &str) -> u64 {
+    let name = format!("testudo_client_key_fetches_total{{outcome=\"{outcome}\"}}");
+    let text = world.running.app.metrics.text();
+    let line = text.lines().find(|line| line.starts_with(&name));
+    line.and_then(|line| line.rsplit(' ').next())
+        .map_or(0, |count| count.parse().unwrap())
 }
 
 /// Sends assertions of a client whose keys must be looked for, without waiting for the answers.
@@ -387,6 +396,8 @@ fn a_resolver_that_hangs_for_strangers_stops_neither_the_store_nor_other_clients
             8,
             "lookups for strangers at one moment"
         );
+        assert_eq!(fetches(&world, "failed"), 8);
+        assert_eq!(fetches(&world, "shed"), 32);
         answers.store(true, Ordering::SeqCst);
     });
 }
