@@ -89,6 +89,7 @@ pub enum Rejection {
     IssuerIsNotSubject,
     JwtIdMissing,
     JwtIdTooLong,
+    JwtIdUnprintable,
     AssertionReplayed,
     MarkDropped {
         kept_until: Timestamp,
@@ -241,6 +242,7 @@ impl Rejection {
             | Rejection::IssuerIsNotSubject
             | Rejection::JwtIdMissing
             | Rejection::JwtIdTooLong
+            | Rejection::JwtIdUnprintable
             | Rejection::AssertionReplayed
             | Rejection::MarkDropped { .. }
             | Rejection::IssuedAtMissing
@@ -440,6 +442,7 @@ impl Rejection {
             Rejection::IssuerIsNotSubject => "issuer_is_not_subject",
             Rejection::JwtIdMissing => "jwt_id_missing",
             Rejection::JwtIdTooLong => "jwt_id_too_long",
+            Rejection::JwtIdUnprintable => "jwt_id_unprintable",
             Rejection::AssertionReplayed => "assertion_replayed",
             Rejection::MarkDropped { .. } => "mark_dropped",
             Rejection::IssuedAtMissing => "issued_at_missing",
@@ -603,6 +606,7 @@ impl fmt::Display for Rejection {
             Rejection::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),
             Rejection::JwtIdMissing => f.write_str("jti is missing, and this credential is single-use"),
             Rejection::JwtIdTooLong => f.write_str("jti is too long"),
+            Rejection::JwtIdUnprintable => f.write_str("jti has control or invisible characters"),
             Rejection::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             Rejection::TwoIdentities => f.write_str("the statement and the certificate name two identities"),
             Rejection::InitialAccessTokenRefused { why } => write!(f, "the initial access token: {why}"),

@@ -13,6 +13,7 @@ pub mod jose;
 pub mod json;
 pub mod limits;
 pub mod oauth;
+pub mod printable;
 pub mod spiffe;
 pub mod time;
 

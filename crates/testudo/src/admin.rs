@@ -1,7 +1,7 @@
 //! Talks to the running server over its admin socket.
 
 use crate::arguments::Place;
-use crate::output::Failed;
+use crate::output::{Failed, note};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, header};
@@ -80,10 +80,10 @@ impl Admin {
 /// Prints what a change did: `{ "done": …, "warning": … }`.
 pub fn print_done(answer: &Value) {
     if let Some(done) = answer.get("done").and_then(Value::as_str) {
-        eprintln!("{done}");
+        note(done);
     }
     if let Some(warning) = answer.get("warning").and_then(Value::as_str) {
-        eprintln!("warning: {}", warning.trim_end());
+        note(&format!("warning: {}", warning.trim_end()));
     }
 }
 

@@ -84,7 +84,7 @@ pub struct Dev {
     /// Run the demonstration against itself and end.
     #[arg(long)]
     pub once: bool,
-    /// Address of the server; a free port is taken where this one is not.
+    /// Loopback address of the server. Port 0: any free one.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: std::net::SocketAddr,
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{self, Jws};
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
+use testudo_protocol::printable::is_printable;
 use testudo_protocol::spiffe::SpiffeId;
 
 /// A JWT-SVID that could be read.
@@ -131,6 +132,9 @@ impl JwtSvid {
             .is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX)
         {
             return Err(Rejection::JwtIdTooLong);
+        }
+        if claims.jti.as_deref().is_some_and(|jti| !is_printable(jti)) {
+            return Err(Rejection::JwtIdUnprintable);
         }
         let single_use = match (&claims.jti, domain.single_use) {
             (_, false) => None,

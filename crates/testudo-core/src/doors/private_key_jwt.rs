@@ -14,6 +14,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use testudo_protocol::jose::{Algorithm, JoseFault, Jws, KeySet};
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
+use testudo_protocol::printable::is_printable;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest life of an assertion. It can be used once, so there is no reason for more.
@@ -139,6 +140,7 @@ impl PrivateKeyJwt {
         match claims.jti.as_deref() {
             None | Some("") => Err(Rejection::JwtIdMissing),
             Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(Rejection::JwtIdTooLong),
+            Some(jti) if !is_printable(jti) => Err(Rejection::JwtIdUnprintable),
             Some(_) => Ok(()),
         }
     }

@@ -65,6 +65,9 @@ pub struct ManagementToken {
     /// Kept after that time, so that its use is noticed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub previous: Option<([u8; 32], Timestamp)>,
+    /// Successors that were given out and not used yet when the token before them was shown again, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unused: Vec<[u8; 32]>,
 }
 
 /// The registered part of a client: self-restraint on every occasion, never a grant of anything.

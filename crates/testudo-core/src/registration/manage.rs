@@ -16,6 +16,8 @@ use testudo_protocol::{Seconds, Timestamp};
 
 /// How long the token before the last one opens, if the last one was not used yet: its answer may have been lost.
 const OVERLAP: Seconds = Seconds(60);
+/// Unused successors that are kept: answers that are lost one after the other within the minute.
+const UNUSED_MAX: usize = 4;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,8 @@ pub enum Shown {
     Current,
     /// The one before, in its last minute.
     Previous,
+    /// One that was given out, was not used, and was not the last to be given out; by its rank.
+    Unused(usize),
 }
 
 /// Decides a management request. `token` is the SHA-256 of what was shown.
@@ -60,6 +64,10 @@ pub fn manage(
         Change::Replace(asked) => {
             let next = management.succeeded_by(asked.management_digest, shown, now);
             unattested::replace(placed, client, (asked, next), room, (policy, entropy, now))
+        }
+        // A superseded token may ask again for the answer that was lost, and end nothing.
+        Change::Delete if shown == Shown::Previous => {
+            Err(Rejection::RegistrationTokenRefused { is_superseded: true })
         }
         Change::Delete => {
             let actor = Actor {
@@ -96,6 +104,7 @@ impl ManagementToken {
         let is = |kept: &[u8; 32]| aws_lc_rs::constant_time::verify_slices_are_equal(kept, digest).is_ok();
         match &self.previous {
             _ if is(&self.digest) => Ok(Shown::Current),
+            _ if let Some(rank) = self.unused.iter().position(is) => Ok(Shown::Unused(rank)),
             Some((previous, until)) if is(previous) && now < *until => Ok(Shown::Previous),
             Some((previous, _)) => Err(Rejection::RegistrationTokenRefused {
                 is_superseded: is(previous),
@@ -104,25 +113,50 @@ impl ManagementToken {
         }
     }
 
-    /// The first use of a new token ends the one before it. Nothing where that has been so already.
+    /// The first use of a new token ends the one before it, and every token that was given out later to whoever
+    /// showed that one. Nothing where that has been so already.
     fn confirmed(&self, shown: Shown, now: Timestamp) -> Option<ManagementToken> {
         match (shown, self.previous) {
             (Shown::Current, Some((previous, until))) if now < until => Some(ManagementToken {
-                digest: self.digest,
                 previous: Some((previous, now)),
+                ..self.clone()
+            }),
+            (Shown::Unused(rank), previous) => Some(ManagementToken {
+                digest: *self.unused.get(rank)?,
+                previous: previous.map(|(previous, until)| (previous, until.min(now))),
+                unused: self.unused.iter().take(rank).copied().collect(),
             }),
             (Shown::Current | Shown::Previous, _) => None,
         }
     }
 
-    /// [RFC7592 §5] The token is replaced with the metadata. Whoever shows the previous one never got the latest:
-    /// its minute runs on, and is not begun anew.
+    /// [RFC7592 §5] The token is replaced with the metadata. Who shows the previous one never got the latest, or
+    /// stole the previous one: the latest stays good beside the new one and outranks it, and the minute of the
+    /// previous one is not begun anew.
     fn succeeded_by(&self, digest: [u8; 32], shown: Shown, now: Timestamp) -> ManagementToken {
-        let previous = match shown {
-            Shown::Current => Some((self.digest, now + OVERLAP)),
-            Shown::Previous => self.previous,
-        };
-        ManagementToken { digest, previous }
+        match shown {
+            Shown::Current => ManagementToken {
+                digest,
+                previous: Some((self.digest, now + OVERLAP)),
+                unused: self.unused.clone(),
+            },
+            Shown::Unused(_) => {
+                let confirmed = self.confirmed(shown, now).unwrap_or_else(|| self.clone());
+                confirmed.succeeded_by(digest, Shown::Current, now)
+            }
+            Shown::Previous => {
+                let mut unused = self.unused.clone();
+                // The first is the one that counts; those beyond were given to the same superseded token.
+                if unused.len() < UNUSED_MAX {
+                    unused.push(self.digest);
+                }
+                ManagementToken {
+                    digest,
+                    previous: self.previous,
+                    unused,
+                }
+            }
+        }
     }
 }
 
@@ -138,6 +172,7 @@ mod tests {
         let first = ManagementToken {
             digest: [1; 32],
             previous: None,
+            unused: Vec::new(),
         };
         let second = first.succeeded_by([2; 32], Shown::Current, NOW);
         assert_eq!(second.shown(&[2; 32], NOW), Ok(Shown::Current));
@@ -152,7 +187,43 @@ mod tests {
         let third = second.succeeded_by([3; 32], Shown::Previous, Timestamp(1_050));
         assert_eq!(third.shown(&[1; 32], Timestamp(1_059)), Ok(Shown::Previous));
         assert_eq!(third.shown(&[1; 32], LATER), Err(gone));
+        // The second may have arrived all the same, and the first have been stolen: the second is good, outranks the
+        // third whatever was done with that, and ends it.
+        assert_eq!(third.shown(&[2; 32], LATER), Ok(Shown::Unused(0)));
+        let used = third.confirmed(Shown::Current, LATER);
+        assert_eq!(used, None, "the first had ended by itself");
+        let fourth = third.succeeded_by([4; 32], Shown::Current, LATER);
+        assert_eq!(fourth.shown(&[2; 32], LATER), Ok(Shown::Unused(0)));
         let unknown = Rejection::RegistrationTokenRefused { is_superseded: false };
-        assert_eq!(third.shown(&[2; 32], NOW), Err(unknown));
+        for beaten in [third, fourth] {
+            let won = beaten.confirmed(Shown::Unused(0), LATER).unwrap();
+            assert_eq!(won.shown(&[2; 32], LATER), Ok(Shown::Current));
+            assert_eq!(won.shown(&[4; 32], LATER), Err(unknown.clone()));
+            assert!(won.shown(&[3; 32], LATER).is_err() && won.shown(&[1; 32], LATER).is_err());
+        }
+    }
+
+    #[test]
+    fn first_unused_successor_stays_good_however_often_the_superseded_token_is_shown() {
+        let first = ManagementToken {
+            digest: [0; 32],
+            previous: None,
+            unused: Vec::new(),
+        };
+        let mut token = first.succeeded_by([1; 32], Shown::Current, NOW);
+        for number in 2..60 {
+            token = token.succeeded_by([number; 32], Shown::Previous, NOW);
+            assert_eq!(token.shown(&[1; 32], NOW), Ok(Shown::Unused(0)));
+            assert!(token.unused.len() <= UNUSED_MAX);
+        }
+        let won = token.succeeded_by([99; 32], Shown::Unused(0), NOW);
+        assert_eq!(
+            won.shown(&[1; 32], NOW),
+            Ok(Shown::Previous),
+            "the answer may be lost again"
+        );
+        for number in 2..60 {
+            assert!(won.shown(&[number; 32], NOW).is_err(), "{number}");
+        }
     }
 }

@@ -84,6 +84,7 @@ pub fn register(
         management: Some(ManagementToken {
             digest: asked.management_digest,
             previous: None,
+            unused: Vec::new(),
         }),
         lives: lives(placed),
     };

@@ -7,6 +7,7 @@ use super::algorithm::Algorithm;
 use super::key::KeySet;
 use crate::json::{self, JsonFault};
 use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
+use crate::printable::is_printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
@@ -109,6 +110,10 @@ impl Jws {
             .is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX)
         {
             return Err(JoseFault::Header(JsonFault("kid is too long".into())));
+        }
+        if header.kid.as_deref().is_some_and(|kid| !is_printable(kid)) {
+            let problem = "kid has control or invisible characters";
+            return Err(JoseFault::Header(JsonFault(problem.into())));
         }
         Ok(Jws {
             header,

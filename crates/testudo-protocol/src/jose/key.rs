@@ -7,6 +7,7 @@
 use super::algorithm::Algorithm;
 use super::material::{self, KeyOwner, Material};
 use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
+use crate::printable::is_printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -77,6 +78,8 @@ pub enum KeyFault {
     AlgorithmMismatch,
     NotForVerification,
     KeyIdTooLong,
+    /// `kid` has characters that a terminal obeys or a reader does not see.
+    KeyIdUnprintable,
 }
 
 impl fmt::Display for KeyFault {
@@ -99,6 +102,7 @@ impl fmt::Display for KeyFault {
             KeyFault::AlgorithmMismatch => "the key's alg does not fit its type",
             KeyFault::NotForVerification => "the key's use or key_ops rule out verification",
             KeyFault::KeyIdTooLong => "the kid is too long",
+            KeyFault::KeyIdUnprintable => "the kid has control or invisible characters",
         })
     }
 }
@@ -150,6 +154,9 @@ impl PublicKey {
         }
         if jwk.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
             return Err(KeyFault::KeyIdTooLong);
+        }
+        if jwk.kid.as_deref().is_some_and(|kid| !is_printable(kid)) {
+            return Err(KeyFault::KeyIdUnprintable);
         }
         let material = match (jwk.kty.as_deref(), jwk.crv.as_deref()) {
             (Some("EC"), Some("P-256")) => elliptic(jwk, Algorithm::ES256, 32)?,

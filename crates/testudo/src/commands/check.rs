@@ -1,7 +1,7 @@
 //! `testudo check`.
 
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json};
+use crate::output::{Failed, note_report, print_json};
 use testudo_server::config;
 
 pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
@@ -12,7 +12,7 @@ pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
     if options.json {
         print_json(&report.problems)?;
     } else {
-        eprint!("{report}");
+        note_report(&report);
     }
     if is_usable {
         eprintln!("{}: no errors", place.config.display());

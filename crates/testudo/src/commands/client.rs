@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Client, Filter, Place, Selection};
-use crate::output::{Failed, print_fields, print_json, print_table};
+use crate::output::{Failed, print_fields, print_json, print_line, print_table};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testudo_server::admin::ClientView;
@@ -64,7 +64,7 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                 .flatten()
                 .filter_map(Value::as_str)
             {
-                println!("{client_id}");
+                print_line(client_id);
             }
         }
     }

@@ -4,24 +4,30 @@
 //! workload's platform.
 
 use crate::arguments::Dev;
-use crate::output::Failed;
+use crate::output::{Failed, note, print_line};
+use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
 use testudo_server::app::Observer;
+use testudo_server::keys::random_32;
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Running, config};
 use testudo_testkit::{TestIssuer, token};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
 const TRUST_DOMAIN: &str = "dev.test";
 
 pub async fn run(options: Dev) -> Result<(), Failed> {
+    // Before there is a folder: from here on, no signal ends the process while it is there.
+    let mut signals = Signals::new()?;
+    let address = wanted_address(options.listen)?;
     let folder = Folder::new()?;
     let issuer = TestIssuer::new(TRUST_DOMAIN);
-    let address = free_address(options.listen)?;
     let as_url = format!("http://{address}");
     write(&folder.0.join("bundle.json"), &issuer.bundle().to_string())?;
     let path = folder.0.join("testudo.toml");
@@ -32,7 +38,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
     } else {
         Some(Box::new(|seen| {
             let identity = seen.identity.as_deref().unwrap_or("(nobody proven)");
-            eprintln!("{}  {identity}  {}", seen.request_id, seen.outcome);
+            note(&format!("{}  {identity}  {}", seen.request_id, seen.outcome));
         }))
     };
     let running = serve(
@@ -46,22 +52,57 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
     .await
     .map_err(Failed::new)?;
     let outcome = if options.once {
-        demonstrate(&as_url, &issuer).await
+        tokio::select! {
+            outcome = demonstrate(&as_url, &issuer) => outcome,
+            () = signals.any() => Err(Failed::new("the demonstration was interrupted")),
+        }
     } else {
-        stay(&as_url, &issuer, &folder.0).await
+        show_the_way(&as_url, &issuer, &folder.0);
+        signals.any().await;
+        Ok(())
     };
     Running::stop(running).await;
     outcome
 }
 
-/// A folder that goes with the process.
+/// The ways in which a person or a system asks the process to end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Signals, Failed> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failed::new(format!("cannot wait for signals: {error}")));
+        Ok(Signals([
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// Waits for one of them.
+    async fn any(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// A folder that goes with the process. It is new, its name cannot be guessed, and only this user may look into it:
+/// in the temporary folder, others put things under names that they expect.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Folder, Failed> {
-        let path = std::env::temp_dir().join(format!("testudo-dev-{}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
+        let random = random_32().map_err(Failed::new)?;
+        let name: String = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let path = std::env::temp_dir().join(format!("testudo-dev-{name}"));
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| Failed::new(format!("cannot make the folder {}: {error}", path.display())))?;
         Ok(Folder(path))
     }
 }
@@ -77,15 +118,17 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
     std::fs::write(path, text).map_err(|error| Failed::new(format!("{}: {error}", path.display())))
 }
 
-/// The wanted address if it is free, else a free port beside it. Loopback only.
-fn free_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
+/// The wanted address; with port 0, one with a free port. Loopback only. A port that is taken is said: a person who
+/// asks for one and gets another one looks for the server in vain.
+fn wanted_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
     if !wanted.ip().is_loopback() {
         return Err(Failed::new(format!("{wanted} is not a loopback address"))
             .hint("dev hands out credentials to whoever asks; for others to connect, use `testudo serve`"));
     }
-    let listener = TcpListener::bind(wanted)
-        .or_else(|_| TcpListener::bind((wanted.ip(), 0)))
-        .map_err(|error| Failed::new(format!("cannot listen on {wanted}: {error}")))?;
+    let listener = TcpListener::bind(wanted).map_err(|error| {
+        Failed::new(format!("cannot listen on {wanted}: {error}"))
+            .hint("name another address with --listen; with 127.0.0.1:0, any free port is taken")
+    })?;
     listener
         .local_addr()
         .map_err(|error| Failed::new(error.to_string()))
@@ -124,7 +167,7 @@ fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) 
     }))
 }
 
-async fn stay(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
+fn show_the_way(as_url: &str, issuer: &TestIssuer, folder: &Path) {
     let svid = svid(issuer, "/ns/demo/sa/shop", as_url, 3600);
     eprintln!("issuer        {as_url}");
     eprintln!("metadata      {as_url}/.well-known/oauth-authorization-server");
@@ -141,9 +184,6 @@ async fn stay(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Fa
     );
     eprintln!();
     eprintln!("Requests, as they happen (end with Ctrl-C):");
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Failed::new(format!("cannot wait for signals: {error}")))
 }
 
 /// First use, second use, refused use, against the server itself over real HTTP.
@@ -216,9 +256,9 @@ fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
                 "     token_type {}, expires_in {}, scope {}",
                 body["token_type"], body["expires_in"], body["scope"]
             );
-            println!("     {}", token::claims(text));
+            print_line(&format!("     {}", token::claims(text)));
         }
-        None => println!("     {body}"),
+        None => print_line(&format!("     {body}")),
     }
     println!();
     if answer.status == expected {

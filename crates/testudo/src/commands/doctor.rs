@@ -1,15 +1,15 @@
 //! `testudo doctor`.
 
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_table};
+use crate::output::{Failed, note_report, print_json, print_table};
 use testudo_server::{config, doctor};
 
 pub async fn run(place: &Place, options: &Json) -> Result<(), Failed> {
     let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
-        eprint!("{report}");
+        note_report(&report);
         Failed::new("the configuration cannot be used").hint("the errors above come first")
     })?;
-    eprint!("{warnings}");
+    note_report(&warnings);
     let findings = doctor::examine(&configuration).await;
     if options.json {
         print_json(&findings)?;

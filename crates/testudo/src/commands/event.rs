@@ -2,10 +2,11 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Event, Place};
-use crate::output::{Failed, print_json};
+use crate::output::{Failed, print_json, print_line};
 use std::io::Write as _;
 use std::time::Duration;
 use testudo_core::records;
+use testudo_protocol::printable::{escape, escape_json};
 
 pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
     let admin = Admin::at(place);
@@ -15,7 +16,7 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
             if json.json {
                 return print_json(&events);
             }
-            events.iter().for_each(|event| println!("{}", line(event)));
+            events.iter().for_each(|event| print_line(&line(event)));
         }
         Event::Follow(options) => follow(&admin, options.json).await?,
     }
@@ -34,9 +35,9 @@ async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
             .await?;
         for event in &events {
             let text = if as_json {
-                serde_json::to_string(event).unwrap_or_default()
+                escape_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
             } else {
-                line(event)
+                escape(&line(event), &[]).into_owned()
             };
             if writeln!(std::io::stdout(), "{text}").is_err() {
                 return Ok(());

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Explain, Place};
-use crate::output::{Failed, print_json};
+use crate::output::{Failed, print_json, print_line};
 use serde_json::json;
 use std::io::Read as _;
 use testudo_server::admin::Explanation;
@@ -21,23 +21,23 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
         return print_json(&explanation);
     }
     if let Some(event) = &explanation.event {
-        println!("{}  {}", event.time, event.event.name());
+        print_line(&format!("{}  {}", event.time, event.event.name()));
         println!();
     }
     for step in &explanation.steps {
-        println!("passed   {}: {}", step.check, step.detail);
+        print_line(&format!("passed   {}: {}", step.check, step.detail));
     }
     let detail = explanation.detail.unwrap_or_default();
     match (explanation.rejection, explanation.error) {
-        (Some(rejection), Some(error)) => {
-            println!("refused  {rejection}: {detail} (the caller sees {error})")
-        }
-        (Some(rejection), None) => println!("refused  {rejection}: {detail}"),
-        (None, _) => println!("{}  {detail}", explanation.outcome),
+        (Some(rejection), Some(error)) => print_line(&format!(
+            "refused  {rejection}: {detail} (the caller sees {error})"
+        )),
+        (Some(rejection), None) => print_line(&format!("refused  {rejection}: {detail}")),
+        (None, _) => print_line(&format!("{}  {detail}", explanation.outcome)),
     }
     if let Some(hint) = explanation.hint {
         println!();
-        println!("hint: {hint}");
+        print_line(&format!("hint: {hint}"));
     }
     Ok(())
 }

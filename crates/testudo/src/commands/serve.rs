@@ -1,7 +1,7 @@
 //! `testudo serve`.
 
 use crate::arguments::Place;
-use crate::output::Failed;
+use crate::output::{Failed, note, note_report};
 use std::io::IsTerminal as _;
 use testudo_server::config;
 use testudo_server::reload::reload;
@@ -14,10 +14,10 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
     #[cfg(feature = "test-clock")]
     eprintln!("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
     let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
-        eprint!("{report}");
+        note_report(&report);
         Failed::new(format!("{} cannot be used", place.config.display()))
     })?;
-    eprint!("{warnings}");
+    note_report(&warnings);
     let scheme = if configuration.server.tls.is_some() {
         "https"
     } else {
@@ -58,8 +58,10 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match reload(&running.app).await {
-                Ok(warnings) => eprintln!("{warnings}reloaded"),
-                Err(report) => eprintln!("{report}not reloaded: the configuration in force stays as it was"),
+                Ok(warnings) => note(&format!("{warnings}reloaded")),
+                Err(report) => {
+                    note(&format!("{report}not reloaded: the configuration in force stays as it was"));
+                }
             },
         }
     }

@@ -1,7 +1,7 @@
 //! `testudo token …`: the workload's side.
 
 use crate::arguments::{Token, TokenGet, TokenInspect};
-use crate::output::{Failed, print_json};
+use crate::output::{Failed, note, print_json, print_line};
 use serde_json::{Value, json};
 use std::io::Read as _;
 use testudo_client::{Svids, TokenClient, Wanted};
@@ -47,7 +47,7 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
             client_id: None,
         });
     let token = client.token().await.map_err(failed)?;
-    println!("{}", token.secret());
+    print_line(token.secret());
     Ok(())
 }
 
@@ -78,9 +78,9 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
         .verify(token)
         .await
         .map_err(|error| Failed::new(error.to_string()))?;
-    eprintln!(
+    note(&format!(
         "good: an access token of {issuer} for {audience}, until {}",
         verified.expires
-    );
+    ));
     Ok(())
 }

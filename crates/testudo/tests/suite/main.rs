@@ -13,6 +13,7 @@ mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;
+mod dev;
 mod docs;
 mod durability;
 mod faults;
@@ -22,5 +23,6 @@ mod listeners;
 mod registration;
 mod silence;
 mod spire;
+mod terminal;
 mod tls;
 mod trust;

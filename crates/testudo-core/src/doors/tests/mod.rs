@@ -397,6 +397,15 @@ fn decision_7_single_use_demands_and_marks_jti() {
 }
 
 #[test]
+fn jti_that_a_terminal_would_obey_is_refused() {
+    let world = World::new();
+    for hidden in ["a\u{1b}[2J", "a\u{7f}", "a\u{9b}", "a\u{2066}b"] {
+        let token = world.draft().claim("jti", hidden).sign();
+        assert_eq!(world.refused(&token), Rejection::JwtIdUnprintable);
+    }
+}
+
+#[test]
 fn b_23_b_24_b_50_typ() {
     let world = World::new();
     world.accepted(&world.draft().without_header("typ").sign());
@@ -891,6 +900,12 @@ fn h_05_h_06_short_lived_and_named() {
         world.assertion_refused(&world.assertion().claim("jti", "x".repeat(513)).sign()),
         Rejection::JwtIdTooLong
     );
+    for hidden in ["a\u{1b}[2J", "a\u{9b}", "a\u{202e}b", "a\u{200b}b"] {
+        assert_eq!(
+            world.assertion_refused(&world.assertion().claim("jti", hidden).sign()),
+            Rejection::JwtIdUnprintable
+        );
+    }
     assert!(
         world
             .knock(

@@ -2,9 +2,10 @@
 
 use super::refused;
 use crate::rejection::Rejection;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use testudo_protocol::printable::is_printable;
 use url::{Host, Url};
 
 const KEYS_MAX: usize = 10;
@@ -85,6 +86,21 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
         return Err(problem("jwks has no key that can verify a signature"));
     }
     Ok(set)
+}
+
+/// What is stored of a key set that [`key_set`] accepted, and told to whoever asks: of each key, the members that say
+/// which key it is. What else a stranger wrote in there has no use. [RFC7517 §4]
+pub(super) fn known_members(jwks: &Value) -> Value {
+    const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let kept = keys.map(|key| {
+        let known = MEMBERS.into_iter().filter_map(|name| {
+            let text = key.get(name)?.as_str().filter(|text| is_printable(text))?;
+            Some((name.to_owned(), Value::from(text)))
+        });
+        Value::Object(known.collect())
+    });
+    json!({ "keys": kept.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod keys;
 mod texts;
 
+use keys::known_members;
 pub use keys::{key_set, place_of_keys};
 pub use texts::{TAGGABLE, is_label_url};
 
@@ -302,7 +303,7 @@ impl Members {
             return Ok(None);
         };
         key_set(jwks)?;
-        Ok(Some(jwks.clone()))
+        Ok(Some(known_members(jwks)))
     }
 
     fn redirect_uris(&self) -> Result<Option<Vec<String>>, Rejection> {

@@ -500,3 +500,66 @@ async fn a_replacement_costs_what_a_registration_costs() {
         "and the token stays"
     );
 }
+
+/// A superseded token is stolen: its holder asks again within the minute, and gains nothing against the successor that
+/// the client holds and has not used yet.
+#[tokio::test]
+async fn superseded_management_token_does_not_win_over_its_unused_successor() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let of = |answer: &testudo_testkit::http::Answer| {
+        let token = answer.json()["registration_access_token"].clone();
+        token.as_str().unwrap().to_owned()
+    };
+    let old = client.token().to_owned();
+    let successor = of(&client.call("PUT", &old, &client.replacement()).await);
+    assert_eq!(
+        client.call("DELETE", &old, &Value::Null).await.status,
+        401,
+        "a superseded token ends nothing"
+    );
+    let stolen = of(&client.call("PUT", &old, &client.replacement()).await);
+    // Even what the thief does with it meanwhile does not push the successor out.
+    let stolen = of(&client.call("PUT", &stolen, &client.replacement()).await);
+    assert_eq!(client.call("GET", &stolen, &Value::Null).await.status, 200);
+    let answer = client.call("PUT", &successor, &client.replacement()).await;
+    assert_eq!(answer.status, 200, "the successor opens: {answer:?}");
+    for beaten in [&old, &stolen] {
+        assert_eq!(client.call("GET", beaten, &Value::Null).await.status, 401);
+    }
+    assert_eq!(client.call("GET", &of(&answer), &Value::Null).await.status, 200);
+    assert_eq!(
+        client.call("DELETE", &of(&answer), &Value::Null).await.status,
+        204
+    );
+}
+
+#[tokio::test]
+async fn unknown_members_of_a_registered_key_set_are_neither_stored_nor_told() {
+    let world = wide_open().await;
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let public = key.public_jwk("sig", true);
+    let mut odd = serde_json::to_value(&public).unwrap();
+    odd["x-note"] = json!("\u{1b}[2J");
+    odd["x5u"] = json!("https://evil.example/");
+    let body = json!({
+        "jwks": { "keys": [odd], "note": "\u{202e}" },
+        "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+    });
+    let mut connection = world.connect().await;
+    let answer = connection
+        .send("POST", "/register", &[JSON], body.to_string())
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let kept = json!({ "keys": [public] });
+    assert_eq!(answer.json()["jwks"], kept);
+    assert_eq!(world.clients().await.remove(0)["metadata"]["jwks"], kept);
+    let mut hostile = serde_json::to_value(&public).unwrap();
+    hostile["kid"] = json!("a\u{9b}b");
+    let mut refused = body.clone();
+    refused["jwks"] = json!({ "keys": [hostile] });
+    let answer = connection
+        .send("POST", "/register", &[JSON], refused.to_string())
+        .await;
+    assert_eq!(answer.error(), "invalid_client_metadata", "{answer:?}");
+}

@@ -1,0 +1,83 @@
+//! `testudo dev`: what it leaves behind, and what it takes.
+
+use crate::binary::{folder, run, stderr};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn folders(temporary: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(temporary).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn folder_of_dev_has_a_random_name_is_private_and_is_gone_after_each_signal() {
+    let temporary = folder();
+    let mut names = Vec::new();
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut child = Command::new("sh")
+            .env("TMPDIR", &temporary)
+            .args([
+                "-c",
+                "umask 000; exec \"$0\" dev --listen 127.0.0.1:0",
+                env!("CARGO_BIN_EXE_testudo"),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = child.id().to_string();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines
+            .find(|line| line.as_ref().unwrap().contains("as they happen"))
+            .unwrap()
+            .unwrap();
+        let found = folders(&temporary);
+        let [made] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        let name = made.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.len() >= 16 && !name.contains(&id), "{name}");
+        assert!(!names.contains(&name), "{name} again");
+        names.push(name);
+        assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let kill = Command::new("kill")
+            .args([&format!("-{signal}"), &id])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        assert!(child.wait().unwrap().success(), "{signal}");
+        assert!(
+            folders(&temporary).is_empty(),
+            "after SIG{signal}: {:?}",
+            folders(&temporary)
+        );
+    }
+}
+
+#[test]
+fn port_that_is_taken_is_said_and_never_another_one_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["dev", "--once", "--listen", &address], "");
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    assert!(said.contains("hint: ") && said.contains("--listen"), "{said}");
+    assert!(output.stdout.is_empty());
+    // The default is a port like any other: where it is free, it is taken here for a moment.
+    let default = TcpListener::bind("127.0.0.1:8080");
+    let output = run(&["dev", "--once"], "");
+    assert!(
+        !output.status.success(),
+        "port 8080 is taken, by this test or by another process"
+    );
+    assert!(
+        stderr(&output).contains("cannot listen on 127.0.0.1:8080"),
+        "{}",
+        stderr(&output)
+    );
+    drop(default);
+}

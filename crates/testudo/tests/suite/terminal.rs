@@ -1,0 +1,84 @@
+//! What strangers and colleagues wrote is printed so that no terminal obeys it, and so that nothing in it is hidden.
+
+use crate::binary::{Site, stderr};
+use serde_json::{Value, json};
+use testudo_protocol::printable::is_hidden;
+
+/// C0, DEL, C1, a mark that turns the direction of writing, and one of no width.
+const HOSTILE: &str = "a\u{1b}[2Jb\u{7f}c\u{9b}31md\u{202e}e\u{200b}f";
+
+#[track_caller]
+fn judge(what: &[&str], bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let bad: Vec<char> = text.chars().filter(|c| *c != '\n' && is_hidden(*c)).collect();
+    assert!(bad.is_empty(), "{what:?} prints {bad:?}: {text:?}");
+    text
+}
+
+#[test]
+fn every_field_is_printed_without_characters_that_a_terminal_obeys() {
+    let site = Site::new();
+    let _server = site.serve();
+    let identity = "spiffe://prod.example/x";
+    site.ok(&["identity", "block", identity, "--reason", HOSTILE]);
+    site.ok(&["key", "rotate", "--now", "--reason", HOSTILE]);
+    let kept = |value: &Value| {
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|item| item["reason"] == json!(HOSTILE))
+    };
+    for command in [["identity", "list"], ["event", "list"]] {
+        let output = site.run(&command);
+        let text = judge(&command, &output.stdout);
+        assert!(
+            text.contains("\\u{1b}[2Jb\\u{7f}c\\u{9b}31md\\u{202e}e\\u{200b}f"),
+            "{text}"
+        );
+        // To a program it is the same value.
+        let command = [command[0], command[1], "--json"];
+        let text = judge(&command, &site.run(&command).stdout);
+        assert!(
+            text.contains("\\u007f") && text.contains("\\u009b") && text.contains("\\u202e"),
+            "{text}"
+        );
+        assert!(kept(&serde_json::from_str(&text).unwrap()), "{text}");
+    }
+    for command in [
+        vec!["client", "show", HOSTILE],
+        vec!["trust", "show", HOSTILE],
+        vec!["explain", HOSTILE],
+        vec!["key", "revoke", HOSTILE],
+        vec!["rule", "test", HOSTILE],
+        vec!["identity", "unblock", HOSTILE],
+        vec!["client", "list", "--rule", HOSTILE],
+    ] {
+        let output = site.run(&command);
+        judge(&command, &output.stdout);
+        judge(&command, &output.stderr);
+    }
+}
+
+#[test]
+fn key_of_a_bundle_whose_kid_a_terminal_would_obey_is_not_imported() {
+    let site = Site::new();
+    let mut bundle = site.issuer.bundle();
+    let keys = bundle["keys"].as_array_mut().unwrap();
+    let mut hostile = keys[0].clone();
+    hostile["kid"] = json!(HOSTILE);
+    keys.push(hostile);
+    site.write("bundle.json", &bundle.to_string());
+    let _server = site.serve();
+    for command in [vec!["trust", "show", "prod.example"], vec!["doctor"]] {
+        let output = site.run(&command);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = judge(&command, &output.stdout);
+        assert!(
+            text.contains("the kid has control or invisible characters"),
+            "{text}"
+        );
+    }
+    let shown = site.json(&["trust", "show", "prod.example"]);
+    assert_eq!(shown["jwt_keys"].as_array().unwrap().len(), 1, "{shown}");
+}
