@@ -199,7 +199,12 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
     // The key that does not sign yet: the one that does stays as it is.
     nodes.sites[1].ok(&["key", "revoke", &next]);
     for server in &nodes.servers {
-        assert_eq!(published(server).await, [active.as_str()]);
+        // The other node hears of it a moment later.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while published(server).await != [active.as_str()] {
+            assert!(Instant::now() < deadline, "{:?}", published(server).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert_eq!(show(server, &old).await.status, 200);
     }
 
