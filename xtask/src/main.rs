@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         ["bench", what @ ("token" | "hostile" | "compare"), more @ ..] => {
             bench("testudo", "server", &[&[*what], more].concat())
         }
-        ["soak", "connections"] => soak("listeners::soak_ten_thousand_silent_connections"),
+        ["soak", "connections"] => soak("crowds::soak_"),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds
             .parse()
@@ -70,7 +70,7 @@ fn bench(package: &str, program: &str, more: &[&str]) -> Result<(), String> {
     cargo(&[&cargo_words, more].concat())
 }
 
-/// A long test of the built binary, which CI has in a small form.
+/// Long tests of the built binary, of which CI has a small form.
 fn soak(test: &str) -> Result<(), String> {
     let cargo_words = [
         "test",
@@ -81,7 +81,13 @@ fn soak(test: &str) -> Result<(), String> {
         "suite",
         test,
     ];
-    cargo(&[&cargo_words[..], &["--", "--exact", "--ignored", "--nocapture"]].concat())
+    cargo(
+        &[
+            &cargo_words[..],
+            &["--", "--ignored", "--nocapture", "--test-threads=1"],
+        ]
+        .concat(),
+    )
 }
 
 /// The repository's folder.

@@ -13,6 +13,7 @@ mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;
+mod crowds;
 mod dev;
 mod docs;
 mod durability;

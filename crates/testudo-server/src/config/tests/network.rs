@@ -126,3 +126,33 @@ fn limits_of_connections_are_judged() {
         assert_ne!(configuration.server.connections, ConnectionLimits::default());
     }
 }
+
+/// The page of limits says the defaults that are in force.
+#[test]
+fn the_defaults_of_the_limits_are_those_that_the_page_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations/limits.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (configuration, _) = judge(GOOD).unwrap();
+    let limits = configuration.server.connections;
+    let seconds = |duration: std::time::Duration| format!("{}s", duration.as_secs());
+    for (key, default) in [
+        ("connections_max", limits.connections_max.to_string()),
+        (
+            "connections_max_per_address",
+            limits.connections_max_per_address.to_string(),
+        ),
+        (
+            "connections_max_per_prefix",
+            limits.connections_max_per_prefix.to_string(),
+        ),
+        ("streams_max", limits.streams_max.to_string()),
+        ("first_request_timeout", seconds(limits.first_request_timeout)),
+        ("body_timeout", seconds(limits.body_timeout)),
+        ("write_timeout", seconds(limits.write_timeout)),
+        ("idle_timeout", seconds(limits.idle_timeout)),
+        ("drain", seconds(configuration.server.drain)),
+    ] {
+        let row = format!("| `{key}` | {default} |");
+        assert!(page.contains(&row), "docs/operations/limits.md has no row {row}");
+    }
+}

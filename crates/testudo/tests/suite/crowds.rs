@@ -1,0 +1,308 @@
+//! Many connections at once: silent ones from another process, more than an address may have, more than there are
+//! files, and streams that fill memory.
+
+use crate::binary::{RULES, Server, Site};
+use crate::listeners::{metric, wait_for};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use testudo_testkit::http::{Connection, TlsClient};
+use testudo_testkit::svid_form;
+use testudo_testkit::x509::web_certificate;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// A stream from one of the loopback addresses.
+async fn from(source: &str, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(format!("{source}:0").parse().unwrap())?;
+    socket.connect(to).await
+}
+
+// ---- Ten thousand silent connections.
+
+/// Starts the silent clients in a process of its own; returns when all have connected.
+fn silent_clients(server: SocketAddr, count: usize) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "crowds::silent_clients_of_another_process",
+        ])
+        .arg("--nocapture")
+        .env("SILENT_CLIENTS", format!("{server} {count}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("connected") {
+        line.clear();
+        assert!(
+            said.read_line(&mut line).unwrap() > 0,
+            "the silent clients ended early"
+        );
+    }
+    (child, said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the test below, in a process of its own"]
+async fn silent_clients_of_another_process() {
+    let order = std::env::var("SILENT_CLIENTS").expect("started by another test");
+    let (server, count) = order.split_once(' ').unwrap();
+    let (server, count): (SocketAddr, usize) = (server.parse().unwrap(), count.parse().unwrap());
+    let mut waiting = Vec::new();
+    for _ in 0..count {
+        let stream = from("127.0.0.1", server).await;
+        let opened = Instant::now();
+        waiting.push(tokio::spawn(async move {
+            // Turned away at once is an end as well.
+            let Ok(mut stream) = stream else {
+                return Duration::ZERO;
+            };
+            let mut buffer = [0; 1];
+            let _ = stream.read(&mut buffer).await;
+            opened.elapsed()
+        }));
+    }
+    println!("connected {count}");
+    let mut oldest = Duration::ZERO;
+    for silent in waiting {
+        oldest = oldest.max(silent.await.unwrap());
+    }
+    println!("oldest {}", oldest.as_millis());
+}
+
+/// The latency of good requests, each from another address and over a connection of its own, while silent
+/// connections of one address are open; then the age of the oldest of those.
+async fn good_beside_silent(silent: usize, good: usize) -> (Duration, Duration, Server, Site) {
+    let site = Site::new();
+    let server = Server::start_limited(&site.config(), "ulimit -Sn 256");
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(body.clone()).await.status, 200);
+    let (mut clients, mut said) = silent_clients(server.address, silent);
+    let mut latencies = Vec::new();
+    for number in 0..good {
+        let source = format!("127.0.{}.{}", 1 + number / 200, 1 + number % 200);
+        let request = format!(
+            "POST /token HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            body.len()
+        );
+        let began = Instant::now();
+        let mut stream = from(&source, server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        latencies.push(began.elapsed());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    latencies.sort();
+    let p99 = latencies[latencies.len() * 99 / 100];
+    let oldest = tokio::task::spawn_blocking(move || {
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert!(clients.wait().unwrap().success(), "{rest}");
+        let oldest = rest.split("oldest ").nth(1).unwrap();
+        Duration::from_millis(oldest.lines().next().unwrap().trim().parse().unwrap())
+    });
+    (p99, oldest.await.unwrap(), server, site)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn good_clients_are_served_beside_silent_connections_of_one_address() {
+    // A share of 2,500, and the machine may be busy: the full figures are those of `cargo xtask soak connections`.
+    let (p99, oldest, server, _site) = good_beside_silent(4_000, 300).await;
+    println!("p99 {p99:?}, oldest silent connection {oldest:?}");
+    assert!(p99 < Duration::from_secs(1), "p99 {p99:?}");
+    assert!(oldest < Duration::from_secs(30), "{oldest:?}");
+    let admin = server.admin_address();
+    let closed = "testudo_connections_closed_total{reason=\"connections_max_per_address\"}";
+    assert!(metric(admin, closed).await >= 1_500.0);
+    assert!(
+        metric(admin, "testudo_connections_max ").await >= 1_000.0,
+        "256 files were raised"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the full figures: cargo xtask soak connections"]
+async fn soak_ten_thousand_silent_connections() {
+    let (p99, oldest, ..) = good_beside_silent(10_000, 1_000).await;
+    println!("10,000 silent connections of one address: good requests p99 {p99:?}, oldest silent {oldest:?}");
+    assert!(p99 < Duration::from_millis(50), "p99 {p99:?}");
+    assert!(oldest < Duration::from_secs(15), "{oldest:?}");
+}
+
+// ---- Limits.
+
+#[tokio::test]
+async fn the_oldest_silent_connection_goes_where_an_address_has_used_up_its_share() {
+    let site = Site::new();
+    site.configure("connections_max_per_address = 3", RULES);
+    let server = site.serve();
+    let mut first = from("127.0.0.9", server.address).await.unwrap();
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(from("127.0.0.9", server.address).await.unwrap());
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(8), first.read(&mut [0; 1])).await;
+    assert!(ended.is_ok(), "the oldest is closed long before its deadline");
+    let last = others.last_mut().unwrap();
+    last.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = Connection::open(server.address).await.get("/livez").await;
+    assert_eq!(answer.status, 200, "another address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_leave_files_for_administration_where_there_are_few() {
+    let site = Site::new();
+    let server = Server::start_limited(&site.config(), "ulimit -n 300");
+    let admin = server.admin_address();
+    assert_eq!(metric(admin, "testudo_connections_max ").await, 150.0);
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("server.connections_max is lowered"), "{log}");
+    let mut silent = Vec::new();
+    for number in 0..400 {
+        let source = format!("127.{}.0.1", 1 + number % 200);
+        silent.push(from(&source, server.address).await.unwrap());
+    }
+    site.ok(&["status"]);
+    site.ok(&["trust", "refresh", "prod.example"]);
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(body).await.status, 200, "a first use is written");
+    let closed = "testudo_connections_closed_total{reason=\"connections_max\"}";
+    assert!(metric(admin, closed).await >= 250.0);
+    assert!(!server.log.lock().unwrap().contains("could not be accepted"));
+}
+
+/// Five thousand streams with heads of 30 KB whose bodies never end.
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
+    let site = Site::new();
+    site.configure("body_timeout = \"60s\"", RULES);
+    let server = site.serve();
+    assert_eq!(
+        Connection::open(server.address).await.get("/livez").await.status,
+        200
+    );
+    let before = server.resident_bytes();
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        let mut stream = from("127.0.0.9", server.address).await.unwrap();
+        let mut head =
+            b"\x83\x86\x04\x06/token\x01\x01a\x0f\x10\x21application/x-www-form-urlencoded".to_vec();
+        for name in [b'a', b'b', b'c'] {
+            // A literal field that enters no table: 10,000 bytes.
+            head.extend_from_slice(&[0, 1, name, 0x7f, 0x91, 0x4d]);
+            head.extend_from_slice(&[b'x'; 10_000]);
+        }
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+        for number in 0..128_u32 {
+            let (first, rest) = head.split_at(16_000);
+            bytes.extend(frame(1, 0, 1 + 2 * number, first));
+            bytes.extend(frame(9, 4, 1 + 2 * number, rest));
+        }
+        let (mut reader, mut writer) = stream.split();
+        let mut answers = [0; 65_536];
+        let sending = async {
+            writer.write_all(&bytes).await.unwrap();
+        };
+        // What is turned away is answered: read along, or both sides wait.
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                () = &mut sending => break,
+                read = reader.read(&mut answers) => assert!(read.unwrap() > 0, "the server hung up"),
+            }
+        }
+        streams.push(stream);
+    }
+    wait_for("requests are turned away", async || {
+        metric(server.admin_address(), "testudo_requests_shed_total").await > 1_000.0
+    })
+    .await;
+    let held = server.resident_bytes().saturating_sub(before);
+    println!(
+        "40 HTTP/2 connections with 128 streams each hold {} KB each",
+        held / 40 / 1024
+    );
+    // The share of one address is a quarter of 128 MiB; the rest is what the allocator keeps. Unbounded, it were
+    // more than 150 MiB for the heads alone.
+    assert!(held < 90 * 1024 * 1024, "{held}");
+    let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(body).await.status, 200, "another address is served");
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// What a connection costs that holds nothing: plain and TLS, before and after a request.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "figures for the documentation: cargo xtask soak connections"]
+async fn soak_memory_of_idle_connections() {
+    const COUNT: usize = 2_000;
+    let site = Site::new();
+    let (own, root) = web_certificate("as.example");
+    site.write("tls.crt", &own.chain_pem());
+    site.write("tls.key", &own.key_pem());
+    let limits =
+        "first_request_timeout = \"600s\"\nidle_timeout = \"600s\"\nconnections_max_per_address = 10000";
+    for tls in [
+        "",
+        "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }",
+    ] {
+        site.configure(&format!("{limits}\n{tls}"), RULES);
+        let server = site.serve();
+        let client = TlsClient::new(&root.chain, None);
+        let mut kept: Vec<Box<dyn Send>> = Vec::new();
+        for request in [
+            &b""[..],
+            b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/livez\x01\x01a",
+        ] {
+            let before = server.resident_bytes();
+            for _ in 0..COUNT {
+                let mut buffer = [0; 4096];
+                if tls.is_empty() {
+                    let mut stream = TcpStream::connect(server.address).await.unwrap();
+                    stream.write_all(request).await.unwrap();
+                    if !request.is_empty() {
+                        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+                    }
+                    kept.push(Box::new(stream));
+                } else {
+                    let mut stream = client.open(server.address, "as.example").await.unwrap();
+                    stream.write_all(request).await.unwrap();
+                    if !request.is_empty() {
+                        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+                    }
+                    kept.push(Box::new(stream));
+                }
+            }
+            let each = server.resident_bytes().saturating_sub(before) / COUNT;
+            println!(
+                "{} connection, {:<28} {:>6} bytes",
+                if tls.is_empty() { "plain" } else { "TLS  " },
+                match request.first() {
+                    None => "silent",
+                    Some(b'G') => "idle after HTTP/1.1",
+                    Some(_) => "idle after HTTP/2",
+                },
+                each
+            );
+        }
+    }
+}
