@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,8 +80,13 @@ bundle = {{ file = "bundle.json" }}
         self.write("root.pem", &root.chain_pem());
     }
 
+    /// A private key is for its owner alone, as `check` wants it.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.join(name), text).unwrap();
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        if name.ends_with(".key") {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
     }
 
     pub fn config(&self) -> PathBuf {
