@@ -73,6 +73,10 @@ struct Tried {
 impl RemoteKeys {
     /// Nothing held; fetches are counted in `fetches`.
     pub fn new(fetches: Fetches) -> RemoteKeys {
+        // Shown as zero from the start: an alert on a series that appears with its first event misses that event.
+        for outcome in ["fetched", "failed", "shed"] {
+            drop(fetches.get_or_create(&FetchLabel { outcome }));
+        }
         RemoteKeys {
             entries: Entries::default(),
             hosts: Hosts::default(),
