@@ -185,6 +185,10 @@ impl Default for Metrics {
             metrics.certificate_chains_shed.clone(),
         );
         registry.register("connections", "Open connections", metrics.connections.clone());
+        // Each outcome has its counter from the start: an alert cannot be written on one that is not there yet.
+        for outcome in ["fetched", "failed", "shed"] {
+            drop(metrics.client_key_fetches.get_or_create(&FetchLabel { outcome }));
+        }
         metrics.register_connections(&mut registry);
         Metrics { registry, ..metrics }
     }
