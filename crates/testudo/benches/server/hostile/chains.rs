@@ -162,6 +162,10 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
     same_key.chain.truncate(2);
     same_key.chain.extend([again.clone(), again.clone(), again]);
     kinds.push(("one intermediate four times: same names, same keys", same_key));
+    kinds.push((
+        "an intermediate with an RSA key of 8192 bits",
+        with_large_rsa(&stranger),
+    ));
     let mut backwards = deepest(configured);
     backwards.chain[1..].reverse();
     kinds.push(("four good intermediates in the wrong order", backwards));
@@ -169,4 +173,43 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
         .into_iter()
         .map(|(name, chain)| (name.to_owned(), chain))
         .collect()
+}
+
+/// An RSA key of 8192 bits that nobody has the private half of: only its numbers are certified.
+struct LargeRsa(Vec<u8>);
+
+impl LargeRsa {
+    fn new() -> LargeRsa {
+        let mut modulus = vec![0xa5; 1024];
+        modulus[1023] = 0x01;
+        // SEQUENCE { INTEGER modulus, with a zero before its high bit; INTEGER 65537 }
+        let modulus = [&[0x02, 0x82, 0x04, 0x01, 0x00][..], &modulus].concat();
+        let numbers = [&modulus[..], &[0x02, 0x03, 0x01, 0x00, 0x01]].concat();
+        let length = u16::try_from(numbers.len()).unwrap().to_be_bytes();
+        LargeRsa([&[0x30, 0x82][..], &length, &numbers].concat())
+    }
+}
+
+impl rcgen::PublicKeyData for LargeRsa {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+/// A leaf that claims to be signed by such a key: what is asked for is one RSA verification.
+fn with_large_rsa(stranger: &X509Issuer) -> X509Chain {
+    let mut parameters = None;
+    let namesake = stranger.intermediate(|own| {
+        named("large")(own);
+        parameters = Some(own.clone());
+    });
+    let mut chain = namesake.leaf(ID, |_| {});
+    chain
+        .chain
+        .push(stranger.certify(&parameters.unwrap(), &LargeRsa::new()));
+    chain
 }
