@@ -80,7 +80,7 @@ pub struct TrustDomainPolicy {
     pub first_use: FirstUse,
     pub accept_audiences: Vec<String>,
     pub single_use: bool,
-    pub lifetime_max: Seconds,
+    pub lifetime_max: Option<Seconds>,
     pub attested_metadata: Vec<String>,
     pub statement_issuer: Option<String>,
     pub registrations: Rate,

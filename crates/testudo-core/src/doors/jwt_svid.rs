@@ -4,7 +4,8 @@
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
 use super::{
-    Audience, Facts, Lookup, Purpose, judge_audience, judge_lifetime, judge_times, single_use_mark, vouching,
+    Audience, Facts, JWT_SVID_LIFETIME_MAX, Lookup, Purpose, judge_audience, judge_lifetime, judge_times,
+    single_use_mark, vouching,
 };
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::{Policy, TrustDomainPolicy};
@@ -109,7 +110,12 @@ impl JwtSvid {
             return Err(Rejection::SubjectHasNoPath);
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
-        judge_lifetime(claims.exp, claims.iat, domain.lifetime_max, now)?;
+        judge_lifetime(
+            claims.exp,
+            claims.iat,
+            domain.lifetime_max.unwrap_or(JWT_SVID_LIFETIME_MAX),
+            now,
+        )?;
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_for_registration = match purpose {
             Purpose::Authentication => {

@@ -28,9 +28,12 @@ use x509_svid::X509Door;
 /// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
 
-/// Longest life of an SVID, where a trust domain's `lifetime_max` does not say: nobody rotates keys and bundles
-/// around a credential that outlives them, and nothing ends a stolen one earlier.
-pub const SVID_LIFETIME_MAX: Seconds = Seconds(30 * 86_400);
+/// Longest life of a JWT-SVID, where a trust domain's `lifetime_max` does not say: nothing ends a stolen one earlier.
+pub const JWT_SVID_LIFETIME_MAX: Seconds = Seconds(30 * 86_400);
+
+/// The same for an X.509-SVID. Its key is not sent with it, and issuers beside SPIRE (cert-manager: 90 days by
+/// default) give certificates of up to a year.
+pub const X509_SVID_LIFETIME_MAX: Seconds = Seconds(400 * 86_400);
 
 /// How much longer than its credential the mark of a single-use credential is kept: a clock that is set back by
 /// less, or another node's that is behind by less, accepts no credential whose mark is gone.

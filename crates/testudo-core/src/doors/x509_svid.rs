@@ -3,7 +3,7 @@
 //! The handshake proved that the client has the leaf's key; who vouches for the certificate is judged here, by
 //! the authorities of the trust domain that the leaf names and of no other. The system's trust store has no say.
 
-use super::{Facts, Lookup, PeerCertificates, judge_lifetime, vouching};
+use super::{Facts, Lookup, PeerCertificates, X509_SVID_LIFETIME_MAX, judge_lifetime, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -56,7 +56,8 @@ impl X509Door {
             .svid
             .verify(&bundle.x509_authorities, now)
             .map_err(Rejection::Certificate)?;
-        judge_lifetime(expires, None, domain.lifetime_max, now)?;
+        let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
+        judge_lifetime(expires, None, allowed, now)?;
         trace.passed("path", || format!("valid until {expires}"));
         Ok(AttestedIdentity {
             authority: Authority::TrustDomain(self.unverified_subject.trust_domain()),

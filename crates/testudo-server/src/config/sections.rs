@@ -182,7 +182,8 @@ pub struct TrustDomainSection {
     pub accept_audiences: Vec<String>,
     /// True: a JWT-SVID must have `jti` and is accepted once.
     pub single_use: bool,
-    /// Longest life of an SVID; one that lives longer is refused. Default: `"30d"`.
+    /// Longest life of an SVID; one that lives longer is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
+    /// X.509-SVIDs, counted from now.
     pub lifetime_max: Option<String>,
     /// Claims of this domain's SVIDs that may become client metadata.
     pub attested_metadata: Vec<String>,

@@ -5,7 +5,6 @@ use super::sections::{BundleSection, TrustDomainSection};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::CredentialKind;
-use testudo_core::doors::SVID_LIFETIME_MAX;
 use testudo_core::policy::TrustDomainPolicy;
 use testudo_core::registration::metadata::ATTESTABLE;
 use testudo_core::registration::rules::FirstUse;
@@ -82,15 +81,15 @@ impl Judge<'_> {
     }
 
     /// The longest life of an SVID. None at all would refuse every one.
-    fn lifetime_max(&mut self, key: &str, text: Option<&str>) -> Seconds {
+    fn lifetime_max(&mut self, key: &str, text: Option<&str>) -> Option<Seconds> {
         let key = format!("{key}.lifetime_max");
-        let lifetime = self.duration(&key, text, SVID_LIFETIME_MAX);
+        let lifetime = self.duration(&key, Some(text?), Seconds(0));
         if lifetime == Some(Seconds(0)) {
             let hint = Some("expected: a time such as \"24h\"");
             self.report
                 .error(key, "is zero: every SVID would be refused", hint);
         }
-        lifetime.unwrap_or(SVID_LIFETIME_MAX)
+        lifetime
     }
 
     pub(super) fn trust_domain(

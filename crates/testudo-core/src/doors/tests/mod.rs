@@ -35,7 +35,7 @@ fn domain() -> TrustDomainPolicy {
         first_use: FirstUse::On,
         accept_audiences: Vec::new(),
         single_use: false,
-        lifetime_max: SVID_LIFETIME_MAX,
+        lifetime_max: None,
         attested_metadata: Vec::new(),
         statement_issuer: None,
         registrations: Rate::new(600, None),

@@ -347,3 +347,26 @@ fn d_02_d_25_client_id_is_required_and_one_mechanism_is_enough() {
     let both = format!("client_id=x&client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
     assert_eq!(find(&both), Err(Rejection::TwoMechanisms));
 }
+
+/// cert-manager gives 90 days where a Certificate does not say otherwise.
+#[test]
+fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
+    let mut place = Place::new();
+    let of_days = |place: &Place, days: u64| {
+        let end = SystemTime::now() + Duration::from_secs(days * 86_400);
+        place.leaf(|parameters| parameters.not_after = end.into())
+    };
+    let too_long = |outcome: Result<AttestedIdentity, Rejection>| {
+        matches!(outcome, Err(Rejection::LifetimeTooLong { .. }))
+    };
+    place.knock(&of_days(&place, 90)).expect("90 days");
+    place.knock(&of_days(&place, 400)).expect("400 days");
+    assert!(too_long(place.knock(&of_days(&place, 401))));
+    for domain in place.policy.trust_domains.values_mut() {
+        domain.lifetime_max = Some(Seconds(86_400));
+    }
+    place
+        .knock(&of_days(&place, 1))
+        .expect("as long as the trust domain allows");
+    assert!(too_long(place.knock(&of_days(&place, 2))));
+}
