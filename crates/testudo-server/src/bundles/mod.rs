@@ -33,6 +33,7 @@ use testudo_protocol::jose::sha256;
 use testudo_protocol::spiffe::Bundle;
 use testudo_store::Store;
 use tokio::sync::{Notify, watch};
+use workload_api::Expected;
 
 /// Pause between fetches where the bundle gives no hint. [SPIFFE-BUNDLE §4.1.2]
 const REFRESH_DEFAULT: Duration = Duration::from_secs(300);
@@ -76,6 +77,8 @@ struct Held {
 struct Read {
     bundle: Arc<Bundle>,
     digest: [u8; 32],
+    /// What the source does not name any more, and an administrator accepts.
+    lost: Option<&'static str>,
 }
 
 /// What keeps a bundle from being confirmed, and what has been said of it: each thing once per outage.
@@ -108,7 +111,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Fetches a source's bundle once and judges the document: for `doctor`, which keeps none.
 pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, String> {
-    let document = source::fetch(source, fetcher, None).await?;
+    let document = source::fetch(source, fetcher, Expected::AsMuchAs(None)).await?;
     Bundle::parse(&document).map_err(|fault| fault.to_string())
 }
 
@@ -215,7 +218,11 @@ impl Anchor {
             Some(held) => held.bundle.clone(),
             None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
         };
-        Ok(Read { bundle, digest })
+        Ok(Read {
+            bundle,
+            digest,
+            lost: None,
+        })
     }
 
     /// Puts a bundle in force, or confirms the one that is.

@@ -4,9 +4,11 @@
 //! scheduled fetch, the early one, and an administrator's.
 
 use super::floor::{self, Floor, FloorFault, HeldBack};
+use super::workload_api::Expected;
 use super::{Anchor, REFRESH_DEADLINE, Read, Refreshed, Trouble, locked, source};
 use crate::admin;
 use crate::app::App;
+use crate::config::BundleOrigin;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::Authority;
@@ -18,7 +20,7 @@ const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Other nodes may raise the stored sequence at the same moment; each time it is judged again.
 const ATTEMPTS: usize = 4;
 
-/// What to do with a bundle whose sequence is lower than one that was taken.
+/// What to do with a bundle whose sequence is lower than one that was taken, or that lacks a kind of authority.
 #[derive(Clone, Copy)]
 enum Lower<'a> {
     Refuse,
@@ -84,14 +86,15 @@ pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
     run(app, anchor, Lower::Refuse).await
 }
 
-/// One refresh by an administrator who takes what is held back: a lower sequence, or none after one.
+/// One refresh by an administrator who takes what is held back: a lower sequence, or none after one, or, from a
+/// Workload API, a bundle without a kind of authority that was there.
 pub async fn accept(app: &App, anchor: &Anchor, actor: &str) -> Refreshed {
     run(app, anchor, Lower::Accept { actor }).await
 }
 
 async fn run(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Refreshed {
     let _turn = anchor.turn.lock().await;
-    let outcome = match fetch(app, anchor).await {
+    let outcome = match fetch(app, anchor, lower).await {
         Ok(read) => take(app, anchor, read, lower).await,
         Err(why) => Refreshed::Failed(why),
     };
@@ -104,20 +107,27 @@ fn authority(anchor: &Anchor) -> Authority {
     Authority::TrustDomain(anchor.source().trust_domain.clone())
 }
 
-async fn fetch(app: &App, anchor: &Anchor) -> Result<Read, String> {
-    let held = anchor.held.load_full();
-    let fetching = source::fetch(
-        &anchor.source,
-        &app.fetcher,
-        held.as_ref().map(|held| &*held.bundle),
-    );
+async fn fetch(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Result<Read, String> {
+    // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
+    let held = anchor.current(app.moment());
+    let as_before = Expected::AsMuchAs(held.as_deref());
+    let expected = match lower {
+        Lower::Refuse => as_before,
+        Lower::Accept { .. } => Expected::Anything,
+    };
+    let fetching = source::fetch(&anchor.source, &app.fetcher, expected);
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
         .await
         .unwrap_or_else(|_| {
             let seconds = REFRESH_DEADLINE.as_secs();
             Err(format!("no complete answer within {seconds} s"))
         })?;
-    anchor.read(&document)
+    let mut read = anchor.read(&document)?;
+    if let (Lower::Accept { .. }, BundleOrigin::WorkloadApi(_)) = (lower, &anchor.source.origin) {
+        let bundle = &read.bundle;
+        read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
+    }
+    Ok(read)
 }
 
 /// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
@@ -134,7 +144,10 @@ async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower<'_>) -> Refre
                 let what = "the stored sequence could not be read, and was replaced";
                 (lowered(app, floor, &read), Some(what.to_owned()))
             }
-            (Ok(()), Lower::Refuse | Lower::Accept { .. }) => (floor.after(&read.bundle), None),
+            (Ok(()), Lower::Refuse | Lower::Accept { .. }) => {
+                let accepted = read.lost.map(|lost| format!("the Workload API names {lost}"));
+                (floor.after(&read.bundle), accepted)
+            }
             (Err(held_back), Lower::Accept { .. }) => {
                 (lowered(app, floor, &read), Some(held_back.to_string()))
             }

@@ -1,15 +1,14 @@
 //! The three places a bundle can come from. Each yields a SPIFFE bundle document.
 
-use super::workload_api;
+use super::workload_api::{self, Expected};
 use crate::config::{BundleOrigin, BundleSource};
 use testudo_fetch::{FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
-use testudo_protocol::spiffe::Bundle;
 
 pub(super) async fn fetch(
     source: &BundleSource,
     fetcher: &Fetcher,
-    held: Option<&Bundle>,
+    expected: Expected<'_>,
 ) -> Result<Vec<u8>, String> {
     match &source.origin {
         BundleOrigin::File(path) => read_file(path).await,
@@ -28,7 +27,7 @@ pub(super) async fn fetch(
             }
         }
         BundleOrigin::WorkloadApi(socket) => {
-            workload_api::ask(socket, source.trust_domain.as_str(), held).await
+            workload_api::ask(socket, source.trust_domain.as_str(), expected).await
         }
     }
 }

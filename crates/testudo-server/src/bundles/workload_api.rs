@@ -2,8 +2,9 @@
 //! namespace says what the keys are for, so `use` is filled in here.
 //!
 //! Nothing there distinguishes "this trust domain has no authorities any more" from an agent that has just started
-//! and does not know yet. So authorities that were there and are not any more are a failed fetch, whatever the
-//! reason: the last good bundle is used until its maximum age, and no longer.
+//! and does not know yet. So where the last authority of a kind is gone, that is a failed fetch, whatever the reason:
+//! the last good bundle is used until its maximum age. After that there is nothing to protect any more, and what the
+//! agent says is taken. An administrator who knows that the authority was removed need not wait.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,8 +13,34 @@ use spiffe::WorkloadApiError;
 use spiffe::transport::{GrpcStatusCode, TransportError};
 use testudo_protocol::spiffe::Bundle;
 
-/// The bundle document of a trust domain. `held` is the bundle in force.
-pub(super) async fn ask(socket: &str, trust_domain: &str, held: Option<&Bundle>) -> Result<Vec<u8>, String> {
+/// What an answer is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// At least one authority, and one of each kind that the bundle in force has.
+    AsMuchAs(Option<&'a Bundle>),
+    /// An administrator takes whatever the agent says of the trust domain.
+    Anything,
+}
+
+impl Expected<'_> {
+    /// Which kind of authority is missing.
+    pub(super) fn missing(self, has_jwt: bool, has_x509: bool) -> Option<&'static str> {
+        let Expected::AsMuchAs(held) = self else {
+            return None;
+        };
+        let had_jwt = held.is_some_and(|held| !held.jwt_keys.is_empty());
+        let had_x509 = held.is_some_and(|held| !held.x509_authorities.is_empty());
+        match (has_jwt, has_x509) {
+            (false, false) => Some("no authority"),
+            (false, true) if had_jwt => Some("no JWT authority any more"),
+            (true, false) if had_x509 => Some("no X.509 authority any more"),
+            (false, true) | (true, false) | (true, true) => None,
+        }
+    }
+}
+
+/// The bundle document of a trust domain.
+pub(super) async fn ask(socket: &str, trust_domain: &str, expected: Expected<'_>) -> Result<Vec<u8>, String> {
     let name = spiffe::TrustDomain::new(trust_domain).map_err(|error| error.to_string())?;
     let client = spiffe::WorkloadApiClient::connect_to(socket)
         .await
@@ -44,7 +71,15 @@ pub(super) async fn ask(socket: &str, trust_domain: &str, held: Option<&Bundle>)
             serde_json::json!({ "kty": "X509", "use": "x509-svid", "x5c": [der] })
         })
         .collect();
-    document(trust_domain, jwt_keys, x509_keys, held)
+    if let Some(missing) = expected.missing(!jwt_keys.is_empty(), !x509_keys.is_empty()) {
+        return Err(format!(
+            "the Workload API names {missing} of {trust_domain}; if that is meant, run `testudo trust accept {trust_domain}`"
+        ));
+    }
+    let mut keys = [jwt_keys, x509_keys].concat();
+    // The order of a map is not the order of the next answer; the document must not seem to change.
+    keys.sort_by_key(Value::to_string);
+    Ok(serde_json::json!({ "keys": keys }).to_string().into_bytes())
 }
 
 /// What one call answers; nothing where the agent does not offer that kind of bundle, or what it offers cannot be
@@ -64,27 +99,4 @@ fn offered<T>(answer: Result<T, WorkloadApiError>) -> Result<Option<T>, String> 
 
 fn refused(error: WorkloadApiError) -> String {
     format!("the Workload API refuses: {error}")
-}
-
-fn document(
-    trust_domain: &str,
-    jwt_keys: Vec<Value>,
-    x509_keys: Vec<Value>,
-    held: Option<&Bundle>,
-) -> Result<Vec<u8>, String> {
-    let had_jwt = held.is_some_and(|held| !held.jwt_keys.is_empty());
-    let had_x509 = held.is_some_and(|held| !held.x509_authorities.is_empty());
-    let missing = match (jwt_keys.is_empty(), x509_keys.is_empty()) {
-        (true, true) => Some("no authority"),
-        (true, false) if had_jwt => Some("no JWT authority any more"),
-        (false, true) if had_x509 => Some("no X.509 authority any more"),
-        (true, false) | (false, true) | (false, false) => None,
-    };
-    if let Some(missing) = missing {
-        return Err(format!("the Workload API names {missing} of {trust_domain}"));
-    }
-    let mut keys = [jwt_keys, x509_keys].concat();
-    // The order of a map is not the order of the next answer; the document must not seem to change.
-    keys.sort_by_key(Value::to_string);
-    Ok(serde_json::json!({ "keys": keys }).to_string().into_bytes())
 }

@@ -128,3 +128,69 @@ async fn an_agent_that_offers_one_kind_only_is_a_source_of_that_kind() {
         (&json!("fresh"), &json!(0))
     );
 }
+
+/// Longer than the maximum age of a bundle, seconds.
+const TOO_OLD: i64 = 90 * 86_400;
+
+#[tokio::test]
+async fn removal_of_the_last_jwt_authority_is_taken_once_the_held_bundle_is_too_old() {
+    let agent = Agent::start("removed");
+    let world = agent.world().await;
+    agent.api.offers(Offer::Status(12), agent.certificates());
+    assert_eq!(refresh(&world).await, 400);
+    let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
+    assert_eq!(world.send(&svid_form(&svid, &[])).await.status, 200, "held");
+    world.running.app.clock.shift(TOO_OLD);
+    assert_eq!(refresh(&world).await, 200);
+    let now = shown(&world).await;
+    assert_eq!(
+        (&now["state"], &now["jwt_keys"]),
+        (&json!("fresh"), &json!([])),
+        "{now}"
+    );
+    assert_eq!(now["x509_authorities"], 1, "{now}");
+}
+
+#[tokio::test]
+async fn administrator_accepts_the_removal_of_the_last_authority_of_a_kind_at_once() {
+    let agent = Agent::start("accepted");
+    let world = agent.world().await;
+    let accept = "/admin/v1/trust/z.example/accept";
+    let no_certificates = || Offer::Bundles(vec![(NAME.into(), Vec::new())]);
+    let no_keys = || Offer::Bundles(vec![(NAME.into(), b"{\"keys\":[]}".to_vec())]);
+    for (jwt, x509, names) in [
+        (no_keys(), agent.certificates(), "no JWT authority any more"),
+        (agent.jwt(), no_certificates(), "no X.509 authority any more"),
+        (no_keys(), no_certificates(), "no authority"),
+    ] {
+        agent.api.offers(agent.jwt(), agent.certificates());
+        assert_eq!(refresh(&world).await, 200);
+        agent.api.offers(jwt, x509);
+        let path = "/admin/v1/trust/z.example/refresh";
+        let (status, refused) = world.try_admin("POST", path, json!({})).await;
+        assert_eq!(status, 400, "{refused}");
+        let refused = refused.to_string();
+        assert!(
+            refused.contains(names) && refused.contains("testudo trust accept z.example"),
+            "{refused}"
+        );
+        let accepted = world.admin("POST", accept, json!({})).await;
+        assert!(accepted["done"].as_str().unwrap().contains(names), "{accepted}");
+        let now = shown(&world).await;
+        let is_gone = |member: &str| now[member] == json!([]) || now[member] == json!(0);
+        assert_eq!(
+            is_gone("jwt_keys"),
+            names != "no X.509 authority any more",
+            "{now}"
+        );
+        assert_eq!(
+            is_gone("x509_authorities"),
+            names != "no JWT authority any more",
+            "{now}"
+        );
+        assert_eq!(now["state"], "fresh", "{now}");
+    }
+    // An agent that does not answer names nothing that could be accepted.
+    agent.api.offers(Offer::Status(14), Offer::Status(14));
+    assert_eq!(world.try_admin("POST", accept, json!({})).await.0, 400);
+}
