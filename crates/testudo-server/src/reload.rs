@@ -15,10 +15,11 @@ use std::sync::atomic::Ordering;
 use testudo_core::records::{Batch, EventKind, ReloadOrder};
 use testudo_store::CommitError;
 
-/// Applies the configuration file again, here and on every other node: each reads its own.
-pub async fn reload(app: &Arc<App>) -> Result<Report, Report> {
+/// Applies the configuration file again, here and on every other node: each reads its own. An administrator's reason
+/// is kept in this node's event.
+pub async fn reload(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report> {
     let _turn = app.admin_turn.lock().await;
-    let warnings = apply(app).await?;
+    let warnings = apply(app, reason).await?;
     // It holds here in any case; without the store, the others are told by whoever comes next.
     if let Err(why) = order_reload(app).await {
         tracing::error!(why, "the other nodes were not told to reload");
@@ -69,7 +70,7 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     if configuration_digest(app) != order.record.digest {
         tracing::warn!("another node reloaded a configuration file that is not the same as this node's");
     }
-    match apply(app).await {
+    match apply(app, None).await {
         Ok(_) => {}
         // What is in force stays; a broken file is no reason to forget clients.
         Err(report) => tracing::error!(%report, "another node reloaded; this node's file cannot be used"),
@@ -109,7 +110,7 @@ async fn renew_certificates(app: &App, configuration: &Configuration, warnings: 
 }
 
 /// Trust domains, rules and clients of the file. Listeners, store and keys stay.
-async fn apply(app: &Arc<App>) -> Result<Report, Report> {
+async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report> {
     let path = app.config_path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",
@@ -152,6 +153,7 @@ async fn apply(app: &Arc<App>) -> Result<Report, Report> {
     }
     admin::write_event(app, EventKind::RulesChanged, |event| {
         event.detail = Some(format!("configuration reloaded, generation {generation}"));
+        event.reason = reason;
     })
     .await;
     tracing::info!(generation, "configuration reloaded");

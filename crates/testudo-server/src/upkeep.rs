@@ -253,6 +253,7 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
                     &Actor {
                         name: "sweep",
                         reason,
+                        note: None,
                     },
                 )
                 .await

@@ -43,7 +43,7 @@ pub enum Command {
     /// Try everything that the configuration names.
     Doctor(Json),
     /// Apply the configuration file to the running server.
-    Reload,
+    Reload(Reason),
     /// What the running server is doing.
     Status(Json),
     /// Trust domains and their bundles.
@@ -96,6 +96,14 @@ pub struct Init {
     pub folder: PathBuf,
 }
 
+/// Why a change is made.
+#[derive(Args)]
+pub struct Reason {
+    /// Why, for the event.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
 #[derive(Subcommand)]
 pub enum Trust {
     /// All trust domains.
@@ -111,21 +119,30 @@ pub enum Trust {
     Refresh {
         /// Name of the trust domain.
         name: String,
+        #[command(flatten)]
+        reason: Reason,
     },
-    /// Take what is held back: a bundle with a lower sequence, or without one.
+    /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
+    /// authority that was there.
     Accept {
         /// Name of the trust domain.
         name: String,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Refuse the trust domain from the next request on.
     Disable {
         /// Name of the trust domain.
         name: String,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Let the trust domain in again.
     Enable {
         /// Name of the trust domain.
         name: String,
+        #[command(flatten)]
+        reason: Reason,
     },
 }
 
@@ -182,6 +199,8 @@ pub struct Selection {
     /// Do it to all that the filter selects.
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub reason: Reason,
 }
 
 #[derive(Subcommand)]
@@ -222,14 +241,15 @@ pub enum Identity {
     Block {
         /// A SPIFFE ID, a pattern, a configured client's id, or a trust domain's name for all of its identities.
         identity: String,
-        /// Why.
-        #[arg(long)]
-        reason: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Let it in again.
     Unblock {
         /// As it was blocked.
         identity: String,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// All blocks.
     List(Json),
@@ -258,18 +278,16 @@ pub enum Key {
         /// When a key was stolen: the new one signs at once, and all others are withdrawn on every node.
         #[arg(long)]
         now: bool,
-        /// Why, for the event.
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
     /// made first.
     Revoke {
         /// Key id, as `key list` shows it.
         kid: String,
-        /// Why, for the event.
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
     },
 }
 

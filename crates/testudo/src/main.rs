@@ -38,7 +38,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Init(options) => commands::init::run(&options),
         Command::Check(options) => commands::check::run(&place, &options),
         Command::Doctor(options) => commands::doctor::run(&place, &options).await,
-        Command::Reload => commands::server::reload(&place).await,
+        Command::Reload(reason) => commands::server::reload(&place, reason).await,
         Command::Status(options) => commands::server::status(&place, &options).await,
         Command::Trust(command) => commands::trust::run(&place, command).await,
         Command::Rule(command) => commands::rule::run(&place, command).await,

@@ -27,8 +27,10 @@ pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
 pub struct Actor<'a> {
     /// An administrator, or `sweep`.
     pub name: &'a str,
-    /// Becomes the event's reason.
+    /// In a word: the reason that a later life of the client remembers, and the event's.
     pub reason: &'a str,
+    /// What an administrator gave as the reason: the event's, if there is one.
+    pub note: Option<&'a str>,
 }
 
 /// Freezes or thaws; nothing where the client is in that state already.
@@ -110,7 +112,7 @@ fn event_about(
     event.identity = Some(client.subject.clone());
     event.client_id = Some(client.client_id.clone());
     event.rule = Some(client.rule.clone());
-    event.reason = Some(actor.reason.to_owned());
+    event.reason = Some(actor.note.unwrap_or(actor.reason).to_owned());
     event.actor = Some(actor.name.to_owned());
     event
 }

@@ -73,6 +73,7 @@ pub fn manage(
             let actor = Actor {
                 name: "client",
                 reason: "deregistered",
+                note: None,
             };
             Ok(Registered {
                 batch: lifecycle::remove(client, known.removed, None, &actor, entropy, now),

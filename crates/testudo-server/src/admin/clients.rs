@@ -127,21 +127,31 @@ pub(super) async fn show(State(app): State<Arc<App>>, Json(named): Json<Named>) 
     Ok(Json(view(&app, &client.record)))
 }
 
-pub(super) async fn freeze(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
-    change_state(&app, &named.client_id, ClientState::Frozen, "frozen").await
+/// A client that is to be changed.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub(super) struct Change {
+    client_id: String,
+    /// Why, for the event.
+    reason: Option<String>,
 }
 
-pub(super) async fn thaw(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
-    change_state(&app, &named.client_id, ClientState::Active, "thawed").await
+pub(super) async fn freeze(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
+    change_state(&app, &change, ClientState::Frozen, "frozen").await
 }
 
-async fn change_state(app: &App, client_id: &str, state: ClientState, word: &str) -> Reply<Done> {
+pub(super) async fn thaw(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
+    change_state(&app, &change, ClientState::Active, "thawed").await
+}
+
+async fn change_state(app: &App, change: &Change, state: ClientState, word: &str) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
+    let client_id = change.client_id.as_str();
     let client = find(app, client_id).await?;
     let entropy = app.clock.entropy().ok_or_else(no_entropy)?;
     let actor = Actor {
         name: "administrator",
         reason: word,
+        note: change.reason.as_deref(),
     };
     let batch = set_state(&client, state, &actor, &entropy, app.now());
     let outcome = commit(app, batch).await;
@@ -155,15 +165,16 @@ async fn change_state(app: &App, client_id: &str, state: ClientState, word: &str
     }))
 }
 
-pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>) -> Reply<Done> {
+pub(super) async fn delete(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let client = find(&app, &named.client_id).await?;
+    let client = find(&app, &change.client_id).await?;
     // A name that was given here is not given again.
     let is_named_here = client.record.authority == Authority::Registration.key();
     let will_return = !is_named_here && governing(&app, &client.record).is_some();
     let actor = Actor {
         name: "administrator",
         reason: "deleted",
+        note: change.reason.as_deref(),
     };
     if !upkeep::remove(&app, &client, &actor).await? {
         return Err(
@@ -176,9 +187,9 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Json(named): Json<Named>
          identity to keep it out"
             .to_owned()
     });
-    tracing::info!(client.id = named.client_id, "client.removed");
+    tracing::info!(client.id = change.client_id, "client.removed");
     Ok(Json(Done {
-        done: format!("{}: deleted", named.client_id),
+        done: format!("{}: deleted", change.client_id),
         warning,
     }))
 }

@@ -1,5 +1,6 @@
 //! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
+use super::reason::note;
 use super::reply::{Done, Failure, Reply, done};
 use crate::app::App;
 use crate::keys::{self, ListedKey, Note, Refused, Which};
@@ -47,13 +48,6 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, Json(revocation): Json<R
     let _turn = app.admin_turn.lock().await;
     let note = note(revocation.reason.as_deref());
     withdraw(&app, Which::One(&revocation.kid), note).await
-}
-
-fn note(reason: Option<&str>) -> Note<'_> {
-    Note {
-        actor: "administrator",
-        reason,
-    }
 }
 
 async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Reply<Done> {

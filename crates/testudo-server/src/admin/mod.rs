@@ -7,6 +7,7 @@ mod events;
 mod explain;
 mod keys;
 mod operations;
+mod reason;
 mod reply;
 mod rules;
 mod server;

@@ -2,6 +2,7 @@
 //!
 //! The table below is the router and, at `/admin/v1/openapi.json`, the OpenAPI document.
 
+use super::reason::Reason;
 use super::reply::{Done, Failure};
 use super::{blocks, clients, events, explain, keys, rules, server, trust};
 use crate::app::App;
@@ -37,6 +38,8 @@ enum Takes {
     Nothing,
     Query(Describe),
     Body(Describe),
+    /// Nothing is the same as `{}`.
+    OptionalBody(Describe),
 }
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -97,6 +100,13 @@ impl Operation {
             ..self
         }
     }
+
+    fn by_optional_body<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::OptionalBody(of::<T>),
+            ..self
+        }
+    }
 }
 
 fn operations() -> Vec<Operation> {
@@ -111,7 +121,8 @@ fn operations() -> Vec<Operation> {
             "/admin/v1/reload",
             "Apply the configuration file again, on every node.",
             post(server::reload),
-        ),
+        )
+        .by_optional_body::<Reason>(),
         O::read::<Vec<trust::TrustView>>(
             "/admin/v1/trust",
             "Trust domains and their bundles.",
@@ -122,22 +133,26 @@ fn operations() -> Vec<Operation> {
             "/admin/v1/trust/{name}/refresh",
             "Fetch its bundle now.",
             post(trust::refresh),
-        ),
+        )
+        .by_optional_body::<Reason>(),
         O::act::<Done>(
             "/admin/v1/trust/{name}/accept",
-            "Fetch its bundle now, and take it although its sequence is lower than one that was taken.",
+            "Fetch its bundle now, and take what would be held back: a lower sequence than was taken, none after one, or, from a Workload API, no authority of a kind that was there.",
             post(trust::accept),
-        ),
+        )
+        .by_optional_body::<Reason>(),
         O::act::<Done>(
             "/admin/v1/trust/{name}/disable",
             "Refuse it from the next request on.",
             post(trust::disable),
-        ),
+        )
+        .by_optional_body::<Reason>(),
         O::act::<Done>(
             "/admin/v1/trust/{name}/enable",
             "Let it in again.",
             post(trust::enable),
-        ),
+        )
+        .by_optional_body::<Reason>(),
         O::read::<Vec<rules::RuleView>>(
             "/admin/v1/rules",
             "Rules, in the order in which they govern.",
@@ -158,19 +173,19 @@ fn operations() -> Vec<Operation> {
             "Refuse a client until it is thawed.",
             post(clients::freeze),
         )
-        .by_body::<clients::Named>(),
+        .by_body::<clients::Change>(),
         O::act::<Done>(
             "/admin/v1/clients/thaw",
             "Let a frozen client in again.",
             post(clients::thaw),
         )
-        .by_body::<clients::Named>(),
+        .by_body::<clients::Change>(),
         O::act::<Done>(
             "/admin/v1/clients/delete",
             "Remove a client.",
             post(clients::delete),
         )
-        .by_body::<clients::Named>(),
+        .by_body::<clients::Change>(),
         O::act::<Swept>(
             "/admin/v1/clients/sweep",
             "Remove idle clients now.",
@@ -273,10 +288,9 @@ pub fn openapi() -> Value {
                 // One parameter that is an object: in a query, its members are the parameters.
                 described["parameters"] = json!([{ "name": "filter", "in": "query", "style": "form", "explode": true, "schema": schema }]);
             }
-            Takes::Body(describe) => {
-                let schema = describe(&mut generator);
-                described["requestBody"] =
-                    json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+            Takes::Body(describe) => described["requestBody"] = body(&describe(&mut generator), true),
+            Takes::OptionalBody(describe) => {
+                described["requestBody"] = body(&describe(&mut generator), false);
             }
         }
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
@@ -295,6 +309,10 @@ pub fn openapi() -> Value {
         },
         "paths": paths,
     })
+}
+
+fn body(schema: &Schema, is_required: bool) -> Value {
+    json!({ "required": is_required, "content": { "application/json": { "schema": schema } } })
 }
 
 fn answer(description: &str, schema: &Schema) -> Value {

@@ -1,5 +1,6 @@
 //! The server itself: status, reload, metrics.
 
+use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
 use crate::app::App;
 use axum::Json;
@@ -33,8 +34,8 @@ fn certificates_end(app: &App) -> Value {
     Value::Object(ends.collect())
 }
 
-pub(super) async fn reload(State(app): State<Arc<App>>) -> Reply<Done> {
-    match crate::reload::reload(&app).await {
+pub(super) async fn reload(State(app): State<Arc<App>>, body: Option<Json<Reason>>) -> Reply<Done> {
+    match crate::reload::reload(&app, Reason::of(body)).await {
         Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
         Ok(warnings) => Ok(Json(Done {
             done: "reloaded".into(),

@@ -1,5 +1,6 @@
 //! Trust domains: their bundles, and the switch that turns one off at once.
 
+use super::reason::{Reason, note};
 use super::reply::{Done, Failure, Reply, done};
 use super::{commit, new_event};
 use crate::app::App;
@@ -39,14 +40,27 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
     view(&app, &name).await.map(Json)
 }
 
-pub(super) async fn refresh(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+pub(super) async fn refresh(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Option<Json<Reason>>,
+) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    told(&name, bundles::refresh(&app, &anchor).await)
+    let reason = Reason::of(body);
+    told(
+        &name,
+        bundles::refresh_for(&app, &anchor, note(reason.as_deref())).await,
+    )
 }
 
-pub(super) async fn accept(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+pub(super) async fn accept(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Option<Json<Reason>>,
+) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    match bundles::accept(&app, &anchor, "administrator").await {
+    let reason = Reason::of(body);
+    match bundles::accept(&app, &anchor, note(reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
         other => told(&name, other),
@@ -71,7 +85,11 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
     }
 }
 
-pub(super) async fn disable(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+pub(super) async fn disable(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Option<Json<Reason>>,
+) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
     if app
         .store
@@ -87,26 +105,38 @@ pub(super) async fn disable(State(app): State<Arc<App>>, Path(name): Path<String
         by: "administrator".into(),
         since: app.now(),
     });
-    switch(&app, batch, &authority, EventKind::AuthorityDisabled).await?;
+    let change = (EventKind::AuthorityDisabled, Reason::of(body));
+    switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: disabled")))
 }
 
-pub(super) async fn enable(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<Done> {
+pub(super) async fn enable(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Option<Json<Reason>>,
+) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
     let Some(stored) = app.store.read::<Switch>(authority.key().as_bytes()).await? else {
         return Ok(done(format!("{name}: enabled already")));
     };
     let mut batch = Batch::default();
     batch.delete(&stored.record, stored.version);
-    switch(&app, batch, &authority, EventKind::AuthorityEnabled).await?;
+    let change = (EventKind::AuthorityEnabled, Reason::of(body));
+    switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: enabled")))
 }
 
 /// Written first, in force before the answer: the next request already feels it.
-async fn switch(app: &App, mut batch: Batch, authority: &Authority, kind: EventKind) -> Result<(), Failure> {
+async fn switch(
+    app: &App,
+    mut batch: Batch,
+    authority: &Authority,
+    (kind, reason): (EventKind, Option<String>),
+) -> Result<(), Failure> {
     if let Some(event) = new_event(app, kind, |event| {
         event.authority = Some(authority.key());
         event.actor = Some("administrator".into());
+        event.reason = reason;
     }) {
         batch.insert(&event);
     }

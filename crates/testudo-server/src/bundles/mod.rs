@@ -16,8 +16,7 @@ pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use floor::HeldBack;
 pub use moment::Moment;
-pub use refresh::{accept, refresh};
-pub(crate) use refresh::{first_bundles, keep_fresh};
+pub(crate) use refresh::{accept, first_bundles, keep_fresh, refresh_for};
 pub use status::AnchorStatus;
 
 use crate::config::{BundleOrigin, BundleSource};

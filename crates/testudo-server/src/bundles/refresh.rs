@@ -9,6 +9,7 @@ use super::{Anchor, REFRESH_DEADLINE, Read, Refreshed, Trouble, locked, source};
 use crate::admin;
 use crate::app::App;
 use crate::config::BundleOrigin;
+use crate::keys::Note;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::Authority;
@@ -22,13 +23,14 @@ const ATTEMPTS: usize = 4;
 
 /// What to do with a bundle whose sequence is lower than one that was taken, or that lacks a kind of authority.
 #[derive(Clone, Copy)]
-enum Lower<'a> {
+enum Lower {
     Refuse,
     /// An administrator accepts it.
-    Accept {
-        actor: &'a str,
-    },
+    Accept,
 }
+
+/// Who asked for a refresh: nobody where it is scheduled or early.
+type By<'a> = Option<Note<'a>>;
 
 /// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
 pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
@@ -82,23 +84,28 @@ fn pause(app: &App, anchor: &Anchor) -> Duration {
 }
 
 /// One refresh.
-pub async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
-    run(app, anchor, Lower::Refuse).await
+pub(crate) async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
+    run(app, anchor, Lower::Refuse, None).await
+}
+
+/// One refresh for which an administrator asks.
+pub(crate) async fn refresh_for(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
+    run(app, anchor, Lower::Refuse, Some(note)).await
 }
 
 /// One refresh by an administrator who takes what is held back: a lower sequence, or none after one, or, from a
 /// Workload API, a bundle without a kind of authority that was there.
-pub async fn accept(app: &App, anchor: &Anchor, actor: &str) -> Refreshed {
-    run(app, anchor, Lower::Accept { actor }).await
+pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
+    run(app, anchor, Lower::Accept, Some(note)).await
 }
 
-async fn run(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Refreshed {
+async fn run(app: &App, anchor: &Anchor, lower: Lower, by: By<'_>) -> Refreshed {
     let _turn = anchor.turn.lock().await;
     let outcome = match fetch(app, anchor, lower).await {
         Ok(read) => take(app, anchor, read, lower).await,
         Err(why) => Refreshed::Failed(why),
     };
-    announce(app, anchor, &outcome, lower).await;
+    announce(app, anchor, &outcome, by).await;
     anchor.ended.send_modify(|number| *number += 1);
     outcome
 }
@@ -107,13 +114,13 @@ fn authority(anchor: &Anchor) -> Authority {
     Authority::TrustDomain(anchor.source().trust_domain.clone())
 }
 
-async fn fetch(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Result<Read, String> {
+async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String> {
     // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
     let held = anchor.current(app.moment());
     let as_before = Expected::AsMuchAs(held.as_deref());
     let expected = match lower {
         Lower::Refuse => as_before,
-        Lower::Accept { .. } => Expected::Anything,
+        Lower::Accept => Expected::Anything,
     };
     let fetching = source::fetch(&anchor.source, &app.fetcher, expected);
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
@@ -123,7 +130,7 @@ async fn fetch(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Result<Read, Str
             Err(format!("no complete answer within {seconds} s"))
         })?;
     let mut read = anchor.read(&document)?;
-    if let (Lower::Accept { .. }, BundleOrigin::WorkloadApi(_)) = (lower, &anchor.source.origin) {
+    if let (Lower::Accept, BundleOrigin::WorkloadApi(_)) = (lower, &anchor.source.origin) {
         let bundle = &read.bundle;
         read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
     }
@@ -131,7 +138,7 @@ async fn fetch(app: &App, anchor: &Anchor, lower: Lower<'_>) -> Result<Read, Str
 }
 
 /// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
-async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower<'_>) -> Refreshed {
+async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed {
     let authority = authority(anchor).key();
     for _ in 0..ATTEMPTS {
         let known = match known(app, anchor, &authority, lower).await {
@@ -140,17 +147,15 @@ async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower<'_>) -> Refre
         };
         let floor = known.floor;
         let (next, accepted) = match (floor.judge(&read.bundle), lower) {
-            (Ok(()), Lower::Accept { .. }) if known.is_unreadable => {
+            (Ok(()), Lower::Accept) if known.is_unreadable => {
                 let what = "the stored sequence could not be read, and was replaced";
                 (lowered(app, floor, &read), Some(what.to_owned()))
             }
-            (Ok(()), Lower::Refuse | Lower::Accept { .. }) => {
+            (Ok(()), Lower::Refuse | Lower::Accept) => {
                 let accepted = read.lost.map(|lost| format!("the Workload API names {lost}"));
                 (floor.after(&read.bundle), accepted)
             }
-            (Err(held_back), Lower::Accept { .. }) => {
-                (lowered(app, floor, &read), Some(held_back.to_string()))
-            }
+            (Err(held_back), Lower::Accept) => (lowered(app, floor, &read), Some(held_back.to_string())),
             // What this node knows better than the store is stored again: another node may start by it.
             (Err(held_back), Lower::Refuse) => {
                 if !known.is_stored {
@@ -198,7 +203,7 @@ struct Known {
 }
 
 /// The higher of what the store says and what this node has seen.
-async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) -> Result<Known, String> {
+async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Result<Known, String> {
     let remembered = *locked(&anchor.floor);
     let known = match floor::read(&app.store, &app.encryption, authority).await {
         Ok((stored, version)) => {
@@ -211,7 +216,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) ->
             }
         }
         Err(FloorFault::Unreadable { version }) => match lower {
-            Lower::Accept { .. } => Known {
+            Lower::Accept => Known {
                 floor: remembered.unwrap_or_default(),
                 version,
                 is_stored: false,
@@ -231,7 +236,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) ->
                 is_stored: true,
                 is_unreadable: false,
             },
-            (_, Lower::Refuse | Lower::Accept { .. }) => {
+            (_, Lower::Refuse | Lower::Accept) => {
                 return Err(FloorFault::Store(fault).explain(&anchor.source().trust_domain));
             }
         },
@@ -241,7 +246,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower<'_>) ->
 }
 
 /// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.
-async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, lower: Lower<'_>) {
+async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
     let name = anchor.source().trust_domain.as_str();
     let label = crate::metrics::TrustDomainLabel {
         trust_domain: name.to_owned(),
@@ -285,10 +290,8 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, lower: Lower<
     admin::write_event(app, kind, |event| {
         event.authority = Some(authority.key());
         event.detail = Some(detail);
-        event.actor = match lower {
-            Lower::Accept { actor } => Some(actor.to_owned()),
-            Lower::Refuse => None,
-        };
+        event.actor = by.map(|note| note.actor.to_owned());
+        event.reason = by.and_then(|note| note.reason).map(str::to_owned);
     })
     .await;
 }

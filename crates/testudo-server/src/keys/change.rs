@@ -47,7 +47,7 @@ impl From<String> for Refused {
     }
 }
 
-/// Who changes the keys, and why, for the event.
+/// Who makes a change, and why, for the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
     /// Who.

@@ -158,11 +158,15 @@ async fn a_certificate_proves_nothing_at_register_where_the_domain_takes_none() 
     let one = both.replacen("\"jwt_svid\", \"x509_svid\"", "\"jwt_svid\"", 1);
     assert_ne!(one, both);
     std::fs::write(&path, one).unwrap();
-    testudo_server::reload::reload(&world.running.app).await.unwrap();
+    testudo_server::reload::reload(&world.running.app, None)
+        .await
+        .unwrap();
     let answer = register().await;
     assert_eq!(answer.error(), "unapproved_software_statement", "{answer:?}");
     assert!(world.clients().await.is_empty());
     std::fs::write(&path, both).unwrap();
-    testudo_server::reload::reload(&world.running.app).await.unwrap();
+    testudo_server::reload::reload(&world.running.app, None)
+        .await
+        .unwrap();
     assert_eq!(register().await.status, 201, "the twin: the domain takes both");
 }

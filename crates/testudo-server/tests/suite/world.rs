@@ -229,7 +229,7 @@ impl World {
 
     pub async fn reload_with(&self, domains: &str, rules: &str) {
         write_config(&self.folder, domains, rules, "");
-        testudo_server::reload::reload(&self.running.app)
+        testudo_server::reload::reload(&self.running.app, None)
             .await
             .expect("a configuration without errors");
     }

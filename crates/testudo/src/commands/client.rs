@@ -129,7 +129,7 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         let answer: Value = admin
             .post(
                 &format!("/admin/v1/clients/{verb}"),
-                &json!({ "client_id": client_id }),
+                &json!({ "client_id": client_id, "reason": selection.reason.reason }),
             )
             .await?;
         print_done(&answer);

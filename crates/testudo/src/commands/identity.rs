@@ -10,11 +10,11 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
         Identity::Block { identity, reason } => {
-            let body = json!({ "identity": identity, "reason": reason });
+            let body = json!({ "identity": identity, "reason": reason.reason });
             print_done(&admin.post::<Value>("/admin/v1/blocks", &body).await?);
         }
-        Identity::Unblock { identity } => {
-            let body = json!({ "identity": identity });
+        Identity::Unblock { identity, reason } => {
+            let body = json!({ "identity": identity, "reason": reason.reason });
             print_done(&admin.post::<Value>("/admin/v1/blocks/remove", &body).await?);
         }
         Identity::List(options) => {

@@ -40,11 +40,11 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
             );
         }
         Key::Rotate { now, reason } => {
-            let body = json!({ "now": now, "reason": reason });
+            let body = json!({ "now": now, "reason": reason.reason });
             print_done(&admin.post::<Value>("/admin/v1/keys/rotate", &body).await?);
         }
         Key::Revoke { kid, reason } => {
-            let body = json!({ "kid": kid, "reason": reason });
+            let body = json!({ "kid": kid, "reason": reason.reason });
             print_done(&admin.post::<Value>("/admin/v1/keys/revoke", &body).await?);
         }
     }

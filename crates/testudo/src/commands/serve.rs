@@ -57,7 +57,7 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match reload(&running.app).await {
+            _ = hangup.recv() => match reload(&running.app, None).await {
                 Ok(warnings) => note(&format!("{warnings}reloaded")),
                 Err(report) => {
                     note(&format!("{report}not reloaded: the configuration in force stays as it was"));

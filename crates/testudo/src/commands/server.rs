@@ -1,12 +1,13 @@
 //! `testudo reload`, `testudo status`.
 
 use crate::admin::{Admin, print_done};
-use crate::arguments::{Json, Place};
+use crate::arguments::{Json, Place, Reason};
 use crate::output::{Failed, print_fields, print_json};
 use serde_json::{Map, Value, json};
 
-pub async fn reload(place: &Place) -> Result<(), Failed> {
-    let answer: Value = Admin::at(place).post("/admin/v1/reload", &json!({})).await?;
+pub async fn reload(place: &Place, reason: Reason) -> Result<(), Failed> {
+    let body = json!({ "reason": reason.reason });
+    let answer: Value = Admin::at(place).post("/admin/v1/reload", &body).await?;
     print_done(&answer);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `testudo trust …`.
 
 use crate::admin::{Admin, encode, print_done};
-use crate::arguments::{Place, Trust};
+use crate::arguments::{Place, Reason, Trust};
 use crate::output::{Failed, print_fields, print_json, print_table};
 use serde_json::{Value, json};
 
@@ -81,18 +81,20 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             }));
             print_fields(&fields);
         }
-        Trust::Refresh { name } => act(&admin, &name, "refresh").await?,
-        Trust::Accept { name } => act(&admin, &name, "accept").await?,
-        Trust::Disable { name } => act(&admin, &name, "disable").await?,
-        Trust::Enable { name } => act(&admin, &name, "enable").await?,
+        Trust::Refresh { name, reason } => act(&admin, &name, "refresh", reason).await?,
+        Trust::Accept { name, reason } => act(&admin, &name, "accept", reason).await?,
+        Trust::Disable { name, reason } => act(&admin, &name, "disable", reason).await?,
+        Trust::Enable { name, reason } => act(&admin, &name, "enable", reason).await?,
     }
     Ok(())
 }
 
-async fn act(admin: &Admin, name: &str, verb: &str) -> Result<(), Failed> {
-    let answer: Value = admin
-        .post(&format!("/admin/v1/trust/{}/{verb}", encode(name)), &json!({}))
-        .await?;
+async fn act(admin: &Admin, name: &str, verb: &str, reason: Reason) -> Result<(), Failed> {
+    let (path, body) = (
+        format!("/admin/v1/trust/{}/{verb}", encode(name)),
+        json!({ "reason": reason.reason }),
+    );
+    let answer: Value = admin.post(&path, &body).await?;
     print_done(&answer);
     Ok(())
 }

@@ -32,7 +32,7 @@ async fn a_client_from_first_use_to_deletion() {
         json!(["https://pay.shop.apps.example.net/callback"])
     );
 
-    site.ok(&["client", "freeze", PAY_ID]);
+    site.ok(&["client", "freeze", PAY_ID, "--reason", "odd calls"]);
     assert_eq!(
         server
             .token(svid_form(&site.svid("/ns/shop/sa/pay"), &[]))
@@ -47,14 +47,24 @@ async fn a_client_from_first_use_to_deletion() {
             .len(),
         1
     );
-    site.ok(&["client", "thaw", PAY_ID]);
+    site.ok(&["client", "thaw", PAY_ID, "--reason", "explained"]);
 
     let unsure = site.run(&["client", "delete", "--rule", "payments"]);
     assert!(!unsure.status.success());
     assert!(stderr(&unsure).contains("--yes"), "{}", stderr(&unsure));
-    let deleted = site.run(&["client", "delete", "--rule", "payments", "--yes"]);
+    let deleted = site.run(&[
+        "client", "delete", "--rule", "payments", "--yes", "--reason", "gone",
+    ]);
     assert!(deleted.status.success());
     assert!(stderr(&deleted).contains("come back"), "the warning");
+    for (kind, reason) in [
+        ("client.frozen", "odd calls"),
+        ("client.thawed", "explained"),
+        ("client.removed", "gone"),
+    ] {
+        let told = crate::administration::events(&site, kind);
+        assert!(told.len() == 1 && told[0]["reason"] == reason, "{kind}: {told:?}");
+    }
     assert_eq!(site.json(&["client", "list"]), json!([]));
     let missing = site.run(&["client", "show", PAY_ID]);
     assert!(!missing.status.success());

@@ -45,6 +45,37 @@ fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
     assert!(output.status.success(), "{script}: {}", stderr(&output));
 }
 
+/// Every change that the page makes is explained in its event.
+#[track_caller]
+fn explained(site: &Site, kinds: &[&str]) {
+    for kind in kinds {
+        let told = events(site, kind);
+        let is_explained = |event: &serde_json::Value| event["reason"] == "incident 7";
+        assert!(
+            !told.is_empty() && told.iter().all(is_explained),
+            "{kind}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn every_command_of_the_runbook_that_changes_something_gives_its_reason() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
+    let page = std::fs::read_to_string(path).unwrap();
+    let scripts = page
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let commands: Vec<&str> = scripts.flat_map(str::lines).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands
+        .iter()
+        .filter(|command| !command.starts_with("testudo trust show "))
+    {
+        assert!(command.ends_with(" --reason \"incident 7\""), "{command}");
+    }
+}
+
 const API: &str = "/ns/pay/sa/api";
 
 /// Nodes whose rules admit the administrators and a workload.
@@ -149,6 +180,15 @@ async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again
     }
     shell(&nodes.sites[0], &again, &[]);
     until(&nodes, &svid, 2).await;
+    explained(
+        &nodes.sites[0],
+        &["identity.blocked", "identity.unblocked", "client.removed"],
+    );
+    let reloads = events(&nodes.sites[0], "rule.changed");
+    assert!(
+        reloads.iter().any(|event| event["reason"] == "incident 7"),
+        "{reloads:?}"
+    );
     let fresh = nodes.token("/ops/alice").await;
     for server in &nodes.servers {
         for (token, status) in [(&fresh, 403), (&stolen, 401)] {
@@ -184,6 +224,17 @@ async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attac
     let shown = nodes.sites[1].ok(&["trust", "show", "prod.example"]);
     assert!(shown.contains(nodes.sites[0].issuer.key().kid()), "{shown}");
     shell(&nodes.sites[0], &open, &[]);
+    explained(
+        &nodes.sites[0],
+        &["authority.disabled", "authority.enabled", "client.removed"],
+    );
+    let updates = events(&nodes.sites[0], "authority.bundle_updated");
+    assert!(
+        updates
+            .iter()
+            .any(|event| event["reason"] == "incident 7" && event["actor"] == "administrator"),
+        "{updates:?}"
+    );
     let good = nodes.sites[0].svid(API);
     until(&nodes, &good, 2).await;
     assert_eq!(admitting(&nodes, &attackers).await, 0, "signed by the stolen key");
@@ -210,6 +261,7 @@ async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
     shell(&nodes.sites[1], &block, &[]);
     until(&nodes, &leaked, 0).await;
     shell(&nodes.sites[0], &unblock, &[]);
+    explained(&nodes.sites[0], &["identity.unblocked"]);
     until(&nodes, &nodes.sites[0].svid(API), 2).await;
 }
 

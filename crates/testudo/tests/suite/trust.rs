@@ -48,7 +48,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
         "{}",
         stderr(&refused)
     );
-    let accepted = site.run(&["trust", "accept", "prod.example"]);
+    let accepted = site.run(&["trust", "accept", "prod.example", "--reason", "moved"]);
     assert!(accepted.status.success(), "{}", stderr(&accepted));
     assert_eq!(site.json(&["trust", "show", "prod.example"])["sequence"], 1);
     assert!(!doctor().1.contains("is offered"), "{}", doctor().1);
@@ -60,8 +60,11 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
         now(),
     );
     assert_eq!(server.token(svid_form(&svid.sign(), &[])).await.status, 200);
-    let events = site.ok(&["event", "list", "--json"]);
-    assert!(events.contains("authority.bundle_accepted"), "{events}");
+    let events = crate::administration::events(&site, "authority.bundle_accepted");
+    assert!(
+        events.len() == 1 && events[0]["reason"] == "moved" && events[0]["actor"] == "administrator",
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
