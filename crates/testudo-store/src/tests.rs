@@ -1,5 +1,8 @@
 //! Both engines pass the suite; SQLite also survives what memory does not promise.
 
+mod postgres_faults;
+mod postgres_schema;
+
 use super::*;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,7 +124,7 @@ async fn a_store_that_cannot_be_opened_says_which() {
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
 }
 
-/// One server for all its tests; each has a database of its own.
+/// One server for tests that leave it running; each has a database of its own.
 fn postgres() -> &'static testudo_testkit::postgres::Postgres {
     static SERVER: std::sync::OnceLock<testudo_testkit::postgres::Postgres> = std::sync::OnceLock::new();
     SERVER.get_or_init(|| {
@@ -172,7 +175,9 @@ async fn an_older_schema_is_brought_to_today(url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
-    let server = postgres();
+    // A server of its own, since it is stopped here.
+    let folder = std::env::temp_dir().join(format!("testudo-store-pg-crash-{}", std::process::id()));
+    let server = testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts");
     an_older_schema_is_brought_to_today(&server.database("older").unwrap()).await;
     let url = server.database("suite").unwrap();
     let store = Arc::new(Store::postgres(&url, None).await.unwrap());

@@ -58,6 +58,11 @@ impl Postgres {
         Ok(format!("postgres://postgres@127.0.0.1:{}/{name}", self.port))
     }
 
+    /// The port on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Takes connections over TLS with this certificate from now on, and no others.
     pub fn encrypt(&self, certificate_pem: &str, key_pem: &str) -> Result<(), String> {
         let data = self.data();

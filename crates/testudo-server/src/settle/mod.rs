@@ -61,6 +61,10 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// A store that has not answered a look for this time is away, and not only without writes. Looks come every half
+/// second.
+const AWAY_AFTER: Duration = Duration::from_secs(2);
+
 /// What the caller gets.
 pub enum Settled {
     /// A token, and whether its client is new.
@@ -164,6 +168,7 @@ async fn settle_unknown(
     policy: &Policy,
 ) -> Result<Option<Settled>, Fault> {
     let ticket = app.clients.ticket();
+    let mut not_written = None;
     if app.guesses.are_worthwhile() {
         let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
         let steady = app.clock.steady_millis();
@@ -186,6 +191,11 @@ async fn settle_unknown(
                 Ok(None) => app.guesses.note(false),
                 // A known client must not be refused because first uses queue up: look first.
                 Err(Fault::Busy) => {}
+                // Nor because the store takes no writes while it can be read. Until it does, look first.
+                Err(Fault::Store(fault)) if app.store.silent_for() < AWAY_AFTER => {
+                    app.guesses.note(false);
+                    not_written = Some(fault);
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -203,6 +213,9 @@ async fn settle_unknown(
         }
         other => other,
     };
+    if let Some(fault) = not_written {
+        return Err(Fault::Store(fault));
+    }
     let known = Known {
         client: client.as_ref(),
         removed: removed.as_ref(),

@@ -23,6 +23,7 @@ mod registration;
 mod requests;
 mod selection;
 mod sequences;
+mod store_faults;
 mod verdicts;
 mod workload_api;
 mod world;

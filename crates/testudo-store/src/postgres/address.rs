@@ -12,6 +12,10 @@ use tokio_postgres::config::{Host, SslMode};
 #[derive(Debug, Clone)]
 pub struct PostgresAddress {
     pub(super) config: Config,
+    /// The schema of our tables, as SQL writes it.
+    pub(super) schema: String,
+    /// Whether the URL names it.
+    pub(super) is_schema_named: bool,
     transport: Transport,
 }
 
@@ -36,6 +40,10 @@ pub struct AddressFault {
     /// What to do.
     pub hint: &'static str,
 }
+
+/// Where the URL names none. Never what the role's own `search_path` says: any role that may create a schema could
+/// put one before ours.
+const DEFAULT_SCHEMA: &str = "public";
 
 const EXPECTED: &str = "expected: postgres://user@host/database?sslmode=verify-full";
 
@@ -74,13 +82,53 @@ impl PostgresAddress {
             Transport::Tls | Transport::TlsAssumed => SslMode::Require,
             Transport::PlainNearby | Transport::PlainFar => SslMode::Disable,
         });
-        Ok(PostgresAddress { config, transport })
+        let named = named_schema(config.get_options().unwrap_or_default())?;
+        Ok(PostgresAddress {
+            config,
+            is_schema_named: named.is_some(),
+            schema: named.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
+            transport,
+        })
     }
 
     /// How the database is reached.
     pub fn transport(&self) -> Transport {
         self.transport
     }
+}
+
+/// The schema that `options=-csearch_path=NAME` in the URL names: the administrator's own word.
+fn named_schema(options: &str) -> Result<Option<String>, AddressFault> {
+    let mut words = options.split_ascii_whitespace();
+    let mut named = None;
+    while let Some(word) = words.next() {
+        let setting = match word {
+            "-c" => words.next().unwrap_or_default(),
+            _ => word
+                .strip_prefix("--")
+                .or_else(|| word.strip_prefix("-c"))
+                .unwrap_or_default(),
+        };
+        if let Some(("search_path", value)) = setting.split_once('=') {
+            named = Some(value.split(',').next().unwrap_or_default().to_owned());
+        }
+    }
+    match named {
+        Some(name) if !is_plain_name(&name) => Err(AddressFault {
+            problem: "names a schema in search_path that is not a plain name".to_owned(),
+            hint: "expected: letters, digits and underscores, as in options=-csearch_path%3Dtestudo",
+        }),
+        named => Ok(named.map(|name| format!("\"{name}\""))),
+    }
+}
+
+/// What PostgreSQL takes without quotes and leaves as it is.
+fn is_plain_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The driver knows fewer modes than PostgreSQL's own tools: the mode is taken out and judged here.
@@ -184,6 +232,29 @@ mod tests {
             false,
             Err("is not a PostgreSQL URL"),
         );
+    }
+
+    #[test]
+    fn schema_is_public_unless_the_url_names_another() {
+        for (query, expected) in [
+            ("", Ok(("public", false))),
+            ("?options=-cwork_mem%3D1MB", Ok(("public", false))),
+            ("?options=-csearch_path%3Dauth_1", Ok(("\"auth_1\"", true))),
+            (
+                "?options=-c%20search_path%3Dauth,public%20-cx.y%3D1",
+                Ok(("\"auth\"", true)),
+            ),
+            ("?options=--search_path%3Dauth", Ok(("\"auth\"", true))),
+            ("?options=-csearch_path%3D", Err(())),
+            ("?options=-csearch_path%3D%22$user%22,public", Err(())),
+            ("?options=-csearch_path%3DAuth", Err(())),
+        ] {
+            let found = PostgresAddress::parse(&format!("{FAR}{query}"), false);
+            let found = found
+                .as_ref()
+                .map(|found| (found.schema.as_str(), found.is_schema_named));
+            assert_eq!(found.map_err(drop), expected, "{query}");
+        }
     }
 
     #[test]

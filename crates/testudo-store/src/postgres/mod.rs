@@ -6,30 +6,30 @@
 //! by NOTIFY in the same transaction.
 
 mod address;
+mod connect;
+mod lease;
 mod listener;
 mod schema;
 mod writer;
 
 use crate::{Change, CommitError, StoreFault, Stored};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use rustls::ClientConfig;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use connect::Route;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use lease::checkout;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_postgres::{Config, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use writer::Job;
 
 pub use address::{AddressFault, PostgresAddress, Transport};
 
 /// Documents that are read by a statement each; more are read by one for all.
 const FEW_KEYS: usize = 4;
-/// Connections of one node: readers, the writer, upkeep.
-const CONNECTIONS_MAX: usize = 8;
+/// Connections in the pool of one node: readers, the writer, upkeep. The listener has one more, of its own: it must
+/// go on when all of these wait.
+const CONNECTIONS_MAX: usize = 7;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// A statement must be answered by then, by a server that may be paused.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(5);
@@ -55,14 +55,6 @@ fn fault(error: impl std::fmt::Display) -> StoreFault {
     StoreFault(format!("PostgreSQL: {error}"))
 }
 
-/// tokio-postgres prints only "db error"; what the server said is below it.
-fn database(error: tokio_postgres::Error) -> StoreFault {
-    match error.as_db_error() {
-        Some(said) => fault(said.message()),
-        None => fault(error),
-    }
-}
-
 impl PostgresEngine {
     /// Connects, migrates under an advisory lock, and starts the writer and the listener.
     pub(crate) async fn open(
@@ -71,28 +63,21 @@ impl PostgresEngine {
     ) -> Result<PostgresEngine, StoreFault> {
         let address = PostgresAddress::parse(url, extra_roots_pem.is_some())
             .map_err(|wrong| StoreFault(format!("store.url {}", wrong.problem)))?;
-        let transport = address.transport();
-        let mut config = address.config;
-        config
-            .connect_timeout(CONNECT_DEADLINE)
-            .application_name("testudo");
-        let tls = match transport {
-            Transport::Tls | Transport::TlsAssumed => Some(tls_connector(extra_roots_pem)?),
-            Transport::PlainNearby | Transport::PlainFar => None,
-        };
-        let pool = pool(&config, tls.clone())?;
-        let mut client = checkout(&pool).await?;
-        schema::migrate(&mut client).await?;
-        drop(client);
+        let route = Route::new(&address, extra_roots_pem)?;
+        schema::bring_to_today(&route, &address).await?;
+        PostgresEngine::start(route)
+    }
+
+    /// Starts the writer and the listener over a schema of today.
+    fn start(route: Route) -> Result<PostgresEngine, StoreFault> {
+        let pool = pool(&route)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, _) = broadcast::channel(1_024);
         tokio::spawn(writer::run(pool.clone(), queue));
         let stop = Arc::new(tokio::sync::Notify::new());
         let heard = Arc::new(Mutex::new(Instant::now()));
         tokio::spawn(listener::run(
-            config,
-            tls,
-            pool.clone(),
+            route,
             (changes.clone(), heard.clone()),
             stop.clone(),
         ));
@@ -138,20 +123,21 @@ impl PostgresEngine {
         }
         let client = checkout(&self.pool).await?;
         let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
-        bounded(async {
-            let statement = client.prepare_cached(statement).await?;
-            let mut found = Vec::with_capacity(keys.len());
-            for (kind, key) in keys {
-                let row = client.query_opt(&statement, &[&(kind as i16), &key]).await?;
-                found.push(row.map(|row| Stored {
-                    version: row.get::<_, i64>(0) as u64,
-                    body: row.get(1),
-                    key,
-                }));
-            }
-            Ok(found)
-        })
-        .await
+        client
+            .bounded(async {
+                let statement = client.prepare_cached(statement).await?;
+                let mut found = Vec::with_capacity(keys.len());
+                for (kind, key) in keys {
+                    let row = client.query_opt(&statement, &[&(kind as i16), &key]).await?;
+                    found.push(row.map(|row| Stored {
+                        version: row.get::<_, i64>(0) as u64,
+                        body: row.get(1),
+                        key,
+                    }));
+                }
+                Ok(found)
+            })
+            .await
     }
 
     /// Many documents by one statement: a round trip each would cost more than the rest.
@@ -162,11 +148,12 @@ impl PostgresEngine {
                     FROM unnest($1::smallint[], $2::bytea[]) WITH ORDINALITY AS wanted (kind, key, place)
                     JOIN records ON records.kind = wanted.kind AND records.key = wanted.key";
         let client = checkout(&self.pool).await?;
-        let rows = bounded(async {
-            let statement = client.prepare_cached(text).await?;
-            client.query(&statement, &[&kinds, &names]).await
-        })
-        .await?;
+        let rows = client
+            .bounded(async {
+                let statement = client.prepare_cached(text).await?;
+                client.query(&statement, &[&kinds, &names]).await
+            })
+            .await?;
         let mut found: Vec<Option<Stored>> = vec![None; keys.len()];
         for row in rows {
             let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
@@ -204,87 +191,70 @@ impl PostgresEngine {
         parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Vec<Stored>, StoreFault> {
         let client = checkout(&self.pool).await?;
-        bounded(async {
-            let statement = client.prepare_cached(text).await?;
-            let rows = client.query(&statement, parameters).await?;
-            Ok(rows
-                .into_iter()
-                .map(|row| Stored {
-                    key: row.get(0),
-                    version: row.get::<_, i64>(1) as u64,
-                    body: row.get(2),
-                })
-                .collect())
-        })
-        .await
+        client
+            .bounded(async {
+                let statement = client.prepare_cached(text).await?;
+                let rows = client.query(&statement, parameters).await?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| Stored {
+                        key: row.get(0),
+                        version: row.get::<_, i64>(1) as u64,
+                        body: row.get(2),
+                    })
+                    .collect())
+            })
+            .await
     }
 
     pub(crate) async fn counter(&self, name: String) -> Result<i64, StoreFault> {
         let client = checkout(&self.pool).await?;
-        bounded(async {
-            let statement = client
-                .prepare_cached("SELECT value FROM counters WHERE name = $1")
-                .await?;
-            Ok(client
-                .query_opt(&statement, &[&name])
-                .await?
-                .map_or(0, |row| row.get(0)))
-        })
-        .await
+        client
+            .bounded(async {
+                let statement = client
+                    .prepare_cached("SELECT value FROM counters WHERE name = $1")
+                    .await?;
+                Ok(client
+                    .query_opt(&statement, &[&name])
+                    .await?
+                    .map_or(0, |row| row.get(0)))
+            })
+            .await
     }
 
     pub(crate) async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
         let client = checkout(&self.pool).await?;
         // Compared byte by byte, whatever the database's collation.
         let text = "DELETE FROM counters WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2";
-        bounded(client.execute(text, &[&from, &to])).await.map(drop)
+        client
+            .bounded(client.execute(text, &[&from, &to]))
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         let client = checkout(&self.pool).await?;
-        bounded(async {
-            let text = "DELETE FROM records WHERE ctid IN
+        client
+            .bounded(async {
+                let text = "DELETE FROM records WHERE ctid IN
                         (SELECT ctid FROM records WHERE expires <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
-            let statement = client.prepare_cached(text).await?;
-            let dropped = client.execute(&statement, &[&now.0, &(limit as i64)]).await? as usize;
-            client
-                .execute("DELETE FROM changes WHERE at < now() - interval '1 hour'", &[])
-                .await?;
-            Ok(dropped)
-        })
-        .await
+                let statement = client.prepare_cached(text).await?;
+                let dropped = client.execute(&statement, &[&now.0, &(limit as i64)]).await? as usize;
+                client
+                    .execute("DELETE FROM changes WHERE at < now() - interval '1 hour'", &[])
+                    .await?;
+                Ok(dropped)
+            })
+            .await
     }
 }
 
-/// The server's certificate is verified against the system's roots and the extra ones.
-fn tls_connector(extra_roots_pem: Option<&[u8]>) -> Result<MakeRustlsConnect, StoreFault> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots: Vec<CertificateDer<'static>> = match extra_roots_pem {
-        None => Vec::new(),
-        Some(pem) => CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(fault)?,
-    };
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone()).map_err(fault)?;
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(fault)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(tls))
-}
-
-/// Bounded in number and in every wait. TLS where the URL or `store.ca` demands it ([`address`]).
-fn pool(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Pool, StoreFault> {
+/// Bounded in number and in every wait.
+fn pool(route: &Route) -> Result<Pool, StoreFault> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = match tls {
-        Some(tls) => Manager::from_config(config.clone(), tls, recycling),
-        None => Manager::from_config(config.clone(), NoTls, recycling),
-    };
+    let manager = Manager::from_connect(route.config.clone(), route.clone(), recycling);
     Pool::builder(manager)
         .max_size(CONNECTIONS_MAX)
         .runtime(Runtime::Tokio1)
@@ -295,11 +265,7 @@ fn pool(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Pool, StoreFa
         .map_err(fault)
 }
 
-async fn checkout(pool: &Pool) -> Result<Object, StoreFault> {
-    pool.get().await.map_err(|error| with_causes(&error))
-}
-
-/// The pool prints only that a connection could not be made; why is below it, in several layers.
+/// Pool and driver print only that something failed; why is below it, in several layers.
 fn with_causes(error: &dyn std::error::Error) -> StoreFault {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -311,15 +277,4 @@ fn with_causes(error: &dyn std::error::Error) -> StoreFault {
         cause = below.source();
     }
     fault(text)
-}
-
-/// A paused server answers nothing and closes nothing: give up, and let the connection go with the future.
-async fn bounded<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreFault> {
-    match tokio::time::timeout(STATEMENT_DEADLINE, work).await {
-        Ok(outcome) => outcome.map_err(database),
-        Err(_) => Err(StoreFault(format!(
-            "PostgreSQL: no answer within {} s",
-            STATEMENT_DEADLINE.as_secs()
-        ))),
-    }
 }

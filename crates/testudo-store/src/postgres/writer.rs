@@ -1,6 +1,6 @@
 //! The writer: takes what is waiting, up to 256 batches, into one call.
 
-use super::{bounded, checkout};
+use super::lease::{Failure, checkout};
 use crate::{CommitError, Conflict, StoreFault};
 use deadpool_postgres::Pool;
 use testudo_core::records::{Batch, Kind, Write};
@@ -8,6 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Batches in one call.
 const GROUP_MAX: usize = 256;
+/// Calls of one group, where the server undoes them because of another session (deadlock, serialization failure).
+/// Beyond, its batches are answered 503.
+const ATTEMPTS_MAX: u32 = 5;
+/// Times the number of the attempt: the pause before it.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
 pub(super) struct Job {
     pub(super) batch: Batch,
@@ -121,12 +126,37 @@ async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>
             columns.push(position, write, job.batch.is_quiet);
         }
     }
+    let mut attempts = 1;
+    let answers = loop {
+        match call(pool, &columns).await? {
+            Ok(answers) => break answers,
+            Err(failure) if failure.is_passing() && attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+                tokio::time::sleep(PAUSE * attempts).await;
+            }
+            Err(failure) => return Err(failure.into_fault()),
+        }
+    };
+    let writes: Vec<&Write> = group.iter().flat_map(|job| &job.batch.writes).collect();
+    Ok(answers
+        .into_iter()
+        .map(|row| {
+            usize::try_from(row)
+                .ok()?
+                .checked_sub(1)
+                .and_then(|at| writes.get(at))
+                .map(|write| conflict(write))
+        })
+        .collect())
+}
+
+/// Calls the function once. The outer error means that there was no connection.
+async fn call(pool: &Pool, c: &Columns) -> Result<Result<Vec<i32>, Failure>, StoreFault> {
     let client = checkout(pool).await?;
-    let answers: Vec<i32> = bounded(async {
+    let work = async {
         let statement = client
             .prepare_cached("SELECT testudo_commit($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .await?;
-        let c = &columns;
         let row = client
             .query_one(
                 &statement,
@@ -144,19 +174,8 @@ async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>
             )
             .await?;
         Ok(row.get(0))
-    })
-    .await?;
-    let writes: Vec<&Write> = group.iter().flat_map(|job| &job.batch.writes).collect();
-    Ok(answers
-        .into_iter()
-        .map(|row| {
-            usize::try_from(row)
-                .ok()?
-                .checked_sub(1)
-                .and_then(|at| writes.get(at))
-                .map(|write| conflict(write))
-        })
-        .collect())
+    };
+    Ok(client.attempt(work).await)
 }
 
 fn conflict(write: &Write) -> Conflict {
