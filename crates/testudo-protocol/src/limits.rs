@@ -9,6 +9,9 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Heads, bodies and answers of all requests in flight together, bytes. Beyond, requests are answered 503: memory
 /// stays bounded whatever connections send.
 pub const REQUESTS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// The same for requests to `admin.listen`, and again for those to the admin socket, bytes. They have their own, so
+/// that a flood of the public listeners leaves probes, metrics and administration alone.
+pub const ADMIN_REQUESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What one request in flight is taken to hold besides head, body and answer (its task, its buffers), bytes.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 /// Parameters in one form.

@@ -5,7 +5,10 @@
 //! takes none.
 
 use super::conversation::{Conversation, Ending, ticks};
-use super::memory::Budget;
+use super::door::DoorKind;
+use super::memory::{Budget, Purse};
+use super::relief::victims;
+use super::senders::shares;
 use super::shelf::{Group, Shelf};
 use crate::config::ConnectionLimits;
 use crate::metrics::{EndingLabel, Metrics};
@@ -17,23 +20,28 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use testudo_protocol::limits::REQUESTS_BYTES_MAX;
+use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Sockets beyond `connections_max` that may still be closing after their connection had to go.
 const CLOSING_MAX: usize = 64;
+/// Between two looks at who must go for memory. Each looks at every connection.
+const RELIEF_PAUSE: Duration = Duration::from_millis(50);
 
 /// See the module.
 pub struct Connections {
     /// The limits in force.
     pub limits: ConnectionLimits,
-    /// Networks whose addresses have no share: proxies that speak for many.
+    /// Networks whose addresses have no share of the connections: proxies that speak for many.
     trusted: Vec<IpNet>,
     table: Mutex<Table>,
     sockets: Arc<Semaphore>,
     is_empty: Notify,
-    /// Memory of all requests in flight.
-    pub(super) memory: Budget,
+    /// Memory of all requests in flight at the public listeners.
+    memory: Arc<Budget>,
+    /// The same at `admin.listen`, or at the admin socket.
+    admin_memory: Arc<Budget>,
+    wants_relief: Notify,
     pub(super) counters: Counters,
 }
 
@@ -101,7 +109,9 @@ impl Connections {
             trusted,
             table: Mutex::default(),
             is_empty: Notify::new(),
-            memory: Budget::new(REQUESTS_BYTES_MAX),
+            memory: Arc::new(Budget::of_all(REQUESTS_BYTES_MAX)),
+            admin_memory: Arc::new(Budget::of_all(ADMIN_REQUESTS_BYTES_MAX)),
+            wants_relief: Notify::new(),
             counters: Counters {
                 open: metrics.connections.clone(),
                 closed: metrics.connections_closed.clone(),
@@ -122,36 +132,38 @@ impl Connections {
     pub(super) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
+        door: DoorKind,
         permit: OwnedSemaphorePermit,
     ) -> Result<Seat, Ending> {
         let mut table = self.lock();
-        let nets = self.nets(address);
-        let per = [
-            (self.limits.connections_max_per_address, Ending::Address),
-            (self.limits.connections_max_per_prefix, Ending::Prefix),
-        ];
-        for (net, (most, ending)) in nets.iter().zip(per) {
+        let shares = shares(&self.limits, &self.trusted, address);
+        for share in &shares {
             while table
                 .groups
-                .get(net)
-                .is_some_and(|group| group.shelf.len() >= most)
+                .get(&share.net)
+                .is_some_and(|group| group.shelf.len() >= share.connections_max)
             {
-                self.make_room(&mut table, Some(net), ending)?;
+                self.make_room(&mut table, Some(&share.net), share.ending)?;
             }
         }
         while table.all.len() >= self.limits.connections_max {
             self.make_room(&mut table, None, Ending::Connections)?;
         }
-        let shares = nets
-            .iter()
-            .zip(per)
-            .map(|(net, (most, _))| {
-                let bytes_max = self.share_of_memory(most);
-                let group = table.groups.entry(*net).or_insert_with(|| Group::new(bytes_max));
-                group.memory.clone()
-            })
-            .collect();
-        let conversation = Arc::new(Conversation::new(shares));
+        let groups = shares.iter().map(|share| {
+            let group = table.groups.entry(share.net).or_insert_with(|| Group::new(share));
+            match door {
+                DoorKind::Public => group.memory.clone(),
+                DoorKind::Admin => group.admin_memory.clone(),
+            }
+        });
+        let groups = groups.collect();
+        let all = match door {
+            DoorKind::Public => &self.memory,
+            DoorKind::Admin => &self.admin_memory,
+        };
+        let purse = Purse::new(all.clone(), groups);
+        let conversation = Arc::new(Conversation::new(&self.limits, purse));
+        let nets: Vec<IpNet> = shares.iter().map(|share| share.net).collect();
         if table.is_stopping {
             conversation.stop();
         }
@@ -193,20 +205,47 @@ impl Connections {
             .min(self.limits.idle_timeout)
             .min(self.limits.write_timeout);
         let pause = (shortest / 8).clamp(Duration::from_millis(50), Duration::from_millis(500));
+        let mut shown = 0;
         loop {
-            tokio::time::sleep(pause).await;
-            let now = ticks();
-            let mut table = self.lock();
-            let over: Vec<(u64, Ending)> = table
-                .open
-                .iter()
-                .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &self.limits)?)))
-                .collect();
-            for (id, ending) in over {
-                self.end(&mut table, id, ending);
+            let is_crowded = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                () = self.wants_relief.notified() => true,
+            };
+            self.end_what_is_over();
+            if is_crowded {
+                self.relieve();
+                tokio::time::sleep(RELIEF_PAUSE).await;
             }
-            drop(table);
-            self.counters.request_bytes.set(self.memory.used() as i64);
+            // The gauge is that of all listeners together.
+            let used = (self.memory.used() + self.admin_memory.used()) as i64;
+            self.counters.request_bytes.inc_by(used - shown);
+            shown = used;
+        }
+    }
+
+    fn end_what_is_over(&self) {
+        let now = ticks();
+        let mut table = self.lock();
+        let over: Vec<(u64, Ending)> = table
+            .open
+            .iter()
+            .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &self.limits)?)))
+            .collect();
+        for (id, ending) in over {
+            self.end(&mut table, id, ending);
+        }
+    }
+
+    /// Memory is nearly full: who holds most for longest has to go.
+    pub(super) fn wants_relief(&self) {
+        self.wants_relief.notify_one();
+    }
+
+    fn relieve(&self) {
+        let mut table = self.lock();
+        let open = table.open.iter().map(|(id, entry)| (*id, &entry.conversation));
+        for id in victims(open, ticks()) {
+            self.end(&mut table, id, Ending::Memory);
         }
     }
 
@@ -289,28 +328,6 @@ impl Connections {
         self.counters.closed.get_or_create(&label).inc();
     }
 
-    /// Address and prefix. IPv6 is counted by /64 and /48: who has one address there has them all.
-    fn nets(&self, address: Option<IpAddr>) -> Vec<IpNet> {
-        let Some(address) = address else {
-            return Vec::new();
-        };
-        if self.trusted.iter().any(|net| net.contains(&address)) {
-            return Vec::new();
-        }
-        let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
-        lengths
-            .iter()
-            .filter_map(|length| IpNet::new(address, *length).ok())
-            .map(|net| net.trunc())
-            .collect()
-    }
-
-    /// As large a share of the memory as of the connections.
-    fn share_of_memory(&self, connections: usize) -> usize {
-        let all = self.limits.connections_max.max(1);
-        REQUESTS_BYTES_MAX / all * connections.min(all)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -352,7 +369,7 @@ mod tests {
 
     async fn come(connections: &Arc<Connections>, address: &str) -> Result<Seat, Ending> {
         let permit = connections.permit().await.unwrap();
-        connections.admit(Some(address.parse().unwrap()), permit)
+        connections.admit(Some(address.parse().unwrap()), DoorKind::Public, permit)
     }
 
     fn ended(seat: &Seat) -> Option<Ending> {

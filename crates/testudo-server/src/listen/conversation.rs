@@ -3,10 +3,11 @@
 //! The connection's own task writes here with single atomic operations; [`super::Connections`] reads every
 //! connection a few times a second, and tells a task to end. So no request waits for a lock or sets a timer.
 
-use super::memory::Budget;
+use super::memory::Purse;
+use super::waiting::{Part, Waiting};
 use crate::config::ConnectionLimits;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -25,6 +26,8 @@ pub enum Ending {
     Address,
     /// Too many of one prefix.
     Prefix,
+    /// The memory of requests in flight was nearly full, and this one held most of it for longest.
+    Memory,
     /// The system had no file left for another connection.
     OpenFiles,
     /// The server stopped before its requests were done.
@@ -33,13 +36,14 @@ pub enum Ending {
 
 impl Ending {
     /// Every one, so that each has its counter from the start.
-    pub(super) const ALL: [Ending; 8] = [
+    pub(super) const ALL: [Ending; 9] = [
         Ending::FirstRequest,
         Ending::Idle,
         Ending::Write,
         Ending::Connections,
         Ending::Address,
         Ending::Prefix,
+        Ending::Memory,
         Ending::OpenFiles,
         Ending::Drain,
     ];
@@ -53,6 +57,7 @@ impl Ending {
             Ending::Connections => "connections_max",
             Ending::Address => "connections_max_per_address",
             Ending::Prefix => "connections_max_per_prefix",
+            Ending::Memory => "memory",
             Ending::OpenFiles => "open_files",
             Ending::Drain => "drain",
         }
@@ -81,17 +86,19 @@ pub struct Conversation {
     is_http2: AtomicBool,
     /// Requests that have begun, and whose answers have not left us.
     running: AtomicU32,
-    /// Those of them that are answered.
-    answering: AtomicU32,
+    /// Those of them whose body has not arrived.
+    bodies: Waiting,
+    /// Those of them that are answered: each has its own deadline, whatever else runs.
+    answers: Waiting,
     is_stopping: AtomicBool,
     ending: OnceLock<Ending>,
     wake: Notify,
-    /// Memory of this address and of its prefix.
-    pub(super) shares: Vec<Arc<Budget>>,
+    /// Memory of its requests.
+    pub(super) purse: Purse,
 }
 
 impl Conversation {
-    pub(super) fn new(shares: Vec<Arc<Budget>>) -> Conversation {
+    pub(super) fn new(limits: &ConnectionLimits, purse: Purse) -> Conversation {
         let now = ticks();
         Conversation {
             accepted: now,
@@ -101,11 +108,12 @@ impl Conversation {
             has_begun: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             running: AtomicU32::new(0),
-            answering: AtomicU32::new(0),
+            bodies: Waiting::new(limits.body_timeout),
+            answers: Waiting::new(limits.write_timeout),
             is_stopping: AtomicBool::new(false),
             ending: OnceLock::new(),
             wake: Notify::new(),
-            shares,
+            purse,
         }
     }
 
@@ -117,22 +125,42 @@ impl Conversation {
         self.has_begun.store(true, Ordering::Release);
     }
 
-    pub(super) fn request_is_answered(&self) {
-        self.active.store(ticks(), Ordering::Relaxed);
-        self.answering.fetch_add(1, Ordering::Relaxed);
+    /// The handler is done. The answer waits for the client from now on.
+    pub(super) fn request_is_answered(&self) -> Part {
+        let now = ticks();
+        self.active.store(now, Ordering::Relaxed);
+        self.answers.enter(now)
     }
 
-    /// The client took a part of an answer.
-    pub(super) fn answer_advances(&self) {
-        self.active.store(ticks(), Ordering::Relaxed);
+    /// The client took a part of this answer.
+    pub(super) fn answer_advances(&self, part: Part) -> Part {
+        let now = ticks();
+        self.active.store(now, Ordering::Relaxed);
+        self.answers.advance(part, now)
     }
 
-    pub(super) fn request_ends(&self, was_answered: bool) {
+    /// A request is over: its answer has left us, or it was given up.
+    pub(super) fn request_ends(&self, answered: Option<Part>) {
         self.active.store(ticks(), Ordering::Relaxed);
-        if was_answered {
-            self.answering.fetch_sub(1, Ordering::Relaxed);
+        if let Some(part) = answered {
+            self.answers.leave(part);
         }
         self.running.fetch_sub(1, Ordering::Release);
+    }
+
+    /// The rest of a body has to be waited for.
+    pub(super) fn body_waits(&self) -> Part {
+        self.bodies.enter(ticks())
+    }
+
+    /// It is there, or it is not wanted any more.
+    pub(super) fn body_is_over(&self, part: Part) {
+        self.bodies.leave(part);
+    }
+
+    /// For how many sixteenths of its deadline a request has waited for the client; nothing where none does.
+    pub(super) fn waited_parts(&self, now: u64) -> Option<u64> {
+        self.bodies.oldest_parts(now).max(self.answers.oldest_parts(now))
     }
 
     /// Bytes arrived. Between two requests of HTTP/1.1 they are the next one's head.
@@ -181,9 +209,8 @@ impl Conversation {
         let active = self.active.load(Ordering::Relaxed);
         let running = self.running.load(Ordering::Acquire);
         if running > 0 {
-            // Over HTTP/2 a client can keep the socket open and give a stream no window.
-            let only_answers_remain = self.answering.load(Ordering::Relaxed) >= running;
-            return (only_answers_remain && is_over(active, limits.write_timeout)).then_some(Ending::Write);
+            // Over HTTP/2 a client can keep the socket open, go on asking, and give a stream no window.
+            return self.answers.is_over(now).then_some(Ending::Write);
         }
         // HTTP/2 frames between requests (PING) are no request: only its idle time counts.
         let head = self.head.load(Ordering::Relaxed);
@@ -235,20 +262,27 @@ mod tests {
         }
     }
 
+    fn purse() -> Purse {
+        Purse::new(
+            std::sync::Arc::new(super::super::memory::Budget::of_all(0)),
+            Vec::new(),
+        )
+    }
+
     /// The ending, so many seconds after the conversation's last event.
     fn after(conversation: &Conversation, seconds: u64) -> Option<Ending> {
         conversation.judge(ticks() + seconds * 1000, &limits())
     }
 
     fn begun(is_http2: bool) -> Conversation {
-        let conversation = Conversation::new(Vec::new());
+        let conversation = Conversation::new(&limits(), purse());
         conversation.request_begins(is_http2);
         conversation
     }
 
     #[test]
     fn a_silent_connection_ends_with_the_first_head() {
-        let conversation = Conversation::new(Vec::new());
+        let conversation = Conversation::new(&limits(), purse());
         assert_eq!(after(&conversation, 9), None);
         assert_eq!(after(&conversation, 10), Some(Ending::FirstRequest));
         conversation.bytes_arrive();
@@ -262,8 +296,8 @@ mod tests {
     #[test]
     fn an_idle_connection_ends_after_the_idle_timeout_whatever_frames_come() {
         let conversation = begun(true);
-        conversation.request_is_answered();
-        conversation.request_ends(true);
+        let part = conversation.request_is_answered();
+        conversation.request_ends(Some(part));
         conversation.bytes_arrive();
         assert_eq!(after(&conversation, 59), None);
         assert_eq!(after(&conversation, 61), Some(Ending::Idle));
@@ -273,7 +307,7 @@ mod tests {
     fn a_later_head_that_has_begun_has_the_time_of_a_first_one() {
         let conversation = begun(false);
         conversation.bytes_arrive();
-        conversation.request_ends(false);
+        conversation.request_ends(None);
         assert_eq!(
             after(&conversation, 11),
             None,
@@ -288,11 +322,17 @@ mod tests {
     fn a_request_that_runs_has_no_deadline_here_but_its_unread_answer_has() {
         let conversation = begun(true);
         assert_eq!(after(&conversation, 3600), None);
-        conversation.request_is_answered();
+        let part = conversation.request_is_answered();
         assert_eq!(after(&conversation, 19), None);
-        assert_eq!(after(&conversation, 21), Some(Ending::Write));
+        assert_eq!(after(&conversation, 22), Some(Ending::Write));
         conversation.request_begins(true);
-        assert_eq!(after(&conversation, 21), None, "another request runs");
+        assert_eq!(
+            after(&conversation, 22),
+            Some(Ending::Write),
+            "a later request buys no time"
+        );
+        conversation.request_ends(Some(part));
+        assert_eq!(after(&conversation, 22), None, "only one runs");
     }
 
     #[test]

@@ -19,7 +19,21 @@ pub enum Door {
     Admin(Arc<App>, Router),
 }
 
+/// Which memory a connection's requests use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DoorKind {
+    Public,
+    Admin,
+}
+
 impl Door {
+    pub(super) fn kind(&self) -> DoorKind {
+        match self {
+            Door::Public(_) => DoorKind::Public,
+            Door::Admin(..) => DoorKind::Admin,
+        }
+    }
+
     pub(super) fn app(&self) -> &Arc<App> {
         match self {
             Door::Public(app) | Door::Admin(app, _) => app,

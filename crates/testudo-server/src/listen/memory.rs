@@ -1,8 +1,10 @@
 //! How much memory requests that are in flight may hold: heads, bodies and answers, counted by bytes.
 //!
-//! Counted in all, and by address and prefix, so that one sender cannot use up what others need. Where nothing
-//! is left, a request is answered 503 at once instead of being read.
+//! Counted in all, and by address and prefix, so that one sender cannot use up what others need. A part of all is
+//! kept for senders that hold little. Where nothing is left, a request is answered 503 at once instead of being
+//! read; what is nearly full is relieved (see `relief.rs`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that may be held at once.
@@ -10,34 +12,45 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Budget {
     used: AtomicUsize,
     bytes_max: usize,
+    /// Of these, what only senders that hold little may take.
+    reserve: usize,
+    /// A sender that holds so much of this share, and no more, holds little.
+    little: usize,
 }
 
 impl Budget {
-    /// With nothing used.
-    pub fn new(bytes_max: usize) -> Budget {
+    /// The memory of all, with nothing used. An eighth is for senders that hold little.
+    pub fn of_all(bytes_max: usize) -> Budget {
         Budget {
             used: AtomicUsize::new(0),
             bytes_max,
+            reserve: bytes_max / 8,
+            little: bytes_max,
         }
     }
 
-    /// Takes as many bytes, if so many are left.
-    pub fn take(&self, bytes: usize) -> bool {
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before.saturating_add(bytes) <= self.bytes_max;
-        if !fits {
+    /// The share of one sender.
+    pub fn share(bytes_max: usize, little: usize) -> Budget {
+        Budget {
+            used: AtomicUsize::new(0),
+            bytes_max,
+            reserve: 0,
+            little,
+        }
+    }
+
+    /// Takes as many bytes, if so many are left; says how many are used then.
+    fn take(&self, bytes: usize, has_reserve: bool) -> Option<usize> {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let reserve = if has_reserve { 0 } else { self.reserve };
+        if used > self.bytes_max - reserve {
             self.give_back(bytes);
+            return None;
         }
-        fits
+        Some(used)
     }
 
-    /// Takes them in any case: for an answer that exists already.
-    pub fn charge(&self, bytes: usize) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Returns what was taken.
-    pub fn give_back(&self, bytes: usize) {
+    fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
@@ -45,23 +58,137 @@ impl Budget {
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
+
+    /// So much is used that who holds it for long must go.
+    pub(super) fn is_crowded(&self, used: usize) -> bool {
+        let common = self.bytes_max - self.reserve;
+        used > common - common / 8
+    }
+
+    /// More is used than there is: answers that exist already are not refused.
+    pub(super) fn is_overfull(&self, used: usize) -> bool {
+        let common = self.bytes_max - self.reserve;
+        used > common + common / 16
+    }
+}
+
+/// What became of the wish for memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There was enough.
+    Yes,
+    /// There was enough, and not much is left.
+    NearlyFull,
+    /// There was not enough: nothing is taken.
+    No,
+}
+
+/// The memory of one connection: what it holds, and the budgets out of which it comes.
+#[derive(Debug)]
+pub(super) struct Purse {
+    all: Arc<Budget>,
+    /// Of its address and of its prefix.
+    shares: Vec<Arc<Budget>>,
+    held: AtomicUsize,
+}
+
+impl Purse {
+    pub(super) fn new(all: Arc<Budget>, shares: Vec<Arc<Budget>>) -> Purse {
+        Purse {
+            all,
+            shares,
+            held: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes memory for what arrives, if there is enough in all and in each share.
+    pub(super) fn take(&self, bytes: usize) -> Taken {
+        let (mut holds_little, mut is_crowded) = (true, false);
+        for (position, share) in self.shares.iter().enumerate() {
+            let Some(used) = share.take(bytes, true) else {
+                return self.undo(position, bytes);
+            };
+            holds_little &= used <= share.little;
+            is_crowded |= share.is_crowded(used);
+        }
+        let Some(used) = self.all.take(bytes, holds_little) else {
+            return self.undo(self.shares.len(), bytes);
+        };
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        match is_crowded || self.all.is_crowded(used) {
+            true => Taken::NearlyFull,
+            false => Taken::Yes,
+        }
+    }
+
+    fn undo(&self, shares: usize, bytes: usize) -> Taken {
+        for share in self.shares.iter().take(shares) {
+            share.give_back(bytes);
+        }
+        Taken::No
+    }
+
+    /// Takes them in any case: for an answer that exists already.
+    pub(super) fn charge(&self, bytes: usize) -> Taken {
+        let mut is_crowded = false;
+        for budget in self.budgets() {
+            let used = budget.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            is_crowded |= budget.is_crowded(used);
+        }
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        match is_crowded {
+            true => Taken::NearlyFull,
+            false => Taken::Yes,
+        }
+    }
+
+    /// Returns what was taken.
+    pub(super) fn give_back(&self, bytes: usize) {
+        for budget in self.budgets() {
+            budget.give_back(bytes);
+        }
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that this connection holds now.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn budgets(&self) -> impl Iterator<Item = &Arc<Budget>> {
+        std::iter::once(&self.all).chain(&self.shares)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use super::*;
 
     #[test]
-    fn what_does_not_fit_is_not_taken() {
-        let budget = Budget::new(100);
-        assert!(budget.take(60));
-        assert!(budget.take(40), "exactly full");
-        assert!(!budget.take(1), "one past it");
-        assert_eq!(budget.used(), 100);
-        budget.give_back(60);
-        assert!(budget.take(1));
-        budget.charge(500);
-        assert_eq!(budget.used(), 541);
-        assert!(!budget.take(1));
+    fn what_does_not_fit_is_not_taken_anywhere() {
+        let all = Arc::new(Budget::of_all(8_000));
+        let share = Arc::new(Budget::share(1_000, 100));
+        let purse = Purse::new(all.clone(), vec![share.clone()]);
+        assert_eq!(purse.take(800), Taken::Yes);
+        assert_eq!(purse.take(200), Taken::NearlyFull, "exactly full");
+        assert_eq!(purse.take(1), Taken::No, "one past it");
+        assert_eq!((all.used(), share.used(), purse.held()), (1_000, 1_000, 1_000));
+        purse.charge(500);
+        assert_eq!((all.used(), share.used(), purse.held()), (1_500, 1_500, 1_500));
+        purse.give_back(1_500);
+        assert_eq!((all.used(), share.used(), purse.held()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_reserve_is_for_those_who_hold_little() {
+        let all = Arc::new(Budget::of_all(8_000));
+        let sender = |little| Purse::new(all.clone(), vec![Arc::new(Budget::share(8_000, little))]);
+        let greedy = sender(100);
+        assert_eq!(greedy.take(7_000), Taken::NearlyFull);
+        assert_eq!(greedy.take(1), Taken::No);
+        let modest = sender(100);
+        assert_eq!(modest.take(100), Taken::NearlyFull);
+        assert_eq!(modest.take(1), Taken::No, "not so little any more");
+        assert_eq!(Purse::new(all, Vec::new()).take(900), Taken::NearlyFull);
     }
 }

@@ -9,8 +9,11 @@ mod converse;
 mod door;
 mod files;
 mod memory;
+mod relief;
+mod senders;
 mod shelf;
 mod turn;
+mod waiting;
 mod watched;
 
 pub use certificate::{Certificate, Certificates, Renewal};
@@ -84,7 +87,10 @@ pub async fn accept(listener: TcpListener, listening: Listening, mut stop: watch
             Ok((stream, peer)) => {
                 // A client of IPv4 is one, also where it comes to a socket of IPv6.
                 let address = peer.ip().to_canonical();
-                if let Ok(seat) = listening.connections.admit(Some(address), permit) {
+                if let Ok(seat) = listening
+                    .connections
+                    .admit(Some(address), listening.door.kind(), permit)
+                {
                     let _ = stream.set_nodelay(true);
                     tokio::spawn(converse::converse(stream, Some(address), listening.clone(), seat));
                 }
@@ -107,7 +113,7 @@ pub async fn accept_local(listener: UnixListener, listening: Listening, mut stop
         };
         match accepted {
             Ok((stream, _)) => {
-                if let Ok(seat) = listening.connections.admit(None, permit) {
+                if let Ok(seat) = listening.connections.admit(None, listening.door.kind(), permit) {
                     tokio::spawn(converse::converse(stream, None, listening.clone(), seat));
                 }
             }

@@ -1,6 +1,7 @@
 //! Connections in the order of their idleness, so that the oldest idle one is found without looking at all.
 
 use super::memory::Budget;
+use super::senders::Share;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,14 +12,18 @@ const LOOK_AGAIN_MS: u64 = 50;
 /// Connections of one address or prefix, and the memory that they may hold.
 pub(super) struct Group {
     pub(super) shelf: Shelf,
+    /// At the public listeners.
     pub(super) memory: Arc<Budget>,
+    /// At `admin.listen`.
+    pub(super) admin_memory: Arc<Budget>,
 }
 
 impl Group {
-    pub(super) fn new(bytes_max: usize) -> Group {
+    pub(super) fn new(share: &Share) -> Group {
         Group {
             shelf: Shelf::default(),
-            memory: Arc::new(Budget::new(bytes_max)),
+            memory: Arc::new(Budget::share(share.bytes_max, share.little)),
+            admin_memory: Arc::new(Budget::share(share.admin_bytes_max, share.little)),
         }
     }
 }

@@ -6,13 +6,15 @@
 
 use super::connections::Connections;
 use super::conversation::Conversation;
+use super::memory::Taken;
+use super::waiting::Part;
 use axum::body::Body as AdminBody;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use testudo_protocol::limits::REQUEST_BYTES;
@@ -23,6 +25,10 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first, and asks the
 /// budgets that all share once.
 const STEP_BYTES: usize = 4 * 1024;
+/// What every request takes first.
+const FIRST_BYTES: usize = REQUEST_BYTES + STEP_BYTES;
+/// No part of time.
+const NOT_ANSWERED: u8 = u8::MAX;
 
 /// See the module.
 pub(super) struct Turn {
@@ -32,7 +38,8 @@ pub(super) struct Turn {
     held: AtomicUsize,
     /// Bytes that the budgets know of: at least as many, in steps.
     charged: AtomicUsize,
-    is_answered: AtomicBool,
+    /// Since which part of time the answer waits for the client.
+    answered: AtomicU8,
 }
 
 impl Turn {
@@ -48,13 +55,13 @@ impl Turn {
             connections: connections.clone(),
             held: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
-            is_answered: AtomicBool::new(false),
+            answered: AtomicU8::new(NOT_ANSWERED),
         });
         let fields = request.headers().iter();
         let head: usize = fields
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
-        let fits = turn.take(REQUEST_BYTES + STEP_BYTES);
+        let fits = turn.take(FIRST_BYTES);
         let fits = fits && turn.holds(head, Turn::take);
         (turn, fits)
     }
@@ -68,54 +75,59 @@ impl Turn {
 
     /// Memory for what arrives. False where it is used up, by all or by this sender.
     fn take(&self, bytes: usize) -> bool {
-        let memory = &self.connections.memory;
-        if !memory.take(bytes) {
-            return self.shed();
-        }
-        for (position, share) in self.conversation.shares.iter().enumerate() {
-            if !share.take(bytes) {
-                memory.give_back(bytes);
-                for taken in self.conversation.shares.iter().take(position) {
-                    taken.give_back(bytes);
-                }
-                return self.shed();
+        let taken = self.conversation.purse.take(bytes);
+        match taken {
+            Taken::Yes => {}
+            Taken::NearlyFull => self.connections.wants_relief(),
+            Taken::No => {
+                self.connections.wants_relief();
+                self.connections.counters.requests_shed.inc();
+                return false;
             }
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
         true
     }
 
-    fn shed(&self) -> bool {
-        self.connections.counters.requests_shed.inc();
-        false
-    }
-
     /// Memory for an answer that exists already.
     fn charge(&self, bytes: usize) -> bool {
-        self.connections.memory.charge(bytes);
-        for share in &self.conversation.shares {
-            share.charge(bytes);
+        if self.conversation.purse.charge(bytes) != Taken::Yes {
+            self.connections.wants_relief();
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
         true
     }
 
-    /// The handler is done.
-    pub(super) fn answered(&self) {
-        if !self.is_answered.swap(true, Ordering::Relaxed) {
-            self.conversation.request_is_answered();
+    /// The handler is done: head and body are held no longer, and the answer waits for the client.
+    fn answered(&self) {
+        self.held.store(0, Ordering::Relaxed);
+        let beyond = self.charged.load(Ordering::Relaxed).saturating_sub(FIRST_BYTES);
+        if beyond > 0 {
+            self.charged.fetch_sub(beyond, Ordering::Relaxed);
+            self.conversation.purse.give_back(beyond);
+        }
+        let part = self.conversation.request_is_answered();
+        self.answered.store(part.number(), Ordering::Relaxed);
+    }
+
+    /// The client took a part of the answer.
+    fn advances(&self) {
+        if let Some(part) = part_of(self.answered.load(Ordering::Relaxed)) {
+            let later = self.conversation.answer_advances(part);
+            self.answered.store(later.number(), Ordering::Relaxed);
         }
     }
 }
 
+fn part_of(number: u8) -> Option<Part> {
+    (number != NOT_ANSWERED).then(|| Part::of_number(number))
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
-        let bytes = *self.charged.get_mut();
-        self.connections.memory.give_back(bytes);
-        for share in &self.conversation.shares {
-            share.give_back(bytes);
-        }
-        self.conversation.request_ends(*self.is_answered.get_mut());
+        self.conversation.purse.give_back(*self.charged.get_mut());
+        let answered = part_of(*self.answered.get_mut());
+        self.conversation.request_ends(answered);
     }
 }
 
@@ -149,6 +161,8 @@ pub(super) struct Arriving {
     late_after: Duration,
     /// Set when the first wait begins: most bodies arrive with their head.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Since which part of time the body is waited for.
+    waits: Option<Part>,
 }
 
 impl Arriving {
@@ -159,6 +173,15 @@ impl Arriving {
             turn,
             late_after,
             deadline: None,
+            waits: None,
+        }
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if let Some(part) = self.waits {
+            self.turn.conversation.body_is_over(part);
         }
     }
 }
@@ -181,8 +204,16 @@ impl Body for Arriving {
                 }
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Broken(error)))),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                // From here on the request waits for us.
+                if let Some(part) = this.waits.take() {
+                    this.turn.conversation.body_is_over(part);
+                }
+                Poll::Ready(None)
+            }
             Poll::Pending => {
+                let conversation = &this.turn.conversation;
+                this.waits.get_or_insert_with(|| conversation.body_waits());
                 let late_after = this.late_after;
                 let deadline = this
                     .deadline
@@ -307,6 +338,6 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.turn.conversation.answer_advances();
+        self.turn.advances();
     }
 }

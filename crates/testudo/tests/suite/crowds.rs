@@ -234,7 +234,7 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         "40 HTTP/2 connections with 128 streams each hold {} KB each",
         held / 40 / 1024
     );
-    // The share of one address is a quarter of 128 MiB; the rest is what the allocator keeps. Unbounded, it were
+    // The share of one address is 28 MiB; the rest is what the allocator keeps. Unbounded, it were
     // more than 150 MiB for the heads alone.
     assert!(held < 90 * 1024 * 1024, "{held}");
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);

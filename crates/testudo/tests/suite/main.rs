@@ -14,6 +14,7 @@ mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;
 mod crowds;
+mod crowds_memory;
 mod dev;
 mod docs;
 mod durability;

@@ -289,3 +289,35 @@ async fn an_http2_stream_without_a_window_does_not_hold_its_connection() {
     let lasted = endure(Way::Plain(server.address).open().await, attack).await;
     assert!(lasted >= AT_LEAST, "{lasted:?}");
 }
+
+#[tokio::test]
+async fn an_unread_answer_ends_its_http2_connection_although_other_streams_go_on() {
+    let site = Site::new();
+    site.configure(LIMITS, crate::binary::RULES);
+    let server = site.serve();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let no_window: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    let began = Instant::now();
+    let unread = [PREFACE, no_window, &http2_request(1, true)].concat();
+    stream.write_all(&unread).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let mut buffer = [0; 4096];
+    let reading = async { while !matches!(reader.read(&mut buffer).await, Ok(0) | Err(_)) {} };
+    // A new request each second with a window for its answer.
+    let asking = async {
+        for id in (3..=255).step_by(2) {
+            let window = [0, 0, 4, 8, 0, 0, 0, 0, id, 0, 0, 255, 255];
+            let request = [&http2_request(id, true)[..], &window].concat();
+            if writer.write_all(&request).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = asking => {}
+        () = tokio::time::sleep(PATIENCE) => panic!("the connection is still open"),
+    }
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
+}

@@ -1,0 +1,120 @@
+//! What one sender may have: an address and its prefix, of the connections and of the memory of requests.
+
+use super::conversation::Ending;
+use crate::config::ConnectionLimits;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
+
+/// A share of memory is never smaller: two of the largest requests fit (32 KiB head, 64 KiB body, 12 KiB for the
+/// request itself), so that one is not taken for a crowd.
+pub(super) const SHARE_BYTES_MIN: usize = 256 * 1024;
+/// An address that holds so much holds little: one of the largest requests.
+const LITTLE_OF_ADDRESS: usize = 128 * 1024;
+/// A prefix that holds so much holds little.
+const LITTLE_OF_PREFIX: usize = 512 * 1024;
+
+/// What one address or prefix may have.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) net: IpNet,
+    pub(super) connections_max: usize,
+    /// What a connection beyond them is closed for.
+    pub(super) ending: Ending,
+    /// Memory of its requests to the public listeners, bytes.
+    pub(super) bytes_max: usize,
+    /// Memory of its requests to `admin.listen`, bytes.
+    pub(super) admin_bytes_max: usize,
+    /// Of either, what counts as little.
+    pub(super) little: usize,
+}
+
+/// The shares of this address: its own and its prefix's. IPv6 is counted by /64 and /48: who has one address there
+/// has them all. A proxy that speaks for many has no share of the connections, and three quarters of the memory.
+pub(super) fn shares(limits: &ConnectionLimits, trusted: &[IpNet], address: Option<IpAddr>) -> Vec<Share> {
+    let Some(address) = address else {
+        return Vec::new();
+    };
+    let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
+    let net = |length| IpNet::new(address, length).ok().map(|net| net.trunc());
+    let all = limits.connections_max.max(1);
+    let share = |net, ending, connections_max: usize, little| Share {
+        net,
+        connections_max,
+        ending,
+        bytes_max: part(REQUESTS_BYTES_MAX, connections_max, all),
+        admin_bytes_max: part(ADMIN_REQUESTS_BYTES_MAX, connections_max, all),
+        little,
+    };
+    if trusted.iter().any(|net| net.contains(&address)) {
+        return net(lengths[0])
+            .map(|net| Share {
+                connections_max: usize::MAX,
+                bytes_max: part(REQUESTS_BYTES_MAX, 3, 4),
+                admin_bytes_max: part(ADMIN_REQUESTS_BYTES_MAX, 3, 4),
+                ..share(net, Ending::Address, all, LITTLE_OF_ADDRESS)
+            })
+            .into_iter()
+            .collect();
+    }
+    let [address, prefix] = lengths.map(net);
+    let (of_address, of_prefix) = (
+        limits.connections_max_per_address,
+        limits.connections_max_per_prefix,
+    );
+    let address = address.map(|net| share(net, Ending::Address, of_address, LITTLE_OF_ADDRESS));
+    let prefix = prefix.map(|net| share(net, Ending::Prefix, of_prefix, LITTLE_OF_PREFIX));
+    address.into_iter().chain(prefix).collect()
+}
+
+/// As large a share of the memory that all have in common (without the reserve) as of the connections.
+fn part(bytes_max: usize, numerator: usize, denominator: usize) -> usize {
+    let common = bytes_max - bytes_max / 8;
+    let part = common / denominator * numerator.min(denominator);
+    part.max(SHARE_BYTES_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testudo_protocol::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, REQUEST_BYTES};
+
+    fn shares_of(address: &str, limits: &ConnectionLimits) -> Vec<Share> {
+        let trusted = ["10.9.0.0/16".parse().unwrap()];
+        shares(limits, &trusted, Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_share_of_memory_holds_the_largest_request_however_small_the_share_of_connections() {
+        let largest = HEADER_BYTES_MAX + BODY_BYTES_MAX + REQUEST_BYTES + 4096;
+        for connections_max in [1, 10_000, 15_000, 1_000_000] {
+            let limits = ConnectionLimits {
+                connections_max,
+                connections_max_per_address: 1,
+                connections_max_per_prefix: 1,
+                ..ConnectionLimits::default()
+            };
+            for share in shares_of("192.0.2.1", &limits) {
+                assert!(share.bytes_max >= 2 * largest, "{share:?}");
+                assert!(share.admin_bytes_max >= 2 * largest, "{share:?}");
+                assert!(share.little >= largest, "{share:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shares_at_the_defaults() {
+        let common = REQUESTS_BYTES_MAX - REQUESTS_BYTES_MAX / 8;
+        let bytes = |address| -> Vec<usize> {
+            let shares = shares_of(address, &ConnectionLimits::default());
+            shares
+                .iter()
+                .map(|share| share.bytes_max.div_ceil(1 << 20))
+                .collect()
+        };
+        assert_eq!(common >> 20, 112);
+        assert_eq!(bytes("192.0.2.1"), [28, 56]);
+        assert_eq!(bytes("2001:db8::1"), [28, 56]);
+        assert_eq!(bytes("10.9.1.1"), [84], "a proxy");
+    }
+}
