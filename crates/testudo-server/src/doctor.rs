@@ -1,5 +1,6 @@
 //! Tries everything that a configuration names, and says how it went.
 
+use crate::admin;
 use crate::bundles::{self, AuthorityStatus};
 use crate::clock::Clock;
 use crate::config::{Configuration, TlsFiles};
@@ -31,7 +32,7 @@ fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Findi
     }
 }
 
-/// Tries clock, store, TLS files, and each bundle source.
+/// Tries clock, store, admin socket, TLS files, and each bundle source.
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
     let mut findings = vec![finding("clock", judge_clock(&clock))];
@@ -47,6 +48,8 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
             None
         }
     };
+    let socket = admin::try_the_place(&configuration.admin.socket).await;
+    findings.push(finding("admin socket", socket));
     // What is wrong with the key has been said.
     let encryption = look_for_encryption(configuration).ok().flatten();
     let tls = [

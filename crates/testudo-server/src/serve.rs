@@ -67,7 +67,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let mtls = acceptor(&certificates.server, true)?;
     let admin_tls = acceptor(&certificates.admin, false)?;
     // Before anything is made or changed: the most frequent mistake is a second server.
-    admin::judge_the_place(&admin_settings.socket).await?;
+    admin::must_be_free(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;

@@ -33,7 +33,8 @@ pub use clients::ClientView;
 pub use explain::Explanation;
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
-pub use socket::{BoundSocket, judge_the_place};
+pub(crate) use socket::try_the_place;
+pub use socket::{BoundSocket, Place, must_be_free};
 
 /// Metrics and probes: no authorization, no secrets.
 fn probes() -> Router<Arc<App>> {

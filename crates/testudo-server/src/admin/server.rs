@@ -34,8 +34,8 @@ fn certificates_end(app: &App) -> Value {
     Value::Object(ends.collect())
 }
 
-pub(super) async fn reload(State(app): State<Arc<App>>, body: Option<Json<Reason>>) -> Reply<Done> {
-    match crate::reload::reload(&app, Reason::of(body)).await {
+pub(super) async fn reload(State(app): State<Arc<App>>, body: Reason) -> Reply<Done> {
+    match crate::reload::reload(&app, body.reason).await {
         Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
         Ok(warnings) => Ok(Json(Done {
             done: "reloaded".into(),

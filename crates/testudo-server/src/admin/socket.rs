@@ -10,9 +10,20 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, 
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
+/// What is at the place of the admin socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing.
+    Free,
+    /// A socket that nothing listens on.
+    DeadSocket,
+    /// A socket that a server listens on.
+    Taken,
+}
+
 /// Binds the admin socket.
 pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
-    if judge_the_place(path).await? {
+    if must_be_free(path).await? == Place::DeadSocket {
         std::fs::remove_file(path)
             .map_err(|error| format!("cannot remove the dead socket {}: {error}", path.display()))?;
     }
@@ -27,12 +38,29 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Judges what is at the place: true where it is a dead socket, false where nothing is there. Anything else stops the
-/// start: it may be worth something.
-pub async fn judge_the_place(path: &Path) -> Result<bool, String> {
+/// Stops the start where another server listens.
+pub async fn must_be_free(path: &Path) -> Result<Place, String> {
+    match judge_the_place(path).await? {
+        Place::Taken => Err(format!("another server listens on {}", path.display())),
+        free => Ok(free),
+    }
+}
+
+/// Whether a server could listen here, in words: for `doctor`, which runs beside a server, too.
+pub(crate) async fn try_the_place(path: &Path) -> Result<String, String> {
+    let place = path.display();
+    match judge_the_place(path).await? {
+        Place::Taken => return Ok(format!("a server listens on {place}")),
+        Place::Free | Place::DeadSocket => Staging::new(path)?,
+    };
+    Ok(format!("{place} can be made"))
+}
+
+/// Judges what is at the place. What is neither nothing nor a socket stops the start: it may be worth something.
+async fn judge_the_place(path: &Path) -> Result<Place, String> {
     let found = match path.symlink_metadata() {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
         Err(error) => return Err(format!("cannot look at admin.socket {}: {error}", path.display())),
     };
     let stop = |what: &str| {
@@ -45,9 +73,9 @@ pub async fn judge_the_place(path: &Path) -> Result<bool, String> {
         return stop(kind_of(&found));
     }
     match UnixStream::connect(path).await {
-        Ok(_) => Err(format!("another server listens on {}", path.display())),
+        Ok(_) => Ok(Place::Taken),
         // A server that crashed left it behind.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(true),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Place::DeadSocket),
         Err(error) => stop(&format!("a socket that cannot be judged ({error})")),
     }
 }

@@ -43,24 +43,22 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    body: Option<Json<Reason>>,
+    body: Reason,
 ) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    let reason = Reason::of(body);
     told(
         &name,
-        bundles::refresh_for(&app, &anchor, note(reason.as_deref())).await,
+        bundles::refresh_for(&app, &anchor, note(body.reason.as_deref())).await,
     )
 }
 
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    body: Option<Json<Reason>>,
+    body: Reason,
 ) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    let reason = Reason::of(body);
-    match bundles::accept(&app, &anchor, note(reason.as_deref())).await {
+    match bundles::accept(&app, &anchor, note(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
         other => told(&name, other),
@@ -88,7 +86,7 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
 pub(super) async fn disable(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    body: Option<Json<Reason>>,
+    body: Reason,
 ) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
     if app
@@ -105,7 +103,7 @@ pub(super) async fn disable(
         by: "administrator".into(),
         since: app.now(),
     });
-    let change = (EventKind::AuthorityDisabled, Reason::of(body));
+    let change = (EventKind::AuthorityDisabled, body.reason);
     switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: disabled")))
 }
@@ -113,7 +111,7 @@ pub(super) async fn disable(
 pub(super) async fn enable(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    body: Option<Json<Reason>>,
+    body: Reason,
 ) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
     let Some(stored) = app.store.read::<Switch>(authority.key().as_bytes()).await? else {
@@ -121,7 +119,7 @@ pub(super) async fn enable(
     };
     let mut batch = Batch::default();
     batch.delete(&stored.record, stored.version);
-    let change = (EventKind::AuthorityEnabled, Reason::of(body));
+    let change = (EventKind::AuthorityEnabled, body.reason);
     switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: enabled")))
 }

@@ -1,6 +1,7 @@
 //! Bundle sources that misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 3 and 20.
 
 use crate::world::{ISSUER, World};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -416,6 +417,22 @@ async fn the_stated_maximum_age_holds_and_is_shown_with_the_shortened_hint() {
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
     assert_eq!(refresh(&world).await.0, 200);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
+}
+
+#[tokio::test]
+async fn a_refresh_takes_a_reason_or_no_body_and_refuses_a_member_that_it_does_not_know() {
+    let world = World::start().await;
+    let refresh = "/admin/v1/trust/a.example/refresh";
+    for (body, status) in [
+        (serde_json::Value::Null, 200),
+        (json!({}), 200),
+        (json!({ "reason": null }), 200),
+        (json!({ "reason": "incident 7" }), 200),
+        (json!({ "raeson": "incident 7" }), 400),
+    ] {
+        let (found, answer) = world.try_admin("POST", refresh, body.clone()).await;
+        assert_eq!(found, status, "{body}: {answer}");
+    }
 }
 
 #[tokio::test]

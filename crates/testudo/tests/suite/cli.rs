@@ -447,6 +447,49 @@ fn doctor_tries_everything() {
 }
 
 #[test]
+fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
+    let site = Site::new();
+    let socket = site.folder.join("testudo.sock");
+    let said = || {
+        let output = site.run(&["doctor"]);
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), stdout)
+    };
+    let (is_good, text) = said();
+    assert!(is_good && text.contains("can be made"), "{text}");
+    let server = site.serve();
+    let (is_good, text) = said();
+    assert!(is_good && text.contains("a server listens on"), "{text}");
+    drop(server);
+    let _ = std::fs::remove_file(&socket);
+    std::fs::write(&socket, "precious").unwrap();
+    let (is_good, text) = said();
+    assert!(!is_good && text.contains("is a file and no socket"), "{text}");
+    assert_eq!(std::fs::read_to_string(&socket).unwrap(), "precious");
+    let serve = site.run(&["serve"]);
+    assert!(!serve.status.success(), "the twin: serve refuses it as well");
+    assert!(
+        stderr(&serve).contains("is a file and no socket"),
+        "{}",
+        stderr(&serve)
+    );
+    std::fs::remove_file(&socket).unwrap();
+    // A socket that a crashed server left behind is in no one's way.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    assert!(said().0);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    site.write(
+        "testudo.toml",
+        &text.replace("\"testudo.sock\"", "\"missing/testudo.sock\""),
+    );
+    let (is_good, text) = said();
+    assert!(
+        !is_good && text.contains("cannot make a folder beside admin.socket"),
+        "{text}"
+    );
+}
+
+#[test]
 fn commands_without_a_server_say_what_to_do() {
     let site = Site::new();
     let output = site.run(&["client", "list"]);
