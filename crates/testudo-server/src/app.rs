@@ -10,6 +10,7 @@ use crate::keys::{KeyEncryption, Keyring};
 use crate::listen::Certificates;
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
+use crate::refused;
 use crate::remote_keys::RemoteKeys;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -256,8 +257,13 @@ impl App {
     pub async fn reload_keys(&self) -> Result<(), String> {
         let _turn = self.reading_turn.lock().await;
         let algorithm = self.policy.load().tokens.signing_algorithm;
-        let keys = Keyring::load(&self.store, &self.encryption, algorithm, self.now()).await?;
+        let before = self.keys.load_full();
+        let moment = (algorithm, self.now());
+        let mut keys = before.load_again(&self.store, &self.encryption, moment).await?;
+        let mut news = std::mem::take(&mut keys.news);
+        news.extend(refused::news(&before.refused, &keys.refused));
         self.keys.store(Arc::new(keys));
+        refused::tell(self, news).await;
         Ok(())
     }
 

@@ -39,8 +39,16 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let store = match look_at_store(configuration).await {
         Ok((store, what)) => {
             findings.push(finding("store", Ok(what)));
-            let keys = look_at_keys(configuration, &store).await;
+            let keys = look_at_keys(configuration, &store, clock.now()).await;
+            let (keys, refused) = match keys {
+                Ok((text, refused)) => (Ok(text), refused),
+                Err(why) => (Err(why), Vec::new()),
+            };
             findings.push(finding("key-encryption key", keys));
+            findings.extend(refused.into_iter().map(|record| {
+                let subject = format!("record {} {:?}", record.kind, record.key);
+                finding(subject, Err(record.why))
+            }));
             Some(store)
         }
         Err(why) => {

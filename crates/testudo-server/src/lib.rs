@@ -20,6 +20,7 @@ pub mod metrics;
 mod open_store;
 mod own_tokens;
 mod private_files;
+pub mod refused;
 pub mod reload;
 mod remote_keys;
 pub mod serve;

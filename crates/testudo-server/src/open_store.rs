@@ -3,8 +3,10 @@
 use crate::config::key_strength::weakness;
 use crate::config::{Configuration, StoreUrl, key_encryption_key_beside};
 use crate::keys::{self, KeyEncryption};
+use crate::refused::RefusedRecord;
 use std::path::Path;
 use testudo_core::records::Kind;
+use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
 use zeroize::Zeroizing;
 
@@ -104,8 +106,14 @@ pub(crate) fn look_for_encryption(configuration: &Configuration) -> Result<Optio
     KeyEncryption::new(&key).map(Some)
 }
 
-/// Whether the key-encryption key is there and opens every key of the store. Nothing is made.
-pub(crate) async fn look_at_keys(configuration: &Configuration, store: &Store) -> Result<String, String> {
+/// Whether the key-encryption key is there and opens the keys of the store; and the records that are refused.
+/// Nothing is made.
+pub(crate) async fn look_at_keys(
+    configuration: &Configuration,
+    store: &Store,
+    now: Timestamp,
+) -> Result<(String, Vec<RefusedRecord>), String> {
+    let fine = |text: String| Ok((text, Vec::new()));
     let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
         (Some(key), _) => key.clone(),
         (None, StoreUrl::Sqlite(database)) => {
@@ -113,15 +121,15 @@ pub(crate) async fn look_at_keys(configuration: &Configuration, store: &Store) -
             if is_absent(&path) {
                 return match holds_keys(store).await {
                     Ok(true) => Err(lost(&path, database)),
-                    Ok(false) => Ok(format!("{} is made at the first start", path.display())),
+                    Ok(false) => fine(format!("{} is made at the first start", path.display())),
                     Err(fault) => Err(fault.to_string()),
                 };
             }
             read_or_make(&path)?
         }
-        (None, StoreUrl::Memory) => return Ok("made at each start".to_owned()),
+        (None, StoreUrl::Memory) => return fine("made at each start".to_owned()),
         (None, StoreUrl::Postgres(_)) => return Err("PostgreSQL needs store.key_encryption_key".to_owned()),
     };
-    let opened = keys::try_to_open(store, &KeyEncryption::new(&key)?).await?;
-    Ok(format!("opens {opened} keys of the store"))
+    let (opened, refused) = keys::try_to_open(store, &KeyEncryption::new(&key)?, now).await?;
+    Ok((format!("opens {opened} keys of the store"), refused))
 }

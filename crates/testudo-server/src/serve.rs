@@ -7,6 +7,7 @@ use crate::config::{Configuration, ServerSettings};
 use crate::keys::Keyring;
 use crate::listen::{self, Certificate, Certificates, Connections, Door, Listening};
 use crate::open_store::open_store;
+use crate::refused;
 use crate::upkeep;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -71,7 +72,9 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let (store, encryption) = open_store(&configuration).await?;
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
-    let keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
+    let mut keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
+    let mut news = std::mem::take(&mut keys.news);
+    news.extend(refused::news(&[], &keys.refused));
     let fetcher = Fetcher::new(FetcherOptions {
         extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
         resolve: configuration.outbound.resolve.clone(),
@@ -92,6 +95,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             .await
             .map_err(|fault| fault.to_string())?,
     );
+    refused::tell(&app, news).await;
 
     let mut bound = Vec::new();
     let mut addresses = Vec::new();

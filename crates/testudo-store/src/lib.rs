@@ -58,6 +58,17 @@ pub struct Stored {
     pub body: Vec<u8>,
 }
 
+/// A row of the store, whether or not its document is the record that it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row<R> {
+    /// Key.
+    pub key: Vec<u8>,
+    /// Counts from 1.
+    pub version: u64,
+    /// The record, or why the document is none.
+    pub record: Result<R, StoreFault>,
+}
+
 /// A batch was not written because the world was not as it assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conflict {
@@ -255,7 +266,23 @@ impl Store {
         self.get(R::KIND, key).await?.map(typed).transpose()
     }
 
-    /// All records of a kind, page by page. For small kinds.
+    /// All records of a kind, page by page, and what is in the place of one that cannot be read. For small kinds.
+    pub async fn read_each<R: Record>(&self) -> Result<Vec<Row<R>>, StoreFault> {
+        let mut all = Vec::new();
+        let mut after = Vec::new();
+        loop {
+            let page = self.list(R::KIND, &after, LIST_MAX).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after = last.key.clone();
+            all.extend(page.into_iter().map(|stored| Row {
+                key: stored.key.clone(),
+                version: stored.version,
+                record: typed(stored).map(|found| found.record),
+            }));
+        }
+    }
+
+    /// All records of a kind, page by page. For small kinds; one that cannot be read stands for all.
     pub async fn read_all<R: Record>(&self) -> Result<Vec<Versioned<R>>, StoreFault> {
         let mut all = Vec::new();
         let mut after = Vec::new();

@@ -108,6 +108,10 @@ pub enum EventKind {
     CertificateRenewed,
     #[serde(rename = "tls.certificate_refused")]
     CertificateRefused,
+    #[serde(rename = "key.taken_over")]
+    KeyTakenOver,
+    #[serde(rename = "record.refused")]
+    RecordRefused,
 }
 
 impl EventKind {

@@ -4,7 +4,8 @@ use super::{Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module.
+/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module. What is
+/// outside of it is believed where the sealed list of keys says the same.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSigningKey {
     /// Key id.

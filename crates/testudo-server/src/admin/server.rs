@@ -22,6 +22,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         "clients_in_memory": app.clients.len(),
         "tokens_issued": app.metrics.tokens_issued.get(),
         "tls_certificates_end": certificates_end(&app),
+        "refused_records": app.keys.load().refused,
     }))
 }
 

@@ -1,16 +1,19 @@
 //! How the set of signing keys changes while the server runs: a key is announced, a key retires by the clock, a key is
 //! withdrawn because it was stolen.
 
-use super::{PUBLISHED_BEFORE_USE, believed, chosen, lives, make_signing_key};
+use super::stored::{self, Found};
+use super::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
 use crate::admin::new_event;
 use crate::app::App;
 use std::sync::atomic::Ordering;
-use testudo_core::records::{Batch, EventKind, StoredSigningKey, Versioned, WithdrawnKey};
+use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey, Write};
 use testudo_protocol::Timestamp;
 use testudo_store::CommitError;
 
 /// Times a change is decided again because another node changed the keys meanwhile.
 const ATTEMPTS: usize = 4;
+const RACED: &str =
+    "other nodes changed the keys at the same time, several times: nothing was done, try again";
 
 /// Which keys are withdrawn.
 #[derive(Debug, Clone, Copy)]
@@ -58,52 +61,65 @@ pub struct Note<'a> {
 
 /// Makes a key that is published now, and signs when every cache of `/jwks` has it.
 pub async fn announce(app: &App, note: Note<'_>) -> Result<(String, Timestamp), String> {
-    let now = app.now();
-    let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
-    let mut batch = Batch::default();
-    insert(app, &mut batch, &made, note);
-    let outcome = app.store.commit(batch).await;
-    outcome.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
-    take_over(app).await?;
-    Ok((made.kid, made.active_from))
+    for _ in 0..ATTEMPTS {
+        let now = app.now();
+        let mut found = read(app, now).await?;
+        let mut batch = Batch::default();
+        let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
+        insert(app, (&mut found, &mut batch), &made, note);
+        found.seal_into(&mut batch, &app.encryption)?;
+        match app.store.commit(batch).await {
+            Ok(()) => {
+                take_over(app).await?;
+                return Ok((made.kid, made.active_from));
+            }
+            Err(CommitError::Conflict(_)) => {}
+            Err(error) => return Err(format!("the signing key cannot be stored: {error:?}")),
+        }
+    }
+    Err(RACED.to_owned())
 }
 
 /// Takes keys out of `/jwks` and out of use, here at once and on the other nodes as soon as they hear of it. Where
-/// the key that signs goes, another one is made in the same step: there is no moment without one.
+/// the key that signs goes, another one is made in the same step: there is no moment without one. Rows that are
+/// refused already are removed in the same way.
 pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Withdrawal, Refused> {
     for _ in 0..ATTEMPTS {
         let now = app.now();
-        let stored = believed(&app.store).await?;
+        let mut found = read(app, now).await?;
         let algorithm = app.policy.load().tokens.signing_algorithm;
-        let signs = chosen(&stored, algorithm, now).map(|key| key.record.kid.clone());
-        let condemned: Vec<&Versioned<StoredSigningKey>> = match which {
-            Which::All => stored.iter().collect(),
-            Which::One(kid) => stored.iter().filter(|key| key.record.kid == kid).collect(),
-        };
+        let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
+        let condemned = condemned(&found, which);
         if let (true, Which::One(kid)) = (condemned.is_empty(), which) {
             return Err(absent(app, kid).await);
         }
         let mut batch = Batch::default();
-        let loses_signer = condemned
-            .iter()
-            .any(|key| Some(&key.record.kid) == signs.as_ref());
+        let loses_signer = condemned.iter().any(|(kid, _)| Some(kid) == signs.as_ref());
         let mut made = None;
         if loses_signer || matches!(which, Which::All) {
             let key = make(app, (now, now))?;
-            insert(app, &mut batch, &key, note);
+            insert(app, (&mut found, &mut batch), &key, note);
             made = Some(key.kid);
         }
-        for key in &condemned {
-            batch.delete(&key.record, key.version);
-            batch.insert(&WithdrawnKey {
-                kid: key.record.kid.clone(),
-                at: now,
-                reason: note.reason.map(str::to_owned),
-            });
-            let detail = format!("{}: withdrawn, tokens that it signed are refused", key.record.kid);
+        for (kid, version) in &condemned {
+            if let Some(version) = version {
+                let delete = |key| Write::Delete(Kind::SigningKey, key, *version);
+                batch.writes.push(delete(kid.as_bytes().to_vec()));
+            }
+            let at = found.ledger.withdrawn_at(kid).unwrap_or(now);
+            found.ledger.withdraw(kid, at);
+            if !found.marked.contains(kid) {
+                batch.insert(&WithdrawnKey {
+                    kid: kid.clone(),
+                    at,
+                    reason: note.reason.map(str::to_owned),
+                });
+            }
+            let detail = format!("{kid}: withdrawn, tokens that it signed are refused");
             tell(app, &mut batch, EventKind::KeyRevoked, detail, note);
         }
-        let withdrawn: Vec<String> = condemned.iter().map(|key| key.record.kid.clone()).collect();
+        found.seal_into(&mut batch, &app.encryption)?;
+        let withdrawn: Vec<String> = condemned.into_iter().map(|(kid, _)| kid).collect();
         match app.store.commit(batch).await {
             Ok(()) => {
                 tracing::warn!(kids = ?withdrawn, "key.revoked");
@@ -115,27 +131,49 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
             Err(error) => return Err(Refused::Failed(format!("the keys cannot be changed: {error:?}"))),
         }
     }
-    let why = "other nodes changed the keys at the same time, several times: nothing was done, try again";
-    Err(Refused::Failed(why.to_owned()))
+    Err(Refused::Failed(RACED.to_owned()))
+}
+
+/// Ids of the keys to withdraw, and the versions of their rows where they have one.
+fn condemned(found: &Found, which: Which<'_>) -> Vec<(String, Option<u64>)> {
+    let believed = found.believed.iter().map(|key| (&key.record.kid, Some(key.version)));
+    let rejected = found.rejected.iter().map(|(kid, version)| (kid, Some(*version)));
+    let rows = believed.chain(rejected).map(|(kid, version)| (kid.clone(), version));
+    match which {
+        Which::All => rows.collect(),
+        Which::One(wanted) => {
+            let mut rows: Vec<_> = rows.filter(|(kid, _)| kid == wanted).collect();
+            let has_lost_its_mark = found.ledger.withdrawn_at(wanted).is_some() && !found.marked.contains(wanted);
+            if rows.is_empty() && has_lost_its_mark {
+                rows.push((wanted.to_owned(), None));
+            }
+            rows
+        }
+    }
 }
 
 /// Removes keys whose time is over, and takes into use what is due.
 pub async fn retire(app: &App) -> Result<(), String> {
     let now = app.now();
-    let stored = believed(&app.store).await?;
+    let mut found = read(app, now).await?;
     let algorithm = app.policy.load().tokens.signing_algorithm;
-    let signs = chosen(&stored, algorithm, now).map(|key| key.record.kid.clone());
+    let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
     let mut batch = Batch::default();
     let note = Note {
         actor: "clock",
         reason: None,
     };
-    for (key, life) in stored.iter().zip(lives(&stored, signs.as_deref(), now)) {
+    let lives = lives(&found.believed, signs.as_deref(), now);
+    for (key, life) in found.believed.iter().zip(lives) {
         if life.is_over(now) {
             batch.delete(&key.record, key.version);
+            found.ledger.remove(&key.record.kid);
             let detail = format!("{}: no token that it signed is alive", key.record.kid);
             tell(app, &mut batch, EventKind::KeyRetired, detail, note);
         }
+    }
+    if !batch.is_empty() {
+        found.seal_into(&mut batch, &app.encryption)?;
     }
     match app.store.commit(batch).await {
         // Another node removed them at the same moment.
@@ -143,6 +181,11 @@ pub async fn retire(app: &App) -> Result<(), String> {
         Err(error) => return Err(format!("a retired key cannot be removed: {error:?}")),
     }
     app.reload_keys().await
+}
+
+async fn read(app: &App, now: Timestamp) -> Result<Found, String> {
+    let known = app.keys.load_full();
+    stored::read(&app.store, &app.encryption, Some(&known.known), now).await
 }
 
 /// Why there is no key of this id to withdraw.
@@ -159,8 +202,9 @@ fn make(app: &App, times: (Timestamp, Timestamp)) -> Result<StoredSigningKey, St
     make_signing_key(&app.encryption, algorithm, times)
 }
 
-fn insert(app: &App, batch: &mut Batch, key: &StoredSigningKey, note: Note<'_>) {
+fn insert(app: &App, (found, batch): (&mut Found, &mut Batch), key: &StoredSigningKey, note: Note<'_>) {
     batch.insert(key);
+    found.ledger.add(key);
     let detail = format!("{}, signs from {}", key.kid, key.active_from);
     tell(app, batch, EventKind::KeyCreated, detail, note);
     tracing::info!(kid = key.kid, algorithm = key.algorithm, "key.created");

@@ -2,21 +2,25 @@
 
 mod change;
 mod encryption;
+mod ledger;
+mod make;
+mod stored;
 
 pub(crate) use change::{Note, Refused, Which, announce, retire, withdraw};
 pub use encryption::{KeyEncryption, parse_key_encryption_key, random_32, read_or_make_key_encryption_key};
+pub use stored::News;
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::{rsa, signature as lc};
+use crate::refused::RefusedRecord;
+use ledger::Ledger;
+use make::make_signing_key;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::records::{Batch, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey};
+use stored::{Found, OPAQUE};
+use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
 use testudo_core::registration::client_id::OpaqueKey;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_protocol::{Seconds, Timestamp};
-use testudo_store::Store;
-use zeroize::Zeroizing;
+use testudo_store::{CommitError, Store};
 
 /// The keys that this server signs with and publishes.
 pub struct Keyring {
@@ -27,9 +31,20 @@ pub struct Keyring {
     /// The same keys, for tokens of ours that come back to us.
     pub published: KeySet,
     /// Makes opaque client ids.
-    pub opaque_key: OpaqueKey,
+    pub opaque_key: Arc<OpaqueKey>,
     /// All keys, newest first, as they are listed.
     pub listed: Vec<ListedKey>,
+    /// Records of the store that are not believed.
+    pub refused: Vec<RefusedRecord>,
+    /// What was done while they were loaded, for events.
+    pub news: Vec<News>,
+    known: Known,
+}
+
+/// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
+struct Known {
+    ledger: Ledger,
+    opaque: Arc<OpaqueKey>,
 }
 
 /// A signing key, as it is listed.
@@ -70,6 +85,9 @@ pub const PUBLISHED_BEFORE_USE: Seconds = Seconds(600);
 /// How long a key stays published after another took over: the longest life of a token, and some.
 const PUBLISHED_AFTER_USE: Seconds = Seconds(7200);
 
+/// Times the keys are read and written again because another node changed them meanwhile.
+const LOADS: usize = 8;
+
 impl Keyring {
     /// Loads the keys, making those that are missing: at the first start, or after `signing_algorithm` changed.
     pub async fn load(
@@ -78,60 +96,109 @@ impl Keyring {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Keyring, String> {
-        let mut stored = believed(store).await?;
-        if !stored.iter().any(|key| key.record.algorithm == algorithm.name()) {
-            let made = make_signing_key(encryption, algorithm, (now, now))?;
+        Keyring::read(store, encryption, (algorithm, now), None).await
+    }
+
+    /// Loads them again. What `self` has seen to be withdrawn stays withdrawn, whatever the store says by now.
+    pub(crate) async fn load_again(
+        &self,
+        store: &Store,
+        encryption: &KeyEncryption,
+        (algorithm, now): (Algorithm, Timestamp),
+    ) -> Result<Keyring, String> {
+        Keyring::read(store, encryption, (algorithm, now), Some(&self.known)).await
+    }
+
+    /// What is missing is written together with the sealed list. Of nodes that start together one writes the list;
+    /// the others find that it is there, and read again. A key signs after it was stored, and not before.
+    async fn read(
+        store: &Store,
+        encryption: &KeyEncryption,
+        (algorithm, now): (Algorithm, Timestamp),
+        known: Option<&Known>,
+    ) -> Result<Keyring, String> {
+        let mut news = Vec::new();
+        for _ in 0..LOADS {
+            let mut found = stored::read(store, encryption, known, now).await?;
             let mut batch = Batch::default();
-            batch.insert(&made);
-            let outcome = store.commit(batch).await;
-            outcome.map_err(|error| format!("the signing key cannot be stored: {error:?}"))?;
-            tracing::info!(kid = made.kid, algorithm = made.algorithm, "key.created");
-            stored = believed(store).await?;
+            let mut told = std::mem::take(&mut found.news);
+            let of_algorithm = |key: &Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
+            if !found.believed.iter().any(of_algorithm) {
+                let made = make_signing_key(encryption, algorithm, (now, now))?;
+                batch.insert(&made);
+                found.ledger.add(&made);
+                found.is_ledger_due = true;
+                told.push((EventKind::KeyCreated, format!("{}, signs from {now}", made.kid)));
+            }
+            if found.opaque.is_none() {
+                let secret = random_32()?;
+                batch.insert(&ServerSecret {
+                    purpose: OPAQUE.to_owned(),
+                    wrapped: encryption.wrap(OPAQUE, secret.as_ref())?,
+                });
+            }
+            let is_usable = batch.is_empty();
+            if found.is_ledger_due {
+                found.seal_into(&mut batch, encryption)?;
+            }
+            if batch.is_empty() {
+                return Keyring::of(found, (algorithm, now), news);
+            }
+            match store.commit(batch).await {
+                Ok(()) => news.extend(told),
+                Err(CommitError::Conflict(_)) => {}
+                // The list is written by the next reading; what is in force must not wait for it.
+                Err(error) if is_usable && known.is_some() => {
+                    tracing::warn!(?error, "the sealed list of signing keys could not be written");
+                    return Keyring::of(found, (algorithm, now), news);
+                }
+                Err(error) => return Err(format!("the signing keys cannot be stored: {error:?}")),
+            }
         }
-        let chosen = chosen(&stored, algorithm, now)
-            .ok_or("no signing key")?
-            .record
-            .kid
-            .clone();
-        let lives = lives(&stored, Some(&chosen), now);
-        let (stored, lives): (Vec<_>, Vec<_>) = stored
-            .into_iter()
-            .map(|versioned| versioned.record)
-            .zip(lives)
-            .filter(|(_, life)| !life.is_over(now))
-            .unzip();
-        let mut keys = Vec::with_capacity(stored.len());
-        for record in &stored {
-            let pkcs8 = encryption
-                .unwrap(&record.kid, &record.wrapped)
-                .map_err(|why| format!("signing key {} {why}", record.kid))?;
-            let algorithm = Algorithm::parse(&record.algorithm)
-                .ok_or_else(|| format!("signing key {} has an unknown algorithm", record.kid))?;
-            let key = SigningKey::from_pkcs8(algorithm, &pkcs8, Some(&record.kid))
-                .map_err(|fault| format!("signing key {}: {fault}", record.kid))?;
-            keys.push(Arc::new(key));
+        Err("other nodes changed the signing keys at the same time, several times: try again".to_owned())
+    }
+
+    fn of(
+        found: Found,
+        (algorithm, now): (Algorithm, Timestamp),
+        news: Vec<News>,
+    ) -> Result<Keyring, String> {
+        let chosen = chosen(&found.believed, algorithm, now).ok_or("no signing key")?;
+        let chosen = chosen.record.kid.clone();
+        let active = found.opened.get(&chosen).ok_or("no signing key")?.clone();
+        let lives = lives(&found.believed, Some(&chosen), now);
+        let mut listed = Vec::with_capacity(lives.len());
+        let mut published = Vec::with_capacity(lives.len());
+        for (key, life) in found.believed.into_iter().zip(lives) {
+            let record = key.record;
+            let opened = found.opened.get(&record.kid);
+            let Some(opened) = opened.filter(|_| !life.is_over(now)) else {
+                continue;
+            };
+            published.push(opened.public_jwk("sig", true));
+            listed.push(ListedKey {
+                kid: record.kid,
+                algorithm: record.algorithm,
+                created: record.created,
+                active_from: record.active_from,
+                state: life.state,
+                published_until: life.published_until,
+            });
         }
-        let published: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let active = keys
-            .iter()
-            .find(|key| key.kid() == chosen)
-            .ok_or("no signing key")?
-            .clone();
-        let listed = stored.iter().zip(lives).map(|(record, life)| ListedKey {
-            kid: record.kid.clone(),
-            algorithm: record.algorithm.clone(),
-            created: record.created,
-            active_from: record.active_from,
-            state: life.state,
-            published_until: life.published_until,
-        });
         let jwks = serde_json::json!({ "keys": published }).to_string();
+        let opaque = found.opaque.ok_or("no secret for opaque client ids")?;
         Ok(Keyring {
-            listed: listed.collect(),
             active,
             published: KeySet::from_jwks(jwks.as_bytes())?,
             jwks,
-            opaque_key: load_opaque_key(store, encryption).await?,
+            opaque_key: opaque.clone(),
+            listed,
+            refused: found.refused,
+            news,
+            known: Known {
+                ledger: found.ledger,
+                opaque,
+            },
         })
     }
 }
@@ -144,34 +211,6 @@ impl Keyring {
             KeyState::Active | KeyState::Retiring => key.published_until.is_some_and(|until| until <= now),
         })
     }
-}
-
-/// The stored keys without those that were withdrawn, newest first. Where two nodes made one at the same moment, by
-/// name: all nodes choose the same.
-///
-/// The marks are read after the keys: a withdrawal writes both at once, so that a key that was read before it is met
-/// by its mark.
-async fn believed(store: &Store) -> Result<Vec<Versioned<StoredSigningKey>>, String> {
-    let stored = store.read_all::<StoredSigningKey>().await;
-    let marks = store.read_all::<WithdrawnKey>().await;
-    let mut stored = stored.map_err(|fault| fault.to_string())?;
-    let marks = marks.map_err(|fault| fault.to_string())?;
-    stored.retain(|key| {
-        let kid = &key.record.kid;
-        let is_withdrawn = marks.iter().any(|mark| mark.record.kid == *kid);
-        if is_withdrawn {
-            tracing::error!(
-                kid,
-                "the store holds a signing key again that was withdrawn: it is neither published nor believed"
-            );
-        }
-        !is_withdrawn
-    });
-    stored.sort_by(|a, b| {
-        let by_time = b.record.active_from.cmp(&a.record.active_from);
-        by_time.then_with(|| a.record.kid.cmp(&b.record.kid))
-    });
-    Ok(stored)
 }
 
 /// The key that signs: the newest that is due; at the very first start, the one that was made a moment ago.
@@ -224,106 +263,29 @@ fn lives(newest_first: &[Versioned<StoredSigningKey>], signs: Option<&str>, now:
     newest_first.iter().map(life).collect()
 }
 
-fn make_signing_key(
+/// Opens every key and secret of the store, to see whether it can be done; how many there are, and what would be
+/// refused. Nothing is written.
+pub(crate) async fn try_to_open(
+    store: &Store,
     encryption: &KeyEncryption,
-    algorithm: Algorithm,
-    (active_from, now): (Timestamp, Timestamp),
-) -> Result<StoredSigningKey, String> {
-    let pkcs8 = generate_pkcs8(algorithm)?;
-    let key = SigningKey::from_pkcs8(algorithm, &pkcs8, None).map_err(|fault| fault.to_string())?;
-    Ok(StoredSigningKey {
-        kid: key.kid().to_owned(),
-        algorithm: algorithm.name().to_owned(),
-        created: now,
-        active_from,
-        wrapped: encryption.wrap(key.kid(), &pkcs8)?,
-    })
-}
-
-/// Opens every key of the store, to see whether it can be done; how many there are.
-pub(crate) async fn try_to_open(store: &Store, encryption: &KeyEncryption) -> Result<usize, String> {
-    let keys = store
-        .read_all::<StoredSigningKey>()
-        .await
-        .map_err(|fault| fault.to_string())?;
-    for key in &keys {
-        let opened = encryption.unwrap(&key.record.kid, &key.record.wrapped);
-        opened.map_err(|why| format!("signing key {} {why}", key.record.kid))?;
-    }
-    let secrets = store
-        .read_all::<ServerSecret>()
-        .await
-        .map_err(|fault| fault.to_string())?;
-    for secret in &secrets {
-        let opened = encryption.unwrap(&secret.record.purpose, &secret.record.wrapped);
-        opened.map_err(|why| format!("the secret for {} {why}", secret.record.purpose))?;
-    }
-    Ok(keys.len() + secrets.len())
-}
-
-async fn load_opaque_key(store: &Store, encryption: &KeyEncryption) -> Result<OpaqueKey, String> {
-    const PURPOSE: &str = "opaque-client-id";
-    let record = store
-        .read::<ServerSecret>(PURPOSE.as_bytes())
-        .await
-        .map_err(|fault| fault.to_string())?;
-    let secret = match record {
-        Some(versioned) => encryption.unwrap(PURPOSE, &versioned.record.wrapped)?,
-        None => {
-            let secret = random_32()?;
-            let mut batch = Batch::default();
-            batch.insert(&ServerSecret {
-                purpose: PURPOSE.into(),
-                wrapped: encryption.wrap(PURPOSE, secret.as_ref())?,
-            });
-            match store.commit(batch).await {
-                Ok(()) => Zeroizing::new(secret.to_vec()),
-                // Another node that starts at the same moment was first: its secret is everybody's.
-                Err(testudo_store::CommitError::Conflict(_)) => {
-                    let record = store.read::<ServerSecret>(PURPOSE.as_bytes()).await;
-                    let record = record
-                        .map_err(|fault| fault.to_string())?
-                        .ok_or("a server secret is gone")?;
-                    encryption.unwrap(PURPOSE, &record.record.wrapped)?
-                }
-                Err(error) => return Err(format!("a server secret cannot be stored: {error:?}")),
-            }
+    now: Timestamp,
+) -> Result<(usize, Vec<RefusedRecord>), String> {
+    let found = stored::read(store, encryption, None, now).await?;
+    let mut refused = found.refused;
+    let secrets = store.read_each::<ServerSecret>().await;
+    let secrets = secrets.map_err(|fault| fault.to_string())?;
+    let mut opened = found.opened.len();
+    for row in secrets {
+        let outcome = match &row.record {
+            Ok(secret) => encryption.unwrap(&secret.purpose, &secret.wrapped).map(drop),
+            Err(fault) => Err(fault.to_string()),
+        };
+        match outcome {
+            Ok(()) => opened += 1,
+            Err(why) => refused.push(RefusedRecord::new("server_secret", &row.key, why)),
         }
-    };
-    let secret: [u8; 32] = secret
-        .as_slice()
-        .try_into()
-        .map_err(|_| "a server secret has the wrong length")?;
-    Ok(OpaqueKey::new(&secret))
-}
-
-/// A new private key as PKCS #8.
-fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
-    let random = SystemRandom::new();
-    let failed = |_| "key generation failed".to_owned();
-    let ecdsa = |kind| {
-        lc::EcdsaKeyPair::generate_pkcs8(kind, &random)
-            .map(|key| key.as_ref().to_vec())
-            .map_err(failed)
-    };
-    let pkcs8 = match algorithm {
-        Algorithm::ES256 => ecdsa(&lc::ECDSA_P256_SHA256_FIXED_SIGNING)?,
-        Algorithm::ES384 => ecdsa(&lc::ECDSA_P384_SHA384_FIXED_SIGNING)?,
-        Algorithm::ES512 => ecdsa(&lc::ECDSA_P521_SHA512_FIXED_SIGNING)?,
-        Algorithm::EdDSA => lc::Ed25519KeyPair::generate_pkcs8(&random)
-            .map(|key| key.as_ref().to_vec())
-            .map_err(failed)?,
-        Algorithm::RS256
-        | Algorithm::RS384
-        | Algorithm::RS512
-        | Algorithm::PS256
-        | Algorithm::PS384
-        | Algorithm::PS512 => {
-            let pair = lc::RsaKeyPair::generate(rsa::KeySize::Rsa3072).map_err(failed)?;
-            pair.as_der().map_err(failed)?.as_ref().to_vec()
-        }
-    };
-    Ok(Zeroizing::new(pkcs8))
+    }
+    Ok((opened, refused))
 }
 
 #[cfg(test)]

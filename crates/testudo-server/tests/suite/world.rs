@@ -400,16 +400,21 @@ default_scopes = ["r"]
 }
 
 async fn run(folder: &std::path::Path, network: Network) -> Running {
+    try_to_run(folder, network).await.unwrap()
+}
+
+/// A server over the files of this folder, or why it does not start.
+pub async fn run_in(folder: &std::path::Path) -> Result<Running, String> {
+    try_to_run(folder, Network::default()).await
+}
+
+async fn try_to_run(folder: &std::path::Path, network: Network) -> Result<Running, String> {
     let path = folder.join("testudo.toml");
     let (configuration, _) = config::load(&path, 1).unwrap_or_else(|report| panic!("{report}"));
-    serve(
-        configuration,
-        Options {
-            config_path: Some(path),
-            network,
-            ..Options::default()
-        },
-    )
-    .await
-    .unwrap()
+    let options = Options {
+        config_path: Some(path),
+        network,
+        ..Options::default()
+    };
+    serve(configuration, options).await
 }
