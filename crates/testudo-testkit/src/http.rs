@@ -117,13 +117,18 @@ impl TlsClient {
 impl Connection {
     /// Connects over plain TCP.
     pub async fn open(address: SocketAddr) -> Connection {
-        let stream = TcpStream::connect(address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("a socket option");
+        Connection::try_open(address).await.expect("the server listens")
+    }
+
+    /// Connects over plain TCP to a server that may be about to end.
+    pub async fn try_open(address: SocketAddr) -> Option<Connection> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .expect("HTTP/1.1");
+            .ok()?;
         tokio::spawn(connection);
-        Connection { sender }
+        Some(Connection { sender })
     }
 
     /// Connects over TLS, trusting `roots` (DER) for `as.example`, and showing a client's chain if there is one.

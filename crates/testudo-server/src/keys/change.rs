@@ -136,14 +136,20 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
 
 /// Ids of the keys to withdraw, and the versions of their rows where they have one.
 fn condemned(found: &Found, which: Which<'_>) -> Vec<(String, Option<u64>)> {
-    let believed = found.believed.iter().map(|key| (&key.record.kid, Some(key.version)));
+    let believed = found
+        .believed
+        .iter()
+        .map(|key| (&key.record.kid, Some(key.version)));
     let rejected = found.rejected.iter().map(|(kid, version)| (kid, Some(*version)));
-    let rows = believed.chain(rejected).map(|(kid, version)| (kid.clone(), version));
+    let rows = believed
+        .chain(rejected)
+        .map(|(kid, version)| (kid.clone(), version));
     match which {
         Which::All => rows.collect(),
         Which::One(wanted) => {
             let mut rows: Vec<_> = rows.filter(|(kid, _)| kid == wanted).collect();
-            let has_lost_its_mark = found.ledger.withdrawn_at(wanted).is_some() && !found.marked.contains(wanted);
+            let has_lost_its_mark =
+                found.ledger.withdrawn_at(wanted).is_some() && !found.marked.contains(wanted);
             if rows.is_empty() && has_lost_its_mark {
                 rows.push((wanted.to_owned(), None));
             }

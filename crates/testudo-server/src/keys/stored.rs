@@ -6,11 +6,13 @@ use super::{KeyEncryption, Known};
 use crate::refused::RefusedRecord;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use testudo_core::records::{Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey};
+use testudo_core::records::{
+    Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
+};
 use testudo_core::registration::client_id::OpaqueKey;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_store::{Row, Store, Stored, StoreFault, typed};
+use testudo_store::{Row, Store, StoreFault, Stored, typed};
 
 /// Purpose of the secret behind opaque client ids.
 pub(super) const OPAQUE: &str = "opaque-client-id";
@@ -81,7 +83,8 @@ pub(super) async fn read(
         .collect();
     let ledger = rows.ledger.clone().map(|stored| open_ledger(encryption, stored));
     let opaque = rows.opaque.clone().map(|stored| open_opaque(encryption, stored));
-    let sealed = opened.iter().flatten().count() + usize::from(ledger.is_some()) + usize::from(opaque.is_some());
+    let sealed =
+        opened.iter().flatten().count() + usize::from(ledger.is_some()) + usize::from(opaque.is_some());
     let is_any_open = opened.iter().flatten().any(Result::is_ok)
         || matches!(ledger, Some(Ok(_)))
         || matches!(opaque, Some(Ok(_)));
@@ -234,7 +237,10 @@ fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
         }
         found.marked.insert(kid);
     }
-    let gone = found.ledger.withdrawn().filter(|kid| !found.marked.contains(*kid));
+    let gone = found
+        .ledger
+        .withdrawn()
+        .filter(|kid| !found.marked.contains(*kid));
     let gone = gone.map(|kid| {
         let what = "was removed: the key stays withdrawn, `testudo key revoke` makes the mark again";
         RefusedRecord::new("withdrawn_key", kid.as_bytes(), what.to_owned())
@@ -252,7 +258,9 @@ fn judge_key(
     let is_withdrawn = found.marked.contains(&kid) || found.ledger.withdrawn_at(&kid).is_some();
     let judged = match (row.record, opened) {
         (Err(fault), _) => Err(fault.to_string()),
-        (Ok(record), _) if record.kid.as_bytes() != row.key => Err("is stored under another key id".to_owned()),
+        (Ok(record), _) if record.kid.as_bytes() != row.key => {
+            Err("is stored under another key id".to_owned())
+        }
         (Ok(_), _) if is_withdrawn => Err("was withdrawn and is in the store again".to_owned()),
         (Ok(record), Some(Ok(key))) => match found.ledger.listing(&record) {
             Listing::Same => Ok((record, key)),
@@ -264,7 +272,9 @@ fn judge_key(
                 Ok((record, key))
             }
             Listing::Absent => Err("is not in the sealed list of signing keys".to_owned()),
-            Listing::Altered => Err("was altered: its algorithm or its times are not those of the sealed list".to_owned()),
+            Listing::Altered => {
+                Err("was altered: its algorithm or its times are not those of the sealed list".to_owned())
+            }
         },
         (Ok(_), Some(Err(why))) => Err(why),
         // Every row that can be read was tried.
@@ -280,7 +290,9 @@ fn judge_key(
         }
         Err(why) => {
             let why = format!("{why}: it is neither published nor used");
-            found.refused.push(RefusedRecord::new("signing_key", &row.key, why));
+            found
+                .refused
+                .push(RefusedRecord::new("signing_key", &row.key, why));
             found.rejected.push((kid, row.version));
         }
     }
@@ -300,7 +312,9 @@ fn judge_opaque(
         (Some(Err(why)), Some(known)) => {
             found.opaque = Some(known);
             let why = format!("{why}: this server goes on with the secret that it has, none will start");
-            found.refused.push(RefusedRecord::new("server_secret", OPAQUE.as_bytes(), why));
+            found
+                .refused
+                .push(RefusedRecord::new("server_secret", OPAQUE.as_bytes(), why));
         }
         (Some(Err(why)), None) => {
             return Err(format!(

@@ -111,7 +111,11 @@ impl Cluster {
         }
         for node in &self.nodes {
             let signs = node.app.keys.load().active.kid().to_owned();
-            assert!(first.contains(&signs), "{}: a key signs that is not published", self.name);
+            assert!(
+                first.contains(&signs),
+                "{}: a key signs that is not published",
+                self.name
+            );
         }
         first
     }
@@ -141,7 +145,10 @@ impl Cluster {
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "waited in vain: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -166,8 +173,14 @@ async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone()
     assert!(!cluster.published().await.contains(&stolen.kid));
     assert!(cluster.events("record.refused", &stolen.kid).await > 0);
     let refused = cluster.refused().await.to_string();
-    assert!(refused.contains(&stolen.kid) && refused.contains("signing_key"), "{refused}");
-    assert!(refused.contains("withdrawn_key"), "the mark that is gone: {refused}");
+    assert!(
+        refused.contains(&stolen.kid) && refused.contains("signing_key"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("withdrawn_key"),
+        "the mark that is gone: {refused}"
+    );
     let subject = format!("record signing_key {:?}", stolen.kid);
     assert!(cluster.findings().await.contains(&subject));
     cluster.restart().await;
@@ -225,10 +238,14 @@ async fn altered_and_unreadable_key_rows_are_refused_alone() {
     for (what, document) in cases {
         cluster.put(document).await;
         cluster.look().await;
-        assert_eq!(cluster.published().await, [first.kid.clone()], "{what}");
+        assert_eq!(cluster.published().await, [first.kid.as_str()], "{what}");
         assert!(cluster.refused().await.to_string().contains(&next.kid), "{what}");
         cluster.restart().await;
-        assert_eq!(cluster.published().await, [first.kid.clone()], "{what}, at a start");
+        assert_eq!(
+            cluster.published().await,
+            [first.kid.as_str()],
+            "{what}, at a start"
+        );
         // Put right, it is believed again.
         cluster.put(good.clone()).await;
         cluster.look().await;
@@ -252,17 +269,17 @@ async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawal
     // A mark that cannot be read keeps its key out, and no other.
     cluster.put(document(Kind::WithdrawnKey, b"unknown")).await;
     cluster.look().await;
-    assert_eq!(cluster.published().await, [first.kid.clone()]);
+    assert_eq!(cluster.published().await, [first.kid.as_str()]);
     cluster.restart().await;
-    assert_eq!(cluster.published().await, [first.kid.clone()]);
+    assert_eq!(cluster.published().await, [first.kid.as_str()]);
     assert!(cluster.refused().await.to_string().contains("unknown"));
     // A list that cannot be read is written again by a node that knows it.
     cluster.put(document(Kind::ServerSecret, b"signing-keys")).await;
     cluster.look().await;
-    assert_eq!(cluster.published().await, [first.kid.clone()]);
+    assert_eq!(cluster.published().await, [first.kid.as_str()]);
     assert!(cluster.events("record.refused", "signing-keys").await > 0);
     cluster.restart().await;
-    assert_eq!(cluster.published().await, [first.kid.clone()]);
+    assert_eq!(cluster.published().await, [first.kid.as_str()]);
     // With no node that knows it, nothing vouches for the keys: one is made that all share.
     cluster.stop().await;
     cluster.put(document(Kind::ServerSecret, b"signing-keys")).await;
@@ -272,11 +289,16 @@ async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawal
     assert_ne!(published[0], first.kid);
     // Without the secret behind opaque client ids running nodes go on, and none starts.
     let secret = cluster.held(Kind::ServerSecret, b"opaque-client-id").await;
-    cluster.put(document(Kind::ServerSecret, b"opaque-client-id")).await;
+    cluster
+        .put(document(Kind::ServerSecret, b"opaque-client-id"))
+        .await;
     cluster.look().await;
     assert_eq!(cluster.published().await, published);
     cluster.stop().await;
-    let refused = run_in(&cluster.folders[0]).await.err().expect("it does not start");
+    let refused = run_in(&cluster.folders[0])
+        .await
+        .err()
+        .expect("it does not start");
     assert!(refused.contains("opaque-client-id"), "{refused}");
     cluster.put(secret).await;
     cluster.run().await;
@@ -300,7 +322,8 @@ async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
     // A key that an earlier version makes, and a key that it withdraws.
     cluster.put(Document::of(&theirs)).await;
     until("the key is taken over", async || {
-        kids(cluster.nodes[0].addresses[0]).await.len() == 2 && kids(cluster.nodes[1].addresses[0]).await.len() == 2
+        kids(cluster.nodes[0].addresses[0]).await.len() == 2
+            && kids(cluster.nodes[1].addresses[0]).await.len() == 2
     })
     .await;
     let mark = WithdrawnKey {
@@ -311,7 +334,8 @@ async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
     cluster.put(Document::of(&mark)).await;
     cluster.delete(Kind::SigningKey, theirs.kid.as_bytes()).await;
     until("the key is withdrawn", async || {
-        kids(cluster.nodes[0].addresses[0]).await.len() == 1 && kids(cluster.nodes[1].addresses[0]).await.len() == 1
+        kids(cluster.nodes[0].addresses[0]).await.len() == 1
+            && kids(cluster.nodes[1].addresses[0]).await.len() == 1
     })
     .await;
     cluster.delete(Kind::WithdrawnKey, theirs.kid.as_bytes()).await;
@@ -329,12 +353,24 @@ async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
     late.run().await;
     let second = late.keys().await.remove(0);
     late.admin("POST", "/admin/v1/keys/rotate", json!({})).await;
-    let foreign = late.keys().await.into_iter().find(|key| key.kid != second.kid).unwrap();
+    let foreign = late
+        .keys()
+        .await
+        .into_iter()
+        .find(|key| key.kid != second.kid)
+        .unwrap();
     cluster.put(Document::of(&foreign)).await;
     cluster.look().await;
     assert_eq!(cluster.published().await, first);
     assert!(cluster.refused().await.to_string().contains(&foreign.kid));
-    assert!(cluster.database.read::<ServerSecret>(b"signing-keys").await.unwrap().is_some());
+    assert!(
+        cluster
+            .database
+            .read::<ServerSecret>(b"signing-keys")
+            .await
+            .unwrap()
+            .is_some()
+    );
     late.stop().await;
     cluster.stop().await;
 }

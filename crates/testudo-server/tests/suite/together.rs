@@ -80,8 +80,7 @@ async fn node_with_a_wrong_key_encryption_key_writes_nothing_and_does_not_start(
     };
     let held = everything().await;
     let wrong = node("wrong", &database, |text| {
-        text.replace("P4DmWGts", "Q5EnXHut")
-            + "[tokens]\nsigning_algorithm = \"ES384\"\n"
+        text.replace("P4DmWGts", "Q5EnXHut") + "[tokens]\nsigning_algorithm = \"ES384\"\n"
     });
     let refused = run_in(&wrong).await.err().expect("it does not start");
     assert!(refused.contains("key-encryption key"), "{refused}");

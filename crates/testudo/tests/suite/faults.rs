@@ -72,12 +72,12 @@ impl Load {
                     }
                     if connection.is_none() {
                         let now = *address.lock().unwrap();
+                        connection = Connection::try_open(now).await;
                         // The server may be between two lives.
-                        if TcpStream::connect(now).await.is_err() {
+                        if connection.is_none() {
                             tokio::time::sleep(Duration::from_millis(20)).await;
                             continue;
                         }
-                        connection = Some(Connection::open(now).await);
                     }
                     let Some(open) = connection.as_mut() else { continue };
                     match open.try_send("POST", way.path, &headers, body).await {
