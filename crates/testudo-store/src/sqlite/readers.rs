@@ -4,6 +4,7 @@
 use super::{fault, schema};
 use crate::StoreFault;
 use rusqlite::{Connection, OpenFlags};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,7 +71,10 @@ impl Readers {
             TrySendError::Full(_) => StoreFault("too many reads are waiting".into()),
             TrySendError::Disconnected(_) => gone(),
         })?;
-        answer.await.map_err(|_| gone())?
+        // What was asked is answered before the threads end, unless the query panicked.
+        answer
+            .await
+            .map_err(|_| StoreFault("a read panicked: a fault of the server, its log says where".into()))?
     }
 }
 
@@ -79,7 +83,13 @@ fn run(mut reader: Reader, waiting: &Mutex<Receiver<Query>>) {
         // One thread waits for the next query, the others for their turn to wait.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            Ok(query) => query(&mut reader),
+            // A query that panics fails its own request only: without this, each one would end a thread for good.
+            Ok(query) => {
+                if catch_unwind(AssertUnwindSafe(|| query(&mut reader))).is_err() {
+                    // Statements and transactions may be left open in it.
+                    reader.connection = None;
+                }
+            }
             Err(_) => return,
         }
     }
@@ -106,8 +116,46 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.queries = None;
         for thread in self.threads.drain(..) {
-            // A thread that panicked has answered nobody; there is nothing left to wait for.
+            // Panics of queries are caught; a thread that ended by another one leaves nothing to wait for.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn read_that_panics_fails_alone_and_ends_no_reader_thread() {
+        let path = std::env::temp_dir().join(format!("testudo-readers-{}.db", std::process::id()));
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER); INSERT INTO t VALUES (7)")
+            .unwrap();
+        let readers = Readers::start(&path).unwrap();
+        for number in 0..3 * READERS {
+            let failed = readers
+                .read(move |connection| {
+                    // Left open by the panic.
+                    connection.execute_batch("BEGIN; SELECT n FROM t")?;
+                    assert!(number > 3 * READERS, "on purpose");
+                    Ok(())
+                })
+                .await
+                .unwrap_err();
+            assert!(failed.0.contains("panicked"), "{failed}");
+            let read =
+                readers.read(|connection| connection.query_row("SELECT n FROM t", [], |row| row.get(0)));
+            assert_eq!(read.await, Ok(7));
+        }
+        assert!(readers.threads.iter().all(|thread| !thread.is_finished()));
+        // A transaction that was left open would fail the next BEGIN on the same connection.
+        for _ in 0..3 * READERS {
+            let begun = readers.read(|connection| connection.execute_batch("BEGIN; COMMIT"));
+            assert_eq!(begun.await, Ok(()));
+        }
+        drop(readers);
+        let _ = std::fs::remove_file(&path);
     }
 }
