@@ -30,6 +30,7 @@ pub enum Rejection {
     BodyLate,
     BodyEncoded,
     HostNotOne,
+    HostInvalid,
     CredentialsInUrl,
     MissingGrantType,
     UnsupportedGrantType,
@@ -192,6 +193,7 @@ impl Rejection {
             | Rejection::BodyLate
             | Rejection::BodyEncoded
             | Rejection::HostNotOne
+            | Rejection::HostInvalid
             | Rejection::CredentialsInUrl
             | Rejection::MissingGrantType
             | Rejection::MalformedClientId
@@ -350,7 +352,8 @@ impl Rejection {
             Rejection::BodyTooLarge => "the body is larger than 64 KiB",
             Rejection::BodyLate => "the body did not arrive in time",
             Rejection::BodyEncoded => "Content-Encoding is not supported: send the body as it is",
-            Rejection::HostNotOne => "an HTTP/1.1 request needs exactly one Host field",
+            Rejection::HostNotOne => "a request needs exactly one Host field, or over HTTP/2 an :authority",
+            Rejection::HostInvalid => "Host must be a host with an optional port, and the same as :authority",
             Rejection::CredentialsInUrl => "parameters belong in the body, never in the URL",
             Rejection::MissingGrantType => "grant_type is missing",
             Rejection::UnsupportedGrantType => "this grant_type is not supported",
@@ -409,6 +412,7 @@ impl Rejection {
             Rejection::BodyLate => "body_late",
             Rejection::BodyEncoded => "body_encoded",
             Rejection::HostNotOne => "host_not_one",
+            Rejection::HostInvalid => "host_invalid",
             Rejection::CredentialsInUrl => "credentials_in_url",
             Rejection::MissingGrantType => "missing_grant_type",
             Rejection::UnsupportedGrantType => "unsupported_grant_type",

@@ -49,7 +49,7 @@ impl Judge<'_> {
         let defaults = ConnectionLimits::default();
         let per_address = section.connections_max_per_address;
         let per_prefix = section.connections_max_per_prefix;
-        Some(ConnectionLimits {
+        let limits = ConnectionLimits {
             connections_max: self.count(
                 "connections_max",
                 section.connections_max,
@@ -93,7 +93,18 @@ impl Judge<'_> {
                 Some(streams) => streams,
                 None => defaults.streams_max,
             },
-        })
+        };
+        if limits.connections_max_per_prefix < limits.connections_max_per_address {
+            self.report.warn(
+                "server.connections_max_per_prefix",
+                format!(
+                    "is {}, less than connections_max_per_address ({}): no address can use its share",
+                    limits.connections_max_per_prefix, limits.connections_max_per_address
+                ),
+                Some("a prefix has many addresses: write at least as many for it as for one address"),
+            );
+        }
+        Some(limits)
     }
 
     fn count(&mut self, key: &str, written: Option<usize>, default: usize) -> Option<usize> {

@@ -6,8 +6,9 @@ use crate::http::{Peer, Stop, dispatch, judge_framing, turn_away};
 use crate::settle::Fault;
 use axum::Router;
 use hyper::body::Body as _;
-use hyper::{Request, Response};
+use hyper::{Request, Response, header};
 use std::sync::Arc;
+use testudo_core::rejection::Rejection;
 use tower::ServiceExt as _;
 
 /// See the module.
@@ -49,11 +50,21 @@ impl Door {
     ) -> Response<Made> {
         let has_body = !request.body().is_end_stream();
         let judged = match fits {
-            true => judge_framing(request.version(), request.headers(), has_body).map_err(Stop::from),
+            true => judge_framing(&request, has_body).map_err(Stop::from),
             false => Err(Fault::Full.into()),
         };
         if let Err(stop) = judged {
-            return turn_away(self.app(), &stop).map(Made::Whole);
+            let mut response = turn_away(self.app(), &stop).map(Made::Whole);
+            // Who is unsure of the host may be unsure of where the next request begins. HTTP/2 has frames.
+            let is_unsure = matches!(
+                stop,
+                Stop::Refused(Rejection::HostNotOne | Rejection::HostInvalid)
+            );
+            if is_unsure && request.version() < hyper::Version::HTTP_2 {
+                let close = header::HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            return response;
         }
         match self {
             Door::Public(app) => dispatch(app.clone(), peer, request).await.map(Made::Whole),

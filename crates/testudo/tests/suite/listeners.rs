@@ -231,9 +231,27 @@ fn rfc9112_3_2_a_request_without_one_host_is_answered_400_at_every_listener() {
         assert!(get("Host: a\r\n").starts_with("HTTP/1.1 200 "));
         for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n"] {
             let answer = get(hosts);
+            let kept = raw(address, &format!("GET /livez HTTP/1.1\r\n{hosts}\r\n"));
+            assert!(
+                kept.contains("\r\nconnection: close\r\n"),
+                "the connection ends: {kept}"
+            );
             assert!(answer.starts_with("HTTP/1.1 400 "), "{hosts:?}: {answer}");
             assert!(answer.contains("exactly one Host field"), "{answer}");
             assert!(answer.to_lowercase().contains("\r\nrequest-id: "), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn rfc9112_3_2_an_invalid_host_is_answered_400_and_the_connection_ends() {
+    let site = Site::new();
+    let server = site.serve();
+    for address in [server.address, server.admin_address()] {
+        for host in ["a, b", "a/b", "u@a"] {
+            let answer = raw(address, &format!("GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{host:?}: {answer}");
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
         }
     }
 }
@@ -252,6 +270,7 @@ async fn rfc9110_15_5_16_an_encoded_body_is_answered_415() {
         connection.send("POST", "/token", &headers, body.clone()).await
     };
     assert_eq!(post("identity").await.status, 200);
+    assert_eq!(post("").await.status, 200, "an empty field is none");
     for coding in ["gzip", "br", "identity, gzip"] {
         let answer = post(coding).await;
         assert_eq!((answer.status, answer.error().as_str()), (415, "invalid_request"));

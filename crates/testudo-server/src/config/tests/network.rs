@@ -127,6 +127,24 @@ fn limits_of_connections_are_judged() {
     }
 }
 
+#[test]
+fn a_prefix_with_less_than_one_address_is_a_warning() {
+    let warned = |section: &str| -> Vec<String> {
+        let (_, report) = judge(&format!("{GOOD}[server]\n{section}")).unwrap();
+        let warnings = report
+            .problems
+            .iter()
+            .filter(|problem| problem.is_warning)
+            .map(|problem| problem.key.clone());
+        warnings.collect()
+    };
+    let key = "server.connections_max_per_prefix".to_owned();
+    assert!(warned("connections_max_per_address = 5001").contains(&key));
+    assert!(warned("connections_max_per_prefix = 2499").contains(&key));
+    assert!(!warned("connections_max_per_prefix = 2500").contains(&key));
+    assert!(!warned("connections_max_per_address = 1").contains(&key));
+}
+
 /// The page of limits says the defaults that are in force.
 #[test]
 fn the_defaults_of_the_limits_are_those_that_the_page_says() {
