@@ -81,6 +81,8 @@ pub struct App {
     pub takes_certificates: bool,
     /// A change by another node could not be taken over.
     pub must_look_again: AtomicBool,
+    /// Our clock and the database's were far apart at the last look.
+    pub is_clock_far: AtomicBool,
     /// Counts policies.
     pub generation: AtomicU64,
     /// The last order to reload that this node followed, or gave.
@@ -177,6 +179,7 @@ impl App {
             config_path: parts.config_path,
             is_ready: AtomicBool::new(false),
             must_look_again: AtomicBool::new(false),
+            is_clock_far: AtomicBool::new(false),
             reload_heard: AtomicU64::new(reload_heard),
             admin_turn: tokio::sync::Mutex::default(),
             reading_turn: tokio::sync::Mutex::default(),

@@ -4,6 +4,7 @@ use crate::admin;
 use crate::bundles::{self, AuthorityStatus};
 use crate::clock::Clock;
 use crate::config::{Configuration, TlsFiles};
+use crate::database_clock;
 use crate::listen::Certificate;
 use crate::open_store::{look_at_keys, look_at_store, look_for_encryption};
 use serde::Serialize;
@@ -49,6 +50,9 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 let subject = format!("record {} {:?}", record.kind, record.key);
                 finding(subject, Err(record.why))
             }));
+            if let Some(outcome) = database_clock::examine(&store, &clock).await {
+                findings.push(finding("clock of the database", outcome));
+            }
             Some(store)
         }
         Err(why) => {

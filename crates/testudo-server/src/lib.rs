@@ -9,6 +9,7 @@ pub mod chains;
 pub mod client_certificates;
 pub mod clock;
 pub mod config;
+mod database_clock;
 pub mod doctor;
 pub mod events;
 mod gather;

@@ -69,6 +69,8 @@ pub struct Metrics {
     pub clients_in_memory: Gauge,
     /// Batches written to the store.
     pub store_batches: Gauge<i64, AtomicI64>,
+    /// How far this machine's clock is ahead of the database's, seconds; negative where it is behind.
+    pub clock_ahead_of_database: Gauge,
     /// Reads from the store.
     pub store_reads: Gauge<i64, AtomicI64>,
     /// Certificate chains that were verified, good or bad, and not remembered.
@@ -106,6 +108,7 @@ impl Default for Metrics {
             client_key_fetches: Family::default(),
             clients_in_memory: Gauge::default(),
             store_batches: Gauge::default(),
+            clock_ahead_of_database: Gauge::default(),
             store_reads: Gauge::default(),
             certificate_chains_verified: Counter::default(),
             certificate_chains_shed: Counter::default(),
@@ -172,6 +175,11 @@ impl Default for Metrics {
             "store_batches",
             "Batches written to the store",
             metrics.store_batches.clone(),
+        );
+        registry.register(
+            "clock_ahead_of_database_seconds",
+            "How far this machine's clock is ahead of the database's, seconds; negative where it is behind",
+            metrics.clock_ahead_of_database.clone(),
         );
         registry.register("store_reads", "Reads from the store", metrics.store_reads.clone());
         registry.register(

@@ -5,6 +5,7 @@ mod last_uses;
 pub use last_uses::flush_last_used;
 
 use crate::app::App;
+use crate::database_clock::earlier_now;
 use crate::listen::{Certificate, Renewal};
 use serde::Serialize;
 use std::sync::Arc;
@@ -14,13 +15,15 @@ use testudo_core::Authority;
 use testudo_core::records::{Batch, Client, ClientIdAlias, EventKind, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
 use testudo_core::registration::velocity::SHARED_PREFIX;
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{Change, CommitError, LIST_MAX, StoreFault};
 use tokio::sync::{broadcast, watch};
 
 const TICK: Duration = Duration::from_secs(5);
 const TICKS_PER_FLUSH: u32 = 12;
 const TICKS_PER_SWEEP: u32 = 720;
+/// How old a use may be that another node has not written yet: two flushes, one of which may have failed.
+const USES_UNKNOWN_MAX: Seconds = Seconds(2 * (TICKS_PER_FLUSH as i64) * (TICK.as_secs() as i64));
 /// Documents dropped per tick: expiry never holds the writer for long.
 const DROPPED_PER_TICK: usize = 2_000;
 
@@ -121,9 +124,17 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Drops records that are over, and says by which time. None by a clock that was set a moment ago: it may be set
-/// right again, and what was dropped stays away.
+/// right again, and what was dropped stays away. Where nodes share a database, its time must say so too.
 pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
-    let now = app.clock.time_to_drop()?;
+    let calm = app.clock.time_to_drop();
+    let now = match earlier_now(app, app.now()).await {
+        Ok(now) => now,
+        Err(fault) => {
+            tracing::warn!(%fault, "the database's time could not be read, nothing is dropped");
+            return None;
+        }
+    };
+    let now = now.min(calm?);
     app.clock.note_dropped(now);
     if let Err(fault) = app.store.drop_expired(now, DROPPED_PER_TICK).await {
         tracing::warn!(%fault, "expired records could not be dropped");
@@ -231,6 +242,14 @@ pub struct Swept {
 /// looked at: one that woke up meanwhile stays.
 pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
     flush_last_used(app).await;
+    let now = earlier_now(app, app.now()).await?;
+    // What another node knows of uses, the database learns at that node's next flush.
+    let margin = if app.store.is_shared() {
+        USES_UNKNOWN_MAX
+    } else {
+        Seconds(0)
+    };
+    let idle_at = Timestamp(now.0 - margin.0);
     let mut swept = Swept::default();
     let mut after = Vec::new();
     loop {
@@ -240,8 +259,7 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
         for stored in page {
             let client: Versioned<Client> = testudo_store::typed(stored)?;
             swept.visited += 1;
-            let now = app.now();
-            let reason = match (client.record.is_expired(now), client.record.is_idle(now)) {
+            let reason = match (client.record.is_expired(now), client.record.is_idle(idle_at)) {
                 (true, _) => "expired",
                 (false, true) => "idle",
                 (false, false) => continue,

@@ -38,6 +38,14 @@ enum Engine {
     Postgres(PostgresEngine),
 }
 
+/// What a look at a database found.
+pub enum Looked {
+    /// Nothing of ours yet; the first start makes the tables.
+    Empty,
+    /// A store, and its schema's version where the next start brings it to today's.
+    Found(Box<Store>, Option<usize>),
+}
+
 /// Another node, or this one, changed something that is kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -133,6 +141,24 @@ impl Store {
         PostgresEngine::open(url, extra_roots_pem)
             .await
             .map(|engine| Store::new(Engine::Postgres(engine)))
+    }
+
+    /// A PostgreSQL database for a look at it. Nothing is made or changed there.
+    pub async fn look_at_postgres(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Looked, StoreFault> {
+        Ok(match postgres::look(url, extra_roots_pem).await? {
+            postgres::Look::Empty => Looked::Empty,
+            postgres::Look::Schema(engine, earlier) => {
+                Looked::Found(Box::new(Store::new(Engine::Postgres(engine))), earlier)
+            }
+        })
+    }
+
+    /// The store's own time, milliseconds since the epoch. None for engines in this process, whose time is ours.
+    pub async fn millis(&self) -> Result<Option<u64>, StoreFault> {
+        match &self.engine {
+            Engine::Memory(_) | Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(engine) => engine.millis().await.map(Some),
+        }
     }
 
     /// How long the store has not answered. Engines in this process always do.

@@ -12,6 +12,7 @@ mod chains;
 mod client_ids;
 mod clock;
 mod concurrency;
+mod database_clock;
 mod first_use;
 mod key_records;
 mod keys;

@@ -56,7 +56,7 @@ fn shorten(folder: &Path) {
     std::fs::write(path, shorter).unwrap();
 }
 
-async fn session(url: &str) -> tokio_postgres::Client {
+pub async fn session(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -161,4 +161,90 @@ async fn known_clients_are_served_while_every_connection_of_the_pool_waits_for_a
         nodes.ask_second("/x/new").await.status == 200
     })
     .await;
+}
+
+/// What `doctor` says of this database: subject, whether it is good, and the detail.
+async fn examine(folder: &Path) -> Vec<(String, bool, String)> {
+    let (configuration, _) = testudo_server::config::load(&folder.join("testudo.toml"), 1).unwrap();
+    let findings = testudo_server::doctor::examine(&configuration).await;
+    findings
+        .into_iter()
+        .map(|finding| (finding.subject, finding.is_good, finding.detail))
+        .collect()
+}
+
+fn about<'a>(findings: &'a [(String, bool, String)], subject: &str) -> (bool, &'a str) {
+    let found = findings.iter().find(|(found, ..)| found == subject);
+    let (_, is_good, detail) = found.unwrap_or_else(|| panic!("{subject}: {findings:?}"));
+    (*is_good, detail)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn doctor_makes_nothing_in_an_empty_database_and_finds_what_would_refuse_the_start() {
+    let url = postgres().database("doctor").unwrap();
+    let (world, _) = World::start_over(&url).await;
+    let (folder, database) = (world.folder.clone(), session(&url).await);
+    let good = examine(&folder).await;
+    assert_eq!(about(&good, "store"), (true, "PostgreSQL"));
+    assert!(about(&good, "key-encryption key").0);
+    assert_eq!(
+        about(&good, "clock of the database"),
+        (true, "agrees with this machine's")
+    );
+    let edit = |from: &str, to: &str| {
+        let path = folder.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    };
+    let (right, wrong) = ("P4DmWGtsyIpx4YFDV", "Q4DmWGtsyIpx4YFDV");
+    edit(right, wrong);
+    assert!(!about(&examine(&folder).await, "key-encryption key").0);
+    edit(wrong, right);
+    for (begin, end, expected) in [
+        (
+            "UPDATE testudo_schema SET version = version + 90",
+            "UPDATE testudo_schema SET version = version - 90",
+            "start a newer Testudo",
+        ),
+        (
+            "ALTER DATABASE doctor SET default_transaction_read_only TO on",
+            "BEGIN READ WRITE; ALTER DATABASE doctor RESET default_transaction_read_only; COMMIT",
+            "default_transaction_read_only is on",
+        ),
+    ] {
+        database.batch_execute(begin).await.unwrap();
+        let findings = examine(&folder).await;
+        let (is_good, detail) = about(&findings, "store");
+        assert!(!is_good && detail.contains(expected), "{detail}");
+        database.batch_execute(end).await.unwrap();
+    }
+    let empty = postgres().database("doctor_empty").unwrap();
+    edit("/doctor\"", "/doctor_empty\"");
+    let findings = examine(&folder).await;
+    let (is_good, detail) = about(&findings, "store");
+    assert!(is_good && detail.contains("made at the first start"), "{detail}");
+    let text = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    let row = session(&empty).await.query_one(text, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0, "doctor made something");
+    // A role that may not make tables would be refused.
+    database.batch_execute("CREATE ROLE guest LOGIN").await.unwrap();
+    edit("postgres@", "guest@");
+    let findings = examine(&folder).await;
+    let (is_good, detail) = about(&findings, "store");
+    assert!(!is_good && detail.contains("may not create tables"), "{detail}");
+    edit("/doctor_empty\"", "/doctor\"");
+    let findings = examine(&folder).await;
+    let (is_good, detail) = about(&findings, "store");
+    assert!(
+        !is_good && detail.contains("permission denied for table testudo_schema"),
+        "{detail}"
+    );
+    database
+        .batch_execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest")
+        .await
+        .unwrap();
+    let findings = examine(&folder).await;
+    let (is_good, detail) = about(&findings, "store");
+    assert!(!is_good && detail.contains("lacks INSERT on records"), "{detail}");
 }

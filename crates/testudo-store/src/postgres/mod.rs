@@ -9,6 +9,7 @@ mod address;
 mod connect;
 mod lease;
 mod listener;
+mod look;
 mod schema;
 mod writer;
 
@@ -24,6 +25,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use writer::Job;
 
 pub use address::{AddressFault, PostgresAddress, Transport};
+pub(crate) use look::{Look, look};
 
 /// Documents that are read by a statement each; more are read by one for all.
 const FEW_KEYS: usize = 4;
@@ -55,14 +57,18 @@ fn fault(error: impl std::fmt::Display) -> StoreFault {
     StoreFault(format!("PostgreSQL: {error}"))
 }
 
+fn parse(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<PostgresAddress, StoreFault> {
+    PostgresAddress::parse(url, extra_roots_pem.is_some())
+        .map_err(|wrong| StoreFault(format!("store.url {}: {}", wrong.problem, wrong.hint)))
+}
+
 impl PostgresEngine {
     /// Connects, migrates under an advisory lock, and starts the writer and the listener.
     pub(crate) async fn open(
         url: &str,
         extra_roots_pem: Option<&[u8]>,
     ) -> Result<PostgresEngine, StoreFault> {
-        let address = PostgresAddress::parse(url, extra_roots_pem.is_some())
-            .map_err(|wrong| StoreFault(format!("store.url {}", wrong.problem)))?;
+        let address = parse(url, extra_roots_pem)?;
         let route = Route::new(&address, extra_roots_pem)?;
         schema::bring_to_today(&route, &address).await?;
         PostgresEngine::start(route)
@@ -232,12 +238,26 @@ impl PostgresEngine {
             .map(drop)
     }
 
+    /// The time of the database, milliseconds since the epoch.
+    pub(crate) async fn millis(&self) -> Result<u64, StoreFault> {
+        let client = checkout(&self.pool).await?;
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let row = client
+            .bounded(async {
+                let statement = client.prepare_cached(text).await?;
+                client.query_one(&statement, &[]).await
+            })
+            .await?;
+        Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    }
+
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         let client = checkout(&self.pool).await?;
         client
             .bounded(async {
                 let text = "DELETE FROM records WHERE ctid IN
-                        (SELECT ctid FROM records WHERE expires <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+                        (SELECT ctid FROM records WHERE expires <= least($1, extract(epoch FROM clock_timestamp())::bigint)
+                         LIMIT $2 FOR UPDATE SKIP LOCKED)";
                 let statement = client.prepare_cached(text).await?;
                 let dropped = client.execute(&statement, &[&now.0, &(limit as i64)]).await? as usize;
                 client

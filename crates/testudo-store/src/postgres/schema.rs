@@ -22,6 +22,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Steps from one schema version to the next, in order.
 const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
 
+/// The version that this version of Testudo works with.
+pub(super) const TODAY: usize = MIGRATIONS.len();
+
 /// What a schema holds of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -47,7 +50,7 @@ pub(super) async fn bring_to_today(route: &Route, address: &PostgresAddress) -> 
         (Failure::Refused(error), _) if error.code() == Some(&SqlState::QUERY_CANCELED) => fault(format!(
             "the schema must be brought to version {}, and for {} s another session has held its migration lock or a \
              table of it",
-            MIGRATIONS.len(),
+            TODAY,
             LOCK_DEADLINE.as_secs()
         )),
         (Failure::Refused(error), found) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
@@ -60,7 +63,7 @@ pub(super) async fn bring_to_today(route: &Route, address: &PostgresAddress) -> 
                 "schema {} {is} and must be brought to version {}, which this role may not do ({}): start one node \
                  once as the role that owns the schema",
                 address.schema,
-                MIGRATIONS.len(),
+                TODAY,
                 Failure::Refused(error).into_fault()
             ))
         }
@@ -70,7 +73,7 @@ pub(super) async fn bring_to_today(route: &Route, address: &PostgresAddress) -> 
 
 /// A pooler in transaction mode hands the sessions of one client to another: what a session begins with would not
 /// hold for our statements, and notifications would not come. Seen by what a second session finds of the first.
-async fn refuse_transaction_pooling(route: &Route, first: &Client) -> Result<(), StoreFault> {
+pub(super) async fn refuse_transaction_pooling(route: &Route, first: &Client) -> Result<(), StoreFault> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mark = format!("{}-{}", std::process::id(), now.as_nanos());
     bounded(first.batch_execute(&format!("SET testudo.session TO '{mark}'"))).await?;
@@ -103,7 +106,7 @@ pub(super) async fn look(client: &Client, address: &PostgresAddress) -> Result<F
         .map(|row| row.try_get(0))
         .collect::<Result<_, _>>()
         .map_err(|error| with_causes(&error))?;
-    let today = MIGRATIONS.len();
+    let today = TODAY;
     match versions[..] {
         [] => Ok(Found::Earlier(0)),
         [version] => match usize::try_from(version) {
