@@ -4,6 +4,7 @@
 //! connection a few times a second, and tells a task to end. So no request waits for a lock or sets a timer.
 
 use super::memory::Purse;
+use super::tail::Tail;
 use super::waiting::{Part, Waiting};
 use crate::config::ConnectionLimits;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -80,6 +81,8 @@ pub struct Conversation {
     active: AtomicU64,
     /// When the first byte after a request's end came, which begins the next head (HTTP/1.1 only).
     head: AtomicU64,
+    /// The last bytes that arrived, behind TLS.
+    tail: AtomicU32,
     /// Since when the client takes nothing of what is to be written.
     blocked: AtomicU64,
     has_begun: AtomicBool,
@@ -104,6 +107,7 @@ impl Conversation {
             accepted: now,
             active: AtomicU64::new(now),
             head: AtomicU64::new(0),
+            tail: AtomicU32::new(0),
             blocked: AtomicU64::new(0),
             has_begun: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
@@ -168,6 +172,22 @@ impl Conversation {
         if self.running.load(Ordering::Relaxed) == 0 && self.head.load(Ordering::Relaxed) == 0 {
             self.head.store(ticks(), Ordering::Relaxed);
         }
+    }
+
+    /// The same, as the protocol sees them.
+    pub(super) fn text_arrives(&self, bytes: &[u8]) {
+        let tail = Tail(self.tail.load(Ordering::Relaxed)).after(bytes);
+        self.tail.store(tail.0, Ordering::Relaxed);
+    }
+
+    /// The last bytes that arrived, behind TLS.
+    pub(super) fn tail(&self) -> Tail {
+        Tail(self.tail.load(Ordering::Relaxed))
+    }
+
+    /// The next head began before this request's end (HTTP/1.1).
+    pub(super) fn next_head_has_begun(&self) {
+        self.head.store(ticks(), Ordering::Relaxed);
     }
 
     /// Something could, or could not, be written.

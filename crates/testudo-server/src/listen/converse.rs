@@ -2,6 +2,7 @@
 
 use super::Listening;
 use super::connections::Seat;
+use super::tail::Tailed;
 use super::turn::{Arriving, Leaving, Turn};
 use super::watched::Watched;
 use crate::http::Peer;
@@ -103,6 +104,7 @@ where
 {
     let conversation = &seat.conversation;
     let peer = Arc::new(peer);
+    let stream = Tailed::new(stream, conversation.clone());
     let service = hyper::service::service_fn(|request| {
         let (turn, fits) = Turn::begin(conversation, &seat.connections, &request);
         let (listening, peer) = (listening.clone(), peer.clone());

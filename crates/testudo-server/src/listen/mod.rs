@@ -12,6 +12,7 @@ mod memory;
 mod relief;
 mod senders;
 mod shelf;
+mod tail;
 mod turn;
 mod waiting;
 mod watched;

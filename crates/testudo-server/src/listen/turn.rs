@@ -7,6 +7,7 @@
 use super::connections::Connections;
 use super::conversation::Conversation;
 use super::memory::Taken;
+use super::tail::BodyEnd;
 use super::waiting::Part;
 use axum::body::Body as AdminBody;
 use http_body_util::Full;
@@ -40,6 +41,7 @@ pub(super) struct Turn {
     charged: AtomicUsize,
     /// Since which part of time the answer waits for the client.
     answered: AtomicU8,
+    body: BodyEnd,
 }
 
 impl Turn {
@@ -56,6 +58,7 @@ impl Turn {
             held: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
             answered: AtomicU8::new(NOT_ANSWERED),
+            body: BodyEnd::default(),
         });
         let fields = request.headers().iter();
         let head: usize = fields
@@ -126,6 +129,9 @@ fn part_of(number: u8) -> Option<Part> {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.conversation.purse.give_back(*self.charged.get_mut());
+        if self.body.is_followed(self.conversation.tail()) {
+            self.conversation.next_head_has_begun();
+        }
         let answered = part_of(*self.answered.get_mut());
         self.conversation.request_ends(answered);
     }
@@ -163,6 +169,7 @@ pub(super) struct Arriving {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Since which part of time the body is waited for.
     waits: Option<Part>,
+    is_read: bool,
 }
 
 impl Arriving {
@@ -174,6 +181,7 @@ impl Arriving {
             late_after,
             deadline: None,
             waits: None,
+            is_read: false,
         }
     }
 }
@@ -182,6 +190,9 @@ impl Drop for Arriving {
     fn drop(&mut self) {
         if let Some(part) = self.waits {
             self.turn.conversation.body_is_over(part);
+        }
+        if !self.is_read && !self.incoming.is_end_stream() {
+            self.turn.body.leave_unread();
         }
     }
 }
@@ -198,6 +209,9 @@ impl Body for Arriving {
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
+                if let Some(data) = frame.data_ref() {
+                    this.turn.body.read(data);
+                }
                 match this.turn.holds(bytes, Turn::take) {
                     true => Poll::Ready(Some(Ok(frame))),
                     false => Poll::Ready(Some(Err(BodyFault::NoRoom))),
@@ -205,6 +219,7 @@ impl Body for Arriving {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Broken(error)))),
             Poll::Ready(None) => {
+                this.is_read = true;
                 // From here on the request waits for us.
                 if let Some(part) = this.waits.take() {
                     this.turn.conversation.body_is_over(part);

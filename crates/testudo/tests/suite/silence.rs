@@ -321,3 +321,43 @@ async fn an_unread_answer_ends_its_http2_connection_although_other_streams_go_on
     }
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
+
+/// One write: a whole request, and the beginning of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_began_behind_a_whole_request_has_the_time_of_a_first_one() {
+    let site = Site::new();
+    site.configure(
+        "first_request_timeout = \"2s\"\nidle_timeout = \"600s\"",
+        crate::binary::RULES,
+    );
+    let server = site.serve();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n";
+    let get = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    let post = format!("POST /token HTTP/1.1\r\nHost: a\r\n{form}\r\na=b");
+    let mut running = Vec::new();
+    for whole in [get, &post] {
+        let attack = Attack {
+            name: "half a head behind a whole request",
+            first: format!("{whole}GET /livez HTTP/1.1\r\nX: y").into_bytes(),
+            again: Vec::new(),
+        };
+        let stream = Way::Plain(server.address).open().await;
+        running.push(tokio::spawn(endure(stream, attack)));
+    }
+    // The positive twin: nothing follows, so the connections are idle and stay.
+    let mut kept = Vec::new();
+    for whole in [get, &post] {
+        let mut stream = Way::Plain(server.address).open().await;
+        stream.write_all(whole.as_bytes()).await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        kept.push(stream);
+    }
+    for attack in running {
+        let lasted = attack.await.unwrap();
+        assert!(lasted >= AT_LEAST, "{lasted:?}");
+    }
+    for mut stream in kept {
+        let ended = tokio::time::timeout(Duration::from_secs(3), stream.read(&mut [0; 1])).await;
+        assert!(ended.is_err(), "an idle connection was closed");
+    }
+}

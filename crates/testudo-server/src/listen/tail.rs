@@ -1,0 +1,150 @@
+//! Whether bytes of a next request came together with the end of this one (HTTP/1.1).
+//!
+//! The library does not say what is left in its buffer. So the last bytes that arrived are kept, and compared with
+//! those with which the request ended: an empty line, or the end of its body.
+
+use super::conversation::Conversation;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The last four bytes of something, the last one lowest; fewer leave zeros above.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tail(pub(super) u32);
+
+impl Tail {
+    /// After these bytes.
+    pub(super) fn after(self, bytes: &[u8]) -> Tail {
+        let last = bytes.len().saturating_sub(4);
+        let bytes = bytes.get(last..).unwrap_or_default();
+        Tail(
+            bytes
+                .iter()
+                .fold(self.0, |tail, byte| (tail << 8) | u32::from(*byte)),
+        )
+    }
+
+    /// Whether a head, or a body in chunks, can end so: with an empty line.
+    pub(super) fn is_empty_line(self) -> bool {
+        self.0.to_be_bytes().ends_with(b"\n\r\n") || self.0.to_be_bytes().ends_with(b"\n\n")
+    }
+
+    /// Whether what arrived ends with a body that ends so.
+    pub(super) fn ends_with_body(self, body: Tail, length: usize) -> bool {
+        let bits = 8 * u32::try_from(length.min(4)).unwrap_or(4);
+        let mask = u32::MAX.checked_shr(32 - bits).unwrap_or(0);
+        self.0 & mask == body.0 & mask
+    }
+}
+
+/// How a request's body ended, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct BodyEnd {
+    tail: AtomicU32,
+    /// Up to four.
+    length: AtomicU32,
+    is_unread: AtomicBool,
+}
+
+impl BodyEnd {
+    /// The next bytes of the body.
+    pub(super) fn read(&self, bytes: &[u8]) {
+        let tail = Tail(self.tail.load(Ordering::Relaxed)).after(bytes);
+        self.tail.store(tail.0, Ordering::Relaxed);
+        let length = self.length.load(Ordering::Relaxed) as usize + bytes.len().min(4);
+        self.length.store(length.min(4) as u32, Ordering::Relaxed);
+    }
+
+    /// Nothing more of it will be read here.
+    pub(super) fn leave_unread(&self) {
+        self.is_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether more than this request arrived. Unknown, so no, where its end was not read.
+    pub(super) fn is_followed(&self, arrived: Tail) -> bool {
+        let length = self.length.load(Ordering::Relaxed) as usize;
+        let body = Tail(self.tail.load(Ordering::Relaxed));
+        let is_end = arrived.is_empty_line() || (length > 0 && arrived.ends_with_body(body, length));
+        !is_end && !self.is_unread.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream that keeps the tail of what was read. It stands above TLS.
+pub(super) struct Tailed<S> {
+    stream: S,
+    conversation: Arc<Conversation>,
+}
+
+impl<S> Tailed<S> {
+    pub(super) fn new(stream: S, conversation: Arc<Conversation>) -> Tailed<S> {
+        Tailed { stream, conversation }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tailed<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if let Some(bytes) = buffer.filled().get(before..)
+            && !bytes.is_empty()
+        {
+            this.conversation.text_arrives(bytes);
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tailed<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_from_what_follows_it() {
+        let tail = |bytes: &[u8]| Tail::default().after(bytes);
+        assert!(tail(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_empty_line());
+        assert!(tail(b"Host: a\n\n").is_empty_line());
+        assert!(
+            tail(b"Host: a\r\n\r").after(b"\n").is_empty_line(),
+            "in two reads"
+        );
+        assert!(!tail(b"Host: a\r\n\r\nG").is_empty_line());
+        let whole = b"\r\n\r\na=1&b=2";
+        assert!(tail(whole).ends_with_body(tail(b"a=1&b=2"), 7));
+        assert!(tail(b"\r\n\r\nab").ends_with_body(tail(b"ab"), 2));
+        assert!(!tail(b"\r\n\r\nabGET").ends_with_body(tail(b"ab"), 2));
+    }
+}
