@@ -85,6 +85,8 @@ pub struct App {
     pub is_clock_far: AtomicBool,
     /// Counts policies.
     pub generation: AtomicU64,
+    /// SHA-256 of the configuration file that was read last, whether or not it could be used.
+    pub configuration_read: Mutex<[u8; 32]>,
     /// The last order to reload that this node followed, or gave.
     pub reload_heard: AtomicU64,
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
@@ -180,6 +182,7 @@ impl App {
             is_ready: AtomicBool::new(false),
             must_look_again: AtomicBool::new(false),
             is_clock_far: AtomicBool::new(false),
+            configuration_read: Mutex::new(configuration.digest),
             reload_heard: AtomicU64::new(reload_heard),
             admin_turn: tokio::sync::Mutex::default(),
             reading_turn: tokio::sync::Mutex::default(),

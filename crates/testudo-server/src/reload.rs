@@ -1,7 +1,8 @@
 //! Reading the configuration again: on the node that is told, and then on all of them.
 //!
 //! What changes is swapped whole; what is in force stays where the file cannot be used. Every node reads its own
-//! file: the order travels through the store, the file does not.
+//! file: the order travels through the store, the file does not. A file that changes is read by its own node only:
+//! nobody ordered it, so nobody is told, and nodes that watch never answer one another.
 
 use crate::admin;
 use crate::app::App;
@@ -10,8 +11,9 @@ use crate::config::{self, Configuration, Report};
 use crate::listen::Renewal;
 use crate::upkeep::tell_renewal;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use testudo_core::records::{Batch, EventKind, ReloadOrder};
 use testudo_store::CommitError;
 
@@ -78,7 +80,61 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// SHA-256 of the configuration file as it is now.
+/// How often the configuration file is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// A file that changed must stay as it is for so long: an editor may be in the middle of writing it, and half of a
+/// file may be a configuration, too.
+const SETTLED: Duration = Duration::from_millis(500);
+
+/// Reads the configuration file again when it changes: by its name, so that a link that points elsewhere now
+/// (Kubernetes swaps one) is a change. Has no end of its own.
+pub async fn watch(app: Arc<App>) {
+    let mut last = None;
+    loop {
+        tokio::time::sleep(if last.is_none() { LOOK } else { SETTLED }).await;
+        let digest = configuration_digest(&app);
+        if digest == last_read(&app) {
+            last = None;
+        } else if last != Some(digest) {
+            last = Some(digest);
+        } else {
+            last = None;
+            apply_changed(&app, digest).await;
+        }
+    }
+}
+
+/// Applies a file that changed, here only. What cannot be used is said once; what is in force stays.
+async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
+    let _turn = app.admin_turn.lock().await;
+    // An administrator may have been faster.
+    if digest == last_read(app) {
+        return;
+    }
+    match apply(app, Some("the file changed".into())).await {
+        Ok(warnings) if warnings.problems.is_empty() => {}
+        Ok(warnings) => tracing::warn!(%warnings, "the configuration file changed and was applied"),
+        Err(report) => {
+            tracing::error!(%report, "configuration.refused: the file changed and cannot be used");
+            let detail = format!(
+                "{}; the configuration in force goes on",
+                report.to_string().trim_end()
+            );
+            admin::write_event(app, EventKind::ConfigurationRefused, |event| {
+                event.detail = Some(detail);
+            })
+            .await;
+        }
+    }
+}
+
+fn last_read(app: &App) -> [u8; 32] {
+    *app.configuration_read
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SHA-256 of the configuration file as it is now; that of nothing where it cannot be read.
 fn configuration_digest(app: &App) -> [u8; 32] {
     let path = app.config_path.as_ref();
     let bytes = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
@@ -118,6 +174,10 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
             None,
         ))
     })?;
+    // Before it is read: a change in between is another one, which the next look finds.
+    *app.configuration_read
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.generation.load(Ordering::SeqCst) + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
     renew_certificates(app, &configuration, &mut warnings).await;

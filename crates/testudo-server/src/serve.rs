@@ -131,6 +131,9 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     listeners.extend(admin_listeners);
     if server.watch {
         tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
+        if app.config_path.is_some() {
+            tasks.push(tokio::spawn(crate::reload::watch(app.clone())));
+        }
     }
 
     let anchors: Vec<Arc<Anchor>> = app.anchors.load().values().cloned().collect();

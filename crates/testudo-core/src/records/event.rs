@@ -108,6 +108,8 @@ pub enum EventKind {
     CertificateRenewed,
     #[serde(rename = "tls.certificate_refused")]
     CertificateRefused,
+    #[serde(rename = "configuration.refused")]
+    ConfigurationRefused,
     #[serde(rename = "key.taken_over")]
     KeyTakenOver,
     #[serde(rename = "record.refused")]

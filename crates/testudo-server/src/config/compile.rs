@@ -18,6 +18,8 @@ use testudo_protocol::oauth::IssuerUrl;
 /// A configuration that passed every check.
 #[derive(Debug)]
 pub struct Configuration {
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
     /// For the core. Replaced by a reload.
     pub policy: Policy,
     /// Where bundles come from. Replaced by a reload.
@@ -59,6 +61,7 @@ pub(super) fn compile(
     let reserved_ids = super::rules::reserved_ids(file);
     judge.what_this_version_leaves_out(file);
     Some(Configuration {
+        digest: [0; 32],
         policy: Policy {
             generation,
             issuer: issuer?,

@@ -27,6 +27,7 @@ pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
 pub use trust::{BundleOrigin, BundleSource};
 
 use std::path::Path;
+use testudo_protocol::jose::sha256;
 
 /// Reads and judges a configuration file. On failure the report holds every problem; on success its warnings.
 pub fn load(path: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
@@ -47,7 +48,16 @@ pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuratio
     let file = read::read(text, &mut report);
     let configuration = file.and_then(|file| compile::compile(&file, folder, generation, &mut report));
     match configuration {
-        Some(configuration) if !report.has_errors() => Ok((configuration, report)),
+        Some(configuration) if !report.has_errors() => {
+            let digest = sha256(text.as_bytes());
+            Ok((
+                Configuration {
+                    digest,
+                    ..configuration
+                },
+                report,
+            ))
+        }
         _ => Err(report),
     }
 }

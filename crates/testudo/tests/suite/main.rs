@@ -28,3 +28,4 @@ mod spire;
 mod terminal;
 mod tls;
 mod trust;
+mod watching;
