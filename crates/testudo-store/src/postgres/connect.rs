@@ -4,6 +4,7 @@
 //! our statements depend are set anew in every session, so that neither an administrator's default nor a schema of
 //! another role changes what a statement means.
 
+use super::hosts::each_host;
 use super::{CONNECT_DEADLINE, PostgresAddress, STATEMENT_DEADLINE, Transport, fault, with_causes};
 use crate::StoreFault;
 use deadpool_postgres::Connect;
@@ -12,18 +13,21 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The server ends a statement before our own deadline: a statement that waits for a lock is then answered, and its
 /// connection is whole.
 const STATEMENT_TIMEOUT: Duration = STATEMENT_DEADLINE.saturating_sub(Duration::from_secs(1));
+
+/// Where the URL has several hosts: one that has not answered by then is left for the next.
+const HOST_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What was sent must be acknowledged by the other machine within this time. Otherwise the kernel waits for a
 /// quarter of an hour.
@@ -36,7 +40,9 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// Where the database is, and how a session there begins.
 #[derive(Clone)]
 pub(super) struct Route {
-    pub(super) config: Config,
+    hosts: Arc<[Config]>,
+    /// The place of the host that was the primary last. It is tried first.
+    primary: Arc<AtomicUsize>,
     tls: Option<MakeRustlsConnect>,
     begin: Arc<str>,
 }
@@ -46,42 +52,75 @@ impl Route {
         address: &PostgresAddress,
         extra_roots_pem: Option<&[u8]>,
     ) -> Result<Route, StoreFault> {
-        let mut config = address.config.clone();
-        config
-            .connect_timeout(CONNECT_DEADLINE)
-            .tcp_user_timeout(ACKNOWLEDGED_WITHIN)
-            .keepalives(true)
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .keepalives_interval(KEEPALIVE_INTERVAL)
-            .keepalives_retries(KEEPALIVE_RETRIES)
-            .application_name("testudo");
-        if config.get_hosts().len().max(config.get_hostaddrs().len()) > 1 {
-            // The driver goes on to the next host where this one is a standby.
-            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let mut hosts = each_host(&address.config);
+        for config in &mut hosts {
+            config
+                .connect_timeout(CONNECT_DEADLINE)
+                .tcp_user_timeout(ACKNOWLEDGED_WITHIN)
+                .keepalives(true)
+                .keepalives_idle(KEEPALIVE_IDLE)
+                .keepalives_interval(KEEPALIVE_INTERVAL)
+                .keepalives_retries(KEEPALIVE_RETRIES)
+                .application_name("testudo");
         }
         let tls = match address.transport() {
             Transport::Tls | Transport::TlsAssumed => Some(tls_connector(extra_roots_pem)?),
             Transport::PlainNearby | Transport::PlainFar => None,
         };
         Ok(Route {
-            config,
+            hosts: hosts.into(),
+            primary: Arc::new(AtomicUsize::new(0)),
             tls,
             begin: begin(&address.schema).into(),
         })
     }
 
+    /// How long it may take to find the primary among all hosts.
+    pub(super) fn deadline(&self) -> Duration {
+        let others = u32::try_from(self.hosts.len().saturating_sub(1)).unwrap_or(0);
+        CONNECT_DEADLINE + HOST_DEADLINE.saturating_mul(others)
+    }
+
     /// A connection whose session is ready, and the task that drives it. Each notification wakes `heard`.
-    pub(super) async fn connect(
+    async fn connect(&self, heard: Arc<Notify>) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let number = self.hosts.len();
+        let first = self.primary.load(Ordering::Relaxed);
+        // The last one is waited for until the caller's deadline.
+        for place in (0..number.saturating_sub(1)).map(|step| (first + step) % number) {
+            let Some(config) = self.hosts.get(place) else {
+                continue;
+            };
+            match tokio::time::timeout(HOST_DEADLINE, self.connect_to(config, heard.clone())).await {
+                Ok(Ok(connected)) => {
+                    self.primary.store(place, Ordering::Relaxed);
+                    return Ok(connected);
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(place, error = %with_causes(&error), "a host of store.url is left out")
+                }
+                Err(_) => tracing::warn!(place, "a host of store.url does not answer"),
+            }
+        }
+        let last = (first + number.saturating_sub(1)) % number.max(1);
+        let connected = self
+            .connect_to(self.hosts.get(last).unwrap_or(&Config::new()), heard)
+            .await?;
+        self.primary.store(last, Ordering::Relaxed);
+        Ok(connected)
+    }
+
+    async fn connect_to(
         &self,
+        config: &Config,
         heard: Arc<Notify>,
     ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, driver) = match &self.tls {
             Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
+                let (client, connection) = config.connect(tls.clone()).await?;
                 (client, drive(connection, heard))
             }
             None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
+                let (client, connection) = config.connect(NoTls).await?;
                 (client, drive(connection, heard))
             }
         };
@@ -96,12 +135,12 @@ impl Route {
         &self,
         heard: Arc<Notify>,
     ) -> Result<(Client, AbortOnDrop), StoreFault> {
-        match tokio::time::timeout(CONNECT_DEADLINE, self.connect(heard)).await {
+        match tokio::time::timeout(self.deadline(), self.connect(heard)).await {
             Ok(Ok((client, driver))) => Ok((client, AbortOnDrop(Some(driver)))),
             Ok(Err(error)) => Err(with_causes(&error)),
             Err(_) => Err(fault(format!(
                 "no connection within {} s",
-                CONNECT_DEADLINE.as_secs()
+                self.deadline().as_secs()
             ))),
         }
     }

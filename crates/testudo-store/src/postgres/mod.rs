@@ -7,6 +7,7 @@
 
 mod address;
 mod connect;
+mod hosts;
 mod lease;
 mod listener;
 mod look;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_postgres::Config;
 use writer::Job;
 
 pub use address::{AddressFault, PostgresAddress, Transport};
@@ -274,12 +276,12 @@ fn pool(route: &Route) -> Result<Pool, StoreFault> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_connect(route.config.clone(), route.clone(), recycling);
+    let manager = Manager::from_connect(Config::new(), route.clone(), recycling);
     Pool::builder(manager)
         .max_size(CONNECTIONS_MAX)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(CONNECT_DEADLINE))
-        .create_timeout(Some(CONNECT_DEADLINE))
+        .create_timeout(Some(route.deadline()))
         .recycle_timeout(Some(CONNECT_DEADLINE))
         .build()
         .map_err(fault)

@@ -334,3 +334,43 @@ async fn serialization_failures_and_deadlocks_are_tried_again_five_times_at_most
     assert!(store.commit(write("c")).await.is_err());
     assert_eq!(store.counter("n").await.unwrap(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_that_takes_connections_and_answers_nothing_is_left_for_the_next() {
+    let url = postgres().database("hosts").unwrap();
+    let target = url.split(['@', '/']).nth(3).unwrap();
+    // As the kernel of a paused server does.
+    let paused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = paused.local_addr().unwrap().to_string();
+    for hosts in [format!("{address},{target}"), format!("{target},{address}")] {
+        let several = url.replace(target, &hosts);
+        let store = Store::postgres(&several, None).await.unwrap();
+        store.commit(write(&hosts)).await.unwrap();
+        assert!(store.get(Kind::Client, hosts.as_bytes()).await.unwrap().is_some());
+        until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+    }
+    let refused = Store::postgres(&url.replace(target, &address), None).await;
+    let why = refused.err().unwrap().to_string();
+    assert!(why.contains("no connection within 3 s"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_cannot_be_reached_is_refused_with_the_cause() {
+    let url = postgres().database("causes").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for (url, cause) in [
+        (format!("postgres://postgres@{closed}/x"), "refused"),
+        (url.replace("/causes", "/absent"), "does not exist"),
+        (
+            url.replace("postgres@", "stranger@"),
+            "role \"stranger\" does not exist",
+        ),
+    ] {
+        let why = Store::postgres(&url, None).await.err().unwrap().to_string();
+        assert!(why.contains(cause), "{why}");
+    }
+}
