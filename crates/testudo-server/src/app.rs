@@ -10,8 +10,9 @@ use crate::keys::{KeyEncryption, Keyring};
 use crate::listen::Certificates;
 use crate::memory::{Clients, Verdicts};
 use crate::metrics::Metrics;
-use crate::refused;
+use crate::refused::{self, RefusedRecord};
 use crate::remote_keys::RemoteKeys;
+use crate::standing;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,9 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testudo_core::policy::{Policy, Standing};
-use testudo_core::records::{Block, ReloadOrder, Switch};
+use testudo_core::records::{Kind, ReloadOrder};
+use testudo_core::registration::Buckets;
 use testudo_core::registration::admit::{Placed, place};
-use testudo_core::registration::{Blocks, Buckets};
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
@@ -37,6 +38,8 @@ pub struct App {
     pub policy: ArcSwap<Policy>,
     /// What administrators switched. Swapped with each change.
     pub standing: ArcSwap<Standing>,
+    /// Records of switches and blocks that cannot be read.
+    pub refused_standing: ArcSwap<Vec<RefusedRecord>>,
     /// Trust anchors by trust domain. A reload swaps the map.
     pub anchors: ArcSwap<HashMap<Box<str>, Arc<Anchor>>>,
     /// Records.
@@ -133,9 +136,9 @@ pub struct Parts {
 impl App {
     /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
     pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
-        let standing = load_standing(&parts.store).await?;
-        // The file was read a moment ago: orders up to now are followed.
-        let order = parts.store.read::<ReloadOrder>(ReloadOrder::KEY).await?;
+        let (standing, refused) = standing::load(&parts.store).await?;
+        // The file was read a moment ago: orders up to now are followed, whatever they say.
+        let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
         let reload_heard = order.map_or(0, |order| order.version);
         let anchors = configuration
             .bundles
@@ -153,6 +156,7 @@ impl App {
             generation: AtomicU64::new(configuration.policy.generation),
             policy: ArcSwap::from_pointee(configuration.policy),
             standing: ArcSwap::from_pointee(standing),
+            refused_standing: ArcSwap::from_pointee(refused),
             anchors: ArcSwap::from_pointee(anchors),
             store: parts.store,
             keys: ArcSwap::from_pointee(parts.keys),
@@ -276,24 +280,11 @@ impl App {
     /// Reads switches and blocks again after one was changed.
     pub async fn reload_standing(&self) -> Result<(), StoreFault> {
         let _turn = self.reading_turn.lock().await;
-        self.standing.store(Arc::new(load_standing(&self.store).await?));
+        let (standing, refused) = standing::load(&self.store).await?;
+        self.standing.store(Arc::new(standing));
+        let refused = Arc::new(refused);
+        let before = self.refused_standing.swap(refused.clone());
+        refused::tell(self, refused::news(&before, &refused)).await;
         Ok(())
     }
-}
-
-async fn load_standing(store: &Store) -> Result<Standing, StoreFault> {
-    let switches = store.read_all::<Switch>().await?;
-    let blocks: Vec<Block> = store
-        .read_all::<Block>()
-        .await?
-        .into_iter()
-        .map(|block| block.record)
-        .collect();
-    Ok(Standing {
-        disabled: switches
-            .into_iter()
-            .map(|switch| switch.record.authority)
-            .collect(),
-        blocks: Blocks::new(&blocks),
-    })
 }

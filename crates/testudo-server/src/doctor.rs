@@ -7,6 +7,8 @@ use crate::config::{Configuration, TlsFiles};
 use crate::database_clock;
 use crate::listen::Certificate;
 use crate::open_store::{look_at_keys, look_at_store, look_for_encryption};
+use crate::refused::RefusedRecord;
+use crate::standing;
 use serde::Serialize;
 use testudo_core::CredentialKind;
 use testudo_fetch::{Fetcher, FetcherOptions};
@@ -33,6 +35,13 @@ fn finding(subject: impl Into<String>, outcome: Result<String, String>) -> Findi
     }
 }
 
+fn of_record(record: RefusedRecord) -> Finding {
+    finding(
+        format!("record {} {:?}", record.kind, record.key),
+        Err(record.why),
+    )
+}
+
 /// Tries clock, store, admin socket, TLS files, and each bundle source.
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
@@ -46,12 +55,13 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 Err(why) => (Err(why), Vec::new()),
             };
             findings.push(finding("key-encryption key", keys));
-            findings.extend(refused.into_iter().map(|record| {
-                let subject = format!("record {} {:?}", record.kind, record.key);
-                finding(subject, Err(record.why))
-            }));
             if let Some(outcome) = database_clock::examine(&store, &clock).await {
                 findings.push(finding("clock of the database", outcome));
+            }
+            findings.extend(refused.into_iter().map(of_record));
+            match standing::load(&store).await {
+                Ok((_, refused)) => findings.extend(refused.into_iter().map(of_record)),
+                Err(fault) => findings.push(finding("switches and blocks", Err(fault.to_string()))),
             }
             Some(store)
         }

@@ -26,6 +26,7 @@ pub mod reload;
 mod remote_keys;
 pub mod serve;
 pub mod settle;
+mod standing;
 pub mod upkeep;
 
 pub use app::App;

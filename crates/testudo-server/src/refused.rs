@@ -6,15 +6,16 @@ use crate::app::App;
 use crate::keys::News;
 use serde::Serialize;
 use std::fmt;
-use testudo_core::records::{Batch, EventKind};
+use testudo_core::records::{Batch, EventKind, Record, Versioned};
+use testudo_store::{Stored, typed};
 
 /// Events of one reading at most; what is beyond stands in `status` and `doctor`.
-const EVENTS_MAX: usize = 20;
+pub(crate) const EVENTS_MAX: usize = 20;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedRecord {
-    /// `signing_key`, `withdrawn_key`, `server_secret`, `block` or `switch`.
+    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order` or `client`.
     pub kind: &'static str,
     /// Its key.
     pub key: String,
@@ -32,6 +33,18 @@ impl RefusedRecord {
 impl fmt::Display for RefusedRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?} {}", self.kind, self.key, self.why)
+    }
+}
+
+/// The record that a document is. What cannot be read is left out, and said in the log.
+pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
+    let key = String::from_utf8_lossy(&stored.key).into_owned();
+    match typed(stored) {
+        Ok(record) => Some(record),
+        Err(fault) => {
+            tracing::error!(key, %fault, "record.refused");
+            None
+        }
     }
 }
 

@@ -9,13 +9,14 @@ use crate::app::App;
 use crate::bundles::{Anchor, first_bundles, keep_fresh};
 use crate::config::{self, Configuration, Report};
 use crate::listen::Renewal;
+use crate::refused::{self, RefusedRecord};
 use crate::upkeep::tell_renewal;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use testudo_core::records::{Batch, EventKind, ReloadOrder};
-use testudo_store::CommitError;
+use testudo_core::records::{Batch, EventKind, Kind, ReloadOrder};
+use testudo_store::{CommitError, typed};
 
 /// Applies the configuration file again, here and on every other node: each reads its own. An administrator's reason
 /// is kept in this node's event.
@@ -38,7 +39,8 @@ async fn order_reload(app: &App) -> Result<(), String> {
         at: app.now(),
         digest: configuration_digest(app),
     };
-    let last = app.store.read::<ReloadOrder>(ReloadOrder::KEY).await;
+    // What it says is of no interest here: it is replaced.
+    let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let mut batch = Batch::default();
     let version = match last.map_err(|fault| fault.to_string())? {
         Some(last) => {
@@ -61,7 +63,7 @@ async fn order_reload(app: &App) -> Result<(), String> {
 
 /// Follows the order of another node, if it is one that was not followed yet.
 pub async fn follow(app: &Arc<App>) -> Result<(), String> {
-    let last = app.store.read::<ReloadOrder>(ReloadOrder::KEY).await;
+    let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let Some(order) = last.map_err(|fault| fault.to_string())? else {
         return Ok(());
     };
@@ -69,8 +71,16 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     if app.reload_heard.fetch_max(order.version, Ordering::SeqCst) >= order.version {
         return Ok(());
     }
-    if configuration_digest(app) != order.record.digest {
-        tracing::warn!("another node reloaded a configuration file that is not the same as this node's");
+    match typed::<ReloadOrder>(order) {
+        Ok(order) if configuration_digest(app) == order.record.digest => {}
+        Ok(_) => {
+            tracing::warn!("another node reloaded a configuration file that is not the same as this node's");
+        }
+        // An order is an order: reading our own file again does no harm.
+        Err(fault) => {
+            let record = RefusedRecord::new("reload_order", ReloadOrder::KEY, fault.to_string());
+            refused::tell(app, refused::news(&[], &[record])).await;
+        }
     }
     match apply(app, None).await {
         Ok(_) => {}

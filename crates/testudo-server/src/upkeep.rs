@@ -7,6 +7,7 @@ pub use last_uses::flush_last_used;
 use crate::app::App;
 use crate::database_clock::earlier_now;
 use crate::listen::{Certificate, Renewal};
+use crate::refused::{self, RefusedRecord};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -252,13 +253,27 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
     let idle_at = Timestamp(now.0 - margin.0);
     let mut swept = Swept::default();
     let mut after = Vec::new();
+    let mut unreadable = Vec::new();
     loop {
         let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
-        let Some(last) = page.last() else { return Ok(swept) };
+        let Some(last) = page.last() else {
+            refused::tell(app, refused::news(&[], &unreadable)).await;
+            return Ok(swept);
+        };
         after = last.key.clone();
         for stored in page {
-            let client: Versioned<Client> = testudo_store::typed(stored)?;
             swept.visited += 1;
+            let key = stored.key.clone();
+            let client: Versioned<Client> = match testudo_store::typed(stored) {
+                Ok(client) => client,
+                Err(fault) => {
+                    let why = format!("{fault}: its identity gets no token");
+                    if unreadable.len() < refused::EVENTS_MAX {
+                        unreadable.push(RefusedRecord::new("client", &key, why));
+                    }
+                    continue;
+                }
+            };
             let reason = match (client.record.is_expired(now), client.record.is_idle(idle_at)) {
                 (true, _) => "expired",
                 (false, true) => "idle",

@@ -284,7 +284,8 @@ pub enum Key {
     /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
     /// made first.
     Revoke {
-        /// Key id, as `key list` shows it.
+        /// Key id, as `key list` shows it. One in 64 begins with `-`.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         reason: Reason,

@@ -171,6 +171,11 @@ impl Batch {
         self.writes.push(Write::Delete(R::KIND, record.key(), version));
     }
 
+    /// Adds a removal of what is stored under a key, whether or not it can be read.
+    pub fn remove(&mut self, kind: Kind, key: Vec<u8>, version: u64) {
+        self.writes.push(Write::Delete(kind, key, version));
+    }
+
     /// Demands that a record is not there.
     pub fn absent(&mut self, kind: Kind, key: Vec<u8>) {
         self.writes.push(Write::Delete(kind, key, 0));

@@ -3,17 +3,18 @@
 use super::reply::{Done, Failure, Reply, done};
 use super::{commit, new_event};
 use crate::app::App;
+use crate::standing;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
-use testudo_core::records::{Batch, Block, EventKind};
+use testudo_core::records::{Batch, Block, EventKind, Kind};
 use testudo_core::registration::blocks::{BLOCK_PATTERNS_MAX, canonical, pattern};
 use testudo_protocol::spiffe::SpiffeId;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
-    let blocks = app.store.read_all::<Block>().await?;
-    Ok(Json(blocks.into_iter().map(|block| block.record).collect()))
+    let (blocks, _) = standing::blocks(&app.store).await?;
+    Ok(Json(blocks))
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -26,16 +27,26 @@ pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<Block
     let _turn = app.admin_turn.lock().await;
     let identity = canonical_here(&app, &request.identity);
     judge(&app, &identity)?;
-    if app.store.read::<Block>(identity.as_bytes()).await?.is_some() {
-        return Ok(done(format!("{identity}: blocked already")));
-    }
-    let mut batch = Batch::default();
-    batch.insert(&Block {
+    let block = Block {
         identity: identity.clone(),
         reason: request.reason.clone(),
         by: "administrator".into(),
         since: app.now(),
-    });
+    };
+    let mut batch = Batch::default();
+    match app.store.get(Kind::Block, identity.as_bytes()).await? {
+        None => batch.insert(&block),
+        Some(stored) => {
+            let version = stored.version;
+            match testudo_store::typed::<Block>(stored) {
+                Ok(held) if held.record.identity == identity => {
+                    return Ok(done(format!("{identity}: blocked already")));
+                }
+                // It is not what it should be: this one takes its place.
+                Ok(_) | Err(_) => batch.replace(&block, version),
+            }
+        }
+    }
     finish(&app, batch, EventKind::IdentityBlocked, &identity, request.reason).await?;
     Ok(done(format!("{identity}: blocked")))
 }
@@ -43,10 +54,11 @@ pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<Block
 pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let mut identity = request.identity;
-    let mut found = app.store.read::<Block>(identity.as_bytes()).await?;
+    // Whether or not the record can be read.
+    let mut found = app.store.get(Kind::Block, identity.as_bytes()).await?;
     if found.is_none() {
         identity = canonical_here(&app, &identity);
-        found = app.store.read::<Block>(identity.as_bytes()).await?;
+        found = app.store.get(Kind::Block, identity.as_bytes()).await?;
     }
     let Some(stored) = found else {
         return Err(Failure::not_found(
@@ -55,7 +67,7 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<Blo
         ));
     };
     let mut batch = Batch::default();
-    batch.delete(&stored.record, stored.version);
+    batch.remove(Kind::Block, stored.key, stored.version);
     finish(
         &app,
         batch,

@@ -4,6 +4,7 @@ use super::commit;
 use super::reply::{Done, Failure, Reply};
 use crate::app::App;
 use crate::gather::client_by_id;
+use crate::refused;
 use crate::upkeep::{self, Swept};
 use axum::Json;
 use axum::extract::{Query, State};
@@ -94,7 +95,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         }
         for stored in page {
             after = stored.key.clone();
-            let stored: Versioned<Client> = testudo_store::typed(stored)?;
+            let Some(stored) = refused::readable::<Client>(stored) else {
+                continue;
+            };
             let view = view(&app, &stored.record);
             let is_wanted = filter
                 .trust_domain

@@ -2,6 +2,7 @@
 
 use super::reply::Reply;
 use crate::app::App;
+use crate::refused;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
@@ -28,9 +29,6 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(since): Query<Since>
             latest
         }
     };
-    let mut events = Vec::with_capacity(stored.len());
-    for stored in stored {
-        events.push(testudo_store::typed::<Event>(stored)?.record);
-    }
-    Ok(Json(events))
+    let events = stored.into_iter().filter_map(refused::readable::<Event>);
+    Ok(Json(events.map(|event| event.record).collect()))
 }

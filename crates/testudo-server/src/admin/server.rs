@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let policy = app.policy.load();
+    let (keys, of_standing) = (app.keys.load(), app.refused_standing.load());
+    let refused: Vec<_> = keys.refused.iter().chain(of_standing.iter()).collect();
     Json(json!({
         "issuer": policy.issuer.as_str(),
         "version": env!("CARGO_PKG_VERSION"),
@@ -22,7 +24,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         "clients_in_memory": app.clients.len(),
         "tokens_issued": app.metrics.tokens_issued.get(),
         "tls_certificates_end": certificates_end(&app),
-        "refused_records": app.keys.load().refused,
+        "refused_records": refused,
     }))
 }
 

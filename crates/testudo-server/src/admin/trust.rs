@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::records::{Batch, EventKind, Switch};
+use testudo_core::records::{Batch, EventKind, Kind, Switch};
 use testudo_protocol::spiffe::TrustDomain;
 
 /// A trust domain with its bundle.
@@ -89,12 +89,8 @@ pub(super) async fn disable(
     body: Reason,
 ) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
-    if app
-        .store
-        .read::<Switch>(authority.key().as_bytes())
-        .await?
-        .is_some()
-    {
+    let held = app.store.get(Kind::Switch, authority.key().as_bytes()).await?;
+    if held.is_some() {
         return Ok(done(format!("{name}: disabled already")));
     }
     let mut batch = Batch::default();
@@ -114,11 +110,12 @@ pub(super) async fn enable(
     body: Reason,
 ) -> Reply<Done> {
     let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
-    let Some(stored) = app.store.read::<Switch>(authority.key().as_bytes()).await? else {
+    // Whether or not the record can be read.
+    let Some(stored) = app.store.get(Kind::Switch, authority.key().as_bytes()).await? else {
         return Ok(done(format!("{name}: enabled already")));
     };
     let mut batch = Batch::default();
-    batch.delete(&stored.record, stored.version);
+    batch.remove(Kind::Switch, stored.key, stored.version);
     let change = (EventKind::AuthorityEnabled, body.reason);
     switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: enabled")))

@@ -6,7 +6,7 @@ use super::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
 use crate::admin::new_event;
 use crate::app::App;
 use std::sync::atomic::Ordering;
-use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey, Write};
+use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey};
 use testudo_protocol::Timestamp;
 use testudo_store::CommitError;
 
@@ -103,8 +103,7 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
         }
         for (kid, version) in &condemned {
             if let Some(version) = version {
-                let delete = |key| Write::Delete(Kind::SigningKey, key, *version);
-                batch.writes.push(delete(kid.as_bytes().to_vec()));
+                batch.remove(Kind::SigningKey, kid.as_bytes().to_vec(), *version);
             }
             let at = found.ledger.withdrawn_at(kid).unwrap_or(now);
             found.ledger.withdraw(kid, at);

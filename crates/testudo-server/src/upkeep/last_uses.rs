@@ -6,6 +6,7 @@
 
 use crate::app::App;
 use crate::memory::KnownClient;
+use crate::refused;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Client, Kind, Versioned, client_key};
 use testudo_store::{CommitError, StoreFault};
@@ -58,7 +59,9 @@ async fn changed(app: &App, chunk: &[Arc<KnownClient>]) -> Result<Vec<Versioned<
     let mut changed = Vec::with_capacity(chunk.len());
     for (known, stored) in chunk.iter().zip(found) {
         let Some(stored) = stored else { continue };
-        let mut client: Versioned<Client> = testudo_store::typed(stored)?;
+        let Some(mut client) = refused::readable::<Client>(stored) else {
+            continue;
+        };
         let is_same_life = client.record.generation == known.stored.record.generation;
         if is_same_life && client.record.last_used < known.last_used() {
             client.record.last_used = known.last_used();

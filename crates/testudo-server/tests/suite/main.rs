@@ -7,6 +7,7 @@
     reason = "tests fail loudly"
 )]
 
+mod bad_rows;
 mod bundles;
 mod chains;
 mod client_ids;

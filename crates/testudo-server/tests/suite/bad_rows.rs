@@ -1,0 +1,256 @@
+//! Rows of the database that cannot be read: each is refused alone, and what it may keep out stays out.
+
+use crate::nodes::postgres;
+use crate::world::{MutualTls, World};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use testudo_core::records::{Batch, Client, Document, Kind, Write};
+use testudo_server::Running;
+use testudo_testkit::http::over_socket;
+use testudo_testkit::svid_form;
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+const OTHER: &str = "/x/other";
+const OTHER_ID: &str = "spiffe://a.example/x/other";
+
+struct Cluster {
+    world: World,
+    tls: MutualTls,
+    second: Running,
+    second_folder: std::path::PathBuf,
+}
+
+impl Cluster {
+    async fn start(name: &str) -> Cluster {
+        let (world, tls) = World::start_over(&postgres().database(name).unwrap()).await;
+        let (second, second_folder) = world.join().await;
+        Cluster {
+            world,
+            tls,
+            second,
+            second_folder,
+        }
+    }
+
+    fn addresses(&self) -> [SocketAddr; 2] {
+        [self.world.address(), self.second.addresses[0]]
+    }
+
+    /// Whether a workload gets a token from the node at this address.
+    async fn is_served(&self, address: SocketAddr, path: &str) -> bool {
+        let mut connection = self.tls.connect(address, None).await.unwrap();
+        let answer = connection
+            .post("/token", svid_form(&self.world.svid(path), &[]))
+            .await;
+        assert!([200, 400].contains(&answer.status), "{path}: {answer:?}");
+        answer.status == 200
+    }
+
+    /// Waits until both nodes serve a workload, or refuse it.
+    async fn until(&self, path: &str, is_served: bool) {
+        let started = Instant::now();
+        for address in self.addresses() {
+            while self.is_served(address, path).await != is_served {
+                assert!(
+                    started.elapsed() < Duration::from_secs(30),
+                    "{path} on {address}: expected served = {is_served}"
+                );
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// What a writer of the database does, and the nodes hear of.
+    async fn put(&self, kind: Kind, key: &str, body: &str) {
+        let store = &self.world.running.app.store;
+        let document = Document {
+            kind,
+            key: key.as_bytes().to_vec(),
+            body: body.as_bytes().to_vec(),
+            expires: None,
+        };
+        let held = store.get(kind, key.as_bytes()).await.unwrap();
+        let write = match held {
+            Some(held) => Write::Replace(document, held.version),
+            None => Write::Insert(document),
+        };
+        let batch = Batch {
+            writes: vec![write],
+            is_quiet: false,
+        };
+        store.commit(batch).await.unwrap();
+    }
+
+    async fn refused(&self, folder: &Path) -> String {
+        let socket = folder.join("admin.sock");
+        let (_, status) = over_socket(&socket, "GET", "/admin/v1/status", Value::Null).await;
+        status["refused_records"].to_string()
+    }
+
+    async fn findings(&self) -> String {
+        let path = self.world.folder.join("testudo.toml");
+        let (configuration, _) = testudo_server::config::load(&path, 1).unwrap();
+        let findings = testudo_server::doctor::examine(&configuration).await;
+        let bad = findings.iter().filter(|finding| !finding.is_good);
+        bad.map(|finding| format!("{}: {}\n", finding.subject, finding.detail))
+            .collect()
+    }
+
+    /// A node that starts now.
+    async fn join(&self) -> Running {
+        self.world.join().await.0
+    }
+
+    async fn post(&self, path: &str, body: Value) {
+        self.world.admin("POST", path, body).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn block_that_cannot_be_read_keeps_out_what_its_key_names_and_no_other() {
+    let cluster = Cluster::start("bad_blocks").await;
+    cluster.until(PAY, true).await;
+    let pattern = "spiffe://a.example/ns/{namespace}/sa/*";
+    for (key, body) in [
+        (PAY_ID, "{}"),
+        (PAY_ID, "\u{0}"),
+        (pattern, "[]"),
+        (
+            PAY_ID,
+            r#"{"identity":"spiffe://b.example/x","reason":null,"by":"x","since":1}"#,
+        ),
+        (
+            "spiffe://b.example/x",
+            &format!(r#"{{"identity":"{PAY_ID}","reason":null,"by":"x","since":1}}"#),
+        ),
+    ] {
+        cluster.put(Kind::Block, key, body).await;
+        cluster.until(PAY, false).await;
+        cluster.until(OTHER, true).await;
+        for folder in [&cluster.world.folder, &cluster.second_folder] {
+            let refused = cluster.refused(folder).await;
+            assert!(refused.contains(key), "{key} {body}: {refused}");
+        }
+        assert!(cluster.findings().await.contains("record block"), "{key} {body}");
+        // What is done now is in force on every node, and nodes start.
+        cluster
+            .post("/admin/v1/blocks", json!({ "identity": OTHER_ID }))
+            .await;
+        cluster.until(OTHER, false).await;
+        let third = cluster.join().await;
+        for path in [PAY, OTHER] {
+            assert!(!cluster.is_served(third.addresses[0], path).await, "{key} {body}");
+        }
+        third.stop().await;
+        cluster
+            .post("/admin/v1/blocks/remove", json!({ "identity": OTHER_ID }))
+            .await;
+        let listed = cluster.world.admin("GET", "/admin/v1/blocks", Value::Null).await;
+        assert!(listed.to_string().contains(key), "{listed}");
+        // It is removed like any other.
+        cluster
+            .post("/admin/v1/blocks/remove", json!({ "identity": key }))
+            .await;
+        cluster.until(PAY, true).await;
+        assert_eq!(cluster.refused(&cluster.world.folder).await, "[]");
+    }
+    let events = cluster.world.events("record.refused").await;
+    assert!(events.len() >= 5, "{events:?}");
+    // Blocking the identity again mends the record.
+    cluster.put(Kind::Block, PAY_ID, "{}").await;
+    cluster.until(PAY, false).await;
+    cluster
+        .post("/admin/v1/blocks", json!({ "identity": PAY_ID }))
+        .await;
+    assert_eq!(cluster.refused(&cluster.world.folder).await, "[]");
+    cluster.until(PAY, false).await;
+    cluster.second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn switch_that_cannot_be_read_leaves_its_authority_disabled_and_no_other() {
+    let cluster = Cluster::start("bad_switches").await;
+    cluster.until(PAY, true).await;
+    cluster.post("/admin/v1/trust/a.example/disable", json!({})).await;
+    let switches = cluster
+        .world
+        .running
+        .app
+        .store
+        .list(Kind::Switch, b"", 2)
+        .await
+        .unwrap();
+    let key = String::from_utf8(switches[0].key.clone()).unwrap();
+    cluster.put(Kind::Switch, &key, "{}").await;
+    let started = Instant::now();
+    while cluster.refused(&cluster.second_folder).await == "[]" {
+        assert!(started.elapsed() < Duration::from_secs(30), "it is not listed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cluster.until(PAY, false).await;
+    let third = cluster.join().await;
+    assert!(!cluster.is_served(third.addresses[0], PAY).await);
+    third.stop().await;
+    assert!(cluster.findings().await.contains("record switch"));
+    cluster.post("/admin/v1/trust/a.example/enable", json!({})).await;
+    cluster.until(PAY, true).await;
+    cluster.second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushes() {
+    let cluster = Cluster::start("bad_others").await;
+    cluster.until(PAY, true).await;
+    cluster.until(OTHER, true).await;
+    let store = &cluster.world.running.app.store;
+    let clients = store.list(Kind::Client, b"", 10).await.unwrap();
+    let key = |id: &str| {
+        let found = clients.iter().find(|client| client.key.ends_with(id.as_bytes()));
+        String::from_utf8(found.unwrap().key.clone()).unwrap()
+    };
+    cluster.put(Kind::ReloadOrder, "configuration", "{}").await;
+    cluster.put(Kind::Event, "0", "{}").await;
+    cluster.put(Kind::Client, &key(PAY_ID), "{}").await;
+    cluster.world.running.app.clock.shift(100);
+    cluster.second.app.clock.shift(100);
+    assert!(cluster.is_served(cluster.addresses()[0], OTHER).await);
+    testudo_server::upkeep::flush_last_used(&cluster.world.running.app).await;
+    assert_eq!(
+        cluster.world.client_ids().await,
+        [OTHER_ID],
+        "the list leaves out the other"
+    );
+    let other = store
+        .read::<Client>(key(OTHER_ID).as_bytes())
+        .await
+        .unwrap()
+        .unwrap();
+    let age = cluster.world.now() - other.record.last_used.0;
+    assert!(
+        (0..60).contains(&age),
+        "the use of the other client is written: {other:?}"
+    );
+    cluster.world.events("client.registered").await;
+    testudo_server::upkeep::sweep(&cluster.world.running.app, true)
+        .await
+        .unwrap();
+    let third = cluster.join().await;
+    third.app.clock.shift(100);
+    assert!(cluster.is_served(third.addresses[0], OTHER).await);
+    // A reload of one node is still felt by the others.
+    let heard = cluster.second.app.policy.load().generation;
+    cluster.post("/admin/v1/reload", json!({})).await;
+    let started = Instant::now();
+    while cluster.second.app.policy.load().generation == heard {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the order is not heard"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    third.stop().await;
+    cluster.second.stop().await;
+}
