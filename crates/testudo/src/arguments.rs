@@ -358,3 +358,24 @@ pub struct TokenInspect {
     #[arg(long, value_name = "URL", requires = "issuer")]
     pub audience: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_id_that_begins_with_a_hyphen_is_no_option() {
+        for kid in ["-zg66X9wm", "-hg66", "--g66", "hg66"] {
+            let line = ["testudo", "key", "revoke", kid, "--reason", "stolen"];
+            let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string());
+            let Ok(Arguments {
+                command: Command::Key(Key::Revoke { kid: found, reason }),
+                ..
+            }) = parsed
+            else {
+                panic!("{kid}: {:?}", parsed.err());
+            };
+            assert_eq!((found.as_str(), reason.reason.as_deref()), (kid, Some("stolen")));
+        }
+    }
+}
