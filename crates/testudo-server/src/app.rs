@@ -1,5 +1,6 @@
 //! The running server's state: what the handlers share.
 
+use crate::accord::Accord;
 use crate::bundles::{Anchor, Moment};
 use crate::chains::ChainWork;
 use crate::clock::Clock;
@@ -18,7 +19,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::registration::Buckets;
@@ -48,8 +48,8 @@ pub struct App {
     pub keys: ArcSwap<Keyring>,
     /// Wraps keys at rest.
     pub encryption: KeyEncryption,
-    /// How long known clients are served while the store is away.
-    pub serve_without_store: Duration,
+    /// Whether this node is sure of what other nodes did.
+    pub accord: Accord,
     /// Bound of the work on client certificates.
     pub chain_work: ChainWork,
     /// Remembered verdicts.
@@ -136,6 +136,7 @@ pub struct Parts {
 impl App {
     /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
     pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
+        let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
         let (standing, refused) = standing::load(&parts.store).await?;
         // The file was read a moment ago: orders up to now are followed, whatever they say.
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
@@ -161,7 +162,7 @@ impl App {
             store: parts.store,
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
-            serve_without_store: configuration.store.serve_without_store,
+            accord,
             chain_work: ChainWork::default(),
             verdicts: Verdicts::default(),
             remote_keys: RemoteKeys::new(metrics.client_key_fetches.clone()),

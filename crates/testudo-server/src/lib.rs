@@ -2,6 +2,7 @@
 //!
 //! The decisions are in `testudo-core`; this crate parses, gathers, loads, commits and renders around them.
 
+pub mod accord;
 pub mod admin;
 pub mod app;
 pub mod bundles;

@@ -63,12 +63,14 @@ async fn order_reload(app: &App) -> Result<(), String> {
 
 /// Follows the order of another node, if it is one that was not followed yet.
 pub async fn follow(app: &Arc<App>) -> Result<(), String> {
+    // The turn first: an order of our own that is being written is ours by the time we read it.
+    let _turn = app.admin_turn.lock().await;
     let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let Some(order) = last.map_err(|fault| fault.to_string())? else {
         return Ok(());
     };
-    let _turn = app.admin_turn.lock().await;
-    if app.reload_heard.fetch_max(order.version, Ordering::SeqCst) >= order.version {
+    // Another one, not a later one: a database that was restored counts on from an earlier version.
+    if app.reload_heard.swap(order.version, Ordering::SeqCst) == order.version {
         return Ok(());
     }
     match typed::<ReloadOrder>(order) {

@@ -70,6 +70,8 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     // Before anything is made or changed: the most frequent mistake is a second server.
     admin::must_be_free(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;
+    // Before anything is read: what other nodes change meanwhile waits here until it is followed.
+    let changes = store.changes();
     let clock = crate::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
     let mut keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
@@ -143,7 +145,8 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         keep_fresh(&app, anchor);
     }
     tasks.push(tokio::spawn(upkeep::run(app.clone(), stopped.clone())));
-    if let Some(changes) = app.store.changes() {
+    if let Some(changes) = changes {
+        upkeep::begin(&app).await?;
         tasks.push(tokio::spawn(upkeep::follow_changes(
             app.clone(),
             changes,

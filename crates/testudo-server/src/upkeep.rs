@@ -1,7 +1,10 @@
 //! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
 
+mod changes;
 mod last_uses;
 
+pub(crate) use changes::begin;
+pub use changes::follow_changes;
 pub use last_uses::flush_last_used;
 
 use crate::app::App;
@@ -12,13 +15,12 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testudo_core::Authority;
 use testudo_core::records::{Batch, Client, ClientIdAlias, EventKind, Kind, Removed, Versioned};
 use testudo_core::registration::lifecycle::{self, Actor};
 use testudo_core::registration::velocity::SHARED_PREFIX;
 use testudo_protocol::{Seconds, Timestamp};
-use testudo_store::{Change, CommitError, LIST_MAX, StoreFault};
-use tokio::sync::{broadcast, watch};
+use testudo_store::{CommitError, LIST_MAX, StoreFault};
+use tokio::sync::watch;
 
 const TICK: Duration = Duration::from_secs(5);
 const TICKS_PER_FLUSH: u32 = 12;
@@ -88,7 +90,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tick = tick.wrapping_add(1);
         gauges(&app);
-        if app.must_look_again.swap(false, Ordering::AcqRel) && take_over_everything(&app).await.is_err() {
+        // Where nodes share the store, whoever follows changes looks again.
+        if !app.store.is_shared()
+            && app.must_look_again.swap(false, Ordering::AcqRel)
+            && changes::take_over_everything(&app).await.is_err()
+        {
             app.must_look_again.store(true, Ordering::Release);
         }
         if app.keys.load().has_key_due(app.now())
@@ -141,61 +147,6 @@ pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
         tracing::warn!(%fault, "expired records could not be dropped");
     }
     Some(now)
-}
-
-/// Takes over what another node changed. What this node changed itself comes back too, and does no harm.
-pub async fn follow_changes(
-    app: Arc<App>,
-    mut changes: broadcast::Receiver<Change>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let change = tokio::select! {
-            change = changes.recv() => change,
-            _ = stop.changed() => return,
-        };
-        let outcome = match change {
-            Ok(Change::Record(Kind::Client, key)) => {
-                app.clients.forget(&key);
-                Ok(())
-            }
-            Ok(Change::Record(Kind::SigningKey | Kind::WithdrawnKey, _)) => app.reload_keys().await,
-            Ok(Change::Record(Kind::BundleSequence, authority)) => {
-                look_at_bundle(&app, &authority);
-                Ok(())
-            }
-            Ok(Change::Record(Kind::ReloadOrder, _)) => crate::reload::follow(&app).await,
-            Ok(Change::Record(..)) => app.reload_standing().await.map_err(|fault| fault.to_string()),
-            Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                take_over_everything(&app).await
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        if let Err(why) = outcome {
-            // It was not taken over: forget what may be wrong, and look again with the next tick.
-            tracing::error!(why, "a change by another node could not be taken over");
-            app.clients.forget_all();
-            app.must_look_again.store(true, Ordering::Release);
-        }
-    }
-}
-
-/// Another node took another bundle of a trust domain: this one looks at its own source before its next turn.
-fn look_at_bundle(app: &App, authority: &[u8]) {
-    let now = app.moment();
-    let anchors = app.anchors.load();
-    let concerned = anchors.values().filter(|anchor| {
-        let name = anchor.source().trust_domain.clone();
-        Authority::TrustDomain(name).key().as_bytes() == authority
-    });
-    concerned.for_each(|anchor| anchor.refresh_soon(now));
-}
-
-async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
-    app.clients.forget_all();
-    app.reload_standing().await.map_err(|fault| fault.to_string())?;
-    app.reload_keys().await?;
-    crate::reload::follow(app).await
 }
 
 fn gauges(app: &App) {

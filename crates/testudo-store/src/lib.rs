@@ -17,7 +17,7 @@ use sqlite::SqliteEngine;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind, Record, Versioned};
 use testudo_protocol::Timestamp;
 use tokio::sync::broadcast;
@@ -51,8 +51,10 @@ pub enum Looked {
 pub enum Change {
     /// One record.
     Record(Kind, Vec<u8>),
-    /// Perhaps everything: changes were missed.
+    /// Perhaps everything: changes were missed, or undone.
     Everything,
+    /// None, but an assurance: what any node committed before this moment has been told.
+    UpTo(Instant),
 }
 
 /// A stored document without its key.

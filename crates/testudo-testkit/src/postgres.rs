@@ -63,6 +63,17 @@ impl Postgres {
         self.port
     }
 
+    /// Runs SQL in a database, as its owner.
+    pub fn execute(&self, database: &str, sql: &str) -> Result<(), String> {
+        let port = self.port.to_string();
+        let at = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
+        self.run(
+            "psql",
+            &[&at[..], &["-q", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat(),
+        )
+        .map(drop)
+    }
+
     /// Takes connections over TLS with this certificate from now on, and no others.
     pub fn encrypt(&self, certificate_pem: &str, key_pem: &str) -> Result<(), String> {
         let data = self.data();
@@ -108,6 +119,21 @@ impl Postgres {
         .map(drop)
     }
 
+    /// Keeps the database as it is now, for [`Postgres::restore`]. Restarts it.
+    pub fn back_up(&self) -> Result<(), String> {
+        self.crash()?;
+        copy(&self.data(), &self.backup())?;
+        self.resume()
+    }
+
+    /// Crashes and comes back as it was at the backup, as after a failover to a standby that lagged behind.
+    pub fn restore(&self) -> Result<(), String> {
+        self.crash()?;
+        std::fs::remove_dir_all(self.data()).map_err(|error| error.to_string())?;
+        copy(&self.backup(), &self.data())?;
+        self.resume()
+    }
+
     /// Sends a signal to every process of the server: `STOP` pauses it, `CONT` lets it go on.
     pub fn signal(&self, name: &str) -> Result<(), String> {
         let pid_file = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid"))
@@ -129,6 +155,10 @@ impl Postgres {
 
     fn data(&self) -> String {
         self.folder.join("data").display().to_string()
+    }
+
+    fn backup(&self) -> String {
+        self.folder.join("backup").display().to_string()
     }
 
     /// PostgreSQL refuses to run as root.
@@ -164,6 +194,15 @@ impl Drop for Postgres {
         let _ = self.signal("CONT");
         let _ = self.crash();
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Copies a folder with the owners of its files.
+fn copy(from: &str, to: &str) -> Result<(), String> {
+    let status = Command::new("cp").args(["-a", from, to]).status();
+    match status.map_err(|error| error.to_string())?.success() {
+        true => Ok(()),
+        false => Err(format!("{from} cannot be copied to {to}")),
     }
 }
 

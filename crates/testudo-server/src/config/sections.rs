@@ -115,7 +115,8 @@ pub struct StoreSection {
     pub url: Option<SecretText>,
     /// PEM file with roots for the database's certificate, beside the system's. With it, the connection is TLS and verified.
     pub ca: Option<String>,
-    /// How long known clients are served from memory while the store is away. Default: `"5m"`.
+    /// How long known clients are served from memory while the store is away, or changes by other nodes cannot be
+    /// read. After that the node serves nothing and is not ready. Default: `"5m"`.
     pub serve_without_store: Option<String>,
     /// Wraps signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
     /// database, made at the first start. Required for PostgreSQL.

@@ -171,7 +171,12 @@ fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
         Fault::ChainsWaiting | Fault::Full => {
             tracing::debug!(request.id = request_id, fault = %what, "turned away");
         }
-        Fault::Store(_) | Fault::Busy | Fault::Contended | Fault::Signing(_) | Fault::NoEntropy => {
+        Fault::Store(_)
+        | Fault::Unsure
+        | Fault::Busy
+        | Fault::Contended
+        | Fault::Signing(_)
+        | Fault::NoEntropy => {
             app.metrics.faults.inc();
             tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
         }
@@ -179,9 +184,10 @@ fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     respond::fault(what)
 }
 
-/// Ready to serve: everything is loaded, and we are not on the way out.
+/// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and we are
+/// not on the way out.
 pub fn readyz(app: &App) -> Response<Full<Bytes>> {
-    if app.is_ready.load(Ordering::Acquire) {
+    if app.is_ready.load(Ordering::Acquire) && app.accord.may_serve() {
         return plain(StatusCode::OK, "ready\n");
     }
     plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

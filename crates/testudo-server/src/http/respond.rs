@@ -130,7 +130,12 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
 /// Our fault: worth another try.
 pub(super) fn fault(fault: &Fault) -> Response<Full<Bytes>> {
     match fault {
-        Fault::Store(_) | Fault::Busy | Fault::Full | Fault::ChainsWaiting | Fault::Contended => {
+        Fault::Store(_)
+        | Fault::Unsure
+        | Fault::Busy
+        | Fault::Full
+        | Fault::ChainsWaiting
+        | Fault::Contended => {
             let code = ErrorCode::TemporarilyUnavailable;
             error(
                 code.status(),

@@ -33,6 +33,8 @@ const TURN_MAX: Duration = Duration::from_secs(5);
 pub enum Fault {
     /// The store cannot be read or written.
     Store(StoreFault),
+    /// What other nodes did has not been heard for longer than `serve_without_store`.
+    Unsure,
     /// Too many first uses are waiting.
     Busy,
     /// Requests in flight hold all the memory that they may.
@@ -51,6 +53,9 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
+            Fault::Unsure => f.write_str(
+                "changes by other nodes have not been heard for longer than store.serve_without_store",
+            ),
             Fault::Busy => f.write_str("too many first uses are waiting for the store"),
             Fault::Full => f.write_str("too many requests are in flight, or too large ones"),
             Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
@@ -80,6 +85,9 @@ pub async fn settle(
     asking: Asking<'_>,
     policy: &Policy,
 ) -> Result<Settled, Fault> {
+    // [decision 17] From memory, for a while: beyond it, a freeze or a block on another node could go unheard for
+    // ever, by known clients and by those that come for the first time.
+    app.accord.judge()?;
     let key = placed.client_key();
     let mut attempts = 0;
     while attempts < ATTEMPTS {
@@ -120,12 +128,6 @@ async fn settle_known(
     asking: Asking<'_>,
     policy: &Policy,
 ) -> Result<Settled, Fault> {
-    // [decision 17] From memory, for a while: beyond it, a freeze on another node could go unheard for ever.
-    if app.store.silent_for() > app.serve_without_store {
-        return Err(Fault::Store(StoreFault(
-            "it has been away for longer than serve_without_store".into(),
-        )));
-    }
     let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
     let loaded = Known {
         client: Some(&known.stored),

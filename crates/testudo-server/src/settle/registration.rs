@@ -20,6 +20,8 @@ pub(crate) async fn settle<D>(app: &App, placed: &Placed<'_>, decide: D) -> Resu
 where
     D: Fn(Known<'_>, &Room<'_>, (&Entropy, Timestamp)) -> Result<Registered, Rejection> + Send + Sync,
 {
+    // A block on another node may have gone unheard.
+    app.accord.judge()?;
     let key = placed.client_key();
     // However many wait for one another, none waits longer than this in all.
     let deadline = Instant::now() + TURN_MAX;

@@ -13,8 +13,8 @@ use testudo_testkit::postgres::Postgres;
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::{form, svid_form};
 
-const PAY: &str = "/ns/pay/sa/api";
-const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+pub const PAY: &str = "/ns/pay/sa/api";
+pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
 pub fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
@@ -63,14 +63,14 @@ impl Cluster {
     }
 }
 
-async fn admin(folder: &Path, path: &str, body: serde_json::Value) -> serde_json::Value {
+pub async fn admin(folder: &Path, path: &str, body: serde_json::Value) -> serde_json::Value {
     over_socket(&folder.join("admin.sock"), "POST", path, body)
         .await
         .1
 }
 
 /// Waits for a fact; returns how long it took.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+pub async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {
         assert!(started.elapsed() < Duration::from_secs(10), "waited in vain");
@@ -413,9 +413,19 @@ async fn decision_17_while_the_store_is_away() {
         );
         assert!(refused.header("retry-after").is_some());
     }
+    let ready = async || {
+        let mut connection = tls.connect(world.address(), None).await.unwrap();
+        connection.get("/readyz").await.status
+    };
+    assert_eq!(ready().await, 200, "known clients are served");
     // serve_without_store is 20 s here.
     until_slowly(async || ask("/x/known").await.status == 503).await;
+    let served_for = started.elapsed();
+    let about_20_s = Duration::from_secs(15)..Duration::from_secs(25);
+    assert!(about_20_s.contains(&served_for), "{served_for:?}");
+    assert_eq!(ready().await, 503, "known clients are not served");
     server.signal("CONT").unwrap();
+    until_slowly(async || ready().await == 200).await;
     until_slowly(async || ask("/x/new").await.status == 200).await;
     until_slowly(async || ask("/x/known").await.status == 200).await;
     assert_eq!(
@@ -481,7 +491,7 @@ async fn i_06_a_sequence_that_one_node_took_binds_the_others() {
     third.stop().await;
 }
 
-async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
         assert!(started.elapsed() < Duration::from_secs(60), "waited in vain");

@@ -199,6 +199,11 @@ impl World {
 
     /// Another node of the same cluster, with the same files in a folder of its own.
     pub async fn join(&self) -> (Running, PathBuf) {
+        self.join_with(|text| text).await
+    }
+
+    /// The same with a configuration of its own.
+    pub async fn join_with(&self, change: impl FnOnce(String) -> String) -> (Running, PathBuf) {
         let folder = folder();
         for entry in std::fs::read_dir(&self.folder).unwrap() {
             let path = entry.unwrap().path();
@@ -210,6 +215,9 @@ impl World {
                 std::fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
             }
         }
+        let path = folder.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(text)).unwrap();
         (run(&folder, Network::default()).await, folder)
     }
 

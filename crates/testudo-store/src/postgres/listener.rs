@@ -1,89 +1,184 @@
 //! What other nodes changed: the table of changes, read in order, as soon as a NOTIFY says that there is
-//! something, and in any case every half second, since a connection can be dead without a sign.
+//! something, and in any case every half second, since a NOTIFY is a hint that can be lost.
 //!
 //! All of it goes by a connection of its own, never by the pool: statements that wait there (for a lock, for a
-//! standby) must not look like a database that is away.
+//! standby) must not look like a database that is away, and what is known of the server at the other end holds for
+//! every look. Whether changes were missed is judged in [`mark`]
+//! (`super::mark`).
 
-use super::connect::Route;
+use super::connect::{AbortOnDrop, Route};
 use super::lease::bounded;
+use super::mark::{Gap, Mark, Row};
 use super::writer::kind_of;
 use crate::{Change, StoreFault};
+use deadpool_postgres::Pool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(300);
 /// Changes read at once.
 const CHANGES_MAX: i64 = 1_000;
 
+/// A connection that listens, and how far its node has read.
+pub(super) struct Subscription {
+    client: Client,
+    heard: Arc<Notify>,
+    since: Statement,
+    mark: Mark,
+    /// It does not go on where an earlier one ended: what this node remembers may be wrong.
+    is_anew: bool,
+    _driver: AbortOnDrop,
+}
+
+impl Subscription {
+    /// Listens, then looks where the table of changes ends. Whoever reads records afterwards misses nothing: a change
+    /// is either in what is read, or behind the mark.
+    pub(super) async fn begin(route: &Route, earlier: Option<Mark>) -> Result<Subscription, StoreFault> {
+        let heard = Arc::new(Notify::new());
+        let (client, driver) = route.connect_alone(heard.clone()).await?;
+        bounded(client.batch_execute("LISTEN testudo")).await?;
+        let epoch = epoch(&client).await?;
+        let since = bounded(client.prepare(ROWS_SINCE)).await?;
+        let (mark, is_anew) = match earlier {
+            Some(mark) if mark.is_of(&epoch) => (mark, false),
+            Some(_) | None => (Mark::new(epoch, last_row(&client).await?), true),
+        };
+        Ok(Subscription {
+            client,
+            heard,
+            since,
+            mark,
+            is_anew,
+            _driver: driver,
+        })
+    }
+
+    /// Looks until something goes wrong.
+    async fn follow(&mut self, changes: &broadcast::Sender<Change>, answered: &Mutex<Instant>) -> StoreFault {
+        loop {
+            if let Err(fault) = self.look(changes).await {
+                return fault;
+            }
+            *answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            if self.client.is_closed() {
+                return StoreFault("PostgreSQL: the listening connection broke".into());
+            }
+            // A time-out is the fallback, not a failure.
+            let _ = tokio::time::timeout(LOOK_EVERY, self.heard.notified()).await;
+        }
+    }
+
+    /// Reads what came since, and says up to when that is all.
+    async fn look(&mut self, changes: &broadcast::Sender<Change>) -> Result<(), StoreFault> {
+        // An error of `send` means that nobody subscribed: nobody has anything in memory.
+        let tell = |change| {
+            let _ = changes.send(change);
+        };
+        loop {
+            // Before the question: what is committed while it is answered may be in the answer or not.
+            let asked = Instant::now();
+            let rows = bounded(self.client.query(&self.since, &[&self.mark.from(), &CHANGES_MAX])).await?;
+            let rows: Vec<Row> = rows.iter().map(row).collect();
+            match self.mark.advance(&rows) {
+                Ok(new) => new.iter().map(change).for_each(tell),
+                Err(Gap) => {
+                    tracing::warn!("changes by other nodes were missed or undone: everything is read anew");
+                    self.mark.restart(last_row(&self.client).await?);
+                    tell(Change::Everything);
+                }
+            }
+            if rows.len() < CHANGES_MAX as usize {
+                tell(Change::UpTo(asked));
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where the next subscription may go on: nowhere after a connection that the other side ended. The server may
+    /// have crashed, and have lost what it had not written down.
+    fn into_mark(self) -> Option<Mark> {
+        (!self.client.is_closed()).then_some(self.mark)
+    }
+}
+
 /// Runs until told to stop.
 pub(super) async fn run(
     route: Route,
+    first: Subscription,
+    pool: Pool,
     (changes, heard): (broadcast::Sender<Change>, Arc<Mutex<Instant>>),
     stop: Arc<Notify>,
 ) {
-    let mut last_seen: Option<i64> = None;
+    let mut subscription = first;
     loop {
-        let followed = tokio::select! {
-            followed = follow(&route, (&changes, &heard), &mut last_seen) => followed,
+        let fault = tokio::select! {
+            fault = subscription.follow(&changes, &heard) => fault,
             () = stop.notified() => return,
         };
-        if let Err(fault) = followed {
-            tracing::warn!(%fault, "changes by other nodes are not heard; trying again");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(RECONNECT_PAUSE) => {}
+        tracing::warn!(%fault, "changes by other nodes are not heard; trying again");
+        let mark = subscription.into_mark();
+        subscription = tokio::select! {
+            subscription = begin_again(&route, mark) => subscription,
             () = stop.notified() => return,
+        };
+        if subscription.is_anew {
+            tracing::warn!("the database was away: everything is read anew");
+            // Connections that wait in the pool may lead to the server that was.
+            pool.retain(|_, _| false);
+            let _ = changes.send(Change::Everything);
         }
     }
 }
 
-/// Follows the changes until the connection breaks.
-async fn follow(
-    route: &Route,
-    (changes, answered): (&broadcast::Sender<Change>, &Mutex<Instant>),
-    last_seen: &mut Option<i64>,
-) -> Result<(), StoreFault> {
-    let heard = Arc::new(Notify::new());
-    let (client, _ends_with_us) = route.connect_alone(heard.clone()).await?;
-    bounded(client.batch_execute("LISTEN testudo")).await?;
+async fn begin_again(route: &Route, mark: Option<Mark>) -> Subscription {
     loop {
-        look(&client, changes, last_seen).await?;
-        *answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        if client.is_closed() {
-            return Err(StoreFault("PostgreSQL: the listening connection broke".into()));
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+        match Subscription::begin(route, mark.clone()).await {
+            Ok(subscription) => return subscription,
+            Err(fault) => tracing::warn!(%fault, "changes by other nodes are not heard; trying again"),
         }
-        // A time-out is the fallback, not a failure.
-        let _ = tokio::time::timeout(LOOK_EVERY, heard.notified()).await;
     }
 }
 
-/// Reads what came since. The first look only learns where the end is: nothing is in memory yet.
-async fn look(
-    client: &Client,
-    changes: &broadcast::Sender<Change>,
-    last_seen: &mut Option<i64>,
-) -> Result<(), StoreFault> {
-    let Some(seen) = *last_seen else {
-        let row = bounded(client.query_one("SELECT coalesce(max(id), 0) FROM changes", &[])).await?;
-        *last_seen = Some(row.get(0));
-        return Ok(());
-    };
-    let text = "SELECT id, kind, key FROM changes WHERE id > $1 ORDER BY id LIMIT $2";
-    let rows = bounded(client.query(text, &[&seen, &CHANGES_MAX])).await?;
-    for row in rows {
-        let id: i64 = row.get(0);
-        // Identity values are drawn under the lock that orders the groups; one that was undone leaves a gap of
-        // its own, so a gap means nothing unless rows were dropped for age.
-        let change = match kind_of(row.get(1)) {
-            Some(kind) => Change::Record(kind, row.get(2)),
-            None => Change::Everything,
-        };
-        // Nobody subscribed: nobody has anything in memory.
-        let _ = changes.send(change);
-        *last_seen = Some(id);
+/// Which database this is, and which start of its server.
+async fn epoch(client: &Client) -> Result<String, StoreFault> {
+    let text = "SELECT concat(oid, '/', extract(epoch FROM pg_postmaster_start_time()))
+                FROM pg_database WHERE datname = current_database()";
+    Ok(bounded(client.query_one(text, &[])).await?.get(0))
+}
+
+const ROWS_SINCE: &str =
+    "SELECT tableoid, id, at, kind, key FROM changes WHERE id >= $1 ORDER BY id LIMIT $2";
+
+/// The last row. In an empty table one that changes nothing is put first: who has read no row could not tell that
+/// the table was exchanged, or that rows came and were pruned.
+async fn last_row(client: &Client) -> Result<Row, StoreFault> {
+    let text = "SELECT tableoid, id, at, kind, key FROM changes ORDER BY id DESC LIMIT 1";
+    if let Some(found) = bounded(client.query_opt(text, &[])).await? {
+        return Ok(row(&found));
     }
-    Ok(())
+    let text = "INSERT INTO changes (kind, key) VALUES (0, '') RETURNING tableoid, id, at, kind, key";
+    let made = bounded(client.query_one(text, &[])).await?;
+    Ok(row(&made))
+}
+
+fn row(found: &tokio_postgres::Row) -> Row {
+    Row {
+        table: found.get(0),
+        id: found.get(1),
+        at: found.get(2),
+        kind: found.get(3),
+        key: found.get(4),
+    }
+}
+
+fn change(row: &Row) -> Change {
+    match kind_of(row.kind) {
+        Some(kind) => Change::Record(kind, row.key.clone()),
+        // Of a later version, or the first row of a table that was found empty.
+        None => Change::Everything,
+    }
 }

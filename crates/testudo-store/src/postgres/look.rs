@@ -43,7 +43,7 @@ pub(crate) async fn look(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Lo
             None
         }
     };
-    Ok(Look::Schema(PostgresEngine::start(route)?, version))
+    Ok(Look::Schema(PostgresEngine::start(route, None)?, version))
 }
 
 async fn yes(client: &Client, text: &str) -> Result<bool, StoreFault> {

@@ -11,6 +11,7 @@ mod hosts;
 mod lease;
 mod listener;
 mod look;
+mod mark;
 mod schema;
 mod writer;
 
@@ -37,6 +38,10 @@ const CONNECTIONS_MAX: usize = 7;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// A statement must be answered by then, by a server that may be paused.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(5);
+/// Changes are kept for an hour, and of the older ones the last: a node that has read that far finds it again, however
+/// long nothing was changed, and knows that it missed none.
+const PRUNE_CHANGES: &str = "DELETE FROM changes WHERE id <
+    (SELECT max(id) FROM changes WHERE at < now() - interval '1 hour')";
 /// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
 const QUEUE_MAX: usize = 4_096;
 
@@ -65,7 +70,8 @@ fn parse(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<PostgresAddress, S
 }
 
 impl PostgresEngine {
-    /// Connects, migrates under an advisory lock, and starts the writer and the listener.
+    /// Connects, migrates under an advisory lock, subscribes to changes, and starts the writer and the listener. Who
+    /// reads afterwards misses no change.
     pub(crate) async fn open(
         url: &str,
         extra_roots_pem: Option<&[u8]>,
@@ -73,22 +79,30 @@ impl PostgresEngine {
         let address = parse(url, extra_roots_pem)?;
         let route = Route::new(&address, extra_roots_pem)?;
         schema::bring_to_today(&route, &address).await?;
-        PostgresEngine::start(route)
+        let subscription = listener::Subscription::begin(&route, None).await?;
+        PostgresEngine::start(route, Some(subscription))
     }
 
-    /// Starts the writer and the listener over a schema of today.
-    fn start(route: Route) -> Result<PostgresEngine, StoreFault> {
+    /// Starts the writer over a schema of today, and the listener, but for a mere look.
+    fn start(
+        route: Route,
+        subscription: Option<listener::Subscription>,
+    ) -> Result<PostgresEngine, StoreFault> {
         let pool = pool(&route)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, _) = broadcast::channel(1_024);
         tokio::spawn(writer::run(pool.clone(), queue));
         let stop = Arc::new(tokio::sync::Notify::new());
         let heard = Arc::new(Mutex::new(Instant::now()));
-        tokio::spawn(listener::run(
-            route,
-            (changes.clone(), heard.clone()),
-            stop.clone(),
-        ));
+        if let Some(subscription) = subscription {
+            tokio::spawn(listener::run(
+                route,
+                subscription,
+                pool.clone(),
+                (changes.clone(), heard.clone()),
+                stop.clone(),
+            ));
+        }
         Ok(PostgresEngine {
             pool,
             jobs,
@@ -262,9 +276,7 @@ impl PostgresEngine {
                          LIMIT $2 FOR UPDATE SKIP LOCKED)";
                 let statement = client.prepare_cached(text).await?;
                 let dropped = client.execute(&statement, &[&now.0, &(limit as i64)]).await? as usize;
-                client
-                    .execute("DELETE FROM changes WHERE at < now() - interval '1 hour'", &[])
-                    .await?;
+                client.execute(PRUNE_CHANGES, &[]).await?;
                 Ok(dropped)
             })
             .await

@@ -1,0 +1,95 @@
+//! Taking over what other nodes did: subscribe, load, apply.
+//!
+//! The store tells changes in the order in which they were committed, and from time to time up to which moment that
+//! is all ([`Change::UpTo`]). What this node changed itself comes back too, and does no harm. Where a change cannot be
+//! taken over, or the store says that some were missed or undone, everything is loaded anew; until that succeeds this
+//! node is not sure ([`crate::accord`]).
+
+use crate::app::App;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use testudo_core::Authority;
+use testudo_core::records::Kind;
+use testudo_store::Change;
+use tokio::sync::{broadcast, watch};
+
+/// Takes over everything once, at the end of a start: from here on this node is sure. What it loaded before is older
+/// than what it may have missed meanwhile.
+pub(crate) async fn begin(app: &Arc<App>) -> Result<(), String> {
+    let began = Instant::now();
+    take_over_everything(app).await?;
+    app.accord.note(began);
+    Ok(())
+}
+
+/// Takes over what another node changed.
+pub async fn follow_changes(
+    app: Arc<App>,
+    mut changes: broadcast::Receiver<Change>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            _ = stop.changed() => return,
+        };
+        let outcome = match change {
+            Ok(Change::Record(kind, key)) => take_over(&app, kind, &key).await,
+            Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                take_over_everything(&app).await
+            }
+            Ok(Change::UpTo(moment)) => assure(&app, moment).await,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if let Err(why) = outcome {
+            tracing::error!(
+                why,
+                "a change by another node could not be taken over; trying again"
+            );
+            app.must_look_again.store(true, Ordering::Release);
+        }
+    }
+}
+
+async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String> {
+    match kind {
+        Kind::Client => app.clients.forget(key),
+        Kind::SigningKey | Kind::WithdrawnKey => app.reload_keys().await?,
+        Kind::BundleSequence => look_at_bundle(app, key),
+        Kind::ReloadOrder => crate::reload::follow(app).await?,
+        Kind::Block | Kind::Switch => app.reload_standing().await.map_err(|fault| fault.to_string())?,
+        // Nothing of these is kept in memory.
+        Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {}
+    }
+    Ok(())
+}
+
+/// Everything up to this moment was told: this node is sure again, once what it could not take over is loaded.
+async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
+    if app.must_look_again.swap(false, Ordering::AcqRel) {
+        take_over_everything(app).await?;
+    }
+    app.accord.note(moment);
+    Ok(())
+}
+
+/// Another node took another bundle of a trust domain: this one looks at its own source before its next turn.
+fn look_at_bundle(app: &App, authority: &[u8]) {
+    let now = app.moment();
+    let anchors = app.anchors.load();
+    let concerned = anchors.values().filter(|anchor| {
+        let name = anchor.source().trust_domain.clone();
+        Authority::TrustDomain(name).key().as_bytes() == authority
+    });
+    concerned.for_each(|anchor| anchor.refresh_soon(now));
+}
+
+/// Forgets what is remembered of records, and loads the rest anew. Clients that the database lost are looked for
+/// again at their next request, and registered again.
+pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
+    app.clients.forget_all();
+    app.reload_standing().await.map_err(|fault| fault.to_string())?;
+    app.reload_keys().await?;
+    crate::reload::follow(app).await
+}

@@ -1,0 +1,297 @@
+//! What an administrator did is in force on every node that answers: also on one that was starting, that was cut off,
+//! or whose database fell back behind what it had seen. Decisions 4, 17, 21.
+
+use crate::nodes::{PAY, PAY_ID, admin, postgres, until, until_slowly};
+use crate::wire::{State, Wire};
+use crate::world::{MutualTls, World};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use testudo_server::Running;
+use testudo_testkit::http::Answer;
+use testudo_testkit::postgres::Postgres;
+use testudo_testkit::svid_form;
+
+/// Two nodes, of which the second reaches the database over a wire.
+struct Pair {
+    first: World,
+    tls: MutualTls,
+    second: Running,
+    wire: Wire,
+    database: &'static str,
+}
+
+impl Pair {
+    async fn start(database: &'static str, change: impl FnOnce(String) -> String) -> Pair {
+        let url = postgres().database(database).unwrap();
+        let (first, tls) = World::start_over(&url).await;
+        let target = url.split(['@', '/']).nth(3).unwrap().to_owned();
+        let wire = Wire::to(target.parse().unwrap()).await;
+        let over_wire = |text: String| change(text).replace(&target, &wire.address.to_string());
+        let (second, _) = first.join_with(over_wire).await;
+        Pair {
+            first,
+            tls,
+            second,
+            wire,
+            database,
+        }
+    }
+
+    async fn ask(&self, node: usize, path: &str) -> Answer {
+        let address = [self.first.address(), self.second.addresses[0]][node];
+        ask(&self.first, &self.tls, address, path).await
+    }
+
+    async fn on_first(&self, path: &str, body: serde_json::Value) {
+        self.first.admin("POST", path, body).await;
+    }
+
+    fn execute(&self, sql: &str) {
+        postgres().execute(self.database, sql).unwrap();
+    }
+
+    async fn ready(&self) -> u16 {
+        let address = self.second.addresses[0];
+        let mut connection = self.tls.connect(address, None).await.unwrap();
+        connection.get("/readyz").await.status
+    }
+}
+
+async fn ask(world: &World, tls: &MutualTls, address: SocketAddr, path: &str) -> Answer {
+    let mut connection = tls.connect(address, None).await.unwrap();
+    connection.post("/token", svid_form(&world.svid(path), &[])).await
+}
+
+fn id(path: &str) -> String {
+    format!("spiffe://a.example{path}")
+}
+
+/// A source of bundles that takes connections and never answers: the start of a node waits for it.
+async fn silent_source() -> tokio::net::TcpListener {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_made_on_one_node_while_another_starts_are_all_felt_by_it() {
+    const STARTS: usize = 5;
+    const BLOCKS_PER_START: usize = 18;
+    let (first, tls) = World::start_over(&postgres().database("starting").unwrap()).await;
+    let source = silent_source().await;
+    let port = source.local_addr().unwrap().port();
+    let slowly = |text: String| {
+        format!(
+            "{text}\n[[trust_domains]]\nname = \"slow.example\"\n\
+             bundle = {{ url = \"https://slow.example:{port}\", profile = \"https_web\" }}\n\
+             [outbound]\nresolve = {{ \"slow.example\" = \"127.0.0.1\" }}\n"
+        )
+    };
+    let mut random: u64 = 20_261_125;
+    for start in 0..STARTS {
+        let paths: Vec<String> = (0..BLOCKS_PER_START)
+            .map(|number| format!("/x/{start}-{number}"))
+            .collect();
+        for path in &paths {
+            assert_eq!(ask(&first, &tls, first.address(), path).await.status, 200);
+        }
+        let switch = ["disable", "enable"][start % 2];
+        let change = async {
+            for (number, path) in paths.iter().enumerate() {
+                // At any moment of the start, which takes some two seconds.
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                tokio::time::sleep(Duration::from_millis(random >> 33 & 0xff)).await;
+                first
+                    .admin("POST", "/admin/v1/blocks", json!({ "identity": id(path) }))
+                    .await;
+                if number == BLOCKS_PER_START / 3 {
+                    let switched = format!("/admin/v1/trust/o.example/{switch}");
+                    first.admin("POST", &switched, json!({})).await;
+                }
+                if number == BLOCKS_PER_START / 2 {
+                    first
+                        .admin("POST", "/admin/v1/keys/rotate", json!({ "now": true }))
+                        .await;
+                }
+            }
+        };
+        let ((second, folder), ()) = tokio::join!(first.join_with(slowly), change);
+        let address = second.addresses[0];
+        for path in &paths {
+            until(async || ask(&first, &tls, address, path).await.status == 400).await;
+        }
+        let jwks = async |address| {
+            let mut connection = tls.connect(address, None).await.unwrap();
+            connection.get("/jwks").await.json()
+        };
+        let of_first = jwks(first.address()).await;
+        until(async || jwks(address).await == of_first).await;
+        let is_disabled = || !second.app.standing.load().disabled.is_empty();
+        until(async || is_disabled() == (switch == "disable")).await;
+        // Who is not blocked is served.
+        assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
+        second.stop().await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn node_that_was_cut_off_until_changes_were_pruned_takes_everything_over_anew() {
+    let pair = Pair::start("pruned", |text| text).await;
+    for (number, state) in [State::Held, State::Cut].into_iter().enumerate() {
+        let (frozen, blocked, kept) = (
+            format!("/x/frozen{number}"),
+            format!("/x/blocked{number}"),
+            format!("/x/kept{number}"),
+        );
+        for path in [&frozen, &blocked, &kept] {
+            assert_eq!(pair.ask(0, path).await.status, 200);
+            assert_eq!(pair.ask(1, path).await.status, 200);
+        }
+        pair.wire.set(state);
+        pair.on_first("/admin/v1/clients/freeze", json!({ "client_id": id(&frozen) }))
+            .await;
+        pair.on_first("/admin/v1/blocks", json!({ "identity": id(&blocked) }))
+            .await;
+        pair.on_first("/admin/v1/keys/rotate", json!({})).await;
+        // More than an hour passes.
+        pair.execute("UPDATE changes SET at = at - interval '2 hours'");
+        let now = pair.first.running.app.now();
+        pair.first.running.app.store.drop_expired(now, 1).await.unwrap();
+        assert_eq!(pair.ask(1, &frozen).await.status, 200, "it cannot know yet");
+        pair.wire.set(State::Whole);
+        until_slowly(async || pair.ask(1, &frozen).await.status == 400).await;
+        until_slowly(async || pair.ask(1, &blocked).await.status == 400).await;
+        let kids = |running: &Running| running.app.keys.load().listed.len();
+        until_slowly(async || kids(&pair.second) == kids(&pair.first.running)).await;
+        assert_eq!(pair.ask(1, &kept).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn node_that_hears_no_changes_serves_for_serve_without_store_and_then_is_not_ready() {
+    let pair = Pair::start("unsure", |text| {
+        text.replace("serve_without_store = \"20s\"", "serve_without_store = \"3s\"")
+    })
+    .await;
+    assert_eq!(pair.ask(1, "/x/known").await.status, 200);
+    assert_eq!(pair.ready().await, 200);
+    // Changes cannot be read; everything else can be read and written.
+    let lock = std::thread::spawn(|| {
+        let sql = "BEGIN; LOCK TABLE changes IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
+        postgres().execute("unsure", sql)
+    });
+    until_slowly(async || pair.ready().await == 503).await;
+    for path in ["/x/known", "/x/new"] {
+        let refused = pair.ask(1, path).await;
+        assert_eq!(
+            (refused.status, refused.error().as_str()),
+            (503, "temporarily_unavailable"),
+            "{path}"
+        );
+        assert!(refused.header("retry-after").is_some());
+    }
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+    pair.execute(end);
+    assert!(lock.join().unwrap().is_err(), "it was ended");
+    until_slowly(async || pair.ready().await == 200).await;
+    for path in ["/x/known", "/x/new"] {
+        assert_eq!(pair.ask(1, path).await.status, 200);
+    }
+}
+
+/// What both nodes knew and a database that fell back does not: used, refused and listed as if it had never been.
+async fn lost_client_is_looked_for_again(
+    nodes: (&World, &MutualTls, &Running),
+    folder_of_second: Option<&PathBuf>,
+) {
+    let (first, tls, second) = nodes;
+    let addresses = [first.address(), second.addresses[0]];
+    for address in addresses {
+        until_slowly(async || ask(first, tls, address, "/x/lost").await.status == 200).await;
+    }
+    until_slowly(async || {
+        // Either may have answered from memory before it noticed.
+        let _ = ask(first, tls, addresses[1], "/x/lost").await;
+        first.client_ids().await.contains(&id("/x/lost"))
+    })
+    .await;
+    for path in ["/x/lost", PAY] {
+        let frozen = json!({ "client_id": id(path) });
+        let freeze = "/admin/v1/clients/freeze";
+        match folder_of_second {
+            Some(folder) => drop(admin(folder, freeze, frozen).await),
+            None => drop(first.admin("POST", freeze, frozen).await),
+        }
+        let started = Instant::now();
+        for address in addresses {
+            until_slowly(async || ask(first, tls, address, path).await.status == 400).await;
+        }
+        println!(
+            "{path}: frozen on one node, felt by all after {:?}",
+            started.elapsed()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_database_fell_back_to_a_backup_freezes_are_felt_and_lost_clients_are_looked_for_again() {
+    let folder = std::env::temp_dir().join(format!("testudo-fell-back-pg-{}", std::process::id()));
+    let server = Postgres::start(&folder).unwrap();
+    let (first, tls) = World::start_over(&server.database("back").unwrap()).await;
+    let (second, second_folder) = first.join().await;
+    let addresses = [first.address(), second.addresses[0]];
+    for address in addresses {
+        assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
+    }
+    server.back_up().unwrap();
+    // Both hear changes again.
+    let block = json!({ "identity": id("/x/other") });
+    let try_to_block = async || {
+        let answer = first.try_admin("POST", "/admin/v1/blocks", block.clone()).await;
+        answer.0 < 300
+    };
+    until_slowly(try_to_block).await;
+    for address in addresses {
+        until_slowly(async || ask(&first, &tls, address, "/x/other").await.status == 400).await;
+    }
+    for _ in 0..40 {
+        first
+            .admin("POST", "/admin/v1/blocks/remove", block.clone())
+            .await;
+        first.admin("POST", "/admin/v1/blocks", block.clone()).await;
+    }
+    for address in addresses {
+        assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
+        assert_eq!(ask(&first, &tls, address, "/x/lost").await.status, 200);
+    }
+    let remembered = [first.running.app.clients.len(), second.app.clients.len()];
+    assert!(remembered.iter().all(|clients| *clients >= 2), "{remembered:?}");
+    server.restore().unwrap();
+    let nodes = (&first, &tls, &second);
+    lost_client_is_looked_for_again(nodes, Some(&second_folder)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_database_lost_its_last_changes_without_a_restart_lost_clients_are_looked_for_again() {
+    let pair = Pair::start("tail", |text| text).await;
+    for node in [0, 1] {
+        assert_eq!(pair.ask(node, PAY).await.status, 200);
+        assert_eq!(pair.ask(node, "/x/lost").await.status, 200);
+    }
+    let block = json!({ "identity": PAY_ID });
+    pair.on_first("/admin/v1/blocks", block.clone()).await;
+    pair.on_first("/admin/v1/blocks/remove", block).await;
+    for node in [0, 1] {
+        until(async || pair.ask(node, PAY).await.status == 200).await;
+    }
+    pair.execute(
+        "BEGIN;
+         DELETE FROM changes WHERE id > (SELECT max(id) FROM changes) - 2;
+         SELECT setval(pg_get_serial_sequence('changes', 'id'), (SELECT max(id) FROM changes));
+         DELETE FROM records WHERE key LIKE '%/x/lost' AND kind IN (1, 9);
+         COMMIT",
+    );
+    lost_client_is_looked_for_again((&pair.first, &pair.tls, &pair.second), None).await;
+}
