@@ -82,7 +82,7 @@ impl fmt::Display for NotAllowed {
 }
 
 impl Administration {
-    /// True where nobody is listed.
+    /// True where neither list names an identity.
     pub fn is_empty(&self) -> bool {
         self.administrators.is_empty() && self.auditors.is_empty()
     }

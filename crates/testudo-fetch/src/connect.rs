@@ -96,7 +96,7 @@ mod tests {
     async fn an_address_that_does_not_answer_is_joined_by_the_next() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        // A queue of connections that nobody accepts: once it is full, attempts hang.
+        // A queue of connections that no server accepts: once it is full, attempts hang.
         let silent = TcpSocket::new_v4().unwrap();
         silent
             .bind(SocketAddr::new("127.0.0.3".parse().unwrap(), good.port()))

@@ -60,7 +60,7 @@ impl Names {
         let permit = self.permit(origin).await?;
         let (reply, answer) = oneshot::channel();
         let (lookup, owned) = (self.lookup.clone(), name.to_owned());
-        // The permit goes with the thread: whoever stops waiting does not make room for another lookup.
+        // The thread holds the permit: a request that stops waiting makes no room for another lookup.
         std::thread::Builder::new()
             .name("name-lookup".into())
             .spawn(move || {

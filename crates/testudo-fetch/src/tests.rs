@@ -152,7 +152,10 @@ async fn lookups_that_hang_are_few_and_do_not_hold_the_operator_up() {
         .iter()
         .filter(|fault| matches!(fault, Some(FetchFault::Busy { .. })))
         .count();
-    assert_eq!(busy, 4, "whoever gave up waiting makes no room: {faults:?}");
+    assert_eq!(
+        busy, 4,
+        "a request that gave up waiting makes no room: {faults:?}"
+    );
     assert_eq!(entered.load(Ordering::SeqCst), STRANGER_LOOKUPS_MAX);
     let started = Instant::now();
     let url: Url = format!("http://localhost:{}/", address.port()).parse().unwrap();

@@ -1,4 +1,4 @@
-//! What is read from any X.509 certificate, whoever issued it. What makes one an X509-SVID is in `spiffe`.
+//! What is read from any X.509 certificate, of any issuer. What makes one an X509-SVID is in `spiffe`.
 
 use crate::Timestamp;
 use x509_parser::prelude::{FromDer as _, X509Certificate};

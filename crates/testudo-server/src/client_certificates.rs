@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use rcgen::{CertificateParams, KeyPair, PublicKeyData, SignatureAlgorithm};
 
-    /// An RSA key of this modulus and exponent, in DER, of which nobody has the private one.
+    /// An RSA key of this modulus and exponent, in DER, without a private key.
     struct RsaKey(Vec<u8>);
 
     impl PublicKeyData for RsaKey {

@@ -82,7 +82,7 @@ async fn registered_keys(
         Some(Err(why)) => return Ok(Facts::KeysElsewhere { why: why.clone() }),
         Some(Ok(place)) => place,
     };
-    // Whoever may not come in makes us fetch nothing.
+    // A client that would be refused in any case causes no fetch.
     if client.state == ClientState::Frozen || client.is_expired(app.now()) {
         return Ok(Facts::Nothing);
     }

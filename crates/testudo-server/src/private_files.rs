@@ -1,4 +1,4 @@
-//! Files that nobody but this user should read, judged as ssh judges a private key.
+//! Files that only this user should read, judged as ssh judges a private key.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -288,7 +288,7 @@ fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
         };
         tokio::time::timeout(std::time::Duration::from_secs(20), reads)
             .await
-            .expect("reads wait for nobody else's work");
+            .expect("reads do not wait for other work");
         drop(release);
         let _ = blocking.await;
     });

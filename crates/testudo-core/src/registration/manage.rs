@@ -114,7 +114,7 @@ impl ManagementToken {
         }
     }
 
-    /// The first use of a new token ends the one before it, and every token that was given out later to whoever
+    /// The first use of a new token ends the one before it, and every token that was given out later to the holder who
     /// showed that one. Nothing where that has been so already.
     fn confirmed(&self, shown: Shown, now: Timestamp) -> Option<ManagementToken> {
         match (shown, self.previous) {

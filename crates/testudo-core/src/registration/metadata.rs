@@ -43,7 +43,7 @@ pub(super) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata 
         let template = configured.as_ref().and_then(|template| pieces(template).ok());
         template.map(|pieces| fill(&pieces, &found.captures)).or(attested)
     };
-    // One that an identity cannot fill, or that no client could request, is left out; nobody else speaks for it.
+    // One that an identity cannot fill, or that no client could request, is left out, and the request cannot set it either.
     let label_uri = |configured: &Option<RedirectTemplate>, attested: Option<String>| match configured {
         Some(template) => {
             let filled = template.derive(&found.captures).ok();

@@ -1,5 +1,5 @@
 //! Client ids that no template of a rule may make: forms that this server gives out itself, that name a person, or
-//! that stand for somebody else's namespace. Otherwise a workload whose path segment is chosen well would share the
+//! that belong to another namespace. Otherwise a workload whose path segment is chosen well would share the
 //! id of another client, and a freeze would hit the wrong one.
 
 /// What such ids begin with; URI schemes in any case of letters.

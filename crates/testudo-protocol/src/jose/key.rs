@@ -49,7 +49,7 @@ impl Jwk {
         .any(|member| member.is_some())
     }
 
-    /// The same of an entry that nobody has read as a key yet.
+    /// The same of an entry that has not been read as a key yet.
     pub fn names_private_material(entry: &serde_json::Value) -> bool {
         ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
             .iter()

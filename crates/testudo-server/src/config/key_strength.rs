@@ -1,4 +1,4 @@
-//! Key-encryption keys that nobody drew at random: found at a glance, and found by whoever guesses.
+//! Key-encryption keys that were not drawn at random: an attacker guesses them.
 
 /// Different byte values that a key must have. 32 random bytes have about 30, and never as few
 /// as this.

@@ -1,4 +1,4 @@
-//! How often one host is visited because of clients' URLs, however many of them lead there: nobody makes this server
+//! How often one host is visited because of clients' URLs, however many of them lead there: no client makes this server
 //! his tool against a third party.
 
 use crate::bundles::Moment;

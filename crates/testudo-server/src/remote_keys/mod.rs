@@ -33,7 +33,7 @@ const BYTES_MAX: usize = 16 * 1024;
 const FRESH: Seconds = Seconds(300);
 /// Older keys are not used, however long the place is away.
 const STALE_MAX: Seconds = Seconds(3600);
-/// Pause between fetches of one place, whoever asks.
+/// Pause between fetches of one place, for all clients together.
 const PAUSE: Seconds = Seconds(30);
 /// A request waits for this.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -100,7 +100,7 @@ impl RemoteKeys {
         if is_worth() {
             let turn = entry.one_at_a_time.clone().lock_owned().await;
             let now = Moment::now(clock);
-            // Whoever had the turn before may have brought what is wanted.
+            // The request that had the turn before may have brought what is wanted.
             if entry.enough(kid, now).is_none() && entry.is_due(now) && self.may_visit(place, now) {
                 let fetches = self.fetches.clone();
                 let (entry, fetcher, url) = (entry.clone(), fetcher.clone(), place.0.clone());

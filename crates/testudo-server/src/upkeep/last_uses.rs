@@ -38,7 +38,7 @@ async fn write(app: &App, chunk: &[Arc<KnownClient>]) -> Result<(), String> {
         Err(CommitError::Conflict(_)) => {
             for one in changed.chunks(1) {
                 match app.store.commit(batch(one)).await {
-                    // Whoever changed it came later than this use.
+                    // The change came later than this use.
                     Ok(()) | Err(CommitError::Conflict(_)) => {}
                     Err(error) => return Err(format!("{error:?}")),
                 }
@@ -73,7 +73,7 @@ async fn changed(app: &App, chunk: &[Arc<KnownClient>]) -> Result<Vec<Versioned<
 }
 
 fn batch(clients: &[Versioned<Client>]) -> Batch {
-    // When a client was last used is nobody's reason to decide differently.
+    // No decision of another node depends on when a client was last used.
     let mut batch = Batch {
         is_quiet: true,
         ..Batch::default()

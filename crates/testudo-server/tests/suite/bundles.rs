@@ -292,7 +292,7 @@ async fn a_key_listed_for_oidc_as_well_does_not_refuse_the_bundle() {
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }
 
-/// Sends an assertion whose `kid` nobody has published.
+/// Sends an assertion whose `kid` is in no bundle.
 async fn ask_with_unknown_kid(world: &World) -> u16 {
     let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
     let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());

@@ -1,4 +1,4 @@
-//! The flush of last uses: fast enough for a stop, and never over somebody's change.
+//! The flush of last uses: fast enough for a stop, and never over a later change of the client.
 
 use crate::nodes::postgres;
 use crate::world::{MutualTls, World};

@@ -199,7 +199,7 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
     // The key that does not sign yet: the one that does stays as it is.
     nodes.sites[1].ok(&["key", "revoke", &next]);
     for server in &nodes.servers {
-        // The other node hears of it a moment later.
+        // The other node learns it a moment later.
         let deadline = Instant::now() + Duration::from_secs(20);
         while published(server).await != [active.as_str()] {
             assert!(Instant::now() < deadline, "{:?}", published(server).await);
@@ -287,7 +287,7 @@ async fn admin_request_of_an_administrator_who_is_not_welcome_any_more_is_refuse
     let took = nodes.until_both_answer(&alice, 401).await;
     println!("an administrator whose client is deleted: refused on both nodes {took:?} after the command");
     assert!(took < AT_ONCE, "{took:?}");
-    // Whoever holds her token of before gains nothing by her coming back; times are whole seconds.
+    // A token from before the deletion stays refused when the client comes back; times are whole seconds.
     let deleted_at = Instant::now();
     while deleted_at.elapsed() < Duration::from_millis(1100) {
         tokio::time::sleep(Duration::from_millis(50)).await;

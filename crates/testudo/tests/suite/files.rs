@@ -212,7 +212,7 @@ fn whatever_lies_at_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
         std::fs::read_to_string(site.folder.join("precious")).unwrap(),
         "precious"
     );
-    // kill -9 leaves the socket behind, and nobody listens on it.
+    // kill -9 leaves the socket behind, and no server listens on it.
     site.serve().kill_9();
     assert!(place.symlink_metadata().unwrap().file_type().is_socket());
     let server = site.serve();

@@ -190,7 +190,7 @@ fn while_authorities_rotate_each_of_them_is_found() {
             &bundle,
         );
     }
-    // Those that are over, and those of another kind of key, take nobody's place.
+    // Those that are over, and those of another kind of key, do not count among the four that are tried.
     let current = root();
     let expired: Vec<Vec<u8>> = (0..4)
         .map(|_| root().reissued(|p| p.not_after = in_seconds(-60).into()))
@@ -454,7 +454,7 @@ fn decision_23_keys_that_clients_bring_are_judged() {
     );
 }
 
-/// A public key of which nobody needs to have the private one.
+/// A public key alone: no test signs with it.
 struct PublicKey(&'static SignatureAlgorithm, Vec<u8>);
 
 impl PublicKeyData for PublicKey {

@@ -88,7 +88,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
     Ok(set)
 }
 
-/// What is stored of a key set that [`key_set`] accepted, and told to whoever asks: of each key, the members that say
+/// What is stored of a key set that [`key_set`] accepted, and shown in answers: of each key, the members that say
 /// which key it is. What else a stranger wrote in there has no use. [RFC7517 §4]
 pub(super) fn known_members(jwks: &Value) -> Value {
     const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];

@@ -142,7 +142,7 @@ fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
     Err(refused(member, problem))
 }
 
-/// True where this URL may stand in `client_uri` and its like, whoever says it.
+/// True where this URL may stand in `client_uri` and its like of a request or a rule.
 pub fn is_label_url(text: &str) -> bool {
     let is_https = url::Url::parse(text).is_ok_and(|url| {
         url.scheme() == "https"

@@ -67,7 +67,7 @@ pub enum PathFault {
 }
 
 impl X509Fault {
-    /// True where the same chain could be good a little later: nobody may remember such a refusal.
+    /// True where the same chain could be good a little later: such a refusal must not be remembered.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,

@@ -20,7 +20,7 @@ use scan::Scan;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A client's chain whose leaf keeps the rules of an X.509-SVID. Nobody vouches for it yet.
+/// A client's chain whose leaf keeps the rules of an X.509-SVID. It is not verified yet.
 pub struct X509Svid {
     chain: Vec<Vec<u8>>,
     spiffe_id: SpiffeId,

@@ -117,7 +117,7 @@ fn deepest(root: &X509Issuer) -> X509Chain {
     chain_of(root, names.map(|name| Box::new(named(name)) as _).into())
 }
 
-/// Chains that nobody configured vouches for.
+/// Chains that no configured authority signed.
 fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
     let stranger = X509Issuer::new("bench.example");
     let same = || Box::new(named("same")) as Change;
@@ -177,7 +177,7 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
         .collect()
 }
 
-/// An RSA key of 8192 bits that nobody has the private half of: only its numbers are certified.
+/// An RSA key of 8192 bits without a private half: only its numbers are certified.
 struct LargeRsa(Vec<u8>);
 
 impl LargeRsa {
