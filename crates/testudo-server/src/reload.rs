@@ -2,7 +2,7 @@
 //!
 //! What changes is swapped whole; what is in force stays where the file cannot be used. Every node reads its own
 //! file: the order travels through the store, the file does not. A file that changes is read by its own node only:
-//! nobody ordered it, so nobody is told, and nodes that watch never answer one another.
+//! no administrator ordered a reload, so no order goes to the other nodes, and they never reload one another.
 
 use crate::admin;
 use crate::app::App;

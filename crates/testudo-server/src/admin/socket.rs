@@ -2,7 +2,7 @@
 //!
 //! It is bound inside a folder that only this user may enter, and moved to its place once its mode is right: at no
 //! moment can another user connect, whatever the umask is. What is at its place already is left alone unless it is a
-//! socket that nobody listens on.
+//! socket on which no server listens.
 
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::{Error, ErrorKind};

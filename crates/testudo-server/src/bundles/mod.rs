@@ -181,7 +181,7 @@ impl Anchor {
         wanted.min(longest).max(REFRESH_MIN)
     }
 
-    /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s, whoever asks. The loop
+    /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
     /// that keeps the bundle fresh does it, so a caller that hangs up ends nothing.
     pub async fn refresh_early(&self, now: Moment) {
         if !self.take_early_turn(now) {
@@ -189,7 +189,7 @@ impl Anchor {
         }
         let mut ended = self.ended.subscribe();
         self.wanted.notify_one();
-        // Whoever waits too long is judged by what is held.
+        // A request that waits too long is judged by the bundle that is held.
         let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
     }
 

@@ -1,4 +1,4 @@
-//! One refresh of a bundle, whoever asked for it: fetch, judge, store, put in force, and say what changed.
+//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch, judge, store, put in force, and say what changed.
 //!
 //! The event, the log line and the metric belong to the change of the bundle, so they are written here, for the
 //! scheduled fetch, the early one, and an administrator's.
@@ -29,7 +29,7 @@ enum Lower {
     Accept,
 }
 
-/// Who asked for a refresh: nobody where it is scheduled or early.
+/// The administrator who ordered a refresh. `None` where it is scheduled or early.
 type By<'a> = Option<Note<'a>>;
 
 /// Fetches all bundles at once; gives up waiting, not fetching, after a short while.

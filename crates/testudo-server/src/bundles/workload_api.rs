@@ -1,4 +1,4 @@
-//! Bundles from a Workload API. It speaks of JWT and X.509 authorities, without the document around them: its
+//! Bundles from a Workload API. Its answer lists JWT and X.509 authorities without the document around them: its
 //! namespace says what the keys are for, so `use` is filled in here.
 //!
 //! Nothing there distinguishes "this trust domain has no authorities any more" from an agent that has just started

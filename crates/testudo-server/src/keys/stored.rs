@@ -212,7 +212,7 @@ fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, know
     found.news.push((EventKind::RecordRefused, record.to_string()));
 }
 
-/// Keeps out what is marked as withdrawn, whoever made the mark: a writer of the database could as well delete the
+/// Keeps out what is marked as withdrawn, also where no withdrawal made the mark: a writer of the database could as well delete the
 /// key. What only such a writer can have done is reported.
 fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
     for row in &rows.marks {

@@ -65,7 +65,7 @@ impl Ending {
     }
 }
 
-/// Milliseconds on a clock that nobody can set. Never 0, which means "not".
+/// Milliseconds on the monotonic clock, which no administrator can set. Never 0, which means "not".
 pub(super) fn ticks() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_millis())
