@@ -1,4 +1,5 @@
-//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch, judge, store, put in force, and say what changed.
+//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch, judge, store, put in force,
+//! and say what changed.
 //!
 //! The event, the log line and the metric belong to the change of the bundle, so they are written here, for the
 //! scheduled fetch, the early one, and an administrator's.

@@ -212,8 +212,8 @@ fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, know
     found.news.push((EventKind::RecordRefused, record.to_string()));
 }
 
-/// Keeps out what is marked as withdrawn, also where no withdrawal made the mark: a writer of the database could as well delete the
-/// key. What only such a writer can have done is reported.
+/// Keeps out what is marked as withdrawn, also where no withdrawal made the mark: a writer of the
+/// database could as well delete the key. What only such a writer can have done is reported.
 fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
     for row in &rows.marks {
         let kid = String::from_utf8_lossy(&row.key).into_owned();

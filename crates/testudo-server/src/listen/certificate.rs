@@ -165,8 +165,8 @@ impl Certificate {
         }
     }
 
-    /// The same for a look by the clock, without an order. `None` where the files changed and do not fit, which may be one of
-    /// two files that are being replaced: with `is_doubted`, the next look tells it.
+    /// The same for a look by the clock, without an order. `None` where the files changed and do not fit, which may
+    /// be one of two files that are being replaced: with `is_doubted`, the next look tells it.
     pub fn renew_if_settled(&self, is_doubted: bool) -> Option<Renewal> {
         if is_doubted {
             return Some(self.renew());
