@@ -5,6 +5,9 @@ mod ci;
 mod deny;
 mod fuzz;
 mod generate;
+mod imports;
+#[cfg(test)]
+mod scratch;
 mod spire;
 mod tidy;
 
@@ -15,7 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   ci                   what CI runs: format, lints, tidy, generated files, all tests
-  tidy                 the house rules that no compiler checks
+  tidy [--circles]     the house rules that no compiler checks (or every import circle, file by file)
   deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
   bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["tidy", "--circles"] => tidy::print_circles(None),
+        ["tidy", "--circles", folder] => tidy::print_circles(Some(folder)),
         ["deny"] => deny::run(),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),

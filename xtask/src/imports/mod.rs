@@ -1,0 +1,164 @@
+//! Which source file of a crate uses which other one, read from the source text: the arrows between files, and the
+//! circles that they form.
+//!
+//! An arrow is a `use` declaration or a path in code (in a type, an expression, a macro call or a serde attribute)
+//! that leads to an item of another file of the same crate. `super::`, `self::` and `crate::` are followed, and so are
+//! re-exports: the arrow ends at the file that defines the item. `mod` lines, visibilities, documentation and test
+//! code make no arrows. Method calls make none either, because the source text does not say whose method it is.
+
+mod circles;
+mod names;
+mod references;
+mod resolve;
+mod test_code;
+#[cfg(test)]
+mod tests;
+
+pub use circles::{Circle, circles};
+pub use references::arrows;
+
+use std::path::{Path, PathBuf};
+
+/// The source of one crate: its files and its tree of modules.
+pub struct Crate {
+    pub files: Vec<File>,
+    pub(crate) modules: Vec<Module>,
+}
+
+/// One file of a crate that is not test code.
+pub struct File {
+    /// Path below `src`, for example `registration/admit.rs`.
+    pub name: String,
+    /// The folder that holds the files of its modules: empty for `lib.rs`, `registration` for `registration/mod.rs`
+    /// and for `registration.rs`.
+    pub folder: String,
+}
+
+/// One module: a file, or a block `mod name { … }` in a file.
+pub(crate) struct Module {
+    pub parent: Option<usize>,
+    pub file: usize,
+    pub items: Vec<syn::Item>,
+    pub scope: names::Scope,
+}
+
+/// "`from` uses something that is defined in `to`", with the first line that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrow {
+    pub from: usize,
+    pub to: usize,
+    pub line: usize,
+    /// The path as it is written there.
+    pub path: String,
+}
+
+/// Reads every crate below `crates/`, and `xtask`, under `root`: (name of the crate, its source).
+pub fn crates_of_workspace(root: &Path) -> Result<Vec<(String, Crate)>, String> {
+    let folder = root.join("crates");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("src").is_dir())
+        .collect();
+    folders.push(root.join("xtask"));
+    folders.sort();
+    folders
+        .iter()
+        .map(|folder| {
+            let name = folder
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            Ok((name, Crate::read(&folder.join("src"))?))
+        })
+        .collect()
+}
+
+impl Crate {
+    /// Reads the crate whose sources are in `src`, from its `lib.rs` or `main.rs`.
+    pub fn read(src: &Path) -> Result<Self, String> {
+        let root = ["lib.rs", "main.rs"]
+            .into_iter()
+            .find(|name| src.join(name).is_file())
+            .ok_or_else(|| format!("{}: neither lib.rs nor main.rs is there", src.display()))?;
+        let mut source = Self {
+            files: Vec::new(),
+            modules: Vec::new(),
+        };
+        source.add_file(src, root.to_owned(), String::new(), None)?;
+        Ok(source)
+    }
+
+    fn add_file(
+        &mut self,
+        src: &Path,
+        name: String,
+        folder: String,
+        parent: Option<usize>,
+    ) -> Result<usize, String> {
+        let path = src.join(&name);
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let syntax = syn::parse_file(&text)
+            .map_err(|error| format!("{}:{}: {error}", path.display(), error.span().start().line))?;
+        self.files.push(File {
+            name,
+            folder: folder.clone(),
+        });
+        self.add_module(src, &folder, (self.files.len() - 1, parent), syntax.items)
+    }
+
+    fn add_module(
+        &mut self,
+        src: &Path,
+        folder: &str,
+        (file, parent): (usize, Option<usize>),
+        mut items: Vec<syn::Item>,
+    ) -> Result<usize, String> {
+        let id = self.modules.len();
+        let scope = names::Scope::of(&items);
+        self.modules.push(Module {
+            parent,
+            file,
+            items: Vec::new(),
+            scope,
+        });
+        for item in &mut items {
+            let syn::Item::Mod(declared) = item else {
+                continue;
+            };
+            let name = declared.ident.to_string();
+            if test_code::is_test_only(&declared.attrs) || name == "tests" {
+                continue;
+            }
+            let below = join(folder, &name);
+            let child = match &mut declared.content {
+                Some((_, items)) => self.add_module(src, &below, (file, Some(id)), std::mem::take(items))?,
+                None => {
+                    let beside = format!("{below}.rs");
+                    let inside = format!("{below}/mod.rs");
+                    let file_name = if src.join(&beside).is_file() {
+                        beside
+                    } else {
+                        inside
+                    };
+                    self.add_file(src, file_name, below, Some(id))?
+                }
+            };
+            if let Some(module) = self.modules.get_mut(id) {
+                module.scope.add_module(&name, child);
+            }
+        }
+        if let Some(module) = self.modules.get_mut(id) {
+            module.items = items;
+        }
+        Ok(id)
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
+}

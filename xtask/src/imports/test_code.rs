@@ -1,0 +1,33 @@
+//! Which code is compiled for tests only: it makes no arrows.
+
+use syn::{Attribute, Meta, Token, punctuated::Punctuated};
+
+/// Whether one of these attributes keeps the item out of every build that is not a test: `#[test]`, or a `#[cfg]` that
+/// cannot be true without `test`.
+pub fn is_test_only(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| match &attribute.meta {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) if list.path.is_ident("cfg") => attribute
+            .parse_args::<Meta>()
+            .is_ok_and(|condition| needs_test(&condition)),
+        Meta::List(_) | Meta::NameValue(_) => false,
+    })
+}
+
+fn needs_test(condition: &Meta) -> bool {
+    match condition {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) => {
+            let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            let Ok(parts) = parts else {
+                return false;
+            };
+            if list.path.is_ident("all") {
+                parts.iter().any(needs_test)
+            } else {
+                list.path.is_ident("any") && !parts.is_empty() && parts.iter().all(needs_test)
+            }
+        }
+        Meta::NameValue(_) => false,
+    }
+}

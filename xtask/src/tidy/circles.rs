@@ -1,0 +1,125 @@
+//! Import circles: none is added, in any crate.
+
+use crate::imports::{Circle, Crate, arrows, circles, crates_of_workspace};
+use crate::root;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// How many files of each crate lie in circles today. These numbers may only become smaller; a crate that is not named
+/// has none. Measured in files, because a large circle that falls apart into two small ones is an improvement.
+const KNOWN_CIRCLES: &[(&str, usize)] = &[
+    ("testudo-core", 9),
+    ("testudo-protocol", 3),
+    ("testudo-server", 62),
+];
+
+/// Complains about each crate that has more files in circles than are known.
+pub fn check(complaints: &mut Vec<String>) -> Result<(), String> {
+    complaints.extend(refused(&root(), KNOWN_CIRCLES)?);
+    Ok(())
+}
+
+/// `cargo xtask tidy --circles [FOLDER]`: every circle of every crate, whether it is known or not, of this repository
+/// or of another checkout of it.
+pub fn print(folder: Option<&str>) -> Result<(), String> {
+    let folder = folder.map_or_else(root, PathBuf::from);
+    let mut text = String::new();
+    for (name, source) in crates_of_workspace(&folder)? {
+        let circles = circles(&source, &arrows(&source));
+        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
+        let _ = writeln!(
+            text,
+            "{name}: {} circles, {files} of {} files",
+            circles.len(),
+            source.files.len()
+        );
+        for circle in &circles {
+            text.push_str(&described(&source, circle));
+        }
+    }
+    print!("{text}");
+    Ok(())
+}
+
+fn refused(root: &Path, known: &[(&str, usize)]) -> Result<Vec<String>, String> {
+    let mut complaints = Vec::new();
+    for (name, source) in crates_of_workspace(root)? {
+        let circles = circles(&source, &arrows(&source));
+        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
+        let allowed = known
+            .iter()
+            .find(|(crate_name, _)| *crate_name == name)
+            .map_or(0, |(_, count)| *count);
+        if files > allowed {
+            let all: String = circles.iter().map(|circle| described(&source, circle)).collect();
+            complaints.push(format!(
+                "{name}: {files} files lie in import circles, allowed are {allowed}. Move what both sides need into a \
+                 file of its own below them (`cargo xtask tidy --circles` lists this, too):\n{all}"
+            ));
+        }
+    }
+    Ok(complaints)
+}
+
+/// The files of a circle, and one way round it with the line of each import.
+fn described(source: &Crate, circle: &Circle) -> String {
+    let name = |file: usize| source.files[file].name.as_str();
+    let files: Vec<&str> = circle.files.iter().map(|file| name(*file)).collect();
+    let mut text = format!("  circle of {} files: {}\n", files.len(), files.join(" "));
+    for arrow in &circle.example {
+        let _ = writeln!(
+            text,
+            "    {}:{} uses {} of {}",
+            name(arrow.from),
+            arrow.line,
+            arrow.path,
+            name(arrow.to)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+    use crate::scratch::Scratch;
+
+    fn workspace_with_a_circle() -> Scratch {
+        Scratch::with(&[
+            ("xtask/src/main.rs", "fn main() {}\n"),
+            ("crates/good/src/lib.rs", "pub struct Good;\n"),
+            ("crates/bad/src/lib.rs", "mod one;\nmod two;\n"),
+            (
+                "crates/bad/src/one.rs",
+                "use crate::two::Two;\npub struct One(Two);\n",
+            ),
+            (
+                "crates/bad/src/two.rs",
+                "pub struct Two;\n\nuse crate::one::One;\n",
+            ),
+        ])
+    }
+
+    #[test]
+    fn a_circle_made_on_purpose_is_refused_with_its_files_and_lines() {
+        let workspace = workspace_with_a_circle();
+        let complaints = refused(workspace.path(), &[]).unwrap();
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+        for expected in [
+            "bad: 2 files lie in import circles, allowed are 0",
+            "circle of 2 files: one.rs two.rs",
+            "one.rs:1 uses crate::two::Two of two.rs",
+            "two.rs:3 uses crate::one::One of one.rs",
+        ] {
+            assert!(complaints[0].contains(expected), "{expected}: {}", complaints[0]);
+        }
+    }
+
+    #[test]
+    fn a_known_circle_may_not_grow() {
+        let workspace = workspace_with_a_circle();
+        assert!(refused(workspace.path(), &[("bad", 2)]).unwrap().is_empty());
+        assert_eq!(refused(workspace.path(), &[("bad", 1)]).unwrap().len(), 1);
+        assert_eq!(refused(workspace.path(), &[("good", 2)]).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Which crate may depend on which, and which must never be compiled.
+
+use crate::root;
+
+/// Who may depend on whom among our own crates (style.md §1). `fetch` is ours: docs/decisions/0002.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("testudo-protocol", &[]),
+    ("testudo-core", &["testudo-protocol"]),
+    ("testudo-store", &["testudo-core", "testudo-protocol"]),
+    ("testudo-fetch", &[]),
+    (
+        "testudo-server",
+        &[
+            "testudo-core",
+            "testudo-fetch",
+            "testudo-protocol",
+            "testudo-store",
+        ],
+    ),
+    ("testudo-client", &["testudo-fetch", "testudo-protocol"]),
+    ("testudo-resource", &["testudo-fetch", "testudo-protocol"]),
+    ("testudo-testkit", &["testudo-protocol"]),
+    // The binary holds `dev`, which has an issuer of its own, and the workload's side.
+    (
+        "testudo",
+        &[
+            "testudo-client",
+            "testudo-core",
+            "testudo-fetch",
+            "testudo-protocol",
+            "testudo-resource",
+            "testudo-server",
+            "testudo-testkit",
+        ],
+    ),
+];
+
+/// Crates that must not be compiled (dependencies.md §2). `ring` is named in the lock file by options nobody
+/// enables; `deny.toml` and `cargo tree` speak of what is really built.
+const BANNED: &[&str] = &[
+    "openssl",
+    "openssl-sys",
+    "native-tls",
+    "reqwest",
+    "sqlx",
+    "serde_yaml",
+    "rustls-pemfile",
+];
+
+/// Complains about a dependency between our crates that [`ARROWS`] does not name.
+pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
+    for (name, allowed) in ARROWS {
+        let path = root().join("crates").join(name).join("Cargo.toml");
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let dependencies = text.split("[dependencies]").nth(1).unwrap_or_default();
+        let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+        for line in dependencies.lines().filter(|line| line.starts_with("testudo-")) {
+            let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            if !allowed.contains(&dependency) {
+                complaints.push(format!("{name} must not depend on {dependency} (style.md §1)"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Complains about a banned crate in the lock file.
+pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
+    let path = root().join("Cargo.lock");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    for banned in BANNED {
+        if text.contains(&format!("name = \"{banned}\"\n")) {
+            complaints.push(format!(
+                "Cargo.lock names {banned}, which is banned (dependencies.md §2)"
+            ));
+        }
+    }
+    Ok(())
+}
