@@ -1,4 +1,4 @@
-//! The one guarded outbound HTTP client. [decision 20]
+//! The one guarded outbound HTTP client. [decision 0013]
 //!
 //! Parse, judge the addresses, connect to one of *those*, TLS with the original name. No redirects, no proxy
 //! variables, no cookies; the body is bounded, one deadline covers everything, and a URL has at most one fetch

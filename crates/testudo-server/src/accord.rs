@@ -1,7 +1,7 @@
 //! Until when this node is known to have taken over what was done on every node.
 //!
 //! What an administrator did is in force on every node that answers, or the node does not answer. A node that cannot
-//! be sure (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 17],
+//! be sure (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 0011],
 //! counted from the last moment at which it was sure, and then stops serving until it is sure again.
 
 use crate::settle::Fault;

@@ -40,7 +40,7 @@ pub(crate) fn verify_own(
     Ok(verified)
 }
 
-/// The client that a good token was given to, if it is active in the same life. [decision 4] The token may be good for
+/// The client that a good token was given to, if it is active in the same life. [decision 0009] The token may be good for
 /// minutes yet: a frozen client is refused now. One that was deleted and came back is refused with tokens of before,
 /// or its deletion would end no token.
 pub(crate) async fn holder(app: &App, verified: &VerifiedToken) -> Result<Option<Client>, StoreFault> {

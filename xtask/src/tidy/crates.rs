@@ -2,7 +2,7 @@
 
 use crate::root;
 
-/// Who may depend on whom among our own crates (style.md §1). `fetch` is ours: docs/decisions/0002.
+/// Who may depend on whom among our own crates; ARCHITECTURE.md draws it. `fetch`: decision 0002.
 const ARROWS: &[(&str, &[&str])] = &[
     ("testudo-protocol", &[]),
     ("testudo-core", &["testudo-protocol"]),
@@ -35,8 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that must not be compiled (dependencies.md §2). `ring` is named in the lock file by options nobody
-/// enables; `deny.toml` and `cargo tree` speak of what is really built.
+/// Crates that must not be compiled. `ring` is named in the lock file by options that no crate
+/// of ours enables; `deny.toml` and `cargo tree` speak of what is really built.
 const BANNED: &[&str] = &[
     "openssl",
     "openssl-sys",
@@ -57,7 +57,9 @@ pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
         for line in dependencies.lines().filter(|line| line.starts_with("testudo-")) {
             let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
             if !allowed.contains(&dependency) {
-                complaints.push(format!("{name} must not depend on {dependency} (style.md §1)"));
+                complaints.push(format!(
+                    "{name} must not depend on {dependency}: ARCHITECTURE.md draws the arrows"
+                ));
             }
         }
     }
@@ -70,9 +72,7 @@ pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     for banned in BANNED {
         if text.contains(&format!("name = \"{banned}\"\n")) {
-            complaints.push(format!(
-                "Cargo.lock names {banned}, which is banned (dependencies.md §2)"
-            ));
+            complaints.push(format!("Cargo.lock names {banned}, which is banned"));
         }
     }
     Ok(())

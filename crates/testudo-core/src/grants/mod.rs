@@ -100,7 +100,7 @@ fn parse_scope(form: &Form) -> Result<Option<ScopeSet>, Rejection> {
         .transpose()
 }
 
-/// `resource` and `audience` pass one gate (decision 18), and a token has one audience.
+/// `resource` and `audience` pass one gate (decision 0012), and a token has one audience.
 fn parse_resource(form: &Form) -> Result<Option<Resource>, Rejection> {
     let mut wanted: Option<Resource> = None;
     for text in form

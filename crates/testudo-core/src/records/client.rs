@@ -73,7 +73,7 @@ pub struct ManagementToken {
 /// The registered part of a client: self-restraint on every occasion, never a grant of anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Registration {
-    /// `iat` of the evidence: older evidence changes nothing any more. [decision 25]
+    /// `iat` of the evidence: older evidence changes nothing any more. [decision 0016]
     #[schemars(with = "i64")]
     pub issued: Timestamp,
     /// When the narrowing ends, where bearer evidence made it. Absent: with the client, or the next registration.
@@ -134,7 +134,7 @@ pub struct ClientMetadata {
     pub software_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
-    /// Recorded, never trusted, never fetched. [decision 1]
+    /// Recorded, never trusted, never fetched. [decision 0007]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_bundle_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Audit events. [`registration-design.md` §11]
+//! Audit events.
 
 use super::{Kind, Record};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How a client's id is made from its identity. [`registration-design.md` §3]
+//! How a client's id is made from its identity.
 
 use super::reserved_ids::built_in;
 use crate::identity::AttestedIdentity;

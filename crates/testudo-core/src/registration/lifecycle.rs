@@ -1,4 +1,4 @@
-//! What happens to a client after it exists: freeze, thaw, removal. [`registration-design.md` §8]
+//! What happens to a client after it exists: freeze, thaw, removal.
 
 use crate::Entropy;
 use crate::identity::Authority;

@@ -1,4 +1,4 @@
-//! Where a client's metadata comes from, member by member. [`registration-design.md` §6]
+//! Where a client's metadata comes from, member by member.
 //!
 //! Limits are the intersection of what is configured, attested and requested; labels go configured, then
 //! attested. Only claims that the authority is trusted to state get here at all

@@ -166,7 +166,7 @@ fn again(
         limits: Vec::new(),
         is_new: false,
     };
-    // [decision 25] Older evidence changes nothing; the answer shows what stands.
+    // [decision 0016] Older evidence changes nothing; the answer shows what stands.
     if stands.is_some_and(|stands| stands.issued > registration.issued) {
         registered.answer = standing(placed, client, now)?;
         return Ok(registered);

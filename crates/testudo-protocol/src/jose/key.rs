@@ -1,7 +1,7 @@
 //! Public keys, judged when they are imported and parsed once.
 //!
 //! What a key is made of is judged in one place, `material.rs`, for bundles, key sets, `jwk` headers, `cnf` and
-//! certificates alike (decision 23). The key decides which algorithms it may verify; a header can only name one
+//! certificates alike (decision 0015). The key decides which algorithms it may verify; a header can only name one
 //! of those.
 
 use super::algorithm::Algorithm;

@@ -1,4 +1,4 @@
-//! The one judge of public keys: of bundles, key sets, `jwk` headers, `cnf` and certificates alike (decision 23).
+//! The one judge of public keys: of bundles, key sets, `jwk` headers, `cnf` and certificates alike (decision 0015).
 //!
 //! A key is judged by its numbers, before a library builds anything of it: what a stranger brings must not cost
 //! more than what an administrator configured.

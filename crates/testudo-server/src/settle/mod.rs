@@ -85,7 +85,7 @@ pub async fn settle(
     asking: Asking<'_>,
     policy: &Policy,
 ) -> Result<Settled, Fault> {
-    // [decision 17] From memory, for a while: beyond it, a freeze or a block on another node could go unheard for
+    // [decision 0011] From memory, for a while: beyond it, a freeze or a block on another node could go unheard for
     // ever, by known clients and by those that come for the first time.
     app.accord.judge()?;
     let key = placed.client_key();

@@ -1,4 +1,4 @@
-//! Bundle sources that misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 3 and 20.
+//! Bundle sources that misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 0008 and 0013.
 
 use crate::world::{ISSUER, World};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! X.509-SVIDs over mutual TLS that the server itself ends. Rows RF-05, D-21 to D-25, decision 4.
+//! X.509-SVIDs over mutual TLS that the server itself ends. Rows RF-05, D-21 to D-25, decision 0009.
 
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
 use serde_json::json;

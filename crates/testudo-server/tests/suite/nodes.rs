@@ -1,4 +1,4 @@
-//! Several nodes over one PostgreSQL. Rows RF-09, RF-39, RF-61, RF-66 across nodes, decisions 4, 10, 17, 21.
+//! Several nodes over one PostgreSQL. Rows RF-09, RF-39, RF-61, RF-66 across nodes, decisions 0009, 0010, 0011, 0014.
 
 use crate::world::{ISSUER, MutualTls, World};
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! What an administrator did is in force on every node that answers: also on one that was starting, that was cut off,
-//! or whose database fell back behind what it had seen. Decisions 4, 17, 21.
+//! or whose database fell back behind what it had seen. Decisions 0009, 0011, 0014.
 
 use crate::nodes::{PAY, PAY_ID, admin, postgres, until, until_slowly};
 use crate::wire::{State, Wire};

@@ -1,4 +1,4 @@
-//! A server on loopback with trust domains of its own, as the fixtures of `register-on-first-use.md` have it.
+//! A server on loopback with trust domains of its own.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

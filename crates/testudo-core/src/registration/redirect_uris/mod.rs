@@ -1,4 +1,4 @@
-//! Redirect URIs derived from an identity. [`registration-design.md` §6]
+//! Redirect URIs derived from an identity.
 //!
 //! A capture fills a whole host label, a whole path segment, or a query value, and nothing else. The result is
 //! parsed again and must have the template's scheme, port and literal labels: a crafted path segment cannot

@@ -1,4 +1,4 @@
-//! Patterns over SPIFFE IDs: whole segments only, no regular expressions. [`design.md` §4]
+//! Patterns over SPIFFE IDs: whole segments only, no regular expressions.
 //!
 //! A segment is a literal, `{name}` (captures one segment), `*` (any one segment), or, at the end only, `**`
 //! (one or more segments).

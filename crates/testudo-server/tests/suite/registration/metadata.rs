@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The set-up of `dynamic-registration.md` §12.
+/// What the trust domain of these tests may state of its workloads.
 const ATTESTED: &str =
     "attested_metadata = [\"scope\", \"redirect_uris\", \"contacts\", \"client_name\", \"software_id\"]";
 const GRANTS: &str = "grant_types = [\"client_credentials\", \"authorization_code\", \"refresh_token\"]";

@@ -1,4 +1,4 @@
-//! Registration by evidence. Rows DR of `dynamic-registration.md` that need no other door.
+//! Registration by evidence. The rows DR that need no other door than the JWT-SVID.
 
 mod initial_access;
 mod manage;
