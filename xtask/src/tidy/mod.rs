@@ -2,9 +2,13 @@
 
 mod circles;
 mod crates;
+mod references;
+mod repository;
 mod sources;
+mod words;
 
 use crate::root;
+use repository::Repository;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +20,10 @@ pub fn run() -> Result<(), String> {
     crates::bans(&mut complaints)?;
     circles::check(&mut complaints)?;
     door_pages(&mut complaints)?;
+    let repository = Repository::read(&root())?;
+    let texts = repository.texts(&root())?;
+    references::check(&repository, &texts, &mut complaints);
+    words::check(&texts, &mut complaints);
     for path in rust_files(&root())? {
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();

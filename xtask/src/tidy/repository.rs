@@ -1,0 +1,90 @@
+//! The files of the repository, as the checks of texts and references see them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Folders that hold what is built or fetched, and no source.
+const NOT_SOURCE: &[&str] = &[".git", "target", "corpus", "artifacts", "node_modules"];
+
+/// Names of files and folders, relative to the root, with `/` between the parts.
+pub struct Repository {
+    pub files: BTreeSet<String>,
+    pub folders: BTreeSet<String>,
+}
+
+/// A file that people read, with its text.
+pub struct Text {
+    pub name: String,
+    pub text: String,
+}
+
+impl Repository {
+    pub fn read(root: &Path) -> Result<Self, String> {
+        let mut found = Self {
+            files: BTreeSet::new(),
+            folders: BTreeSet::new(),
+        };
+        found.walk(root, "")?;
+        Ok(found)
+    }
+
+    /// Sources, documents, settings and scripts of this repository. The lock file names other people's crates.
+    pub fn texts(&self, root: &Path) -> Result<Vec<Text>, String> {
+        self.files
+            .iter()
+            .filter(|name| {
+                let is_text = [".rs", ".md", ".toml", ".sql", ".yml", ".yaml"]
+                    .iter()
+                    .any(|ending| name.ends_with(ending));
+                is_text || name.starts_with(".ci/") || name.starts_with("docs/reference/")
+            })
+            .map(|name| {
+                let text =
+                    std::fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"))?;
+                Ok(Text {
+                    name: name.clone(),
+                    text,
+                })
+            })
+            .collect()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains(name) || self.folders.contains(name)
+    }
+
+    /// Whether some file or folder ends in these parts: `http/token.rs` for `crates/testudo-server/src/http/token.rs`.
+    pub fn has_end(&self, end: &str) -> bool {
+        let end = format!("/{end}");
+        self.has(&end[1..])
+            || self
+                .files
+                .iter()
+                .chain(&self.folders)
+                .any(|name| name.ends_with(&end))
+    }
+
+    fn walk(&mut self, root: &Path, below: &str) -> Result<(), String> {
+        let folder = root.join(below);
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| format!("{}: {error}", folder.display()))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if NOT_SOURCE.contains(&name.as_str()) {
+                continue;
+            }
+            let path = if below.is_empty() {
+                name
+            } else {
+                format!("{below}/{name}")
+            };
+            if entry.path().is_dir() {
+                self.folders.insert(path.clone());
+                self.walk(root, &path)?;
+            } else {
+                self.files.insert(path);
+            }
+        }
+        Ok(())
+    }
+}
