@@ -23,8 +23,8 @@ usage: cargo xtask COMMAND
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
   bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
   bench hostile        what refused requests cost beside good ones
-  bench compare OLD [NEW]
-                       two binaries alternating, nine pairs, the median of the ratios
+  bench compare [--postgres] OLD [NEW]
+                       two binaries alternating, nine pairs, the median of the ratios; over SQLite or PostgreSQL
   soak connections     10,000 silent connections of one address beside good requests, against a release build
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload

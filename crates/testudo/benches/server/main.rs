@@ -35,8 +35,19 @@ fn main() {
         ["token", "--full"] => runtime.block_on(token::run(true)),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),
         ["hostile", binary] => runtime.block_on(hostile::run(Path::new(binary))),
-        ["compare", old] => runtime.block_on(compare::run(Path::new(old), Path::new(built))),
-        ["compare", old, new] => runtime.block_on(compare::run(Path::new(old), Path::new(new))),
-        _ => panic!("what is to be measured? token [--full], hostile [BINARY], compare OLD [NEW]"),
+        ["compare", "--postgres", old, new @ ..] => {
+            runtime.block_on(compare::over_postgres(Path::new(old), newer(new, built)))
+        }
+        ["compare", old, new @ ..] => {
+            runtime.block_on(compare::over_sqlite(Path::new(old), newer(new, built)))
+        }
+        _ => {
+            panic!("what is to be measured? token [--full], hostile [BINARY], compare [--postgres] OLD [NEW]")
+        }
     }
+}
+
+/// The binary that was named, or the one that was built with this benchmark.
+fn newer<'a>(words: &[&'a str], built: &'a str) -> &'a Path {
+    Path::new(words.first().copied().unwrap_or(built))
 }
