@@ -1,8 +1,8 @@
-//! Remembers records: six verbs, three engines, one suite that holds them to the same answers.
+//! Remembers records: seven verbs, three engines, one suite that holds them to the same answers.
 //!
 //! The verbs: `get`, `list`, and within a batch `insert` (must be absent), `replace` and `delete` (must be at a
-//! version), `add` (a counter that may have a ceiling). A batch is written whole or not at all. Engines store
-//! documents and know nothing of fields.
+//! version), `absent` (must be absent, and stays so), `add` (a counter that may have a ceiling). A batch is written
+//! whole or not at all. Engines store documents and know nothing of fields, nor what a kind means.
 
 mod memory;
 mod postgres;

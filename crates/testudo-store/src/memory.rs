@@ -137,7 +137,7 @@ impl State {
                 let before = self.documents.insert(key.clone(), entry);
                 undo.push(Undo::Document(key, before));
             }
-            Write::Delete(kind, key, 0) => {
+            Write::Absent(kind, key) => {
                 if self.documents.contains_key(&(*kind, key.clone())) {
                     return Err(Conflict::Exists(*kind, key.clone()));
                 }

@@ -81,6 +81,8 @@ async fn replace_and_delete_are_at_a_version(store: &Store) {
     assert_eq!(store.commit(delete(1)).await, changed);
     store.commit(delete(2)).await.unwrap();
     assert_eq!(store.commit(delete(2)).await, changed);
+    // Version 0 is a version as any other that the record is not at.
+    assert_eq!(store.commit(delete(0)).await, changed);
     assert_eq!(store.get(Kind::Client, b"versioned").await.unwrap(), None);
 }
 
@@ -193,7 +195,7 @@ async fn kinds_do_not_meet(store: &Store) {
 }
 
 async fn absence_can_be_demanded(store: &Store) {
-    let absent = Write::Delete(Kind::Removed, b"absent".to_vec(), 0);
+    let absent = Write::Absent(Kind::Removed, b"absent".to_vec());
     store
         .commit(batch(vec![absent.clone(), insert("beside-absent", "1")]))
         .await

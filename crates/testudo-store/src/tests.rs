@@ -1,5 +1,6 @@
 //! Both engines pass the suite; SQLite also survives what memory does not promise.
 
+mod postgres_announcements;
 mod postgres_faults;
 mod postgres_schema;
 
@@ -173,7 +174,7 @@ async fn an_older_schema_is_brought_to_today(url: &str) {
         .query_one("SELECT version FROM testudo_schema", &[])
         .await
         .unwrap();
-    assert_eq!(row.get::<_, i32>(0), 2);
+    assert_eq!(row.get::<_, i32>(0), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! A `client_id` that is not the identity itself, and the client that has it. Its insert is what keeps two
 //! identities from sharing one.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
 /// See the module.
@@ -17,6 +17,7 @@ pub struct ClientIdAlias {
 
 impl Record for ClientIdAlias {
     const KIND: Kind = Kind::ClientIdAlias;
+    const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.client_id.as_bytes().to_vec()
     }

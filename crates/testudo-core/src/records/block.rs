@@ -1,6 +1,6 @@
 //! An identity, or a pattern of them, that is kept out whether or not it ever registered.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -20,6 +20,7 @@ pub struct Block {
 
 impl Record for Block {
     const KIND: Kind = Kind::Block;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         self.identity.as_bytes().to_vec()
     }

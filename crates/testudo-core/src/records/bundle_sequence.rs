@@ -1,7 +1,7 @@
 //! The highest `spiffe_sequence` that was taken of a trust domain, so that no restart and no other node takes an
 //! earlier bundle.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
 /// See the module. What it says is inside the seal: who can write the database cannot lower it.
@@ -15,6 +15,7 @@ pub struct BundleSequence {
 
 impl Record for BundleSequence {
     const KIND: Kind = Kind::BundleSequence;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         self.authority.as_bytes().to_vec()
     }

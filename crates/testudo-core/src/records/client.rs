@@ -1,6 +1,6 @@
 //! A client: what cannot be computed from today's rules.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use crate::identity::{Authority, CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -227,6 +227,7 @@ impl Registration {
 
 impl Record for Client {
     const KIND: Kind = Kind::Client;
+    const ANNOUNCED: Announced = Announced::Changes;
     fn key(&self) -> Vec<u8> {
         client_key(&self.authority, &self.subject)
     }
@@ -234,6 +235,7 @@ impl Record for Client {
 
 impl Record for Removed {
     const KIND: Kind = Kind::Removed;
+    const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.client.key()
     }

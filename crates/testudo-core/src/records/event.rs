@@ -1,6 +1,6 @@
 //! Audit events.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -159,6 +159,7 @@ impl Event {
 
 impl Record for Event {
     const KIND: Kind = Kind::Event;
+    const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.id.as_bytes().to_vec()
     }

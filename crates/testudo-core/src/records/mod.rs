@@ -1,4 +1,4 @@
-//! What is remembered, and the six verbs of remembering.
+//! What is remembered, and the seven verbs of remembering.
 //!
 //! One struct is the schema of one kind of record. A record is stored as a document with key, version and
 //! expiry; the engines in `testudo-store` know nothing of its fields.
@@ -76,12 +76,43 @@ impl Kind {
         Kind::WithdrawnKey,
         Kind::BundleSequence,
     ];
+
+    /// What the record of this kind says of itself ([`Record::ANNOUNCED`]).
+    pub const fn announced(self) -> Announced {
+        match self {
+            Kind::Client => Client::ANNOUNCED,
+            Kind::Removed => Removed::ANNOUNCED,
+            Kind::Block => Block::ANNOUNCED,
+            Kind::Event => Event::ANNOUNCED,
+            Kind::Switch => Switch::ANNOUNCED,
+            Kind::SigningKey => StoredSigningKey::ANNOUNCED,
+            Kind::Replay => Replay::ANNOUNCED,
+            Kind::ServerSecret => ServerSecret::ANNOUNCED,
+            Kind::ClientIdAlias => ClientIdAlias::ANNOUNCED,
+            Kind::ReloadOrder => ReloadOrder::ANNOUNCED,
+            Kind::WithdrawnKey => WithdrawnKey::ANNOUNCED,
+            Kind::BundleSequence => BundleSequence::ANNOUNCED,
+        }
+    }
+}
+
+/// Which writes of a record the other nodes must be told of, because they keep something of it in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// None. No node keeps anything of it in memory.
+    Never,
+    /// Replacements and deletions. A node keeps what it found; it does not keep that there was nothing.
+    Changes,
+    /// Inserts too. A node goes by the absence of the record as well.
+    Always,
 }
 
 /// A document that can be stored.
 pub trait Record: Serialize + DeserializeOwned {
     /// Its kind.
     const KIND: Kind;
+    /// Which of its writes the other nodes must be told of.
+    const ANNOUNCED: Announced;
     /// Its key, unique within the kind.
     fn key(&self) -> Vec<u8>;
     /// When it may be dropped without asking.
@@ -100,15 +131,17 @@ pub struct Versioned<R> {
 }
 
 /// One change. Single use is `Insert` (must be absent) or `Delete` (must be at this version), never a look
-/// followed by a write.
+/// followed by a write. `Absent` goes with a write that is right only while another record is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// The record must be absent.
     Insert(Document),
     /// The record must be at this version, and goes one up.
     Replace(Document, u64),
-    /// The record must be at this version. At version 0 it is not there, and must not be.
+    /// The record must be at this version, and goes.
     Delete(Kind, Vec<u8>, u64),
+    /// The record must be absent, and stays so.
+    Absent(Kind, Vec<u8>),
     /// A counter moves, and must not end above `max`.
     Add {
         /// Name of the counter.
@@ -118,6 +151,23 @@ pub enum Write {
         /// Limit after the move.
         max: Option<u64>,
     },
+}
+
+impl Write {
+    /// True where the other nodes must be told of it.
+    fn is_announced(&self) -> bool {
+        let (kind, is_insert) = match self {
+            Write::Insert(document) => (document.kind, true),
+            Write::Replace(document, _) => (document.kind, false),
+            Write::Delete(kind, _, _) => (*kind, false),
+            Write::Absent(_, _) | Write::Add { .. } => return false,
+        };
+        match kind.announced() {
+            Announced::Never => false,
+            Announced::Changes => !is_insert,
+            Announced::Always => true,
+        }
+    }
 }
 
 /// A record in its stored form.
@@ -156,6 +206,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Each change, and whether the other nodes must be told of it.
+    pub fn with_announcements(&self) -> impl Iterator<Item = (&Write, bool)> {
+        self.writes
+            .iter()
+            .map(|write| (write, !self.is_quiet && write.is_announced()))
+    }
+
     /// Adds an insert.
     pub fn insert<R: Record>(&mut self, record: &R) {
         self.writes.push(Write::Insert(Document::of(record)));
@@ -178,7 +235,7 @@ impl Batch {
 
     /// Demands that a record is not there.
     pub fn absent(&mut self, kind: Kind, key: Vec<u8>) {
-        self.writes.push(Write::Delete(kind, key, 0));
+        self.writes.push(Write::Absent(kind, key));
     }
 
     /// Moves a counter.
@@ -200,4 +257,54 @@ pub fn clients_of_authority(authority_key: &str) -> String {
 /// Name of the counter of a rule's clients.
 pub fn clients_of_rule(rule: &str) -> String {
     format!("clients/rule/{rule}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(kind: Kind) -> Document {
+        Document {
+            kind,
+            key: b"k".to_vec(),
+            body: Vec::new(),
+            expires: None,
+        }
+    }
+
+    /// Whether an insert, a replacement, a deletion and a demand of absence are announced.
+    fn announced(kind: Kind, is_quiet: bool) -> [bool; 4] {
+        let batch = Batch {
+            writes: vec![
+                Write::Insert(document(kind)),
+                Write::Replace(document(kind), 1),
+                Write::Delete(kind, b"k".to_vec(), 1),
+                Write::Absent(kind, b"k".to_vec()),
+            ],
+            is_quiet,
+        };
+        let said: Vec<bool> = batch.with_announcements().map(|(_, is)| is).collect();
+        said.try_into().unwrap()
+    }
+
+    #[test]
+    fn writes_of_records_that_other_nodes_keep_in_memory_are_announced() {
+        for kind in Kind::ALL {
+            let expected = match kind {
+                // A first use is no news to a node that has not seen the client.
+                Kind::Client => [false, true, true, false],
+                Kind::Block
+                | Kind::Switch
+                | Kind::SigningKey
+                | Kind::ReloadOrder
+                | Kind::WithdrawnKey
+                | Kind::BundleSequence => [true, true, true, false],
+                Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {
+                    [false; 4]
+                }
+            };
+            assert_eq!(announced(kind, false), expected, "{kind:?}");
+            assert_eq!(announced(kind, true), [false; 4], "{kind:?}");
+        }
+    }
 }

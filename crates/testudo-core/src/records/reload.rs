@@ -1,6 +1,6 @@
 //! An administrator's word that the configuration file is to be read again. One node is told, all nodes hear it.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -20,6 +20,7 @@ impl ReloadOrder {
 
 impl Record for ReloadOrder {
     const KIND: Kind = Kind::ReloadOrder;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         ReloadOrder::KEY.to_vec()
     }

@@ -1,6 +1,6 @@
 //! The mark that a single-use credential leaves.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use crate::identity::SingleUse;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
@@ -26,6 +26,7 @@ impl Replay {
 
 impl Record for Replay {
     const KIND: Kind = Kind::Replay;
+    const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.key.to_vec()
     }

@@ -1,6 +1,6 @@
 //! Secrets of the server, always wrapped by the key-encryption key before they get here.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -22,6 +22,7 @@ pub struct StoredSigningKey {
 
 impl Record for StoredSigningKey {
     const KIND: Kind = Kind::SigningKey;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         self.kid.as_bytes().to_vec()
     }
@@ -42,6 +43,7 @@ pub struct WithdrawnKey {
 
 impl Record for WithdrawnKey {
     const KIND: Kind = Kind::WithdrawnKey;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         self.kid.as_bytes().to_vec()
     }
@@ -58,6 +60,7 @@ pub struct ServerSecret {
 
 impl Record for ServerSecret {
     const KIND: Kind = Kind::ServerSecret;
+    const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.purpose.as_bytes().to_vec()
     }

@@ -1,6 +1,6 @@
 //! An authority that an administrator switched off without touching the configuration.
 
-use super::{Kind, Record};
+use super::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -17,6 +17,7 @@ pub struct Switch {
 
 impl Record for Switch {
     const KIND: Kind = Kind::Switch;
+    const ANNOUNCED: Announced = Announced::Always;
     fn key(&self) -> Vec<u8> {
         self.authority.as_bytes().to_vec()
     }

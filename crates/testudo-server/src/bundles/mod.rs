@@ -16,7 +16,7 @@ pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use floor::HeldBack;
 pub use moment::Moment;
-pub(crate) use refresh::{accept, first_bundles, keep_fresh, refresh_for};
+pub(crate) use refresh::{accept, first_bundles, follow, follow_all, keep_fresh, refresh_for};
 pub use status::AnchorStatus;
 
 use crate::config::{BundleOrigin, BundleSource};
@@ -191,13 +191,6 @@ impl Anchor {
         self.wanted.notify_one();
         // A request that waits too long is judged by the bundle that is held.
         let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
-    }
-
-    /// Another node took another bundle: worth a look, as an unknown `kid` is.
-    pub fn refresh_soon(&self, now: Moment) {
-        if self.take_early_turn(now) {
-            self.wanted.notify_one();
-        }
     }
 
     fn take_early_turn(&self, now: Moment) -> bool {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::Authority;
 use testudo_core::records::EventKind;
-use testudo_store::CommitError;
+use testudo_store::{CommitError, StoreFault};
 
 /// How long the start waits for bundle sources. One that hangs must not keep the others from being served.
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
@@ -82,6 +82,58 @@ fn pause(app: &App, anchor: &Anchor) -> Duration {
     let jitter = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
     let interval = anchor.interval(app.moment());
     interval - interval * jitter / 2560
+}
+
+/// Another node stored a sequence of this authority: a node whose bundle is behind looks at its own source at once, not
+/// at its next turn, which may be minutes away. Where it was this node itself, there is nothing to do.
+pub(crate) async fn follow(app: &App, authority: &[u8]) -> Result<(), StoreFault> {
+    for (anchor, key) in anchors(app) {
+        if key.as_bytes() == authority {
+            anchor.follow(app, &key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for each trust domain, where it is not known what other nodes stored.
+pub(crate) async fn follow_all(app: &App) -> Result<(), StoreFault> {
+    for (anchor, key) in anchors(app) {
+        anchor.follow(app, &key).await?;
+    }
+    Ok(())
+}
+
+fn anchors(app: &App) -> Vec<(Arc<Anchor>, String)> {
+    let anchors = app.anchors.load();
+    anchors
+        .values()
+        .map(|anchor| (anchor.clone(), authority(anchor).key()))
+        .collect()
+}
+
+impl Anchor {
+    async fn follow(&self, app: &App, authority: &str) -> Result<(), StoreFault> {
+        let Some(held) = *locked(&self.floor) else {
+            // Its first refresh reads what is stored.
+            return Ok(());
+        };
+        match floor::read(&app.store, &app.encryption, authority).await {
+            Ok((stored, _)) => self.look_if_behind(app, held, stored),
+            Err(FloorFault::Store(fault)) => return Err(fault),
+            // Refused by the next refresh, which says so.
+            Err(FloorFault::Unreadable { .. }) => {}
+        }
+        Ok(())
+    }
+
+    /// An administrator's word is followed at once. A sequence is worth an early fetch, as an unknown `kid` is, and no
+    /// more often: where a publisher raises it with each answer, nodes would send each other to the source for ever.
+    fn look_if_behind(&self, app: &App, held: Floor, stored: Floor) {
+        let is_behind = stored > held;
+        if stored.accepted > held.accepted || (is_behind && self.take_early_turn(app.moment())) {
+            self.wanted.notify_one();
+        }
+    }
 }
 
 /// One refresh.

@@ -6,10 +6,10 @@
 //! node is not sure ([`crate::accord`]).
 
 use crate::app::App;
+use crate::bundles;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use testudo_core::Authority;
 use testudo_core::records::Kind;
 use testudo_store::Change;
 use tokio::sync::{broadcast, watch};
@@ -56,7 +56,9 @@ async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String>
     match kind {
         Kind::Client => app.clients.forget(key),
         Kind::SigningKey | Kind::WithdrawnKey => app.reload_keys().await?,
-        Kind::BundleSequence => look_at_bundle(app, key),
+        Kind::BundleSequence => bundles::follow(app, key)
+            .await
+            .map_err(|fault| fault.to_string())?,
         Kind::ReloadOrder => crate::reload::follow(app).await?,
         Kind::Block | Kind::Switch => app.reload_standing().await.map_err(|fault| fault.to_string())?,
         // Nothing of these is kept in memory.
@@ -74,22 +76,14 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
     Ok(())
 }
 
-/// Another node took another bundle of a trust domain: this one looks at its own source before its next turn.
-fn look_at_bundle(app: &App, authority: &[u8]) {
-    let now = app.moment();
-    let anchors = app.anchors.load();
-    let concerned = anchors.values().filter(|anchor| {
-        let name = anchor.source().trust_domain.clone();
-        Authority::TrustDomain(name).key().as_bytes() == authority
-    });
-    concerned.for_each(|anchor| anchor.refresh_soon(now));
-}
-
 /// Forgets what is remembered of records, and loads the rest anew. Clients that the database lost are looked for
 /// again at their next request, and registered again.
 pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     app.clients.forget_all();
     app.reload_standing().await.map_err(|fault| fault.to_string())?;
     app.reload_keys().await?;
+    bundles::follow_all(app)
+        .await
+        .map_err(|fault| fault.to_string())?;
     crate::reload::follow(app).await
 }

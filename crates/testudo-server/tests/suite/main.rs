@@ -26,6 +26,7 @@ mod registration;
 mod requests;
 mod selection;
 mod sequences;
+mod sequences_of_others;
 mod store_faults;
 mod takeover;
 mod together;

@@ -295,3 +295,25 @@ async fn after_a_database_lost_its_last_changes_without_a_restart_lost_clients_a
     );
     lost_client_is_looked_for_again((&pair.first, &pair.tls, &pair.second), None).await;
 }
+
+/// A node of a later version announces a kind of record that nodes of this version do not know. What it means they
+/// cannot tell, so they take over everything: here a block of which they were not told otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn change_of_an_unknown_kind_makes_every_node_take_over_everything_and_refuses_nothing_else() {
+    let pair = Pair::start("unknown_kind", |text| text).await;
+    for node in [0, 1] {
+        assert_eq!(pair.ask(node, PAY).await.status, 200);
+        assert_eq!(pair.ask(node, "/x/other").await.status, 200);
+    }
+    pair.execute(&format!(
+        "INSERT INTO records (kind, key, version, body) VALUES
+             (3, '{PAY_ID}', 1, convert_to('{{\"identity\":\"{PAY_ID}\",\"by\":\"x\",\"since\":1}}', 'UTF8')),
+             (13, 'spiffe://a.example', 1, '{{}}');
+         INSERT INTO changes (kind, key) VALUES (13, 'spiffe://a.example')"
+    ));
+    for node in [0, 1] {
+        until(async || pair.ask(node, PAY).await.status == 400).await;
+        assert_eq!(pair.ask(node, "/x/other").await.status, 200, "it is no switch");
+    }
+    assert_eq!(pair.ready().await, 200);
+}

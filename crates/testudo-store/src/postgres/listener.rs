@@ -178,7 +178,9 @@ fn row(found: &tokio_postgres::Row) -> Row {
 fn change(row: &Row) -> Change {
     match kind_of(row.kind) {
         Some(kind) => Change::Record(kind, row.key.clone()),
-        // Of a later version, or the first row of a table that was found empty.
+        // A node of a later version keeps something in memory that this one does not know. It may decide by it what
+        // this node decides by another record that it knows: taking over everything is right in any case, and such
+        // rows are rare. The first row of a table that was found empty comes here too.
         None => Change::Everything,
     }
 }

@@ -1,12 +1,13 @@
 //! PostgreSQL, and what speaks its protocol: many nodes over one store.
 //!
-//! The same six verbs. A writer task per node puts waiting batches into one call of a server-side function, so
+//! The same seven verbs. A writer task per node puts waiting batches into one call of a server-side function, so
 //! that a group costs one round trip and one commit; a batch that conflicts is undone alone. Groups of all nodes
-//! take turns by an advisory lock, so counters cannot deadlock. Changes that other nodes must feel are announced
-//! by NOTIFY in the same transaction.
+//! take turns by an advisory lock, so counters cannot deadlock. Changes that other nodes must feel are written to a
+//! table in the same transaction; NOTIFY says afterwards that there are some.
 
 mod address;
 mod connect;
+mod hint;
 mod hosts;
 mod lease;
 mod listener;
@@ -91,7 +92,7 @@ impl PostgresEngine {
         let pool = pool(&route)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, _) = broadcast::channel(1_024);
-        tokio::spawn(writer::run(pool.clone(), queue));
+        tokio::spawn(writer::run(pool.clone(), hint::Hint::start(pool.clone()), queue));
         let stop = Arc::new(tokio::sync::Notify::new());
         let heard = Arc::new(Mutex::new(Instant::now()));
         if let Some(subscription) = subscription {

@@ -1,4 +1,4 @@
-//! Tables, the function that commits a group, and migrations under an advisory lock.
+//! Tables, the functions that commit a group, and migrations under an advisory lock.
 
 use super::connect::Route;
 use super::lease::{Failure, bounded, within};
@@ -20,7 +20,11 @@ const STEP_DEADLINE: Duration = Duration::from_secs(600);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Steps from one schema version to the next, in order.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+];
 
 /// The version that this version of Testudo works with.
 pub(super) const TODAY: usize = MIGRATIONS.len();

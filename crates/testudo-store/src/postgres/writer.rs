@@ -1,5 +1,6 @@
 //! The writer: takes what is waiting, up to 256 batches, into one call.
 
+use super::hint::Hint;
 use super::lease::{Failure, checkout};
 use crate::{CommitError, Conflict, StoreFault};
 use deadpool_postgres::Pool;
@@ -20,12 +21,17 @@ pub(super) struct Job {
 }
 
 /// Ends when every sender is gone.
-pub(super) async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>) {
+pub(super) async fn run(pool: Pool, hint: Hint, mut queue: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
         let outcome = write_group(&pool, &group).await;
-        if let Err(fault) = &outcome {
-            tracing::error!(%fault, batches = group.len(), "the store refused a group");
+        match &outcome {
+            Ok(conflicts) => {
+                if has_announced(&group, conflicts) {
+                    hint.give();
+                }
+            }
+            Err(fault) => tracing::error!(%fault, batches = group.len(), "the store refused a group"),
         }
         for (position, job) in group.drain(..).enumerate() {
             let answer = match &outcome {
@@ -41,6 +47,18 @@ pub(super) async fn run(pool: Pool, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
+/// True where a batch that was written has something of which the other nodes must be told.
+fn has_announced(group: &[Job], conflicts: &[Option<Conflict>]) -> bool {
+    group.iter().zip(conflicts).any(|(job, conflict)| {
+        let is_written = conflict.is_none();
+        is_written
+            && job
+                .batch
+                .with_announcements()
+                .any(|(_, is_announced)| is_announced)
+    })
+}
+
 /// The rows of a group, column by column, as the function takes them.
 #[derive(Default)]
 struct Columns {
@@ -53,10 +71,11 @@ struct Columns {
     bodies: Vec<Vec<u8>>,
     deltas: Vec<i64>,
     maxima: Vec<Option<i64>>,
+    announce: Vec<bool>,
 }
 
 impl Columns {
-    fn push(&mut self, batch: usize, write: &Write, is_quiet: bool) {
+    fn push(&mut self, batch: usize, write: &Write, is_announced: bool) {
         let (op, kind, key, version, expiry, body, delta, max) = match write {
             Write::Insert(document) => (
                 1,
@@ -68,20 +87,17 @@ impl Columns {
                 0,
                 None,
             ),
-            Write::Replace(document, version) => {
-                let (op, version) = (if is_quiet { 6 } else { 2 }, *version as i64);
-                (
-                    op,
-                    document.kind as i16,
-                    document.key.clone(),
-                    version,
-                    document.expires,
-                    document.body.clone(),
-                    0,
-                    None,
-                )
-            }
-            Write::Delete(kind, key, 0) => (4, *kind as i16, key.clone(), 0, None, Vec::new(), 0, None),
+            Write::Replace(document, version) => (
+                2,
+                document.kind as i16,
+                document.key.clone(),
+                *version as i64,
+                document.expires,
+                document.body.clone(),
+                0,
+                None,
+            ),
+            Write::Absent(kind, key) => (4, *kind as i16, key.clone(), 0, None, Vec::new(), 0, None),
             Write::Delete(kind, key, version) => (
                 3,
                 *kind as i16,
@@ -115,6 +131,7 @@ impl Columns {
         self.bodies.push(body);
         self.deltas.push(delta);
         self.maxima.push(max);
+        self.announce.push(is_announced);
     }
 }
 
@@ -122,8 +139,8 @@ impl Columns {
 async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>, StoreFault> {
     let mut columns = Columns::default();
     for (position, job) in group.iter().enumerate() {
-        for write in &job.batch.writes {
-            columns.push(position, write, job.batch.is_quiet);
+        for (write, is_announced) in job.batch.with_announcements() {
+            columns.push(position, write, is_announced);
         }
     }
     let mut attempts = 1;
@@ -155,7 +172,7 @@ async fn call(pool: &Pool, c: &Columns) -> Result<Result<Vec<i32>, Failure>, Sto
     let client = checkout(pool).await?;
     let work = async {
         let statement = client
-            .prepare_cached("SELECT testudo_commit($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+            .prepare_cached("SELECT testudo_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
             .await?;
         let row = client
             .query_one(
@@ -170,6 +187,7 @@ async fn call(pool: &Pool, c: &Columns) -> Result<Result<Vec<i32>, Failure>, Sto
                     &c.bodies,
                     &c.deltas,
                     &c.maxima,
+                    &c.announce,
                 ],
             )
             .await?;
@@ -183,7 +201,7 @@ fn conflict(write: &Write) -> Conflict {
     match write {
         Write::Insert(document) => Conflict::Exists(document.kind, document.key.clone()),
         Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
-        Write::Delete(kind, key, 0) => Conflict::Exists(*kind, key.clone()),
+        Write::Absent(kind, key) => Conflict::Exists(*kind, key.clone()),
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }

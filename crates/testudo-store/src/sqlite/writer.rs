@@ -196,7 +196,7 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
                 document.body,
                 *version as i64
             ])?,
-        Write::Delete(kind, key, 0) => {
+        Write::Absent(kind, key) => {
             let is_there = connection
                 .prepare_cached("SELECT 1 FROM records WHERE kind = ?1 AND key = ?2")?
                 .exists(params![*kind as u8, key])?;
@@ -213,7 +213,7 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
     Ok(Err(match write {
         Write::Insert(document) => Conflict::Exists(document.kind, document.key.clone()),
         Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
-        Write::Delete(kind, key, 0) => Conflict::Exists(*kind, key.clone()),
+        Write::Absent(kind, key) => Conflict::Exists(*kind, key.clone()),
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }))

@@ -22,7 +22,7 @@ pub(super) async fn session(url: &str) -> tokio_postgres::Client {
     client
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
         assert!(started.elapsed() < SOON, "{what}: waited in vain");
@@ -303,19 +303,20 @@ async fn serialization_failures_and_deadlocks_are_tried_again_five_times_at_most
     let url = postgres().database("again").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     let admin = session(&url).await;
-    let arguments = "INT[], SMALLINT[], SMALLINT[], BYTEA[], BIGINT[], BIGINT[], BYTEA[], BIGINT[], BIGINT[]";
+    let arguments =
+        "INT[], SMALLINT[], SMALLINT[], BYTEA[], BIGINT[], BIGINT[], BYTEA[], BIGINT[], BIGINT[], BOOLEAN[]";
     let fails = async |code: &str, times: i64| {
         // The real function behind one that fails this often. A sequence is not undone with its transaction.
         let text = format!(
             "DROP SEQUENCE IF EXISTS tries; CREATE SEQUENCE tries;
-             CREATE OR REPLACE FUNCTION testudo_commit({arguments}) RETURNS INT[] LANGUAGE plpgsql AS $$ BEGIN
+             CREATE OR REPLACE FUNCTION testudo_write({arguments}) RETURNS INT[] LANGUAGE plpgsql AS $$ BEGIN
                  IF nextval('tries') <= {times} THEN RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'; END IF;
-                 RETURN real_commit($1, $2, $3, $4, $5, $6, $7, $8, $9);
+                 RETURN real_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
              END $$"
         );
         admin.batch_execute(&text).await.unwrap();
     };
-    let rename = format!("ALTER FUNCTION testudo_commit({arguments}) RENAME TO real_commit");
+    let rename = format!("ALTER FUNCTION testudo_write({arguments}) RENAME TO real_write");
     admin.batch_execute(&rename).await.unwrap();
     for code in ["40001", "40P01"] {
         fails(code, 4).await;

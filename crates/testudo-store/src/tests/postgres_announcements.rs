@@ -1,0 +1,190 @@
+//! What other nodes are told: in the table of changes with the transaction, and by NOTIFY after it.
+
+use super::postgres;
+use super::postgres_faults::{session, until};
+use crate::{Change, Store};
+use std::time::{Duration, Instant};
+use testudo_core::records::{Batch, Document, Kind, Write};
+use tokio::sync::broadcast::Receiver;
+
+fn document(kind: Kind, key: &str) -> Document {
+    Document {
+        kind,
+        key: key.into(),
+        body: b"{}".to_vec(),
+        expires: None,
+    }
+}
+
+fn batch(writes: Vec<Write>) -> Batch {
+    Batch {
+        writes,
+        is_quiet: false,
+    }
+}
+
+/// The next change that a node is told.
+async fn next(changes: &mut Receiver<Change>) -> Change {
+    let told = async {
+        loop {
+            match changes.recv().await.unwrap() {
+                Change::UpTo(_) => {}
+                change => return change,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told)
+        .await
+        .expect("a change is told")
+}
+
+/// A client that is there, then frozen, and an identity that is blocked: what an administrator does.
+async fn freeze_and_block(store: &Store, client: &str) {
+    let insert = batch(vec![Write::Insert(document(Kind::Client, client))]);
+    store.commit(insert).await.unwrap();
+    let freeze = batch(vec![Write::Replace(document(Kind::Client, client), 1)]);
+    store.commit(freeze).await.unwrap();
+    let block = batch(vec![Write::Insert(document(Kind::Block, client))]);
+    store.commit(block).await.unwrap();
+}
+
+async fn hears_freeze_and_block(changes: &mut Receiver<Change>, client: &str) {
+    for kind in [Kind::Client, Kind::Block] {
+        assert_eq!(next(changes).await, Change::Record(kind, client.into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freeze_and_block_go_through_and_are_felt_within_a_second_where_notify_fails() {
+    let url = postgres().database("no_notify").unwrap();
+    drop(Store::postgres(&url, None).await.unwrap());
+    let admin = session(&url).await;
+    admin
+        .batch_execute(
+            "CREATE ROLE hushed LOGIN; REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC",
+        )
+        .await
+        .unwrap();
+    let grants = include_str!("../../../../docs/operations/run-time-role.sql").replace("runner", "hushed");
+    admin.batch_execute(&grants).await.unwrap();
+    let url = url.replace("postgres@", "hushed@");
+    let probe = session(&url)
+        .await
+        .batch_execute("SELECT pg_notify('testudo', '')")
+        .await;
+    assert!(
+        probe.is_err(),
+        "the role may send NOTIFY: nothing would be tested"
+    );
+    let store = Store::postgres(&url, None).await.unwrap();
+    let other = Store::postgres(&url, None).await.unwrap();
+    let mut changes = other.changes().unwrap();
+    let started = Instant::now();
+    freeze_and_block(&store, "a").await;
+    hears_freeze_and_block(&mut changes, "a").await;
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freeze_and_block_are_told_by_notify_long_before_the_next_look() {
+    let url = postgres().database("notify").unwrap();
+    let store = Store::postgres(&url, None).await.unwrap();
+    let other = Store::postgres(&url, None).await.unwrap();
+    let mut changes = other.changes().unwrap();
+    let mut times = Vec::new();
+    for number in 0..11 {
+        let started = Instant::now();
+        freeze_and_block(&store, &number.to_string()).await;
+        hears_freeze_and_block(&mut changes, &number.to_string()).await;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    println!("three commits, until another node knows: {times:?}");
+    // A look comes every 500 ms: without NOTIFY the median would be far above this.
+    assert!(times[5] < Duration::from_millis(150), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_use_tells_the_other_nodes_nothing() {
+    let url = postgres().database("first_use").unwrap();
+    let store = Store::postgres(&url, None).await.unwrap();
+    let rows = async || {
+        let row = session(&url)
+            .await
+            .query_one("SELECT count(*) FROM changes WHERE kind <> 0", &[])
+            .await;
+        row.unwrap().get::<_, i64>(0)
+    };
+    let insert = batch(vec![Write::Insert(document(Kind::Client, "new"))]);
+    store.commit(insert).await.unwrap();
+    let quiet = Batch {
+        writes: vec![Write::Replace(document(Kind::Client, "new"), 1)],
+        is_quiet: true,
+    };
+    store.commit(quiet).await.unwrap();
+    assert_eq!(rows().await, 0);
+    let conflict = batch(vec![
+        Write::Insert(document(Kind::Block, "b")),
+        Write::Insert(document(Kind::Client, "new")),
+    ]);
+    assert!(store.commit(conflict).await.is_err());
+    assert_eq!(rows().await, 0, "a batch that was not written is not announced");
+    let block = batch(vec![Write::Insert(document(Kind::Block, "b"))]);
+    store.commit(block).await.unwrap();
+    assert_eq!(rows().await, 1);
+}
+
+/// During a rolling upgrade nodes of the earlier version go on over the new schema. They call `testudo_commit`.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_the_earlier_version_and_of_this_one_tell_each_other_of_changes() {
+    let url = postgres().database("rolling").unwrap();
+    let new = Store::postgres(&url, None).await.unwrap();
+    let mut changes = new.changes().unwrap();
+    let earlier = session(&url).await;
+    let block = async |key: &str| -> Vec<i32> {
+        let text = format!(
+            "SELECT testudo_commit('{{0}}', '{{1}}', '{{3}}', ARRAY['{key}'::bytea], '{{0}}', ARRAY[NULL::bigint],
+             ARRAY['{{}}'::bytea], '{{0}}', ARRAY[NULL::bigint])"
+        );
+        earlier.query_one(&text, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(block("by the earlier").await, [0]);
+    assert_eq!(
+        next(&mut changes).await,
+        Change::Record(Kind::Block, b"by the earlier".to_vec())
+    );
+    assert_eq!(block("by the earlier").await, [1], "the row that conflicted");
+    // What this version does is in the table that the earlier one looks at.
+    freeze_and_block(&new, "by the new").await;
+    let text = "SELECT kind FROM changes WHERE key = 'by the new' ORDER BY id";
+    let kinds: Vec<i16> = earlier
+        .query(text, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(kinds, [Kind::Client as i16, Kind::Block as i16]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_a_kind_that_this_version_does_not_know_is_told_as_everything() {
+    let url = postgres().database("unknown_kind").unwrap();
+    let store = Store::postgres(&url, None).await.unwrap();
+    let mut changes = store.changes().unwrap();
+    let newer = session(&url).await;
+    let text = "INSERT INTO changes (kind, key) VALUES (13, 'k'), (-1, 'k'), (32767, 'k'), (3, 'known')";
+    newer.batch_execute(text).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(next(&mut changes).await, Change::Everything);
+    }
+    assert_eq!(
+        next(&mut changes).await,
+        Change::Record(Kind::Block, b"known".to_vec())
+    );
+    until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+}
