@@ -11,10 +11,12 @@ mod address;
 mod connect;
 mod exchange;
 mod flights;
+mod kept;
 mod names;
 
 pub use address::is_public;
 pub use flights::{STRANGER_FETCHES_MAX, STRANGER_FETCHES_PER_SITE_MAX};
+pub use kept::{Held, Kept, Moment, NotFetched, Pauses, Running};
 pub use names::{NameLookup, OPERATOR_LOOKUPS_MAX, STRANGER_LOOKUPS_MAX};
 
 use flights::Flights;

@@ -1,15 +1,14 @@
-//! The issuer's key set, kept between fetches.
+//! When the issuer's key set is fetched, and for whom a request waits.
 //!
 //! A verification never waits for the network while a usable key is held: a set that is due is refreshed in the
 //! background, with growing pauses after failures. Only a token whose `kid` is not held, or a set that is missing
 //! or too old, is worth waiting for; all requests wait for the same fetch, so an issuer that hangs costs each of
 //! them one deadline and not one after the other.
 
-use arc_swap::ArcSwapOption;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use testudo_fetch::{Kept, Moment as _, NotFetched, Pauses};
 use testudo_protocol::jose::KeySet;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A younger set is used without a fetch.
@@ -25,123 +24,70 @@ const FAILURE_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause after failures.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// See the module.
-#[derive(Default)]
-pub(crate) struct KeptKeys {
-    held: ArcSwapOption<Held>,
-    fetching: Mutex<Fetching>,
-}
+/// The issuer's key set, kept between fetches.
+pub(crate) struct KeptKeys(Arc<Kept<KeySet, Instant>>);
 
-/// A key set, and when it arrived.
-pub(crate) struct Held {
-    /// The keys.
-    pub(crate) set: KeySet,
-    fetched: Instant,
-}
-
-#[derive(Default)]
-struct Fetching {
-    /// Carries no value: the sender is dropped when the running fetch ends, also when it ends by a panic.
-    running: Option<watch::Receiver<()>>,
-    failures: u32,
-    failed_at: Option<Instant>,
-    last_error: String,
+impl Default for KeptKeys {
+    fn default() -> KeptKeys {
+        KeptKeys(Arc::new(Kept::new(Pauses {
+            between: Duration::ZERO,
+            after_failure: FAILURE_PAUSE_MIN,
+            after_failure_max: FAILURE_PAUSE_MAX,
+        })))
+    }
 }
 
 impl KeptKeys {
     /// The keys that judge a token with this `kid`. `fetch` is called where a new set is worth having.
     /// The error says why there is no usable set.
     pub(crate) async fn get<F>(
-        self: &Arc<KeptKeys>,
+        &self,
         kid: Option<&str>,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Arc<Held>, String>
+    ) -> Result<Arc<KeySet>, String>
     where
         F: Future<Output = Result<KeySet, String>> + Send + 'static,
     {
-        let Some(held) = self.usable() else {
-            self.wait_for(fetch).await;
-            return self.usable().ok_or_else(|| self.fetching().last_error.clone());
+        let fetch = || {
+            let fetching = fetch();
+            async { fetching.await.map_err(NotFetched::after_asking) }
         };
-        let age = held.fetched.elapsed();
-        let has_kid = kid.is_none_or(|kid| held.set.has_kid(kid));
+        let held = self.0.held();
+        let usable = held.filter(|held| held.confirmed.age(Instant::now()) < USABLE_FOR);
+        let Some(held) = usable else {
+            self.wait_for(fetch).await;
+            return self
+                .usable()
+                .ok_or_else(|| self.0.last_error().unwrap_or_default());
+        };
+        let age = held.confirmed.age(Instant::now());
+        let has_kid = kid.is_none_or(|kid| held.value.has_kid(kid));
         if has_kid {
             if age >= FRESH_FOR {
                 // The fetch runs on its own; this request goes on with the set that is held.
-                let _ = self.begin(fetch);
+                let _ = self.0.fetch(Instant::now, fetch);
             }
-            return Ok(held);
+            return Ok(held.value.clone());
         }
         if age >= UNKNOWN_KID_PAUSE {
             // Without an answer in time the set that is held refuses the token.
             let _ = tokio::time::timeout(UNKNOWN_KID_WAIT, self.wait_for(fetch)).await;
         }
-        Ok(self.usable().unwrap_or(held))
+        Ok(self.usable().unwrap_or_else(|| held.value.clone()))
     }
 
-    fn usable(&self) -> Option<Arc<Held>> {
-        self.held
-            .load_full()
-            .filter(|held| held.fetched.elapsed() < USABLE_FOR)
+    fn usable(&self) -> Option<Arc<KeySet>> {
+        let held = self.0.held()?;
+        (held.confirmed.age(Instant::now()) < USABLE_FOR).then(|| held.value.clone())
     }
 
-    async fn wait_for<F>(self: &Arc<KeptKeys>, fetch: impl FnOnce() -> F)
+    async fn wait_for<F>(&self, fetch: impl FnOnce() -> F)
     where
-        F: Future<Output = Result<KeySet, String>> + Send + 'static,
+        F: Future<Output = Result<KeySet, NotFetched>> + Send + 'static,
     {
-        if let Some(mut running) = self.begin(fetch) {
-            // An error is the dropped sender: the fetch is over.
-            let _ = running.changed().await;
+        if let Some(running) = self.0.fetch(Instant::now, fetch) {
+            running.ended().await;
         }
-    }
-
-    /// Starts a fetch, or joins the running one. `None`: the pause after a failure is not over.
-    fn begin<F>(self: &Arc<KeptKeys>, fetch: impl FnOnce() -> F) -> Option<watch::Receiver<()>>
-    where
-        F: Future<Output = Result<KeySet, String>> + Send + 'static,
-    {
-        let mut fetching = self.fetching();
-        let running = fetching.running.take();
-        if let Some(running) = running.filter(|running| running.has_changed().is_ok()) {
-            fetching.running = Some(running.clone());
-            return Some(running);
-        }
-        let pause = FAILURE_PAUSE_MIN * 2u32.saturating_pow(fetching.failures.saturating_sub(1).min(16));
-        let is_paused = fetching
-            .failed_at
-            .is_some_and(|at| at.elapsed() < pause.min(FAILURE_PAUSE_MAX));
-        if is_paused {
-            return None;
-        }
-        let (ended, running) = watch::channel(());
-        fetching.running = Some(running.clone());
-        let (kept, fetch) = (self.clone(), fetch());
-        tokio::spawn(async move {
-            kept.take(fetch.await);
-            drop(ended);
-        });
-        Some(running)
-    }
-
-    fn take(&self, outcome: Result<KeySet, String>) {
-        let mut fetching = self.fetching();
-        let now = Instant::now();
-        match outcome {
-            Ok(set) => {
-                self.held.store(Some(Arc::new(Held { set, fetched: now })));
-                fetching.failures = 0;
-                fetching.failed_at = None;
-            }
-            Err(why) => {
-                fetching.failures = fetching.failures.saturating_add(1);
-                fetching.failed_at = Some(now);
-                fetching.last_error = why;
-            }
-        }
-    }
-
-    fn fetching(&self) -> std::sync::MutexGuard<'_, Fetching> {
-        self.fetching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,7 +155,7 @@ mod tests {
         let (issuer, started) = (Issuer::default(), Instant::now());
         for _ in 0..6 {
             let held = kept.get(Some("k"), issuer.hangs()).await;
-            assert!(held.is_ok_and(|held| held.set.has_kid("k")));
+            assert!(held.is_ok_and(|held| held.has_kid("k")));
         }
         assert_eq!(started.elapsed(), Duration::ZERO, "no request waited");
         assert_eq!(issuer.count(), 1, "one fetch runs in the background");
@@ -221,7 +167,7 @@ mod tests {
         let issuer = Issuer::default();
         assert!(kept.get(Some("k"), issuer.answers(Ok("new"))).await.is_ok());
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(kept.usable().unwrap().set.has_kid("new"));
+        assert!(kept.usable().unwrap().has_kid("new"));
         let fresh = Issuer::default();
         assert!(kept.get(Some("new"), fresh.answers(Ok("newer"))).await.is_ok());
         assert_eq!(fresh.count(), 0, "a fresh set is not fetched again");
@@ -291,7 +237,7 @@ mod tests {
         let kept = kept_for(UNKNOWN_KID_PAUSE).await;
         let issuer = Issuer::default();
         let held = kept.get(Some("new"), issuer.answers(Ok("new"))).await.unwrap();
-        assert!(held.set.has_kid("new"));
+        assert!(held.has_kid("new"));
         for number in 0..50 {
             let kid = format!("x{number}");
             assert!(kept.get(Some(&kid), issuer.answers(Ok("new"))).await.is_ok());

@@ -1,6 +1,6 @@
 //! Verification of access tokens with keys that follow the issuer's rotation.
 
-use crate::kept_keys::{Held, KeptKeys};
+use crate::kept_keys::KeptKeys;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -41,7 +41,7 @@ impl std::error::Error for VerifyError {}
 pub struct Verifier {
     audience: String,
     source: Arc<Source>,
-    keys: Arc<KeptKeys>,
+    keys: KeptKeys,
 }
 
 /// Where the issuer's keys come from.
@@ -66,7 +66,7 @@ impl Verifier {
         Ok(Verifier {
             audience: audience.to_owned(),
             source: Arc::new(Source { issuer, fetcher }),
-            keys: Arc::default(),
+            keys: KeptKeys::default(),
         })
     }
 
@@ -93,10 +93,10 @@ impl Verifier {
             leeway: LEEWAY,
             certificate_thumbprint: thumbprint.as_ref(),
         };
-        access_token::verify(token, &keys.set, expected, now).map_err(VerifyError::Token)
+        access_token::verify(token, &keys, expected, now).map_err(VerifyError::Token)
     }
 
-    async fn keys_for(&self, token: &str) -> Result<Arc<Held>, VerifyError> {
+    async fn keys_for(&self, token: &str) -> Result<Arc<KeySet>, VerifyError> {
         // Only to know whether a fetch may help; the key set judges.
         let unverified_kid = Jws::parse(token)
             .map_err(|fault| VerifyError::Token(TokenFault::Jose(fault)))?
