@@ -2,8 +2,8 @@
 //! Registration requests: the body, member by member.
 
 use libfuzzer_sys::fuzz_target;
-use testudo_core::registration::redirect_uris::named;
-use testudo_core::registration::requested::{Requested, key_set};
+use testudo_core::rules::redirect_uris::named;
+use testudo_core::metadata::requested::{Requested, key_set};
 
 fuzz_target!(|bytes: &[u8]| {
     match Requested::parse(bytes) {

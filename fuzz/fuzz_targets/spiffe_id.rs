@@ -2,7 +2,7 @@
 //! SPIFFE IDs and patterns: what parses prints itself, and a pattern matches what it was written as.
 
 use libfuzzer_sys::fuzz_target;
-use testudo_core::registration::rules::Pattern;
+use testudo_core::rules::Pattern;
 use testudo_protocol::spiffe::SpiffeId;
 
 fuzz_target!(|text: &str| {

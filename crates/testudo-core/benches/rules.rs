@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 use testudo_core::Authority;
-use testudo_core::registration::{Rule, RuleSet, RuleSpec};
+use testudo_core::rules::{Rule, RuleSet, RuleSpec};
 use testudo_protocol::spiffe::TrustDomain;
 
 fn main() {

@@ -4,8 +4,8 @@
 //! scope value, and the rule that governs the identity today still gives that value. Whether the identity stands
 //! (enabled, not blocked, not frozen) is judged by the same functions as for any request, before this.
 
-use crate::registration::Rule;
-use crate::registration::rules::Pattern;
+use crate::rules::Pattern;
+use crate::rules::Rule;
 use std::fmt;
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::spiffe::SpiffeId;

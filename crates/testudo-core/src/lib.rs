@@ -6,17 +6,21 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod administration;
+pub mod admission;
 pub mod discovery;
 pub mod doors;
 pub mod entropy;
 pub mod grants;
 pub mod identity;
+pub mod metadata;
+pub mod occasions;
 pub mod policy;
 pub mod records;
-pub mod registration;
 pub mod rejection;
+pub mod rules;
 pub mod tokens;
 pub mod trace;
+pub mod velocity;
 
 pub use entropy::Entropy;
 pub use identity::{AttestedIdentity, Authority, CredentialKind, Occasion};

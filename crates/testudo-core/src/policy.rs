@@ -2,10 +2,11 @@
 
 use crate::administration::Administration;
 use crate::identity::{Authority, CredentialKind};
-use crate::registration::reserved_ids::ReservedIds;
-use crate::registration::rules::FirstUse;
-use crate::registration::velocity::Rate;
-use crate::registration::{Blocks, Rule, RuleSet};
+use crate::rules::FirstUse;
+use crate::rules::blocks::Blocks;
+use crate::rules::reserved_ids::ReservedIds;
+use crate::rules::{Rule, RuleSet};
+use crate::velocity::Rate;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use testudo_protocol::Seconds;

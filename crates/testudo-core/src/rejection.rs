@@ -126,7 +126,7 @@ pub enum Rejection {
         problem: &'static str,
     },
 
-    // Admission, in the order of `registration::admit`.
+    // Admission, in the order of `admission`.
     AuthorityDisabled {
         name: String,
     },

@@ -6,8 +6,8 @@
 use crate::refused::RefusedRecord;
 use testudo_core::policy::Standing;
 use testudo_core::records::{Block, Switch};
-use testudo_core::registration::Blocks;
-use testudo_core::registration::blocks::{canonical, pattern};
+use testudo_core::rules::blocks::Blocks;
+use testudo_core::rules::blocks::{canonical, pattern};
 use testudo_protocol::Timestamp;
 use testudo_store::{Row, Store, StoreFault};
 

@@ -8,8 +8,8 @@ use super::{
     single_use_mark, vouching,
 };
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::metadata::requested::{base, is_member};
 use crate::policy::{Policy, TrustDomainPolicy};
-use crate::registration::requested::{base, is_member};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;

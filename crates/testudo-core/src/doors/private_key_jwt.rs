@@ -5,9 +5,9 @@
 
 use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Sponsor};
+use crate::metadata::requested::key_set;
 use crate::policy::Policy;
 use crate::records::Client;
-use crate::registration::requested::key_set;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 use serde::Deserialize;

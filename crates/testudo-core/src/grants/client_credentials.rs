@@ -1,10 +1,10 @@
 //! The client acts for itself. [RFC6749 §4.4]
 
 use super::{Granted, parse_resource, parse_scope};
+use crate::admission::admit::Placed;
+use crate::metadata::resolve as metadata;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::registration::admit::Placed;
-use crate::registration::metadata;
 use crate::rejection::Rejection;
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};

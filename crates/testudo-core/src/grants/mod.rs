@@ -6,9 +6,9 @@ mod client_credentials;
 
 pub use client_credentials::ClientCredentials;
 
+use crate::admission::admit::Placed;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::registration::admit::Placed;
 use crate::rejection::Rejection;
 use std::fmt;
 use testudo_protocol::limits::RESOURCES_MAX;

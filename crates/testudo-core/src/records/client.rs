@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// A registered client, created by `registration::create` and nowhere else. What most clients do not have is
+/// A registered client, created by `admission::create` and nowhere else. What most clients do not have is
 /// boxed: a hundred thousand are kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {

@@ -1,9 +1,9 @@
 //! Access tokens for clients that act for themselves. [RFC9068 §2.2]
 
 use crate::Entropy;
+use crate::admission::admit::Placed;
 use crate::grants::Granted;
 use crate::policy::Policy;
-use crate::registration::admit::Placed;
 use serde::Serialize;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{SigningFault, SigningKey};

@@ -9,7 +9,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Block, EventKind, Kind};
-use testudo_core::registration::blocks::{BLOCK_PATTERNS_MAX, canonical, pattern};
+use testudo_core::rules::blocks::{BLOCK_PATTERNS_MAX, canonical, pattern};
 use testudo_protocol::spiffe::SpiffeId;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {

@@ -10,12 +10,12 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use testudo_core::admission::lifecycle::{Actor, set_state};
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
 };
-use testudo_core::registration::Rule;
-use testudo_core::registration::lifecycle::{Actor, set_state};
+use testudo_core::rules::Rule;
 use testudo_core::{Authority, CredentialKind, Occasion};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;

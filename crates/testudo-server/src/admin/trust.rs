@@ -17,7 +17,7 @@ use testudo_protocol::spiffe::TrustDomain;
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct TrustView {
     is_enabled: bool,
-    first_use: testudo_core::registration::rules::FirstUse,
+    first_use: testudo_core::rules::FirstUse,
     credentials: Vec<testudo_core::CredentialKind>,
     clients: i64,
     /// The X.509 authorities of the bundle, each with its validity.

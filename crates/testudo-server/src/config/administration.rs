@@ -3,7 +3,7 @@
 use super::compile::Judge;
 use super::sections::ConfigFile;
 use testudo_core::administration::{Administration, SCOPE_READ, SCOPE_WRITE};
-use testudo_core::registration::rules::Pattern;
+use testudo_core::rules::Pattern;
 
 impl Judge<'_> {
     pub(super) fn administration(&mut self, file: &ConfigFile) -> Administration {

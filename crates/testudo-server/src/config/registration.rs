@@ -2,10 +2,10 @@
 
 use super::compile::Judge;
 use super::sections::{ConfigFile, OpenDoor, OpenSection};
+use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
-use testudo_core::registration::unattested::SCOPE_REGISTER;
-use testudo_core::registration::velocity::Rate;
-use testudo_core::registration::{Rule, RuleSpec};
+use testudo_core::rules::{Rule, RuleSpec};
+use testudo_core::velocity::Rate;
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 /// Name of the rule that the open door is, in events and counters.

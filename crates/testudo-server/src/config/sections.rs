@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_core::CredentialKind;
-use testudo_core::registration::RuleSpec;
-use testudo_core::registration::rules::FirstUse;
+use testudo_core::rules::FirstUse;
+use testudo_core::rules::RuleSpec;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]

@@ -5,10 +5,10 @@ use super::sections::{BundleSection, TrustDomainSection};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::CredentialKind;
+use testudo_core::metadata::resolve::ATTESTABLE;
 use testudo_core::policy::TrustDomainPolicy;
-use testudo_core::registration::metadata::ATTESTABLE;
-use testudo_core::registration::rules::FirstUse;
-use testudo_core::registration::velocity::Rate;
+use testudo_core::rules::FirstUse;
+use testudo_core::velocity::Rate;
 use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use stored::{Found, OPAQUE};
 use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
-use testudo_core::registration::client_id::OpaqueKey;
+use testudo_core::rules::client_id::OpaqueKey;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, Store};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use testudo_core::records::{
     Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
 };
-use testudo_core::registration::client_id::OpaqueKey;
+use testudo_core::rules::client_id::OpaqueKey;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_store::{Row, Store, StoreFault, Stored, typed};

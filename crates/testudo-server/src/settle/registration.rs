@@ -4,10 +4,10 @@ use super::{ATTEMPTS, Committed, Fault, Joined, TURN_MAX, commit_new, load, lock
 use crate::app::App;
 use crate::http::Stop;
 use testudo_core::Entropy;
-use testudo_core::registration::admit::{Known, Placed};
-use testudo_core::registration::register::Registered;
-use testudo_core::registration::velocity::Limit;
+use testudo_core::admission::admit::{Known, Placed};
+use testudo_core::occasions::register::Registered;
 use testudo_core::rejection::Rejection;
+use testudo_core::velocity::Limit;
 use testudo_protocol::Timestamp;
 use tokio::time::Instant;
 

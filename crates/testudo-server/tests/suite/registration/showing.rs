@@ -4,7 +4,7 @@
 use super::{ENDPOINT, ISSUER, JSON, PAY, PAY_ID, draft, open, open_with_tls, post, register, statement};
 use crate::world::{RULES, TLS, World};
 use serde_json::{Value, json};
-use testudo_core::registration::showing::BEARER_NARROWING_LIFETIME;
+use testudo_core::occasions::showing::BEARER_NARROWING_LIFETIME;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::{form, svid_form};
 

@@ -18,21 +18,21 @@
 //! | 10 | unknown: velocity has room ([`limits`]); the quota is judged by the store | `TooFast`, `TooManyClients` |
 //! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
 
-use super::client_id::{ClientIdTemplate, ClientName, OpaqueKey, name_client};
-use super::create::{Creation, Lives, create, event_about, single_use};
-use super::metadata;
-use super::rules::{FirstUse, Match};
-use super::velocity::{Limit, Rate};
 use crate::Entropy;
+use crate::admission::create::{Creation, Lives, create, event_about, single_use};
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+use crate::metadata::resolve as metadata;
 use crate::policy::{Policy, Standing};
 use crate::records::{
     Batch, Client, ClientMetadata, ClientState, Event, EventKind, Registration, Removed, Versioned,
     client_key,
 };
 use crate::rejection::Rejection;
+use crate::rules::client_id::{ClientIdTemplate, ClientName, OpaqueKey, name_client};
+use crate::rules::{FirstUse, Match};
 use crate::trace::Trace;
+use crate::velocity::{Limit, Rate};
 use testudo_protocol::Timestamp;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::spiffe::SpiffeId;
@@ -295,7 +295,7 @@ fn client_id_is_nobody_elses(
 }
 
 /// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.
-pub(super) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
+pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
     if sent.is_none_or(|sent| sent == expected) {
         return Ok(());
     }
@@ -305,7 +305,7 @@ pub(super) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(),
 }
 
 /// Step 6.
-pub(super) fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
+pub(crate) fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
     match client.state {
         ClientState::Active => Ok(()),
         ClientState::Frozen => Err(Rejection::ClientFrozen),
@@ -327,7 +327,7 @@ fn kind_is_registered(
 }
 
 /// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
-pub(super) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
+pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     // Whoever vouches for others does so at the expense of its own place.
     let (authority, subject, _) = placed.identity.governed_as();

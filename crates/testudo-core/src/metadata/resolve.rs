@@ -4,13 +4,13 @@
 //! attested. Only claims that the authority is trusted to state get here at all
 //! ([`AttestedIdentity::attested_claims`]); a claim outside that list has no effect.
 
-use super::client_id::{fill, pieces};
-use super::redirect_uris::{RedirectTemplate, named};
-use super::requested::{Requested, is_label_url};
-use super::rules::Match;
 use crate::identity::AttestedIdentity;
+use crate::metadata::requested::{Requested, is_label_url};
 use crate::records::ClientMetadata;
 use crate::rejection::Rejection;
+use crate::rules::Match;
+use crate::rules::client_id::{fill, pieces};
+use crate::rules::redirect_uris::{RedirectTemplate, named};
 use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::ScopeSet;
@@ -36,7 +36,7 @@ pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientM
 }
 
 /// The same, of what was attested.
-pub(super) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata {
+pub(crate) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata {
     let rule = found.rule;
     // Configured beats attested.
     let label = |configured: &Option<String>, attested: Option<String>| {
@@ -70,7 +70,7 @@ pub(super) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata 
 
 /// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must
 /// notice: nothing is dropped.
-pub(super) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
+pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
     if identity.attested_claims.is_empty() {
         return Ok(Requested::default());
     }
@@ -145,19 +145,19 @@ fn derived(found: &Match<'_>) -> Vec<String> {
 }
 
 /// True where the rule allows an attester to state this redirect URI.
-pub(super) fn fits(uri: &str, found: &Match<'_>) -> bool {
+pub(crate) fn fits(uri: &str, found: &Match<'_>) -> bool {
     let rule = found.rule;
     let is_silent = rule.redirect_uris.is_empty() && rule.redirect_uri_hosts.is_empty();
     is_silent || is_allowed(uri, found)
 }
 
 /// True where the rule says this redirect URI, or its host.
-pub(super) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
+pub(crate) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
     is_on_a_host(uri, found) || derived(found).iter().any(|derived| derived == uri)
 }
 
 /// True where the URI leads to one of the rule's hosts.
-pub(super) fn is_on_a_host(uri: &str, found: &Match<'_>) -> bool {
+pub(crate) fn is_on_a_host(uri: &str, found: &Match<'_>) -> bool {
     let mut hosts = found.rule.redirect_uri_hosts.iter();
     hosts.any(|host| host.admits(uri, &found.captures))
 }

@@ -1,14 +1,14 @@
 //! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
 
-use super::requested::Requested;
+use crate::metadata::requested::Requested;
 use crate::rejection::Rejection;
 use testudo_protocol::oauth::ScopeSet;
 
-pub(super) const CODE_GRANT: &str = "authorization_code";
+pub(crate) const CODE_GRANT: &str = "authorization_code";
 const REFRESH_GRANT: &str = "refresh_token";
 
 /// [RFC7591 §2] Dead grants are refused, others outside the ceiling cut; something must remain.
-pub(super) fn grant_types(
+pub(crate) fn grant_types(
     mut ceiling: Vec<String>,
     asked: Option<&Vec<String>>,
 ) -> Result<Vec<String>, Rejection> {
@@ -35,18 +35,18 @@ pub(super) fn grant_types(
 }
 
 /// Those grants that need no browser. Nothing yields a refresh token but a grant that redirects.
-pub(super) fn without_redirects(mut grant_types: Vec<String>) -> Vec<String> {
+pub(crate) fn without_redirects(mut grant_types: Vec<String>) -> Vec<String> {
     grant_types.retain(|grant| grant != CODE_GRANT && grant != REFRESH_GRANT);
     grant_types
 }
 
 /// True where one of the grants sends a browser back to the client.
-pub(super) fn redirects(grant_types: &[String]) -> bool {
+pub(crate) fn redirects(grant_types: &[String]) -> bool {
     grant_types.iter().any(|grant| grant == CODE_GRANT)
 }
 
 /// [RFC7591 §2.1] Consistent with the grants, or refused; derived where absent.
-pub(super) fn response_types(
+pub(crate) fn response_types(
     grant_types: &[String],
     requested: &Requested,
 ) -> Result<Vec<String>, Rejection> {
@@ -65,7 +65,7 @@ pub(super) fn response_types(
 }
 
 /// Cut to the ceiling; where something was asked for, something must remain.
-pub(super) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, Rejection> {
+pub(crate) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, Rejection> {
     let Some(asked) = asked else {
         return Ok(ceiling);
     };

@@ -5,17 +5,18 @@
 //! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
 //! registration access token: a client that can prove itself changes its registration by registering again.
 
-use super::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
-use super::create::{Creation, Lives, create, event_about, single_use};
-use super::requested::Requested;
-use super::rules::RegistrationForm;
-use super::velocity::Limit;
-use super::{labels, metadata, narrowing, showing};
 use crate::Entropy;
+use crate::admission::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
+use crate::admission::create::{Creation, Lives, create, event_about, single_use};
 use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
+use crate::metadata::requested::Requested;
+use crate::metadata::{labels, narrowing, resolve as metadata};
+use crate::occasions::showing;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientMetadata, EventKind, Registration};
 use crate::rejection::Rejection;
+use crate::rules::RegistrationForm;
+use crate::velocity::Limit;
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::spiffe::SpiffeId;

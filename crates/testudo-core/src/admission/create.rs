@@ -2,40 +2,40 @@
 //!
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
-use super::admit::{Known, Placed};
-use super::lifecycle::event_retention;
-use super::rules::Rule;
 use crate::Entropy;
+use crate::admission::admit::{Known, Placed};
+use crate::admission::lifecycle::event_retention;
 use crate::identity::{AttestedIdentity, Occasion};
 use crate::policy::Policy;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
     Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
 };
+use crate::rules::Rule;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// What a client is created with.
-pub(super) struct Creation {
-    pub(super) metadata: ClientMetadata,
-    pub(super) registration: Option<Registration>,
-    pub(super) scope: Option<String>,
-    pub(super) resource: Option<String>,
-    pub(super) management: Option<ManagementToken>,
-    pub(super) lives: Lives,
+pub(crate) struct Creation {
+    pub(crate) metadata: ClientMetadata,
+    pub(crate) registration: Option<Registration>,
+    pub(crate) scope: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) management: Option<ManagementToken>,
+    pub(crate) lives: Lives,
 }
 
 /// How long a client lives.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lives {
+pub(crate) struct Lives {
     /// Unused.
-    pub(super) idle: Option<Seconds>,
+    pub(crate) idle: Option<Seconds>,
     /// In any case.
-    pub(super) at_most: Option<Seconds>,
+    pub(crate) at_most: Option<Seconds>,
 }
 
 impl Lives {
     /// As the rule says.
-    pub(super) fn by(rule: &Rule) -> Lives {
+    pub(crate) fn by(rule: &Rule) -> Lives {
         Lives {
             idle: rule.client_idle_lifetime,
             at_most: rule.client_lifetime,
@@ -44,7 +44,7 @@ impl Lives {
 }
 
 /// Step 11 of admission, in one batch: all of it or nothing.
-pub(super) fn create(
+pub(crate) fn create(
     placed: &Placed<'_>,
     known: Known<'_>,
     (occasion, request_id): (Occasion, &str),
@@ -134,7 +134,7 @@ pub(super) fn create(
 }
 
 /// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
-pub(super) fn single_use(identity: &AttestedIdentity) -> Batch {
+pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.single_use {
         batch.insert(&Replay::of(single_use));

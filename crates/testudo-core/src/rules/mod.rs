@@ -3,17 +3,21 @@
 //! The first rule in file order that matches governs. Matching goes through a tree ([`tree`]), which a property
 //! test holds equal to the plain walk over the list.
 
+pub mod blocks;
+pub mod client_id;
 mod pattern;
+pub mod redirect_uris;
+pub mod reserved_ids;
 mod spec;
 mod tree;
 
 pub use pattern::{Captures, Pattern, PatternFault};
 pub use spec::{ClientIdForm, FirstUse, GrainOfClient, RegistrationForm, RuleFault, RuleSpec};
 
-use super::client_id::ClientIdTemplate;
-use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use crate::identity::{Authority, CredentialKind, Occasion};
 use crate::rejection::Rejection;
+use client_id::ClientIdTemplate;
+use redirect_uris::{HostTemplate, RedirectTemplate};
 use std::collections::HashMap;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{Resource, ScopeSet};

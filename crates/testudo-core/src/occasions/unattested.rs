@@ -5,20 +5,20 @@
 //! the rule of whoever vouches for it, or that of the open door. One function, [`resolve`], judges the whole
 //! record, when it is made and whenever it is changed.
 
-use super::admit::{Known, Placed, limits};
-use super::create::{Creation, Lives, create, event_about};
-use super::redirect_uris::named;
-use super::register::{Answer, Registered};
-use super::requested::{Requested, key_set, place_of_keys};
-use super::velocity::{Limit, Rate};
-use super::{labels, metadata, narrowing};
 use crate::Entropy;
+use crate::admission::admit::{Known, Placed, limits};
+use crate::admission::create::{Creation, Lives, create, event_about};
 use crate::identity::{CredentialKind, Occasion};
+use crate::metadata::requested::{Requested, key_set, place_of_keys};
+use crate::metadata::{labels, narrowing, resolve as metadata};
+use crate::occasions::register::{Answer, Registered};
 use crate::policy::Policy;
 use crate::records::{
     ApplicationType, Batch, Client, ClientMetadata, EventKind, ManagementToken, Registration, Versioned,
 };
 use crate::rejection::Rejection;
+use crate::rules::redirect_uris::named;
+use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -112,7 +112,7 @@ fn lives(placed: &Placed<'_>) -> Lives {
 
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
 /// event, and costs what a registration costs: to and fro would fill the store.
-pub(super) fn replace(
+pub(crate) fn replace(
     placed: &Placed<'_>,
     client: &Versioned<Client>,
     (asked, management): (Asked<'_>, ManagementToken),
@@ -233,7 +233,7 @@ fn resolve(
 }
 
 /// What a client is registered with, for an answer that changes nothing.
-pub(super) fn standing(client: &Client) -> Answer {
+pub(crate) fn standing(client: &Client) -> Answer {
     let registration = client.registration.as_ref();
     let grant_types = registration
         .and_then(|stands| stands.grant_types.clone())

@@ -1,8 +1,8 @@
 //! How a client's id is made from its identity.
 
-use super::reserved_ids::built_in;
 use crate::identity::AttestedIdentity;
-use crate::registration::rules::{Captures, GrainOfClient, Match};
+use crate::rules::reserved_ids::built_in;
+use crate::rules::{Captures, GrainOfClient, Match};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -174,7 +174,7 @@ fn captures_are_apart(text: &str, pieces: &[Piece]) -> Result<(), String> {
 }
 
 /// Splits `a-{b}-c` into its pieces.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {
@@ -197,7 +197,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
 }
 
 /// Inserts captures into pieces, as they are.
-pub(super) fn fill(pieces: &[Piece], captures: &Captures) -> String {
+pub(crate) fn fill(pieces: &[Piece], captures: &Captures) -> String {
     pieces
         .iter()
         .map(|piece| match piece {

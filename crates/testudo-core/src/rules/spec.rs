@@ -3,9 +3,9 @@
 use super::Rule;
 use super::pattern::{Pattern, PatternFault};
 use crate::identity::{CredentialKind, Occasion};
-use crate::registration::client_id::ClientIdTemplate;
-use crate::registration::redirect_uris::{HostTemplate, RedirectTemplate, named};
-use crate::registration::requested::is_label_url;
+use crate::metadata::requested::is_label_url;
+use crate::rules::client_id::ClientIdTemplate;
+use crate::rules::redirect_uris::{HostTemplate, RedirectTemplate, named};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet};

@@ -1,12 +1,12 @@
 //! Labels: what a client is called. They go configured, then attested, then requested, and have no power.
 
-use super::requested::{Requested, base};
+use crate::metadata::requested::{Requested, base};
 use crate::records::ClientMetadata;
 
 /// Fills in what neither the rule nor the attester says. `vouched` is what they say, with the limits settled.
 ///
 /// Both sides are taken apart whole: a new member must be thought about here.
-pub(super) fn complete(vouched: ClientMetadata, requested: &Requested) -> ClientMetadata {
+pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> ClientMetadata {
     let ClientMetadata {
         client_name,
         client_uri,

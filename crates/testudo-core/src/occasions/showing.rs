@@ -5,10 +5,10 @@
 //! the registration endpoint, and ends by itself; and what a client registered with its key in hand, a bearer
 //! statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
 
-use super::admit::Placed;
-use super::register::Answer;
-use super::requested::Requested;
+use crate::admission::admit::Placed;
 use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::metadata::requested::Requested;
+use crate::occasions::register::Answer;
 use crate::policy::Policy;
 use crate::records::Registration;
 use crate::rejection::Rejection;
@@ -19,7 +19,7 @@ use testudo_protocol::{Seconds, Timestamp};
 pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
 
 /// Step 4 for every piece of evidence: what trust domain or rule does not take proves no possession either.
-pub(super) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Result<(), Rejection> {
+pub(crate) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Result<(), Rejection> {
     let identity = placed.identity;
     let shown = CredentialKind::ALL
         .into_iter()
@@ -49,7 +49,7 @@ fn rule_accepts(placed: &Placed<'_>, kind: CredentialKind) -> bool {
 }
 
 /// The kind of SVID that the client wants to be held to.
-pub(super) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
+pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
@@ -65,7 +65,7 @@ pub(super) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
 
 /// The client shows now what it wants to be held to: the method, and the certificate that its tokens are to be
 /// bound to, where the rule does not demand that in any case.
-pub(super) fn is_shown(
+pub(crate) fn is_shown(
     placed: &Placed<'_>,
     requested: &Requested,
     method: Option<CredentialKind>,
@@ -87,7 +87,7 @@ pub(super) fn is_shown(
 }
 
 /// Why this evidence may not change the limits of the client; nothing where it may. `stands` is what holds now.
-pub(super) fn restriction(
+pub(crate) fn restriction(
     identity: &AttestedIdentity,
     stands: Option<&Registration>,
 ) -> Option<&'static str> {
@@ -109,7 +109,7 @@ pub(super) fn restriction(
 
 /// Refuses a request whose outcome is narrower than what the rule and the attester give. Where `problem` applies,
 /// a client must learn that it was not narrowed.
-pub(super) fn narrows_nothing(
+pub(crate) fn narrows_nothing(
     asked: &Answer,
     full: &Answer,
     kinds: usize,
@@ -140,7 +140,7 @@ pub(super) fn narrows_nothing(
 }
 
 /// Kinds of SVID that the client may authenticate with where it registers none of them.
-pub(super) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
+pub(crate) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()
         .filter(|kind| domain_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))
@@ -148,7 +148,7 @@ pub(super) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
 }
 
 /// When the limits end that this request narrows; nothing where it narrows none, or they end with the client.
-pub(super) fn end(identity: &AttestedIdentity, requested: &Requested, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn end(identity: &AttestedIdentity, requested: &Requested, now: Timestamp) -> Option<Timestamp> {
     let narrows = *requested != requested.clone().without_limits();
     (narrows && !identity.has_proven_key()).then(|| now + BEARER_NARROWING_LIFETIME)
 }

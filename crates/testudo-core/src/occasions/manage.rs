@@ -3,15 +3,15 @@
 //! With a registration access token, and nothing else: who is attested has none, and registers again. The token
 //! opens this one client, in this one life, and nothing that an administrator has closed.
 
-use super::admit::{Known, Placed, is_not_frozen};
-use super::lifecycle::{self, Actor};
-use super::register::Registered;
-use super::unattested::{self, Asked};
-use super::velocity::Limit;
 use crate::Entropy;
+use crate::admission::admit::{Known, Placed, is_not_frozen};
+use crate::admission::lifecycle::{self, Actor};
+use crate::occasions::register::Registered;
+use crate::occasions::unattested::{self, Asked};
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ManagementToken, Versioned};
 use crate::rejection::Rejection;
+use crate::velocity::Limit;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long the token before the last one opens, if the last one was not used yet: its answer may have been lost.

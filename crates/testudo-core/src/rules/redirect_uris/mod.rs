@@ -6,7 +6,7 @@
 
 pub mod named;
 
-use super::rules::Captures;
+use crate::rules::Captures;
 use url::Url;
 
 /// A redirect URI, or a label's URL, with captures in it, taken apart.
@@ -223,7 +223,7 @@ fn percent_encode(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registration::rules::Pattern;
+    use crate::rules::Pattern;
     use proptest::prelude::*;
 
     const TEMPLATE: &str = "https://{service}.{namespace}.apps.example/cb";

@@ -1,0 +1,7 @@
+//! Admission: what an identity must pass to be a client, or to become one, whatever the request is.
+//!
+//! The occasions (`occasions/`) call these steps in their order; a client is created here and nowhere else.
+
+pub mod admit;
+pub mod create;
+pub mod lifecycle;
