@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use testudo_core::admission::admit::{Placed, place};
+use testudo_core::admission::placed::{Placed, place};
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::Rejection;

@@ -2,9 +2,10 @@
 //!
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
-use crate::Entropy;
-use crate::admission::admit::{Known, Placed};
+use crate::admission::known::Known;
 use crate::admission::lifecycle::event_retention;
+use crate::admission::placed::Placed;
+use crate::entropy::Entropy;
 use crate::identity::{AttestedIdentity, Occasion};
 use crate::policy::Policy;
 use crate::records::{

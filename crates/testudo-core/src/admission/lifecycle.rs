@@ -1,6 +1,6 @@
 //! What happens to a client after it exists: freeze, thaw, removal.
 
-use crate::Entropy;
+use crate::entropy::Entropy;
 use crate::identity::Authority;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientState, Event, EventKind, Removed, Versioned, clients_of_authority,

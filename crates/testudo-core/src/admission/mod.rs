@@ -2,6 +2,9 @@
 //!
 //! The occasions (`occasions/`) call these steps in their order; a client is created here and nowhere else.
 
-pub mod admit;
+pub mod client_name;
 pub mod create;
+pub mod known;
 pub mod lifecycle;
+pub mod limits;
+pub mod placed;

@@ -1,7 +1,8 @@
 //! The client acts for itself. [RFC6749 §4.4]
 
-use super::{Granted, parse_resource, parse_scope};
-use crate::admission::admit::Placed;
+use super::granted::Granted;
+use super::parameters::{parse_resource, parse_scope};
+use crate::admission::placed::Placed;
 use crate::metadata::resolve as metadata;
 use crate::policy::Policy;
 use crate::records::Registration;

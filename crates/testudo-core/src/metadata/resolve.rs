@@ -9,7 +9,7 @@ use crate::metadata::requested::{Requested, is_label_url};
 use crate::records::ClientMetadata;
 use crate::rejection::Rejection;
 use crate::rules::Match;
-use crate::rules::client_id::{fill, pieces};
+use crate::rules::pieces::{fill, pieces};
 use crate::rules::redirect_uris::{RedirectTemplate, named};
 use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;

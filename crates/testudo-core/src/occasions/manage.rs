@@ -3,9 +3,10 @@
 //! With a registration access token, and nothing else: who is attested has none, and registers again. The token
 //! opens this one client, in this one life, and nothing that an administrator has closed.
 
-use crate::Entropy;
-use crate::admission::admit::{Known, Placed, is_not_frozen};
+use crate::admission::known::{Known, is_not_frozen};
 use crate::admission::lifecycle::{self, Actor};
+use crate::admission::placed::Placed;
+use crate::entropy::Entropy;
 use crate::occasions::register::Registered;
 use crate::occasions::unattested::{self, Asked};
 use crate::policy::Policy;

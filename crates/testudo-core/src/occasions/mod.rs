@@ -4,6 +4,8 @@
 //! written is in its result.
 
 pub mod manage;
+mod observed;
 pub mod register;
 pub mod showing;
+pub mod token;
 pub mod unattested;

@@ -5,9 +5,11 @@
 //! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
 //! registration access token: a client that can prove itself changes its registration by registering again.
 
-use crate::Entropy;
-use crate::admission::admit::{Known, Placed, client_id_agrees, is_not_frozen, limits};
 use crate::admission::create::{Creation, Lives, create, event_about, single_use};
+use crate::admission::known::{Known, client_id_agrees, is_not_frozen};
+use crate::admission::limits::limits;
+use crate::admission::placed::Placed;
+use crate::entropy::Entropy;
 use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
 use crate::metadata::requested::Requested;
 use crate::metadata::{labels, narrowing, resolve as metadata};

@@ -5,7 +5,7 @@
 //! the registration endpoint, and ends by itself; and what a client registered with its key in hand, a bearer
 //! statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
 
-use crate::admission::admit::Placed;
+use crate::admission::placed::Placed;
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::metadata::requested::Requested;
 use crate::occasions::register::Answer;

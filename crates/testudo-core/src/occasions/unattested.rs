@@ -5,9 +5,11 @@
 //! the rule of whoever vouches for it, or that of the open door. One function, [`resolve`], judges the whole
 //! record, when it is made and whenever it is changed.
 
-use crate::Entropy;
-use crate::admission::admit::{Known, Placed, limits};
 use crate::admission::create::{Creation, Lives, create, event_about};
+use crate::admission::known::Known;
+use crate::admission::limits::limits_from;
+use crate::admission::placed::Placed;
+use crate::entropy::Entropy;
 use crate::identity::{CredentialKind, Occasion};
 use crate::metadata::requested::{Requested, key_set, place_of_keys};
 use crate::metadata::{labels, narrowing, resolve as metadata};
@@ -18,12 +20,13 @@ use crate::records::{
 };
 use crate::rejection::Rejection;
 use crate::rules::redirect_uris::named;
-use crate::velocity::{Limit, Rate};
+use crate::velocity::Limit;
 use std::net::IpAddr;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long a client that somebody vouched for lives unused, where the rule does not say.
 const IDLE_LIFETIME: Seconds = Seconds(30 * 86_400);
+
 /// How long it lives in any case, where the rule does not say.
 const LIFETIME: Seconds = Seconds(90 * 86_400);
 
@@ -327,42 +330,4 @@ fn redirect_uris(
         });
     }
     Ok(Some(application_type))
-}
-
-/// The buckets of a registration: those of the sponsor's place, or for a stranger that of its address.
-fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<IpAddr>) -> Vec<Limit> {
-    let mut limits = limits(placed, policy);
-    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
-        limits.extend(address.map(|address| address_limit(address, open.per_address)));
-    }
-    limits
-}
-
-/// One bucket per address; a network of IPv6 is one address, since whoever has one address of it has all.
-fn address_limit(address: IpAddr, rate: Rate) -> Limit {
-    let place = match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    };
-    Limit {
-        bucket: format!("address/{place}"),
-        shown_as: format!("the address {place}"),
-        rate,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_network_is_one_address() {
-        let bucket = |text: &str| address_limit(text.parse().unwrap(), Rate::new(1, None)).bucket;
-        assert_eq!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:1:ffff::9"));
-        assert_ne!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:2::5"));
-        assert_eq!(bucket("::ffff:192.0.2.7"), bucket("192.0.2.7"));
-    }
 }

@@ -1,7 +1,7 @@
 //! Access tokens for clients that act for themselves. [RFC9068 §2.2]
 
-use crate::Entropy;
-use crate::admission::admit::Placed;
+use crate::admission::placed::Placed;
+use crate::entropy::Entropy;
 use crate::grants::Granted;
 use crate::policy::Policy;
 use serde::Serialize;

@@ -6,10 +6,10 @@ use super::{KeyEncryption, Known};
 use crate::refused::RefusedRecord;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{
     Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
 };
-use testudo_core::rules::client_id::OpaqueKey;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_store::{Row, Store, StoreFault, Stored, typed};

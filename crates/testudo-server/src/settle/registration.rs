@@ -4,7 +4,8 @@ use super::{ATTEMPTS, Committed, Fault, Joined, TURN_MAX, commit_new, load, lock
 use crate::app::App;
 use crate::http::Stop;
 use testudo_core::Entropy;
-use testudo_core::admission::admit::{Known, Placed};
+use testudo_core::admission::known::Known;
+use testudo_core::admission::placed::Placed;
 use testudo_core::occasions::register::Registered;
 use testudo_core::rejection::Rejection;
 use testudo_core::velocity::Limit;

@@ -30,7 +30,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
-use testudo_core::admission::admit::Placed;
+use testudo_core::admission::placed::Placed;
 use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;

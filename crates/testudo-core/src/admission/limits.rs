@@ -1,0 +1,82 @@
+//! Step 10 of admission: the velocity buckets that a new or a changed client takes from.
+
+use super::placed::Placed;
+use crate::policy::Policy;
+use crate::velocity::{Limit, Rate};
+use std::net::IpAddr;
+use testudo_protocol::spiffe::SpiffeId;
+
+/// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
+pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
+    let mut limits = Vec::with_capacity(3);
+    // Whoever vouches for others does so at the expense of its own place.
+    let (authority, subject, _) = placed.identity.governed_as();
+    if let Some(domain) = policy.trust_domain(authority) {
+        limits.push(Limit {
+            bucket: format!("authority/{authority}"),
+            shown_as: format!("trust domain `{authority}`"),
+            rate: domain.registrations,
+        });
+        if let Some(rate) = domain.registrations_per_prefix
+            && let Ok(id) = SpiffeId::parse(subject)
+        {
+            let prefix: String = id
+                .segments()
+                .take(domain.velocity_prefix_segments)
+                .map(|segment| format!("/{segment}"))
+                .collect();
+            limits.push(Limit {
+                bucket: format!("prefix/{authority}{prefix}"),
+                shown_as: format!("prefix `{prefix}` of trust domain `{authority}`"),
+                rate,
+            });
+        }
+    }
+    let rule = placed.found.rule;
+    if let Some(per_minute) = rule.registrations_per_minute {
+        limits.push(Limit {
+            bucket: format!("rule/{}", rule.name),
+            shown_as: format!("rule `{}`", rule.name),
+            rate: Rate::new(per_minute, rule.registrations_burst),
+        });
+    }
+    limits
+}
+
+/// The buckets of a registration: those of the sponsor's place, or for a stranger that of its address.
+pub(crate) fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<IpAddr>) -> Vec<Limit> {
+    let mut limits = limits(placed, policy);
+    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
+        limits.extend(address.map(|address| address_limit(address, open.per_address)));
+    }
+    limits
+}
+
+/// One bucket per address; a network of IPv6 is one address, since whoever has one address of it has all.
+fn address_limit(address: IpAddr, rate: Rate) -> Limit {
+    let place = match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    };
+    Limit {
+        bucket: format!("address/{place}"),
+        shown_as: format!("the address {place}"),
+        rate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let bucket = |text: &str| address_limit(text.parse().unwrap(), Rate::new(1, None)).bucket;
+        assert_eq!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:1:ffff::9"));
+        assert_ne!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:2::5"));
+        assert_eq!(bucket("::ffff:192.0.2.7"), bucket("192.0.2.7"));
+    }
+}

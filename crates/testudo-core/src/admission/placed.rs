@@ -1,0 +1,167 @@
+//! Steps 1 to 4 of admission: no record is needed, and nothing is loaded for an identity that they refuse.
+//!
+//! | # | step | refusal |
+//! |---|---|---|
+//! | 1 | [`authority_is_enabled`] | `AuthorityDisabled` |
+//! | 2 | [`identity_is_not_blocked`] | `IdentityBlocked` |
+//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `RuleDisabled` |
+//! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_nobody_elses`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
+//!
+//! Every occasion begins here; with the answer the server loads the client, and the occasion goes on with step 5
+//! (`occasions/token.rs` has the whole list).
+
+use super::client_name::{ClientName, OpaqueKey, name_client};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+use crate::policy::{Policy, Standing};
+use crate::records::client_key;
+use crate::rejection::Rejection;
+use crate::rules::Match;
+use crate::rules::client_id::ClientIdTemplate;
+use crate::trace::Trace;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+
+/// An identity with the rule that governs it and the name of its client.
+#[derive(Debug, Clone)]
+pub struct Placed<'a> {
+    /// The identity.
+    pub identity: &'a AttestedIdentity,
+    /// Its rule.
+    pub found: Match<'a>,
+    /// Its client, whether or not that exists yet.
+    pub name: ClientName,
+}
+
+impl Placed<'_> {
+    /// Key of the client's record and of its history.
+    pub fn client_key(&self) -> Vec<u8> {
+        client_key(&self.identity.authority.key(), &self.name.subject)
+    }
+}
+
+/// Steps 1 to 4: no record is needed, nothing is loaded for whom they refuse.
+pub fn place<'a>(
+    identity: &'a AttestedIdentity,
+    occasion: Occasion,
+    policy: &'a Policy,
+    standing: &Standing,
+    opaque_key: &OpaqueKey,
+    trace: &mut Trace,
+) -> Result<Placed<'a>, Rejection> {
+    authority_is_enabled(&identity.authority, standing)?;
+    if let Some(sponsor) = &identity.sponsor {
+        authority_is_enabled(&sponsor.authority, standing)?;
+    }
+    trace.passed("authority enabled", || identity.authority.to_string());
+    identity_is_not_blocked(identity, standing)?;
+    trace.passed("identity not blocked", || identity.subject.to_string());
+    let found = governing_rule(identity, occasion, policy)?;
+    trace.passed("a rule governs", || {
+        let captures: Vec<String> = found
+            .captures
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("rule `{}` {}", found.rule.name, captures.join(" "))
+            .trim_end()
+            .to_owned()
+    });
+    credential_is_accepted(identity, policy)?;
+    trace.passed("credential accepted", || identity.kind.to_string());
+    let name = name_client(identity, &found, opaque_key);
+    client_id_is_free(&found, &name, policy)?;
+    client_id_is_nobody_elses(identity, &name, policy)?;
+    Ok(Placed {
+        identity,
+        found,
+        name,
+    })
+}
+
+/// Step 1.
+fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<(), Rejection> {
+    if standing.is_enabled(authority) {
+        return Ok(());
+    }
+    Err(Rejection::AuthorityDisabled {
+        name: authority.name().to_owned(),
+    })
+}
+
+/// Step 2.
+fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> Result<(), Rejection> {
+    match standing.blocks.blocking(identity) {
+        None => Ok(()),
+        Some(by) => Err(Rejection::IdentityBlocked { by: by.to_owned() }),
+    }
+}
+
+/// Step 3. A configured client brings its own rule, one that registered without evidence has the rule of its
+/// sponsor, or that of the open door; everyone else is matched.
+fn governing_rule<'a>(
+    identity: &AttestedIdentity,
+    occasion: Occasion,
+    policy: &'a Policy,
+) -> Result<Match<'a>, Rejection> {
+    let (authority, subject, kind) = identity.governed_as();
+    match authority {
+        Authority::TrustDomain(_) => policy.rules.governing((authority, subject), kind, occasion),
+        Authority::Configuration => {
+            let client = policy.clients.get(subject).ok_or(Rejection::NoRule)?;
+            Ok(Match::plain(&client.rule))
+        }
+        Authority::Registration => {
+            let open = policy.registration.open.as_ref().ok_or(Rejection::NoRule)?;
+            Ok(Match::plain(&open.rule))
+        }
+    }
+}
+
+/// Step 4, the authority's half; a rule that wants other credentials does not match in step 3.
+fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Result<(), Rejection> {
+    let is_accepted = match &identity.authority {
+        Authority::TrustDomain(_) => policy
+            .trust_domain(&identity.authority)
+            .is_some_and(|domain| domain.credentials.contains(&identity.kind)),
+        Authority::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
+        Authority::Registration => !identity.kind.is_svid(),
+    };
+    if is_accepted {
+        return Ok(());
+    }
+    let by = format!("trust domain `{}`", identity.authority);
+    Err(Rejection::CredentialNotAccepted {
+        kind: identity.kind,
+        by,
+    })
+}
+
+/// Step 4, too: a template makes no id that has a form of ours, of a person or of another namespace.
+fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> Result<(), Rejection> {
+    let ClientIdTemplate::Template(_) = &found.rule.client_id else {
+        return Ok(());
+    };
+    let is_too_long = name.client_id.len() > IDENTIFIER_BYTES_MAX;
+    if is_too_long || policy.reserved_ids.hold(&name.client_id) {
+        return Err(Rejection::ClientIdReserved {
+            rule: found.rule.name.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// Step 4, too: a template must not make the id of a client that the configuration names. Among the clients in
+/// the store, the alias record sees to it.
+fn client_id_is_nobody_elses(
+    identity: &AttestedIdentity,
+    name: &ClientName,
+    policy: &Policy,
+) -> Result<(), Rejection> {
+    match &identity.authority {
+        Authority::TrustDomain(_) if policy.clients.contains_key(&name.client_id) => {
+            Err(Rejection::ClientIdClash {
+                client_id: name.client_id.to_string(),
+            })
+        }
+        Authority::TrustDomain(_) | Authority::Configuration | Authority::Registration => Ok(()),
+    }
+}
