@@ -2,8 +2,9 @@
 //! Registration requests: the body, member by member.
 
 use libfuzzer_sys::fuzz_target;
-use testudo_core::rules::redirect_uris::named;
-use testudo_core::metadata::requested::{Requested, key_set};
+use testudo_core::metadata::keys::key_set;
+use testudo_core::metadata::requested::Requested;
+use testudo_protocol::oauth::redirect_uri;
 
 fuzz_target!(|bytes: &[u8]| {
     match Requested::parse(bytes) {
@@ -12,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(uris.is_none_or(|uris| !uris.is_empty()));
             assert!(requested.scope.is_none_or(|scope| !scope.is_empty()));
             for uri in uris.into_iter().flatten() {
-                if named::form(uri).is_ok() {
+                if redirect_uri::form(uri).is_ok() {
                     assert!(uri.is_ascii() && !uri.contains(['#', '\\', ' ']));
                 }
             }

@@ -27,10 +27,10 @@ pub struct Crate {
 
 /// One file of a crate that is not test code.
 pub struct File {
-    /// Path below `src`, for example `registration/admit.rs`.
+    /// Path below `src`, for example `admission/create.rs`.
     pub name: String,
-    /// The folder that holds the files of its modules: empty for `lib.rs`, `registration` for `registration/mod.rs`
-    /// and for `registration.rs`.
+    /// The folder that holds the files of its modules: empty for `lib.rs`, `admission` for `admission/mod.rs` and for
+    /// a file named like the folder beside it.
     pub folder: String,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// How many files of each crate lie in circles today. These numbers may only become smaller; a crate that is not named
 /// has none. Measured in files, because a large circle that falls apart into two small ones is an improvement.
 const KNOWN_CIRCLES: &[(&str, usize)] = &[
-    ("testudo-core", 9),
+    ("testudo-core", 2),
     ("testudo-protocol", 3),
     ("testudo-server", 62),
 ];

@@ -8,7 +8,7 @@ use super::{
     single_use_mark, vouching,
 };
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
-use crate::metadata::requested::{base, is_member};
+use crate::metadata::names::{base, is_member};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
 use crate::trace::Trace;

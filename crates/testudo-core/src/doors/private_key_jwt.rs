@@ -5,7 +5,7 @@
 
 use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Sponsor};
-use crate::metadata::requested::key_set;
+use crate::metadata::keys::key_set;
 use crate::policy::Policy;
 use crate::records::Client;
 use crate::rejection::Rejection;

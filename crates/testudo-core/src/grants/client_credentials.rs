@@ -3,7 +3,7 @@
 use super::granted::Granted;
 use super::parameters::{parse_resource, parse_scope};
 use crate::admission::placed::Placed;
-use crate::metadata::resolve as metadata;
+use crate::metadata::attested;
 use crate::policy::Policy;
 use crate::records::Registration;
 use crate::rejection::Rejection;
@@ -37,7 +37,7 @@ impl ClientCredentials {
         now: Timestamp,
     ) -> Result<Granted, Rejection> {
         let rule = placed.found.rule;
-        let attested = metadata::attested_grant_types(placed.identity)?;
+        let attested = attested::attested_grant_types(placed.identity)?;
         let registered = registration.and_then(|registration| registration.grant_types.as_ref());
         let allows = |types: &Vec<String>| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS);
         let is_allowed = allows(&rule.grant_types)
@@ -79,7 +79,7 @@ impl ClientCredentials {
     /// lowers the ceiling, never raises it.
     fn scope(&self, placed: &Placed<'_>, registration: Option<&Registration>) -> Result<ScopeSet, Rejection> {
         let rule = placed.found.rule;
-        let attested = metadata::attested_scope(placed.identity)?;
+        let attested = attested::attested_scope(placed.identity)?;
         let registered = registration.and_then(|registration| registration.scope.as_ref());
         let lowered = |ceiling: &ScopeSet| {
             let limits = [attested.as_ref(), registered].into_iter().flatten();

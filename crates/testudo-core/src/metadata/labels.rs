@@ -1,6 +1,7 @@
 //! Labels: what a client is called. They go configured, then attested, then requested, and have no power.
 
-use crate::metadata::requested::{Requested, base};
+use super::names::base;
+use super::requested::Requested;
 use crate::records::ClientMetadata;
 
 /// Fills in what neither the rule nor the attester says. `vouched` is what they say, with the limits settled.

@@ -1,6 +1,17 @@
 //! Client metadata: what a request asks for, what an attester states, and what a client gets of it.
+//!
+//! `requested.rs` reads a request member by member (`names.rs`, `members.rs`, `values.rs`, `texts.rs`, `keys.rs`);
+//! `attested.rs` reads what an attester states in the same way. `resolve.rs` puts rule and attester together;
+//! `labels.rs`, `narrowing.rs` and `redirect_uris.rs` add what the request may.
 
+pub mod attested;
+pub mod keys;
 pub mod labels;
+mod members;
+pub mod names;
 pub mod narrowing;
+pub mod redirect_uris;
 pub mod requested;
 pub mod resolve;
+mod texts;
+mod values;

@@ -1,6 +1,6 @@
 //! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
 
-use crate::metadata::requested::Requested;
+use super::requested::Requested;
 use crate::rejection::Rejection;
 use testudo_protocol::oauth::ScopeSet;
 

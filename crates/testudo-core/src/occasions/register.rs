@@ -12,7 +12,8 @@ use crate::admission::placed::Placed;
 use crate::entropy::Entropy;
 use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
 use crate::metadata::requested::Requested;
-use crate::metadata::{labels, narrowing, resolve as metadata};
+use crate::metadata::resolve::vouched;
+use crate::metadata::{attested, labels, narrowing, redirect_uris};
 use crate::occasions::showing;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientMetadata, EventKind, Registration};
@@ -237,9 +238,9 @@ fn resolve(
     if requested.dpop_bound_access_tokens {
         return Err(refused("dpop_bound_access_tokens", "DPoP is not supported"));
     }
-    let attested = metadata::attested(identity)?;
+    let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
-    let vouched = metadata::vouched(attested, &placed.found);
+    let vouched = vouched(attested, &placed.found);
     if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
         return Err(refused("software_id", "software_id is not the attested one"));
     }
@@ -249,7 +250,7 @@ fn resolve(
     }
     let grant_types = narrowing::grant_types(grants, requested.grant_types.as_ref())?;
     let response_types = narrowing::response_types(&grant_types, requested)?;
-    let ceiling = match metadata::attested_scope(identity)? {
+    let ceiling = match attested::attested_scope(identity)? {
         Some(attested) => rule.scopes.intersection(&attested),
         None => rule.scopes.clone(),
     };
@@ -338,7 +339,7 @@ fn redirect_uris(
     grant_types: &[String],
     (stated, allowed): (&[String], &[String]),
 ) -> Result<Vec<String>, Rejection> {
-    if stated.iter().any(|uri| !metadata::fits(uri, &placed.found)) {
+    if stated.iter().any(|uri| !redirect_uris::fits(uri, &placed.found)) {
         return Err(Rejection::RedirectUri {
             problem: "an attested redirect URI is outside what the rule allows",
         });
@@ -348,7 +349,7 @@ fn redirect_uris(
     };
     let has_proven_key = placed.identity.has_proven_key();
     let is_allowed = |uri: &String| {
-        allowed.contains(uri) || (has_proven_key && metadata::is_on_a_host(uri, &placed.found))
+        allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &placed.found))
     };
     if !asked.iter().all(is_allowed) {
         return Err(Rejection::RedirectUri {

@@ -23,7 +23,7 @@ use crate::admission::placed::Placed;
 use crate::entropy::Entropy;
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Occasion};
-use crate::metadata::resolve as metadata;
+use crate::metadata::resolve::resolve;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, Event, Registration};
 use crate::rejection::Rejection;
@@ -96,7 +96,7 @@ pub fn admit(
     if first_use == FirstUse::Off {
         return Err(Rejection::FirstUseOff { by });
     }
-    let outcome = metadata::resolve(placed.identity, &placed.found).and_then(|metadata| {
+    let outcome = resolve(placed.identity, &placed.found).and_then(|metadata| {
         trace.passed("metadata resolves", || {
             metadata.client_name.clone().unwrap_or_default()
         });

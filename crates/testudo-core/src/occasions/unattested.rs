@@ -11,15 +11,15 @@ use crate::admission::limits::limits_from;
 use crate::admission::placed::Placed;
 use crate::entropy::Entropy;
 use crate::identity::{CredentialKind, Occasion};
-use crate::metadata::requested::{Requested, key_set, place_of_keys};
-use crate::metadata::{labels, narrowing, resolve as metadata};
+use crate::metadata::keys::{key_set, place_of_keys};
+use crate::metadata::requested::Requested;
+use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::register::{Answer, Registered};
 use crate::policy::Policy;
 use crate::records::{
     ApplicationType, Batch, Client, ClientMetadata, EventKind, ManagementToken, Registration, Versioned,
 };
 use crate::rejection::Rejection;
-use crate::rules::redirect_uris::named;
 use crate::velocity::Limit;
 use std::net::IpAddr;
 use testudo_protocol::{Seconds, Timestamp};
@@ -322,9 +322,13 @@ fn redirect_uris(
         (false, true) => return Ok(requested.application_type),
         (true, false) => {}
     }
-    let application_type = named::application_type(uris, requested.application_type)?;
+    let application_type = redirect_uris::application_type(uris, requested.application_type)?;
     let is_open = placed.identity.sponsor.is_none();
-    if !is_open && !uris.iter().all(|uri| metadata::is_allowed(uri, &placed.found)) {
+    if !is_open
+        && !uris
+            .iter()
+            .all(|uri| redirect_uris::is_allowed(uri, &placed.found))
+    {
         return Err(Rejection::RedirectUri {
             problem: "a redirect URI is outside what the rule allows",
         });

@@ -1,9 +1,9 @@
 //! Identities that are kept out, exactly or by pattern. A property of an identity, not of a client: it is there
 //! before the first use and after a removal.
 
+use super::pattern::{Pattern, PatternFault};
 use crate::identity::AttestedIdentity;
 use crate::records::Block;
-use crate::rules::Pattern;
 use std::collections::HashSet;
 use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
 
@@ -74,6 +74,6 @@ pub fn canonical(text: &str, is_trust_domain: impl Fn(&str) -> bool) -> String {
 }
 
 /// The pattern that `text` is, if it is meant as one; an error where it is meant as one and is none.
-pub fn pattern(text: &str) -> Option<Result<Pattern, crate::rules::PatternFault>> {
+pub fn pattern(text: &str) -> Option<Result<Pattern, PatternFault>> {
     text.contains(['*', '{']).then(|| Pattern::parse(text))
 }

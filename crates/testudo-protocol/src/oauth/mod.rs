@@ -4,13 +4,16 @@ pub mod access_token;
 pub mod error;
 pub mod form;
 pub mod issuer;
+mod label_url;
 pub mod metadata;
+pub mod redirect_uri;
 pub mod resource;
 pub mod scope;
 
 pub use error::ErrorCode;
 pub use form::{Form, FormFault};
 pub use issuer::IssuerUrl;
+pub use label_url::is_label_url;
 pub use resource::Resource;
 pub use scope::{Scope, ScopeSet};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
-use testudo_core::metadata::resolve as metadata;
+use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind};
 use testudo_protocol::Timestamp;
@@ -179,7 +179,7 @@ pub(super) fn stand_in(
 
 fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::keys::Keyring) -> Governed {
     let name = name_client(identity, found, &keys.opaque_key);
-    let metadata = metadata::resolve(identity, found).unwrap_or_default();
+    let metadata = resolve(identity, found).unwrap_or_default();
     let rule = view(found.rule, 0);
     Governed {
         identity: identity.subject.to_string(),

@@ -5,7 +5,7 @@ use super::sections::{BundleSection, TrustDomainSection};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::CredentialKind;
-use testudo_core::metadata::resolve::ATTESTABLE;
+use testudo_core::metadata::attested::ATTESTABLE;
 use testudo_core::policy::TrustDomainPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;

@@ -19,7 +19,7 @@ use prometheus_client::metrics::family::Family;
 use quick_cache::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use testudo_core::metadata::requested::key_set;
+use testudo_core::metadata::keys::key_set;
 use testudo_fetch::{FetchFault, FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::jose::KeySet;
 use testudo_protocol::{Seconds, json};

@@ -1,12 +1,10 @@
-//! Redirect URIs that a client names itself, rather than a rule. [RFC7591 §5] [RFC8252 §7] [RFC9700 §4.1.1]
+//! What a redirect URI that a client names may be. [RFC7591 §5] [RFC8252 §7] [RFC9700 §4.1.1]
 //!
 //! Every one is read by one parser, written out again, and must come out as it went in: no two readers can
 //! disagree about where it leads.
 
-use crate::records::ApplicationType;
-use crate::rejection::Rejection;
+use crate::limits::IDENTIFIER_BYTES_MAX;
 use std::net::Ipv6Addr;
-use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use url::{Host, Url};
 
 /// What a redirect URI is, which decides for whom it is.
@@ -14,34 +12,10 @@ use url::{Host, Url};
 pub enum Form {
     /// `https`, on a host of the network.
     Https,
-    /// `http`, on the machine of whoever uses the application. [RFC8252 §7.3]
+    /// `http`, on the machine of the person who uses the application. [RFC8252 §7.3]
     Loopback,
     /// A scheme that an application claims, in reverse domain form. [RFC8252 §7.1]
     PrivateUse,
-}
-
-/// The type of the application that these redirect URIs are of: as it says, or as they say where it says nothing.
-pub fn application_type(
-    uris: &[String],
-    said: Option<ApplicationType>,
-) -> Result<ApplicationType, Rejection> {
-    let refused = |problem| Rejection::RedirectUri { problem };
-    let forms = uris
-        .iter()
-        .map(|uri| form(uri))
-        .collect::<Result<Vec<Form>, _>>()
-        .map_err(refused)?;
-    let is_web = forms.iter().all(|form| *form == Form::Https);
-    let is_local = forms.iter().all(|form| *form != Form::Https);
-    match said {
-        Some(ApplicationType::Web) if !is_web => Err(refused("a web application redirects to https only")),
-        Some(said) => Ok(said),
-        None if is_web => Ok(ApplicationType::Web),
-        None if is_local => Ok(ApplicationType::Native),
-        None => Err(refused(
-            "say which application_type has both kinds of redirect URI",
-        )),
-    }
 }
 
 /// Judges one redirect URI.
@@ -257,26 +231,6 @@ mod tests {
         ] {
             assert_eq!(form(uri), Ok(expected), "{uri}");
         }
-    }
-
-    #[test]
-    fn dr_43_dr_45_application_types() {
-        let kind = |uris: &[&str], said| {
-            let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
-            application_type(&uris, said).ok()
-        };
-        let (web, native) = (Some(ApplicationType::Web), Some(ApplicationType::Native));
-        assert_eq!(kind(&["http://127.0.0.1/cb"], web), None);
-        assert_eq!(kind(&["https://localhost/cb"], native), None);
-        assert_eq!(kind(&["http://127.0.0.1/cb"], None), native);
-        assert_eq!(kind(&["https://a.example/cb"], None), web);
-        assert_eq!(kind(&["http://127.0.0.1/cb", "https://a.example/cb"], None), None);
-        assert_eq!(
-            kind(&["http://127.0.0.1/cb", "https://a.example/cb"], native),
-            native
-        );
-        assert_eq!(kind(&["https://a.example/cb"], native), native);
-        assert_eq!(kind(&[], None), web);
     }
 
     proptest::proptest! {

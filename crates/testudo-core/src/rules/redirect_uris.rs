@@ -4,9 +4,8 @@
 //! parsed again and must have the template's scheme, port and literal labels: a crafted path segment cannot
 //! move the host.
 
-pub mod named;
-
-use crate::rules::Captures;
+use super::pattern::Captures;
+use testudo_protocol::oauth::redirect_uri;
 use url::Url;
 
 /// A redirect URI, or a label's URL, with captures in it, taken apart.
@@ -45,7 +44,9 @@ impl HostTemplate {
         let Ok(expected) = self.0.derive(captures) else {
             return false;
         };
-        named::form(uri) == Ok(named::Form::Https) && host(uri).is_some() && host(uri) == host(&expected)
+        redirect_uri::form(uri) == Ok(redirect_uri::Form::Https)
+            && host(uri).is_some()
+            && host(uri) == host(&expected)
     }
 }
 

@@ -1,15 +1,9 @@
-//! What a registration request asks for: RFC 7591 members, by name and by type. [RFC7591 §2]
+//! What a registration request asks for. [RFC7591 §2]
 //!
-//! A known member of the wrong type is refused, never coerced; `null` is absent; what is unknown is ignored and
-//! not echoed.
+//! What is unknown is ignored and not echoed; how each known member is read is in `members.rs`.
 
-mod keys;
-mod texts;
-
-use keys::known_members;
-pub use keys::{key_set, place_of_keys};
-pub use texts::{TAGGABLE, is_label_url};
-
+use super::members::Members;
+use super::names::{base, refused};
 use crate::records::ApplicationType;
 use crate::rejection::Rejection;
 use serde_json::{Map, Value};
@@ -17,23 +11,6 @@ use std::collections::BTreeMap;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::json;
 use testudo_protocol::oauth::ScopeSet;
-
-/// Members that a request may set and that a credential's claim of the same name would shadow.
-const MEMBERS: [&str; 13] = [
-    "redirect_uris",
-    "token_endpoint_auth_method",
-    "grant_types",
-    "response_types",
-    "scope",
-    "client_name",
-    "client_uri",
-    "logo_uri",
-    "tos_uri",
-    "policy_uri",
-    "contacts",
-    "software_id",
-    "software_version",
-];
 
 /// Of [RFC8705 §2.1.2]: an administrator's to say, never a client's.
 const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
@@ -43,9 +20,6 @@ const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
     "tls_client_auth_san_ip",
     "tls_client_auth_san_email",
 ];
-
-const REDIRECT_URIS_MAX: usize = 20;
-const SOFTWARE_BYTES_MAX: usize = 255;
 
 /// A registration request, by its members. Self-asserted, all of it. [RFC7591 §5]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -216,134 +190,5 @@ impl Requested {
             }
         }
         self
-    }
-}
-
-/// True where a claim of this name speaks of client metadata.
-pub fn is_member(claim: &str) -> bool {
-    MEMBERS.contains(&base(claim))
-}
-
-/// The member that a name means, without its language tag.
-pub fn base(name: &str) -> &str {
-    match name.split_once('#') {
-        Some((member, _)) if TAGGABLE.contains(&member) => member,
-        _ => name,
-    }
-}
-
-struct Members(Map<String, Value>);
-
-fn refused(member: &'static str, problem: &'static str) -> Rejection {
-    Rejection::Metadata { member, problem }
-}
-
-impl Members {
-    fn present(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&self, name: &'static str) -> Result<Option<String>, Rejection> {
-        match self.present(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(refused(name, "a member that must be a string is none")),
-        }
-    }
-
-    fn flag(&self, name: &'static str) -> Result<bool, Rejection> {
-        match self.present(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(refused(name, "a member that must be true or false is neither")),
-        }
-    }
-
-    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Rejection> {
-        let problem = "a member that must be an array of strings is none";
-        let Some(value) = self.present(name) else {
-            return Ok(None);
-        };
-        let items = value
-            .as_array()
-            .filter(|items| items.len() <= 64)
-            .ok_or(refused(name, problem))?;
-        let texts: Option<Vec<String>> = items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect();
-        texts.map(Some).ok_or(refused(name, problem))
-    }
-
-    fn application_type(&self) -> Result<Option<ApplicationType>, Rejection> {
-        match self.text("application_type")?.as_deref() {
-            None => Ok(None),
-            Some("web") => Ok(Some(ApplicationType::Web)),
-            Some("native") => Ok(Some(ApplicationType::Native)),
-            Some(_) => Err(refused("application_type", "application_type is web or native")),
-        }
-    }
-
-    /// [OIDCR §2] Asymmetric; `none` must not be used.
-    fn signing_algorithm(&self) -> Result<Option<Algorithm>, Rejection> {
-        let member = "token_endpoint_auth_signing_alg";
-        let Some(name) = self.text(member)? else {
-            return Ok(None);
-        };
-        let algorithm = Algorithm::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name);
-        algorithm
-            .map(Some)
-            .ok_or(refused(member, "this signature algorithm is not supported"))
-    }
-
-    fn keys(&self) -> Result<Option<Value>, Rejection> {
-        let Some(jwks) = self.present("jwks") else {
-            return Ok(None);
-        };
-        key_set(jwks)?;
-        Ok(Some(known_members(jwks)))
-    }
-
-    fn redirect_uris(&self) -> Result<Option<Vec<String>>, Rejection> {
-        let problem = "redirect_uris must be an array of 1 to 20 different URIs";
-        let uris = self
-            .list("redirect_uris")
-            .map_err(|_| Rejection::RedirectUri { problem })?;
-        let Some(uris) = uris else { return Ok(None) };
-        let is_set = uris
-            .iter()
-            .enumerate()
-            .all(|(at, uri)| !uris.iter().take(at).any(|earlier| earlier == uri));
-        let is_good = !uris.is_empty() && uris.len() <= REDIRECT_URIS_MAX && is_set;
-        if is_good {
-            Ok(Some(uris))
-        } else {
-            Err(Rejection::RedirectUri { problem })
-        }
-    }
-
-    /// [RFC6749 §3.3] Values and single spaces; an empty scope is not one.
-    fn scope(&self) -> Result<Option<ScopeSet>, Rejection> {
-        let problem = "scope must be scope values separated by single spaces";
-        let Some(text) = self.text("scope")? else {
-            return Ok(None);
-        };
-        let is_single_spaced = !text.is_empty() && text.split(' ').all(|value| !value.is_empty());
-        match ScopeSet::parse(&text) {
-            Ok(scope) if is_single_spaced => Ok(Some(scope)),
-            _ => Err(refused("scope", problem)),
-        }
-    }
-
-    fn short(&self, member: &'static str) -> Result<Option<String>, Rejection> {
-        match self.text(member)? {
-            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !texts::is_visible(&text) => Err(refused(
-                member,
-                "software_id and software_version must be 1 to 255 bytes of visible text on one line",
-            )),
-            other => Ok(other),
-        }
     }
 }

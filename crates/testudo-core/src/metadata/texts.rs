@@ -1,20 +1,24 @@
 //! What people will read: names, contacts, label URLs, and their language-tagged forms. [RFC7591 §2.2]
 
-use super::{Members, refused};
+use super::members::Members;
+use super::names::{TAGGABLE, refused};
 use crate::rejection::Rejection;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use testudo_protocol::oauth::is_label_url;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
-/// The members that may carry a language tag: `client_name#de`.
-pub const TAGGABLE: [&str; 5] = ["client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri"];
-
 const CONTACTS_MAX: usize = 10;
+
 const CONTACT_CHARACTERS_MAX: usize = 254;
+
 const NAME_CHARACTERS_MAX: usize = 120;
+
+const SOFTWARE_BYTES_MAX: usize = 255;
+
 const TAG_BYTES_MAX: usize = 35;
+
 const TAGGED_VALUES_MAX: usize = 20;
 
 impl Members {
@@ -73,6 +77,16 @@ impl Members {
         }
         Ok(tagged)
     }
+
+    pub(super) fn short(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+        match self.text(member)? {
+            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !is_visible(&text) => Err(refused(
+                member,
+                "software_id and software_version must be 1 to 255 bytes of visible text on one line",
+            )),
+            other => Ok(other),
+        }
+    }
 }
 
 fn name(member: &'static str, text: &str) -> Result<String, Rejection> {
@@ -93,7 +107,7 @@ fn visible(text: &str, characters_max: usize) -> Option<String> {
 
 /// True where nothing in the text is hidden, and something is there to be seen: a text of spaces and of marks
 /// without a letter is blank.
-pub(super) fn is_visible(text: &str) -> bool {
+fn is_visible(text: &str) -> bool {
     let is_seen = |c: char| {
         !matches!(
             c.general_category_group(),
@@ -140,19 +154,6 @@ fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
     }
     let problem = "a label URL must be https, absolute and without user information";
     Err(refused(member, problem))
-}
-
-/// True where this URL may stand in `client_uri` and its like of a request or a rule.
-pub fn is_label_url(text: &str) -> bool {
-    let is_https = url::Url::parse(text).is_ok_and(|url| {
-        url.scheme() == "https"
-            && url.host_str().is_some()
-            && url.username().is_empty()
-            && url.password().is_none()
-    });
-    let is_plain =
-        text.len() <= IDENTIFIER_BYTES_MAX && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    is_https && is_plain
 }
 
 /// [RFC5646 §2.1] The shape of a tag: a language of letters, then subtags of letters and digits.

@@ -1,6 +1,7 @@
 //! Keys that a client brings: public, few, and judged before anything is stored. [RFC7591 §2] [RFC7517 §5]
 
-use super::refused;
+use super::members::Members;
+use super::names::refused;
 use crate::rejection::Rejection;
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
@@ -9,7 +10,18 @@ use testudo_protocol::printable::is_printable;
 use url::{Host, Url};
 
 const KEYS_MAX: usize = 10;
+
 const BYTES_MAX: usize = 16 * 1024;
+
+impl Members {
+    pub(super) fn keys(&self) -> Result<Option<Value>, Rejection> {
+        let Some(jwks) = self.present("jwks") else {
+            return Ok(None);
+        };
+        key_set(jwks)?;
+        Ok(Some(known_members(jwks)))
+    }
+}
 
 /// A place that keys may be fetched from: https, a name of the network rather than an address, and not our own.
 /// Whether the name leads anywhere is nobody's business until somebody shows an assertion.
@@ -90,7 +102,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
 
 /// What is stored of a key set that [`key_set`] accepted, and shown in answers: of each key, the members that say
 /// which key it is. What else a stranger wrote in there has no use. [RFC7517 §4]
-pub(super) fn known_members(jwks: &Value) -> Value {
+fn known_members(jwks: &Value) -> Value {
     const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
     let kept = keys.map(|key| {

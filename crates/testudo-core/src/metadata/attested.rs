@@ -1,0 +1,78 @@
+//! What an attester states of a client: limits that it lowers, and labels that it gives.
+//!
+//! Only claims that the authority is trusted to state get here at all ([`AttestedIdentity::attested_claims`]); a
+//! claim outside that list has no effect.
+
+use super::requested::Requested;
+use crate::identity::AttestedIdentity;
+use crate::rejection::Rejection;
+use serde_json::Value;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use testudo_protocol::oauth::{ScopeSet, redirect_uri};
+
+/// Claims that a trust domain's `attested_metadata` may list.
+pub const ATTESTABLE: [&str; 11] = [
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "tos_uri",
+    "policy_uri",
+    "contacts",
+    "software_id",
+    "software_version",
+    "redirect_uris",
+    "scope",
+    "grant_types",
+];
+
+/// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must
+/// notice: nothing is dropped.
+pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
+    if identity.attested_claims.is_empty() {
+        return Ok(Requested::default());
+    }
+    let claims = identity.attested_claims.clone().into_iter().collect();
+    let attested = Requested::of(claims).map_err(|rejection| match rejection {
+        Rejection::Metadata { member, .. } => Rejection::AttestedClaimMalformed { claim: member },
+        Rejection::RedirectUri { .. } => Rejection::AttestedClaimMalformed {
+            claim: "redirect_uris",
+        },
+        other => other,
+    })?;
+    let uris = attested.redirect_uris.as_deref().unwrap_or_default();
+    if uris.iter().any(|uri| redirect_uri::form(uri).is_err()) {
+        return Err(Rejection::AttestedClaimMalformed {
+            claim: "redirect_uris",
+        });
+    }
+    Ok(attested)
+}
+
+/// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
+pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
+    let malformed = Rejection::AttestedClaimMalformed { claim: "scope" };
+    match identity.attested_claims.get("scope") {
+        None => Ok(None),
+        Some(Value::String(text)) if text.len() <= IDENTIFIER_BYTES_MAX => {
+            ScopeSet::parse(text).map(Some).map_err(|_| malformed)
+        }
+        Some(_) => Err(malformed),
+    }
+}
+
+/// Attested grant types, where the authority states them.
+pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<String>>, Rejection> {
+    let malformed = Rejection::AttestedClaimMalformed { claim: "grant_types" };
+    let Some(value) = identity.attested_claims.get("grant_types") else {
+        return Ok(None);
+    };
+    let items = value
+        .as_array()
+        .filter(|items| items.len() <= 32)
+        .ok_or_else(|| malformed.clone())?;
+    let texts: Option<Vec<String>> = items
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect();
+    texts.map(Some).ok_or(malformed)
+}

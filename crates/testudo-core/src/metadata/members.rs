@@ -1,0 +1,47 @@
+//! The members of client metadata, read by name and by type. [RFC7591 §2]
+//!
+//! A known member of the wrong type is refused, never coerced; `null` is absent.
+
+use super::names::refused;
+use crate::rejection::Rejection;
+use serde_json::{Map, Value};
+
+pub(super) struct Members(pub(super) Map<String, Value>);
+
+impl Members {
+    pub(super) fn present(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Rejection> {
+        match self.present(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(refused(name, "a member that must be a string is none")),
+        }
+    }
+
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Rejection> {
+        match self.present(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(refused(name, "a member that must be true or false is neither")),
+        }
+    }
+
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Rejection> {
+        let problem = "a member that must be an array of strings is none";
+        let Some(value) = self.present(name) else {
+            return Ok(None);
+        };
+        let items = value
+            .as_array()
+            .filter(|items| items.len() <= 64)
+            .ok_or(refused(name, problem))?;
+        let texts: Option<Vec<String>> = items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect();
+        texts.map(Some).ok_or(refused(name, problem))
+    }
+}

@@ -1,0 +1,82 @@
+//! Which redirect URIs a client may have: those that its rule derives, and those that fit the rule.
+
+use crate::records::ApplicationType;
+use crate::rejection::Rejection;
+use crate::rules::Match;
+use testudo_protocol::oauth::redirect_uri::{Form, form};
+
+pub(super) fn derived(found: &Match<'_>) -> Vec<String> {
+    found
+        .rule
+        .redirect_uris
+        .iter()
+        .filter_map(|template| template.derive(&found.captures).ok())
+        .collect()
+}
+
+/// True where the rule allows an attester to state this redirect URI.
+pub(crate) fn fits(uri: &str, found: &Match<'_>) -> bool {
+    let rule = found.rule;
+    let is_silent = rule.redirect_uris.is_empty() && rule.redirect_uri_hosts.is_empty();
+    is_silent || is_allowed(uri, found)
+}
+
+/// True where the rule says this redirect URI, or its host.
+pub(crate) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
+    is_on_a_host(uri, found) || derived(found).iter().any(|derived| derived == uri)
+}
+
+/// True where the URI leads to one of the rule's hosts.
+pub(crate) fn is_on_a_host(uri: &str, found: &Match<'_>) -> bool {
+    let mut hosts = found.rule.redirect_uri_hosts.iter();
+    hosts.any(|host| host.admits(uri, &found.captures))
+}
+
+/// The type of the application that these redirect URIs are of: as it says, or as they say where it says nothing.
+pub fn application_type(
+    uris: &[String],
+    said: Option<ApplicationType>,
+) -> Result<ApplicationType, Rejection> {
+    let refused = |problem| Rejection::RedirectUri { problem };
+    let forms = uris
+        .iter()
+        .map(|uri| form(uri))
+        .collect::<Result<Vec<Form>, _>>()
+        .map_err(refused)?;
+    let is_web = forms.iter().all(|form| *form == Form::Https);
+    let is_local = forms.iter().all(|form| *form != Form::Https);
+    match said {
+        Some(ApplicationType::Web) if !is_web => Err(refused("a web application redirects to https only")),
+        Some(said) => Ok(said),
+        None if is_web => Ok(ApplicationType::Web),
+        None if is_local => Ok(ApplicationType::Native),
+        None => Err(refused(
+            "say which application_type has both kinds of redirect URI",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dr_43_dr_45_application_types() {
+        let kind = |uris: &[&str], said| {
+            let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+            application_type(&uris, said).ok()
+        };
+        let (web, native) = (Some(ApplicationType::Web), Some(ApplicationType::Native));
+        assert_eq!(kind(&["http://127.0.0.1/cb"], web), None);
+        assert_eq!(kind(&["https://localhost/cb"], native), None);
+        assert_eq!(kind(&["http://127.0.0.1/cb"], None), native);
+        assert_eq!(kind(&["https://a.example/cb"], None), web);
+        assert_eq!(kind(&["http://127.0.0.1/cb", "https://a.example/cb"], None), None);
+        assert_eq!(
+            kind(&["http://127.0.0.1/cb", "https://a.example/cb"], native),
+            native
+        );
+        assert_eq!(kind(&["https://a.example/cb"], native), native);
+        assert_eq!(kind(&[], None), web);
+    }
+}

@@ -1,0 +1,251 @@
+//! Compilation of a rule: from the sentence that an administrator writes to the rule that governs, or to everything
+//! that is wrong with the sentence.
+
+use super::client_id::ClientIdTemplate;
+use super::pattern::{Pattern, PatternFault};
+use super::redirect_uris::{HostTemplate, RedirectTemplate};
+use super::rule::Rule;
+use super::spec::RuleSpec;
+use testudo_protocol::Seconds;
+use testudo_protocol::oauth::{
+    GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, is_label_url, redirect_uri,
+};
+
+/// What is wrong with a rule: the key, and a sentence that goes on from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFault {
+    /// The key within the rule.
+    pub key: &'static str,
+    /// What is wrong, as the rest of a sentence that begins with the value.
+    pub problem: String,
+    /// What to do.
+    pub hint: Option<&'static str>,
+}
+
+fn fault(key: &'static str, problem: impl Into<String>) -> RuleFault {
+    RuleFault {
+        key,
+        problem: problem.into(),
+        hint: None,
+    }
+}
+
+impl Rule {
+    /// Compiles a rule, or says everything that is wrong with it.
+    pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+        let mut faults = Vec::new();
+        if spec.name.is_empty() {
+            faults.push(fault("name", "is missing"));
+        }
+        let patterns = patterns(spec, &mut faults);
+        Rule::compile_permissions(spec, patterns, faults)
+    }
+
+    /// Compiles what a `[[clients]]` entry may have: a rule that governs that client only, without patterns.
+    pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+        Rule::compile_permissions(spec, Vec::new(), Vec::new())
+    }
+
+    fn compile_permissions(
+        spec: &RuleSpec,
+        patterns: Vec<Pattern>,
+        mut faults: Vec<RuleFault>,
+    ) -> Result<Rule, Vec<RuleFault>> {
+        let captures: Vec<&str> = patterns
+            .iter()
+            .map(|pattern| pattern.capture_names().collect::<Vec<_>>())
+            .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
+            .unwrap_or_default();
+
+        let mut template = |key: &'static str, text: &Option<String>| {
+            if let Some(text) = text
+                && let Some(name) = unknown_capture(text, &captures)
+            {
+                faults.push(RuleFault {
+                    key,
+                    problem: format!(
+                        "{text:?} uses {{{name}}}, which not every pattern of the rule captures"
+                    ),
+                    hint: Some("capture it in `identities`"),
+                });
+            }
+            text.clone()
+        };
+        let client_name = template("client_name", &spec.client_name);
+        let mut label_uri = |key: &'static str, text: &Option<String>| {
+            let text = text.as_deref()?;
+            let judged = RedirectTemplate::parse(text, &captures).and_then(|template| {
+                let is_label = is_label_url(template.sample());
+                is_label
+                    .then_some(template)
+                    .ok_or_else(|| "must be an https URL".to_owned())
+            });
+            judged
+                .map_err(|problem| faults.push(fault(key, format!("{text:?} {problem}"))))
+                .ok()
+        };
+        let client_uri = label_uri("client_uri", &spec.client_uri);
+        let logo_uri = label_uri("logo_uri", &spec.logo_uri);
+        let client_id = ClientIdTemplate::parse(spec.client_id.as_deref().unwrap_or("identity"), &captures)
+            .unwrap_or_else(|problem| {
+                faults.push(fault("client_id", problem));
+                ClientIdTemplate::Identity
+            });
+        let mut redirect_uris = Vec::new();
+        for text in &spec.redirect_uris {
+            let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
+                redirect_uri::form(template.sample())
+                    .map(|_| template)
+                    .map_err(str::to_owned)
+            });
+            match template {
+                Ok(template) => redirect_uris.push(template),
+                Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
+            }
+        }
+        let mut redirect_uri_hosts = Vec::new();
+        for text in &spec.redirect_uri_hosts {
+            match HostTemplate::parse(text, &captures) {
+                Ok(template) => redirect_uri_hosts.push(template),
+                Err(problem) => faults.push(fault("redirect_uri_hosts", format!("{text:?} {problem}"))),
+            }
+        }
+        let scopes = scopes("scopes", &spec.scopes, &mut faults);
+        let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
+        if !default_scopes.is_subset_of(&scopes) {
+            faults.push(fault("default_scopes", "has a value that is not in `scopes`"));
+        }
+        let mut resources = Vec::new();
+        for text in &spec.resources {
+            match Resource::parse(text) {
+                Ok(resource) => resources.push(resource),
+                Err(problem) => faults.push(fault("resources", format!("{text:?} {problem}"))),
+            }
+        }
+        let grant_types = spec
+            .grant_types
+            .clone()
+            .unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
+        match spec.sender_constraint.as_deref() {
+            None | Some("none") => {}
+            // Refused rather than ignored: a rule that asks for bound tokens must never yield plain ones.
+            Some("mtls" | "any") => {}
+            Some(value @ "dpop") => faults.push(RuleFault {
+                key: "sender_constraint",
+                problem: format!("{value:?} cannot be enforced by this version"),
+                hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
+            }),
+            Some(value) => {
+                faults.push(fault(
+                    "sender_constraint",
+                    format!("{value:?} is not none, dpop, mtls or any"),
+                ));
+            }
+        }
+        let mut lifetime = |key: &'static str, text: &Option<String>| {
+            let text = text.as_ref()?;
+            match Seconds::parse(text) {
+                Ok(Seconds(0)) => faults.push(fault(key, "is zero")),
+                Ok(seconds) => return Some(seconds),
+                Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+            }
+            None
+        };
+        let client_idle_lifetime = lifetime("client_idle_lifetime", &spec.client_idle_lifetime);
+        let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
+        let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
+        if spec.registrations_per_minute == Some(0) || spec.registrations_burst == Some(0) {
+            faults.push(RuleFault {
+                key: "registrations_per_minute",
+                problem: "is zero".into(),
+                hint: Some("to register nobody, set first_use = \"off\""),
+            });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Rule {
+            name: spec.name.clone(),
+            patterns,
+            credentials: spec.credentials.clone(),
+            occasions: spec.occasions.clone(),
+            scopes,
+            default_scopes,
+            resources,
+            grant_types,
+            redirect_uris,
+            redirect_uri_hosts,
+            registration: spec.registration,
+            client_name,
+            client_uri,
+            logo_uri,
+            client_idle_lifetime,
+            client_lifetime,
+            access_token_lifetime,
+            client: spec.client,
+            must_bind_tokens: matches!(spec.sender_constraint.as_deref(), Some("mtls" | "any")),
+            client_id,
+            registrations_per_minute: spec.registrations_per_minute,
+            registrations_burst: spec.registrations_burst,
+            clients_max: spec.clients_max,
+            first_use: spec.first_use,
+            enabled: spec.enabled.unwrap_or(true),
+            revision: revision(spec),
+        })
+    }
+}
+
+fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
+    if spec.identities.is_empty() {
+        faults.push(fault("identities", "is missing or empty"));
+    }
+    let mut patterns = Vec::new();
+    for text in &spec.identities {
+        match Pattern::parse(text) {
+            Ok(pattern) if pattern.admits_entire_trust_domain() && !spec.entire_trust_domain => {
+                faults.push(RuleFault {
+                    key: "identities",
+                    problem: format!("{text:?} admits a whole trust domain"),
+                    hint: Some("set entire_trust_domain = true in the rule if that is meant"),
+                });
+            }
+            Ok(pattern) => patterns.push(pattern),
+            Err(problem @ PatternFault::PartOfSegment { .. }) => faults.push(RuleFault {
+                key: "identities",
+                problem: format!("{text:?} {problem}"),
+                hint: Some("write one rule per shape of path"),
+            }),
+            Err(problem) => faults.push(fault("identities", format!("{text:?} {problem}"))),
+        }
+    }
+    patterns
+}
+
+fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleFault>) -> ScopeSet {
+    let mut set = ScopeSet::default();
+    for text in texts {
+        match Scope::parse(text) {
+            Ok(scope) => set.insert(scope),
+            Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+        }
+    }
+    set
+}
+
+/// The first `{name}` in `text` that is not among `captures`.
+fn unknown_capture<'t>(text: &'t str, captures: &[&str]) -> Option<&'t str> {
+    text.split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+        .find(|name| !captures.contains(name))
+}
+
+fn revision(spec: &RuleSpec) -> String {
+    let text = serde_json::to_vec(spec).unwrap_or_default();
+    testudo_protocol::jose::sha256(&text)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,288 @@
+//! All rules, and which of them governs an identity.
+//!
+//! The first rule in file order that matches governs. Matching goes through a tree (`tree.rs`), which a property
+//! test holds equal to the plain walk over the list.
+
+use super::pattern::{Captures, Pattern};
+use super::rule::Rule;
+use super::tree::Tree;
+use crate::identity::{Authority, CredentialKind, Occasion};
+use crate::rejection::Rejection;
+use std::collections::HashMap;
+
+/// All rules, in file order, and the tree that finds the first match.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    trees: HashMap<Box<str>, Tree>,
+}
+
+/// The rule that governs an identity, with what its pattern captured.
+#[derive(Debug, Clone)]
+pub struct Match<'r> {
+    /// The rule.
+    pub rule: &'r Rule,
+    /// What the pattern's `{names}` stand for.
+    pub captures: Captures,
+}
+
+impl<'r> Match<'r> {
+    /// A rule that is not found by a pattern and captures nothing.
+    pub fn plain(rule: &'r Rule) -> Match<'r> {
+        Match {
+            rule,
+            captures: Captures::default(),
+        }
+    }
+}
+
+impl RuleSet {
+    /// Builds the tree.
+    pub fn new(rules: Vec<Rule>) -> RuleSet {
+        let mut trees: HashMap<Box<str>, Tree> = HashMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for pattern in &rule.patterns {
+                trees
+                    .entry(pattern.trust_domain().into())
+                    .or_default()
+                    .insert(pattern, index);
+            }
+        }
+        RuleSet { rules, trees }
+    }
+
+    /// The rules in file order.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// A rule by name.
+    pub fn by_name(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name == name)
+    }
+
+    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules speak of SPIFFE
+    /// IDs; a client that the configuration names has its rule there.
+    pub fn governing(
+        &self,
+        (authority, subject): (&Authority, &str),
+        kind: CredentialKind,
+        occasion: Occasion,
+    ) -> Result<Match<'_>, Rejection> {
+        let accepts = |index: usize| {
+            self.rules.get(index).is_some_and(|rule| {
+                rule.credentials
+                    .as_ref()
+                    .is_none_or(|kinds| kinds.contains(&kind))
+                    && rule
+                        .occasions
+                        .as_ref()
+                        .is_none_or(|list| list.contains(&occasion))
+            })
+        };
+        match self.first_match(authority, subject, accepts) {
+            Some(found) if !found.rule.enabled => Err(Rejection::RuleDisabled {
+                rule: found.rule.name.clone(),
+            }),
+            Some(found) => Ok(found),
+            // Says which rule would have governed, had the credential been another: same public sentence.
+            None => match self.first_match(authority, subject, |_| true) {
+                Some(found) => Err(Rejection::CredentialNotAccepted {
+                    kind,
+                    by: format!("rule `{}`", found.rule.name),
+                }),
+                None => Err(Rejection::NoRule),
+            },
+        }
+    }
+
+    /// The first rule in file order whose pattern matches and that `accepts` lets through.
+    pub fn first_match(
+        &self,
+        authority: &Authority,
+        subject: &str,
+        accepts: impl Fn(usize) -> bool,
+    ) -> Option<Match<'_>> {
+        let Authority::TrustDomain(name) = authority else {
+            return None;
+        };
+        let path = subject.strip_prefix("spiffe://")?.strip_prefix(name.as_str())?;
+        let index = self.trees.get(name.as_str())?.first(path, &accepts)?;
+        let rule = self.rules.get(index)?;
+        let captures = rule
+            .patterns
+            .iter()
+            .find_map(|pattern| pattern.matches(name.as_str(), path))?;
+        Some(Match { rule, captures })
+    }
+
+    /// The plain walk that the tree must agree with: the specification of [`RuleSet::first_match`].
+    pub fn first_match_by_walking(&self, trust_domain: &str, path: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| {
+            rule.patterns
+                .iter()
+                .any(|pattern| pattern.matches(trust_domain, path).is_some())
+        })
+    }
+
+    /// Rules of which every pattern is also a pattern of an earlier, unconditional rule: they never govern.
+    pub fn shadowed(&self) -> Vec<(&Rule, &Rule)> {
+        let mut found = Vec::new();
+        for (index, rule) in self.rules.iter().enumerate() {
+            let covering = |pattern: &Pattern| {
+                self.rules.iter().take(index).find(|earlier| {
+                    earlier.credentials.is_none()
+                        && earlier.occasions.is_none()
+                        && earlier.patterns.iter().any(|wider| wider.covers(pattern))
+                })
+            };
+            let mut covers = rule.patterns.iter().map(covering);
+            if let Some(Some(first)) = covers.next()
+                && covers.all(|cover| cover.is_some())
+            {
+                found.push((rule, first));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleSpec;
+    use proptest::prelude::*;
+    use testudo_protocol::spiffe::TrustDomain;
+
+    fn rule_set(patterns: &[String]) -> RuleSet {
+        let rules = patterns
+            .iter()
+            .enumerate()
+            .map(|(number, pattern)| {
+                let spec = RuleSpec {
+                    name: format!("r{number}"),
+                    identities: vec![pattern.clone()],
+                    ..RuleSpec::default()
+                };
+                let mut spec = spec;
+                spec.entire_trust_domain = true;
+                Rule::compile(&spec).unwrap()
+            })
+            .collect();
+        RuleSet::new(rules)
+    }
+
+    fn first(set: &RuleSet, id: &str) -> Option<String> {
+        let authority = Authority::TrustDomain(TrustDomain::parse("a.example").unwrap());
+        set.first_match(&authority, id, |_| true)
+            .map(|found| found.rule.name.clone())
+    }
+
+    #[test]
+    fn rf_33_first_rule_in_file_order_wins() {
+        let set = rule_set(&[
+            "spiffe://a.example/ns/*/sa/{s}".into(),
+            "spiffe://a.example/ns/pay/sa/api".into(),
+        ]);
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(),
+            Some("r0")
+        );
+        let set = rule_set(&[
+            "spiffe://a.example/ns/pay/sa/api".into(),
+            "spiffe://a.example/**".into(),
+        ]);
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/api").as_deref(),
+            Some("r0")
+        );
+        assert_eq!(
+            first(&set, "spiffe://a.example/ns/pay/sa/other").as_deref(),
+            Some("r1")
+        );
+    }
+
+    #[test]
+    fn rf_34_whole_segments_only() {
+        let set = rule_set(&["spiffe://a.example/ns/{namespace}/sa/{service}".into()]);
+        for outside in [
+            "/ns/pay/sa/api/extra",
+            "/ns/pay/sa",
+            "/NS/pay/sa/api",
+            "/x/ns/pay/sa/api",
+            "",
+        ] {
+            assert_eq!(
+                first(&set, &format!("spiffe://a.example{outside}")),
+                None,
+                "{outside}"
+            );
+        }
+        assert_eq!(first(&set, "spiffe://b.example/ns/pay/sa/api"), None);
+        assert_eq!(first(&set, "spiffe://a.example.evil/ns/pay/sa/api"), None);
+    }
+
+    #[test]
+    fn shadowed_rules_are_found() {
+        let set = rule_set(&[
+            "spiffe://a.example/ns/**".into(),
+            "spiffe://a.example/ns/{n}/sa".into(),
+        ]);
+        assert_eq!(set.shadowed().len(), 1);
+        let set = rule_set(&[
+            "spiffe://a.example/ns/{n}/sa".into(),
+            "spiffe://a.example/ns/**".into(),
+        ]);
+        assert!(set.shadowed().is_empty());
+    }
+
+    fn segment() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("a".to_owned()),
+            Just("b".to_owned()),
+            Just("c".to_owned()),
+            Just("*".to_owned()),
+            Just("{x}".to_owned())
+        ]
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        (prop::collection::vec(segment(), 1..5), any::<bool>()).prop_map(|(mut segments, rest)| {
+            for (number, segment) in segments.iter_mut().enumerate() {
+                if segment == "{x}" {
+                    *segment = format!("{{x{number}}}");
+                }
+            }
+            if rest {
+                segments.push("**".into());
+            }
+            format!("spiffe://a.example/{}", segments.join("/"))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn tree_equals_walk(
+            patterns in prop::collection::vec(pattern(), 0..40),
+            paths in prop::collection::vec(prop::collection::vec(prop_oneof!["a", "b", "c", "d"], 0..6), 1..20),
+        ) {
+            let set = rule_set(&patterns);
+            for path in paths {
+                let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
+                let by_tree = first(&set, &format!("spiffe://a.example{path}"));
+                let by_walk = set.first_match_by_walking("a.example", &path).map(|index| format!("r{index}"));
+                prop_assert_eq!(by_tree, by_walk, "{}", path);
+            }
+        }
+
+        /// Where `covers` says yes, every path of the narrower pattern is one of the wider.
+        #[test]
+        fn covers_is_sound(wide in pattern(), narrow in pattern(), path in prop::collection::vec(prop_oneof!["a", "b", "c"], 0..6)) {
+            let (wide, narrow) = (Pattern::parse(&wide).unwrap(), Pattern::parse(&narrow).unwrap());
+            let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
+            if wide.covers(&narrow) && narrow.matches("a.example", &path).is_some() {
+                prop_assert!(wide.matches("a.example", &path).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! URLs that people will read and click on: `client_uri`, `logo_uri` and their like. [RFC7591 §2]
+
+use crate::limits::IDENTIFIER_BYTES_MAX;
+
+/// True where this URL may stand in `client_uri` and its like of a request or a rule.
+pub fn is_label_url(text: &str) -> bool {
+    let is_https = url::Url::parse(text).is_ok_and(|url| {
+        url.scheme() == "https"
+            && url.host_str().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    let is_plain =
+        text.len() <= IDENTIFIER_BYTES_MAX && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    is_https && is_plain
+}
