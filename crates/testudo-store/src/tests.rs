@@ -1,8 +1,10 @@
 //! Both engines pass the suite; SQLite also survives what memory does not promise.
 
 mod postgres_announcements;
+mod postgres_exchanged;
 mod postgres_faults;
 mod postgres_schema;
+mod postgres_sessions;
 
 use super::*;
 use std::path::PathBuf;

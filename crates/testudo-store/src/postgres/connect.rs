@@ -160,12 +160,15 @@ impl Connect for Route {
 ///
 /// `search_path` has one schema: tables and functions of these names in any other schema, and temporary ones, do
 /// not take the place of ours. A standby is refused, since it lags: a node that reads there would miss a freeze.
-/// A primary that is read-only for a while is not: its answers are today's.
+/// A primary that is read-only for a while is not: its answers are today's. A commit that is answered is on the disk,
+/// and on that of the synchronous standby where there is one: a 200 promises it, whatever the role's default is.
 fn begin(schema: &str) -> String {
     format!(
         "SET search_path TO {schema}, pg_temp;
          SET default_transaction_isolation TO 'read committed';
          SET statement_timeout TO {};
+         SELECT set_config('synchronous_commit', 'on', false)
+             WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
          DO $$ BEGIN IF pg_is_in_recovery() THEN
              RAISE EXCEPTION 'this server is a standby, and the primary is needed: let store.url lead to the primary';
          END IF; END $$",

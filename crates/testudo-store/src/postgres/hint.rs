@@ -3,9 +3,9 @@
 //! Within the transaction of a freeze it could undo the freeze: PostgreSQL raises its error at COMMIT, where the queue
 //! of notifications is full. A hint that is lost costs the other nodes half a second, until their next look.
 
+use super::connections::Connections;
 use super::lease::checkout;
 use crate::StoreFault;
-use deadpool_postgres::Pool;
 use tokio::sync::mpsc;
 
 /// Hints that wait while one is being sent. All say the same.
@@ -16,9 +16,9 @@ pub(super) struct Hint(mpsc::Sender<()>);
 
 impl Hint {
     /// Starts the task.
-    pub(super) fn start(pool: Pool) -> Hint {
+    pub(super) fn start(connections: Connections) -> Hint {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(send_each(pool, queue));
+        tokio::spawn(send_each(connections, queue));
         Hint(sender)
     }
 
@@ -28,10 +28,10 @@ impl Hint {
     }
 }
 
-async fn send_each(pool: Pool, mut queue: mpsc::Receiver<()>) {
+async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
     let mut lost = 0u64;
     while queue.recv().await.is_some() {
-        match (send(&pool).await, lost) {
+        match (send(&connections).await, lost) {
             (Ok(()), 0) => {}
             (Ok(()), _) => {
                 tracing::info!(
@@ -55,8 +55,8 @@ async fn send_each(pool: Pool, mut queue: mpsc::Receiver<()>) {
 
 /// The change is on the disk already. The hint waits for no disk and no standby, since it holds a lock meanwhile
 /// that every NOTIFY in this server needs.
-async fn send(pool: &Pool) -> Result<(), StoreFault> {
-    let client = checkout(pool).await?;
+async fn send(connections: &Connections) -> Result<(), StoreFault> {
+    let client = checkout(connections).await?;
     let text = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('testudo', '')";
     client
         .bounded(async {

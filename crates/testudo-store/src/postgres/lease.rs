@@ -1,11 +1,13 @@
-//! A connection on loan from the pool, which goes back only where the server has answered everything.
+//! A connection on loan from the pool, which goes back only where the server has answered everything, and is still
+//! the one that nodes go by.
 //!
 //! A connection that hangs (its packets are dropped, the other machine is gone) is not closed by any sign. If it
 //! went back into the pool with a statement pending, every later loan would wait behind that statement.
 
+use super::connections::Connections;
 use super::{STATEMENT_DEADLINE, fault, with_causes};
 use crate::StoreFault;
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{Object, PoolError, TimeoutType};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,15 +20,16 @@ const PENDING_MAX: Duration = Duration::from_secs(1);
 /// A connection on loan.
 pub(super) struct Lease {
     object: Option<Object>,
-    pool: Pool,
+    connections: Connections,
     begun: Instant,
     is_pending: AtomicBool,
     is_lost: AtomicBool,
 }
 
 /// Lends a connection.
-pub(super) async fn checkout(pool: &Pool) -> Result<Lease, StoreFault> {
-    let object = pool.get().await.map_err(|error| match error {
+pub(super) async fn checkout(connections: &Connections) -> Result<Lease, StoreFault> {
+    let begun = Instant::now();
+    let object = connections.get().await.map_err(|error| match error {
         PoolError::Timeout(TimeoutType::Wait) => {
             fault("all connections of this node are waiting for an answer")
         }
@@ -34,8 +37,8 @@ pub(super) async fn checkout(pool: &Pool) -> Result<Lease, StoreFault> {
     })?;
     Ok(Lease {
         object: Some(object),
-        pool: pool.clone(),
-        begun: Instant::now(),
+        connections: connections.clone(),
+        begun,
         is_pending: AtomicBool::new(false),
         is_lost: AtomicBool::new(false),
     })
@@ -56,9 +59,12 @@ impl Lease {
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
         self.is_pending.store(true, Ordering::Relaxed);
-        let outcome = within(STATEMENT_DEADLINE, work).await;
+        let outcome = match within(STATEMENT_DEADLINE, work).await {
+            Ok(_) if self.connections.is_of_another(self.begun) => Err(Failure::Exchanged),
+            outcome => outcome,
+        };
         match &outcome {
-            Ok(_) => {}
+            Ok(_) | Err(Failure::Exchanged) => {}
             Err(Failure::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
             Err(Failure::Refused(error)) => {
                 // The session was made while the server was read-only, and another one may not be.
@@ -85,13 +91,17 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let is_stuck = self.is_pending.load(Ordering::Relaxed) && self.begun.elapsed() > PENDING_MAX;
-        if !is_stuck && !self.is_lost.load(Ordering::Relaxed) {
+        let is_broken = is_stuck || self.is_lost.load(Ordering::Relaxed);
+        if !is_broken && !self.connections.is_of_another(self.begun) {
             return;
         }
         if let Some(object) = self.object.take() {
-            // Out of the pool, which closes the socket. Those that idle are as old and went the same way.
+            // Out of the pool, which closes the socket.
             drop(Object::take(object));
-            self.pool.retain(|_, _| false);
+        }
+        if is_broken {
+            // Those that idle are as old and went the same way.
+            self.connections.close_idle();
         }
     }
 }
@@ -103,6 +113,8 @@ pub(super) enum Failure {
     NoAnswer(Duration),
     /// The server refused, or the connection broke.
     Refused(tokio_postgres::Error),
+    /// It was answered, perhaps by a server that has a successor since.
+    Exchanged,
 }
 
 impl Failure {
@@ -110,13 +122,17 @@ impl Failure {
         match self {
             Failure::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
             Failure::Refused(error) => refusal(&error),
+            Failure::Exchanged => fault(
+                "another server answers now than when this statement was sent (a failover, or a restart): its result \
+                 is not believed",
+            ),
         }
     }
 
     /// True where the server undid the statement because of another one, and it may succeed when repeated.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Failure::NoAnswer(_) => false,
+            Failure::NoAnswer(_) | Failure::Exchanged => false,
             Failure::Refused(error) => error.code().is_some_and(|code| {
                 [
                     SqlState::T_R_SERIALIZATION_FAILURE,

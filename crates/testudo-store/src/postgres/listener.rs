@@ -7,11 +7,11 @@
 //! (`super::mark`).
 
 use super::connect::{AbortOnDrop, Route};
+use super::connections::Connections;
 use super::lease::bounded;
 use super::mark::{Gap, Mark, Row};
 use super::writer::kind_of;
 use crate::{Change, StoreFault};
-use deadpool_postgres::Pool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast};
@@ -108,7 +108,7 @@ impl Subscription {
 pub(super) async fn run(
     route: Route,
     first: Subscription,
-    pool: Pool,
+    connections: Connections,
     (changes, heard): (broadcast::Sender<Change>, Arc<Mutex<Instant>>),
     stop: Arc<Notify>,
 ) {
@@ -126,8 +126,7 @@ pub(super) async fn run(
         };
         if subscription.is_anew {
             tracing::warn!("the database was away: everything is read anew");
-            // Connections that wait in the pool may lead to the server that was.
-            pool.retain(|_, _| false);
+            connections.leave_all();
             let _ = changes.send(Change::Everything);
         }
     }

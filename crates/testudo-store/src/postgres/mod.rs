@@ -7,6 +7,7 @@
 
 mod address;
 mod connect;
+mod connections;
 mod hint;
 mod hosts;
 mod lease;
@@ -18,14 +19,13 @@ mod writer;
 
 use crate::{Change, CommitError, StoreFault, Stored};
 use connect::Route;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use connections::Connections;
 use lease::checkout;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_postgres::Config;
 use writer::Job;
 
 pub use address::{AddressFault, PostgresAddress, Transport};
@@ -47,7 +47,7 @@ const PRUNE_CHANGES: &str = "DELETE FROM changes WHERE id <
 const QUEUE_MAX: usize = 4_096;
 
 pub(crate) struct PostgresEngine {
-    pool: Pool,
+    connections: Connections,
     jobs: mpsc::Sender<Job>,
     changes: broadcast::Sender<Change>,
     stop: Arc<tokio::sync::Notify>,
@@ -89,23 +89,24 @@ impl PostgresEngine {
         route: Route,
         subscription: Option<listener::Subscription>,
     ) -> Result<PostgresEngine, StoreFault> {
-        let pool = pool(&route)?;
+        let connections = Connections::new(&route)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, _) = broadcast::channel(1_024);
-        tokio::spawn(writer::run(pool.clone(), hint::Hint::start(pool.clone()), queue));
+        let hint = hint::Hint::start(connections.clone());
+        tokio::spawn(writer::run(connections.clone(), hint, queue));
         let stop = Arc::new(tokio::sync::Notify::new());
         let heard = Arc::new(Mutex::new(Instant::now()));
         if let Some(subscription) = subscription {
             tokio::spawn(listener::run(
                 route,
                 subscription,
-                pool.clone(),
+                connections.clone(),
                 (changes.clone(), heard.clone()),
                 stop.clone(),
             ));
         }
         Ok(PostgresEngine {
-            pool,
+            connections,
             jobs,
             changes,
             stop,
@@ -144,7 +145,7 @@ impl PostgresEngine {
         if keys.len() > FEW_KEYS {
             return self.get_at_once(keys).await;
         }
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
         client
             .bounded(async {
@@ -170,7 +171,7 @@ impl PostgresEngine {
         let text = "SELECT wanted.place, records.version, records.body
                     FROM unnest($1::smallint[], $2::bytea[]) WITH ORDINALITY AS wanted (kind, key, place)
                     JOIN records ON records.kind = wanted.kind AND records.key = wanted.key";
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         let rows = client
             .bounded(async {
                 let statement = client.prepare_cached(text).await?;
@@ -213,7 +214,7 @@ impl PostgresEngine {
         text: &str,
         parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Vec<Stored>, StoreFault> {
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         client
             .bounded(async {
                 let statement = client.prepare_cached(text).await?;
@@ -231,7 +232,7 @@ impl PostgresEngine {
     }
 
     pub(crate) async fn counter(&self, name: String) -> Result<i64, StoreFault> {
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         client
             .bounded(async {
                 let statement = client
@@ -246,7 +247,7 @@ impl PostgresEngine {
     }
 
     pub(crate) async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         // Compared byte by byte, whatever the database's collation.
         let text = "DELETE FROM counters WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2";
         client
@@ -257,7 +258,7 @@ impl PostgresEngine {
 
     /// The time of the database, milliseconds since the epoch.
     pub(crate) async fn millis(&self) -> Result<u64, StoreFault> {
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
         let row = client
             .bounded(async {
@@ -269,7 +270,7 @@ impl PostgresEngine {
     }
 
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
-        let client = checkout(&self.pool).await?;
+        let client = checkout(&self.connections).await?;
         client
             .bounded(async {
                 let text = "DELETE FROM records WHERE ctid IN
@@ -282,22 +283,6 @@ impl PostgresEngine {
             })
             .await
     }
-}
-
-/// Bounded in number and in every wait.
-fn pool(route: &Route) -> Result<Pool, StoreFault> {
-    let recycling = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    };
-    let manager = Manager::from_connect(Config::new(), route.clone(), recycling);
-    Pool::builder(manager)
-        .max_size(CONNECTIONS_MAX)
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(CONNECT_DEADLINE))
-        .create_timeout(Some(route.deadline()))
-        .recycle_timeout(Some(CONNECT_DEADLINE))
-        .build()
-        .map_err(fault)
 }
 
 /// Pool and driver print only that something failed; why is below it, in several layers.

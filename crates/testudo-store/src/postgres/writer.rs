@@ -1,9 +1,9 @@
 //! The writer: takes what is waiting, up to 256 batches, into one call.
 
+use super::connections::Connections;
 use super::hint::Hint;
 use super::lease::{Failure, checkout};
 use crate::{CommitError, Conflict, StoreFault};
-use deadpool_postgres::Pool;
 use testudo_core::records::{Batch, Kind, Write};
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,10 +21,10 @@ pub(super) struct Job {
 }
 
 /// Ends when every sender is gone.
-pub(super) async fn run(pool: Pool, hint: Hint, mut queue: mpsc::Receiver<Job>) {
+pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let outcome = write_group(&pool, &group).await;
+        let outcome = write_group(&connections, &group).await;
         match &outcome {
             Ok(conflicts) => {
                 if has_announced(&group, conflicts) {
@@ -136,7 +136,7 @@ impl Columns {
 }
 
 /// One conflict or none per batch. The error means that nothing of the group is known to be written.
-async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>, StoreFault> {
+async fn write_group(connections: &Connections, group: &[Job]) -> Result<Vec<Option<Conflict>>, StoreFault> {
     let mut columns = Columns::default();
     for (position, job) in group.iter().enumerate() {
         for (write, is_announced) in job.batch.with_announcements() {
@@ -145,7 +145,7 @@ async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>
     }
     let mut attempts = 1;
     let answers = loop {
-        match call(pool, &columns).await? {
+        match call(connections, &columns).await? {
             Ok(answers) => break answers,
             Err(failure) if failure.is_passing() && attempts < ATTEMPTS_MAX => {
                 attempts += 1;
@@ -168,8 +168,8 @@ async fn write_group(pool: &Pool, group: &[Job]) -> Result<Vec<Option<Conflict>>
 }
 
 /// Calls the function once. The outer error means that there was no connection.
-async fn call(pool: &Pool, c: &Columns) -> Result<Result<Vec<i32>, Failure>, StoreFault> {
-    let client = checkout(pool).await?;
+async fn call(connections: &Connections, c: &Columns) -> Result<Result<Vec<i32>, Failure>, StoreFault> {
+    let client = checkout(connections).await?;
     let work = async {
         let statement = client
             .prepare_cached("SELECT testudo_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")

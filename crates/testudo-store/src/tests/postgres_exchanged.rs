@@ -1,0 +1,103 @@
+//! A failover that leaves the former server running: connections to it stay open, and its answers are not believed.
+
+use super::postgres_faults::{session, until};
+use super::{postgres, write};
+use crate::{Change, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::records::Kind;
+use testudo_testkit::postgres::Postgres;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What is between `@` and `/` in a URL.
+fn host(url: &str) -> &str {
+    url.split(['@', '/']).nth(3).unwrap()
+}
+
+/// A name that moves from one server to another: new connections lead to the other one, the rest stay as they are.
+async fn name_that_moves(url: &str) -> (String, watch::Sender<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap().to_string();
+    let (target, current) = watch::channel(host(url).to_owned());
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let target = current.borrow().clone();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(target).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (url.replace(host(url), &here), target)
+}
+
+/// As many as the pool has.
+const CONNECTIONS: usize = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_that_was_in_use_while_the_database_was_exchanged_is_neither_believed_nor_lent_again() {
+    let folder = std::env::temp_dir().join(format!("testudo-store-pg-exchanged-{}", std::process::id()));
+    let successor = Postgres::start(&folder).expect("PostgreSQL starts");
+    let former_url = postgres().database("exchanged").unwrap();
+    let successor_url = successor.database("exchanged").unwrap();
+    let on_successor = Store::postgres(&successor_url, None).await.unwrap();
+    on_successor.commit(write("on the successor")).await.unwrap();
+    let (url, target) = name_that_moves(&former_url).await;
+    let store = Arc::new(Store::postgres(&url, None).await.unwrap());
+    store.commit(write("on the former")).await.unwrap();
+    let mut changes = store.changes().unwrap();
+
+    // Every connection of the pool is in use when the name moves.
+    let (admin, other) = (session(&former_url).await, session(&former_url).await);
+    let lock = "BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE";
+    other.batch_execute(lock).await.unwrap();
+    let reads: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.get(Kind::Client, b"on the former").await })
+        })
+        .collect();
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'exchanged' AND wait_event_type = 'Lock'";
+    until("the reads", async || {
+        admin.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == CONNECTIONS as i64
+    })
+    .await;
+    target.send(host(&successor_url).to_owned()).unwrap();
+    let end_listener = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = 'exchanged' AND query LIKE 'SELECT tableoid%'";
+    assert_eq!(admin.query(end_listener, &[]).await.unwrap().len(), 1);
+    let exchanged = async { while changes.recv().await.unwrap() != Change::Everything {} };
+    tokio::time::timeout(Duration::from_secs(30), exchanged)
+        .await
+        .expect("the node notices that it is another server");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    for read in reads {
+        let answer = read.await.unwrap();
+        assert!(
+            answer.is_err(),
+            "an answer of the former server is believed: {answer:?}"
+        );
+    }
+    let reads: Vec<_> = (0..4 * CONNECTIONS)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let former = store.get(Kind::Client, b"on the former").await.unwrap();
+                let successor = store.get(Kind::Client, b"on the successor").await.unwrap();
+                (former.is_some(), successor.is_some())
+            })
+        })
+        .collect();
+    for read in reads {
+        assert_eq!(
+            read.await.unwrap(),
+            (false, true),
+            "the former server was asked again"
+        );
+    }
+    store.commit(write("later")).await.unwrap();
+    assert!(on_successor.get(Kind::Client, b"later").await.unwrap().is_some());
+}
