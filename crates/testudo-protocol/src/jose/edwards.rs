@@ -3,7 +3,7 @@
 //! aws-lc-rs 1.19 takes any 32 bytes: points of small order, under which one fixed signature verifies many
 //! messages; encodings with y >= p, which are second spellings of other keys; and values of y that no point has.
 
-use super::key::KeyFault;
+use super::key_fault::KeyFault;
 
 /// p = 2^255 - 19, little-endian.
 const P: [u8; 32] = {

@@ -5,7 +5,7 @@
 
 use super::algorithm::Algorithm;
 use super::edwards;
-use super::key::KeyFault;
+use super::key_fault::KeyFault;
 use crate::der::{self, Reader};
 use crate::limits::{CLIENT_RSA_BITS_MAX, RSA_BITS_MAX, RSA_BITS_MIN};
 use aws_lc_rs::signature::ParsedPublicKey;

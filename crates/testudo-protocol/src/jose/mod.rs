@@ -5,12 +5,14 @@ mod algorithm;
 mod edwards;
 mod jws;
 mod key;
+mod key_fault;
 mod material;
 mod sign;
 
 pub use algorithm::Algorithm;
 pub use jws::{Header, JoseFault, Jws};
-pub use key::{Jwk, KeyFault, KeySet, PublicKey};
+pub use key::{Jwk, KeySet, PublicKey};
+pub use key_fault::KeyFault;
 pub use material::KeyOwner;
 pub use sign::{SigningFault, SigningKey, encode_segment};
 
