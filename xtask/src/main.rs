@@ -18,7 +18,11 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   ci                   what CI runs: format, lints, tidy, generated files, all tests
-  tidy [--circles]     the house rules that no compiler checks (or every import circle, file by file)
+  tidy                 the house rules that no compiler checks
+  tidy --circles [FOLDER]
+                       every import circle, file by file, of this checkout or another one
+  tidy --rooms [FOLDER]
+                       the rooms of each crate, each as low as what it uses lets it stand
   deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
   bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
@@ -37,6 +41,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["tidy", "--rooms"] => tidy::print_rooms(None),
+        ["tidy", "--rooms", folder] => tidy::print_rooms(Some(folder)),
         ["tidy", "--circles"] => tidy::print_circles(None),
         ["tidy", "--circles", folder] => tidy::print_circles(Some(folder)),
         ["deny"] => deny::run(),

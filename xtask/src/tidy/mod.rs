@@ -2,8 +2,10 @@
 
 mod circles;
 mod crates;
+mod floors;
 mod references;
 mod repository;
+mod rooms;
 mod sources;
 mod words;
 
@@ -13,12 +15,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use circles::print as print_circles;
+pub use rooms::print as print_rooms;
 
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
     crates::arrows(&mut complaints)?;
     crates::bans(&mut complaints)?;
     circles::check(&mut complaints)?;
+    rooms::check(&mut complaints)?;
     door_pages(&mut complaints)?;
     let repository = Repository::read(&root())?;
     let texts = repository.texts(&root())?;
