@@ -81,8 +81,19 @@ async fn demand_writes(client: &Client) -> Result<(), StoreFault> {
                      unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p
                 WHERE NOT has_table_privilege(t, p)";
     let row = bounded(client.query_one(text, &[])).await?;
-    match row.get::<_, Option<String>>(0) {
+    let missing = match row.get::<_, Option<String>>(0) {
+        Some(missing) => Some(missing),
+        None => {
+            let text = "SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc
+                        WHERE proname = 'testudo_write' AND pronamespace = current_schema()::regnamespace";
+            let may_execute = yes(client, text).await?;
+            (!may_execute).then(|| "EXECUTE on testudo_write".to_owned())
+        }
+    };
+    match missing {
         None => Ok(()),
-        Some(missing) => Err(fault(format!("this role lacks {missing}"))),
+        Some(missing) => Err(fault(format!(
+            "this role lacks {missing}: run docs/operations/run-time-role.sql as the owner"
+        ))),
     }
 }

@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod crowds;
 mod crowds_memory;
+mod database;
 mod dev;
 mod docs;
 mod durability;

@@ -1,0 +1,309 @@
+//! PostgreSQL as an operator sets it up, restores it and shares it: the scripts and commands of
+//! `docs/operations/postgresql.md`, run as they stand there, and what the page says of readers and writers.
+
+use crate::administration::events;
+use crate::binary::{Server, Site, folder, run, stderr};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+use testudo_testkit::postgres::Postgres;
+use testudo_testkit::svid_form;
+
+const PAY: &str = "/ns/shop/sa/pay";
+const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
+const OTHER: &str = "/ns/shop/sa/other";
+const OTHER_ID: &str = "spiffe://prod.example/ns/shop/sa/other";
+/// Long enough for a loaded machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn operations(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/operations")
+        .join(name)
+}
+
+/// Runs a file or a statement; the URL says as which role.
+fn psql(url: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new("psql");
+    command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+    command.args(arguments).arg(url).output().unwrap()
+}
+
+#[track_caller]
+fn must(url: &str, arguments: &[&str]) -> String {
+    let output = psql(url, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The `sh` blocks of one section of the page, in their order.
+fn blocks(section: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(operations("postgresql.md")).unwrap();
+    let section = page
+        .split("\n## ")
+        .find(|text| text.starts_with(section))
+        .unwrap_or_else(|| panic!("the page has no section {section}"))
+        .to_owned();
+    let parts = section.split("```sh\n").skip(1);
+    parts
+        .filter_map(|rest| rest.split("```").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Runs a block in a site's folder, where `testudo.toml` is found.
+#[track_caller]
+fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-ec", script])
+        .current_dir(&site.folder)
+        .env("PATH", path)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {}", stderr(&output));
+}
+
+async fn ask(site: &Site, server: &Server, path: &str) -> u16 {
+    server.token(svid_form(&site.svid(path), &[])).await.status
+}
+
+async fn until(site: &Site, server: &Server, path: &str, status: u16) {
+    let started = Instant::now();
+    while ask(site, server, path).await != status {
+        assert!(started.elapsed() < SOON, "{path} is not answered {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The documented roles, made by the documented scripts. The URLs are those of the owner and of the nodes.
+struct Roles {
+    server: Postgres,
+    superuser: String,
+    owner: String,
+    runner: String,
+}
+
+impl Roles {
+    fn made() -> Roles {
+        let server = Postgres::start(&folder()).unwrap();
+        let superuser = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
+        let (owner, runner) = (secret("owner"), secret("runner"));
+        let script = operations("owner-role.sql");
+        let passwords = [
+            format!("owner_password={owner}"),
+            format!("runner_password={runner}"),
+        ];
+        let file = script.to_str().unwrap();
+        must(
+            &superuser,
+            &["-v", &passwords[0], "-v", &passwords[1], "-f", file],
+        );
+        let url = |role: &str| format!("postgres://{role}@127.0.0.1:{}/testudo", server.port());
+        Roles {
+            owner: url("testudo_owner"),
+            runner: url("runner"),
+            superuser,
+            server,
+        }
+    }
+
+    /// A site whose store belongs to the owner and is used by the role of the nodes.
+    fn site(&self) -> Site {
+        let site = Site::new().over_postgres(&self.owner);
+        drop(site.serve());
+        must(
+            &self.owner,
+            &["-f", operations("run-time-role.sql").to_str().unwrap()],
+        );
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        site.write("testudo.toml", &text.replace(&self.owner, &self.runner));
+        site
+    }
+}
+
+fn secret(of: &str) -> String {
+    format!("{of}'s secret")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
+    let roles = Roles::made();
+    let site = Site::new().over_postgres(&roles.runner);
+    let refused = run(&["serve", "--config", site.config().to_str().unwrap()], "");
+    assert!(!refused.status.success());
+    let why = stderr(&refused);
+    assert!(why.contains("start one node once as the role that owns"), "{why}");
+    let site = roles.site();
+    let doctor = site.run(&["doctor"]);
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(!found.contains("lacks"), "{found}");
+    let server = site.serve();
+    assert_eq!(ask(&site, &server, PAY).await, 200);
+    site.ok(&["client", "freeze", PAY_ID]);
+    assert_eq!(ask(&site, &server, PAY).await, 400);
+    for statement in [
+        "CREATE TABLE x ()",
+        "CREATE SCHEMA x",
+        "CREATE TEMPORARY TABLE x ()",
+        "ALTER TABLE records ADD COLUMN x INT",
+        "DROP FUNCTION testudo_commit",
+        "CREATE OR REPLACE FUNCTION testudo_write() RETURNS INT LANGUAGE sql AS 'SELECT 1'",
+        "UPDATE testudo_schema SET version = 1",
+        "TRUNCATE records",
+    ] {
+        let output = psql(&roles.runner, &["-c", statement]);
+        assert!(!output.status.success(), "{statement}");
+        let why = stderr(&output);
+        assert!(
+            why.contains("permission denied") || why.contains("must be owner"),
+            "{why}"
+        );
+    }
+    // Others do not even get in, and so cannot take the lock for which writes wait.
+    must(&roles.superuser, &["-c", "CREATE ROLE stranger LOGIN"]);
+    let output = psql(&roles.runner.replace("runner@", "stranger@"), &["-c", "SELECT 1"]);
+    assert!(
+        stderr(&output).contains("permission denied for database"),
+        "{}",
+        stderr(&output)
+    );
+    // What a later version makes is for the nodes too.
+    must(
+        &roles.owner,
+        &[
+            "-c",
+            "CREATE TABLE later (x INT); CREATE FUNCTION later() RETURNS INT LANGUAGE sql AS 'SELECT 1'",
+        ],
+    );
+    must(&roles.runner, &["-c", "INSERT INTO later VALUES (later())"]);
+    // A function that the nodes may not call is found before the start.
+    must(
+        &roles.owner,
+        &[
+            "-c",
+            "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM runner",
+        ],
+    );
+    let doctor = site.run(&["doctor"]);
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(found.contains("EXECUTE on testudo_write"), "{found}");
+    drop(server);
+    drop(roles.server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
+    let roles = Roles::made();
+    let site = roles.site();
+    let owner = [("OWNER_URL", roles.owner.as_str())];
+    let [back_up, export, restore, redo] = blocks("Restoring a backup").try_into().unwrap();
+    let mut server = site.serve();
+    for path in [PAY, OTHER] {
+        assert_eq!(ask(&site, &server, path).await, 200);
+    }
+    shell(&site, &back_up, &owner);
+    site.ok(&["client", "freeze", PAY_ID]);
+    site.ok(&["identity", "block", OTHER_ID]);
+    site.ok(&["key", "rotate", "--now"]);
+    assert_eq!(ask(&site, &server, "/ns/shop/sa/later").await, 200);
+    shell(&site, &export, &[]);
+    let exported = std::fs::read_to_string(site.folder.join("events.json")).unwrap();
+    for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
+        assert!(exported.contains(kind), "{kind}: {exported}");
+    }
+    drop(server);
+    shell(&site, &restore, &owner);
+    server = site.serve();
+    // What the restored past means.
+    for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
+        assert_eq!(events(&site, kind), Vec::<serde_json::Value>::new(), "{kind}");
+    }
+    for path in [PAY, OTHER, "/ns/shop/sa/later"] {
+        assert_eq!(ask(&site, &server, path).await, 200, "{path}");
+    }
+    let before = site.json(&["key", "list"]);
+    shell(&site, &redo, &[]);
+    for path in [PAY, OTHER] {
+        assert_eq!(ask(&site, &server, path).await, 400, "{path}");
+    }
+    assert_ne!(site.json(&["key", "list"]), before);
+    for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
+        let told = events(&site, kind);
+        assert!(
+            told.iter().all(|event| event["reason"] == "restored"),
+            "{kind}: {told:?}"
+        );
+        assert!(!told.is_empty(), "{kind}");
+    }
+    drop(roles.server);
+}
+
+/// Changes rows of a kind as a writer of the database can, and tells the nodes.
+fn write(url: &str, kind: i16, change: &str) {
+    let text = format!(
+        "INSERT INTO changes (kind, key) SELECT kind, key FROM records WHERE kind = {kind}; {change} WHERE kind = {kind}"
+    );
+    must(url, &["-c", &text]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writer_of_the_database_can_thaw_and_unblock_but_is_not_believed_where_rows_are_sealed() {
+    let roles = Roles::made();
+    let site = roles.site();
+    let server = site.serve();
+    for path in [PAY, OTHER] {
+        assert_eq!(ask(&site, &server, path).await, 200);
+    }
+    site.ok(&["client", "freeze", PAY_ID]);
+    site.ok(&["identity", "block", OTHER_ID]);
+    for path in [PAY, OTHER] {
+        assert_eq!(ask(&site, &server, path).await, 400);
+    }
+    let in_body = |from: &str, to: &str| {
+        format!(
+            "UPDATE records SET version = version + 1,
+             body = convert_to(replace(convert_from(body, 'UTF8'), '{from}', '{to}'), 'UTF8')"
+        )
+    };
+    write(
+        &roles.runner,
+        1,
+        &in_body(r#""state":"frozen""#, r#""state":"active""#),
+    );
+    until(&site, &server, PAY, 200).await;
+    write(&roles.runner, 3, "DELETE FROM records");
+    until(&site, &server, OTHER, 200).await;
+    // Its traces can be removed as well.
+    write(&roles.runner, 4, "DELETE FROM records");
+    assert_eq!(events(&site, "client.frozen"), Vec::<serde_json::Value>::new());
+    // Sealed rows are refused one by one, and the server goes on.
+    let refused = || {
+        let status = site.json(&["status"]);
+        let records = status["refused_records"].as_array().unwrap().clone();
+        records
+            .iter()
+            .map(|record| record["kind"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(refused(), Vec::<String>::new());
+    write(
+        &roles.runner,
+        6,
+        &in_body(r#""algorithm":"ES256""#, r#""algorithm":"RS256""#),
+    );
+    let started = Instant::now();
+    while !refused().iter().any(|record| record == "signing_key") {
+        assert!(started.elapsed() < SOON, "{:?}", site.json(&["status"]));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!events(&site, "record.refused").is_empty());
+    let doctor = String::from_utf8_lossy(&site.run(&["doctor"]).stdout).into_owned();
+    assert!(doctor.contains("signing_key"), "{doctor}");
+    assert_eq!(ask(&site, &server, PAY).await, 200);
+    assert_ne!(json!([]), site.json(&["key", "list"]));
+    drop(roles.server);
+}

@@ -1,0 +1,28 @@
+-- Makes the database of Testudo, the role that owns it, and the role of the nodes. Run it once, as a superuser:
+--
+--     psql -v ON_ERROR_STOP=1 -v owner_password="$OWNER_PASSWORD" -v runner_password="$RUNNER_PASSWORD" \
+--         -f owner-role.sql "$SUPERUSER_URL"
+--
+-- Then start one node once with the owner in store.url: it makes the tables. Then run run-time-role.sql as the owner,
+-- and start the nodes with "runner" in store.url.
+
+-- Owns the database and so its schema "public". Only a start that makes the tables or changes them needs it.
+CREATE ROLE testudo_owner LOGIN PASSWORD :'owner_password';
+-- Reads and writes rows, and can make, change or drop nothing else.
+CREATE ROLE runner LOGIN PASSWORD :'runner_password';
+
+CREATE DATABASE testudo OWNER testudo_owner TEMPLATE template0 ENCODING 'UTF8';
+
+-- Every role with CONNECT can take the lock for which writes wait, and so stop first uses and freezes.
+REVOKE ALL ON DATABASE testudo FROM PUBLIC;
+GRANT CONNECT ON DATABASE testudo TO runner;
+
+\connect testudo
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO runner;
+
+-- Tables and functions that a later version makes are for the nodes too, and for no other role.
+ALTER DEFAULT PRIVILEGES FOR ROLE testudo_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE testudo_owner IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO runner;
+ALTER DEFAULT PRIVILEGES FOR ROLE testudo_owner IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO runner;
