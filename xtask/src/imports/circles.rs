@@ -12,10 +12,11 @@ pub struct Circle {
 
 /// The circles of a crate.
 ///
-/// A folder's own file (`mod.rs`, `lib.rs`, or the file beside the folder with its name) uses the files of its folder and
-/// lends them its types. That is no circle where taking it away opens the circle; where it does not, the files that
+/// A folder's own file (`mod.rs`, `lib.rs`, or the file beside the folder with its name) uses the files of its folder
+/// and lends them its types. That is no circle where taking it away opens the circle; where it does not, the files that
 /// are left are one. A `mod.rs` which goes round with files of other folders counts like any file.
-pub fn circles(source: &Crate, arrows: &[Arrow]) -> Vec<Circle> {
+pub fn circles(source: &Crate) -> Vec<Circle> {
+    let arrows = source.arrows.as_slice();
     let everything: BTreeSet<usize> = (0..source.files.len()).collect();
     let mut left = components(arrows, &everything);
     let mut found = Vec::new();

@@ -15,13 +15,14 @@ mod test_code;
 mod tests;
 
 pub use circles::{Circle, circles};
-pub use references::arrows;
 
 use std::path::{Path, PathBuf};
 
-/// The source of one crate: its files and its tree of modules.
+/// The source of one crate: its files, its tree of modules, and which file uses which.
 pub struct Crate {
     pub files: Vec<File>,
+    /// One for each pair of files, at the first line.
+    pub arrows: Vec<Arrow>,
     pub(crate) modules: Vec<Module>,
 }
 
@@ -83,9 +84,11 @@ impl Crate {
             .ok_or_else(|| format!("{}: neither lib.rs nor main.rs is there", src.display()))?;
         let mut source = Self {
             files: Vec::new(),
+            arrows: Vec::new(),
             modules: Vec::new(),
         };
         source.add_file(src, root.to_owned(), String::new(), None)?;
+        source.arrows = references::arrows(&source);
         Ok(source)
     }
 

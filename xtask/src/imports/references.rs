@@ -92,7 +92,7 @@ impl Walk<'_> {
     /// a `.` (a field or method), a `'` (a lifetime) or a `$` (a parameter of the macro; `$crate` is the crate).
     fn note_tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let is_punctuation = |at: usize, mark: char| matches!(tokens.get(at), Some(TokenTree::Punct(found)) if found.as_char() == mark);
+        let is_punctuation = |at: usize, mark: char| is_mark(tokens.get(at), mark);
         let mut at = 0;
         while at < tokens.len() {
             let before = at;
@@ -252,6 +252,10 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             visit::visit_impl_item_const(self, constant);
         }
     }
+}
+
+fn is_mark(token: Option<&TokenTree>, mark: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(found)) if found.as_char() == mark)
 }
 
 fn segments(path: &syn::Path) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Circles made on purpose, in sources written for the test.
 
-use super::{Crate, arrows, circles};
+use super::{Crate, circles};
 use crate::scratch::Scratch;
 
 /// The circles of a crate with these files, as lists of file names.
@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let folder = Scratch::with(files);
     let source = Crate::read(folder.path()).unwrap();
-    circles(&source, &arrows(&source))
+    circles(&source)
         .iter()
         .map(|circle| {
             circle
@@ -25,7 +25,8 @@ fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
 fn arrows_of(files: &[(&str, &str)]) -> Vec<String> {
     let folder = Scratch::with(files);
     let source = Crate::read(folder.path()).unwrap();
-    arrows(&source)
+    source
+        .arrows
         .iter()
         .map(|arrow| {
             let (from, to) = (&source.files[arrow.from].name, &source.files[arrow.to].name);
@@ -69,7 +70,7 @@ fn a_circle_of_three_files_is_shown_with_a_way_round() {
         ("c.rs", "\npub fn c() { crate::a::a() }\n"),
     ]);
     let source = Crate::read(folder.path()).unwrap();
-    let found = circles(&source, &arrows(&source));
+    let found = circles(&source);
     assert_eq!(found.len(), 1);
     let lines: Vec<usize> = found[0].example.iter().map(|arrow| arrow.line).collect();
     assert_eq!(lines, [1, 1, 2]);

@@ -1,18 +1,17 @@
 //! Import circles: none is added, in any crate.
 
-use crate::imports::{Circle, Crate, arrows, circles, crates_of_workspace};
+use crate::imports::{Circle, Crate, circles, crates_of_workspace};
 use crate::root;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How many files of each crate lie in circles today. These numbers may only become smaller; a crate that is not named
 /// has none. Measured in files, because a large circle that falls apart into two small ones is an improvement.
 const KNOWN_CIRCLES: &[(&str, usize)] = &[("testudo-core", 2), ("testudo-server", 62)];
 
 /// Complains about each crate that has more files in circles than are known.
-pub fn check(complaints: &mut Vec<String>) -> Result<(), String> {
-    complaints.extend(refused(&root(), KNOWN_CIRCLES)?);
-    Ok(())
+pub fn check(crates: &[(String, Crate)], complaints: &mut Vec<String>) {
+    complaints.extend(refused(crates, KNOWN_CIRCLES));
 }
 
 /// `cargo xtask tidy --circles [FOLDER]`: every circle of every crate, whether it is known or not, of this repository
@@ -21,7 +20,7 @@ pub fn print(folder: Option<&str>) -> Result<(), String> {
     let folder = folder.map_or_else(root, PathBuf::from);
     let mut text = String::new();
     for (name, source) in crates_of_workspace(&folder)? {
-        let circles = circles(&source, &arrows(&source));
+        let circles = circles(&source);
         let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
         let _ = writeln!(
             text,
@@ -37,24 +36,24 @@ pub fn print(folder: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-fn refused(root: &Path, known: &[(&str, usize)]) -> Result<Vec<String>, String> {
+fn refused(crates: &[(String, Crate)], known: &[(&str, usize)]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for (name, source) in crates_of_workspace(root)? {
-        let circles = circles(&source, &arrows(&source));
+    for (name, source) in crates {
+        let circles = circles(source);
         let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
         let allowed = known
             .iter()
-            .find(|(crate_name, _)| *crate_name == name)
+            .find(|(crate_name, _)| crate_name == name)
             .map_or(0, |(_, count)| *count);
         if files > allowed {
-            let all: String = circles.iter().map(|circle| described(&source, circle)).collect();
+            let all: String = circles.iter().map(|circle| described(source, circle)).collect();
             complaints.push(format!(
                 "{name}: {files} files lie in import circles, allowed are {allowed}. Move what both sides need into a \
                  file of its own below them (`cargo xtask tidy --circles` lists this, too):\n{all}"
             ));
         }
     }
-    Ok(complaints)
+    complaints
 }
 
 /// The files of a circle, and one way round it with the line of each import.
@@ -78,6 +77,7 @@ fn described(source: &Crate, circle: &Circle) -> String {
 #[cfg(test)]
 mod tests {
     use super::refused;
+    use crate::imports::crates_of_workspace;
     use crate::scratch::Scratch;
 
     fn workspace_with_a_circle() -> Scratch {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_circle_made_on_purpose_is_refused_with_its_files_and_lines() {
         let workspace = workspace_with_a_circle();
-        let complaints = refused(workspace.path(), &[]).unwrap();
+        let complaints = refused(&crates_of_workspace(workspace.path()).unwrap(), &[]);
         assert_eq!(complaints.len(), 1, "{complaints:?}");
         for expected in [
             "bad: 2 files lie in import circles, allowed are 0",
@@ -114,8 +114,9 @@ mod tests {
     #[test]
     fn a_known_circle_may_not_grow() {
         let workspace = workspace_with_a_circle();
-        assert!(refused(workspace.path(), &[("bad", 2)]).unwrap().is_empty());
-        assert_eq!(refused(workspace.path(), &[("bad", 1)]).unwrap().len(), 1);
-        assert_eq!(refused(workspace.path(), &[("good", 2)]).unwrap().len(), 1);
+        let crates = crates_of_workspace(workspace.path()).unwrap();
+        assert!(refused(&crates, &[("bad", 2)]).is_empty());
+        assert_eq!(refused(&crates, &[("bad", 1)]).len(), 1);
+        assert_eq!(refused(&crates, &[("good", 2)]).len(), 1);
     }
 }

@@ -9,10 +9,9 @@ mod rooms;
 mod sources;
 mod words;
 
-use crate::root;
+use crate::{imports, root};
 use repository::Repository;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 pub use circles::print as print_circles;
 pub use rooms::print as print_rooms;
@@ -21,18 +20,17 @@ pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
     crates::arrows(&mut complaints)?;
     crates::bans(&mut complaints)?;
-    circles::check(&mut complaints)?;
-    rooms::check(&mut complaints)?;
+    let sources = imports::crates_of_workspace(&root())?;
+    circles::check(&sources, &mut complaints);
+    rooms::check(&sources, &mut complaints)?;
     door_pages(&mut complaints)?;
     let repository = Repository::read(&root())?;
     let texts = repository.texts(&root())?;
     references::check(&repository, &texts, &mut complaints);
     words::check(&texts, &mut complaints);
-    for path in rust_files(&root())? {
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
-        sources::file_head(&name, &text, &mut complaints);
-        sources::citations(&name, &text, &mut complaints);
+    for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
+        sources::file_head(&text.name, &text.text, &mut complaints);
+        sources::citations(&text.name, &text.text, &mut complaints);
     }
     if complaints.is_empty() {
         return Ok(());
@@ -67,25 +65,4 @@ fn door_pages(complaints: &mut Vec<String>) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> = ["crates", "xtask", "examples", "fuzz/fuzz_targets"]
-        .map(|name| folder.join(name))
-        .into();
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            continue;
-        };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
