@@ -5,7 +5,7 @@ use crate::memory::KnownClient;
 use crate::settle::Fault;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::private_key_jwt::{ClientKeys, PrivateKeyJwt};
+use testudo_core::doors::{ClientAssertion, ClientKeys};
 use testudo_core::doors::{Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientIdAlias, ClientState, Versioned, client_key};
@@ -63,7 +63,7 @@ async fn registered_keys(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    (kid, assertion): (Option<&str>, &PrivateKeyJwt),
+    (kid, assertion): (Option<&str>, &ClientAssertion),
 ) -> Result<Facts, Fault> {
     if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
         return Ok(Facts::Nothing);

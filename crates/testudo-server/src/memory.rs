@@ -7,7 +7,7 @@ use crate::remote_keys::Place;
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use testudo_core::doors::private_key_jwt::ClientKeys;
+use testudo_core::doors::ClientKeys;
 use testudo_core::records::{Client, Versioned};
 use testudo_core::{AttestedIdentity, CredentialKind};
 use testudo_protocol::Timestamp;

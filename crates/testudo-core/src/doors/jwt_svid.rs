@@ -3,10 +3,9 @@
 //! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
-use super::{
-    Audience, Facts, JWT_SVID_LIFETIME_MAX, Lookup, Purpose, judge_audience, judge_lifetime, judge_times,
-    single_use_mark, vouching,
-};
+use super::shared::audience::{Audience, judge_audience};
+use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
+use super::shared::facts::{Facts, Lookup, Purpose, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::metadata::names::{base, is_member};
 use crate::policy::{Policy, TrustDomainPolicy};

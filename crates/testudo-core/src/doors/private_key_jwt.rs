@@ -3,73 +3,21 @@
 //! For clients that the configuration names with their keys, and for those that registered with keys of their
 //! own. The client vouches for itself, so the assertion is single-use and short-lived.
 
-use super::{Audience, Facts, Lookup, judge_audience, judge_times, single_use_mark};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind, Sponsor};
-use crate::metadata::keys::key_set;
+use super::shared::claims::single_use_mark;
+use super::shared::client_assertion::ClientAssertion;
+use super::shared::facts::{Facts, Lookup};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
-use crate::records::Client;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
-use serde::Deserialize;
-use std::sync::Arc;
-use testudo_protocol::jose::{Algorithm, JoseFault, Jws, KeySet};
-use testudo_protocol::limits::JWT_ID_BYTES_MAX;
-use testudo_protocol::printable::is_printable;
-use testudo_protocol::{Seconds, Timestamp};
-
-/// Longest life of an assertion. It can be used once, so there is no reason for more.
-pub const LIFETIME_MAX: Seconds = Seconds(600);
-
-/// The keys of a client that registered, and what else its record says about its assertions.
-#[derive(Debug)]
-pub struct ClientKeys {
-    /// Its public keys.
-    pub keys: Arc<KeySet>,
-    /// The one algorithm it named, if it did.
-    pub only: Option<Algorithm>,
-    /// Who vouched for it.
-    pub sponsor: Option<Box<Sponsor>>,
-}
-
-impl ClientKeys {
-    /// Those of a record; nothing for a client that has none in it.
-    pub fn of(client: &Client) -> Option<ClientKeys> {
-        let keys = key_set(client.metadata.jwks.as_ref()?).ok()?;
-        ClientKeys::found(client, Arc::new(keys))
-    }
-
-    /// Keys that were found where the record says they are.
-    pub fn found(client: &Client, keys: Arc<KeySet>) -> Option<ClientKeys> {
-        let named = client.registration.as_ref()?.signing_algorithm.as_deref();
-        let only = named.and_then(Algorithm::parse);
-        if named.is_some() && only.is_none() {
-            return None;
-        }
-        Some(ClientKeys {
-            keys,
-            only,
-            sponsor: client.sponsor.clone(),
-        })
-    }
-}
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::{JoseFault, Jws};
 
 /// An assertion that could be read.
 pub struct PrivateKeyJwt {
     jws: Jws,
-    unverified_claims: Claims,
+    unverified_claims: ClientAssertion,
     digest: [u8; 32],
-}
-
-/// [RFC7523 §3] `iss`, `sub`, `aud`, `exp` are required; `jti` is, because we hold it to single use.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: Audience,
-    exp: Timestamp,
-    nbf: Option<Timestamp>,
-    iat: Option<Timestamp>,
-    jti: Option<String>,
 }
 
 impl PrivateKeyJwt {
@@ -96,7 +44,7 @@ impl PrivateKeyJwt {
                 found: jws.header.alg,
             });
         }
-        let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
+        let unverified_claims: ClientAssertion = jws.unverified_claims().map_err(Rejection::Jose)?;
         Ok(PrivateKeyJwt {
             jws,
             unverified_claims,
@@ -109,39 +57,7 @@ impl PrivateKeyJwt {
         Lookup::Client {
             unverified_client_id: &self.unverified_claims.sub,
             unverified_kid: self.jws.header.kid.as_deref(),
-            assertion: self,
-        }
-    }
-
-    /// Whether a good signature would let the assertion in: what is checked before a client's keys are fetched from
-    /// where it publishes them. Nothing is proven by it.
-    pub fn is_worth_a_fetch(&self, policy: &Policy, now: Timestamp) -> bool {
-        self.judge_claims(policy, now, &mut Trace::off()).is_ok()
-    }
-
-    /// Everything but the signature.
-    fn judge_claims(&self, policy: &Policy, now: Timestamp, trace: &mut Trace) -> Result<(), Rejection> {
-        let claims = &self.unverified_claims;
-        // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
-        if claims.iss != claims.sub {
-            return Err(Rejection::IssuerIsNotSubject);
-        }
-        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
-        let lifetime = claims.exp - now;
-        if lifetime > LIFETIME_MAX {
-            return Err(Rejection::LifetimeTooLong {
-                seconds: lifetime.0,
-                allowed: LIFETIME_MAX.0,
-            });
-        }
-        trace.passed("times", || format!("valid until {}", claims.exp));
-        judge_audience(&claims.aud, policy.issuer.as_str(), &[])?;
-        trace.passed("audience", || policy.issuer.to_string());
-        match claims.jti.as_deref() {
-            None | Some("") => Err(Rejection::JwtIdMissing),
-            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(Rejection::JwtIdTooLong),
-            Some(jti) if !is_printable(jti) => Err(Rejection::JwtIdUnprintable),
-            Some(_) => Ok(()),
+            assertion: &self.unverified_claims,
         }
     }
 
@@ -175,7 +91,7 @@ impl PrivateKeyJwt {
             }
             // Its keys are elsewhere, and were not to be had; an assertion that no key would save is told apart.
             (None, Facts::KeysElsewhere { why }) => {
-                self.judge_claims(policy, now, trace)?;
+                self.unverified_claims.judge(policy, now, trace)?;
                 return Err(Rejection::ClientKeysUnavailable { why: why.clone() });
             }
             (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Disabled | Facts::Nothing) => {
@@ -184,7 +100,7 @@ impl PrivateKeyJwt {
         };
         trace.passed("signature", || self.jws.header.alg.clone());
 
-        self.judge_claims(policy, now, trace)?;
+        self.unverified_claims.judge(policy, now, trace)?;
         let claims = self.unverified_claims;
         let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);

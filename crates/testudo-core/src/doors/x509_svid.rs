@@ -3,7 +3,9 @@
 //! The handshake proved that the client has the leaf's key; who vouches for the certificate is judged here, by
 //! the authorities of the trust domain that the leaf names and of no other. The system's trust store has no say.
 
-use super::{Facts, Lookup, PeerCertificates, X509_SVID_LIFETIME_MAX, judge_lifetime, vouching};
+use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
+use super::shared::facts::{Facts, Lookup, vouching};
+use super::shared::presented::PeerCertificates;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::Policy;
 use crate::rejection::Rejection;

@@ -7,7 +7,8 @@ use crate::admission::known::{Known, is_not_frozen};
 use crate::admission::lifecycle::{self, Actor};
 use crate::admission::placed::Placed;
 use crate::entropy::Entropy;
-use crate::occasions::register::Registered;
+use crate::occasions::registered::Registered;
+use crate::occasions::unattested::record::standing;
 use crate::occasions::unattested::{self, Asked};
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ManagementToken, Versioned};
@@ -92,7 +93,7 @@ fn read(client: &Versioned<Client>, confirmed: Option<ManagementToken>) -> Regis
         batch.replace(&record, client.version);
     }
     Registered {
-        answer: unattested::standing(&record),
+        answer: standing(&record),
         client: record,
         batch,
         limits: Vec::new(),

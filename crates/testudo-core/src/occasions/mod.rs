@@ -6,6 +6,7 @@
 pub mod manage;
 mod observed;
 pub mod register;
+pub mod registered;
 pub mod showing;
 pub mod token;
 pub mod unattested;

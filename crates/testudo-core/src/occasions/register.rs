@@ -14,46 +14,15 @@ use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
 use crate::metadata::requested::Requested;
 use crate::metadata::resolve::vouched;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
+use crate::occasions::registered::{Answer, Registered};
 use crate::occasions::showing;
 use crate::policy::Policy;
-use crate::records::{Batch, Client, ClientMetadata, EventKind, Registration};
+use crate::records::{Client, ClientMetadata, EventKind, Registration};
 use crate::rejection::Rejection;
 use crate::rules::RegistrationForm;
 use crate::velocity::Limit;
 use testudo_protocol::Timestamp;
-use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::spiffe::SpiffeId;
-
-/// What comes of a registration.
-#[derive(Debug)]
-pub struct Registered {
-    /// The client as it will be.
-    pub client: Client,
-    /// What the answer says it registered.
-    pub answer: Answer,
-    /// What to write; nothing where nothing changes.
-    pub batch: Batch,
-    /// What was taken from the velocity buckets.
-    pub limits: Vec<Limit>,
-    /// True where the client is new.
-    pub is_new: bool,
-}
-
-/// The effective values, which the answer must show. [RFC7591 §3.2.1]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of RFC 7591")]
-pub struct Answer {
-    pub redirect_uris: Vec<String>,
-    pub grant_types: Vec<String>,
-    pub response_types: Vec<String>,
-    pub scope: ScopeSet,
-    pub token_endpoint_auth_method: &'static str,
-    /// The one kind of credential that the client is held to, where it is held to one.
-    pub only: Option<CredentialKind>,
-    pub must_bind_tokens: bool,
-    pub must_push: bool,
-    pub must_sign_requests: bool,
-}
 
 /// Steps 5 to 11 at this occasion. `room` takes one registration from every limit it is shown, or refuses.
 pub fn register(

@@ -8,7 +8,7 @@
 use crate::admission::placed::Placed;
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::metadata::requested::Requested;
-use crate::occasions::register::Answer;
+use crate::occasions::registered::Answer;
 use crate::policy::Policy;
 use crate::records::Registration;
 use crate::rejection::Rejection;

@@ -6,7 +6,7 @@ use crate::http::Stop;
 use testudo_core::Entropy;
 use testudo_core::admission::known::Known;
 use testudo_core::admission::placed::Placed;
-use testudo_core::occasions::register::Registered;
+use testudo_core::occasions::registered::Registered;
 use testudo_core::rejection::Rejection;
 use testudo_core::velocity::Limit;
 use testudo_protocol::Timestamp;

@@ -4,6 +4,7 @@
 mod chains;
 mod x509;
 
+use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
 use crate::policy::{ConfiguredClient, TokenPolicy, TrustDomainPolicy};
@@ -12,9 +13,11 @@ use crate::rules::{Rule, RuleSet, RuleSpec};
 use crate::velocity::Rate;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use testudo_protocol::jose::{Algorithm, JoseFault, KeySet, PublicKey, SigningKey};
-use testudo_protocol::oauth::IssuerUrl;
-use testudo_protocol::spiffe::{SpiffeIdFault, TrustDomain};
+use std::sync::Arc;
+use testudo_protocol::Seconds;
+use testudo_protocol::jose::{self, Algorithm, JoseFault, KeySet, PublicKey, SigningKey};
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form, IssuerUrl};
+use testudo_protocol::spiffe::{Bundle, SpiffeIdFault, TrustDomain};
 use testudo_testkit::token::{Draft, assemble};
 use testudo_testkit::{TestIssuer, generate_key};
 

@@ -1,7 +1,7 @@
 //! What a registration answers: everything that holds, whether or not it was asked for. [RFC7591 §3.2.1]
 
 use serde_json::{Map, Value, json};
-use testudo_core::occasions::register::Registered;
+use testudo_core::occasions::registered::Registered;
 
 /// What an answer carries besides what is registered.
 pub(super) enum Extra<'a> {

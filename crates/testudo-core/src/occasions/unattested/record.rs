@@ -1,50 +1,17 @@
-//! Clients that bring no evidence of their own: those that a holder of an initial access token registers, and
-//! strangers at the open door. [RFC7591 §3]
-//!
-//! They get a name from us, are public or have keys, never a secret, and live for a while. What one may have is
-//! the rule of whoever vouches for it, or that of the open door. One function, [`resolve`], judges the whole
-//! record, when it is made and whenever it is changed.
+//! The whole record of a client without evidence of its own, judged by the rule of its sponsor or of the open door:
+//! when it is made, and whenever it is changed.
 
-use crate::admission::create::{Creation, Lives, create, event_about};
-use crate::admission::known::Known;
-use crate::admission::limits::limits_from;
+use super::defaults::{SCOPE_REGISTER, grant_types};
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
-use crate::identity::{CredentialKind, Occasion};
+use crate::identity::CredentialKind;
 use crate::metadata::keys::{key_set, place_of_keys};
 use crate::metadata::requested::Requested;
 use crate::metadata::{labels, narrowing, redirect_uris};
-use crate::occasions::register::{Answer, Registered};
+use crate::occasions::registered::Answer;
 use crate::policy::Policy;
-use crate::records::{
-    ApplicationType, Batch, Client, ClientMetadata, EventKind, ManagementToken, Registration, Versioned,
-};
+use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
 use crate::rejection::Rejection;
-use crate::velocity::Limit;
-use std::net::IpAddr;
-use testudo_protocol::{Seconds, Timestamp};
-
-/// How long a client that somebody vouched for lives unused, where the rule does not say.
-const IDLE_LIFETIME: Seconds = Seconds(30 * 86_400);
-
-/// How long it lives in any case, where the rule does not say.
-const LIFETIME: Seconds = Seconds(90 * 86_400);
-
-/// The scope value that lets its holder register clients. No client gets it by being registered.
-pub const SCOPE_REGISTER: &str = "client.register";
-
-/// A registration without evidence, or what replaces one.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// What it asks for.
-    pub requested: &'a Requested,
-    /// For events.
-    pub request_id: &'a str,
-    /// SHA-256 of the token that it will manage its registration with.
-    pub management_digest: [u8; 32],
-    /// Where a stranger's request came from.
-    pub address: Option<IpAddr>,
-}
+use testudo_protocol::Timestamp;
 
 /// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
 /// silent one ask for a secret; we provision something else, and the answer says so.
@@ -61,94 +28,8 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
     }
 }
 
-/// A new client. `room` takes one registration from every limit it is shown, or refuses.
-pub fn register(
-    placed: &Placed<'_>,
-    asked: Asked<'_>,
-    policy: &Policy,
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (entropy, now): (&Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    // [RFC7591 §6] A client does not make its own identifier.
-    if asked.requested.client_id.is_some() {
-        return Err(Rejection::Metadata {
-            member: "client_id",
-            problem: "client_id is assigned, not chosen",
-        });
-    }
-    let (metadata, registration, answer) = resolve(placed, asked.requested, None, (policy, now))?;
-    let limits = limits_from(placed, policy, asked.address);
-    room(&limits)?;
-    let creation = Creation {
-        metadata,
-        registration: Some(registration),
-        scope: Some(answer.scope.to_string()),
-        resource: None,
-        management: Some(ManagementToken {
-            digest: asked.management_digest,
-            previous: None,
-            unused: Vec::new(),
-        }),
-        lives: lives(placed),
-    };
-    let occasion = (Occasion::Registration, asked.request_id);
-    let time = (policy, entropy, now);
-    let (client, batch) = create(placed, Known::default(), occasion, creation, time);
-    Ok(Registered {
-        client,
-        answer,
-        batch,
-        limits,
-        is_new: true,
-    })
-}
-
-/// As the rule says; where a sponsor's rule says nothing, for a while: its own client comes back by itself, this
-/// one has to be registered again by somebody who still wants it.
-fn lives(placed: &Placed<'_>) -> Lives {
-    let by_rule = Lives::by(placed.found.rule);
-    Lives {
-        idle: by_rule.idle.or(Some(IDLE_LIFETIME)),
-        at_most: by_rule.at_most.or(Some(LIFETIME)),
-    }
-}
-
-/// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
-/// event, and costs what a registration costs: to and fro would fill the store.
-pub(crate) fn replace(
-    placed: &Placed<'_>,
-    client: &Versioned<Client>,
-    (asked, management): (Asked<'_>, ManagementToken),
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    let (metadata, registration, answer) =
-        resolve(placed, asked.requested, Some(&client.record), (policy, now))?;
-    let limits = limits_from(placed, policy, asked.address);
-    room(&limits)?;
-    let changed = Client {
-        metadata,
-        registration: Some(Box::new(registration)),
-        management: Some(Box::new(management)),
-        ..client.record.clone()
-    };
-    let mut batch = Batch::default();
-    batch.replace(&changed, client.version);
-    let occasion = (Occasion::Registration, asked.request_id);
-    let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
-    event.scope = Some(answer.scope.to_string());
-    batch.insert(&event);
-    Ok(Registered {
-        client: changed,
-        answer,
-        batch,
-        limits,
-        is_new: false,
-    })
-}
-
 /// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
-fn resolve(
+pub(super) fn resolve(
     placed: &Placed<'_>,
     requested: &Requested,
     was: Option<&Client>,
@@ -276,27 +157,6 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
         ),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The rule's, cut to what is asked for. [RFC6749 §4.4] A client that proves nothing does not act for itself.
-fn grant_types(placed: &Placed<'_>, requested: &Requested) -> Result<Vec<String>, Rejection> {
-    let mut ceiling = placed.found.rule.grant_types.clone();
-    if placed.identity.kind == CredentialKind::Public {
-        ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);
-    }
-    if requested.grant_types.is_none() {
-        // Whoever says neither which grants nor where to redirect to has nothing to redirect.
-        let without_redirects = narrowing::without_redirects(ceiling.clone());
-        if requested.redirect_uris.is_none() && !without_redirects.is_empty() {
-            return Ok(without_redirects);
-        }
-        let is_open = placed.identity.sponsor.is_none();
-        if is_open && narrowing::redirects(&ceiling) {
-            // [RFC7591 §2] The default of a client that says nothing.
-            return Ok(vec![narrowing::CODE_GRANT.to_owned()]);
-        }
-    }
-    narrowing::grant_types(ceiling, requested.grant_types.as_ref())
 }
 
 /// Redirect URIs are there if a grant redirects, and only then; each is one that no two readers read differently.

@@ -1,0 +1,37 @@
+//! What comes of a registration, at whichever occasion: the client, what the answer says of it, and what to write.
+
+use crate::identity::CredentialKind;
+use crate::records::{Batch, Client};
+use crate::velocity::Limit;
+use testudo_protocol::oauth::ScopeSet;
+
+/// What comes of a registration.
+#[derive(Debug)]
+pub struct Registered {
+    /// The client as it will be.
+    pub client: Client,
+    /// What the answer says it registered.
+    pub answer: Answer,
+    /// What to write; nothing where nothing changes.
+    pub batch: Batch,
+    /// What was taken from the velocity buckets.
+    pub limits: Vec<Limit>,
+    /// True where the client is new.
+    pub is_new: bool,
+}
+
+/// The effective values, which the answer must show. [RFC7591 §3.2.1]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of RFC 7591")]
+pub struct Answer {
+    pub redirect_uris: Vec<String>,
+    pub grant_types: Vec<String>,
+    pub response_types: Vec<String>,
+    pub scope: ScopeSet,
+    pub token_endpoint_auth_method: &'static str,
+    /// The one kind of credential that the client is held to, where it is held to one.
+    pub only: Option<CredentialKind>,
+    pub must_bind_tokens: bool,
+    pub must_push: bool,
+    pub must_sign_requests: bool,
+}
