@@ -1,7 +1,7 @@
 //! A `client_id` that is not the identity itself, and the client that has it. Its insert is what keeps two
 //! identities from sharing one.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
 /// See the module.

@@ -1,6 +1,6 @@
 //! An identity, or a pattern of them, that is kept out whether or not it ever registered.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

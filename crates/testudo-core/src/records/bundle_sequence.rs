@@ -1,7 +1,7 @@
 //! The highest `spiffe_sequence` that was taken of a trust domain, so that no restart and no other node takes an
 //! earlier bundle.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
 /// See the module. What it says is inside the seal: who can write the database cannot lower it.

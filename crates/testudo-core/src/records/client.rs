@@ -1,6 +1,6 @@
 //! A client: what cannot be computed from today's rules.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use crate::identity::{Authority, CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Audit events.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

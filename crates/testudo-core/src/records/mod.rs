@@ -4,307 +4,31 @@
 //! expiry; the engines in `testudo-store` know nothing of its fields.
 
 mod alias;
+mod announced;
+mod batch;
 mod block;
 mod bundle_sequence;
 mod client;
+mod counters;
 mod event;
+mod record;
 mod reload;
 mod replay;
 mod secret;
 mod switch;
 
 pub use alias::ClientIdAlias;
+pub use batch::{Batch, Document, Write};
 pub use block::Block;
 pub use bundle_sequence::BundleSequence;
 pub use client::{
     ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
     Removed, client_key,
 };
+pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::{Event, EventKind};
+pub use record::{Announced, Kind, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use testudo_protocol::Timestamp;
-
-/// The kind of a record. The numbers are stored: they never change.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// A client.
-    Client = 1,
-    /// A client that was.
-    Removed = 2,
-    /// An identity or a pattern that is kept out.
-    Block = 3,
-    /// An audit event.
-    Event = 4,
-    /// An authority that is switched off.
-    Switch = 5,
-    /// A signing key, wrapped.
-    SigningKey = 6,
-    /// A single-use credential that was used.
-    Replay = 7,
-    /// A secret of the server that all nodes share, wrapped.
-    ServerSecret = 8,
-    /// Which client has a `client_id` that is not its identity.
-    ClientIdAlias = 9,
-    /// The last order to read the configuration again.
-    ReloadOrder = 10,
-    /// A signing key that is not believed any more.
-    WithdrawnKey = 11,
-    /// The highest sequence taken of a trust domain's bundles, sealed.
-    BundleSequence = 12,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Kind; 12] = [
-        Kind::Client,
-        Kind::Removed,
-        Kind::Block,
-        Kind::Event,
-        Kind::Switch,
-        Kind::SigningKey,
-        Kind::Replay,
-        Kind::ServerSecret,
-        Kind::ClientIdAlias,
-        Kind::ReloadOrder,
-        Kind::WithdrawnKey,
-        Kind::BundleSequence,
-    ];
-
-    /// What the record of this kind says of itself ([`Record::ANNOUNCED`]).
-    pub const fn announced(self) -> Announced {
-        match self {
-            Kind::Client => Client::ANNOUNCED,
-            Kind::Removed => Removed::ANNOUNCED,
-            Kind::Block => Block::ANNOUNCED,
-            Kind::Event => Event::ANNOUNCED,
-            Kind::Switch => Switch::ANNOUNCED,
-            Kind::SigningKey => StoredSigningKey::ANNOUNCED,
-            Kind::Replay => Replay::ANNOUNCED,
-            Kind::ServerSecret => ServerSecret::ANNOUNCED,
-            Kind::ClientIdAlias => ClientIdAlias::ANNOUNCED,
-            Kind::ReloadOrder => ReloadOrder::ANNOUNCED,
-            Kind::WithdrawnKey => WithdrawnKey::ANNOUNCED,
-            Kind::BundleSequence => BundleSequence::ANNOUNCED,
-        }
-    }
-}
-
-/// Which writes of a record the other nodes must be told of, because they keep something of it in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Announced {
-    /// None. No node keeps anything of it in memory.
-    Never,
-    /// Replacements and deletions. A node keeps what it found; it does not keep that there was nothing.
-    Changes,
-    /// Inserts too. A node goes by the absence of the record as well.
-    Always,
-}
-
-/// A document that can be stored.
-pub trait Record: Serialize + DeserializeOwned {
-    /// Its kind.
-    const KIND: Kind;
-    /// Which of its writes the other nodes must be told of.
-    const ANNOUNCED: Announced;
-    /// Its key, unique within the kind.
-    fn key(&self) -> Vec<u8>;
-    /// When it may be dropped without asking.
-    fn expires(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
-/// A record as it was read, with the version that a later write must name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<R> {
-    /// The record.
-    pub record: R,
-    /// Counts from 1.
-    pub version: u64,
-}
-
-/// One change. Single use is `Insert` (must be absent) or `Delete` (must be at this version), never a look
-/// followed by a write. `Absent` goes with a write that is right only while another record is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    /// The record must be absent.
-    Insert(Document),
-    /// The record must be at this version, and goes one up.
-    Replace(Document, u64),
-    /// The record must be at this version, and goes.
-    Delete(Kind, Vec<u8>, u64),
-    /// The record must be absent, and stays so.
-    Absent(Kind, Vec<u8>),
-    /// A counter moves, and must not end above `max`.
-    Add {
-        /// Name of the counter.
-        counter: String,
-        /// By how much, either way.
-        delta: i64,
-        /// Limit after the move.
-        max: Option<u64>,
-    },
-}
-
-impl Write {
-    /// True where the other nodes must be told of it.
-    fn is_announced(&self) -> bool {
-        let (kind, is_insert) = match self {
-            Write::Insert(document) => (document.kind, true),
-            Write::Replace(document, _) => (document.kind, false),
-            Write::Delete(kind, _, _) => (*kind, false),
-            Write::Absent(_, _) | Write::Add { .. } => return false,
-        };
-        match kind.announced() {
-            Announced::Never => false,
-            Announced::Changes => !is_insert,
-            Announced::Always => true,
-        }
-    }
-}
-
-/// A record in its stored form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Kind.
-    pub kind: Kind,
-    /// Key.
-    pub key: Vec<u8>,
-    /// JSON.
-    pub body: Vec<u8>,
-    /// When it may be dropped without asking.
-    pub expires: Option<Timestamp>,
-}
-
-impl Document {
-    /// The stored form of a record.
-    pub fn of<R: Record>(record: &R) -> Document {
-        Document {
-            kind: R::KIND,
-            key: record.key(),
-            // Records hold text, numbers and lists of them; those always serialise.
-            body: serde_json::to_vec(record).unwrap_or_default(),
-            expires: record.expires(),
-        }
-    }
-}
-
-/// Everything that one request changes: all of it or nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// The changes, in order.
-    pub writes: Vec<Write>,
-    /// Other nodes need not hear of it: nothing that they decide by has changed.
-    pub is_quiet: bool,
-}
-
-impl Batch {
-    /// Each change, and whether the other nodes must be told of it.
-    pub fn with_announcements(&self) -> impl Iterator<Item = (&Write, bool)> {
-        self.writes
-            .iter()
-            .map(|write| (write, !self.is_quiet && write.is_announced()))
-    }
-
-    /// Adds an insert.
-    pub fn insert<R: Record>(&mut self, record: &R) {
-        self.writes.push(Write::Insert(Document::of(record)));
-    }
-
-    /// Adds a replacement.
-    pub fn replace<R: Record>(&mut self, record: &R, version: u64) {
-        self.writes.push(Write::Replace(Document::of(record), version));
-    }
-
-    /// Adds a removal.
-    pub fn delete<R: Record>(&mut self, record: &R, version: u64) {
-        self.writes.push(Write::Delete(R::KIND, record.key(), version));
-    }
-
-    /// Adds a removal of what is stored under a key, whether or not it can be read.
-    pub fn remove(&mut self, kind: Kind, key: Vec<u8>, version: u64) {
-        self.writes.push(Write::Delete(kind, key, version));
-    }
-
-    /// Demands that a record is not there.
-    pub fn absent(&mut self, kind: Kind, key: Vec<u8>) {
-        self.writes.push(Write::Absent(kind, key));
-    }
-
-    /// Moves a counter.
-    pub fn add(&mut self, counter: String, delta: i64, max: Option<u64>) {
-        self.writes.push(Write::Add { counter, delta, max });
-    }
-
-    /// True where nothing is to be written.
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-}
-
-/// Name of the counter of an authority's clients.
-pub fn clients_of_authority(authority_key: &str) -> String {
-    format!("clients/authority/{authority_key}")
-}
-
-/// Name of the counter of a rule's clients.
-pub fn clients_of_rule(rule: &str) -> String {
-    format!("clients/rule/{rule}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(kind: Kind) -> Document {
-        Document {
-            kind,
-            key: b"k".to_vec(),
-            body: Vec::new(),
-            expires: None,
-        }
-    }
-
-    /// Whether an insert, a replacement, a deletion and a demand of absence are announced.
-    fn announced(kind: Kind, is_quiet: bool) -> [bool; 4] {
-        let batch = Batch {
-            writes: vec![
-                Write::Insert(document(kind)),
-                Write::Replace(document(kind), 1),
-                Write::Delete(kind, b"k".to_vec(), 1),
-                Write::Absent(kind, b"k".to_vec()),
-            ],
-            is_quiet,
-        };
-        let said: Vec<bool> = batch.with_announcements().map(|(_, is)| is).collect();
-        said.try_into().unwrap()
-    }
-
-    #[test]
-    fn writes_of_records_that_other_nodes_keep_in_memory_are_announced() {
-        for kind in Kind::ALL {
-            let expected = match kind {
-                // A first use is no news to a node that has not seen the client.
-                Kind::Client => [false, true, true, false],
-                Kind::Block
-                | Kind::Switch
-                | Kind::SigningKey
-                | Kind::ReloadOrder
-                | Kind::WithdrawnKey
-                | Kind::BundleSequence => [true, true, true, false],
-                Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {
-                    [false; 4]
-                }
-            };
-            assert_eq!(announced(kind, false), expected, "{kind:?}");
-            assert_eq!(announced(kind, true), [false; 4], "{kind:?}");
-        }
-    }
-}

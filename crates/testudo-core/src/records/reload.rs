@@ -1,6 +1,6 @@
 //! An administrator's word that the configuration file is to be read again. One node is told, all nodes hear it.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

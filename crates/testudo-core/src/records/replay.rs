@@ -1,6 +1,6 @@
 //! The mark that a single-use credential leaves.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use crate::identity::SingleUse;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;

@@ -1,6 +1,6 @@
 //! Secrets of the server, always wrapped by the key-encryption key before they get here.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

@@ -1,6 +1,6 @@
 //! An authority that an administrator switched off without touching the configuration.
 
-use super::{Announced, Kind, Record};
+use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

@@ -1,0 +1,158 @@
+//! A client's own assertions.
+
+use super::*;
+
+// H. private_key_jwt.
+
+#[test]
+fn h_01_good_assertions() {
+    let world = World::new();
+    for typ in [
+        "client-authentication+jwt",
+        "JWT",
+        "application/client-authentication+jwt",
+    ] {
+        assert!(
+            world
+                .knock(
+                    CredentialKind::PrivateKeyJwt,
+                    &world.assertion().header("typ", typ).sign()
+                )
+                .is_ok()
+        );
+    }
+    let identity = world
+        .knock(
+            CredentialKind::PrivateKeyJwt,
+            &world.assertion().without_header("typ").sign(),
+        )
+        .unwrap();
+    assert_eq!(
+        (&*identity.subject, identity.authority),
+        ("c6", Authority::Configuration)
+    );
+    assert!(identity.single_use.is_some());
+}
+
+#[test]
+fn h_02_h_03_rfc10070_audience_is_the_issuer_alone() {
+    let world = World::new();
+    for audience in [
+        json!("https://as.example/token"),
+        json!([ISSUER, "https://as.example/token"]),
+        json!("https://as.example/par"),
+        json!("https://evil.example"),
+    ] {
+        let rejection = world.assertion_refused(&world.assertion().claim("aud", audience).sign());
+        assert!(matches!(rejection, Rejection::AudienceMismatch { .. }));
+    }
+    assert!(
+        world
+            .knock(
+                CredentialKind::PrivateKeyJwt,
+                &world.assertion().claim("aud", json!([ISSUER])).sign()
+            )
+            .is_ok()
+    );
+}
+
+#[test]
+fn h_04_rfc7523_3_issuer_and_subject_are_the_client() {
+    let world = World::new();
+    assert_eq!(
+        world.assertion_refused(&world.assertion().claim("iss", "other").sign()),
+        Rejection::IssuerIsNotSubject
+    );
+    assert_eq!(
+        world.assertion_refused(&world.assertion().claim("sub", "other").sign()),
+        Rejection::UnknownClient
+    );
+    world.assertion_refused(&world.assertion().without_claim("iss").sign());
+    world.assertion_refused(&world.assertion().without_claim("sub").sign());
+}
+
+#[test]
+fn h_05_h_06_short_lived_and_named() {
+    let world = World::new();
+    assert_eq!(
+        world.assertion_refused(&world.assertion().without_claim("jti").sign()),
+        Rejection::JwtIdMissing
+    );
+    assert_eq!(
+        world.assertion_refused(&world.assertion().claim("jti", "").sign()),
+        Rejection::JwtIdMissing
+    );
+    assert_eq!(
+        world.assertion_refused(&world.assertion().claim("jti", "x".repeat(513)).sign()),
+        Rejection::JwtIdTooLong
+    );
+    for hidden in ["a\u{1b}[2J", "a\u{9b}", "a\u{202e}b", "a\u{200b}b"] {
+        assert_eq!(
+            world.assertion_refused(&world.assertion().claim("jti", hidden).sign()),
+            Rejection::JwtIdUnprintable
+        );
+    }
+    assert!(
+        world
+            .knock(
+                CredentialKind::PrivateKeyJwt,
+                &world.assertion().claim("exp", NOW + 600).sign()
+            )
+            .is_ok()
+    );
+    for exp in [NOW + 601, NOW + 315_360_000] {
+        let rejection = world.assertion_refused(&world.assertion().claim("exp", exp).sign());
+        assert!(matches!(rejection, Rejection::LifetimeTooLong { .. }));
+    }
+    let expired = world.assertion_refused(&world.assertion().claim("exp", NOW).sign());
+    assert!(matches!(expired, Rejection::AssertionExpired { .. }));
+}
+
+#[test]
+fn h_08_other_jwts_are_no_client_assertions() {
+    let world = World::new();
+    for typ in [
+        "at+jwt",
+        "dpop+jwt",
+        "wit+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "oauth-client-attestation+jwt",
+        "oauth-client-attestation-pop+jwt",
+        "vc+jwt",
+        "CLIENT-AUTHENTICATION+JWT",
+    ] {
+        let rejection = world.assertion_refused(&world.assertion().header("typ", typ).sign());
+        assert!(matches!(rejection, Rejection::TypeNotAllowed { .. }), "{typ}");
+    }
+    let attacker = generate_key(Algorithm::ES256, Some("c6"));
+    let forged = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW)
+        .header("jwk", attacker.public_jwk("sig", true));
+    assert_eq!(
+        world.assertion_refused(&forged.sign()),
+        Rejection::Jose(JoseFault::BadSignature)
+    );
+    assert_eq!(
+        world.assertion_refused(&world.assertion().header("b64", false).sign()),
+        Rejection::Jose(JoseFault::HeaderParameterRefused)
+    );
+    let crit = world.assertion().header("crit", json!(["foo"])).header("foo", 1);
+    assert_eq!(
+        world.assertion_refused(&crit.sign()),
+        Rejection::Jose(JoseFault::CriticalExtension)
+    );
+    let impostor = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW).sign();
+    assert_eq!(
+        world.assertion_refused(&impostor),
+        Rejection::Jose(JoseFault::BadSignature)
+    );
+}
+
+#[test]
+fn single_use_marks_do_not_collide_across_parts() {
+    let mark = |subject: &str, jti: &str| {
+        single_use_mark(CredentialKind::PrivateKeyJwt, subject, jti, Timestamp(NOW)).key
+    };
+    assert_ne!(mark("ab", "c"), mark("a", "bc"));
+    assert_eq!(mark("a", "b"), mark("a", "b"));
+}

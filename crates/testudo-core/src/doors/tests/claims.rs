@@ -1,0 +1,173 @@
+//! Claims of a JWT-SVID: audience, times, identifiers, and what an attester states.
+
+use super::*;
+
+#[test]
+fn b_02_to_b_09_audience_is_the_issuer_and_nothing_else() {
+    let world = World::new();
+    world.accepted(&world.draft().claim("aud", ISSUER).sign());
+    world.accepted(&world.draft().claim("aud", json!([ISSUER])).sign());
+    for audience in [
+        json!([ISSUER, "https://other"]),
+        json!([ISSUER, ISSUER]),
+        json!("https://as.example/token"),
+        json!("https://as.example/"),
+        json!("HTTPS://AS.EXAMPLE"),
+        json!("https://as.example:443"),
+        json!("https://other.example"),
+        json!("https://evil"),
+        json!([]),
+        json!(""),
+    ] {
+        let rejection = world.refused(&world.draft().claim("aud", audience.clone()).sign());
+        assert!(
+            matches!(rejection, Rejection::AudienceMismatch { .. }),
+            "{audience}"
+        );
+    }
+    for audience in [json!(7), json!([ISSUER, 7]), json!(null), json!({}), json!(true)] {
+        let rejection = world.refused(&world.draft().claim("aud", audience.clone()).sign());
+        assert!(
+            matches!(rejection, Rejection::Jose(JoseFault::Claims(_))),
+            "{audience}"
+        );
+    }
+    world.refused(&world.draft().without_claim("aud").sign());
+    let crowd: Vec<String> = (0..100_000).map(|n| format!("{n}")).collect();
+    world.refused(&world.draft().claim("aud", crowd).sign());
+}
+
+#[test]
+fn decision_5_further_audiences_are_exact_and_off_by_default() {
+    let mut world = World::new();
+    let token = world.draft().claim("aud", "https://old.example").sign();
+    world.refused(&token);
+    world
+        .policy
+        .trust_domains
+        .get_mut("a.example")
+        .unwrap()
+        .accept_audiences = vec!["https://old.example".into()];
+    world.accepted(&token);
+    world.refused(&world.draft().claim("aud", "https://old.example/").sign());
+}
+
+#[test]
+fn b_11_to_b_15_expiry() {
+    let world = World::new();
+    let with = |exp: &str| {
+        let claims = claims_text(&world.draft().without_claim("exp"));
+        world.draft().sign_text(
+            &world.draft().header.to_string(),
+            &claims.replacen('{', &format!("{{\"exp\":{exp},"), 1),
+        )
+    };
+    world.accepted(&with("1795000300"));
+    world.accepted(&with("1795000300.5"));
+    world.accepted(&with("1.7950003e9"));
+    world.accepted(&with(&(NOW + 1).to_string()));
+    for over in [(NOW - 300).to_string(), NOW.to_string(), "-1".into(), "0".into()] {
+        assert!(
+            matches!(world.refused(&with(&over)), Rejection::AssertionExpired { .. }),
+            "{over}"
+        );
+    }
+    for malformed in ["\"1795000300\"", "1e400", "null", "true", "[]"] {
+        assert!(
+            matches!(
+                world.refused(&with(malformed)),
+                Rejection::Jose(JoseFault::Claims(_))
+            ),
+            "{malformed}"
+        );
+    }
+    world.refused(&world.draft().without_claim("exp").sign());
+}
+
+#[test]
+fn b_16_to_b_18_not_before_and_issued_at() {
+    let world = World::new();
+    world.accepted(&world.draft().claim("nbf", NOW + 8).claim("iat", NOW + 8).sign());
+    world.accepted(&world.draft().without_claim("iat").sign());
+    let late = world.refused(&world.draft().claim("nbf", NOW + 300).sign());
+    assert!(matches!(late, Rejection::AssertionNotYetValid { .. }));
+    let early = world.refused(&world.draft().claim("iat", NOW + 120).sign());
+    assert!(matches!(early, Rejection::AssertionFromTheFuture { .. }));
+}
+
+#[test]
+fn b_19_to_b_22_sub_iss_jti() {
+    let world = World::new();
+    world.refused(&world.draft().without_claim("sub").sign());
+    for sub in [json!(""), json!(true), json!(7), json!([WORKLOAD])] {
+        world.refused(&world.draft().claim("sub", sub).sign());
+    }
+    world.accepted(&world.draft().claim("iss", "https://oidc.a.example").sign());
+    world.accepted(&world.draft().claim("iss", 7).sign());
+    for _ in 0..3 {
+        world.accepted(&world.draft().sign());
+    }
+    assert!(
+        world
+            .accepted(&world.draft().claim("jti", "x").sign())
+            .single_use
+            .is_none()
+    );
+}
+
+#[test]
+fn decision_7_single_use_demands_and_marks_jti() {
+    let mut world = World::new();
+    world
+        .policy
+        .trust_domains
+        .get_mut("a.example")
+        .unwrap()
+        .single_use = true;
+    let missing = world
+        .knock(CredentialKind::JwtSvid, &world.draft().sign())
+        .unwrap_err();
+    assert_eq!(missing, Rejection::JwtIdMissing);
+    let first = world
+        .accepted(&world.draft().claim("jti", "x").sign())
+        .single_use
+        .unwrap();
+    let same = world
+        .accepted(&world.draft().claim("jti", "x").claim("iat", NOW - 1).sign())
+        .single_use
+        .unwrap();
+    let other = world
+        .accepted(&world.draft().claim("jti", "y").sign())
+        .single_use
+        .unwrap();
+    assert_eq!(first.key, same.key);
+    assert_ne!(first.key, other.key);
+}
+
+#[test]
+fn jti_that_a_terminal_would_obey_is_refused() {
+    let world = World::new();
+    for hidden in ["a\u{1b}[2J", "a\u{7f}", "a\u{9b}", "a\u{2066}b"] {
+        let token = world.draft().claim("jti", hidden).sign();
+        assert_eq!(world.refused(&token), Rejection::JwtIdUnprintable);
+    }
+}
+
+#[test]
+fn rf_95_rf_96_only_listed_claims_get_in() {
+    let mut world = World::new();
+    let token = world
+        .draft()
+        .claim("client_name", "Pay")
+        .claim("scope", "admin")
+        .sign();
+    assert!(world.accepted(&token).attested_claims.is_empty());
+    world
+        .policy
+        .trust_domains
+        .get_mut("a.example")
+        .unwrap()
+        .attested_metadata = vec!["client_name".into()];
+    let claims: Vec<String> = world.accepted(&token).attested_claims.into_keys().collect();
+    assert_eq!(claims, ["client_name"]);
+}

@@ -1,0 +1,89 @@
+//! The mechanism is named by the request, there is one, and a refusal tells the caller nothing of what was looked at.
+
+use super::*;
+
+#[test]
+fn b_51_b_52_each_assertion_type_has_its_own_door() {
+    let world = World::new();
+    let svid = world.draft().sign();
+    let assertion = world.assertion().sign();
+    assert!(world.knock(CredentialKind::PrivateKeyJwt, &svid).is_err());
+    assert!(world.knock(CredentialKind::JwtSvid, &assertion).is_err());
+    assert!(world.knock(CredentialKind::JwtSvid, &svid).is_ok());
+    assert!(world.knock(CredentialKind::PrivateKeyJwt, &assertion).is_ok());
+}
+
+#[test]
+fn the_mechanism_is_named_and_there_is_one() {
+    let find = |body: &str, headers: RequestHeaders| {
+        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
+    };
+    let plain = RequestHeaders::default();
+    let basic = RequestHeaders {
+        has_authorization: true,
+        ..plain.clone()
+    };
+    let attestation = RequestHeaders {
+        has_client_attestation: true,
+        ..plain.clone()
+    };
+    let spiffe = format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
+    assert_eq!(find(&spiffe, plain.clone()), Ok(CredentialKind::JwtSvid));
+    let bearer = format!("client_assertion_type={ASSERTION_TYPE_JWT_BEARER}&client_assertion=a");
+    assert_eq!(find(&bearer, plain.clone()), Ok(CredentialKind::PrivateKeyJwt));
+    assert_eq!(find("", plain.clone()), Err(Rejection::NoCredential));
+    assert_eq!(find("client_id=x", plain.clone()), Err(Rejection::NoCredential));
+    assert_eq!(
+        find("client_secret=x", plain.clone()),
+        Err(Rejection::UnsupportedMechanism)
+    );
+    assert_eq!(find("", basic.clone()), Err(Rejection::UnsupportedMechanism));
+    assert_eq!(find(&spiffe, basic.clone()), Err(Rejection::TwoMechanisms));
+    assert_eq!(find(&spiffe, attestation), Err(Rejection::TwoMechanisms));
+    assert_eq!(
+        find(&format!("{spiffe}&client_secret=x"), plain.clone()),
+        Err(Rejection::TwoMechanisms)
+    );
+    assert_eq!(
+        find("client_assertion=a", plain.clone()),
+        Err(Rejection::MissingAssertion)
+    );
+    assert_eq!(
+        find(
+            &format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}"),
+            plain.clone()
+        ),
+        Err(Rejection::MissingAssertion)
+    );
+    let saml =
+        "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion=a";
+    assert_eq!(find(saml, plain.clone()), Err(Rejection::UnknownAssertionType));
+}
+
+/// One sentence for every way in which client authentication can fail.
+#[test]
+fn j_12_no_oracle() {
+    let world = World::new();
+    let stranger = generate_key(Algorithm::ES256, None);
+    let tokens: [String; 6] = [
+        Draft::svid(&stranger, WORKLOAD, ISSUER, NOW).sign(),
+        Draft::svid(world.a.key(), "spiffe://c.example/w", ISSUER, NOW).sign(),
+        world.draft().claim("aud", "https://other").sign(),
+        world.draft().claim("exp", NOW - 1).sign(),
+        world.draft().header("kid", "zz").sign(),
+        "not a token".into(),
+    ];
+    let sentences: std::collections::BTreeSet<&str> = tokens
+        .iter()
+        .map(|token| world.refused(token).public_sentence())
+        .collect();
+    assert_eq!(sentences.len(), 1);
+}
+
+#[test]
+fn hints_and_names_hold_no_value_of_the_request() {
+    let world = World::new();
+    let rejection = world.refused(&world.draft().header("typ", "evil\r\ninjected").sign());
+    assert!(!rejection.to_string().contains('\n'));
+    let _: Value = json!(rejection.name());
+}

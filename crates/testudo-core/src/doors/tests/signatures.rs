@@ -1,0 +1,174 @@
+//! Signatures: which key, which algorithm, and what is no signature.
+
+use super::*;
+
+// B. JWT-SVID.
+
+#[test]
+fn b_01_all_nine_algorithms() {
+    let mut world = World::new();
+    let nine = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| algorithm.is_legal_in_jwt_svid());
+    world
+        .a
+        .keys
+        .extend(nine.map(|algorithm| generate_key(algorithm, Some(algorithm.name()))));
+    for key in &world.a.keys {
+        world.accepted(&Draft::svid(key, WORKLOAD, ISSUER, NOW).sign());
+    }
+    assert_eq!(world.a.keys.len(), 10);
+}
+
+/// [JWT-SVID §2.2] A rotation must not refuse tokens of an agent that sends no `kid`, and a refused token must not
+/// cost more verifications than the dearest good one.
+#[test]
+fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
+    let mut world = World::new();
+    let keys: Vec<SigningKey> = (0..9).map(|_| generate_key(Algorithm::ES256, None)).collect();
+    world.a.keys = keys;
+    let by = |key: usize| {
+        Draft::svid(&world.a.keys[key], WORKLOAD, ISSUER, NOW)
+            .without_header("kid")
+            .sign()
+    };
+    world.accepted(&by(0));
+    world.accepted(&by(7));
+    assert_eq!(world.refused(&by(8)), Rejection::Jose(JoseFault::BadSignature));
+}
+
+#[test]
+fn b_25_to_b_29_kid() {
+    let mut world = World::new();
+    world.accepted(&world.draft().without_header("kid").sign());
+    let stranger = generate_key(Algorithm::ES256, None);
+    let foreign = Draft::svid(&stranger, WORKLOAD, ISSUER, NOW);
+    assert_eq!(
+        world.refused(&foreign.without_header("kid").sign()),
+        Rejection::Jose(JoseFault::BadSignature)
+    );
+    assert_eq!(
+        world.refused(&world.draft().header("kid", "zz").sign()),
+        Rejection::Jose(JoseFault::NoKey)
+    );
+    world.a.keys.push(generate_key(Algorithm::ES256, Some("ka2")));
+    let crossed = world.refused(&world.draft().header("kid", "ka2").sign());
+    assert_eq!(crossed, Rejection::Jose(JoseFault::BadSignature));
+    for kid in [
+        json!(7),
+        json!("x".repeat(3000)),
+        json!("../../x"),
+        json!("' or 1=1--"),
+        json!("\u{0}"),
+        json!(null),
+    ] {
+        world.refused(&world.draft().header("kid", kid).sign());
+    }
+}
+
+#[test]
+fn b_30_to_b_33_algorithms_that_are_none() {
+    let mut world = World::new();
+    for alg in [
+        "none", "None", "noNE", "", "HS256", "HS384", "HS512", "ES256K", "ES999", "RSA-OAEP", "es256",
+    ] {
+        let rejection = world.refused(&world.draft().header("alg", alg).sign());
+        assert!(
+            matches!(rejection, Rejection::AlgorithmNotAllowed { .. }),
+            "{alg}"
+        );
+    }
+    world.refused(&world.draft().without_header("alg").sign());
+    let draft = world.draft();
+    world.refused(&assemble(
+        br#"{"alg":"none"}"#,
+        claims_text(&draft).as_bytes(),
+        b"",
+    ));
+    world.a.keys.push(generate_key(Algorithm::EdDSA, Some("ed")));
+    let ed = world.a.keys.last().unwrap();
+    let rejection = world.refused(&Draft::svid(ed, WORKLOAD, ISSUER, NOW).sign());
+    assert!(matches!(rejection, Rejection::AlgorithmNotAllowed { .. }));
+}
+
+#[test]
+fn b_31_a_public_key_is_never_a_secret() {
+    let world = World::new();
+    let draft = world.draft();
+    let signing_input = assemble(
+        br#"{"alg":"HS256","typ":"JWT"}"#,
+        claims_text(&draft).as_bytes(),
+        b"",
+    );
+    let input = signing_input.trim_end_matches('.');
+    for secret in [
+        world.a.key().public_jwk("jwt-svid", false).to_string(),
+        "x".into(),
+    ] {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+        let tag = aws_lc_rs::hmac::sign(&key, input.as_bytes());
+        let mut token = format!("{input}.");
+        jose::encode_segment(tag.as_ref(), &mut token);
+        assert!(matches!(
+            world.refused(&token),
+            Rejection::AlgorithmNotAllowed { .. }
+        ));
+    }
+}
+
+#[test]
+fn b_34_the_key_decides_the_algorithm() {
+    let mut world = World::new();
+    world.a.keys.push(generate_key(Algorithm::ES512, Some("ka3")));
+    world.a.keys.push(generate_key(Algorithm::RS256, Some("ka2")));
+    for (alg, kid) in [
+        ("RS256", world.a.key().kid()),
+        ("ES384", world.a.key().kid()),
+        ("ES256", "ka3"),
+        ("ES256", "ka2"),
+    ] {
+        let rejection = world.refused(&world.draft().header("alg", alg).header("kid", kid).sign());
+        assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey), "{alg} {kid}");
+    }
+}
+
+#[test]
+fn b_37_signatures_that_mean_nothing() {
+    let world = World::new();
+    let draft = world.draft();
+    let (header, claims) = (draft.header.to_string(), claims_text(&draft));
+    let with = |signature: &[u8]| assemble(header.as_bytes(), claims.as_bytes(), signature);
+    for signature in [
+        &[0u8; 64][..],
+        &[],
+        &[1],
+        &[0xff; 64],
+        &[0x30, 0x06, 2, 1, 1, 2, 1, 1],
+    ] {
+        assert_eq!(
+            world.refused(&with(signature)),
+            Rejection::Jose(JoseFault::BadSignature)
+        );
+    }
+}
+
+#[test]
+fn b_38_tampering() {
+    let world = World::new();
+    let token = world.draft().sign();
+    let parts: Vec<&str> = token.split('.').collect();
+    let other = world.draft().claim("sub", "spiffe://a.example/w/2").sign();
+    let payload = other.split('.').nth(1).unwrap();
+    assert_eq!(
+        world.refused(&format!("{}.{payload}.{}", parts[0], parts[2])),
+        Rejection::Jose(JoseFault::BadSignature)
+    );
+    world.refused(&format!("{}.{}.", parts[0], parts[1]));
+    world.refused(&format!("{}.{}.{}", parts[0], parts[1], &parts[2][..40]));
+    for position in [0, 20, 60] {
+        let mut signature: Vec<char> = parts[2].chars().collect();
+        signature[position] = if signature[position] == 'A' { 'B' } else { 'A' };
+        let flipped: String = signature.into_iter().collect();
+        world.refused(&format!("{}.{}.{flipped}", parts[0], parts[1]));
+    }
+}

@@ -1,0 +1,128 @@
+//! Whose keys have a say: the subject, its trust domain, and the bundle of that trust domain.
+
+use super::*;
+
+// A. SPIFFE IDs, as `sub`. The syntax itself is tested in `protocol::spiffe`; here, that the door uses it.
+
+#[test]
+fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
+    let world = World::new();
+    let at = |sub: &str| Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
+    assert_eq!(
+        &*world.accepted(&at("spiffe://a.example/w/A-b_c.9")).subject,
+        "spiffe://a.example/w/A-b_c.9"
+    );
+    let long = |bytes: usize| format!("spiffe://a.example/{}", "x".repeat(bytes - 19));
+    world.accepted(&at(&long(2048)));
+    assert_eq!(
+        world.refused(&at(&long(2049))),
+        Rejection::SubjectNotSpiffeId(SpiffeIdFault::TooLong)
+    );
+    for bad in [
+        "SPIFFE://a.example/w/1",
+        "spiffe://A.example/w/1",
+        "https://a.example/w/1",
+        "spiffe:///w/1",
+        "spiffe://",
+        "spiffe://u@a.example/w/1",
+        "spiffe://a.example:443/w/1",
+        "spiffe://a.example:/w/1",
+        "spiffe://a.example/w/1?x=1",
+        "spiffe://a.example/w/1#f",
+        "spiffe://a.example/w/%31",
+        "spiffe://%61.example/w/1",
+        "spiffe://a.example//w/1",
+        "spiffe://a.example/w/./1",
+        "spiffe://a.example/w/../w/1",
+        "spiffe://a.example/w/1/",
+        "spiffe://a.example/w/*",
+        "spiffe://a.example/w 1",
+        "spiffe://a.example/w/\u{0}",
+        "spiffe://a.example/w/\u{e9}",
+        "spiffe://\u{430}.example/w/1",
+        "spiffe://[::1]/w",
+    ] {
+        assert!(
+            matches!(world.refused(&at(bad)), Rejection::SubjectNotSpiffeId(_)),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn a_22_a_bare_trust_domain_is_no_workload() {
+    let world = World::new();
+    let token = Draft::svid(world.a.key(), "spiffe://a.example", ISSUER, NOW).sign();
+    assert_eq!(world.refused(&token), Rejection::SubjectHasNoPath);
+}
+
+#[test]
+fn a_23_c_04_look_alike_and_unconfigured_domains() {
+    let world = World::new();
+    for sub in ["spiffe://a.example.evil/w/1", "spiffe://c.example/w/1"] {
+        let token = Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
+        assert!(
+            matches!(world.refused(&token), Rejection::UnknownTrustDomain { .. }),
+            "{sub}"
+        );
+    }
+}
+
+#[test]
+fn b_49_keys_of_another_use_vouch_for_nothing() {
+    let world = World::new();
+    let oidc = generate_key(Algorithm::ES256, Some("oidc"));
+    let mut document = world.a.bundle();
+    document["keys"]
+        .as_array_mut()
+        .unwrap()
+        .push(oidc.public_jwk("sig", true));
+    let bundle = Bundle::parse(document.to_string().as_bytes()).unwrap();
+    let token = Draft::svid(&oidc, WORKLOAD, ISSUER, NOW).sign();
+    let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
+    let facts = Facts::Bundle(Arc::new(bundle));
+    let rejection = world.judge(credential, &facts).unwrap_err();
+    assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
+}
+
+#[test]
+fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
+    let mut world = World::new();
+    let crossed = Draft::svid(world.a.key(), "spiffe://b.example/w/1", ISSUER, NOW).sign();
+    world.refused(&crossed);
+    world
+        .a
+        .keys
+        .insert(0, generate_key(Algorithm::ES256, Some("shared")));
+    world
+        .b
+        .keys
+        .insert(0, generate_key(Algorithm::ES256, Some("shared")));
+    let same_kid = Draft::svid(world.a.key(), "spiffe://b.example/w/1", ISSUER, NOW).sign();
+    assert_eq!(world.refused(&same_kid), Rejection::Jose(JoseFault::BadSignature));
+}
+
+#[test]
+fn i_02_no_keys_no_trust() {
+    let world = World::new();
+    let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
+    let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
+    let rejection = world.judge(credential, &facts).unwrap_err();
+    assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
+}
+
+#[test]
+fn no_bundle_no_verdict() {
+    let world = World::new();
+    let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
+    let rejection = world.judge(credential, &Facts::NoBundle).unwrap_err();
+    assert!(matches!(rejection, Rejection::BundleUnavailable { .. }));
+}
+
+#[test]
+fn trust_domains_compare_whole_names() {
+    assert_ne!(
+        TrustDomain::parse("a.example").unwrap(),
+        TrustDomain::parse("a.example.evil").unwrap()
+    );
+}
