@@ -3,8 +3,8 @@
 //! What one node drops is gone for all. So nothing is dropped before both clocks say that it is over; and a node that
 //! is behind takes it that the others drop by the database's time.
 
-use crate::app::App;
-use crate::clock::Clock;
+use crate::state::app::App;
+use crate::state::clock::Clock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_protocol::Timestamp;

@@ -1,14 +1,14 @@
 //! Tries everything that a configuration names, and says how it went.
 
 use crate::admin;
-use crate::bundles::{self, AuthorityStatus};
-use crate::clock::Clock;
 use crate::config::{Configuration, TlsFiles};
 use crate::database_clock;
-use crate::listen::Certificate;
 use crate::open_store::{look_at_keys, look_at_store, look_for_encryption};
-use crate::refused::RefusedRecord;
-use crate::standing;
+use crate::state::certificates::Certificate;
+use crate::state::clock::Clock;
+use crate::state::refused::RefusedRecord;
+use crate::state::standing;
+use crate::trust::{self, AuthorityStatus};
 use serde::Serialize;
 use testudo_core::CredentialKind;
 use testudo_fetch::{Fetcher, FetcherOptions};
@@ -98,7 +98,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     };
     for source in &configuration.bundles {
         let subject = format!("bundle of {}", source.trust_domain);
-        let bundle = match bundles::look(source, &fetcher).await {
+        let bundle = match trust::look(source, &fetcher).await {
             Ok(bundle) => bundle,
             Err(why) => {
                 findings.push(finding(subject, Err(why)));
@@ -118,11 +118,11 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         };
         findings.push(finding(subject.clone(), outcome));
         if let (Some(store), Some(encryption)) = (&store, &encryption)
-            && let Err(why) = bundles::would_be_taken(source, &bundle, (store, encryption)).await
+            && let Err(why) = trust::would_be_taken(source, &bundle, (store, encryption)).await
         {
             findings.push(finding(subject.clone(), Err(why)));
         }
-        let authorities = bundles::authorities(&bundle, clock.now());
+        let authorities = trust::authorities(&bundle, clock.now());
         findings.extend(judge_authorities(
             &subject,
             &authorities,

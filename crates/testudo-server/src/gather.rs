@@ -1,15 +1,15 @@
 //! gather: the outside facts that a door asks for. A door judges; it does not fetch.
 
-use crate::app::App;
-use crate::memory::KnownClient;
-use crate::settle::Fault;
+use crate::fault::Fault;
+use crate::state::app::App;
+use crate::state::clients::KnownClient;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys};
 use testudo_core::doors::{Facts, Lookup};
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, ClientIdAlias, ClientState, Versioned, client_key};
-use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
+use testudo_core::records::{Client, ClientState, client_key};
+use testudo_protocol::spiffe::SpiffeId;
 use testudo_store::StoreFault;
 
 /// Answers a door's question.
@@ -102,37 +102,4 @@ async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<KnownClient>>, Store
     let ticket = app.clients.ticket();
     let stored = app.store.read::<Client>(&key).await?;
     Ok(stored.map(|stored| app.clients.file(key, stored, ticket)))
-}
-
-/// A client by its public identifier: the identity itself, an alias, or the name it was configured or registered
-/// with.
-pub(crate) async fn client_by_id(
-    app: &App,
-    client_id: &str,
-) -> Result<Option<Versioned<Client>>, StoreFault> {
-    let authorities = [
-        trust_domain_of(client_id),
-        Some(Authority::Configuration),
-        Some(Authority::Registration),
-    ];
-    for authority in authorities.into_iter().flatten() {
-        let key = client_key(&authority.key(), client_id);
-        if let Some(client) = app.store.read::<Client>(&key).await? {
-            return Ok(Some(client));
-        }
-    }
-    let alias = app.store.read::<ClientIdAlias>(client_id.as_bytes()).await?;
-    let Some(alias) = alias.map(|alias| alias.record) else {
-        return Ok(None);
-    };
-    app.store
-        .read::<Client>(&client_key(&alias.authority, &alias.subject))
-        .await
-}
-
-/// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
-fn trust_domain_of(client_id: &str) -> Option<Authority> {
-    let rest = client_id.strip_prefix("spiffe://")?;
-    let name = rest.split('/').next()?;
-    TrustDomain::parse(name).ok().map(Authority::TrustDomain)
 }

@@ -2,34 +2,34 @@
 //!
 //! The decisions are in `testudo-core`; this crate parses, gathers, loads, commits and renders around them.
 
-pub mod accord;
 pub mod admin;
-pub mod app;
-pub mod bundles;
-pub mod chains;
-pub mod client_certificates;
-pub mod clock;
+mod audit;
+mod chain_memory;
+mod chains;
+mod client_certificates;
+pub mod client_records;
 pub mod config;
 mod database_clock;
 pub mod doctor;
-pub mod events;
+pub mod fault;
 mod gather;
 pub mod http;
-pub mod keys;
+mod key_changes;
+pub mod key_encryption;
 pub mod listen;
-pub mod memory;
-pub mod metrics;
 mod open_store;
 mod own_tokens;
+pub mod peer;
 mod private_files;
-pub mod refused;
+pub mod read_again;
 pub mod reload;
-mod remote_keys;
+mod renewal;
 pub mod serve;
 pub mod settle;
-mod standing;
+pub mod state;
+pub mod trust;
 pub mod upkeep;
 
-pub use app::App;
 pub use serve::{Running, serve};
+pub use state::app::App;
 pub use testudo_fetch::{NameLookup, Network};

@@ -2,8 +2,9 @@
 
 use crate::config::key_strength::weakness;
 use crate::config::{Configuration, StoreUrl, key_encryption_key_beside};
-use crate::keys::{self, KeyEncryption};
-use crate::refused::RefusedRecord;
+use crate::key_encryption::{KeyEncryption, random_32, read_or_make_key_encryption_key};
+use crate::state::keys;
+use crate::state::refused::RefusedRecord;
 use std::path::Path;
 use testudo_core::records::Kind;
 use testudo_protocol::Timestamp;
@@ -15,7 +16,7 @@ pub(crate) async fn open_store(configuration: &Configuration) -> Result<(Store, 
     let configured = configuration.store.key_encryption_key.as_ref();
     let (store, key) = match (&configuration.store.url, configured) {
         (StoreUrl::Memory, Some(key)) => (Store::memory(), key.clone()),
-        (StoreUrl::Memory, None) => (Store::memory(), keys::random_32()?),
+        (StoreUrl::Memory, None) => (Store::memory(), random_32()?),
         (StoreUrl::Postgres(url), Some(key)) => (postgres(configuration, url).await?, key.clone()),
         // The configuration's judge demands the key; a process of its own could not share one.
         (StoreUrl::Postgres(_), None) => return Err("PostgreSQL needs store.key_encryption_key".into()),
@@ -42,7 +43,7 @@ async fn key_beside(store: &Store, database: &Path) -> Result<Zeroizing<[u8; 32]
 }
 
 fn read_or_make(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
-    let key = keys::read_or_make_key_encryption_key(path)?;
+    let key = read_or_make_key_encryption_key(path)?;
     match weakness(&key) {
         Some(weakness) => Err(format!("the key-encryption key in {} {weakness}", path.display())),
         None => Ok(key),

@@ -1,7 +1,7 @@
 //! Access tokens of this server, shown to this server: at the registration endpoint and at the admin API.
 
-use crate::app::App;
-use crate::gather::client_by_id;
+use crate::client_records::client_by_id;
+use crate::state::app::App;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState};
 use testudo_protocol::Seconds;

@@ -4,13 +4,13 @@
 //! file: the order travels through the store, the file does not. A file that changes is read by its own node only:
 //! no administrator ordered a reload, so no order goes to the other nodes, and they never reload one another.
 
-use crate::admin;
-use crate::app::App;
-use crate::bundles::{Anchor, first_bundles, keep_fresh};
+use crate::audit::{tell, write_event};
 use crate::config::{self, Configuration, Report};
-use crate::listen::Renewal;
-use crate::refused::{self, RefusedRecord};
-use crate::upkeep::tell_renewal;
+use crate::renewal::tell_renewal;
+use crate::state::app::App;
+use crate::state::certificates::Renewal;
+use crate::state::refused::{self, RefusedRecord};
+use crate::trust::{Anchor, first_bundles, keep_fresh};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -81,7 +81,7 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
         // An order is an order: reading our own file again does no harm.
         Err(fault) => {
             let record = RefusedRecord::new("reload_order", ReloadOrder::KEY, fault.to_string());
-            refused::tell(app, refused::news(&[], &[record])).await;
+            tell(app, refused::news(&[], &[record])).await;
         }
     }
     match apply(app, None).await {
@@ -132,7 +132,7 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
                 "{}; the configuration in force goes on",
                 report.to_string().trim_end()
             );
-            admin::write_event(app, EventKind::ConfigurationRefused, |event| {
+            write_event(app, EventKind::ConfigurationRefused, |event| {
                 event.detail = Some(detail);
             })
             .await;
@@ -223,7 +223,7 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
     for anchor in fresh {
         keep_fresh(app, anchor);
     }
-    admin::write_event(app, EventKind::RulesChanged, |event| {
+    write_event(app, EventKind::RulesChanged, |event| {
         event.detail = Some(format!("configuration reloaded, generation {generation}"));
         event.reason = reason;
     })

@@ -1,13 +1,18 @@
 //! From a configuration to a running server, and back down again.
 
 use crate::admin;
-use crate::app::{App, Observer, Parts};
-use crate::bundles::{Anchor, first_bundles, keep_fresh};
+use crate::audit::tell;
+use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ServerSettings};
-use crate::keys::Keyring;
-use crate::listen::{self, Certificate, Certificates, Connections, Door, Listening};
+use crate::listen::{self, Connections, Door, Listening};
 use crate::open_store::open_store;
-use crate::refused;
+use crate::renewal::certificate_gauges;
+use crate::state::app::{App, Parts};
+use crate::state::certificates::{Certificate, Certificates};
+use crate::state::keys::Keyring;
+use crate::state::observer::Observer;
+use crate::state::refused;
+use crate::trust::{Anchor, first_bundles, keep_fresh};
 use crate::upkeep;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,7 +77,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let (store, encryption) = open_store(&configuration).await?;
     // Before anything is read: what other nodes change meanwhile waits here until it is followed.
     let changes = store.changes();
-    let clock = crate::clock::Clock::default();
+    let clock = crate::state::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
     let mut keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
     let mut news = std::mem::take(&mut keys.news);
@@ -98,7 +103,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             .map_err(|fault| fault.to_string())?,
     );
     news.extend(refused::news(&[], &app.refused_standing.load()));
-    refused::tell(&app, news).await;
+    tell(&app, news).await;
 
     let mut bound = Vec::new();
     let mut addresses = Vec::new();
@@ -157,7 +162,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         let listening = Listening::new(Door::Public(app.clone()), tls, connections.clone());
         listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
     }
-    upkeep::certificate_gauges(&app);
+    certificate_gauges(&app);
     app.is_ready.store(true, Ordering::Release);
     Ok(Running {
         app,
@@ -224,7 +229,7 @@ impl Running {
                 task.abort();
             }
         }
-        upkeep::flush_last_used(&self.app).await;
+        flush_last_used(&self.app).await;
         self.app.store.let_go();
         self.socket.remove();
     }

@@ -53,7 +53,7 @@ impl Repository {
         self.files.contains(name) || self.folders.contains(name)
     }
 
-    /// Whether some file or folder ends in these parts: `http/token.rs` for `crates/testudo-server/src/http/token.rs`.
+    /// Whether some file or folder ends in these parts: `http/routes.rs` for `crates/testudo-server/src/http/routes.rs`.
     pub fn has_end(&self, end: &str) -> bool {
         let end = format!("/{end}");
         self.has(&end[1..])

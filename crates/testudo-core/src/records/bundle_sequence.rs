@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct BundleSequence {
     /// Key of the authority. It is inside the seal as well.
     pub authority: String,
-    /// Sealed under the key-encryption key; see `bundles/floor.rs` of the server.
+    /// Sealed under the key-encryption key; see `trust/floor.rs` of the server.
     pub sealed: String,
 }
 

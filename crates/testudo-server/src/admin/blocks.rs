@@ -1,9 +1,10 @@
 //! Identities that are kept out.
 
-use super::reply::{Done, Failure, Reply, done};
-use super::{commit, new_event};
-use crate::app::App;
-use crate::standing;
+use super::reply::{Done, Failure, Reply, commit, done};
+use crate::audit::new_event;
+use crate::read_again;
+use crate::state::app::App;
+use crate::state::standing;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -124,7 +125,7 @@ async fn finish(
         batch.insert(&event);
     }
     commit(app, batch).await?;
-    app.reload_standing().await?;
+    read_again::standing(app).await?;
     tracing::info!(identity, "{}", kind.name());
     Ok(())
 }

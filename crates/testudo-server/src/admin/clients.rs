@@ -1,11 +1,9 @@
 //! Clients: see, freeze, thaw, delete, sweep.
 
-use super::commit;
-use super::reply::{Done, Failure, Reply};
-use crate::app::App;
-use crate::gather::client_by_id;
-use crate::refused;
-use crate::upkeep::{self, Swept};
+use super::reply::{Done, Failure, Reply, commit};
+use crate::client_records::{self, Swept, client_by_id};
+use crate::state::app::App;
+use crate::state::refused;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
@@ -179,7 +177,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Json(change): Json<Chang
         reason: "deleted",
         note: change.reason.as_deref(),
     };
-    if !upkeep::remove(&app, &client, &actor).await? {
+    if !client_records::remove(&app, &client, &actor).await? {
         return Err(
             testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new()))
                 .into(),
@@ -204,7 +202,7 @@ pub(super) struct SweepRequest {
 }
 
 pub(super) async fn sweep(State(app): State<Arc<App>>, Json(request): Json<SweepRequest>) -> Reply<Swept> {
-    Ok(Json(upkeep::sweep(&app, request.dry_run).await?))
+    Ok(Json(client_records::sweep(&app, request.dry_run).await?))
 }
 
 fn no_entropy() -> Failure {

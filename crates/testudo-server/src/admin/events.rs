@@ -1,8 +1,8 @@
 //! Audit events, by time.
 
 use super::reply::Reply;
-use crate::app::App;
-use crate::refused;
+use crate::state::app::App;
+use crate::state::refused;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;

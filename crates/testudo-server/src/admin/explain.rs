@@ -2,9 +2,9 @@
 
 use super::reply::{Failure, Reply};
 use super::rules::stand_in;
-use crate::app::App;
 use crate::gather::gather;
-use crate::refused;
+use crate::state::app::App;
+use crate::state::refused;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,10 @@
 
 use super::reason::note;
 use super::reply::{Done, Failure, Reply, done};
-use crate::app::App;
-use crate::keys::{self, ListedKey, Note, Refused, Which};
+use crate::audit::Note;
+use crate::key_changes::{self, Refused, Which};
+use crate::state::app::App;
+use crate::state::keys::ListedKey;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -39,7 +41,7 @@ pub(super) async fn rotate(State(app): State<Arc<App>>, Json(rotation): Json<Rot
     if rotation.now {
         return withdraw(&app, Which::All, note).await;
     }
-    let made = keys::announce(&app, note).await;
+    let made = key_changes::announce(&app, note).await;
     let (kid, from) = made.map_err(|why| Failure::from(StoreFault(why)))?;
     Ok(done(format!("{kid}: published, signs from {from}")))
 }
@@ -51,7 +53,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, Json(revocation): Json<R
 }
 
 async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Reply<Done> {
-    let withdrawal = keys::withdraw(app, which, note).await.map_err(failure)?;
+    let withdrawal = key_changes::withdraw(app, which, note).await.map_err(failure)?;
     let withdrawn = format!("withdrawn: {}", withdrawal.withdrawn.join(" "));
     Ok(Json(Done {
         done: match withdrawal.made {

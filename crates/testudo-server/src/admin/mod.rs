@@ -15,16 +15,13 @@ mod socket;
 mod token;
 mod trust;
 
-use crate::app::App;
 use crate::config::AdminSettings;
 use crate::listen::{self, Connections, Door, Listening};
+use crate::state::app::App;
 use axum::Router;
 use axum::routing::get;
-use reply::Failure;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use testudo_core::admission::lifecycle::HISTORY_RETENTION;
-use testudo_core::records::{Batch, Event, EventKind};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -84,28 +81,4 @@ pub async fn listen(
         tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }
     Ok((tasks, address))
-}
-
-/// Writes an event of its own; a failure is logged.
-pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
-    let Some(event) = new_event(app, kind, fill) else {
-        return;
-    };
-    let mut batch = Batch::default();
-    batch.insert(&event);
-    if let Err(error) = app.store.commit(batch).await {
-        tracing::warn!(?error, event = kind.name(), "an event could not be written");
-    }
-}
-
-pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
-    let (entropy, now) = (app.clock.entropy()?, app.now());
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
-    fill(&mut event);
-    Some(event)
-}
-
-/// Commits an administrator's change together with its event.
-async fn commit(app: &App, batch: Batch) -> Result<(), Failure> {
-    app.store.commit(batch).await.map_err(Failure::from)
 }

@@ -5,9 +5,9 @@
 use super::reason::Reason;
 use super::reply::{Done, Failure};
 use super::{blocks, clients, events, explain, keys, rules, server, trust};
-use crate::app::App;
-use crate::keys::ListedKey;
-use crate::upkeep::Swept;
+use crate::client_records::Swept;
+use crate::state::app::App;
+use crate::state::keys::ListedKey;
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};

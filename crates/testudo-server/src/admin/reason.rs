@@ -1,7 +1,7 @@
 //! Why an administrator makes a change: kept in the event.
 
 use super::reply::Failure;
-use crate::keys::Note;
+use crate::audit::Note;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;

@@ -1,9 +1,12 @@
 //! Answers of the admin API: JSON, and errors that say what to do.
 
+use crate::settle::commit::write;
+use crate::state::app::App;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use testudo_core::records::Batch;
 use testudo_store::{CommitError, StoreFault};
 
 /// Something went wrong, in words for an administrator.
@@ -84,4 +87,9 @@ pub(super) fn done(what: impl Into<String>) -> Json<Done> {
         done: what.into(),
         warning: None,
     })
+}
+
+/// Commits an administrator's change together with its event.
+pub(super) async fn commit(app: &App, batch: Batch) -> Result<(), Failure> {
+    write(app, batch).await.map_err(Failure::from)
 }

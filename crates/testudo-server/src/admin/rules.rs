@@ -1,7 +1,7 @@
 //! Rules: the list, and which one governs an identity.
 
 use super::reply::{Failure, Reply};
-use crate::app::App;
+use crate::state::app::App;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -177,7 +177,7 @@ pub(super) fn stand_in(
     }
 }
 
-fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::keys::Keyring) -> Governed {
+fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state::keys::Keyring) -> Governed {
     let name = name_client(identity, found, &keys.opaque_key);
     let metadata = resolve(identity, found).unwrap_or_default();
     let rule = view(found.rule, 0);

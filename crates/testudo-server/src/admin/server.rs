@@ -2,7 +2,7 @@
 
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
-use crate::app::App;
+use crate::state::app::App;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

@@ -106,7 +106,7 @@ struct Staging(PathBuf);
 
 impl Staging {
     fn new(path: &Path) -> Result<Staging, String> {
-        let random = crate::keys::random_32()?;
+        let random = crate::key_encryption::random_32()?;
         let number = random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let folder = path.with_file_name(format!(".t{number:08x}"));
         DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {

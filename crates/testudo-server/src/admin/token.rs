@@ -5,8 +5,8 @@
 //! steps that any request passes: a frozen, blocked, disabled or deleted administrator must not let himself in again.
 
 use super::operations;
-use crate::app::App;
 use crate::own_tokens::{holder, verify_own};
+use crate::state::app::App;
 use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

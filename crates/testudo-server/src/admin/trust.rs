@@ -1,10 +1,11 @@
 //! Trust domains: their bundles, and the switch that turns one off at once.
 
 use super::reason::{Reason, note};
-use super::reply::{Done, Failure, Reply, done};
-use super::{commit, new_event};
-use crate::app::App;
-use crate::bundles::{self, AnchorStatus, AuthorityStatus, Refreshed};
+use super::reply::{Done, Failure, Reply, commit, done};
+use crate::audit::new_event;
+use crate::read_again;
+use crate::state::app::App;
+use crate::trust::{self, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
@@ -48,7 +49,7 @@ pub(super) async fn refresh(
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
     told(
         &name,
-        bundles::refresh_for(&app, &anchor, note(body.reason.as_deref())).await,
+        trust::refresh_for(&app, &anchor, note(body.reason.as_deref())).await,
     )
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn accept(
     body: Reason,
 ) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    match bundles::accept(&app, &anchor, note(body.reason.as_deref())).await {
+    match trust::accept(&app, &anchor, note(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
         other => told(&name, other),
@@ -136,7 +137,7 @@ async fn switch(
         batch.insert(&event);
     }
     commit(app, batch).await?;
-    app.reload_standing().await?;
+    read_again::standing(app).await?;
     tracing::info!(trust_domain = authority.name(), "{}", kind.name());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::compile::Judge;
 use super::connections::ConnectionLimits;
 use super::sections::{ConfigFile, ServerSection, TlsSection};
-use crate::http::Proxy;
+use crate::peer::Proxy;
 use ipnet::{IpNet, Ipv4Net};
 use rustls_pki_types::pem::PemObject as _;
 use std::net::SocketAddr;

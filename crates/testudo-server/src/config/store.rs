@@ -99,7 +99,7 @@ impl Judge<'_> {
                     self.key_encryption_key_file(key, &self.path(file));
                 }
                 let bytes = self.secret(key, secret)?;
-                match crate::keys::parse_key_encryption_key(&bytes) {
+                match crate::key_encryption::parse_key_encryption_key(&bytes) {
                     Some(key) => {
                         if let Some(weakness) = weakness(&key) {
                             let hint = Some("make one with `testudo init`");

@@ -1,14 +1,47 @@
 //! Request bodies, within their bounds. When a body must have arrived, and how many bytes all bodies may hold, is
 //! watched by the listener ([`crate::listen`]), for every kind of endpoint.
 
-use super::{RequestBody, Stop};
-use crate::listen::BodyFault;
-use crate::settle::Fault;
+use crate::fault::{Fault, Stop};
 use bytes::Buf as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
+use hyper::{Request, header};
 use testudo_core::rejection::Rejection;
 use testudo_protocol::limits::BODY_BYTES_MAX;
+
+/// A request's body, as the listeners and the tests bring it.
+pub trait RequestBody:
+    Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin
+{
+}
+
+impl<B> RequestBody for B where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin
+{
+}
+
+/// Why a body did not arrive.
+#[derive(Debug)]
+pub enum BodyFault {
+    /// Not within `server.body_timeout`.
+    Late,
+    /// The memory for requests in flight is used up.
+    NoRoom,
+    /// The connection or its framing broke.
+    Broken(hyper::Error),
+}
+
+impl std::fmt::Display for BodyFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BodyFault::Late => f.write_str("the body did not arrive in time"),
+            BodyFault::NoRoom => f.write_str("the server holds too many requests at once"),
+            BodyFault::Broken(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyFault {}
 
 /// The whole body. One that breaks off is not what was expected, which `unusable` says.
 pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Result<Bytes, Stop> {
@@ -38,6 +71,19 @@ pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Re
         true => Ok(first),
         false => Ok(copied.into()),
     }
+}
+
+/// [RFC7591 §3.1] application/json; a parameter of it has no meaning.
+pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Stop> {
+    let media = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media = media.and_then(|text| text.split(';').next()).map(str::trim);
+    if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+        return Err(Rejection::NotJson.into());
+    }
+    read(request.into_body(), Rejection::MalformedJson).await
 }
 
 fn fault(error: Box<dyn std::error::Error + Send + Sync>, unusable: &Rejection) -> Stop {

@@ -1,6 +1,7 @@
 //! Answers. Error bodies are JSON with `error` and `error_description`; nothing of the request is echoed.
 
-use crate::settle::Fault;
+use crate::fault::Fault;
+use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
@@ -166,6 +167,35 @@ fn error(status: u16, code: ErrorCode, description: &str, retry_after: Option<i6
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// [RFC9110 §15.5.6] A 405 says what would be allowed.
+pub(super) fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    if let Ok(value) = allowed.parse() {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// Our fault, counted, logged and answered.
+pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
+    match what {
+        // A flood has its own counter; a line for each request of it would be a second one.
+        Fault::ChainsWaiting | Fault::Full => {
+            tracing::debug!(request.id = request_id, fault = %what, "turned away");
+        }
+        Fault::Store(_)
+        | Fault::Unsure
+        | Fault::Busy
+        | Fault::Contended
+        | Fault::Signing(_)
+        | Fault::NoEntropy => {
+            app.metrics.faults.inc();
+            tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
+        }
+    }
+    fault(what)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Metadata and keys. Public, cacheable, readable from any origin. [RFC8414 §3]
 
-use crate::app::App;
+use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;

@@ -5,13 +5,12 @@
 //! takes none.
 
 use super::conversation::{Conversation, Ending, ticks};
-use super::door::DoorKind;
 use super::memory::{Budget, Purse};
 use super::relief::victims;
 use super::senders::shares;
 use super::shelf::{Group, Shelf};
 use crate::config::ConnectionLimits;
-use crate::metrics::{EndingLabel, Metrics};
+use crate::state::metrics::{EndingLabel, Metrics};
 use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +26,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 const CLOSING_MAX: usize = 64;
 /// Between two looks at who must go for memory. Each looks at every connection.
 const RELIEF_PAUSE: Duration = Duration::from_millis(50);
+
+/// Which memory a connection's requests use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DoorKind {
+    Public,
+    Admin,
+}
 
 /// See the module.
 pub struct Connections {

@@ -1,56 +1,22 @@
 //! One connection from its first byte to its end: handshake, HTTP/1.1 or HTTP/2, and the word to stop.
 
-use super::Listening;
 use super::connections::Seat;
-use super::tail::Tailed;
+use super::listening::Listening;
+use super::tailed::Tailed;
 use super::turn::{Arriving, Leaving, Turn};
 use super::watched::Watched;
-use crate::http::Peer;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use crate::peer::Peer;
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::doors::PeerCertificates;
-use testudo_protocol::limits::HEADER_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What a client may send on one HTTP/2 connection before we have read it, bytes; and on one stream. A whole body
-/// fits. Larger windows only let a sender fill our memory.
-const WINDOW_BYTES: u32 = 65_535;
-/// What waits to be sent on one HTTP/2 stream, bytes. Our answers are smaller.
-const SEND_BYTES_MAX: usize = 64 * 1024;
-/// Streams that a client opened and reset before we saw them; then the connection ends. The attack is to make us
-/// begin work and throw it away.
-const RESETS_PENDING_MAX: usize = 20;
-/// Streams that we reset for the client's errors; then the connection ends.
-const ERROR_RESETS_MAX: usize = 128;
 /// After the word to stop, a connection without a request has this long to hear our goodbye.
 const GOODBYE: Duration = Duration::from_millis(100);
-
-/// How this listener speaks HTTP.
-pub(super) fn builder(streams_max: u32) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    // hyper's own deadline for a head counts idle time as well: the conversation's is used instead.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(HEADER_BYTES_MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(streams_max)
-        .max_header_list_size(HEADER_BYTES_MAX as u32)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .max_send_buf_size(SEND_BYTES_MAX)
-        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
-        .max_local_error_reset_streams(ERROR_RESETS_MAX);
-    builder
-}
 
 /// Runs a connection until one side ends it. The socket is closed before its seat is given back.
 pub(super) async fn converse<S>(stream: S, address: Option<IpAddr>, listening: Arc<Listening>, seat: Seat)

@@ -1,9 +1,11 @@
 //! What stands behind a listener: the public endpoints, or the admin API.
 
+use super::connections::DoorKind;
 use super::turn::{Arriving, Made};
-use crate::app::App;
-use crate::http::{Peer, Stop, dispatch, judge_framing, turn_away};
-use crate::settle::Fault;
+use crate::fault::{Fault, Stop};
+use crate::http::{dispatch, judge_framing, turn_away};
+use crate::peer::Peer;
+use crate::state::app::App;
 use axum::Router;
 use hyper::body::Body as _;
 use hyper::{Request, Response, header};
@@ -18,13 +20,6 @@ pub enum Door {
     Public(Arc<App>),
     /// The admin API, metrics and probes.
     Admin(Arc<App>, Router),
-}
-
-/// Which memory a connection's requests use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DoorKind {
-    Public,
-    Admin,
 }
 
 impl Door {

@@ -2,130 +2,26 @@
 //!
 //! All rustls server types stay in this folder. What each limit does is in `docs/operations/limits.md`.
 
-mod certificate;
+mod accept;
 mod connections;
 mod conversation;
 mod converse;
 mod door;
 mod files;
+mod listening;
 mod memory;
 mod relief;
 mod senders;
 mod shelf;
 mod tail;
+mod tailed;
 mod turn;
 mod waiting;
 mod watched;
 
-pub use certificate::{Certificate, Certificates, Renewal};
+pub use accept::{accept, accept_local, bind};
 pub use connections::{Connections, Cut};
 pub use conversation::{Conversation, Ending};
 pub use door::Door;
 pub use files::open_files;
-pub use turn::BodyFault;
-
-use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto::Builder;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
-use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
-
-/// Connections that the system keeps until we accept them. As many as it lets us: a flood that fills this queue
-/// delays good clients by a second each.
-const BACKLOG: u32 = 4096;
-
-/// What a listener needs.
-pub struct Listening {
-    /// What answers.
-    pub door: Door,
-    /// TLS, where it is on.
-    pub tls: Option<TlsAcceptor>,
-    /// The limits, and all connections under them.
-    pub connections: Arc<Connections>,
-    http: Builder<TokioExecutor>,
-}
-
-impl Listening {
-    /// Puts it together.
-    pub fn new(door: Door, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listening {
-        Listening {
-            http: converse::builder(connections.limits.streams_max),
-            door,
-            tls,
-            connections,
-        }
-    }
-}
-
-/// A listener on a TCP address.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    let failed = |error: std::io::Error| format!("cannot listen on {address}: {error}");
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.map_err(failed)?;
-    socket.set_reuseaddr(true).map_err(failed)?;
-    socket.bind(address).map_err(failed)?;
-    socket.listen(BACKLOG).map_err(failed)
-}
-
-/// Accepts until told to stop. Connections go on; [`Connections::drain`] ends them.
-pub async fn accept(listener: TcpListener, listening: Listening, mut stop: watch::Receiver<bool>) {
-    let listening = Arc::new(listening);
-    loop {
-        let accepted = tokio::select! {
-            accepted = async { (listening.connections.permit().await, listener.accept().await) } => accepted,
-            _ = stop.changed() => return,
-        };
-        let (Some(permit), accepted) = accepted else {
-            return;
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // A client of IPv4 is one, also where it comes to a socket of IPv6.
-                let address = peer.ip().to_canonical();
-                if let Ok(seat) = listening
-                    .connections
-                    .admit(Some(address), listening.door.kind(), permit)
-                {
-                    let _ = stream.set_nodelay(true);
-                    tokio::spawn(converse::converse(stream, Some(address), listening.clone(), seat));
-                }
-            }
-            Err(error) => refused(&error, &listening).await,
-        }
-    }
-}
-
-/// The same for a Unix socket.
-pub async fn accept_local(listener: UnixListener, listening: Listening, mut stop: watch::Receiver<bool>) {
-    let listening = Arc::new(listening);
-    loop {
-        let accepted = tokio::select! {
-            accepted = async { (listening.connections.permit().await, listener.accept().await) } => accepted,
-            _ = stop.changed() => return,
-        };
-        let (Some(permit), accepted) = accepted else {
-            return;
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                if let Ok(seat) = listening.connections.admit(None, listening.door.kind(), permit) {
-                    tokio::spawn(converse::converse(stream, None, listening.clone(), seat));
-                }
-            }
-            Err(error) => refused(&error, &listening).await,
-        }
-    }
-}
-
-/// Out of files, mostly: make one free, and wait for it instead of spinning.
-async fn refused(error: &std::io::Error, listening: &Listening) {
-    tracing::warn!(%error, "a connection could not be accepted");
-    listening.connections.give_up_a_file();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-}
+pub use listening::Listening;

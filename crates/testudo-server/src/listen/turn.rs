@@ -9,6 +9,7 @@ use super::conversation::Conversation;
 use super::memory::Taken;
 use super::tail::BodyEnd;
 use super::waiting::Part;
+use crate::http::BodyFault;
 use axum::body::Body as AdminBody;
 use http_body_util::Full;
 use hyper::Request;
@@ -136,29 +137,6 @@ impl Drop for Turn {
         self.conversation.request_ends(answered);
     }
 }
-
-/// Why a body did not arrive.
-#[derive(Debug)]
-pub enum BodyFault {
-    /// Not within `server.body_timeout`.
-    Late,
-    /// The memory for requests in flight is used up.
-    NoRoom,
-    /// The connection or its framing broke.
-    Broken(hyper::Error),
-}
-
-impl std::fmt::Display for BodyFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BodyFault::Late => f.write_str("the body did not arrive in time"),
-            BodyFault::NoRoom => f.write_str("the server holds too many requests at once"),
-            BodyFault::Broken(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for BodyFault {}
 
 /// A request's body on its way in.
 pub(super) struct Arriving {

@@ -3,71 +3,25 @@
 //! Everything that one request changes is one batch; it is committed after the token is signed and before it is
 //! sent. A lost race is loaded and decided again.
 
+pub(crate) mod commit;
 pub(crate) mod registration;
 
-use crate::app::App;
-use crate::memory::{KnownClient, ReadTicket};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::fault::Fault;
+use crate::state::app::App;
+use crate::state::clients::{KnownClient, ReadTicket};
+use crate::state::first_uses::{Joined, TURN_MAX};
+use commit::{ATTEMPTS, Committed, commit, commit_new, load, lock, refusal_of};
+use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::admission::known::Known;
 use testudo_core::admission::placed::Placed;
 use testudo_core::occasions::token::admit;
 use testudo_core::occasions::token::{Admission, Asking, NewClient};
 use testudo_core::policy::Policy;
-use testudo_core::records::{Batch, Client, Event, Kind, Removed, Versioned, clients_of_authority};
+use testudo_core::records::{Event, Versioned};
 use testudo_core::rejection::Rejection;
 use testudo_core::tokens::access_token::{self, TokenReply};
-use testudo_core::velocity::Buckets;
-use testudo_core::velocity::{Limit, SHARED_PREFIX, seconds_to_next_minute};
 use testudo_core::{Entropy, Trace};
-use testudo_protocol::jose::SigningFault;
-use testudo_store::{CommitError, Conflict, StoreFault};
-use tokio::sync::watch;
-
-/// Times a request is decided again after a lost race.
-const ATTEMPTS: usize = 4;
-/// How long a first use waits for another one of the same identity.
-const TURN_MAX: Duration = Duration::from_secs(5);
-
-/// Our fault: the caller may try again.
-#[derive(Debug)]
-pub enum Fault {
-    /// The store cannot be read or written.
-    Store(StoreFault),
-    /// What other nodes did has not been heard for longer than `serve_without_store`.
-    Unsure,
-    /// Too many first uses are waiting.
-    Busy,
-    /// Requests in flight hold all the memory that they may.
-    Full,
-    /// Too many chains of client certificates are waiting to be verified.
-    ChainsWaiting,
-    /// Races were lost too often.
-    Contended,
-    /// Signing failed.
-    Signing(SigningFault),
-    /// No randomness.
-    NoEntropy,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
-            Fault::Unsure => f.write_str(
-                "changes by other nodes have not been heard for longer than store.serve_without_store",
-            ),
-            Fault::Busy => f.write_str("too many first uses are waiting for the store"),
-            Fault::Full => f.write_str("too many requests are in flight, or too large ones"),
-            Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
-            Fault::Contended => f.write_str("the client changed too often meanwhile"),
-            Fault::Signing(fault) => write!(f, "{fault}"),
-            Fault::NoEntropy => f.write_str("the system has no randomness to give"),
-        }
-    }
-}
 
 /// A store that has not answered a look for this time is away, and not only without writes. Looks come every half
 /// second.
@@ -276,66 +230,6 @@ async fn register(
     )
 }
 
-/// What became of a batch that registers.
-enum Committed {
-    Done,
-    /// Another node was first, or the record changed: look again.
-    Again,
-    Refused(Rejection),
-}
-
-/// Commits what registers a client. What it took from the buckets goes back where nothing was written.
-async fn commit_new(
-    app: &App,
-    placed: &Placed<'_>,
-    mut batch: Batch,
-    limits: &[Limit],
-    entropy: &Entropy,
-) -> Result<Committed, Fault> {
-    if app.store.is_shared() {
-        // Buckets are per node; what all nodes may register in a minute is counted where they meet.
-        for limit in limits {
-            let (counter, max) = limit.shared_counter(entropy.millis);
-            batch.add(counter, 1, Some(max));
-        }
-    }
-    let outcome = commit(app, batch).await;
-    if !matches!(outcome, Ok(Ok(()))) {
-        lock(&app.buckets).refund(limits);
-    }
-    Ok(match outcome? {
-        Ok(()) => Committed::Done,
-        Err(Conflict::Exists(Kind::Client | Kind::Removed | Kind::Event, _) | Conflict::Changed(..)) => {
-            Committed::Again
-        }
-        Err(Conflict::OverLimit(counter)) if counter.starts_with(SHARED_PREFIX) => {
-            Committed::Refused(too_fast(limits, &counter, entropy.millis))
-        }
-        Err(conflict) => Committed::Refused(refusal_of(conflict, placed)),
-    })
-}
-
-/// A client and its earlier life.
-type Loaded = (Option<Versioned<Client>>, Option<Versioned<Removed>>);
-
-async fn load(app: &App, key: &[u8]) -> Result<Loaded, Fault> {
-    let keys = vec![(Kind::Client, key.to_vec()), (Kind::Removed, key.to_vec())];
-    let mut found = app.store.get_many(keys).await.map_err(Fault::Store)?.into_iter();
-    let client = found
-        .next()
-        .flatten()
-        .map(testudo_store::typed::<Client>)
-        .transpose()
-        .map_err(Fault::Store)?;
-    let removed = found
-        .next()
-        .flatten()
-        .map(testudo_store::typed::<Removed>)
-        .transpose()
-        .map_err(Fault::Store)?;
-    Ok((client, removed))
-}
-
 fn sign(
     app: &App,
     placed: &Placed<'_>,
@@ -354,121 +248,4 @@ fn sign(
         (entropy, app.now()),
     )
     .map_err(Fault::Signing)
-}
-
-async fn commit(app: &App, batch: Batch) -> Result<Result<(), Conflict>, Fault> {
-    match app.store.commit(batch).await {
-        Ok(()) => Ok(Ok(())),
-        Err(CommitError::Conflict(conflict)) => Ok(Err(conflict)),
-        Err(CommitError::Unavailable(fault)) => Err(Fault::Store(fault)),
-        Err(CommitError::Busy) => Err(Fault::Busy),
-    }
-}
-
-/// What a conflict that deciding again cannot cure means.
-fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
-    match conflict {
-        Conflict::Exists(Kind::Replay, _) => Rejection::AssertionReplayed,
-        Conflict::Exists(..) | Conflict::Changed(..) => Rejection::ClientIdClash {
-            client_id: placed.name.client_id.to_string(),
-        },
-        Conflict::OverLimit(counter) => {
-            let (authority, ..) = placed.identity.governed_as();
-            let limit = if counter == clients_of_authority(&authority.key()) {
-                format!("trust domain `{authority}`")
-            } else {
-                format!("rule `{}`", placed.found.rule.name)
-            };
-            Rejection::TooManyClients { limit }
-        }
-    }
-}
-
-/// The refusal of a limit that all nodes share.
-fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
-    let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
-    Rejection::TooFast {
-        limit: limits
-            .iter()
-            .find(is_it)
-            .map(|limit| limit.shown_as.clone())
-            .unwrap_or_default(),
-        retry_after_seconds: seconds_to_next_minute(millis),
-    }
-}
-
-fn lock(buckets: &Mutex<Buckets>) -> std::sync::MutexGuard<'_, Buckets> {
-    buckets.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether unknown clients have lately turned out to be new. After a restart they are mostly known, and guessing
-/// would cost a failed write each.
-#[derive(Default)]
-pub struct Guesses {
-    score: AtomicI32,
-}
-
-/// Right guesses in a row that outweigh a wrong one.
-const WRONG_GUESS: i32 = 8;
-
-impl Guesses {
-    fn are_worthwhile(&self) -> bool {
-        self.score.load(Ordering::Relaxed) >= 0
-    }
-
-    /// Notes that an unknown client was new, or that it was not.
-    fn note(&self, was_new: bool) {
-        let score = self.score.load(Ordering::Relaxed);
-        let next = if was_new {
-            (score + 1).min(WRONG_GUESS)
-        } else {
-            (score - WRONG_GUESS).max(-WRONG_GUESS)
-        };
-        // A lost update shifts the estimate by one; it is an estimate.
-        self.score.store(next, Ordering::Relaxed);
-    }
-}
-
-/// First uses under way on this node, by client key.
-#[derive(Default)]
-pub struct Flights {
-    under_way: Mutex<HashMap<Vec<u8>, watch::Receiver<()>>>,
-}
-
-enum Joined<'f> {
-    First(FirstUseFlight<'f>),
-    Waiting(watch::Receiver<()>),
-}
-
-struct FirstUseFlight<'f> {
-    flights: &'f Flights,
-    key: Vec<u8>,
-    /// Dropping it wakes whoever waits.
-    _landed: watch::Sender<()>,
-}
-
-impl Flights {
-    fn join(&self, key: &[u8]) -> Joined<'_> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = under_way.get(key) {
-            return Joined::Waiting(other.clone());
-        }
-        let (landed, waiting) = watch::channel(());
-        under_way.insert(key.to_vec(), waiting);
-        Joined::First(FirstUseFlight {
-            flights: self,
-            key: key.to_vec(),
-            _landed: landed,
-        })
-    }
-}
-
-impl Drop for FirstUseFlight<'_> {
-    fn drop(&mut self) {
-        self.flights
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
-    }
 }

@@ -1,8 +1,9 @@
 //! A registration whose place is known: load, decide, commit, and the hot path told.
 
-use super::{ATTEMPTS, Committed, Fault, Joined, TURN_MAX, commit_new, load, lock};
-use crate::app::App;
-use crate::http::Stop;
+use super::commit::{ATTEMPTS, Committed, commit_new, load, lock};
+use crate::fault::{Fault, Stop};
+use crate::state::app::App;
+use crate::state::first_uses::{Joined, TURN_MAX};
 use testudo_core::Entropy;
 use testudo_core::admission::known::Known;
 use testudo_core::admission::placed::Placed;

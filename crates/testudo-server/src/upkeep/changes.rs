@@ -3,10 +3,11 @@
 //! The store tells changes in the order in which they were committed, and from time to time up to which moment that
 //! is all ([`Change::UpTo`]). What this node changed itself comes back too, and does no harm. Where a change cannot be
 //! taken over, or the store says that some were missed or undone, everything is loaded anew; until that succeeds this
-//! node is not sure ([`crate::accord`]).
+//! node is not sure ([`crate::state::accord`]).
 
-use crate::app::App;
-use crate::bundles;
+use crate::read_again;
+use crate::state::app::App;
+use crate::trust;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -55,12 +56,12 @@ pub async fn follow_changes(
 async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String> {
     match kind {
         Kind::Client => app.clients.forget(key),
-        Kind::SigningKey | Kind::WithdrawnKey => app.reload_keys().await?,
-        Kind::BundleSequence => bundles::follow(app, key)
+        Kind::SigningKey | Kind::WithdrawnKey => read_again::keys(app).await?,
+        Kind::BundleSequence => trust::follow(app, key).await.map_err(|fault| fault.to_string())?,
+        Kind::ReloadOrder => crate::reload::follow(app).await?,
+        Kind::Block | Kind::Switch => read_again::standing(app)
             .await
             .map_err(|fault| fault.to_string())?,
-        Kind::ReloadOrder => crate::reload::follow(app).await?,
-        Kind::Block | Kind::Switch => app.reload_standing().await.map_err(|fault| fault.to_string())?,
         // Nothing of these is kept in memory.
         Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {}
     }
@@ -80,10 +81,10 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
 /// again at their next request, and registered again.
 pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     app.clients.forget_all();
-    app.reload_standing().await.map_err(|fault| fault.to_string())?;
-    app.reload_keys().await?;
-    bundles::follow_all(app)
+    read_again::standing(app)
         .await
         .map_err(|fault| fault.to_string())?;
+    read_again::keys(app).await?;
+    trust::follow_all(app).await.map_err(|fault| fault.to_string())?;
     crate::reload::follow(app).await
 }

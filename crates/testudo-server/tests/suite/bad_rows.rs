@@ -217,7 +217,7 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     cluster.world.running.app.clock.shift(100);
     cluster.second.app.clock.shift(100);
     assert!(cluster.is_served(cluster.addresses()[0], OTHER).await);
-    testudo_server::upkeep::flush_last_used(&cluster.world.running.app).await;
+    testudo_server::client_records::flush_last_used(&cluster.world.running.app).await;
     assert_eq!(
         cluster.world.client_ids().await,
         [OTHER_ID],
@@ -234,7 +234,7 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
         "the use of the other client is written: {other:?}"
     );
     cluster.world.events("client.registered").await;
-    testudo_server::upkeep::sweep(&cluster.world.running.app, true)
+    testudo_server::client_records::sweep(&cluster.world.running.app, true)
         .await
         .unwrap();
     let third = cluster.join().await;

@@ -84,7 +84,7 @@ async fn rf_02_last_used_moves() {
     assert_eq!(world.send(&svid_form(&fresh, &[])).await.status, 200);
     let client = &world.clients().await[0];
     assert_ne!(client["first_seen"], client["last_used"]);
-    testudo_server::upkeep::flush_last_used(&world.running.app).await;
+    testudo_server::client_records::flush_last_used(&world.running.app).await;
     let flushed = world.clients().await[0]["last_used"].clone();
     let world = world.restart().await;
     assert_eq!(world.clients().await[0]["last_used"], flushed);

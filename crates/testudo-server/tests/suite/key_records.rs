@@ -99,7 +99,7 @@ impl Cluster {
     /// Every node reads the keys again, as it does at the next change of them.
     async fn look(&self) {
         for node in &self.nodes {
-            node.app.reload_keys().await.unwrap();
+            testudo_server::read_again::keys(&node.app).await.unwrap();
         }
     }
 

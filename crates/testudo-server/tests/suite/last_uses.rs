@@ -7,8 +7,8 @@ use std::time::Instant;
 use testudo_core::CredentialKind;
 use testudo_core::records::{Batch, Client, ClientState, Kind, Versioned, client_key};
 use testudo_server::App;
-use testudo_server::memory::KnownClient;
-use testudo_server::upkeep::flush_last_used;
+use testudo_server::client_records::flush_last_used;
+use testudo_server::state::clients::KnownClient;
 use testudo_store::LIST_MAX;
 use testudo_testkit::svid_form;
 

@@ -4,7 +4,7 @@ use crate::arguments::Init;
 use crate::output::Failed;
 use std::io::Write as _;
 use testudo_server::config::STARTER;
-use testudo_server::keys;
+use testudo_server::key_encryption;
 
 pub fn run(options: &Init) -> Result<(), Failed> {
     let path = options.folder.join("testudo.toml");
@@ -20,7 +20,7 @@ pub fn run(options: &Init) -> Result<(), Failed> {
         .and_then(|mut file| file.write_all(STARTER.as_bytes()))
         .map_err(refused)?;
     let key_path = options.folder.join("kek");
-    keys::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
+    key_encryption::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
     eprintln!(
         "wrote {} and {} (the key that wraps signing keys)",
         path.display(),

@@ -4,7 +4,7 @@ use crate::admin::{Admin, print_done};
 use crate::arguments::{Key, Place};
 use crate::output::{Failed, print_json, print_table};
 use serde_json::{Value, json};
-use testudo_server::keys::ListedKey;
+use testudo_server::state::keys::ListedKey;
 
 pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
     let admin = Admin::at(place);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use testudo_core::occasions::registered::Registered;
+use testudo_core::policy::Policy;
 
 /// What an answer carries besides what is registered.
 pub(super) enum Extra<'a> {
@@ -74,6 +75,12 @@ pub(super) fn render(registered: &Registered, extra: Extra<'_>) -> Vec<u8> {
         }
     }
     Value::Object(body.0).to_string().into_bytes()
+}
+
+/// Where a client manages its registration. [RFC7592 §3]
+pub(super) fn client_uri(policy: &Policy, client_id: &str) -> String {
+    let endpoint = policy.registration_endpoint().unwrap_or_default();
+    format!("{endpoint}/{client_id}")
 }
 
 #[derive(Default)]

@@ -1,10 +1,10 @@
 //! Initial access tokens: ordinary access tokens of this server, for the registration endpoint, with the scope
 //! value `client.register`. [RFC7591 §3] Whoever holds one vouches for what it registers.
 
-use crate::app::App;
-use crate::http::Stop;
+use crate::fault::Fault;
+use crate::fault::Stop;
 use crate::own_tokens::{holder, verify_own};
-use crate::settle::Fault;
+use crate::state::app::App;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::identity::Sponsor;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;

@@ -1,15 +1,16 @@
 //! `/register/{client_id}`: a client that registered without evidence reads, replaces or ends its registration.
 //! [RFC7592 §2]
 
-use super::answer::{Extra, render};
-use super::{RegistrationToken, bearer, json_body};
-use crate::app::App;
+use super::answer::{Extra, client_uri, render};
+use crate::audit::{Witness, note_refusal};
+use crate::fault::{Fault, Stop};
+use crate::http::bearer::{RegistrationToken, bearer};
+use crate::http::body::{RequestBody, json_body};
 use crate::http::proxy::address_of;
-use crate::http::respond::{json, management_refusal, no_content};
-use crate::http::token::{Witness, note_refusal};
-use crate::http::{Peer, RequestBody, Stop, failed, method_not_allowed};
-use crate::settle::Fault;
+use crate::http::respond::{failed, json, management_refusal, method_not_allowed, no_content};
+use crate::peer::Peer;
 use crate::settle::registration::settle;
+use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
@@ -87,7 +88,7 @@ async fn serve<B: RequestBody>(
         Change::Read => shown.as_str(),
         Change::Replace(..) => next.as_str(),
     };
-    let uri = super::client_uri(policy, client_id);
+    let uri = client_uri(policy, client_id);
     Ok(Some(render(&registered, Extra::Management { uri, token })))
 }
 

@@ -11,22 +11,21 @@ mod manage;
 
 pub(super) use manage::manage;
 
-use super::body;
+use super::bearer::{RegistrationToken, bearer};
+use super::body::{RequestBody, json_body};
 use super::proxy;
-use super::respond::{json, registration_refusal};
-use super::token::{Witness, note_refusal};
-use super::{Peer, RequestBody, Stop, failed};
-use crate::app::App;
+use super::respond::{failed, json, registration_refusal};
+use crate::audit::{Witness, note_refusal};
 use crate::chains;
+use crate::fault::{Fault, Stop};
 use crate::gather::gather;
-use crate::settle::Fault;
+use crate::peer::Peer;
 use crate::settle::registration::settle;
-use answer::{Extra, render};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::state::app::App;
+use answer::{Extra, client_uri, render};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::{HeaderMap, Request, Response, StatusCode, header};
+use hyper::{Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,7 +39,6 @@ use testudo_core::occasions::unattested::{self, Asked, SCOPE_REGISTER};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{Rejection, Statement};
 use testudo_core::{AttestedIdentity, Occasion, Trace};
-use testudo_protocol::jose::sha256;
 use zeroize::Zeroizing;
 
 pub(super) async fn register<B: RequestBody>(
@@ -124,30 +122,6 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
         address,
         bearer,
     })
-}
-
-/// [RFC7591 §3.1] application/json; a parameter of it has no meaning.
-async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Stop> {
-    let media = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media = media.and_then(|text| text.split(';').next()).map(str::trim);
-    if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
-        return Err(Rejection::NotJson.into());
-    }
-    body::read(request.into_body(), Rejection::MalformedJson).await
-}
-
-/// The one bearer token of a request. [RFC6750 §2.1]
-fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
-    is_bearer.then(|| Zeroizing::new(token.to_owned()))
 }
 
 /// A client that its platform attests. Where somebody vouches for it besides, both limits hold.
@@ -276,32 +250,5 @@ fn announce(registered: &Registered, request_id: &str) {
             identity,
             "client.registered"
         );
-    }
-}
-
-/// Where a client manages its registration. [RFC7592 §3]
-fn client_uri(policy: &Policy, client_id: &str) -> String {
-    let endpoint = policy.registration_endpoint().unwrap_or_default();
-    format!("{endpoint}/{client_id}")
-}
-
-/// A registration access token: 256 random bits. It is shown once and not kept. [RFC7592 §5]
-struct RegistrationToken(Zeroizing<String>);
-
-impl RegistrationToken {
-    fn new() -> Option<RegistrationToken> {
-        let random = crate::keys::random_32().ok()?;
-        Some(RegistrationToken(Zeroizing::new(format!(
-            "rat_{}",
-            URL_SAFE_NO_PAD.encode(random.as_slice())
-        ))))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn digest(&self) -> [u8; 32] {
-        sha256(self.0.as_bytes())
     }
 }

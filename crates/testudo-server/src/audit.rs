@@ -1,0 +1,129 @@
+//! Audit events that are not part of a decision: what this server did by itself, what administrators did, and
+//! refusals, sampled.
+
+use crate::state::app::App;
+use crate::state::metrics::RejectionLabel;
+use crate::state::refusals::{REFUSAL_RETENTION, kind_of};
+use crate::state::refused::{EVENTS_MAX, News};
+use std::sync::Arc;
+use testudo_core::admission::create::describe_identity;
+use testudo_core::admission::lifecycle::HISTORY_RETENTION;
+use testudo_core::records::{Batch, Event, EventKind};
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, Occasion};
+
+/// Who makes a change, and why, for the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// Who.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
+/// Writes an event of its own; a failure is logged.
+pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
+    let Some(event) = new_event(app, kind, fill) else {
+        return;
+    };
+    let mut batch = Batch::default();
+    batch.insert(&event);
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, event = kind.name(), "an event could not be written");
+    }
+}
+
+pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
+    let (entropy, now) = (app.clock.entropy()?, app.now());
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
+    fill(&mut event);
+    Some(event)
+}
+
+/// Writes events of records that are not believed, and of what was done about them, and the log.
+pub(crate) async fn tell(app: &App, news: Vec<News>) {
+    let mut batch = Batch::default();
+    for (kind, detail) in news.into_iter().take(EVENTS_MAX) {
+        match kind {
+            EventKind::RecordRefused => tracing::error!(detail, "{}", kind.name()),
+            _ => tracing::info!(detail, "{}", kind.name()),
+        }
+        if let Some(event) = new_event(app, kind, |event| event.detail = Some(detail)) {
+            batch.insert(&event);
+        }
+    }
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, "events of refused records could not be written");
+    }
+}
+
+/// What was learned on the way, for events.
+#[derive(Default)]
+pub(crate) struct Witness {
+    pub(crate) identity: Option<Arc<AttestedIdentity>>,
+    pub(crate) scope: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) has_statement: bool,
+}
+
+/// A refusal is counted; a sample of them becomes events and log lines.
+pub(crate) async fn note_refusal(
+    app: &App,
+    (occasion, request_id): (Occasion, &str),
+    witness: &Witness,
+    rejection: &Rejection,
+    would: Option<Box<Event>>,
+) {
+    let reason = rejection.name();
+    app.metrics
+        .refused
+        .get_or_create(&RejectionLabel { rejection: reason })
+        .inc();
+    let identity = witness.identity.as_deref();
+    let authority = identity.map_or_else(|| "unproven".to_owned(), |identity| identity.authority.key());
+    let prefix: String = identity
+        .and_then(|identity| identity.spiffe_id.as_ref())
+        .map(|id| {
+            id.segments()
+                .take(2)
+                .map(|segment| format!("/{segment}"))
+                .collect()
+        })
+        .unwrap_or_default();
+    let now = app.now();
+    if !app.refusals.note(reason, &authority, &prefix, now) {
+        return;
+    }
+    tracing::info!(
+        request.id = request_id,
+        rejection = reason,
+        trust_domain = authority,
+        identity = identity.map_or("", |identity| &identity.subject),
+        detail = %rejection,
+        "client.refused"
+    );
+    let Some(entropy) = app.clock.entropy() else {
+        return;
+    };
+    let kind = kind_of(rejection);
+    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + REFUSAL_RETENTION);
+    if let Some(identity) = identity {
+        describe_identity(&mut event, identity);
+    }
+    event.request_id = Some(request_id.to_owned());
+    event.occasion = Some(occasion.name().to_owned());
+    event.scope = witness.scope.clone();
+    event.resource = witness.resource.clone();
+    event.reason = Some(reason.to_owned());
+    event.detail = Some(rejection.to_string());
+    event.hint = rejection.hint();
+    let mut batch = Batch::default();
+    batch.insert(&event);
+    if let Some(would) = would {
+        batch.insert(&*would);
+    }
+    // An event about a refusal is worth an attempt, not a failed answer.
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, "an event could not be written");
+    }
+}

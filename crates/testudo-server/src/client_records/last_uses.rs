@@ -1,0 +1,88 @@
+//! Writes when clients were last used: what requests only note in memory.
+//!
+//! Losing a minute of it is allowed, losing a client or another's change is not. Clients are read in one visit and
+//! written in one batch, each at the version that was read; where one of them changed meanwhile, nothing of the
+//! batch is written, and its clients are written one by one.
+
+use crate::state::app::App;
+use crate::state::clients::KnownClient;
+use crate::state::refused;
+use std::sync::Arc;
+use testudo_core::records::{Batch, Client, Kind, Versioned, client_key};
+use testudo_protocol::Seconds;
+use testudo_store::{CommitError, StoreFault};
+
+/// Pause between two flushes.
+pub(crate) const FLUSH_PAUSE: Seconds = Seconds(60);
+/// Clients per read and per batch. A batch holds the writer, and so the first uses behind it, for some milliseconds.
+const FLUSH_BATCH: usize = 250;
+
+/// Writes the uses since the last flush. Where the store is away, they are kept for the next one.
+pub async fn flush_last_used(app: &App) {
+    let dirty = app.clients.take_dirty();
+    for (position, chunk) in dirty.chunks(FLUSH_BATCH).enumerate() {
+        if let Err(why) = write(app, chunk).await {
+            tracing::warn!(
+                why,
+                "last uses of clients could not be written, the next flush tries again"
+            );
+            let rest = position.saturating_mul(FLUSH_BATCH);
+            app.clients.take_back(dirty.get(rest..).unwrap_or_default());
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn write(app: &App, chunk: &[Arc<KnownClient>]) -> Result<(), String> {
+    let changed = changed(app, chunk).await.map_err(|fault| fault.to_string())?;
+    match app.store.commit(batch(&changed)).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Conflict(_)) => {
+            for one in changed.chunks(1) {
+                match app.store.commit(batch(one)).await {
+                    // The change came later than this use.
+                    Ok(()) | Err(CommitError::Conflict(_)) => {}
+                    Err(error) => return Err(format!("{error:?}")),
+                }
+            }
+            Ok(())
+        }
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
+
+/// The clients as they will be: those that are still in the life that was used, and were not used since.
+async fn changed(app: &App, chunk: &[Arc<KnownClient>]) -> Result<Vec<Versioned<Client>>, StoreFault> {
+    let keys = chunk.iter().map(|known| {
+        let client = &known.stored.record;
+        (Kind::Client, client_key(&client.authority, &client.subject))
+    });
+    let found = app.store.get_many(keys.collect()).await?;
+    let mut changed = Vec::with_capacity(chunk.len());
+    for (known, stored) in chunk.iter().zip(found) {
+        let Some(stored) = stored else { continue };
+        let Some(mut client) = refused::readable::<Client>(stored) else {
+            continue;
+        };
+        let is_same_life = client.record.generation == known.stored.record.generation;
+        if is_same_life && client.record.last_used < known.last_used() {
+            client.record.last_used = known.last_used();
+            client.record.last_credential = known.last_credential();
+            changed.push(client);
+        }
+    }
+    Ok(changed)
+}
+
+fn batch(clients: &[Versioned<Client>]) -> Batch {
+    // No decision of another node depends on when a client was last used.
+    let mut batch = Batch {
+        is_quiet: true,
+        ..Batch::default()
+    };
+    for client in clients {
+        batch.replace(&client.record, client.version);
+    }
+    batch
+}

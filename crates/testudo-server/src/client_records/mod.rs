@@ -1,0 +1,10 @@
+//! Records of clients, apart from requests: found by id, their last uses written, removed when their time is over.
+
+mod find;
+mod last_uses;
+mod sweep;
+
+pub(crate) use find::client_by_id;
+pub(crate) use last_uses::FLUSH_PAUSE;
+pub use last_uses::flush_last_used;
+pub use sweep::{Swept, remove, sweep};

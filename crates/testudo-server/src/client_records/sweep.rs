@@ -1,0 +1,132 @@
+//! Removing clients: one, or all that are idle or past their lifetime.
+
+use super::last_uses::{FLUSH_PAUSE, flush_last_used};
+use crate::audit::tell;
+use crate::database_clock::earlier_now;
+use crate::state::app::App;
+use crate::state::refused::{self, RefusedRecord};
+use serde::Serialize;
+use testudo_core::admission::lifecycle::{self, Actor};
+use testudo_core::records::{Client, ClientIdAlias, Kind, Removed, Versioned};
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::{CommitError, LIST_MAX, StoreFault};
+
+/// How old a use may be that another node has not written yet: two flushes, one of which may have failed.
+const USES_UNKNOWN_MAX: Seconds = Seconds(2 * FLUSH_PAUSE.0);
+
+/// What a sweep did, or would do.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct Swept {
+    /// Clients looked at.
+    pub visited: usize,
+    /// Clients removed, or that would be.
+    pub removed: usize,
+    /// Their ids, the first 100.
+    pub client_ids: Vec<String>,
+}
+
+/// Removes clients that are idle or past their lifetime, page by page. Each is deleted at the version that was
+/// looked at: one that woke up meanwhile stays.
+pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
+    flush_last_used(app).await;
+    let now = earlier_now(app, app.now()).await?;
+    // What another node knows of uses, the database learns at that node's next flush.
+    let margin = if app.store.is_shared() {
+        USES_UNKNOWN_MAX
+    } else {
+        Seconds(0)
+    };
+    let idle_at = Timestamp(now.0 - margin.0);
+    let mut swept = Swept::default();
+    let mut after = Vec::new();
+    let mut unreadable = Vec::new();
+    loop {
+        let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
+        let Some(last) = page.last() else {
+            tell(app, refused::news(&[], &unreadable)).await;
+            return Ok(swept);
+        };
+        after = last.key.clone();
+        for stored in page {
+            swept.visited += 1;
+            let key = stored.key.clone();
+            let client: Versioned<Client> = match testudo_store::typed(stored) {
+                Ok(client) => client,
+                Err(fault) => {
+                    let why = format!("{fault}: its identity gets no token");
+                    if unreadable.len() < refused::EVENTS_MAX {
+                        unreadable.push(RefusedRecord::new("client", &key, why));
+                    }
+                    continue;
+                }
+            };
+            let reason = match (client.record.is_expired(now), client.record.is_idle(idle_at)) {
+                (true, _) => "expired",
+                (false, true) => "idle",
+                (false, false) => continue,
+            };
+            let is_removed = is_dry_run
+                || remove(
+                    app,
+                    &client,
+                    &Actor {
+                        name: "sweep",
+                        reason,
+                        note: None,
+                    },
+                )
+                .await
+                .unwrap_or(false);
+            if is_removed {
+                swept.removed += 1;
+                if swept.client_ids.len() < 100 {
+                    swept.client_ids.push(client.record.client_id);
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Removes one client at its version. False where it changed meanwhile.
+pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) -> Result<bool, StoreFault> {
+    let key = known_key(&client.record);
+    let history = app.store.read::<Removed>(&key).await?;
+    let alias = match client.record.has_alias() {
+        false => None,
+        true => {
+            let alias = app
+                .store
+                .read::<ClientIdAlias>(client.record.client_id.as_bytes())
+                .await?;
+            // Clients that the configuration names had none in earlier versions: it may be another client's.
+            alias.filter(|alias| {
+                alias.record.authority == client.record.authority
+                    && alias.record.subject == client.record.subject
+            })
+        }
+    };
+    let Some(entropy) = app.clock.entropy() else {
+        return Err(StoreFault("the system has no randomness to give".into()));
+    };
+    let batch = lifecycle::remove(
+        client,
+        history.as_ref(),
+        alias.as_ref(),
+        actor,
+        &entropy,
+        app.now(),
+    );
+    let outcome = app.store.commit(batch).await;
+    app.clients.forget(&key);
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(CommitError::Unavailable(fault)) => Err(fault),
+        Err(CommitError::Busy) => Err(StoreFault("the writer is busy".into())),
+    }
+}
+
+fn known_key(client: &Client) -> Vec<u8> {
+    testudo_core::records::client_key(&client.authority, &client.subject)
+}

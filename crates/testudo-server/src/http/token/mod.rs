@@ -1,0 +1,148 @@
+//! The token endpoint. [RFC6749 §3.2]
+//!
+//! parse → gather → verify → load → decide → sign → commit → render, in this order and nowhere else.
+
+mod observe;
+mod parse;
+
+use super::body::RequestBody;
+use super::respond::{Challenge, failed, json, refusal};
+use crate::audit::{Witness, note_refusal};
+use crate::chains;
+use crate::fault::Stop;
+use crate::gather::gather;
+use crate::peer::Peer;
+use crate::settle::{Settled, settle};
+use crate::state::app::App;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, Response, StatusCode};
+use observe::observe;
+use parse::{TokenRequest, challenge, receive};
+use std::sync::Arc;
+use std::time::Instant;
+use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
+use testudo_core::occasions::token::Asking;
+use testudo_core::policy::Policy;
+use testudo_core::records::Event;
+use testudo_core::rejection::Rejection;
+use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
+
+pub(super) async fn token<B: RequestBody>(
+    app: &App,
+    policy: &Arc<Policy>,
+    peer: &Peer,
+    request: Request<B>,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    let started = Instant::now();
+    let challenge = challenge(&request);
+    let mut witness = Witness::default();
+    let settled = serve(app, policy, (peer, request), request_id, &mut witness).await;
+    app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
+    match settled {
+        Ok(Settled::Token(reply, is_new)) => {
+            app.metrics.tokens_issued.inc();
+            if is_new {
+                let identity = witness
+                    .identity
+                    .as_deref()
+                    .map_or("", |identity| &identity.subject);
+                tracing::info!(request.id = request_id, identity, "client.registered");
+            }
+            observe(app, request_id, &witness, || {
+                let seen = if is_new { "first use: registered" } else { "known" };
+                format!(
+                    "{seen}, token for scope `{}`",
+                    reply.scope.as_deref().unwrap_or_default()
+                )
+            });
+            json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
+        }
+        Ok(Settled::Refused(rejection, event)) => {
+            refuse(app, request_id, &witness, (rejection, event), challenge).await
+        }
+        Err(Stop::Refused(rejection)) => {
+            refuse(app, request_id, &witness, (rejection, None), challenge).await
+        }
+        Err(Stop::Failed(what)) => failed(app, request_id, &what),
+    }
+}
+
+async fn refuse(
+    app: &App,
+    request_id: &str,
+    witness: &Witness,
+    (rejection, event): (Rejection, Option<Box<Event>>),
+    challenge: Challenge,
+) -> Response<Full<Bytes>> {
+    note_refusal(app, (Occasion::Token, request_id), witness, &rejection, event).await;
+    observe(app, request_id, witness, || format!("refused: {rejection}"));
+    refusal(&rejection, challenge)
+}
+
+async fn serve<B: RequestBody>(
+    app: &App,
+    policy: &Arc<Policy>,
+    (peer, request): (&Peer, Request<B>),
+    request_id: &str,
+    witness: &mut Witness,
+) -> Result<Settled, Stop> {
+    let now = app.now();
+    let TokenRequest {
+        presented,
+        grant,
+        client_id,
+    } = receive(app, peer, request).await?; // parse
+    witness.scope = grant.scope_asked();
+    witness.resource = grant.resource_asked();
+    let (identity, facts) = match recall(app, policy, &presented) {
+        Some(identity) => {
+            app.metrics.assertions_remembered.inc();
+            (identity, None)
+        }
+        None => {
+            let credential = doors::recognise(&presented)?;
+            let facts = gather(app, policy, credential.lookups()).await?; // gather
+            let purpose = Purpose::Authentication;
+            let identity = match credential {
+                Credential::X509Svid(door) => {
+                    chains::verify(app, peer, (door, presented.digest), &facts, policy).await?
+                }
+                other => other.verify(&facts, policy, purpose, now, &mut Trace::off())?, // verify
+            };
+            (Arc::new(identity), Some(facts))
+        }
+    };
+    witness.identity = Some(identity.clone());
+    let occasion = Occasion::Token;
+    let placed = app.place(&identity, occasion, policy)?;
+    let asking = Asking {
+        occasion,
+        client_id: client_id.as_deref(),
+        grant: &grant,
+        request_id,
+    };
+    let settled = settle(app, &placed, asking, policy).await?; // load … commit
+    // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
+    if let (Settled::Token(..), Some(Facts::Bundle(bundle))) = (&settled, &facts) {
+        app.verdicts.remember(&identity, bundle, policy.generation);
+    }
+    Ok(settled)
+}
+
+/// The verdict on these very bytes, if it still stands.
+fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
+    let now = app.now();
+    let bundle_of = |identity: &AttestedIdentity| match &identity.authority {
+        Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(app.moment()),
+        Authority::Configuration | Authority::Registration => None,
+    };
+    app.verdicts.recall(
+        &presented.digest,
+        presented.kind,
+        bundle_of,
+        policy.generation,
+        now,
+    )
+}

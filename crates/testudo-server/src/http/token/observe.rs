@@ -1,0 +1,18 @@
+//! Telling `testudo dev` of a request.
+
+use crate::audit::Witness;
+use crate::state::app::App;
+use crate::state::observer::Observation;
+
+pub(super) fn observe(app: &App, request_id: &str, witness: &Witness, outcome: impl FnOnce() -> String) {
+    if let Some(observer) = &app.observer {
+        observer(&Observation {
+            request_id: request_id.to_owned(),
+            identity: witness
+                .identity
+                .as_deref()
+                .map(|identity| identity.subject.to_string()),
+            outcome: outcome(),
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! What a token request is like before anything in it is proven.
+
+use crate::fault::Stop;
+use crate::http::body::{self, RequestBody};
+use crate::http::proxy;
+use crate::http::respond::Challenge;
+use crate::peer::Peer;
+use crate::state::app::App;
+use hyper::{Request, header};
+use testudo_core::doors::{Presented, RequestHeaders};
+use testudo_core::grants::GrantRequest;
+use testudo_core::rejection::Rejection;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+use testudo_protocol::oauth::{Form, is_vschar};
+
+/// A token request, parsed; nothing in it is proven.
+pub(super) struct TokenRequest {
+    /// The evidence.
+    pub(super) presented: Presented,
+    /// What is wanted.
+    pub(super) grant: GrantRequest,
+    /// `client_id`, as sent.
+    pub(super) client_id: Option<String>,
+}
+
+/// parse: the body within its bounds, the form, the mechanism, the grant.
+pub(super) async fn receive<B: RequestBody>(
+    app: &App,
+    peer: &Peer,
+    request: Request<B>,
+) -> Result<TokenRequest, Stop> {
+    // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
+    if request.uri().query().is_some() {
+        return Err(Rejection::CredentialsInUrl.into());
+    }
+    let headers = RequestHeaders {
+        has_authorization: request.headers().contains_key(header::AUTHORIZATION),
+        has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
+        certificates: proxy::certificates_of(app, peer, request.headers())?,
+    };
+    if !is_form(&request) {
+        return Err(Rejection::NotAForm.into());
+    }
+    let body = body::read(request.into_body(), Rejection::NotAForm).await?;
+    Ok(parse(&body, headers)?)
+}
+
+/// The part of parsing that needs no HTTP.
+fn parse(body: &[u8], headers: RequestHeaders) -> Result<TokenRequest, Rejection> {
+    let mut form = Form::parse(body).map_err(Rejection::MalformedForm)?;
+    let client_id = form.get("client_id").map(str::to_owned);
+    if client_id
+        .as_ref()
+        .is_some_and(|id| id.len() > IDENTIFIER_BYTES_MAX || !is_vschar(id))
+    {
+        return Err(Rejection::MalformedClientId);
+    }
+    let grant = GrantRequest::parse(&form)?;
+    let presented = Presented::find(&mut form, headers)?;
+    Ok(TokenRequest {
+        presented,
+        grant,
+        client_id,
+    })
+}
+
+/// A charset other than UTF-8 would be another form. [RFC6749 B]
+fn is_form<B>(request: &Request<B>) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let Ok(text) = value.to_str() else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let is_type = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    is_type
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+                value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+/// How the caller tried to authenticate in the header, for the answer.
+pub(super) fn challenge<B>(request: &Request<B>) -> Challenge {
+    match request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .map(|value| value.as_bytes())
+    {
+        None => Challenge::None,
+        Some(value)
+            if value
+                .get(..7)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) =>
+        {
+            Challenge::Bearer
+        }
+        Some(_) => Challenge::Basic,
+    }
+}

@@ -1,0 +1,229 @@
+//! How the set of signing keys changes while the server runs: a key is announced, a key retires by the clock, a key is
+//! withdrawn because it was stolen.
+
+use crate::audit::{Note, new_event};
+use crate::read_again;
+use crate::state::app::App;
+use crate::state::keys::stored::{self, Found};
+use crate::state::keys::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
+use std::sync::atomic::Ordering;
+use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey};
+use testudo_protocol::Timestamp;
+use testudo_store::CommitError;
+
+/// Times a change is decided again because another node changed the keys meanwhile.
+const ATTEMPTS: usize = 4;
+const RACED: &str =
+    "other nodes changed the keys at the same time, several times: nothing was done, try again";
+
+/// Which keys are withdrawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// All that are there: who read one of them could read the others, too.
+    All,
+    /// The one of this id.
+    One(&'a str),
+}
+
+/// What a withdrawal did.
+#[derive(Debug)]
+pub struct Withdrawal {
+    /// Ids of the keys that are believed no more.
+    pub withdrawn: Vec<String>,
+    /// Id of the key that was made because the one that signed is gone.
+    pub made: Option<String>,
+}
+
+/// Why keys were not changed.
+#[derive(Debug)]
+pub enum Refused {
+    /// No key has this id.
+    Unknown,
+    /// It was withdrawn before.
+    Already(Timestamp),
+    /// Ours to mend.
+    Failed(String),
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused::Failed(why)
+    }
+}
+
+/// Makes a key that is published now, and signs when every cache of `/jwks` has it.
+pub async fn announce(app: &App, note: Note<'_>) -> Result<(String, Timestamp), String> {
+    for _ in 0..ATTEMPTS {
+        let now = app.now();
+        let mut found = read(app, now).await?;
+        let mut batch = Batch::default();
+        let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
+        insert(app, (&mut found, &mut batch), &made, note);
+        found.seal_into(&mut batch, &app.encryption)?;
+        match app.store.commit(batch).await {
+            Ok(()) => {
+                take_over(app).await?;
+                return Ok((made.kid, made.active_from));
+            }
+            Err(CommitError::Conflict(_)) => {}
+            Err(error) => return Err(format!("the signing key cannot be stored: {error:?}")),
+        }
+    }
+    Err(RACED.to_owned())
+}
+
+/// Takes keys out of `/jwks` and out of use, here at once and on the other nodes as soon as they hear of it. Where
+/// the key that signs goes, another one is made in the same step: there is no moment without one. Rows that are
+/// refused already are removed in the same way.
+pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Withdrawal, Refused> {
+    for _ in 0..ATTEMPTS {
+        let now = app.now();
+        let mut found = read(app, now).await?;
+        let algorithm = app.policy.load().tokens.signing_algorithm;
+        let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
+        let condemned = condemned(&found, which);
+        if let (true, Which::One(kid)) = (condemned.is_empty(), which) {
+            return Err(absent(app, kid).await);
+        }
+        let mut batch = Batch::default();
+        let loses_signer = condemned.iter().any(|(kid, _)| Some(kid) == signs.as_ref());
+        let mut made = None;
+        if loses_signer || matches!(which, Which::All) {
+            let key = make(app, (now, now))?;
+            insert(app, (&mut found, &mut batch), &key, note);
+            made = Some(key.kid);
+        }
+        for (kid, version) in &condemned {
+            if let Some(version) = version {
+                batch.remove(Kind::SigningKey, kid.as_bytes().to_vec(), *version);
+            }
+            let at = found.ledger.withdrawn_at(kid).unwrap_or(now);
+            found.ledger.withdraw(kid, at);
+            if !found.marked.contains(kid) {
+                batch.insert(&WithdrawnKey {
+                    kid: kid.clone(),
+                    at,
+                    reason: note.reason.map(str::to_owned),
+                });
+            }
+            let detail = format!("{kid}: withdrawn, tokens that it signed are refused");
+            tell(app, &mut batch, EventKind::KeyRevoked, detail, note);
+        }
+        found.seal_into(&mut batch, &app.encryption)?;
+        let withdrawn: Vec<String> = condemned.into_iter().map(|(kid, _)| kid).collect();
+        match app.store.commit(batch).await {
+            Ok(()) => {
+                tracing::warn!(kids = ?withdrawn, "key.revoked");
+                take_over(app).await?;
+                return Ok(Withdrawal { withdrawn, made });
+            }
+            // Another node changed the keys at the same moment: look again.
+            Err(CommitError::Conflict(_)) => {}
+            Err(error) => return Err(Refused::Failed(format!("the keys cannot be changed: {error:?}"))),
+        }
+    }
+    Err(Refused::Failed(RACED.to_owned()))
+}
+
+/// Ids of the keys to withdraw, and the versions of their rows where they have one.
+fn condemned(found: &Found, which: Which<'_>) -> Vec<(String, Option<u64>)> {
+    let believed = found
+        .believed
+        .iter()
+        .map(|key| (&key.record.kid, Some(key.version)));
+    let rejected = found.rejected.iter().map(|(kid, version)| (kid, Some(*version)));
+    let rows = believed
+        .chain(rejected)
+        .map(|(kid, version)| (kid.clone(), version));
+    match which {
+        Which::All => rows.collect(),
+        Which::One(wanted) => {
+            let mut rows: Vec<_> = rows.filter(|(kid, _)| kid == wanted).collect();
+            let has_lost_its_mark =
+                found.ledger.withdrawn_at(wanted).is_some() && !found.marked.contains(wanted);
+            if rows.is_empty() && has_lost_its_mark {
+                rows.push((wanted.to_owned(), None));
+            }
+            rows
+        }
+    }
+}
+
+/// Removes keys whose time is over, and takes into use what is due.
+pub async fn retire(app: &App) -> Result<(), String> {
+    let now = app.now();
+    let mut found = read(app, now).await?;
+    let algorithm = app.policy.load().tokens.signing_algorithm;
+    let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
+    let mut batch = Batch::default();
+    let note = Note {
+        actor: "clock",
+        reason: None,
+    };
+    let lives = lives(&found.believed, signs.as_deref(), now);
+    for (key, life) in found.believed.iter().zip(lives) {
+        if life.is_over(now) {
+            batch.delete(&key.record, key.version);
+            found.ledger.remove(&key.record.kid);
+            let detail = format!("{}: no token that it signed is alive", key.record.kid);
+            tell(app, &mut batch, EventKind::KeyRetired, detail, note);
+        }
+    }
+    if !batch.is_empty() {
+        found.seal_into(&mut batch, &app.encryption)?;
+    }
+    match app.store.commit(batch).await {
+        // Another node removed them at the same moment.
+        Ok(()) | Err(CommitError::Conflict(_)) => {}
+        Err(error) => return Err(format!("a retired key cannot be removed: {error:?}")),
+    }
+    read_again::keys(app).await
+}
+
+async fn read(app: &App, now: Timestamp) -> Result<Found, String> {
+    let known = app.keys.load_full();
+    stored::read(&app.store, &app.encryption, Some(&known.known), now).await
+}
+
+/// Why there is no key of this id to withdraw.
+async fn absent(app: &App, kid: &str) -> Refused {
+    match app.store.read::<WithdrawnKey>(kid.as_bytes()).await {
+        Ok(Some(mark)) => Refused::Already(mark.record.at),
+        Ok(None) => Refused::Unknown,
+        Err(fault) => Refused::Failed(fault.to_string()),
+    }
+}
+
+fn make(app: &App, times: (Timestamp, Timestamp)) -> Result<StoredSigningKey, String> {
+    let algorithm = app.policy.load().tokens.signing_algorithm;
+    make_signing_key(&app.encryption, algorithm, times)
+}
+
+fn insert(app: &App, (found, batch): (&mut Found, &mut Batch), key: &StoredSigningKey, note: Note<'_>) {
+    batch.insert(key);
+    found.ledger.add(key);
+    let detail = format!("{}, signs from {}", key.kid, key.active_from);
+    tell(app, batch, EventKind::KeyCreated, detail, note);
+    tracing::info!(kid = key.kid, algorithm = key.algorithm, "key.created");
+}
+
+fn tell(app: &App, batch: &mut Batch, kind: EventKind, detail: String, note: Note<'_>) {
+    let event = new_event(app, kind, |event| {
+        event.detail = Some(detail);
+        event.actor = Some(note.actor.to_owned());
+        event.reason = note.reason.map(str::to_owned);
+    });
+    if let Some(event) = event {
+        batch.insert(&event);
+    }
+}
+
+/// What was committed holds here now. Where the store does not let it be read, it is looked for again with the next
+/// tick.
+async fn take_over(app: &App) -> Result<(), String> {
+    let outcome = read_again::keys(app).await;
+    if outcome.is_err() {
+        app.must_look_again.store(true, Ordering::Release);
+    }
+    outcome
+}

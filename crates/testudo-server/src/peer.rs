@@ -1,0 +1,254 @@
+//! Who is at the other end of a connection: a client, or a proxy in front of it, which tells us the client's
+//! certificates in header fields [RFC9440 §2], and its address.
+//!
+//! Believed only from the addresses that the configuration names. Certificates from anywhere else are a forgery,
+//! and a request that has them is refused rather than read without them; an address from anywhere else is the
+//! sender's own business. The other way round, the certificates of a connection from the proxy are the proxy's
+//! own and never a client's: a proxy that authenticates itself to us must not lend its identity to strangers.
+
+use crate::chain_memory::ChainMemory;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use testudo_core::doors::PeerCertificates;
+use testudo_core::rejection::Rejection;
+use testudo_protocol::limits::CHAIN_CERTIFICATES_MAX;
+use testudo_protocol::spiffe::X509Fault;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// Address of the connection.
+    pub address: Option<IpAddr>,
+    /// Certificates of its handshake.
+    pub certificates: Option<Arc<PeerCertificates>>,
+    /// Chains that came over it and were refused.
+    pub chains: Arc<ChainMemory>,
+}
+
+/// `server.proxy`, judged.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Networks that the proxy connects from.
+    pub trusted: Vec<IpNet>,
+    /// Fields with the client's certificate, and with the rest of its chain.
+    pub certificate_fields: Option<(HeaderName, HeaderName)>,
+    /// Field with the addresses that a request came through, of which the proxy appended the last.
+    pub address_field: Option<HeaderName>,
+}
+
+impl Proxy {
+    /// True where it tells us the client's certificates.
+    pub fn forwards_certificates(&self) -> bool {
+        self.certificate_fields.is_some()
+    }
+
+    /// True where the other end of a connection is the proxy.
+    pub(crate) fn is_at(&self, peer: Option<IpAddr>) -> bool {
+        // A listener on `[::]` sees an IPv4 peer as `::ffff:a.b.c.d`.
+        peer.is_some_and(|peer| {
+            let peer = peer.to_canonical();
+            self.trusted.iter().any(|net| net.contains(&peer))
+        })
+    }
+}
+
+/// Only the last address is the proxy's word; those before it are whatever the sender wrote.
+pub(crate) fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let field = proxy
+        .filter(|proxy| proxy.is_at(peer))
+        .and_then(|proxy| proxy.address_field.as_ref());
+    let said = field
+        .and_then(|field| headers.get_all(field).iter().next_back())
+        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+        .map(|address: IpAddr| address.to_canonical());
+    said.or(peer)
+}
+
+/// The client's certificates as the proxy saw them; nothing where it sent none.
+pub(crate) fn certificates(
+    proxy: Option<&Proxy>,
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
+    let Some((proxy, (leaf_field, chain_field))) =
+        proxy.and_then(|proxy| Some((proxy, proxy.certificate_fields.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    let malformed = || Rejection::Certificate(X509Fault::Malformed);
+    // A proxy that always writes the fields leaves them empty where the client showed no certificate.
+    let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
+        let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
+        headers.get_all(field).iter().filter(is_filled).collect()
+    };
+    let (leaves, rest) = (values_of(leaf_field), values_of(chain_field));
+    if leaves.is_empty() && rest.is_empty() {
+        return Ok(None);
+    }
+    // [RFC9440 §4] The field is an injection wherever it does not come from the terminator.
+    if !proxy.is_at(peer) {
+        return Err(Rejection::ForeignCertificateHeader);
+    }
+    let [leaf] = leaves.as_slice() else {
+        return Err(malformed());
+    };
+    let mut chain = vec![byte_sequence(leaf.to_str().map_err(|_| malformed())?).ok_or_else(malformed)?];
+    for value in rest {
+        for item in value.to_str().map_err(|_| malformed())?.split(',') {
+            if chain.len() == CHAIN_CERTIFICATES_MAX {
+                return Err(Rejection::Certificate(X509Fault::TooLong));
+            }
+            chain.push(byte_sequence(item).ok_or_else(malformed)?);
+        }
+    }
+    Ok(Some(Arc::new(PeerCertificates::new(chain))))
+}
+
+/// `:base64:`, and nothing around it.
+fn byte_sequence(text: &str) -> Option<Vec<u8>> {
+    STANDARD
+        .decode(text.trim().strip_prefix(':')?.strip_suffix(':')?)
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy() -> Proxy {
+        Proxy {
+            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            certificate_fields: Some((
+                HeaderName::from_static("client-cert"),
+                HeaderName::from_static("client-cert-chain"),
+            )),
+            address_field: Some(HeaderName::from_static("x-forwarded-for")),
+        }
+    }
+
+    fn read(peer: &str, fields: &[(&'static str, &str)]) -> Result<Option<usize>, Rejection> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        certificates(Some(&proxy()), Some(peer.parse().unwrap()), &headers)
+            .map(|found| found.map(|certificates| certificates.chain.len()))
+    }
+
+    #[test]
+    fn rfc9440_2_leaf_and_chain() {
+        assert_eq!(read("10.1.2.3", &[]), Ok(None));
+        assert_eq!(read("10.1.2.3", &[("client-cert", ":AQI=:")]), Ok(Some(1)));
+        let chain = [
+            ("client-cert", ":AQI=:"),
+            ("client-cert-chain", ":AQ==:, :Ag==:"),
+            ("client-cert-chain", ":Aw==:"),
+        ];
+        assert_eq!(read("10.1.2.3", &chain), Ok(Some(4)));
+    }
+
+    #[test]
+    fn an_empty_field_is_an_absent_field() {
+        for empty in ["", " ", "\t "] {
+            assert_eq!(read("10.1.2.3", &[("client-cert", empty)]), Ok(None), "{empty:?}");
+            assert_eq!(
+                read("10.1.2.3", &[("client-cert-chain", empty)]),
+                Ok(None),
+                "{empty:?}"
+            );
+            let both = [("client-cert", empty), ("client-cert-chain", empty)];
+            assert_eq!(read("10.1.2.3", &both), Ok(None), "{empty:?}");
+            let leaf_alone = [("client-cert", ":AQI=:"), ("client-cert-chain", empty)];
+            assert_eq!(read("10.1.2.3", &leaf_alone), Ok(Some(1)), "{empty:?}");
+            let elsewhere = [("client-cert", empty), ("client-cert-chain", empty)];
+            assert_eq!(
+                read("192.0.2.1", &elsewhere),
+                Ok(None),
+                "an absent field forges nothing"
+            );
+        }
+        assert_eq!(
+            read("10.0.0.1", &[("client-cert", "::")]),
+            Ok(Some(1)),
+            "an empty certificate is there, and the door refuses it"
+        );
+    }
+
+    #[test]
+    fn a_proxy_over_ipv4_is_recognised_on_an_ipv6_listener() {
+        assert_eq!(read("::ffff:10.1.2.3", &[("client-cert", ":AQI=:")]), Ok(Some(1)));
+        assert_eq!(
+            read("::ffff:192.0.2.1", &[("client-cert", ":AQI=:")]),
+            Err(Rejection::ForeignCertificateHeader)
+        );
+    }
+
+    #[test]
+    fn d_21_from_anywhere_else_it_is_a_forgery() {
+        assert_eq!(
+            read("192.0.2.1", &[("client-cert", ":AQI=:")]),
+            Err(Rejection::ForeignCertificateHeader)
+        );
+        assert_eq!(
+            read("192.0.2.1", &[("client-cert-chain", ":AQI=:")]),
+            Err(Rejection::ForeignCertificateHeader)
+        );
+        assert_eq!(read("192.0.2.1", &[]), Ok(None));
+    }
+
+    #[test]
+    fn the_address_is_what_the_proxy_appended() {
+        let from = |peer: &str, fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in fields {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            address(Some(&proxy()), Some(peer.parse().unwrap()), &headers)
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(from("10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(
+            from("10.0.0.1", &["203.0.113.9, 192.0.2.7"]),
+            "192.0.2.7",
+            "the first is the sender's word"
+        );
+        assert_eq!(from("10.0.0.1", &["192.0.2.7", "2001:db8::1"]), "2001:db8::1");
+        for nothing in [&[][..], &["unknown"], &["192.0.2.7, "], &["192.0.2.7:80"]] {
+            assert_eq!(from("10.0.0.1", nothing), "10.0.0.1", "{nothing:?}");
+        }
+        assert_eq!(
+            from("198.51.100.1", &["192.0.2.7"]),
+            "198.51.100.1",
+            "not from the proxy"
+        );
+    }
+
+    #[test]
+    fn malformed_fields_are_refused() {
+        for fields in [
+            vec![("client-cert", "AQI=")],
+            vec![("client-cert", ":AQI=")],
+            vec![("client-cert", ":?:")],
+            vec![("client-cert", ":AQI=:"), ("client-cert", ":AQI=:")],
+            vec![("client-cert-chain", ":AQI=:")],
+        ] {
+            assert_eq!(
+                read("10.0.0.1", &fields),
+                Err(Rejection::Certificate(X509Fault::Malformed)),
+                "{fields:?}"
+            );
+        }
+        let long = [":AQ==:"; CHAIN_CERTIFICATES_MAX].join(",");
+        let fields = [("client-cert", ":AQI=:"), ("client-cert-chain", long.as_str())];
+        assert_eq!(
+            read("10.0.0.1", &fields),
+            Err(Rejection::Certificate(X509Fault::TooLong))
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! What came of reading our own certificates again: log, event, metric.
+
+use crate::audit::write_event;
+use crate::state::app::App;
+use crate::state::certificates::{Certificate, Renewal};
+use crate::state::metrics::CertificateLabel;
+use testudo_core::records::EventKind;
+
+/// Says what came of reading a certificate again: log, event, metric.
+pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: Renewal) {
+    let section = certificate.section;
+    let (kind, detail) = match renewal {
+        Renewal::Unchanged | Renewal::StillKept => return,
+        Renewal::Renewed(ends) => {
+            tracing::info!(section, ends = %ends, "tls.certificate_renewed");
+            (EventKind::CertificateRenewed, format!("{section} ends at {ends}"))
+        }
+        Renewal::Kept(why) => {
+            tracing::error!(section, why, "tls.certificate_refused");
+            let detail = format!("{section}: {why}; the certificate in force goes on");
+            (EventKind::CertificateRefused, detail)
+        }
+    };
+    certificate_gauges(app);
+    write_event(app, kind, |event| event.detail = Some(detail)).await;
+}
+
+/// When our certificates end.
+pub(crate) fn certificate_gauges(app: &App) {
+    for certificate in app.certificates.all() {
+        let label = CertificateLabel {
+            section: certificate.section,
+        };
+        let ends = certificate.validity().not_after;
+        app.metrics.certificate_expires.get_or_create(&label).set(ends.0);
+    }
+}

@@ -1,0 +1,101 @@
+//! Until when this node is known to have taken over what was done on every node.
+//!
+//! What an administrator did is in force on every node that answers, or the node does not answer. A node that cannot
+//! be sure (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 0011],
+//! counted from the last moment at which it was sure, and then stops serving until it is sure again.
+
+use crate::fault::Fault;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Read by every request that is about to succeed; written by the one task that takes over changes.
+#[derive(Debug)]
+pub struct Accord {
+    started: Instant,
+    /// Nanoseconds from `started` to the moment up to which everything was taken over.
+    taken_over_until: AtomicU64,
+    limit: Duration,
+    /// No other node shares the store: there is nothing to take over.
+    is_alone: bool,
+}
+
+impl Accord {
+    /// For a node that reads its keys, switches and blocks after this moment.
+    pub(crate) fn new(limit: Duration, is_alone: bool) -> Accord {
+        Accord {
+            started: Instant::now(),
+            taken_over_until: AtomicU64::new(0),
+            limit,
+            is_alone,
+        }
+    }
+
+    /// Everything that was committed before this moment holds on this node.
+    pub(crate) fn note(&self, until: Instant) {
+        let since_start = until.saturating_duration_since(self.started).as_nanos();
+        let nanos = u64::try_from(since_start).unwrap_or(u64::MAX);
+        self.taken_over_until.fetch_max(nanos, Ordering::AcqRel);
+    }
+
+    /// How long ago this node was last sure.
+    pub fn unsure_for(&self) -> Duration {
+        if self.is_alone {
+            return Duration::ZERO;
+        }
+        let until = Duration::from_nanos(self.taken_over_until.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(until)
+    }
+
+    /// Whether this node may serve.
+    pub fn may_serve(&self) -> bool {
+        self.unsure_for() <= self.limit
+    }
+
+    /// A fault where this node may not serve.
+    pub(crate) fn judge(&self) -> Result<(), Fault> {
+        match self.may_serve() {
+            true => Ok(()),
+            false => Err(Fault::Unsure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(limit: Duration, is_alone: bool, age: Duration) -> Accord {
+        Accord {
+            started: Instant::now()
+                .checked_sub(age)
+                .expect("the machine runs for longer"),
+            ..Accord::new(limit, is_alone)
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_unsure_for_longer_than_the_limit_stops_serving() {
+        let (limit, age) = (Duration::from_secs(20), Duration::from_secs(30));
+        let accord = of(limit, false, age);
+        assert!(!accord.may_serve());
+        assert!(matches!(accord.judge(), Err(Fault::Unsure)));
+        // Sure again, a moment ago; and an older assurance that comes late takes nothing back.
+        accord.note(Instant::now());
+        accord.note(accord.started);
+        assert!(accord.may_serve() && accord.unsure_for() < limit);
+    }
+
+    #[test]
+    fn the_time_counts_from_the_moment_that_was_taken_over_and_not_from_the_taking() {
+        let accord = of(Duration::from_secs(20), false, Duration::from_secs(30));
+        accord.note(accord.started + Duration::from_secs(9));
+        assert!(!accord.may_serve(), "21 s ago, noted now");
+        accord.note(accord.started + Duration::from_secs(15));
+        assert!(accord.may_serve(), "15 s ago");
+    }
+
+    #[test]
+    fn a_node_that_shares_its_store_with_no_other_is_always_sure() {
+        assert!(of(Duration::ZERO, true, Duration::from_secs(30)).may_serve());
+    }
+}

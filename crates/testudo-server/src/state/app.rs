@@ -1,0 +1,257 @@
+//! The running server's state: what the handlers share.
+
+use crate::config::Configuration;
+use crate::key_encryption::KeyEncryption;
+use crate::peer::Proxy;
+use crate::state::accord::Accord;
+use crate::state::certificates::Certificates;
+use crate::state::chain_work::ChainWork;
+use crate::state::clients::Clients;
+use crate::state::clock::Clock;
+use crate::state::first_uses::{Flights, Guesses};
+use crate::state::keys::Keyring;
+use crate::state::metrics::Metrics;
+use crate::state::moment::Moment;
+use crate::state::observer::Observer;
+use crate::state::refusals::RefusalLedger;
+use crate::state::refused::RefusedRecord;
+use crate::state::standing;
+use crate::state::verdicts::Verdicts;
+use crate::trust::Anchor;
+use crate::trust::remote_keys::RemoteKeys;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use testudo_core::admission::placed::{Placed, place};
+use testudo_core::policy::{Policy, Standing};
+use testudo_core::records::{Kind, ReloadOrder};
+use testudo_core::rejection::Rejection;
+use testudo_core::velocity::Buckets;
+use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
+use testudo_fetch::Fetcher;
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::Bundle;
+use testudo_store::{Store, StoreFault};
+
+/// Shared by all requests. What changes is swapped whole; nothing is locked while waiting.
+pub struct App {
+    /// Time and randomness.
+    pub clock: Clock,
+    /// What the configuration says. A reload swaps it.
+    pub policy: ArcSwap<Policy>,
+    /// What administrators switched. Swapped with each change.
+    pub standing: ArcSwap<Standing>,
+    /// Records of switches and blocks that cannot be read.
+    pub refused_standing: ArcSwap<Vec<RefusedRecord>>,
+    /// Trust anchors by trust domain. A reload swaps the map.
+    pub anchors: ArcSwap<HashMap<Box<str>, Arc<Anchor>>>,
+    /// Records.
+    pub store: Store,
+    /// Signing keys.
+    pub keys: ArcSwap<Keyring>,
+    /// Wraps keys at rest.
+    pub encryption: KeyEncryption,
+    /// Whether this node is sure of what other nodes did.
+    pub accord: Accord,
+    /// Bound of the work on client certificates.
+    pub chain_work: ChainWork,
+    /// Remembered verdicts.
+    pub verdicts: Verdicts,
+    /// Clients in memory.
+    pub clients: Clients,
+    /// Key sets that registered clients publish themselves.
+    pub remote_keys: RemoteKeys,
+    /// Velocity of new clients.
+    pub buckets: Mutex<Buckets>,
+    /// First uses under way, so that racers wait instead of writing.
+    pub flights: Flights,
+    /// Whether unknown clients are mostly new.
+    pub guesses: Guesses,
+    /// Refusals of the running minute.
+    pub refusals: RefusalLedger,
+    /// Outbound HTTP.
+    pub fetcher: Arc<Fetcher>,
+    /// Our own certificates.
+    pub certificates: Certificates,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The file that a reload reads.
+    pub config_path: Option<PathBuf>,
+    /// True once everything is loaded.
+    pub is_ready: AtomicBool,
+    /// A TLS terminator in front.
+    pub proxy: Option<Proxy>,
+    /// Where the listener for client certificates is reached, if it is another one.
+    pub mtls_url: Option<String>,
+    /// True where client certificates can arrive at all.
+    pub takes_certificates: bool,
+    /// A change by another node could not be taken over.
+    pub must_look_again: AtomicBool,
+    /// Our clock and the database's were far apart at the last look.
+    pub is_clock_far: AtomicBool,
+    /// Counts policies.
+    pub generation: AtomicU64,
+    /// SHA-256 of the configuration file that was read last, whether or not it could be used.
+    pub configuration_read: Mutex<[u8; 32]>,
+    /// The last order to reload that this node followed, or gave.
+    pub reload_heard: AtomicU64,
+    /// One administrator's change at a time, so that what is read, written and swapped belongs together.
+    pub admin_turn: tokio::sync::Mutex<()>,
+    /// One reading of keys, switches and blocks at a time: what was read first is also put in force first, so that
+    /// an older reading never replaces a newer one.
+    pub reading_turn: tokio::sync::Mutex<()>,
+    /// Watched by whoever follows what happens (`dev`).
+    pub observer: Option<Observer>,
+}
+
+/// What a fresh [`App`] is made of besides the configuration.
+pub struct Parts {
+    /// Records.
+    pub store: Store,
+    /// Signing keys.
+    pub keys: Keyring,
+    /// Wraps keys at rest.
+    pub encryption: KeyEncryption,
+    /// Outbound HTTP.
+    pub fetcher: Fetcher,
+    /// Our own certificates.
+    pub certificates: Certificates,
+    /// The file that a reload reads.
+    pub config_path: Option<PathBuf>,
+    /// See [`App::observer`].
+    pub observer: Option<Observer>,
+}
+
+impl App {
+    /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
+    pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
+        let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
+        let (standing, refused) = standing::load(&parts.store).await?;
+        // The file was read a moment ago: orders up to now are followed, whatever they say.
+        let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
+        let reload_heard = order.map_or(0, |order| order.version);
+        let anchors = configuration
+            .bundles
+            .into_iter()
+            .map(|source| {
+                (
+                    Box::from(source.trust_domain.as_str()),
+                    Arc::new(Anchor::new(source)),
+                )
+            })
+            .collect();
+        let metrics = Metrics::default();
+        Ok(App {
+            clock: Clock::default(),
+            generation: AtomicU64::new(configuration.policy.generation),
+            policy: ArcSwap::from_pointee(configuration.policy),
+            standing: ArcSwap::from_pointee(standing),
+            refused_standing: ArcSwap::from_pointee(refused),
+            anchors: ArcSwap::from_pointee(anchors),
+            store: parts.store,
+            keys: ArcSwap::from_pointee(parts.keys),
+            encryption: parts.encryption,
+            accord,
+            chain_work: ChainWork::default(),
+            verdicts: Verdicts::default(),
+            remote_keys: RemoteKeys::new(metrics.client_key_fetches.clone()),
+            clients: Clients::new(configuration.server.clients_in_memory),
+            buckets: Mutex::default(),
+            flights: Default::default(),
+            guesses: Default::default(),
+            refusals: RefusalLedger::default(),
+            fetcher: Arc::new(parts.fetcher),
+            certificates: parts.certificates,
+            metrics,
+            takes_certificates: configuration.server.asks_for_certificates
+                && (configuration.server.tls.is_some()
+                    || configuration
+                        .server
+                        .proxy
+                        .as_ref()
+                        .is_some_and(Proxy::forwards_certificates)),
+            proxy: configuration.server.proxy,
+            mtls_url: configuration.server.mtls.map(|mtls| mtls.url),
+            config_path: parts.config_path,
+            is_ready: AtomicBool::new(false),
+            must_look_again: AtomicBool::new(false),
+            is_clock_far: AtomicBool::new(false),
+            configuration_read: Mutex::new(configuration.digest),
+            reload_heard: AtomicU64::new(reload_heard),
+            admin_turn: tokio::sync::Mutex::default(),
+            reading_turn: tokio::sync::Mutex::default(),
+            observer: parts.observer,
+        })
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The same by both clocks, for ages.
+    pub fn moment(&self) -> Moment {
+        Moment::now(&self.clock)
+    }
+
+    /// Steps 1 to 4 of admission, by the switches and blocks of this moment.
+    pub fn place<'a>(
+        &self,
+        identity: &'a AttestedIdentity,
+        occasion: Occasion,
+        policy: &'a Policy,
+    ) -> Result<Placed<'a>, Rejection> {
+        if let Some(mark) = &identity.single_use
+            && self.clock.may_have_dropped(mark.keep_until)
+        {
+            return Err(Rejection::MarkDropped {
+                kept_until: mark.keep_until,
+            });
+        }
+        let (standing, keys) = (self.standing.load(), self.keys.load());
+        place(
+            identity,
+            occasion,
+            policy,
+            &standing,
+            &keys.opaque_key,
+            &mut Trace::off(),
+        )
+    }
+
+    /// The anchor of a configured trust domain.
+    pub fn anchor(&self, trust_domain: &str) -> Option<Arc<Anchor>> {
+        self.anchors.load().get(trust_domain).cloned()
+    }
+
+    /// Kinds of credential that could be verified now.
+    pub fn usable_credentials(&self) -> Vec<CredentialKind> {
+        let (policy, now) = (self.policy.load(), self.moment());
+        // True where a trust domain takes this kind, and holds something that can judge it.
+        let is_judged = |kind, has_keys: &dyn Fn(&Bundle) -> bool| {
+            policy.trust_domains.iter().any(|(name, domain)| {
+                domain.credentials.contains(&kind)
+                    && self
+                        .anchor(name)
+                        .and_then(|anchor| anchor.current(now))
+                        .is_some_and(|bundle| has_keys(&bundle))
+            })
+        };
+        let mut usable = Vec::new();
+        if is_judged(CredentialKind::JwtSvid, &|bundle| !bundle.jwt_keys.is_empty()) {
+            usable.push(CredentialKind::JwtSvid);
+        }
+        let time = self.now();
+        let has_authorities =
+            |bundle: &Bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(time));
+        if self.takes_certificates && is_judged(CredentialKind::X509Svid, &has_authorities) {
+            usable.push(CredentialKind::X509Svid);
+        }
+        if !policy.clients.is_empty() || policy.registration.registers_without_evidence() {
+            usable.push(CredentialKind::PrivateKeyJwt);
+        }
+        usable
+    }
+}

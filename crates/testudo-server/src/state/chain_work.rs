@@ -1,0 +1,121 @@
+//! The bound of the work on chains of client certificates: done on threads of its own kind, a few at once, and
+//! turned away where too many wait.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Chains that wait for their turn. With four signatures by RSA-4096 each, the last of them waits for a tenth of a
+/// second.
+const WAITING_MAX: usize = 256;
+
+/// The bound.
+pub struct ChainWork {
+    running: Arc<Semaphore>,
+    places: Semaphore,
+}
+
+impl Default for ChainWork {
+    /// Half of the processors: the other half is for requests that have no chain.
+    fn default() -> ChainWork {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        ChainWork::new(processors.div_ceil(2), WAITING_MAX)
+    }
+}
+
+impl ChainWork {
+    fn new(running_max: usize, waiting_max: usize) -> ChainWork {
+        ChainWork {
+            running: Arc::new(Semaphore::new(running_max)),
+            places: Semaphore::new(running_max + waiting_max),
+        }
+    }
+
+    /// Does the work when its turn comes. Nothing where too much is waiting already.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        is_short: bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _place = self.places.try_acquire().ok()?;
+        if is_short && let Ok(_turn) = self.running.try_acquire() {
+            return Some(work());
+        }
+        // The semaphore is never closed.
+        let turn = self.running.clone().acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held by the work and not by the caller: who goes away makes no room for more.
+            let _turn = turn;
+            work()
+        });
+        done.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_cannot_be_verified_soon_is_turned_away_and_room_comes_back() {
+        let work = Arc::new(ChainWork::new(1, 1));
+        let (begun, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let running = tokio::spawn({
+            let work = work.clone();
+            async move {
+                let busy = move || {
+                    begun.send(()).unwrap();
+                    may_end.recv().unwrap();
+                };
+                work.run(false, busy).await
+            }
+        });
+        tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
+            .await
+            .unwrap();
+        let mut waiting = tokio::spawn({
+            let work = work.clone();
+            async move { work.run(true, || 7).await }
+        });
+        while work.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            work.run(true, || 8).await,
+            None,
+            "one runs, one waits, the third is turned away"
+        );
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), &mut waiting)
+                .await
+                .is_err(),
+            "its turn has not come"
+        );
+        end.send(()).unwrap();
+        assert_eq!(running.await.unwrap(), Some(()));
+        assert_eq!(waiting.await.unwrap(), Some(7));
+        assert_eq!(work.run(false, || 9).await, Some(9));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_caller_that_goes_away_leaves_no_work_behind_that_had_not_begun() {
+        let work = Arc::new(ChainWork::new(1, 1));
+        let turn = work.running.clone().acquire_owned().await.unwrap();
+        let (begun, has_begun) = mpsc::channel::<()>();
+        let gone = tokio::time::timeout(
+            Duration::from_millis(1),
+            work.run(false, move || begun.send(()).unwrap()),
+        );
+        assert!(gone.await.is_err());
+        drop(turn);
+        assert_eq!(
+            work.run(true, || 1).await,
+            Some(1),
+            "its place and its turn are free"
+        );
+        assert!(has_begun.recv().is_err(), "it was dropped and not done");
+    }
+}

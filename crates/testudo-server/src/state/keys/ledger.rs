@@ -1,0 +1,165 @@
+//! The list of the signing keys that are believed, and of those that were withdrawn: sealed under the key-encryption
+//! key, in one record that every change of the keys replaces.
+//!
+//! It decides who was first where two nodes change the keys at the same moment, and it covers everything that is
+//! believed of a key: who can write the database cannot bring back a key, or change when it signs.
+
+use crate::key_encryption::KeyEncryption;
+use serde::{Deserialize, Serialize};
+use testudo_core::records::{ServerSecret, StoredSigningKey};
+use testudo_protocol::{Seconds, Timestamp};
+
+/// Purpose, and so the key, of the record that holds the list.
+pub(crate) const PURPOSE: &str = "signing-keys";
+/// How long after the list was begun keys that it does not list are taken over. Nodes of a version without the list
+/// may run beside this one during a rollout, and an administrator may rotate there: this node must publish that key.
+/// Afterwards nothing but a writer of the database makes such a row.
+pub(crate) const ROLLOUT: Seconds = Seconds(86_400);
+/// Withdrawn keys that the list names, the latest ones. What is not listed is refused in any case; the names tell
+/// why, and bind during a rollout.
+const WITHDRAWN_MAX: usize = 1_000;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ledger {
+    /// When it was begun.
+    begun: Timestamp,
+    /// Counts changes.
+    pub sequence: u64,
+    keys: Vec<Entry>,
+    withdrawn: Vec<Gone>,
+}
+
+/// All that is believed of a key besides the private key, which is wrapped for its id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    kid: String,
+    algorithm: String,
+    created: Timestamp,
+    active_from: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Gone {
+    kid: String,
+    at: Timestamp,
+}
+
+impl Entry {
+    fn of(key: &StoredSigningKey) -> Entry {
+        Entry {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm.clone(),
+            created: key.created,
+            active_from: key.active_from,
+        }
+    }
+}
+
+/// What the list says of a stored key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// It is the key that was listed.
+    Same,
+    /// A key of this id is listed, with another algorithm or other times.
+    Altered,
+    /// No key of this id is listed.
+    Absent,
+}
+
+impl Ledger {
+    /// The list of a store that has none.
+    pub(crate) fn begin(now: Timestamp) -> Ledger {
+        Ledger {
+            begun: now,
+            sequence: 0,
+            keys: Vec::new(),
+            withdrawn: Vec::new(),
+        }
+    }
+
+    /// The list in the place of one that cannot be read: nothing vouches for a key of the store.
+    pub(crate) fn begin_anew() -> Ledger {
+        Ledger::begin(Timestamp(0))
+    }
+
+    /// True while rows of a version without the list are taken over.
+    pub(crate) fn takes_over(&self, now: Timestamp) -> bool {
+        now < self.begun + ROLLOUT
+    }
+
+    pub(crate) fn listing(&self, key: &StoredSigningKey) -> Listing {
+        match self.keys.iter().find(|entry| entry.kid == key.kid) {
+            None => Listing::Absent,
+            Some(entry) if *entry == Entry::of(key) => Listing::Same,
+            Some(_) => Listing::Altered,
+        }
+    }
+
+    pub(crate) fn lists(&self, kid: &str) -> bool {
+        self.keys.iter().any(|entry| entry.kid == kid)
+    }
+
+    pub(crate) fn add(&mut self, key: &StoredSigningKey) {
+        self.keys.push(Entry::of(key));
+    }
+
+    /// The key went by the clock.
+    pub(crate) fn remove(&mut self, kid: &str) {
+        self.keys.retain(|entry| entry.kid != kid);
+    }
+
+    /// Keeps the keys that are in the store.
+    pub(crate) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.keys.retain(|entry| is_there(&entry.kid));
+    }
+
+    pub(crate) fn withdraw(&mut self, kid: &str, at: Timestamp) {
+        self.remove(kid);
+        if self.withdrawn_at(kid).is_some() {
+            return;
+        }
+        self.withdrawn.push(Gone {
+            kid: kid.to_owned(),
+            at,
+        });
+        let surplus = self.withdrawn.len().saturating_sub(WITHDRAWN_MAX);
+        self.withdrawn.drain(..surplus);
+    }
+
+    pub(crate) fn withdrawn_at(&self, kid: &str) -> Option<Timestamp> {
+        let gone = self.withdrawn.iter().find(|gone| gone.kid == kid);
+        gone.map(|gone| gone.at)
+    }
+
+    pub(crate) fn withdrawn(&self) -> impl Iterator<Item = &str> {
+        self.withdrawn.iter().map(|gone| gone.kid.as_str())
+    }
+
+    /// Takes over the withdrawals of a list that was seen before. True where this one had forgotten any.
+    pub(crate) fn remember(&mut self, seen: &Ledger) -> bool {
+        let forgotten: Vec<&Gone> = seen
+            .withdrawn
+            .iter()
+            .filter(|gone| self.withdrawn_at(&gone.kid).is_none())
+            .collect();
+        let has_forgotten = !forgotten.is_empty();
+        for gone in forgotten {
+            self.withdraw(&gone.kid, gone.at);
+        }
+        has_forgotten
+    }
+
+    pub(crate) fn open(encryption: &KeyEncryption, secret: &ServerSecret) -> Result<Ledger, String> {
+        let plain = encryption.unwrap(PURPOSE, &secret.wrapped)?;
+        serde_json::from_slice(&plain).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn seal(&self, encryption: &KeyEncryption) -> Result<ServerSecret, String> {
+        let plain = serde_json::to_vec(self).map_err(|error| error.to_string())?;
+        Ok(ServerSecret {
+            purpose: PURPOSE.to_owned(),
+            wrapped: encryption.wrap(PURPOSE, &plain)?,
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! Signing keys: made at the first start, wrapped at rest, parsed once.
+
+mod ledger;
+mod make;
+pub(crate) mod stored;
+
+pub(crate) use make::make_signing_key;
+
+use crate::key_encryption::{KeyEncryption, random_32};
+use crate::state::refused::{News, RefusedRecord};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use stored::{Found, Known, OPAQUE};
+use testudo_core::admission::client_name::OpaqueKey;
+use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
+use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::{CommitError, Store};
+
+/// The keys that this server signs with and publishes.
+pub struct Keyring {
+    /// Signs new tokens.
+    pub active: Arc<SigningKey>,
+    /// What `/jwks` answers, ready to send.
+    pub jwks: String,
+    /// The same keys, for tokens of ours that come back to us.
+    pub published: KeySet,
+    /// Makes opaque client ids.
+    pub opaque_key: Arc<OpaqueKey>,
+    /// All keys, newest first, as they are listed.
+    pub listed: Vec<ListedKey>,
+    /// Records of the store that are not believed.
+    pub refused: Vec<RefusedRecord>,
+    /// What was done while they were loaded, for events.
+    pub news: Vec<News>,
+    pub(crate) known: Known,
+}
+
+/// A signing key, as it is listed.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ListedKey {
+    /// Key id.
+    pub kid: String,
+    /// Algorithm name.
+    pub algorithm: String,
+    /// When it was made.
+    #[schemars(with = "i64")]
+    pub created: Timestamp,
+    /// When it begins, or began, to sign.
+    #[schemars(with = "i64")]
+    pub active_from: Timestamp,
+    /// `next`, `active` or `retiring`.
+    pub state: KeyState,
+    /// When a retiring key is taken out: by the clock, whatever happens in between.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<i64>")]
+    pub published_until: Option<Timestamp>,
+}
+
+/// Where a key is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Published, not yet used.
+    Next,
+    /// Signs.
+    Active,
+    /// Published for the tokens it signed.
+    Retiring,
+}
+
+/// How long a new key is published before it signs: caches of `/jwks` are five minutes old at most.
+pub const PUBLISHED_BEFORE_USE: Seconds = Seconds(600);
+/// How long a key stays published after another took over: the longest life of a token, and some.
+const PUBLISHED_AFTER_USE: Seconds = Seconds(7200);
+
+/// Times the keys are read and written again because another node changed them meanwhile.
+const LOADS: usize = 8;
+
+impl Keyring {
+    /// Loads the keys, making those that are missing: at the first start, or after `signing_algorithm` changed.
+    pub async fn load(
+        store: &Store,
+        encryption: &KeyEncryption,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Keyring, String> {
+        Keyring::read(store, encryption, (algorithm, now), None).await
+    }
+
+    /// Loads them again. What `self` has seen to be withdrawn stays withdrawn, whatever the store says by now.
+    pub(crate) async fn load_again(
+        &self,
+        store: &Store,
+        encryption: &KeyEncryption,
+        (algorithm, now): (Algorithm, Timestamp),
+    ) -> Result<Keyring, String> {
+        Keyring::read(store, encryption, (algorithm, now), Some(&self.known)).await
+    }
+
+    /// What is missing is written together with the sealed list. Of nodes that start together one writes the list;
+    /// the others find that it is there, and read again. A key signs after it was stored, and not before.
+    async fn read(
+        store: &Store,
+        encryption: &KeyEncryption,
+        (algorithm, now): (Algorithm, Timestamp),
+        known: Option<&Known>,
+    ) -> Result<Keyring, String> {
+        let mut news = Vec::new();
+        for _ in 0..LOADS {
+            let mut found = stored::read(store, encryption, known, now).await?;
+            let mut batch = Batch::default();
+            let mut told = std::mem::take(&mut found.news);
+            let of_algorithm = |key: &Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
+            if !found.believed.iter().any(of_algorithm) {
+                let made = make_signing_key(encryption, algorithm, (now, now))?;
+                batch.insert(&made);
+                found.ledger.add(&made);
+                found.is_ledger_due = true;
+                told.push((EventKind::KeyCreated, format!("{}, signs from {now}", made.kid)));
+            }
+            if found.opaque.is_none() {
+                let secret = random_32()?;
+                batch.insert(&ServerSecret {
+                    purpose: OPAQUE.to_owned(),
+                    wrapped: encryption.wrap(OPAQUE, secret.as_ref())?,
+                });
+            }
+            let is_usable = batch.is_empty();
+            if found.is_ledger_due {
+                found.seal_into(&mut batch, encryption)?;
+            }
+            if batch.is_empty() {
+                return Keyring::of(found, (algorithm, now), news);
+            }
+            match store.commit(batch).await {
+                Ok(()) => news.extend(told),
+                Err(CommitError::Conflict(_)) => {}
+                // The list is written by the next reading; what is in force must not wait for it.
+                Err(error) if is_usable && known.is_some() => {
+                    tracing::warn!(?error, "the sealed list of signing keys could not be written");
+                    return Keyring::of(found, (algorithm, now), news);
+                }
+                Err(error) => return Err(format!("the signing keys cannot be stored: {error:?}")),
+            }
+        }
+        Err("other nodes changed the signing keys at the same time, several times: try again".to_owned())
+    }
+
+    fn of(
+        found: Found,
+        (algorithm, now): (Algorithm, Timestamp),
+        news: Vec<News>,
+    ) -> Result<Keyring, String> {
+        let chosen = chosen(&found.believed, algorithm, now).ok_or("no signing key")?;
+        let chosen = chosen.record.kid.clone();
+        let active = found.opened.get(&chosen).ok_or("no signing key")?.clone();
+        let lives = lives(&found.believed, Some(&chosen), now);
+        let mut listed = Vec::with_capacity(lives.len());
+        let mut published = Vec::with_capacity(lives.len());
+        for (key, life) in found.believed.into_iter().zip(lives) {
+            let record = key.record;
+            let opened = found.opened.get(&record.kid);
+            let Some(opened) = opened.filter(|_| !life.is_over(now)) else {
+                continue;
+            };
+            published.push(opened.public_jwk("sig", true));
+            listed.push(ListedKey {
+                kid: record.kid,
+                algorithm: record.algorithm,
+                created: record.created,
+                active_from: record.active_from,
+                state: life.state,
+                published_until: life.published_until,
+            });
+        }
+        let jwks = serde_json::json!({ "keys": published }).to_string();
+        let opaque = found.opaque.ok_or("no secret for opaque client ids")?;
+        Ok(Keyring {
+            active,
+            published: KeySet::from_jwks(jwks.as_bytes())?,
+            jwks,
+            opaque_key: opaque.clone(),
+            listed,
+            refused: found.refused,
+            news,
+            known: Known {
+                ledger: found.ledger,
+                opaque,
+            },
+        })
+    }
+}
+
+impl Keyring {
+    /// True where a published key should sign by now, or one that is published should not be any more.
+    pub fn has_key_due(&self, now: Timestamp) -> bool {
+        self.listed.iter().any(|key| match key.state {
+            KeyState::Next => key.active_from <= now,
+            KeyState::Active | KeyState::Retiring => key.published_until.is_some_and(|until| until <= now),
+        })
+    }
+}
+
+/// The key that signs: the newest that is due; at the very first start, the one that was made a moment ago.
+pub(crate) fn chosen(
+    newest_first: &[Versioned<StoredSigningKey>],
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Option<&Versioned<StoredSigningKey>> {
+    let of_algorithm = |key: &&Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
+    let mut due = newest_first.iter().filter(of_algorithm);
+    due.find(|key| key.record.active_from <= now)
+        .or(newest_first.iter().rfind(of_algorithm))
+}
+
+pub(crate) struct Life {
+    state: KeyState,
+    published_until: Option<Timestamp>,
+}
+
+impl Life {
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.published_until.is_some_and(|until| until <= now)
+    }
+}
+
+/// Where each key is in its life. A key retires when the next newer one takes over, and is published for a while
+/// after that.
+pub(crate) fn lives(
+    newest_first: &[Versioned<StoredSigningKey>],
+    signs: Option<&str>,
+    now: Timestamp,
+) -> Vec<Life> {
+    let mut successor: Option<Timestamp> = None;
+    let life = |key: &Versioned<StoredSigningKey>| {
+        let is_due = key.record.active_from <= now;
+        let took_over = match is_due {
+            true => successor.replace(key.record.active_from),
+            false => None,
+        };
+        let state = match (signs == Some(key.record.kid.as_str()), is_due) {
+            (true, _) => KeyState::Active,
+            (false, false) => KeyState::Next,
+            (false, true) => KeyState::Retiring,
+        };
+        let published_until = match state {
+            KeyState::Retiring => took_over.map(|at| at + PUBLISHED_AFTER_USE),
+            KeyState::Active | KeyState::Next => None,
+        };
+        Life {
+            state,
+            published_until,
+        }
+    };
+    newest_first.iter().map(life).collect()
+}
+
+/// Opens every key and secret of the store, to see whether it can be done; how many there are, and what would be
+/// refused. Nothing is written.
+pub(crate) async fn try_to_open(
+    store: &Store,
+    encryption: &KeyEncryption,
+    now: Timestamp,
+) -> Result<(usize, Vec<RefusedRecord>), String> {
+    let found = stored::read(store, encryption, None, now).await?;
+    let mut refused = found.refused;
+    let secrets = store.read_each::<ServerSecret>().await;
+    let secrets = secrets.map_err(|fault| fault.to_string())?;
+    let mut opened = found.opened.len();
+    for row in secrets {
+        let outcome = match &row.record {
+            Ok(secret) => encryption.unwrap(&secret.purpose, &secret.wrapped).map(drop),
+            Err(fault) => Err(fault.to_string()),
+        };
+        match outcome {
+            Ok(()) => opened += 1,
+            Err(why) => refused.push(RefusedRecord::new("server_secret", &row.key, why)),
+        }
+    }
+    Ok((opened, refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_survive_a_restart_and_a_wrong_key_says_so() {
+        let store = Store::memory();
+        let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        let now = Timestamp(0);
+        let first = Keyring::load(&store, &encryption, Algorithm::ES256, now)
+            .await
+            .unwrap();
+        let second = Keyring::load(&store, &encryption, Algorithm::ES256, now)
+            .await
+            .unwrap();
+        assert_eq!(first.jwks, second.jwks);
+        let other = KeyEncryption::new(&[8; 32]).unwrap();
+        let error = Keyring::load(&store, &other, Algorithm::ES256, now)
+            .await
+            .err()
+            .unwrap();
+        assert!(error.contains("key-encryption key"), "{error}");
+    }
+}

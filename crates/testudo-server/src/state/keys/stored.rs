@@ -1,0 +1,332 @@
+//! What the store holds of signing keys, and what of it is believed. Everything is read and opened before anything
+//! is written: a server with a wrong key-encryption key leaves the store as it was.
+
+use super::ledger::{self, Ledger, Listing};
+use crate::key_encryption::KeyEncryption;
+use crate::state::refused::{News, RefusedRecord};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use testudo_core::admission::client_name::OpaqueKey;
+use testudo_core::records::{
+    Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
+};
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_store::{Row, Store, StoreFault, Stored, typed};
+
+/// Purpose of the secret behind opaque client ids.
+pub(super) const OPAQUE: &str = "opaque-client-id";
+/// Times the store is read again because the keys changed in between.
+const READINGS: usize = 8;
+
+/// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
+pub(crate) struct Known {
+    pub(super) ledger: Ledger,
+    pub(super) opaque: Arc<OpaqueKey>,
+}
+
+/// See the module.
+pub(crate) struct Found {
+    /// The keys that are believed, newest first. Where two were made at the same second, by name: all nodes choose
+    /// the same.
+    pub believed: Vec<Versioned<StoredSigningKey>>,
+    /// The same, ready to sign, by their ids.
+    pub opened: HashMap<String, Arc<SigningKey>>,
+    /// Rows that are not believed.
+    pub refused: Vec<RefusedRecord>,
+    /// Rows of signing keys among them: id and version.
+    pub rejected: Vec<(String, u64)>,
+    /// Ids of the keys that have a mark of their withdrawal.
+    pub marked: HashSet<String>,
+    /// The list as it should be.
+    pub ledger: Ledger,
+    /// The list in the store is another one.
+    pub is_ledger_due: bool,
+    /// What is told once the list is written.
+    pub news: Vec<News>,
+    /// Makes opaque client ids, where the store has its secret.
+    pub opaque: Option<Arc<OpaqueKey>>,
+    ledger_version: u64,
+}
+
+impl Found {
+    /// Puts the list into a batch. Where another node changed the keys meanwhile, nothing of the batch is written.
+    pub(crate) fn seal_into(&mut self, batch: &mut Batch, encryption: &KeyEncryption) -> Result<(), String> {
+        self.ledger.sequence += 1;
+        let record = self.ledger.seal(encryption)?;
+        match self.ledger_version {
+            0 => batch.insert(&record),
+            version => batch.replace(&record, version),
+        }
+        Ok(())
+    }
+}
+
+/// Rows that belong together.
+struct Rows {
+    keys: Vec<Row<StoredSigningKey>>,
+    marks: Vec<Row<WithdrawnKey>>,
+    ledger: Option<Stored>,
+    opaque: Option<Stored>,
+}
+
+/// Reads and judges. `known` is what this server saw before, if it runs.
+pub(crate) async fn read(
+    store: &Store,
+    encryption: &KeyEncryption,
+    known: Option<&Known>,
+    now: Timestamp,
+) -> Result<Found, String> {
+    let rows = read_rows(store).await.map_err(|fault| fault.to_string())?;
+    let rows = rows.ok_or("the signing keys changed each time they were read")?;
+    let opened: Vec<Option<Result<Arc<SigningKey>, String>>> = rows
+        .keys
+        .iter()
+        .map(|row| row.record.as_ref().ok().map(|key| open(encryption, key)))
+        .collect();
+    let ledger = rows.ledger.clone().map(|stored| open_ledger(encryption, stored));
+    let opaque = rows.opaque.clone().map(|stored| open_opaque(encryption, stored));
+    let sealed =
+        opened.iter().flatten().count() + usize::from(ledger.is_some()) + usize::from(opaque.is_some());
+    let is_any_open = opened.iter().flatten().any(Result::is_ok)
+        || matches!(ledger, Some(Ok(_)))
+        || matches!(opaque, Some(Ok(_)));
+    if sealed > 0 && !is_any_open {
+        return Err(format!(
+            "the keys and secrets of the store ({sealed}) cannot be unwrapped: is this the key-encryption key they were \
+             wrapped with? Nothing was written"
+        ));
+    }
+
+    let ledger_version = rows.ledger.as_ref().map_or(0, |stored| stored.version);
+    let mut found = Found {
+        believed: Vec::new(),
+        opened: HashMap::new(),
+        refused: Vec::new(),
+        rejected: Vec::new(),
+        marked: HashSet::new(),
+        ledger: Ledger::begin(now),
+        is_ledger_due: false,
+        news: Vec::new(),
+        opaque: None,
+        ledger_version,
+    };
+    choose_ledger(&mut found, ledger, known);
+    let is_there = |kid: &str| rows.keys.iter().any(|row| row.key == kid.as_bytes());
+    found.ledger.retain(is_there);
+    judge_marks(&mut found, &rows, now);
+    for (row, opened) in rows.keys.into_iter().zip(opened) {
+        judge_key(&mut found, row, opened, now);
+    }
+    judge_opaque(&mut found, opaque, known)?;
+    found.believed.sort_by(|a, b| {
+        let by_time = b.record.active_from.cmp(&a.record.active_from);
+        by_time.then_with(|| a.record.kid.cmp(&b.record.kid))
+    });
+    Ok(found)
+}
+
+/// Keys, marks and list of one moment: every change replaces the list, so that one that is the same before and after
+/// means that nothing changed in between. The marks are read after the keys, because nodes of a version without the
+/// list write both at once.
+async fn read_rows(store: &Store) -> Result<Option<Rows>, StoreFault> {
+    let secret = |purpose: &str| (Kind::ServerSecret, purpose.as_bytes().to_vec());
+    let mut before = store.get(Kind::ServerSecret, ledger::PURPOSE.as_bytes()).await?;
+    for _ in 0..READINGS {
+        let keys = store.read_each::<StoredSigningKey>().await?;
+        let marks = store.read_each::<WithdrawnKey>().await?;
+        let mut secrets = store
+            .get_many(vec![secret(ledger::PURPOSE), secret(OPAQUE)])
+            .await?;
+        let (opaque, ledger) = (secrets.pop().flatten(), secrets.pop().flatten());
+        if ledger == before {
+            return Ok(Some(Rows {
+                keys,
+                marks,
+                ledger,
+                opaque,
+            }));
+        }
+        before = ledger;
+    }
+    Ok(None)
+}
+
+fn open(encryption: &KeyEncryption, record: &StoredSigningKey) -> Result<Arc<SigningKey>, String> {
+    let pkcs8 = encryption.unwrap(&record.kid, &record.wrapped)?;
+    let algorithm = Algorithm::parse(&record.algorithm).ok_or("has an unknown algorithm")?;
+    let key = SigningKey::from_pkcs8(algorithm, &pkcs8, Some(&record.kid));
+    key.map(Arc::new)
+        .map_err(|fault| format!("is no private key of its algorithm: {fault}"))
+}
+
+fn open_ledger(encryption: &KeyEncryption, stored: Stored) -> Result<Ledger, String> {
+    let secret = typed::<ServerSecret>(stored).map_err(|fault| fault.to_string())?;
+    Ledger::open(encryption, &secret.record)
+}
+
+fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, String> {
+    let secret = typed::<ServerSecret>(stored).map_err(|fault| fault.to_string())?;
+    let plain = encryption.unwrap(OPAQUE, &secret.record.wrapped)?;
+    let plain = plain.as_slice().try_into();
+    plain
+        .map(OpaqueKey::new)
+        .map_err(|_| "has the wrong length".to_owned())
+}
+
+/// The list to go by: that of the store, with the withdrawals that this server saw; where the store's does not open,
+/// the one that this server saw.
+fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, known: Option<&Known>) {
+    let seen = known.map(|known| &known.ledger);
+    let what = match (stored, seen) {
+        (Some(Ok(ledger)), None) => {
+            found.ledger = ledger;
+            return;
+        }
+        (Some(Ok(ledger)), Some(seen)) => {
+            let is_older = ledger.sequence < seen.sequence;
+            found.ledger = ledger;
+            if !found.ledger.remember(seen) && !is_older {
+                return;
+            }
+            found.ledger.sequence = found.ledger.sequence.max(seen.sequence);
+            "is older than the one that this server saw: keys that were withdrawn stay withdrawn".to_owned()
+        }
+        (Some(Err(why)), Some(seen)) => {
+            found.ledger = seen.clone();
+            format!("{why}; it is written again as this server knows it")
+        }
+        (None, Some(seen)) => {
+            found.ledger = seen.clone();
+            "is gone; it is written again as this server knows it".to_owned()
+        }
+        (Some(Err(why)), None) => {
+            found.ledger = Ledger::begin_anew();
+            format!("{why}; no signing key of the store is believed without it, another one is made")
+        }
+        // A new store, or one of a version without the list: the keys are taken over, which is told.
+        (None, None) => {
+            found.is_ledger_due = true;
+            return;
+        }
+    };
+    found.is_ledger_due = true;
+    let record = RefusedRecord::new("server_secret", ledger::PURPOSE.as_bytes(), what);
+    found.news.push((EventKind::RecordRefused, record.to_string()));
+}
+
+/// Keeps out what is marked as withdrawn, also where no withdrawal made the mark: a writer of the
+/// database could as well delete the key. What only such a writer can have done is reported.
+fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
+    for row in &rows.marks {
+        let kid = String::from_utf8_lossy(&row.key).into_owned();
+        let report = |what: &str| RefusedRecord::new("withdrawn_key", &row.key, what.to_owned());
+        match &row.record {
+            Err(fault) => {
+                let what = format!("{fault}; the key counts as withdrawn");
+                found.refused.push(report(&what));
+            }
+            Ok(_) if found.ledger.withdrawn_at(&kid).is_some() => {}
+            Ok(mark) if found.ledger.takes_over(now) => {
+                found.ledger.withdraw(&kid, mark.at);
+                found.is_ledger_due = true;
+            }
+            Ok(_) if found.ledger.lists(&kid) => {
+                let what = "was not made by a withdrawal: the sealed list names the key as one that is in use; the \
+                            key counts as withdrawn";
+                found.refused.push(report(what));
+            }
+            Ok(_) => {}
+        }
+        found.marked.insert(kid);
+    }
+    let gone = found
+        .ledger
+        .withdrawn()
+        .filter(|kid| !found.marked.contains(*kid));
+    let gone = gone.map(|kid| {
+        let what = "was removed: the key stays withdrawn, `testudo key revoke` makes the mark again";
+        RefusedRecord::new("withdrawn_key", kid.as_bytes(), what.to_owned())
+    });
+    found.refused.extend(gone.collect::<Vec<_>>());
+}
+
+fn judge_key(
+    found: &mut Found,
+    row: Row<StoredSigningKey>,
+    opened: Option<Result<Arc<SigningKey>, String>>,
+    now: Timestamp,
+) {
+    let kid = String::from_utf8_lossy(&row.key).into_owned();
+    let is_withdrawn = found.marked.contains(&kid) || found.ledger.withdrawn_at(&kid).is_some();
+    let judged = match (row.record, opened) {
+        (Err(fault), _) => Err(fault.to_string()),
+        (Ok(record), _) if record.kid.as_bytes() != row.key => {
+            Err("is stored under another key id".to_owned())
+        }
+        (Ok(_), _) if is_withdrawn => Err("was withdrawn and is in the store again".to_owned()),
+        (Ok(record), Some(Ok(key))) => match found.ledger.listing(&record) {
+            Listing::Same => Ok((record, key)),
+            Listing::Absent if found.ledger.takes_over(now) => {
+                found.ledger.add(&record);
+                found.is_ledger_due = true;
+                let what = format!("{kid}: made by an earlier version, taken over");
+                found.news.push((EventKind::KeyTakenOver, what));
+                Ok((record, key))
+            }
+            Listing::Absent => Err("is not in the sealed list of signing keys".to_owned()),
+            Listing::Altered => {
+                Err("was altered: its algorithm or its times are not those of the sealed list".to_owned())
+            }
+        },
+        (Ok(_), Some(Err(why))) => Err(why),
+        // Every row that can be read was tried.
+        (Ok(_), None) => Err("was not opened".to_owned()),
+    };
+    match judged {
+        Ok((record, key)) => {
+            found.opened.insert(kid, key);
+            found.believed.push(Versioned {
+                record,
+                version: row.version,
+            });
+        }
+        Err(why) => {
+            let why = format!("{why}: it is neither published nor used");
+            found
+                .refused
+                .push(RefusedRecord::new("signing_key", &row.key, why));
+            found.rejected.push((kid, row.version));
+        }
+    }
+}
+
+/// A server that runs goes on with the secret that it has. One that starts must not make opaque client ids that no
+/// other node makes.
+fn judge_opaque(
+    found: &mut Found,
+    stored: Option<Result<OpaqueKey, String>>,
+    known: Option<&Known>,
+) -> Result<(), String> {
+    let known = known.map(|known| known.opaque.clone());
+    match (stored, known) {
+        (Some(Ok(opaque)), _) => found.opaque = Some(Arc::new(opaque)),
+        (None, known) => found.opaque = known,
+        (Some(Err(why)), Some(known)) => {
+            found.opaque = Some(known);
+            let why = format!("{why}: this server goes on with the secret that it has, none will start");
+            found
+                .refused
+                .push(RefusedRecord::new("server_secret", OPAQUE.as_bytes(), why));
+        }
+        (Some(Err(why)), None) => {
+            return Err(format!(
+                "the record of the secret behind opaque client ids (kind {}, key {OPAQUE:?}) {why}, though the \
+                 key-encryption key opens others: put the record back from a backup; where it is deleted, opaque \
+                 client ids change",
+                Kind::ServerSecret as u8
+            ));
+        }
+    }
+    Ok(())
+}

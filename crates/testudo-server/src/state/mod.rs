@@ -1,0 +1,17 @@
+//! What all requests share: the running server's state, and no decision.
+
+pub mod accord;
+pub mod app;
+pub mod certificates;
+pub mod chain_work;
+pub mod clients;
+pub mod clock;
+pub mod first_uses;
+pub mod keys;
+pub mod metrics;
+pub mod moment;
+pub mod observer;
+pub mod refusals;
+pub mod refused;
+pub mod standing;
+pub mod verdicts;

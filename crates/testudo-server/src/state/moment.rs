@@ -1,0 +1,58 @@
+//! Ages that a clock which is set back cannot make younger.
+
+use crate::state::clock::Clock;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// A moment, by two clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    steady_millis: u64,
+    wall: Timestamp,
+}
+
+impl Moment {
+    /// This moment.
+    pub fn now(clock: &Clock) -> Moment {
+        Moment {
+            steady_millis: clock.steady_millis(),
+            wall: clock.now(),
+        }
+    }
+
+    /// A moment at which both clocks have run for so many seconds.
+    #[cfg(test)]
+    pub(crate) fn of(seconds: i64) -> Moment {
+        Moment {
+            steady_millis: seconds.unsigned_abs() * 1000,
+            wall: Timestamp(seconds),
+        }
+    }
+
+    /// How long ago it was: the longer of what the two clocks say. The steady clock goes on when the wall clock is
+    /// set back; it stands still while the machine sleeps, and then the wall clock knows better.
+    pub fn age(&self, now: Moment) -> Seconds {
+        let steady = now.steady_millis.saturating_sub(self.steady_millis) / 1000;
+        let steady = i64::try_from(steady).unwrap_or(i64::MAX);
+        Seconds(steady.max(now.wall.0.saturating_sub(self.wall.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nothing_younger() {
+        let clock = Clock::default();
+        let moment = Moment::now(&clock);
+        clock.shift(3600);
+        assert!(moment.age(Moment::now(&clock)) >= Seconds(3600));
+        clock.step(-86_400);
+        assert!(moment.age(Moment::now(&clock)) >= Seconds(3600));
+        clock.step(2 * 86_400);
+        assert!(
+            moment.age(Moment::now(&clock)) >= Seconds(86_400),
+            "as after a sleep"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Records of the store that are not believed: documents that cannot be read, and what only a writer of the database
+//! can have made. Each is refused alone, is an event, and stands in `doctor` and `status` for as long as it is there.
+
+use serde::Serialize;
+use std::fmt;
+use testudo_core::records::{EventKind, Record, Versioned};
+use testudo_store::{Stored, typed};
+
+/// Something that an administrator should hear of.
+pub type News = (EventKind, String);
+
+/// Events of one reading at most; what is beyond stands in `status` and `doctor`.
+pub(crate) const EVENTS_MAX: usize = 20;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct RefusedRecord {
+    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order` or `client`.
+    pub kind: &'static str,
+    /// Its key.
+    pub key: String,
+    /// What is wrong with it, and what follows.
+    pub why: String,
+}
+
+impl RefusedRecord {
+    pub(crate) fn new(kind: &'static str, key: &[u8], why: String) -> RefusedRecord {
+        let key = String::from_utf8_lossy(key).into_owned();
+        RefusedRecord { kind, key, why }
+    }
+}
+
+impl fmt::Display for RefusedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.kind, self.key, self.why)
+    }
+}
+
+/// The record that a document is. What cannot be read is left out, and said in the log.
+pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
+    let key = String::from_utf8_lossy(&stored.key).into_owned();
+    match typed(stored) {
+        Ok(record) => Some(record),
+        Err(fault) => {
+            tracing::error!(key, %fault, "record.refused");
+            None
+        }
+    }
+}
+
+/// What is refused now and was not before, as news.
+pub(crate) fn news(before: &[RefusedRecord], now: &[RefusedRecord]) -> Vec<News> {
+    now.iter()
+        .filter(|record| !before.contains(record))
+        .map(|record| (EventKind::RecordRefused, record.to_string()))
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! Switches and blocks, as the store has them.
+//!
+//! One that cannot be read goes on keeping out what its key names: a record is altered by a mistake or by an attack,
+//! and in both cases the identity that an administrator blocked must not come in.
+
+use crate::state::refused::RefusedRecord;
+use testudo_core::policy::Standing;
+use testudo_core::records::{Block, Switch};
+use testudo_core::rules::blocks::Blocks;
+use testudo_core::rules::blocks::{canonical, pattern};
+use testudo_protocol::Timestamp;
+use testudo_store::{Row, Store, StoreFault};
+
+/// Everything that is switched off or blocked, and the records that say so in a way that cannot be read.
+pub(crate) async fn load(store: &Store) -> Result<(Standing, Vec<RefusedRecord>), StoreFault> {
+    let (blocks, mut refused) = blocks(store).await?;
+    let mut disabled = std::collections::HashSet::new();
+    for row in store.read_each::<Switch>().await? {
+        let key = String::from_utf8_lossy(&row.key).into_owned();
+        let why = match row.record {
+            Ok(switch) if switch.authority == key => None,
+            Ok(switch) => {
+                let why = format!("names {:?}: both authorities are disabled", switch.authority);
+                disabled.insert(switch.authority);
+                Some(why)
+            }
+            Err(fault) => Some(format!("{fault}: the authority is disabled")),
+        };
+        refused.extend(why.map(|why| RefusedRecord::new("switch", &row.key, why)));
+        disabled.insert(key);
+    }
+    let blocks = Blocks::new(&blocks);
+    Ok((Standing { disabled, blocks }, refused))
+}
+
+/// All blocks. In the place of one that cannot be read stands a block of what its key names.
+pub(crate) async fn blocks(store: &Store) -> Result<(Vec<Block>, Vec<RefusedRecord>), StoreFault> {
+    let mut blocks = Vec::new();
+    let mut refused = Vec::new();
+    for row in store.read_each::<Block>().await? {
+        let key = row.key.clone();
+        let (meant, why) = read_block(row);
+        blocks.extend(meant);
+        refused.extend(why.map(|why| RefusedRecord::new("block", &key, why)));
+    }
+    Ok((blocks, refused))
+}
+
+fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
+    let Ok(key) = String::from_utf8(row.key) else {
+        return match row.record {
+            Ok(block) => {
+                let why = format!("is not the key of its block: {:?} is blocked", block.identity);
+                (vec![block], Some(why))
+            }
+            Err(fault) => (
+                Vec::new(),
+                Some(format!(
+                    "{fault}, and its key names no identity: it blocks nobody"
+                )),
+            ),
+        };
+    };
+    match row.record {
+        Ok(block) if block.identity != key => {
+            let why = format!("names {:?}: both are blocked", block.identity);
+            (vec![block, stand_in(key, &why)], Some(why))
+        }
+        Ok(block) => {
+            let is_broken = matches!(pattern(&canonical(&key, |_| false)), Some(Err(_)));
+            let why = is_broken.then(|| "is meant as a pattern and is none: it blocks nobody".to_owned());
+            (vec![block], why)
+        }
+        Err(fault) => {
+            let why = format!("{fault}: what its key names is blocked");
+            (vec![stand_in(key, &why)], Some(why))
+        }
+    }
+}
+
+fn stand_in(identity: String, why: &str) -> Block {
+    Block {
+        identity,
+        reason: Some(format!("the record {why}")),
+        by: "unknown".to_owned(),
+        since: Timestamp(0),
+    }
+}

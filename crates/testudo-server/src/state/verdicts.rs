@@ -1,0 +1,68 @@
+//! Remembered verdicts on credentials. Each ends with the credential, with the bundle that vouched, or with the
+//! policy; whether the identity is welcome *now* is decided anew each time.
+
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+use testudo_core::{AttestedIdentity, CredentialKind};
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::Bundle;
+
+/// Verdicts kept.
+const VERDICTS_MAX: usize = 65_536;
+
+/// A credential that was verified, with what the verdict rests on.
+pub struct Verdict {
+    /// Whom it proves.
+    pub identity: Arc<AttestedIdentity>,
+    bundle: Arc<Bundle>,
+    policy_generation: u64,
+}
+
+/// Remembered verdicts, by SHA-256 of the credential.
+pub struct Verdicts {
+    cache: Cache<[u8; 32], Arc<Verdict>>,
+}
+
+impl Default for Verdicts {
+    fn default() -> Verdicts {
+        Verdicts {
+            cache: Cache::new(VERDICTS_MAX),
+        }
+    }
+}
+
+impl Verdicts {
+    /// The identity that these very bytes proved before, if everything that said so still stands.
+    pub fn recall(
+        &self,
+        digest: &[u8; 32],
+        kind: CredentialKind,
+        bundle_of: impl FnOnce(&AttestedIdentity) -> Option<Arc<Bundle>>,
+        policy_generation: u64,
+        now: Timestamp,
+    ) -> Option<Arc<AttestedIdentity>> {
+        let verdict = self.cache.get(digest)?;
+        let identity = &verdict.identity;
+        let stands = identity.kind == kind
+            && now < identity.expires
+            && verdict.policy_generation == policy_generation
+            && bundle_of(identity).is_some_and(|bundle| Arc::ptr_eq(&bundle, &verdict.bundle));
+        if stands {
+            return Some(identity.clone());
+        }
+        self.cache.remove(digest);
+        None
+    }
+
+    /// Remembers a verdict on a credential that may be used again.
+    pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
+        if let (None, Some(digest)) = (&identity.single_use, identity.digest) {
+            let verdict = Verdict {
+                identity: identity.clone(),
+                bundle: bundle.clone(),
+                policy_generation,
+            };
+            self.cache.insert(digest, Arc::new(verdict));
+        }
+    }
+}

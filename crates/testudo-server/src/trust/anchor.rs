@@ -1,0 +1,198 @@
+//! The trust anchor of one trust domain: the bundle that is held, how long it may be used, and when to look again.
+
+use super::floor::{Floor, HeldBack};
+use crate::config::{BundleOrigin, BundleSource};
+use crate::state::moment::Moment;
+use arc_swap::ArcSwapOption;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use testudo_protocol::Seconds;
+use testudo_protocol::jose::sha256;
+use testudo_protocol::spiffe::Bundle;
+use tokio::sync::{Notify, watch};
+
+/// Pause between fetches where the bundle gives no hint. [SPIFFE-BUNDLE §4.1.2]
+const REFRESH_DEFAULT: Duration = Duration::from_secs(300);
+/// A file is looked at that often, a Workload API asked, and any source while nothing usable is held: every request
+/// of the domain is refused then.
+const REFRESH_SOON: Duration = Duration::from_secs(5);
+/// However short the maximum age: a source is asked no more often than that.
+const REFRESH_MIN: Duration = Duration::from_millis(500);
+/// Pause between early fetches for an unknown `kid`: strangers must not make us fetch.
+const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
+/// So long a request waits for an early fetch. The fetch goes on without it.
+const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The trust anchor of one trust domain.
+pub struct Anchor {
+    pub(super) source: BundleSource,
+    pub(super) held: ArcSwapOption<Held>,
+    /// When an early fetch was last asked for.
+    pub(super) early: Mutex<Option<Moment>>,
+    /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
+    pub(super) floor: Mutex<Option<Floor>>,
+    pub(super) trouble: Mutex<Option<Trouble>>,
+    /// One refresh at a time, so that what is fetched, judged, stored and said belongs together.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// Asks the loop that keeps the bundle fresh not to wait.
+    pub(super) wanted: Notify,
+    /// Counts refreshes that have ended.
+    pub(super) ended: watch::Sender<u64>,
+}
+
+/// A bundle in force.
+pub(super) struct Held {
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) digest: [u8; 32],
+    /// When a fetch last confirmed it.
+    pub(super) confirmed: Moment,
+}
+
+/// A bundle that was fetched and is not in force.
+pub(super) struct Read {
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) digest: [u8; 32],
+    /// What the source does not name any more, and an administrator accepts.
+    pub(super) lost: Option<&'static str>,
+}
+
+/// What keeps a bundle from being confirmed, and what has been said of it: each thing once per outage.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble {
+    pub(super) why: String,
+    pub(super) is_failure_said: bool,
+    pub(super) held_back_said: Option<HeldBack>,
+    pub(super) held_back: Option<HeldBack>,
+}
+
+/// What a refresh found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// Another bundle than before is in force.
+    Updated,
+    /// The same bundle, confirmed.
+    Unchanged,
+    /// A bundle is in force although it would have been held back: an administrator accepted it.
+    Accepted(String),
+    /// A lower sequence than was taken before, or none after one: not applied.
+    HeldBack(HeldBack),
+    /// Nothing usable came.
+    Failed(String),
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Anchor {
+    /// An anchor that holds nothing yet.
+    pub fn new(source: BundleSource) -> Anchor {
+        Anchor {
+            source,
+            held: ArcSwapOption::empty(),
+            early: Mutex::default(),
+            floor: Mutex::default(),
+            trouble: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            wanted: Notify::new(),
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    /// Where the bundle comes from.
+    pub fn source(&self) -> &BundleSource {
+        &self.source
+    }
+
+    /// The bundle, while it may be used.
+    pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
+        let held = self.held.load();
+        let held = held.as_ref()?;
+        self.is_usable(held, now).then(|| held.bundle.clone())
+    }
+
+    /// The stated maximum age holds, whatever the publisher hints.
+    pub(super) fn is_usable(&self, held: &Held, now: Moment) -> bool {
+        held.confirmed.age(now) <= self.source.max_staleness
+    }
+
+    /// Pause until the next scheduled fetch. A longer hint is shortened to half of the maximum age, so that one
+    /// failed fetch does not end the use of the bundle.
+    pub fn interval(&self, now: Moment) -> Duration {
+        let held = self.held.load();
+        let usable = held.as_ref().filter(|held| self.is_usable(held, now));
+        let wanted = match (&self.source.origin, usable) {
+            (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_), _) => REFRESH_SOON,
+            (BundleOrigin::HttpsWeb(_), None) => REFRESH_SOON,
+            (BundleOrigin::HttpsWeb(_), Some(held)) => held
+                .bundle
+                .refresh_hint
+                .map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs())),
+        };
+        let longest = Duration::from_secs(self.source.max_staleness.0.unsigned_abs()) / 2;
+        wanted.min(longest).max(REFRESH_MIN)
+    }
+
+    /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
+    /// that keeps the bundle fresh does it, so a caller that hangs up ends nothing.
+    pub async fn refresh_early(&self, now: Moment) {
+        if !self.take_early_turn(now) {
+            return;
+        }
+        let mut ended = self.ended.subscribe();
+        self.wanted.notify_one();
+        // A request that waits too long is judged by the bundle that is held.
+        let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
+    }
+
+    pub(super) fn take_early_turn(&self, now: Moment) -> bool {
+        let mut early = locked(&self.early);
+        if early.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {
+            return false;
+        }
+        *early = Some(now);
+        true
+    }
+
+    /// The bundle of a document: the very object that is held, where the document is the same.
+    pub(super) fn read(&self, document: &[u8]) -> Result<Read, String> {
+        let digest = sha256(document);
+        let held = self.held.load();
+        let bundle = match held.as_ref().filter(|held| held.digest == digest) {
+            Some(held) => held.bundle.clone(),
+            None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
+        };
+        Ok(Read {
+            bundle,
+            digest,
+            lost: None,
+        })
+    }
+
+    /// Puts a bundle in force, or confirms the one that is.
+    pub(super) fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
+        let held = self.held.load();
+        let is_same = held.as_ref().is_some_and(|held| held.digest == read.digest);
+        self.held.store(Some(Arc::new(Held {
+            bundle: read.bundle,
+            digest: read.digest,
+            confirmed: now,
+        })));
+        if is_same {
+            Refreshed::Unchanged
+        } else {
+            Refreshed::Updated
+        }
+    }
+
+    /// Takes over what an anchor of the same source held: a reload forgets nothing.
+    pub fn inherit(&self, earlier: &Anchor) {
+        self.held.store(earlier.held.load_full());
+        *locked(&self.early) = *locked(&earlier.early);
+        *locked(&self.floor) = *locked(&earlier.floor);
+        (*locked(&self.trouble)).clone_from(&locked(&earlier.trouble));
+    }
+}
+
+#[cfg(test)]
+mod tests;

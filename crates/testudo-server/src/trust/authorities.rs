@@ -1,0 +1,53 @@
+//! The X.509 authorities that a bundle has, with their validity: outside it, an authority is none.
+
+use super::anchor::Anchor;
+use serde::Serialize;
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::{Bundle, X509Authority};
+
+/// For `testudo trust show`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct AuthorityStatus {
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub thumbprint: String,
+    /// First second of its validity.
+    pub valid_from: String,
+    /// Last second of its validity.
+    pub valid_until: String,
+    /// `valid`, `ended` or `not yet valid`. Only a valid one vouches for certificates.
+    pub state: &'static str,
+}
+
+impl AuthorityStatus {
+    fn of(authority: &X509Authority, now: Timestamp) -> AuthorityStatus {
+        let thumbprint = authority.thumbprint();
+        AuthorityStatus {
+            thumbprint: thumbprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            valid_from: authority.valid_from().to_string(),
+            valid_until: authority.valid_until().to_string(),
+            state: match authority.is_valid(now) {
+                true => "valid",
+                false if now < authority.valid_from() => "not yet valid",
+                false => "ended",
+            },
+        }
+    }
+}
+
+/// The authorities of a bundle, as of now.
+pub(crate) fn authorities(bundle: &Bundle, now: Timestamp) -> Vec<AuthorityStatus> {
+    let authorities = bundle.x509_authorities.iter();
+    authorities
+        .map(|authority| AuthorityStatus::of(authority, now))
+        .collect()
+}
+
+impl Anchor {
+    /// The authorities of the bundle that is held.
+    pub fn x509_authorities(&self, now: Timestamp) -> Vec<AuthorityStatus> {
+        let held = self.held.load();
+        held.as_deref()
+            .map(|held| authorities(&held.bundle, now))
+            .unwrap_or_default()
+    }
+}

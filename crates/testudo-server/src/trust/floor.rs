@@ -1,0 +1,207 @@
+//! The lowest sequence that may still be put in force for a trust domain: kept in the store, so that a restart does
+//! not forget it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
+//!
+//! It is sealed under the key-encryption key, with the authority inside: who can write the database cannot lower it.
+//! An older record that is put back opens, and is not believed by a node that has seen a newer one; after a restart
+//! of every node it would be.
+
+use crate::key_encryption::KeyEncryption;
+use serde::{Deserialize, Serialize};
+use testudo_core::records::{Batch, BundleSequence, Record as _};
+use testudo_protocol::spiffe::{Bundle, Sequence, TrustDomain};
+use testudo_store::{CommitError, Store, StoreFault, typed};
+
+/// Ordered: an administrator's word beats every sequence before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Floor {
+    /// When an administrator last accepted a lower sequence; seconds since the epoch, zero where none did.
+    pub accepted: i64,
+    /// The highest sequence taken since.
+    pub sequence: Option<Sequence>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    authority: String,
+    floor: Floor,
+}
+
+/// Why the floor is not known.
+pub(super) enum FloorFault {
+    /// The store cannot be read now.
+    Store(StoreFault),
+    /// There is a record that was not sealed by this server for this authority.
+    Unreadable { version: u64 },
+}
+
+impl FloorFault {
+    /// What to tell the administrator.
+    pub(super) fn explain(&self, trust_domain: &TrustDomain) -> String {
+        match self {
+            FloorFault::Store(fault) => format!("the sequence taken last cannot be read: {fault}"),
+            FloorFault::Unreadable { .. } => format!(
+                "the stored record of the sequence taken last does not open under this server's key-encryption key: \
+                 if the publisher is to be believed, run `testudo trust accept {trust_domain}`"
+            ),
+        }
+    }
+}
+
+/// A bundle that is not put in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The highest sequence taken so far.
+    pub held: u64,
+    /// What is offered, where the document says so.
+    pub offered: Option<u64>,
+}
+
+impl std::fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.offered {
+            Some(offered) => write!(f, "sequence {offered} is offered, {} was taken before", self.held),
+            None => write!(
+                f,
+                "a bundle without spiffe_sequence is offered, sequence {} was taken before",
+                self.held
+            ),
+        }
+    }
+}
+
+impl Floor {
+    /// Whether a bundle may be put in force. One that lists no key may, whatever it leaves out: it brings back no
+    /// key that was withdrawn, and is what an administrator writes in an emergency.
+    pub(super) fn judge(&self, bundle: &Bundle) -> Result<(), HeldBack> {
+        let Some(held) = self.sequence else { return Ok(()) };
+        match bundle.sequence {
+            Some(offered) if offered >= held => Ok(()),
+            None if bundle.is_empty_document() => Ok(()),
+            offered => Err(HeldBack {
+                held: held.0,
+                offered: offered.map(|offered| offered.0),
+            }),
+        }
+    }
+
+    /// The floor once this bundle is in force.
+    pub(super) fn after(self, bundle: &Bundle) -> Floor {
+        Floor {
+            sequence: self.sequence.max(bundle.sequence),
+            ..self
+        }
+    }
+}
+
+/// The floor of an authority and the version of its record: zero where there is none.
+pub(super) async fn read(
+    store: &Store,
+    encryption: &KeyEncryption,
+    authority: &str,
+) -> Result<(Floor, u64), FloorFault> {
+    let stored = store.get(BundleSequence::KIND, authority.as_bytes()).await;
+    let Some(stored) = stored.map_err(FloorFault::Store)? else {
+        return Ok((Floor::default(), 0));
+    };
+    let version = stored.version;
+    let record = typed::<BundleSequence>(stored).ok();
+    record
+        .and_then(|found| open(encryption, authority, &found.record.sealed))
+        .map(|floor| (floor, version))
+        .ok_or(FloorFault::Unreadable { version })
+}
+
+/// Writes a floor over the version that was read.
+pub(super) async fn write(
+    store: &Store,
+    encryption: &KeyEncryption,
+    authority: &str,
+    (floor, version): (Floor, u64),
+) -> Result<(), CommitError> {
+    let failed = |why: String| CommitError::Unavailable(StoreFault(why));
+    let sealed = Sealed {
+        authority: authority.to_owned(),
+        floor,
+    };
+    let plain = serde_json::to_vec(&sealed).map_err(|error| failed(error.to_string()))?;
+    let record = BundleSequence {
+        authority: authority.to_owned(),
+        sealed: encryption.wrap(&purpose(authority), &plain).map_err(failed)?,
+    };
+    let mut batch = Batch::default();
+    match version {
+        0 => batch.insert(&record),
+        version => batch.replace(&record, version),
+    }
+    store.commit(batch).await
+}
+
+fn open(encryption: &KeyEncryption, authority: &str, sealed: &str) -> Option<Floor> {
+    let plain = encryption.unwrap(&purpose(authority), sealed).ok()?;
+    let sealed: Sealed = serde_json::from_slice(&plain).ok()?;
+    (sealed.authority == authority).then_some(sealed.floor)
+}
+
+fn purpose(authority: &str) -> String {
+    format!("bundle-sequence/{authority}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTHORITY: &str = "spiffe://a.example";
+
+    fn floor(accepted: i64, sequence: u64) -> Floor {
+        Floor {
+            accepted,
+            sequence: Some(Sequence(sequence)),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_floor_opens_for_its_own_authority_and_key_only() {
+        let store = Store::memory();
+        let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        let known = |found: Result<(Floor, u64), FloorFault>| found.ok();
+        assert_eq!(
+            known(read(&store, &encryption, AUTHORITY).await),
+            Some((Floor::default(), 0))
+        );
+        write(&store, &encryption, AUTHORITY, (floor(0, 9), 0))
+            .await
+            .unwrap();
+        assert_eq!(
+            known(read(&store, &encryption, AUTHORITY).await),
+            Some((floor(0, 9), 1))
+        );
+        let other = KeyEncryption::new(&[8; 32]).unwrap();
+        assert!(read(&store, &other, AUTHORITY).await.is_err());
+        // The record of another authority under this one's key.
+        let foreign = store
+            .read::<BundleSequence>(AUTHORITY.as_bytes())
+            .await
+            .unwrap()
+            .unwrap()
+            .record;
+        let mut batch = Batch::default();
+        batch.insert(&BundleSequence {
+            authority: "spiffe://b.example".into(),
+            sealed: foreign.sealed,
+        });
+        store.commit(batch).await.unwrap();
+        assert!(read(&store, &encryption, "spiffe://b.example").await.is_err());
+    }
+
+    #[test]
+    fn the_word_of_an_administrator_beats_every_sequence_before_it() {
+        assert!(floor(1, 2) > floor(0, 9));
+        assert!(floor(1, 3) > floor(1, 2));
+        assert!(
+            Floor {
+                accepted: 2,
+                sequence: None
+            } > floor(1, 9)
+        );
+    }
+}

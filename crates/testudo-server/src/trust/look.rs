@@ -1,0 +1,34 @@
+//! A look at a source of bundles that keeps nothing: for `doctor`.
+
+use super::workload_api::Expected;
+use super::{floor, source};
+use crate::config::BundleSource;
+use crate::key_encryption::KeyEncryption;
+use testudo_core::Authority;
+use testudo_fetch::Fetcher;
+use testudo_protocol::spiffe::Bundle;
+use testudo_store::Store;
+
+/// Fetches a source's bundle once and judges the document: for `doctor`, which keeps none.
+pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, String> {
+    let document = source::fetch(source, fetcher, Expected::AsMuchAs(None)).await?;
+    Bundle::parse(&document).map_err(|fault| fault.to_string())
+}
+
+/// Whether a server over this store would put a bundle in force, by the sequences taken before: for `doctor`.
+pub(crate) async fn would_be_taken(
+    source: &BundleSource,
+    bundle: &Bundle,
+    (store, encryption): (&Store, &KeyEncryption),
+) -> Result<(), String> {
+    let name = &source.trust_domain;
+    let authority = Authority::TrustDomain(name.clone()).key();
+    let (floor, _) = floor::read(store, encryption, &authority)
+        .await
+        .map_err(|fault| fault.explain(name))?;
+    floor.judge(bundle).map_err(|held_back| {
+        format!(
+            "{held_back}: if the publisher began anew, run `testudo trust accept {name}` beside the server"
+        )
+    })
+}

@@ -1,0 +1,370 @@
+//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch, judge, store, put in force,
+//! and say what changed.
+//!
+//! The event, the log line and the metric belong to the change of the bundle, so they are written here, for the
+//! scheduled fetch, the early one, and an administrator's.
+
+use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
+use super::floor::{self, Floor, FloorFault, HeldBack};
+use super::source;
+use super::workload_api::Expected;
+use crate::audit::{Note, write_event};
+use crate::config::BundleOrigin;
+use crate::state::app::App;
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::Authority;
+use testudo_core::records::EventKind;
+use testudo_store::{CommitError, StoreFault};
+
+/// How long the start waits for bundle sources. One that hangs must not keep the others from being served.
+const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
+/// From the first byte sent to a source to the last one read.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+/// Other nodes may raise the stored sequence at the same moment; each time it is judged again.
+const ATTEMPTS: usize = 4;
+
+/// What to do with a bundle whose sequence is lower than one that was taken, or that lacks a kind of authority.
+#[derive(Clone, Copy)]
+enum Lower {
+    Refuse,
+    /// An administrator accepts it.
+    Accept,
+}
+
+/// The administrator who ordered a refresh. `None` where it is scheduled or early.
+type By<'a> = Option<Note<'a>>;
+
+/// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
+pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
+    let fetches: Vec<_> = anchors
+        .iter()
+        .map(|anchor| {
+            let (app, anchor) = (app.clone(), anchor.clone());
+            tokio::spawn(async move { refresh(&app, &anchor).await })
+        })
+        .collect();
+    let all = async {
+        for fetch in fetches {
+            // A panic in there is logged by the runtime; the domain stays without a bundle.
+            let _ = fetch.await;
+        }
+    };
+    if tokio::time::timeout(FIRST_BUNDLES_WAIT, all).await.is_err() {
+        tracing::warn!("not all bundles have arrived; their trust domains are refused until they do");
+    }
+}
+
+/// Refreshes a bundle as long as its anchor is in use: at its interval, and earlier where that is asked for. Between
+/// two refreshes it keeps nothing of the server alive, and ends with it.
+pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
+    let app = Arc::downgrade(app);
+    tokio::spawn(async move {
+        while let Some(pause) = app.upgrade().map(|app| pause(&app, &anchor)) {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = anchor.wanted.notified() => {}
+            }
+            let Some(app) = app.upgrade() else { return };
+            let name = anchor.source().trust_domain.as_str();
+            let is_in_use = app
+                .anchor(name)
+                .is_some_and(|current| Arc::ptr_eq(&current, &anchor));
+            if !is_in_use {
+                return;
+            }
+            refresh(&app, &anchor).await;
+        }
+    });
+}
+
+/// The interval with some jitter, so that many servers do not ask at the same moment.
+fn pause(app: &App, anchor: &Anchor) -> Duration {
+    let entropy = app.clock.entropy();
+    let jitter = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
+    let interval = anchor.interval(app.moment());
+    interval - interval * jitter / 2560
+}
+
+/// Another node stored a sequence of this authority: a node whose bundle is behind looks at its own source at once, not
+/// at its next turn, which may be minutes away. Where it was this node itself, there is nothing to do.
+pub(crate) async fn follow(app: &App, authority: &[u8]) -> Result<(), StoreFault> {
+    for (anchor, key) in anchors(app) {
+        if key.as_bytes() == authority {
+            anchor.follow(app, &key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for each trust domain, where it is not known what other nodes stored.
+pub(crate) async fn follow_all(app: &App) -> Result<(), StoreFault> {
+    for (anchor, key) in anchors(app) {
+        anchor.follow(app, &key).await?;
+    }
+    Ok(())
+}
+
+fn anchors(app: &App) -> Vec<(Arc<Anchor>, String)> {
+    let anchors = app.anchors.load();
+    anchors
+        .values()
+        .map(|anchor| (anchor.clone(), authority(anchor).key()))
+        .collect()
+}
+
+impl Anchor {
+    async fn follow(&self, app: &App, authority: &str) -> Result<(), StoreFault> {
+        let Some(held) = *locked(&self.floor) else {
+            // Its first refresh reads what is stored.
+            return Ok(());
+        };
+        match floor::read(&app.store, &app.encryption, authority).await {
+            Ok((stored, _)) => self.look_if_behind(app, held, stored),
+            Err(FloorFault::Store(fault)) => return Err(fault),
+            // Refused by the next refresh, which says so.
+            Err(FloorFault::Unreadable { .. }) => {}
+        }
+        Ok(())
+    }
+
+    /// An administrator's word is followed at once. A sequence is worth an early fetch, as an unknown `kid` is, and no
+    /// more often: where a publisher raises it with each answer, nodes would send each other to the source for ever.
+    fn look_if_behind(&self, app: &App, held: Floor, stored: Floor) {
+        let is_behind = stored > held;
+        if stored.accepted > held.accepted || (is_behind && self.take_early_turn(app.moment())) {
+            self.wanted.notify_one();
+        }
+    }
+}
+
+/// One refresh.
+pub(crate) async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
+    run(app, anchor, Lower::Refuse, None).await
+}
+
+/// One refresh for which an administrator asks.
+pub(crate) async fn refresh_for(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
+    run(app, anchor, Lower::Refuse, Some(note)).await
+}
+
+/// One refresh by an administrator who takes what is held back: a lower sequence, or none after one, or, from a
+/// Workload API, a bundle without a kind of authority that was there.
+pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
+    run(app, anchor, Lower::Accept, Some(note)).await
+}
+
+async fn run(app: &App, anchor: &Anchor, lower: Lower, by: By<'_>) -> Refreshed {
+    let _turn = anchor.turn.lock().await;
+    let outcome = match fetch(app, anchor, lower).await {
+        Ok(read) => take(app, anchor, read, lower).await,
+        Err(why) => Refreshed::Failed(why),
+    };
+    announce(app, anchor, &outcome, by).await;
+    anchor.ended.send_modify(|number| *number += 1);
+    outcome
+}
+
+fn authority(anchor: &Anchor) -> Authority {
+    Authority::TrustDomain(anchor.source().trust_domain.clone())
+}
+
+async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String> {
+    // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
+    let held = anchor.current(app.moment());
+    let as_before = Expected::AsMuchAs(held.as_deref());
+    let expected = match lower {
+        Lower::Refuse => as_before,
+        Lower::Accept => Expected::Anything,
+    };
+    let fetching = source::fetch(&anchor.source, &app.fetcher, expected);
+    let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = REFRESH_DEADLINE.as_secs();
+            Err(format!("no complete answer within {seconds} s"))
+        })?;
+    let mut read = anchor.read(&document)?;
+    if let (Lower::Accept, BundleOrigin::WorkloadApi(_)) = (lower, &anchor.source.origin) {
+        let bundle = &read.bundle;
+        read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
+    }
+    Ok(read)
+}
+
+/// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
+async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed {
+    let authority = authority(anchor).key();
+    for _ in 0..ATTEMPTS {
+        let known = match known(app, anchor, &authority, lower).await {
+            Ok(known) => known,
+            Err(why) => return Refreshed::Failed(why),
+        };
+        let floor = known.floor;
+        let (next, accepted) = match (floor.judge(&read.bundle), lower) {
+            (Ok(()), Lower::Accept) if known.is_unreadable => {
+                let what = "the stored sequence could not be read, and was replaced";
+                (lowered(app, floor, &read), Some(what.to_owned()))
+            }
+            (Ok(()), Lower::Refuse | Lower::Accept) => {
+                let accepted = read.lost.map(|lost| format!("the Workload API names {lost}"));
+                (floor.after(&read.bundle), accepted)
+            }
+            (Err(held_back), Lower::Accept) => (lowered(app, floor, &read), Some(held_back.to_string())),
+            // What this node knows better than the store is stored again: another node may start by it.
+            (Err(held_back), Lower::Refuse) => {
+                if !known.is_stored {
+                    let _ =
+                        floor::write(&app.store, &app.encryption, &authority, (floor, known.version)).await;
+                }
+                return Refreshed::HeldBack(held_back);
+            }
+        };
+        if next != floor || !known.is_stored {
+            match floor::write(&app.store, &app.encryption, &authority, (next, known.version)).await {
+                Ok(()) => {}
+                // Another node was first: judge again by what it stored.
+                Err(CommitError::Conflict(_)) => continue,
+                Err(error) if accepted.is_some() => {
+                    return Refreshed::Failed(format!("what was accepted cannot be stored: {error:?}"));
+                }
+                // Keys that were withdrawn must go now; the next refresh stores it.
+                Err(error) => tracing::warn!(?error, "the sequence of a bundle could not be stored"),
+            }
+        }
+        *locked(&anchor.floor) = Some(next);
+        let outcome = anchor.put_in_force(read, app.moment());
+        return accepted.map_or(outcome, Refreshed::Accepted);
+    }
+    Refreshed::Failed("other nodes changed the sequence at the same moment, several times".into())
+}
+
+/// The floor once an administrator has accepted a bundle: later than any word before, also where the clock was set
+/// back since.
+fn lowered(app: &App, floor: Floor, read: &Read) -> Floor {
+    Floor {
+        accepted: app.now().0.max(floor.accepted.saturating_add(1)),
+        sequence: read.bundle.sequence,
+    }
+}
+
+/// What is known of the sequences taken before.
+struct Known {
+    floor: Floor,
+    version: u64,
+    /// The store says the same.
+    is_stored: bool,
+    is_unreadable: bool,
+}
+
+/// The higher of what the store says and what this node has seen.
+async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Result<Known, String> {
+    let remembered = *locked(&anchor.floor);
+    let known = match floor::read(&app.store, &app.encryption, authority).await {
+        Ok((stored, version)) => {
+            let floor = remembered.map_or(stored, |remembered| remembered.max(stored));
+            Known {
+                floor,
+                version,
+                is_stored: floor == stored,
+                is_unreadable: false,
+            }
+        }
+        Err(FloorFault::Unreadable { version }) => match lower {
+            Lower::Accept => Known {
+                floor: remembered.unwrap_or_default(),
+                version,
+                is_stored: false,
+                is_unreadable: true,
+            },
+            Lower::Refuse => {
+                let unreadable = FloorFault::Unreadable { version };
+                return Err(unreadable.explain(&anchor.source().trust_domain));
+            }
+        },
+        // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
+        // could not be told from the latest.
+        Err(FloorFault::Store(fault)) => match (remembered, lower) {
+            (Some(floor), Lower::Refuse) => Known {
+                floor,
+                version: 0,
+                is_stored: true,
+                is_unreadable: false,
+            },
+            (_, Lower::Refuse | Lower::Accept) => {
+                return Err(FloorFault::Store(fault).explain(&anchor.source().trust_domain));
+            }
+        },
+    };
+    *locked(&anchor.floor) = Some(known.floor);
+    Ok(known)
+}
+
+/// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.
+async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
+    let name = anchor.source().trust_domain.as_str();
+    let label = crate::state::metrics::TrustDomainLabel {
+        trust_domain: name.to_owned(),
+    };
+    let (kind, detail) = match outcome {
+        Refreshed::Unchanged => {
+            *locked(&anchor.trouble) = None;
+            return;
+        }
+        Refreshed::Updated => {
+            *locked(&anchor.trouble) = None;
+            let status = anchor.status(app.moment());
+            let keys = status.jwt_keys.len();
+            tracing::info!(trust_domain = name, jwt_keys = keys, "authority.bundle_updated");
+            (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys"))
+        }
+        Refreshed::Accepted(what) => {
+            *locked(&anchor.trouble) = None;
+            tracing::warn!(trust_domain = name, what, "authority.bundle_accepted");
+            (EventKind::BundleAccepted, what.clone())
+        }
+        Refreshed::HeldBack(held_back) => {
+            app.metrics.bundle_failures.get_or_create(&label).inc();
+            let HeldBack { held, offered } = *held_back;
+            tracing::error!(trust_domain = name, held, offered, "authority.bundle_rolled_back");
+            if !is_new_rollback(anchor, *held_back) {
+                return;
+            }
+            (EventKind::BundleRolledBack, held_back.to_string())
+        }
+        Refreshed::Failed(why) => {
+            app.metrics.bundle_failures.get_or_create(&label).inc();
+            tracing::warn!(trust_domain = name, why, "authority.bundle_stale");
+            if !is_new_failure(anchor, why) {
+                return;
+            }
+            (EventKind::BundleStale, why.clone())
+        }
+    };
+    let authority = authority(anchor);
+    write_event(app, kind, |event| {
+        event.authority = Some(authority.key());
+        event.detail = Some(detail);
+        event.actor = by.map(|note| note.actor.to_owned());
+        event.reason = by.and_then(|note| note.reason).map(str::to_owned);
+    })
+    .await;
+}
+
+/// Notes a failure; true for the first one since the bundle was last confirmed.
+fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
+    let mut trouble = locked(&anchor.trouble);
+    let trouble = trouble.get_or_insert_with(Trouble::default);
+    why.clone_into(&mut trouble.why);
+    trouble.held_back = None;
+    !std::mem::replace(&mut trouble.is_failure_said, true)
+}
+
+/// Notes a bundle that is held back; true where this very one was not held back before.
+fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
+    let mut trouble = locked(&anchor.trouble);
+    let trouble = trouble.get_or_insert_with(Trouble::default);
+    trouble.why = format!("{held_back}: not applied");
+    trouble.held_back = Some(held_back);
+    trouble.held_back_said.replace(held_back) != Some(held_back)
+}

@@ -1,0 +1,54 @@
+//! How often one host is visited because of clients' URLs, however many of them lead there: no client makes this server
+//! his tool against a third party.
+
+use crate::state::moment::Moment;
+use quick_cache::sync::Cache;
+use std::sync::{Arc, Mutex, PoisonError};
+use testudo_protocol::Seconds;
+
+/// Fetches from one host within [`WINDOW`].
+pub(super) const FETCHES_PER_HOST_MAX: u32 = 60;
+const WINDOW: Seconds = Seconds(60);
+/// Hosts that are counted; the ones least used go first.
+const HOSTS_MAX: usize = 1_000;
+
+pub(super) struct Hosts(Cache<String, Arc<Mutex<(Moment, u32)>>>);
+
+impl Default for Hosts {
+    fn default() -> Hosts {
+        Hosts(Cache::new(HOSTS_MAX))
+    }
+}
+
+impl Hosts {
+    /// Counts one fetch; false where the host has had its share of this minute.
+    pub(super) fn may_visit(&self, host: &str, now: Moment) -> bool {
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new((now, 0))));
+        let counted = match self.0.get_or_insert_with(host, new) {
+            Ok(counted) => counted,
+            Err(never) => match never {},
+        };
+        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.0.age(now) >= WINDOW {
+            *counted = (now, 0);
+        }
+        counted.1 = counted.1.saturating_add(1);
+        counted.1 <= FETCHES_PER_HOST_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_its_share_of_each_minute() {
+        let hosts = Hosts::default();
+        for _ in 0..FETCHES_PER_HOST_MAX {
+            assert!(hosts.may_visit("keys.example", Moment::of(0)));
+        }
+        assert!(!hosts.may_visit("keys.example", Moment::of(59)));
+        assert!(hosts.may_visit("other.example", Moment::of(59)));
+        assert!(hosts.may_visit("keys.example", Moment::of(60)));
+    }
+}

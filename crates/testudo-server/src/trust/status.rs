@@ -1,0 +1,74 @@
+//! What there is to know about a trust domain's bundle: for `testudo trust show` and the metrics.
+
+use super::anchor::{Anchor, locked};
+use crate::state::moment::Moment;
+use serde::Serialize;
+
+/// For `testudo trust show`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct AnchorStatus {
+    /// Name of the trust domain.
+    pub trust_domain: String,
+    /// Where the bundle comes from.
+    pub source: String,
+    /// `fresh`, `stale`, `expired` or `none`.
+    pub state: &'static str,
+    /// Seconds since the bundle was last confirmed.
+    pub age_seconds: Option<i64>,
+    /// Age at which it is no longer used, whatever the publisher hints.
+    pub max_staleness_seconds: i64,
+    /// `spiffe_refresh_hint` of the publisher.
+    pub refresh_hint_seconds: Option<i64>,
+    /// Seconds between two fetches: the hint, shortened where the maximum age demands it.
+    pub refresh_interval_seconds: f64,
+    /// `spiffe_sequence`.
+    pub sequence: Option<u64>,
+    /// Key ids of the JWT-SVID keys.
+    pub jwt_keys: Vec<String>,
+    /// Number of X.509 authorities.
+    pub x509_authorities: usize,
+    /// JWKs that were passed over, and why.
+    pub ignored: Vec<String>,
+    /// A lower sequence that the source offers; `testudo trust accept` takes it.
+    pub held_back: Option<String>,
+    /// Why the last fetch failed.
+    pub last_error: Option<String>,
+}
+
+impl Anchor {
+    /// What there is to know.
+    pub fn status(&self, now: Moment) -> AnchorStatus {
+        let held = self.held.load();
+        let held = held.as_deref();
+        let bundle = held.map(|held| &held.bundle);
+        let trouble = locked(&self.trouble).clone();
+        let state = match (held, &trouble) {
+            (None, _) => "none",
+            (Some(held), _) if !self.is_usable(held, now) => "expired",
+            (Some(_), Some(_)) => "stale",
+            (Some(_), None) => "fresh",
+        };
+        let kids = |bundle: &std::sync::Arc<testudo_protocol::spiffe::Bundle>| {
+            let kids = bundle.jwt_keys.iter().filter_map(|key| key.kid());
+            kids.map(str::to_owned).collect()
+        };
+        let held_back = trouble.as_ref().and_then(|trouble| trouble.held_back);
+        AnchorStatus {
+            trust_domain: self.source.trust_domain.to_string(),
+            source: self.source.origin.to_string(),
+            state,
+            age_seconds: held.map(|held| held.confirmed.age(now).0),
+            max_staleness_seconds: self.source.max_staleness.0,
+            refresh_hint_seconds: bundle.and_then(|bundle| bundle.refresh_hint).map(|hint| hint.0),
+            refresh_interval_seconds: self.interval(now).as_secs_f64(),
+            sequence: bundle
+                .and_then(|bundle| bundle.sequence)
+                .map(|sequence| sequence.0),
+            jwt_keys: bundle.map(kids).unwrap_or_default(),
+            x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
+            ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
+            held_back: held_back.map(|held_back| held_back.to_string()),
+            last_error: trouble.map(|trouble| trouble.why),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
+
+mod changes;
+
+pub(crate) use changes::begin;
+pub use changes::follow_changes;
+
+use crate::client_records::{FLUSH_PAUSE, flush_last_used, sweep};
+use crate::database_clock::earlier_now;
+use crate::key_changes;
+use crate::renewal::tell_renewal;
+use crate::state::app::App;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use testudo_core::records::Batch;
+use testudo_core::velocity::SHARED_PREFIX;
+use testudo_protocol::Timestamp;
+use tokio::sync::watch;
+
+const TICK: Duration = Duration::from_secs(5);
+const TICKS_PER_FLUSH: u32 = (FLUSH_PAUSE.0.unsigned_abs() / TICK.as_secs()) as u32;
+const TICKS_PER_SWEEP: u32 = 720;
+/// Documents dropped per tick: expiry never holds the writer for long.
+const DROPPED_PER_TICK: usize = 2_000;
+
+/// How often TLS files are looked at.
+const CERTIFICATES_TICK: Duration = Duration::from_secs(2);
+
+/// Reads TLS files again when they change. Has no end of its own.
+pub async fn watch_certificates(app: Arc<App>) {
+    // A pair that is being replaced does not fit for a moment: it is told when the next look finds it the same.
+    let mut doubted: Vec<&'static str> = Vec::new();
+    loop {
+        tokio::time::sleep(CERTIFICATES_TICK).await;
+        for certificate in app.certificates.all() {
+            let is_doubted = doubted.contains(&certificate.section);
+            doubted.retain(|section| *section != certificate.section);
+            match certificate.renew_if_settled(is_doubted) {
+                Some(renewal) => tell_renewal(&app, certificate, renewal).await,
+                None => doubted.push(certificate.section),
+            }
+        }
+    }
+}
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut tick: u32 = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            _ = stop.changed() => return,
+        }
+        tick = tick.wrapping_add(1);
+        gauges(&app);
+        // Where nodes share the store, whoever follows changes looks again.
+        if !app.store.is_shared()
+            && app.must_look_again.swap(false, Ordering::AcqRel)
+            && changes::take_over_everything(&app).await.is_err()
+        {
+            app.must_look_again.store(true, Ordering::Release);
+        }
+        if app.keys.load().has_key_due(app.now())
+            && let Err(why) = key_changes::retire(&app).await
+        {
+            tracing::error!(
+                why,
+                "a signing key that is due could not be taken into use, or out of use"
+            );
+        }
+        let trusted_now = drop_what_is_over(&app).await;
+        if tick.is_multiple_of(TICKS_PER_FLUSH) {
+            flush_last_used(&app).await;
+            flush_refusals(&app).await;
+            if let Some(now) = trusted_now.filter(|_| app.store.is_shared()) {
+                // Minutes that are over for every node, however its clock stands.
+                let minute = u64::try_from(now.0 / 60).unwrap_or(0);
+                let over = format!("{SHARED_PREFIX}{:012}", minute.saturating_sub(5));
+                if let Err(fault) = app.store.forget_counters(SHARED_PREFIX, &over).await {
+                    tracing::warn!(%fault, "counters of earlier minutes could not be forgotten");
+                }
+            }
+        }
+        if tick.is_multiple_of(TICKS_PER_SWEEP) && trusted_now.is_some() {
+            match sweep(&app, false).await {
+                Ok(swept) if swept.removed > 0 => {
+                    tracing::info!(removed = swept.removed, "idle clients were removed")
+                }
+                Ok(_) => {}
+                Err(fault) => tracing::warn!(%fault, "the sweep failed"),
+            }
+        }
+    }
+}
+
+/// Drops records that are over, and says by which time. None by a clock that was set a moment ago: it may be set
+/// right again, and what was dropped stays away. Where nodes share a database, its time must say so too.
+pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
+    let calm = app.clock.time_to_drop();
+    let now = match earlier_now(app, app.now()).await {
+        Ok(now) => now,
+        Err(fault) => {
+            tracing::warn!(%fault, "the database's time could not be read, nothing is dropped");
+            return None;
+        }
+    };
+    let now = now.min(calm?);
+    app.clock.note_dropped(now);
+    if let Err(fault) = app.store.drop_expired(now, DROPPED_PER_TICK).await {
+        tracing::warn!(%fault, "expired records could not be dropped");
+    }
+    Some(now)
+}
+
+fn gauges(app: &App) {
+    let metrics = &app.metrics;
+    metrics.clients_in_memory.set(app.clients.len() as i64);
+    metrics.store_batches.set(app.store.batches_written() as i64);
+    metrics.store_reads.set(app.store.reads() as i64);
+    for anchor in app.anchors.load().values() {
+        let status = anchor.status(app.moment());
+        let label = crate::state::metrics::TrustDomainLabel {
+            trust_domain: status.trust_domain,
+        };
+        metrics
+            .bundle_age_seconds
+            .get_or_create(&label)
+            .set(status.age_seconds.unwrap_or(-1));
+    }
+}
+
+async fn flush_refusals(app: &App) {
+    let events = app.refusals.take_counts(|| app.clock.entropy(), app.now());
+    let mut batch = Batch::default();
+    events.iter().for_each(|event| batch.insert(event));
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(?error, "counts of refusals could not be written");
+    }
+}
