@@ -1,6 +1,6 @@
 //! `admin.administrators` and `admin.auditors`: whose tokens open the admin API over HTTP.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::sections::ConfigFile;
 use testudo_core::administration::{Administration, SCOPE_READ, SCOPE_WRITE};
 use testudo_core::rules::Pattern;

@@ -1,7 +1,7 @@
 //! What crosses a network without encryption: SVIDs and tokens are bearer credentials, and a listener on that
 //! network can use them. Each such listener is named; the administrators' is refused.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use std::net::SocketAddr;
 
 /// True where others than this machine may be at the other end.

@@ -1,6 +1,6 @@
 //! `[server]`: limits and deadlines of connections, the same for every listener.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::sections::ServerSection;
 use std::time::Duration;
 use testudo_protocol::Seconds;

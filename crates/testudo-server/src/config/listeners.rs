@@ -1,7 +1,7 @@
 //! `[server]`: where the server listens, with which certificates, and behind which proxy.
 
-use super::compile::Judge;
 use super::connections::ConnectionLimits;
+use super::judge::Judge;
 use super::sections::{ConfigFile, ServerSection, TlsSection};
 use crate::peer::Proxy;
 use ipnet::{IpNet, Ipv4Net};

@@ -3,12 +3,16 @@
 //! Every problem is reported at once. Reading goes: TOML text → [`sections::ConfigFile`] (unknown keys and wrong
 //! types are found here, [`read`]) → [`Configuration`] (meaning, [`compile`]).
 
+mod admin;
 mod administration;
 mod cleartext;
 mod compile;
 mod connections;
+mod issuer;
+mod judge;
 pub(crate) mod key_strength;
 mod listeners;
+mod outbound;
 mod problem;
 mod read;
 mod registration;
@@ -16,11 +20,14 @@ mod rules;
 pub mod sections;
 mod starter;
 mod store;
+mod tokens;
 mod trust;
 
-pub use compile::{AdminSettings, Configuration, OutboundSettings};
+pub use admin::AdminSettings;
+pub use compile::Configuration;
 pub use connections::ConnectionLimits;
 pub use listeners::{MtlsSettings, ServerSettings, TlsFiles};
+pub use outbound::OutboundSettings;
 pub use problem::{Problem, Report};
 pub use starter::STARTER;
 pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};

@@ -1,6 +1,6 @@
 //! `[registration]`: which doors of the registration endpoint are open, and what strangers may have.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::sections::{ConfigFile, OpenDoor, OpenSection};
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};

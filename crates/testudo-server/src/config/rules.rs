@@ -1,6 +1,6 @@
 //! `[[rules]]` and `[[clients]]`: who may have what.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::sections::{ClientSection, ConfigFile, JwksSection};
 use std::collections::HashMap;
 use testudo_core::policy::{ConfiguredClient, TrustDomainPolicy};

@@ -1,6 +1,6 @@
 //! `[store]`: which engine, where, and the key that wraps what is secret in it.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::key_strength::weakness;
 use super::sections::{ConfigFile, SecretText};
 use crate::private_files::{Exposure, exposure};

@@ -1,6 +1,6 @@
 //! `[[trust_domains]]`: who is trusted, for what, and where the trust anchors come from.
 
-use super::compile::Judge;
+use super::judge::Judge;
 use super::sections::{BundleSection, TrustDomainSection};
 use std::collections::HashMap;
 use std::path::PathBuf;

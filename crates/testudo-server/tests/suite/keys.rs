@@ -64,7 +64,7 @@ async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
 
     // One second before its end it is there, at its end it is not. Nobody rotates.
     app.clock.shift(until_then - 30);
-    testudo_server::read_again::keys(&app).await.unwrap();
+    testudo_server::read_again::keys(app).await.unwrap();
     assert_eq!(published(&world).await.len(), 2);
     app.clock.shift(30);
     until("the first key is gone", async || {
@@ -93,7 +93,7 @@ async fn withdrawn_key_whose_row_is_put_back_is_neither_published_nor_used() {
     let mut backup = Batch::default();
     backup.insert(&stolen);
     app.store.commit(backup).await.unwrap();
-    testudo_server::read_again::keys(&app).await.unwrap();
+    testudo_server::read_again::keys(app).await.unwrap();
     assert!(
         published(&world)
             .await

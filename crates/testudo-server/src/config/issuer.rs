@@ -1,0 +1,34 @@
+//! `issuer`: the name of this server.
+
+use super::judge::Judge;
+use testudo_protocol::oauth::IssuerUrl;
+
+impl Judge<'_> {
+    pub(super) fn issuer(&mut self, text: Option<&str>) -> Option<IssuerUrl> {
+        let Some(text) = text else {
+            self.report.error(
+                "issuer",
+                "is missing",
+                Some("write issuer = \"https://as.example.net\""),
+            );
+            return None;
+        };
+        match IssuerUrl::parse(text) {
+            Ok(issuer) => {
+                if issuer.is_cleartext() {
+                    self.report
+                        .warn("issuer", "uses http: fit for trials on this machine only", None);
+                }
+                Some(issuer)
+            }
+            Err(problem) => {
+                self.report.error(
+                    "issuer",
+                    format!("{text:?} {problem}"),
+                    Some("expected: https://host or https://host/path, without a trailing slash"),
+                );
+                None
+            }
+        }
+    }
+}

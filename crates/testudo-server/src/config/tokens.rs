@@ -1,0 +1,46 @@
+//! `[tokens]`: how tokens are made.
+
+use super::judge::Judge;
+use super::sections::ConfigFile;
+use testudo_core::policy::TokenPolicy;
+use testudo_protocol::Seconds;
+use testudo_protocol::jose::Algorithm;
+
+impl Judge<'_> {
+    pub(super) fn tokens(&mut self, file: &ConfigFile) -> Option<TokenPolicy> {
+        let signing_algorithm = match file.tokens.signing_algorithm.as_deref() {
+            None => Some(Algorithm::ES256),
+            Some(name) => match Algorithm::parse(name) {
+                Some(
+                    algorithm @ (Algorithm::ES256
+                    | Algorithm::EdDSA
+                    | Algorithm::ES384
+                    | Algorithm::RS256
+                    | Algorithm::PS256),
+                ) => Some(algorithm),
+                _ => {
+                    self.report.error(
+                        "tokens.signing_algorithm",
+                        format!("{name:?} cannot sign tokens"),
+                        Some("expected: ES256, EdDSA, ES384, RS256 or PS256"),
+                    );
+                    None
+                }
+            },
+        };
+        let text = file.tokens.access_token_lifetime.as_deref();
+        let lifetime = self.duration("tokens.access_token_lifetime", text, Seconds(300))?;
+        if !(10..=3600).contains(&lifetime.0) {
+            self.report.error(
+                "tokens.access_token_lifetime",
+                format!("{:?} is not between 10s and 1h", text.unwrap_or_default()),
+                Some("nothing revokes an access token before it ends: keep it short"),
+            );
+            return None;
+        }
+        Some(TokenPolicy {
+            signing_algorithm: signing_algorithm?,
+            access_token_lifetime: lifetime,
+        })
+    }
+}
