@@ -1,14 +1,32 @@
 //! `[admin]`: how administrators get in.
 
 use super::judge::Judge;
-use super::listeners::TlsFiles;
-use super::sections::ConfigFile;
+use super::tls::{TlsFiles, TlsSection};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// `[admin]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// Unix socket, mode 0600; who may open it is an administrator. Default: `testudo.sock`.
+    pub socket: Option<String>,
+    /// Address for metrics and probes, and the admin API with a token. Takes the limits of `[server]`.
+    pub listen: Option<String>,
+    /// Certificate and key for `listen`; required beyond loopback.
+    pub tls: Option<TlsSection>,
+    /// Identities whose tokens open the admin API on `listen`: with the scope value `admin.read` to look, with
+    /// `admin.write` to change things.
+    pub administrators: Vec<String>,
+    /// Identities whose tokens, with the scope value `admin.read`, may look and change nothing.
+    pub auditors: Vec<String>,
+}
+
 /// `[admin]`, judged.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "documented in sections.rs")]
+#[expect(missing_docs, reason = "documented at its section")]
 pub struct AdminSettings {
     pub socket: PathBuf,
     pub listen: Option<SocketAddr>,
@@ -16,14 +34,14 @@ pub struct AdminSettings {
 }
 
 impl Judge<'_> {
-    pub(super) fn admin(&mut self, file: &ConfigFile) -> Option<AdminSettings> {
-        let listen = match &file.admin.listen {
+    pub(super) fn admin(&mut self, section: &AdminSection) -> Option<AdminSettings> {
+        let listen = match &section.listen {
             None => None,
             Some(text) => Some(self.address("admin.listen", text)?),
         };
-        let tls = file.admin.tls.as_ref().map(|tls| self.tls("admin.tls", tls));
+        let tls = section.tls.as_ref().map(|tls| self.tls("admin.tls", tls));
         self.plain_admin_listener(listen, tls.is_some());
-        let socket = self.path(file.admin.socket.as_deref().unwrap_or("testudo.sock"));
+        let socket = self.path(section.socket.as_deref().unwrap_or("testudo.sock"));
         Some(AdminSettings { socket, listen, tls })
     }
 }

@@ -1,13 +1,13 @@
 //! `admin.administrators` and `admin.auditors`: whose tokens open the admin API over HTTP.
 
+use super::admin::AdminSection;
 use super::judge::Judge;
-use super::sections::ConfigFile;
 use testudo_core::administration::{Administration, SCOPE_READ, SCOPE_WRITE};
 use testudo_core::rules::Pattern;
+use testudo_core::rules::RuleSpec;
 
 impl Judge<'_> {
-    pub(super) fn administration(&mut self, file: &ConfigFile) -> Administration {
-        let section = &file.admin;
+    pub(super) fn administration(&mut self, section: &AdminSection, rules: &[RuleSpec]) -> Administration {
         let administration = Administration {
             administrators: self.people("admin.administrators", &section.administrators),
             auditors: self.people("admin.auditors", &section.auditors),
@@ -23,7 +23,7 @@ impl Judge<'_> {
             );
         }
         let gives = |scope: &str| {
-            file.rules
+            rules
                 .iter()
                 .any(|rule| rule.scopes.iter().any(|known| known == scope))
         };

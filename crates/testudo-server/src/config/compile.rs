@@ -1,6 +1,7 @@
 //! From sections to meaning: settings for the server, a policy for the core.
 
 use super::admin::AdminSettings;
+use super::issuers::reserved_ids;
 use super::judge::Judge;
 use super::listeners::ServerSettings;
 use super::outbound::OutboundSettings;
@@ -38,18 +39,18 @@ pub(super) fn compile(
 ) -> Option<Configuration> {
     let mut judge = Judge::new(folder, report);
     let issuer = judge.issuer(file.issuer.as_deref());
-    let server = judge.server(file);
-    let store = judge.store(file);
-    let admin = judge.admin(file);
-    let administration = judge.administration(file);
-    let tokens = judge.tokens(file);
-    let outbound = judge.outbound(file);
+    let server = judge.server(&file.server, &file.trust_domains);
+    let store = judge.store(&file.store);
+    let admin = judge.admin(&file.admin);
+    let administration = judge.administration(&file.admin, &file.rules);
+    let tokens = judge.tokens(&file.tokens);
+    let outbound = judge.outbound(&file.outbound);
     let (trust_domains, bundles) = judge.trust_domains(&file.trust_domains);
     let rules = judge.rules(&file.rules, &trust_domains);
     let clients = judge.clients(&file.clients);
-    let registration = judge.registration(file);
-    let reserved_ids = super::rules::reserved_ids(file);
-    judge.what_this_version_leaves_out(file);
+    let registration = judge.registration(file.registration.as_ref(), &file.rules);
+    let reserved_ids = reserved_ids(file.issuer.as_deref(), &file.issuers);
+    judge.what_this_version_leaves_out(&file.issuers);
     Some(Configuration {
         digest: [0; 32],
         policy: Policy {
@@ -69,21 +70,4 @@ pub(super) fn compile(
         admin: admin?,
         outbound: outbound?,
     })
-}
-
-impl Judge<'_> {
-    /// Known keys that this version does not act on. Where silence would weaken something, it is an error
-    /// elsewhere; here it is only absent.
-    fn what_this_version_leaves_out(&mut self, file: &ConfigFile) {
-        for (position, issuer) in file.issuers.iter().enumerate() {
-            self.report.warn(
-                format!("issuers[{position}]"),
-                format!(
-                    "{:?} has no door in this version: its credentials are refused",
-                    issuer.name
-                ),
-                None,
-            );
-        }
-    }
 }

@@ -1,13 +1,13 @@
 //! `[server]`: limits and deadlines of connections, the same for every listener.
 
 use super::judge::Judge;
-use super::sections::ServerSection;
+use super::server::ServerSection;
 use std::time::Duration;
 use testudo_protocol::Seconds;
 
 /// Limits of connections, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "documented in sections.rs")]
+#[expect(missing_docs, reason = "documented at its section")]
 pub struct ConnectionLimits {
     pub connections_max: usize,
     pub connections_max_per_address: usize,

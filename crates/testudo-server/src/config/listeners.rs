@@ -2,12 +2,12 @@
 
 use super::connections::ConnectionLimits;
 use super::judge::Judge;
-use super::sections::{ConfigFile, ServerSection, TlsSection};
+use super::server::ServerSection;
+use super::tls::TlsFiles;
+use super::trust::TrustDomainSection;
 use crate::peer::Proxy;
 use ipnet::{IpNet, Ipv4Net};
-use rustls_pki_types::pem::PemObject as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 use testudo_core::CredentialKind;
 use testudo_protocol::Seconds;
@@ -15,7 +15,7 @@ use testudo_protocol::oauth::IssuerUrl;
 
 /// `[server]`, judged.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "documented in sections.rs")]
+#[expect(missing_docs, reason = "documented at its section")]
 pub struct ServerSettings {
     pub listen: Vec<SocketAddr>,
     pub tls: Option<TlsFiles>,
@@ -31,18 +31,10 @@ pub struct ServerSettings {
 
 /// A listener of its own for client certificates.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "documented in sections.rs")]
+#[expect(missing_docs, reason = "documented at its section")]
 pub struct MtlsSettings {
     pub listen: Vec<SocketAddr>,
     pub url: String,
-}
-
-/// PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "documented in sections.rs")]
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub private_key: PathBuf,
 }
 
 /// A network of IPv4 addresses in IPv6 form is one of IPv4: peers are compared in that form.
@@ -57,8 +49,11 @@ fn canonical(net: IpNet) -> IpNet {
 }
 
 impl Judge<'_> {
-    pub(super) fn server(&mut self, file: &ConfigFile) -> Option<ServerSettings> {
-        let section = &file.server;
+    pub(super) fn server(
+        &mut self,
+        section: &ServerSection,
+        trust_domains: &[TrustDomainSection],
+    ) -> Option<ServerSettings> {
         let default = vec!["127.0.0.1:8080".to_owned()];
         let texts = section.listen.as_ref().unwrap_or(&default);
         if texts.is_empty() {
@@ -72,8 +67,7 @@ impl Judge<'_> {
         self.plain_public_listeners(&listen, tls.is_some());
         let connections = self.connections(section)?;
         let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10))?;
-        let asks_for_certificates = file
-            .trust_domains
+        let asks_for_certificates = trust_domains
             .iter()
             .filter_map(|domain| domain.credentials.as_ref())
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
@@ -98,25 +92,6 @@ impl Judge<'_> {
             drain: Duration::from_secs(drain.0.unsigned_abs()),
             watch: section.watch.unwrap_or(true),
         })
-    }
-
-    /// Certificate and key of a listener, which must be there and be PEM.
-    pub(super) fn tls(&mut self, section: &str, tls: &TlsSection) -> TlsFiles {
-        let files = TlsFiles {
-            certificate: self.path(&tls.certificate),
-            private_key: self.path(&tls.private_key),
-        };
-        self.certificates(&format!("{section}.certificate"), &files.certificate);
-        self.warn_if_exposed(&format!("{section}.private_key"), &files.private_key);
-        if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
-            let path = files.private_key.display();
-            self.report.error(
-                format!("{section}.private_key"),
-                format!("{path} has no PEM private key: {error}"),
-                None,
-            );
-        }
-        files
     }
 
     pub(super) fn mtls(&mut self, section: &ServerSection) -> Option<MtlsSettings> {

@@ -6,9 +6,11 @@
 mod admin;
 mod administration;
 mod cleartext;
+mod clients;
 mod compile;
 mod connections;
 mod issuer;
+mod issuers;
 mod judge;
 pub(crate) mod key_strength;
 mod listeners;
@@ -18,19 +20,22 @@ mod read;
 mod registration;
 mod rules;
 pub mod sections;
+mod server;
 mod starter;
 mod store;
+mod tls;
 mod tokens;
 mod trust;
 
 pub use admin::AdminSettings;
 pub use compile::Configuration;
 pub use connections::ConnectionLimits;
-pub use listeners::{MtlsSettings, ServerSettings, TlsFiles};
+pub use listeners::{MtlsSettings, ServerSettings};
 pub use outbound::OutboundSettings;
 pub use problem::{Problem, Report};
 pub use starter::STARTER;
 pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
+pub use tls::TlsFiles;
 pub use trust::{BundleOrigin, BundleSource};
 
 use std::path::Path;

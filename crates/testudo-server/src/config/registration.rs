@@ -1,19 +1,105 @@
 //! `[registration]`: which doors of the registration endpoint are open, and what strangers may have.
 
 use super::judge::Judge;
-use super::sections::{ConfigFile, OpenDoor, OpenSection};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
 use testudo_core::rules::{Rule, RuleSpec};
 use testudo_core::velocity::Rate;
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
+/// `[registration]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegistrationSection {
+    /// Clients register by evidence: a software statement or a certificate. Default: true.
+    pub statements: Option<bool>,
+    /// Clients are registered by whoever holds a token of ours for the registration endpoint, with the scope
+    /// value `client.register`. Default: false.
+    pub initial_access_tokens: bool,
+    /// Clients register without evidence, for a while and within limits: `true`, or what they may have.
+    /// Default: false.
+    pub open: OpenDoor,
+}
+
+/// `registration.open`: closed, open, or open with settings of its own.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OpenDoor {
+    /// Closed or open.
+    Switch(bool),
+    /// Open, with these settings.
+    Settings(Box<OpenSection>),
+}
+
+impl Default for OpenDoor {
+    fn default() -> OpenDoor {
+        OpenDoor::Switch(false)
+    }
+}
+
+/// By hand, so that an unknown key in the settings is named, and not only called a misfit.
+impl<'de> Deserialize<'de> for OpenDoor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SwitchOrSettings;
+        impl<'de> serde::de::Visitor<'de> for SwitchOrSettings {
+            type Value = OpenDoor;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false or a table")
+            }
+            fn visit_bool<E>(self, open: bool) -> Result<OpenDoor, E> {
+                Ok(OpenDoor::Switch(open))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OpenDoor, A::Error> {
+                let settings = OpenSection::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(OpenDoor::Settings(Box::new(settings)))
+            }
+        }
+        deserializer.deserialize_any(SwitchOrSettings)
+    }
+}
+
+/// `[registration.open]`: what clients may have that nobody vouches for.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenSection {
+    /// Scope values that may be registered. Default: none.
+    pub scopes: Vec<String>,
+    /// Scope values given when none is asked for. Default: none.
+    pub default_scopes: Vec<String>,
+    /// Resources that tokens may be for; the first is the default.
+    pub resources: Vec<String>,
+    /// Grants. Default: `authorization_code` and `refresh_token`.
+    pub grant_types: Option<Vec<String>>,
+    /// A client older than this is gone. Default: `"30d"`.
+    pub client_lifetime: Option<String>,
+    /// Unused that long, a client is removed by the sweep. Default: `"7d"`.
+    pub client_idle_lifetime: Option<String>,
+    /// Overrides `tokens.access_token_lifetime`; can only shorten it.
+    pub access_token_lifetime: Option<String>,
+    /// New clients per minute in all. Default: 60.
+    pub registrations_per_minute: Option<u32>,
+    /// New clients at once. Default: the rate.
+    pub registrations_burst: Option<u32>,
+    /// New clients per minute from one address, or one /64 of IPv6. Default: 10.
+    pub registrations_per_minute_per_address: Option<u32>,
+    /// Clients of this kind. Default: 1000.
+    pub clients_max: Option<u64>,
+    /// Clients may say where their keys are, and we fetch them from there. Default: false, keys by value only.
+    pub jwks_uri: bool,
+}
+
 /// Name of the rule that the open door is, in events and counters.
 const OPEN_RULE: &str = "registration.open";
 
 impl Judge<'_> {
-    pub(super) fn registration(&mut self, file: &ConfigFile) -> RegistrationPolicy {
-        let Some(section) = &file.registration else {
+    pub(super) fn registration(
+        &mut self,
+        section: Option<&RegistrationSection>,
+        rules: &[RuleSpec],
+    ) -> RegistrationPolicy {
+        let Some(section) = section else {
             return RegistrationPolicy::default();
         };
         let open = match &section.open {
@@ -27,7 +113,7 @@ impl Judge<'_> {
             open,
         };
         let may_vouch = |rule: &RuleSpec| rule.scopes.iter().any(|scope| scope == SCOPE_REGISTER);
-        if policy.takes_initial_access_tokens && !file.rules.iter().any(may_vouch) {
+        if policy.takes_initial_access_tokens && !rules.iter().any(may_vouch) {
             let hint = "add it to the scopes of a rule, and the registration endpoint to its resources";
             self.report.warn(
                 "registration.initial_access_tokens",

@@ -2,13 +2,49 @@
 
 use super::judge::Judge;
 use super::key_strength::weakness;
-use super::sections::{ConfigFile, SecretText};
 use crate::private_files::{Exposure, exposure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testudo_protocol::Seconds;
 use testudo_store::{PostgresAddress, Transport};
 use zeroize::Zeroizing;
+
+/// `[store]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// `sqlite:PATH`, `postgres://…?sslmode=verify-full` or `memory:`. Beyond this machine, PostgreSQL is reached
+    /// over TLS unless the URL says `sslmode=disable`. Default: `sqlite:testudo.db`.
+    pub url: Option<SecretText>,
+    /// PEM file with roots for the database's certificate, beside the system's. With it, the connection is TLS and verified.
+    pub ca: Option<String>,
+    /// How long known clients are served from memory while the store is away, or changes by other nodes cannot be
+    /// read. After that the node serves nothing and is not ready. Default: `"5m"`.
+    pub serve_without_store: Option<String>,
+    /// Wraps signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
+    /// database, made at the first start. Required for PostgreSQL.
+    pub key_encryption_key: Option<SecretText>,
+}
+
+/// A secret: the text itself, or where it is.
+#[derive(Debug, Deserialize, Serialize, JsonSchema, Clone)]
+#[serde(untagged)]
+pub enum SecretText {
+    /// In a file.
+    File {
+        /// Path.
+        file: String,
+    },
+    /// In the environment.
+    Env {
+        /// Variable.
+        env: String,
+    },
+    /// In the configuration itself.
+    Text(String),
+}
 
 /// `[store]`, judged.
 #[derive(Debug)]
@@ -50,8 +86,8 @@ pub fn key_encryption_key_beside(database: &Path) -> PathBuf {
 }
 
 impl Judge<'_> {
-    pub(super) fn store(&mut self, file: &ConfigFile) -> Option<StoreSettings> {
-        let bytes = match &file.store.url {
+    pub(super) fn store(&mut self, section: &StoreSection) -> Option<StoreSettings> {
+        let bytes = match &section.url {
             None => Zeroizing::new(b"sqlite:testudo.db".to_vec()),
             Some(secret) => self.secret("store.url", secret)?,
         };
@@ -67,11 +103,11 @@ impl Judge<'_> {
             }
             Some(("sqlite", path)) if !path.is_empty() => {
                 let path = self.path(path);
-                self.sqlite_files(&path, file.store.key_encryption_key.is_none());
+                self.sqlite_files(&path, section.key_encryption_key.is_none());
                 Some(StoreUrl::Sqlite(path))
             }
             Some(("postgres" | "postgresql", _)) => {
-                if file.store.key_encryption_key.is_none() {
+                if section.key_encryption_key.is_none() {
                     // Beside a database on another machine there is no folder that all nodes share.
                     self.report.error(
                         "store.key_encryption_key",
@@ -79,7 +115,7 @@ impl Judge<'_> {
                         Some("make one with `testudo init`, and give every node the same"),
                     );
                 }
-                self.postgres(text, file.store.ca.is_some());
+                self.postgres(text, section.ca.is_some());
                 Some(StoreUrl::Postgres(Zeroizing::new(text.to_owned())))
             }
             _ => {
@@ -91,7 +127,7 @@ impl Judge<'_> {
                 None
             }
         };
-        let key_encryption_key = match &file.store.key_encryption_key {
+        let key_encryption_key = match &section.key_encryption_key {
             None => None,
             Some(secret) => {
                 let key = "store.key_encryption_key";
@@ -118,11 +154,11 @@ impl Judge<'_> {
                 }
             }
         };
-        let extra_roots_pem = match &file.store.ca {
+        let extra_roots_pem = match &section.ca {
             None => None,
             Some(path) => Some(self.certificates("store.ca", &self.path(path))?),
         };
-        let text = file.store.serve_without_store.as_deref();
+        let text = section.serve_without_store.as_deref();
         let serve_without_store = self.duration("store.serve_without_store", text, Seconds(300))?;
         Some(StoreSettings {
             url: url?,

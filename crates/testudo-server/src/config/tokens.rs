@@ -1,14 +1,25 @@
 //! `[tokens]`: how tokens are made.
 
 use super::judge::Judge;
-use super::sections::ConfigFile;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use testudo_core::policy::TokenPolicy;
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::Algorithm;
 
+/// `[tokens]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokensSection {
+    /// `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.
+    pub signing_algorithm: Option<String>,
+    /// Default: `"5m"`; at most `"1h"`.
+    pub access_token_lifetime: Option<String>,
+}
+
 impl Judge<'_> {
-    pub(super) fn tokens(&mut self, file: &ConfigFile) -> Option<TokenPolicy> {
-        let signing_algorithm = match file.tokens.signing_algorithm.as_deref() {
+    pub(super) fn tokens(&mut self, section: &TokensSection) -> Option<TokenPolicy> {
+        let signing_algorithm = match section.signing_algorithm.as_deref() {
             None => Some(Algorithm::ES256),
             Some(name) => match Algorithm::parse(name) {
                 Some(
@@ -28,7 +39,7 @@ impl Judge<'_> {
                 }
             },
         };
-        let text = file.tokens.access_token_lifetime.as_deref();
+        let text = section.access_token_lifetime.as_deref();
         let lifetime = self.duration("tokens.access_token_lifetime", text, Seconds(300))?;
         if !(10..=3600).contains(&lifetime.0) {
             self.report.error(

@@ -1,7 +1,8 @@
 //! `[[trust_domains]]`: who is trusted, for what, and where the trust anchors come from.
 
 use super::judge::Judge;
-use super::sections::{BundleSection, TrustDomainSection};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::CredentialKind;
@@ -11,6 +12,63 @@ use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
+
+/// `[[trust_domains]]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrustDomainSection {
+    /// Bare name, without `spiffe://`.
+    pub name: String,
+    /// Where its bundle comes from.
+    pub bundle: BundleSection,
+    /// Kinds of SVID it may show. Default: `["jwt_svid"]`.
+    pub credentials: Option<Vec<CredentialKind>>,
+    /// What happens to an identity that was never seen. Default: `on`.
+    pub first_use: Option<FirstUse>,
+    /// Further exact audience values, for a migration. Default: none, the issuer only.
+    pub accept_audiences: Vec<String>,
+    /// True: a JWT-SVID must have `jti` and is accepted once.
+    pub single_use: bool,
+    /// Longest life of an SVID; one that lives longer is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
+    /// X.509-SVIDs, counted from now.
+    pub lifetime_max: Option<String>,
+    /// Claims of this domain's SVIDs that may become client metadata.
+    pub attested_metadata: Vec<String>,
+    /// `iss` that a software statement of this domain must have. Default: `iss` is not looked at.
+    pub statement_issuer: Option<String>,
+    /// New clients per minute. Default: 600.
+    pub registrations_per_minute: Option<u32>,
+    /// New clients at once. Default: the rate.
+    pub registrations_burst: Option<u32>,
+    /// New clients per minute under one path prefix. Default: no limit besides the domain's.
+    pub registrations_per_minute_per_prefix: Option<u32>,
+    /// New clients at once under one path prefix. Default: that rate.
+    pub registrations_burst_per_prefix: Option<u32>,
+    /// Path segments that make a prefix. Default: 2.
+    pub velocity_prefix_segments: Option<usize>,
+    /// Clients of this domain, active and frozen. Default: 100000.
+    pub clients_max: Option<u64>,
+}
+
+/// `trust_domains.bundle`: exactly one of `url`, `file`, `workload_api`.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BundleSection {
+    /// SPIFFE bundle endpoint.
+    pub url: Option<String>,
+    /// `https_web` (default).
+    pub profile: Option<String>,
+    /// For `https_spiffe`: the endpoint's SPIFFE ID.
+    pub endpoint_spiffe_id: Option<String>,
+    /// For `https_spiffe`: the first bundle.
+    pub bootstrap: Option<String>,
+    /// SPIFFE bundle document on disk; read again when it changes.
+    pub file: Option<String>,
+    /// Workload API socket: `unix:///run/spire/sockets/agent.sock`.
+    pub workload_api: Option<String>,
+    /// How long the last good bundle is used while fetching fails. Default: `"1h"`.
+    pub max_staleness: Option<String>,
+}
 
 /// Where a trust domain's bundle comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,66 @@
+//! `[server]`, as it is written: judged in `listeners.rs`, `connections.rs` and `tls.rs`.
+
+use super::tls::TlsSection;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Addresses with ports. Default: `127.0.0.1:8080`.
+    pub listen: Option<Vec<String>>,
+    /// Certificate and key; plain HTTP where absent.
+    pub tls: Option<TlsSection>,
+    /// A listener of its own for client certificates; without it, the TLS listeners above ask for them.
+    pub mtls: Option<MtlsSection>,
+    /// A TLS terminator in front.
+    pub proxy: Option<ProxySection>,
+    /// Connections at once, over all listeners; kept below the limit of open files, with a reserve. When full, the
+    /// oldest one without a running request goes. Default: 10000.
+    pub connections_max: Option<usize>,
+    /// Connections at once from one IPv4 address or IPv6 /64; addresses in `proxy.trusted` are exempt. Default: 2500.
+    pub connections_max_per_address: Option<usize>,
+    /// Connections at once from one IPv4 /24 or IPv6 /48. Default: 5000.
+    pub connections_max_per_prefix: Option<usize>,
+    /// From accept to the end of the first request's head, handshake included. Default: `"10s"`.
+    pub first_request_timeout: Option<String>,
+    /// How long a request's body may take. Default: `"10s"`.
+    pub body_timeout: Option<String>,
+    /// How long a client may take nothing of what is written to it. Default: `"20s"`.
+    pub write_timeout: Option<String>,
+    /// How long a connection may stay without a request; PING frames are none. Default: `"60s"`.
+    pub idle_timeout: Option<String>,
+    /// Requests at once on one HTTP/2 connection. Default: 128.
+    pub streams_max: Option<u32>,
+    /// Clients kept in memory. Default: 100000.
+    pub clients_in_memory: Option<usize>,
+    /// How long running requests may finish on shutdown. Default: `"10s"`.
+    pub drain: Option<String>,
+    /// Whether the configuration file and the TLS files are read again when they change, on this node, without a
+    /// reload. Bundle files are read again in any case. Default: true.
+    pub watch: Option<bool>,
+}
+
+/// `server.mtls`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MtlsSection {
+    /// Addresses with ports.
+    pub listen: Vec<String>,
+    /// How clients reach it: `https://mtls.as.example.net`. Published in `mtls_endpoint_aliases`.
+    pub url: String,
+}
+
+/// `server.proxy`
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxySection {
+    /// Networks that the proxy connects from.
+    pub trusted: Vec<String>,
+    /// Header with the client's certificate. [RFC 9440]
+    pub client_certificate_header: Option<String>,
+    /// Header with the addresses that a request came through, of which the proxy appended the last:
+    /// `x-forwarded-for`. Default: the proxy's own address is the client's.
+    pub client_address_header: Option<String>,
+}
