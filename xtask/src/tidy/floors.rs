@@ -8,7 +8,7 @@ pub struct Floor {
 }
 
 /// Floors by crate. A crate that is not named has rooms without an order; circles are refused there as well.
-pub const FLOORS: &[(&str, &[Floor])] = &[("testudo-core", CORE)];
+pub const FLOORS: &[(&str, &[Floor])] = &[("testudo-core", CORE), ("testudo-server", SERVER)];
 
 const CORE: &[Floor] = &[
     Floor {
@@ -42,5 +42,72 @@ const CORE: &[Floor] = &[
     Floor {
         rooms: &["occasions", "tokens"],
         why: "whole requests, and the token that ends one: they use everything below, and only the server uses them",
+    },
+];
+
+/// `trust/refresh` stands above `trust`, because it writes events of what it found; the clock, the moments and the
+/// metrics stand below the rest of `state`, because what is kept in `trust` has times and is counted.
+const SERVER: &[Floor] = &[
+    Floor {
+        rooms: &[
+            "chain_memory",
+            "client_certificates",
+            "fault",
+            "private_files",
+            "state/clock",
+            "state/metrics",
+        ],
+        why: "words and tools of every room: our own failures, time, counters, certificates and files as they are",
+    },
+    Floor {
+        rooms: &["key_encryption", "peer", "state/moment"],
+        why: "keys that protect other keys, who is at the other end of a connection, moments of the clock",
+    },
+    Floor {
+        rooms: &["config"],
+        why: "what an administrator wrote, judged: it is complete before anything runs",
+    },
+    Floor {
+        rooms: &["trust"],
+        why: "keys of others that are kept, and how they are fetched: they do not know who asks for them",
+    },
+    Floor {
+        rooms: &["state"],
+        why: "what all requests share: it is handed down and calls no work",
+    },
+    Floor {
+        rooms: &[
+            "audit",
+            "chains",
+            "database_clock",
+            "gather",
+            "open_store",
+            "settle",
+        ],
+        why: "one step of the work each: an event, a chain, the store, an outside fact, a decision and its commit",
+    },
+    Floor {
+        rooms: &["client_records", "read_again", "renewal", "trust/refresh"],
+        why: "work that ends in an event: sweeping clients, reading anew, renewing certificates, fetching bundles",
+    },
+    Floor {
+        rooms: &["key_changes", "own_tokens", "reload"],
+        why: "whole changes that a request or the clock starts (keys, configuration), and our own tokens that come back",
+    },
+    Floor {
+        rooms: &["http", "upkeep"],
+        why: "who starts work: a request from outside, or the clock",
+    },
+    Floor {
+        rooms: &["listen"],
+        why: "connections, their limits and deadlines: they carry the requests of http",
+    },
+    Floor {
+        rooms: &["admin"],
+        why: "the administrator's face: it may start anything below",
+    },
+    Floor {
+        rooms: &["doctor", "serve"],
+        why: "start, end and trial of the whole server",
     },
 ];
