@@ -3,6 +3,7 @@
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
 use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -13,7 +14,17 @@ use std::sync::Arc;
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let policy = app.policy.load();
     let (keys, of_standing) = (app.keys.load(), app.refused_standing.load());
-    let refused: Vec<_> = keys.refused.iter().chain(of_standing.iter()).collect();
+    let anchors = app.anchors.load();
+    let of_bundles: Vec<_> = anchors
+        .values()
+        .filter_map(|anchor| RefusedRecord::of_bundle(anchor))
+        .collect();
+    let refused: Vec<_> = keys
+        .refused
+        .iter()
+        .chain(of_standing.iter())
+        .chain(&of_bundles)
+        .collect();
     Json(json!({
         "issuer": policy.issuer.as_str(),
         "version": env!("CARGO_PKG_VERSION"),

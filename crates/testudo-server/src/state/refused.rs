@@ -1,6 +1,7 @@
 //! Records of the store that are not believed: documents that cannot be read, and what only a writer of the database
 //! can have made. Each is refused alone, is an event, and stands in `doctor` and `status` for as long as it is there.
 
+use crate::trust::Anchor;
 use serde::Serialize;
 use std::fmt;
 use testudo_core::records::{EventKind, Record, Versioned};
@@ -15,7 +16,7 @@ pub(crate) const EVENTS_MAX: usize = 20;
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedRecord {
-    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order` or `client`.
+    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client` or `bundle_sequence`.
     pub kind: &'static str,
     /// Its key.
     pub key: String,
@@ -27,6 +28,12 @@ impl RefusedRecord {
     pub(crate) fn new(kind: &'static str, key: &[u8], why: String) -> RefusedRecord {
         let key = String::from_utf8_lossy(key).into_owned();
         RefusedRecord { kind, key, why }
+    }
+
+    /// The stored sequence of a trust domain's bundle, where it is not believed.
+    pub(crate) fn of_bundle(anchor: &Anchor) -> Option<RefusedRecord> {
+        let (key, why) = anchor.refused_floor()?;
+        Some(RefusedRecord::new("bundle_sequence", key.as_bytes(), why))
     }
 }
 

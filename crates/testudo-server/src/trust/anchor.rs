@@ -32,6 +32,8 @@ pub struct Anchor {
     /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
     pub(super) floor: Mutex<Option<Floor>>,
     pub(super) trouble: Mutex<Option<Trouble>>,
+    /// Why the stored record of the floor is not believed.
+    pub(super) refused_floor: Mutex<Option<String>>,
     /// One refresh at a time, so that what is fetched, judged, stored and said belongs together.
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Asks the loop that keeps the bundle fresh not to wait.
@@ -93,6 +95,7 @@ impl Anchor {
             early: Mutex::default(),
             floor: Mutex::default(),
             trouble: Mutex::default(),
+            refused_floor: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
             ended: watch::Sender::new(0),
@@ -191,6 +194,7 @@ impl Anchor {
         *locked(&self.early) = *locked(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
         (*locked(&self.trouble)).clone_from(&locked(&earlier.trouble));
+        (*locked(&self.refused_floor)).clone_from(&locked(&earlier.refused_floor));
     }
 }
 

@@ -8,9 +8,10 @@ use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
 use super::floor::{self, Floor, FloorFault, HeldBack};
 use super::source;
 use super::workload_api::Expected;
-use crate::audit::{Note, write_event};
+use crate::audit::{Note, tell, write_event};
 use crate::config::BundleOrigin;
 use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::Authority;
@@ -222,7 +223,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed
         };
         if next != floor || !known.is_stored {
             match floor::write(&app.store, &app.encryption, &authority, (next, known.version)).await {
-                Ok(()) => {}
+                Ok(()) => *locked(&anchor.refused_floor) = None,
                 // Another node was first: judge again by what it stored.
                 Err(CommitError::Conflict(_)) => continue,
                 Err(error) if accepted.is_some() => {
@@ -262,6 +263,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
     let remembered = *locked(&anchor.floor);
     let known = match floor::read(&app.store, &app.encryption, authority).await {
         Ok((stored, version)) => {
+            *locked(&anchor.refused_floor) = None;
             let floor = remembered.map_or(stored, |remembered| remembered.max(stored));
             Known {
                 floor,
@@ -279,7 +281,9 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
             },
             Lower::Refuse => {
                 let unreadable = FloorFault::Unreadable { version };
-                return Err(unreadable.explain(&anchor.source().trust_domain));
+                let why = unreadable.explain(&anchor.source().trust_domain);
+                refuse_record(app, anchor, &why).await;
+                return Err(why);
             }
         },
         // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
@@ -298,6 +302,14 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
     };
     *locked(&anchor.floor) = Some(known.floor);
     Ok(known)
+}
+
+/// Notes that the stored record is not believed; an event when that begins.
+async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
+    let before = locked(&anchor.refused_floor).replace(why.to_owned());
+    if let (None, Some(record)) = (before, RefusedRecord::of_bundle(anchor)) {
+        tell(app, vec![(EventKind::RecordRefused, record.to_string())]).await;
+    }
 }
 
 /// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.

@@ -3,6 +3,7 @@
 use super::anchor::{Anchor, locked};
 use crate::state::moment::Moment;
 use serde::Serialize;
+use testudo_core::Authority;
 
 /// For `testudo trust show`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -36,6 +37,13 @@ pub struct AnchorStatus {
 }
 
 impl Anchor {
+    /// Why the stored record of the sequence taken last is not believed, where it is not, and its key.
+    pub(crate) fn refused_floor(&self) -> Option<(String, String)> {
+        let why = locked(&self.refused_floor).clone()?;
+        let authority = Authority::TrustDomain(self.source.trust_domain.clone());
+        Some((authority.key(), why))
+    }
+
     /// What there is to know.
     pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.held.load();

@@ -254,3 +254,50 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     third.stop().await;
     cluster.second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sequence_of_a_bundle_that_does_not_open_is_refused_by_every_node_and_the_bundle_in_force_stays() {
+    let cluster = Cluster::start("bad_sequences").await;
+    cluster.until(PAY, true).await;
+    let authority = "spiffe://a.example";
+    let folders = [cluster.world.folder.clone(), cluster.second_folder.clone()];
+    // Each node looks at its source every 5 s.
+    let until_both = async |is_listed: bool| {
+        for folder in &folders {
+            let started = Instant::now();
+            while cluster.refused(folder).await.contains("bundle_sequence") != is_listed {
+                assert!(
+                    started.elapsed() < Duration::from_secs(30),
+                    "listed = {is_listed}"
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    for body in [
+        format!(r#"{{"authority":"{authority}","sealed":"AAAA"}}"#),
+        "{}".to_owned(),
+    ] {
+        assert_eq!(cluster.refused(&folders[0]).await, "[]");
+        let before = cluster.world.events("record.refused").await.len();
+        cluster.put(Kind::BundleSequence, authority, &body).await;
+        until_both(true).await;
+        cluster.until(PAY, true).await;
+        assert!(cluster.refused(&folders[0]).await.contains(authority));
+        assert!(cluster.findings().await.contains("does not open"), "{body}");
+        let started = Instant::now();
+        // One of each node.
+        while cluster.world.events("record.refused").await.len() < before + 2 {
+            assert!(started.elapsed() < Duration::from_secs(30), "no event");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        cluster.post("/admin/v1/trust/a.example/accept", json!({})).await;
+        until_both(false).await;
+        assert_eq!(
+            cluster.world.events("record.refused").await.len(),
+            before + 2,
+            "{body}"
+        );
+    }
+    cluster.second.stop().await;
+}
