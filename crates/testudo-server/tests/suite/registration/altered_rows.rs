@@ -21,7 +21,6 @@ async fn writer_of_the_database_can_exchange_the_keys_of_a_registered_client_but
     let mut client = store.read::<Client>(&row.key).await.unwrap().unwrap();
     client.record.metadata.jwks = Some(jwks(&other));
     client.record.metadata.scope = Some("admin.write open.read".into());
-    client.record.registration = None;
     let mut batch = Batch::default();
     batch.replace(&client.record, client.version);
     store.commit(batch).await.unwrap();

@@ -1,5 +1,6 @@
 //! Registration by evidence. The rows DR that need no other door than the JWT-SVID.
 
+mod altered_rows;
 mod initial_access;
 mod manage;
 mod metadata;
