@@ -18,11 +18,18 @@ use tokio::time::Instant;
 pub trait Moment: Copy + Send + Sync + 'static {
     /// How long ago it was.
     fn age(&self, now: Self) -> Duration;
+
+    /// The moment so much later.
+    fn later(&self, by: Duration) -> Self;
 }
 
 impl Moment for Instant {
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(*self)
+    }
+
+    fn later(&self, by: Duration) -> Instant {
+        *self + by
     }
 }
 
@@ -117,11 +124,16 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         self.held.load_full()
     }
 
-    /// What is held, if a fetch confirmed it within `age_max`.
-    pub fn younger_than(&self, age_max: Duration, now: M) -> Option<Arc<T>> {
+    /// The part of it that is asked for, if a fetch confirmed it within `age_max`.
+    pub fn look<R>(&self, age_max: Duration, now: M, part: impl FnOnce(&Held<T, M>) -> R) -> Option<R> {
         let held = self.held.load();
-        let held = held.as_ref()?;
-        (held.confirmed.age(now) <= age_max).then(|| held.value.clone())
+        let held = held.as_deref()?;
+        (held.confirmed.age(now) <= age_max).then(|| part(held))
+    }
+
+    /// The value, if a fetch confirmed it within `age_max`.
+    pub fn younger_than(&self, age_max: Duration, now: M) -> Option<Arc<T>> {
+        self.look(age_max, now, |held| held.value.clone())
     }
 
     /// Takes a value, or confirms it once more.
@@ -140,35 +152,32 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         self.fetching().last_error.clone()
     }
 
-    /// Starts a fetch, or joins the one that is under way. `None`: the pause after the last one is not over. `clock`
-    /// tells the moment.
-    pub fn fetch<F>(
-        self: &Arc<Kept<T, M>>,
-        clock: impl Fn() -> M + Send + 'static,
-        fetch: impl FnOnce() -> F,
-    ) -> Option<Running>
+    /// Starts a fetch, or joins the one that is under way. `None`: the pause after the last one is not over.
+    pub fn fetch<F>(self: &Arc<Kept<T, M>>, now: M, fetch: impl FnOnce() -> F) -> Option<Running>
     where
         F: Future<Output = Result<T, NotFetched>> + Send + 'static,
     {
-        let started = clock();
         let mut fetching = self.fetching();
         if let Some(running) = fetching.running.take().filter(Running::is_under_way) {
             fetching.running = Some(running.clone());
             return Some(running);
         }
-        if fetching.is_paused(self.pauses, started) {
+        if fetching.is_paused(self.pauses, now) {
             return None;
         }
-        let earlier = fetching.last.replace(started);
+        let earlier = fetching.last.replace(now);
         let (ended, running) = watch::channel(());
         let running = Running(running);
         fetching.running = Some(running.clone());
         let (kept, fetch) = (self.clone(), fetch());
         tokio::spawn(async move {
+            let started = Instant::now();
             match fetch.await {
                 // Confirmed as of the start: what the source changed meanwhile may not be in it.
-                Ok(value) => kept.keep(Arc::new(value), started),
-                Err(not_fetched) if not_fetched.was_asked => kept.note_failure(not_fetched.why, clock()),
+                Ok(value) => kept.keep(Arc::new(value), now),
+                Err(not_fetched) if not_fetched.was_asked => {
+                    kept.note_failure(not_fetched.why, now.later(started.elapsed()));
+                }
                 Err(not_fetched) => kept.fetching().forget_attempt(not_fetched.why, earlier),
             }
             drop(ended);
@@ -182,6 +191,19 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         fetching.failures = fetching.failures.saturating_add(1);
         fetching.last = Some(ended);
         fetching.last_error = Some(why);
+    }
+
+    /// Takes over what another one of the same source held.
+    pub fn inherit(&self, earlier: &Kept<T, M>) {
+        self.held.store(earlier.held.load_full());
+        let (failures, last, last_error) = {
+            let earlier = earlier.fetching();
+            (earlier.failures, earlier.last, earlier.last_error.clone())
+        };
+        let mut fetching = self.fetching();
+        fetching.failures = failures;
+        fetching.last = last;
+        fetching.last_error = last_error;
     }
 
     fn fetching(&self) -> MutexGuard<'_, Fetching<M>> {

@@ -65,7 +65,7 @@ impl KeptKeys {
         if has_kid {
             if age >= FRESH_FOR {
                 // The fetch runs on its own; this request goes on with the set that is held.
-                let _ = self.0.fetch(Instant::now, fetch);
+                let _ = self.0.fetch(Instant::now(), fetch);
             }
             return Ok(held.value.clone());
         }
@@ -85,7 +85,7 @@ impl KeptKeys {
     where
         F: Future<Output = Result<KeySet, NotFetched>> + Send + 'static,
     {
-        if let Some(running) = self.0.fetch(Instant::now, fetch) {
+        if let Some(running) = self.0.fetch(Instant::now(), fetch) {
             running.ended().await;
         }
     }

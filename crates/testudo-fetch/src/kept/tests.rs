@@ -45,7 +45,7 @@ async fn fetch(
     source: &Source,
     answer: Result<u32, NotFetched>,
 ) -> Option<()> {
-    let running = kept.fetch(Instant::now, || source.clone().answer(answer))?;
+    let running = kept.fetch(Instant::now(), || source.clone().answer(answer))?;
     running.ended().await;
     Some(())
 }
@@ -65,8 +65,12 @@ async fn value_is_as_old_as_the_start_of_its_fetch() {
 #[tokio::test(start_paused = true)]
 async fn callers_share_one_fetch_and_one_that_hangs_up_does_not_end_it() {
     let (kept, source) = (kept(Duration::ZERO), Source::default());
-    let first = kept.fetch(Instant::now, || source.clone().answer(Ok(1))).unwrap();
-    let second = kept.fetch(Instant::now, || source.clone().answer(Ok(2))).unwrap();
+    let first = kept
+        .fetch(Instant::now(), || source.clone().answer(Ok(1)))
+        .unwrap();
+    let second = kept
+        .fetch(Instant::now(), || source.clone().answer(Ok(2)))
+        .unwrap();
     drop(first);
     second.ended().await;
     assert_eq!(source.count(), 1);
@@ -120,7 +124,7 @@ async fn source_that_was_not_asked_needs_no_pause() {
 #[tokio::test(start_paused = true)]
 async fn fetch_that_panics_does_not_block_later_ones() {
     let kept = kept(Duration::ZERO);
-    let panics = kept.fetch(Instant::now, || async { panic!("on purpose") });
+    let panics = kept.fetch(Instant::now(), || async { panic!("on purpose") });
     panics.unwrap().ended().await;
     fetch(&kept, &Source::default(), Ok(1)).await.unwrap();
     assert_eq!(*kept.held().unwrap().value, 1);

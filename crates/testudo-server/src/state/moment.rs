@@ -1,6 +1,7 @@
 //! Ages that a clock which is set back cannot make younger.
 
 use crate::state::clock::Clock;
+use std::time::Duration;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// A moment, by two clocks.
@@ -34,6 +35,21 @@ impl Moment {
         let steady = now.steady_millis.saturating_sub(self.steady_millis) / 1000;
         let steady = i64::try_from(steady).unwrap_or(i64::MAX);
         Seconds(steady.max(now.wall.0.saturating_sub(self.wall.0)))
+    }
+}
+
+impl testudo_fetch::Moment for Moment {
+    fn age(&self, now: Moment) -> Duration {
+        Duration::from_secs(Moment::age(self, now).0.max(0).unsigned_abs())
+    }
+
+    fn later(&self, by: Duration) -> Moment {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        Moment {
+            steady_millis: self.steady_millis.saturating_add(millis),
+            wall: Timestamp(self.wall.0.saturating_add(seconds)),
+        }
     }
 }
 

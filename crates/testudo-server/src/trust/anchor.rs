@@ -3,9 +3,9 @@
 use super::floor::{Floor, HeldBack};
 use crate::config::{BundleOrigin, BundleSource};
 use crate::state::moment::Moment;
-use arc_swap::ArcSwapOption;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use testudo_fetch::{Kept, Pauses};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
 use testudo_protocol::spiffe::Bundle;
@@ -26,7 +26,7 @@ const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 /// The trust anchor of one trust domain.
 pub struct Anchor {
     pub(super) source: BundleSource,
-    pub(super) held: ArcSwapOption<Held>,
+    pub(super) kept: Kept<Taken, Moment>,
     /// When an early fetch was last asked for.
     pub(super) early: Mutex<Option<Moment>>,
     /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
@@ -42,13 +42,18 @@ pub struct Anchor {
     pub(super) ended: watch::Sender<u64>,
 }
 
-/// A bundle in force.
-pub(super) struct Held {
+/// A bundle in force, with the digest of its document.
+pub(super) struct Taken {
     pub(super) bundle: Arc<Bundle>,
     pub(super) digest: [u8; 32],
-    /// When a fetch last confirmed it.
-    pub(super) confirmed: Moment,
 }
+
+/// The loop that keeps a bundle fresh has intervals of its own.
+const NO_PAUSES: Pauses = Pauses {
+    between: Duration::ZERO,
+    after_failure: Duration::ZERO,
+    after_failure_max: Duration::ZERO,
+};
 
 /// A bundle that was fetched and is not in force.
 pub(super) struct Read {
@@ -91,7 +96,7 @@ impl Anchor {
     pub fn new(source: BundleSource) -> Anchor {
         Anchor {
             source,
-            held: ArcSwapOption::empty(),
+            kept: Kept::new(NO_PAUSES),
             early: Mutex::default(),
             floor: Mutex::default(),
             trouble: Mutex::default(),
@@ -109,31 +114,29 @@ impl Anchor {
 
     /// The bundle, while it may be used.
     pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
-        let held = self.held.load();
-        let held = held.as_ref()?;
-        self.is_usable(held, now).then(|| held.bundle.clone())
+        self.kept
+            .look(self.age_max(), now, |held| held.value.bundle.clone())
     }
 
     /// The stated maximum age holds, whatever the publisher hints.
-    pub(super) fn is_usable(&self, held: &Held, now: Moment) -> bool {
-        held.confirmed.age(now) <= self.source.max_staleness
+    fn age_max(&self) -> Duration {
+        Duration::from_secs(self.source.max_staleness.0.unsigned_abs())
     }
 
     /// Pause until the next scheduled fetch. A longer hint is shortened to half of the maximum age, so that one
     /// failed fetch does not end the use of the bundle.
     pub fn interval(&self, now: Moment) -> Duration {
-        let held = self.held.load();
-        let usable = held.as_ref().filter(|held| self.is_usable(held, now));
-        let wanted = match (&self.source.origin, usable) {
+        let hint = self
+            .kept
+            .look(self.age_max(), now, |held| held.value.bundle.refresh_hint);
+        let wanted = match (&self.source.origin, hint) {
             (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_), _) => REFRESH_SOON,
             (BundleOrigin::HttpsWeb(_), None) => REFRESH_SOON,
-            (BundleOrigin::HttpsWeb(_), Some(held)) => held
-                .bundle
-                .refresh_hint
-                .map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs())),
+            (BundleOrigin::HttpsWeb(_), Some(hint)) => {
+                hint.map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs()))
+            }
         };
-        let longest = Duration::from_secs(self.source.max_staleness.0.unsigned_abs()) / 2;
-        wanted.min(longest).max(REFRESH_MIN)
+        wanted.min(self.age_max() / 2).max(REFRESH_MIN)
     }
 
     /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
@@ -160,9 +163,9 @@ impl Anchor {
     /// The bundle of a document: the very object that is held, where the document is the same.
     pub(super) fn read(&self, document: &[u8]) -> Result<Read, String> {
         let digest = sha256(document);
-        let held = self.held.load();
-        let bundle = match held.as_ref().filter(|held| held.digest == digest) {
-            Some(held) => held.bundle.clone(),
+        let held = self.kept.held();
+        let bundle = match held.filter(|held| held.value.digest == digest) {
+            Some(held) => held.value.bundle.clone(),
             None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
         };
         Ok(Read {
@@ -174,13 +177,13 @@ impl Anchor {
 
     /// Puts a bundle in force, or confirms the one that is.
     pub(super) fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
-        let held = self.held.load();
-        let is_same = held.as_ref().is_some_and(|held| held.digest == read.digest);
-        self.held.store(Some(Arc::new(Held {
+        let held = self.kept.held();
+        let is_same = held.is_some_and(|held| held.value.digest == read.digest);
+        let taken = Taken {
             bundle: read.bundle,
             digest: read.digest,
-            confirmed: now,
-        })));
+        };
+        self.kept.keep(Arc::new(taken), now);
         if is_same {
             Refreshed::Unchanged
         } else {
@@ -190,7 +193,7 @@ impl Anchor {
 
     /// Takes over what an anchor of the same source held: a reload forgets nothing.
     pub fn inherit(&self, earlier: &Anchor) {
-        self.held.store(earlier.held.load_full());
+        self.kept.inherit(&earlier.kept);
         *locked(&self.early) = *locked(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
         (*locked(&self.trouble)).clone_from(&locked(&earlier.trouble));

@@ -45,9 +45,9 @@ pub(crate) fn authorities(bundle: &Bundle, now: Timestamp) -> Vec<AuthorityStatu
 impl Anchor {
     /// The authorities of the bundle that is held.
     pub fn x509_authorities(&self, now: Timestamp) -> Vec<AuthorityStatus> {
-        let held = self.held.load();
-        held.as_deref()
-            .map(|held| authorities(&held.bundle, now))
+        self.kept
+            .held()
+            .map(|held| authorities(&held.value.bundle, now))
             .unwrap_or_default()
     }
 }

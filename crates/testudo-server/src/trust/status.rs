@@ -46,13 +46,12 @@ impl Anchor {
 
     /// What there is to know.
     pub fn status(&self, now: Moment) -> AnchorStatus {
-        let held = self.held.load();
-        let held = held.as_deref();
-        let bundle = held.map(|held| &held.bundle);
+        let held = self.kept.held();
+        let bundle = held.as_ref().map(|held| &held.value.bundle);
         let trouble = locked(&self.trouble).clone();
-        let state = match (held, &trouble) {
+        let state = match (&held, &trouble) {
             (None, _) => "none",
-            (Some(held), _) if !self.is_usable(held, now) => "expired",
+            (Some(_), _) if self.current(now).is_none() => "expired",
             (Some(_), Some(_)) => "stale",
             (Some(_), None) => "fresh",
         };
@@ -65,7 +64,7 @@ impl Anchor {
             trust_domain: self.source.trust_domain.to_string(),
             source: self.source.origin.to_string(),
             state,
-            age_seconds: held.map(|held| held.confirmed.age(now).0),
+            age_seconds: held.as_ref().map(|held| held.confirmed.age(now).0),
             max_staleness_seconds: self.source.max_staleness.0,
             refresh_hint_seconds: bundle.and_then(|bundle| bundle.refresh_hint).map(|hint| hint.0),
             refresh_interval_seconds: self.interval(now).as_secs_f64(),

@@ -11,18 +11,17 @@ mod place;
 use crate::state::clock::Clock;
 use crate::state::metrics::FetchLabel;
 use crate::state::moment::Moment;
-use arc_swap::ArcSwapOption;
 use hosts::Hosts;
 pub(crate) use place::Place;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use quick_cache::sync::Cache;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::metadata::keys::key_set;
-use testudo_fetch::{FetchFault, FetchLimits, Fetcher, UrlOrigin};
+use testudo_fetch::{FetchFault, FetchLimits, Fetcher, Kept, NotFetched, Pauses, UrlOrigin};
 use testudo_protocol::jose::KeySet;
-use testudo_protocol::{Seconds, json};
+use testudo_protocol::json;
 use url::Url;
 
 /// Key sets held; the ones least used go first.
@@ -30,45 +29,32 @@ const KEY_SETS_MAX: usize = 1_000;
 /// A document, bytes. Registered by value, a key set has as many.
 const BYTES_MAX: usize = 16 * 1024;
 /// Younger keys are used without a look at where they come from.
-const FRESH: Seconds = Seconds(300);
+const FRESH: Duration = Duration::from_secs(300);
 /// Older keys are not used, however long the place is away.
-const STALE_MAX: Seconds = Seconds(3600);
+const STALE_MAX: Duration = Duration::from_secs(3600);
 /// Pause between fetches of one place, for all clients together.
-const PAUSE: Seconds = Seconds(30);
+const PAUSE: Duration = Duration::from_secs(30);
 /// A request waits for this.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The key sets held, by place.
 pub struct RemoteKeys {
-    entries: Entries,
-    hosts: Hosts,
+    entries: Cache<String, Arc<Entry>>,
+    hosts: Arc<Hosts>,
     fetches: Fetches,
 }
 
 /// Counts fetches by outcome.
 type Fetches = Family<FetchLabel, Counter>;
 
-struct Entries(Cache<String, Arc<Entry>>);
+/// The key set of one place.
+type Entry = Kept<KeySet, Moment>;
 
-impl Default for Entries {
-    fn default() -> Entries {
-        Entries(Cache::new(KEY_SETS_MAX))
-    }
-}
-
-#[derive(Default)]
-struct Entry {
-    held: ArcSwapOption<(Arc<KeySet>, Moment)>,
-    tried: Mutex<Tried>,
-    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
-}
-
-#[derive(Default)]
-struct Tried {
-    last: Option<Moment>,
-    /// Why the last one failed.
-    why: Option<String>,
-}
+const PAUSES: Pauses = Pauses {
+    between: PAUSE,
+    after_failure: PAUSE,
+    after_failure_max: PAUSE,
+};
 
 impl RemoteKeys {
     /// Nothing held; fetches are counted in `fetches`.
@@ -78,8 +64,8 @@ impl RemoteKeys {
             drop(fetches.get_or_create(&FetchLabel { outcome }));
         }
         RemoteKeys {
-            entries: Entries::default(),
-            hosts: Hosts::default(),
+            entries: Cache::new(KEY_SETS_MAX),
+            hosts: Arc::default(),
             fetches,
         }
     }
@@ -93,111 +79,68 @@ impl RemoteKeys {
         kid: Option<&str>,
         is_worth: impl FnOnce() -> bool,
     ) -> Result<Arc<KeySet>, String> {
-        let entry = self.entries.at(place.0.as_str());
-        if let Some(keys) = entry.enough(kid, Moment::now(clock)) {
+        let entry = self.at(place);
+        let now = Moment::now(clock);
+        if let Some(keys) = enough(&entry, kid, now) {
             return Ok(keys);
         }
-        if is_worth() {
-            let turn = entry.one_at_a_time.clone().lock_owned().await;
-            let now = Moment::now(clock);
-            // The request that had the turn before may have brought what is wanted.
-            if entry.enough(kid, now).is_none() && entry.is_due(now) && self.may_visit(place, now) {
-                let fetches = self.fetches.clone();
-                let (entry, fetcher, url) = (entry.clone(), fetcher.clone(), place.0.clone());
-                // Not by the request: a caller that hangs up would use up the pause of the client's own requests.
-                let fetching = tokio::spawn(async move {
-                    let outcome = entry.fetch(&fetcher, &url, now).await;
-                    fetches.get_or_create(&FetchLabel { outcome }).inc();
-                    drop(turn);
-                });
-                // A panic in there is logged by the runtime; what is held is what there is.
-                let _ = fetching.await;
-            }
+        if is_worth()
+            && let Some(running) = entry.fetch(now, || self.fetch(fetcher.clone(), place.0.clone(), now))
+        {
+            running.ended().await;
         }
-        entry.usable(Moment::now(clock))
+        let usable = entry.younger_than(STALE_MAX, Moment::now(clock));
+        usable.ok_or_else(|| {
+            entry
+                .last_error()
+                .unwrap_or_else(|| "they were not fetched".into())
+        })
     }
 
-    fn may_visit(&self, place: &Place, now: Moment) -> bool {
-        let may = self.hosts.may_visit(place.0.host_str().unwrap_or_default(), now);
-        if !may {
-            self.fetches.get_or_create(&FetchLabel { outcome: "shed" }).inc();
-        }
-        may
-    }
-}
-
-impl Entries {
-    fn at(&self, url: &str) -> Arc<Entry> {
-        let new = || Ok::<_, std::convert::Infallible>(Arc::default());
-        match self.0.get_or_insert_with(url, new) {
-            Ok(place) => place,
+    fn at(&self, place: &Place) -> Arc<Entry> {
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Entry::new(PAUSES)));
+        match self.entries.get_or_insert_with(place.0.as_str(), new) {
+            Ok(entry) => entry,
             Err(never) => match never {},
         }
     }
-}
 
-impl Entry {
-    /// Keys that need no look at where they come from.
-    fn enough(&self, kid: Option<&str>, now: Moment) -> Option<Arc<KeySet>> {
-        let held = self.held.load();
-        let (keys, since) = held.as_deref()?;
-        let has_key = kid.is_none_or(|kid| keys.has_kid(kid));
-        (has_key && since.age(now) <= FRESH).then(|| keys.clone())
-    }
-
-    /// Keys, as long as they may be used at all.
-    fn usable(&self, now: Moment) -> Result<Arc<KeySet>, String> {
-        let held = self.held.load();
-        if let Some((keys, since)) = held.as_deref()
-            && since.age(now) <= STALE_MAX
-        {
-            return Ok(keys.clone());
-        }
-        let why = self.tried().why.clone();
-        Err(why.unwrap_or_else(|| "they were not fetched".into()))
-    }
-
-    fn tried(&self) -> std::sync::MutexGuard<'_, Tried> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_due(&self, now: Moment) -> bool {
-        self.tried().last.is_none_or(|last| last.age(now) >= PAUSE)
-    }
-
-    /// One fetch; how it ended, for the metric.
-    async fn fetch(&self, fetcher: &Fetcher, url: &Url, now: Moment) -> &'static str {
-        self.tried().last = Some(now);
-        let outcome = fetch(fetcher, url).await;
-        let mut tried = self.tried();
-        match outcome {
-            Ok(keys) => {
-                self.held.store(Some(Arc::new((Arc::new(keys), now))));
-                tried.why = None;
-                "fetched"
+    /// One fetch, counted by how it ended.
+    fn fetch(
+        &self,
+        fetcher: Arc<Fetcher>,
+        url: Url,
+        now: Moment,
+    ) -> impl Future<Output = Result<KeySet, NotFetched>> + Send + use<> {
+        let (hosts, fetches) = (self.hosts.clone(), self.fetches.clone());
+        async move {
+            let outcome = if hosts.may_visit(url.host_str().unwrap_or_default(), now) {
+                fetch(&fetcher, &url).await
+            } else {
+                Err(NotFetched {
+                    why: "the host was asked too often within a minute".to_owned(),
+                    was_asked: false,
+                })
+            };
+            let label = match &outcome {
+                Ok(_) => "fetched",
+                Err(fault) if fault.was_asked => "failed",
+                Err(_) => "shed",
+            };
+            if let Err(fault) = &outcome {
+                let (url, why) = (url.as_str(), &fault.why);
+                tracing::debug!(url, why, "the keys of a registered client cannot be had");
             }
-            Err(fault) => {
-                tracing::debug!(
-                    url = url.as_str(),
-                    why = fault.why,
-                    "the keys of a registered client cannot be had"
-                );
-                tried.why = Some(fault.why);
-                if !fault.is_ours {
-                    return "failed";
-                }
-                // The place was not asked, so it needs no pause.
-                tried.last = None;
-                "shed"
-            }
+            fetches.get_or_create(&FetchLabel { outcome: label }).inc();
+            outcome
         }
     }
 }
 
-struct NotFetched {
-    why: String,
-    /// One of our own limits, not the place.
-    is_ours: bool,
+/// Keys that need no look at where they come from.
+fn enough(entry: &Entry, kid: Option<&str>, now: Moment) -> Option<Arc<KeySet>> {
+    let keys = entry.younger_than(FRESH, now)?;
+    kid.is_none_or(|kid| keys.has_kid(kid)).then_some(keys)
 }
 
 async fn fetch(fetcher: &Fetcher, url: &Url) -> Result<KeySet, NotFetched> {
@@ -205,15 +148,18 @@ async fn fetch(fetcher: &Fetcher, url: &Url) -> Result<KeySet, NotFetched> {
         body_bytes_max: BYTES_MAX,
         deadline: DEADLINE,
     };
-    let theirs = |why: String| NotFetched { why, is_ours: false };
     let fetched = fetcher.get(url, UrlOrigin::Stranger, limits).await;
     let fetched = fetched.map_err(|fault| NotFetched {
-        is_ours: matches!(fault, FetchFault::Busy { .. }),
+        was_asked: !matches!(fault, FetchFault::Busy { .. }),
         why: fault.to_string(),
     })?;
     if fetched.status != 200 {
-        return Err(theirs(format!("the server answers {}", fetched.status)));
+        return Err(NotFetched::after_asking(format!(
+            "the server answers {}",
+            fetched.status
+        )));
     }
-    let document = json::from_slice(&fetched.body).map_err(|fault| theirs(fault.to_string()))?;
-    key_set(&document).map_err(|rejection| theirs(rejection.to_string()))
+    let document =
+        json::from_slice(&fetched.body).map_err(|fault| NotFetched::after_asking(fault.to_string()))?;
+    key_set(&document).map_err(|rejection| NotFetched::after_asking(rejection.to_string()))
 }
