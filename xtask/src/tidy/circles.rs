@@ -5,17 +5,12 @@ use crate::root;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// How many files of each crate lie in circles today. These numbers may only become smaller; a crate that is not named
-/// has none. Measured in files, because a large circle that falls apart into two small ones is an improvement.
-const KNOWN_CIRCLES: &[(&str, usize)] = &[];
-
-/// Complains about each crate that has more files in circles than are known.
+/// Complains about each crate that has files in circles.
 pub fn check(crates: &[(String, Crate)], complaints: &mut Vec<String>) {
-    complaints.extend(refused(crates, KNOWN_CIRCLES));
+    complaints.extend(refused(crates));
 }
 
-/// `cargo xtask tidy --circles [FOLDER]`: every circle of every crate, whether it is known or not, of this repository
-/// or of another checkout of it.
+/// `cargo xtask tidy --circles [FOLDER]`: every circle of every crate, of this repository or of another checkout of it.
 pub fn print(folder: Option<&str>) -> Result<(), String> {
     let folder = folder.map_or_else(root, PathBuf::from);
     let mut text = String::new();
@@ -36,22 +31,19 @@ pub fn print(folder: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-fn refused(crates: &[(String, Crate)], known: &[(&str, usize)]) -> Vec<String> {
+fn refused(crates: &[(String, Crate)]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, source) in crates {
         let circles = circles(source);
-        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
-        let allowed = known
-            .iter()
-            .find(|(crate_name, _)| crate_name == name)
-            .map_or(0, |(_, count)| *count);
-        if files > allowed {
-            let all: String = circles.iter().map(|circle| described(source, circle)).collect();
-            complaints.push(format!(
-                "{name}: {files} files lie in import circles, allowed are {allowed}. Move what both sides need into a \
-                 file of its own below them (`cargo xtask tidy --circles` lists this, too):\n{all}"
-            ));
+        if circles.is_empty() {
+            continue;
         }
+        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
+        let all: String = circles.iter().map(|circle| described(source, circle)).collect();
+        complaints.push(format!(
+            "{name}: {files} files lie in import circles. Move what both sides need into a file of its own below them \
+             (`cargo xtask tidy --circles` lists this, too):\n{all}"
+        ));
     }
     complaints
 }
@@ -99,24 +91,15 @@ mod tests {
     #[test]
     fn a_circle_made_on_purpose_is_refused_with_its_files_and_lines() {
         let workspace = workspace_with_a_circle();
-        let complaints = refused(&crates_of_workspace(workspace.path()).unwrap(), &[]);
+        let complaints = refused(&crates_of_workspace(workspace.path()).unwrap());
         assert_eq!(complaints.len(), 1, "{complaints:?}");
         for expected in [
-            "bad: 2 files lie in import circles, allowed are 0",
+            "bad: 2 files lie in import circles",
             "circle of 2 files: one.rs two.rs",
             "one.rs:1 uses crate::two::Two of two.rs",
             "two.rs:3 uses crate::one::One of one.rs",
         ] {
             assert!(complaints[0].contains(expected), "{expected}: {}", complaints[0]);
         }
-    }
-
-    #[test]
-    fn a_known_circle_may_not_grow() {
-        let workspace = workspace_with_a_circle();
-        let crates = crates_of_workspace(workspace.path()).unwrap();
-        assert!(refused(&crates, &[("bad", 2)]).is_empty());
-        assert_eq!(refused(&crates, &[("bad", 1)]).len(), 1);
-        assert_eq!(refused(&crates, &[("good", 2)]).len(), 1);
     }
 }

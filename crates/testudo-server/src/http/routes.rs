@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use testudo_core::policy::Policy;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn dispatch<B: RequestBody>(
@@ -70,24 +71,51 @@ async fn route<B: RequestBody>(
     if path == policy.issuer.metadata_path() {
         return only(Method::GET, &request, || well_known::metadata(app, &policy));
     }
-    match path.strip_prefix(policy.issuer.path()) {
-        Some("/token") if request.method() == Method::POST => {
+    let below_issuer = path.strip_prefix(policy.issuer.path());
+    match below_issuer.and_then(|path| Endpoint::at(path, &policy)) {
+        None => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some(Endpoint::Token) if request.method() == Method::POST => {
             token::token(app, &policy, peer, request, request_id).await
         }
-        Some("/token") => method_not_allowed("POST"),
-        Some(path) if path.starts_with("/register") && !policy.registration.is_open() => {
-            plain(StatusCode::NOT_FOUND, "not found\n")
-        }
-        Some("/register") if request.method() == Method::POST => {
+        Some(Endpoint::Registration) if request.method() == Method::POST => {
             register::register(app, &policy, peer, request, request_id).await
         }
-        Some("/register") => method_not_allowed("POST"),
-        Some("/jwks") => only(Method::GET, &request, || well_known::jwks(app)),
-        Some(path) => match path.strip_prefix("/register/").map(str::to_owned) {
-            Some(client_id) => register::manage(app, &policy, &client_id, (peer, request), request_id).await,
-            None => plain(StatusCode::NOT_FOUND, "not found\n"),
-        },
-        None => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some(Endpoint::Token | Endpoint::Registration) => method_not_allowed("POST"),
+        Some(Endpoint::Client { id }) => {
+            register::manage(app, &policy, &id, (peer, request), request_id).await
+        }
+        Some(Endpoint::Keys) => only(Method::GET, &request, || well_known::jwks(app)),
+    }
+}
+
+/// What is served below the issuer's path.
+#[derive(Debug, PartialEq, Eq)]
+enum Endpoint {
+    Token,
+    Registration,
+    /// One client's registration. [RFC7592 §2]
+    Client {
+        id: String,
+    },
+    Keys,
+}
+
+impl Endpoint {
+    /// The endpoint of a path, where the policy opens it.
+    fn at(path: &str, policy: &Policy) -> Option<Endpoint> {
+        let endpoint = match path {
+            "/token" => Endpoint::Token,
+            "/jwks" => Endpoint::Keys,
+            "/register" => Endpoint::Registration,
+            path => Endpoint::Client {
+                id: path.strip_prefix("/register/")?.to_owned(),
+            },
+        };
+        let is_open = match endpoint {
+            Endpoint::Token | Endpoint::Keys => true,
+            Endpoint::Registration | Endpoint::Client { .. } => policy.registration.is_open(),
+        };
+        is_open.then_some(endpoint)
     }
 }
 

@@ -99,6 +99,25 @@ async fn dr_01_announced_only_when_open() {
 }
 
 #[tokio::test]
+async fn paths_that_only_begin_like_the_registration_endpoint_are_not_found() {
+    let (open, closed) = (open().await, World::start().await);
+    for (world, path, expected) in [
+        (&open, "/registerfoo", 404),
+        (&open, "/registerfoo/bar", 404),
+        (&open, "/register/bar", 401),
+        (&open, "/register/", 401),
+        (&open, "/token/register", 404),
+        (&closed, "/registerfoo", 404),
+        (&closed, "/register/bar", 404),
+        (&closed, "/register", 404),
+    ] {
+        let answer = world.connect().await.get(path).await;
+        assert_eq!(answer.status, expected, "{path}: {answer:?}");
+    }
+    assert_eq!(open.connect().await.get("/register").await.status, 405);
+}
+
+#[tokio::test]
 async fn dr_02_dr_13_dr_24_dr_29_dr_80_a_workload_registers() {
     let world = open().await;
     let statement = statement(&world, PAY_ID);
