@@ -77,14 +77,19 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
     Ok(())
 }
 
-/// Forgets what is remembered of records, and loads the rest anew. Clients that the database lost are looked for
+/// Loads everything anew, then forgets what is remembered of clients. Clients that the database lost are looked for
 /// again at their next request, and registered again.
+///
+/// In this order: a change is often the last thing that a database tells before it is gone. Where nothing can be
+/// loaded, known clients are served from memory until this node has been unsure for too long; and it is not sure
+/// before they are forgotten.
 pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
-    app.clients.forget_all();
     read_again::standing(app)
         .await
         .map_err(|fault| fault.to_string())?;
     read_again::keys(app).await?;
     trust::follow_all(app).await.map_err(|fault| fault.to_string())?;
-    crate::reload::follow(app).await
+    crate::reload::follow(app).await?;
+    app.clients.forget_all();
+    Ok(())
 }

@@ -192,13 +192,57 @@ async fn node_that_hears_no_changes_serves_for_serve_without_store_and_then_is_n
         assert!(refused.header("retry-after").is_some());
     }
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-               WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+               WHERE query LIKE '%pg_sleep(600)%' AND datname = current_database() AND pid <> pg_backend_pid()";
     pair.execute(end);
     assert!(lock.join().unwrap().is_err(), "it was ended");
     until_slowly(async || pair.ready().await == 200).await;
     for path in ["/x/known", "/x/new"] {
         assert_eq!(pair.ask(1, path).await.status, 200);
     }
+}
+
+/// An administrator of the database holds a lock on all records: changes can be read, and nothing else.
+struct RecordsLocked(std::thread::JoinHandle<Result<(), String>>, &'static str);
+
+impl RecordsLocked {
+    async fn take(database: &'static str) -> RecordsLocked {
+        let lock = std::thread::spawn(move || {
+            let sql = "BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
+            postgres().execute(database, sql)
+        });
+        let is_held = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_locks
+            WHERE relation = 'records'::regclass AND mode = 'AccessExclusiveLock' AND granted)
+            THEN RAISE EXCEPTION 'not yet'; END IF; END $$";
+        until_slowly(async || postgres().execute(database, is_held).is_ok()).await;
+        RecordsLocked(lock, database)
+    }
+
+    fn release(self) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE query LIKE '%pg_sleep(600)%' AND datname = current_database() AND pid <> pg_backend_pid()";
+        postgres().execute(self.1, end).unwrap();
+        assert!(self.0.join().unwrap().is_err(), "it was ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn known_clients_are_served_while_everything_must_be_taken_over_anew_and_cannot_be_read() {
+    let pair = Pair::start("unreadable", |text| text).await;
+    assert_eq!(pair.ask(1, "/x/known").await.status, 200);
+    let locked = RecordsLocked::take(pair.database).await;
+    // Of a kind that this version does not know: whatever it is, everything must be read anew.
+    pair.execute("INSERT INTO changes (kind, key) VALUES (0, '')");
+    let began = Instant::now();
+    // Longer than a statement may take: the node tries to read everything, fails, and tries again.
+    while began.elapsed() < Duration::from_secs(8) {
+        let answer = pair.ask(1, "/x/known").await;
+        assert_eq!(answer.status, 200, "after {:?}: {answer:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    locked.release();
+    pair.on_first("/admin/v1/clients/freeze", json!({ "client_id": id("/x/known") }))
+        .await;
+    until_slowly(async || pair.ask(1, "/x/known").await.status == 400).await;
 }
 
 /// What both nodes knew and a database that fell back does not: used, refused and listed as if it had never been.
