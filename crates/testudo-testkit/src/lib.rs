@@ -6,6 +6,7 @@
 pub mod http;
 mod issuer;
 pub mod load;
+pub mod patroni;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod spire;

@@ -21,6 +21,11 @@ impl Pgbouncer {
 
     /// Starts it before the server on `server_port`. `mode`: `session` or `transaction`.
     pub fn start(folder: &Path, server_port: u16, mode: &str) -> Result<Pgbouncer, String> {
+        Pgbouncer::start_with(folder, server_port, &format!("pool_mode = {mode}\n"))
+    }
+
+    /// The same with these lines of its settings.
+    pub fn start_with(folder: &Path, server_port: u16, settings_more: &str) -> Result<Pgbouncer, String> {
         let text = |error: std::io::Error| error.to_string();
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(text)?;
@@ -33,7 +38,7 @@ impl Pgbouncer {
         let settings = folder.join("pgbouncer.ini");
         let written = format!(
             "[databases]\n* = host=127.0.0.1 port={server_port} user=postgres\n[pgbouncer]\n\
-             listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\npool_mode = {mode}\nunix_socket_dir =\n"
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n{settings_more}"
         );
         std::fs::write(&settings, written).map_err(text)?;
         std::fs::set_permissions(&settings, std::fs::Permissions::from_mode(0o644)).map_err(text)?;

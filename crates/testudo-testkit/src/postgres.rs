@@ -207,7 +207,7 @@ fn copy(from: &str, to: &str) -> Result<(), String> {
 }
 
 /// Debian keeps the server's programs out of the path.
-fn find() -> Result<PathBuf, String> {
+pub(crate) fn find() -> Result<PathBuf, String> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .map_err(|_| "PostgreSQL is not installed: apt-get install postgresql".to_owned())?;
     versions
