@@ -1,6 +1,6 @@
 //! Exactly what CI runs.
 
-use crate::{cargo, deny, generate, root, spire, tidy};
+use crate::{cargo, deny, failover, generate, root, spire, tidy};
 use std::path::Path;
 
 /// Cheap before dear; the first failure ends it.
@@ -19,6 +19,7 @@ pub fn run() -> Result<(), String> {
     generate::run(true)?;
     deny::run()?;
     spire::install()?;
+    failover::install()?;
     cargo(&["test", "--workspace"])?;
     // The built binary by a clock that tests set; a feature that no release has.
     cargo(&[

@@ -3,6 +3,7 @@
 
 mod ci;
 mod deny;
+mod failover;
 mod fuzz;
 mod generate;
 mod imports;
@@ -30,6 +31,8 @@ usage: cargo xtask COMMAND
   bench compare [--postgres] OLD [NEW]
                        two binaries alternating, nine pairs, the median of the ratios; over SQLite or PostgreSQL
   soak connections     10,000 silent connections of one address beside good requests, against a release build
+  soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, about nine minutes
+  soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
   dev                  testudo dev
@@ -56,6 +59,8 @@ fn main() -> ExitCode {
             bench("testudo", "server", &[&[*what], more].concat())
         }
         ["soak", "connections"] => soak("crowds::soak_"),
+        ["soak", "install"] => failover::install(),
+        ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds
             .parse()

@@ -19,6 +19,7 @@ mod database;
 mod dev;
 mod docs;
 mod durability;
+mod failover;
 mod faults;
 mod files;
 mod incidents;

@@ -1,0 +1,283 @@
+//! Failover for real: three PostgreSQL under Patroni, two nodes under load, administrators at work. The primary is
+//! killed, stopped and partitioned, the synchronous standby is lost, and those that were away come back.
+//!
+//! What was acknowledged is there, what an administrator did is felt, known clients notice nothing.
+
+mod administrators;
+mod clients;
+mod outages;
+mod reconcile;
+mod scene;
+
+use administrators::Administrators;
+use clients::Clients;
+use outages::Outages;
+use scene::{Scene, until};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use testudo_testkit::patroni::{Network, TTL_SECONDS, Witness};
+use tokio::task::JoinHandle;
+
+/// A primary that says nothing is replaced after [`TTL_SECONDS`]; the rest is for a machine that does other things.
+const FAILOVER_MAX: Duration = Duration::from_secs(TTL_SECONDS + 70);
+const REJOIN_MAX: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    PrimaryKilled,
+    PrimaryStopped,
+    PrimaryPartitioned,
+    StandbyLost,
+}
+
+/// What a machine with nothing else to do must keep to.
+struct Limits {
+    felt_within: Duration,
+    known_p99: Duration,
+    known_pause: Duration,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn when_the_primary_is_killed_acknowledged_clients_and_freezes_survive_and_known_clients_notice_nothing()
+ {
+    let Some(tools) = scene::tools() else { return };
+    // Other tests run beside this one: the figures are those of `cargo xtask soak failover`.
+    let limits = Limits {
+        felt_within: Duration::from_secs(15),
+        known_p99: Duration::from_secs(5),
+        known_pause: Duration::from_secs(15),
+    };
+    let scene = tokio::task::block_in_place(|| Scene::start(tools, Network::Loopback));
+    let mut trial = Trial::begin(scene, limits).await;
+    trial.suffer(Fault::PrimaryKilled).await;
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "some eight minutes, as root: cargo xtask soak failover"]
+async fn soak_failover() {
+    let tools = scene::tools().expect("the programs of a cluster");
+    let limits = Limits {
+        felt_within: Duration::from_secs(1),
+        known_p99: Duration::from_millis(250),
+        known_pause: Duration::from_secs(2),
+    };
+    let scene = tokio::task::block_in_place(|| Scene::start(tools, Network::Namespaces));
+    let mut trial = Trial::begin(scene, limits).await;
+    for round in 1..=3 {
+        println!("round {round}");
+        for fault in [
+            Fault::PrimaryKilled,
+            Fault::PrimaryStopped,
+            Fault::PrimaryPartitioned,
+            Fault::StandbyLost,
+        ] {
+            trial.suffer(fault).await;
+        }
+        trial.reconcile().await;
+    }
+    trial.end().await;
+}
+
+struct Trial {
+    scene: Scene,
+    limits: Limits,
+    clients: Arc<Clients>,
+    administrators: Arc<Administrators>,
+    outages: Arc<Outages>,
+    tasks: Vec<JoinHandle<()>>,
+    witness: JoinHandle<()>,
+    faults: usize,
+}
+
+impl Trial {
+    async fn begin(scene: Scene, limits: Limits) -> Trial {
+        let (clients, mut tasks) = Clients::start(scene.load.clone()).await;
+        let (administrators, more) = Administrators::start(scene.load.clone()).await;
+        tasks.extend(more);
+        let (outages, watching) = Outages::watch(scene.load.clone(), scene.probe_url.clone()).await;
+        tasks.push(watching);
+        let (witness, load) = (scene.cluster.witness(), scene.load.clone());
+        let witness = tokio::task::spawn_blocking(move || at_most_one_leads(&witness, || load.goes_on()));
+        Trial {
+            scene,
+            limits,
+            clients,
+            administrators,
+            outages,
+            tasks,
+            witness,
+            faults: 0,
+        }
+    }
+
+    /// One fault, its end, and what everybody saw meanwhile.
+    async fn suffer(&mut self, fault: Fault) {
+        self.faults += 1;
+        self.is_well().await;
+        let changes_before = self.administrators.felt.lock().unwrap().len();
+        self.until_changes(4).await;
+        drop(self.clients.take_known());
+        let (refused_before, outages_before) = (self.unavailable(), self.outages.all().len());
+        let before = tokio::task::block_in_place(|| self.scene.cluster.wait_until_whole(REJOIN_MAX)).unwrap();
+        let victim = match fault {
+            Fault::StandbyLost => before.synchronous_standby.unwrap(),
+            Fault::PrimaryKilled | Fault::PrimaryStopped | Fault::PrimaryPartitioned => before.primary,
+        };
+        let rewound_before = self.rewound(victim);
+        let began = Instant::now();
+        let after = tokio::task::block_in_place(|| {
+            let cluster = &mut self.scene.cluster;
+            match fault {
+                Fault::PrimaryKilled | Fault::StandbyLost => cluster.kill(victim),
+                Fault::PrimaryStopped => cluster.signal(victim, "STOP"),
+                Fault::PrimaryPartitioned => cluster.set_connected(victim, false).unwrap(),
+            }
+            cluster.wait_until("another member has taken its place", FAILOVER_MAX, |view| {
+                view.primary != victim && view.synchronous_standby.is_some_and(|standby| standby != victim)
+            })
+        })
+        .unwrap_or_else(|why| panic!("{why}\n{}", self.scene.warnings()));
+        let replaced_after = began.elapsed();
+        let tag = format!("fault{}", self.faults);
+        reconcile::both_nodes_take_new_clients(&self.scene.load, &tag, FAILOVER_MAX).await;
+        self.until_changes(4).await;
+        let returned = Instant::now();
+        tokio::task::block_in_place(|| {
+            let cluster = &mut self.scene.cluster;
+            match fault {
+                Fault::PrimaryKilled | Fault::StandbyLost => cluster.restart(victim).unwrap(),
+                Fault::PrimaryStopped => cluster.signal(victim, "CONT"),
+                Fault::PrimaryPartitioned => cluster.set_connected(victim, true).unwrap(),
+            }
+            let whole = cluster.wait_until_whole(REJOIN_MAX).unwrap();
+            assert_eq!(whole.primary, after.primary, "who comes back does not lead");
+        });
+        let rejoined_after = returned.elapsed();
+        self.until_changes(4).await;
+        until("the database takes commits", FAILOVER_MAX, async || {
+            !self.outages.is_away()
+        })
+        .await;
+        let known = self.clients.take_known();
+        let felt = reconcile::worst_felt(&self.administrators, &self.outages, changes_before);
+        let outages = self.outages.all();
+        let outages: Vec<Duration> = outages[outages_before..]
+            .iter()
+            .map(|outage| outage.length())
+            .collect();
+        println!(
+            "{fault:?}: {} replaced after {replaced_after:.1?}",
+            self.scene.cluster.name(victim)
+        );
+        println!(
+            "  no commits for {outages:.1?}; back and following after {rejoined_after:.1?}, pg_rewind {} times",
+            self.rewound(victim) - rewound_before
+        );
+        println!(
+            "  known clients: {} requests, {} refused, p99 {:.1?}, longest pause {:.1?}",
+            known.latencies.len() + known.refused.len(),
+            known.refused.len(),
+            known.p99(),
+            known.longest_pause
+        );
+        println!(
+            "  {} changes ({} of keys), {} across an outage: as before for {:.1?} at worst, felt by both after {:.1?} at worst",
+            felt.changes, felt.keys, felt.across_outages, felt.went_on_longest, felt.answered_last
+        );
+        println!(
+            "  503 meanwhile: {} first uses and changes, all tried again",
+            self.unavailable() - refused_before
+        );
+        let warnings = || self.scene.warnings();
+        assert!(
+            known.refused.is_empty(),
+            "{:#?}\n{}",
+            &known.refused[..known.refused.len().min(5)],
+            warnings()
+        );
+        assert!(known.p99() < self.limits.known_p99, "{:?}", known.p99());
+        assert!(
+            known.longest_pause < self.limits.known_pause,
+            "{:?}",
+            known.longest_pause
+        );
+        assert!(
+            felt.went_on_longest < self.limits.felt_within,
+            "{felt:?}\n{}",
+            warnings()
+        );
+        assert!(
+            felt.answered_last < self.limits.felt_within,
+            "{felt:?}\n{}",
+            warnings()
+        );
+    }
+
+    fn unavailable(&self) -> usize {
+        let first_uses = self.clients.first_uses.unavailable.load(Ordering::SeqCst);
+        first_uses + self.administrators.unavailable.load(Ordering::SeqCst)
+    }
+
+    /// How often a member was rewound to the primary's past, or copied from it anew.
+    fn rewound(&self, member: usize) -> usize {
+        self.scene
+            .cluster
+            .log(member)
+            .matches("pg_rewind exit code=0")
+            .count()
+    }
+
+    /// Waits until so many more changes are felt.
+    async fn until_changes(&self, more: usize) {
+        let number = || self.administrators.felt.lock().unwrap().len();
+        let goal = number() + more;
+        until("changes are felt", FAILOVER_MAX, async || {
+            self.is_well().await;
+            number() >= goal
+        })
+        .await;
+    }
+
+    /// A task that ended before its time has failed, and says why.
+    async fn is_well(&self) {
+        let ended = self
+            .tasks
+            .iter()
+            .chain([&self.witness])
+            .any(JoinHandle::is_finished);
+        assert!(
+            !ended,
+            "a task of the load has failed: see above\n{}",
+            self.scene.warnings()
+        );
+    }
+
+    async fn reconcile(&self) {
+        println!("reconciliation under load");
+        reconcile::while_the_load_goes_on(&self.scene.load, &self.clients).await;
+        reconcile::keys_are_the_same(&self.scene.load, &self.clients).await;
+    }
+
+    /// The load ends, then everything must agree.
+    async fn end(self) {
+        self.is_well().await;
+        self.scene.load.end();
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.witness.await.unwrap();
+        println!("reconciliation at rest");
+        reconcile::at_rest(&self.scene.load, &self.clients, &self.administrators).await;
+    }
+}
+
+/// Invariant: no two members say that they lead.
+fn at_most_one_leads(witness: &Witness, goes_on: impl Fn() -> bool) {
+    while goes_on() {
+        let leading = witness.who_claims_to_lead();
+        assert!(leading.len() <= 1, "members {leading:?} say that they lead");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

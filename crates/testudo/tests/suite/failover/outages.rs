@@ -1,0 +1,114 @@
+//! When the database took no commits: a probe of its own, by HAProxy, beside the nodes.
+
+use super::scene::Load;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Error, NoTls};
+
+/// A commit that takes longer is none.
+const COMMIT_MAX: Duration = Duration::from_secs(1);
+/// While it is away, a new try begins so often, and none waits for an earlier one.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+const TRY_MAX: Duration = Duration::from_secs(2);
+
+/// From the last commit before to the first one after.
+#[derive(Debug, Clone, Copy)]
+pub struct Outage {
+    pub from: Instant,
+    pub to: Instant,
+}
+
+impl Outage {
+    pub fn length(&self) -> Duration {
+        self.to - self.from
+    }
+}
+
+#[derive(Default)]
+pub struct Outages {
+    over: Mutex<Vec<Outage>>,
+    /// It is away now, since then.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Outages {
+    pub async fn watch(load: Arc<Load>, url: String) -> (Arc<Outages>, JoinHandle<()>) {
+        let client = connect(&url).await.unwrap();
+        client
+            .batch_execute("CREATE TABLE marks (at timestamptz)")
+            .await
+            .unwrap();
+        let outages = Arc::new(Outages::default());
+        let watching = tokio::spawn(outages.clone().run(load, url, client));
+        (outages, watching)
+    }
+
+    async fn run(self: Arc<Outages>, load: Arc<Load>, url: String, mut client: Client) {
+        let mut last_good = Instant::now();
+        while load.goes_on() {
+            if tokio::time::timeout(COMMIT_MAX, commit(&client))
+                .await
+                .is_ok_and(|done| done.is_ok())
+            {
+                last_good = Instant::now();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+            *self.since.lock().unwrap() = Some(last_good);
+            client = first_commit(&url).await;
+            let outage = Outage {
+                from: last_good,
+                to: Instant::now(),
+            };
+            self.over.lock().unwrap().push(outage);
+            *self.since.lock().unwrap() = None;
+        }
+    }
+
+    pub fn all(&self) -> Vec<Outage> {
+        self.over.lock().unwrap().clone()
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.since.lock().unwrap().is_some()
+    }
+
+    /// From when on a change that was acknowledged at `acknowledged` had to be felt, where it was by `felt`: at once, or
+    /// since the end of an outage in between.
+    pub fn due(&self, acknowledged: Instant, felt: Instant) -> Instant {
+        let outages = self.over.lock().unwrap();
+        let between = outages
+            .iter()
+            .filter(|outage| outage.from <= felt && outage.to >= acknowledged);
+        between.map(|outage| outage.to).fold(acknowledged, Instant::max)
+    }
+}
+
+async fn connect(url: &str) -> Result<Client, Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn commit(client: &Client) -> Result<(), Error> {
+    client.batch_execute("INSERT INTO marks VALUES (now())").await
+}
+
+/// Tries until a commit is answered; a try that hangs holds up no other.
+async fn first_commit(url: &str) -> Client {
+    let (found, mut first) = tokio::sync::mpsc::channel(1);
+    loop {
+        let (url, found) = (url.to_owned(), found.clone());
+        tokio::spawn(tokio::time::timeout(TRY_MAX, async move {
+            let Ok(client) = connect(&url).await else { return };
+            if commit(&client).await.is_ok() {
+                // A second one that is as fast is of no use.
+                let _ = found.try_send(client);
+            }
+        }));
+        if let Ok(Some(client)) = tokio::time::timeout(TRY_EVERY, first.recv()).await {
+            return client;
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The reconciliation: what was acknowledged is there, once, with one event, on both nodes.
+
+use super::administrators::{Act, Administrators};
+use super::clients::Clients;
+use super::outages::Outages;
+use super::scene::{Load, id, kid, until};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+const PAGE: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Invariant: whatever the database went through, each of these holds while the load goes on.
+pub async fn while_the_load_goes_on(load: &Load, clients: &Clients) {
+    // Noted before anything is read: what comes later may be missing there.
+    let acknowledged: HashSet<String> = clients.acknowledged().into_iter().collect();
+    for node in 0..2 {
+        let stored = client_ids(load, node).await;
+        let distinct: HashSet<&String> = stored.iter().collect();
+        assert_eq!(
+            stored.len(),
+            distinct.len(),
+            "node {node}: no client is there twice"
+        );
+        let lost: Vec<&String> = acknowledged.iter().filter(|id| !distinct.contains(id)).collect();
+        assert!(
+            lost.is_empty(),
+            "node {node}: {} of {} acknowledged clients are lost: {:?}",
+            lost.len(),
+            acknowledged.len(),
+            &lost[..lost.len().min(5)]
+        );
+        let registered = registrations(load, node).await;
+        let wrong: Vec<(&String, usize)> = acknowledged
+            .iter()
+            .map(|id| (id, registered.get(id).copied().unwrap_or(0)))
+            .filter(|(_, number)| *number != 1)
+            .collect();
+        assert!(
+            wrong.is_empty(),
+            "node {node}: {} acknowledged clients have not one event client.registered each: {:?}",
+            wrong.len(),
+            &wrong[..wrong.len().min(5)]
+        );
+        println!(
+            "  node {node}: {} acknowledged first uses, 0 lost, 0 twice of {} clients, one client.registered each",
+            acknowledged.len(),
+            stored.len()
+        );
+    }
+    let odd = clients.first_uses.odd.lock().unwrap().clone();
+    assert!(odd.is_empty(), "neither 200 nor 503: {odd:?}");
+}
+
+/// Invariant: with no load, records, events, counters, keys and what administrators did are one on both nodes.
+pub async fn at_rest(load: &Load, clients: &Clients, administrators: &Administrators) {
+    while_the_load_goes_on(load, clients).await;
+    let stored = client_ids(load, 0).await;
+    let registered = registrations(load, 1).await;
+    assert_eq!(
+        registered.len(),
+        stored.len(),
+        "an event for each client, and a client for each"
+    );
+    assert!(registered.values().all(|number| *number == 1));
+    for node in 0..2 {
+        let shown = load
+            .admin(node, ("GET", "/admin/v1/trust/prod.example"), Value::Null)
+            .await
+            .1;
+        assert_eq!(
+            shown["clients"].as_u64(),
+            Some(stored.len() as u64),
+            "the counter agrees with the records"
+        );
+    }
+    keys_are_the_same(load, clients).await;
+    // Each subject was let in again last, and that was felt: nothing that came later undid it.
+    let felt = administrators.felt.lock().unwrap().clone();
+    assert!(felt.iter().any(|felt| felt.acknowledged_by == 0));
+    assert!(felt.iter().any(|felt| felt.acknowledged_by == 1));
+    for act in ["freeze", "block"] {
+        for node in 0..2 {
+            let path = format!("/ns/subject/sa/{act}-0");
+            let answer = { load.connect(node).await }
+                .post("/token", load.body(&path))
+                .await;
+            assert_eq!(answer.status, 200, "{path} at node {node}");
+        }
+    }
+}
+
+/// Invariant: both nodes publish the same keys, and each token's key is published by the other node.
+pub async fn keys_are_the_same(load: &Load, clients: &Clients) {
+    until("both nodes publish the same keys", PATIENCE, async || {
+        load.published(0).await == load.published(1).await
+    })
+    .await;
+    for node in 0..2 {
+        let other = 1 - node;
+        // A key may have been exchanged between the two answers.
+        until(
+            "the key of a node's token is published by the other",
+            PATIENCE,
+            async || {
+                let body = load.body("/ns/known/sa/n0-w0-c0");
+                let answer = { load.connect(node).await }.post("/token", body).await;
+                load.published(other).await.contains(&kid(&answer))
+            },
+        )
+        .await;
+        let signed = clients.signed_with[node].lock().unwrap().clone();
+        let published = clients.published[other].lock().unwrap().clone();
+        let unknown: Vec<&String> = signed.difference(&published).collect();
+        assert!(
+            unknown.is_empty(),
+            "node {node} signed with keys that node {other} has never published: {unknown:?}"
+        );
+        println!(
+            "  node {node}: tokens signed with {} keys so far, each published by node {other}",
+            signed.len()
+        );
+    }
+}
+
+/// The worst of what administrators did since the number of changes `from`, and how many there were.
+pub fn worst_felt(administrators: &Administrators, outages: &Outages, from: usize) -> Summary {
+    let felt = administrators.felt.lock().unwrap();
+    let mut summary = Summary::default();
+    for one in &felt[from..] {
+        let (delay, answered) = (one.delay(outages), one.answered_after(outages));
+        summary.changes += 1;
+        summary.went_on_longest = summary.went_on_longest.max(delay);
+        summary.answered_last = summary.answered_last.max(answered);
+        if outages.due(one.acknowledged, one.first_after[0].max(one.first_after[1])) != one.acknowledged {
+            summary.across_outages += 1;
+        }
+        if one.act == Act::RotateKeys {
+            summary.keys += 1;
+        }
+    }
+    summary
+}
+
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub changes: usize,
+    /// Changes of signing keys among them.
+    pub keys: usize,
+    /// Acknowledged by one node, with an outage before the other one felt it.
+    pub across_outages: usize,
+    /// How long a node answered as before, at worst, counted from the acknowledgement or the database's return.
+    pub went_on_longest: Duration,
+    /// How long it took, at worst, until both answered by the change.
+    pub answered_last: Duration,
+}
+
+async fn client_ids(load: &Load, node: usize) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/admin/v1/clients?limit={PAGE}{after}");
+        let (status, page) = load.admin(node, ("GET", &path), Value::Null).await;
+        assert_eq!(status, 200, "{page}");
+        let clients = page["clients"].as_array().unwrap().iter();
+        ids.extend(clients.map(|client| client["client_id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return ids,
+        }
+    }
+}
+
+/// How many events `client.registered` there are of each client.
+async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
+    let (mut numbers, mut after) = (HashMap::new(), String::new());
+    loop {
+        let path = format!("/admin/v1/events?limit={PAGE}&after={after}");
+        let (status, page) = load.admin(node, ("GET", &path), Value::Null).await;
+        assert_eq!(status, 200, "{page}");
+        let events = page.as_array().unwrap();
+        let Some(last) = events.last() else {
+            return numbers;
+        };
+        for event in events
+            .iter()
+            .filter(|event| event["event"] == "client.registered")
+        {
+            let client = event["client_id"].as_str().unwrap().to_owned();
+            *numbers.entry(client).or_insert(0) += 1;
+        }
+        after = last["id"].as_str().unwrap().to_owned();
+    }
+}
+
+/// Waits until both nodes take new clients.
+pub async fn both_nodes_take_new_clients(load: &Load, tag: &str, patience: Duration) {
+    for node in 0..2 {
+        let path = id(&format!("/ns/back/sa/{tag}-{node}"));
+        let path = path.trim_start_matches("spiffe://prod.example");
+        until("both nodes take new clients", patience, async || {
+            let answer = { load.connect(node).await }.post("/token", load.body(path)).await;
+            answer.status == 200
+        })
+        .await;
+    }
+}
