@@ -375,14 +375,19 @@ async fn decision_17_while_the_store_is_away() {
         connection.post("/token", svid_form(&world.svid(path), &[])).await
     };
     assert_eq!(ask("/x/known").await.status, 200);
-    let reads = world.running.app.store.reads();
-    assert_eq!(ask("/x/known").await.status, 200);
-    assert_eq!(
-        world.running.app.store.reads(),
-        reads,
-        "a known client costs no query"
-    );
+    let app = world.running.app.clone();
+    // Upkeep may read at the same moment, so one request of several must show it.
+    let mut costs = Vec::new();
+    for _ in 0..10 {
+        let reads = app.store.reads();
+        assert_eq!(ask("/x/known").await.status, 200);
+        costs.push(app.store.reads() - reads);
+    }
+    assert!(costs.contains(&0), "a known client costs no query: {costs:?}");
 
+    // On a busy machine the last look at the database may be some seconds ago.
+    until_slowly(async || app.accord.unsure_for() < Duration::from_secs(2)).await;
+    let unsure_before = app.accord.unsure_for();
     server.signal("STOP").unwrap();
     let started = Instant::now();
     assert_eq!(ask("/x/known").await.status, 200);
@@ -420,8 +425,8 @@ async fn decision_17_while_the_store_is_away() {
     assert_eq!(ready().await, 200, "known clients are served");
     // serve_without_store is 20 s here.
     until_slowly(async || ask("/x/known").await.status == 503).await;
-    let served_for = started.elapsed();
-    let about_20_s = Duration::from_secs(15)..Duration::from_secs(25);
+    let served_for = unsure_before + started.elapsed();
+    let about_20_s = Duration::from_secs(20)..Duration::from_secs(27);
     assert!(about_20_s.contains(&served_for), "{served_for:?}");
     assert_eq!(ready().await, 503, "known clients are not served");
     server.signal("CONT").unwrap();
