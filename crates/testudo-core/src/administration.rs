@@ -4,11 +4,11 @@
 //! scope value, and the rule that governs the identity today still gives that value. Whether the identity stands
 //! (enabled, not blocked, not frozen) is judged by the same functions as for any request, before this.
 
+use crate::identity::Authority;
 use crate::rules::Pattern;
 use crate::rules::Rule;
 use std::fmt;
 use testudo_protocol::oauth::ScopeSet;
-use testudo_protocol::spiffe::SpiffeId;
 
 /// Scope value of a token that may look.
 pub const SCOPE_READ: &str = "admin.read";
@@ -90,12 +90,16 @@ impl Administration {
     /// Judges one operation.
     pub fn judge(
         &self,
-        id: &SpiffeId,
+        (authority, subject): (&Authority, &str),
         wanted: Access,
         token_scope: &ScopeSet,
         rule: &Rule,
     ) -> Result<(), NotAllowed> {
-        let lists = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches_id(id));
+        let lists = |patterns: &[Pattern]| {
+            patterns
+                .iter()
+                .any(|pattern| pattern.matches_subject(authority, subject))
+        };
         match (lists(&self.administrators), lists(&self.auditors), wanted) {
             (true, _, _) | (false, true, Access::Read) => {}
             (false, true, Access::Write) => return Err(NotAllowed::ListedToRead),

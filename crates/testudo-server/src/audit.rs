@@ -57,6 +57,9 @@ pub(crate) async fn tell(app: &App, news: Vec<News>) {
     }
 }
 
+/// Segments of an identity by which refusals are told apart.
+const REFUSAL_PREFIX_SEGMENTS: usize = 2;
+
 /// What was learned on the way, for events.
 #[derive(Default)]
 pub(crate) struct Witness {
@@ -81,15 +84,11 @@ pub(crate) async fn note_refusal(
         .inc();
     let identity = witness.identity.as_deref();
     let authority = identity.map_or_else(|| "unproven".to_owned(), |identity| identity.authority.key());
-    let prefix: String = identity
-        .and_then(|identity| identity.spiffe_id.as_ref())
-        .map(|id| {
-            id.segments()
-                .take(2)
-                .map(|segment| format!("/{segment}"))
-                .collect()
-        })
-        .unwrap_or_default();
+    let prefix = identity.map_or_else(String::new, |identity| {
+        identity
+            .authority
+            .prefix(&identity.subject, REFUSAL_PREFIX_SEGMENTS)
+    });
     let now = app.now();
     if !app.refusals.note(reason, &authority, &prefix, now) {
         return;

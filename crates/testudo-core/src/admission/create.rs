@@ -137,7 +137,7 @@ pub(crate) fn create(
 /// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
 pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
-    if let Some(single_use) = &identity.single_use {
+    if let Some(single_use) = &identity.proof.single_use {
         batch.insert(&Replay::of(single_use));
     }
     batch
@@ -170,8 +170,10 @@ pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
     event.identity = Some(identity.subject.to_string());
     event.door = Some(identity.kind.name().to_owned());
     event.actor = identity.sponsor.as_ref().map(|sponsor| sponsor.subject.clone());
-    let Some(digest) = &identity.digest else { return };
+    let Some(digest) = &identity.proof.digest else {
+        return;
+    };
     event.credential_digest = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
-    event.credential_jti = identity.jwt_id.clone();
-    event.credential_expires = Some(identity.expires);
+    event.credential_jti = identity.proof.jwt_id.clone();
+    event.credential_expires = Some(identity.proof.expires);
 }

@@ -4,7 +4,6 @@ use super::placed::Placed;
 use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
-use testudo_protocol::spiffe::SpiffeId;
 
 /// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
 pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
@@ -17,14 +16,8 @@ pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
             shown_as: format!("trust domain `{authority}`"),
             rate: domain.registrations,
         });
-        if let Some(rate) = domain.registrations_per_prefix
-            && let Ok(id) = SpiffeId::parse(subject)
-        {
-            let prefix: String = id
-                .segments()
-                .take(domain.velocity_prefix_segments)
-                .map(|segment| format!("/{segment}"))
-                .collect();
+        if let Some(rate) = domain.registrations_per_prefix {
+            let prefix = authority.prefix(subject, domain.velocity_prefix_segments);
             limits.push(Limit {
                 bucket: format!("prefix/{authority}{prefix}"),
                 shown_as: format!("prefix `{prefix}` of trust domain `{authority}`"),

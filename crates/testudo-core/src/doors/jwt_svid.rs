@@ -6,7 +6,7 @@
 use super::shared::audience::{Audience, judge_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
 use super::shared::facts::{Facts, Lookup, Purpose, vouching};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::metadata::names::{base, is_member};
 use crate::policy::{Policy, TrustDomainPolicy};
 use crate::rejection::Rejection;
@@ -152,22 +152,23 @@ impl JwtSvid {
             (None, true) => return Err(Rejection::JwtIdMissing),
         };
         let (attested_claims, unlisted_claims) = attested_claims(&self.jws, domain, purpose)?;
-        Ok(AttestedIdentity {
-            authority: Authority::TrustDomain(subject.trust_domain()),
-            subject: subject.as_str().into(),
-            spiffe_id: Some(subject),
-            kind: CredentialKind::JwtSvid,
-            expires: claims.exp,
+        let proof = Proof {
+            issued: claims.iat,
             digest: Some(self.digest),
-            sponsor: None,
             jwt_id: claims.jti,
             single_use,
-            certificate_thumbprint: None,
-            issued: claims.iat,
-            unlisted_claims,
             is_for_registration,
             attested_claims,
-        })
+            unlisted_claims,
+            ..Proof::until(claims.exp)
+        };
+        let authority = Authority::TrustDomain(subject.trust_domain());
+        Ok(AttestedIdentity::proven(
+            authority,
+            subject.as_str(),
+            CredentialKind::JwtSvid,
+            proof,
+        ))
     }
 }
 

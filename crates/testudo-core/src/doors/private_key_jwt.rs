@@ -6,7 +6,7 @@
 use super::shared::claims::single_use_mark;
 use super::shared::client_assertion::ClientAssertion;
 use super::shared::facts::{Facts, Lookup};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
@@ -104,21 +104,16 @@ impl PrivateKeyJwt {
         let claims = self.unverified_claims;
         let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);
-        Ok(AttestedIdentity {
-            authority,
-            sponsor,
-            subject: claims.sub.into(),
-            spiffe_id: None,
-            kind: CredentialKind::PrivateKeyJwt,
-            expires: claims.exp,
+        let proof = Proof {
             digest: Some(self.digest),
-            issued: None,
-            unlisted_claims: Vec::new(),
-            is_for_registration: false,
             jwt_id: Some(jti),
             single_use: Some(single_use),
-            certificate_thumbprint: None,
-            attested_claims: Default::default(),
+            ..Proof::until(claims.exp)
+        };
+        let kind = CredentialKind::PrivateKeyJwt;
+        Ok(AttestedIdentity {
+            sponsor,
+            ..AttestedIdentity::proven(authority, claims.sub, kind, proof)
         })
     }
 }

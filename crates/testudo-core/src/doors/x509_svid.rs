@@ -6,7 +6,7 @@
 use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
 use super::shared::facts::{Facts, Lookup, vouching};
 use super::shared::presented::PeerCertificates;
-use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::trace::Trace;
@@ -61,21 +61,18 @@ impl X509Door {
         let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
         judge_lifetime(expires, None, allowed, now)?;
         trace.passed("path", || format!("valid until {expires}"));
-        Ok(AttestedIdentity {
-            authority: Authority::TrustDomain(self.unverified_subject.trust_domain()),
-            subject: self.unverified_subject.as_str().into(),
-            kind: CredentialKind::X509Svid,
-            expires,
+        let proof = Proof {
             digest: Some(self.digest),
-            sponsor: None,
-            issued: None,
-            unlisted_claims: Vec::new(),
-            is_for_registration: false,
-            jwt_id: None,
-            single_use: None,
             certificate_thumbprint: Some(self.svid.thumbprint()),
-            attested_claims: Default::default(),
-            spiffe_id: Some(self.unverified_subject),
-        })
+            ..Proof::until(expires)
+        };
+        let subject = self.unverified_subject;
+        let authority = Authority::TrustDomain(subject.trust_domain());
+        Ok(AttestedIdentity::proven(
+            authority,
+            subject.as_str(),
+            CredentialKind::X509Svid,
+            proof,
+        ))
     }
 }

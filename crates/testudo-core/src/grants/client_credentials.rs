@@ -54,7 +54,7 @@ impl ClientCredentials {
             .map_or(configured, |shorter| shorter.min(configured));
         let must_bind =
             rule.must_bind_tokens || registration.is_some_and(|registration| registration.must_bind_tokens);
-        let certificate_thumbprint = match (must_bind, placed.identity.certificate_thumbprint) {
+        let certificate_thumbprint = match (must_bind, placed.identity.proof.certificate_thumbprint) {
             (false, _) => None,
             (true, None) => {
                 return Err(Rejection::BindingMissing {
@@ -63,7 +63,7 @@ impl ClientCredentials {
             }
             (true, Some(thumbprint)) => {
                 // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
-                lifetime = lifetime.min(placed.identity.expires - now);
+                lifetime = lifetime.min(placed.identity.proof.expires - now);
                 Some(thumbprint)
             }
         };

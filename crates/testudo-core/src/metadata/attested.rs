@@ -1,6 +1,6 @@
 //! What an attester states of a client: limits that it lowers, and labels that it gives.
 //!
-//! Only claims that the authority is trusted to state get here at all ([`AttestedIdentity::attested_claims`]); a
+//! Only claims that the authority is trusted to state get here at all ([`Proof::attested_claims`](crate::identity::Proof::attested_claims)); a
 //! claim outside that list has no effect.
 
 use super::requested::Requested;
@@ -28,10 +28,10 @@ pub const ATTESTABLE: [&str; 11] = [
 /// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must
 /// notice: nothing is dropped.
 pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
-    if identity.attested_claims.is_empty() {
+    if identity.proof.attested_claims.is_empty() {
         return Ok(Requested::default());
     }
-    let claims = identity.attested_claims.clone().into_iter().collect();
+    let claims = identity.proof.attested_claims.clone().into_iter().collect();
     let attested = Requested::of(claims).map_err(|rejection| match rejection {
         Rejection::Metadata { member, .. } => Rejection::AttestedClaimMalformed { claim: member },
         Rejection::RedirectUri { .. } => Rejection::AttestedClaimMalformed {
@@ -51,7 +51,7 @@ pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejecti
 /// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
 pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
     let malformed = Rejection::AttestedClaimMalformed { claim: "scope" };
-    match identity.attested_claims.get("scope") {
+    match identity.proof.attested_claims.get("scope") {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= IDENTIFIER_BYTES_MAX => {
             ScopeSet::parse(text).map(Some).map_err(|_| malformed)
@@ -63,7 +63,7 @@ pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, R
 /// Attested grant types, where the authority states them.
 pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<String>>, Rejection> {
     let malformed = Rejection::AttestedClaimMalformed { claim: "grant_types" };
-    let Some(value) = identity.attested_claims.get("grant_types") else {
+    let Some(value) = identity.proof.attested_claims.get("grant_types") else {
         return Ok(None);
     };
     let items = value

@@ -41,7 +41,7 @@ pub fn register(
         is_not_frozen(&client.record)?;
     }
     // Names that the evidence speaks of without being trusted to: nobody else speaks of them either.
-    let requested = requested.clone().without(&placed.identity.unlisted_claims);
+    let requested = requested.clone().without(&placed.identity.proof.unlisted_claims);
     let resolved = held_to(
         placed,
         &requested,
@@ -238,7 +238,7 @@ fn resolve(
     };
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
     let registration = Registration {
-        issued: identity.issued.unwrap_or(now),
+        issued: identity.proof.issued.unwrap_or(now),
         until: showing::end(identity, requested, now),
         is_by_possession,
         scope: requested.scope.is_some().then(|| scope.clone()),

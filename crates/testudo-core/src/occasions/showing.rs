@@ -99,7 +99,7 @@ pub(crate) fn restriction(
             "this client registered with its certificate: it narrows its limits with the certificate in the same request",
         );
     }
-    if !identity.is_for_registration {
+    if !identity.proof.is_for_registration {
         return Some(
             "to narrow the limits of a client, send a statement whose audience is the registration endpoint, not the issuer",
         );

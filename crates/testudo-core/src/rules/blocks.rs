@@ -2,10 +2,10 @@
 //! before the first use and after a removal.
 
 use super::pattern::{Pattern, PatternFault};
-use crate::identity::AttestedIdentity;
+use crate::identity::{AttestedIdentity, Authority};
 use crate::records::Block;
 use std::collections::HashSet;
-use testudo_protocol::spiffe::{SpiffeId, TrustDomain};
+use testudo_protocol::spiffe::TrustDomain;
 
 /// Patterns at most; each costs a look per request.
 pub const BLOCK_PATTERNS_MAX: usize = 1_000;
@@ -39,20 +39,20 @@ impl Blocks {
         if self.exact.is_empty() && self.patterns.is_empty() {
             return None;
         }
-        let by_sponsor = identity.sponsor.as_ref().and_then(|sponsor| {
-            self.matching(&sponsor.subject, SpiffeId::parse(&sponsor.subject).ok().as_ref())
-        });
-        by_sponsor.or_else(|| self.matching(&identity.subject, identity.spiffe_id.as_ref()))
+        let by_sponsor = identity
+            .sponsor
+            .as_ref()
+            .and_then(|sponsor| self.matching(&sponsor.authority, &sponsor.subject));
+        by_sponsor.or_else(|| self.matching(&identity.authority, &identity.subject))
     }
 
-    fn matching(&self, subject: &str, id: Option<&SpiffeId>) -> Option<&str> {
+    fn matching(&self, authority: &Authority, subject: &str) -> Option<&str> {
         if let Some(exact) = self.exact.get(subject) {
             return Some(exact);
         }
-        let id = id?;
         self.patterns
             .iter()
-            .find(|pattern| pattern.matches_id(id))
+            .find(|pattern| pattern.matches_subject(authority, subject))
             .map(Pattern::as_str)
     }
 

@@ -3,6 +3,7 @@
 //! A segment is a literal, `{name}` (captures one segment), `*` (any one segment), or, at the end only, `**`
 //! (one or more segments).
 
+use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::spiffe::{SpiffeId, SpiffeIdFault, TrustDomain};
 
@@ -179,9 +180,11 @@ impl Pattern {
         }
     }
 
-    /// Matches a whole SPIFFE ID.
-    pub fn matches_id(&self, id: &SpiffeId) -> bool {
-        self.matches(id.trust_domain_name(), id.path()).is_some()
+    /// Matches a whole subject of an authority.
+    pub fn matches_subject(&self, authority: &Authority, subject: &str) -> bool {
+        authority
+            .path(subject)
+            .is_some_and(|path| self.matches(authority.name(), path).is_some())
     }
 
     /// True where everything that `narrower` matches is matched by `self` too.

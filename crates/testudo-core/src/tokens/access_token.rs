@@ -47,12 +47,7 @@ pub fn issue(
         scope: scope.as_deref(),
         sub_type: "client",
         // Where the client's id does not name the workload, the token still does.
-        spiffe_id: placed
-            .identity
-            .spiffe_id
-            .as_ref()
-            .map(|id| id.as_str())
-            .filter(|id| *id != client_id),
+        spiffe_id: placed.identity.spiffe_id().filter(|id| *id != client_id),
         instance,
         cnf: granted
             .certificate_thumbprint

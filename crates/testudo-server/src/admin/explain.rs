@@ -1,7 +1,7 @@
 //! Walks a decision: the same functions as a token request, with a trace that listens.
 
 use super::reply::{Failure, Reply};
-use super::rules::stand_in;
+use super::rules::assumed;
 use crate::gather::gather;
 use crate::state::app::App;
 use crate::state::refused;
@@ -23,7 +23,6 @@ use testudo_core::trace::Step;
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Resource, ScopeSet};
-use testudo_protocol::spiffe::SpiffeId;
 use testudo_store::LIST_MAX;
 
 /// How far back an event is looked for.
@@ -272,11 +271,9 @@ fn attested(event: &Event) -> Option<AttestedIdentity> {
     if authority == Authority::Registration {
         return None;
     }
-    let spiffe_id = SpiffeId::parse(subject).ok();
-    Some(AttestedIdentity {
-        expires: event.credential_expires.unwrap_or(Timestamp(0)),
-        ..stand_in(authority, subject, spiffe_id, kind)
-    })
+    let mut identity = assumed(authority, subject, kind);
+    identity.proof.expires = event.credential_expires.unwrap_or(Timestamp(0));
+    Some(identity)
 }
 
 fn explanation(trace: Trace, outcome: Result<String, Rejection>, event: Option<Event>) -> Explanation {

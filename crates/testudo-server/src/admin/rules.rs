@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
+use testudo_core::identity::Proof;
 use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind};
@@ -132,8 +133,7 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
                 Err(fault) => return none(format!("not a SPIFFE ID: it {fault}")),
             };
             let authority = Authority::TrustDomain(id.trust_domain());
-            let subject = id.as_str().to_owned();
-            let attested = stand_in(authority, &subject, Some(id), CredentialKind::JwtSvid);
+            let attested = assumed(authority, id.as_str(), CredentialKind::JwtSvid);
             if policy.trust_domain(&attested.authority).is_none() {
                 return none(format!(
                     "the trust domain {} is not configured",
@@ -152,29 +152,13 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
     Ok(Json(governed))
 }
 
-/// An identity as if proven just now, to ask what it would be given. It stands in for explanations only: nothing is granted.
-pub(super) fn stand_in(
-    authority: Authority,
-    subject: &str,
-    spiffe_id: Option<SpiffeId>,
-    kind: CredentialKind,
-) -> AttestedIdentity {
-    AttestedIdentity {
-        authority,
-        subject: subject.into(),
-        spiffe_id,
-        kind,
-        expires: Timestamp(i64::MAX),
-        digest: None,
-        sponsor: None,
-        jwt_id: None,
-        single_use: None,
-        issued: None,
-        unlisted_claims: Vec::new(),
+/// An identity as if proven just now, to ask how it would be judged: nothing is granted to it.
+pub(super) fn assumed(authority: Authority, subject: &str, kind: CredentialKind) -> AttestedIdentity {
+    let proof = Proof {
         is_for_registration: true,
-        certificate_thumbprint: None,
-        attested_claims: Default::default(),
-    }
+        ..Proof::until(Timestamp(i64::MAX))
+    };
+    AttestedIdentity::proven(authority, subject, kind, proof)
 }
 
 fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state::keys::Keyring) -> Governed {

@@ -5,6 +5,7 @@
 //! steps that any request passes: a frozen, blocked, disabled or deleted administrator must not let himself in again.
 
 use super::operations;
+use super::rules::assumed;
 use crate::own_tokens::{holder, verify_own};
 use crate::state::app::App;
 use axum::Json;
@@ -16,7 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::Record as _;
-use testudo_core::{AttestedIdentity, Authority, Occasion};
+use testudo_core::{Authority, Occasion};
 use testudo_protocol::spiffe::SpiffeId;
 use testudo_store::StoreFault;
 
@@ -91,11 +92,8 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<(), Denied> {
     let client = client.ok_or_else(|| not_standing("the client is frozen or gone".to_owned()))?;
     let id = SpiffeId::parse(verified.spiffe_id.as_deref().unwrap_or(client_id));
     let id = id.map_err(|_| not_allowed(NotAllowed::NotListed))?;
-    let identity = AttestedIdentity {
-        authority: Authority::TrustDomain(id.trust_domain()),
-        spiffe_id: Some(id.clone()),
-        ..AttestedIdentity::named_here(id.as_str(), client.last_credential, None)
-    };
+    let authority = Authority::TrustDomain(id.trust_domain());
+    let identity = assumed(authority, id.as_str(), client.last_credential);
     let placed = app.place(&identity, Occasion::Token, &policy);
     let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
     if placed.client_key() != client.key() {
@@ -104,7 +102,12 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<(), Denied> {
     }
     let administration = &policy.administration;
     administration
-        .judge(&id, wanted, &verified.scope, placed.found.rule)
+        .judge(
+            (&identity.authority, &identity.subject),
+            wanted,
+            &verified.scope,
+            placed.found.rule,
+        )
         .map_err(not_allowed)
 }
 

@@ -203,7 +203,7 @@ impl App {
         occasion: Occasion,
         policy: &'a Policy,
     ) -> Result<Placed<'a>, Rejection> {
-        if let Some(mark) = &identity.single_use
+        if let Some(mark) = &identity.proof.single_use
             && self.clock.may_have_dropped(mark.keep_until)
         {
             return Err(Rejection::MarkDropped {

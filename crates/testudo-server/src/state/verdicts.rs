@@ -44,7 +44,7 @@ impl Verdicts {
         let verdict = self.cache.get(digest)?;
         let identity = &verdict.identity;
         let stands = identity.kind == kind
-            && now < identity.expires
+            && now < identity.proof.expires
             && verdict.policy_generation == policy_generation
             && bundle_of(identity).is_some_and(|bundle| Arc::ptr_eq(&bundle, &verdict.bundle));
         if stands {
@@ -56,7 +56,7 @@ impl Verdicts {
 
     /// Remembers a verdict on a credential that may be used again.
     pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
-        if let (None, Some(digest)) = (&identity.single_use, identity.digest) {
+        if let (None, Some(digest)) = (&identity.proof.single_use, identity.proof.digest) {
             let verdict = Verdict {
                 identity: identity.clone(),
                 bundle: bundle.clone(),

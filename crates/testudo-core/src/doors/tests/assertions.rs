@@ -31,7 +31,7 @@ fn h_01_good_assertions() {
         (&*identity.subject, identity.authority),
         ("c6", Authority::Configuration)
     );
-    assert!(identity.single_use.is_some());
+    assert!(identity.proof.single_use.is_some());
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn b_19_to_b_22_sub_iss_jti() {
     assert!(
         world
             .accepted(&world.draft().claim("jti", "x").sign())
+            .proof
             .single_use
             .is_none()
     );
@@ -130,14 +131,17 @@ fn decision_7_single_use_demands_and_marks_jti() {
     assert_eq!(missing, Rejection::JwtIdMissing);
     let first = world
         .accepted(&world.draft().claim("jti", "x").sign())
+        .proof
         .single_use
         .unwrap();
     let same = world
         .accepted(&world.draft().claim("jti", "x").claim("iat", NOW - 1).sign())
+        .proof
         .single_use
         .unwrap();
     let other = world
         .accepted(&world.draft().claim("jti", "y").sign())
+        .proof
         .single_use
         .unwrap();
     assert_eq!(first.key, same.key);
@@ -161,13 +165,13 @@ fn rf_95_rf_96_only_listed_claims_get_in() {
         .claim("client_name", "Pay")
         .claim("scope", "admin")
         .sign();
-    assert!(world.accepted(&token).attested_claims.is_empty());
+    assert!(world.accepted(&token).proof.attested_claims.is_empty());
     world
         .policy
         .trust_domains
         .get_mut("a.example")
         .unwrap()
         .attested_metadata = vec!["client_name".into()];
-    let claims: Vec<String> = world.accepted(&token).attested_claims.into_keys().collect();
+    let claims: Vec<String> = world.accepted(&token).proof.attested_claims.into_keys().collect();
     assert_eq!(claims, ["client_name"]);
 }

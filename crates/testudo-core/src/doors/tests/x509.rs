@@ -88,7 +88,7 @@ fn d_01_good_chains() {
         (&*identity.subject, identity.kind),
         (ID, CredentialKind::X509Svid)
     );
-    assert!(identity.certificate_thumbprint.is_some());
+    assert!(identity.proof.certificate_thumbprint.is_some());
     assert!(matches!(identity.authority, Authority::TrustDomain(_)));
     let below = place.a.intermediate(|_| {});
     place.knock(&below.svid("/w/3").followed_by(&below)).unwrap();

@@ -184,7 +184,7 @@ async fn prove(
             None => proven = Some(identity),
             // Together they prove more than the statement alone: its subject is at the other end.
             Some(first) if first.subject == identity.subject => {
-                first.certificate_thumbprint = identity.certificate_thumbprint;
+                first.proof.certificate_thumbprint = identity.proof.certificate_thumbprint;
             }
             Some(_) => return Err(Rejection::TwoIdentities.into()),
         }

@@ -1,0 +1,44 @@
+//! Who is asking, once it is proven.
+
+mod attested;
+mod authority;
+mod credential;
+
+pub use attested::{AttestedIdentity, Proof, SingleUse};
+pub use authority::Authority;
+pub use credential::CredentialKind;
+
+use serde::{Deserialize, Serialize};
+
+/// The request at which evidence is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// The token endpoint.
+    Token,
+    /// The registration endpoint. [RFC7591 §3]
+    Registration,
+}
+
+impl Occasion {
+    /// Name in configuration, records and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Occasion::Token => "token",
+            Occasion::Registration => "registration",
+        }
+    }
+}
+
+/// Who vouched for a client that has no evidence of its own: the subject of an initial access token. The rule
+/// that governs the sponsor governs the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Sponsor {
+    /// Who vouches for the sponsor.
+    #[schemars(with = "String")]
+    pub authority: Authority,
+    /// The sponsor within that authority.
+    pub subject: String,
+    /// How the sponsor proved itself.
+    pub credential: CredentialKind,
+}
