@@ -126,8 +126,9 @@ async fn refresh(world: &World) -> (u16, serde_json::Value) {
         .await
 }
 
+// Decision 0008. Rows I-03, I-15, I-18, I-19.
 #[tokio::test]
-async fn decision_3_a_failing_source_keeps_the_last_good_bundle() {
+async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -167,8 +168,9 @@ async fn decision_3_a_failing_source_keeps_the_last_good_bundle() {
     assert!(!world.events("authority.bundle_stale").await.is_empty());
 }
 
+// Rows I-02, I-04.
 #[tokio::test]
-async fn i_02_i_04_empty_and_removed_keys_are_felt_at_once() {
+async fn removed_bundle_keys_are_refused_at_once() {
     let mut issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -194,8 +196,9 @@ async fn i_02_i_04_empty_and_removed_keys_are_felt_at_once() {
     assert_eq!(ask(&world, &issuer, "/w/1").await, 400);
 }
 
+// Row I-06.
 #[tokio::test]
-async fn i_06_an_older_sequence_is_refused_and_raises_an_event() {
+async fn bundle_with_a_lower_sequence_is_refused_and_recorded() {
     let mut issuer = TestIssuer::new("z.example");
     let old = issuer.bundle().to_string();
     issuer.rotate();
@@ -208,8 +211,9 @@ async fn i_06_an_older_sequence_is_refused_and_raises_an_event() {
     assert_eq!(world.events("authority.bundle_rolled_back").await.len(), 1);
 }
 
+// Rows I-05, I-20.
 #[tokio::test]
-async fn i_05_i_20_unknown_kids_cost_one_fetch_per_half_minute() {
+async fn unknown_kids_cause_one_bundle_fetch_per_30_seconds() {
     let mut issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -236,8 +240,9 @@ async fn i_05_i_20_unknown_kids_cost_one_fetch_per_half_minute() {
     assert_eq!(endpoint.requests(), before + 2);
 }
 
+// Row C-04.
 #[tokio::test]
-async fn c_04_an_unconfigured_domain_makes_us_fetch_nothing() {
+async fn svid_of_an_unconfigured_trust_domain_causes_no_fetch() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -247,8 +252,9 @@ async fn c_04_an_unconfigured_domain_makes_us_fetch_nothing() {
     assert_eq!(endpoint.requests(), before);
 }
 
+// Row I-18.
 #[tokio::test]
-async fn i_18_a_source_that_hangs_or_drips_holds_nobody_up() {
+async fn bundle_source_that_hangs_or_drips_does_not_delay_other_trust_domains() {
     for mood in [Mood::Hang, Mood::Drip] {
         let issuer = TestIssuer::new("z.example");
         let endpoint = Endpoint::start(mood).await;
@@ -309,7 +315,7 @@ fn failures(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn an_early_fetch_that_brings_a_bundle_is_told_like_a_scheduled_one() {
+async fn early_fetch_of_a_bundle_is_recorded_like_a_scheduled_one() {
     let mut issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -326,7 +332,7 @@ async fn an_early_fetch_that_brings_a_bundle_is_told_like_a_scheduled_one() {
 }
 
 #[tokio::test]
-async fn an_outage_is_told_once_whichever_fetch_meets_it_first() {
+async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
@@ -457,7 +463,7 @@ async fn a_clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
 }
 
 #[tokio::test]
-async fn a_dead_address_of_a_bundle_source_is_no_outage() {
+async fn bundle_source_with_one_dead_address_is_fetched_from_the_other() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let domain = format!(

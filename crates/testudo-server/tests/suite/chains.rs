@@ -31,7 +31,7 @@ fn judge_refused(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_chain_of_more_than_five_is_refused_by_an_answer() {
+async fn certificate_chain_of_more_than_five_is_refused_with_an_http_answer() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let ladder = |intermediates: usize| {
         let mut line: Vec<X509Issuer> = Vec::new();
@@ -120,8 +120,9 @@ async fn a_chain_that_was_refused_is_good_once_its_authority_is_published() {
     assert_eq!(kept.post("/token", body()).await.status, 200);
 }
 
+// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
 #[tokio::test]
-async fn e9_an_authority_that_has_ended_vouches_for_nobody() {
+async fn x509_authority_past_its_validity_is_refused() {
     let (world, mut tls) = World::start_with_tls(RULES, TLS).await;
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(900);
     tls.a = X509Issuer::root("a.example", rcgen::KeyPair::generate().unwrap(), |parameters| {
@@ -137,7 +138,7 @@ async fn e9_an_authority_that_has_ended_vouches_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_certificate_proves_nothing_at_register_where_the_domain_takes_none() {
+async fn certificate_at_register_is_refused_where_the_trust_domain_accepts_none() {
     let server = format!("{TLS}\n[registration]");
     let (world, tls) = World::start_with_tls(RULES, &server).await;
     let json = [("content-type", "application/json")];

@@ -63,7 +63,7 @@ async fn no_workload_takes_the_id_of_a_registered_client() {
 }
 
 #[tokio::test]
-async fn captures_that_are_apart_make_ids_that_differ() {
+async fn different_captures_make_different_client_ids() {
     let world = with_template("{group}/{name}", "").await;
     assert_eq!(world.ask("/t/x-y/z", &[]).await.status, 200);
     assert_eq!(world.ask("/t/x/y-z", &[]).await.status, 200);
@@ -80,7 +80,7 @@ async fn captures_that_are_apart_make_ids_that_differ() {
 }
 
 #[tokio::test]
-async fn a_client_that_the_configuration_names_later_shares_no_id() {
+async fn client_configured_later_does_not_share_its_id_with_a_workload() {
     let world = with_template("{name}", "").await;
     let assertion = |jti| {
         testudo_testkit::token::Draft::assertion(&world.c6, "c7", crate::world::ISSUER, jti, world.now())
@@ -112,7 +112,7 @@ async fn a_client_that_the_configuration_names_later_shares_no_id() {
 }
 
 #[tokio::test]
-async fn an_id_that_would_have_to_be_cut_off_is_refused() {
+async fn client_id_longer_than_the_limit_is_refused_and_not_cut_off() {
     let world = with_template(&format!("{}{{name}}", "x".repeat(2_000)), "").await;
     assert_eq!(
         world.ask(&format!("/t/1/{}", "y".repeat(48)), &[]).await.status,

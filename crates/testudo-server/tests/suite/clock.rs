@@ -46,7 +46,7 @@ async fn a_clock_that_was_ahead_for_a_moment_does_not_stop_registration() {
 }
 
 #[tokio::test]
-async fn a_clock_set_forward_gives_no_room_that_time_did_not_make() {
+async fn clock_set_forward_does_not_refill_the_registration_rate() {
     let world = World::start().await;
     let mut statuses = Vec::new();
     for number in 0..12 {
@@ -58,7 +58,7 @@ async fn a_clock_set_forward_gives_no_room_that_time_did_not_make() {
 }
 
 #[tokio::test]
-async fn no_mark_is_dropped_by_a_clock_that_is_ahead_for_a_moment() {
+async fn clock_that_was_ahead_for_a_moment_drops_no_replay_mark() {
     let world = calm().await;
     let app = &world.running.app;
     let now = world.now();
@@ -77,7 +77,7 @@ async fn no_mark_is_dropped_by_a_clock_that_is_ahead_for_a_moment() {
 }
 
 #[tokio::test]
-async fn an_assertion_whose_mark_is_gone_is_refused_after_the_clock_was_set_back() {
+async fn assertion_whose_replay_mark_is_gone_is_refused_after_the_clock_was_set_back() {
     let world = calm().await;
     let app = &world.running.app;
     let now = world.now();

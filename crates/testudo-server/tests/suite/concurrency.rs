@@ -28,8 +28,9 @@ async fn at_once(world: &World, bodies: Vec<String>) -> Vec<u16> {
     statuses
 }
 
+// Rows RF-60, J-20.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_60_j_20_one_new_identity_on_64_connections() {
+async fn new_identity_on_64_connections_at_once_makes_one_client() {
     let world = World::start().await;
     // Distinct SVIDs of one identity: no verdict is shared.
     let bodies = (0..64)
@@ -48,16 +49,18 @@ async fn rf_60_j_20_one_new_identity_on_64_connections() {
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
 
+// Row RF-60.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_60_racers_do_not_use_up_the_velocity_of_others() {
+async fn parallel_first_uses_of_one_identity_count_once_against_the_rate() {
     let world = World::start().await;
     let svid = world.svid("/slow/race");
     let statuses = at_once(&world, vec![svid_form(&svid, &[]); 64]).await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 }
 
+// Row RF-66.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_66_sixty_four_identities_and_room_for_ten() {
+async fn parallel_first_uses_of_64_identities_stop_at_the_quota_of_ten() {
     let world = World::start().await;
     let bodies = (0..64)
         .map(|number| svid_form(&world.svid(&format!("/ten/{number}")), &[]))
@@ -68,8 +71,9 @@ async fn rf_66_sixty_four_identities_and_room_for_ten() {
     assert_eq!(world.clients().await.len(), 10);
 }
 
+// Row J-18.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn j_18_one_of_a_hundred_replays_wins() {
+async fn of_100_parallel_replays_of_one_assertion_one_is_accepted() {
     let world = World::start().await;
     let assertion = Draft::assertion(&world.c6, "c6", ISSUER, "same", world.now()).sign();
     let body = form(&[
@@ -88,8 +92,9 @@ async fn j_18_one_of_a_hundred_replays_wins() {
     );
 }
 
+// Row RF-25.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_25_a_client_that_hangs_up_leaves_nothing_half_done() {
+async fn caller_that_hangs_up_leaves_no_half_registered_client() {
     let world = World::start().await;
     for number in 0..20 {
         use tokio::io::AsyncWriteExt as _;
@@ -110,8 +115,9 @@ async fn rf_25_a_client_that_hangs_up_leaves_nothing_half_done() {
 }
 
 /// 200,000 in the benchmark's `flood`; here enough to show that the count does not matter.
+// Row RF-67.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_67_refused_identities_cost_a_constant() {
+async fn flood_of_refused_identities_writes_a_bounded_number_of_events() {
     let world = World::start().await;
     let flood = async |from: usize| {
         let bodies: Vec<hyper::body::Bytes> = (from..from + 2_000)
@@ -132,8 +138,9 @@ async fn rf_67_refused_identities_cost_a_constant() {
 }
 
 /// Somebody else holds the database: no first use is promised, known clients are served from memory.
+// Rows RF-24, J-17.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_24_j_17_a_store_that_refuses_the_write() {
+async fn store_that_cannot_write_refuses_first_use_with_503_and_serves_known_clients() {
     let world = World::start().await;
     assert_eq!(world.ask("/x/known", &[]).await.status, 200);
     let lock = rusqlite::Connection::open(world.folder.join("test.db")).unwrap();

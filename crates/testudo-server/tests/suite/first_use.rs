@@ -8,8 +8,9 @@ use testudo_testkit::{generate_key, svid_form};
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
+// Rows RF-01, RF-11, RF-12.
 #[tokio::test]
-async fn rf_01_rf_11_rf_12_first_use_registers_and_issues() {
+async fn first_use_registers_the_client_and_issues_a_token() {
     let world = World::start().await;
     let answer = world.ask(PAY, &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -53,8 +54,9 @@ async fn rf_01_rf_11_rf_12_first_use_registers_and_issues() {
     assert!(!answer.body.windows(6).any(|window| window == b"secret"));
 }
 
+// Rows RF-02, RF-03.
 #[tokio::test]
-async fn rf_02_rf_03_second_use_is_the_same_client_and_writes_nothing() {
+async fn second_use_finds_the_same_client_and_writes_nothing() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     let written = world.running.app.store.batches_written();
@@ -75,8 +77,9 @@ async fn rf_02_rf_03_second_use_is_the_same_client_and_writes_nothing() {
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
 
+// Row RF-02.
 #[tokio::test]
-async fn rf_02_last_used_moves() {
+async fn last_used_moves_with_each_use_and_survives_a_restart() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     world.running.app.clock.shift(120);
@@ -90,8 +93,9 @@ async fn rf_02_last_used_moves() {
     assert_eq!(world.clients().await[0]["last_used"], flushed);
 }
 
+// Row RF-04.
 #[tokio::test]
-async fn rf_04_key_rotation_is_not_a_new_client() {
+async fn svid_signed_by_a_rotated_key_is_the_same_client() {
     let mut world = World::start().await;
     world.ask(PAY, &[]).await;
     world.a.rotate();
@@ -101,8 +105,9 @@ async fn rf_04_key_rotation_is_not_a_new_client() {
     assert_eq!(world.clients().await.len(), 1);
 }
 
+// Rows RF-06, RF-07, C-08.
 #[tokio::test]
-async fn rf_06_rf_07_c_08_client_id_names_the_client_that_is_proven() {
+async fn client_id_parameter_must_be_that_of_the_proven_identity() {
     let world = World::start().await;
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     assert_eq!(world.ask(PAY, &[("client_id", PAY_ID)]).await.status, 200);
@@ -129,8 +134,9 @@ async fn rf_06_rf_07_c_08_client_id_names_the_client_that_is_proven() {
     assert_eq!(world.clients().await.len(), 2);
 }
 
+// Row RF-08.
 #[tokio::test]
-async fn rf_08_two_trust_domains_two_clients() {
+async fn same_path_in_two_trust_domains_makes_two_clients() {
     let world = World::start().await;
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let of_b = world.b.svid("/x/1", ISSUER, world.now());
@@ -141,8 +147,9 @@ async fn rf_08_two_trust_domains_two_clients() {
     );
 }
 
+// Row RF-09.
 #[tokio::test]
-async fn rf_09_opaque_ids_are_stable_across_a_restart() {
+async fn opaque_client_ids_are_the_same_after_a_restart() {
     let world = World::start().await;
     let id_of = |answer: testudo_testkit::http::Answer| {
         claims(&answer.access_token())["client_id"]
@@ -164,8 +171,9 @@ async fn rf_09_opaque_ids_are_stable_across_a_restart() {
     assert_eq!(shown["subject"], "spiffe://a.example/opaque/1");
 }
 
+// Row RF-10.
 #[tokio::test]
-async fn rf_10_a_template_clash_refuses_the_second() {
+async fn identity_whose_template_gives_a_taken_client_id_is_refused() {
     let world = World::start().await;
     assert_eq!(world.ask("/t/1/cam", &[]).await.status, 200);
     let second = world.ask("/t/2/cam", &[]).await;
@@ -183,8 +191,9 @@ async fn rf_10_a_template_clash_refuses_the_second() {
     assert_eq!(world.ask("/t/1/c7", &[]).await.status, 200);
 }
 
+// Rows RF-20 to RF-23.
 #[tokio::test]
-async fn rf_20_to_rf_23_a_refused_request_leaves_no_client_behind() {
+async fn refused_token_request_registers_no_client() {
     let world = World::start().await;
     for (more, code) in [
         (vec![("scope", "admin")], "invalid_scope"),
@@ -230,8 +239,9 @@ async fn rf_20_to_rf_23_a_refused_request_leaves_no_client_behind() {
     );
 }
 
+// Rows RF-30 to RF-32.
 #[tokio::test]
-async fn rf_30_to_rf_32_strangers_and_the_ungoverned_look_the_same() {
+async fn unknown_trust_domain_and_identity_without_rule_get_the_same_answer() {
     let world = World::start().await;
     let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
     let unknown_domain = Draft::svid(&stranger, "spiffe://c.example/x", ISSUER, world.now()).sign();
@@ -254,8 +264,9 @@ async fn rf_30_to_rf_32_strangers_and_the_ungoverned_look_the_same() {
     assert!(world.clients().await.is_empty());
 }
 
+// Row RF-34.
 #[tokio::test]
-async fn rf_34_segments_are_whole() {
+async fn rule_pattern_matches_whole_path_segments_only() {
     let world = World::start().await;
     for outside in [
         "/ns/pay/sa/api/extra",
@@ -272,8 +283,9 @@ async fn rf_34_segments_are_whole() {
     assert!(world.clients().await.is_empty());
 }
 
+// Rows RF-36 to RF-38.
 #[tokio::test]
-async fn rf_36_to_rf_38_rules_change_under_known_clients() {
+async fn changed_rules_apply_to_known_clients_at_the_next_request() {
     let world = World::start().await;
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
     world
@@ -309,8 +321,9 @@ async fn rf_36_to_rf_38_rules_change_under_known_clients() {
     assert_eq!(orphans["clients"].as_array().unwrap().len(), 1);
 }
 
+// Row RF-39.
 #[tokio::test]
-async fn rf_39_a_disabled_trust_domain_is_refused_on_the_next_request() {
+async fn disabled_trust_domain_is_refused_at_the_next_request() {
     let world = World::start().await;
     let mut kept = world.connect().await;
     let remembered = svid_form(&world.svid(PAY), &[]);
@@ -339,8 +352,9 @@ async fn rf_39_a_disabled_trust_domain_is_refused_on_the_next_request() {
     assert_eq!(world.events("authority.enabled").await.len(), 1);
 }
 
+// Row C-23.
 #[tokio::test]
-async fn c_23_a_trust_domain_that_left_the_file_left_the_server() {
+async fn trust_domain_removed_from_the_configuration_is_refused_after_the_reload() {
     let world = World::start().await;
     let remembered = svid_form(&world.svid(PAY), &[]);
     assert_eq!(world.send(&remembered).await.status, 200);
@@ -349,8 +363,9 @@ async fn c_23_a_trust_domain_that_left_the_file_left_the_server() {
     assert_eq!(world.send(&remembered).await.error(), "invalid_client");
 }
 
+// Row RF-40.
 #[tokio::test]
-async fn rf_40_observe_records_what_would_have_happened() {
+async fn observe_records_an_event_and_registers_no_client() {
     let world = World::start().await;
     let svid = world.o.svid(PAY, ISSUER, world.now());
     let answer = world.send(&svid_form(&svid, &[("scope", "w")])).await;
@@ -375,8 +390,9 @@ async fn rf_40_observe_records_what_would_have_happened() {
     );
 }
 
+// Row RF-41.
 #[tokio::test]
-async fn rf_41_off_refuses_the_unknown_and_serves_the_known() {
+async fn first_use_off_refuses_unknown_identities_and_serves_known_clients() {
     let world = World::start().await;
     let off = svid_form(&world.f.svid(PAY, ISSUER, world.now()), &[]);
     assert_eq!(world.send(&off).await.error(), "invalid_client");
@@ -396,7 +412,7 @@ async fn rf_41_off_refuses_the_unknown_and_serves_the_known() {
 }
 
 #[tokio::test]
-async fn a_rule_may_be_stricter_than_its_trust_domain_never_laxer() {
+async fn rule_can_switch_first_use_off_but_not_on_against_its_trust_domain() {
     let strict = RULES.replace("name = \"R1\"", "name = \"R1\"\nfirst_use = \"off\"");
     let world = World::start_with(&domains(""), &strict).await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
@@ -406,8 +422,9 @@ async fn a_rule_may_be_stricter_than_its_trust_domain_never_laxer() {
     assert_eq!(world.send(&off).await.error(), "invalid_client");
 }
 
+// Row RF-42.
 #[tokio::test]
-async fn rf_42_a_kind_of_credential_that_is_not_enabled() {
+async fn credential_kind_that_the_trust_domain_does_not_accept_is_refused() {
     let world = World::start_with(&domains("credentials = [\"x509_svid\"]"), RULES).await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
     assert_eq!(
@@ -416,8 +433,9 @@ async fn rf_42_a_kind_of_credential_that_is_not_enabled() {
     );
 }
 
+// Rows RF-70 to RF-73.
 #[tokio::test]
-async fn rf_70_to_rf_73_instances() {
+async fn instances_share_one_client_and_are_blocked_one_by_one() {
     let world = World::start().await;
     let first = claims(&world.ask("/fleet/cam/1", &[]).await.access_token());
     assert_eq!(first["client_id"], "spiffe://a.example/fleet/cam/*");
@@ -449,8 +467,9 @@ async fn rf_70_to_rf_73_instances() {
     assert_eq!(world.ask("/fleet/cam/2", &[]).await.status, 200);
 }
 
+// Rows RF-95 to RF-98.
 #[tokio::test]
-async fn rf_95_to_rf_98_claims_as_metadata() {
+async fn attested_claims_set_metadata_within_the_rule_and_malformed_ones_are_refused() {
     let trusting = domains("attested_metadata = [\"client_name\", \"scope\", \"redirect_uris\"]");
     let world = World::start_with(&trusting, RULES).await;
     let ask = async |path: &str, extra: Value| {

@@ -7,8 +7,9 @@ use testudo_testkit::svid_form;
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
+// Row RF-50.
 #[tokio::test]
-async fn rf_50_frozen_and_thawed() {
+async fn frozen_client_is_refused_until_it_is_thawed() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     let remembered = svid_form(&world.svid(PAY), &[]);
@@ -28,8 +29,9 @@ async fn rf_50_frozen_and_thawed() {
     assert_eq!(world.events("client.thawed").await.len(), 1);
 }
 
+// Row RF-51.
 #[tokio::test]
-async fn rf_51_blocked_before_ever_seen() {
+async fn blocked_identity_is_refused_before_its_first_use() {
     let world = World::start().await;
     for block in [
         PAY_ID,
@@ -60,8 +62,9 @@ async fn rf_51_blocked_before_ever_seen() {
     assert_eq!(status, 400, "a typo that blocks nobody is an error");
 }
 
+// Rows RF-52, RF-53.
 #[tokio::test]
-async fn rf_52_rf_53_deleted_returns_linked_unless_blocked() {
+async fn deleted_client_returns_linked_to_its_predecessor_unless_blocked() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     let answer = world
@@ -89,8 +92,9 @@ async fn rf_52_rf_53_deleted_returns_linked_unless_blocked() {
     assert!(world.clients().await.is_empty());
 }
 
+// Rows RF-54, RF-57.
 #[tokio::test]
-async fn rf_54_rf_57_idle_clients_are_swept() {
+async fn idle_clients_are_removed_by_the_sweep_and_a_dry_run_changes_nothing() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     world.ask("/x/1", &[]).await;
@@ -110,8 +114,9 @@ async fn rf_54_rf_57_idle_clients_are_swept() {
     assert_eq!(world.events("client.returned").await.len(), 1);
 }
 
+// Row RF-55.
 #[tokio::test]
-async fn rf_55_a_client_that_woke_up_stays() {
+async fn idle_client_that_is_used_again_is_not_removed_by_the_sweep() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     world.running.app.clock.shift(31 * 86_400);
@@ -121,8 +126,9 @@ async fn rf_55_a_client_that_woke_up_stays() {
     assert_eq!(world.clients().await.len(), 1);
 }
 
+// Row RF-56.
 #[tokio::test]
-async fn rf_56_past_its_absolute_lifetime_a_client_is_registered_anew() {
+async fn client_past_its_lifetime_is_registered_anew() {
     let world = World::start().await;
     assert_eq!(world.ask("/mortal/1", &[]).await.status, 200);
     world.running.app.clock.shift(3599);
@@ -135,8 +141,9 @@ async fn rf_56_past_its_absolute_lifetime_a_client_is_registered_anew() {
     assert_eq!(world.events("client.returned").await.len(), 1);
 }
 
+// Rows RF-63, RF-68.
 #[tokio::test]
-async fn rf_63_rf_68_velocity() {
+async fn registrations_beyond_the_rate_get_429_and_deleting_a_client_refills_nothing() {
     let world = World::start().await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     let mut outcomes = Vec::new();
@@ -175,8 +182,9 @@ async fn rf_63_rf_68_velocity() {
     assert!(!world.events("velocity.limited").await.is_empty());
 }
 
+// Row RF-64.
 #[tokio::test]
-async fn rf_64_a_flood_under_one_prefix_limits_that_prefix() {
+async fn flood_under_one_path_prefix_limits_that_prefix_only() {
     let tight = domains("registrations_per_minute_per_prefix = 60\nregistrations_burst_per_prefix = 2");
     let world = World::start_with(&tight, RULES).await;
     let mut good = 0;
@@ -187,8 +195,9 @@ async fn rf_64_a_flood_under_one_prefix_limits_that_prefix() {
     assert_eq!(world.ask("/ns/pay/sa/api", &[]).await.status, 200);
 }
 
+// Row RF-65.
 #[tokio::test]
-async fn rf_65_quota() {
+async fn clients_beyond_the_quota_get_429_until_one_is_deleted() {
     let world = World::start().await;
     for number in 0..3 {
         assert_eq!(world.ask(&format!("/small/{number}"), &[]).await.status, 200);
@@ -217,8 +226,9 @@ async fn rf_65_quota() {
     );
 }
 
+// Row H-05.
 #[tokio::test]
-async fn h_05_an_assertion_is_accepted_once_and_a_refusal_burns_nothing() {
+async fn assertion_is_accepted_once_and_a_refused_request_does_not_use_it_up() {
     let world = World::start().await;
     assert_eq!(
         world.ask_as_c6("j1", &[("scope", "admin")]).await.error(),
@@ -237,7 +247,7 @@ async fn h_05_an_assertion_is_accepted_once_and_a_refusal_burns_nothing() {
 }
 
 #[tokio::test]
-async fn decision_7_single_use_of_a_trust_domain() {
+async fn svid_of_a_trust_domain_with_single_use_is_accepted_once() {
     let world = World::start_with(&domains("single_use = true"), RULES).await;
     assert_eq!(
         world.ask("/x/1", &[]).await.error(),
@@ -256,7 +266,7 @@ async fn decision_7_single_use_of_a_trust_domain() {
 }
 
 #[tokio::test]
-async fn the_admin_api_describes_itself_and_has_all_that_it_describes() {
+async fn openapi_document_lists_operations_and_members_that_exist() {
     let world = World::start().await;
     world.ask("/x/1", &[]).await;
     let document = world.admin("GET", "/admin/v1/openapi.json", json!(null)).await;

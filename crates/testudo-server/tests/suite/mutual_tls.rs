@@ -28,8 +28,9 @@ fn bound() -> String {
     RULES.replace("name = \"R1\"", "name = \"R1\"\nsender_constraint = \"mtls\"")
 }
 
+// Row RF-05.
 #[tokio::test]
-async fn rf_05_one_client_by_either_kind_of_svid() {
+async fn jwt_svid_and_x509_svid_of_one_identity_are_one_client() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let answer = ask(&world, &tls, &tls.a.svid(PAY), PAY_ID).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -52,7 +53,7 @@ async fn rf_05_one_client_by_either_kind_of_svid() {
 }
 
 #[tokio::test]
-async fn known_by_certificate_costs_no_store_access() {
+async fn known_client_with_certificate_causes_no_store_access() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let mut connection = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
@@ -70,8 +71,9 @@ async fn known_by_certificate_costs_no_store_access() {
     assert_eq!(world.running.app.store.reads(), read);
 }
 
+// Rows D-02, D-03, D-25.
 #[tokio::test]
-async fn d_02_d_03_d_25_who_is_meant_is_said_and_agrees() {
+async fn client_certificate_needs_a_client_id_that_matches_and_no_second_mechanism() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let svid = tls.a.svid(PAY);
     let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
@@ -92,8 +94,9 @@ async fn d_02_d_03_d_25_who_is_meant_is_said_and_agrees() {
     assert!(world.clients().await.is_empty());
 }
 
+// Row D-06.
 #[tokio::test]
-async fn d_06_a_chain_of_a_says_nothing_about_b() {
+async fn certificate_chain_of_one_trust_domain_is_refused_for_another() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     assert_eq!(
         ask(&world, &tls, &tls.b.svid("/x/1"), "spiffe://b.example/x/1")
@@ -124,7 +127,7 @@ async fn d_06_a_chain_of_a_says_nothing_about_b() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_the_leafs_ends_the_handshake() {
+async fn certificate_shown_without_its_private_key_ends_the_handshake() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let stolen = X509Chain {
         chain: tls.a.svid(PAY).chain,
@@ -143,8 +146,9 @@ async fn a_key_that_is_not_the_leafs_ends_the_handshake() {
     }
 }
 
+// Row D-23, decision 0009.
 #[tokio::test]
-async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
+async fn connection_kept_open_is_refused_once_domain_authority_or_certificate_ends() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let mut kept = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
@@ -171,9 +175,9 @@ async fn decision_4_d_23_a_kept_connection_outlives_nothing() {
     assert_eq!(ask(&mut kept).await, 400, "the certificate is over");
 }
 
-/// Replaces the authorities of `a.example` by another one.
+// Row D-22.
 #[tokio::test]
-async fn d_22_a_resumed_session_is_judged_like_a_new_one() {
+async fn resumed_tls_session_is_judged_like_a_new_one() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let client = tls.client(&tls.a.svid(PAY));
     let connect = async || client.connect(world.address()).await.unwrap();
@@ -219,6 +223,7 @@ async fn d_22_a_resumed_session_is_judged_like_a_new_one() {
     assert_eq!(fifth.post("/token", body(PAY_ID)).await.error(), "invalid_client");
 }
 
+/// Replaces the authorities of `a.example` by another one.
 async fn publish_other_authority(world: &World) {
     let mut bundle = world.a.bundle();
     bundle["keys"]
@@ -231,8 +236,9 @@ async fn publish_other_authority(world: &World) {
         .await;
 }
 
+// Row D-24.
 #[tokio::test]
-async fn d_24_bound_tokens_are_good_with_their_certificate_only() {
+async fn bound_token_is_refused_without_its_certificate() {
     let (world, tls) = World::start_with_tls(&bound(), TLS).await;
     let svid = tls.a.svid(PAY);
     let answer = ask(&world, &tls, &svid, PAY_ID).await;
@@ -276,8 +282,9 @@ async fn d_24_bound_tokens_are_good_with_their_certificate_only() {
     );
 }
 
+// Row D-24.
 #[tokio::test]
-async fn d_24_a_bound_token_ends_with_its_certificate() {
+async fn bound_token_ends_with_its_certificate() {
     let (world, tls) = World::start_with_tls(&bound(), TLS).await;
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
     let short = tls
@@ -289,8 +296,9 @@ async fn d_24_a_bound_token_ends_with_its_certificate() {
     assert!((50..=60).contains(&lifetime), "{lifetime}");
 }
 
+// Row D-21.
 #[tokio::test]
-async fn d_21_forwarded_certificates_only_from_the_proxy() {
+async fn certificate_header_is_accepted_from_a_trusted_proxy_only() {
     let svid = X509Issuer::new("a.example").svid(PAY);
     let field = format!(":{}:", base64(&svid.chain[0]));
     let headers = [
@@ -400,7 +408,7 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_hangs_holds_nobody_up() {
+async fn handshakes_that_hang_do_not_delay_other_clients() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let mut hanging = Vec::new();
     for _ in 0..50 {

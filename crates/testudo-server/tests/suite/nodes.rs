@@ -79,8 +79,9 @@ pub async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     started.elapsed()
 }
 
+// Row RF-39, decision 0009.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_39_decision_4_what_one_node_switches_the_other_feels_within_a_second() {
+async fn switch_set_on_one_node_applies_on_the_other_within_a_second() {
     let cluster = Cluster::start("switches").await;
     assert_eq!(cluster.ask(0, PAY).await.status, 200);
     // On the second node: a remembered assertion, and a kept mutual TLS connection.
@@ -133,8 +134,9 @@ async fn rf_39_decision_4_what_one_node_switches_the_other_feels_within_a_second
     }
 }
 
+// Row RF-61.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_61_one_new_identity_on_two_nodes_is_one_client_and_one_event() {
+async fn new_identity_on_two_nodes_at_once_makes_one_client_and_one_event() {
     let cluster = Cluster::start("race").await;
     let gate = Arc::new(tokio::sync::Barrier::new(64));
     let mut racers = Vec::new();
@@ -167,8 +169,9 @@ async fn register(connection: &mut Connection, body: &serde_json::Value) -> Answ
         .await
 }
 
+// Row DR-104.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dr_104_a_hundred_registrations_on_two_nodes_are_one_client_and_one_event() {
+async fn hundred_registrations_on_two_nodes_make_one_client_and_one_event() {
     let cluster = Arc::new(Cluster::start("registrations").await);
     let world = &cluster.first;
     let statement = Draft::svid(world.a.key(), PAY_ID, "https://as.example/register", world.now()).sign();
@@ -199,8 +202,9 @@ async fn dr_104_a_hundred_registrations_on_two_nodes_are_one_client_and_one_even
     }
 }
 
+// [RFC7592 §2.3]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rfc7592_5_a_registration_ends_on_every_node() {
+async fn client_deleted_by_rfc7592_on_one_node_is_gone_on_every_node() {
     let cluster = Cluster::start("managed").await;
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let asked = json!({ "jwks": { "keys": [key.public_jwk("sig", true)] } });
@@ -257,7 +261,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn decision_21_a_reload_of_one_node_is_felt_by_all() {
+async fn reload_on_one_node_reloads_all_nodes() {
     let cluster = Cluster::start("reloads").await;
     let (first, second) = (&cluster.first.folder, &cluster.second_folder);
     let wide = svid_form(&cluster.first.svid(PAY), &[("scope", "w")]);
@@ -295,8 +299,9 @@ async fn decision_21_a_reload_of_one_node_is_felt_by_all() {
     until(async || may_write(0).await).await;
 }
 
+// Row RF-66.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_66_a_quota_holds_across_nodes() {
+async fn quota_holds_across_nodes() {
     let cluster = Cluster::start("quota").await;
     let mut good = 0;
     for number in 0..20 {
@@ -306,8 +311,9 @@ async fn rf_66_a_quota_holds_across_nodes() {
     assert_eq!(cluster.first.clients().await.len(), 10);
 }
 
+// Row RF-63.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_63_velocity_holds_across_nodes() {
+async fn registration_rate_holds_across_nodes() {
     let cluster = Cluster::start("velocity").await;
     // Rate 60 a minute, burst 5: each node alone would let 5 in at once and refill one a second.
     let mut good = 0;
@@ -337,8 +343,9 @@ async fn rf_63_velocity_holds_across_nodes() {
     assert!((1..=60).contains(&wait));
 }
 
+// Row RF-09.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rf_09_keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
+async fn keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
     let cluster = Cluster::start("keys").await;
     let jwks = async |node: usize| cluster.connect(node).await.get("/jwks").await.json();
     assert_eq!(jwks(0).await, jwks(1).await);
@@ -364,8 +371,9 @@ async fn rf_09_keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_togethe
     assert_eq!(jwks(0).await["keys"].as_array().unwrap().len(), 2, "overlap");
 }
 
+// Decision 0011.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn decision_17_while_the_store_is_away() {
+async fn known_clients_are_served_while_the_store_is_away() {
     // A server of its own: it is paused under everybody who uses it.
     let folder = std::env::temp_dir().join(format!("testudo-away-pg-{}", std::process::id()));
     let server = Postgres::start(&folder).unwrap();
@@ -443,8 +451,9 @@ async fn decision_17_while_the_store_is_away() {
     assert_eq!(register(&mut connection, &body).await.status, 201);
 }
 
+// Row I-06.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn i_06_a_sequence_that_one_node_took_binds_the_others() {
+async fn bundle_sequence_taken_by_one_node_binds_the_others() {
     let mut cluster = Cluster::start("sequences").await;
     let folders = [cluster.first.folder.clone(), cluster.second_folder.clone()];
     let publish = |folder: &Path, bundle: &serde_json::Value| {

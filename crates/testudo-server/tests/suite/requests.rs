@@ -7,8 +7,9 @@ use testudo_testkit::{form, svid_form};
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 
+// Rows B-54, TK-19.
 #[tokio::test]
-async fn b_54_tk_19_duplicate_parameters_are_invalid_requests() {
+async fn duplicate_parameters_are_refused_as_invalid_request() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     assert_eq!(world.send(&good).await.status, 200);
@@ -29,8 +30,9 @@ async fn b_54_tk_19_duplicate_parameters_are_invalid_requests() {
     }
 }
 
+// Rows B-53, TK-17, TK-18.
 #[tokio::test]
-async fn b_53_tk_17_tk_18_missing_unknown_and_empty_parameters() {
+async fn missing_and_unknown_parameters_get_the_code_of_the_standard() {
     let world = World::start().await;
     let svid = world.svid("/x/1");
     assert_eq!(
@@ -101,8 +103,9 @@ async fn b_53_tk_17_tk_18_missing_unknown_and_empty_parameters() {
     }
 }
 
+// Rows J-01, J-02, TK-14.
 #[tokio::test]
-async fn j_01_j_02_tk_14_two_mechanisms_are_an_invalid_request() {
+async fn two_authentication_mechanisms_are_refused_as_invalid_request() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     let mut connection = world.connect().await;
@@ -131,8 +134,9 @@ async fn j_01_j_02_tk_14_two_mechanisms_are_an_invalid_request() {
     assert!(world.clients().await.is_empty());
 }
 
+// Row TK-16.
 #[tokio::test]
-async fn tk_16_whoever_used_authorization_gets_401_and_a_challenge() {
+async fn failed_authorization_header_gets_401_and_a_challenge() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     for (value, scheme) in [
@@ -161,8 +165,9 @@ async fn tk_16_whoever_used_authorization_gets_401_and_a_challenge() {
     }
 }
 
+// Rows TK-15, TK-20, TK-21.
 #[tokio::test]
-async fn tk_15_tk_20_tk_21_method_url_and_body_type() {
+async fn token_request_is_a_post_with_a_form_body_and_nothing_in_the_url() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     let mut connection = world.connect().await;
@@ -204,8 +209,9 @@ async fn tk_15_tk_20_tk_21_method_url_and_body_type() {
     assert_eq!(connection.get("/nowhere").await.status, 404);
 }
 
+// Rows J-07, J-08.
 #[tokio::test]
-async fn j_07_j_08_sizes() {
+async fn too_large_assertions_and_bodies_are_refused() {
     let world = World::start().await;
     let assertion = |text: &str| {
         form(&[
@@ -231,8 +237,9 @@ async fn j_07_j_08_sizes() {
     assert_eq!(world.send(&many).await.error(), "invalid_request");
 }
 
+// Rows J-10, J-11.
 #[tokio::test]
-async fn j_10_j_11_control_characters_and_long_names() {
+async fn control_characters_and_long_client_ids_are_refused() {
     let world = World::start().await;
     let good = svid_form(&world.svid("/x/1"), &[]);
     for extra in ["client_id=%00", "client_id=a%0d%0aSet-Cookie:x", "x=%ff", "x=%zz"] {
@@ -251,7 +258,7 @@ async fn j_10_j_11_control_characters_and_long_names() {
 }
 
 #[tokio::test]
-async fn no_echo_of_input() {
+async fn refusals_do_not_echo_the_request() {
     let world = World::start().await;
     for body in [
         svid_form("zebra.zebra.zebra", &[]),
@@ -267,8 +274,9 @@ async fn no_echo_of_input() {
     }
 }
 
+// [RFC8414 §2]
 #[tokio::test]
-async fn rfc8414_metadata_says_what_works_now() {
+async fn metadata_lists_what_works_now() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     let answer = connection.get("/.well-known/oauth-authorization-server").await;
@@ -292,8 +300,9 @@ async fn rfc8414_metadata_says_what_works_now() {
     assert_eq!(metadata["scopes_supported"], json!(["r", "w"]));
 }
 
+// Rows J-14, J-15.
 #[tokio::test]
-async fn j_14_j_15_a_method_without_keys_is_not_advertised() {
+async fn authentication_method_without_keys_is_not_in_metadata() {
     let world = World::start().await;
     for name in ["a", "b", "o", "f"] {
         std::fs::write(world.folder.join(format!("{name}.json")), "{\"keys\":[]}").unwrap();
@@ -339,7 +348,7 @@ async fn tokens_verify_under_the_published_keys() {
 }
 
 #[tokio::test]
-async fn probes_answer() {
+async fn livez_readyz_and_metrics_answer() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     assert_eq!(connection.get("/livez").await.status, 200);
@@ -349,7 +358,7 @@ async fn probes_answer() {
 }
 
 #[tokio::test]
-async fn explain_walks_the_same_decision() {
+async fn explain_gives_the_decision_and_reason_of_a_token_request() {
     let world = World::start().await;
     let refused = world.ask("/ns/pay/sa/api", &[("scope", "admin")]).await;
     let by_request = world
@@ -394,7 +403,7 @@ async fn explain_walks_the_same_decision() {
 }
 
 #[tokio::test]
-async fn requests_that_never_end_hold_nobody_up() {
+async fn requests_that_never_end_do_not_delay_other_clients() {
     use tokio::io::AsyncWriteExt as _;
     let world = World::start().await;
     let mut dripping = Vec::new();

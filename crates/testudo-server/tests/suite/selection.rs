@@ -24,8 +24,9 @@ async fn ask_signed_by(world: &World, key: &SigningKey, id: &str) -> Answer {
     world.send(&svid_form(&svid, &[])).await
 }
 
+// Row B-10.
 #[tokio::test]
-async fn b_10_the_host_header_is_not_our_name() {
+async fn host_header_does_not_change_audience_or_issuer() {
     let world = World::start().await;
     let svid = world.a.svid("/x/1", "https://evil.example", world.now());
     let headers = [
@@ -48,8 +49,9 @@ async fn b_10_the_host_header_is_not_our_name() {
     assert_eq!(metadata.json()["issuer"], ISSUER);
 }
 
+// Rows B-35, B-36, I-13.
 #[tokio::test]
-async fn b_35_b_36_i_13_keys_that_judge_nothing() {
+async fn weak_keys_and_keys_of_another_algorithm_or_use_verify_no_svid() {
     let world = World::start().await;
     let rsa = generate_key(Algorithm::PS256, Some("rsa"));
     let mut only_rs256 = rsa.public_jwk("jwt-svid", true);
@@ -82,8 +84,9 @@ async fn b_35_b_36_i_13_keys_that_judge_nothing() {
     );
 }
 
+// Row C-03.
 #[tokio::test]
-async fn c_03_a_key_in_two_bundles_speaks_for_whom_it_names() {
+async fn key_in_two_bundles_verifies_each_domain_for_its_own_svids_only() {
     let world = World::start().await;
     publish(&world, "b", world.a.key().public_jwk("jwt-svid", true)).await;
     for id in ["spiffe://b.example/x/1", ID] {
@@ -98,8 +101,9 @@ async fn c_03_a_key_in_two_bundles_speaks_for_whom_it_names() {
     assert_eq!(world.client_ids().await.len(), 2);
 }
 
+// Rows C-05, C-06, C-16, C-17.
 #[tokio::test]
-async fn c_05_c_06_c_16_c_17_which_client_it_is() {
+async fn client_is_selected_by_exact_spiffe_id() {
     let world = World::start().await;
     for client_id in [&[][..], &[("client_id", ID)]] {
         let answer = world.ask("/x/1", client_id).await;

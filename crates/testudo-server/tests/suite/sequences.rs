@@ -40,7 +40,7 @@ async fn rotated(world: &mut World) -> Value {
 }
 
 #[tokio::test]
-async fn a_restart_does_not_forget_the_sequence() {
+async fn bundle_sequence_survives_a_restart() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     publish(&world, &before);
@@ -98,8 +98,9 @@ async fn a_bundle_without_sequence_is_not_taken_after_one_with_it() {
     );
 }
 
+// Row I-02.
 #[tokio::test]
-async fn i_02_an_empty_document_needs_no_sequence_and_lowers_none() {
+async fn empty_bundle_is_taken_without_sequence_and_does_not_lower_it() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     publish(&world, &json!({ "keys": [] }));
@@ -115,7 +116,7 @@ async fn i_02_an_empty_document_needs_no_sequence_and_lowers_none() {
 }
 
 #[tokio::test]
-async fn what_is_held_back_is_taken_when_an_administrator_accepts_it() {
+async fn bundle_that_was_held_back_is_taken_when_an_administrator_accepts_it() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     let (status, answer) = post(&world, "accept").await;
@@ -183,7 +184,7 @@ fn put_back(world: &World, body: &[u8]) {
 }
 
 #[tokio::test]
-async fn who_can_write_the_database_cannot_lower_the_sequence_of_a_running_server() {
+async fn writer_of_the_database_cannot_lower_the_sequence_of_a_running_server() {
     let mut world = world().await;
     let old = stored(&world);
     let before = rotated(&mut world).await;

@@ -169,7 +169,7 @@ async fn node_that_was_cut_off_until_changes_were_pruned_takes_everything_over_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn node_that_hears_no_changes_serves_for_serve_without_store_and_then_is_not_ready() {
+async fn node_that_receives_no_changes_serves_for_serve_without_store_and_then_is_not_ready() {
     let pair = Pair::start("unsure", |text| {
         text.replace("serve_without_store = \"20s\"", "serve_without_store = \"3s\"")
     })

@@ -45,8 +45,9 @@ fn machine(key: &SigningKey) -> Value {
     json!({ "jwks": jwks(key), "grant_types": ["client_credentials"] })
 }
 
+// Row DR-109.
 #[tokio::test]
-async fn dr_109_initial_access_tokens_good_and_bad() {
+async fn initial_access_token_needs_scope_audience_signature_and_lifetime() {
     let world = world().await;
     let good = initial(&world).await;
     let no_scope = token(&world, "r", ENDPOINT).await;
@@ -97,7 +98,7 @@ async fn dr_109_initial_access_tokens_good_and_bad() {
 }
 
 #[tokio::test]
-async fn the_rule_of_the_holder_bounds_what_it_registers() {
+async fn rule_of_the_sponsor_limits_what_it_registers() {
     let world = world().await;
     let (good, own) = (initial(&world).await, key());
     let mut asked = machine(&own);
@@ -172,7 +173,7 @@ async fn the_rule_of_the_holder_bounds_what_it_registers() {
 }
 
 #[tokio::test]
-async fn a_holder_that_was_frozen_or_lost_its_power_registers_nobody() {
+async fn frozen_or_deleted_sponsor_or_one_without_the_scope_registers_no_client() {
     let world = world().await;
     let good = initial(&world).await;
     let registration = format!("[registration]\ninitial_access_tokens = true\n{}", domains(""));
@@ -194,7 +195,7 @@ async fn a_holder_that_was_frozen_or_lost_its_power_registers_nobody() {
 }
 
 #[tokio::test]
-async fn a_statement_and_a_token_are_both_limits() {
+async fn statement_and_initial_access_token_both_limit_a_registration() {
     let world = world().await;
     let good = initial(&world).await;
     let body = json!({ "software_statement": statement(&world, PAY_ID), "scope": "w" });
@@ -218,8 +219,9 @@ async fn a_statement_and_a_token_are_both_limits() {
     );
 }
 
+// Row DR-110.
 #[tokio::test]
-async fn dr_110_a_bound_token_needs_its_certificate() {
+async fn bound_initial_access_token_is_refused_without_its_certificate() {
     let rules = rules().replace("name = \"ci\"", "name = \"ci\"\nsender_constraint = \"mtls\"");
     let server = format!("{TLS}\n[registration]\ninitial_access_tokens = true");
     let (world, tls) = World::start_with_tls(&rules, &server).await;

@@ -82,8 +82,9 @@ fn is_401t(answer: &Answer) {
     assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
 }
 
+// Row DR-112.
 #[tokio::test]
-async fn dr_112_read() {
+async fn registration_is_read_with_its_token() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let answer = client.read().await;
@@ -92,8 +93,9 @@ async fn dr_112_read() {
     assert_eq!(client.read().await.json(), client.body, "reading does not rotate");
 }
 
+// Row DR-113.
 #[tokio::test]
-async fn dr_113_the_token_travels_in_the_header() {
+async fn registration_access_token_is_taken_from_the_authorization_header_only() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let path = format!("/register/{}", client.id());
@@ -124,8 +126,9 @@ async fn dr_113_the_token_travels_in_the_header() {
     assert_eq!(client.read().await.json(), client.body, "unchanged");
 }
 
+// Rows DR-114, DR-126.
 #[tokio::test]
-async fn dr_114_dr_126_foreign_and_unknown_clients_look_alike() {
+async fn token_of_another_client_gets_the_same_401_for_existing_and_unknown_clients() {
     let world = wide_open().await;
     let (one, two) = (Managed::new(&world).await, Managed::new(&world).await);
     register(&world, PAY_ID, json!({})).await;
@@ -150,8 +153,9 @@ async fn dr_114_dr_126_foreign_and_unknown_clients_look_alike() {
     assert_eq!(world.client_ids().await.len(), 3);
 }
 
+// Row DR-115.
 #[tokio::test]
-async fn dr_115_the_token_opens_nothing_else() {
+async fn registration_access_token_is_refused_at_other_endpoints() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let answer = call(
@@ -168,8 +172,9 @@ async fn dr_115_the_token_opens_nothing_else() {
     assert_eq!(world.client_ids().await.len(), 1);
 }
 
+// Row DR-116.
 #[tokio::test]
-async fn dr_116_the_form_of_a_replacement() {
+async fn replacement_with_wrong_client_id_or_server_members_is_refused() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let mut wrong = vec![client.replacement(), client.replacement(), client.replacement()];
@@ -198,8 +203,9 @@ async fn dr_116_the_form_of_a_replacement() {
     assert_eq!(client.read().await.json(), client.body, "unchanged");
 }
 
+// Rows DR-117, DR-118.
 #[tokio::test]
-async fn dr_117_dr_118_a_replacement_replaces_and_rotates() {
+async fn replacement_deletes_omitted_members_and_rotates_the_token() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let replacement = json!({ "client_id": client.id(), "redirect_uris": [CALLBACK] });
@@ -237,8 +243,9 @@ async fn dr_117_dr_118_a_replacement_replaces_and_rotates() {
     assert_eq!(client.call("GET", &latest, &Value::Null).await.status, 200);
 }
 
+// Row DR-119.
 #[tokio::test]
-async fn dr_119_delete_ends_everything() {
+async fn deleted_client_gets_no_tokens_and_leaves_no_record() {
     let world = wide_open().await;
     let own = key();
     let body = joined(
@@ -277,8 +284,9 @@ async fn dr_119_delete_ends_everything() {
     );
 }
 
+// Row DR-120.
 #[tokio::test]
-async fn dr_120_a_frozen_client_is_not_managed() {
+async fn frozen_client_cannot_read_change_or_delete_its_registration() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let change = async |verb: &str| {
@@ -309,8 +317,9 @@ async fn dr_120_a_frozen_client_is_not_managed() {
     assert_eq!(client.read().await.status, 200);
 }
 
+// Rows DR-121 to DR-125.
 #[tokio::test]
-async fn dr_121_to_dr_125_one_validator_on_the_whole_result() {
+async fn replacement_is_validated_as_a_whole_and_cannot_change_the_kind_of_client() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let put = async |more: Value| {
@@ -391,8 +400,9 @@ async fn dr_121_to_dr_125_one_validator_on_the_whole_result() {
     assert_eq!(answer.json()["require_pushed_authorization_requests"], true);
 }
 
+// Row DR-122.
 #[tokio::test]
-async fn dr_122_an_unchanged_replacement_is_judged_by_todays_policy() {
+async fn unchanged_replacement_is_judged_by_the_configuration_in_force() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     assert_eq!(client.body["scope"], "open.read open.write");
@@ -424,8 +434,9 @@ async fn dr_122_an_unchanged_replacement_is_judged_by_todays_policy() {
     assert_eq!(client.call("GET", &token, &Value::Null).await.status, 403);
 }
 
+// Row DR-127.
 #[tokio::test]
-async fn dr_127_other_methods() {
+async fn other_http_methods_are_answered_405_with_allow() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     for method in ["PATCH", "POST", "OPTIONS"] {
@@ -438,8 +449,9 @@ async fn dr_127_other_methods() {
     }
 }
 
+// Row DR-128.
 #[tokio::test]
-async fn dr_128_of_fifty_replacements_one_stands() {
+async fn parallel_replacements_never_mix_their_members() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let (address, path) = (world.address(), format!("/register/{}", client.id()));
@@ -472,7 +484,7 @@ async fn dr_128_of_fifty_replacements_one_stands() {
 }
 
 #[tokio::test]
-async fn a_replacement_costs_what_a_registration_costs() {
+async fn replacement_counts_as_a_new_registration() {
     let world = super::open::open_door("{ registrations_per_minute_per_address = 3 }").await;
     let client = Managed::new(&world).await;
     let mut token = client.token().to_owned();
@@ -535,7 +547,7 @@ async fn superseded_management_token_does_not_win_over_its_unused_successor() {
 }
 
 #[tokio::test]
-async fn unknown_members_of_a_registered_key_set_are_neither_stored_nor_told() {
+async fn unknown_members_of_a_registered_key_set_are_neither_stored_nor_returned() {
     let world = wide_open().await;
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let public = key.public_jwk("sig", true);

@@ -25,8 +25,9 @@ async fn register_with(world: &World, claims: Value, more: Value) -> Answer {
     post(world, &body).await
 }
 
+// Row DR-30.
 #[tokio::test]
-async fn dr_30_language_tags() {
+async fn language_tagged_labels_are_kept_and_bad_tags_refused_or_ignored() {
     let world = open_with("", &redirecting("")).await;
     let asked = json!({ "client_name": "Pay", "client_name#de": "Kasse", "client_name#ja-Jpan-JP": "会計",
         "redirect_uris#de": ["x"], "client_name#d_e": "x", "logo_uri#de": "https://api.pay.apps.example/l" });
@@ -54,8 +55,9 @@ async fn dr_30_language_tags() {
     assert!(answer.json()["client_name#de"].is_null());
 }
 
+// Row DR-63.
 #[tokio::test]
-async fn dr_63_labels_go_configured_then_attested_then_requested() {
+async fn configured_labels_win_over_attested_and_those_over_requested() {
     let unnamed = redirecting("");
     let attested = json!({ "client_name": "Attested", "contacts": ["attested@a.example"] });
     let asked = json!({ "client_name": "Asked", "contacts": ["asked@a.example"] });
@@ -78,8 +80,9 @@ async fn dr_63_labels_go_configured_then_attested_then_requested() {
     assert_eq!(name(all).0, "api in pay");
 }
 
+// Rows DR-96, DR-97, DR-146.
 #[tokio::test]
-async fn dr_96_requested_never_beats_attested_member_by_member() {
+async fn attested_member_wins_over_requested_member_for_each_member() {
     let every = "attested_metadata = [\"client_name\", \"client_uri\", \"logo_uri\", \"tos_uri\", \"policy_uri\", \
          \"contacts\", \"software_id\", \"software_version\", \"redirect_uris\", \"scope\", \"grant_types\"]";
     let world = open_with(every, &redirecting("")).await;
@@ -150,8 +153,9 @@ async fn dr_96_requested_never_beats_attested_member_by_member() {
     assert_eq!((same.status, &same.json()["software_id"]), (201, &json!("A")));
 }
 
+// Row DR-99.
 #[tokio::test]
-async fn dr_99_an_attester_that_says_it_wrongly_must_notice() {
+async fn malformed_attested_claims_are_refused() {
     let world = open_with(ATTESTED, &redirecting("")).await;
     for claims in [
         json!({ "scope": ["r"] }),
@@ -174,8 +178,9 @@ async fn dr_99_an_attester_that_says_it_wrongly_must_notice() {
     assert!(world.client_ids().await.is_empty());
 }
 
+// Row DR-87.
 #[tokio::test]
-async fn dr_87_the_issuer_of_a_statement() {
+async fn statement_issuer_must_match_where_it_is_configured() {
     let world = open().await;
     for issuer in [json!(null), json!("https://oidc.a.example")] {
         assert_eq!(
@@ -204,7 +209,7 @@ async fn dr_87_the_issuer_of_a_statement() {
 }
 
 #[tokio::test]
-async fn a_fixed_rule_is_not_narrowed_by_one_instance_for_all() {
+async fn rule_with_registration_fixed_is_not_narrowed_by_a_client() {
     let fixed = RULES.replacen(
         "[[rules]]\nname = \"R1\"",
         "[[rules]]\nname = \"R1\"\nregistration = \"fixed\"",
@@ -228,8 +233,9 @@ async fn a_fixed_rule_is_not_narrowed_by_one_instance_for_all() {
     );
 }
 
+// Rows DR-32, DR-47.
 #[tokio::test]
-async fn dr_32_dr_47_derived_redirect_uris() {
+async fn only_redirect_uris_that_the_rule_derives_are_registered() {
     let world = open_with("", &redirecting("")).await;
     let derived = "https://api.pay.apps.example/cb";
     let answer = register(&world, PAY_ID, json!({ "redirect_uris": [derived] })).await;
@@ -257,8 +263,9 @@ async fn dr_32_dr_47_derived_redirect_uris() {
     assert_eq!(answer.json()["grant_types"], json!(["client_credentials"]));
 }
 
+// Rows DR-91, DR-92.
 #[tokio::test]
-async fn dr_91_dr_92_hosts_are_for_clients_that_proved_a_key() {
+async fn redirect_uri_hosts_of_a_rule_need_a_client_certificate() {
     let hosts =
         redirecting("redirect_uri_hosts = [\"{service}.{namespace}.apps.example\", \"shared.example\"]");
     let (world, tls) = World::start_with_tls(&hosts, &format!("{TLS}\n[registration]")).await;
@@ -309,8 +316,9 @@ async fn dr_91_dr_92_hosts_are_for_clients_that_proved_a_key() {
     assert_eq!(answer.error(), "invalid_client_metadata");
 }
 
+// Rows DR-142, DR-144, DR-145.
 #[tokio::test]
-async fn dr_142_dr_144_dr_145_members_that_name_keys_elsewhere() {
+async fn members_that_name_keys_elsewhere_are_not_fetched_and_conflicting_bindings_refused() {
     let world = open().await;
     let elsewhere = "https://127.0.0.1:9/bundle";
     let answer = register_with(
@@ -360,7 +368,7 @@ async fn dr_142_dr_144_dr_145_members_that_name_keys_elsewhere() {
 
 /// Every bound at the bound and one past it.
 #[tokio::test]
-async fn each_member_has_its_bound() {
+async fn each_metadata_member_is_bounded_at_its_limit_and_one_past() {
     let world = super::open::wide_open().await;
     let uris = |count: usize| {
         let uris = (0..count).map(|number| json!(format!("https://app.example/{number}")));
@@ -445,7 +453,7 @@ async fn each_member_has_its_bound() {
 }
 
 #[tokio::test]
-async fn a_label_that_an_identity_cannot_fill_is_left_out() {
+async fn label_template_that_an_identity_cannot_fill_is_left_out() {
     let labels = "client_uri = \"https://{service}.{namespace}.apps.example/\"\nlogo_uri = \"https://apps.example/{service}.png\"";
     let labels = labels.replace("{service}.png", "{service}/logo.png");
     let rules = RULES.replacen("name = \"R1\"", &format!("name = \"R1\"\n{labels}"), 1);

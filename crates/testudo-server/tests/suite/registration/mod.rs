@@ -77,8 +77,9 @@ async fn refused(world: &World, more: Value) -> String {
     answer.error()
 }
 
+// Row DR-01.
 #[tokio::test]
-async fn dr_01_announced_only_when_open() {
+async fn registration_endpoint_is_in_metadata_only_where_registration_is_on() {
     let metadata = "/.well-known/oauth-authorization-server";
     let closed = World::start().await;
     assert!(closed.connect().await.get(metadata).await.json()["registration_endpoint"].is_null());
@@ -117,8 +118,9 @@ async fn paths_that_only_begin_like_the_registration_endpoint_are_not_found() {
     assert_eq!(open.connect().await.get("/register").await.status, 405);
 }
 
+// Rows DR-02, DR-13, DR-24, DR-29, DR-80.
 #[tokio::test]
-async fn dr_02_dr_13_dr_24_dr_29_dr_80_a_workload_registers() {
+async fn workload_registers_with_statement_and_gets_all_its_metadata() {
     let world = open().await;
     let statement = statement(&world, PAY_ID);
     let answer = post(&world, &json!({ "software_statement": statement })).await;
@@ -140,8 +142,9 @@ async fn dr_02_dr_13_dr_24_dr_29_dr_80_a_workload_registers() {
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
 
+// Row DR-94.
 #[tokio::test]
-async fn dr_94_nothing_of_the_statement_is_kept() {
+async fn software_statement_is_stored_nowhere() {
     let world = open().await;
     let statement = statement(&world, PAY_ID);
     post(&world, &json!({ "software_statement": statement })).await;
@@ -166,8 +169,9 @@ async fn dr_94_nothing_of_the_statement_is_kept() {
     }
 }
 
+// Rows DR-03, DR-06, DR-08.
 #[tokio::test]
-async fn dr_03_dr_06_dr_08_the_request_itself() {
+async fn wrong_media_type_wrong_method_and_too_large_body_are_refused() {
     let world = open().await;
     for media in ["application/x-www-form-urlencoded", "text/plain", ""] {
         let answer = world
@@ -190,8 +194,9 @@ async fn dr_03_dr_06_dr_08_the_request_itself() {
     assert_eq!(send(&world, large).await.status, 413);
 }
 
+// Rows DR-04, DR-05, DR-09.
 #[tokio::test]
-async fn dr_04_dr_05_dr_09_not_one_json_object() {
+async fn body_that_is_not_one_json_object_is_refused() {
     let world = open().await;
     let deep = format!("{{\"x\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let bodies: [&[u8]; 8] = [
@@ -214,8 +219,9 @@ async fn dr_04_dr_05_dr_09_not_one_json_object() {
     assert!(world.client_ids().await.is_empty());
 }
 
+// Rows DR-07, DR-10, DR-125.
 #[tokio::test]
-async fn dr_07_dr_10_dr_125_unknown_members_are_ignored_and_not_echoed() {
+async fn unknown_members_are_ignored_and_not_echoed() {
     let world = open().await;
     let names = [
         "enabled",
@@ -240,8 +246,9 @@ async fn dr_07_dr_10_dr_125_unknown_members_are_ignored_and_not_echoed() {
     assert!(!format!("{:?}", world.clients().await).contains("admin"));
 }
 
+// Rows DR-11, DR-12, DR-79.
 #[tokio::test]
-async fn dr_11_dr_12_dr_79_members_of_the_wrong_type() {
+async fn members_of_the_wrong_type_are_refused_and_not_echoed() {
     let world = open().await;
     let texts = [
         "client_id",
@@ -323,8 +330,9 @@ async fn dr_11_dr_12_dr_79_members_of_the_wrong_type() {
     }
 }
 
+// Rows DR-14, DR-15, DR-17, DR-52.
 #[tokio::test]
-async fn dr_14_dr_15_dr_17_dr_52_no_secret_no_public_client_no_keys() {
+async fn workload_gets_no_client_secret_no_public_method_and_no_keys_of_its_own() {
     let world = open().await;
     for method in [
         "client_secret_basic",
@@ -350,8 +358,9 @@ async fn dr_14_dr_15_dr_17_dr_52_no_secret_no_public_client_no_keys() {
     assert!(world.client_ids().await.is_empty(), "nothing was stored");
 }
 
+// Rows DR-18, DR-19, DR-22, DR-23, DR-25.
 #[tokio::test]
-async fn dr_18_dr_19_dr_22_dr_23_dr_25_grants_and_responses() {
+async fn grant_and_response_types_that_the_rule_cannot_give_are_refused_or_cut() {
     let world = open().await;
     for grants in [
         json!(["implicit"]),
@@ -380,8 +389,9 @@ async fn dr_18_dr_19_dr_22_dr_23_dr_25_grants_and_responses() {
     );
 }
 
+// Rows DR-20, DR-21, DR-141.
 #[tokio::test]
-async fn dr_20_dr_21_dr_141_no_client_chooses_its_id() {
+async fn workload_cannot_request_another_client_id_than_its_own() {
     let world = open().await;
     for id in [
         "spiffe://a.example/ns/pay/sa/other",
@@ -402,8 +412,9 @@ async fn dr_20_dr_21_dr_141_no_client_chooses_its_id() {
     assert_eq!(register(&world, PAY_ID, own).await.status, 201);
 }
 
+// Rows DR-26, DR-28.
 #[tokio::test]
-async fn dr_26_dr_28_scopes_that_cannot_be() {
+async fn malformed_scope_and_scope_wholly_outside_the_rule_are_refused() {
     let world = open().await;
     for scope in ["", " r", "r ", "r  w", "r\tw", "ä", "r\"w", "admin"] {
         assert_eq!(
@@ -414,8 +425,9 @@ async fn dr_26_dr_28_scopes_that_cannot_be() {
     }
 }
 
+// Rows DR-27, DR-100, DR-101.
 #[tokio::test]
-async fn dr_27_dr_100_dr_101_narrowing_holds_until_it_is_replaced() {
+async fn narrowed_scope_holds_until_the_next_registration_replaces_it() {
     let world = open().await;
     let answer = register(&world, PAY_ID, json!({ "scope": "r admin" })).await;
     assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("r")));
@@ -438,8 +450,9 @@ async fn dr_27_dr_100_dr_101_narrowing_holds_until_it_is_replaced() {
     assert_eq!(world.events("client.updated").await.len(), 1);
 }
 
+// Rows DR-102, DR-103.
 #[tokio::test]
-async fn dr_102_dr_103_the_rule_of_today_and_what_was_registered() {
+async fn rule_of_today_lowers_what_was_registered_and_never_raises_it() {
     let world = open().await;
     register(&world, PAY_ID, json!({ "scope": "r" })).await;
     let more = RULES.replacen("scopes = [\"r\", \"w\"]", "scopes = [\"r\", \"w\", \"z\"]", 1);
@@ -455,8 +468,9 @@ async fn dr_102_dr_103_the_rule_of_today_and_what_was_registered() {
     assert_eq!(world.ask(PAY, &[("scope", "r")]).await.error(), "invalid_scope");
 }
 
+// Rows DR-59, DR-61.
 #[tokio::test]
-async fn dr_59_dr_61_texts_and_urls_that_people_would_see() {
+async fn deceptive_names_and_label_urls_are_refused() {
     let world = open().await;
     for name in ["a\nb", "a\u{202e}b", "   ", &"x".repeat(1000)] {
         assert_eq!(
@@ -490,8 +504,9 @@ async fn dr_59_dr_61_texts_and_urls_that_people_would_see() {
     assert!(answer.json()["client_uri"].is_null());
 }
 
+// Row DR-91.
 #[tokio::test]
-async fn dr_91_a_bearer_statement_brings_no_redirect_uri() {
+async fn statement_without_certificate_cannot_add_redirect_uris() {
     let world = open().await;
     for uri in [
         "https://evil.example/cb",
@@ -506,8 +521,9 @@ async fn dr_91_a_bearer_statement_brings_no_redirect_uri() {
     }
 }
 
+// Rows DR-71 to DR-77, DR-85, DR-86.
 #[tokio::test]
-async fn dr_71_to_dr_77_dr_85_dr_86_statements_that_prove_nothing() {
+async fn invalid_statements_are_refused() {
     let world = open().await;
     let id = PAY_ID;
     let good = draft(&world, id);
@@ -515,51 +531,95 @@ async fn dr_71_to_dr_77_dr_85_dr_86_statements_that_prove_nothing() {
     let signed = good.sign();
     let (body, _) = signed.rsplit_once('.').unwrap();
     let statements = [
-        draft(&world, id).header("alg", "none").sign(),
-        draft(&world, id).header("alg", "HS256").sign(),
-        draft(&world, id).header("crit", json!(["x"])).sign(),
-        // DR-72: a key that comes along, or that is somewhere else.
-        draft(&world, id)
-            .header("jwk", world.b.key().public_jwk("sig", true))
-            .sign(),
-        draft(&world, id).header("jku", "https://127.0.0.1:9/jwks").sign(),
-        draft(&world, id).header("x5u", "https://127.0.0.1:9/x5u").sign(),
-        draft(&world, id).header("x5c", json!(["AAAA"])).sign(),
+        ("alg none", draft(&world, id).header("alg", "none").sign()),
+        ("alg HS256", draft(&world, id).header("alg", "HS256").sign()),
+        (
+            "unknown crit",
+            draft(&world, id).header("crit", json!(["x"])).sign(),
+        ),
+        // DR-72: the header brings a key, or the address of one.
+        (
+            "header jwk",
+            draft(&world, id)
+                .header("jwk", world.b.key().public_jwk("sig", true))
+                .sign(),
+        ),
+        (
+            "header jku",
+            draft(&world, id).header("jku", "https://127.0.0.1:9/jwks").sign(),
+        ),
+        (
+            "header x5u",
+            draft(&world, id).header("x5u", "https://127.0.0.1:9/x5u").sign(),
+        ),
+        (
+            "header x5c",
+            draft(&world, id).header("x5c", json!(["AAAA"])).sign(),
+        ),
         // DR-73: not a compact JWS.
-        json!({ "payload": "e30", "signatures": [] }).to_string(),
-        format!("{signed}.x.y"),
-        draft(&world, id).header("typ", "at+jwt").sign(),
-        format!("{body}."),
-        body.to_owned(),
-        "x".repeat(17 * 1024),
-        Draft::svid(world.b.key(), id, ENDPOINT, now).sign(),
-        Draft::svid(world.b.key(), id, ENDPOINT, now)
-            .header("kid", world.a.key().kid())
-            .sign(),
-        draft(&world, id).without_claim("exp").sign(),
-        draft(&world, id).claim("exp", now - 600).sign(),
-        draft(&world, id).without_claim("iat").sign(),
-        draft(&world, id).claim("iat", now + 600).sign(),
-        draft(&world, id).claim("nbf", now + 600).sign(),
-        draft(&world, id).without_claim("sub").sign(),
-        draft(&world, "https://a.example/x").sign(),
-        draft(&world, "spiffe://A.example/ns/pay/sa/api").sign(),
-        draft(&world, "spiffe://a.example/ns/pay/sa/api/").sign(),
-        draft(&world, "spiffe://a.example/ns/pay/sa/api?x").sign(),
+        (
+            "JSON serialization",
+            json!({ "payload": "e30", "signatures": [] }).to_string(),
+        ),
+        ("five parts", format!("{signed}.x.y")),
+        ("typ at+jwt", draft(&world, id).header("typ", "at+jwt").sign()),
+        ("empty signature", format!("{body}.")),
+        ("two parts", body.to_owned()),
+        ("17 KiB of text", "x".repeat(17 * 1024)),
+        // DR-76, DR-77.
+        (
+            "key of another trust domain",
+            Draft::svid(world.b.key(), id, ENDPOINT, now).sign(),
+        ),
+        (
+            "key of another trust domain under the kid of this one",
+            Draft::svid(world.b.key(), id, ENDPOINT, now)
+                .header("kid", world.a.key().kid())
+                .sign(),
+        ),
+        ("no exp", draft(&world, id).without_claim("exp").sign()),
+        (
+            "exp in the past",
+            draft(&world, id).claim("exp", now - 600).sign(),
+        ),
+        ("no iat", draft(&world, id).without_claim("iat").sign()),
+        (
+            "iat in the future",
+            draft(&world, id).claim("iat", now + 600).sign(),
+        ),
+        (
+            "nbf in the future",
+            draft(&world, id).claim("nbf", now + 600).sign(),
+        ),
+        ("no sub", draft(&world, id).without_claim("sub").sign()),
+        ("sub with https", draft(&world, "https://a.example/x").sign()),
+        (
+            "sub with an upper-case domain",
+            draft(&world, "spiffe://A.example/ns/pay/sa/api").sign(),
+        ),
+        (
+            "sub with a trailing slash",
+            draft(&world, "spiffe://a.example/ns/pay/sa/api/").sign(),
+        ),
+        (
+            "sub with a query",
+            draft(&world, "spiffe://a.example/ns/pay/sa/api?x").sign(),
+        ),
     ];
-    for (number, statement) in statements.iter().enumerate() {
+    for (what, statement) in &statements {
         let answer = post(&world, &json!({ "software_statement": statement })).await;
         assert_eq!(
             (answer.status, answer.error().as_str()),
             (400, "invalid_software_statement"),
-            "{number}: {answer:?}"
+            "{what}: {answer:?}"
         );
     }
     assert!(world.client_ids().await.is_empty());
 }
 
+// Rows DR-81 to DR-84.
 #[tokio::test]
-async fn dr_81_to_dr_84_audiences() {
+async fn statement_audience_is_issuer_or_registration_endpoint_and_nothing_else() {
     let world = open().await;
     for audience in [json!(ISSUER), json!([ISSUER]), json!(ENDPOINT), json!([ENDPOINT])] {
         let statement = draft(&world, PAY_ID).claim("aud", audience.clone()).sign();
@@ -588,8 +648,9 @@ async fn dr_81_to_dr_84_audiences() {
     assert_eq!(world.send(&at_token).await.error(), "invalid_client", "DR-84");
 }
 
+// Rows DR-88, DR-89, DR-120.
 #[tokio::test]
-async fn dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
+async fn unapproved_identities_get_the_same_answer_whatever_the_reason() {
     let world = open().await;
     assert_eq!(register(&world, PAY_ID, json!({})).await.status, 201);
     let off = "/admin/v1/trust/a.example";
@@ -615,8 +676,9 @@ async fn dr_88_dr_89_dr_120_one_refusal_for_whoever_is_not_approved() {
     }
 }
 
+// Row DR-78.
 #[tokio::test]
-async fn dr_78_a_stranger_does_not_learn_which_trust_domains_are_configured() {
+async fn forged_statements_get_the_same_answer_for_known_and_unknown_trust_domains() {
     let world = open().await;
     let stranger = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let known_kid = testudo_testkit::generate_key(
@@ -649,8 +711,9 @@ async fn dr_78_a_stranger_does_not_learn_which_trust_domains_are_configured() {
     assert_eq!(answer.error(), "unapproved_software_statement");
 }
 
+// Row DR-74.
 #[tokio::test]
-async fn dr_74_other_tokens_are_no_statements() {
+async fn tokens_of_other_types_are_refused_as_statements() {
     let world = open().await;
     let token = world.ask(PAY, &[]).await.access_token();
     let assertion = Draft::assertion(&world.c6, "c6", ENDPOINT, "1", world.now()).sign();
@@ -665,8 +728,9 @@ async fn dr_74_other_tokens_are_no_statements() {
     }
 }
 
+// Row DR-90.
 #[tokio::test]
-async fn dr_90_keys_of_another_use_sign_no_statement() {
+async fn statement_signed_by_a_bundle_key_of_another_use_is_refused() {
     let world = open().await;
     let other = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("other"));
     for key_use in ["sig", "x509-svid", "wit-svid"] {
@@ -690,8 +754,9 @@ async fn dr_90_keys_of_another_use_sign_no_statement() {
     }
 }
 
+// Row DR-132.
 #[tokio::test]
-async fn dr_132_who_returns_is_known_to_have_been_here() {
+async fn workload_that_registers_again_after_removal_is_linked_to_its_predecessor() {
     let world = open().await;
     let first = register(&world, PAY_ID, json!({ "scope": "r" })).await.json();
     world.running.app.clock.shift(31 * 86_400);
@@ -716,8 +781,9 @@ async fn dr_132_who_returns_is_known_to_have_been_here() {
     );
 }
 
+// Row DR-95.
 #[tokio::test]
-async fn dr_95_an_older_statement_changes_nothing() {
+async fn older_statement_does_not_replace_a_newer_registration() {
     let world = open().await;
     let older = draft(&world, PAY_ID).claim("iat", world.now() - 30).sign();
     register(&world, PAY_ID, json!({ "scope": "r" })).await;
@@ -726,8 +792,9 @@ async fn dr_95_an_older_statement_changes_nothing() {
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
 }
 
+// Rows DR-96 to DR-99.
 #[tokio::test]
-async fn dr_96_to_dr_99_what_the_attester_says() {
+async fn attested_claims_replace_requested_members_within_the_rule() {
     let world = open_with("attested_metadata = [\"scope\", \"redirect_uris\"]", RULES).await;
     let post_with = async |name: &str, value: Value, more: Value| {
         let mut body = more;
@@ -754,8 +821,9 @@ async fn dr_96_to_dr_99_what_the_attester_says() {
     );
 }
 
+// Row DR-104.
 #[tokio::test]
-async fn dr_104_a_hundred_at_once_are_one_client() {
+async fn hundred_parallel_registrations_of_one_identity_make_one_client() {
     let world = open().await;
     let body = json!({ "software_statement": statement(&world, PAY_ID) }).to_string();
     let address = world.address();
@@ -777,8 +845,9 @@ async fn dr_104_a_hundred_at_once_are_one_client() {
     assert_eq!(world.events("client.registered").await.len(), 1);
 }
 
+// Rows DR-105 to DR-107.
 #[tokio::test]
-async fn dr_105_to_dr_107_velocity_and_quota() {
+async fn rate_and_quota_refuse_with_429_and_refused_requests_do_not_count() {
     let world = open().await;
     let id = |path: &str, number: u32| format!("spiffe://a.example/{path}/{number}");
     for number in 0..3 {
@@ -806,7 +875,7 @@ async fn dr_105_to_dr_107_velocity_and_quota() {
 }
 
 #[tokio::test]
-async fn to_and_fro_costs_what_a_registration_costs() {
+async fn changing_a_registration_counts_as_a_new_registration() {
     let world = open().await;
     let id = "spiffe://a.example/slow/0";
     let say = async |contact: u32| register(&world, id, json!({ "contacts": [contact.to_string()] })).await;
@@ -830,8 +899,9 @@ async fn to_and_fro_costs_what_a_registration_costs() {
     );
 }
 
+// Row DR-108.
 #[tokio::test]
-async fn dr_108_no_evidence_no_client() {
+async fn request_without_statement_or_token_registers_no_client() {
     let world = open().await;
     let answer = post(&world, &json!({ "client_name": "Mine" })).await;
     assert_eq!(
@@ -850,8 +920,9 @@ async fn dr_108_no_evidence_no_client() {
     assert!(world.client_ids().await.is_empty());
 }
 
+// Rows DR-129, DR-131.
 #[tokio::test]
-async fn dr_129_dr_131_first_use_and_registration_are_one_client() {
+async fn first_use_and_registration_of_one_identity_make_one_client() {
     let world = open().await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     assert_eq!(
@@ -887,8 +958,9 @@ async fn open_with_tls() -> (World, MutualTls) {
     World::start_with_tls(RULES, &format!("{TLS}\n[registration]")).await
 }
 
+// Rows DR-16, DR-92, DR-93, DR-147.
 #[tokio::test]
-async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
+async fn client_certificate_registers_and_must_match_the_statement() {
     let (world, tls) = open_with_tls().await;
     let svid = tls.a.svid(PAY);
     let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
@@ -941,7 +1013,7 @@ async fn dr_16_dr_92_dr_93_dr_147_certificates_and_statements() {
 
 /// The registration core, §5: the statement's codes are for statements: a certificate authenticates, or fails to.
 #[tokio::test]
-async fn a_certificate_that_does_not_get_in_is_a_client_that_failed() {
+async fn unaccepted_client_certificate_at_register_is_answered_invalid_client() {
     let (world, tls) = open_with_tls().await;
     let stranger = testudo_testkit::x509::X509Issuer::new("a.example");
     let off = "/admin/v1/trust/b.example/disable";
@@ -969,8 +1041,9 @@ async fn a_certificate_that_does_not_get_in_is_a_client_that_failed() {
     assert!(world.client_ids().await.is_empty());
 }
 
+// Row DR-31.
 #[tokio::test]
-async fn dr_31_a_floor_of_the_rule_cannot_be_lowered() {
+async fn certificate_binding_that_the_rule_demands_cannot_be_switched_off() {
     let bound = RULES.replacen("name = \"R1\"", "name = \"R1\"\nsender_constraint = \"mtls\"", 1);
     let (world, tls) = World::start_with_tls(&bound, &format!("{TLS}\n[registration]")).await;
     let lower = json!({ "software_statement": statement(&world, PAY_ID),
@@ -990,7 +1063,7 @@ async fn dr_31_a_floor_of_the_rule_cannot_be_lowered() {
 }
 
 #[tokio::test]
-async fn explain_walks_a_registration_by_todays_rules() {
+async fn explain_judges_a_registration_by_the_rules_in_force_now() {
     let world = open().await;
     let explain = async |answer: &Answer| {
         let id = answer.header("request-id").unwrap();

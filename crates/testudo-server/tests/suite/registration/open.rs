@@ -59,8 +59,9 @@ fn machine(key: &SigningKey) -> Value {
     json!({ "jwks": jwks(key), "grant_types": ["client_credentials"] })
 }
 
+// Rows DR-75, DR-108.
 #[tokio::test]
-async fn dr_108_closed_by_default() {
+async fn registration_without_evidence_is_off_by_default_and_no_fallback_for_bad_evidence() {
     for closed in ["", "[registration]", "[registration]\nopen = false"] {
         let world = World::start_with(&format!("{closed}\n{}", domains("")), RULES).await;
         let answer = world
@@ -93,8 +94,9 @@ async fn dr_108_closed_by_default() {
     assert!(world.client_ids().await.is_empty() && only_open.client_ids().await.is_empty());
 }
 
+// Row DR-143.
 #[tokio::test]
-async fn dr_143_a_native_client_as_mcp_has_it() {
+async fn native_client_as_mcp_specifies_it_registers() {
     let world = open_door("true").await;
     let callback = "http://localhost:33418/callback";
     let body = joined(
@@ -169,8 +171,9 @@ async fn dr_143_a_native_client_as_mcp_has_it() {
     );
 }
 
+// Row DR-111.
 #[tokio::test]
-async fn dr_111_an_open_client_is_small() {
+async fn client_without_evidence_gets_no_secret_and_only_the_scopes_of_the_section() {
     let world = open_door("{ scopes = [\"open.read\"] }").await;
     for asked in [
         json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_basic" }),
@@ -209,8 +212,9 @@ async fn dr_111_an_open_client_is_small() {
     assert_eq!(world.send(&form).await.error(), "invalid_client");
 }
 
+// Row DR-20.
 #[tokio::test]
-async fn dr_20_no_client_chooses_its_id_at_the_open_door() {
+async fn client_without_evidence_cannot_choose_its_client_id() {
     let world = wide_open().await;
     for id in [PAY_ID, "alice", "https://app.example/client", "c6", "c_AAAA"] {
         let asked = json!({ "redirect_uris": [CALLBACK], "client_id": id });
@@ -222,8 +226,9 @@ async fn dr_20_no_client_chooses_its_id_at_the_open_door() {
     }
 }
 
+// Rows DR-33 to DR-47.
 #[tokio::test]
-async fn dr_33_to_dr_47_redirect_uris_of_strangers() {
+async fn dangerous_redirect_uris_of_clients_without_evidence_are_refused() {
     let world = wide_open().await;
     for uri in [
         "javascript:alert(1)//",
@@ -275,8 +280,9 @@ async fn dr_33_to_dr_47_redirect_uris_of_strangers() {
     assert_eq!(turned_away(&world, asked).await, "invalid_client_metadata");
 }
 
+// Rows DR-48 to DR-56.
 #[tokio::test]
-async fn dr_48_to_dr_56_keys_of_strangers() {
+async fn bad_keys_of_clients_without_evidence_are_refused() {
     let world = wide_open().await;
     let good = key().public_jwk("sig", true);
     let with = |member: &str, value: Value| {
@@ -363,8 +369,9 @@ async fn dr_48_to_dr_56_keys_of_strangers() {
     );
 }
 
+// Rows DR-66, DR-67, DR-70.
 #[tokio::test]
-async fn dr_67_urls_that_nobody_fetches() {
+async fn urls_in_client_metadata_are_judged_and_not_fetched() {
     let world = wide_open().await;
     for url in [
         "http://app.example/jwks",
@@ -401,8 +408,9 @@ async fn dr_67_urls_that_nobody_fetches() {
     assert!(fetched.is_err(), "0 connections");
 }
 
+// Row DR-57.
 #[tokio::test]
-async fn dr_57_only_registered_keys_count() {
+async fn assertion_signed_by_an_unregistered_key_is_refused() {
     let world = wide_open().await;
     let (own, other) = (key(), key());
     let body = joined(&world, machine(&own)).await;
@@ -475,7 +483,7 @@ async fn dr_57_only_registered_keys_count() {
 }
 
 #[tokio::test]
-async fn a_client_that_named_one_algorithm_is_held_to_it() {
+async fn assertion_with_another_algorithm_than_registered_is_refused() {
     let world = wide_open().await;
     let rsa = generate_key(Algorithm::RS256, Some("rsa"));
     let mut asked = machine(&rsa);
@@ -489,7 +497,7 @@ async fn a_client_that_named_one_algorithm_is_held_to_it() {
 }
 
 #[tokio::test]
-async fn an_open_client_lives_for_a_while_and_the_door_decides_anew() {
+async fn client_without_evidence_expires_and_follows_the_section_in_force() {
     let world = wide_open().await;
     let own = key();
     let body = joined(&world, machine(&own)).await;
@@ -518,8 +526,9 @@ async fn an_open_client_lives_for_a_while_and_the_door_decides_anew() {
     assert_eq!(swept["removed"], 1);
 }
 
+// Rows DR-105 to DR-107.
 #[tokio::test]
-async fn dr_105_to_dr_107_limits_of_the_open_door() {
+async fn rate_and_clients_max_limit_registration_without_evidence() {
     let world = open_door("{ registrations_per_minute_per_address = 3, clients_max = 5 }").await;
     let asked = json!({ "redirect_uris": [CALLBACK] });
     for _ in 0..20 {
@@ -560,7 +569,7 @@ async fn dr_105_to_dr_107_limits_of_the_open_door() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_each_stranger_has_an_address_of_its_own() {
+async fn rate_per_address_counts_the_address_that_the_proxy_appended() {
     let server = "proxy = { trusted = [\"127.0.0.0/8\"], client_address_header = \"X-Forwarded-For\" }\n\
          [registration]\nopen = { registrations_per_minute_per_address = 1 }";
     let (world, _) = World::start_with_tls_off(server).await;
@@ -584,8 +593,9 @@ async fn behind_a_proxy_each_stranger_has_an_address_of_its_own() {
     assert_eq!(from("192.0.2.2").await, 201);
 }
 
+// Rows DR-64, DR-65.
 #[tokio::test]
-async fn dr_64_dr_65_labels_that_borrow_a_name() {
+async fn labels_on_foreign_hosts_are_dropped_and_software_id_inherits_nothing() {
     let world = wide_open().await;
     let body = joined(
         &world,
@@ -612,7 +622,7 @@ async fn dr_64_dr_65_labels_that_borrow_a_name() {
 }
 
 #[tokio::test]
-async fn explain_tells_what_is_known_of_a_stranger() {
+async fn explain_shows_a_registration_without_evidence_and_its_event_ends_sooner() {
     let world = wide_open().await;
     let answer = join(&world, json!({ "redirect_uris": [CALLBACK] })).await;
     let id = answer.header("request-id").unwrap();

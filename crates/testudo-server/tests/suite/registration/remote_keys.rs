@@ -103,8 +103,9 @@ async fn keys_are_fetched_when_they_are_needed_and_then_remembered() {
     assert_eq!(remote.ask(&next, "7").await.error(), "invalid_client");
 }
 
+// Row DR-69.
 #[tokio::test]
-async fn dr_69_a_key_url_that_redirects_is_not_followed() {
+async fn redirect_of_a_jwks_uri_is_not_followed() {
     let remote = Remote::start().await;
     let elsewhere = DocumentServer::start("keys.example").await;
     elsewhere.answers(200, None, &jwks(&remote.key).to_string());
@@ -115,7 +116,7 @@ async fn dr_69_a_key_url_that_redirects_is_not_followed() {
 }
 
 #[tokio::test]
-async fn what_comes_from_a_key_url_is_judged_like_what_is_registered() {
+async fn keys_from_a_jwks_uri_are_judged_like_registered_keys() {
     let remote = Remote::start().await;
     let mut private = jwks(&remote.key);
     private["keys"][0]["d"] = json!("c2VjcmV0");
@@ -138,8 +139,9 @@ async fn what_comes_from_a_key_url_is_judged_like_what_is_registered() {
     }
 }
 
+// Row DR-68.
 #[tokio::test]
-async fn dr_68_a_name_that_leads_inwards_is_not_followed() {
+async fn jwks_uri_that_resolves_to_a_private_address_is_not_fetched() {
     let remote = Remote::start().await;
     // The machine's own name leads to an address that is not public, or nowhere at all.
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
@@ -166,7 +168,7 @@ async fn dr_68_a_name_that_leads_inwards_is_not_followed() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_come_in_makes_us_fetch_nothing() {
+async fn frozen_client_causes_no_fetch_of_its_jwks_uri() {
     let remote = Remote::start().await;
     remote.publish(&remote.key);
     remote
@@ -181,8 +183,9 @@ async fn whoever_may_not_come_in_makes_us_fetch_nothing() {
     assert_eq!(remote.server.connections(), 0);
 }
 
+// Row DR-67.
 #[tokio::test]
-async fn dr_67_places_that_are_refused_at_once() {
+async fn jwks_uris_with_a_forbidden_host_or_scheme_are_refused_at_registration() {
     let remote = Remote::start().await;
     for uri in [
         "http://keys.example/jwks",
@@ -203,7 +206,7 @@ async fn dr_67_places_that_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_strangers_key_url_has_no_part_in_the_operators_name_map_and_ports() {
+async fn jwks_uri_does_not_use_the_name_map_and_ports_of_the_configuration() {
     let server = DocumentServer::start("keys.example").await;
     let own = key();
     server.answers(200, None, &jwks(&own).to_string());
@@ -252,7 +255,7 @@ async fn a_strangers_key_url_has_no_part_in_the_operators_name_map_and_ports() {
 }
 
 #[tokio::test]
-async fn spellings_of_one_key_url_share_one_pause() {
+async fn spellings_of_one_jwks_uri_share_one_pause() {
     let remote = Remote::start().await;
     remote.server.answers(500, None, "");
     for (number, uri) in [
@@ -277,7 +280,7 @@ async fn spellings_of_one_key_url_share_one_pause() {
 }
 
 #[tokio::test]
-async fn an_assertion_that_no_key_would_save_makes_us_fetch_nothing() {
+async fn assertion_that_is_invalid_whatever_its_key_causes_no_fetch() {
     let remote = Remote::start().await;
     remote.publish(&remote.key);
     let (now, id) = (remote.world.now(), remote.id.as_str());
@@ -290,7 +293,7 @@ async fn an_assertion_that_no_key_would_save_makes_us_fetch_nothing() {
         ("expired", draft("2").claim("exp", now - 1)),
         ("too long a life", draft("3").claim("exp", now + 3600)),
         ("from the future", draft("4").claim("nbf", now + 300)),
-        ("another issuer", draft("5").claim("iss", "somebody")),
+        ("another issuer", draft("5").claim("iss", "other-client")),
         ("without jti", draft("6").claim("jti", json!(""))),
     ] {
         let answer = remote.world.ask_with(assertion, &[]).await;
@@ -333,7 +336,7 @@ fn send_in_background(world: &World, key: &SigningKey, ids: &[String]) -> Vec<to
 
 /// The whole server in a runtime whose pool of blocking threads has room for two: whatever blocks there shows.
 #[test]
-fn a_resolver_that_hangs_for_strangers_stops_neither_the_store_nor_other_clients() {
+fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clients() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(2)

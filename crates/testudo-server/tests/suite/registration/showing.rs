@@ -29,7 +29,7 @@ fn is_refused_metadata(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn a_bearer_statement_registers_no_method_and_no_binding_that_it_does_not_show() {
+async fn statement_alone_registers_no_certificate_method_and_no_certificate_binding() {
     let (world, tls) = open_with_tls().await;
     let mut bearer = tls.connect(world.address(), None).await.unwrap();
     for more in [
@@ -60,7 +60,7 @@ async fn a_bearer_statement_registers_no_method_and_no_binding_that_it_does_not_
 }
 
 #[tokio::test]
-async fn evidence_of_a_kind_that_domain_or_rule_does_not_take_registers_nothing() {
+async fn evidence_of_a_credential_kind_that_trust_domain_or_rule_refuses_registers_nothing() {
     let rules = RULES.replacen("name = \"R1\"", "name = \"R1\"\ncredentials = [\"jwt_svid\"]", 1);
     let (world, tls) = World::start_with_tls(&rules, &format!("{TLS}\n[registration]")).await;
     let with_certificate = json!({ "software_statement": statement(&world, PAY_ID), METHOD: "spiffe_x509" });
@@ -95,7 +95,7 @@ async fn evidence_of_a_kind_that_domain_or_rule_does_not_take_registers_nothing(
 }
 
 #[tokio::test]
-async fn what_bearer_evidence_narrowed_ends_after_an_hour() {
+async fn narrowing_by_a_statement_alone_ends_after_an_hour() {
     let world = open().await;
     let narrowed = register(&world, PAY_ID, json!({ "scope": "r" })).await;
     assert_eq!((narrowed.status, &narrowed.json()["scope"]), (201, &json!("r")));
@@ -121,7 +121,7 @@ async fn what_bearer_evidence_narrowed_ends_after_an_hour() {
 }
 
 #[tokio::test]
-async fn the_same_statement_again_does_not_prolong_what_it_narrowed() {
+async fn repeated_statement_does_not_prolong_its_narrowing() {
     let world = open().await;
     let body = json!({ "software_statement": statement(&world, PAY_ID), "scope": "r" });
     assert_eq!(post(&world, &body).await.status, 201);
@@ -133,7 +133,7 @@ async fn the_same_statement_again_does_not_prolong_what_it_narrowed() {
 }
 
 #[tokio::test]
-async fn a_statement_for_the_issuer_registers_and_narrows_nothing() {
+async fn statement_whose_audience_is_the_issuer_registers_and_narrows_nothing() {
     let rules = RULES.replacen(
         "name = \"R1\"",
         "name = \"R1\"\ngrant_types = [\"client_credentials\", \"authorization_code\"]",
@@ -171,7 +171,7 @@ async fn a_statement_for_the_issuer_registers_and_narrows_nothing() {
 }
 
 #[tokio::test]
-async fn bearer_evidence_does_not_change_what_the_certificate_registered() {
+async fn statement_alone_does_not_change_what_a_certificate_registered() {
     let (world, tls) = open_with_tls().await;
     let mut proven = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
