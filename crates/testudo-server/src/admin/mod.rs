@@ -62,11 +62,7 @@ pub async fn listen(
     let router = operations::router().merge(probes()).with_state(app.clone());
     let door = Door::Admin(app.clone(), router);
     let listening = Listening::new(door, None, doors.socket);
-    let mut tasks = vec![tokio::spawn(listen::accept_local(
-        socket,
-        listening,
-        stop.clone(),
-    ))];
+    let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
     let mut address = None;
     if let Some(wanted) = settings.listen {
         let listener = listen::bind(wanted)?;

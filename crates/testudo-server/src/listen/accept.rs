@@ -2,10 +2,11 @@
 
 use super::converse::converse;
 use super::listening::Listening;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 /// Connections that the system keeps until we accept them. As many as it lets us: a flood that fills this queue
@@ -25,49 +26,51 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     socket.listen(BACKLOG).map_err(failed)
 }
 
-/// Accepts until told to stop. Connections go on; [`super::Connections::drain`] ends them.
-pub async fn accept(listener: TcpListener, listening: Listening, mut stop: watch::Receiver<bool>) {
-    let listening = Arc::new(listening);
-    loop {
-        let accepted = tokio::select! {
-            accepted = async { (listening.connections.permit().await, listener.accept().await) } => accepted,
-            _ = stop.changed() => return,
-        };
-        let (Some(permit), accepted) = accepted else {
-            return;
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // A client of IPv4 is one, also where it comes to a socket of IPv6.
-                let address = peer.ip().to_canonical();
-                if let Ok(seat) = listening
-                    .connections
-                    .admit(Some(address), listening.door.kind(), permit)
-                {
-                    let _ = stream.set_nodelay(true);
-                    tokio::spawn(converse(stream, Some(address), listening.clone(), seat));
-                }
-            }
-            Err(error) => refused(&error, &listening).await,
-        }
+/// Where connections come from.
+pub trait Arrivals: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for a connection; with it the address of its sender, where it has one.
+    fn next(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
+}
+
+impl Arrivals for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> std::io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, peer) = self.accept().await?;
+        let _ = stream.set_nodelay(true);
+        // A client of IPv4 is one, also where it comes to a socket of IPv6.
+        Ok((stream, Some(peer.ip().to_canonical())))
     }
 }
 
-/// The same for a Unix socket.
-pub async fn accept_local(listener: UnixListener, listening: Listening, mut stop: watch::Receiver<bool>) {
+impl Arrivals for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> std::io::Result<(UnixStream, Option<IpAddr>)> {
+        let (stream, _) = self.accept().await?;
+        Ok((stream, None))
+    }
+}
+
+/// Accepts until told to stop. Connections go on; [`super::Connections::drain`] ends them.
+pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: watch::Receiver<bool>) {
     let listening = Arc::new(listening);
     loop {
         let accepted = tokio::select! {
-            accepted = async { (listening.connections.permit().await, listener.accept().await) } => accepted,
+            accepted = async { (listening.connections.permit().await, arrivals.next().await) } => accepted,
             _ = stop.changed() => return,
         };
         let (Some(permit), accepted) = accepted else {
             return;
         };
         match accepted {
-            Ok((stream, _)) => {
-                if let Ok(seat) = listening.connections.admit(None, listening.door.kind(), permit) {
-                    tokio::spawn(converse(stream, None, listening.clone(), seat));
+            Ok((stream, address)) => {
+                let kind = listening.door.kind();
+                if let Ok(seat) = listening.connections.admit(address, kind, permit) {
+                    tokio::spawn(converse(stream, address, listening.clone(), seat));
                 }
             }
             Err(error) => refused(&error, &listening).await,

@@ -2,9 +2,8 @@
 
 use super::connections::Seat;
 use super::listening::Listening;
-use super::tailed::Tailed;
+use super::observed::{Observed, Text, Wire};
 use super::turn::{Arriving, Leaving, Turn};
-use super::watched::Watched;
 use crate::peer::Peer;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
@@ -24,7 +23,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     {
-        let stream = Watched::new(stream, seat.conversation.clone());
+        let stream = Observed {
+            stream,
+            observer: Wire(seat.conversation.clone()),
+        };
         let mut peer = Peer {
             address,
             ..Peer::default()
@@ -70,7 +72,10 @@ where
 {
     let conversation = &seat.conversation;
     let peer = Arc::new(peer);
-    let stream = Tailed::new(stream, conversation.clone());
+    let stream = Observed {
+        stream,
+        observer: Text(conversation.clone()),
+    };
     let service = hyper::service::service_fn(|request| {
         let (turn, fits) = Turn::begin(conversation, &seat.connections, &request);
         let (listening, peer) = (listening.clone(), peer.clone());

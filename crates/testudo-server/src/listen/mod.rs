@@ -10,16 +10,15 @@ mod door;
 mod files;
 mod listening;
 mod memory;
+mod observed;
 mod relief;
 mod senders;
 mod shelf;
 mod tail;
-mod tailed;
 mod turn;
 mod waiting;
-mod watched;
 
-pub use accept::{accept, accept_local, bind};
+pub use accept::{accept, bind};
 pub use connections::{Connections, Cut};
 pub use conversation::{Conversation, Ending};
 pub use door::Door;

@@ -3,8 +3,8 @@
 
 use crate::administration::events;
 use crate::binary::{Server, Site, folder, run, stderr};
+use crate::pages::{blocks, operations, shell};
 use serde_json::json;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use testudo_testkit::postgres::Postgres;
@@ -16,12 +16,6 @@ const OTHER: &str = "/ns/shop/sa/other";
 const OTHER_ID: &str = "spiffe://prod.example/ns/shop/sa/other";
 /// Long enough for a loaded machine.
 const SOON: Duration = Duration::from_secs(30);
-
-fn operations(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs/operations")
-        .join(name)
-}
 
 /// Runs a file or a statement; the URL says as which role.
 fn psql(url: &str, arguments: &[&str]) -> Output {
@@ -35,36 +29,6 @@ fn must(url: &str, arguments: &[&str]) -> String {
     let output = psql(url, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// The `sh` blocks of one section of the page, in their order.
-fn blocks(section: &str) -> Vec<String> {
-    let page = std::fs::read_to_string(operations("postgresql.md")).unwrap();
-    let section = page
-        .split("\n## ")
-        .find(|text| text.starts_with(section))
-        .unwrap_or_else(|| panic!("the page has no section {section}"))
-        .to_owned();
-    let parts = section.split("```sh\n").skip(1);
-    parts
-        .filter_map(|rest| rest.split("```").next())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Runs a block in a site's folder, where `testudo.toml` is found.
-#[track_caller]
-fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
-    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(["-ec", script])
-        .current_dir(&site.folder)
-        .env("PATH", path)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}: {}", stderr(&output));
 }
 
 async fn ask(site: &Site, server: &Server, path: &str) -> u16 {
@@ -200,7 +164,7 @@ async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
     let roles = Roles::made();
     let site = roles.site();
     let owner = [("OWNER_URL", roles.owner.as_str())];
-    let [back_up, export, restore, redo] = blocks("Restoring a backup").try_into().unwrap();
+    let [back_up, export, restore, redo] = blocks("postgresql.md", "Restoring a backup").try_into().unwrap();
     let mut server = site.serve();
     for path in [PAY, OTHER] {
         assert_eq!(ask(&site, &server, path).await, 200);

@@ -3,47 +3,15 @@
 
 use crate::administration::{Nodes, events, kid_of, published};
 use crate::binary::{Site, run, stderr};
+use crate::pages::{blocks, operations, shell};
 use serde_json::json;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use testudo_testkit::http::Connection;
 use testudo_testkit::svid_form;
 
-const PAGE: &str = "docs/operations/incidents.md";
+const PAGE: &str = "incidents.md";
 /// How soon the other node must feel a change. Other suites may load the machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
-
-/// The `sh` blocks of one section, in their order.
-fn blocks(section: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
-    let page = std::fs::read_to_string(path).unwrap();
-    let section = page
-        .split("\n## ")
-        .find(|text| text.starts_with(section))
-        .unwrap_or_else(|| panic!("{PAGE} has no section {section}"))
-        .to_owned();
-    let parts = section.split("```sh\n").skip(1);
-    parts
-        .filter_map(|rest| rest.split("```").next())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Runs a block in a site's folder, where `testudo.toml` is found.
-#[track_caller]
-fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
-    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(["-ec", script])
-        .current_dir(&site.folder)
-        .env("PATH", path)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}: {}", stderr(&output));
-}
 
 /// Every change that the page makes is explained in its event.
 #[track_caller]
@@ -60,7 +28,7 @@ fn explained(site: &Site, kinds: &[&str]) {
 
 #[test]
 fn every_command_of_the_runbook_that_changes_something_gives_its_reason() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
+    let path = operations(PAGE);
     let page = std::fs::read_to_string(path).unwrap();
     let scripts = page
         .split("```sh\n")
@@ -118,7 +86,7 @@ async fn until(nodes: &Nodes, svid: &str, wanted: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_stolen_signing_key_withdraws_it() {
     let nodes = nodes();
-    let [rotate, revoke] = blocks("A signing key was stolen").try_into().unwrap();
+    let [rotate, revoke] = blocks(PAGE, "A signing key was stolen").try_into().unwrap();
     let old = nodes.token("/ops/alice").await;
     shell(&nodes.sites[0], &rotate, &[]);
     assert!(nodes.until_both_answer(&old, 401).await < AT_ONCE);
@@ -139,7 +107,7 @@ async fn runbook_of_a_stolen_signing_key_withdraws_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again() {
     let nodes = nodes();
-    let [block, reload, again] = blocks("An administrator's workload was taken over")
+    let [block, reload, again] = blocks(PAGE, "An administrator's workload was taken over")
         .try_into()
         .unwrap();
     let stolen = nodes.token("/ops/alice").await;
@@ -207,7 +175,7 @@ async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attackers_clients() {
     let mut nodes = nodes();
-    let [disable, compare, open] = blocks("A trust domain was taken over").try_into().unwrap();
+    let [disable, compare, open] = blocks(PAGE, "A trust domain was taken over").try_into().unwrap();
     let attackers = nodes.sites[0].svid("/ns/evil/sa/x");
     until(&nodes, &attackers, 2).await;
     shell(&nodes.sites[0], &disable, &[]);
@@ -255,7 +223,7 @@ async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attac
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
     let nodes = nodes();
-    let [block, unblock] = blocks("An SVID leaked").try_into().unwrap();
+    let [block, unblock] = blocks(PAGE, "An SVID leaked").try_into().unwrap();
     let leaked = nodes.sites[0].svid(API);
     until(&nodes, &leaked, 2).await;
     shell(&nodes.sites[1], &block, &[]);
@@ -267,7 +235,7 @@ async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn database_in_the_hands_of_a_stranger_holds_no_token_and_opens_with_its_own_key_only() {
-    let [rotate] = blocks("A stranger read the database").try_into().unwrap();
+    let [rotate] = blocks(PAGE, "A stranger read the database").try_into().unwrap();
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let open =

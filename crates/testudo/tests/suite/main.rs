@@ -24,6 +24,7 @@ mod faults;
 mod files;
 mod incidents;
 mod listeners;
+mod pages;
 mod registration;
 mod silence;
 mod spire;

@@ -1,4 +1,4 @@
-//! A stream that notes when bytes arrive, and when what is written goes nowhere. It stands below TLS.
+//! A stream that tells an observer what passes.
 
 use super::conversation::Conversation;
 use std::io;
@@ -7,19 +7,46 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// See the module.
-pub(super) struct Watched<S> {
-    stream: S,
-    conversation: Arc<Conversation>,
+/// What is told of a stream.
+pub(super) trait Observer: Unpin {
+    /// These bytes were read. They are at least one.
+    fn read(&self, bytes: &[u8]);
+
+    /// Something was to be written, and was taken or not.
+    fn write(&self, is_blocked: bool);
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, conversation: Arc<Conversation>) -> Watched<S> {
-        Watched { stream, conversation }
+/// Stands below TLS: a conversation learns when bytes arrive, and when what is written goes nowhere.
+pub(super) struct Wire(pub(super) Arc<Conversation>);
+
+impl Observer for Wire {
+    fn read(&self, _bytes: &[u8]) {
+        self.0.bytes_arrive();
+    }
+
+    fn write(&self, is_blocked: bool) {
+        self.0.write_is_blocked(is_blocked);
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+/// Stands above TLS: a conversation keeps the tail of the text that arrives.
+pub(super) struct Text(pub(super) Arc<Conversation>);
+
+impl Observer for Text {
+    fn read(&self, bytes: &[u8]) {
+        self.0.text_arrives(bytes);
+    }
+
+    fn write(&self, _is_blocked: bool) {}
+}
+
+/// A stream with its observer.
+pub(super) struct Observed<S, O> {
+    pub(super) stream: S,
+    pub(super) observer: O,
+}
+
+impl<S: AsyncRead + Unpin, O: Observer> AsyncRead for Observed<S, O> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -28,18 +55,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            this.conversation.bytes_arrive();
+        if let Some(bytes) = buffer.filled().get(before..)
+            && !bytes.is_empty()
+        {
+            this.observer.read(bytes);
         }
         outcome
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin, O: Observer> AsyncWrite for Observed<S, O> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.conversation.write_is_blocked(outcome.is_pending());
+        this.observer.write(outcome.is_pending());
         outcome
     }
 
@@ -50,7 +79,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.conversation.write_is_blocked(outcome.is_pending());
+        this.observer.write(outcome.is_pending());
         outcome
     }
 
