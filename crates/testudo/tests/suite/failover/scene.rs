@@ -85,14 +85,21 @@ impl Scene {
         }
     }
 
-    /// Warnings and errors of both nodes, for an error.
+    /// Warnings and errors of both nodes, for an error. Requests that failed alike are told a few times.
     pub fn warnings(&self) -> String {
-        let last = |server: &Server| {
+        let told = |server: &Server| {
             let log = server.log.lock().unwrap();
-            let lines: Vec<&str> = log.lines().filter(|line| !line.contains("\"INFO\"")).collect();
-            lines[lines.len().saturating_sub(60)..].join("\n")
+            let mut requests = 0;
+            let lines = log
+                .lines()
+                .filter(|line| !line.contains("\"INFO\""))
+                .filter(|line| {
+                    requests += usize::from(line.contains("a request failed by our fault"));
+                    requests < 15 || !line.contains("a request failed by our fault")
+                });
+            lines.take(100).collect::<Vec<_>>().join("\n")
         };
-        let [first, second] = self.servers.each_ref().map(last);
+        let [first, second] = self.servers.each_ref().map(told);
         format!("--- first node\n{first}\n--- second node\n{second}")
     }
 }
