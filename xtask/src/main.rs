@@ -31,7 +31,7 @@ usage: cargo xtask COMMAND
   bench compare [--postgres] OLD [NEW]
                        two binaries alternating, nine pairs, the median of the ratios; over SQLite or PostgreSQL
   soak connections     10,000 silent connections of one address beside good requests, against a release build
-  soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, about nine minutes
+  soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
   soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload

@@ -180,7 +180,7 @@ impl Cluster {
         self.members[member].signal(name);
     }
 
-    /// Takes a member off the network, both ways, without a word to anybody; or puts it back.
+    /// Takes a member off the network, both ways, and no peer is told; or puts it back.
     pub fn set_connected(&self, member: usize, is_connected: bool) -> Result<(), String> {
         self.places.set_connected(member, is_connected)
     }

@@ -112,7 +112,7 @@ impl Trial {
         }
     }
 
-    /// One fault, its end, and what everybody saw meanwhile.
+    /// One fault, its end, and what clients and administrators saw meanwhile.
     async fn suffer(&mut self, fault: Fault) {
         self.faults += 1;
         self.is_well().await;

@@ -55,7 +55,7 @@ impl Scene {
         let cluster = Cluster::start(tools, &folder(), network).unwrap();
         let url = cluster.database("testudo").unwrap();
         let probe_url = cluster.database("probe").unwrap();
-        // By default a login that failed is tried again after 15 s, and everybody is refused until then.
+        // By default a login that failed is tried again after 15 s, and every node is refused until then.
         let settings = "pool_mode = session\nserver_login_retry = 0.2\nserver_connect_timeout = 3\n";
         let pooler = Pgbouncer::start_with(&folder(), cluster.port(), settings).unwrap();
         let site = Site::new().over_postgres(&url);
