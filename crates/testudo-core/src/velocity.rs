@@ -1,7 +1,7 @@
 //! How fast new clients may appear: token buckets per authority, per rule and per path prefix. Buckets belong
 //! to identities' prefixes, not to clients: deleting a client refills nothing.
 
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection};
 use std::collections::HashMap;
 
 /// Buckets kept, about 200 bytes each: 2 MB. A full bucket is dropped first, since one that is absent is as full.
@@ -125,10 +125,11 @@ impl Buckets {
             }
         }
         if let Some((retry_after_seconds, limit)) = fullest {
-            return Err(Rejection::TooFast {
+            return Err(AdmissionReason::TooFast {
                 limit: limit.shown_as.clone(),
                 retry_after_seconds,
-            });
+            }
+            .into());
         }
         for limit in limits {
             let bucket = self
@@ -179,6 +180,7 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rejection::Endpoint;
 
     fn limit(name: &str, per_minute: u32, burst: u32) -> Limit {
         Limit {
@@ -196,7 +198,7 @@ mod tests {
             assert_eq!(buckets.take(&limits, 1_000), Ok(()));
         }
         let refused = buckets.take(&limits, 1_000).unwrap_err();
-        assert_eq!(refused.retry_after_seconds(), Some(1));
+        assert_eq!(refused.answer(Endpoint::None).retry_after_seconds, Some(1));
         assert_eq!(buckets.take(&limits, 2_000), Ok(()));
         assert!(buckets.take(&limits, 2_000).is_err());
     }

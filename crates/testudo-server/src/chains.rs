@@ -13,7 +13,7 @@ use std::sync::Arc;
 use testudo_core::doors::Facts;
 use testudo_core::doors::x509_svid::X509Door;
 use testudo_core::policy::Policy;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Trace};
 
 /// verify: a chain of certificates, at its door.
@@ -36,7 +36,7 @@ pub(crate) async fn verify(
         false => None,
     };
     if let Some(fault) = memory.recall(&digest, bundle) {
-        return Err(Rejection::Certificate(fault).into());
+        return Err(CredentialReason::Certificate(fault).into());
     }
     let is_short = door.is_short();
     let (known, by, now) = (facts.clone(), policy.clone(), app.now());
@@ -46,7 +46,7 @@ pub(crate) async fn verify(
         return Err(Fault::ChainsWaiting.into());
     };
     app.metrics.certificate_chains_verified.inc();
-    if let Err(Rejection::Certificate(fault)) = &verified {
+    if let Err(Rejection::Credential(CredentialReason::Certificate(fault))) = &verified {
         memory.remember(digest, bundle, fault);
     }
     Ok(verified?)

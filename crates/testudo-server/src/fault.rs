@@ -1,7 +1,8 @@
 //! Why a request goes no further: by the caller's fault, a refusal of the core, or by ours.
 
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Answer, Rejection};
 use testudo_protocol::jose::SigningFault;
+use testudo_protocol::oauth::ErrorCode;
 use testudo_store::StoreFault;
 
 /// Our fault: the caller may try again.
@@ -23,6 +24,28 @@ pub enum Fault {
     Signing(SigningFault),
     /// No randomness.
     NoEntropy,
+}
+
+impl Fault {
+    /// The answer, whichever endpoint was asked: worth another try.
+    pub(crate) fn answer(&self) -> Answer {
+        let (sentence, retry_after_seconds) = match self {
+            Fault::Store(_)
+            | Fault::Unsure
+            | Fault::Busy
+            | Fault::Full
+            | Fault::ChainsWaiting
+            | Fault::Contended => ("the server cannot do this now, try again", 1),
+            Fault::Signing(_) | Fault::NoEntropy => ("the server cannot issue tokens now", 30),
+        };
+        Answer {
+            code: ErrorCode::TemporarilyUnavailable,
+            status: ErrorCode::TemporarilyUnavailable.status(),
+            challenge: None,
+            sentence: sentence.into(),
+            retry_after_seconds: Some(retry_after_seconds),
+        }
+    }
 }
 
 impl std::fmt::Display for Fault {
@@ -50,9 +73,9 @@ pub(crate) enum Stop {
     Failed(Fault),
 }
 
-impl From<Rejection> for Stop {
-    fn from(rejection: Rejection) -> Stop {
-        Stop::Refused(rejection)
+impl<R: Into<Rejection>> From<R> for Stop {
+    fn from(rejection: R) -> Stop {
+        Stop::Refused(rejection.into())
     }
 }
 

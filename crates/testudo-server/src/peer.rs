@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_protocol::limits::CHAIN_CERTIFICATES_MAX;
 use testudo_protocol::spiffe::X509Fault;
 
@@ -80,7 +80,7 @@ pub(crate) fn certificates(
     else {
         return Ok(None);
     };
-    let malformed = || Rejection::Certificate(X509Fault::Malformed);
+    let malformed = || Rejection::Credential(CredentialReason::Certificate(X509Fault::Malformed));
     // A proxy that always writes the fields leaves them empty where the client showed no certificate.
     let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
         let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
@@ -92,7 +92,7 @@ pub(crate) fn certificates(
     }
     // [RFC9440 §4] The field is an injection wherever it does not come from the terminator.
     if !proxy.is_at(peer) {
-        return Err(Rejection::ForeignCertificateHeader);
+        return Err(CredentialReason::ForeignCertificateHeader.into());
     }
     let [leaf] = leaves.as_slice() else {
         return Err(malformed());
@@ -101,7 +101,7 @@ pub(crate) fn certificates(
     for value in rest {
         for item in value.to_str().map_err(|_| malformed())?.split(',') {
             if chain.len() == CHAIN_CERTIFICATES_MAX {
-                return Err(Rejection::Certificate(X509Fault::TooLong));
+                return Err(CredentialReason::Certificate(X509Fault::TooLong).into());
             }
             chain.push(byte_sequence(item).ok_or_else(malformed)?);
         }
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(read("::ffff:10.1.2.3", &[("client-cert", ":AQI=:")]), Ok(Some(1)));
         assert_eq!(
             read("::ffff:192.0.2.1", &[("client-cert", ":AQI=:")]),
-            Err(Rejection::ForeignCertificateHeader)
+            Err(CredentialReason::ForeignCertificateHeader.into())
         );
     }
 
@@ -192,11 +192,11 @@ mod tests {
     fn d_21_from_anywhere_else_it_is_a_forgery() {
         assert_eq!(
             read("192.0.2.1", &[("client-cert", ":AQI=:")]),
-            Err(Rejection::ForeignCertificateHeader)
+            Err(CredentialReason::ForeignCertificateHeader.into())
         );
         assert_eq!(
             read("192.0.2.1", &[("client-cert-chain", ":AQI=:")]),
-            Err(Rejection::ForeignCertificateHeader)
+            Err(CredentialReason::ForeignCertificateHeader.into())
         );
         assert_eq!(read("192.0.2.1", &[]), Ok(None));
     }
@@ -240,7 +240,7 @@ mod tests {
         ] {
             assert_eq!(
                 read("10.0.0.1", &fields),
-                Err(Rejection::Certificate(X509Fault::Malformed)),
+                Err(CredentialReason::Certificate(X509Fault::Malformed).into()),
                 "{fields:?}"
             );
         }
@@ -248,7 +248,7 @@ mod tests {
         let fields = [("client-cert", ":AQI=:"), ("client-cert-chain", long.as_str())];
         assert_eq!(
             read("10.0.0.1", &fields),
-            Err(Rejection::Certificate(X509Fault::TooLong))
+            Err(CredentialReason::Certificate(X509Fault::TooLong).into())
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Steps 5 and 6 of admission: what is known of the client that an identity is, and what it must pass first.
 
 use crate::records::{Client, ClientState, Removed, Versioned};
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection};
 
 /// What the store knows of a client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,15 +17,15 @@ pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(),
     if sent.is_none_or(|sent| sent == expected) {
         return Ok(());
     }
-    Err(Rejection::ClientIdMismatch {
+    Err(Rejection::Admission(AdmissionReason::ClientIdMismatch {
         expected: expected.to_owned(),
-    })
+    }))
 }
 
 /// Step 6.
 pub(crate) fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
     match client.state {
         ClientState::Active => Ok(()),
-        ClientState::Frozen => Err(Rejection::ClientFrozen),
+        ClientState::Frozen => Err(AdmissionReason::ClientFrozen.into()),
     }
 }

@@ -14,7 +14,7 @@ use super::client_name::{ClientName, OpaqueKey, name_client};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::client_key;
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection};
 use crate::rules::Match;
 use crate::rules::client_id::ClientIdTemplate;
 use crate::trace::Trace;
@@ -82,16 +82,16 @@ fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<()
     if standing.is_enabled(authority) {
         return Ok(());
     }
-    Err(Rejection::AuthorityDisabled {
+    Err(Rejection::Admission(AdmissionReason::AuthorityDisabled {
         name: authority.name().to_owned(),
-    })
+    }))
 }
 
 /// Step 2.
 fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> Result<(), Rejection> {
     match standing.blocks.blocking(identity) {
         None => Ok(()),
-        Some(by) => Err(Rejection::IdentityBlocked { by: by.to_owned() }),
+        Some(by) => Err(AdmissionReason::IdentityBlocked { by: by.to_owned() }.into()),
     }
 }
 
@@ -106,11 +106,11 @@ fn governing_rule<'a>(
     match authority {
         Authority::TrustDomain(_) => policy.rules.governing((authority, subject), kind, occasion),
         Authority::Configuration => {
-            let client = policy.clients.get(subject).ok_or(Rejection::NoRule)?;
+            let client = policy.clients.get(subject).ok_or(AdmissionReason::NoRule)?;
             Ok(Match::plain(&client.rule))
         }
         Authority::Registration => {
-            let open = policy.registration.open.as_ref().ok_or(Rejection::NoRule)?;
+            let open = policy.registration.open.as_ref().ok_or(AdmissionReason::NoRule)?;
             Ok(Match::plain(&open.rule))
         }
     }
@@ -129,10 +129,10 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
         return Ok(());
     }
     let by = format!("trust domain `{}`", identity.authority);
-    Err(Rejection::CredentialNotAccepted {
+    Err(Rejection::Admission(AdmissionReason::CredentialNotAccepted {
         kind: identity.kind,
         by,
-    })
+    }))
 }
 
 /// Step 4, too: a template makes no id that has a form of ours, of a person or of another namespace.
@@ -142,9 +142,10 @@ fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> R
     };
     let is_too_long = name.client_id.len() > IDENTIFIER_BYTES_MAX;
     if is_too_long || policy.reserved_ids.hold(&name.client_id) {
-        return Err(Rejection::ClientIdReserved {
+        return Err(AdmissionReason::ClientIdReserved {
             rule: found.rule.name.clone(),
-        });
+        }
+        .into());
     }
     Ok(())
 }
@@ -158,9 +159,10 @@ fn client_id_is_nobody_elses(
 ) -> Result<(), Rejection> {
     match &identity.authority {
         Authority::TrustDomain(_) if policy.clients.contains_key(&name.client_id) => {
-            Err(Rejection::ClientIdClash {
+            Err(AdmissionReason::ClientIdClash {
                 client_id: name.client_id.to_string(),
-            })
+            }
+            .into())
         }
         Authority::TrustDomain(_) | Authority::Configuration | Authority::Registration => Ok(()),
     }

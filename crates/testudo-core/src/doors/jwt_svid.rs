@@ -9,7 +9,7 @@ use super::shared::facts::{Facts, Lookup, Purpose, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::metadata::names::{base, is_member};
 use crate::policy::{Policy, TrustDomainPolicy};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,31 +41,33 @@ struct Claims {
 impl JwtSvid {
     /// Reads the token as far as is needed to know whose keys must judge it.
     pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<JwtSvid, Rejection> {
-        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+        let jws = Jws::parse(assertion).map_err(CredentialReason::Jose)?;
         // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
         // JWTs of the same issuer out.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
-            return Err(Rejection::TypeNotAllowed {
+            return Err(CredentialReason::TypeNotAllowed {
                 found: jws.header.typ,
-            });
+            }
+            .into());
         }
         // [JWT-SVID §2] No other header parameter: nothing may carry a key, point to one, or change the rules.
         if jws.header.has_other {
-            return Err(Rejection::Jose(jose::JoseFault::HeaderParameterRefused));
+            return Err(CredentialReason::Jose(jose::JoseFault::HeaderParameterRefused).into());
         }
         // [JWT-SVID §2.1] Nine algorithms; EdDSA is not among them, although we know it.
         if !jws
             .algorithm()
             .is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid())
         {
-            return Err(Rejection::AlgorithmNotAllowed {
+            return Err(CredentialReason::AlgorithmNotAllowed {
                 found: jws.header.alg,
-            });
+            }
+            .into());
         }
-        let unverified_claims: Claims = jws.unverified_claims().map_err(Rejection::Jose)?;
+        let unverified_claims: Claims = jws.unverified_claims().map_err(CredentialReason::Jose)?;
         // [JWT-SVID §3.1] `sub` is the SPIFFE ID.
         let unverified_subject =
-            SpiffeId::parse(&unverified_claims.sub).map_err(Rejection::SubjectNotSpiffeId)?;
+            SpiffeId::parse(&unverified_claims.sub).map_err(CredentialReason::SubjectNotSpiffeId)?;
         Ok(JwtSvid {
             jws,
             unverified_claims,
@@ -93,7 +95,9 @@ impl JwtSvid {
     ) -> Result<AttestedIdentity, Rejection> {
         let (domain, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
-        self.jws.verify(&bundle.jwt_keys).map_err(Rejection::Jose)?;
+        self.jws
+            .verify(&bundle.jwt_keys)
+            .map_err(CredentialReason::Jose)?;
         trace.passed("signature", || {
             format!(
                 "{} by key {}",
@@ -106,7 +110,7 @@ impl JwtSvid {
         let (subject, claims) = (self.unverified_subject, self.unverified_claims);
         // A bare trust domain names no workload. [X509-SVID §3.1] says so for certificates; the same here.
         if subject.path().is_empty() {
-            return Err(Rejection::SubjectHasNoPath);
+            return Err(CredentialReason::SubjectHasNoPath.into());
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
         judge_lifetime(
@@ -123,7 +127,7 @@ impl JwtSvid {
             }
             Purpose::Statement { endpoint } => {
                 // Without `iat` nobody could tell which of two statements is the newer.
-                claims.iat.ok_or(Rejection::IssuedAtMissing)?;
+                claims.iat.ok_or(CredentialReason::IssuedAtMissing)?;
                 statement_issuer(&self.jws, domain)?;
                 let is_for_endpoint = claims.aud.is_solely(endpoint);
                 judge_audience(&claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
@@ -136,10 +140,10 @@ impl JwtSvid {
             .as_ref()
             .is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX)
         {
-            return Err(Rejection::JwtIdTooLong);
+            return Err(CredentialReason::JwtIdTooLong.into());
         }
         if claims.jti.as_deref().is_some_and(|jti| !is_printable(jti)) {
-            return Err(Rejection::JwtIdUnprintable);
+            return Err(CredentialReason::JwtIdUnprintable.into());
         }
         let single_use = match (&claims.jti, domain.single_use) {
             (_, false) => None,
@@ -149,7 +153,7 @@ impl JwtSvid {
                 jti,
                 claims.exp,
             )),
-            (None, true) => return Err(Rejection::JwtIdMissing),
+            (None, true) => return Err(CredentialReason::JwtIdMissing.into()),
         };
         let (attested_claims, unlisted_claims) = attested_claims(&self.jws, domain, purpose)?;
         let proof = Proof {
@@ -178,13 +182,14 @@ fn statement_issuer(jws: &Jws, domain: &TrustDomainPolicy) -> Result<(), Rejecti
     let Some(expected) = &domain.statement_issuer else {
         return Ok(());
     };
-    let claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
+    let claims: BTreeMap<String, serde_json::Value> =
+        jws.unverified_claims().map_err(CredentialReason::Jose)?;
     if claims.get("iss").and_then(serde_json::Value::as_str) == Some(expected) {
         return Ok(());
     }
-    Err(Rejection::StatementIssuerMismatch {
+    Err(Rejection::Credential(CredentialReason::StatementIssuerMismatch {
         expected: expected.clone(),
-    })
+    }))
 }
 
 /// Claims by name, and the names of those that have no effect.
@@ -199,7 +204,8 @@ fn attested_claims(
     if domain.attested_metadata.is_empty() && purpose == Purpose::Authentication {
         return Ok(Claimed::default());
     }
-    let claims: BTreeMap<String, serde_json::Value> = jws.unverified_claims().map_err(Rejection::Jose)?;
+    let claims: BTreeMap<String, serde_json::Value> =
+        jws.unverified_claims().map_err(CredentialReason::Jose)?;
     let is_listed = |name: &str| domain.attested_metadata.iter().any(|listed| listed == base(name));
     let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
         claims.into_iter().partition(|(name, _)| is_listed(name));

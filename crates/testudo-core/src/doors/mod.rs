@@ -19,7 +19,7 @@ pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeader
 
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
@@ -56,7 +56,7 @@ pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
             | CredentialKind::X509Svid
             | CredentialKind::WitSvid
             | CredentialKind::Public,
-        ) => Err(Rejection::UnsupportedMechanism),
+        ) => Err(CredentialReason::UnsupportedMechanism.into()),
     }
 }
 

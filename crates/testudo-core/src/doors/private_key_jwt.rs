@@ -8,7 +8,7 @@ use super::shared::client_assertion::ClientAssertion;
 use super::shared::facts::{Facts, Lookup};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseFault, Jws};
@@ -23,28 +23,30 @@ pub struct PrivateKeyJwt {
 impl PrivateKeyJwt {
     /// Reads the assertion as far as is needed to know whose keys must judge it.
     pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<PrivateKeyJwt, Rejection> {
-        let jws = Jws::parse(assertion).map_err(Rejection::Jose)?;
+        let jws = Jws::parse(assertion).map_err(CredentialReason::Jose)?;
         // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
         // other type is another kind of JWT. [RFC8725 §3.11]
         if !matches!(
             jws.header.typ.as_deref(),
             None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
         ) {
-            return Err(Rejection::TypeNotAllowed {
+            return Err(CredentialReason::TypeNotAllowed {
                 found: jws.header.typ,
-            });
+            }
+            .into());
         }
         // [RFC7515 §4] Other parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, unknown ones. None
         // is looked at; the keys are the registered ones. `crit` is refused where the signature is verified.
         if jws.header.has_b64 {
-            return Err(Rejection::Jose(JoseFault::HeaderParameterRefused));
+            return Err(CredentialReason::Jose(JoseFault::HeaderParameterRefused).into());
         }
         if jws.algorithm().is_err() {
-            return Err(Rejection::AlgorithmNotAllowed {
+            return Err(CredentialReason::AlgorithmNotAllowed {
                 found: jws.header.alg,
-            });
+            }
+            .into());
         }
-        let unverified_claims: ClientAssertion = jws.unverified_claims().map_err(Rejection::Jose)?;
+        let unverified_claims: ClientAssertion = jws.unverified_claims().map_err(CredentialReason::Jose)?;
         Ok(PrivateKeyJwt {
             jws,
             unverified_claims,
@@ -74,7 +76,7 @@ impl PrivateKeyJwt {
         let (authority, sponsor) = match (configured, facts) {
             (Some(client), _) => {
                 trace.passed("client configured", || self.unverified_claims.sub.clone());
-                self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+                self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
                 (Authority::Configuration, None)
             }
             (None, Facts::Client(client)) => {
@@ -82,20 +84,21 @@ impl PrivateKeyJwt {
                 let algorithm = self.jws.algorithm().ok();
                 // [OIDCR §2] A client that named one algorithm is held to it.
                 if client.only.is_some() && algorithm != client.only {
-                    return Err(Rejection::AlgorithmNotAllowed {
+                    return Err(CredentialReason::AlgorithmNotAllowed {
                         found: self.jws.header.alg,
-                    });
+                    }
+                    .into());
                 }
-                self.jws.verify(&client.keys).map_err(Rejection::Jose)?;
+                self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
                 (Authority::Registration, client.sponsor.clone())
             }
             // Its keys are elsewhere, and were not to be had; an assertion that no key would save is told apart.
             (None, Facts::KeysElsewhere { why }) => {
                 self.unverified_claims.judge(policy, now, trace)?;
-                return Err(Rejection::ClientKeysUnavailable { why: why.clone() });
+                return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());
             }
             (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Disabled | Facts::Nothing) => {
-                return Err(Rejection::UnknownClient);
+                return Err(CredentialReason::UnknownClient.into());
             }
         };
         trace.passed("signature", || self.jws.header.alg.clone());

@@ -8,7 +8,7 @@ use super::shared::facts::{Facts, Lookup, vouching};
 use super::shared::presented::PeerCertificates;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{SpiffeId, X509Svid};
@@ -23,7 +23,7 @@ pub struct X509Door {
 impl X509Door {
     /// Holds the leaf to its rules, and learns whose authorities must judge the chain.
     pub fn recognise(certificates: &PeerCertificates) -> Result<X509Door, Rejection> {
-        let svid = X509Svid::parse(&certificates.chain).map_err(Rejection::Certificate)?;
+        let svid = X509Svid::parse(&certificates.chain).map_err(CredentialReason::Certificate)?;
         let unverified_subject = svid.unverified_spiffe_id().clone();
         Ok(X509Door {
             svid,
@@ -57,7 +57,7 @@ impl X509Door {
         let expires = self
             .svid
             .verify(&bundle.x509_authorities, now)
-            .map_err(Rejection::Certificate)?;
+            .map_err(CredentialReason::Certificate)?;
         let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
         judge_lifetime(expires, None, allowed, now)?;
         trace.passed("path", || format!("valid until {expires}"));

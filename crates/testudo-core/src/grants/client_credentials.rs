@@ -6,7 +6,7 @@ use crate::admission::placed::Placed;
 use crate::metadata::attested;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection, RequestReason};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
 
@@ -44,9 +44,10 @@ impl ClientCredentials {
             && attested.as_ref().is_none_or(allows)
             && registered.is_none_or(allows);
         if !is_allowed {
-            return Err(Rejection::GrantNotAllowed {
+            return Err(AdmissionReason::GrantNotAllowed {
                 rule: rule.name.clone(),
-            });
+            }
+            .into());
         }
         let configured = policy.tokens.access_token_lifetime;
         let mut lifetime = rule
@@ -57,9 +58,10 @@ impl ClientCredentials {
         let certificate_thumbprint = match (must_bind, placed.identity.proof.certificate_thumbprint) {
             (false, _) => None,
             (true, None) => {
-                return Err(Rejection::BindingMissing {
+                return Err(AdmissionReason::BindingMissing {
                     rule: rule.name.clone(),
-                });
+                }
+                .into());
             }
             (true, Some(thumbprint)) => {
                 // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
@@ -94,22 +96,26 @@ impl ClientCredentials {
             .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))
         {
             None => Ok(asked.clone()),
-            Some(refused) => Err(Rejection::ScopeNotAllowed {
+            Some(refused) => Err(AdmissionReason::ScopeNotAllowed {
                 rule: rule.name.clone(),
                 refused: refused.as_str().to_owned(),
-            }),
+            }
+            .into()),
         }
     }
 
     /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
     fn resource(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Resource, Rejection> {
         let rule = placed.found.rule;
-        let refused = || Rejection::ResourceNotAllowed {
-            rule: rule.name.clone(),
+        let refused = || {
+            Rejection::Admission(AdmissionReason::ResourceNotAllowed {
+                rule: rule.name.clone(),
+            })
         };
         match (&self.resource, rule.resources.first()) {
             (None, Some(first)) => Ok(first.clone()),
-            (None, None) => Resource::parse(policy.issuer.as_str()).map_err(Rejection::MalformedResource),
+            (None, None) => Resource::parse(policy.issuer.as_str())
+                .map_err(|why| RequestReason::MalformedResource(why).into()),
             (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
             (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
             (Some(_), _) => Err(refused()),

@@ -12,7 +12,7 @@ pub use granted::Granted;
 use crate::admission::placed::Placed;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RequestReason};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
 
@@ -27,12 +27,12 @@ impl GrantRequest {
     /// Parses the part of a token request that says what is wanted.
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         match form.get("grant_type") {
-            None => Err(Rejection::MissingGrantType),
+            None => Err(RequestReason::MissingGrantType.into()),
             Some(GRANT_CLIENT_CREDENTIALS) => {
                 ClientCredentials::parse(form).map(GrantRequest::ClientCredentials)
             }
             // [RFC9700 §2.4] The password grant is among those that will never be here.
-            Some(_) => Err(Rejection::UnsupportedGrantType),
+            Some(_) => Err(RequestReason::UnsupportedGrantType.into()),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Request parameters that several grants have: `scope`, and `resource` with `audience`.
 
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RequestReason};
 use testudo_protocol::limits::RESOURCES_MAX;
 use testudo_protocol::oauth::{Form, Resource, ScopeSet};
 
 /// `scope`, by its syntax.
 pub(super) fn parse_scope(form: &Form) -> Result<Option<ScopeSet>, Rejection> {
     form.get("scope")
-        .map(|text| ScopeSet::parse(text).map_err(Rejection::MalformedScope))
+        .map(|text| ScopeSet::parse(text).map_err(|why| RequestReason::MalformedScope(why).into()))
         .transpose()
 }
 
@@ -19,9 +19,9 @@ pub(super) fn parse_resource(form: &Form) -> Result<Option<Resource>, Rejection>
         .chain(form.all("audience"))
         .take(RESOURCES_MAX + 1)
     {
-        let resource = Resource::parse(text).map_err(Rejection::MalformedResource)?;
+        let resource = Resource::parse(text).map_err(RequestReason::MalformedResource)?;
         match &wanted {
-            Some(known) if *known != resource => return Err(Rejection::SeveralResources),
+            Some(known) if *known != resource => return Err(RequestReason::SeveralResources.into()),
             _ => wanted = Some(resource),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::requested::Requested;
 use crate::identity::AttestedIdentity;
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, AttestedClaim, MetadataReason, Rejection};
 use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{ScopeSet, redirect_uri};
@@ -33,24 +33,33 @@ pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejecti
     }
     let claims = identity.proof.attested_claims.clone().into_iter().collect();
     let attested = Requested::of(claims).map_err(|rejection| match rejection {
-        Rejection::Metadata { member, .. } => Rejection::AttestedClaimMalformed { claim: member },
-        Rejection::RedirectUri { .. } => Rejection::AttestedClaimMalformed {
-            claim: "redirect_uris",
-        },
+        Rejection::Metadata(MetadataReason::Member { member, .. }) => {
+            Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
+                claim: AttestedClaim::Member(member),
+            })
+        }
+        Rejection::Metadata(MetadataReason::RedirectUri { .. }) => {
+            Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
+                claim: AttestedClaim::RedirectUris,
+            })
+        }
         other => other,
     })?;
     let uris = attested.redirect_uris.as_deref().unwrap_or_default();
     if uris.iter().any(|uri| redirect_uri::form(uri).is_err()) {
-        return Err(Rejection::AttestedClaimMalformed {
-            claim: "redirect_uris",
-        });
+        return Err(AdmissionReason::AttestedClaimMalformed {
+            claim: AttestedClaim::RedirectUris,
+        }
+        .into());
     }
     Ok(attested)
 }
 
 /// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
 pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
-    let malformed = Rejection::AttestedClaimMalformed { claim: "scope" };
+    let malformed = Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
+        claim: AttestedClaim::Member("scope"),
+    });
     match identity.proof.attested_claims.get("scope") {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= IDENTIFIER_BYTES_MAX => {
@@ -62,7 +71,9 @@ pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, R
 
 /// Attested grant types, where the authority states them.
 pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<String>>, Rejection> {
-    let malformed = Rejection::AttestedClaimMalformed { claim: "grant_types" };
+    let malformed = Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
+        claim: AttestedClaim::Member("grant_types"),
+    });
     let Some(value) = identity.proof.attested_claims.get("grant_types") else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use super::names::refused;
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -71,7 +71,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
             .iter()
             .any(|member| key.get(member).is_some())
         {
-            return Err(Rejection::PrivateKeyDisclosed);
+            return Err(MetadataReason::PrivateKeyDisclosed.into());
         }
         if let Some(kid) = key.get("kid").and_then(Value::as_str) {
             if names.contains(&kid) {

@@ -1,6 +1,6 @@
 //! Names of the members of client metadata, and the refusal that names one. [RFC7591 §2]
 
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 
 /// Members that a request may set and that a credential's claim of the same name would shadow.
 const MEMBERS: [&str; 13] = [
@@ -36,5 +36,5 @@ pub fn base(name: &str) -> &str {
 }
 
 pub(super) fn refused(member: &'static str, problem: &'static str) -> Rejection {
-    Rejection::Metadata { member, problem }
+    Rejection::Metadata(MetadataReason::Member { member, problem })
 }

@@ -1,7 +1,7 @@
 //! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
 
 use super::requested::Requested;
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use testudo_protocol::oauth::ScopeSet;
 
 pub(crate) const CODE_GRANT: &str = "authorization_code";
@@ -12,9 +12,11 @@ pub(crate) fn grant_types(
     mut ceiling: Vec<String>,
     asked: Option<&Vec<String>>,
 ) -> Result<Vec<String>, Rejection> {
-    let refused = |problem| Rejection::Metadata {
-        member: "grant_types",
-        problem,
+    let refused = |problem| {
+        Rejection::Metadata(MetadataReason::Member {
+            member: "grant_types",
+            problem,
+        })
     };
     if let Some(asked) = asked {
         if asked
@@ -56,10 +58,11 @@ pub(crate) fn response_types(
         Vec::new()
     };
     match &requested.response_types {
-        Some(asked) if *asked != derived => Err(Rejection::Metadata {
+        Some(asked) if *asked != derived => Err(MetadataReason::Member {
             member: "response_types",
             problem: "response_types and grant_types do not fit together",
-        }),
+        }
+        .into()),
         Some(_) | None => Ok(derived),
     }
 }
@@ -71,10 +74,11 @@ pub(crate) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<Scope
     };
     let narrowed = ceiling.intersection(asked);
     if narrowed.is_empty() {
-        return Err(Rejection::Metadata {
+        return Err(MetadataReason::Member {
             member: "scope",
             problem: "no scope value remains",
-        });
+        }
+        .into());
     }
     Ok(narrowed)
 }

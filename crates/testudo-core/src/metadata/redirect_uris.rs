@@ -1,7 +1,7 @@
 //! Which redirect URIs a client may have: those that its rule derives, and those that fit the rule.
 
 use crate::records::ApplicationType;
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::Match;
 use testudo_protocol::oauth::redirect_uri::{Form, form};
 
@@ -37,7 +37,7 @@ pub fn application_type(
     uris: &[String],
     said: Option<ApplicationType>,
 ) -> Result<ApplicationType, Rejection> {
-    let refused = |problem| Rejection::RedirectUri { problem };
+    let refused = |problem| Rejection::Metadata(MetadataReason::RedirectUri { problem });
     let forms = uris
         .iter()
         .map(|uri| form(uri))

@@ -5,7 +5,7 @@
 use super::members::Members;
 use super::names::{base, refused};
 use crate::records::ApplicationType;
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection, RequestReason};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use testudo_protocol::jose::Algorithm;
@@ -57,14 +57,16 @@ pub struct Requested {
 impl Requested {
     /// Reads the body of a request. [RFC7591 §3.1]
     pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
-        let members: Map<String, Value> = json::from_slice(body).map_err(|_| Rejection::MalformedJson)?;
+        let members: Map<String, Value> =
+            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
         Requested::of(members)
     }
 
     /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]
     pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<Requested, Rejection> {
-        let refused = |problem| Rejection::ReplacementMalformed { problem };
-        let mut members: Map<String, Value> = json::from_slice(body).map_err(|_| Rejection::MalformedJson)?;
+        let refused = |problem| Rejection::Metadata(MetadataReason::ReplacementMalformed { problem });
+        let mut members: Map<String, Value> =
+            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
         if members.remove("client_id").as_ref().and_then(Value::as_str) != Some(client_id) {
             return Err(refused("client_id must be there, and be the client's own"));
         }

@@ -3,7 +3,7 @@
 use super::members::Members;
 use super::names::refused;
 use crate::records::ApplicationType;
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::ScopeSet;
 
@@ -37,7 +37,7 @@ impl Members {
         let problem = "redirect_uris must be an array of 1 to 20 different URIs";
         let uris = self
             .list("redirect_uris")
-            .map_err(|_| Rejection::RedirectUri { problem })?;
+            .map_err(|_| Rejection::Metadata(MetadataReason::RedirectUri { problem }))?;
         let Some(uris) = uris else { return Ok(None) };
         let is_set = uris
             .iter()
@@ -47,7 +47,7 @@ impl Members {
         if is_good {
             Ok(Some(uris))
         } else {
-            Err(Rejection::RedirectUri { problem })
+            Err(MetadataReason::RedirectUri { problem }.into())
         }
     }
 

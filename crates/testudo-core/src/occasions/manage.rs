@@ -12,7 +12,7 @@ use crate::occasions::unattested::record::standing;
 use crate::occasions::unattested::{self, Asked};
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ManagementToken, Versioned};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::velocity::Limit;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -55,9 +55,9 @@ pub fn manage(
     let client = known
         .client
         .filter(|client| !client.record.is_expired(now))
-        .ok_or(Rejection::RegistrationTokenRefused { is_superseded: false })?;
+        .ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
     let management = client.record.management.as_ref();
-    let management = management.ok_or(Rejection::RegistrationTokenRefused { is_superseded: false })?;
+    let management = management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
     let shown = management.shown(token, now)?;
     // Also for reading, and for deleting most of all: it would shake off the freeze.
     is_not_frozen(&client.record)?;
@@ -69,7 +69,7 @@ pub fn manage(
         }
         // A superseded token may ask again for the answer that was lost, and end nothing.
         Change::Delete if shown == Shown::Previous => {
-            Err(Rejection::RegistrationTokenRefused { is_superseded: true })
+            Err(CredentialReason::RegistrationTokenRefused { is_superseded: true }.into())
         }
         Change::Delete => {
             let actor = Actor {
@@ -109,10 +109,11 @@ impl ManagementToken {
             _ if is(&self.digest) => Ok(Shown::Current),
             _ if let Some(rank) = self.unused.iter().position(is) => Ok(Shown::Unused(rank)),
             Some((previous, until)) if is(previous) && now < *until => Ok(Shown::Previous),
-            Some((previous, _)) => Err(Rejection::RegistrationTokenRefused {
+            Some((previous, _)) => Err(CredentialReason::RegistrationTokenRefused {
                 is_superseded: is(previous),
-            }),
-            None => Err(Rejection::RegistrationTokenRefused { is_superseded: false }),
+            }
+            .into()),
+            None => Err(CredentialReason::RegistrationTokenRefused { is_superseded: false }.into()),
         }
     }
 
@@ -180,7 +181,7 @@ mod tests {
         let second = first.succeeded_by([2; 32], Shown::Current, NOW);
         assert_eq!(second.shown(&[2; 32], NOW), Ok(Shown::Current));
         assert_eq!(second.shown(&[1; 32], NOW), Ok(Shown::Previous));
-        let gone = Rejection::RegistrationTokenRefused { is_superseded: true };
+        let gone = Rejection::Credential(CredentialReason::RegistrationTokenRefused { is_superseded: true });
         assert_eq!(second.shown(&[1; 32], LATER), Err(gone.clone()));
         let confirmed = second.confirmed(Shown::Current, NOW).unwrap();
         assert_eq!(confirmed.shown(&[1; 32], NOW), Err(gone.clone()));
@@ -197,7 +198,8 @@ mod tests {
         assert_eq!(used, None, "the first had ended by itself");
         let fourth = third.succeeded_by([4; 32], Shown::Current, LATER);
         assert_eq!(fourth.shown(&[2; 32], LATER), Ok(Shown::Unused(0)));
-        let unknown = Rejection::RegistrationTokenRefused { is_superseded: false };
+        let unknown =
+            Rejection::Credential(CredentialReason::RegistrationTokenRefused { is_superseded: false });
         for beaten in [third, fourth] {
             let won = beaten.confirmed(Shown::Unused(0), LATER).unwrap();
             assert_eq!(won.shown(&[2; 32], LATER), Ok(Shown::Current));

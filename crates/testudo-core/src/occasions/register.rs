@@ -18,7 +18,7 @@ use crate::occasions::registered::{Answer, Registered};
 use crate::occasions::showing;
 use crate::policy::Policy;
 use crate::records::{Client, ClientMetadata, EventKind, Registration};
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::RegistrationForm;
 use crate::velocity::Limit;
 use testudo_protocol::Timestamp;
@@ -189,7 +189,7 @@ fn resolve(
     only: Option<CredentialKind>,
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
-    let refused = |member, problem| Rejection::Metadata { member, problem };
+    let refused = |member, problem| Rejection::Metadata(MetadataReason::Member { member, problem });
     let (identity, rule) = (placed.identity, placed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
     if requested.has_keys() {
@@ -309,9 +309,10 @@ fn redirect_uris(
     (stated, allowed): (&[String], &[String]),
 ) -> Result<Vec<String>, Rejection> {
     if stated.iter().any(|uri| !redirect_uris::fits(uri, &placed.found)) {
-        return Err(Rejection::RedirectUri {
+        return Err(MetadataReason::RedirectUri {
             problem: "an attested redirect URI is outside what the rule allows",
-        });
+        }
+        .into());
     }
     let Some(asked) = &requested.redirect_uris else {
         return Ok(allowed.to_vec());
@@ -321,15 +322,17 @@ fn redirect_uris(
         allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &placed.found))
     };
     if !asked.iter().all(is_allowed) {
-        return Err(Rejection::RedirectUri {
+        return Err(MetadataReason::RedirectUri {
             problem: "a redirect URI is not one of this client's",
-        });
+        }
+        .into());
     }
     if !narrowing::redirects(grant_types) {
-        return Err(Rejection::Metadata {
+        return Err(MetadataReason::Member {
             member: "redirect_uris",
             problem: "no grant type of this client redirects",
-        });
+        }
+        .into());
     }
     Ok(asked.clone())
 }

@@ -11,7 +11,7 @@ use crate::metadata::requested::Requested;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, MetadataReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long the limits hold that bearer evidence narrowed. Long enough for a workload that registers whenever it
@@ -27,11 +27,11 @@ pub(crate) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Re
     for kind in shown {
         if !domain_accepts(identity, policy, kind) {
             let by = format!("trust domain `{}`", identity.authority);
-            return Err(Rejection::CredentialNotAccepted { kind, by });
+            return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
         if !rule_accepts(placed, kind) {
             let by = format!("rule `{}`", placed.found.rule.name);
-            return Err(Rejection::CredentialNotAccepted { kind, by });
+            return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
     let kind = CredentialKind::ALL
         .into_iter()
         .find(|kind| kind.is_svid() && kind.auth_method() == name)
-        .ok_or(Rejection::Metadata {
+        .ok_or(MetadataReason::Member {
             member: "token_endpoint_auth_method",
             problem: "token_endpoint_auth_method must name a kind of SVID: this client authenticates with its SVID only",
         })?;
@@ -71,19 +71,19 @@ pub(crate) fn is_shown(
     method: Option<CredentialKind>,
 ) -> Result<(), Rejection> {
     if method.is_some_and(|kind| !placed.identity.shows(kind)) {
-        return Err(Rejection::Metadata {
+        return Err(MetadataReason::Member {
             member: "token_endpoint_auth_method",
             problem: "token_endpoint_auth_method names a credential that this request does not show: send it in the same request",
-        });
+        }.into());
     }
     let is_asked = requested.tls_client_certificate_bound_access_tokens;
     if !is_asked || placed.found.rule.must_bind_tokens || placed.identity.has_proven_key() {
         return Ok(());
     }
-    Err(Rejection::Metadata {
+    Err(Rejection::Metadata(MetadataReason::Member {
         member: "tls_client_certificate_bound_access_tokens",
         problem: "tls_client_certificate_bound_access_tokens needs the client certificate in the same request",
-    })
+    }))
 }
 
 /// Why this evidence may not change the limits of the client; nothing where it may. `stands` is what holds now.
@@ -134,7 +134,7 @@ pub(crate) fn narrows_nothing(
         ),
     ];
     match narrower.into_iter().find(|(_, is_narrower)| *is_narrower) {
-        Some((member, _)) => Err(Rejection::Metadata { member, problem }),
+        Some((member, _)) => Err(MetadataReason::Member { member, problem }.into()),
         None => Ok(()),
     }
 }

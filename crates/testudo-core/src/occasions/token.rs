@@ -26,7 +26,7 @@ use crate::identity::{AttestedIdentity, Occasion};
 use crate::metadata::resolve::resolve;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, Event, Registration};
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
 use crate::velocity::Limit;
@@ -94,7 +94,7 @@ pub fn admit(
     }
     let (first_use, by) = policy.first_use(&placed.identity.authority, placed.found.rule);
     if first_use == FirstUse::Off {
-        return Err(Rejection::FirstUseOff { by });
+        return Err(AdmissionReason::FirstUseOff { by }.into());
     }
     let outcome = resolve(placed.identity, &placed.found).and_then(|metadata| {
         trace.passed("metadata resolves", || {
@@ -114,7 +114,7 @@ pub fn admit(
         );
         return Ok(Admission::Observed(
             Box::new(event),
-            Rejection::FirstUseObserved { by },
+            Rejection::Admission(AdmissionReason::FirstUseObserved { by }),
         ));
     }
     trace.passed("first use is on", || by);
@@ -146,10 +146,11 @@ fn kind_is_registered(
     registration: Option<&Registration>,
 ) -> Result<(), Rejection> {
     match registration.and_then(|registration| registration.credential) {
-        Some(kind) if kind != identity.kind => Err(Rejection::CredentialNotAccepted {
+        Some(kind) if kind != identity.kind => Err(AdmissionReason::CredentialNotAccepted {
             kind: identity.kind,
             by: "the client's own registration".to_owned(),
-        }),
+        }
+        .into()),
         Some(_) | None => Ok(()),
     }
 }

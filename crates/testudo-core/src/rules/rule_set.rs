@@ -7,7 +7,7 @@ use super::pattern::{Captures, Pattern};
 use super::rule::Rule;
 use super::tree::Tree;
 use crate::identity::{Authority, CredentialKind, Occasion};
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, Rejection};
 use std::collections::HashMap;
 
 /// All rules, in file order, and the tree that finds the first match.
@@ -81,17 +81,19 @@ impl RuleSet {
             })
         };
         match self.first_match(authority, subject, accepts) {
-            Some(found) if !found.rule.enabled => Err(Rejection::RuleDisabled {
+            Some(found) if !found.rule.enabled => Err(AdmissionReason::RuleDisabled {
                 rule: found.rule.name.clone(),
-            }),
+            }
+            .into()),
             Some(found) => Ok(found),
             // Says which rule would have governed, had the credential been another: same public sentence.
             None => match self.first_match(authority, subject, |_| true) {
-                Some(found) => Err(Rejection::CredentialNotAccepted {
+                Some(found) => Err(AdmissionReason::CredentialNotAccepted {
                     kind,
                     by: format!("rule `{}`", found.rule.name),
-                }),
-                None => Err(Rejection::NoRule),
+                }
+                .into()),
+                None => Err(AdmissionReason::NoRule.into()),
             },
         }
     }

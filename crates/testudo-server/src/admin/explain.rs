@@ -18,7 +18,7 @@ use testudo_core::occasions::register;
 use testudo_core::occasions::token::admit;
 use testudo_core::occasions::token::{Admission, Asking};
 use testudo_core::records::{Client, Event, EventKind, Kind, Removed};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::trace::Step;
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
 use testudo_protocol::Timestamp;
@@ -108,9 +108,11 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
     let presented = |kind| Presented::new(kind, credential.to_owned());
     let read = doors::recognise(&presented(CredentialKind::JwtSvid));
     let credential = match read {
-        Err(rejection @ (Rejection::SubjectNotSpiffeId(_) | Rejection::TypeNotAllowed { .. })) => {
-            doors::recognise(&presented(CredentialKind::PrivateKeyJwt)).map_err(|_| rejection)?
-        }
+        Err(
+            rejection @ Rejection::Credential(
+                CredentialReason::SubjectNotSpiffeId(_) | CredentialReason::TypeNotAllowed { .. },
+            ),
+        ) => doors::recognise(&presented(CredentialKind::PrivateKeyJwt)).map_err(|_| rejection)?,
         other => other?,
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
@@ -293,7 +295,7 @@ fn explanation(trace: Trace, outcome: Result<String, Rejection>, event: Option<E
             steps,
             outcome: "refused".into(),
             rejection: Some(rejection.name().to_owned()),
-            error: Some(rejection.code().name().to_owned()),
+            error: Some(rejection.answer(Endpoint::None).code.name().to_owned()),
             detail: Some(rejection.to_string()),
             hint: rejection.hint(),
         },

@@ -6,7 +6,7 @@ use bytes::Buf as _;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes};
 use hyper::{Request, header};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Rejection, RequestReason};
 use testudo_protocol::limits::BODY_BYTES_MAX;
 
 /// A request's body, as the listeners and the tests bring it.
@@ -46,7 +46,7 @@ impl std::error::Error for BodyFault {}
 /// The whole body. One that breaks off is not what was expected, which `unusable` says.
 pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Result<Bytes, Stop> {
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(Rejection::BodyTooLarge.into());
+        return Err(RequestReason::BodyTooLarge.into());
     }
     let mut first = Bytes::new();
     // What comes in several frames is copied: a frame of one byte may hold a whole read buffer in memory.
@@ -57,7 +57,7 @@ pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Re
         };
         let length = data.remaining();
         if first.len() + copied.len() + length > BODY_BYTES_MAX {
-            return Err(Rejection::BodyTooLarge.into());
+            return Err(RequestReason::BodyTooLarge.into());
         }
         let data = data.copy_to_bytes(length);
         if first.is_empty() && copied.is_empty() {
@@ -81,14 +81,18 @@ pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Byt
         .and_then(|value| value.to_str().ok());
     let media = media.and_then(|text| text.split(';').next()).map(str::trim);
     if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
-        return Err(Rejection::NotJson.into());
+        return Err(RequestReason::NotJson.into());
     }
-    read(request.into_body(), Rejection::MalformedJson).await
+    read(
+        request.into_body(),
+        Rejection::Request(RequestReason::MalformedJson),
+    )
+    .await
 }
 
 fn fault(error: Box<dyn std::error::Error + Send + Sync>, unusable: &Rejection) -> Stop {
     match error.downcast_ref::<BodyFault>() {
-        Some(BodyFault::Late) => Rejection::BodyLate.into(),
+        Some(BodyFault::Late) => RequestReason::BodyLate.into(),
         Some(BodyFault::NoRoom) => Fault::Full.into(),
         Some(BodyFault::Broken(_)) | None => unusable.clone().into(),
     }

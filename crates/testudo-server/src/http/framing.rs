@@ -1,7 +1,7 @@
 //! What every request must be like, before any endpoint sees it.
 
 use hyper::{HeaderMap, Request, Version, header};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Rejection, RequestReason};
 
 /// One valid host, and no body that we would read as something that it is not.
 pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejection> {
@@ -10,17 +10,17 @@ pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejec
     let (host, another) = (hosts.next().map(header::HeaderValue::as_bytes), hosts.next());
     // [RFC9112 §3.2] None or several: two parties on the way could each believe another one.
     if another.is_some() {
-        return Err(Rejection::HostNotOne);
+        return Err(RequestReason::HostNotOne.into());
     }
     let authority = request.uri().authority();
     match (host, request.version()) {
         // [RFC9112 §3.2.2] A whole URI in the request line does not make the field needless.
-        (None, Version::HTTP_11) => return Err(Rejection::HostNotOne),
+        (None, Version::HTTP_11) => return Err(RequestReason::HostNotOne.into()),
         // [RFC9113 §8.3.1] One of both is there.
-        (None, Version::HTTP_2) if authority.is_none() => return Err(Rejection::HostNotOne),
+        (None, Version::HTTP_2) if authority.is_none() => return Err(RequestReason::HostNotOne.into()),
         // HTTP/1.0 knew none.
         (None, _) => {}
-        (Some(host), _) if !is_host(host) => return Err(Rejection::HostInvalid),
+        (Some(host), _) if !is_host(host) => return Err(RequestReason::HostInvalid.into()),
         // [RFC9113 §8.3.1] A host that is not the authority makes the request malformed.
         (Some(host), Version::HTTP_2) => {
             let port: &[u8] = match request.uri().scheme_str() {
@@ -30,13 +30,13 @@ pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejec
             let without_port = |host: &[u8]| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
             let authority = authority.map(|authority| without_port(authority.as_str().as_bytes()));
             if authority.is_some_and(|authority| authority != without_port(host)) {
-                return Err(Rejection::HostInvalid);
+                return Err(RequestReason::HostInvalid.into());
             }
         }
         (Some(_), _) => {}
     }
     match has_body && is_encoded(headers) {
-        true => Err(Rejection::BodyEncoded),
+        true => Err(RequestReason::BodyEncoded.into()),
         false => Ok(()),
     }
 }
@@ -107,16 +107,24 @@ mod tests {
     #[test]
     fn rfc9112_3_2_http_1_1_has_exactly_one_host() {
         check(Version::HTTP_11, &[("host", "")], Ok(()));
-        check(Version::HTTP_11, &[], Err(Rejection::HostNotOne));
+        check(
+            Version::HTTP_11,
+            &[],
+            Err(Rejection::Request(RequestReason::HostNotOne)),
+        );
         check_at(
             "http://a/token",
             Version::HTTP_11,
             &[],
-            Err(Rejection::HostNotOne),
+            Err(RequestReason::HostNotOne.into()),
         );
         let twice = [("host", "a"), ("host", "a")];
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
-            check(version, &twice, Err(Rejection::HostNotOne));
+            check(
+                version,
+                &twice,
+                Err(Rejection::Request(RequestReason::HostNotOne)),
+            );
         }
         check(Version::HTTP_10, &[], Ok(()));
     }
@@ -139,7 +147,11 @@ mod tests {
             "a#", "a?b", "a\\b",
         ] {
             for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
-                check(version, &[("host", host)], Err(Rejection::HostInvalid));
+                check(
+                    version,
+                    &[("host", host)],
+                    Err(Rejection::Request(RequestReason::HostInvalid)),
+                );
             }
         }
     }
@@ -151,11 +163,15 @@ mod tests {
         };
         http2("http://a/token", &[], Ok(()));
         http2("/token", &[("host", "a")], Ok(()));
-        http2("/token", &[], Err(Rejection::HostNotOne));
+        http2("/token", &[], Err(Rejection::Request(RequestReason::HostNotOne)));
         http2("http://a/token", &[("host", "A:80")], Ok(()));
         http2("https://a:443/token", &[("host", "a")], Ok(()));
         for host in ["b", "a:81", "a.b", ""] {
-            http2("http://a/token", &[("host", host)], Err(Rejection::HostInvalid));
+            http2(
+                "http://a/token",
+                &[("host", host)],
+                Err(Rejection::Request(RequestReason::HostInvalid)),
+            );
         }
     }
 
@@ -169,7 +185,7 @@ mod tests {
             check(
                 Version::HTTP_11,
                 &[host, ("content-encoding", coding)],
-                Err(Rejection::BodyEncoded),
+                Err(RequestReason::BodyEncoded.into()),
             );
         }
         let request = Request::builder()

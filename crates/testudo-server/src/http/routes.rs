@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use testudo_core::policy::Policy;
+use testudo_core::rejection;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn dispatch<B: RequestBody>(
@@ -34,7 +35,7 @@ pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
                 rejection: rejection.name(),
             };
             app.metrics.refused.get_or_create(&label).inc();
-            respond::refusal(rejection, respond::Challenge::None)
+            respond::error(&rejection.answer(rejection::Endpoint::None))
         }
         Stop::Failed(what) => failed(app, &request_id, what),
     };

@@ -10,7 +10,7 @@ use axum::Router;
 use hyper::body::Body as _;
 use hyper::{Request, Response, header};
 use std::sync::Arc;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Rejection, RequestReason};
 use tower::ServiceExt as _;
 
 /// See the module.
@@ -53,7 +53,9 @@ impl Door {
             // Who is unsure of the host may be unsure of where the next request begins. HTTP/2 has frames.
             let is_unsure = matches!(
                 stop,
-                Stop::Refused(Rejection::HostNotOne | Rejection::HostInvalid)
+                Stop::Refused(Rejection::Request(
+                    RequestReason::HostNotOne | RequestReason::HostInvalid
+                ))
             );
             if is_unsure && request.version() < hyper::Version::HTTP_2 {
                 let close = header::HeaderValue::from_static("close");

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use testudo_core::Entropy;
 use testudo_core::admission::placed::Placed;
 use testudo_core::records::{Batch, Client, Kind, Removed, Versioned, clients_of_authority};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
 use testudo_core::velocity::{Limit, SHARED_PREFIX, seconds_to_next_minute};
 use testudo_store::{CommitError, Conflict};
@@ -92,10 +92,12 @@ pub(super) async fn commit(app: &App, batch: Batch) -> Result<Result<(), Conflic
 /// What a conflict that deciding again cannot cure means.
 pub(super) fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
     match conflict {
-        Conflict::Exists(Kind::Replay, _) => Rejection::AssertionReplayed,
-        Conflict::Exists(..) | Conflict::Changed(..) => Rejection::ClientIdClash {
-            client_id: placed.name.client_id.to_string(),
-        },
+        Conflict::Exists(Kind::Replay, _) => Rejection::Credential(CredentialReason::AssertionReplayed),
+        Conflict::Exists(..) | Conflict::Changed(..) => {
+            Rejection::Admission(AdmissionReason::ClientIdClash {
+                client_id: placed.name.client_id.to_string(),
+            })
+        }
         Conflict::OverLimit(counter) => {
             let (authority, ..) = placed.identity.governed_as();
             let limit = if counter == clients_of_authority(&authority.key()) {
@@ -103,7 +105,7 @@ pub(super) fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
             } else {
                 format!("rule `{}`", placed.found.rule.name)
             };
-            Rejection::TooManyClients { limit }
+            Rejection::Admission(AdmissionReason::TooManyClients { limit })
         }
     }
 }
@@ -111,14 +113,14 @@ pub(super) fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
 /// The refusal of a limit that all nodes share.
 fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
     let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
-    Rejection::TooFast {
+    Rejection::Admission(AdmissionReason::TooFast {
         limit: limits
             .iter()
             .find(is_it)
             .map(|limit| limit.shown_as.clone())
             .unwrap_or_default(),
         retry_after_seconds: seconds_to_next_minute(millis),
-    }
+    })
 }
 
 pub(super) fn lock(buckets: &Mutex<Buckets>) -> std::sync::MutexGuard<'_, Buckets> {

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use testudo_core::admission::placed::{Placed, place};
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
 use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
@@ -206,9 +206,10 @@ impl App {
         if let Some(mark) = &identity.proof.single_use
             && self.clock.may_have_dropped(mark.keep_until)
         {
-            return Err(Rejection::MarkDropped {
+            return Err(CredentialReason::MarkDropped {
                 kept_until: mark.keep_until,
-            });
+            }
+            .into());
         }
         let (standing, keys) = (self.standing.load(), self.keys.load());
         place(

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use testudo_core::Entropy;
 use testudo_core::records::{Event, EventKind};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
 const SAMPLES_PER_KEY: u32 = 20;
@@ -79,9 +79,30 @@ impl RefusalLedger {
 /// The kind of event that a rejection is.
 pub fn kind_of(rejection: &Rejection) -> EventKind {
     match rejection {
-        Rejection::TooFast { .. } => EventKind::VelocityLimited,
-        Rejection::TooManyClients { .. } => EventKind::QuotaReached,
-        _ => EventKind::ClientRefused,
+        Rejection::Admission(AdmissionReason::TooFast { .. }) => EventKind::VelocityLimited,
+        Rejection::Admission(AdmissionReason::TooManyClients { .. }) => EventKind::QuotaReached,
+        Rejection::Request(_)
+        | Rejection::Credential(_)
+        | Rejection::Metadata(_)
+        | Rejection::Admission(
+            AdmissionReason::EvidenceNotTaken
+            | AdmissionReason::AuthorityDisabled { .. }
+            | AdmissionReason::IdentityBlocked { .. }
+            | AdmissionReason::NoRule
+            | AdmissionReason::RuleDisabled { .. }
+            | AdmissionReason::CredentialNotAccepted { .. }
+            | AdmissionReason::ClientIdMismatch { .. }
+            | AdmissionReason::ClientFrozen
+            | AdmissionReason::FirstUseOff { .. }
+            | AdmissionReason::FirstUseObserved { .. }
+            | AdmissionReason::AttestedClaimMalformed { .. }
+            | AdmissionReason::GrantNotAllowed { .. }
+            | AdmissionReason::ScopeNotAllowed { .. }
+            | AdmissionReason::ResourceNotAllowed { .. }
+            | AdmissionReason::BindingMissing { .. }
+            | AdmissionReason::ClientIdClash { .. }
+            | AdmissionReason::ClientIdReserved { .. },
+        ) => EventKind::ClientRefused,
     }
 }
 

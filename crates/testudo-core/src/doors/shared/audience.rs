@@ -1,6 +1,6 @@
 //! `aud` of an assertion, and which one is ours.
 
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use serde::Deserialize;
 use std::fmt;
 use testudo_protocol::limits::AUDIENCES_MAX;
@@ -46,9 +46,10 @@ impl<'de> Deserialize<'de> for Audience {
 pub(crate) fn judge_audience(audience: &Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
     match audience.0.as_slice() {
         [sole] if sole == issuer || also.contains(sole) => Ok(()),
-        _ => Err(Rejection::AudienceMismatch {
+        _ => Err(CredentialReason::AudienceMismatch {
             expected: issuer.to_owned(),
             found: audience.0.clone(),
-        }),
+        }
+        .into()),
     }
 }

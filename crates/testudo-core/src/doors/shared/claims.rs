@@ -1,7 +1,7 @@
 //! What every door checks alike in a credential whose signature holds: its times, its life, its single use.
 
 use crate::identity::{CredentialKind, SingleUse};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp, jose};
 
 /// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
@@ -27,13 +27,13 @@ pub(crate) fn judge_times(
 ) -> Result<(), Rejection> {
     // [RFC7519 §4.1.4] On or after `exp` it must not be accepted.
     if now >= expires {
-        return Err(Rejection::AssertionExpired { expired: expires });
+        return Err(CredentialReason::AssertionExpired { expired: expires }.into());
     }
     if let Some(valid_from) = not_before.filter(|valid_from| *valid_from > now + CLOCK_LEEWAY) {
-        return Err(Rejection::AssertionNotYetValid { valid_from });
+        return Err(CredentialReason::AssertionNotYetValid { valid_from }.into());
     }
     if let Some(issued) = issued.filter(|issued| *issued > now + CLOCK_LEEWAY) {
-        return Err(Rejection::AssertionFromTheFuture { issued });
+        return Err(CredentialReason::AssertionFromTheFuture { issued }.into());
     }
     Ok(())
 }
@@ -49,10 +49,10 @@ pub(crate) fn judge_lifetime(
     if lifetime <= allowed {
         return Ok(());
     }
-    Err(Rejection::LifetimeTooLong {
+    Err(Rejection::Credential(CredentialReason::LifetimeTooLong {
         seconds: lifetime.0,
         allowed: allowed.0,
-    })
+    }))
 }
 
 /// The mark of a single-use credential: each part is preceded by its length, so that no two lists of parts

@@ -3,7 +3,7 @@
 use super::audience::{Audience, judge_audience};
 use super::claims::judge_times;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
 use testudo_protocol::limits::JWT_ID_BYTES_MAX;
@@ -37,23 +37,24 @@ impl ClientAssertion {
         let claims = self;
         // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
         if claims.iss != claims.sub {
-            return Err(Rejection::IssuerIsNotSubject);
+            return Err(CredentialReason::IssuerIsNotSubject.into());
         }
         judge_times(claims.exp, claims.nbf, claims.iat, now)?;
         let lifetime = claims.exp - now;
         if lifetime > LIFETIME_MAX {
-            return Err(Rejection::LifetimeTooLong {
+            return Err(CredentialReason::LifetimeTooLong {
                 seconds: lifetime.0,
                 allowed: LIFETIME_MAX.0,
-            });
+            }
+            .into());
         }
         trace.passed("times", || format!("valid until {}", claims.exp));
         judge_audience(&claims.aud, policy.issuer.as_str(), &[])?;
         trace.passed("audience", || policy.issuer.to_string());
         match claims.jti.as_deref() {
-            None | Some("") => Err(Rejection::JwtIdMissing),
-            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(Rejection::JwtIdTooLong),
-            Some(jti) if !is_printable(jti) => Err(Rejection::JwtIdUnprintable),
+            None | Some("") => Err(CredentialReason::JwtIdMissing.into()),
+            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(CredentialReason::JwtIdTooLong.into()),
+            Some(jti) if !is_printable(jti) => Err(CredentialReason::JwtIdUnprintable.into()),
             Some(_) => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
 use crate::policy::{Policy, TrustDomainPolicy};
-use crate::rejection::Rejection;
+use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
 use testudo_protocol::spiffe::{Bundle, SpiffeId};
@@ -70,21 +70,25 @@ pub(crate) fn vouching<'a>(
     trace: &mut Trace,
 ) -> Result<(&'a TrustDomainPolicy, &'a Bundle), Rejection> {
     let name = subject.trust_domain_name();
-    let unknown = || Rejection::UnknownTrustDomain {
-        name: name.to_owned(),
+    let unknown = || {
+        Rejection::Credential(CredentialReason::UnknownTrustDomain {
+            name: name.to_owned(),
+        })
     };
     let domain = policy.trust_domains.get(name).ok_or_else(unknown)?;
     let bundle = match facts {
         Facts::Bundle(bundle) => bundle,
         Facts::Disabled => {
-            return Err(Rejection::AuthorityDisabled {
+            return Err(AdmissionReason::AuthorityDisabled {
                 name: name.to_owned(),
-            });
+            }
+            .into());
         }
         Facts::NoBundle | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
-            return Err(Rejection::BundleUnavailable {
+            return Err(CredentialReason::BundleUnavailable {
                 name: name.to_owned(),
-            });
+            }
+            .into());
         }
     };
     trace.passed("trust domain configured", || name.to_owned());

@@ -3,7 +3,7 @@
 //! The mechanism is never guessed, and two at once are refused.
 
 use crate::identity::CredentialKind;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection, RequestReason};
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::jose;
@@ -80,26 +80,28 @@ impl Presented {
             headers.certificates.is_some(),
         ];
         match mechanisms.iter().filter(|is_used| **is_used).count() {
-            0 => return Err(Rejection::NoCredential),
+            0 => return Err(CredentialReason::NoCredential.into()),
             1 if headers.certificates.is_some() => {
                 // [RFC8705 §2] The certificate says who it is, `client_id` who is meant.
                 return match (form.has("client_id"), headers.certificates) {
                     (true, Some(certificates)) => Ok(Presented::certificates(certificates)),
-                    _ => Err(Rejection::ClientIdMissing),
+                    _ => Err(RequestReason::ClientIdMissing.into()),
                 };
             }
-            1 if !has_assertion => return Err(Rejection::UnsupportedMechanism),
+            1 if !has_assertion => return Err(CredentialReason::UnsupportedMechanism.into()),
             1 => {}
             // [RFC6749 §2.3] One method per request.
-            _ => return Err(Rejection::TwoMechanisms),
+            _ => return Err(RequestReason::TwoMechanisms.into()),
         }
         let kind = match form.get("client_assertion_type") {
             Some(ASSERTION_TYPE_JWT_SPIFFE) => CredentialKind::JwtSvid,
             Some(ASSERTION_TYPE_JWT_BEARER) => CredentialKind::PrivateKeyJwt,
-            Some(_) => return Err(Rejection::UnknownAssertionType),
-            None => return Err(Rejection::MissingAssertion),
+            Some(_) => return Err(CredentialReason::UnknownAssertionType.into()),
+            None => return Err(CredentialReason::MissingAssertion.into()),
         };
-        let assertion = form.take("client_assertion").ok_or(Rejection::MissingAssertion)?;
+        let assertion = form
+            .take("client_assertion")
+            .ok_or(CredentialReason::MissingAssertion)?;
         Ok(Presented::new(kind, assertion))
     }
 

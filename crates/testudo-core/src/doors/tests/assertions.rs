@@ -44,7 +44,10 @@ fn h_02_h_03_rfc10070_audience_is_the_issuer_alone() {
         json!("https://evil.example"),
     ] {
         let rejection = world.assertion_refused(&world.assertion().claim("aud", audience).sign());
-        assert!(matches!(rejection, Rejection::AudienceMismatch { .. }));
+        assert!(matches!(
+            rejection,
+            Rejection::Credential(CredentialReason::AudienceMismatch { .. })
+        ));
     }
     assert!(
         world
@@ -61,11 +64,11 @@ fn h_04_rfc7523_3_issuer_and_subject_are_the_client() {
     let world = World::new();
     assert_eq!(
         world.assertion_refused(&world.assertion().claim("iss", "other").sign()),
-        Rejection::IssuerIsNotSubject
+        Rejection::Credential(CredentialReason::IssuerIsNotSubject)
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().claim("sub", "other").sign()),
-        Rejection::UnknownClient
+        Rejection::Credential(CredentialReason::UnknownClient)
     );
     world.assertion_refused(&world.assertion().without_claim("iss").sign());
     world.assertion_refused(&world.assertion().without_claim("sub").sign());
@@ -76,20 +79,20 @@ fn h_05_h_06_short_lived_and_named() {
     let world = World::new();
     assert_eq!(
         world.assertion_refused(&world.assertion().without_claim("jti").sign()),
-        Rejection::JwtIdMissing
+        Rejection::Credential(CredentialReason::JwtIdMissing)
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().claim("jti", "").sign()),
-        Rejection::JwtIdMissing
+        Rejection::Credential(CredentialReason::JwtIdMissing)
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().claim("jti", "x".repeat(513)).sign()),
-        Rejection::JwtIdTooLong
+        Rejection::Credential(CredentialReason::JwtIdTooLong)
     );
     for hidden in ["a\u{1b}[2J", "a\u{9b}", "a\u{202e}b", "a\u{200b}b"] {
         assert_eq!(
             world.assertion_refused(&world.assertion().claim("jti", hidden).sign()),
-            Rejection::JwtIdUnprintable
+            Rejection::Credential(CredentialReason::JwtIdUnprintable)
         );
     }
     assert!(
@@ -102,10 +105,16 @@ fn h_05_h_06_short_lived_and_named() {
     );
     for exp in [NOW + 601, NOW + 315_360_000] {
         let rejection = world.assertion_refused(&world.assertion().claim("exp", exp).sign());
-        assert!(matches!(rejection, Rejection::LifetimeTooLong { .. }));
+        assert!(matches!(
+            rejection,
+            Rejection::Credential(CredentialReason::LifetimeTooLong { .. })
+        ));
     }
     let expired = world.assertion_refused(&world.assertion().claim("exp", NOW).sign());
-    assert!(matches!(expired, Rejection::AssertionExpired { .. }));
+    assert!(matches!(
+        expired,
+        Rejection::Credential(CredentialReason::AssertionExpired { .. })
+    ));
 }
 
 #[test]
@@ -123,28 +132,34 @@ fn h_08_other_jwts_are_no_client_assertions() {
         "CLIENT-AUTHENTICATION+JWT",
     ] {
         let rejection = world.assertion_refused(&world.assertion().header("typ", typ).sign());
-        assert!(matches!(rejection, Rejection::TypeNotAllowed { .. }), "{typ}");
+        assert!(
+            matches!(
+                rejection,
+                Rejection::Credential(CredentialReason::TypeNotAllowed { .. })
+            ),
+            "{typ}"
+        );
     }
     let attacker = generate_key(Algorithm::ES256, Some("c6"));
     let forged = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW)
         .header("jwk", attacker.public_jwk("sig", true));
     assert_eq!(
         world.assertion_refused(&forged.sign()),
-        Rejection::Jose(JoseFault::BadSignature)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().header("b64", false).sign()),
-        Rejection::Jose(JoseFault::HeaderParameterRefused)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::HeaderParameterRefused))
     );
     let crit = world.assertion().header("crit", json!(["foo"])).header("foo", 1);
     assert_eq!(
         world.assertion_refused(&crit.sign()),
-        Rejection::Jose(JoseFault::CriticalExtension)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::CriticalExtension))
     );
     let impostor = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW).sign();
     assert_eq!(
         world.assertion_refused(&impostor),
-        Rejection::Jose(JoseFault::BadSignature)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
     );
 }
 

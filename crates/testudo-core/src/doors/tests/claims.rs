@@ -21,14 +21,20 @@ fn b_02_to_b_09_audience_is_the_issuer_and_nothing_else() {
     ] {
         let rejection = world.refused(&world.draft().claim("aud", audience.clone()).sign());
         assert!(
-            matches!(rejection, Rejection::AudienceMismatch { .. }),
+            matches!(
+                rejection,
+                Rejection::Credential(CredentialReason::AudienceMismatch { .. })
+            ),
             "{audience}"
         );
     }
     for audience in [json!(7), json!([ISSUER, 7]), json!(null), json!({}), json!(true)] {
         let rejection = world.refused(&world.draft().claim("aud", audience.clone()).sign());
         assert!(
-            matches!(rejection, Rejection::Jose(JoseFault::Claims(_))),
+            matches!(
+                rejection,
+                Rejection::Credential(CredentialReason::Jose(JoseFault::Claims(_)))
+            ),
             "{audience}"
         );
     }
@@ -68,7 +74,10 @@ fn b_11_to_b_15_expiry() {
     world.accepted(&with(&(NOW + 1).to_string()));
     for over in [(NOW - 300).to_string(), NOW.to_string(), "-1".into(), "0".into()] {
         assert!(
-            matches!(world.refused(&with(&over)), Rejection::AssertionExpired { .. }),
+            matches!(
+                world.refused(&with(&over)),
+                Rejection::Credential(CredentialReason::AssertionExpired { .. })
+            ),
             "{over}"
         );
     }
@@ -76,7 +85,7 @@ fn b_11_to_b_15_expiry() {
         assert!(
             matches!(
                 world.refused(&with(malformed)),
-                Rejection::Jose(JoseFault::Claims(_))
+                Rejection::Credential(CredentialReason::Jose(JoseFault::Claims(_)))
             ),
             "{malformed}"
         );
@@ -90,9 +99,15 @@ fn b_16_to_b_18_not_before_and_issued_at() {
     world.accepted(&world.draft().claim("nbf", NOW + 8).claim("iat", NOW + 8).sign());
     world.accepted(&world.draft().without_claim("iat").sign());
     let late = world.refused(&world.draft().claim("nbf", NOW + 300).sign());
-    assert!(matches!(late, Rejection::AssertionNotYetValid { .. }));
+    assert!(matches!(
+        late,
+        Rejection::Credential(CredentialReason::AssertionNotYetValid { .. })
+    ));
     let early = world.refused(&world.draft().claim("iat", NOW + 120).sign());
-    assert!(matches!(early, Rejection::AssertionFromTheFuture { .. }));
+    assert!(matches!(
+        early,
+        Rejection::Credential(CredentialReason::AssertionFromTheFuture { .. })
+    ));
 }
 
 #[test]
@@ -128,7 +143,7 @@ fn decision_7_single_use_demands_and_marks_jti() {
     let missing = world
         .knock(CredentialKind::JwtSvid, &world.draft().sign())
         .unwrap_err();
-    assert_eq!(missing, Rejection::JwtIdMissing);
+    assert_eq!(missing, Rejection::Credential(CredentialReason::JwtIdMissing));
     let first = world
         .accepted(&world.draft().claim("jti", "x").sign())
         .proof
@@ -153,7 +168,10 @@ fn jti_that_a_terminal_would_obey_is_refused() {
     let world = World::new();
     for hidden in ["a\u{1b}[2J", "a\u{7f}", "a\u{9b}", "a\u{2066}b"] {
         let token = world.draft().claim("jti", hidden).sign();
-        assert_eq!(world.refused(&token), Rejection::JwtIdUnprintable);
+        assert_eq!(
+            world.refused(&token),
+            Rejection::Credential(CredentialReason::JwtIdUnprintable)
+        );
     }
 }
 

@@ -17,7 +17,13 @@ fn b_23_b_24_b_50_typ() {
         "dpop+jwt",
     ] {
         let rejection = world.refused(&world.draft().header("typ", typ).sign());
-        assert!(matches!(rejection, Rejection::TypeNotAllowed { .. }), "{typ}");
+        assert!(
+            matches!(
+                rejection,
+                Rejection::Credential(CredentialReason::TypeNotAllowed { .. })
+            ),
+            "{typ}"
+        );
     }
     world.refused(&world.draft().header("typ", 7).sign());
 }
@@ -46,7 +52,7 @@ fn b_39_to_b_42_headers_that_bring_keys_or_change_the_rules() {
         let honest = world.refused(&world.draft().header(name, value).sign());
         assert_eq!(
             honest,
-            Rejection::Jose(JoseFault::HeaderParameterRefused),
+            Rejection::Credential(CredentialReason::Jose(JoseFault::HeaderParameterRefused)),
             "{name}"
         );
     }
@@ -76,7 +82,11 @@ fn rfc7515_4_headers_of_an_assertion_that_are_ignored() {
             .header("kid", "c6")
             .header(name, value);
         let rejection = world.assertion_refused(&forged.sign());
-        assert_eq!(rejection, Rejection::Jose(JoseFault::BadSignature), "{name}");
+        assert_eq!(
+            rejection,
+            Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature)),
+            "{name}"
+        );
     }
 }
 
@@ -108,7 +118,10 @@ fn b_43_to_b_46_forms_that_are_not_compact_jws() {
         ".".repeat(10_000),
     ] {
         assert!(
-            matches!(world.refused(&form), Rejection::Jose(_)),
+            matches!(
+                world.refused(&form),
+                Rejection::Credential(CredentialReason::Jose(_))
+            ),
             "{}",
             &form[..form.len().min(80)]
         );
@@ -121,7 +134,7 @@ fn b_43_to_b_46_forms_that_are_not_compact_jws() {
     let respelled = format!("{}{stray}", &token[..token.len() - 1]);
     assert_eq!(
         world.refused(&respelled),
-        Rejection::Jose(JoseFault::NotBase64Url)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::NotBase64Url))
     );
 }
 

@@ -31,33 +31,51 @@ fn the_mechanism_is_named_and_there_is_one() {
     assert_eq!(find(&spiffe, plain.clone()), Ok(CredentialKind::JwtSvid));
     let bearer = format!("client_assertion_type={ASSERTION_TYPE_JWT_BEARER}&client_assertion=a");
     assert_eq!(find(&bearer, plain.clone()), Ok(CredentialKind::PrivateKeyJwt));
-    assert_eq!(find("", plain.clone()), Err(Rejection::NoCredential));
-    assert_eq!(find("client_id=x", plain.clone()), Err(Rejection::NoCredential));
+    assert_eq!(
+        find("", plain.clone()),
+        Err(Rejection::Credential(CredentialReason::NoCredential))
+    );
+    assert_eq!(
+        find("client_id=x", plain.clone()),
+        Err(Rejection::Credential(CredentialReason::NoCredential))
+    );
     assert_eq!(
         find("client_secret=x", plain.clone()),
-        Err(Rejection::UnsupportedMechanism)
+        Err(CredentialReason::UnsupportedMechanism.into())
     );
-    assert_eq!(find("", basic.clone()), Err(Rejection::UnsupportedMechanism));
-    assert_eq!(find(&spiffe, basic.clone()), Err(Rejection::TwoMechanisms));
-    assert_eq!(find(&spiffe, attestation), Err(Rejection::TwoMechanisms));
+    assert_eq!(
+        find("", basic.clone()),
+        Err(Rejection::Credential(CredentialReason::UnsupportedMechanism))
+    );
+    assert_eq!(
+        find(&spiffe, basic.clone()),
+        Err(Rejection::Request(RequestReason::TwoMechanisms))
+    );
+    assert_eq!(
+        find(&spiffe, attestation),
+        Err(Rejection::Request(RequestReason::TwoMechanisms))
+    );
     assert_eq!(
         find(&format!("{spiffe}&client_secret=x"), plain.clone()),
-        Err(Rejection::TwoMechanisms)
+        Err(RequestReason::TwoMechanisms.into())
     );
     assert_eq!(
         find("client_assertion=a", plain.clone()),
-        Err(Rejection::MissingAssertion)
+        Err(CredentialReason::MissingAssertion.into())
     );
     assert_eq!(
         find(
             &format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}"),
             plain.clone()
         ),
-        Err(Rejection::MissingAssertion)
+        Err(CredentialReason::MissingAssertion.into())
     );
     let saml =
         "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion=a";
-    assert_eq!(find(saml, plain.clone()), Err(Rejection::UnknownAssertionType));
+    assert_eq!(
+        find(saml, plain.clone()),
+        Err(Rejection::Credential(CredentialReason::UnknownAssertionType))
+    );
 }
 
 /// One sentence for every way in which client authentication can fail.
@@ -73,9 +91,9 @@ fn j_12_no_oracle() {
         world.draft().header("kid", "zz").sign(),
         "not a token".into(),
     ];
-    let sentences: std::collections::BTreeSet<&str> = tokens
+    let sentences: std::collections::BTreeSet<_> = tokens
         .iter()
-        .map(|token| world.refused(token).public_sentence())
+        .map(|token| world.refused(token).answer(Endpoint::None).sentence)
         .collect();
     assert_eq!(sentences.len(), 1);
 }

@@ -14,6 +14,7 @@ use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
 use crate::policy::{ConfiguredClient, TokenPolicy, TrustDomainPolicy};
+use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
 use crate::rules::FirstUse;
 use crate::rules::{Rule, RuleSet, RuleSpec};
 use crate::velocity::Rate;
@@ -143,9 +144,13 @@ impl World {
         let rejection = self
             .knock(CredentialKind::JwtSvid, token)
             .expect_err("must be refused");
-        assert_eq!(rejection.code().name(), "invalid_client", "{rejection:?}");
         assert_eq!(
-            rejection.public_sentence(),
+            rejection.answer(Endpoint::None).code.name(),
+            "invalid_client",
+            "{rejection:?}"
+        );
+        assert_eq!(
+            rejection.answer(Endpoint::None).sentence,
             "client authentication failed",
             "{rejection:?}"
         );
@@ -169,7 +174,7 @@ impl World {
             .knock(CredentialKind::PrivateKeyJwt, token)
             .expect_err("must be refused");
         assert_eq!(
-            rejection.public_sentence(),
+            rejection.answer(Endpoint::None).sentence,
             "client authentication failed",
             "{rejection:?}"
         );

@@ -34,7 +34,10 @@ fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
     };
     world.accepted(&by(0));
     world.accepted(&by(7));
-    assert_eq!(world.refused(&by(8)), Rejection::Jose(JoseFault::BadSignature));
+    assert_eq!(
+        world.refused(&by(8)),
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+    );
 }
 
 #[test]
@@ -45,15 +48,18 @@ fn b_25_to_b_29_kid() {
     let foreign = Draft::svid(&stranger, WORKLOAD, ISSUER, NOW);
     assert_eq!(
         world.refused(&foreign.without_header("kid").sign()),
-        Rejection::Jose(JoseFault::BadSignature)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
     );
     assert_eq!(
         world.refused(&world.draft().header("kid", "zz").sign()),
-        Rejection::Jose(JoseFault::NoKey)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
     );
     world.a.keys.push(generate_key(Algorithm::ES256, Some("ka2")));
     let crossed = world.refused(&world.draft().header("kid", "ka2").sign());
-    assert_eq!(crossed, Rejection::Jose(JoseFault::BadSignature));
+    assert_eq!(
+        crossed,
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+    );
     for kid in [
         json!(7),
         json!("x".repeat(3000)),
@@ -74,7 +80,10 @@ fn b_30_to_b_33_algorithms_that_are_none() {
     ] {
         let rejection = world.refused(&world.draft().header("alg", alg).sign());
         assert!(
-            matches!(rejection, Rejection::AlgorithmNotAllowed { .. }),
+            matches!(
+                rejection,
+                Rejection::Credential(CredentialReason::AlgorithmNotAllowed { .. })
+            ),
             "{alg}"
         );
     }
@@ -88,7 +97,10 @@ fn b_30_to_b_33_algorithms_that_are_none() {
     world.a.keys.push(generate_key(Algorithm::EdDSA, Some("ed")));
     let ed = world.a.keys.last().unwrap();
     let rejection = world.refused(&Draft::svid(ed, WORKLOAD, ISSUER, NOW).sign());
-    assert!(matches!(rejection, Rejection::AlgorithmNotAllowed { .. }));
+    assert!(matches!(
+        rejection,
+        Rejection::Credential(CredentialReason::AlgorithmNotAllowed { .. })
+    ));
 }
 
 #[test]
@@ -111,7 +123,7 @@ fn b_31_a_public_key_is_never_a_secret() {
         jose::encode_segment(tag.as_ref(), &mut token);
         assert!(matches!(
             world.refused(&token),
-            Rejection::AlgorithmNotAllowed { .. }
+            Rejection::Credential(CredentialReason::AlgorithmNotAllowed { .. })
         ));
     }
 }
@@ -128,7 +140,11 @@ fn b_34_the_key_decides_the_algorithm() {
         ("ES256", "ka2"),
     ] {
         let rejection = world.refused(&world.draft().header("alg", alg).header("kid", kid).sign());
-        assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey), "{alg} {kid}");
+        assert_eq!(
+            rejection,
+            Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey)),
+            "{alg} {kid}"
+        );
     }
 }
 
@@ -147,7 +163,7 @@ fn b_37_signatures_that_mean_nothing() {
     ] {
         assert_eq!(
             world.refused(&with(signature)),
-            Rejection::Jose(JoseFault::BadSignature)
+            Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
         );
     }
 }
@@ -161,7 +177,7 @@ fn b_38_tampering() {
     let payload = other.split('.').nth(1).unwrap();
     assert_eq!(
         world.refused(&format!("{}.{payload}.{}", parts[0], parts[2])),
-        Rejection::Jose(JoseFault::BadSignature)
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
     );
     world.refused(&format!("{}.{}.", parts[0], parts[1]));
     world.refused(&format!("{}.{}.{}", parts[0], parts[1], &parts[2][..40]));

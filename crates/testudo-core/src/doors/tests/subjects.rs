@@ -16,7 +16,7 @@ fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
     world.accepted(&at(&long(2048)));
     assert_eq!(
         world.refused(&at(&long(2049))),
-        Rejection::SubjectNotSpiffeId(SpiffeIdFault::TooLong)
+        Rejection::Credential(CredentialReason::SubjectNotSpiffeId(SpiffeIdFault::TooLong))
     );
     for bad in [
         "SPIFFE://a.example/w/1",
@@ -43,7 +43,10 @@ fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
         "spiffe://[::1]/w",
     ] {
         assert!(
-            matches!(world.refused(&at(bad)), Rejection::SubjectNotSpiffeId(_)),
+            matches!(
+                world.refused(&at(bad)),
+                Rejection::Credential(CredentialReason::SubjectNotSpiffeId(_))
+            ),
             "{bad}"
         );
     }
@@ -53,7 +56,10 @@ fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
 fn a_22_a_bare_trust_domain_is_no_workload() {
     let world = World::new();
     let token = Draft::svid(world.a.key(), "spiffe://a.example", ISSUER, NOW).sign();
-    assert_eq!(world.refused(&token), Rejection::SubjectHasNoPath);
+    assert_eq!(
+        world.refused(&token),
+        Rejection::Credential(CredentialReason::SubjectHasNoPath)
+    );
 }
 
 #[test]
@@ -62,7 +68,10 @@ fn a_23_c_04_look_alike_and_unconfigured_domains() {
     for sub in ["spiffe://a.example.evil/w/1", "spiffe://c.example/w/1"] {
         let token = Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
         assert!(
-            matches!(world.refused(&token), Rejection::UnknownTrustDomain { .. }),
+            matches!(
+                world.refused(&token),
+                Rejection::Credential(CredentialReason::UnknownTrustDomain { .. })
+            ),
             "{sub}"
         );
     }
@@ -82,7 +91,10 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
     let facts = Facts::Bundle(Arc::new(bundle));
     let rejection = world.judge(credential, &facts).unwrap_err();
-    assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
+    assert_eq!(
+        rejection,
+        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
+    );
 }
 
 #[test]
@@ -99,7 +111,10 @@ fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
         .keys
         .insert(0, generate_key(Algorithm::ES256, Some("shared")));
     let same_kid = Draft::svid(world.a.key(), "spiffe://b.example/w/1", ISSUER, NOW).sign();
-    assert_eq!(world.refused(&same_kid), Rejection::Jose(JoseFault::BadSignature));
+    assert_eq!(
+        world.refused(&same_kid),
+        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+    );
 }
 
 #[test]
@@ -108,7 +123,10 @@ fn i_02_no_keys_no_trust() {
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
     let rejection = world.judge(credential, &facts).unwrap_err();
-    assert_eq!(rejection, Rejection::Jose(JoseFault::NoKey));
+    assert_eq!(
+        rejection,
+        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
+    );
 }
 
 #[test]
@@ -116,7 +134,10 @@ fn no_bundle_no_verdict() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let rejection = world.judge(credential, &Facts::NoBundle).unwrap_err();
-    assert!(matches!(rejection, Rejection::BundleUnavailable { .. }));
+    assert!(matches!(
+        rejection,
+        Rejection::Credential(CredentialReason::BundleUnavailable { .. })
+    ));
 }
 
 #[test]

@@ -64,9 +64,12 @@ impl Place {
     fn refused(&self, chain: &X509Chain) -> X509Fault {
         self.knock(&self.a.svid("/w/3")).expect("the positive twin");
         let rejection = self.knock(chain).expect_err("must be refused");
-        assert_eq!(rejection.public_sentence(), "client authentication failed");
+        assert_eq!(
+            rejection.answer(Endpoint::None).sentence,
+            "client authentication failed"
+        );
         match rejection {
-            Rejection::Certificate(fault) => fault,
+            Rejection::Credential(CredentialReason::Certificate(fault)) => fault,
             other => panic!("{other:?}"),
         }
     }
@@ -156,7 +159,7 @@ fn d_05_to_d_08_only_the_authorities_of_the_leafs_own_domain() {
     let unconfigured = place.a.leaf("spiffe://c.example/w", |_| {});
     assert!(matches!(
         place.knock(&unconfigured),
-        Err(Rejection::UnknownTrustDomain { .. })
+        Err(Rejection::Credential(CredentialReason::UnknownTrustDomain { .. }))
     ));
     // The other domain's authority in the chain changes nothing.
     assert!(matches!(
@@ -343,9 +346,9 @@ fn d_02_d_25_client_id_is_required_and_one_mechanism_is_enough() {
         Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
     };
     assert_eq!(find("client_id=x"), Ok(CredentialKind::X509Svid));
-    assert_eq!(find(""), Err(Rejection::ClientIdMissing));
+    assert_eq!(find(""), Err(Rejection::Request(RequestReason::ClientIdMissing)));
     let both = format!("client_id=x&client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
-    assert_eq!(find(&both), Err(Rejection::TwoMechanisms));
+    assert_eq!(find(&both), Err(Rejection::Request(RequestReason::TwoMechanisms)));
 }
 
 /// cert-manager gives 90 days where a Certificate does not say otherwise.
@@ -357,7 +360,10 @@ fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
         place.leaf(|parameters| parameters.not_after = end.into())
     };
     let too_long = |outcome: Result<AttestedIdentity, Rejection>| {
-        matches!(outcome, Err(Rejection::LifetimeTooLong { .. }))
+        matches!(
+            outcome,
+            Err(Rejection::Credential(CredentialReason::LifetimeTooLong { .. }))
+        )
     };
     place.knock(&of_days(&place, 90)).expect("90 days");
     place.knock(&of_days(&place, 400)).expect("400 days");

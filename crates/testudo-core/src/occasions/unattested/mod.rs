@@ -21,7 +21,7 @@ use crate::metadata::requested::Requested;
 use crate::occasions::registered::Registered;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, EventKind, ManagementToken, Versioned};
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use crate::velocity::Limit;
 use defaults::lives;
 use record::resolve;
@@ -51,10 +51,11 @@ pub fn register(
 ) -> Result<Registered, Rejection> {
     // [RFC7591 §6] A client does not make its own identifier.
     if asked.requested.client_id.is_some() {
-        return Err(Rejection::Metadata {
+        return Err(MetadataReason::Member {
             member: "client_id",
             problem: "client_id is assigned, not chosen",
-        });
+        }
+        .into());
     }
     let (metadata, registration, answer) = resolve(placed, asked.requested, None, (policy, now))?;
     let limits = limits_from(placed, policy, asked.address);

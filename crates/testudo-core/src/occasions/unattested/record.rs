@@ -10,15 +10,17 @@ use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
-use crate::rejection::Rejection;
+use crate::rejection::{MetadataReason, Rejection};
 use testudo_protocol::Timestamp;
 
 /// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
 /// silent one ask for a secret; we provision something else, and the answer says so.
 pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
-    let refused = |problem| Rejection::Metadata {
-        member: "token_endpoint_auth_method",
-        problem,
+    let refused = |problem| {
+        Rejection::Metadata(MetadataReason::Member {
+            member: "token_endpoint_auth_method",
+            problem,
+        })
     };
     match requested.token_endpoint_auth_method.as_deref() {
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
@@ -35,7 +37,7 @@ pub(super) fn resolve(
     was: Option<&Client>,
     (policy, now): (&Policy, Timestamp),
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
-    let refused = |member, problem| Err(Rejection::Metadata { member, problem });
+    let refused = |member, problem| Err(Rejection::Metadata(MetadataReason::Member { member, problem }));
     let is_open = placed.identity.sponsor.is_none();
     let kind = placed.identity.kind;
     // [RFC7591 §3.1.1] Never passed over in silence; as evidence it would have led elsewhere.
@@ -140,7 +142,7 @@ pub(crate) fn standing(client: &Client) -> Answer {
 
 /// [RFC7591 §2] A client that signs its assertions has keys for it.
 fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection> {
-    let refused = |member, problem| Err(Rejection::Metadata { member, problem });
+    let refused = |member, problem| Err(Rejection::Metadata(MetadataReason::Member { member, problem }));
     if kind == CredentialKind::Public {
         return Ok(());
     }
@@ -169,15 +171,17 @@ fn redirect_uris(
     let uris = requested.redirect_uris.as_deref().unwrap_or_default();
     match (narrowing::redirects(grant_types), uris.is_empty()) {
         (true, true) => {
-            return Err(Rejection::RedirectUri {
+            return Err(MetadataReason::RedirectUri {
                 problem: "a client that redirects registers its redirect_uris",
-            });
+            }
+            .into());
         }
         (false, false) => {
-            return Err(Rejection::Metadata {
+            return Err(MetadataReason::Member {
                 member: "redirect_uris",
                 problem: "no grant type of this client redirects",
-            });
+            }
+            .into());
         }
         (false, true) => return Ok(requested.application_type),
         (true, false) => {}
@@ -189,9 +193,10 @@ fn redirect_uris(
             .iter()
             .all(|uri| redirect_uris::is_allowed(uri, &placed.found))
     {
-        return Err(Rejection::RedirectUri {
+        return Err(MetadataReason::RedirectUri {
             problem: "a redirect URI is outside what the rule allows",
-        });
+        }
+        .into());
     }
     Ok(Some(application_type))
 }

@@ -10,7 +10,7 @@ use testudo_core::identity::Sponsor;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::Policy;
 use testudo_core::records::Client;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::access_token::VerifiedToken;
@@ -22,7 +22,9 @@ pub(super) async fn sponsor(
     token: &str,
     certificates: Option<&PeerCertificates>,
 ) -> Result<Box<Sponsor>, Stop> {
-    let refused = |why: &str| Rejection::InitialAccessTokenRefused { why: why.to_owned() };
+    let refused = |why: &str| {
+        Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why: why.to_owned() })
+    };
     if !policy.registration.takes_initial_access_tokens {
         return Err(refused("they are not taken here").into());
     }
@@ -37,7 +39,7 @@ pub(super) async fn sponsor(
         .iter()
         .any(|scope| scope.as_str() == SCOPE_REGISTER)
     {
-        return Err(Rejection::InitialAccessTokenHasNoScope.into());
+        return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     let client = holder(app, &verified).await.map_err(Fault::Store)?;
     let client = client.ok_or_else(|| refused("its client is frozen or gone"))?;
@@ -62,9 +64,9 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
 /// What a refusal of the sponsor's place means for its token.
 pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> Rejection {
     match &identity.sponsor {
-        Some(_) => Rejection::InitialAccessTokenRefused {
+        Some(_) => Rejection::Credential(CredentialReason::InitialAccessTokenRefused {
             why: format!("its holder may not register clients: {rejection}"),
-        },
+        }),
         None => rejection,
     }
 }

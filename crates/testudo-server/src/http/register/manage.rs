@@ -7,7 +7,7 @@ use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
 use crate::http::proxy::address_of;
-use crate::http::respond::{failed, json, management_refusal, method_not_allowed, no_content};
+use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
 use crate::peer::Peer;
 use crate::settle::registration::settle;
 use crate::state::app::App;
@@ -19,7 +19,7 @@ use testudo_core::occasions::manage::{self, Change};
 use testudo_core::occasions::unattested::Asked;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, client_key};
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::{AttestedIdentity, Authority, Occasion};
 use testudo_protocol::jose::sha256;
 
@@ -40,7 +40,7 @@ pub(in crate::http) async fn manage<B: RequestBody>(
         Err(Stop::Refused(rejection)) => {
             let occasion = (Occasion::Registration, request_id);
             note_refusal(app, occasion, &Witness::default(), &rejection, None).await;
-            management_refusal(&rejection)
+            error(&rejection.answer(Endpoint::Management))
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -55,7 +55,7 @@ async fn serve<B: RequestBody>(
 ) -> Result<Option<Vec<u8>>, Stop> {
     let method = request.method().clone();
     // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
-    let shown = bearer(request.headers()).ok_or(Rejection::RegistrationTokenMissing)?;
+    let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
     let digest = sha256(shown.as_bytes());
     let address = address_of(app, peer, request.headers());
     let client = opened(app, client_id, &digest).await?;
@@ -94,7 +94,7 @@ async fn serve<B: RequestBody>(
 
 /// The client, if the token opens it. Unknown and foreign clients look alike. [RFC7592 §2.1]
 async fn opened(app: &App, client_id: &str, digest: &[u8; 32]) -> Result<Client, Stop> {
-    let refused = Rejection::RegistrationTokenRefused { is_superseded: false };
+    let refused = Rejection::Credential(CredentialReason::RegistrationTokenRefused { is_superseded: false });
     if !app.keys.load().opaque_key.has_named(client_id) {
         return Err(refused.into());
     }

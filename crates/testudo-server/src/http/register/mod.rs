@@ -14,7 +14,7 @@ pub(super) use manage::manage;
 use super::bearer::{RegistrationToken, bearer};
 use super::body::{RequestBody, json_body};
 use super::proxy;
-use super::respond::{failed, json, registration_refusal};
+use super::respond::{error, failed, json};
 use crate::audit::{Witness, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
@@ -37,7 +37,9 @@ use testudo_core::occasions::register;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::unattested::{self, Asked, SCOPE_REGISTER};
 use testudo_core::policy::Policy;
-use testudo_core::rejection::{Rejection, Statement};
+use testudo_core::rejection::{
+    AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
+};
 use testudo_core::{AttestedIdentity, Occasion, Trace};
 use zeroize::Zeroizing;
 
@@ -59,7 +61,7 @@ pub(super) async fn register<B: RequestBody>(
                 (true, None) => Statement::Unverified,
                 (true, Some(_)) => Statement::Verified,
             };
-            registration_refusal(&rejection, statement)
+            error(&rejection.answer(Endpoint::Registration { statement }))
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -96,14 +98,14 @@ async fn serve<B: RequestBody>(
     } else if sponsor.is_some() || policy.registration.open.is_some() {
         without_evidence(app, policy, &arrived, sponsor, call).await
     } else {
-        Err(Rejection::EvidenceMissing.into())
+        Err(CredentialReason::EvidenceMissing.into())
     }
 }
 
 /// parse: JSON within its bounds, the certificates of the connection, and a token.
 async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<Arrived, Stop> {
     if request.uri().query().is_some() {
-        return Err(Rejection::CredentialsInUrl.into());
+        return Err(RequestReason::CredentialsInUrl.into());
     }
     let certificates = proxy::certificates_of(app, peer, request.headers())?;
     let address = proxy::address_of(app, peer, request.headers());
@@ -112,7 +114,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
     // What is there and cannot be read is not overlooked: it would register more than its holder may.
     if has_authorization && bearer.is_none() {
         let why = "it is not one bearer token".to_owned();
-        return Err(Rejection::InitialAccessTokenRefused { why }.into());
+        return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
     let body = json_body(request).await?;
     Ok(Arrived {
@@ -133,7 +135,7 @@ async fn by_evidence(
     (request_id, witness): (&str, &mut Witness),
 ) -> Result<Vec<u8>, Stop> {
     if !policy.registration.takes_evidence {
-        return Err(Rejection::EvidenceNotTaken.into());
+        return Err(AdmissionReason::EvidenceNotTaken.into());
     }
     let mut requested = arrived.requested;
     if let Some(sponsor) = sponsor {
@@ -186,10 +188,10 @@ async fn prove(
             Some(first) if first.subject == identity.subject => {
                 first.proof.certificate_thumbprint = identity.proof.certificate_thumbprint;
             }
-            Some(_) => return Err(Rejection::TwoIdentities.into()),
+            Some(_) => return Err(CredentialReason::TwoIdentities.into()),
         }
     }
-    Ok(Arc::new(proven.ok_or(Rejection::EvidenceMissing)?))
+    Ok(Arc::new(proven.ok_or(CredentialReason::EvidenceMissing)?))
 }
 
 /// A client that gets its name from us: on the word of a sponsor, or at the open door.
@@ -236,7 +238,7 @@ fn place_here<'a>(
     // The token was given under the rule of a moment ago; today's decides.
     let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
     if identity.sponsor.is_some() && !placed.found.rule.scopes.iter().any(may_vouch) {
-        return Err(Rejection::InitialAccessTokenHasNoScope);
+        return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     Ok(placed)
 }

@@ -6,7 +6,7 @@ mod observe;
 mod parse;
 
 use super::body::RequestBody;
-use super::respond::{Challenge, failed, json, refusal};
+use super::respond::{error, failed, json};
 use crate::audit::{Witness, note_refusal};
 use crate::chains;
 use crate::fault::Stop;
@@ -18,14 +18,14 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
 use observe::observe;
-use parse::{TokenRequest, challenge, receive};
+use parse::{TokenRequest, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
 use testudo_core::occasions::token::Asking;
 use testudo_core::policy::Policy;
 use testudo_core::records::Event;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
 
 pub(super) async fn token<B: RequestBody>(
@@ -36,7 +36,7 @@ pub(super) async fn token<B: RequestBody>(
     request_id: &str,
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
-    let challenge = challenge(&request);
+    let authorization = authorization(&request);
     let mut witness = Witness::default();
     let settled = serve(app, policy, (peer, request), request_id, &mut witness).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
@@ -60,10 +60,10 @@ pub(super) async fn token<B: RequestBody>(
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Ok(Settled::Refused(rejection, event)) => {
-            refuse(app, request_id, &witness, (rejection, event), challenge).await
+            refuse(app, request_id, &witness, (rejection, event), authorization).await
         }
         Err(Stop::Refused(rejection)) => {
-            refuse(app, request_id, &witness, (rejection, None), challenge).await
+            refuse(app, request_id, &witness, (rejection, None), authorization).await
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -74,11 +74,11 @@ async fn refuse(
     request_id: &str,
     witness: &Witness,
     (rejection, event): (Rejection, Option<Box<Event>>),
-    challenge: Challenge,
+    authorization: Authorization,
 ) -> Response<Full<Bytes>> {
     note_refusal(app, (Occasion::Token, request_id), witness, &rejection, event).await;
     observe(app, request_id, witness, || format!("refused: {rejection}"));
-    refusal(&rejection, challenge)
+    error(&rejection.answer(Endpoint::Token { authorization }))
 }
 
 async fn serve<B: RequestBody>(

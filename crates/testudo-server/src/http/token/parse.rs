@@ -3,13 +3,12 @@
 use crate::fault::Stop;
 use crate::http::body::{self, RequestBody};
 use crate::http::proxy;
-use crate::http::respond::Challenge;
 use crate::peer::Peer;
 use crate::state::app::App;
 use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
 use testudo_core::grants::GrantRequest;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{Authorization, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
 
@@ -31,7 +30,7 @@ pub(super) async fn receive<B: RequestBody>(
 ) -> Result<TokenRequest, Stop> {
     // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
     if request.uri().query().is_some() {
-        return Err(Rejection::CredentialsInUrl.into());
+        return Err(RequestReason::CredentialsInUrl.into());
     }
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
@@ -39,21 +38,21 @@ pub(super) async fn receive<B: RequestBody>(
         certificates: proxy::certificates_of(app, peer, request.headers())?,
     };
     if !is_form(&request) {
-        return Err(Rejection::NotAForm.into());
+        return Err(RequestReason::NotAForm.into());
     }
-    let body = body::read(request.into_body(), Rejection::NotAForm).await?;
+    let body = body::read(request.into_body(), Rejection::Request(RequestReason::NotAForm)).await?;
     Ok(parse(&body, headers)?)
 }
 
 /// The part of parsing that needs no HTTP.
 fn parse(body: &[u8], headers: RequestHeaders) -> Result<TokenRequest, Rejection> {
-    let mut form = Form::parse(body).map_err(Rejection::MalformedForm)?;
+    let mut form = Form::parse(body).map_err(RequestReason::MalformedForm)?;
     let client_id = form.get("client_id").map(str::to_owned);
     if client_id
         .as_ref()
         .is_some_and(|id| id.len() > IDENTIFIER_BYTES_MAX || !is_vschar(id))
     {
-        return Err(Rejection::MalformedClientId);
+        return Err(RequestReason::MalformedClientId.into());
     }
     let grant = GrantRequest::parse(&form)?;
     let presented = Presented::find(&mut form, headers)?;
@@ -84,20 +83,20 @@ fn is_form<B>(request: &Request<B>) -> bool {
 }
 
 /// How the caller tried to authenticate in the header, for the answer.
-pub(super) fn challenge<B>(request: &Request<B>) -> Challenge {
+pub(super) fn authorization<B>(request: &Request<B>) -> Authorization {
     match request
         .headers()
         .get(header::AUTHORIZATION)
         .map(|value| value.as_bytes())
     {
-        None => Challenge::None,
+        None => Authorization::Absent,
         Some(value)
             if value
                 .get(..7)
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) =>
         {
-            Challenge::Bearer
+            Authorization::Bearer
         }
-        Some(_) => Challenge::Basic,
+        Some(_) => Authorization::Other,
     }
 }

@@ -1,0 +1,136 @@
+//! The request itself: its body, its form, its parameters. The caller can see all of it, and is told what is wrong.
+
+use super::row::Row;
+use std::fmt;
+use testudo_protocol::oauth::{ErrorCode, FormFault};
+
+/// What is wrong with a request, whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestReason {
+    /// The body is not a form in UTF-8. [RFC6749 §3.2]
+    NotAForm,
+    /// The form cannot be read.
+    MalformedForm(FormFault),
+    /// The body is not `application/json`. [RFC7591 §3.1]
+    NotJson,
+    /// The body is not one JSON object, or a member stands in it twice.
+    MalformedJson,
+    /// The body has more than 64 KiB.
+    BodyTooLarge,
+    /// The body did not arrive within its time.
+    BodyLate,
+    /// The body has a content coding.
+    BodyEncoded,
+    /// There is no `Host`, or more than one. [RFC9112 §3.2]
+    HostNotOne,
+    /// `Host` is no host, or another one than `:authority`.
+    HostInvalid,
+    /// Parameters are in the URL, where logs would keep them.
+    CredentialsInUrl,
+    /// `grant_type` is missing.
+    MissingGrantType,
+    /// `grant_type` names a grant that is not served.
+    UnsupportedGrantType,
+    /// `client_id` is too long, or has characters that none has.
+    MalformedClientId,
+    /// More than one client authentication mechanism is used. [RFC6749 §2.3]
+    TwoMechanisms,
+    /// A client certificate comes without `client_id`. [RFC8705 §2]
+    ClientIdMissing,
+    /// `scope` is not scope values between single spaces; and why.
+    MalformedScope(&'static str),
+    /// `resource` or `audience` is no absolute URI; and why.
+    MalformedResource(&'static str),
+    /// More than one resource is asked for.
+    SeveralResources,
+}
+
+impl RequestReason {
+    pub(super) fn row(&self) -> Row {
+        let invalid = |name, sentence| Row::new(name, ErrorCode::InvalidRequest, sentence);
+        match self {
+            RequestReason::NotAForm => invalid(
+                "not_a_form",
+                "the body must be application/x-www-form-urlencoded in UTF-8",
+            ),
+            RequestReason::MalformedForm(fault) => invalid("malformed_form", form_sentence(fault)),
+            // [RFC9110 §15.5.16]
+            RequestReason::NotJson => invalid("not_json", "the body must be application/json").status(415),
+            RequestReason::MalformedJson => Row::new(
+                "malformed_json",
+                ErrorCode::InvalidClientMetadata,
+                "the body is not one JSON object without duplicate members",
+            ),
+            // [RFC9110 §15.5.14]
+            RequestReason::BodyTooLarge => {
+                invalid("body_too_large", "the body is larger than 64 KiB").status(413)
+            }
+            // [RFC9110 §15.5.9]
+            RequestReason::BodyLate => invalid("body_late", "the body did not arrive in time").status(408),
+            // [RFC9110 §15.5.16]
+            RequestReason::BodyEncoded => invalid(
+                "body_encoded",
+                "Content-Encoding is not supported: send the body as it is",
+            )
+            .status(415),
+            RequestReason::HostNotOne => invalid(
+                "host_not_one",
+                "a request needs exactly one Host field, or over HTTP/2 an :authority",
+            ),
+            RequestReason::HostInvalid => invalid(
+                "host_invalid",
+                "Host must be a host with an optional port, and the same as :authority",
+            ),
+            RequestReason::CredentialsInUrl => invalid(
+                "credentials_in_url",
+                "parameters belong in the body, never in the URL",
+            ),
+            RequestReason::MissingGrantType => invalid("missing_grant_type", "grant_type is missing"),
+            RequestReason::UnsupportedGrantType => Row::new(
+                "unsupported_grant_type",
+                ErrorCode::UnsupportedGrantType,
+                "this grant_type is not supported",
+            ),
+            RequestReason::MalformedClientId => invalid(
+                "malformed_client_id",
+                "client_id is not 1 to 2048 printable ASCII characters",
+            ),
+            RequestReason::TwoMechanisms => invalid(
+                "two_mechanisms",
+                "more than one client authentication mechanism was used",
+            ),
+            RequestReason::ClientIdMissing => invalid(
+                "client_id_missing",
+                "client_id is required with a client certificate",
+            ),
+            RequestReason::MalformedScope(_) => {
+                Row::new("malformed_scope", ErrorCode::InvalidScope, "scope is malformed")
+            }
+            RequestReason::MalformedResource(_) => Row::new(
+                "malformed_resource",
+                ErrorCode::InvalidTarget,
+                "resource must be an absolute URI without fragment",
+            ),
+            RequestReason::SeveralResources => Row::new(
+                "several_resources",
+                ErrorCode::InvalidTarget,
+                "ask for one resource per token",
+            ),
+        }
+    }
+}
+
+fn form_sentence(fault: &FormFault) -> &'static str {
+    match fault {
+        FormFault::NotText => "the form is not UTF-8 with correct percent-encoding",
+        FormFault::DuplicateParameter => "a parameter is present twice",
+        FormFault::TooManyParameters => "the form has more than 64 parameters",
+        FormFault::ControlCharacter => "a parameter contains a control character",
+    }
+}
+
+impl fmt::Display for RequestReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().said.sentence())
+    }
+}
