@@ -5,6 +5,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod actor;
 pub mod administration;
 pub mod admission;
 pub mod discovery;
@@ -22,6 +23,7 @@ pub mod tokens;
 pub mod trace;
 pub mod velocity;
 
+pub use actor::{Actor, ProcessOwner};
 pub use entropy::Entropy;
 pub use identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
 pub use policy::Policy;

@@ -10,13 +10,13 @@ use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::rejection::Rejection;
-use testudo_core::{AttestedIdentity, Occasion};
+use testudo_core::{Actor, AttestedIdentity, Occasion};
 
 /// Who makes a change, and why, for the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
     /// Who.
-    pub actor: &'a str,
+    pub actor: &'a Actor,
     /// Why.
     pub reason: Option<&'a str>,
 }

@@ -7,6 +7,7 @@ use crate::state::app::App;
 use crate::state::keys::stored::{self, Found};
 use crate::state::keys::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
 use std::sync::atomic::Ordering;
+use testudo_core::Actor;
 use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey};
 use testudo_protocol::Timestamp;
 use testudo_store::CommitError;
@@ -157,7 +158,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
     let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
     let mut batch = Batch::default();
     let note = Note {
-        actor: "clock",
+        actor: &Actor::Clock,
         reason: None,
     };
     let lives = lives(&found.believed, signs.as_deref(), now);
@@ -210,7 +211,7 @@ fn insert(app: &App, (found, batch): (&mut Found, &mut Batch), key: &StoredSigni
 fn tell(app: &App, batch: &mut Batch, kind: EventKind, detail: String, note: Note<'_>) {
     let event = new_event(app, kind, |event| {
         event.detail = Some(detail);
-        event.actor = Some(note.actor.to_owned());
+        event.actor = Some(note.actor.to_string());
         event.reason = note.reason.map(str::to_owned);
     });
     if let Some(event) = event {

@@ -17,6 +17,7 @@ pub mod http;
 mod key_changes;
 pub mod key_encryption;
 pub mod listen;
+pub mod local_process;
 mod open_store;
 mod own_tokens;
 pub mod peer;

@@ -7,6 +7,7 @@
 //! own and never a client's: a proxy that authenticates itself to us must not lend its identity to strangers.
 
 use crate::chain_memory::ChainMemory;
+use crate::local_process::LocalProcess;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
@@ -28,6 +29,8 @@ pub struct Peer {
     pub certificates: Option<Arc<PeerCertificates>>,
     /// Chains that came over it and were refused.
     pub chains: Arc<ChainMemory>,
+    /// The process there, at a Unix socket.
+    pub process: Option<LocalProcess>,
 }
 
 /// `server.proxy`, judged.

@@ -16,7 +16,7 @@ const CORE: &[Floor] = &[
         why: "values that every decision speaks of: randomness as an argument, who calls, what was decided and why",
     },
     Floor {
-        rooms: &["records", "rejection"],
+        rooms: &["actor", "records", "rejection"],
         why: "what is written down, and why a request is refused: any decision makes them, they decide nothing",
     },
     Floor {
@@ -53,6 +53,7 @@ const SERVER: &[Floor] = &[
             "chain_memory",
             "client_certificates",
             "fault",
+            "local_process",
             "private_files",
             "state/clock",
             "state/metrics",

@@ -1,5 +1,6 @@
 //! What happens to a client after it exists: freeze, thaw, removal.
 
+use crate::actor::Actor;
 use crate::entropy::Entropy;
 use crate::identity::Authority;
 use crate::records::{
@@ -22,11 +23,11 @@ pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
     HISTORY_RETENTION
 }
 
-/// Who did it, and why.
+/// Who does it, and why.
 #[derive(Debug, Clone)]
-pub struct Actor<'a> {
-    /// An administrator, or `sweep`.
-    pub name: &'a str,
+pub struct Cause<'a> {
+    /// An administrator, or the sweep.
+    pub actor: &'a Actor,
     /// In a word: the reason that a later life of the client remembers, and the event's.
     pub reason: &'a str,
     /// What an administrator gave as the reason: the event's, if there is one.
@@ -37,7 +38,7 @@ pub struct Actor<'a> {
 pub fn set_state(
     client: &Versioned<Client>,
     state: ClientState,
-    actor: &Actor<'_>,
+    cause: &Cause<'_>,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Batch {
@@ -54,7 +55,7 @@ pub fn set_state(
         ClientState::Active => EventKind::ClientThawed,
         ClientState::Frozen => EventKind::ClientFrozen,
     };
-    batch.insert(&event_about(&changed, kind, actor, entropy, now));
+    batch.insert(&event_about(&changed, kind, cause, entropy, now));
     batch
 }
 
@@ -65,7 +66,7 @@ pub fn remove(
     client: &Versioned<Client>,
     history: Option<&Versioned<Removed>>,
     alias: Option<&Versioned<ClientIdAlias>>,
-    actor: &Actor<'_>,
+    cause: &Cause<'_>,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Batch {
@@ -76,7 +77,7 @@ pub fn remove(
         let removed = Removed {
             client: client.record.clone(),
             removed: now,
-            reason: actor.reason.to_owned(),
+            reason: cause.reason.to_owned(),
             keep_until: now + HISTORY_RETENTION,
         };
         match history {
@@ -92,7 +93,7 @@ pub fn remove(
     batch.insert(&event_about(
         &client.record,
         EventKind::ClientRemoved,
-        actor,
+        cause,
         entropy,
         now,
     ));
@@ -102,7 +103,7 @@ pub fn remove(
 fn event_about(
     client: &Client,
     kind: EventKind,
-    actor: &Actor<'_>,
+    cause: &Cause<'_>,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Event {
@@ -112,7 +113,7 @@ fn event_about(
     event.identity = Some(client.subject.clone());
     event.client_id = Some(client.client_id.clone());
     event.rule = Some(client.rule.clone());
-    event.reason = Some(actor.note.unwrap_or(actor.reason).to_owned());
-    event.actor = Some(actor.name.to_owned());
+    event.reason = Some(cause.note.unwrap_or(cause.reason).to_owned());
+    event.actor = Some(cause.actor.to_string());
     event
 }

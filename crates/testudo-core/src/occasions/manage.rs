@@ -3,8 +3,9 @@
 //! With a registration access token, and nothing else: who is attested has none, and registers again. The token
 //! opens this one client, in this one life, and nothing that an administrator has closed.
 
+use crate::actor::Actor;
 use crate::admission::known::{Known, is_not_frozen};
-use crate::admission::lifecycle::{self, Actor};
+use crate::admission::lifecycle::{self, Cause};
 use crate::admission::placed::Placed;
 use crate::entropy::Entropy;
 use crate::occasions::registered::Registered;
@@ -72,13 +73,13 @@ pub fn manage(
             Err(CredentialReason::RegistrationTokenRefused { is_superseded: true }.into())
         }
         Change::Delete => {
-            let actor = Actor {
-                name: "client",
+            let cause = Cause {
+                actor: &Actor::Client,
                 reason: "deregistered",
                 note: None,
             };
             Ok(Registered {
-                batch: lifecycle::remove(client, known.removed, None, &actor, entropy, now),
+                batch: lifecycle::remove(client, known.removed, None, &cause, entropy, now),
                 ..read(client, None)
             })
         }

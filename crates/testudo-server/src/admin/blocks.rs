@@ -1,7 +1,8 @@
 //! Identities that are kept out.
 
+use super::acting::By;
 use super::reply::{Done, Failure, Reply, commit, done};
-use crate::audit::new_event;
+use crate::audit::{Note, new_event};
 use crate::read_again;
 use crate::state::app::App;
 use crate::state::standing;
@@ -24,14 +25,18 @@ pub(super) struct BlockRequest {
     reason: Option<String>,
 }
 
-pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
+pub(super) async fn block(
+    State(app): State<Arc<App>>,
+    by: By,
+    Json(request): Json<BlockRequest>,
+) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let identity = canonical_here(&app, &request.identity);
     judge(&app, &identity)?;
     let block = Block {
         identity: identity.clone(),
         reason: request.reason.clone(),
-        by: "administrator".into(),
+        by: by.because(None).actor.to_string(),
         since: app.now(),
     };
     let mut batch = Batch::default();
@@ -48,11 +53,22 @@ pub(super) async fn block(State(app): State<Arc<App>>, Json(request): Json<Block
             }
         }
     }
-    finish(&app, batch, EventKind::IdentityBlocked, &identity, request.reason).await?;
+    finish(
+        &app,
+        batch,
+        EventKind::IdentityBlocked,
+        &identity,
+        by.because(request.reason.as_deref()),
+    )
+    .await?;
     Ok(done(format!("{identity}: blocked")))
 }
 
-pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<BlockRequest>) -> Reply<Done> {
+pub(super) async fn unblock(
+    State(app): State<Arc<App>>,
+    by: By,
+    Json(request): Json<BlockRequest>,
+) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let mut identity = request.identity;
     // Whether or not the record can be read.
@@ -74,7 +90,7 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Json(request): Json<Blo
         batch,
         EventKind::IdentityUnblocked,
         &identity,
-        request.reason,
+        by.because(request.reason.as_deref()),
     )
     .await?;
     Ok(done(format!("{identity}: unblocked")))
@@ -115,12 +131,12 @@ async fn finish(
     mut batch: Batch,
     kind: EventKind,
     identity: &str,
-    reason: Option<String>,
+    note: Note<'_>,
 ) -> Result<(), Failure> {
     if let Some(event) = new_event(app, kind, |event| {
         event.identity = Some(identity.to_owned());
-        event.reason = reason;
-        event.actor = Some("administrator".into());
+        event.reason = note.reason.map(str::to_owned);
+        event.actor = Some(note.actor.to_string());
     }) {
         batch.insert(&event);
     }

@@ -1,5 +1,6 @@
 //! Clients: see, freeze, thaw, delete, sweep.
 
+use super::acting::By;
 use super::reply::{Done, Failure, Reply, commit};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
@@ -8,7 +9,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admission::lifecycle::{Actor, set_state};
+use testudo_core::admission::lifecycle::{Cause, set_state};
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
@@ -136,25 +137,25 @@ pub(super) struct Change {
     reason: Option<String>,
 }
 
-pub(super) async fn freeze(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
-    change_state(&app, &change, ClientState::Frozen, "frozen").await
+pub(super) async fn freeze(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
+    change_state(&app, &by, &change, ClientState::Frozen, "frozen").await
 }
 
-pub(super) async fn thaw(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
-    change_state(&app, &change, ClientState::Active, "thawed").await
+pub(super) async fn thaw(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
+    change_state(&app, &by, &change, ClientState::Active, "thawed").await
 }
 
-async fn change_state(app: &App, change: &Change, state: ClientState, word: &str) -> Reply<Done> {
+async fn change_state(app: &App, by: &By, change: &Change, state: ClientState, word: &str) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let client_id = change.client_id.as_str();
     let client = find(app, client_id).await?;
     let entropy = app.clock.entropy().ok_or_else(no_entropy)?;
-    let actor = Actor {
-        name: "administrator",
+    let cause = Cause {
+        actor: by.because(None).actor,
         reason: word,
         note: change.reason.as_deref(),
     };
-    let batch = set_state(&client, state, &actor, &entropy, app.now());
+    let batch = set_state(&client, state, &cause, &entropy, app.now());
     let outcome = commit(app, batch).await;
     app.clients
         .forget(&client_key(&client.record.authority, &client.record.subject));
@@ -166,18 +167,18 @@ async fn change_state(app: &App, change: &Change, state: ClientState, word: &str
     }))
 }
 
-pub(super) async fn delete(State(app): State<Arc<App>>, Json(change): Json<Change>) -> Reply<Done> {
+pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
     let client = find(&app, &change.client_id).await?;
     // A name that was given here is not given again.
     let is_named_here = client.record.authority == Authority::Registration.key();
     let will_return = !is_named_here && governing(&app, &client.record).is_some();
-    let actor = Actor {
-        name: "administrator",
+    let cause = Cause {
+        actor: by.because(None).actor,
         reason: "deleted",
         note: change.reason.as_deref(),
     };
-    if !client_records::remove(&app, &client, &actor).await? {
+    if !client_records::remove(&app, &client, &cause).await? {
         return Err(
             testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new()))
                 .into(),

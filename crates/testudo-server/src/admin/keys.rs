@@ -1,6 +1,6 @@
 //! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
-use super::reason::note;
+use super::acting::By;
 use super::reply::{Done, Failure, Reply, done};
 use crate::audit::Note;
 use crate::key_changes::{self, Refused, Which};
@@ -35,9 +35,13 @@ pub(super) struct Revocation {
     reason: Option<String>,
 }
 
-pub(super) async fn rotate(State(app): State<Arc<App>>, Json(rotation): Json<Rotation>) -> Reply<Done> {
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    by: By,
+    Json(rotation): Json<Rotation>,
+) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let note = note(rotation.reason.as_deref());
+    let note = by.because(rotation.reason.as_deref());
     if rotation.now {
         return withdraw(&app, Which::All, note).await;
     }
@@ -46,9 +50,13 @@ pub(super) async fn rotate(State(app): State<Arc<App>>, Json(rotation): Json<Rot
     Ok(done(format!("{kid}: published, signs from {from}")))
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, Json(revocation): Json<Revocation>) -> Reply<Done> {
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    by: By,
+    Json(revocation): Json<Revocation>,
+) -> Reply<Done> {
     let _turn = app.admin_turn.lock().await;
-    let note = note(revocation.reason.as_deref());
+    let note = by.because(revocation.reason.as_deref());
     withdraw(&app, Which::One(&revocation.kid), note).await
 }
 

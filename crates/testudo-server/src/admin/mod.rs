@@ -1,6 +1,7 @@
 //! The admin API: over a Unix socket whose mode is the authorization, and, for metrics, probes and holders of an
 //! administrator's token, over HTTP. What there is to do is listed in [`operations`].
 
+mod acting;
 mod blocks;
 mod clients;
 mod events;

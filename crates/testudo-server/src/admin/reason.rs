@@ -1,7 +1,6 @@
 //! Why an administrator makes a change: kept in the event.
 
 use super::reply::Failure;
-use crate::audit::Note;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
@@ -30,13 +29,5 @@ impl<S: Send + Sync> FromRequest<S> for Reason {
                 Some("expected: nothing, or {\"reason\": \"incident 7\"}".into()),
             )
         })
-    }
-}
-
-/// An administrator, and the reason given.
-pub(super) fn note(reason: Option<&str>) -> Note<'_> {
-    Note {
-        actor: "administrator",
-        reason,
     }
 }

@@ -17,13 +17,13 @@ use serde_json::json;
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::Record as _;
-use testudo_core::{Authority, Occasion};
+use testudo_core::{Actor, Authority, Occasion};
 use testudo_protocol::spiffe::SpiffeId;
 use testudo_store::StoreFault;
 
 pub(super) async fn require_administrator(
     State(app): State<Arc<App>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -32,7 +32,10 @@ pub(super) async fn require_administrator(
         return Denied::NoToken.into_response();
     };
     match judge(&app, token, wanted).await {
-        Ok(()) => next.run(request).await,
+        Ok(administrator) => {
+            request.extensions_mut().insert(administrator);
+            next.run(request).await
+        }
         Err(denied) => {
             denied.log(request.uri().path());
             denied.into_response()
@@ -74,7 +77,7 @@ impl From<StoreFault> for Denied {
     }
 }
 
-async fn judge(app: &App, token: &str, wanted: Access) -> Result<(), Denied> {
+async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> {
     let policy = app.policy.load_full();
     let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None);
     let verified = verified.map_err(|_| Denied::BadToken)?;
@@ -108,7 +111,11 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<(), Denied> {
             &verified.scope,
             placed.found.rule,
         )
-        .map_err(not_allowed)
+        .map_err(not_allowed)?;
+    Ok(Actor::Identity {
+        authority: identity.authority,
+        subject: identity.subject,
+    })
 }
 
 impl Denied {

@@ -1,8 +1,9 @@
 //! Trust domains: their bundles, and the switch that turns one off at once.
 
-use super::reason::{Reason, note};
+use super::acting::By;
+use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, commit, done};
-use crate::audit::new_event;
+use crate::audit::{Note, new_event};
 use crate::read_again;
 use crate::state::app::App;
 use crate::trust::{self, AnchorStatus, AuthorityStatus, Refreshed};
@@ -43,23 +44,25 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
 
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
+    by: By,
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
     told(
         &name,
-        trust::refresh_for(&app, &anchor, note(body.reason.as_deref())).await,
+        trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await,
     )
 }
 
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
+    by: By,
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
     let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
-    match trust::accept(&app, &anchor, note(body.reason.as_deref())).await {
+    match trust::accept(&app, &anchor, by.because(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
         other => told(&name, other),
@@ -86,6 +89,7 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
 
 pub(super) async fn disable(
     State(app): State<Arc<App>>,
+    by: By,
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
@@ -97,16 +101,17 @@ pub(super) async fn disable(
     let mut batch = Batch::default();
     batch.insert(&Switch {
         authority: authority.key(),
-        by: "administrator".into(),
+        by: by.because(None).actor.to_string(),
         since: app.now(),
     });
-    let change = (EventKind::AuthorityDisabled, body.reason);
+    let change = (EventKind::AuthorityDisabled, by.because(body.reason.as_deref()));
     switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: disabled")))
 }
 
 pub(super) async fn enable(
     State(app): State<Arc<App>>,
+    by: By,
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
@@ -117,7 +122,7 @@ pub(super) async fn enable(
     };
     let mut batch = Batch::default();
     batch.remove(Kind::Switch, stored.key, stored.version);
-    let change = (EventKind::AuthorityEnabled, body.reason);
+    let change = (EventKind::AuthorityEnabled, by.because(body.reason.as_deref()));
     switch(&app, batch, &authority, change).await?;
     Ok(done(format!("{name}: enabled")))
 }
@@ -127,12 +132,12 @@ async fn switch(
     app: &App,
     mut batch: Batch,
     authority: &Authority,
-    (kind, reason): (EventKind, Option<String>),
+    (kind, note): (EventKind, Note<'_>),
 ) -> Result<(), Failure> {
     if let Some(event) = new_event(app, kind, |event| {
         event.authority = Some(authority.key());
-        event.actor = Some("administrator".into());
-        event.reason = reason;
+        event.actor = Some(note.actor.to_string());
+        event.reason = note.reason.map(str::to_owned);
     }) {
         batch.insert(&event);
     }

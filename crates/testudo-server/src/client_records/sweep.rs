@@ -6,7 +6,8 @@ use crate::database_clock::earlier_now;
 use crate::state::app::App;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
-use testudo_core::admission::lifecycle::{self, Actor};
+use testudo_core::Actor;
+use testudo_core::admission::lifecycle::{self, Cause};
 use testudo_core::records::{Client, ClientIdAlias, Kind, Removed, Versioned};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, LIST_MAX, StoreFault};
@@ -69,8 +70,8 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
                 || remove(
                     app,
                     &client,
-                    &Actor {
-                        name: "sweep",
+                    &Cause {
+                        actor: &Actor::Sweep,
                         reason,
                         note: None,
                     },
@@ -89,7 +90,7 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
 }
 
 /// Removes one client at its version. False where it changed meanwhile.
-pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) -> Result<bool, StoreFault> {
+pub async fn remove(app: &App, client: &Versioned<Client>, cause: &Cause<'_>) -> Result<bool, StoreFault> {
     let key = known_key(&client.record);
     let history = app.store.read::<Removed>(&key).await?;
     let alias = match client.record.has_alias() {
@@ -113,7 +114,7 @@ pub async fn remove(app: &App, client: &Versioned<Client>, actor: &Actor<'_>) ->
         client,
         history.as_ref(),
         alias.as_ref(),
-        actor,
+        cause,
         &entropy,
         app.now(),
     );

@@ -2,7 +2,9 @@
 
 use super::converse::converse;
 use super::listening::Listening;
-use std::net::{IpAddr, SocketAddr};
+use crate::local_process::LocalProcess;
+use crate::peer::Peer;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,27 +33,41 @@ pub trait Arrivals: Send + Sync + 'static {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for a connection; with it the address of its sender, where it has one.
-    fn next(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
+    /// Waits for a connection; with it what is known of the other end before a byte is read.
+    fn next(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Peer)>> + Send;
 }
 
 impl Arrivals for TcpListener {
     type Stream = TcpStream;
 
-    async fn next(&self) -> std::io::Result<(TcpStream, Option<IpAddr>)> {
+    async fn next(&self) -> std::io::Result<(TcpStream, Peer)> {
         let (stream, peer) = self.accept().await?;
         let _ = stream.set_nodelay(true);
         // A client of IPv4 is one, also where it comes to a socket of IPv6.
-        Ok((stream, Some(peer.ip().to_canonical())))
+        let address = Some(peer.ip().to_canonical());
+        Ok((
+            stream,
+            Peer {
+                address,
+                ..Peer::default()
+            },
+        ))
     }
 }
 
 impl Arrivals for UnixListener {
     type Stream = UnixStream;
 
-    async fn next(&self) -> std::io::Result<(UnixStream, Option<IpAddr>)> {
+    async fn next(&self) -> std::io::Result<(UnixStream, Peer)> {
         let (stream, _) = self.accept().await?;
-        Ok((stream, None))
+        let process = LocalProcess::of(&stream);
+        Ok((
+            stream,
+            Peer {
+                process,
+                ..Peer::default()
+            },
+        ))
     }
 }
 
@@ -67,10 +83,10 @@ pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: wat
             return;
         };
         match accepted {
-            Ok((stream, address)) => {
+            Ok((stream, peer)) => {
                 let kind = listening.door.kind();
-                if let Ok(seat) = listening.connections.admit(address, kind, permit) {
-                    tokio::spawn(converse(stream, address, listening.clone(), seat));
+                if let Ok(seat) = listening.connections.admit(peer.address, kind, permit) {
+                    tokio::spawn(converse(stream, peer, listening.clone(), seat));
                 }
             }
             Err(error) => refused(&error, &listening).await,

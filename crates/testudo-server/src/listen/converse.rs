@@ -7,7 +7,6 @@ use super::turn::{Arriving, Leaving, Turn};
 use crate::peer::Peer;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const GOODBYE: Duration = Duration::from_millis(100);
 
 /// Runs a connection until one side ends it. The socket is closed before its seat is given back.
-pub(super) async fn converse<S>(stream: S, address: Option<IpAddr>, listening: Arc<Listening>, seat: Seat)
+pub(super) async fn converse<S>(stream: S, mut peer: Peer, listening: Arc<Listening>, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -26,10 +25,6 @@ where
         let stream = Observed {
             stream,
             observer: Wire(seat.conversation.clone()),
-        };
-        let mut peer = Peer {
-            address,
-            ..Peer::default()
         };
         match &listening.tls {
             None => serve(stream, &listening, peer, &seat).await,

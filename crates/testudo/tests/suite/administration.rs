@@ -21,7 +21,7 @@ default_scopes = ["admin.write"]
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A site whose administrators are the workloads under `/ops/`.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let site = Site::new();
     site.configure("", RULES);
     let listed = format!("{ADMINISTRATORS}\n{AUDITORS}\n[[trust_domains]]");
@@ -94,7 +94,7 @@ impl Nodes {
 }
 
 /// A token for the issuer.
-async fn token_of(site: &Site, server: &Server, path: &str, scope: &str) -> String {
+pub(crate) async fn token_of(site: &Site, server: &Server, path: &str, scope: &str) -> String {
     let mut more = vec![("resource", ISSUER)];
     if !scope.is_empty() {
         more.push(("scope", scope));
@@ -109,7 +109,7 @@ async fn show(server: &Server, token: &str) -> Answer {
     call(server, "GET", "/admin/v1/status", token, "").await
 }
 
-async fn call(server: &Server, method: &str, path: &str, token: &str, body: &str) -> Answer {
+pub(crate) async fn call(server: &Server, method: &str, path: &str, token: &str, body: &str) -> Answer {
     let bearer = format!("Bearer {token}");
     let headers = [
         ("authorization", bearer.as_str()),

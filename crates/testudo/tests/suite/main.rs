@@ -7,6 +7,7 @@
     reason = "tests fail loudly"
 )]
 
+mod actors;
 mod administration;
 mod binary;
 mod chains;
