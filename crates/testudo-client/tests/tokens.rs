@@ -78,7 +78,7 @@ fn ok(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_is_fetched_once_however_many_ask() {
+async fn parallel_callers_share_one_token_request() {
     let endpoint = Endpoint::start("once").await;
     let client = Arc::new(endpoint.client().wanting(Wanted {
         scope: Some("r".into()),
@@ -120,7 +120,7 @@ async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used()
 }
 
 #[tokio::test]
-async fn refusals_and_nonsense_are_errors_that_say_what_to_do() {
+async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
     let endpoint = Endpoint::start("refused").await;
     let client = endpoint.client();
     let refusal = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
@@ -153,8 +153,9 @@ async fn refusals_and_nonsense_are_errors_that_say_what_to_do() {
     );
 }
 
+// Row AZ-26.
 #[tokio::test]
-async fn az_26_metadata_of_another_issuer_is_not_used() {
+async fn metadata_of_another_issuer_is_not_used() {
     let endpoint = Endpoint::start("issuer").await;
     let other = endpoint.url.replace("127.0.0.1", "localhost");
     let client = TokenClient::new(&other, Svids::File(endpoint.svid.clone())).unwrap();
@@ -164,7 +165,7 @@ async fn az_26_metadata_of_another_issuer_is_not_used() {
 }
 
 #[tokio::test]
-async fn without_an_svid_there_is_nothing_to_send() {
+async fn missing_svid_file_is_an_error_before_any_request() {
     let endpoint = Endpoint::start("none").await;
     let client = TokenClient::new(&endpoint.url, Svids::File("/nowhere/svid".into())).unwrap();
     assert!(matches!(client.token().await.unwrap_err(), ClientError::Svid(_)));

@@ -55,8 +55,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    // Decision 0013.
     #[test]
-    fn decision_20_addresses_a_stranger_may_not_reach() {
+    fn private_and_special_addresses_are_refused_for_urls_from_clients() {
         for refused in [
             "127.0.0.1",
             "10.1.2.3",

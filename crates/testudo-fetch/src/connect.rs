@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc8305_4_families_take_turns() {
+    fn rfc8305_4_ipv6_and_ipv4_addresses_are_tried_in_turn() {
         assert_eq!(
             in_order(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"])),
             addresses(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"])

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_and_the_operator_never_share_a_flight() {
+    fn url_of_a_client_and_url_of_the_configuration_never_share_a_fetch() {
         let flights = Flights::default();
         let place = url("https://keys.example/jwks");
         let by_stranger = flights.begin(&place, UrlOrigin::Stranger).unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_site_and_all_strangers_together_have_their_share_and_the_operator_is_not_counted() {
+    fn fetches_for_clients_are_limited_per_site_and_in_all_and_those_of_the_configuration_are_not() {
         let flights = Flights::default();
         let mut held = Vec::new();
         for number in 0..STRANGER_FETCHES_PER_SITE_MAX {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn sites() {
+    fn host_names_are_grouped_into_sites_and_ip_addresses_stand_alone() {
         for (text, expected) in [
             ("https://a.b.keys.example/", "keys.example"),
             ("https://keys.example./", "keys.example"),

@@ -38,7 +38,7 @@ fn finding(addresses: &[&str]) -> Network {
 }
 
 #[tokio::test]
-async fn a_dead_ipv6_address_of_a_name_is_no_outage() {
+async fn name_with_a_dead_ipv6_address_is_reached_over_ipv4() {
     let (address, count) = web_server("127.0.0.1:0").await;
     let fetcher = fetcher(FetcherOptions {
         network: finding(&["::1", "127.0.0.1"]),
@@ -53,7 +53,7 @@ async fn a_dead_ipv6_address_of_a_name_is_no_outage() {
 }
 
 #[tokio::test]
-async fn a_stranger_has_no_part_in_the_name_map_and_the_ports_of_the_operator() {
+async fn url_of_a_client_does_not_use_the_name_map_and_ports_of_the_configuration() {
     let (address, count) = web_server("127.0.0.1:0").await;
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = asked.clone();
@@ -105,7 +105,7 @@ async fn a_stranger_has_no_part_in_the_name_map_and_the_ports_of_the_operator() 
 }
 
 #[tokio::test]
-async fn one_bad_address_among_good_ones_refuses_a_strangers_name() {
+async fn name_from_a_client_with_one_private_address_is_refused() {
     let fetcher = fetcher(FetcherOptions {
         network: finding(&["8.8.8.8", "::ffff:127.0.0.1"]),
         ..FetcherOptions::default()
@@ -118,7 +118,7 @@ async fn one_bad_address_among_good_ones_refuses_a_strangers_name() {
 }
 
 #[tokio::test]
-async fn lookups_that_hang_are_few_and_do_not_hold_the_operator_up() {
+async fn lookups_for_clients_that_hang_are_limited_and_do_not_delay_configured_names() {
     let (address, _) = web_server("127.0.0.1:0").await;
     let (entered, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (count, gate) = (entered.clone(), answers.clone());

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrapped_is_read_again() {
+    fn der_value_that_was_written_is_read_again() {
         for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff] {
             let content = vec![7; length];
             let whole = wrap(OCTET_STRING, &content);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_encoding_for_each_value() {
+    fn malformed_der_values_are_refused() {
         for bad in [
             &[][..],
             &[0x04],

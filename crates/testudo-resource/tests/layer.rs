@@ -135,8 +135,9 @@ async fn ask(
 
 const OK: u16 = StatusCode::OK.as_u16();
 
+// Row AT-14.
 #[tokio::test]
-async fn at_14_a_good_token_passes_whatever_the_case_of_the_scheme() {
+async fn good_token_is_accepted_in_any_case_of_the_scheme() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     let token = issuer.sign(|draft| draft);
@@ -162,43 +163,63 @@ async fn at_14_a_good_token_passes_whatever_the_case_of_the_scheme() {
     );
 }
 
+// Rows AT-04 to AT-07, AT-12.
 #[tokio::test]
-async fn at_04_to_at_07_tokens_that_are_no_good() {
+async fn bad_tokens_are_answered_401_invalid_token() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     let good = issuer.sign(|draft| draft);
     assert_eq!(ask(&verifier, "r", "/", &[&format!("Bearer {good}")]).await.0, OK);
     let stranger = generate_key(Algorithm::ES256, None);
     let bad = [
-        issuer.sign(|draft| draft.header("typ", "JWT")),
-        issuer.sign(|draft| draft.without_header("typ")),
-        issuer.sign(|draft| draft.claim("aud", "https://other.example")),
-        issuer.sign(|draft| draft.claim("iss", "https://other.example")),
-        issuer.sign(|draft| draft.claim("exp", 1)),
-        issuer.sign(|draft| draft.without_claim("exp")),
-        issuer.sign(|draft| draft.without_claim("client_id")),
-        issuer.sign(|draft| draft.claim("cnf", serde_json::json!({ "jkt": "x" }))),
-        issuer.sign(|draft| draft.header("alg", "none")),
-        issuer.sign(|draft| draft.header("alg", "HS256")),
-        Draft::svid(&stranger, "spiffe://a.example/w", AUDIENCE, 0)
-            .header("typ", "at+jwt")
-            .sign(),
-        assemble(b"{\"alg\":\"none\",\"typ\":\"at+jwt\"}", b"{}", b""),
-        "x".to_owned(),
-        format!("{good}x"),
+        ("typ JWT", issuer.sign(|draft| draft.header("typ", "JWT"))),
+        ("no typ", issuer.sign(|draft| draft.without_header("typ"))),
+        (
+            "another audience",
+            issuer.sign(|draft| draft.claim("aud", "https://other.example")),
+        ),
+        (
+            "another issuer",
+            issuer.sign(|draft| draft.claim("iss", "https://other.example")),
+        ),
+        ("expired", issuer.sign(|draft| draft.claim("exp", 1))),
+        ("no exp", issuer.sign(|draft| draft.without_claim("exp"))),
+        (
+            "no client_id",
+            issuer.sign(|draft| draft.without_claim("client_id")),
+        ),
+        (
+            "AT-12: bound to a DPoP key",
+            issuer.sign(|draft| draft.claim("cnf", serde_json::json!({ "jkt": "x" }))),
+        ),
+        ("alg none", issuer.sign(|draft| draft.header("alg", "none"))),
+        ("alg HS256", issuer.sign(|draft| draft.header("alg", "HS256"))),
+        (
+            "signed by another key",
+            Draft::svid(&stranger, "spiffe://a.example/w", AUDIENCE, 0)
+                .header("typ", "at+jwt")
+                .sign(),
+        ),
+        (
+            "unsigned",
+            assemble(b"{\"alg\":\"none\",\"typ\":\"at+jwt\"}", b"{}", b""),
+        ),
+        ("no JWS", "x".to_owned()),
+        ("changed signature", format!("{good}x")),
     ];
-    for token in bad {
+    for (what, token) in bad {
         let (status, challenge) = ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await;
         assert_eq!(
             (status, challenge.as_deref()),
             (401, Some("Bearer error=\"invalid_token\"")),
-            "{token}"
+            "{what}"
         );
     }
 }
 
+// Rows AT-08 to AT-11.
 #[tokio::test]
-async fn at_08_to_at_11_challenges() {
+async fn missing_ambiguous_and_underscoped_tokens_get_the_right_challenge() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     let token = issuer.sign(|draft| draft);
@@ -236,7 +257,7 @@ async fn at_08_to_at_11_challenges() {
 }
 
 #[tokio::test]
-async fn keys_follow_a_rotation_and_strangers_do_not_make_us_fetch() {
+async fn unknown_kids_cause_no_fetch_while_the_held_keys_are_seconds_old() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     verifier.verify(&issuer.sign(|draft| draft)).await.unwrap();
@@ -256,7 +277,7 @@ async fn keys_follow_a_rotation_and_strangers_do_not_make_us_fetch() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_away_is_503() {
+async fn unreachable_issuer_is_answered_503() {
     let verifier = Arc::new(Verifier::new("http://127.0.0.1:1", AUDIENCE).unwrap());
     let key = generate_key(Algorithm::ES256, None);
     let token = Draft::svid(&key, "spiffe://a.example/w", AUDIENCE, 0)

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_would_be_dear_to_verify_with_ends_the_handshake_before_that() {
+    fn certificate_with_a_key_too_large_to_verify_cheaply_ends_the_handshake() {
         assert!(judge(&KeyPair::generate().unwrap()).is_ok());
         assert!(judge(&rsa(512, &[1, 0, 1])).is_ok(), "4096 bits");
         assert!(judge(&rsa(1024, &[1, 0, 1])).is_err(), "8192 bits");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_counted_and_weighed() {
+    fn number_and_size_of_certificates_are_bounded() {
         let leaf = rcgen::generate_simple_self_signed(vec![])
             .unwrap()
             .cert

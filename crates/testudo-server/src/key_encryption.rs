@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrapped_for_one_purpose_does_not_open_for_another() {
+    fn value_sealed_for_one_purpose_does_not_open_for_another() {
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let wrapped = encryption.wrap("a", b"secret").unwrap();
         assert_eq!(encryption.unwrap("a", &wrapped).unwrap().as_slice(), b"secret");

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc9440_2_leaf_and_chain() {
+    fn rfc9440_2_leaf_and_chain_fields_are_read() {
         assert_eq!(read("10.1.2.3", &[]), Ok(None));
         assert_eq!(read("10.1.2.3", &[("client-cert", ":AQI=:")]), Ok(Some(1)));
         let chain = [
@@ -191,8 +191,9 @@ mod tests {
         );
     }
 
+    // Row D-21.
     #[test]
-    fn d_21_from_anywhere_else_it_is_a_forgery() {
+    fn certificate_fields_from_an_untrusted_address_are_refused() {
         assert_eq!(
             read("192.0.2.1", &[("client-cert", ":AQI=:")]),
             Err(CredentialReason::ForeignCertificateHeader.into())
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_what_the_proxy_appended() {
+    fn client_address_is_the_one_that_the_proxy_appended() {
         let from = |peer: &str, fields: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in fields {

@@ -122,7 +122,7 @@ async fn sqlite_files_are_made_for_this_user_alone() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_opened_says_which() {
+async fn error_of_a_store_that_cannot_be_opened_names_the_store() {
     let error = Store::sqlite(Path::new("/nowhere/at/all.db")).err().unwrap();
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
 }

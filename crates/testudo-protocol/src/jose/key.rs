@@ -278,8 +278,9 @@ mod tests {
         PublicKey::from_jwk(&serde_json::from_str(jwk).unwrap())
     }
 
+    // Decision 0015.
     #[test]
-    fn decision_23_small_order_ed25519_keys_are_refused() {
+    fn small_order_ed25519_keys_are_refused() {
         for hex in [
             "0100000000000000000000000000000000000000000000000000000000000000",
             "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -295,8 +296,9 @@ mod tests {
         assert!(ed25519("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").is_ok());
     }
 
+    // Decision 0015.
     #[test]
-    fn decision_23_non_canonical_ed25519_keys_are_refused() {
+    fn non_canonical_ed25519_keys_are_refused() {
         for hex in [
             "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
             "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc7518_3_3_rsa_keys_of_authorities() {
+    fn rfc7518_3_3_rsa_keys_of_authorities_are_bounded_in_size_and_exponent() {
         let with = |bits, last, e: &str| PublicKey::from_jwk(&rsa(bits, last, e)).map(|_| ());
         for bits in [2048, 2049, 4096, 8192] {
             assert_eq!(with(bits, 0x01, "AQAB"), Ok(()), "{bits}");
@@ -243,8 +243,9 @@ mod tests {
         }
     }
 
+    // Decision 0015.
     #[test]
-    fn decision_23_rsa_keys_that_clients_bring_have_tighter_bounds() {
+    fn rsa_keys_of_clients_have_tighter_bounds() {
         let with = |bits, e: &str| PublicKey::from_client_jwk(&rsa(bits, 0x01, e)).map(|_| ());
         for bits in [2048, 3072, 4096] {
             assert_eq!(with(bits, "AQAB"), Ok(()), "{bits}");
@@ -264,8 +265,9 @@ mod tests {
         }
     }
 
+    // Decision 0015.
     #[test]
-    fn decision_23_certificates_are_judged_by_the_same_function() {
+    fn keys_in_certificates_are_judged_like_keys_in_jwks() {
         let spki = |algorithm: rustls_pki_types::AlgorithmIdentifier, key: &[u8]| {
             use crate::der::{BIT_STRING, SEQUENCE, wrap};
             [

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_forms() {
+    fn well_formed_form_bodies_are_parsed() {
         let form = Form::parse(b"grant_type=client_credentials&scope=a+b%20c&x").unwrap();
         assert_eq!(form.get("grant_type"), Some("client_credentials"));
         assert_eq!(form.get("scope"), Some("a b c"));
@@ -162,8 +162,9 @@ mod tests {
         );
     }
 
+    // Row J-10.
     #[test]
-    fn j_10_bad_texts_are_refused() {
+    fn control_characters_bad_encoding_and_bad_utf8_are_refused() {
         assert_eq!(Form::parse(b"a=%zz").unwrap_err(), FormFault::NotText);
         assert_eq!(Form::parse(b"a=%f").unwrap_err(), FormFault::NotText);
         assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormFault::NotText);

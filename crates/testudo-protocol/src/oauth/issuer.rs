@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc8414_2_issuer_forms() {
+    fn rfc8414_2_issuer_is_an_https_url_without_query_and_fragment() {
         for good in [
             "https://as.example",
             "https://as.example/t1",
@@ -112,8 +112,9 @@ mod tests {
         }
     }
 
+    // Row AZ-25.
     #[test]
-    fn az_25_rfc8414_3_metadata_path_is_inserted() {
+    fn rfc8414_3_metadata_path_is_inserted_before_the_path_of_the_issuer() {
         let at = |issuer: &str| IssuerUrl::parse(issuer).unwrap().metadata_url();
         assert_eq!(
             at("https://as.example"),

@@ -129,8 +129,9 @@ fn has_dot_segment(path: &str) -> bool {
 mod tests {
     use super::*;
 
+    // Rows DR-33 to DR-41, DR-44.
     #[test]
-    fn dr_33_to_dr_41_dr_44_uris_that_lead_elsewhere() {
+    fn dangerous_redirect_uris_are_refused() {
         for uri in [
             "javascript:alert(1)//",
             "JaVaScRiPt:alert(1)//",
@@ -213,8 +214,9 @@ mod tests {
         }
     }
 
+    // Rows DR-34, DR-42.
     #[test]
-    fn dr_34_dr_42_uris_of_each_form() {
+    fn https_loopback_and_private_use_redirect_uris_are_recognised() {
         for (uri, expected) in [
             ("https://a.example/", Form::Https),
             ("https://a.example:8443/cb?x=1&y=%2F", Form::Https),
@@ -235,7 +237,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_passes_reads_the_same_twice(uri in "(https?|[a-z.]{1,9})://?[!-~]{0,40}") {
+        fn accepted_redirect_uri_is_unchanged_by_a_url_parser(uri in "(https?|[a-z.]{1,9})://?[!-~]{0,40}") {
             if form(&uri).is_ok() {
                 let read = Url::parse(&uri).unwrap();
                 proptest::prop_assert_eq!(read.as_str(), uri.as_str());

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc8707_2_resource_syntax() {
+    fn rfc8707_2_resource_is_an_absolute_uri_without_fragment() {
         for good in [
             "https://api.example/orders",
             "https://api.example/?x=1",

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc6749_3_3_scope_syntax() {
+    fn rfc6749_3_3_malformed_scopes_are_refused() {
         assert_eq!(ScopeSet::parse("b a b").unwrap().to_string(), "b a");
         assert!(ScopeSet::parse("").unwrap().is_empty());
         for bad in ["a\"b", "a\\b", "caf\u{e9}", "a\tb", "a\u{7f}"] {

@@ -249,8 +249,9 @@ mod tests {
         Bundle::parse(format!("{{\"keys\":[{keys}]}}").as_bytes())
     }
 
+    // Row I-01.
     #[test]
-    fn i_01_unknown_keys_are_ignored_and_good_ones_work() {
+    fn unknown_bundle_keys_are_ignored_and_good_ones_used() {
         let bundle = parse(&format!(
             r#"{{"kty":"XX","use":"jwt-svid","kid":"1"}},{{{P256},"kid":"2"}},{{{P256},"kid":"3","use":"new-svid"}},{{{P256},"kid":"4","use":"JWT-SVID"}},{{{P256},"kid":"5","use":"jwt-svid"}},7"#
         ))
@@ -259,13 +260,15 @@ mod tests {
         assert_eq!(bundle.ignored.len(), 5);
     }
 
+    // Row I-02.
     #[test]
-    fn i_02_empty_keys_is_a_bundle_that_trusts_nothing() {
+    fn empty_key_list_is_a_bundle_without_keys() {
         assert!(parse("").unwrap().jwt_keys.is_empty());
     }
 
+    // Row I-03.
     #[test]
-    fn i_03_documents_that_are_none() {
+    fn documents_without_a_key_list_are_malformed() {
         for text in [
             "",
             "{}",
@@ -282,8 +285,9 @@ mod tests {
         }
     }
 
+    // Row I-07.
     #[test]
-    fn i_07_sequences() {
+    fn sequence_is_an_integer_of_64_bits() {
         let with = |sequence: &str| {
             Bundle::parse(format!("{{\"keys\":[],\"spiffe_sequence\":{sequence}}}").as_bytes())
                 .map(|bundle| bundle.sequence)
@@ -294,8 +298,9 @@ mod tests {
         }
     }
 
+    // Row I-08.
     #[test]
-    fn i_08_refresh_hints_are_clamped() {
+    fn refresh_hints_are_clamped() {
         let with = |hint: &str| {
             Bundle::parse(format!("{{\"keys\":[],\"spiffe_refresh_hint\":{hint}}}").as_bytes())
                 .map(|bundle| bundle.refresh_hint)
@@ -307,8 +312,9 @@ mod tests {
         assert!(with("\"x\"").is_err());
     }
 
+    // Row I-09.
     #[test]
-    fn i_09_jwt_svid_key_without_kid_is_ignored() {
+    fn jwt_svid_key_without_kid_is_ignored() {
         assert!(
             parse(&format!(r#"{{{P256},"use":"jwt-svid"}}"#))
                 .unwrap()
@@ -317,8 +323,9 @@ mod tests {
         );
     }
 
+    // Row I-10.
     #[test]
-    fn i_10_same_kid_for_different_keys_refuses_the_update() {
+    fn same_kid_for_different_keys_refuses_the_update() {
         let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
         let twice =
             format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"wit-svid","kid":"1"}}"#);
@@ -330,8 +337,9 @@ mod tests {
         assert_eq!(parse(&same).unwrap().jwt_keys.len(), 1);
     }
 
+    // Row I-10.
     #[test]
-    fn i_10_one_key_in_several_forms_and_uses_is_one_key() {
+    fn one_key_in_several_forms_and_uses_is_one_key() {
         let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
         for (what, keys) in [
             (
@@ -375,8 +383,9 @@ mod tests {
         }
     }
 
+    // Row I-02.
     #[test]
-    fn i_02_only_a_document_that_lists_no_key_is_an_empty_one() {
+    fn only_a_document_without_any_key_is_an_empty_document() {
         assert!(parse("").unwrap().is_empty_document());
         assert!(
             !parse(&format!(r#"{{{P256},"use":"sig","kid":"1"}}"#))
@@ -390,8 +399,9 @@ mod tests {
         );
     }
 
+    // Row I-11.
     #[test]
-    fn i_11_x5c_forms() {
+    fn x5c_needs_one_ca_certificate_in_base64_first() {
         use base64::Engine as _;
         let key = rcgen::KeyPair::generate().unwrap();
         let base64_of = |is_ca: bool| {
@@ -421,8 +431,9 @@ mod tests {
         assert_eq!(with(r#"["-----BEGIN CERTIFICATE-----"]"#), 0);
     }
 
+    // Row I-12.
     #[test]
-    fn i_12_private_key_material_refuses_the_update() {
+    fn private_key_material_refuses_the_update() {
         assert_eq!(
             parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#)).unwrap_err(),
             BundleFault::PrivateKey
@@ -433,8 +444,9 @@ mod tests {
         );
     }
 
+    // Row I-21.
     #[test]
-    fn i_21_an_oidc_key_set_is_not_a_bundle_of_jwt_svid_keys() {
+    fn oidc_key_set_is_not_a_bundle_of_jwt_svid_keys() {
         assert!(
             parse(&format!(r#"{{{P256},"use":"sig","kid":"1"}}"#))
                 .unwrap()

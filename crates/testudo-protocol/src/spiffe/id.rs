@@ -205,8 +205,9 @@ mod tests {
         assert_eq!(got, expected, "{text}");
     }
 
+    // Rows.
     #[test]
-    fn a_01_to_a_06_legal_forms() {
+    fn well_formed_spiffe_ids_are_parsed() {
         check("spiffe://a.example/w/1", Ok(("a.example", "/w/1")));
         check("spiffe://a.example/w/A-b_c.9", Ok(("a.example", "/w/A-b_c.9")));
         check("spiffe://a.example/.x", Ok(("a.example", "/.x")));
@@ -216,15 +217,17 @@ mod tests {
         check("spiffe://a.example", Ok(("a.example", "")));
     }
 
+    // Rows.
     #[test]
-    fn a_03_a_04_length_at_the_bound_and_one_past() {
+    fn id_length_is_bounded_at_the_limit_and_one_past() {
         let padded = |length: usize| format!("spiffe://a.example/{}", "x".repeat(length - 19));
         assert!(SpiffeId::parse(&padded(2048)).is_ok());
         check(&padded(2049), Err(TooLong));
     }
 
+    // Rows.
     #[test]
-    fn a_07_to_a_09_scheme_and_case() {
+    fn other_schemes_and_upper_case_are_refused() {
         check("SPIFFE://a.example/w/1", Err(WrongScheme));
         check("https://a.example/w/1", Err(WrongScheme));
         check("spiffes://a.example/w/1", Err(WrongScheme));
@@ -234,8 +237,9 @@ mod tests {
         check("", Err(WrongScheme));
     }
 
+    // Rows.
     #[test]
-    fn a_10_to_a_13_authority_query_fragment() {
+    fn empty_domain_user_port_query_and_fragment_are_refused() {
         check("spiffe:///w/1", Err(EmptyTrustDomain));
         check("spiffe://", Err(EmptyTrustDomain));
         check("spiffe://u@a.example/w/1", Err(TrustDomainCharacter));
@@ -247,8 +251,9 @@ mod tests {
         check("spiffe://a.example/w/1#f", Err(PathCharacter));
     }
 
+    // Rows.
     #[test]
-    fn a_14_to_a_17_encoding_and_segments() {
+    fn percent_encoding_and_empty_or_dot_segments_are_refused() {
         check("spiffe://a.example/w/%31", Err(PathCharacter));
         check("spiffe://%61.example/w/1", Err(TrustDomainCharacter));
         check("spiffe://a.example/w%2F1", Err(PathCharacter));
@@ -260,8 +265,9 @@ mod tests {
         check("spiffe://a.example/", Err(EmptySegment));
     }
 
+    // Row A-18.
     #[test]
-    fn a_18_every_byte_in_a_segment() {
+    fn only_letters_digits_dot_dash_underscore_are_accepted_in_a_segment() {
         for byte in 0u8..=127 {
             let character = byte as char;
             let id = format!("spiffe://a.example/w{character}1");
@@ -272,8 +278,9 @@ mod tests {
         check("spiffe://a.example/w\u{ff0f}1", Err(PathCharacter));
     }
 
+    // Rows.
     #[test]
-    fn a_19_to_a_21_domain_forms() {
+    fn non_ascii_ipv6_and_too_long_domains_are_refused() {
         check("spiffe://\u{430}.example/w/1", Err(TrustDomainCharacter));
         check("spiffe://a\u{3002}example/w", Err(TrustDomainCharacter));
         check("spiffe://[::1]/w", Err(TrustDomainCharacter));
@@ -282,8 +289,9 @@ mod tests {
         check(&name(256), Err(TrustDomainTooLong));
     }
 
+    // Row A-23.
     #[test]
-    fn a_23_look_alike_suffix_is_another_domain() {
+    fn look_alike_suffix_is_another_trust_domain() {
         assert_eq!(
             SpiffeId::parse("spiffe://a.example.evil/w")
                 .unwrap()
@@ -294,7 +302,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_parses_prints_itself(text in ".{0,80}") {
+        fn parsed_id_prints_the_text_that_was_parsed(text in ".{0,80}") {
             if let Ok(id) = SpiffeId::parse(&text) {
                 assert_eq!(id.as_str(), text);
                 assert_eq!(format!("spiffe://{}{}", id.trust_domain(), id.path()), text);

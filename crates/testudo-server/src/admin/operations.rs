@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looking_needs_read_and_everything_else_needs_write() {
+    fn reading_operations_need_read_and_all_others_need_write() {
         let needs = |method: Method, path: &str| access(&method, Some(path));
         for operation in operations() {
             let method = operation.method.to_uppercase().parse().unwrap();

@@ -27,7 +27,7 @@ mod tests {
     use super::weakness;
 
     #[test]
-    fn keys_that_were_not_drawn_at_random_are_found() {
+    fn keys_that_are_not_random_are_found() {
         let counted = |step: u8| std::array::from_fn(|at| (at as u8).wrapping_mul(step).wrapping_add(9));
         let repeated: [u8; 32] = std::array::from_fn(|at| b"secret!"[at % 7]);
         for key in [

@@ -40,7 +40,7 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn defaults_are_those_of_the_design() {
+fn defaults_are_those_of_the_reference() {
     let (configuration, _) = judge(GOOD).unwrap();
     let domain = &configuration.policy.trust_domains["a.example"];
     assert_eq!(
@@ -56,8 +56,9 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(configuration.bundles[0].max_staleness.0, 3600);
 }
 
+// Row I-14.
 #[test]
-fn i_14_bundle_urls() {
+fn bundle_sources_without_https_or_with_two_places_are_refused() {
     let url = "url = \"https://spire.a.example\"";
     refused(
         &with(url, "url = \"http://spire.a.example\""),
@@ -96,8 +97,9 @@ fn i_14_bundle_urls() {
     );
 }
 
+// Rows RF-35, C-15.
 #[test]
-fn rf_35_c_15_a_whole_domain_needs_the_switch() {
+fn pattern_for_a_whole_trust_domain_needs_the_switch() {
     let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
     for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {
         let text = with(identities, &format!("identities = [\"{pattern}\"]"));
@@ -107,7 +109,7 @@ fn rf_35_c_15_a_whole_domain_needs_the_switch() {
 }
 
 #[test]
-fn rules_are_judged() {
+fn bad_rules_are_refused_with_their_key() {
     let name = "name = \"r\"";
     let more = |line: &str| with(name, &format!("{name}\n{line}"));
     refused(
@@ -187,7 +189,7 @@ fn warnings_leave_a_configuration_usable() {
 }
 
 #[test]
-fn configured_clients_are_judged() {
+fn bad_configured_clients_are_refused_with_their_key() {
     let key =
         testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, None).public_jwk("sig", true);
     let jwk: Vec<String> = key
@@ -226,7 +228,7 @@ fn configured_clients_are_judged() {
 }
 
 #[test]
-fn stores_and_lifetimes() {
+fn bad_stores_and_lifetimes_are_refused_with_their_key() {
     refused(
         &with("url = \"memory:\"", "url = \"postgres://x\""),
         "store.key_encryption_key",
@@ -279,13 +281,13 @@ fn administrators_and_auditors_are_patterns_and_need_a_listener_and_a_rule() {
 }
 
 #[test]
-fn texts_that_are_no_toml_say_where() {
+fn toml_syntax_errors_name_line_and_column() {
     let report = judge("issuer = \"x\"\nx = = 1\n").unwrap_err();
     assert!(report.to_string().contains("line 2"), "{report}");
 }
 
 #[test]
-fn the_doors_of_the_registration_endpoint() {
+fn registration_section_opens_what_it_names_and_bad_keys_are_refused() {
     let doors = |section: &str| {
         let (configuration, report) =
             judge(&format!("{GOOD}{section}")).unwrap_or_else(|report| panic!("{report}"));
@@ -353,7 +355,7 @@ fn the_doors_of_the_registration_endpoint() {
 }
 
 #[test]
-fn a_proxy_is_believed_from_somewhere_only() {
+fn proxy_section_needs_trusted_addresses_and_a_header() {
     let proxy = |fields: &str| format!("{GOOD}[server]\nproxy = {{ {fields} }}");
     for fields in [
         "client_address_header = \"x-forwarded-for\"",
@@ -376,7 +378,7 @@ fn a_proxy_is_believed_from_somewhere_only() {
 }
 
 #[test]
-fn client_id_templates_that_could_name_another_client() {
+fn client_id_templates_that_could_name_another_client_are_refused() {
     let rule = "name = \"r\"";
     let template = |text: &str| with(rule, &format!("{rule}\nclient_id = \"{text}\""));
     for (text, saying) in [

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_turned_away_is_told_when_to_come_back() {
+    fn refused_for_overload_has_retry_after() {
         let answer = error(&Fault::ChainsWaiting.answer());
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "1");

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_not_taken_anywhere() {
+    fn memory_that_does_not_fit_is_counted_nowhere() {
         let all = Arc::new(Budget::of_all(8_000));
         let share = Arc::new(Budget::share(1_000, 100));
         let purse = Purse::new(all.clone(), vec![share.clone()]);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reserve_is_for_those_who_hold_little() {
+    fn memory_reserve_is_for_senders_that_hold_little() {
         let all = Arc::new(Budget::of_all(8_000));
         let sender = |little| Purse::new(all.clone(), vec![Arc::new(Budget::share(8_000, little))]);
         let greedy = sender(100);

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_holds_most_goes_and_no_more_than_needed() {
+    fn connection_that_holds_most_memory_is_closed_first_and_no_more_than_needed() {
         let mut scene = Scene::new(8_000);
         for bytes in [1_000, 4_000, 1_500] {
             scene.holder(bytes).request_is_answered();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_while_there_is_room_and_none_that_waits_for_the_server() {
+    fn no_connection_is_closed_while_there_is_room_or_while_it_waits_for_the_server() {
         let mut scene = Scene::new(8_000);
         scene.holder(6_000).request_is_answered();
         assert_eq!(scene.victims_after(19), Vec::<u64>::new(), "room");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_end_goes_at_once() {
+    fn connection_over_the_memory_limit_is_closed_at_once() {
         let mut scene = Scene::new(8_000);
         scene.holder(7_500).request_is_answered();
         assert_eq!(scene.victims_after(0), vec![0]);

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_by_its_real_time_is_found() {
+    fn oldest_connection_is_found_by_its_last_use() {
         let mut shelf = Shelf::default();
         for id in 1..=3 {
             shelf.put(id, id * 10);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_runs_a_request_is_never_chosen_and_the_look_is_not_repeated_at_once() {
+    fn connection_that_runs_a_request_is_never_chosen_and_the_search_not_repeated_at_once() {
         let mut shelf = Shelf::default();
         shelf.put(1, 10);
         shelf.put(2, 20);

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_from_what_follows_it() {
+    fn end_of_a_message_is_told_from_the_bytes_that_follow() {
         let tail = |bytes: &[u8]| Tail::default().after(bytes);
         assert!(tail(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_empty_line());
         assert!(tail(b"Host: a\n\n").is_empty_line());

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_counts_whatever_comes_later() {
+    fn oldest_unread_answer_sets_the_deadline() {
         let waiting = Waiting::new(Duration::from_secs(16));
         assert_eq!(waiting.oldest_parts(5_500), None);
         let old = waiting.enter(5_500);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_in_part_waits_anew() {
+    fn answer_read_in_part_starts_its_deadline_again() {
         let waiting = Waiting::new(Duration::from_secs(16));
         let part = waiting.enter(1_000);
         let part = waiting.advance(part, 15_000);

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_unsure_for_longer_than_the_limit_stops_serving() {
+    fn node_that_missed_changes_for_longer_than_the_limit_stops_serving() {
         let (limit, age) = (Duration::from_secs(20), Duration::from_secs(30));
         let accord = of(limit, false, age);
         assert!(!accord.may_serve());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_shares_its_store_with_no_other_is_always_sure() {
+    fn node_that_shares_its_store_with_no_other_always_serves() {
         assert!(of(Duration::ZERO, true, Duration::from_secs(30)).may_serve());
     }
 }

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_does_not_fit_is_told_once_and_the_earlier_stays() {
+    fn certificate_and_key_that_do_not_match_are_reported_once_and_the_earlier_pair_stays() {
         let folder = Folder::new("misfit");
         let (files, (first, first_key), (second, second_key)) = (folder.files(), pair(), pair());
         std::fs::write(&files.certificate, &first).unwrap();
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_points_to_another_folder_is_a_change() {
+    fn link_that_points_to_another_folder_is_seen_as_a_change() {
         let folder = Folder::new("links");
         for name in ["a", "b"] {
             let path = folder.0.join(name);

@@ -59,7 +59,7 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_cannot_be_verified_soon_is_turned_away_and_room_comes_back() {
+    async fn chains_beyond_the_capacity_are_refused_until_there_is_room() {
         let work = Arc::new(ChainWork::new(1, 1));
         let (begun, has_begun) = mpsc::channel();
         let (end, may_end) = mpsc::channel::<()>();

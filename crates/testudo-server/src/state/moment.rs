@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_back_makes_nothing_younger() {
+    fn clock_that_is_set_back_does_not_make_a_value_younger() {
         let clock = Clock::default();
         let moment = Moment::now(&clock);
         clock.shift(3600);

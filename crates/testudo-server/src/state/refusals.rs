@@ -110,8 +110,9 @@ pub fn kind_of(rejection: &Rejection) -> EventKind {
 mod tests {
     use super::*;
 
+    // Row RF-67.
     #[test]
-    fn rf_67_a_flood_of_refusals_costs_a_constant() {
+    fn flood_of_refusals_takes_constant_memory() {
         let ledger = RefusalLedger::default();
         let now = Timestamp(60);
         let sampled = (0..200_000)
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_twenty_of_a_kind_are_events() {
+    fn first_twenty_refusals_of_a_kind_are_events() {
         let ledger = RefusalLedger::default();
         let sampled = (0..100)
             .filter(|_| ledger.note("no_rule", "a", "/x", Timestamp(0)))

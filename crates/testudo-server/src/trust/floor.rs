@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_floor_opens_for_its_own_authority_and_key_only() {
+    async fn stored_sequence_opens_for_its_own_authority_and_key_only() {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let known = |found: Result<(Floor, u64), FloorFault>| found.ok();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_word_of_an_administrator_beats_every_sequence_before_it() {
+    fn sequence_accepted_by_an_administrator_replaces_every_earlier_one() {
         assert!(floor(1, 2) > floor(0, 9));
         assert!(floor(1, 3) > floor(1, 2));
         assert!(

@@ -183,7 +183,7 @@ mod tests {
     const FAR: &str = "postgres://u:p@db.example/t";
 
     #[test]
-    fn every_mode_that_promises_tls_is_tls() {
+    fn every_sslmode_that_promises_tls_uses_tls() {
         for mode in ["require", "verify-ca", "verify-full"] {
             check(&format!("{FAR}?sslmode={mode}"), false, Ok(Transport::Tls));
             check(
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_never_plain_text_to_another_machine() {
+    fn url_without_sslmode_never_means_plain_text_to_another_machine() {
         for query in ["", "?sslmode=prefer", "?sslmode=allow"] {
             check(&format!("{FAR}{query}"), false, Ok(Transport::TlsAssumed));
             check(&format!("{FAR}{query}"), true, Ok(Transport::Tls));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_within_this_machine_needs_no_word() {
+    fn plain_text_on_this_machine_needs_no_sslmode() {
         for url in [
             "postgres://u@127.0.0.1:5433/t",
             "postgresql://u@localhost/t",
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_never_repeats_the_password() {
+    fn error_about_a_database_url_never_contains_the_password() {
         let fault = PostgresAddress::parse("postgres://u:secret@h:x/t?sslmode=y", false).unwrap_err();
         assert!(!fault.problem.contains("secret"), "{fault:?}");
     }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_host_keeps_what_the_url_says_of_all() {
+    fn every_host_of_the_url_keeps_its_parameters() {
         let url = "postgres://u:p@one:1,two:2/name?options=-cx.y%3D1&sslmode=require";
         let each = each_host(&url.parse().unwrap());
         let found: Vec<_> = each

@@ -55,7 +55,7 @@ async fn hears_freeze_and_block(changes: &mut Receiver<Change>, client: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn freeze_and_block_go_through_and_are_felt_within_a_second_where_notify_fails() {
+async fn freeze_and_block_reach_other_nodes_within_a_second_where_notify_fails() {
     let url = postgres().database("no_notify").unwrap();
     drop(Store::postgres(&url, None).await.unwrap());
     let admin = session(&url).await;
@@ -109,7 +109,7 @@ async fn freeze_and_block_are_told_by_notify_long_before_the_next_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn first_use_tells_the_other_nodes_nothing() {
+async fn first_use_is_not_announced_to_other_nodes() {
     let url = postgres().database("first_use").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     let rows = async || {

@@ -119,7 +119,7 @@ fn compare(name: &str, refused: f64, good: f64) {
 }
 
 #[tokio::test]
-async fn a_strangers_chain_costs_no_more_than_a_few_good_handshakes() {
+async fn chain_of_an_unknown_authority_costs_no_more_than_a_few_good_handshakes() {
     let place = place("tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }");
     let send = async |chain: &X509Chain| {
         let client = TlsClient::new(&place.roots, Some(chain));
@@ -143,7 +143,7 @@ async fn a_strangers_chain_costs_no_more_than_a_few_good_handshakes() {
 }
 
 #[tokio::test]
-async fn a_strangers_chain_in_the_fields_of_a_proxy_costs_no_more_than_a_few_good_ones() {
+async fn chain_of_an_unknown_authority_from_a_proxy_costs_no_more_than_a_few_good_ones() {
     let place = place("proxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }");
     let mut connection = Connection::open(place.server.address).await;
     let encode = |der: &Vec<u8>| format!(":{}:", STANDARD.encode(der));
@@ -177,8 +177,9 @@ async fn a_strangers_chain_in_the_fields_of_a_proxy_costs_no_more_than_a_few_goo
     }
 }
 
+// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
 #[tokio::test]
-async fn e9_trust_show_and_doctor_say_which_authorities_are_over() {
+async fn trust_show_and_doctor_name_x509_authorities_past_their_validity() {
     let site = Site::new();
     let authority = X509Issuer::new("prod.example");
     let ended = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);

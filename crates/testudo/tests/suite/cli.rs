@@ -8,7 +8,7 @@ use testudo_testkit::{svid_form, token};
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
 #[tokio::test]
-async fn a_client_from_first_use_to_deletion() {
+async fn client_commands_follow_a_client_from_first_use_to_deletion() {
     let site = Site::new();
     let server = site.serve();
     let answer = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -74,7 +74,7 @@ async fn a_client_from_first_use_to_deletion() {
 }
 
 #[tokio::test]
-async fn trust_rules_identities_events_and_explanations() {
+async fn trust_rule_event_and_explain_commands_show_what_the_server_has() {
     let site = Site::new();
     let server = site.serve();
     let domains = site.json(&["trust", "list"]);
@@ -155,7 +155,7 @@ async fn trust_rules_identities_events_and_explanations() {
 }
 
 #[tokio::test]
-async fn a_reload_by_signal_and_by_command() {
+async fn configuration_is_reloaded_by_signal_and_by_command() {
     let site = Site::new();
     let server = site.serve();
     let ask = async || server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -191,7 +191,7 @@ async fn a_reload_by_signal_and_by_command() {
 }
 
 #[tokio::test]
-async fn metrics_and_probes_on_the_admin_listener_and_no_api_without_a_token() {
+async fn admin_listener_serves_metrics_and_probes_and_no_api_without_a_token() {
     let site = Site::new();
     let server = site.serve();
     server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -224,7 +224,7 @@ async fn metrics_and_probes_on_the_admin_listener_and_no_api_without_a_token() {
 }
 
 #[tokio::test]
-async fn token_get_and_inspect() {
+async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
     let site = Site::new();
     let port = free_port();
     let issuer = format!("http://127.0.0.1:{port}");
@@ -416,7 +416,7 @@ sender_constraint = "dpop"
 }
 
 #[test]
-fn the_starter_passes_its_own_check() {
+fn configuration_written_by_init_passes_check() {
     let folder = folder();
     // A folder that is not there yet, as the README has it.
     let folder = folder.join("my-as");
@@ -436,7 +436,7 @@ fn the_starter_passes_its_own_check() {
 }
 
 #[test]
-fn doctor_tries_everything() {
+fn doctor_passes_a_good_site_and_fails_an_unreadable_bundle() {
     let site = Site::new();
     let good = site.run(&["doctor"]);
     assert!(good.status.success(), "{}", stderr(&good));
@@ -503,7 +503,7 @@ fn commands_without_a_server_say_what_to_do() {
 }
 
 #[test]
-fn the_demonstration_shows_first_second_and_refused_use() {
+fn dev_demonstration_shows_first_second_and_refused_use() {
     let output = run(&["dev", "--once", "--listen", "127.0.0.1:0"], "");
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -522,7 +522,7 @@ fn the_demonstration_shows_first_second_and_refused_use() {
 }
 
 #[test]
-fn the_configuration_of_the_design_is_accepted() {
+fn complete_example_configuration_is_accepted() {
     let site = Site::new();
     site.write("jwks.json", "{\"keys\":[]}");
     let design = r#"

@@ -52,7 +52,7 @@ async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
 
 /// Both instances of a workload: the one that was there before, and one that comes later.
 #[tokio::test]
-async fn what_one_leaked_statement_narrowed_ends_for_every_instance_after_an_hour() {
+async fn narrowing_by_a_leaked_statement_ends_after_an_hour() {
     let (site, server) = site("[registration]");
     assert_eq!(ask(&site, &server, 0, 0).await.status, 200);
     let endpoint = format!("{ISSUER}/register");

@@ -139,7 +139,7 @@ async fn soak_ten_thousand_silent_connections() {
 // ---- Limits.
 
 #[tokio::test]
-async fn the_oldest_silent_connection_goes_where_an_address_has_used_up_its_share() {
+async fn oldest_silent_connection_is_closed_when_its_address_has_used_up_its_share() {
     let site = Site::new();
     site.configure("connections_max_per_address = 3", RULES);
     let server = site.serve();
@@ -162,7 +162,7 @@ async fn the_oldest_silent_connection_goes_where_an_address_has_used_up_its_shar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_leave_files_for_administration_where_there_are_few() {
+async fn connection_limit_leaves_file_descriptors_for_administration() {
     let site = Site::new();
     let server = Server::start_limited(&site.config(), "ulimit -n 300");
     let admin = server.admin_address();

@@ -59,7 +59,7 @@ fn folder_of_dev_has_a_random_name_is_private_and_is_gone_after_each_signal() {
 
 /// The default is a port like any other; this test takes no port that other programs know.
 #[test]
-fn port_that_is_taken_is_said_and_never_another_one_taken() {
+fn dev_reports_a_port_in_use_and_never_takes_another_one() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&["dev", "--once", "--listen", &address], "");

@@ -4,8 +4,9 @@ use crate::binary::Site;
 use std::time::Duration;
 use testudo_testkit::svid_form;
 
+// Row RF-62.
 #[tokio::test]
-async fn rf_62_kill_9_right_after_a_200() {
+async fn client_survives_kill_9_right_after_its_200() {
     let site = Site::new();
     for round in 0..5 {
         let server = site.serve();
@@ -108,7 +109,7 @@ async fn kill_9_under_load_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_graceful_end_finishes_what_runs_and_removes_the_socket() {
+async fn sigterm_finishes_running_requests_and_removes_the_admin_socket() {
     let site = Site::new();
     let mut server = site.serve();
     assert_eq!(

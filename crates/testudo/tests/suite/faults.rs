@@ -155,7 +155,7 @@ fn shared(server: &Server) -> Arc<Mutex<SocketAddr>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_server_is_killed_under_load() {
+async fn acknowledged_clients_survive_when_the_server_is_killed_under_load() {
     let postgres = Postgres::start(&folder()).unwrap();
     let site = Site::new().over_postgres(&postgres.database("killed").unwrap());
     let mut server = site.serve();
@@ -172,7 +172,7 @@ async fn the_server_is_killed_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn postgres_is_stopped_paused_and_restarted_under_load() {
+async fn acknowledged_clients_survive_when_postgres_is_stopped_paused_and_restarted_under_load() {
     let postgres = Postgres::start(&folder()).unwrap();
     let site = Site::new().over_postgres(&postgres.database("faults").unwrap());
     let server = site.serve();
@@ -191,7 +191,7 @@ async fn postgres_is_stopped_paused_and_restarted_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn connections_to_postgres_are_cut_under_load() {
+async fn acknowledged_clients_survive_when_connections_to_postgres_are_cut_under_load() {
     let postgres = Postgres::start(&folder()).unwrap();
     let url = postgres.database("cut").unwrap();
     let proxy = Proxy::start(

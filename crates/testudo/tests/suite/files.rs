@@ -88,7 +88,7 @@ async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone()
 }
 
 #[tokio::test]
-async fn database_and_key_files_are_for_this_user_alone_and_a_wider_mode_is_said() {
+async fn database_and_key_files_are_private_and_a_wider_mode_is_reported() {
     let site = Site::new();
     let server = site.serve();
     server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -179,7 +179,7 @@ fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is
 }
 
 #[test]
-fn whatever_lies_at_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
+fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
     let site = Site::new();
     let place = site.folder.join("testudo.sock");
     site.write("precious", "precious");

@@ -234,7 +234,7 @@ async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn database_in_the_hands_of_a_stranger_holds_no_token_and_opens_with_its_own_key_only() {
+async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryption_key_only() {
     let [rotate] = blocks(PAGE, "A stranger read the database").try_into().unwrap();
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();

@@ -89,7 +89,7 @@ async fn a_running_request_finishes_after_sigterm_and_idle_connections_end_at_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_done_when_the_drain_is_over_is_cut_and_logged() {
+async fn requests_that_outlive_the_drain_are_cut_and_logged() {
     let site = Site::new();
     site.configure("drain = \"1s\"\nbody_timeout = \"600s\"", RULES);
     let mut server = site.serve();
@@ -119,7 +119,7 @@ async fn what_is_not_done_when_the_drain_is_over_is_cut_and_logged() {
 // ---- Certificates.
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renewed_certificates_are_served_without_a_restart_and_sessions_go_on() {
+async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_continue() {
     let site = Site::new();
     let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
     site.configure(tls, RULES);
@@ -191,7 +191,7 @@ fn doctor_fails_a_certificate_that_has_ended() {
 }
 
 #[test]
-fn a_reload_says_that_a_certificate_cannot_be_used() {
+fn reload_reports_a_tls_certificate_that_cannot_be_used() {
     let site = Site::new();
     let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\nwatch = false";
     site.configure(tls, RULES);

@@ -92,7 +92,7 @@ impl Target {
 }
 
 #[test]
-fn one_statement_seen_once_locks_no_instance_out() {
+fn leaked_statement_locks_no_instance_out() {
     for target in [Target::plain(), Target::with_certificates()] {
         target.instance_gets_a_token("first", "orders.write");
         let endpoint = format!("{}/register", target.issuer);
@@ -122,7 +122,7 @@ fn one_statement_seen_once_locks_no_instance_out() {
 }
 
 #[test]
-fn a_method_is_registered_by_whoever_shows_it() {
+fn authentication_method_is_registered_by_the_client_that_uses_it() {
     let target = Target::with_certificates();
     let endpoint = format!("{}/register", target.issuer);
     let method = json!({ "token_endpoint_auth_method": "spiffe_x509" });
@@ -141,7 +141,7 @@ fn a_method_is_registered_by_whoever_shows_it() {
 }
 
 #[test]
-fn check_refuses_captures_that_run_into_one_another_and_shows_what_to_write() {
+fn check_refuses_templates_whose_captures_touch_and_shows_what_to_write() {
     let site = Site::new();
     let rule = |id: &str| {
         RULES.replace(
@@ -163,7 +163,7 @@ fn check_refuses_captures_that_run_into_one_another_and_shows_what_to_write() {
 
 /// Before its first use and after it, by the name alone and with its scheme.
 #[tokio::test]
-async fn a_block_of_a_bare_trust_domain_keeps_all_of_it_out() {
+async fn block_of_a_trust_domain_refuses_all_its_identities() {
     let site = Site::new();
     let server = site.serve();
     let ask = async |path: &str| server.token(svid_form(&site.svid(path), &[])).await.status;

@@ -324,7 +324,7 @@ async fn an_unread_answer_ends_its_http2_connection_although_other_streams_go_on
 
 /// One write: a whole request, and the beginning of another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_began_behind_a_whole_request_has_the_time_of_a_first_one() {
+async fn request_head_that_began_behind_a_whole_request_has_the_deadline_of_a_first_one() {
     let site = Site::new();
     site.configure(
         "first_request_timeout = \"2s\"\nidle_timeout = \"600s\"",

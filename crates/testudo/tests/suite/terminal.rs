@@ -16,7 +16,7 @@ fn judge(what: &[&str], bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_field_is_printed_without_characters_that_a_terminal_obeys() {
+fn every_field_is_printed_without_terminal_control_characters() {
     let site = Site::new();
     let _server = site.serve();
     let identity = "spiffe://prod.example/x";
@@ -61,7 +61,7 @@ fn every_field_is_printed_without_characters_that_a_terminal_obeys() {
 }
 
 #[test]
-fn key_of_a_bundle_whose_kid_a_terminal_would_obey_is_not_imported() {
+fn bundle_key_with_control_characters_in_its_kid_is_not_imported() {
     let site = Site::new();
     let mut bundle = site.issuer.bundle();
     let keys = bundle["keys"].as_array_mut().unwrap();

@@ -5,7 +5,7 @@ use rcgen::{CertificateParams, KeyPair};
 use std::process::Command;
 
 #[test]
-fn the_server_speaks_tls_and_fetches_bundles_over_it() {
+fn server_serves_tls_and_fetches_bundles_over_tls() {
     let site = Site::new();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".into(), "spire.prod.example".into()])

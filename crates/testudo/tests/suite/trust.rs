@@ -70,7 +70,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn the_maximum_age_is_shown_as_it_holds() {
+async fn trust_show_gives_the_maximum_age_in_force() {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let text = text.replace(

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn cleartext_beyond_loopback_is_named() {
+fn listener_without_tls_beyond_loopback_is_reported() {
     let server = |text: &str| format!("{GOOD}[server]\n{text}\n");
     let warnings = |text: &str| -> Vec<String> {
         let (_, report) = judge(text).unwrap_or_else(|report| panic!("{report}"));
@@ -50,7 +50,7 @@ fn cleartext_beyond_loopback_is_named() {
 }
 
 #[test]
-fn the_way_to_the_database_is_judged() {
+fn plain_text_connection_to_the_database_is_reported() {
     const KEY: &str = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
     let store = |url: &str, key: &str| {
         with(
@@ -95,7 +95,7 @@ fn the_way_to_the_database_is_judged() {
 }
 
 #[test]
-fn limits_of_connections_are_judged() {
+fn bad_connection_limits_are_refused_with_their_key() {
     let (configuration, _) = judge(GOOD).unwrap();
     assert_eq!(configuration.server.connections, ConnectionLimits::default());
     assert!(configuration.server.watch);
@@ -147,7 +147,7 @@ fn a_prefix_with_less_than_one_address_is_a_warning() {
 
 /// The page of limits says the defaults that are in force.
 #[test]
-fn the_defaults_of_the_limits_are_those_that_the_page_says() {
+fn default_limits_are_those_of_the_page_of_limits() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations/limits.md");
     let page = std::fs::read_to_string(page).unwrap();
     let (configuration, _) = judge(GOOD).unwrap();

@@ -38,7 +38,7 @@ mod tests {
     const START: u64 = 1_800_000_000_000;
 
     #[test]
-    fn calm_after_a_quarter_of_an_hour_without_a_jump() {
+    fn clock_is_trusted_after_a_quarter_of_an_hour_without_a_jump() {
         let mut calm = Calm::default();
         assert!(!calm.look(START, 0));
         assert!(!calm.look(START + CALM_AFTER_MILLIS - 1, CALM_AFTER_MILLIS - 1));

@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn keys_survive_a_restart_and_a_wrong_key_says_so() {
+    async fn signing_keys_survive_a_restart_and_a_wrong_key_encryption_key_is_reported() {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let now = Timestamp(0);

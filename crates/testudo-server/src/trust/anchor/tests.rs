@@ -20,8 +20,9 @@ fn put(anchor: &Anchor, document: &str, now: i64) -> Refreshed {
     }
 }
 
+// Decision 0008.
 #[test]
-fn decision_3_last_good_bundle_until_its_maximum_age() {
+fn last_good_bundle_is_used_until_its_maximum_age() {
     let (anchor, issuer) = (anchor_of(3600), TestIssuer::new("a.example"));
     let document = issuer.bundle().to_string();
     assert_eq!(put(&anchor, &document, 0), Refreshed::Updated);
@@ -64,8 +65,9 @@ fn the_same_bundle_again_is_the_same_object() {
     assert!(Arc::ptr_eq(&before, &anchor.current(Moment::of(1)).unwrap()));
 }
 
+// Row I-06.
 #[test]
-fn i_06_a_lower_sequence_or_none_after_one_is_held_back() {
+fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
     let bundle = |text: &str| Bundle::parse(text.as_bytes()).unwrap();
     let floor = Floor {
         accepted: 0,

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_has_its_share_of_each_minute() {
+    fn fetches_per_host_and_minute_are_limited() {
         let hosts = Hosts::default();
         for _ in 0..FETCHES_PER_HOST_MAX {
             assert!(hosts.may_visit("keys.example", Moment::of(0)));

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_url_are_one_place() {
+    fn spellings_of_one_url_are_one_entry() {
         let place = "https://keys.example/a/jwks?v=1";
         for spelling in [
             "HTTPS://KEYS.example/a/jwks?v=1",
