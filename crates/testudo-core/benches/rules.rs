@@ -10,7 +10,6 @@
 use std::time::Instant;
 use testudo_core::Authority;
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
-use testudo_protocol::spiffe::TrustDomain;
 
 fn main() {
     println!("rules    first match   last match     no match   (ns per match, medians)");
@@ -38,7 +37,7 @@ fn measure(count: usize) -> [f64; 3] {
         })
         .collect();
     let set = RuleSet::new(rules);
-    let authority = Authority::TrustDomain(TrustDomain::parse("a.example").unwrap());
+    let authority = Authority::of_key("spiffe://a.example").unwrap();
     let times = [0, count - 1, count].map(|number| {
         let id = format!("spiffe://a.example/ns/n{number}/sa/api");
         let expected = number < count;

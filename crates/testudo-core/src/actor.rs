@@ -47,11 +47,10 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Actor::Identity { authority, subject } => {
-                let key = authority.key();
-                // A SPIFFE ID begins with its trust domain; other subjects are unique within their authority only.
-                match subject.strip_prefix(&*key) {
-                    Some(rest) if rest.starts_with('/') => f.write_str(subject),
-                    Some(_) | None => write!(f, "{key} {subject}"),
+                // An identity that is attested begins with its authority; other subjects are unique within theirs only.
+                match authority.path(subject) {
+                    Some(_) => f.write_str(subject),
+                    None => write!(f, "{} {subject}", authority.key()),
                 }
             }
             Actor::Process(owner) => owner.fmt(f),

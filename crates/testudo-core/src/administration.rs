@@ -98,7 +98,7 @@ impl Administration {
         let lists = |patterns: &[Pattern]| {
             patterns
                 .iter()
-                .any(|pattern| pattern.matches_subject(authority, subject))
+                .any(|pattern| pattern.matches(authority, subject).is_some())
         };
         match (lists(&self.administrators), lists(&self.auditors), wanted) {
             (true, _, _) | (false, true, Access::Read) => {}

@@ -25,7 +25,7 @@ pub mod velocity;
 
 pub use actor::{Actor, ProcessOwner};
 pub use entropy::Entropy;
-pub use identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+pub use identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion};
 pub use policy::Policy;
 pub use rejection::Rejection;
 pub use trace::Trace;

@@ -83,7 +83,10 @@ pub(crate) async fn note_refusal(
         .get_or_create(&RejectionLabel { rejection: reason })
         .inc();
     let identity = witness.identity.as_deref();
-    let authority = identity.map_or_else(|| "unproven".to_owned(), |identity| identity.authority.key());
+    let authority = identity.map_or_else(
+        || "unproven".to_owned(),
+        |identity| identity.authority.key().to_owned(),
+    );
     let prefix = identity.map_or_else(String::new, |identity| {
         identity
             .authority

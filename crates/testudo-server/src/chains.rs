@@ -10,8 +10,8 @@ use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::state::app::App;
 use std::sync::Arc;
-use testudo_core::doors::Facts;
 use testudo_core::doors::x509_svid::X509Door;
+use testudo_core::doors::{AuthorityKeys, Facts};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Trace};
@@ -25,7 +25,7 @@ pub(crate) async fn verify(
     policy: &Arc<Policy>,
 ) -> Result<AttestedIdentity, Stop> {
     // Without a bundle nothing is verified: the door says why.
-    let Facts::Bundle(bundle) = facts else {
+    let Facts::Keys(AuthorityKeys::Bundle(bundle)) = facts else {
         return Ok(door.verify(facts, policy, app.now(), &mut Trace::off())?);
     };
     let memory = &peer.chains;

@@ -97,7 +97,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         }
     };
     for source in &configuration.bundles {
-        let subject = format!("bundle of {}", source.trust_domain);
+        let subject = format!("bundle of {}", source.authority);
         let bundle = match trust::look(source, &fetcher).await {
             Ok(bundle) => bundle,
             Err(why) => {
@@ -105,11 +105,8 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 continue;
             }
         };
-        let domain = configuration
-            .policy
-            .trust_domains
-            .get(source.trust_domain.as_str());
-        let takes = |kind| domain.is_some_and(|domain| domain.credentials.contains(&kind));
+        let trusted = configuration.policy.authority(&source.authority);
+        let takes = |kind| trusted.is_some_and(|trusted| trusted.credentials.contains(&kind));
         let keys = bundle.jwt_keys.len();
         let text = format!("{keys} JWT-SVID keys from {}", source.origin);
         let outcome = match keys == 0 && takes(CredentialKind::JwtSvid) {

@@ -5,20 +5,18 @@ use crate::state::app::App;
 use crate::state::clients::KnownClient;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::{ClientAssertion, ClientKeys};
-use testudo_core::doors::{Facts, Lookup};
+use testudo_core::doors::{AuthorityKeys, ClientAssertion, ClientKeys, Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
-use testudo_protocol::spiffe::SpiffeId;
 use testudo_store::StoreFault;
 
 /// Answers a door's question.
 pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Result<Facts, Fault> {
     match lookup {
-        Lookup::Bundle {
-            unverified_subject,
+        Lookup::Authority {
+            unverified_authority,
             unverified_kid,
-        } => Ok(bundle(app, unverified_subject, unverified_kid).await),
+        } => Ok(authority_keys(app, unverified_authority, unverified_kid).await),
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
@@ -27,10 +25,10 @@ pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Re
     }
 }
 
-/// The bundle of a configured trust domain. An unknown `kid` is worth one early fetch per 30 s; a trust domain
-/// that nobody configured is worth none.
-async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
-    let Some(anchor) = app.anchor(subject.trust_domain_name()) else {
+/// The keys of a configured authority. An unknown `kid` is worth one early fetch per 30 s; an authority that is not
+/// configured is worth none.
+async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> Facts {
+    let Some(anchor) = app.anchor(authority) else {
         return Facts::Nothing;
     };
     let current = anchor.current(app.moment());
@@ -39,11 +37,8 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
         (Some(_), None) => true,
         (None, _) => false,
     };
-    // A disabled trust domain is refused in any case; it fetches nothing.
-    let is_enabled = app
-        .standing
-        .load()
-        .is_enabled(&Authority::TrustDomain(subject.trust_domain()));
+    // A disabled authority is refused in any case; it fetches nothing.
+    let is_enabled = app.standing.load().is_enabled(authority);
     let current = if has_key || !is_enabled {
         current
     } else {
@@ -51,8 +46,8 @@ async fn bundle(app: &App, subject: &SpiffeId, kid: Option<&str>) -> Facts {
         anchor.current(app.moment())
     };
     match current {
-        Some(bundle) => Facts::Bundle(bundle),
-        None if is_enabled => Facts::NoBundle,
+        Some(bundle) => Facts::Keys(AuthorityKeys::Bundle(bundle)),
+        None if is_enabled => Facts::NoKeys,
         None => Facts::Disabled,
     }
 }
@@ -68,7 +63,7 @@ async fn registered_keys(
     if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
         return Ok(Facts::Nothing);
     }
-    let key = client_key(&Authority::Registration.key(), client_id);
+    let key = client_key(Authority::registration().key(), client_id);
     let known = match app.clients.get(&key) {
         Some(known) => Some(known),
         None => load(app, key).await.map_err(Fault::Store)?,

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use testudo_core::Authority;
 use testudo_core::records::{Batch, EventKind, Kind, ReloadOrder};
 use testudo_store::{CommitError, typed};
 
@@ -197,11 +198,11 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }
     let current = app.anchors.load_full();
-    let mut anchors: HashMap<Box<str>, Arc<Anchor>> = HashMap::new();
+    let mut anchors: HashMap<Authority, Arc<Anchor>> = HashMap::new();
     let mut fresh = Vec::new();
     for source in configuration.bundles {
-        let name: Box<str> = source.trust_domain.as_str().into();
-        let anchor = match current.get(&name) {
+        let authority = source.authority.clone();
+        let anchor = match current.get(&authority) {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source));
@@ -214,7 +215,7 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
                 anchor
             }
         };
-        anchors.insert(name, anchor);
+        anchors.insert(authority, anchor);
     }
     first_bundles(app, &fresh).await;
     app.anchors.store(Arc::new(anchors));

@@ -78,7 +78,7 @@ pub struct ClientName {
 
 /// Names the client of `identity` under `found`.
 pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueKey) -> ClientName {
-    if !identity.kind.is_svid() {
+    if !identity.authority.kind().attests() {
         // The id that it was configured or registered with.
         return ClientName {
             client_id: identity.subject.clone(),
@@ -99,7 +99,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
     };
     let client_id: Box<str> = match &found.rule.client_id {
         ClientIdTemplate::Identity => subject.clone(),
-        ClientIdTemplate::Opaque => key.derive(&[&identity.authority.key(), &subject]).into(),
+        ClientIdTemplate::Opaque => key.derive(&[identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
             // Longer ones are refused where the identity is placed: cut off, two of them could be one.
             fill(pieces, &found.captures).into()

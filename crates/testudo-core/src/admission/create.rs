@@ -58,7 +58,7 @@ pub(crate) fn create(
         // A client past its absolute lifetime ends here.
         (Some(expired), _) => {
             batch.delete(&expired.record, expired.version);
-            batch.add(clients_of_authority(&expired.record.counted_under()), -1, None);
+            batch.add(clients_of_authority(expired.record.counted_under()), -1, None);
             batch.add(clients_of_rule(&expired.record.rule), -1, None);
             Some((
                 expired.record.generation,
@@ -81,7 +81,7 @@ pub(crate) fn create(
     };
     let client = Client {
         format: 1,
-        authority: placed.identity.authority.key(),
+        authority: placed.identity.authority.key().to_owned(),
         subject: placed.name.subject.to_string(),
         client_id: placed.name.client_id.to_string(),
         state: ClientState::Active,
@@ -118,9 +118,9 @@ pub(crate) fn create(
     }
     let (authority, ..) = placed.identity.governed_as();
     let authority_max = policy
-        .trust_domain(authority)
-        .and_then(|domain| domain.clients_max);
-    batch.add(clients_of_authority(&client.counted_under()), 1, authority_max);
+        .authority(authority)
+        .and_then(|trusted| trusted.clients_max);
+    batch.add(clients_of_authority(client.counted_under()), 1, authority_max);
     batch.add(clients_of_rule(&rule.name), 1, rule.clients_max);
     let kind = if earlier.is_some() {
         EventKind::ClientReturned
@@ -152,7 +152,7 @@ pub fn event_about(
     now: Timestamp,
 ) -> Event {
     let identity = placed.identity;
-    let keep_until = now + event_retention(&identity.authority.key(), identity.sponsor.is_some());
+    let keep_until = now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);
     describe_identity(&mut event, identity);
     event.request_id = Some(request_id.to_owned());
@@ -166,7 +166,7 @@ pub fn event_about(
 
 /// Fills in the fields of an event that come from the credential.
 pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
-    event.authority = Some(identity.authority.key());
+    event.authority = Some(identity.authority.key().to_owned());
     event.identity = Some(identity.subject.to_string());
     event.door = Some(identity.kind.name().to_owned());
     event.actor = identity.sponsor.as_ref().map(|sponsor| sponsor.subject.clone());

@@ -17,7 +17,7 @@ const STRANGERS_RETENTION: Seconds = Seconds(90 * 86_400);
 
 /// How long events about a client are remembered.
 pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
-    if !is_vouched_for && authority_key == Authority::Registration.key() {
+    if !is_vouched_for && authority_key == Authority::registration().key() {
         return STRANGERS_RETENTION;
     }
     HISTORY_RETENTION
@@ -73,7 +73,7 @@ pub fn remove(
     let mut batch = Batch::default();
     batch.delete(&client.record, client.version);
     // A name of ours never comes back: nothing would ever look for its history.
-    if client.record.authority != Authority::Registration.key() {
+    if client.record.authority != Authority::registration().key() {
         let removed = Removed {
             client: client.record.clone(),
             removed: now,
@@ -88,7 +88,7 @@ pub fn remove(
     if let Some(alias) = alias {
         batch.delete(&alias.record, alias.version);
     }
-    batch.add(clients_of_authority(&client.record.counted_under()), -1, None);
+    batch.add(clients_of_authority(client.record.counted_under()), -1, None);
     batch.add(clients_of_rule(&client.record.rule), -1, None);
     batch.insert(&event_about(
         &client.record,

@@ -10,17 +10,17 @@ pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     // Whoever vouches for others does so at the expense of its own place.
     let (authority, subject, _) = placed.identity.governed_as();
-    if let Some(domain) = policy.trust_domain(authority) {
+    if let Some(trusted) = policy.authority(authority) {
         limits.push(Limit {
-            bucket: format!("authority/{authority}"),
-            shown_as: format!("trust domain `{authority}`"),
-            rate: domain.registrations,
+            bucket: format!("authority/{}", authority.key()),
+            shown_as: authority.described(),
+            rate: trusted.registrations,
         });
-        if let Some(rate) = domain.registrations_per_prefix {
-            let prefix = authority.prefix(subject, domain.velocity_prefix_segments);
+        if let Some(rate) = trusted.registrations_per_prefix {
+            let prefix = authority.prefix(subject, trusted.velocity_prefix_segments);
             limits.push(Limit {
-                bucket: format!("prefix/{authority}{prefix}"),
-                shown_as: format!("prefix `{prefix}` of trust domain `{authority}`"),
+                bucket: format!("prefix/{}{prefix}", authority.key()),
+                shown_as: format!("prefix `{prefix}` of {}", authority.described()),
                 rate,
             });
         }

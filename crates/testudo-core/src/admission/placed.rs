@@ -11,7 +11,7 @@
 //! (`occasions/token.rs` has the whole list).
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
-use crate::identity::{AttestedIdentity, Authority, CredentialKind, Occasion};
+use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion};
 use crate::policy::{Policy, Standing};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, Rejection};
@@ -34,7 +34,7 @@ pub struct Placed<'a> {
 impl Placed<'_> {
     /// Key of the client's record and of its history.
     pub fn client_key(&self) -> Vec<u8> {
-        client_key(&self.identity.authority.key(), &self.name.subject)
+        client_key(self.identity.authority.key(), &self.name.subject)
     }
 }
 
@@ -103,13 +103,15 @@ fn governing_rule<'a>(
     policy: &'a Policy,
 ) -> Result<Match<'a>, Rejection> {
     let (authority, subject, kind) = identity.governed_as();
-    match authority {
-        Authority::TrustDomain(_) => policy.rules.governing((authority, subject), kind, occasion),
-        Authority::Configuration => {
+    match authority.kind() {
+        AuthorityKind::Spiffe | AuthorityKind::Issuer => {
+            policy.rules.governing((authority, subject), kind, occasion)
+        }
+        AuthorityKind::Configuration => {
             let client = policy.clients.get(subject).ok_or(AdmissionReason::NoRule)?;
             Ok(Match::plain(&client.rule))
         }
-        Authority::Registration => {
+        AuthorityKind::Registration => {
             let open = policy.registration.open.as_ref().ok_or(AdmissionReason::NoRule)?;
             Ok(Match::plain(&open.rule))
         }
@@ -118,20 +120,19 @@ fn governing_rule<'a>(
 
 /// Step 4, the authority's half; a rule that wants other credentials does not match in step 3.
 fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Result<(), Rejection> {
-    let is_accepted = match &identity.authority {
-        Authority::TrustDomain(_) => policy
-            .trust_domain(&identity.authority)
-            .is_some_and(|domain| domain.credentials.contains(&identity.kind)),
-        Authority::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
-        Authority::Registration => !identity.kind.is_svid(),
+    let is_accepted = match identity.authority.kind() {
+        AuthorityKind::Spiffe | AuthorityKind::Issuer => policy
+            .authority(&identity.authority)
+            .is_some_and(|trusted| trusted.credentials.contains(&identity.kind)),
+        AuthorityKind::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
+        AuthorityKind::Registration => !identity.kind.is_issued(),
     };
     if is_accepted {
         return Ok(());
     }
-    let by = format!("trust domain `{}`", identity.authority);
     Err(Rejection::Admission(AdmissionReason::CredentialNotAccepted {
         kind: identity.kind,
-        by,
+        by: identity.authority.described(),
     }))
 }
 
@@ -157,13 +158,11 @@ fn client_id_is_nobody_elses(
     name: &ClientName,
     policy: &Policy,
 ) -> Result<(), Rejection> {
-    match &identity.authority {
-        Authority::TrustDomain(_) if policy.clients.contains_key(&name.client_id) => {
-            Err(AdmissionReason::ClientIdClash {
-                client_id: name.client_id.to_string(),
-            }
-            .into())
+    if identity.authority.kind().attests() && policy.clients.contains_key(&name.client_id) {
+        return Err(AdmissionReason::ClientIdClash {
+            client_id: name.client_id.to_string(),
         }
-        Authority::TrustDomain(_) | Authority::Configuration | Authority::Registration => Ok(()),
+        .into());
     }
+    Ok(())
 }

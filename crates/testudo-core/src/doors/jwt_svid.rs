@@ -8,7 +8,7 @@ use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, 
 use super::shared::facts::{Facts, Lookup, Purpose, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::metadata::names::{base, is_member};
-use crate::policy::{Policy, TrustDomainPolicy};
+use crate::policy::{AuthorityPolicy, Policy};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
@@ -24,6 +24,7 @@ pub struct JwtSvid {
     jws: Jws,
     unverified_claims: Claims,
     unverified_subject: SpiffeId,
+    unverified_authority: Authority,
     digest: [u8; 32],
 }
 
@@ -71,6 +72,7 @@ impl JwtSvid {
         Ok(JwtSvid {
             jws,
             unverified_claims,
+            unverified_authority: Authority::from(&unverified_subject),
             unverified_subject,
             digest,
         })
@@ -78,8 +80,8 @@ impl JwtSvid {
 
     /// The bundle of the trust domain that `sub` names, and of no other.
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Bundle {
-            unverified_subject: &self.unverified_subject,
+        Lookup::Authority {
+            unverified_authority: &self.unverified_authority,
             unverified_kid: self.jws.header.kid.as_deref(),
         }
     }
@@ -93,7 +95,7 @@ impl JwtSvid {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let (domain, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
+        let (domain, bundle) = vouching(&self.unverified_authority, facts, policy, trace)?;
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
         self.jws
             .verify(&bundle.jwt_keys)
@@ -166,9 +168,8 @@ impl JwtSvid {
             unlisted_claims,
             ..Proof::until(claims.exp)
         };
-        let authority = Authority::TrustDomain(subject.trust_domain());
         Ok(AttestedIdentity::proven(
-            authority,
+            self.unverified_authority,
             subject.as_str(),
             CredentialKind::JwtSvid,
             proof,
@@ -178,7 +179,7 @@ impl JwtSvid {
 
 /// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and the trust domain speaks in any case; where
 /// an administrator wants `iss` said as well, it is this one, byte for byte.
-fn statement_issuer(jws: &Jws, domain: &TrustDomainPolicy) -> Result<(), Rejection> {
+fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection> {
     let Some(expected) = &domain.statement_issuer else {
         return Ok(());
     };
@@ -196,11 +197,7 @@ fn statement_issuer(jws: &Jws, domain: &TrustDomainPolicy) -> Result<(), Rejecti
 type Claimed = (BTreeMap<String, serde_json::Value>, Vec<String>);
 
 /// [SPIFFE-ID §4.1.3] Extra claims mean nothing unless this trust domain is trusted to state them.
-fn attested_claims(
-    jws: &Jws,
-    domain: &TrustDomainPolicy,
-    purpose: Purpose<'_>,
-) -> Result<Claimed, Rejection> {
+fn attested_claims(jws: &Jws, domain: &AuthorityPolicy, purpose: Purpose<'_>) -> Result<Claimed, Rejection> {
     if domain.attested_metadata.is_empty() && purpose == Purpose::Authentication {
         return Ok(Claimed::default());
     }

@@ -77,7 +77,7 @@ impl PrivateKeyJwt {
             (Some(client), _) => {
                 trace.passed("client configured", || self.unverified_claims.sub.clone());
                 self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
-                (Authority::Configuration, None)
+                (Authority::configuration(), None)
             }
             (None, Facts::Client(client)) => {
                 trace.passed("client registered", || self.unverified_claims.sub.clone());
@@ -90,14 +90,14 @@ impl PrivateKeyJwt {
                     .into());
                 }
                 self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
-                (Authority::Registration, client.sponsor.clone())
+                (Authority::registration(), client.sponsor.clone())
             }
             // Its keys are elsewhere, and were not to be had; an assertion that no key would save is told apart.
             (None, Facts::KeysElsewhere { why }) => {
                 self.unverified_claims.judge(policy, now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());
             }
-            (None, Facts::Bundle(_) | Facts::NoBundle | Facts::Disabled | Facts::Nothing) => {
+            (None, Facts::Keys(_) | Facts::NoKeys | Facts::Disabled | Facts::Nothing) => {
                 return Err(CredentialReason::UnknownClient.into());
             }
         };

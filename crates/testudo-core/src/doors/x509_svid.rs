@@ -17,6 +17,7 @@ use testudo_protocol::spiffe::{SpiffeId, X509Svid};
 pub struct X509Door {
     svid: X509Svid,
     unverified_subject: SpiffeId,
+    unverified_authority: Authority,
     digest: [u8; 32],
 }
 
@@ -27,6 +28,7 @@ impl X509Door {
         let unverified_subject = svid.unverified_spiffe_id().clone();
         Ok(X509Door {
             svid,
+            unverified_authority: Authority::from(&unverified_subject),
             unverified_subject,
             digest: certificates.digest,
         })
@@ -34,8 +36,8 @@ impl X509Door {
 
     /// The bundle of the trust domain that the leaf names. [X509-SVID §5.1]
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Bundle {
-            unverified_subject: &self.unverified_subject,
+        Lookup::Authority {
+            unverified_authority: &self.unverified_authority,
             unverified_kid: None,
         }
     }
@@ -53,7 +55,7 @@ impl X509Door {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let (domain, bundle) = vouching(&self.unverified_subject, facts, policy, trace)?;
+        let (domain, bundle) = vouching(&self.unverified_authority, facts, policy, trace)?;
         let expires = self
             .svid
             .verify(&bundle.x509_authorities, now)
@@ -67,9 +69,8 @@ impl X509Door {
             ..Proof::until(expires)
         };
         let subject = self.unverified_subject;
-        let authority = Authority::TrustDomain(subject.trust_domain());
         Ok(AttestedIdentity::proven(
-            authority,
+            self.unverified_authority,
             subject.as_str(),
             CredentialKind::X509Svid,
             proof,

@@ -1,6 +1,6 @@
 //! An identity that an authority vouched for, and what the credential says that proved it.
 
-use super::{Authority, CredentialKind, Sponsor};
+use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
@@ -9,7 +9,8 @@ use testudo_protocol::Timestamp;
 pub struct AttestedIdentity {
     /// Who vouches.
     pub authority: Authority,
-    /// The identity within the authority: a SPIFFE ID, or a configured client's id.
+    /// The identity within the authority, as its kind of authority writes it: a SPIFFE ID, `cluster-a:pay/api`, or the
+    /// id of a client that was configured or registered.
     pub subject: Box<str>,
     /// How it was proven.
     pub kind: CredentialKind,
@@ -88,7 +89,7 @@ impl AttestedIdentity {
         AttestedIdentity {
             sponsor,
             ..AttestedIdentity::proven(
-                Authority::Registration,
+                Authority::registration(),
                 client_id,
                 kind,
                 Proof::until(Timestamp(0)),
@@ -98,9 +99,9 @@ impl AttestedIdentity {
 
     /// The subject as a SPIFFE ID, where it is one.
     pub fn spiffe_id(&self) -> Option<&str> {
-        match self.authority {
-            Authority::TrustDomain(_) => Some(&self.subject),
-            Authority::Configuration | Authority::Registration => None,
+        match self.authority.kind() {
+            AuthorityKind::Spiffe => Some(&self.subject),
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => None,
         }
     }
 

@@ -1,80 +1,124 @@
-//! Who vouches for an identity.
+//! Who vouches for an identity: a kind and a name. Each authority has its own namespace of keys and of subjects.
+//!
+//! Patterns, rules, blocks, limits, switches and records know an authority by its key and a subject by its segments.
+//! What a kind of authority looks like in writing is in `scheme.rs`, and in no other file. [decision 0019]
 
+use super::scheme::{self, AuthorityKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use testudo_protocol::spiffe::TrustDomain;
 
-/// Who vouches for an identity. Each authority has its own namespace of keys and of subjects.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Authority {
-    /// A SPIFFE trust domain.
-    TrustDomain(TrustDomain),
-    /// The administrator, by a `[[clients]]` entry with keys.
-    Configuration,
-    /// This server, which named the client when it registered without evidence of its own.
-    Registration,
+/// Who vouches for an identity.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Authority {
+    kind: AuthorityKind,
+    key: Box<str>,
 }
 
-const CONFIGURATION: &str = "configuration";
-const REGISTRATION: &str = "registration";
-
 impl Authority {
-    /// The authority as it stands in record keys, events and switches.
-    pub fn key(&self) -> String {
-        match self {
-            Authority::TrustDomain(name) => format!("spiffe://{name}"),
-            Authority::Configuration => CONFIGURATION.to_owned(),
-            Authority::Registration => REGISTRATION.to_owned(),
+    pub(super) fn new(kind: AuthorityKind, key: &str) -> Authority {
+        Authority {
+            kind,
+            key: key.into(),
         }
+    }
+
+    /// The administrator, by a `[[clients]]` entry.
+    pub fn configuration() -> Authority {
+        Authority::new(AuthorityKind::Configuration, scheme::CONFIGURATION)
+    }
+
+    /// This server.
+    pub fn registration() -> Authority {
+        Authority::new(AuthorityKind::Registration, scheme::REGISTRATION)
+    }
+
+    /// An entry of `[[issuers]]`; nothing where it cannot have this name.
+    pub fn issuer(name: &str) -> Option<Authority> {
+        let key = format!("{name}:");
+        scheme::is_issuer_name(name).then(|| Authority::new(AuthorityKind::Issuer, &key))
     }
 
     /// The authority of a key.
     pub fn of_key(key: &str) -> Option<Authority> {
-        match key {
-            CONFIGURATION => Some(Authority::Configuration),
-            REGISTRATION => Some(Authority::Registration),
-            _ => TrustDomain::parse(key.strip_prefix("spiffe://")?)
-                .ok()
-                .map(Authority::TrustDomain),
+        AuthorityKind::of_key(key).map(|kind| Authority::new(kind, key))
+    }
+
+    /// The authority that a whole identity names, or what is wrong with the text, as the rest of a sentence that
+    /// begins with it.
+    pub fn of_identity(text: &str) -> Result<Authority, String> {
+        let (authority, _) = Authority::split(text)?;
+        scheme::judge_identity(authority.kind, text)?;
+        Ok(authority)
+    }
+
+    /// The authority that an identity begins with, or the form in which several are folded; what follows is not judged.
+    pub fn at_the_beginning(text: &str) -> Option<Authority> {
+        Authority::split(text).ok().map(|(authority, _)| authority)
+    }
+
+    /// The authority that an identity or a pattern begins with, and the segments behind it, not judged; nothing where
+    /// there are none.
+    pub(crate) fn split(text: &str) -> Result<(Authority, Option<&str>), String> {
+        let (kind, key, path) = scheme::split(text)?;
+        Ok((Authority::new(kind, key), path))
+    }
+
+    /// What kind of authority it is.
+    pub fn kind(&self) -> AuthorityKind {
+        self.kind
+    }
+
+    /// The authority as it stands in record keys, events and switches; what its subjects begin with.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The name an administrator uses: a trust domain's bare name, the name of an `[[issuers]]` entry.
+    pub fn name(&self) -> &str {
+        scheme::name(self.kind, &self.key)
+    }
+
+    /// Kind and name, for sentences.
+    pub fn described(&self) -> String {
+        format!("{} `{self}`", self.kind.noun())
+    }
+
+    /// The subject of these segments, with slashes between them; nothing where its subjects have none.
+    pub fn subject(&self, path: &str) -> Option<String> {
+        match self.kind {
+            AuthorityKind::Spiffe => Some(format!("{}/{path}", self.key)),
+            AuthorityKind::Issuer => Some(format!("{}{path}", self.key)),
+            AuthorityKind::Configuration | AuthorityKind::Registration => None,
         }
     }
 
-    /// The segments of a subject of this authority; none where its subjects have no segments.
-    pub fn segments<'s>(&self, subject: &'s str) -> impl Iterator<Item = &'s str> {
-        let path = self.path(subject);
-        path.into_iter().flat_map(|path| path.split('/').skip(1))
-    }
-
-    /// The segments of a subject, each with a slash before it; nothing where its subjects have none.
+    /// The segments of a subject with the slashes between them; nothing where its subjects have none.
     pub fn path<'s>(&self, subject: &'s str) -> Option<&'s str> {
-        match self {
-            Authority::TrustDomain(name) => subject
-                .strip_prefix("spiffe://")
-                .and_then(|rest| rest.strip_prefix(name.as_str()))
-                .filter(|path| path.starts_with('/')),
-            Authority::Configuration | Authority::Registration => None,
-        }
+        let rest = subject.strip_prefix(&*self.key)?;
+        let path = match self.kind {
+            AuthorityKind::Spiffe => rest.strip_prefix('/')?,
+            AuthorityKind::Issuer => rest,
+            AuthorityKind::Configuration | AuthorityKind::Registration => return None,
+        };
+        (!path.is_empty()).then_some(path)
     }
 
     /// The first segments of a subject, each with a slash before it: the place that rates are counted for.
     pub fn prefix(&self, subject: &str, segments: usize) -> String {
-        let first = self.segments(subject).take(segments);
+        let path = self.path(subject);
+        let first = path.into_iter().flat_map(|path| path.split('/')).take(segments);
         first.flat_map(|segment| ["/", segment]).collect()
     }
 
-    /// The name an administrator uses: a trust domain's bare name.
-    pub fn name(&self) -> &str {
-        match self {
-            Authority::TrustDomain(name) => name.as_str(),
-            Authority::Configuration => CONFIGURATION,
-            Authority::Registration => REGISTRATION,
-        }
+    /// Whether a subject of this authority can have this segment: what is wrong with it, as the rest of a sentence.
+    pub(crate) fn judge_segment(&self, segment: &str) -> Result<(), String> {
+        scheme::judge_segment(self.kind, segment)
     }
 }
 
 impl Serialize for Authority {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.key())
+        serializer.serialize_str(&self.key)
     }
 }
 
@@ -91,30 +135,130 @@ impl fmt::Display for Authority {
     }
 }
 
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_path_belongs_to_the_authority_whose_whole_name_is_before_it() {
+    fn a_key_is_read_back_as_the_authority_that_wrote_it() {
+        use AuthorityKind::*;
+        for (key, kind, name) in [
+            ("spiffe://a.example", Spiffe, "a.example"),
+            ("cluster-a:", Issuer, "cluster-a"),
+            ("configuration", Configuration, "configuration"),
+            ("registration", Registration, "registration"),
+        ] {
+            let authority = Authority::of_key(key).unwrap();
+            assert_eq!(
+                (authority.kind(), authority.key(), authority.name()),
+                (kind, key, name)
+            );
+            let written = serde_json::to_string(&authority).unwrap();
+            assert_eq!(written, format!("{key:?}"));
+            assert_eq!(serde_json::from_str::<Authority>(&written).unwrap(), authority);
+        }
+        assert_eq!(
+            Authority::of_key("configuration"),
+            Some(Authority::configuration())
+        );
+        assert_eq!(Authority::of_key("registration"), Some(Authority::registration()));
+        assert_eq!(Authority::of_key("cluster-a:"), Authority::issuer("cluster-a"));
+        let others = [
+            "",
+            ":",
+            "spiffe://",
+            "spiffe://A.example",
+            "spiffe://a.example/x",
+            "a.example",
+            "cluster-a",
+            "spiffe:",
+            "https:",
+            "Cluster:",
+            "cluster-a:x",
+            "configuration:",
+        ];
+        let readable: Vec<&str> = others
+            .into_iter()
+            .filter(|key| Authority::of_key(key).is_some())
+            .collect();
+        // A name of an entry is free to be a word that is a key without the colon.
+        assert_eq!(readable, ["configuration:"]);
+    }
+
+    #[test]
+    fn an_issuer_cannot_have_the_name_of_a_scheme_of_ids() {
+        for name in [
+            "spiffe", "http", "https", "urn", "did", "vc", "", "A", "1a", "-a", "a_b", "a.b", "a:b", "a/b",
+        ] {
+            assert_eq!(Authority::issuer(name), None, "{name}");
+        }
+        for name in ["a", "cluster-a", "github2", "spiffes"] {
+            assert!(Authority::issuer(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_belongs_to_the_authority_whose_whole_key_is_before_it() {
         let authority = Authority::of_key("spiffe://a.example").unwrap();
-        assert_eq!(authority.path("spiffe://a.example/ns/x"), Some("/ns/x"));
+        assert_eq!(authority.path("spiffe://a.example/ns/x"), Some("ns/x"));
         assert_eq!(authority.prefix("spiffe://a.example/ns/x/sa/y", 2), "/ns/x");
-        for other in [
+        let others = [
             "spiffe://a.example",
             "spiffe://a.example.evil/ns/x",
             "spiffe://b.example/ns/x",
             "a.example/x",
+            "a.example:x",
             "",
-        ] {
+        ];
+        for other in others {
             assert_eq!(authority.path(other), None, "{other}");
             assert_eq!(authority.prefix(other, 2), "", "{other}");
         }
-        for named in ["configuration", "registration"] {
-            assert_eq!(
-                Authority::of_key(named).unwrap().path("spiffe://a.example/x"),
-                None
-            );
+        let issuer = Authority::issuer("cluster-a").unwrap();
+        assert_eq!(issuer.path("cluster-a:ns/x"), Some("ns/x"));
+        assert_eq!(issuer.prefix("cluster-a:ns/x", 1), "/ns");
+        for other in ["cluster-ab:ns/x", "cluster-a", "spiffe://cluster-a/ns/x"] {
+            assert_eq!(issuer.path(other), None, "{other}");
+        }
+        for named in [Authority::configuration(), Authority::registration()] {
+            assert_eq!(named.path("spiffe://a.example/x"), None);
+            assert_eq!(named.path(named.key()), None);
+        }
+    }
+
+    #[test]
+    fn an_identity_is_held_to_the_scheme_of_its_authority() {
+        let kind = |text: &str| {
+            Authority::of_identity(text)
+                .map(|authority| authority.kind())
+                .ok()
+        };
+        assert_eq!(kind("spiffe://a.example/ns/x"), Some(AuthorityKind::Spiffe));
+        assert_eq!(kind("cluster-a:ns/x"), Some(AuthorityKind::Issuer));
+        assert_eq!(kind("github:repo%20a:ref/x y"), Some(AuthorityKind::Issuer));
+        for wrong in [
+            "",
+            "x",
+            "batch",
+            "spiffe://A.example/x",
+            "spiffe://a.example//x",
+            "spiffe://a.example/%20",
+            "cluster-a:",
+            "cluster-a:ns//x",
+            "cluster-a:ns/",
+            "cluster-a:/ns",
+            "cluster-a:caf\u{e9}",
+            "https://a.example/x",
+            "urn:x:y",
+            "u_x:y",
+        ] {
+            assert_eq!(kind(wrong), None, "{wrong}");
         }
     }
 }

@@ -35,8 +35,8 @@ impl CredentialKind {
         CredentialKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// True for the SPIFFE kinds.
-    pub fn is_svid(self) -> bool {
+    /// True for the kinds that an authority issues; the others are of a client's own making.
+    pub fn is_issued(self) -> bool {
         match self {
             CredentialKind::JwtSvid | CredentialKind::X509Svid | CredentialKind::WitSvid => true,
             CredentialKind::PrivateKeyJwt | CredentialKind::Public => false,

@@ -3,10 +3,13 @@
 mod attested;
 mod authority;
 mod credential;
+mod scheme;
+mod spiffe;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use authority::Authority;
 pub use credential::CredentialKind;
+pub use scheme::AuthorityKind;
 
 use serde::{Deserialize, Serialize};
 

@@ -22,7 +22,6 @@ use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::RegistrationForm;
 use crate::velocity::Limit;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::SpiffeId;
 
 /// Steps 5 to 11 at this occasion. `room` takes one registration from every limit it is shown, or refuses.
 pub fn register(
@@ -269,11 +268,14 @@ fn resolve(
 /// [SPIFFE-AUTH §5.1] The identity itself; from a client that proved possession of a key also a prefix of it, by
 /// whole segments. The association that holds is the rule's in any case, and the answer says it.
 fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
-    let Some(prefix) = id.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) else {
-        return *id == *identity.subject;
+    let Some(whole) = identity.spiffe_id() else {
+        return false;
     };
-    let is_a_workload = SpiffeId::parse(prefix.trim_end_matches('/')).is_ok_and(|id| !id.path().is_empty());
-    identity.has_proven_key() && is_a_workload && identity.subject.starts_with(prefix)
+    let Some(prefix) = id.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) else {
+        return id == whole;
+    };
+    let is_a_workload = identity.authority.path(prefix.trim_end_matches('/')).is_some();
+    identity.has_proven_key() && is_a_workload && whole.starts_with(prefix)
 }
 
 /// What a client is registered with now, for an answer that changes nothing.

@@ -18,15 +18,15 @@ use testudo_protocol::{Seconds, Timestamp};
 /// starts or renews its SVID, short enough for an outage that a stolen statement can cause.
 pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
 
-/// Step 4 for every piece of evidence: what trust domain or rule does not take proves no possession either.
+/// Step 4 for every piece of evidence: what authority or rule does not take proves no possession either.
 pub(crate) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Result<(), Rejection> {
     let identity = placed.identity;
     let shown = CredentialKind::ALL
         .into_iter()
         .filter(|kind| identity.shows(*kind));
     for kind in shown {
-        if !domain_accepts(identity, policy, kind) {
-            let by = format!("trust domain `{}`", identity.authority);
+        if !authority_accepts(identity, policy, kind) {
+            let by = identity.authority.described();
             return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
         if !rule_accepts(placed, kind) {
@@ -37,10 +37,10 @@ pub(crate) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Re
     Ok(())
 }
 
-fn domain_accepts(identity: &AttestedIdentity, policy: &Policy, kind: CredentialKind) -> bool {
+fn authority_accepts(identity: &AttestedIdentity, policy: &Policy, kind: CredentialKind) -> bool {
     policy
-        .trust_domain(&identity.authority)
-        .is_some_and(|domain| domain.credentials.contains(&kind))
+        .authority(&identity.authority)
+        .is_some_and(|trusted| trusted.credentials.contains(&kind))
 }
 
 fn rule_accepts(placed: &Placed<'_>, kind: CredentialKind) -> bool {
@@ -55,7 +55,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
     };
     let kind = CredentialKind::ALL
         .into_iter()
-        .find(|kind| kind.is_svid() && kind.auth_method() == name)
+        .find(|kind| kind.is_issued() && kind.auth_method() == name)
         .ok_or(MetadataReason::Member {
             member: "token_endpoint_auth_method",
             problem: "token_endpoint_auth_method must name a kind of SVID: this client authenticates with its SVID only",
@@ -143,7 +143,7 @@ pub(crate) fn narrows_nothing(
 pub(crate) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()
-        .filter(|kind| domain_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))
+        .filter(|kind| authority_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))
         .count()
 }
 

@@ -7,7 +7,7 @@ use testudo_protocol::Timestamp;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Block {
-    /// A SPIFFE ID, a pattern (`spiffe://prod.example/**` for a whole trust domain), or a configured client's id.
+    /// An identity, a pattern (`spiffe://prod.example/**` for a whole trust domain), or a configured client's id.
     pub identity: String,
     /// Why, in the administrator's words.
     pub reason: Option<String>,

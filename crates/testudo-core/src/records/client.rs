@@ -1,7 +1,7 @@
 //! A client: what cannot be computed from today's rules.
 
 use super::record::{Announced, Kind, Record};
-use crate::identity::{Authority, CredentialKind, Occasion, Sponsor};
+use crate::identity::{AuthorityKind, CredentialKind, Occasion, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::oauth::ScopeSet;
@@ -259,18 +259,22 @@ impl Client {
             .then_some(registration)
     }
 
-    /// True where a record of its own keeps its `client_id` from being another client's, too. A SPIFFE ID is in the
-    /// client's key, and no rule makes one; nor does a rule make the sealed name of a client that registered.
+    /// True where a record of its own keeps its `client_id` from being another client's, too. An identity that an
+    /// authority attests is in the client's key, and no rule makes one; nor does a rule make the sealed name of a
+    /// client that registered.
     pub fn has_alias(&self) -> bool {
-        let is_spiffe_id = self.client_id == self.subject && self.subject.starts_with("spiffe://");
-        !is_spiffe_id && self.authority != Authority::Registration.key()
+        match AuthorityKind::of_key(&self.authority) {
+            Some(AuthorityKind::Registration) => false,
+            Some(kind) => !(kind.attests() && self.client_id == self.subject),
+            None => true,
+        }
     }
 
     /// Key of the authority under whose quota it stands.
-    pub fn counted_under(&self) -> String {
+    pub fn counted_under(&self) -> &str {
         match &self.sponsor {
             Some(sponsor) => sponsor.authority.key(),
-            None => self.authority.clone(),
+            None => &self.authority,
         }
     }
 

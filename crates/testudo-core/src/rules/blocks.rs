@@ -2,10 +2,9 @@
 //! before the first use and after a removal.
 
 use super::pattern::{Pattern, PatternFault};
-use crate::identity::{AttestedIdentity, Authority};
+use crate::identity::{AttestedIdentity, Authority, AuthorityKind};
 use crate::records::Block;
 use std::collections::HashSet;
-use testudo_protocol::spiffe::TrustDomain;
 
 /// Patterns at most; each costs a look per request.
 pub const BLOCK_PATTERNS_MAX: usize = 1_000;
@@ -23,7 +22,7 @@ impl Blocks {
         let mut compiled = Blocks::default();
         for block in blocks {
             // Also one that was made before bare trust domains were understood.
-            match pattern(&canonical(&block.identity, |_| false)) {
+            match pattern(&canonical(&block.identity, |_| None)) {
                 Some(Ok(pattern)) => compiled.patterns.push(pattern),
                 // Judged when the block was made; a text that no longer compiles blocks itself.
                 Some(Err(_)) | None => {
@@ -52,7 +51,7 @@ impl Blocks {
         }
         self.patterns
             .iter()
-            .find(|pattern| pattern.matches_subject(authority, subject))
+            .find(|pattern| pattern.matches(authority, subject).is_some())
             .map(Pattern::as_str)
     }
 
@@ -62,15 +61,14 @@ impl Blocks {
     }
 }
 
-/// The text under which a block of `text` is kept. A bare trust domain, with or without `spiffe://`, means every
-/// identity of it: no identity is a trust domain, so nothing else could be meant.
-pub fn canonical(text: &str, is_trust_domain: impl Fn(&str) -> bool) -> String {
-    let whole = |name: &str| format!("spiffe://{name}/**");
-    match text.strip_prefix("spiffe://") {
-        Some(name) if TrustDomain::parse(name).is_ok() => whole(name),
-        None if is_trust_domain(text) => whole(text),
-        Some(_) | None => text.to_owned(),
-    }
+/// The text under which a block of `text` is kept. An authority, by its key or by the name of one that is configured,
+/// means every identity of it: no identity is an authority, so nothing else could be meant.
+pub fn canonical(text: &str, named: impl Fn(&str) -> Option<Authority>) -> String {
+    // No client has such an id, so it need not be configured.
+    let trust_domain = Authority::of_key(text).filter(|known| known.kind() == AuthorityKind::Spiffe);
+    let meant = trust_domain.or_else(|| named(text));
+    let all = meant.and_then(|authority| authority.subject("**"));
+    all.unwrap_or_else(|| text.to_owned())
 }
 
 /// The pattern that `text` is, if it is meant as one; an error where it is meant as one and is none.

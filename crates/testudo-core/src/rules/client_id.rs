@@ -2,6 +2,7 @@
 
 use super::pieces::{Piece, pieces};
 use super::reserved_ids::built_in;
+use crate::identity::AuthorityKind;
 use testudo_protocol::oauth::is_vschar;
 
 /// A rule's `client_id`.
@@ -16,8 +17,9 @@ pub enum ClientIdTemplate {
 }
 
 impl ClientIdTemplate {
-    /// Parses a rule's `client_id`; `captures` are the names that may be used.
-    pub fn parse(text: &str, captures: &[&str]) -> Result<ClientIdTemplate, String> {
+    /// Parses a rule's `client_id`; `captures` are the names that may be used, `kinds` those of the authorities whose
+    /// segments they stand for.
+    pub fn parse(text: &str, captures: &[&str], kinds: &[AuthorityKind]) -> Result<ClientIdTemplate, String> {
         match text {
             "identity" => return Ok(ClientIdTemplate::Identity),
             "opaque" => return Ok(ClientIdTemplate::Opaque),
@@ -49,7 +51,7 @@ impl ClientIdTemplate {
                 format!("workload-{}", text.get(form.len()..).unwrap_or_default())
             ));
         }
-        captures_are_apart(text, &pieces)?;
+        captures_are_apart(text, &pieces, kinds)?;
         if !is_vschar(text) {
             return Err(format!("{text:?} has characters that a client_id cannot have"));
         }
@@ -57,22 +59,18 @@ impl ClientIdTemplate {
     }
 }
 
-/// What a captured segment may hold. [SPIFFE-ID §2.2]
-fn is_of_a_segment(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
-}
-
 /// Between two captures stands a character that no segment has; else two identities would have one id: of
 /// `{a}-{b}`, `x-y` and `z` make the id that `x` and `y-z` make, and whichever comes first keeps the other out.
-fn captures_are_apart(text: &str, pieces: &[Piece]) -> Result<(), String> {
+fn captures_are_apart(text: &str, pieces: &[Piece], kinds: &[AuthorityKind]) -> Result<(), String> {
+    let may_be_in_one = |character| kinds.iter().any(|kind| kind.may_be_in_a_segment(character));
     let mut before: Option<&str> = None;
     let mut between = "";
     for piece in pieces {
         match (piece, before) {
             (Piece::Literal(literal), _) => between = literal,
-            (Piece::Capture(name), Some(earlier)) if between.chars().all(is_of_a_segment) => {
+            (Piece::Capture(name), Some(earlier)) if between.chars().all(may_be_in_one) => {
                 return Err(format!(
-                    "{text:?} has {between:?} between {{{earlier}}} and {{{name}}}, and a captured segment may hold that, too: two identities would have one id; write for example \"{{{earlier}}}/{{{name}}}\", with a character that no segment has (segments have letters, digits, -, . and _)"
+                    "{text:?} has {between:?} between {{{earlier}}} and {{{name}}}, and a captured segment may hold that, too: two identities would have one id; write for example \"{{{earlier}}}/{{{name}}}\", with a character that no segment of these authorities has"
                 ));
             }
             (Piece::Capture(name), _) => {
@@ -87,6 +85,24 @@ fn captures_are_apart(text: &str, pieces: &[Piece]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<ClientIdTemplate, String> {
+        ClientIdTemplate::parse(text, &["x"], &[AuthorityKind::Spiffe])
+    }
+
+    fn parse_two(text: &str, kind: AuthorityKind) -> Result<ClientIdTemplate, String> {
+        ClientIdTemplate::parse(text, &["x", "y"], &[kind])
+    }
+
+    #[test]
+    fn captures_of_an_issuer_are_kept_apart_by_what_none_of_its_segments_has() {
+        for close in ["{x}:{y}", "{x}-~-{y}", "a.{x}@{y}-b"] {
+            assert!(parse_two(close, AuthorityKind::Issuer).is_err(), "{close}");
+        }
+        assert!(parse_two("{x}/{y}", AuthorityKind::Issuer).is_ok());
+        let both = [AuthorityKind::Spiffe, AuthorityKind::Issuer];
+        assert!(ClientIdTemplate::parse("{x}:{y}", &["x", "y"], &both).is_err());
+    }
 
     #[test]
     fn templates_that_cannot_be_client_ids() {
@@ -104,17 +120,17 @@ mod tests {
             "urn:{x}",
             "DID:{x}",
         ] {
-            assert!(ClientIdTemplate::parse(bad, &["x"]).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
         for good in ["workload-{x}", "{x}", "{x}-y"] {
-            assert!(ClientIdTemplate::parse(good, &["x"]).is_ok(), "{good}");
+            assert!(parse(good).is_ok(), "{good}");
         }
         for close in ["{x}{y}", "{x}-{y}", "{x}.{y}", "{x}_a-1_{y}", "{x}/{y}-{x}"] {
-            let problem = ClientIdTemplate::parse(close, &["x", "y"]).unwrap_err();
+            let problem = parse_two(close, AuthorityKind::Spiffe).unwrap_err();
             assert!(problem.contains("write for example"), "{close}: {problem}");
         }
         for apart in ["{x}/{y}", "{x}:{y}", "{x}-~-{y}", "a.{x}@{y}-b"] {
-            assert!(ClientIdTemplate::parse(apart, &["x", "y"]).is_ok(), "{apart}");
+            assert!(parse_two(apart, AuthorityKind::Spiffe).is_ok(), "{apart}");
         }
     }
 }

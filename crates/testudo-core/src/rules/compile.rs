@@ -6,6 +6,7 @@ use super::pattern::{Pattern, PatternFault};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::rule::Rule;
 use super::spec::RuleSpec;
+use crate::identity::AuthorityKind;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{
     GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, is_label_url, redirect_uri,
@@ -86,11 +87,12 @@ impl Rule {
         };
         let client_uri = label_uri("client_uri", &spec.client_uri);
         let logo_uri = label_uri("logo_uri", &spec.logo_uri);
-        let client_id = ClientIdTemplate::parse(spec.client_id.as_deref().unwrap_or("identity"), &captures)
-            .unwrap_or_else(|problem| {
-                faults.push(fault("client_id", problem));
-                ClientIdTemplate::Identity
-            });
+        let kinds: Vec<AuthorityKind> = patterns.iter().map(|known| known.authority().kind()).collect();
+        let client_id = spec.client_id.as_deref().unwrap_or("identity");
+        let client_id = ClientIdTemplate::parse(client_id, &captures, &kinds).unwrap_or_else(|problem| {
+            faults.push(fault("client_id", problem));
+            ClientIdTemplate::Identity
+        });
         let mut redirect_uris = Vec::new();
         for text in &spec.redirect_uris {
             let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
@@ -202,10 +204,10 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
     let mut patterns = Vec::new();
     for text in &spec.identities {
         match Pattern::parse(text) {
-            Ok(pattern) if pattern.admits_entire_trust_domain() && !spec.entire_trust_domain => {
+            Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => {
                 faults.push(RuleFault {
                     key: "identities",
-                    problem: format!("{text:?} admits a whole trust domain"),
+                    problem: format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
                     hint: Some("set entire_trust_domain = true in the rule if that is meant"),
                 });
             }

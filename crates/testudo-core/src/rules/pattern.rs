@@ -1,17 +1,16 @@
-//! Patterns over SPIFFE IDs: whole segments only, no regular expressions.
+//! Patterns over the identities of one authority: whole segments only, no regular expressions.
 //!
 //! A segment is a literal, `{name}` (captures one segment), `*` (any one segment), or, at the end only, `**`
 //! (one or more segments).
 
 use crate::identity::Authority;
 use std::fmt;
-use testudo_protocol::spiffe::{SpiffeId, SpiffeIdFault, TrustDomain};
 
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    trust_domain: TrustDomain,
+    authority: Authority,
     segments: Vec<Segment>,
 }
 
@@ -47,21 +46,22 @@ impl Captures {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum PatternFault {
-    NotSpiffe,
-    TrustDomain(SpiffeIdFault),
+    NoAuthority(String),
     NoPath,
     RestNotLast,
     PartOfSegment { segment: String },
     CaptureName { name: String },
     CaptureTwice { name: String },
-    Literal { segment: String, fault: SpiffeIdFault },
+    Literal { segment: String, fault: String },
 }
 
 impl fmt::Display for PatternFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PatternFault::NotSpiffe => f.write_str("does not begin with spiffe://"),
-            PatternFault::TrustDomain(fault) => write!(f, "{fault} (a trust domain cannot be a pattern)"),
+            PatternFault::NoAuthority(fault) => write!(
+                f,
+                "{fault} (a pattern begins with the whole name of an authority)"
+            ),
             PatternFault::NoPath => f.write_str("has no path"),
             PatternFault::RestNotLast => f.write_str("has ** before its end"),
             PatternFault::PartOfSegment { segment } => {
@@ -87,13 +87,12 @@ impl fmt::Display for PatternFault {
 impl Pattern {
     /// Compiles a pattern.
     pub fn parse(text: &str) -> Result<Pattern, PatternFault> {
-        let rest = text.strip_prefix("spiffe://").ok_or(PatternFault::NotSpiffe)?;
-        let (name, path) = rest.split_once('/').ok_or(PatternFault::NoPath)?;
-        let trust_domain = TrustDomain::parse(name).map_err(PatternFault::TrustDomain)?;
+        let (authority, path) = Authority::split(text).map_err(PatternFault::NoAuthority)?;
+        let path = path.ok_or(PatternFault::NoPath)?;
         let parts: Vec<&str> = path.split('/').collect();
         let mut segments: Vec<Segment> = Vec::with_capacity(parts.len());
         for (position, part) in parts.iter().enumerate() {
-            let segment = segment(part)?;
+            let segment = segment(&authority, part)?;
             if segment == Segment::AnyRest && position + 1 != parts.len() {
                 return Err(PatternFault::RestNotLast);
             }
@@ -108,7 +107,7 @@ impl Pattern {
         }
         Ok(Pattern {
             text: text.to_owned(),
-            trust_domain,
+            authority,
             segments,
         })
     }
@@ -118,9 +117,9 @@ impl Pattern {
         &self.text
     }
 
-    /// The trust domain that the pattern is about.
-    pub fn trust_domain(&self) -> &str {
-        self.trust_domain.as_str()
+    /// The authority that the pattern is about.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -147,8 +146,9 @@ impl Pattern {
         matches!(self.segments.last(), Some(Segment::Capture(name)) if &**name == "instance")
     }
 
-    /// True where the pattern ends in `**` and fixes no segment before: it admits a whole trust domain.
-    pub fn admits_entire_trust_domain(&self) -> bool {
+    /// True where the pattern ends in `**` and fixes no segment before: it admits everything that
+    /// its authority vouches for.
+    pub fn admits_entire_authority(&self) -> bool {
         self.segments.last() == Some(&Segment::AnyRest)
             && !self
                 .segments
@@ -156,13 +156,13 @@ impl Pattern {
                 .any(|segment| matches!(segment, Segment::Literal(_)))
     }
 
-    /// Matches a path (with its leading slash, or empty) of a trust domain.
-    pub fn matches(&self, trust_domain: &str, path: &str) -> Option<Captures> {
-        if self.trust_domain.as_str() != trust_domain {
+    /// Matches a whole subject of an authority.
+    pub fn matches(&self, authority: &Authority, subject: &str) -> Option<Captures> {
+        if self.authority != *authority {
             return None;
         }
         let mut captures = Captures::default();
-        let mut parts = path.split('/').skip(1);
+        let mut parts = authority.path(subject)?.split('/');
         for segment in &self.segments {
             let part = parts.next()?;
             match segment {
@@ -180,16 +180,9 @@ impl Pattern {
         }
     }
 
-    /// Matches a whole subject of an authority.
-    pub fn matches_subject(&self, authority: &Authority, subject: &str) -> bool {
-        authority
-            .path(subject)
-            .is_some_and(|path| self.matches(authority.name(), path).is_some())
-    }
-
     /// True where everything that `narrower` matches is matched by `self` too.
     pub fn covers(&self, narrower: &Pattern) -> bool {
-        if self.trust_domain != narrower.trust_domain {
+        if self.authority != narrower.authority {
             return false;
         }
         let mut theirs = narrower.segments.iter();
@@ -207,7 +200,7 @@ impl Pattern {
     }
 }
 
-fn segment(part: &str) -> Result<Segment, PatternFault> {
+fn segment(authority: &Authority, part: &str) -> Result<Segment, PatternFault> {
     match part {
         "*" => return Ok(Segment::AnyOne),
         "**" => return Ok(Segment::AnyRest),
@@ -227,9 +220,9 @@ fn segment(part: &str) -> Result<Segment, PatternFault> {
             segment: part.to_owned(),
         });
     }
-    // A literal that no SPIFFE ID can have would never match: say so now.
-    match SpiffeId::parse(&format!("spiffe://x/{part}")) {
-        Ok(_) => Ok(Segment::Literal(part.into())),
+    // A literal that no identity of the authority can have would never match: say so now.
+    match authority.judge_segment(part) {
+        Ok(()) => Ok(Segment::Literal(part.into())),
         Err(fault) => Err(PatternFault::Literal {
             segment: part.to_owned(),
             fault,
@@ -247,10 +240,14 @@ impl fmt::Display for Pattern {
 mod tests {
     use super::*;
 
+    fn matches(pattern: &Pattern, subject: &str) -> Option<Captures> {
+        pattern.matches(&Authority::of_identity(subject).unwrap(), subject)
+    }
+
     #[test]
     fn captures_hold_segments() {
         let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
-        let captures = pattern.matches("a.example", "/ns/pay/sa/api").unwrap();
+        let captures = matches(&pattern, "spiffe://a.example/ns/pay/sa/api").unwrap();
         assert_eq!(
             captures.iter().collect::<Vec<_>>(),
             [("namespace", "pay"), ("service", "api")]
@@ -260,10 +257,10 @@ mod tests {
     #[test]
     fn double_star_matches_one_or_more() {
         let pattern = Pattern::parse("spiffe://a.example/fleet/**").unwrap();
-        assert!(pattern.matches("a.example", "/fleet").is_none());
-        assert!(pattern.matches("a.example", "/fleet/1").is_some());
-        assert!(pattern.matches("a.example", "/fleet/eu/9").is_some());
-        assert!(pattern.matches("a.example", "/fleet9").is_none());
+        assert!(matches(&pattern, "spiffe://a.example/fleet").is_none());
+        assert!(matches(&pattern, "spiffe://a.example/fleet/1").is_some());
+        assert!(matches(&pattern, "spiffe://a.example/fleet/eu/9").is_some());
+        assert!(matches(&pattern, "spiffe://a.example/fleet9").is_none());
     }
 
     #[test]
@@ -291,7 +288,7 @@ mod tests {
 
     #[test]
     fn rf_35_whole_domain_patterns_are_recognised() {
-        let entire = |text: &str| Pattern::parse(text).unwrap().admits_entire_trust_domain();
+        let entire = |text: &str| Pattern::parse(text).unwrap().admits_entire_authority();
         assert!(entire("spiffe://a.example/**"));
         assert!(entire("spiffe://a.example/*/**"));
         assert!(entire("spiffe://a.example/{a}/{b}/**"));

@@ -233,7 +233,10 @@ mod tests {
     fn derive(service: &str) -> Result<String, &'static str> {
         let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
         let captures = pattern
-            .matches("a.example", &format!("/ns/pay/sa/{service}"))
+            .matches(
+                pattern.authority(),
+                &format!("spiffe://a.example/ns/pay/sa/{service}"),
+            )
             .unwrap();
         RedirectTemplate::parse(TEMPLATE, &NAMES)
             .unwrap()

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    trees: HashMap<Box<str>, Tree>,
+    trees: HashMap<Authority, Tree>,
 }
 
 /// The rule that governs an identity, with what its pattern captured.
@@ -39,11 +39,11 @@ impl<'r> Match<'r> {
 impl RuleSet {
     /// Builds the tree.
     pub fn new(rules: Vec<Rule>) -> RuleSet {
-        let mut trees: HashMap<Box<str>, Tree> = HashMap::new();
+        let mut trees: HashMap<Authority, Tree> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for pattern in &rule.patterns {
                 trees
-                    .entry(pattern.trust_domain().into())
+                    .entry(pattern.authority().clone())
                     .or_default()
                     .insert(pattern, index);
             }
@@ -61,8 +61,8 @@ impl RuleSet {
         self.rules.iter().find(|rule| rule.name == name)
     }
 
-    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules speak of SPIFFE
-    /// IDs; a client that the configuration names has its rule there.
+    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules speak of what
+    /// authorities attest; a client that the configuration names has its rule there.
     pub fn governing(
         &self,
         (authority, subject): (&Authority, &str),
@@ -105,25 +105,22 @@ impl RuleSet {
         subject: &str,
         accepts: impl Fn(usize) -> bool,
     ) -> Option<Match<'_>> {
-        let Authority::TrustDomain(name) = authority else {
-            return None;
-        };
-        let path = subject.strip_prefix("spiffe://")?.strip_prefix(name.as_str())?;
-        let index = self.trees.get(name.as_str())?.first(path, &accepts)?;
+        let path = authority.path(subject)?;
+        let index = self.trees.get(authority)?.first(path, &accepts)?;
         let rule = self.rules.get(index)?;
         let captures = rule
             .patterns
             .iter()
-            .find_map(|pattern| pattern.matches(name.as_str(), path))?;
+            .find_map(|pattern| pattern.matches(authority, subject))?;
         Some(Match { rule, captures })
     }
 
     /// The plain walk that the tree must agree with: the specification of [`RuleSet::first_match`].
-    pub fn first_match_by_walking(&self, trust_domain: &str, path: &str) -> Option<usize> {
+    pub fn first_match_by_walking(&self, authority: &Authority, subject: &str) -> Option<usize> {
         self.rules.iter().position(|rule| {
             rule.patterns
                 .iter()
-                .any(|pattern| pattern.matches(trust_domain, path).is_some())
+                .any(|pattern| pattern.matches(authority, subject).is_some())
         })
     }
 
@@ -154,7 +151,6 @@ mod tests {
     use super::*;
     use crate::rules::RuleSpec;
     use proptest::prelude::*;
-    use testudo_protocol::spiffe::TrustDomain;
 
     fn rule_set(patterns: &[String]) -> RuleSet {
         let rules = patterns
@@ -174,9 +170,12 @@ mod tests {
         RuleSet::new(rules)
     }
 
+    fn a_example() -> Authority {
+        Authority::of_key("spiffe://a.example").unwrap()
+    }
+
     fn first(set: &RuleSet, id: &str) -> Option<String> {
-        let authority = Authority::TrustDomain(TrustDomain::parse("a.example").unwrap());
-        set.first_match(&authority, id, |_| true)
+        set.first_match(&a_example(), id, |_| true)
             .map(|found| found.rule.name.clone())
     }
 
@@ -271,8 +270,9 @@ mod tests {
             let set = rule_set(&patterns);
             for path in paths {
                 let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
-                let by_tree = first(&set, &format!("spiffe://a.example{path}"));
-                let by_walk = set.first_match_by_walking("a.example", &path).map(|index| format!("r{index}"));
+                let id = format!("spiffe://a.example{path}");
+                let by_tree = first(&set, &id);
+                let by_walk = set.first_match_by_walking(&a_example(), &id).map(|index| format!("r{index}"));
                 prop_assert_eq!(by_tree, by_walk, "{}", path);
             }
         }
@@ -282,8 +282,9 @@ mod tests {
         fn covers_is_sound(wide in pattern(), narrow in pattern(), path in prop::collection::vec(prop_oneof!["a", "b", "c"], 0..6)) {
             let (wide, narrow) = (Pattern::parse(&wide).unwrap(), Pattern::parse(&narrow).unwrap());
             let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
-            if wide.covers(&narrow) && narrow.matches("a.example", &path).is_some() {
-                prop_assert!(wide.matches("a.example", &path).is_some());
+            let id = format!("spiffe://a.example{path}");
+            if wide.covers(&narrow) && narrow.matches(&a_example(), &id).is_some() {
+                prop_assert!(wide.matches(&a_example(), &id).is_some());
             }
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct RuleSpec {
     /// Unique name, used in events, logs and on the command line.
     pub name: String,
-    /// Patterns of SPIFFE IDs, whole segments: literal, `{name}`, `*`, final `**`.
+    /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`.
     pub identities: Vec<String>,
     /// Must be true for a pattern that admits a whole trust domain.
     pub entire_trust_domain: bool,

@@ -1,4 +1,4 @@
-//! The rules of one trust domain as a tree of path segments.
+//! The rules about one authority as a tree of path segments.
 //!
 //! Each node knows the smallest rule index below it, so that a branch that cannot beat the best match found so
 //! far is not entered. A node has one parent, hence is visited at most once per match.
@@ -54,10 +54,10 @@ impl Tree {
         node.ends.push(index);
     }
 
-    /// The smallest accepted index whose pattern matches `path` (leading slash, or empty).
+    /// The smallest accepted index whose pattern matches `path` (segments with slashes between them).
     pub(super) fn first(&self, path: &str, accepts: &impl Fn(usize) -> bool) -> Option<usize> {
         let mut best = usize::MAX;
-        self.root.search(path.strip_prefix('/'), accepts, &mut best);
+        self.root.search(Some(path), accepts, &mut best);
         (best != usize::MAX).then_some(best)
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Block, EventKind, Kind};
 use testudo_core::rules::blocks::{BLOCK_PATTERNS_MAX, canonical, pattern};
-use testudo_protocol::spiffe::SpiffeId;
+use testudo_core::{Authority, AuthorityKind};
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
     let (blocks, _) = standing::blocks(&app.store).await?;
@@ -96,15 +96,16 @@ pub(super) async fn unblock(
     Ok(done(format!("{identity}: unblocked")))
 }
 
-/// The text under which a block is kept: a bare trust domain means all of its identities.
+/// The text under which a block is kept: the name of an authority means all of its identities.
 fn canonical_here(app: &App, identity: &str) -> String {
     let policy = app.policy.load();
     canonical(identity, |name| {
-        policy.trust_domains.contains_key(name) && !policy.clients.contains_key(name)
+        let authority = policy.authority_named(name);
+        authority.filter(|_| !policy.clients.contains_key(name)).cloned()
     })
 }
 
-/// A SPIFFE ID, a pattern, or a configured client's id. A typo that blocks nobody is worse than an error.
+/// An identity, a pattern, or a configured client's id. A typo that blocks nobody is worse than an error.
 fn judge(app: &App, identity: &str) -> Result<(), Failure> {
     match pattern(identity) {
         Some(Ok(_)) if app.standing.load().blocks.pattern_count() >= BLOCK_PATTERNS_MAX => {
@@ -113,16 +114,34 @@ fn judge(app: &App, identity: &str) -> Result<(), Failure> {
                 None,
             ))
         }
-        Some(Ok(_)) => Ok(()),
+        Some(Ok(pattern)) => vouches_here(app, identity, pattern.authority()),
         Some(Err(fault)) => Err(Failure::bad_request(format!("{identity:?} {fault}"), None)),
         None if app.policy.load().clients.contains_key(identity) => Ok(()),
-        None => match SpiffeId::parse(identity) {
-            Ok(_) => Ok(()),
+        None => match Authority::of_identity(identity) {
+            Ok(authority) => vouches_here(app, identity, &authority),
             Err(fault) => Err(Failure::bad_request(
-                format!("{identity:?} is neither a pattern nor a SPIFFE ID: it {fault}"),
+                format!("{identity:?} is neither a pattern nor an identity: it {fault}"),
                 Some("expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a configured trust domain for all of its identities".into()),
             )),
         },
+    }
+}
+
+/// Many texts have the form of an issuer's identity; a trust domain may be blocked before it is configured.
+fn vouches_here(app: &App, identity: &str, authority: &Authority) -> Result<(), Failure> {
+    let is_known = app.policy.load().authority(authority).is_some();
+    match authority.kind() {
+        AuthorityKind::Issuer if !is_known => Err(Failure::bad_request(
+            format!(
+                "{identity:?} is of the {}, which is not configured",
+                authority.described()
+            ),
+            Some("`testudo trust list` shows the authorities that are".into()),
+        )),
+        AuthorityKind::Issuer
+        | AuthorityKind::Spiffe
+        | AuthorityKind::Configuration
+        | AuthorityKind::Registration => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
 };
 use testudo_core::rules::Rule;
-use testudo_core::{Authority, CredentialKind, Occasion};
+use testudo_core::{Authority, AuthorityKind, CredentialKind, Occasion};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
 
@@ -171,7 +171,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(change): Js
     let _turn = app.admin_turn.lock().await;
     let client = find(&app, &change.client_id).await?;
     // A name that was given here is not given again.
-    let is_named_here = client.record.authority == Authority::Registration.key();
+    let is_named_here = client.record.authority == Authority::registration().key();
     let will_return = !is_named_here && governing(&app, &client.record).is_some();
     let cause = Cause {
         actor: by.because(None).actor,
@@ -225,11 +225,10 @@ fn view(app: &App, client: &Client) -> ClientView {
     let known = app.clients.get(&client_key(&client.authority, &client.subject));
     let governed_by = governing(app, client);
     ClientView {
-        // Whoever is vouched for belongs to the trust domain of whoever vouches.
-        trust_domain: client
-            .counted_under()
-            .strip_prefix("spiffe://")
-            .map(str::to_owned),
+        // A client with a sponsor belongs to the authority of its sponsor.
+        trust_domain: Authority::of_key(client.counted_under())
+            .filter(|authority| authority.kind().attests())
+            .map(|authority| authority.name().to_owned()),
         is_orphaned: governed_by.is_none(),
         governed_by,
         credential_kind: known
@@ -270,11 +269,11 @@ fn governing(app: &App, client: &Client) -> Option<String> {
         None => Authority::of_key(&client.authority)?,
     };
     let subject = sponsored.map_or(&client.subject, |sponsor| &sponsor.subject);
-    let rule: &Rule = match authority {
-        Authority::Configuration => &policy.clients.get(subject.as_str())?.rule,
-        Authority::Registration => &policy.registration.open.as_ref()?.rule,
-        Authority::TrustDomain(_) => {
-            policy.trust_domain(&authority)?;
+    let rule: &Rule = match authority.kind() {
+        AuthorityKind::Configuration => &policy.clients.get(subject.as_str())?.rule,
+        AuthorityKind::Registration => &policy.registration.open.as_ref()?.rule,
+        AuthorityKind::Spiffe | AuthorityKind::Issuer => {
+            policy.authority(&authority)?;
             // A folded client stands for identities one segment longer; any of them will do.
             let subject = match subject.strip_suffix("/*") {
                 Some(prefix) => format!("{prefix}/x"),

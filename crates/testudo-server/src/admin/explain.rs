@@ -20,7 +20,7 @@ use testudo_core::occasions::token::{Admission, Asking};
 use testudo_core::records::{Client, Event, EventKind, Kind, Removed};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::trace::Step;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion, Trace};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 use testudo_store::LIST_MAX;
@@ -270,7 +270,7 @@ fn attested(event: &Event) -> Option<AttestedIdentity> {
     let kind = CredentialKind::of_name(event.door.as_deref()?)?;
     let authority = Authority::of_key(event.authority.as_deref()?)?;
     // What such a client was given depended on who vouched for it: the event says all there is.
-    if authority == Authority::Registration {
+    if authority.kind() == AuthorityKind::Registration {
         return None;
     }
     let mut identity = assumed(authority, subject, kind);

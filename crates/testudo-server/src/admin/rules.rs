@@ -13,7 +13,6 @@ use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind};
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::SpiffeId;
 
 /// Identities of one `rule test` at most.
 const TESTED_MAX: usize = 10_000;
@@ -128,18 +127,16 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
                 redirect_uris: Vec::new(),
                 problem: Some(problem),
             };
-            let id = match SpiffeId::parse(&identity) {
-                Ok(id) => id,
-                Err(fault) => return none(format!("not a SPIFFE ID: it {fault}")),
+            let authority = match Authority::of_identity(&identity) {
+                Ok(authority) => authority,
+                Err(fault) => return none(format!("not an identity: it {fault}")),
             };
-            let authority = Authority::TrustDomain(id.trust_domain());
-            let attested = assumed(authority, id.as_str(), CredentialKind::JwtSvid);
-            if policy.trust_domain(&attested.authority).is_none() {
-                return none(format!(
-                    "the trust domain {} is not configured",
-                    attested.authority
-                ));
-            }
+            let Some(trusted) = policy.authority(&authority) else {
+                return none(format!("the {} is not configured", authority.described()));
+            };
+            // Which rule matches does not depend on it here.
+            let kind = trusted.credentials.first().copied();
+            let attested = assumed(authority, &identity, kind.unwrap_or(CredentialKind::JwtSvid));
             match policy
                 .rules
                 .first_match(&attested.authority, &attested.subject, |_| true)

@@ -16,9 +16,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
-use testudo_core::records::Record as _;
-use testudo_core::{Actor, Authority, Occasion};
-use testudo_protocol::spiffe::SpiffeId;
+use testudo_core::records::{Client, Record as _};
+use testudo_core::{Actor, Authority, AuthorityKind, Occasion};
+use testudo_protocol::oauth::access_token::VerifiedToken;
 use testudo_store::StoreFault;
 
 pub(super) async fn require_administrator(
@@ -93,10 +93,12 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     };
     let client = holder(app, &verified).await?;
     let client = client.ok_or_else(|| not_standing("the client is frozen or gone".to_owned()))?;
-    let id = SpiffeId::parse(verified.spiffe_id.as_deref().unwrap_or(client_id));
-    let id = id.map_err(|_| not_allowed(NotAllowed::NotListed))?;
-    let authority = Authority::TrustDomain(id.trust_domain());
-    let identity = assumed(authority, id.as_str(), client.last_credential);
+    let subject = identity_of(&client, &verified);
+    let identity = subject.and_then(|subject| {
+        let authority = Authority::of_identity(subject).ok()?;
+        Some(assumed(authority, subject, client.last_credential))
+    });
+    let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let placed = app.place(&identity, Occasion::Token, &policy);
     let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
     if placed.client_key() != client.key() {
@@ -116,6 +118,17 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         authority: identity.authority,
         subject: identity.subject,
     })
+}
+
+/// The identity that a token was given to: administrators are listed by identity, and a client that the configuration
+/// names or that registered is none.
+fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a str> {
+    let kind = AuthorityKind::of_key(&client.authority)?;
+    match kind {
+        AuthorityKind::Spiffe => Some(token.spiffe_id.as_deref().unwrap_or(&token.client_id)),
+        AuthorityKind::Issuer => Some(&client.subject),
+        AuthorityKind::Configuration | AuthorityKind::Registration => None,
+    }
 }
 
 impl Denied {

@@ -1,4 +1,4 @@
-//! Trust domains: their bundles, and the switch that turns one off at once.
+//! Authorities: their keys, and the switch that turns one off at once.
 
 use super::acting::By;
 use super::reason::Reason;
@@ -6,16 +6,15 @@ use super::reply::{Done, Failure, Reply, commit, done};
 use crate::audit::{Note, new_event};
 use crate::read_again;
 use crate::state::app::App;
-use crate::trust::{self, AnchorStatus, AuthorityStatus, Refreshed};
+use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::records::{Batch, EventKind, Kind, Switch};
-use testudo_protocol::spiffe::TrustDomain;
 
-/// A trust domain with its bundle.
+/// An authority with its keys.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct TrustView {
     is_enabled: bool,
@@ -29,17 +28,17 @@ pub(super) struct TrustView {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<TrustView>> {
-    let mut names: Vec<Box<str>> = app.policy.load().trust_domains.keys().cloned().collect();
-    names.sort();
+    let mut authorities: Vec<Authority> = app.policy.load().authorities.keys().cloned().collect();
+    authorities.sort();
     let mut views = Vec::new();
-    for name in names {
-        views.push(view(&app, &name).await?);
+    for authority in &authorities {
+        views.push(view(&app, authority).await?);
     }
     Ok(Json(views))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<TrustView> {
-    view(&app, &name).await.map(Json)
+    view(&app, &authority(&app, &name)?).await.map(Json)
 }
 
 pub(super) async fn refresh(
@@ -48,7 +47,7 @@ pub(super) async fn refresh(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
+    let anchor = anchor(&app, &authority(&app, &name)?)?;
     told(
         &name,
         trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await,
@@ -61,7 +60,7 @@ pub(super) async fn accept(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let anchor = app.anchor(&name).ok_or_else(|| unknown(&name))?;
+    let anchor = anchor(&app, &authority(&app, &name)?)?;
     match trust::accept(&app, &anchor, by.because(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
@@ -100,7 +99,7 @@ pub(super) async fn disable(
     }
     let mut batch = Batch::default();
     batch.insert(&Switch {
-        authority: authority.key(),
+        authority: authority.key().to_owned(),
         by: by.because(None).actor.to_string(),
         since: app.now(),
     });
@@ -135,7 +134,7 @@ async fn switch(
     (kind, note): (EventKind, Note<'_>),
 ) -> Result<(), Failure> {
     if let Some(event) = new_event(app, kind, |event| {
-        event.authority = Some(authority.key());
+        event.authority = Some(authority.key().to_owned());
         event.actor = Some(note.actor.to_string());
         event.reason = note.reason.map(str::to_owned);
     }) {
@@ -148,31 +147,33 @@ async fn switch(
 }
 
 fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
-    let is_configured = app.policy.load().trust_domains.contains_key(name);
-    match TrustDomain::parse(name) {
-        Ok(name) if is_configured => Ok(Authority::TrustDomain(name)),
-        _ => Err(unknown(name)),
-    }
+    let policy = app.policy.load();
+    let named = policy.authority_named(name).cloned();
+    named.ok_or_else(|| unknown(name))
+}
+
+fn anchor(app: &App, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
+    app.anchor(authority).ok_or_else(|| unknown(authority.name()))
 }
 
 fn unknown(name: &str) -> Failure {
     Failure::not_found(
-        format!("no trust domain named {name:?} is configured"),
+        format!("no trust domain or issuer named {name:?} is configured"),
         "`testudo trust list` shows those that are",
     )
 }
 
-async fn view(app: &App, name: &str) -> Result<TrustView, Failure> {
-    let authority = authority(app, name)?;
-    let counter = testudo_core::records::clients_of_authority(&authority.key());
+async fn view(app: &App, authority: &Authority) -> Result<TrustView, Failure> {
+    let counter = testudo_core::records::clients_of_authority(authority.key());
     let clients = app.store.counter(&counter).await?;
     let policy = app.policy.load();
-    let domain = policy.trust_domains.get(name).ok_or_else(|| unknown(name))?;
-    let anchor = app.anchor(name).ok_or_else(|| unknown(name))?;
+    let trusted = policy.authority(authority);
+    let trusted = trusted.ok_or_else(|| unknown(authority.name()))?;
+    let anchor = anchor(app, authority)?;
     Ok(TrustView {
-        is_enabled: app.standing.load().is_enabled(&authority),
-        first_use: domain.first_use,
-        credentials: domain.credentials.clone(),
+        is_enabled: app.standing.load().is_enabled(authority),
+        first_use: trusted.first_use,
+        credentials: trusted.credentials.clone(),
         clients,
         x509_authority_validity: anchor.x509_authorities(app.now()),
         bundle: anchor.status(app.moment()),

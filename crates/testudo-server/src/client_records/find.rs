@@ -3,7 +3,6 @@
 use crate::state::app::App;
 use testudo_core::Authority;
 use testudo_core::records::{Client, ClientIdAlias, Versioned, client_key};
-use testudo_protocol::spiffe::TrustDomain;
 use testudo_store::StoreFault;
 
 /// A client by its public identifier: the identity itself, an alias, or the name it was configured or registered
@@ -13,12 +12,12 @@ pub(crate) async fn client_by_id(
     client_id: &str,
 ) -> Result<Option<Versioned<Client>>, StoreFault> {
     let authorities = [
-        trust_domain_of(client_id),
-        Some(Authority::Configuration),
-        Some(Authority::Registration),
+        Authority::at_the_beginning(client_id),
+        Some(Authority::configuration()),
+        Some(Authority::registration()),
     ];
     for authority in authorities.into_iter().flatten() {
-        let key = client_key(&authority.key(), client_id);
+        let key = client_key(authority.key(), client_id);
         if let Some(client) = app.store.read::<Client>(&key).await? {
             return Ok(Some(client));
         }
@@ -30,11 +29,4 @@ pub(crate) async fn client_by_id(
     app.store
         .read::<Client>(&client_key(&alias.authority, &alias.subject))
         .await
-}
-
-/// The authority of a SPIFFE ID, or of the folded form that ends in `/*`.
-fn trust_domain_of(client_id: &str) -> Option<Authority> {
-    let rest = client_id.strip_prefix("spiffe://")?;
-    let name = rest.split('/').next()?;
-    TrustDomain::parse(name).ok().map(Authority::TrustDomain)
 }

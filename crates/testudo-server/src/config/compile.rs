@@ -45,8 +45,8 @@ pub(super) fn compile(
     let administration = judge.administration(&file.admin, &file.rules);
     let tokens = judge.tokens(&file.tokens);
     let outbound = judge.outbound(&file.outbound);
-    let (trust_domains, bundles) = judge.trust_domains(&file.trust_domains);
-    let rules = judge.rules(&file.rules, &trust_domains);
+    let (authorities, bundles) = judge.trust_domains(&file.trust_domains);
+    let rules = judge.rules(&file.rules, &authorities);
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file.registration.as_ref(), &file.rules);
     let reserved_ids = reserved_ids(file.issuer.as_deref(), &file.issuers);
@@ -56,7 +56,7 @@ pub(super) fn compile(
         policy: Policy {
             generation,
             issuer: issuer?,
-            trust_domains,
+            authorities,
             clients,
             rules,
             reserved_ids,

@@ -2,17 +2,18 @@
 
 use super::judge::Judge;
 use std::collections::HashMap;
-use testudo_core::policy::TrustDomainPolicy;
+use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::client_id::ClientIdTemplate;
 use testudo_core::rules::{GrainOfClient, Pattern};
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
+use testudo_core::{Authority, AuthorityKind};
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 impl Judge<'_> {
     pub(super) fn rules(
         &mut self,
         specs: &[RuleSpec],
-        domains: &HashMap<Box<str>, TrustDomainPolicy>,
+        authorities: &HashMap<Authority, AuthorityPolicy>,
     ) -> RuleSet {
         let mut rules: Vec<Rule> = Vec::new();
         for (position, spec) in specs.iter().enumerate() {
@@ -34,13 +35,8 @@ impl Judge<'_> {
                         self.report.warn(format!("{key}.grant_types"), problem, None);
                     }
                     for pattern in &rule.patterns {
-                        if !domains.contains_key(pattern.trust_domain()) {
-                            let problem =
-                                format!("{:?} is outside every configured trust domain", pattern.as_str());
-                            let hint =
-                                format!("add a [[trust_domains]] entry named {:?}", pattern.trust_domain());
-                            self.report
-                                .warn(format!("{key}.identities"), problem, Some(&hint));
+                        if !authorities.contains_key(pattern.authority()) {
+                            self.nobody_vouches(&format!("{key}.identities"), pattern);
                         }
                     }
                     self.ids_may_clash(&key, &rule);
@@ -73,6 +69,19 @@ impl Judge<'_> {
         rules
     }
 
+    /// No identity comes from an authority that is not configured.
+    fn nobody_vouches(&mut self, key: &str, pattern: &Pattern) {
+        let (authority, text) = (pattern.authority(), pattern.as_str());
+        let (problem, section) = match authority.kind() {
+            AuthorityKind::Spiffe => ("is outside every configured trust domain", "trust_domains"),
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                ("is of no issuer that has a door in this version", "issuers")
+            }
+        };
+        let hint = format!("add a [[{section}]] entry named {:?}", authority.name());
+        self.report.warn(key, format!("{text:?} {problem}"), Some(&hint));
+    }
+
     /// A template that leaves out what tells two identities apart gives both one id: the second is refused.
     fn ids_may_clash(&mut self, key: &str, rule: &Rule) {
         let ClientIdTemplate::Template(pieces) = &rule.client_id else {
@@ -82,9 +91,9 @@ impl Judge<'_> {
             let mut captures = pieces.iter().filter_map(|piece| piece.capture());
             captures.any(|used| used == name)
         };
-        let mut domains = rule.patterns.iter().map(|pattern| pattern.trust_domain());
-        let first = domains.next();
-        let has_several = domains.any(|domain| Some(domain) != first);
+        let mut authorities = rule.patterns.iter().map(|pattern| pattern.authority());
+        let first = authorities.next();
+        let has_several = authorities.any(|authority| Some(authority) != first);
         // Instances of one workload are one client, where the rule says so.
         let is_folded = |name: &str| name == "instance" && rule.client == GrainOfClient::Workload;
         let is_loose = |pattern: &Pattern| {

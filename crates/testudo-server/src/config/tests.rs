@@ -1,6 +1,7 @@
 //! What a configuration means, and every way in which it can be wrong.
 
 use super::*;
+use testudo_core::Authority;
 
 mod network;
 
@@ -42,7 +43,8 @@ fn with(from: &str, to: &str) -> String {
 #[test]
 fn defaults_are_those_of_the_reference() {
     let (configuration, _) = judge(GOOD).unwrap();
-    let domain = &configuration.policy.trust_domains["a.example"];
+    let authority = Authority::of_key("spiffe://a.example").unwrap();
+    let domain = &configuration.policy.authorities[&authority];
     assert_eq!(
         (
             domain.registrations.per_minute,

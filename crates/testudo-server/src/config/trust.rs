@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use testudo_core::CredentialKind;
 use testudo_core::metadata::attested::ATTESTABLE;
-use testudo_core::policy::TrustDomainPolicy;
+use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
+use testudo_core::{Authority, CredentialKind};
 use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
 
@@ -70,11 +70,11 @@ pub struct BundleSection {
     pub max_staleness: Option<String>,
 }
 
-/// Where a trust domain's bundle comes from.
+/// Where an authority's keys come from, as a bundle document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleSource {
     /// Whose bundle.
-    pub trust_domain: TrustDomain,
+    pub authority: Authority,
     /// From where.
     pub origin: BundleOrigin,
     /// How long the last good one is used while fetching fails.
@@ -102,11 +102,20 @@ impl std::fmt::Display for BundleOrigin {
     }
 }
 
+fn is_svid(kind: CredentialKind) -> bool {
+    [
+        CredentialKind::JwtSvid,
+        CredentialKind::X509Svid,
+        CredentialKind::WitSvid,
+    ]
+    .contains(&kind)
+}
+
 impl Judge<'_> {
     pub(super) fn trust_domains(
         &mut self,
         sections: &[TrustDomainSection],
-    ) -> (HashMap<Box<str>, TrustDomainPolicy>, Vec<BundleSource>) {
+    ) -> (HashMap<Authority, AuthorityPolicy>, Vec<BundleSource>) {
         let mut policies = HashMap::new();
         let mut bundles = Vec::new();
         for (position, section) in sections.iter().enumerate() {
@@ -123,16 +132,17 @@ impl Judge<'_> {
                     continue;
                 }
             };
-            if policies.contains_key(name.as_str()) {
+            let authority = Authority::from(&name);
+            if policies.contains_key(&authority) {
                 self.report
                     .error(format!("{key}.name"), format!("{name} is there twice"), None);
                 continue;
             }
-            if let Some(source) = self.bundle(&key, &name, &section.bundle) {
+            if let Some(source) = self.bundle(&key, &authority, &section.bundle) {
                 bundles.push(source);
             }
             if let Some(policy) = self.trust_domain(&key, section) {
-                policies.insert(name.as_str().into(), policy);
+                policies.insert(authority, policy);
             }
         }
         (policies, bundles)
@@ -154,7 +164,7 @@ impl Judge<'_> {
         &mut self,
         key: &str,
         section: &TrustDomainSection,
-    ) -> Option<TrustDomainPolicy> {
+    ) -> Option<AuthorityPolicy> {
         for claim in &section.attested_metadata {
             if !ATTESTABLE.contains(&claim.as_str()) {
                 let hint = format!("expected some of: {}", ATTESTABLE.join(", "));
@@ -169,7 +179,7 @@ impl Judge<'_> {
             .credentials
             .clone()
             .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
-        for kind in credentials.iter().filter(|kind| !kind.is_svid()) {
+        for kind in credentials.iter().filter(|kind| !is_svid(**kind)) {
             self.report.error(
                 format!("{key}.credentials"),
                 format!("\"{kind}\" is no SVID"),
@@ -198,7 +208,7 @@ impl Judge<'_> {
                 self.report.error(format!("{key}.{name}"), "is zero", hint);
             }
         }
-        Some(TrustDomainPolicy {
+        Some(AuthorityPolicy {
             credentials,
             first_use: section.first_use.unwrap_or(FirstUse::On),
             accept_audiences: section.accept_audiences.clone(),
@@ -221,7 +231,7 @@ impl Judge<'_> {
     pub(super) fn bundle(
         &mut self,
         key: &str,
-        name: &TrustDomain,
+        authority: &Authority,
         section: &BundleSection,
     ) -> Option<BundleSource> {
         let key = format!("{key}.bundle");
@@ -251,7 +261,7 @@ impl Judge<'_> {
             }
         };
         Some(BundleSource {
-            trust_domain: name.clone(),
+            authority: authority.clone(),
             origin,
             max_staleness,
         })

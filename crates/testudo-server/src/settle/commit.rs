@@ -100,8 +100,8 @@ pub(super) fn refusal_of(conflict: Conflict, placed: &Placed<'_>) -> Rejection {
         }
         Conflict::OverLimit(counter) => {
             let (authority, ..) = placed.identity.governed_as();
-            let limit = if counter == clients_of_authority(&authority.key()) {
-                format!("trust domain `{authority}`")
+            let limit = if counter == clients_of_authority(authority.key()) {
+                authority.described()
             } else {
                 format!("rule `{}`", placed.found.rule.name)
             };

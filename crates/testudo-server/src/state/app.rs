@@ -25,11 +25,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use testudo_core::admission::placed::{Placed, place};
+use testudo_core::doors::AuthorityKeys;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
-use testudo_core::{AttestedIdentity, CredentialKind, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
@@ -45,8 +46,8 @@ pub struct App {
     pub standing: ArcSwap<Standing>,
     /// Records of switches and blocks that cannot be read.
     pub refused_standing: ArcSwap<Vec<RefusedRecord>>,
-    /// Trust anchors by trust domain. A reload swaps the map.
-    pub anchors: ArcSwap<HashMap<Box<str>, Arc<Anchor>>>,
+    /// Trust anchors by authority. A reload swaps the map.
+    pub anchors: ArcSwap<HashMap<Authority, Arc<Anchor>>>,
     /// Records.
     pub store: Store,
     /// Signing keys.
@@ -135,12 +136,7 @@ impl App {
         let anchors = configuration
             .bundles
             .into_iter()
-            .map(|source| {
-                (
-                    Box::from(source.trust_domain.as_str()),
-                    Arc::new(Anchor::new(source)),
-                )
-            })
+            .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
         let metrics = Metrics::default();
         Ok(App {
@@ -222,20 +218,26 @@ impl App {
         )
     }
 
-    /// The anchor of a configured trust domain.
-    pub fn anchor(&self, trust_domain: &str) -> Option<Arc<Anchor>> {
-        self.anchors.load().get(trust_domain).cloned()
+    /// The anchor of a configured authority.
+    pub fn anchor(&self, authority: &Authority) -> Option<Arc<Anchor>> {
+        self.anchors.load().get(authority).cloned()
+    }
+
+    /// The keys by which an authority vouches now.
+    pub fn authority_keys(&self, authority: &Authority) -> Option<AuthorityKeys> {
+        let bundle = self.anchor(authority)?.current(self.moment())?;
+        Some(AuthorityKeys::Bundle(bundle))
     }
 
     /// Kinds of credential that could be verified now.
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
         let (policy, now) = (self.policy.load(), self.moment());
-        // True where a trust domain takes this kind, and holds something that can judge it.
+        // True where an authority may issue this kind, and holds something that can judge it.
         let is_judged = |kind, has_keys: &dyn Fn(&Bundle) -> bool| {
-            policy.trust_domains.iter().any(|(name, domain)| {
-                domain.credentials.contains(&kind)
+            policy.authorities.iter().any(|(authority, trusted)| {
+                trusted.credentials.contains(&kind)
                     && self
-                        .anchor(name)
+                        .anchor(authority)
                         .and_then(|anchor| anchor.current(now))
                         .is_some_and(|bundle| has_keys(&bundle))
             })

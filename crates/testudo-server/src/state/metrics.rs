@@ -16,10 +16,10 @@ pub struct RejectionLabel {
     pub rejection: &'static str,
 }
 
-/// Of which trust domain.
+/// Of which authority. The label is named as it was when all of them were trust domains: dashboards ask for it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct TrustDomainLabel {
-    /// Name of the trust domain.
+pub struct AuthorityLabel {
+    /// Name of the authority.
     pub trust_domain: String,
 }
 
@@ -59,10 +59,10 @@ pub struct Metrics {
     pub faults: Counter,
     /// Seconds per token request.
     pub token_seconds: Histogram,
-    /// Age of each trust domain's bundle, seconds.
-    pub bundle_age_seconds: Family<TrustDomainLabel, Gauge>,
+    /// Age of each authority's keys, seconds.
+    pub bundle_age_seconds: Family<AuthorityLabel, Gauge>,
     /// Failed bundle fetches.
-    pub bundle_failures: Family<TrustDomainLabel, Counter>,
+    pub bundle_failures: Family<AuthorityLabel, Counter>,
     /// Fetches of keys that clients publish themselves.
     pub client_key_fetches: Family<FetchLabel, Counter>,
     /// Clients in memory.

@@ -67,7 +67,7 @@ fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
             (vec![block, stand_in(key, &why)], Some(why))
         }
         Ok(block) => {
-            let is_broken = matches!(pattern(&canonical(&key, |_| false)), Some(Err(_)));
+            let is_broken = matches!(pattern(&canonical(&key, |_| None)), Some(Err(_)));
             let why = is_broken.then(|| "is meant as a pattern and is none: it blocks nobody".to_owned());
             (vec![block], why)
         }

@@ -1,11 +1,11 @@
-//! Remembered verdicts on credentials. Each ends with the credential, with the bundle that vouched, or with the
+//! Remembered verdicts on credentials. Each ends with the credential, with the keys that vouched, or with the
 //! policy; whether the identity is welcome *now* is decided anew each time.
 
 use quick_cache::sync::Cache;
 use std::sync::Arc;
-use testudo_core::{AttestedIdentity, CredentialKind};
+use testudo_core::doors::AuthorityKeys;
+use testudo_core::{AttestedIdentity, Authority, CredentialKind};
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::Bundle;
 
 /// Verdicts kept.
 const VERDICTS_MAX: usize = 65_536;
@@ -14,7 +14,7 @@ const VERDICTS_MAX: usize = 65_536;
 pub struct Verdict {
     /// Whom it proves.
     pub identity: Arc<AttestedIdentity>,
-    bundle: Arc<Bundle>,
+    keys: AuthorityKeys,
     policy_generation: u64,
 }
 
@@ -37,7 +37,7 @@ impl Verdicts {
         &self,
         digest: &[u8; 32],
         kind: CredentialKind,
-        bundle_of: impl FnOnce(&AttestedIdentity) -> Option<Arc<Bundle>>,
+        keys_of: impl FnOnce(&Authority) -> Option<AuthorityKeys>,
         policy_generation: u64,
         now: Timestamp,
     ) -> Option<Arc<AttestedIdentity>> {
@@ -46,7 +46,7 @@ impl Verdicts {
         let stands = identity.kind == kind
             && now < identity.proof.expires
             && verdict.policy_generation == policy_generation
-            && bundle_of(identity).is_some_and(|bundle| Arc::ptr_eq(&bundle, &verdict.bundle));
+            && keys_of(&identity.authority).is_some_and(|keys| keys.are(&verdict.keys));
         if stands {
             return Some(identity.clone());
         }
@@ -55,11 +55,11 @@ impl Verdicts {
     }
 
     /// Remembers a verdict on a credential that may be used again.
-    pub fn remember(&self, identity: &Arc<AttestedIdentity>, bundle: &Arc<Bundle>, policy_generation: u64) {
+    pub fn remember(&self, identity: &Arc<AttestedIdentity>, keys: &AuthorityKeys, policy_generation: u64) {
         if let (None, Some(digest)) = (&identity.proof.single_use, identity.proof.digest) {
             let verdict = Verdict {
                 identity: identity.clone(),
-                bundle: bundle.clone(),
+                keys: keys.clone(),
                 policy_generation,
             };
             self.cache.insert(digest, Arc::new(verdict));

@@ -7,8 +7,9 @@
 
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
+use testudo_core::Authority;
 use testudo_core::records::{Batch, BundleSequence, Record as _};
-use testudo_protocol::spiffe::{Bundle, Sequence, TrustDomain};
+use testudo_protocol::spiffe::{Bundle, Sequence};
 use testudo_store::{CommitError, Store, StoreFault, typed};
 
 /// Ordered: an administrator's word beats every sequence before it.
@@ -36,12 +37,12 @@ pub(super) enum FloorFault {
 
 impl FloorFault {
     /// What to tell the administrator.
-    pub(super) fn explain(&self, trust_domain: &TrustDomain) -> String {
+    pub(super) fn explain(&self, authority: &Authority) -> String {
         match self {
             FloorFault::Store(fault) => format!("the sequence taken last cannot be read: {fault}"),
             FloorFault::Unreadable { .. } => format!(
                 "the stored record of the sequence taken last does not open under this server's key-encryption key: \
-                 if the publisher is to be believed, run `testudo trust accept {trust_domain}`"
+                 if the publisher is to be believed, run `testudo trust accept {authority}`"
             ),
         }
     }

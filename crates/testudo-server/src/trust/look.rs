@@ -4,7 +4,6 @@ use super::workload_api::Expected;
 use super::{floor, source};
 use crate::config::BundleSource;
 use crate::key_encryption::KeyEncryption;
-use testudo_core::Authority;
 use testudo_fetch::Fetcher;
 use testudo_protocol::spiffe::Bundle;
 use testudo_store::Store;
@@ -21,14 +20,13 @@ pub(crate) async fn would_be_taken(
     bundle: &Bundle,
     (store, encryption): (&Store, &KeyEncryption),
 ) -> Result<(), String> {
-    let name = &source.trust_domain;
-    let authority = Authority::TrustDomain(name.clone()).key();
-    let (floor, _) = floor::read(store, encryption, &authority)
+    let authority = &source.authority;
+    let (floor, _) = floor::read(store, encryption, authority.key())
         .await
-        .map_err(|fault| fault.explain(name))?;
+        .map_err(|fault| fault.explain(authority))?;
     floor.judge(bundle).map_err(|held_back| {
         format!(
-            "{held_back}: if the publisher began anew, run `testudo trust accept {name}` beside the server"
+            "{held_back}: if the publisher began anew, run `testudo trust accept {authority}` beside the server"
         )
     })
 }

@@ -14,7 +14,6 @@ use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
 use std::time::Duration;
-use testudo_core::Authority;
 use testudo_core::records::EventKind;
 use testudo_store::{CommitError, StoreFault};
 
@@ -67,9 +66,8 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
                 () = anchor.wanted.notified() => {}
             }
             let Some(app) = app.upgrade() else { return };
-            let name = anchor.source().trust_domain.as_str();
             let is_in_use = app
-                .anchor(name)
+                .anchor(&anchor.source().authority)
                 .is_some_and(|current| Arc::ptr_eq(&current, &anchor));
             if !is_in_use {
                 return;
@@ -90,36 +88,33 @@ fn pause(app: &App, anchor: &Anchor) -> Duration {
 /// Another node stored a sequence of this authority: a node whose bundle is behind looks at its own source at once, not
 /// at its next turn, which may be minutes away. Where it was this node itself, there is nothing to do.
 pub(crate) async fn follow(app: &App, authority: &[u8]) -> Result<(), StoreFault> {
-    for (anchor, key) in anchors(app) {
-        if key.as_bytes() == authority {
-            anchor.follow(app, &key).await?;
+    for anchor in anchors(app) {
+        if anchor.source().authority.key().as_bytes() == authority {
+            anchor.follow(app).await?;
         }
     }
     Ok(())
 }
 
-/// The same for each trust domain, where it is not known what other nodes stored.
+/// The same for each authority, where it is not known what other nodes stored.
 pub(crate) async fn follow_all(app: &App) -> Result<(), StoreFault> {
-    for (anchor, key) in anchors(app) {
-        anchor.follow(app, &key).await?;
+    for anchor in anchors(app) {
+        anchor.follow(app).await?;
     }
     Ok(())
 }
 
-fn anchors(app: &App) -> Vec<(Arc<Anchor>, String)> {
-    let anchors = app.anchors.load();
-    anchors
-        .values()
-        .map(|anchor| (anchor.clone(), authority(anchor).key()))
-        .collect()
+fn anchors(app: &App) -> Vec<Arc<Anchor>> {
+    app.anchors.load().values().cloned().collect()
 }
 
 impl Anchor {
-    async fn follow(&self, app: &App, authority: &str) -> Result<(), StoreFault> {
+    async fn follow(&self, app: &App) -> Result<(), StoreFault> {
         let Some(held) = *locked(&self.floor) else {
             // Its first refresh reads what is stored.
             return Ok(());
         };
+        let authority = self.source.authority.key();
         match floor::read(&app.store, &app.encryption, authority).await {
             Ok((stored, _)) => self.look_if_behind(app, held, stored),
             Err(FloorFault::Store(fault)) => return Err(fault),
@@ -166,10 +161,6 @@ async fn run(app: &App, anchor: &Anchor, lower: Lower, by: By<'_>) -> Refreshed 
     outcome
 }
 
-fn authority(anchor: &Anchor) -> Authority {
-    Authority::TrustDomain(anchor.source().trust_domain.clone())
-}
-
 async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String> {
     // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
     let held = anchor.current(app.moment());
@@ -195,9 +186,9 @@ async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String>
 
 /// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
 async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed {
-    let authority = authority(anchor).key();
+    let authority = anchor.source().authority.key();
     for _ in 0..ATTEMPTS {
-        let known = match known(app, anchor, &authority, lower).await {
+        let known = match known(app, anchor, authority, lower).await {
             Ok(known) => known,
             Err(why) => return Refreshed::Failed(why),
         };
@@ -216,13 +207,13 @@ async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed
             (Err(held_back), Lower::Refuse) => {
                 if !known.is_stored {
                     let _ =
-                        floor::write(&app.store, &app.encryption, &authority, (floor, known.version)).await;
+                        floor::write(&app.store, &app.encryption, authority, (floor, known.version)).await;
                 }
                 return Refreshed::HeldBack(held_back);
             }
         };
         if next != floor || !known.is_stored {
-            match floor::write(&app.store, &app.encryption, &authority, (next, known.version)).await {
+            match floor::write(&app.store, &app.encryption, authority, (next, known.version)).await {
                 Ok(()) => *locked(&anchor.refused_floor) = None,
                 // Another node was first: judge again by what it stored.
                 Err(CommitError::Conflict(_)) => continue,
@@ -281,7 +272,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
             },
             Lower::Refuse => {
                 let unreadable = FloorFault::Unreadable { version };
-                let why = unreadable.explain(&anchor.source().trust_domain);
+                let why = unreadable.explain(&anchor.source().authority);
                 refuse_record(app, anchor, &why).await;
                 return Err(why);
             }
@@ -296,7 +287,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
                 is_unreadable: false,
             },
             (_, Lower::Refuse | Lower::Accept) => {
-                return Err(FloorFault::Store(fault).explain(&anchor.source().trust_domain));
+                return Err(FloorFault::Store(fault).explain(&anchor.source().authority));
             }
         },
     };
@@ -314,8 +305,8 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 
 /// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
-    let name = anchor.source().trust_domain.as_str();
-    let label = crate::state::metrics::TrustDomainLabel {
+    let name = anchor.source().authority.name();
+    let label = crate::state::metrics::AuthorityLabel {
         trust_domain: name.to_owned(),
     };
     let (kind, detail) = match outcome {
@@ -353,9 +344,9 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
             (EventKind::BundleStale, why.clone())
         }
     };
-    let authority = authority(anchor);
+    let authority = &anchor.source().authority;
     write_event(app, kind, |event| {
-        event.authority = Some(authority.key());
+        event.authority = Some(authority.key().to_owned());
         event.detail = Some(detail);
         event.actor = by.map(|note| note.actor.to_string());
         event.reason = by.and_then(|note| note.reason).map(str::to_owned);

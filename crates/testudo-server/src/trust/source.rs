@@ -27,7 +27,7 @@ pub(super) async fn fetch(
             }
         }
         BundleOrigin::WorkloadApi(socket) => {
-            workload_api::ask(socket, source.trust_domain.as_str(), expected).await
+            workload_api::ask(socket, source.authority.name(), expected).await
         }
     }
 }

@@ -3,12 +3,11 @@
 use super::anchor::{Anchor, locked};
 use crate::state::moment::Moment;
 use serde::Serialize;
-use testudo_core::Authority;
 
 /// For `testudo trust show`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AnchorStatus {
-    /// Name of the trust domain.
+    /// Name of the trust domain, or of another authority.
     pub trust_domain: String,
     /// Where the bundle comes from.
     pub source: String,
@@ -40,8 +39,7 @@ impl Anchor {
     /// Why the stored record of the sequence taken last is not believed, where it is not, and its key.
     pub(crate) fn refused_floor(&self) -> Option<(String, String)> {
         let why = locked(&self.refused_floor).clone()?;
-        let authority = Authority::TrustDomain(self.source.trust_domain.clone());
-        Some((authority.key(), why))
+        Some((self.source.authority.key().to_owned(), why))
     }
 
     /// What there is to know.
@@ -61,7 +59,7 @@ impl Anchor {
         };
         let held_back = trouble.as_ref().and_then(|trouble| trouble.held_back);
         AnchorStatus {
-            trust_domain: self.source.trust_domain.to_string(),
+            trust_domain: self.source.authority.to_string(),
             source: self.source.origin.to_string(),
             state,
             age_seconds: held.as_ref().map(|held| held.confirmed.age(now).0),

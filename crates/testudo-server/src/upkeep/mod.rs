@@ -120,7 +120,7 @@ fn gauges(app: &App) {
     metrics.store_reads.set(app.store.reads() as i64);
     for anchor in app.anchors.load().values() {
         let status = anchor.status(app.moment());
-        let label = crate::state::metrics::TrustDomainLabel {
+        let label = crate::state::metrics::AuthorityLabel {
             trust_domain: status.trust_domain,
         };
         metrics

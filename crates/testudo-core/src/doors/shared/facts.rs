@@ -3,20 +3,21 @@
 
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
-use crate::policy::{Policy, TrustDomainPolicy};
+use crate::identity::Authority;
+use crate::policy::{AuthorityPolicy, Policy};
 use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
-use testudo_protocol::spiffe::{Bundle, SpiffeId};
+use testudo_protocol::spiffe::Bundle;
 
 /// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
 #[derive(Clone, Copy)]
 pub enum Lookup<'c> {
-    /// The bundle of the trust domain that the credential claims to be of, if that is configured.
-    Bundle {
-        /// The claimed identity.
-        unverified_subject: &'c SpiffeId,
-        /// The key it claims to be signed with: unknown to the bundle, it is worth one early refresh.
+    /// The keys of the authority that the credential claims to be of, if that is configured.
+    Authority {
+        /// The claimed authority.
+        unverified_authority: &'c Authority,
+        /// The key it claims to be signed with: unknown among its keys, it is worth one early refresh.
         unverified_kid: Option<&'c str>,
     },
     /// The keys of a client that registered, if one has this name and the configuration names no other.
@@ -33,11 +34,11 @@ pub enum Lookup<'c> {
 /// The answer to a [`Lookup`].
 #[derive(Debug, Clone)]
 pub enum Facts {
-    /// The trust domain's bundle, fresh enough to be used.
-    Bundle(Arc<Bundle>),
-    /// The trust domain is configured, but no bundle is held, or it is past its maximum age.
-    NoBundle,
-    /// The same, and an administrator switched the trust domain off: to wait would not help.
+    /// The authority's keys, fresh enough to be used.
+    Keys(AuthorityKeys),
+    /// The authority is configured, but no keys are held, or they are past their maximum age.
+    NoKeys,
+    /// The same, and an administrator switched the authority off: to wait would not help.
     Disabled,
     /// The keys of the client that registered under this name.
     Client(Arc<ClientKeys>),
@@ -46,8 +47,25 @@ pub enum Facts {
         /// Why.
         why: String,
     },
-    /// Nobody has registered under this name, or the trust domain is not configured.
+    /// Nobody has registered under this name, or the authority is not configured.
     Nothing,
+}
+
+/// The keys by which an authority vouches, as they are in force. They are chosen by the authority of the identity that
+/// is verified, and never pooled. [decision 0007]
+#[derive(Debug, Clone)]
+pub enum AuthorityKeys {
+    /// The bundle of a trust domain.
+    Bundle(Arc<Bundle>),
+}
+
+impl AuthorityKeys {
+    /// True where they are the very same object: nothing has changed since.
+    pub fn are(&self, others: &AuthorityKeys) -> bool {
+        match (self, others) {
+            (AuthorityKeys::Bundle(ours), AuthorityKeys::Bundle(theirs)) => Arc::ptr_eq(ours, theirs),
+        }
+    }
 }
 
 /// What a credential is shown for.
@@ -62,29 +80,29 @@ pub enum Purpose<'a> {
     },
 }
 
-/// The trust domain that an SVID names, and its bundle: no other has a say. [SPIFFE-FED §7.3]
+/// What the authority that a credential names is trusted for, and its keys: no other has a say. [SPIFFE-FED §7.3]
 pub(crate) fn vouching<'a>(
-    subject: &SpiffeId,
+    authority: &Authority,
     facts: &'a Facts,
     policy: &'a Policy,
     trace: &mut Trace,
-) -> Result<(&'a TrustDomainPolicy, &'a Bundle), Rejection> {
-    let name = subject.trust_domain_name();
+) -> Result<(&'a AuthorityPolicy, &'a Bundle), Rejection> {
+    let name = authority.name();
     let unknown = || {
         Rejection::Credential(CredentialReason::UnknownTrustDomain {
             name: name.to_owned(),
         })
     };
-    let domain = policy.trust_domains.get(name).ok_or_else(unknown)?;
+    let trusted = policy.authority(authority).ok_or_else(unknown)?;
     let bundle = match facts {
-        Facts::Bundle(bundle) => bundle,
+        Facts::Keys(AuthorityKeys::Bundle(bundle)) => bundle,
         Facts::Disabled => {
             return Err(AdmissionReason::AuthorityDisabled {
                 name: name.to_owned(),
             }
             .into());
         }
-        Facts::NoBundle | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
+        Facts::NoKeys | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {
                 name: name.to_owned(),
             }
@@ -92,5 +110,5 @@ pub(crate) fn vouching<'a>(
         }
     };
     trace.passed("trust domain configured", || name.to_owned());
-    Ok((domain, bundle))
+    Ok((trusted, bundle))
 }

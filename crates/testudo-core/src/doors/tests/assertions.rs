@@ -29,7 +29,7 @@ fn h_01_good_assertions() {
         .unwrap();
     assert_eq!(
         (&*identity.subject, identity.authority),
-        ("c6", Authority::Configuration)
+        ("c6", Authority::configuration())
     );
     assert!(identity.proof.single_use.is_some());
 }

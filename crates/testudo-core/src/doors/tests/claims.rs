@@ -50,8 +50,8 @@ fn decision_5_further_audiences_are_exact_and_off_by_default() {
     world.refused(&token);
     world
         .policy
-        .trust_domains
-        .get_mut("a.example")
+        .authorities
+        .get_mut(&trust_domain("a.example"))
         .unwrap()
         .accept_audiences = vec!["https://old.example".into()];
     world.accepted(&token);
@@ -136,8 +136,8 @@ fn decision_7_single_use_demands_and_marks_jti() {
     let mut world = World::new();
     world
         .policy
-        .trust_domains
-        .get_mut("a.example")
+        .authorities
+        .get_mut(&trust_domain("a.example"))
         .unwrap()
         .single_use = true;
     let missing = world
@@ -186,8 +186,8 @@ fn rf_95_rf_96_only_listed_claims_get_in() {
     assert!(world.accepted(&token).proof.attested_claims.is_empty());
     world
         .policy
-        .trust_domains
-        .get_mut("a.example")
+        .authorities
+        .get_mut(&trust_domain("a.example"))
         .unwrap()
         .attested_metadata = vec!["client_name".into()];
     let claims: Vec<String> = world.accepted(&token).proof.attested_claims.into_keys().collect();

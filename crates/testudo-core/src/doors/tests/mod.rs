@@ -13,7 +13,7 @@ mod x509;
 use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
-use crate::policy::{ConfiguredClient, TokenPolicy, TrustDomainPolicy};
+use crate::policy::{AuthorityPolicy, ConfiguredClient, TokenPolicy};
 use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
 use crate::rules::FirstUse;
 use crate::rules::{Rule, RuleSet, RuleSpec};
@@ -41,8 +41,8 @@ struct World {
     policy: Policy,
 }
 
-fn domain() -> TrustDomainPolicy {
-    TrustDomainPolicy {
+fn trusted() -> AuthorityPolicy {
+    AuthorityPolicy {
         credentials: vec![CredentialKind::JwtSvid],
         first_use: FirstUse::On,
         accept_audiences: Vec::new(),
@@ -55,6 +55,15 @@ fn domain() -> TrustDomainPolicy {
         velocity_prefix_segments: 2,
         clients_max: None,
     }
+}
+
+/// The facts where this bundle is in force.
+fn bundle_of(bundle: Bundle) -> Facts {
+    Facts::Keys(AuthorityKeys::Bundle(Arc::new(bundle)))
+}
+
+fn trust_domain(name: &str) -> Authority {
+    Authority::from(&TrustDomain::parse(name).unwrap())
 }
 
 impl World {
@@ -73,7 +82,10 @@ impl World {
         let policy = Policy {
             generation: 1,
             issuer: IssuerUrl::parse(ISSUER).unwrap(),
-            trust_domains: HashMap::from([("a.example".into(), domain()), ("b.example".into(), domain())]),
+            authorities: HashMap::from([
+                (trust_domain("a.example"), trusted()),
+                (trust_domain("b.example"), trusted()),
+            ]),
             clients: HashMap::from([(
                 "c6".into(),
                 ConfiguredClient {
@@ -110,11 +122,11 @@ impl World {
     fn knock(&self, kind: CredentialKind, token: &str) -> Result<AttestedIdentity, Rejection> {
         let credential = recognise(&Presented::new(kind, token.to_owned()))?;
         let facts = match credential.lookups() {
-            Lookup::Bundle {
-                unverified_subject, ..
+            Lookup::Authority {
+                unverified_authority, ..
             } => self
-                .bundles(unverified_subject.trust_domain_name())
-                .map_or(Facts::Nothing, |bundle| Facts::Bundle(Arc::new(bundle))),
+                .bundles(unverified_authority.name())
+                .map_or(Facts::Nothing, bundle_of),
             Lookup::Client { .. } => Facts::Nothing,
         };
         self.judge(credential, &facts)

@@ -89,7 +89,7 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     let bundle = Bundle::parse(document.to_string().as_bytes()).unwrap();
     let token = Draft::svid(&oidc, WORKLOAD, ISSUER, NOW).sign();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
-    let facts = Facts::Bundle(Arc::new(bundle));
+    let facts = bundle_of(bundle);
     let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
@@ -121,7 +121,7 @@ fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
 fn i_02_no_keys_no_trust() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
-    let facts = Facts::Bundle(Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap()));
+    let facts = bundle_of(Bundle::parse(b"{\"keys\":[]}").unwrap());
     let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
@@ -133,7 +133,7 @@ fn i_02_no_keys_no_trust() {
 fn no_bundle_no_verdict() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
-    let rejection = world.judge(credential, &Facts::NoBundle).unwrap_err();
+    let rejection = world.judge(credential, &Facts::NoKeys).unwrap_err();
     assert!(matches!(
         rejection,
         Rejection::Credential(CredentialReason::BundleUnavailable { .. })

@@ -6,7 +6,6 @@
 )]
 
 use super::*;
-use crate::identity::Authority;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     SanType,
@@ -35,19 +34,15 @@ impl Place {
     fn knock(&self, chain: &X509Chain) -> Result<AttestedIdentity, Rejection> {
         let presented = Presented::certificates(Arc::new(PeerCertificates::new(chain.chain.clone())));
         let credential = recognise(&presented)?;
-        let Lookup::Bundle {
-            unverified_subject, ..
+        let Lookup::Authority {
+            unverified_authority, ..
         } = credential.lookups()
         else {
             panic!("a bundle is needed")
         };
-        let facts = match unverified_subject.trust_domain_name() {
-            "a.example" => Facts::Bundle(Arc::new(
-                Bundle::parse(self.a.bundle().to_string().as_bytes()).unwrap(),
-            )),
-            "b.example" => Facts::Bundle(Arc::new(
-                Bundle::parse(self.b.bundle().to_string().as_bytes()).unwrap(),
-            )),
+        let facts = match unverified_authority.name() {
+            "a.example" => bundle_of(Bundle::parse(self.a.bundle().to_string().as_bytes()).unwrap()),
+            "b.example" => bundle_of(Bundle::parse(self.b.bundle().to_string().as_bytes()).unwrap()),
             _ => Facts::Nothing,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
@@ -92,7 +87,7 @@ fn d_01_good_chains() {
         (ID, CredentialKind::X509Svid)
     );
     assert!(identity.proof.certificate_thumbprint.is_some());
-    assert!(matches!(identity.authority, Authority::TrustDomain(_)));
+    assert_eq!(identity.authority, trust_domain("a.example"));
     let below = place.a.intermediate(|_| {});
     place.knock(&below.svid("/w/3").followed_by(&below)).unwrap();
     place
@@ -368,7 +363,7 @@ fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
     place.knock(&of_days(&place, 90)).expect("90 days");
     place.knock(&of_days(&place, 400)).expect("400 days");
     assert!(too_long(place.knock(&of_days(&place, 401))));
-    for domain in place.policy.trust_domains.values_mut() {
+    for domain in place.policy.authorities.values_mut() {
         domain.lifetime_max = Some(Seconds(86_400));
     }
     place

@@ -11,7 +11,7 @@ use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::Policy;
 use testudo_core::records::Client;
 use testudo_core::rejection::{CredentialReason, Rejection};
-use testudo_core::{AttestedIdentity, Authority};
+use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
@@ -49,10 +49,12 @@ pub(super) async fn sponsor(
 /// A client that was registered on somebody's word does not give its own.
 fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     let authority = Authority::of_key(&client.authority)?;
-    let subject = match authority {
-        Authority::TrustDomain(_) => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
-        Authority::Configuration => client.subject.clone(),
-        Authority::Registration => return None,
+    let subject = match authority.kind() {
+        AuthorityKind::Spiffe => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
+        // The token does not say which of the identities that share a client it was given to.
+        AuthorityKind::Issuer if client.subject.ends_with("/*") => return None,
+        AuthorityKind::Issuer | AuthorityKind::Configuration => client.subject.clone(),
+        AuthorityKind::Registration => return None,
     };
     Some(Box::new(Sponsor {
         authority,

@@ -98,7 +98,7 @@ async fn opened(app: &App, client_id: &str, digest: &[u8; 32]) -> Result<Client,
     if !app.keys.load().opaque_key.has_named(client_id) {
         return Err(refused.into());
     }
-    let key = client_key(&Authority::Registration.key(), client_id);
+    let key = client_key(Authority::registration().key(), client_id);
     let client = app.store.read::<Client>(&key).await.map_err(Fault::Store)?;
     let client = client.ok_or(refused.clone())?.record;
     let management = client.management.as_ref().ok_or(refused)?;

@@ -26,7 +26,7 @@ use testudo_core::occasions::token::Asking;
 use testudo_core::policy::Policy;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
-use testudo_core::{AttestedIdentity, Authority, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Occasion, Trace};
 
 pub(super) async fn token<B: RequestBody>(
     app: &App,
@@ -125,8 +125,8 @@ async fn serve<B: RequestBody>(
     };
     let settled = settle(app, &placed, asking, policy).await?; // load … commit
     // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
-    if let (Settled::Token(..), Some(Facts::Bundle(bundle))) = (&settled, &facts) {
-        app.verdicts.remember(&identity, bundle, policy.generation);
+    if let (Settled::Token(..), Some(Facts::Keys(keys))) = (&settled, &facts) {
+        app.verdicts.remember(&identity, keys, policy.generation);
     }
     Ok(settled)
 }
@@ -134,14 +134,10 @@ async fn serve<B: RequestBody>(
 /// The verdict on these very bytes, if it still stands.
 fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
-    let bundle_of = |identity: &AttestedIdentity| match &identity.authority {
-        Authority::TrustDomain(name) => app.anchor(name.as_str())?.current(app.moment()),
-        Authority::Configuration | Authority::Registration => None,
-    };
     app.verdicts.recall(
         &presented.digest,
         presented.kind,
-        bundle_of,
+        |authority| app.authority_keys(authority),
         policy.generation,
         now,
     )

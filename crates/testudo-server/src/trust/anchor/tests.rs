@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::config::BundleOrigin;
-use testudo_protocol::spiffe::{Sequence, TrustDomain};
+use testudo_core::Authority;
+use testudo_protocol::spiffe::Sequence;
 use testudo_testkit::TestIssuer;
 
 fn anchor_of(max_staleness: i64) -> Anchor {
     Anchor::new(BundleSource {
-        trust_domain: TrustDomain::parse("a.example").unwrap(),
+        authority: Authority::of_key("spiffe://a.example").unwrap(),
         origin: BundleOrigin::HttpsWeb("https://nowhere.example/".parse().unwrap()),
         max_staleness: Seconds(max_staleness),
     })

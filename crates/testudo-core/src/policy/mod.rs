@@ -1,7 +1,11 @@
 //! The administrator's will, compiled: what the configuration says, and what was switched since.
 
+mod authority;
+
+pub use authority::AuthorityPolicy;
+
 use crate::administration::Administration;
-use crate::identity::{Authority, CredentialKind};
+use crate::identity::{Authority, AuthorityKind};
 use crate::rules::FirstUse;
 use crate::rules::blocks::Blocks;
 use crate::rules::reserved_ids::ReservedIds;
@@ -20,8 +24,8 @@ pub struct Policy {
     pub generation: u64,
     /// Our issuer identifier.
     pub issuer: IssuerUrl,
-    /// Trust domains by name.
-    pub trust_domains: HashMap<Box<str>, TrustDomainPolicy>,
+    /// Authorities that vouch for identities, each with what it is trusted for.
+    pub authorities: HashMap<Authority, AuthorityPolicy>,
     /// Clients that the configuration names, by `client_id`.
     pub clients: HashMap<Box<str>, ConfiguredClient>,
     /// Rules.
@@ -70,26 +74,6 @@ impl RegistrationPolicy {
     }
 }
 
-/// A `[[trust_domains]]` entry.
-#[derive(Debug, Clone)]
-#[expect(
-    missing_docs,
-    reason = "each field is documented in the configuration section it comes from"
-)]
-pub struct TrustDomainPolicy {
-    pub credentials: Vec<CredentialKind>,
-    pub first_use: FirstUse,
-    pub accept_audiences: Vec<String>,
-    pub single_use: bool,
-    pub lifetime_max: Option<Seconds>,
-    pub attested_metadata: Vec<String>,
-    pub statement_issuer: Option<String>,
-    pub registrations: Rate,
-    pub registrations_per_prefix: Option<Rate>,
-    pub velocity_prefix_segments: usize,
-    pub clients_max: Option<u64>,
-}
-
 /// A `[[clients]]` entry: an ordinary client with its own keys.
 #[derive(Debug)]
 pub struct ConfiguredClient {
@@ -120,7 +104,7 @@ pub struct Standing {
 impl Standing {
     /// True where the authority may speak.
     pub fn is_enabled(&self, authority: &Authority) -> bool {
-        self.disabled.is_empty() || !self.disabled.contains(&authority.key())
+        self.disabled.is_empty() || !self.disabled.contains(authority.key())
     }
 }
 
@@ -131,31 +115,33 @@ impl Policy {
         is_open.then(|| format!("{}/register", self.issuer))
     }
 
-    /// The trust domain an authority is, where it is one that is configured.
-    pub fn trust_domain(&self, authority: &Authority) -> Option<&TrustDomainPolicy> {
-        match authority {
-            Authority::TrustDomain(name) => self.trust_domains.get(name.as_str()),
-            Authority::Configuration | Authority::Registration => None,
-        }
+    /// What an authority is trusted for, where it is one that is configured.
+    pub fn authority(&self, authority: &Authority) -> Option<&AuthorityPolicy> {
+        self.authorities.get(authority)
+    }
+
+    /// The configured authority of this name or key: a trust domain, else an issuer.
+    pub fn authority_named(&self, name: &str) -> Option<&Authority> {
+        let named = |authority: &&Authority| [authority.name(), authority.key()].contains(&name);
+        self.authorities.keys().filter(named).min()
     }
 
     /// What may happen at a first use, the stricter of authority and rule, with the name of who says so.
     pub fn first_use(&self, authority: &Authority, rule: &Rule) -> (FirstUse, String) {
-        let of_authority = match authority {
-            Authority::TrustDomain(_) => self
-                .trust_domain(authority)
-                .map_or(FirstUse::Off, |domain| domain.first_use),
+        let (of_authority, says) = match authority.kind() {
+            AuthorityKind::Spiffe | AuthorityKind::Issuer => {
+                let policy = self.authority(authority);
+                let first_use = policy.map_or(FirstUse::Off, |policy| policy.first_use);
+                (first_use, authority.described())
+            }
             // A configured client is known by name: its record is made when it first comes.
-            Authority::Configuration => FirstUse::On,
+            AuthorityKind::Configuration => (FirstUse::On, authority.described()),
             // These come to be at the registration endpoint, or not at all.
-            Authority::Registration => FirstUse::Off,
+            AuthorityKind::Registration => (FirstUse::Off, "clients without evidence".to_owned()),
         };
         match rule.first_use {
             Some(of_rule) if of_rule < of_authority => (of_rule, format!("rule `{}`", rule.name)),
-            _ if *authority == Authority::Registration => {
-                (of_authority, "clients without evidence".to_owned())
-            }
-            _ => (of_authority, format!("trust domain `{authority}`")),
+            Some(_) | None => (of_authority, says),
         }
     }
 }
