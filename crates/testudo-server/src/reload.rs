@@ -197,6 +197,20 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
     if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }
+    put_in_force(app, configuration).await;
+    write_event(app, EventKind::RulesChanged, |event| {
+        event.detail = Some(format!("configuration reloaded, generation {generation}"));
+        event.reason = reason;
+    })
+    .await;
+    tracing::info!(generation, "configuration reloaded");
+    Ok(warnings)
+}
+
+/// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;
+/// for the others this waits a short while.
+pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
+    let generation = configuration.policy.generation;
     let current = app.anchors.load_full();
     let mut anchors: HashMap<Authority, Arc<Anchor>> = HashMap::new();
     let mut fresh = Vec::new();
@@ -224,11 +238,4 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
     for anchor in fresh {
         keep_fresh(app, anchor);
     }
-    write_event(app, EventKind::RulesChanged, |event| {
-        event.detail = Some(format!("configuration reloaded, generation {generation}"));
-        event.reason = reason;
-    })
-    .await;
-    tracing::info!(generation, "configuration reloaded");
-    Ok(warnings)
 }
