@@ -15,6 +15,7 @@ mod clock;
 mod concurrency;
 mod database_clock;
 mod first_use;
+mod issuers;
 mod key_records;
 mod keys;
 mod last_uses;

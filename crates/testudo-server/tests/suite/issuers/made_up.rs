@@ -1,0 +1,153 @@
+//! A second kind of authority: an issuer of signed tokens whose subjects are `ci:TEAM/JOB`. No door of this version
+//! takes its tokens, so its door stands here. What the door yields goes the way of every identity.
+
+use crate::world::{ISSUER, RULES, World, domains};
+use std::sync::Arc;
+use testudo_core::doors::{AuthorityKeys, Presented};
+use testudo_core::identity::Proof;
+use testudo_core::policy::AuthorityPolicy;
+use testudo_core::rules::FirstUse;
+use testudo_core::velocity::Rate;
+use testudo_core::{AttestedIdentity, Authority, CredentialKind};
+use testudo_protocol::jose::Jws;
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_server::config::{self, BundleOrigin, BundleSource};
+use testudo_server::reload::put_in_force;
+use testudo_testkit::http::Answer;
+use testudo_testkit::{TestIssuer, svid_form};
+
+const RULES_OF_CI: &str = r#"
+[[rules]]
+name = "ci"
+identities = ["ci:{team}/{job}"]
+scopes = ["r", "w", "client.register"]
+default_scopes = ["r"]
+resources = ["https://api.example/", "https://as.example/register"]
+client_name = "{job} of {team}"
+[[rules]]
+name = "runners"
+identities = ["ci:{team}/runners/{instance}"]
+[[rules]]
+name = "named"
+identities = ["ci:named/{group}/{job}"]
+client_id = "ci/{group}/{job}"
+[[rules]]
+name = "opaque"
+identities = ["ci:opaque/*/*"]
+client_id = "opaque"
+"#;
+
+/// The rules of the world, and those about the made-up issuer before them.
+pub fn rules() -> String {
+    format!(
+        "{RULES_OF_CI}{}",
+        RULES.replace("name = \"opaque\"", "name = \"opaque-svid\"")
+    )
+}
+
+pub fn ci() -> Authority {
+    Authority::issuer("ci").unwrap()
+}
+
+/// A server that trusts the made-up issuer beside the trust domains of the world.
+pub struct MadeUp {
+    pub world: World,
+    pub issuer: TestIssuer,
+}
+
+impl MadeUp {
+    pub async fn start() -> MadeUp {
+        MadeUp::start_with("", |_| {}).await
+    }
+
+    pub async fn start_with(server: &str, change: impl FnOnce(&mut AuthorityPolicy)) -> MadeUp {
+        let world = World::start_with(&format!("{server}\n{}", domains("")), &rules()).await;
+        let made_up = MadeUp {
+            world,
+            issuer: TestIssuer::new("ci"),
+        };
+        let keys = made_up.issuer.bundle().to_string();
+        std::fs::write(made_up.world.folder.join("ci.json"), keys).unwrap();
+        made_up.reload(change).await;
+        made_up
+    }
+
+    /// Reads the configuration again, as a reload does, and adds what the section of the issuer would say.
+    pub async fn reload(&self, change: impl FnOnce(&mut AuthorityPolicy)) {
+        let app = &self.world.running.app;
+        let generation = app.policy.load().generation + 1;
+        let path = self.world.folder.join("testudo.toml");
+        let (mut configuration, _) = config::load(&path, generation).unwrap();
+        let mut policy = AuthorityPolicy {
+            credentials: vec![CredentialKind::JwtSvid],
+            first_use: FirstUse::On,
+            accept_audiences: Vec::new(),
+            single_use: false,
+            lifetime_max: None,
+            attested_metadata: Vec::new(),
+            statement_issuer: None,
+            registrations: Rate::new(600, None),
+            registrations_per_prefix: None,
+            velocity_prefix_segments: 1,
+            clients_max: Some(100),
+        };
+        change(&mut policy);
+        configuration.policy.authorities.insert(ci(), policy);
+        configuration.bundles.push(BundleSource {
+            authority: ci(),
+            origin: BundleOrigin::File(self.world.folder.join("ci.json")),
+            max_staleness: Seconds(3600),
+        });
+        put_in_force(app, configuration).await;
+    }
+
+    pub fn token(&self, subject: &str) -> String {
+        self.token_by(&self.issuer, subject)
+    }
+
+    pub fn token_by(&self, issuer: &TestIssuer, subject: &str) -> String {
+        let now = self.world.now();
+        issuer.sign(&serde_json::json!({ "iss": "https://ci.example", "sub": subject, "aud": ISSUER, "exp": now + 240, "iat": now }))
+    }
+
+    /// A token request of a job.
+    pub async fn ask(&self, subject: &str, more: &[(&str, &str)]) -> Answer {
+        self.show(&self.token(subject), more).await
+    }
+
+    /// The door: the keys are those of the authority that the subject names, and of no other. A good verdict is
+    /// remembered, where the token endpoint finds it; a token that is not good is refused by the doors there are.
+    pub async fn show(&self, token: &str, more: &[(&str, &str)]) -> Answer {
+        let app = &self.world.running.app;
+        if let Some((identity, keys)) = self.judge(token) {
+            let generation = app.policy.load().generation;
+            app.verdicts.remember(&Arc::new(identity), &keys, generation);
+        }
+        self.world.send(&svid_form(token, more)).await
+    }
+
+    fn judge(&self, token: &str) -> Option<(AttestedIdentity, AuthorityKeys)> {
+        let jws = Jws::parse(token).unwrap();
+        let claims: serde_json::Value = jws.unverified_claims().unwrap();
+        let subject = claims["sub"].as_str()?;
+        let authority = Authority::of_identity(subject).ok()?;
+        let keys = self.world.running.app.authority_keys(&authority)?;
+        let AuthorityKeys::Bundle(bundle) = &keys;
+        jws.verify(&bundle.jwt_keys).ok()?;
+        let kind = CredentialKind::JwtSvid;
+        let proof = Proof {
+            issued: claims["iat"].as_i64().map(Timestamp),
+            digest: Some(Presented::new(kind, token.to_owned()).digest),
+            ..Proof::until(Timestamp(claims["exp"].as_i64()?))
+        };
+        Some((AttestedIdentity::proven(authority, subject, kind, proof), keys))
+    }
+
+    /// Reasons of the refusals that have an event.
+    pub async fn refused_for(&self, reason: &str) -> bool {
+        let events = self.world.events("client.refused").await;
+        events
+            .iter()
+            .any(|event| event["reason"] == reason && event["authority"] == "ci:")
+    }
+}

@@ -1,0 +1,431 @@
+//! An authority that is not a trust domain passes everything that a trust domain passes: first use, registration,
+//! blocks, limits, the switch, a reload, the explanation of a decision.
+
+mod made_up;
+
+use made_up::{MadeUp, ci};
+use serde_json::{Value, json};
+use testudo_core::rules::FirstUse;
+use testudo_core::velocity::Rate;
+use testudo_testkit::http::Answer;
+use testudo_testkit::token::claims;
+
+const JOB: &str = "ci:team-a/build";
+
+fn access_token(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    claims(answer.json()["access_token"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn job_of_an_issuer_is_registered_at_its_first_use_and_known_at_the_second() {
+    let made_up = MadeUp::start().await;
+    let first = access_token(&made_up.ask(JOB, &[]).await);
+    assert_eq!(
+        (&first["sub"], &first["client_id"], &first["scope"]),
+        (&json!(JOB), &json!(JOB), &json!("r"))
+    );
+    assert!(first["spiffe_id"].is_null());
+    assert_eq!(
+        access_token(&made_up.ask(JOB, &[("client_id", JOB)]).await)["client_id"],
+        JOB
+    );
+    assert_eq!(
+        made_up.ask(JOB, &[("client_id", "ci:team-a/other")]).await.status,
+        400
+    );
+
+    let clients = made_up.world.clients().await;
+    let [client] = clients.as_slice() else {
+        panic!("{clients:?}")
+    };
+    assert_eq!(
+        (&client["authority"], &client["subject"]),
+        (&json!("ci:"), &json!(JOB))
+    );
+    assert_eq!(
+        (&client["trust_domain"], &client["rule"], &client["governed_by"]),
+        (&json!("ci"), &json!("ci"), &json!("ci"))
+    );
+    assert_eq!(client["metadata"]["client_name"], "build of team-a");
+    let events = made_up.world.events("client.registered").await;
+    assert_eq!(
+        (&events[0]["authority"], &events[0]["identity"]),
+        (&json!("ci:"), &json!(JOB))
+    );
+    let listed = made_up
+        .world
+        .admin("GET", "/admin/v1/clients?trust_domain=ci", Value::Null)
+        .await;
+    assert_eq!(listed["clients"].as_array().unwrap().len(), 1);
+    let shown = made_up
+        .world
+        .admin("POST", "/admin/v1/clients/show", json!({ "client_id": JOB }))
+        .await;
+    assert_eq!(shown["subject"], JOB);
+    // No rule, no client.
+    assert_eq!(made_up.ask("ci:team-a", &[]).await.status, 400);
+    assert!(made_up.refused_for("no_rule").await);
+}
+
+#[tokio::test]
+async fn clients_of_an_issuer_are_named_by_template_opaque_or_by_what_its_instances_share() {
+    let made_up = MadeUp::start().await;
+    assert_eq!(
+        access_token(&made_up.ask("ci:named/g/deploy", &[]).await)["client_id"],
+        "ci/g/deploy"
+    );
+    let opaque = access_token(&made_up.ask("ci:opaque/g/x", &[]).await);
+    assert_eq!(opaque["client_id"].as_str().unwrap().len(), 22);
+    let one = access_token(&made_up.ask("ci:team-a/runners/1", &[]).await);
+    let two = access_token(&made_up.ask("ci:team-a/runners/2", &[]).await);
+    assert_eq!(
+        (&one["client_id"], &two["client_id"]),
+        (&json!("ci:team-a/runners/*"), &json!("ci:team-a/runners/*"))
+    );
+    assert_eq!((&one["instance"], &two["instance"]), (&json!("1"), &json!("2")));
+    for id in ["ci/g/deploy", "ci:team-a/runners/*"] {
+        let found = made_up
+            .world
+            .admin("POST", "/admin/v1/clients/show", json!({ "client_id": id }))
+            .await;
+        assert_eq!(
+            (&found["client_id"], &found["is_orphaned"]),
+            (&json!(id), &json!(false))
+        );
+    }
+    assert_eq!(made_up.world.clients().await.len(), 3);
+}
+
+#[tokio::test]
+async fn keys_of_one_authority_never_vouch_for_another() {
+    let made_up = MadeUp::start().await;
+    // The issuer signs for itself; then for a workload, and a trust domain signs for a job.
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
+    let for_a_workload = made_up.token_by(&made_up.issuer, "spiffe://a.example/x/1");
+    assert_eq!(made_up.show(&for_a_workload, &[]).await.status, 400);
+    let for_a_job = made_up.token_by(&made_up.world.a, "ci:team-a/other");
+    assert_eq!(made_up.show(&for_a_job, &[]).await.status, 400);
+    assert_eq!(made_up.world.client_ids().await, [JOB]);
+    // A trust domain that has the name of the issuer is another authority.
+    assert_eq!(made_up.ask("spiffe://ci/team-a/build", &[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn first_use_of_an_issuer_is_off_or_observed_where_its_policy_says_so() {
+    let made_up = MadeUp::start_with("", |policy| policy.first_use = FirstUse::Observe).await;
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 400);
+    let would = made_up.world.events("client.would_register").await;
+    assert_eq!(would[0]["client_id"], JOB);
+    made_up.reload(|policy| policy.first_use = FirstUse::Off).await;
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 400);
+    assert!(made_up.refused_for("first_use_off").await);
+    assert!(made_up.world.client_ids().await.is_empty());
+    made_up.reload(|_| {}).await;
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn rate_and_prefix_rate_of_an_issuer_hold_apart_from_those_of_trust_domains() {
+    let made_up = MadeUp::start_with("", |policy| {
+        policy.registrations = Rate::new(1, Some(3));
+        policy.registrations_per_prefix = Some(Rate::new(1, Some(2)));
+    })
+    .await;
+    for (job, has_room) in [
+        ("ci:a/1", true),
+        ("ci:a/2", true),
+        ("ci:a/3", false),
+        ("ci:b/1", true),
+        ("ci:c/1", false),
+    ] {
+        let answer = made_up.ask(job, &[]).await;
+        assert_eq!(
+            answer.status,
+            if has_room { 200 } else { 429 },
+            "{job}: {answer:?}"
+        );
+        assert_eq!(
+            answer.header("retry-after").is_some(),
+            !has_room,
+            "{job}: {answer:?}"
+        );
+    }
+    let events = made_up.world.events("velocity.limited").await;
+    let details: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["detail"].as_str())
+        .collect();
+    assert!(
+        details
+            .iter()
+            .any(|detail| detail.contains("prefix `/a` of issuer `ci`")),
+        "{details:?}"
+    );
+    assert!(
+        details
+            .iter()
+            .any(|detail| detail.contains("issuer `ci`") && !detail.contains("prefix")),
+        "{details:?}"
+    );
+    assert_eq!(made_up.world.ask("/x/1", &[]).await.status, 200);
+    // Known clients are not counted again.
+    assert_eq!(made_up.ask("ci:a/1", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn clients_beyond_the_quota_of_an_issuer_are_refused_until_one_is_deleted() {
+    let made_up = MadeUp::start_with("", |policy| policy.clients_max = Some(2)).await;
+    for (job, status) in [("ci:a/1", 200), ("ci:a/2", 200), ("ci:a/3", 429)] {
+        assert_eq!(made_up.ask(job, &[]).await.status, status, "{job}");
+    }
+    let events = made_up.world.events("quota.reached").await;
+    let detail = events[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("issuer `ci`"), "{detail}");
+    let shown = made_up
+        .world
+        .admin("GET", "/admin/v1/trust/ci", Value::Null)
+        .await;
+    assert_eq!(shown["clients"], 2);
+    let gone = json!({ "client_id": "ci:a/1" });
+    made_up
+        .world
+        .admin("POST", "/admin/v1/clients/delete", gone)
+        .await;
+    assert_eq!(made_up.ask("ci:a/3", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn job_is_kept_out_by_itself_by_a_pattern_and_by_the_name_of_its_issuer() {
+    let made_up = MadeUp::start().await;
+    let block = async |identity: &str| {
+        made_up
+            .world
+            .try_admin("POST", "/admin/v1/blocks", json!({ "identity": identity }))
+            .await
+    };
+    let unblock = async |identity: &str| {
+        made_up
+            .world
+            .admin("POST", "/admin/v1/blocks/remove", json!({ "identity": identity }))
+            .await
+    };
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
+    for text in [JOB, "ci:team-a/*", "ci:*/build", "ci:team-a/**", "ci:", "ci"] {
+        assert_eq!(block(text).await.0, 200, "{text}");
+        assert_eq!(made_up.ask(JOB, &[]).await.status, 400, "{text}");
+        assert_eq!(made_up.world.ask("/x/1", &[]).await.status, 200, "{text}");
+        unblock(text).await;
+        assert_eq!(made_up.ask(JOB, &[]).await.status, 200, "{text}");
+    }
+    assert!(made_up.refused_for("identity_blocked").await);
+    assert_eq!(block("ci:team-b/*").await.0, 200);
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
+    assert_eq!(made_up.ask("ci:team-b/build", &[]).await.status, 400);
+    for nobody in ["cj:team-a/build", "cj:*/x", "ci:team-a//x", "ci:caf\u{e9}/x"] {
+        assert_eq!(block(nobody).await.0, 400, "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by_name() {
+    let made_up = MadeUp::start().await;
+    let token = made_up.token(JOB);
+    assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    for name in ["ci", "ci:"] {
+        made_up
+            .world
+            .admin("POST", &format!("/admin/v1/trust/{name}/disable"), json!({}))
+            .await;
+        // These very bytes are remembered.
+        assert_eq!(made_up.show(&token, &[]).await.status, 400);
+        assert_eq!(made_up.world.ask("/x/1", &[]).await.status, 200);
+        let shown = made_up
+            .world
+            .admin("GET", "/admin/v1/trust/ci", Value::Null)
+            .await;
+        assert_eq!(
+            (&shown["trust_domain"], &shown["is_enabled"]),
+            (&json!("ci"), &json!(false))
+        );
+        made_up
+            .world
+            .admin("POST", &format!("/admin/v1/trust/{name}/enable"), json!({}))
+            .await;
+        assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    }
+    assert!(made_up.refused_for("authority_disabled").await);
+    let switched = made_up.world.events("authority.disabled").await;
+    assert!(switched.iter().all(|event| event["authority"] == "ci:"));
+    let listed = made_up.world.admin("GET", "/admin/v1/trust", Value::Null).await;
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|view| view["trust_domain"].as_str())
+        .collect();
+    assert_eq!(names, ["a.example", "b.example", "f.example", "o.example", "ci"]);
+    assert_eq!(
+        made_up
+            .world
+            .try_admin("POST", "/admin/v1/trust/cj/disable", json!({}))
+            .await
+            .0,
+        404
+    );
+}
+
+#[tokio::test]
+async fn new_keys_of_an_issuer_end_the_verdicts_that_rested_on_the_old_ones() {
+    let mut made_up = MadeUp::start().await;
+    let token = made_up.token(JOB);
+    assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    made_up.issuer = testudo_testkit::TestIssuer::new("ci");
+    made_up.issuer.sequence = 2;
+    let path = made_up.world.folder.join("ci.json");
+    std::fs::write(path, made_up.issuer.bundle().to_string()).unwrap();
+    made_up
+        .world
+        .admin("POST", "/admin/v1/trust/ci/refresh", json!({}))
+        .await;
+    assert_eq!(made_up.show(&token, &[]).await.status, 400);
+    assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
+    let events = made_up.world.events("authority.bundle_updated").await;
+    assert!(events.iter().any(|event| event["authority"] == "ci:"));
+}
+
+#[tokio::test]
+async fn reload_changes_an_issuer_keeps_its_keys_and_lets_it_go() {
+    let made_up = MadeUp::start().await;
+    let token = made_up.token(JOB);
+    assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    // The source is gone for a while: the keys that were taken go on.
+    std::fs::remove_file(made_up.world.folder.join("ci.json")).unwrap();
+    made_up.reload(|_| {}).await;
+    assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    made_up.reload(|policy| policy.credentials.clear()).await;
+    assert_eq!(made_up.show(&token, &[]).await.status, 400);
+    assert!(made_up.refused_for("credential_not_accepted").await);
+    made_up.reload(|_| {}).await;
+    assert_eq!(made_up.show(&token, &[]).await.status, 200);
+    // What the file does not name is gone with the next reload.
+    made_up
+        .world
+        .reload_with(&crate::world::domains(""), &made_up::rules())
+        .await;
+    assert_eq!(made_up.show(&token, &[]).await.status, 400);
+    assert!(made_up.world.running.app.authority_keys(&ci()).is_none());
+    let orphans = made_up
+        .world
+        .admin("GET", "/admin/v1/clients?orphaned=true", Value::Null)
+        .await;
+    assert_eq!(orphans["clients"][0]["client_id"], JOB);
+    assert_eq!(
+        made_up
+            .world
+            .try_admin("GET", "/admin/v1/trust/ci", Value::Null)
+            .await
+            .0,
+        404
+    );
+}
+
+#[tokio::test]
+async fn rules_and_decisions_about_an_issuer_are_explained_then_and_today() {
+    let made_up = MadeUp::start().await;
+    let answer = made_up.ask(JOB, &[]).await;
+    let request = answer.header("request-id").unwrap().to_owned();
+    let explain = async || {
+        made_up
+            .world
+            .admin("POST", "/admin/v1/explain", json!({ "request_id": request }))
+            .await
+    };
+    let explained = explain().await;
+    assert_eq!(
+        (&explained["outcome"], &explained["event"]["authority"]),
+        (&json!("allowed"), &json!("ci:"))
+    );
+    let steps: Vec<&str> = explained["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|step| step["check"].as_str())
+        .collect();
+    assert!(steps.contains(&"a rule governs"), "{explained}");
+    made_up
+        .world
+        .admin("POST", "/admin/v1/trust/ci/disable", json!({}))
+        .await;
+    let explained = explain().await;
+    assert_eq!(
+        (&explained["outcome"], &explained["rejection"]),
+        (&json!("refused"), &json!("authority_disabled"))
+    );
+
+    let ids = json!({ "identities": [JOB, "ci:named/g/deploy", "ci:x", "cj:x/y", "ci:a//b"] });
+    let tested = made_up.world.admin("POST", "/admin/v1/rules/test", ids).await;
+    assert_eq!(
+        (&tested[0]["rule"], &tested[0]["captures"]),
+        (&json!("ci"), &json!({ "job": "build", "team": "team-a" }))
+    );
+    assert_eq!(tested[1]["client_id"], "ci/g/deploy");
+    assert_eq!(tested[2]["problem"], "no rule governs this identity");
+    assert_eq!(tested[3]["problem"], "the issuer `cj` is not configured");
+    assert!(
+        tested[4]["problem"].as_str().unwrap().contains("empty segment"),
+        "{tested}"
+    );
+}
+
+#[tokio::test]
+async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
+    let made_up = MadeUp::start_with("[registration]\ninitial_access_tokens = true", |policy| {
+        policy.clients_max = Some(2);
+    })
+    .await;
+    let wanted = [
+        ("scope", "client.register"),
+        ("resource", "https://as.example/register"),
+    ];
+    let answer = made_up.ask(JOB, &wanted).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let bearer = format!("Bearer {}", answer.json()["access_token"].as_str().unwrap());
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k1"));
+    let body =
+        json!({ "jwks": { "keys": [key.public_jwk("sig", true)] }, "grant_types": ["client_credentials"] });
+    let register = async || {
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        made_up
+            .world
+            .connect()
+            .await
+            .send("POST", "/register", &headers, body.to_string())
+            .await
+    };
+    let registered = register().await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    let id = registered.json()["client_id"].clone();
+    let client = made_up
+        .world
+        .admin("POST", "/admin/v1/clients/show", json!({ "client_id": id }))
+        .await;
+    assert_eq!(
+        (&client["sponsor"]["authority"], &client["sponsor"]["subject"]),
+        (&json!("ci:"), &json!(JOB))
+    );
+    assert_eq!(
+        (&client["trust_domain"], &client["rule"]),
+        (&json!("ci"), &json!("ci"))
+    );
+    // It counts with its sponsor, and goes with the authority of its sponsor.
+    assert_ne!(register().await.status, 201);
+    made_up
+        .world
+        .admin("POST", "/admin/v1/trust/ci/disable", json!({}))
+        .await;
+    assert_eq!(register().await.status, 401);
+}
