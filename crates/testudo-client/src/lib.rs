@@ -52,7 +52,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token itself. Whoever has it, is the workload.
+    /// The token itself. Keep it secret: a resource server takes any caller that sends it for the workload.
     pub fn secret(&self) -> &str {
         &self.secret
     }

@@ -12,9 +12,9 @@ pub enum Svids {
     WorkloadApi(Option<String>),
     /// X.509-SVIDs from the Workload API at this socket, or at `SPIFFE_ENDPOINT_SOCKET`.
     WorkloadApiX509(Option<String>),
-    /// A JWT-SVID in a file that somebody else keeps fresh, such as spiffe-helper.
+    /// A JWT-SVID in a file that another program renews, such as spiffe-helper.
     File(PathBuf),
-    /// An X.509-SVID in PEM files that somebody else keeps fresh.
+    /// An X.509-SVID in PEM files that another program renews.
     X509Files {
         /// The chain, leaf first.
         certificate: PathBuf,

@@ -1,4 +1,4 @@
-//! Randomness and the fine clock, handed in by whoever may have them.
+//! Randomness and the fine clock: the server passes them in, since this crate may not read either.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,9 +1,9 @@
-//! The recorder behind `testudo explain`: the decision functions say what they checked, and whoever wants to
-//! know passes a trace that listens. There is no second copy of the logic.
+//! The recorder behind `testudo explain`: the decision functions record each check in the trace that the caller
+//! passes. `explain` runs the same functions as a request, so there is no second copy of the logic.
 
 use serde::{Deserialize, Serialize};
 
-/// Listens or does not. A trace that is off costs one branch per step.
+/// On or off. A trace that is off costs one branch per step.
 #[derive(Debug, Default)]
 pub struct Trace {
     steps: Option<Vec<Step>>,

@@ -43,8 +43,8 @@ impl<S> Layer<S> for RequireToken {
     }
 }
 
-/// The leaf certificate, DER, that the client showed on this connection. Whoever ends TLS puts it into the
-/// request's extensions; without it, tokens that are bound to a certificate are refused.
+/// The leaf certificate, DER, that the client showed on this connection. The code that terminates TLS puts it into
+/// the request's extensions; without it, tokens that are bound to a certificate are refused.
 #[derive(Clone, Debug)]
 pub struct ClientCertificate(pub Arc<[u8]>);
 

@@ -34,7 +34,7 @@ impl ClientCertVerifier for AskForCertificate {
         false
     }
 
-    /// No hints: which authorities are trusted is nobody's business, and clients choose by their own platform.
+    /// No hints: the list would tell every caller which authorities are trusted, and an SVID client has one certificate.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -24,7 +24,7 @@ use testudo_store::{CommitError, typed};
 pub async fn reload(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report> {
     let _turn = app.admin_turn.lock().await;
     let warnings = apply(app, reason).await?;
-    // It holds here in any case; without the store, the others are told by whoever comes next.
+    // It holds on this node in any case. Where the store is away, the other nodes reload with the next order.
     if let Err(why) = order_reload(app).await {
         tracing::error!(why, "the other nodes were not told to reload");
     }

@@ -203,7 +203,7 @@ impl Running {
     /// Stops accepting, lets running requests finish, writes what is in memory only.
     pub async fn stop(self) {
         self.app.is_ready.store(false, Ordering::Release);
-        // Nobody listening means that everything has stopped already.
+        // An error means that every task has stopped already.
         let _ = self.stop.send(true);
         for listener in self.listeners {
             // They end at the word to stop; one that panicked has ended as well.

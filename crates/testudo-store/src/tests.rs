@@ -226,7 +226,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
         started.elapsed()
     );
 
-    // It crashes and comes back; nobody restarts anything of ours.
+    // The database crashes and comes back; the store reconnects without a restart.
     server.crash().unwrap();
     assert!(matches!(
         store.commit(write("lost")).await,
@@ -284,7 +284,7 @@ fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
         let reads = async {
             for _ in 0..20 {
                 store
-                    .get(testudo_core::records::Kind::Client, b"nobody")
+                    .get(testudo_core::records::Kind::Client, b"unknown")
                     .await
                     .unwrap();
             }

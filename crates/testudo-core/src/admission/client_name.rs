@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The key of the opaque form. Wiped by whoever made it; has no `Debug`.
+/// The key that opaque client ids are derived with. The code that makes it wipes the bytes; has no `Debug`.
 pub struct OpaqueKey(hmac::Key);
 
 impl OpaqueKey {
@@ -32,8 +32,8 @@ impl OpaqueKey {
         *context.sign().as_ref().first_chunk::<N>().unwrap_or(&[0; N])
     }
 
-    /// A name for a client that has none: random, and sealed, so that a name that nobody was given is known for
-    /// one without a look at any table.
+    /// A client id for a client without an identity of its own: random bytes and a seal (HMAC), so that an invented id
+    /// is refused without a read of the store.
     pub fn new_client_id(&self, random: &[u8; 16]) -> String {
         let seal = self.tag::<SEAL_BYTES>(&[SEALED, random]);
         format!(
@@ -42,7 +42,7 @@ impl OpaqueKey {
         )
     }
 
-    /// True where this server, or another node of it, gave somebody this name.
+    /// True where this server, or another node of it, made this client id.
     pub fn has_named(&self, client_id: &str) -> bool {
         let decoded = client_id
             .strip_prefix(REGISTERED)

@@ -74,7 +74,7 @@ pub(crate) fn create(
             removed.record.reason.as_str(),
         )),
         (None, None) => {
-            // Whoever decided this may have guessed: if there was an earlier life, it must be looked at first.
+            // The caller may not have looked: where a removed client has this key, the commit fails and it is loaded.
             batch.absent(Kind::Removed, placed.client_key());
             None
         }

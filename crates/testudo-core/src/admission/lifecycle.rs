@@ -12,7 +12,8 @@ use testudo_protocol::{Seconds, Timestamp};
 /// How long a removed client and events about clients are remembered.
 pub const HISTORY_RETENTION: Seconds = Seconds(400 * 86_400);
 
-/// How long events about a client are remembered that nobody vouched for: strangers make as many as they may.
+/// How long events about a client without attester and sponsor are kept: shorter, since any caller can cause them up
+/// to the rate.
 const STRANGERS_RETENTION: Seconds = Seconds(90 * 86_400);
 
 /// How long events about a client are remembered.

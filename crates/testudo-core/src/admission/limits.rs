@@ -5,10 +5,10 @@ use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
 
-/// Step 10: the buckets a new client takes from. They belong to the identity's place, not to the client.
+/// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
 pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
-    // Whoever vouches for others does so at the expense of its own place.
+    // What a sponsor registers counts against the limits of the sponsor.
     let (authority, subject, _) = placed.identity.governed_as();
     if let Some(trusted) = policy.authority(authority) {
         limits.push(Limit {
@@ -36,7 +36,7 @@ pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
     limits
 }
 
-/// The buckets of a registration: those of the sponsor's place, or for a stranger that of its address.
+/// The rate limits of a registration: those of the sponsor; without a sponsor, also that of the caller's address.
 pub(crate) fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<IpAddr>) -> Vec<Limit> {
     let mut limits = limits(placed, policy);
     if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
@@ -45,7 +45,7 @@ pub(crate) fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<
     limits
 }
 
-/// One bucket per address; a network of IPv6 is one address, since whoever has one address of it has all.
+/// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
 fn address_limit(address: IpAddr, rate: Rate) -> Limit {
     let place = match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

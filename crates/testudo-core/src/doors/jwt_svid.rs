@@ -128,7 +128,7 @@ impl JwtSvid {
                 false
             }
             Purpose::Statement { endpoint } => {
-                // Without `iat` nobody could tell which of two statements is the newer.
+                // Without `iat` the server could not tell which of two statements is the newer.
                 claims.iat.ok_or(CredentialReason::IssuedAtMissing)?;
                 statement_issuer(&self.jws, domain)?;
                 let is_for_endpoint = claims.aud.is_solely(endpoint);

@@ -63,8 +63,8 @@ impl PrivateKeyJwt {
         }
     }
 
-    /// Signature first, under the keys of the client that `sub` names. The configuration comes before what
-    /// registered: nobody takes a name from it.
+    /// Signature first, under the keys of the client that `sub` names. A configured client comes
+    /// before a registered one of the same id, so that no registration takes over a configured id.
     pub fn verify(
         self,
         facts: &Facts,

@@ -14,7 +14,7 @@ pub struct AttestedIdentity {
     pub subject: Box<str>,
     /// How it was proven.
     pub kind: CredentialKind,
-    /// Who vouched for it when it registered, where somebody did.
+    /// The sponsor that registered it, where it has one.
     pub sponsor: Option<Box<Sponsor>>,
     /// What its credential says beside who it is.
     pub proof: Proof,

@@ -24,7 +24,7 @@ impl Members {
 }
 
 /// A place that keys may be fetched from: https, a name of the network rather than an address, and not our own.
-/// Whether the name leads anywhere is nobody's business until somebody shows an assertion.
+/// The host is resolved when an assertion of the client must be verified, not at registration.
 pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), Rejection> {
     let own = Url::parse(issuer).ok();
     let own_host = own.as_ref().and_then(Url::host_str);

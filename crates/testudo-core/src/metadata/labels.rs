@@ -18,7 +18,7 @@ pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> Client
         contacts,
         software_id,
         software_version,
-        // Limits and keys: settled by whoever calls.
+        // Limits and keys: the caller has set them.
         spiffe_bundle_endpoint,
         application_type,
         redirect_uris,
@@ -36,7 +36,7 @@ pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> Client
         contacts: asked_contacts,
         software_id: asked_software,
         software_version: asked_version,
-        // A logo is never taken from the client: it would be the one thing on a consent page that nobody reads twice.
+        // A logo is never taken from the client: on a consent page, users trust a familiar logo without reading the name.
         logo_uri: _,
         // No labels.
         software_statement: _,
@@ -58,7 +58,7 @@ pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> Client
         require_signed_request_object: _,
     } = requested;
     let beside = |label: &Option<String>| label.clone().filter(|label| is_beside(label, &redirect_uris));
-    // Whoever has a name is not renamed in another language.
+    // A requested `client_name#lang` is ignored where the administrator or the attester set `client_name`.
     let is_free = |name: &str, value: &str| match base(name) {
         "client_name" => client_name.is_none(),
         "client_uri" => client_uri.is_none() && is_beside(value, &redirect_uris),
@@ -94,7 +94,7 @@ pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> Client
     }
 }
 
-/// [RFC7591 §5] A label on another host than the redirect URIs borrows somebody's name.
+/// [RFC7591 §5] Label URLs must be on the host of a redirect URI, so that a client cannot pose as another site.
 fn is_beside(label: &str, redirect_uris: &[String]) -> bool {
     let host = |text: &str| {
         url::Url::parse(text)

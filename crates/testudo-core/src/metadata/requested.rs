@@ -138,7 +138,7 @@ impl Requested {
         self.jwks.is_some() || self.jwks_uri.is_some()
     }
 
-    /// The same request, narrowed to what somebody who vouches for it may give.
+    /// The same request, cut to the scopes and grant types that the sponsor may give.
     pub fn within(mut self, scopes: &ScopeSet, grant_types: &[String]) -> Requested {
         self.scope = Some(match &self.scope {
             Some(asked) => asked.intersection(scopes),

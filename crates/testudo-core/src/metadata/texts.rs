@@ -147,7 +147,7 @@ fn is_hidden(c: char) -> bool {
         )
 }
 
-/// Never fetched by us, but somebody may click on it: https, and nothing hidden in it.
+/// This server never fetches it, but a user may click on it: https, and no hidden characters.
 fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
     if is_label_url(&text) {
         return Ok(text);

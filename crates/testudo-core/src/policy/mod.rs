@@ -51,7 +51,7 @@ pub struct RegistrationPolicy {
     pub open: Option<OpenPolicy>,
 }
 
-/// What a client may have that nobody vouches for.
+/// What a client without attester and sponsor may have.
 #[derive(Debug)]
 pub struct OpenPolicy {
     /// Its limits, as a rule of its own.

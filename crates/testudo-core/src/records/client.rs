@@ -160,7 +160,7 @@ pub struct ClientMetadata {
 pub enum ApplicationType {
     /// On a server: https.
     Web,
-    /// On somebody's device: loopback, an app-specific scheme, or a claimed https URI.
+    /// On a user's device: loopback, an app-specific scheme, or a claimed https URI.
     Native,
 }
 

@@ -14,7 +14,8 @@ pub struct StoredSigningKey {
     pub algorithm: String,
     /// When it was made.
     pub created: Timestamp,
-    /// When it begins to sign. It is published from the beginning, so that nobody meets it unprepared.
+    /// When it begins to sign. It is published from the beginning, so that resource servers have it
+    /// before the first token that it signs.
     pub active_from: Timestamp,
     /// The wrapped key.
     pub wrapped: String,

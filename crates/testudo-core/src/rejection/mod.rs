@@ -1,5 +1,5 @@
 //! Every reason to refuse a request, and what each means to the three audiences: the caller (a code and a
-//! sentence), whoever can fix it (a hint), and the log (what really happened).
+//! sentence), the administrator or client that can fix it (a hint), and the log (what really happened).
 //!
 //! Reasons stand in four enums by topic: `request.rs`, `credential.rs`, `metadata.rs` and `admission.rs`. Each has
 //! one row per reason (`row.rs`): its name, its code and what is said. `answer.rs` makes of a row the answer of

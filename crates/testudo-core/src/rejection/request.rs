@@ -4,7 +4,7 @@ use super::row::Row;
 use std::fmt;
 use testudo_protocol::oauth::{ErrorCode, FormFault};
 
-/// What is wrong with a request, whoever sent it.
+/// What is wrong with a request, independent of the client that sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestReason {
     /// The body is not a form in UTF-8. [RFC6749 §3.2]

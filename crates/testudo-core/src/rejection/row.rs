@@ -42,7 +42,7 @@ pub(super) enum OfStatement {
     Invalid,
     /// It is genuine, and this server does not approve of it.
     Unapproved,
-    /// This server takes none, whoever signed it.
+    /// This server accepts none, independent of the signer.
     NoneIsTaken,
     /// A member that the request or the statement states is wrong, also where a certificate was shown instead: this
     /// code and this sentence.

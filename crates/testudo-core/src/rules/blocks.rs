@@ -33,7 +33,7 @@ impl Blocks {
         compiled
     }
 
-    /// The block that keeps `identity` out, by its text. Whoever is blocked vouches for nobody either.
+    /// The block that keeps `identity` out, by its text. A blocked identity cannot be a sponsor either.
     pub fn blocking(&self, identity: &AttestedIdentity) -> Option<&str> {
         if self.exact.is_empty() && self.patterns.is_empty() {
             return None;

@@ -160,7 +160,7 @@ impl Rule {
             faults.push(RuleFault {
                 key: "registrations_per_minute",
                 problem: "is zero".into(),
-                hint: Some("to register nobody, set first_use = \"off\""),
+                hint: Some("to register no client, set first_use = \"off\""),
             });
         }
         if !faults.is_empty() {

@@ -34,8 +34,8 @@ impl Algorithm {
         Algorithm::EdDSA,
     ];
 
-    /// [RFC8725 §3.1] Compared exactly: `noNE`, `es256` and friends are nobody's names.
-    /// [RFC9864 §2.2] `Ed25519` is the fully specified name of the only `EdDSA` we speak.
+    /// [RFC8725 §3.1] Compared exactly: `noNE` and `es256` name no algorithm.
+    /// [RFC9864 §2.2] `Ed25519` is the fully specified name of the only `EdDSA` curve that is supported.
     pub fn parse(name: &str) -> Option<Algorithm> {
         match name {
             "ES256" => Some(Algorithm::ES256),

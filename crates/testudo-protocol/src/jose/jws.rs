@@ -123,7 +123,7 @@ impl Jws {
         })
     }
 
-    /// Claims that nobody vouches for yet. Only to find the authority whose keys will judge the token.
+    /// Claims before the signature is verified. Only to find the authority whose keys will verify it.
     pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, JoseFault> {
         json::from_slice(&self.payload).map_err(JoseFault::Claims)
     }

@@ -110,7 +110,7 @@ pub enum TokenFault {
     WrongAudience,
     /// The token has ended.
     Expired,
-    /// The token is bound to a key or a certificate, and whoever asks could not see a proof.
+    /// The token is bound to a key or a certificate, and the caller of this function has no proof of it.
     Bound,
     /// `scope` is not a scope.
     MalformedScope,
@@ -145,7 +145,7 @@ struct ReceivedClaims {
     cnf: Option<ReceivedConfirmation>,
 }
 
-/// Members beside `x5t#S256` (`jkt`, `jwk`) are other bindings, which nobody here can check.
+/// Members beside `x5t#S256` (`jkt`, `jwk`) are other bindings, which this function cannot check.
 #[derive(Deserialize)]
 struct ReceivedConfirmation {
     #[serde(rename = "x5t#S256")]

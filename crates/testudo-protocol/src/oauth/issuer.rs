@@ -8,7 +8,7 @@ use std::fmt;
 pub struct IssuerUrl(Box<str>);
 
 impl IssuerUrl {
-    /// Parses an issuer identifier; the error is a sentence for whoever wrote it.
+    /// Parses an issuer identifier; the error is a sentence for the administrator who wrote it.
     pub fn parse(text: &str) -> Result<IssuerUrl, &'static str> {
         let url = url::Url::parse(text).map_err(|_| "is not a URL")?;
         match url.scheme() {

@@ -1,7 +1,7 @@
 //! SPIFFE bundle documents: a JWK Set that says which keys vouch for a trust domain. [SPIFFE-BUNDLE §4]
 //!
-//! The document does not say whose it is; whoever fetched it knows, and keeps the pair together
-//! [SPIFFE-BUNDLE §3].
+//! The document does not contain the name of its trust domain: the code that fetches it knows the name and keeps both
+//! together [SPIFFE-BUNDLE §3].
 
 use super::x509::X509Authorities;
 use crate::jose::{Jwk, KeySet, PublicKey};

@@ -1,5 +1,5 @@
-//! Who gives an order: whoever was verified. Over HTTP that is the identity of the access token, at the socket the
-//! process that connected. No request says it itself.
+//! The actor of a change: the administrator that was verified. Over HTTP that is the identity of the access token, at
+//! the socket the process that connected. The request itself never names the actor.
 
 use super::reply::Failure;
 use crate::audit::Note;

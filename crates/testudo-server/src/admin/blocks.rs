@@ -105,7 +105,8 @@ fn canonical_here(app: &App, identity: &str) -> String {
     })
 }
 
-/// An identity, a pattern, or a configured client's id. A typo that blocks nobody is worse than an error.
+/// An identity, a pattern, or a configured client's id. A typing error is refused: the administrator would believe
+/// that the identity is blocked.
 fn judge(app: &App, identity: &str) -> Result<(), Failure> {
     match pattern(identity) {
         Some(Ok(_)) if app.standing.load().blocks.pattern_count() >= BLOCK_PATTERNS_MAX => {

@@ -15,8 +15,8 @@ use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 pub struct RegistrationSection {
     /// Clients register by evidence: a software statement or a certificate. Default: true.
     pub statements: Option<bool>,
-    /// Clients are registered by whoever holds a token of ours for the registration endpoint, with the scope
-    /// value `client.register`. Default: false.
+    /// Clients are registered by a sponsor: a client that sends an access token of this server for the registration
+    /// endpoint with the scope value `client.register`. Default: false.
     pub initial_access_tokens: bool,
     /// Clients register without evidence, for a while and within limits: `true`, or what they may have.
     /// Default: false.
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for OpenDoor {
     }
 }
 
-/// `[registration.open]`: what clients may have that nobody vouches for.
+/// `[registration.open]`: what clients without attester and sponsor may have.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenSection {
@@ -117,7 +117,9 @@ impl Judge<'_> {
             let hint = "add it to the scopes of a rule, and the registration endpoint to its resources";
             self.report.warn(
                 "registration.initial_access_tokens",
-                format!("is on, and no rule has the scope {SCOPE_REGISTER:?}: nobody gets such a token"),
+                format!(
+                    "is on, and no rule has the scope {SCOPE_REGISTER:?}: no client can get such a token"
+                ),
                 Some(hint),
             );
         }
@@ -152,7 +154,7 @@ impl Judge<'_> {
         if section.registrations_per_minute_per_address == Some(0) {
             let key = format!("{OPEN_RULE}.registrations_per_minute_per_address");
             self.report
-                .error(key, "is zero", Some("to register nobody, set open = false"));
+                .error(key, "is zero", Some("to register no client, set open = false"));
         }
         match Rule::compile_for_client(&spec) {
             Ok(rule) => Some(OpenPolicy {

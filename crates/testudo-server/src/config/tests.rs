@@ -330,7 +330,7 @@ fn registration_section_opens_what_it_names_and_bad_keys_are_refused() {
         Some(testudo_protocol::Seconds(30 * 86_400))
     );
     assert!(open.rule.scopes.is_empty());
-    // Nobody could get such a token: that is worth a word.
+    // No rule gives the scope, so no client could get such a token: a warning.
     let (policy, report) = doors("[registration]\ninitial_access_tokens = true");
     assert!(policy.takes_initial_access_tokens && report.to_string().contains("client.register"));
     for (section, key, saying) in [

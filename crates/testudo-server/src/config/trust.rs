@@ -204,7 +204,7 @@ impl Judge<'_> {
             ),
         ] {
             if value == Some(0) {
-                let hint = Some("to register nobody, set first_use = \"off\"");
+                let hint = Some("to register no client, set first_use = \"off\"");
                 self.report.error(format!("{key}.{name}"), "is zero", hint);
             }
         }

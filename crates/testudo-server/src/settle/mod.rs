@@ -202,7 +202,7 @@ async fn settle_unknown(
     register(app, key, placed, policy, *new, &entropy, ticket).await
 }
 
-/// Signs, commits, and files a new client. `None`: somebody else was first, or the guess was wrong.
+/// Signs, commits, and files a new client. `None`: another request registered it first, or the guess was wrong.
 async fn register(
     app: &App,
     key: &[u8],

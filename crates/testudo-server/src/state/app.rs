@@ -103,7 +103,7 @@ pub struct App {
     /// One reading of keys, switches and blocks at a time: what was read first is also put in force first, so that
     /// an older reading never replaces a newer one.
     pub reading_turn: tokio::sync::Mutex<()>,
-    /// Watched by whoever follows what happens (`dev`).
+    /// Called with the outcome of each token request (`dev` prints them).
     pub observer: Option<Observer>,
 }
 

@@ -52,8 +52,8 @@ impl KnownClient {
 /// Clients in memory.
 pub struct Clients {
     cache: Cache<Vec<u8>, Arc<KnownClient>>,
-    /// Counts changes made by administrators. A client that was read before one and is filed after it would be
-    /// stale for ever; whoever files looks at the count again.
+    /// Counts changes made by administrators. A client that was read before a change and kept after it would
+    /// stay stale: the code that keeps it compares the count first.
     changes: AtomicU64,
     dirty: Mutex<Vec<Arc<KnownClient>>>,
 }

@@ -56,7 +56,7 @@ pub(crate) enum Joined<'f> {
 pub(crate) struct FirstUseFlight<'f> {
     flights: &'f Flights,
     key: Vec<u8>,
-    /// Dropping it wakes whoever waits.
+    /// Dropping it wakes the requests that wait.
     _landed: watch::Sender<()>,
 }
 

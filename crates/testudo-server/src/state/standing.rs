@@ -56,7 +56,7 @@ fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
             Err(fault) => (
                 Vec::new(),
                 Some(format!(
-                    "{fault}, and its key names no identity: it blocks nobody"
+                    "{fault}, and its key names no identity: it blocks no identity"
                 )),
             ),
         };
@@ -68,7 +68,8 @@ fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
         }
         Ok(block) => {
             let is_broken = matches!(pattern(&canonical(&key, |_| None)), Some(Err(_)));
-            let why = is_broken.then(|| "is meant as a pattern and is none: it blocks nobody".to_owned());
+            let why = is_broken
+                .then(|| "looks like a pattern and is not a valid one: it blocks no identity".to_owned());
             (vec![block], why)
         }
         Err(fault) => {

@@ -54,7 +54,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tick = tick.wrapping_add(1);
         gauges(&app);
-        // Where nodes share the store, whoever follows changes looks again.
+        // Where nodes share the store, the task that follows changes does this.
         if !app.store.is_shared()
             && app.must_look_again.swap(false, Ordering::AcqRel)
             && changes::take_over_everything(&app).await.is_err()

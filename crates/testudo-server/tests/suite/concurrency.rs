@@ -137,7 +137,7 @@ async fn flood_of_refused_identities_writes_a_bounded_number_of_events() {
     assert!(world.clients().await.is_empty());
 }
 
-/// Somebody else holds the database: no first use is promised, known clients are served from memory.
+/// Another process holds the database: no first use is acknowledged, known clients are served from memory.
 // Rows RF-24, J-17.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn store_that_cannot_write_refuses_first_use_with_503_and_serves_known_clients() {

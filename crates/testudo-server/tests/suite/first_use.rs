@@ -113,7 +113,7 @@ async fn client_id_parameter_must_be_that_of_the_proven_identity() {
     assert_eq!(world.ask(PAY, &[("client_id", PAY_ID)]).await.status, 200);
     for other in [
         "spiffe://a.example/x/1",
-        "nobody",
+        "unknown",
         "spiffe://a.example/ns/pay/sa",
         "spiffe://a.example/ns/pay/sa/API",
         "spiffe://a.example/ns/pay/sa/api/",

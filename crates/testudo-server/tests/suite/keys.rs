@@ -62,7 +62,7 @@ async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
     assert_eq!(retiring["state"], "retiring");
     let until_then = retiring["published_until"].as_i64().unwrap() - world.now();
 
-    // One second before its end it is there, at its end it is not. Nobody rotates.
+    // One second before its end it is there, at its end it is not. No rotation happens meanwhile.
     app.clock.shift(until_then - 30);
     testudo_server::read_again::keys(app).await.unwrap();
     assert_eq!(published(&world).await.len(), 2);
@@ -111,8 +111,8 @@ async fn withdrawn_key_whose_row_is_put_back_is_neither_published_nor_used() {
     assert_ne!(world.running.app.keys.load().active.kid(), stolen.kid);
 }
 
-/// A stolen key signs what it likes: a life of 720 hours. Whoever finds the theft and has not withdrawn the key yet
-/// is safe from tokens of before.
+/// A thief signs a token of 720 hours with a stolen key. Tokens that were signed before the theft was found end with
+/// the longest lifetime that this server issues, even before the administrator withdraws the key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn token_of_ours_ends_with_the_longest_life_that_we_issue_whatever_its_exp() {
     let world = world().await;

@@ -59,7 +59,7 @@ async fn blocked_identity_is_refused_before_its_first_use() {
             json!({ "identity": "spiffe://a.example/x*" }),
         )
         .await;
-    assert_eq!(status, 400, "a typo that blocks nobody is an error");
+    assert_eq!(status, 400, "a typing error in a block is refused");
 }
 
 // Rows RF-52, RF-53.

@@ -395,7 +395,7 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
     assert_eq!(
         first.post("/token", body(PAY_ID)).await.error(),
         "invalid_client",
-        "nobody asked for a certificate"
+        "the first listener does not ask for a certificate"
     );
     let mut second = tls
         .connect(world.running.addresses[1], Some(&svid))

@@ -391,7 +391,7 @@ async fn explain_gives_the_decision_and_reason_of_a_token_request() {
         checks[..4],
         ["form", "trust domain configured", "signature", "times"]
     );
-    assert!(world.clients().await.is_empty(), "explaining registers nobody");
+    assert!(world.clients().await.is_empty(), "explain registers no client");
     let wrong = world
         .a
         .svid("/ns/pay/sa/api", "https://as.example/token", world.now());

@@ -135,7 +135,7 @@ async fn known_clients_are_served_while_every_connection_of_the_pool_waits_for_a
         let started = Instant::now();
         while started.elapsed() < TROUBLE {
             let app = &nodes.second.app;
-            let read = || app.store.get(testudo_core::records::Kind::Client, b"nobody");
+            let read = || app.store.get(testudo_core::records::Kind::Client, b"unknown");
             let (a, b, c, d, e) = tokio::join!(read(), read(), read(), read(), read());
             let (f, g, h, i, j) = tokio::join!(read(), read(), read(), read(), read());
             for outcome in [a, b, c, d, e, f, g, h, i, j] {

@@ -176,7 +176,7 @@ fn begin(schema: &str) -> String {
     )
 }
 
-/// Drives a connection; each notification wakes whoever waits on `heard`.
+/// Drives a connection; each notification wakes the task that waits on `heard`.
 fn drive<S, T>(mut connection: Connection<S, T>, heard: Arc<Notify>) -> JoinHandle<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -34,8 +34,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Listens, then looks where the table of changes ends. Whoever reads records afterwards misses nothing: a change
-    /// is either in what is read, or behind the mark.
+    /// Listens, then looks where the table of changes ends. A caller that reads records afterwards misses no change:
+    /// each is either in what it reads, or after the mark.
     pub(super) async fn begin(route: &Route, earlier: Option<Mark>) -> Result<Subscription, StoreFault> {
         let heard = Arc::new(Notify::new());
         let (client, driver) = route.connect_alone(heard.clone()).await?;
@@ -73,7 +73,7 @@ impl Subscription {
 
     /// Reads what came since, and says up to when that is all.
     async fn look(&mut self, changes: &broadcast::Sender<Change>) -> Result<(), StoreFault> {
-        // An error of `send` means that nobody subscribed: nobody has anything in memory.
+        // An error of `send` means that there is no subscriber, so no record is kept in memory.
         let tell = |change| {
             let _ = changes.send(change);
         };

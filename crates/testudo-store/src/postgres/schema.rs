@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
-/// Taken by whoever migrates.
+/// The advisory lock that a node takes while it migrates.
 const MIGRATION_LOCK: i64 = 7_308_001;
 /// How long a node waits for another one that migrates.
 const LOCK_DEADLINE: Duration = Duration::from_secs(60);

@@ -41,7 +41,7 @@ pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::R
                 },
                 Err(fault) => Err(CommitError::Unavailable(fault.clone())),
             };
-            // Whoever asked may have gone; what was written is written.
+            // The request may have ended: the write stands in any case.
             let _ = job.reply.send(answer);
         }
     }

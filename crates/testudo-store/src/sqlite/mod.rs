@@ -189,7 +189,7 @@ impl Drop for SqliteEngine {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
-            // A writer that panicked has answered nobody; there is nothing left to save.
+            // A writer that panicked has acknowledged nothing that is not on disk.
             let _ = writer.join();
         }
     }

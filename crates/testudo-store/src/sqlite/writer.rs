@@ -62,7 +62,7 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
         match job {
             Job::Commit(batch, reply) => commits.push((batch, reply)),
             Job::Counter(name, reply) => {
-                // Whoever asked may have gone; then nobody needs the answer.
+                // The request may have ended; then the answer is not needed.
                 let _ = reply.send(counters.value(connection, &name).unwrap_or(0));
             }
             Job::ForgetCounters(from, to, reply) => {

@@ -201,7 +201,7 @@ async fn missing_synchronous_standby_leaves_reads_as_they_are() {
         })
         .await;
     };
-    standby("nobody").await;
+    standby("missing").await;
     let (outcome, silence) = longest_silence(&store, async {
         let (commit, read) = tokio::join!(store.commit(write("waits")), store.get(Kind::Client, b"known"));
         assert!(read.unwrap().is_some());

@@ -150,7 +150,7 @@ async fn role_without_rights_to_create_starts_on_a_schema_of_today_alone() {
         .unwrap();
     let store = Store::postgres(&as_runner, None).await.unwrap();
     crate::suite::run(std::sync::Arc::new(store)).await;
-    // Whoever holds the lock of migrations stops no start on a schema of today.
+    // A session that holds the migration lock does not stop a start on a current schema.
     admin
         .batch_execute("SELECT pg_advisory_lock(7308001)")
         .await

@@ -37,7 +37,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
         None
     } else {
         Some(Box::new(|seen| {
-            let identity = seen.identity.as_deref().unwrap_or("(nobody proven)");
+            let identity = seen.identity.as_deref().unwrap_or("(no proven identity)");
             note(&format!("{}  {identity}  {}", seen.request_id, seen.outcome));
         }))
     };
@@ -123,7 +123,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
 fn wanted_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
     if !wanted.ip().is_loopback() {
         return Err(Failed::new(format!("{wanted} is not a loopback address"))
-            .hint("dev hands out credentials to whoever asks; for others to connect, use `testudo serve`"));
+            .hint("dev gives credentials to every caller without a check; for other machines to connect, use `testudo serve`"));
     }
     let listener = TcpListener::bind(wanted).map_err(|error| {
         Failed::new(format!("cannot listen on {wanted}: {error}"))

@@ -23,7 +23,7 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Asks again and again for what came after the last event. Ends where nobody reads any more.
+/// Asks again and again for the events after the last one. Ends where the reader of the output has closed it.
 async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
     let latest: Vec<records::Event> = admin.get("/admin/v1/events?limit=1").await?;
     let mut after = latest

@@ -13,7 +13,7 @@ use testudo_testkit::x509::{X509Issuer, web_certificate};
 
 pub const ISSUER: &str = "https://as.example";
 
-/// A port that nobody listens on, for an issuer that must be reachable under its own name.
+/// A free port, for an issuer that must be reachable under its own name.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -178,7 +178,7 @@ async fn block_of_a_trust_domain_refuses_all_its_identities() {
         site.ok(&["identity", "unblock", name]);
         assert_eq!(ask("/ns/shop/sa/pay").await, 200);
     }
-    // A name that is no trust domain here blocks nobody, and nobody says that it does.
+    // A block of a trust domain that is not configured is refused.
     let output = site.run(&["identity", "block", "prod.exmaple"]);
     assert!(!output.status.success());
     assert!(stderr(&output).contains("trust domain"), "{}", stderr(&output));

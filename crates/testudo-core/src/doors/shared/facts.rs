@@ -42,12 +42,12 @@ pub enum Facts {
     Disabled,
     /// The keys of the client that registered under this name.
     Client(Arc<ClientKeys>),
-    /// The client publishes its keys itself, and they were not to be had.
+    /// The client publishes its keys at its `jwks_uri`, and they could not be fetched.
     KeysElsewhere {
         /// Why.
         why: String,
     },
-    /// Nobody has registered under this name, or the authority is not configured.
+    /// No client is registered under this id, or the authority is not configured.
     Nothing,
 }
 

@@ -11,7 +11,7 @@ use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIF
 
 /// Evidence as it arrived, by the mechanism that the request names.
 pub struct Presented {
-    /// The door it knocks at.
+    /// The kind of credential that the request claims to present.
     pub kind: CredentialKind,
     /// The credential. Never logged.
     pub evidence: Evidence,

@@ -1,5 +1,6 @@
 //! Initial access tokens: ordinary access tokens of this server, for the registration endpoint, with the scope
-//! value `client.register`. [RFC7591 §3] Whoever holds one vouches for what it registers.
+//! value `client.register`. [RFC7591 §3] The client that sends one becomes the
+//! sponsor of what it registers.
 
 use crate::fault::Fault;
 use crate::fault::Stop;
@@ -46,7 +47,7 @@ pub(super) async fn sponsor(
     Ok(vouching(&client, &verified).ok_or_else(|| refused("its client cannot vouch for another"))?)
 }
 
-/// A client that was registered on somebody's word does not give its own.
+/// A client that has a sponsor cannot become a sponsor itself.
 fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     let authority = Authority::of_key(&client.authority)?;
     let subject = match authority.kind() {

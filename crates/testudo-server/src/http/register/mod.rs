@@ -1,9 +1,9 @@
 //! The registration endpoint. [RFC7591 §3]
 //!
-//! Who calls shows a software statement, a client certificate or both, and is attested; or an initial access
-//! token, and somebody vouches for it; or nothing, where that door is open. What is shown must be good: nobody
-//! falls back to a door with less. No secret is ever given out, and a registration access token only to clients
-//! that cannot prove themselves again.
+//! The caller sends a software statement, a client certificate or both (the client is attested); or an initial access
+//! token (the client has a sponsor); or none of them, where `[registration.open]` is configured. Evidence that is sent
+//! must be valid: a request with bad evidence is refused and not treated as one without. The server never issues a
+//! client secret, and a registration access token only to clients that have no evidence to register again with.
 
 mod answer;
 mod initial_access;
@@ -126,7 +126,7 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
     })
 }
 
-/// A client that its platform attests. Where somebody vouches for it besides, both limits hold.
+/// A client that its platform attests. Where the request also has an initial access token, both limits hold.
 async fn by_evidence(
     app: &App,
     policy: &Arc<Policy>,
@@ -209,7 +209,7 @@ async fn without_evidence(
     let client_id = app.keys.load().opaque_key.new_client_id(random);
     let token = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let identity = Arc::new(AttestedIdentity::named_here(&client_id, kind, sponsor));
-    // A refusal is told with who vouched; a stranger is nobody.
+    // The event of a refusal names the sponsor; without one there is no proven identity to name.
     witness.identity = identity.sponsor.is_some().then(|| identity.clone());
     let placed = place_here(app, policy, &identity)?;
     let asked = Asked {

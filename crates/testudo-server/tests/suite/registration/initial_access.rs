@@ -106,7 +106,7 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
     let answer = send_as(&world, &good, &asked).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let body = answer.json();
-    assert_eq!(body["scope"], "w", "nobody vouches for vouching");
+    assert_eq!(body["scope"], "w", "`client.register` is not passed on");
     assert!(body["registration_access_token"].is_string());
     let id = body["client_id"].as_str().unwrap();
     let ask = async |jti: &str, more: &[(&str, &str)]| {
@@ -145,7 +145,7 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
     // The quota of the rule counts holder and clients alike.
     assert_eq!(send_as(&world, &good, &machine(&key())).await.status, 201);
     assert_eq!(send_as(&world, &good, &machine(&key())).await.status, 429);
-    // Whoever is switched off vouches for nobody, and its clients go with it.
+    // A sponsor whose trust domain is disabled registers no client, and those it registered are refused.
     world
         .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
         .await;

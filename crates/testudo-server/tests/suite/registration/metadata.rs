@@ -49,7 +49,7 @@ async fn language_tagged_labels_are_kept_and_bad_tags_refused_or_ignored() {
     ] {
         assert_eq!(refused(&world, two).await, "invalid_client_metadata");
     }
-    // Where the rule names the client, nobody renames it in another language.
+    // Where the rule sets `client_name`, a requested `client_name#de` is ignored.
     let named = open().await;
     let answer = register(&named, PAY_ID, json!({ "client_name#de": "Bank" })).await;
     assert!(answer.json()["client_name#de"].is_null());
@@ -204,7 +204,7 @@ async fn statement_issuer_must_match_where_it_is_configured() {
             assert_eq!(answer.error(), "invalid_software_statement");
         }
     }
-    // It is about statements: at the token endpoint nobody looks at `iss`. [SPIFFE-AUTH §3.1]
+    // The setting is about statements: the token endpoint does not check `iss`. [SPIFFE-AUTH §3.1]
     assert_eq!(strict.ask(PAY, &[]).await.status, 200);
 }
 

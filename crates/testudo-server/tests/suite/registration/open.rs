@@ -77,7 +77,7 @@ async fn registration_without_evidence_is_off_by_default_and_no_fallback_for_bad
         assert!([401, 404].contains(&answer.status), "{closed}");
         assert!(world.client_ids().await.is_empty());
     }
-    // Nor does an open door let in whom the others turned away. DR-75: nobody falls back.
+    // Bad evidence is refused where registration without evidence is on as well. DR-75: there is no fallback.
     let world = wide_open().await;
     let broken = json!({ "software_statement": "a.b.c", "redirect_uris": [CALLBACK] });
     assert_eq!(turned_away(&world, broken).await, "invalid_software_statement");
@@ -329,7 +329,7 @@ async fn bad_keys_of_clients_without_evidence_are_refused() {
     assert_eq!(
         disclosed.count(),
         4,
-        "DR-49: whoever sent a private key is told, and so is the administrator"
+        "DR-49: each private key that a client sent is refused and recorded"
     );
     assert!(!format!("{events:?}").contains(secret));
     for (asked, row) in [
@@ -445,8 +445,8 @@ async fn assertion_signed_by_an_unregistered_key_is_refused() {
             .error(),
         "invalid_scope"
     );
-    // A name that this server gave nobody, and one of the right shape.
-    for id in ["c_AAAA", "c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "nobody"] {
+    // Client ids that this server never made, one of them of the right form.
+    for id in ["c_AAAA", "c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "unknown"] {
         let unknown = Draft::assertion(&own, id, ISSUER, "6", world.now());
         assert_eq!(
             world.ask_with(unknown, &[]).await.error(),
@@ -607,7 +607,7 @@ async fn labels_on_foreign_hosts_are_dropped_and_software_id_inherits_nothing() 
     assert!(body["client_uri"].is_null(), "DR-64");
     assert_eq!(body["tos_uri"], "https://app.example/tos");
     assert!(body["logo_uri"].is_null());
-    // Kept as it is; escaping is for whoever shows it.
+    // Stored as it is; a page that shows it escapes it.
     assert_eq!(body["client_name"], "<script>alert(1)</script>");
     let again = joined(
         &world,
