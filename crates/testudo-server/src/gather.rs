@@ -5,7 +5,7 @@ use crate::state::app::App;
 use crate::state::clients::KnownClient;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::{AuthorityKeys, ClientAssertion, ClientKeys, Facts, Lookup};
+use testudo_core::doors::{ClientAssertion, ClientKeys, Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
 use testudo_store::StoreFault;
@@ -31,9 +31,9 @@ async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> 
     let Some(anchor) = app.anchor(authority) else {
         return Facts::Nothing;
     };
-    let current = anchor.current(app.moment());
+    let current = app.authority_keys(authority);
     let has_key = match (&current, kid) {
-        (Some(bundle), Some(kid)) => bundle.jwt_keys.has_kid(kid),
+        (Some(keys), Some(kid)) => keys.have_kid(kid),
         (Some(_), None) => true,
         (None, _) => false,
     };
@@ -43,10 +43,10 @@ async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> 
         current
     } else {
         anchor.refresh_early(app.moment()).await;
-        anchor.current(app.moment())
+        app.authority_keys(authority)
     };
     match current {
-        Some(bundle) => Facts::Keys(AuthorityKeys::Bundle(bundle)),
+        Some(keys) => Facts::Keys(keys),
         None if is_enabled => Facts::NoKeys,
         None => Facts::Disabled,
     }

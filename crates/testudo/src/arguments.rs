@@ -46,7 +46,7 @@ pub enum Command {
     Reload(Reason),
     /// What the running server is doing.
     Status(Json),
-    /// Trust domains and their bundles.
+    /// Authorities (trust domains, issuers) and their keys.
     #[command(subcommand)]
     Trust(Trust),
     /// Rules, and which one governs an identity.
@@ -106,18 +106,18 @@ pub struct Reason {
 
 #[derive(Subcommand)]
 pub enum Trust {
-    /// All trust domains.
+    /// All authorities.
     List(Json),
-    /// One trust domain: bundle age, keys, last error.
+    /// One authority: age of its keys, the keys, last error.
     Show {
-        /// Name of the trust domain.
+        /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
         json: Json,
     },
     /// Fetch the bundle now.
     Refresh {
-        /// Name of the trust domain.
+        /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
         reason: Reason,
@@ -125,21 +125,21 @@ pub enum Trust {
     /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
     /// authority that was there.
     Accept {
-        /// Name of the trust domain.
+        /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
         reason: Reason,
     },
-    /// Refuse the trust domain from the next request on.
+    /// Refuse the authority from the next request on.
     Disable {
-        /// Name of the trust domain.
+        /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
         reason: Reason,
     },
-    /// Let the trust domain in again.
+    /// Let the authority in again.
     Enable {
-        /// Name of the trust domain.
+        /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
         reason: Reason,
@@ -162,7 +162,7 @@ pub enum Rule {
 /// Which clients.
 #[derive(Args, Clone, Default)]
 pub struct Filter {
-    /// Of this trust domain.
+    /// Of this trust domain or issuer.
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<String>,
     /// Admitted under this rule.
@@ -237,9 +237,9 @@ pub enum Client {
 
 #[derive(Subcommand)]
 pub enum Identity {
-    /// Keep an identity, a pattern or a trust domain out, whether or not it ever registered.
+    /// Keep an identity, a pattern or an authority out, whether or not it ever registered.
     Block {
-        /// A SPIFFE ID, a pattern, a configured client's id, or a trust domain's name for all of its identities.
+        /// An identity, a pattern, a configured client's id, or the name of an authority for all of its identities.
         identity: String,
         #[command(flatten)]
         reason: Reason,

@@ -11,10 +11,11 @@ pub mod x509_svid;
 #[cfg(test)]
 mod tests;
 
+pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, MARK_MARGIN, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
-pub use shared::facts::{AuthorityKeys, Facts, Lookup, Purpose};
+pub use shared::facts::{Facts, Lookup, Purpose};
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
 
 use crate::identity::{AttestedIdentity, CredentialKind};

@@ -122,7 +122,7 @@ fn judge(app: &App, identity: &str) -> Result<(), Failure> {
             Ok(authority) => vouches_here(app, identity, &authority),
             Err(fault) => Err(Failure::bad_request(
                 format!("{identity:?} is neither a pattern nor an identity: it {fault}"),
-                Some("expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a configured trust domain for all of its identities".into()),
+                Some("expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a configured trust domain or issuer for all of its identities".into()),
             )),
         },
     }

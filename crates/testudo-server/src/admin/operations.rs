@@ -128,7 +128,7 @@ fn operations() -> Vec<Operation> {
             "Trust domains and their bundles.",
             get(trust::list),
         ),
-        O::read::<trust::TrustView>("/admin/v1/trust/{name}", "One trust domain.", get(trust::show)),
+        O::read::<trust::TrustView>("/admin/v1/trust/{name}", "One authority.", get(trust::show)),
         O::act::<Done>(
             "/admin/v1/trust/{name}/refresh",
             "Fetch its bundle now.",

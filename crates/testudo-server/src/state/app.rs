@@ -33,7 +33,6 @@ use testudo_core::velocity::Buckets;
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::Bundle;
 use testudo_store::{Store, StoreFault};
 
 /// Shared by all requests. What changes is swapped whole; nothing is locked while waiting.
@@ -231,30 +230,22 @@ impl App {
 
     /// Kinds of credential that could be verified now.
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
-        let (policy, now) = (self.policy.load(), self.moment());
+        let (policy, now) = (self.policy.load(), self.now());
         // True where an authority may issue this kind, and holds something that can judge it.
-        let is_judged = |kind, has_keys: &dyn Fn(&Bundle) -> bool| {
+        let is_judged = |kind| {
             policy.authorities.iter().any(|(authority, trusted)| {
-                trusted.credentials.contains(&kind)
-                    && self
-                        .anchor(authority)
-                        .and_then(|anchor| anchor.current(now))
-                        .is_some_and(|bundle| has_keys(&bundle))
+                let keys = || self.authority_keys(authority);
+                trusted.credentials.contains(&kind) && keys().is_some_and(|keys| keys.can_judge(kind, now))
             })
         };
-        let mut usable = Vec::new();
-        if is_judged(CredentialKind::JwtSvid, &|bundle| !bundle.jwt_keys.is_empty()) {
-            usable.push(CredentialKind::JwtSvid);
-        }
-        let time = self.now();
-        let has_authorities =
-            |bundle: &Bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(time));
-        if self.takes_certificates && is_judged(CredentialKind::X509Svid, &has_authorities) {
-            usable.push(CredentialKind::X509Svid);
-        }
-        if !policy.clients.is_empty() || policy.registration.registers_without_evidence() {
-            usable.push(CredentialKind::PrivateKeyJwt);
-        }
-        usable
+        let is_usable = |kind: &CredentialKind| match kind {
+            CredentialKind::X509Svid => self.takes_certificates && is_judged(*kind),
+            CredentialKind::JwtSvid | CredentialKind::WitSvid => is_judged(*kind),
+            CredentialKind::PrivateKeyJwt => {
+                !policy.clients.is_empty() || policy.registration.registers_without_evidence()
+            }
+            CredentialKind::Public => false,
+        };
+        CredentialKind::ALL.into_iter().filter(is_usable).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The trust anchor of one trust domain: the bundle that is held, how long it may be used, and when to look again.
+//! The trust anchor of one authority: the bundle that is held, how long it may be used, and when to look again.
 
 use super::floor::{Floor, HeldBack};
 use crate::config::{BundleOrigin, BundleSource};
@@ -23,7 +23,7 @@ const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
 /// So long a request waits for an early fetch. The fetch goes on without it.
 const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 
-/// The trust anchor of one trust domain.
+/// The trust anchor of one authority.
 pub struct Anchor {
     pub(super) source: BundleSource,
     pub(super) kept: Kept<Taken, Moment>,

@@ -1,4 +1,4 @@
-//! The lowest sequence that may still be put in force for a trust domain: kept in the store, so that a restart does
+//! The lowest sequence that may still be put in force for an authority: kept in the store, so that a restart does
 //! not forget it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
 //!
 //! It is sealed under the key-encryption key, with the authority inside: who can write the database cannot lower it.

@@ -1,6 +1,6 @@
-//! Trust anchors: the bundle of each trust domain, kept fresh in the background. [decision 0008]
+//! Trust anchors: the bundle of each authority, kept fresh in the background. [decision 0008]
 //!
-//! A failed fetch keeps the last good bundle until its maximum age, then the domain is refused. A fetched bundle
+//! A failed fetch keeps the last good bundle until its maximum age, then the authority is refused. A fetched bundle
 //! without keys is applied at once: it means "trust nothing". A lower sequence is never applied, unless an
 //! administrator accepts it.
 

@@ -1,4 +1,4 @@
-//! What there is to know about a trust domain's bundle: for `testudo trust show` and the metrics.
+//! What there is to know about an authority's bundle: for `testudo trust show` and the metrics.
 
 use super::anchor::{Anchor, locked};
 use crate::state::moment::Moment;

@@ -1,6 +1,7 @@
 //! Outside facts that the verification of a credential needs, and for what the credential is shown. The server
 //! fetches them; the doors judge them.
 
+use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
 use crate::identity::Authority;
@@ -49,23 +50,6 @@ pub enum Facts {
     },
     /// No client is registered under this id, or the authority is not configured.
     Nothing,
-}
-
-/// The keys by which an authority vouches, as they are in force. They are chosen by the authority of the identity that
-/// is verified, and never pooled. [decision 0007]
-#[derive(Debug, Clone)]
-pub enum AuthorityKeys {
-    /// The bundle of a trust domain.
-    Bundle(Arc<Bundle>),
-}
-
-impl AuthorityKeys {
-    /// True where they are the very same object: nothing has changed since.
-    pub fn are(&self, others: &AuthorityKeys) -> bool {
-        match (self, others) {
-            (AuthorityKeys::Bundle(ours), AuthorityKeys::Bundle(theirs)) => Arc::ptr_eq(ours, theirs),
-        }
-    }
 }
 
 /// What a credential is shown for.
