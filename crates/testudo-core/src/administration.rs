@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn write_implies_read_and_nothing_else_does() {
+    fn admin_write_scope_includes_read_and_no_other_scope_does() {
         let gives = |scope: &str, access: Access| access.is_given_by(&ScopeSet::parse(scope).unwrap());
         assert!(gives("admin.read", Access::Read) && !gives("admin.read", Access::Write));
         assert!(gives("x admin.write", Access::Read) && gives("admin.write", Access::Write));

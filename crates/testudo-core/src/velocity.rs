@@ -190,8 +190,9 @@ mod tests {
         }
     }
 
+    // Row RF-63.
     #[test]
-    fn rf_63_burst_then_refused_then_refilled() {
+    fn registrations_beyond_the_burst_are_refused_until_refilled() {
         let mut buckets = Buckets::default();
         let limits = [limit("a", 60, 5)];
         for _ in 0..5 {
@@ -203,8 +204,9 @@ mod tests {
         assert!(buckets.take(&limits, 2_000).is_err());
     }
 
+    // Row RF-64.
     #[test]
-    fn rf_64_a_full_prefix_costs_the_others_nothing() {
+    fn exhausted_prefix_does_not_limit_other_prefixes() {
         let mut buckets = Buckets::default();
         let evil = [limit("authority", 600, 100), limit("evil", 60, 2)];
         let pay = [limit("authority", 600, 100), limit("pay", 60, 2)];
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_bounded_whatever_their_level() {
+    fn number_of_rate_limit_buckets_is_bounded() {
         let mut buckets = Buckets::default();
         for number in 0..50_000u64 {
             buckets
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_strangers_leave_no_bucket_behind() {
+    fn refused_request_leaves_no_rate_limit_bucket() {
         let mut buckets = Buckets::default();
         let of = |number: u64| {
             [

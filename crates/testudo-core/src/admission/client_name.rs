@@ -116,8 +116,9 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
 mod tests {
     use super::*;
 
+    // Row RF-09.
     #[test]
-    fn rf_09_opaque_ids_are_22_characters_and_differ_by_part_boundaries() {
+    fn opaque_ids_are_22_characters_and_differ_by_part_boundaries() {
         let key = OpaqueKey::new(&[7; 32]);
         let id = key.derive(&["spiffe://a.example", "spiffe://a.example/x"]);
         assert_eq!(id.len(), 22);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_was_given_are_known_for_such() {
+    fn client_ids_that_the_server_never_made_are_recognised() {
         let (key, other) = (OpaqueKey::new(&[7; 32]), OpaqueKey::new(&[8; 32]));
         let id = key.new_client_id(&[1; 16]);
         assert_eq!(id.len(), 34);

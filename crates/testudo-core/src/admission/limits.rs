@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_network_is_one_address() {
+    fn ipv6_network_of_64_bits_shares_one_rate_limit() {
         let bucket = |text: &str| address_limit(text.parse().unwrap(), Rate::new(1, None)).bucket;
         assert_eq!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:1:ffff::9"));
         assert_ne!(bucket("2001:db8:0:1::5"), bucket("2001:db8:0:2::5"));

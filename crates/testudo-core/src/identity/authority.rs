@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_back_as_the_authority_that_wrote_it() {
+    fn record_key_is_read_back_as_the_authority_that_wrote_it() {
         use AuthorityKind::*;
         for (key, kind, name) in [
             ("spiffe://a.example", Spiffe, "a.example"),

@@ -119,8 +119,9 @@ fn known_members(jwks: &Value) -> Value {
 mod tests {
     use super::*;
 
+    // Row DR-67.
     #[test]
-    fn dr_67_places_that_keys_are_not_fetched_from() {
+    fn jwks_uris_with_a_forbidden_scheme_or_host_are_refused() {
         for bad in [
             "http://app.example/jwks",
             "file:///etc/passwd",

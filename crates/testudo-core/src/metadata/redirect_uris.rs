@@ -60,8 +60,9 @@ pub fn application_type(
 mod tests {
     use super::*;
 
+    // Rows DR-43, DR-45.
     #[test]
-    fn dr_43_dr_45_application_types() {
+    fn application_type_must_fit_the_redirect_uris() {
         let kind = |uris: &[&str], said| {
             let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
             application_type(&uris, said).ok()

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc7591_2_2_language_tags() {
+    fn rfc7591_2_2_malformed_language_tags_are_refused() {
         for tag in ["de", "ja-Jpan-JP", "x-private", "de-CH-1996"] {
             assert!(is_language_tag(tag), "{tag}");
         }
@@ -193,8 +193,9 @@ mod tests {
         assert!(!is_language_tag(&"de-".repeat(12)));
     }
 
+    // Row DR-61.
     #[test]
-    fn dr_61_text_is_composed_and_nothing_in_it_is_hidden() {
+    fn text_with_hidden_characters_is_refused_and_the_rest_is_nfc() {
         assert_eq!(visible(" Cafe\u{301} ", 120).as_deref(), Some("Caf\u{e9}"));
         assert!(visible(&"x".repeat(120), 120).is_some());
         for good in [

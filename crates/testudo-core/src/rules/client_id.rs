@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn captures_of_an_issuer_are_kept_apart_by_what_none_of_its_segments_has() {
+    fn captures_of_an_issuer_need_a_separator_that_no_segment_contains() {
         for close in ["{x}:{y}", "{x}-~-{y}", "a.{x}@{y}-b"] {
             assert!(parse_two(close, AuthorityKind::Issuer).is_err(), "{close}");
         }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_cannot_be_client_ids() {
+    fn templates_that_cannot_make_client_ids_are_refused() {
         for bad in [
             "fixed",
             "spiffe://a/{x}",

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn captures_hold_segments() {
+    fn captures_hold_whole_segments() {
         let pattern = Pattern::parse("spiffe://a.example/ns/{namespace}/sa/{service}").unwrap();
         let captures = matches(&pattern, "spiffe://a.example/ns/pay/sa/api").unwrap();
         assert_eq!(
@@ -263,8 +263,9 @@ mod tests {
         assert!(matches(&pattern, "spiffe://a.example/fleet9").is_none());
     }
 
+    // Row C-14.
     #[test]
-    fn c_14_what_is_no_pattern() {
+    fn malformed_patterns_are_refused() {
         for bad in [
             "https://a.example/x",
             "spiffe://a.example",
@@ -286,8 +287,9 @@ mod tests {
         }
     }
 
+    // Row RF-35.
     #[test]
-    fn rf_35_whole_domain_patterns_are_recognised() {
+    fn patterns_for_a_whole_trust_domain_are_recognised() {
         let entire = |text: &str| Pattern::parse(text).unwrap().admits_entire_authority();
         assert!(entire("spiffe://a.example/**"));
         assert!(entire("spiffe://a.example/*/**"));

@@ -244,12 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn derives_from_labels() {
+    fn redirect_uris_are_derived_from_captures() {
         assert_eq!(derive("api").unwrap(), "https://api.pay.apps.example/cb");
     }
 
+    // Row RF-90.
     #[test]
-    fn rf_90_crafted_segments_yield_no_redirect_uri() {
+    fn crafted_segments_yield_no_redirect_uri() {
         for crafted in [
             "evil.com%2f",
             "..",
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_are_refused() {
+    fn redirect_uri_templates_with_an_unsafe_place_for_a_capture_are_refused() {
         for bad in [
             "api.example/cb",
             "http://{service}.apps.example/cb",

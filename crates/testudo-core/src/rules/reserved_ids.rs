@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_of_others_are_reserved() {
+    fn client_ids_of_other_kinds_are_reserved() {
         let reserved = ReservedIds {
             prefixes: vec!["cluster-a:".into()],
             issuers: vec!["kubernetes/serviceaccount".into()],

@@ -179,8 +179,9 @@ mod tests {
             .map(|found| found.rule.name.clone())
     }
 
+    // Row RF-33.
     #[test]
-    fn rf_33_first_rule_in_file_order_wins() {
+    fn first_rule_in_file_order_wins() {
         let set = rule_set(&[
             "spiffe://a.example/ns/*/sa/{s}".into(),
             "spiffe://a.example/ns/pay/sa/api".into(),
@@ -203,8 +204,9 @@ mod tests {
         );
     }
 
+    // Row RF-34.
     #[test]
-    fn rf_34_whole_segments_only() {
+    fn rules_match_whole_segments_only() {
         let set = rule_set(&["spiffe://a.example/ns/{namespace}/sa/{service}".into()]);
         for outside in [
             "/ns/pay/sa/api/extra",
@@ -263,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tree_equals_walk(
+        fn rule_tree_finds_the_rule_that_a_walk_over_all_rules_finds(
             patterns in prop::collection::vec(pattern(), 0..40),
             paths in prop::collection::vec(prop::collection::vec(prop_oneof!["a", "b", "c", "d"], 0..6), 1..20),
         ) {
@@ -279,7 +281,7 @@ mod tests {
 
         /// Where `covers` says yes, every path of the narrower pattern is one of the wider.
         #[test]
-        fn covers_is_sound(wide in pattern(), narrow in pattern(), path in prop::collection::vec(prop_oneof!["a", "b", "c"], 0..6)) {
+        fn pattern_that_covers_another_matches_all_that_it_matches(wide in pattern(), narrow in pattern(), path in prop::collection::vec(prop_oneof!["a", "b", "c"], 0..6)) {
             let (wide, narrow) = (Pattern::parse(&wide).unwrap(), Pattern::parse(&narrow).unwrap());
             let path: String = path.iter().map(|segment| format!("/{segment}")).collect();
             let id = format!("spiffe://a.example{path}");

@@ -4,8 +4,9 @@ use super::*;
 
 // H. private_key_jwt.
 
+// Row H-01.
 #[test]
-fn h_01_good_assertions() {
+fn valid_assertions_are_accepted() {
     let world = World::new();
     for typ in [
         "client-authentication+jwt",
@@ -34,8 +35,9 @@ fn h_01_good_assertions() {
     assert!(identity.proof.single_use.is_some());
 }
 
+// Rows H-02, H-03. [RFC10070 §4]
 #[test]
-fn h_02_h_03_rfc10070_audience_is_the_issuer_alone() {
+fn assertion_audience_is_the_issuer_alone() {
     let world = World::new();
     for audience in [
         json!("https://as.example/token"),
@@ -59,8 +61,9 @@ fn h_02_h_03_rfc10070_audience_is_the_issuer_alone() {
     );
 }
 
+// Row H-04. [RFC7523 §3]
 #[test]
-fn h_04_rfc7523_3_issuer_and_subject_are_the_client() {
+fn assertion_issuer_and_subject_are_the_client() {
     let world = World::new();
     assert_eq!(
         world.assertion_refused(&world.assertion().claim("iss", "other").sign()),
@@ -74,8 +77,9 @@ fn h_04_rfc7523_3_issuer_and_subject_are_the_client() {
     world.assertion_refused(&world.assertion().without_claim("sub").sign());
 }
 
+// Rows H-05, H-06.
 #[test]
-fn h_05_h_06_short_lived_and_named() {
+fn assertion_without_usable_jti_or_with_a_long_lifetime_is_refused() {
     let world = World::new();
     assert_eq!(
         world.assertion_refused(&world.assertion().without_claim("jti").sign()),
@@ -117,8 +121,9 @@ fn h_05_h_06_short_lived_and_named() {
     ));
 }
 
+// Row H-08.
 #[test]
-fn h_08_other_jwts_are_no_client_assertions() {
+fn jwts_of_other_types_are_refused_as_assertions() {
     let world = World::new();
     for typ in [
         "at+jwt",

@@ -2,8 +2,9 @@
 
 use super::*;
 
+// Rows B-02 to B-09.
 #[test]
-fn b_02_to_b_09_audience_is_the_issuer_and_nothing_else() {
+fn svid_audience_is_the_issuer_and_nothing_else() {
     let world = World::new();
     world.accepted(&world.draft().claim("aud", ISSUER).sign());
     world.accepted(&world.draft().claim("aud", json!([ISSUER])).sign());
@@ -44,7 +45,7 @@ fn b_02_to_b_09_audience_is_the_issuer_and_nothing_else() {
 }
 
 #[test]
-fn decision_5_further_audiences_are_exact_and_off_by_default() {
+fn further_audiences_are_exact_and_off_by_default() {
     let mut world = World::new();
     let token = world.draft().claim("aud", "https://old.example").sign();
     world.refused(&token);
@@ -58,8 +59,9 @@ fn decision_5_further_audiences_are_exact_and_off_by_default() {
     world.refused(&world.draft().claim("aud", "https://old.example/").sign());
 }
 
+// Rows B-11 to B-15.
 #[test]
-fn b_11_to_b_15_expiry() {
+fn expired_svid_and_malformed_exp_are_refused() {
     let world = World::new();
     let with = |exp: &str| {
         let claims = claims_text(&world.draft().without_claim("exp"));
@@ -93,8 +95,9 @@ fn b_11_to_b_15_expiry() {
     world.refused(&world.draft().without_claim("exp").sign());
 }
 
+// Rows B-16 to B-18.
 #[test]
-fn b_16_to_b_18_not_before_and_issued_at() {
+fn svid_from_the_future_is_refused_beyond_the_leeway() {
     let world = World::new();
     world.accepted(&world.draft().claim("nbf", NOW + 8).claim("iat", NOW + 8).sign());
     world.accepted(&world.draft().without_claim("iat").sign());
@@ -110,8 +113,9 @@ fn b_16_to_b_18_not_before_and_issued_at() {
     ));
 }
 
+// Rows B-19 to B-22.
 #[test]
-fn b_19_to_b_22_sub_iss_jti() {
+fn sub_is_required_and_iss_and_jti_are_optional() {
     let world = World::new();
     world.refused(&world.draft().without_claim("sub").sign());
     for sub in [json!(""), json!(true), json!(7), json!([WORKLOAD])] {
@@ -132,7 +136,7 @@ fn b_19_to_b_22_sub_iss_jti() {
 }
 
 #[test]
-fn decision_7_single_use_demands_and_marks_jti() {
+fn single_use_requires_jti_and_marks_it() {
     let mut world = World::new();
     world
         .policy
@@ -164,7 +168,7 @@ fn decision_7_single_use_demands_and_marks_jti() {
 }
 
 #[test]
-fn jti_that_a_terminal_would_obey_is_refused() {
+fn jti_with_control_characters_is_refused() {
     let world = World::new();
     for hidden in ["a\u{1b}[2J", "a\u{7f}", "a\u{9b}", "a\u{2066}b"] {
         let token = world.draft().claim("jti", hidden).sign();
@@ -175,8 +179,9 @@ fn jti_that_a_terminal_would_obey_is_refused() {
     }
 }
 
+// Rows RF-95, RF-96.
 #[test]
-fn rf_95_rf_96_only_listed_claims_get_in() {
+fn only_listed_claims_are_attested() {
     let mut world = World::new();
     let token = world
         .draft()

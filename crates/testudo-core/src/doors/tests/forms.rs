@@ -2,8 +2,9 @@
 
 use super::*;
 
+// Rows B-23, B-24, B-50.
 #[test]
-fn b_23_b_24_b_50_typ() {
+fn svid_with_another_typ_is_refused() {
     let world = World::new();
     world.accepted(&world.draft().without_header("typ").sign());
     world.accepted(&world.draft().header("typ", "JOSE").sign());
@@ -28,8 +29,9 @@ fn b_23_b_24_b_50_typ() {
     world.refused(&world.draft().header("typ", 7).sign());
 }
 
+// Rows B-39 to B-42.
 #[test]
-fn b_39_to_b_42_headers_that_bring_keys_or_change_the_rules() {
+fn header_parameters_that_bring_keys_or_are_unknown_are_refused() {
     let world = World::new();
     let attacker = generate_key(Algorithm::ES256, None);
     for (name, value) in [
@@ -59,7 +61,7 @@ fn b_39_to_b_42_headers_that_bring_keys_or_change_the_rules() {
 }
 
 #[test]
-fn rfc7515_4_headers_of_an_assertion_that_are_ignored() {
+fn rfc7515_4_unknown_headers_of_an_assertion_are_ignored_and_bring_no_key() {
     let world = World::new();
     let attacker = generate_key(Algorithm::ES256, None);
     for (name, value) in [
@@ -90,8 +92,9 @@ fn rfc7515_4_headers_of_an_assertion_that_are_ignored() {
     }
 }
 
+// Rows B-43 to B-46.
 #[test]
-fn b_43_to_b_46_forms_that_are_not_compact_jws() {
+fn text_that_is_not_a_compact_jws_is_refused() {
     let world = World::new();
     let token = world.draft().sign();
     let parts: Vec<&str> = token.split('.').collect();
@@ -138,8 +141,9 @@ fn b_43_to_b_46_forms_that_are_not_compact_jws() {
     );
 }
 
+// Row B-47.
 #[test]
-fn b_47_duplicate_members() {
+fn duplicate_members_in_header_or_claims_are_refused() {
     let world = World::new();
     let draft = world.draft();
     let (header, claims) = (draft.header.to_string(), claims_text(&draft));
@@ -153,8 +157,9 @@ fn b_47_duplicate_members() {
     }
 }
 
+// Rows B-48, J-09.
 #[test]
-fn b_48_j_09_texts_that_are_no_json_of_ours() {
+fn malformed_too_deep_and_too_large_json_is_refused() {
     let world = World::new();
     let draft = world.draft();
     let (header, claims) = (draft.header.to_string(), claims_text(&draft));

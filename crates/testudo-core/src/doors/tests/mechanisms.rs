@@ -2,8 +2,9 @@
 
 use super::*;
 
+// Rows B-51, B-52.
 #[test]
-fn b_51_b_52_each_assertion_type_has_its_own_door() {
+fn credential_under_another_assertion_type_is_refused() {
     let world = World::new();
     let svid = world.draft().sign();
     let assertion = world.assertion().sign();
@@ -14,7 +15,7 @@ fn b_51_b_52_each_assertion_type_has_its_own_door() {
 }
 
 #[test]
-fn the_mechanism_is_named_and_there_is_one() {
+fn request_without_exactly_one_mechanism_is_refused() {
     let find = |body: &str, headers: RequestHeaders| {
         Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
     };
@@ -79,8 +80,9 @@ fn the_mechanism_is_named_and_there_is_one() {
 }
 
 /// One sentence for every way in which client authentication can fail.
+// Row J-12.
 #[test]
-fn j_12_no_oracle() {
+fn refused_credentials_get_the_same_public_sentence() {
     let world = World::new();
     let stranger = generate_key(Algorithm::ES256, None);
     let tokens: [String; 6] = [

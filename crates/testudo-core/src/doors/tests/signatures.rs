@@ -4,8 +4,9 @@ use super::*;
 
 // B. JWT-SVID.
 
+// Row B-01.
 #[test]
-fn b_01_all_nine_algorithms() {
+fn all_nine_algorithms_of_jwt_svid_are_accepted() {
     let mut world = World::new();
     let nine = Algorithm::ALL
         .into_iter()
@@ -40,8 +41,9 @@ fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
     );
 }
 
+// Rows B-25 to B-29.
 #[test]
-fn b_25_to_b_29_kid() {
+fn unknown_wrong_and_malformed_kids_are_refused() {
     let mut world = World::new();
     world.accepted(&world.draft().without_header("kid").sign());
     let stranger = generate_key(Algorithm::ES256, None);
@@ -72,8 +74,9 @@ fn b_25_to_b_29_kid() {
     }
 }
 
+// Rows B-30 to B-33.
 #[test]
-fn b_30_to_b_33_algorithms_that_are_none() {
+fn algorithms_that_jwt_svid_does_not_allow_are_refused() {
     let mut world = World::new();
     for alg in [
         "none", "None", "noNE", "", "HS256", "HS384", "HS512", "ES256K", "ES999", "RSA-OAEP", "es256",
@@ -103,8 +106,9 @@ fn b_30_to_b_33_algorithms_that_are_none() {
     ));
 }
 
+// Row B-31.
 #[test]
-fn b_31_a_public_key_is_never_a_secret() {
+fn hmac_keyed_with_the_public_key_is_refused() {
     let world = World::new();
     let draft = world.draft();
     let signing_input = assemble(
@@ -128,8 +132,9 @@ fn b_31_a_public_key_is_never_a_secret() {
     }
 }
 
+// Row B-34.
 #[test]
-fn b_34_the_key_decides_the_algorithm() {
+fn algorithm_that_does_not_fit_the_key_is_refused() {
     let mut world = World::new();
     world.a.keys.push(generate_key(Algorithm::ES512, Some("ka3")));
     world.a.keys.push(generate_key(Algorithm::RS256, Some("ka2")));
@@ -148,8 +153,9 @@ fn b_34_the_key_decides_the_algorithm() {
     }
 }
 
+// Row B-37.
 #[test]
-fn b_37_signatures_that_mean_nothing() {
+fn zero_empty_and_der_signatures_are_refused() {
     let world = World::new();
     let draft = world.draft();
     let (header, claims) = (draft.header.to_string(), claims_text(&draft));
@@ -168,8 +174,9 @@ fn b_37_signatures_that_mean_nothing() {
     }
 }
 
+// Row B-38.
 #[test]
-fn b_38_tampering() {
+fn changed_payload_or_signature_is_refused() {
     let world = World::new();
     let token = world.draft().sign();
     let parts: Vec<&str> = token.split('.').collect();

@@ -4,8 +4,9 @@ use super::*;
 
 // A. SPIFFE IDs, as `sub`. The syntax itself is tested in `protocol::spiffe`; here, that the door uses it.
 
+// Rows.
 #[test]
-fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
+fn sub_that_is_not_a_valid_spiffe_id_is_refused() {
     let world = World::new();
     let at = |sub: &str| Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
     assert_eq!(
@@ -52,8 +53,9 @@ fn a_rows_sub_is_a_spiffe_id_to_the_letter() {
     }
 }
 
+// Row A-22.
 #[test]
-fn a_22_a_bare_trust_domain_is_no_workload() {
+fn sub_without_a_path_is_refused() {
     let world = World::new();
     let token = Draft::svid(world.a.key(), "spiffe://a.example", ISSUER, NOW).sign();
     assert_eq!(
@@ -62,8 +64,9 @@ fn a_22_a_bare_trust_domain_is_no_workload() {
     );
 }
 
+// Rows A-23, C-04.
 #[test]
-fn a_23_c_04_look_alike_and_unconfigured_domains() {
+fn look_alike_and_unconfigured_trust_domains_are_refused() {
     let world = World::new();
     for sub in ["spiffe://a.example.evil/w/1", "spiffe://c.example/w/1"] {
         let token = Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
@@ -77,8 +80,9 @@ fn a_23_c_04_look_alike_and_unconfigured_domains() {
     }
 }
 
+// Row B-49.
 #[test]
-fn b_49_keys_of_another_use_vouch_for_nothing() {
+fn bundle_keys_of_another_use_verify_no_svid() {
     let world = World::new();
     let oidc = generate_key(Algorithm::ES256, Some("oidc"));
     let mut document = world.a.bundle();
@@ -97,8 +101,9 @@ fn b_49_keys_of_another_use_vouch_for_nothing() {
     );
 }
 
+// Rows C-01, C-02.
 #[test]
-fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
+fn keys_of_one_trust_domain_verify_no_svid_of_another() {
     let mut world = World::new();
     let crossed = Draft::svid(world.a.key(), "spiffe://b.example/w/1", ISSUER, NOW).sign();
     world.refused(&crossed);
@@ -117,8 +122,9 @@ fn c_01_c_02_keys_of_one_domain_never_speak_for_another() {
     );
 }
 
+// Row I-02.
 #[test]
-fn i_02_no_keys_no_trust() {
+fn svid_is_refused_under_an_empty_bundle() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = bundle_of(Bundle::parse(b"{\"keys\":[]}").unwrap());
@@ -130,7 +136,7 @@ fn i_02_no_keys_no_trust() {
 }
 
 #[test]
-fn no_bundle_no_verdict() {
+fn svid_without_a_usable_bundle_is_answered_bundle_unavailable() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let rejection = world.judge(credential, &Facts::NoKeys).unwrap_err();
@@ -141,7 +147,7 @@ fn no_bundle_no_verdict() {
 }
 
 #[test]
-fn trust_domains_compare_whole_names() {
+fn trust_domains_are_compared_as_whole_names() {
     assert_ne!(
         TrustDomain::parse("a.example").unwrap(),
         TrustDomain::parse("a.example.evil").unwrap()

@@ -78,8 +78,9 @@ fn ago(seconds: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(seconds)
 }
 
+// Row D-01.
 #[test]
-fn d_01_good_chains() {
+fn valid_certificate_chains_are_accepted() {
     let place = Place::new();
     let identity = place.knock(&place.a.svid("/w/3")).unwrap();
     assert_eq!(
@@ -111,8 +112,9 @@ fn d_01_good_chains() {
         .unwrap();
 }
 
+// Rows.
 #[test]
-fn a_rows_the_uri_name_is_a_spiffe_id_to_the_letter() {
+fn uri_name_that_is_not_a_valid_spiffe_id_is_refused() {
     let place = Place::new();
     for bad in [
         "SPIFFE://a.example/w/3",
@@ -138,8 +140,9 @@ fn a_rows_the_uri_name_is_a_spiffe_id_to_the_letter() {
     );
 }
 
+// Rows D-05 to D-08.
 #[test]
-fn d_05_to_d_08_only_the_authorities_of_the_leafs_own_domain() {
+fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     let place = Place::new();
     let impostor = X509Issuer::new("a.example");
     assert!(
@@ -163,8 +166,9 @@ fn d_05_to_d_08_only_the_authorities_of_the_leafs_own_domain() {
     ));
 }
 
+// Row D-09.
 #[test]
-fn d_09_times() {
+fn expired_and_not_yet_valid_certificates_are_refused() {
     let place = Place::new();
     assert!(matches!(
         place.refused(&place.leaf(|p| p.not_after = ago(10).into())),
@@ -182,8 +186,9 @@ fn d_09_times() {
     ));
 }
 
+// Rows D-10, D-16.
 #[test]
-fn d_10_d_16_a_leaf_that_could_sign_is_no_leaf() {
+fn leaf_that_may_sign_certificates_is_refused() {
     let place = Place::new();
     let ca = place.leaf(|p| {
         p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -204,8 +209,9 @@ fn d_10_d_16_a_leaf_that_could_sign_is_no_leaf() {
     assert_eq!(place.refused(&itself), X509Fault::LeafIsAuthority);
 }
 
+// Row D-11.
 #[test]
-fn d_11_key_usage() {
+fn leaf_without_digital_signature_usage_is_refused() {
     let place = Place::new();
     assert_eq!(
         place.refused(&place.leaf(|p| p.key_usages.clear())),
@@ -220,8 +226,9 @@ fn d_11_key_usage() {
     assert_eq!(place.refused(&lax), X509Fault::KeyUsageNotCritical);
 }
 
+// Rows D-12, D-13.
 #[test]
-fn d_12_d_13_exactly_one_uri_name() {
+fn leaf_without_exactly_one_uri_name_is_refused() {
     let place = Place::new();
     for second in ["spiffe://a.example/w/4", "https://a.example/", ID] {
         let two = place.leaf(|p| p.subject_alt_names.push(uri_name(second)));
@@ -235,8 +242,9 @@ fn d_12_d_13_exactly_one_uri_name() {
     assert_eq!(place.refused(&dns), X509Fault::NoUriName);
 }
 
+// Row D-14.
 #[test]
-fn d_14_extended_key_usage_names_client_authentication() {
+fn extended_key_usage_without_client_authentication_is_refused() {
     let place = Place::new();
     for usage in [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any] {
         let other = place.leaf(|p| p.extended_key_usages = vec![usage.clone()]);
@@ -244,8 +252,9 @@ fn d_14_extended_key_usage_names_client_authentication() {
     }
 }
 
+// Rows D-17, D-18.
 #[test]
-fn d_17_d_18_sizes_and_nonsense() {
+fn too_large_chains_and_malformed_certificates_are_refused() {
     let place = Place::new();
     let long = format!("spiffe://a.example/{}", "x".repeat(3000));
     assert_eq!(
@@ -282,8 +291,9 @@ fn d_17_d_18_sizes_and_nonsense() {
     ));
 }
 
+// Row D-15.
 #[test]
-fn d_15_empty_subject_and_names_not_critical() {
+fn empty_subject_with_names_not_critical_is_refused() {
     let place = Place::new();
     // rcgen always makes the names critical then: flip the flag in the encoding (the signature no longer matters,
     // the leaf's rules come first).
@@ -310,8 +320,9 @@ fn d_15_empty_subject_and_names_not_critical() {
     );
 }
 
+// Rows D-19, D-20.
 #[test]
-fn d_19_d_20_uri_name_constraints_are_refused_as_documented() {
+fn uri_name_constraints_are_refused() {
     let place = Place::new();
     for permitted in ["b.example", "a.example"] {
         let below = place.a.intermediate(|p| {
@@ -329,8 +340,9 @@ fn d_19_d_20_uri_name_constraints_are_refused_as_documented() {
     }
 }
 
+// Rows D-02, D-25.
 #[test]
-fn d_02_d_25_client_id_is_required_and_one_mechanism_is_enough() {
+fn certificate_needs_client_id_and_no_second_mechanism() {
     let place = Place::new();
     let certificates = Arc::new(PeerCertificates::new(place.a.svid("/w/3").chain));
     let find = |body: &str| {

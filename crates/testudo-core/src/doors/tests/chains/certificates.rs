@@ -39,8 +39,9 @@ fn unfit() -> [(SigningFault, Change); 8] {
     ]
 }
 
+// [X509-SVID §4]
 #[test]
-fn x509_svid_4_intermediates_and_authorities_are_fit_to_sign() {
+fn intermediates_and_authorities_without_the_right_to_sign_are_refused() {
     let root = root();
     for (fault, change) in unfit() {
         let below = root.intermediate(change);
@@ -52,8 +53,9 @@ fn x509_svid_4_intermediates_and_authorities_are_fit_to_sign() {
     }
 }
 
+// [X509-SVID §3.2]
 #[test]
-fn x509_svid_3_2_signing_certificates_may_be_no_svids_and_of_other_domains() {
+fn signing_certificates_need_no_spiffe_id_and_may_be_of_another_domain() {
     let plain = |p: &mut CertificateParams| p.subject_alt_names.clear();
     let other = |p: &mut CertificateParams| p.subject_alt_names = vec![uri_name("spiffe://b.example")];
     let web = |p: &mut CertificateParams| p.subject_alt_names = vec![uri_name("https://ca.example/")];
@@ -66,7 +68,7 @@ fn x509_svid_3_2_signing_certificates_may_be_no_svids_and_of_other_domains() {
 }
 
 #[test]
-fn an_intermediate_that_is_not_for_clients_vouches_for_none() {
+fn intermediate_without_client_authentication_is_refused() {
     let root = root();
     let below = root.intermediate(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
     refused(
@@ -84,7 +86,7 @@ fn an_intermediate_that_is_not_for_clients_vouches_for_none() {
 }
 
 #[test]
-fn keys_of_every_kind_make_paths() {
+fn certificate_paths_with_every_key_algorithm_are_accepted() {
     let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).unwrap();
     let ec = |algorithm| KeyPair::generate_for(algorithm).unwrap();
     let keys: [&dyn Fn() -> KeyPair; 6] = [
@@ -105,8 +107,9 @@ fn keys_of_every_kind_make_paths() {
     }
 }
 
+// Decision 0015.
 #[test]
-fn decision_23_keys_that_clients_bring_are_judged() {
+fn weak_keys_in_client_certificates_are_refused() {
     let root = root();
     let over = |key: PublicKey| X509Chain {
         chain: vec![root.certify(&leaf_parameters(ID), &key)],
@@ -163,7 +166,7 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> PublicKey {
 }
 
 #[test]
-fn certificates_of_istio_and_of_cert_manager_pass() {
+fn certificates_of_istio_and_cert_manager_are_accepted() {
     use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
     use KeyUsagePurpose::{DigitalSignature, KeyCertSign, KeyEncipherment};
     let rsa = || KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();

@@ -70,7 +70,7 @@ fn ladder(root: &X509Issuer, intermediates: usize) -> X509Chain {
 }
 
 #[test]
-fn a_leaf_and_four_more_are_a_chain_and_five_more_are_not() {
+fn chain_of_five_certificates_is_accepted_and_of_six_refused() {
     let root = root();
     for intermediates in 0..=4 {
         good(&ladder(&root, intermediates), &[root.der()]);
@@ -84,7 +84,7 @@ fn a_leaf_and_four_more_are_a_chain_and_five_more_are_not() {
 }
 
 #[test]
-fn a_chain_comes_in_order_and_is_not_sorted() {
+fn chain_that_is_out_of_order_is_refused() {
     let root = root();
     let mut chain = ladder(&root, 3);
     good(&chain, &[root.der()]);
@@ -99,7 +99,7 @@ fn a_chain_comes_in_order_and_is_not_sorted() {
 }
 
 #[test]
-fn a_root_that_is_sent_along_is_no_harm() {
+fn root_certificate_in_the_chain_is_accepted() {
     let root = root();
     for intermediates in 0..=3 {
         good(&ladder(&root, intermediates).followed_by(&root), &[root.der()]);
@@ -128,7 +128,7 @@ fn a_root_that_is_sent_along_is_no_harm() {
 }
 
 #[test]
-fn a_cross_signed_root_leads_to_either_root() {
+fn cross_signed_root_is_verified_under_either_root() {
     let old = X509Issuer::root("a.example", new_key(), named("old"));
     let new = X509Issuer::root("a.example", new_key(), named("new"));
     let cross = old.cross_certify(&new);
@@ -154,7 +154,7 @@ fn a_cross_signed_root_leads_to_either_root() {
 }
 
 #[test]
-fn an_intermediate_may_have_the_name_of_its_authority() {
+fn intermediate_with_the_name_of_its_authority_is_accepted() {
     let root = root();
     let nested = root.intermediate(|p| p.distinguished_name = organisation("a.example"));
     good(&nested.svid("/w/3").followed_by(&nested), &[root.der()]);
@@ -171,7 +171,7 @@ fn organisation(name: &str) -> DistinguishedName {
 }
 
 #[test]
-fn while_authorities_rotate_each_of_them_is_found() {
+fn each_authority_is_found_during_a_rotation() {
     // One name for all, as SPIRE once had it; the leaf does not say whose key signed it.
     let roots: Vec<X509Issuer> = (0..4).map(|_| root()).collect();
     let bundle: Vec<&[u8]> = roots.iter().map(X509Issuer::der).collect();
@@ -206,7 +206,7 @@ fn while_authorities_rotate_each_of_them_is_found() {
 }
 
 #[test]
-fn a_stranger_gets_nowhere_with_what_it_can_know() {
+fn chain_forged_from_public_data_of_the_authority_is_refused() {
     let (root, stranger) = (root(), root());
     let authorities = [root.der()];
     // Everything but the key of the authority: its name, its certificate, a cross-certificate over its key, a
@@ -241,7 +241,7 @@ fn a_stranger_gets_nowhere_with_what_it_can_know() {
 }
 
 #[test]
-fn no_two_certificates_of_a_path_have_one_name_or_one_key() {
+fn path_with_the_same_subject_or_key_twice_is_refused() {
     let root = root();
     let upper = root.intermediate(|_| {});
     let lower = upper.intermediate(|_| {});
@@ -258,8 +258,9 @@ fn no_two_certificates_of_a_path_have_one_name_or_one_key() {
     refused(&own_key, &[root.der()], PathFault::SameKey);
 }
 
+// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
 #[test]
-fn e9_an_authority_outside_its_validity_is_none() {
+fn authority_outside_its_validity_is_refused() {
     let root = root();
     let expired = root.reissued(|p| p.not_after = in_seconds(-10).into());
     refused(&root.svid("/w/3"), &[&expired], PathFault::NoAuthority);
@@ -273,8 +274,9 @@ fn e9_an_authority_outside_its_validity_is_none() {
     assert_eq!(ends.0, soon.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64);
 }
 
+// Row D-09.
 #[test]
-fn d_09_a_path_ends_with_the_first_certificate_of_it() {
+fn path_ends_when_its_first_certificate_expires() {
     let root = root();
     let below = root.intermediate(|p| p.not_after = in_seconds(-10).into());
     refused(
@@ -295,7 +297,7 @@ fn d_09_a_path_ends_with_the_first_certificate_of_it() {
 }
 
 #[test]
-fn rfc5280_4_2_1_9_path_lengths() {
+fn rfc5280_4_2_1_9_path_length_constraints_are_enforced() {
     let limited = |allowed| {
         move |p: &mut CertificateParams| {
             p.is_ca = IsCa::Ca(BasicConstraints::Constrained(allowed));
