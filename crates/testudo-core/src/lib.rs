@@ -8,6 +8,7 @@
 pub mod actor;
 pub mod administration;
 pub mod admission;
+pub mod decision;
 pub mod discovery;
 pub mod doors;
 pub mod entropy;
@@ -24,8 +25,9 @@ pub mod trace;
 pub mod velocity;
 
 pub use actor::{Actor, ProcessOwner};
+pub use decision::Moment;
 pub use entropy::Entropy;
-pub use identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion};
+pub use identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion, RequestRef};
 pub use policy::Policy;
 pub use rejection::Rejection;
 pub use trace::Trace;

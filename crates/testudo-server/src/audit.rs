@@ -10,7 +10,7 @@ use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::rejection::Rejection;
-use testudo_core::{Actor, AttestedIdentity, Occasion};
+use testudo_core::{Actor, AttestedIdentity, RequestRef};
 
 /// Who makes a change, and why, for the event.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ pub(crate) struct Witness {
 /// A refusal is counted; a sample of them becomes events and log lines.
 pub(crate) async fn note_refusal(
     app: &App,
-    (occasion, request_id): (Occasion, &str),
+    request: RequestRef<'_>,
     witness: &Witness,
     rejection: &Rejection,
     would: Option<Box<Event>>,
@@ -97,7 +97,7 @@ pub(crate) async fn note_refusal(
         return;
     }
     tracing::info!(
-        request.id = request_id,
+        request.id = request.id,
         rejection = reason,
         trust_domain = authority,
         identity = identity.map_or("", |identity| &identity.subject),
@@ -112,8 +112,8 @@ pub(crate) async fn note_refusal(
     if let Some(identity) = identity {
         describe_identity(&mut event, identity);
     }
-    event.request_id = Some(request_id.to_owned());
-    event.occasion = Some(occasion.name().to_owned());
+    event.request_id = Some(request.id.to_owned());
+    event.occasion = Some(request.occasion.name().to_owned());
     event.scope = witness.scope.clone();
     event.resource = witness.resource.clone();
     event.reason = Some(reason.to_owned());

@@ -66,7 +66,8 @@ impl std::fmt::Display for Fault {
 }
 
 /// Why a request goes no further.
-pub(crate) enum Stop {
+#[derive(Debug)]
+pub enum Stop {
     /// By the caller's fault.
     Refused(Rejection),
     /// By ours.

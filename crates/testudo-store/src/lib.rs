@@ -10,6 +10,7 @@ mod sqlite;
 pub mod suite;
 
 pub use postgres::{AddressFault, PostgresAddress, Transport};
+pub use testudo_core::records::Conflict;
 
 use memory::MemoryEngine;
 use postgres::PostgresEngine;
@@ -79,17 +80,6 @@ pub struct Row<R> {
     pub record: Result<R, StoreFault>,
 }
 
-/// A batch was not written because the world was not as it assumed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conflict {
-    /// A record to insert is there already.
-    Exists(Kind, Vec<u8>),
-    /// A record to replace or delete is not at that version.
-    Changed(Kind, Vec<u8>),
-    /// A counter would exceed its ceiling.
-    OverLimit(String),
-}
-
 /// A batch was not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitError {
@@ -112,6 +102,13 @@ impl fmt::Display for StoreFault {
 }
 
 impl std::error::Error for StoreFault {}
+
+impl StoreFault {
+    /// A document that is not the record that it should be.
+    pub fn unreadable(kind: Kind, error: &dyn fmt::Display) -> StoreFault {
+        StoreFault(format!("a stored {kind:?} cannot be read: {error}"))
+    }
+}
 
 impl Store {
     /// A store that forgets with the process.
@@ -332,7 +329,7 @@ pub fn typed<R: Record>(stored: Stored) -> Result<Versioned<R>, StoreFault> {
             record,
             version: stored.version,
         })
-        .map_err(|error| StoreFault(format!("a stored {:?} cannot be read: {error}", R::KIND)))
+        .map_err(|error| StoreFault::unreadable(R::KIND, &error))
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ const CORE: &[Floor] = &[
         why: "the compiled configuration: it holds rules, limits and administrators",
     },
     Floor {
+        rooms: &["decision"],
+        why: "what every decision is given, a moment under one policy, and what it gives back",
+    },
+    Floor {
         rooms: &["admission", "discovery", "doors"],
         why: "what the policy says about one identity: how it proves itself, whether it is welcome, what is announced",
     },

@@ -2,18 +2,17 @@
 //!
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
-use crate::admission::known::Known;
+use crate::admission::known::StoredClient;
 use crate::admission::lifecycle::event_retention;
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
-use crate::identity::{AttestedIdentity, Occasion};
-use crate::policy::Policy;
+use crate::decision::Moment;
+use crate::identity::{AttestedIdentity, RequestRef};
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
     Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
 };
 use crate::rules::Rule;
-use testudo_protocol::{Seconds, Timestamp};
+use testudo_protocol::Seconds;
 
 /// What a client is created with.
 pub(crate) struct Creation {
@@ -22,22 +21,22 @@ pub(crate) struct Creation {
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) management: Option<ManagementToken>,
-    pub(crate) lives: Lives,
+    pub(crate) lifetimes: Lifetimes,
 }
 
 /// How long a client lives.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lives {
+pub(crate) struct Lifetimes {
     /// Unused.
     pub(crate) idle: Option<Seconds>,
     /// In any case.
     pub(crate) at_most: Option<Seconds>,
 }
 
-impl Lives {
+impl Lifetimes {
     /// As the rule says.
-    pub(crate) fn by(rule: &Rule) -> Lives {
-        Lives {
+    pub(crate) fn by(rule: &Rule) -> Lifetimes {
+        Lifetimes {
             idle: rule.client_idle_lifetime,
             at_most: rule.client_lifetime,
         }
@@ -47,14 +46,15 @@ impl Lives {
 /// Step 11 of admission, in one batch: all of it or nothing.
 pub(crate) fn create(
     placed: &Placed<'_>,
-    known: Known<'_>,
-    (occasion, request_id): (Occasion, &str),
+    stored: StoredClient<'_>,
+    request: RequestRef<'_>,
     creation: Creation,
-    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
+    at: &Moment<'_>,
 ) -> (Client, Batch) {
+    let now = at.now;
     let rule = placed.found.rule;
     let mut batch = single_use(placed.identity);
-    let earlier = match (known.client, known.removed) {
+    let earlier = match (stored.client, stored.removed) {
         // A client past its absolute lifetime ends here.
         (Some(expired), _) => {
             batch.delete(&expired.record, expired.version);
@@ -75,7 +75,7 @@ pub(crate) fn create(
         )),
         (None, None) => {
             // The caller may not have looked: where a removed client has this key, the commit fails and it is loaded.
-            batch.absent(Kind::Removed, placed.client_key());
+            batch.absent(Kind::Removed, placed.client_key.clone());
             None
         }
     };
@@ -87,13 +87,13 @@ pub(crate) fn create(
         state: ClientState::Active,
         rule: rule.name.clone(),
         rule_revision: rule.revision.clone(),
-        occasion,
+        occasion: request.occasion,
         first_credential: placed.identity.kind,
         last_credential: placed.identity.kind,
         created: now,
         last_used: now,
-        idle_lifetime: creation.lives.idle,
-        expires: creation.lives.at_most.map(|lifetime| now + lifetime),
+        idle_lifetime: creation.lifetimes.idle,
+        expires: creation.lifetimes.at_most.map(|lifetime| now + lifetime),
         generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
         predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
             created,
@@ -106,7 +106,7 @@ pub(crate) fn create(
         management: creation.management.map(Box::new),
     };
     batch.insert(&client);
-    let alias_stands = known
+    let alias_stands = stored
         .client
         .is_some_and(|old| old.record.client_id == client.client_id);
     if client.has_alias() && !alias_stands {
@@ -117,7 +117,8 @@ pub(crate) fn create(
         });
     }
     let (authority, ..) = placed.identity.governed_as();
-    let authority_max = policy
+    let authority_max = at
+        .policy
         .authority(authority)
         .and_then(|trusted| trusted.clients_max);
     batch.add(clients_of_authority(client.counted_under()), 1, authority_max);
@@ -127,7 +128,7 @@ pub(crate) fn create(
     } else {
         EventKind::ClientRegistered
     };
-    let mut event = event_about(placed, (occasion, request_id), kind, entropy, now);
+    let mut event = event_about(placed, request, kind, at);
     event.scope = creation.scope;
     event.resource = creation.resource;
     batch.insert(&event);
@@ -144,23 +145,17 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
 }
 
 /// An event with everything that is known about who asked.
-pub fn event_about(
-    placed: &Placed<'_>,
-    (occasion, request_id): (Occasion, &str),
-    kind: EventKind,
-    entropy: &Entropy,
-    now: Timestamp,
-) -> Event {
+pub fn event_about(placed: &Placed<'_>, request: RequestRef<'_>, kind: EventKind, at: &Moment<'_>) -> Event {
     let identity = placed.identity;
-    let keep_until = now + event_retention(identity.authority.key(), identity.sponsor.is_some());
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);
+    let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
+    let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
     describe_identity(&mut event, identity);
-    event.request_id = Some(request_id.to_owned());
+    event.request_id = Some(request.id.to_owned());
     event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
     event.client_id = Some(placed.name.client_id.to_string());
     event.rule = Some(placed.found.rule.name.clone());
     event.rule_revision = Some(placed.found.rule.revision.clone());
-    event.occasion = Some(occasion.name().to_owned());
+    event.occasion = Some(request.occasion.name().to_owned());
     event
 }
 

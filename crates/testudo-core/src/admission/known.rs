@@ -1,15 +1,37 @@
-//! Steps 5 and 6 of admission: what is known of the client that an identity is, and what it must pass first.
+//! Steps 5 and 6 of admission: what is stored of the client that an identity is, and what it must pass first.
 
-use crate::records::{Client, ClientState, Removed, Versioned};
+use super::placed::Placed;
+use crate::records::{Client, ClientState, Loaded, Needs, Removed, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
+use testudo_protocol::Timestamp;
 
 /// What the store knows of a client.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'k> {
+pub struct StoredClient<'s> {
     /// The client.
-    pub client: Option<&'k Versioned<Client>>,
+    pub client: Option<&'s Versioned<Client>>,
     /// Its earlier life.
-    pub removed: Option<&'k Versioned<Removed>>,
+    pub removed: Option<&'s Versioned<Removed>>,
+}
+
+impl<'s> StoredClient<'s> {
+    /// What is needed to know it: the client, or its earlier life.
+    pub(crate) fn needs<'n>(placed: &'n Placed<'_>) -> Needs<'n> {
+        Needs::one::<Client>(&placed.client_key).or_else::<Removed>()
+    }
+
+    /// What was found.
+    pub(crate) fn of(placed: &Placed<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
+        StoredClient {
+            client: loaded.find(&placed.client_key),
+            removed: loaded.find(&placed.client_key),
+        }
+    }
+
+    /// The client, unless its absolute lifetime is over: then it counts as unknown.
+    pub(crate) fn alive(&self, now: Timestamp) -> Option<&'s Versioned<Client>> {
+        self.client.filter(|client| !client.record.is_expired(now))
+    }
 }
 
 /// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.

@@ -3,6 +3,7 @@
 //! The occasions (`occasions/`) call these steps in their order; a client is created here and nowhere else.
 
 pub mod client_name;
+pub(crate) mod conflicts;
 pub mod create;
 pub mod known;
 pub mod lifecycle;

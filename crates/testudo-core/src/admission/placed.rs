@@ -8,7 +8,7 @@
 //! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_nobody_elses`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
 //!
 //! Every occasion begins here; with the answer the server loads the client, and the occasion goes on with step 5
-//! (`occasions/token.rs` has the whole list).
+//! (`occasions/mod.rs` has the whole table).
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion};
@@ -29,13 +29,8 @@ pub struct Placed<'a> {
     pub found: Match<'a>,
     /// Its client, whether or not that exists yet.
     pub name: ClientName,
-}
-
-impl Placed<'_> {
     /// Key of the client's record and of its history.
-    pub fn client_key(&self) -> Vec<u8> {
-        client_key(self.identity.authority.key(), &self.name.subject)
-    }
+    pub client_key: Vec<u8>,
 }
 
 /// Steps 1 to 4: no record is needed, nothing is loaded for whom they refuse.
@@ -71,6 +66,7 @@ pub fn place<'a>(
     client_id_is_free(&found, &name, policy)?;
     client_id_is_nobody_elses(identity, &name, policy)?;
     Ok(Placed {
+        client_key: client_key(identity.authority.key(), &name.subject),
         identity,
         found,
         name,

@@ -3,11 +3,11 @@
 use super::granted::Granted;
 use super::parameters::{parse_resource, parse_scope};
 use crate::admission::placed::Placed;
+use crate::decision::Moment;
 use crate::metadata::attested;
 use crate::policy::Policy;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection, RequestReason};
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
 
 /// A client_credentials request.
@@ -29,12 +29,11 @@ impl ClientCredentials {
     }
 
     /// Decides what the token may say.
-    pub fn judge(
+    pub fn decide(
         &self,
         placed: &Placed<'_>,
         registration: Option<&Registration>,
-        policy: &Policy,
-        now: Timestamp,
+        at: &Moment<'_>,
     ) -> Result<Granted, Rejection> {
         let rule = placed.found.rule;
         let attested = attested::attested_grant_types(placed.identity)?;
@@ -49,7 +48,7 @@ impl ClientCredentials {
             }
             .into());
         }
-        let configured = policy.tokens.access_token_lifetime;
+        let configured = at.policy.tokens.access_token_lifetime;
         let mut lifetime = rule
             .access_token_lifetime
             .map_or(configured, |shorter| shorter.min(configured));
@@ -65,13 +64,13 @@ impl ClientCredentials {
             }
             (true, Some(thumbprint)) => {
                 // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
-                lifetime = lifetime.min(placed.identity.proof.expires - now);
+                lifetime = lifetime.min(placed.identity.proof.expires - at.now);
                 Some(thumbprint)
             }
         };
         Ok(Granted {
             scope: self.scope(placed, registration)?,
-            resource: self.resource(placed, policy)?,
+            resource: self.resource(placed, at.policy)?,
             lifetime,
             certificate_thumbprint,
         })

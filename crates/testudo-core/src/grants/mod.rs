@@ -1,6 +1,6 @@
 //! Grants: what can be asked for at the token endpoint.
 //!
-//! Every grant file has the same items: the struct, `parse`, and `judge`, which is step 9 of admission.
+//! Every grant file has the same items: the struct, `parse`, and `decide`, which is step 9 of admission.
 
 mod client_credentials;
 mod granted;
@@ -10,10 +10,10 @@ pub use client_credentials::ClientCredentials;
 pub use granted::Granted;
 
 use crate::admission::placed::Placed;
-use crate::policy::Policy;
-use crate::records::Registration;
+use crate::decision::Moment;
+use crate::decision::Resolution;
+use crate::records::{Batch, Conflict, Loaded, Needs, Registration};
 use crate::rejection::{Rejection, RequestReason};
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS, Resource, ScopeSet};
 
 /// A grant request, parsed.
@@ -43,16 +43,34 @@ impl GrantRequest {
         }
     }
 
-    /// Step 9 of admission: is this request allowed to this client?
-    pub fn judge(
+    /// Adds the records of its own that the grant needs.
+    pub fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
+        match self {
+            GrantRequest::ClientCredentials(_) => needs,
+        }
+    }
+
+    /// Step 9 of admission: is this request allowed to this client? What the grant changes of its own records is in
+    /// the batch.
+    pub fn decide(
         &self,
         placed: &Placed<'_>,
         registration: Option<&Registration>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<Granted, Rejection> {
+        _loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+    ) -> Result<(Granted, Batch), Rejection> {
         match self {
-            GrantRequest::ClientCredentials(request) => request.judge(placed, registration, policy, now),
+            GrantRequest::ClientCredentials(request) => {
+                let granted = request.decide(placed, registration, at)?;
+                Ok((granted, Batch::default()))
+            }
+        }
+    }
+
+    /// What a conflict means that is about the grant's own records; nothing where it is not.
+    pub fn conflict(&self, _on: &Conflict) -> Option<Resolution> {
+        match self {
+            GrantRequest::ClientCredentials(_) => None,
         }
     }
 

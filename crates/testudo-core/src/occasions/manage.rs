@@ -4,17 +4,18 @@
 //! opens this one client, in this one life, and nothing that an administrator has closed.
 
 use crate::actor::Actor;
-use crate::admission::known::{Known, is_not_frozen};
+use crate::admission::conflicts::conflict_of_client;
+use crate::admission::known::{StoredClient, is_not_frozen};
 use crate::admission::lifecycle::{self, Cause};
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
+use crate::decision::{ClientMemory, Decision, Moment, Resolution};
+use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
-use crate::occasions::unattested::record::standing;
-use crate::occasions::unattested::{self, Asked};
-use crate::policy::Policy;
-use crate::records::{Batch, Client, ManagementToken, Versioned};
+use crate::occasions::unattested::record::answer_as_registered;
+use crate::occasions::unattested::{self, RegistrationRequest};
+use crate::records::{Batch, Client, Conflict, Loaded, ManagementToken, Needs, Versioned};
 use crate::rejection::{CredentialReason, Rejection};
-use crate::velocity::Limit;
+use crate::trace::Trace;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long the token before the last one opens, if the last one was not used yet: its answer may have been lost.
@@ -28,7 +29,7 @@ pub enum Change<'a> {
     /// Nothing. [RFC7592 §2.1]
     Read,
     /// The metadata is replaced whole, and the token by another one. [RFC7592 §2.2]
-    Replace(Asked<'a>),
+    Replace(RegistrationRequest<'a>),
     /// The client ends. [RFC7592 §2.3]
     Delete,
 }
@@ -44,61 +45,87 @@ pub enum Shown {
     Unused(usize),
 }
 
-/// Decides a management request. `token` is the SHA-256 of what was shown.
-pub fn manage(
-    placed: &Placed<'_>,
-    known: Known<'_>,
-    (change, token): (Change<'_>, &[u8; 32]),
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    // [RFC7592 §2.1] No client, no token: 401, as for a wrong one.
-    let client = known
-        .client
-        .filter(|client| !client.record.is_expired(now))
-        .ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
-    let management = client.record.management.as_ref();
-    let management = management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
-    let shown = management.shown(token, now)?;
-    // Also for reading, and for deleting most of all: it would shake off the freeze.
-    is_not_frozen(&client.record)?;
-    match change {
-        Change::Read => Ok(read(client, management.confirmed(shown, now))),
-        Change::Replace(asked) => {
-            let next = management.succeeded_by(asked.management_digest, shown, now);
-            unattested::replace(placed, client, (asked, next), room, (policy, entropy, now))
+/// A management request.
+#[derive(Debug, Clone, Copy)]
+pub struct ManagementRequest<'a> {
+    /// The client, as its name says who it is.
+    pub placed: &'a Placed<'a>,
+    /// What is to be done.
+    pub change: Change<'a>,
+    /// SHA-256 of the token that was shown.
+    pub token: &'a [u8; 32],
+}
+
+impl Occasion for ManagementRequest<'_> {
+    type Outcome = Registered;
+
+    /// Never from memory: the token that opens is in the store.
+    fn needs(&self) -> Needs<'_> {
+        StoredClient::needs(self.placed)
+    }
+
+    fn decide(
+        &self,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        _trace: &mut Trace,
+    ) -> Result<Decision<Registered>, Rejection> {
+        let stored = StoredClient::of(self.placed, loaded);
+        // [RFC7592 §2.1] No client, no token: 401, as for a wrong one.
+        let client = stored
+            .alive(at.now)
+            .ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
+        let management = client.record.management.as_ref();
+        let management =
+            management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
+        let shown = management.shown(self.token, at.now)?;
+        // Also for reading, and for deleting most of all: it would shake off the freeze.
+        is_not_frozen(&client.record)?;
+        match self.change {
+            Change::Read => Ok(read(client, management.confirmed(shown, at.now))),
+            Change::Replace(asked) => {
+                let next = management.succeeded_by(asked.management_digest, shown, at.now);
+                unattested::replace(self.placed, client, &asked, next, at)
+            }
+            // A superseded token may ask again for the answer that was lost, and end nothing.
+            Change::Delete if shown == Shown::Previous => {
+                Err(CredentialReason::RegistrationTokenRefused { is_superseded: true }.into())
+            }
+            Change::Delete => {
+                let cause = Cause {
+                    actor: &Actor::Client,
+                    reason: "deregistered",
+                    note: None,
+                };
+                Ok(Decision {
+                    batch: lifecycle::remove(client, stored.removed, None, &cause, at.entropy, at.now),
+                    ..read(client, None)
+                })
+            }
         }
-        // A superseded token may ask again for the answer that was lost, and end nothing.
-        Change::Delete if shown == Shown::Previous => {
-            Err(CredentialReason::RegistrationTokenRefused { is_superseded: true }.into())
-        }
-        Change::Delete => {
-            let cause = Cause {
-                actor: &Actor::Client,
-                reason: "deregistered",
-                note: None,
-            };
-            Ok(Registered {
-                batch: lifecycle::remove(client, known.removed, None, &cause, entropy, now),
-                ..read(client, None)
-            })
-        }
+    }
+
+    fn conflict(&self, on: &Conflict) -> Resolution {
+        conflict_of_client(self.placed, on)
     }
 }
 
-fn read(client: &Versioned<Client>, confirmed: Option<ManagementToken>) -> Registered {
+fn read(client: &Versioned<Client>, confirmed: Option<ManagementToken>) -> Decision<Registered> {
     let mut batch = Batch::default();
     let mut record = client.record.clone();
     if let Some(management) = confirmed {
         record.management = Some(Box::new(management));
         batch.replace(&record, client.version);
     }
-    Registered {
-        answer: standing(&record),
-        client: record,
+    let answer = answer_as_registered(&record);
+    Decision {
         batch,
-        limits: Vec::new(),
-        is_new: false,
+        memory: ClientMemory::Outdated,
+        ..Decision::of(Registered {
+            answer,
+            client: record,
+            is_new: false,
+        })
     }
 }
 

@@ -2,21 +2,19 @@
 
 use crate::admission::create::event_about;
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
+use crate::decision::Moment;
 use crate::grants::Granted;
-use crate::identity::Occasion;
+use crate::identity::RequestRef;
 use crate::records::{ClientMetadata, Event, EventKind};
 use crate::rejection::Rejection;
-use testudo_protocol::Timestamp;
 
 pub(crate) fn would_register(
     placed: &Placed<'_>,
-    asked: (Occasion, &str),
+    request: RequestRef<'_>,
     outcome: &Result<(ClientMetadata, Granted), Rejection>,
-    entropy: &Entropy,
-    now: Timestamp,
+    at: &Moment<'_>,
 ) -> Event {
-    let mut event = event_about(placed, asked, EventKind::ClientWouldRegister, entropy, now);
+    let mut event = event_about(placed, request, EventKind::ClientWouldRegister, at);
     match outcome {
         Ok((metadata, granted)) => {
             event.scope = Some(granted.scope.to_string());

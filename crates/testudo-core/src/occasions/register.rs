@@ -5,88 +5,135 @@
 //! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
 //! registration access token: a client that can prove itself changes its registration by registering again.
 
-use crate::admission::create::{Creation, Lives, create, event_about, single_use};
-use crate::admission::known::{Known, client_id_agrees, is_not_frozen};
+use crate::admission::conflicts::conflict_of_client;
+use crate::admission::create::{Creation, Lifetimes, create, event_about, single_use};
+use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
-use crate::identity::{AttestedIdentity, CredentialKind, Occasion};
+use crate::decision::{ClientMemory, Decision, Moment, Resolution};
+use crate::identity::{AttestedIdentity, CredentialKind, RequestRef};
 use crate::metadata::requested::Requested;
 use crate::metadata::resolve::vouched;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
+use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::{Answer, Registered};
 use crate::occasions::showing;
-use crate::policy::Policy;
-use crate::records::{Client, ClientMetadata, EventKind, Registration};
+use crate::records::{Client, ClientMetadata, Conflict, EventKind, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::RegistrationForm;
-use crate::velocity::Limit;
+use crate::trace::Trace;
 use testudo_protocol::Timestamp;
 
-/// Steps 5 to 11 at this occasion. `room` takes one registration from every limit it is shown, or refuses.
-pub fn register(
-    placed: &Placed<'_>,
-    known: Known<'_>,
-    (requested, request_id): (&Requested, &str),
-    policy: &Policy,
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (entropy, now): (&Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    showing::every_kind_is_accepted(placed, policy)?;
-    let alive = known.client.filter(|client| !client.record.is_expired(now));
-    let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
-    client_id_agrees(requested.client_id.as_deref(), client_id)?;
-    if let Some(client) = alive {
-        is_not_frozen(&client.record)?;
+/// A registration of an identity that is proven and governed.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationByEvidence<'a> {
+    /// Who registers.
+    pub placed: &'a Placed<'a>,
+    /// What it asks to be registered with.
+    pub requested: &'a Requested,
+    /// For events.
+    pub request: RequestRef<'a>,
+}
+
+impl Occasion for RegistrationByEvidence<'_> {
+    type Outcome = Registered;
+
+    /// Never from memory: what stands decides what may change.
+    fn needs(&self) -> Needs<'_> {
+        StoredClient::needs(self.placed)
     }
-    // Names that the evidence speaks of without being trusted to: nobody else speaks of them either.
-    let requested = requested.clone().without(&placed.identity.proof.unlisted_claims);
-    let resolved = held_to(
-        placed,
-        &requested,
-        alive.map(|client| &client.record),
-        (policy, now),
-    )?;
-    let occasion = (Occasion::Registration, request_id);
-    let Some(client) = alive else {
-        let limits = limits(placed, policy);
-        room(&limits)?;
-        let Resolved(metadata, registration, answer) = resolved;
+
+    fn decide(
+        &self,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        _trace: &mut Trace,
+    ) -> Result<Decision<Registered>, Rejection> {
+        let placed = self.placed;
+        showing::every_kind_is_accepted(placed, at.policy)?;
+        let stored = StoredClient::of(placed, loaded);
+        let alive = stored.alive(at.now);
+        let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
+        client_id_agrees(self.requested.client_id.as_deref(), client_id)?;
+        if let Some(client) = alive {
+            is_not_frozen(&client.record)?;
+        }
+        // Names that the evidence speaks of without being trusted to: the request may not speak of them either.
+        let requested = self
+            .requested
+            .clone()
+            .without(&placed.identity.proof.unlisted_claims);
+        let resolved = held_to(placed, &requested, alive.map(|client| &client.record), at)?;
+        match alive {
+            Some(client) => self.register_again(client, resolved, at),
+            None => Ok(self.register_new(stored, resolved, at)),
+        }
+    }
+
+    fn conflict(&self, on: &Conflict) -> Resolution {
+        conflict_of_client(self.placed, on)
+    }
+}
+
+impl RegistrationByEvidence<'_> {
+    fn register_new(
+        &self,
+        stored: StoredClient<'_>,
+        Resolved(metadata, registration, answer): Resolved,
+        at: &Moment<'_>,
+    ) -> Decision<Registered> {
         let creation = Creation {
             metadata,
             registration: Some(registration),
             scope: Some(answer.scope.to_string()),
             resource: None,
             management: None,
-            lives: Lives::by(placed.found.rule),
+            lifetimes: Lifetimes::by(self.placed.found.rule),
         };
-        let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
-        return Ok(Registered {
-            client,
-            answer,
+        let (client, batch) = create(self.placed, stored, self.request, creation, at);
+        Decision {
+            outcome: Registered {
+                client,
+                answer,
+                is_new: true,
+            },
             batch,
-            limits,
-            is_new: true,
-        });
-    };
-    let mut registered = again(placed, &client.record, resolved, now)?;
-    if registered.client == client.record {
-        return Ok(registered);
+            limits: limits(self.placed, at.policy),
+            memory: ClientMemory::Outdated,
+        }
     }
-    registered.batch.replace(&registered.client, client.version);
-    if !says_the_same(&registered.client, &client.record, now) {
-        // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
-        registered.limits = limits(placed, policy);
-        room(&registered.limits)?;
-        let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
-        event.scope = Some(registered.answer.scope.to_string());
-        event.detail = Some(match narrowing(&client.record, now).scope {
-            Some(scope) => format!("scope was `{scope}`"),
-            None => "scope was all that the rule gives".to_owned(),
-        });
-        registered.batch.insert(&event);
+
+    fn register_again(
+        &self,
+        client: &Versioned<Client>,
+        resolved: Resolved,
+        at: &Moment<'_>,
+    ) -> Result<Decision<Registered>, Rejection> {
+        let (was, now) = (&client.record, at.now);
+        let registered = again(self.placed, was, resolved, now)?;
+        let mut batch = single_use(self.placed.identity);
+        let mut taken = Vec::new();
+        if registered.client != *was {
+            batch.replace(&registered.client, client.version);
+            if !says_the_same(&registered.client, was, now) {
+                // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
+                taken = limits(self.placed, at.policy);
+                let mut event = event_about(self.placed, self.request, EventKind::ClientUpdated, at);
+                event.scope = Some(registered.answer.scope.to_string());
+                event.detail = Some(match narrowing(was, now).scope {
+                    Some(scope) => format!("scope was `{scope}`"),
+                    None => "scope was all that the rule gives".to_owned(),
+                });
+                batch.insert(&event);
+            }
+        }
+        Ok(Decision {
+            outcome: registered,
+            batch,
+            limits: taken,
+            memory: ClientMemory::Outdated,
+        })
     }
-    Ok(registered)
 }
 
 /// What comes of the request where it may narrow the client's limits; else the limits as they stand.
@@ -94,8 +141,9 @@ fn held_to(
     placed: &Placed<'_>,
     requested: &Requested,
     client: Option<&Client>,
-    (policy, now): (&Policy, Timestamp),
+    at: &Moment<'_>,
 ) -> Result<Resolved, Rejection> {
+    let now = at.now;
     let only = showing::method(requested)?;
     let asked = resolve(placed, requested, only, now)?;
     let whole = requested.clone().without_limits();
@@ -109,7 +157,12 @@ fn held_to(
         return Ok(asked);
     };
     let Resolved(mut metadata, registration, full) = resolve(placed, &whole, None, now)?;
-    showing::narrows_nothing(&asked.2, &full, showing::kinds_accepted(placed, policy), problem)?;
+    showing::narrows_nothing(
+        &asked.2,
+        &full,
+        showing::kinds_accepted(placed, at.policy),
+        problem,
+    )?;
     let (Some(client), Some(stands)) = (client, stands) else {
         return Ok(Resolved(metadata, registration, full));
     };
@@ -134,8 +187,6 @@ fn again(
     let mut registered = Registered {
         client: client.clone(),
         answer,
-        batch: single_use(placed.identity),
-        limits: Vec::new(),
         is_new: false,
     };
     // [decision 0016] Older evidence changes nothing; the answer shows what stands.

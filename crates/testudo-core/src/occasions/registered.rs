@@ -1,8 +1,7 @@
-//! What comes of a registration, at whichever occasion: the client, what the answer says of it, and what to write.
+//! What comes of a registration, at whichever occasion: the client, and what the answer says of it.
 
 use crate::identity::CredentialKind;
-use crate::records::{Batch, Client};
-use crate::velocity::Limit;
+use crate::records::Client;
 use testudo_protocol::oauth::ScopeSet;
 
 /// What comes of a registration.
@@ -12,10 +11,6 @@ pub struct Registered {
     pub client: Client,
     /// What the answer says it registered.
     pub answer: Answer,
-    /// What to write; nothing where nothing changes.
-    pub batch: Batch,
-    /// What was taken from the velocity buckets.
-    pub limits: Vec<Limit>,
     /// True where the client is new.
     pub is_new: bool,
 }

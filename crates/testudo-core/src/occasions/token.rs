@@ -1,143 +1,184 @@
-//! A token request: the ordered list of what an identity must pass to be, or to become, a client that gets a token.
-//!
-//! Registration is the other occasion (`register`, `unattested`), over the same steps and the same [`create`]. Steps
-//! 1 to 4 ([`place`](crate::admission::placed::place)) need no record; with their answer the server loads the client,
-//! and [`admit`] goes on with 5 to 11. Each step is one function.
-//!
-//! | # | step | refusal |
-//! |---|---|---|
-//! | 1 to 4 | `admission/placed.rs` | `AuthorityDisabled`, `IdentityBlocked`, `NoRule`, `RuleDisabled`, `CredentialNotAccepted` and others |
-//! | 5 | [`client_id_agrees`] | `ClientIdMismatch` |
-//! | 6 | [`is_not_frozen`]; past its lifetime counts as unknown | `ClientFrozen` |
-//! | 7 | unknown: first use is on | `FirstUseOff`, `FirstUseObserved` |
-//! | 8 | metadata resolves (`metadata::resolve`) | `AttestedClaimMalformed` |
-//! | 9 | the request is allowed (`GrantRequest::judge`) | `invalid_scope`, `invalid_target`, `unauthorized_client` |
-//! | 10 | unknown: velocity has room ([`limits`]); the quota is judged by the store | `TooFast`, `TooManyClients` |
-//! | 11 | unknown: the record is written with the reply, must be absent ([`create`]) | lost race: decided again |
+//! A token request: the identity is a client, or becomes one, and gets a token. The checks and their order are in the
+//! table of `occasions/mod.rs`.
 
 use super::observed::would_register;
-use crate::admission::create::{Creation, Lives, create, single_use};
-use crate::admission::known::{Known, client_id_agrees, is_not_frozen};
+use super::occasion::Occasion;
+use crate::admission::conflicts::conflict_of_client;
+use crate::admission::create::{Creation, Lifetimes, create, single_use};
+use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
+use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted};
-use crate::identity::{AttestedIdentity, Occasion};
+use crate::identity::{AttestedIdentity, RequestRef};
 use crate::metadata::resolve::resolve;
-use crate::policy::Policy;
-use crate::records::{Batch, Client, Event, Registration};
+use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
-use crate::velocity::Limit;
-use testudo_protocol::Timestamp;
 
-/// What is asked for.
+/// A token request of an identity that is proven and governed.
 #[derive(Debug, Clone, Copy)]
-pub struct Asking<'a> {
-    /// At which request.
-    pub occasion: Occasion,
+pub struct TokenRequest<'a> {
+    /// Who asks.
+    pub placed: &'a Placed<'a>,
     /// `client_id` as sent.
     pub client_id: Option<&'a str>,
     /// The grant.
     pub grant: &'a GrantRequest,
     /// For events.
-    pub request_id: &'a str,
+    pub request: RequestRef<'a>,
 }
 
 /// What comes of it.
 #[derive(Debug)]
-pub enum Admission {
-    /// The client exists and may have this.
-    Known(Granted, Batch),
-    /// The client is made by writing this batch, and may have this.
-    New(Box<NewClient>),
+pub enum TokenOutcome {
+    /// The client may have a token.
+    Granted(TokenGrant),
     /// First use is only observed: the event says what would have happened; the request is refused.
     Observed(Box<Event>, Rejection),
 }
 
-/// A client about to be written.
+/// What the token says.
 #[derive(Debug)]
-pub struct NewClient {
-    /// The record.
-    pub client: Client,
-    /// What it may have.
+pub struct TokenGrant {
+    /// What depends on the request.
     pub granted: Granted,
-    /// What to write.
-    pub batch: Batch,
-    /// What was taken from the velocity buckets, to be given back if nothing is written.
-    pub limits: Vec<Limit>,
+    /// True where the client is new.
+    pub is_new: bool,
+    /// The client's id where today's rule would make another one. Else it is that of the request's identity.
+    pub earlier_client_id: Option<String>,
 }
 
-/// Steps 5 to 11. `room` takes one registration from every limit it is shown, or refuses.
-pub fn admit(
-    placed: &Placed<'_>,
-    known: Known<'_>,
-    asking: Asking<'_>,
-    policy: &Policy,
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (entropy, now): (&Entropy, Timestamp),
-    trace: &mut Trace,
-) -> Result<Admission, Rejection> {
-    let alive = known.client.filter(|client| !client.record.is_expired(now));
-    let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
-    client_id_agrees(asking.client_id, client_id)?;
-    trace.passed("client_id agrees", || format!("client `{client_id}`"));
-    if let Some(client) = alive {
-        is_not_frozen(&client.record)?;
-        let registration = client.record.registration_at(now);
+impl TokenGrant {
+    /// The client's id.
+    pub fn client_id<'a>(&'a self, placed: &'a Placed<'_>) -> &'a str {
+        self.earlier_client_id
+            .as_deref()
+            .unwrap_or(&placed.name.client_id)
+    }
+}
+
+impl Occasion for TokenRequest<'_> {
+    type Outcome = TokenOutcome;
+
+    fn needs(&self) -> Needs<'_> {
+        self.grant.needs(StoredClient::needs(self.placed).from_memory())
+    }
+
+    fn decide(
+        &self,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        trace: &mut Trace,
+    ) -> Result<Decision<TokenOutcome>, Rejection> {
+        let stored = StoredClient::of(self.placed, loaded);
+        let alive = stored.alive(at.now);
+        let client_id = alive.map_or(&*self.placed.name.client_id, |client| &client.record.client_id);
+        client_id_agrees(self.client_id, client_id)?;
+        trace.passed("client_id agrees", || format!("client `{client_id}`"));
+        match alive {
+            Some(client) => self.admit_known(client, loaded, at, trace),
+            None => self.admit_new(stored, loaded, at, trace),
+        }
+    }
+
+    fn conflict(&self, on: &Conflict) -> Resolution {
+        let of_grant = self.grant.conflict(on);
+        of_grant.unwrap_or_else(|| conflict_of_client(self.placed, on))
+    }
+
+    /// A read costs more than the write that would find out anyway, and first uses come in crowds. [decision 0003]
+    fn may_guess(&self) -> bool {
+        true
+    }
+}
+
+impl TokenRequest<'_> {
+    /// The client exists.
+    fn admit_known(
+        &self,
+        client: &Versioned<Client>,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        trace: &mut Trace,
+    ) -> Result<Decision<TokenOutcome>, Rejection> {
+        let (placed, client) = (self.placed, &client.record);
+        is_not_frozen(client)?;
+        let registration = client.registration_at(at.now);
         kind_is_registered(placed.identity, registration)?;
-        trace.passed("client known", || format!("first seen {}", client.record.created));
-        let granted = asking.grant.judge(placed, registration, policy, now)?;
+        trace.passed("client known", || format!("first seen {}", client.created));
+        let (granted, of_grant) = self.grant.decide(placed, registration, loaded, at)?;
         trace.passed("request allowed", || granted.to_string());
-        return Ok(Admission::Known(granted, single_use(placed.identity)));
+        let mut batch = single_use(placed.identity);
+        batch.extend(of_grant);
+        let is_named_so = *client.client_id == *placed.name.client_id;
+        Ok(Decision {
+            batch,
+            memory: ClientMemory::Used(placed.identity.kind),
+            ..Decision::of(TokenOutcome::Granted(TokenGrant {
+                granted,
+                is_new: false,
+                earlier_client_id: (!is_named_so).then(|| client.client_id.clone()),
+            }))
+        })
     }
-    let (first_use, by) = policy.first_use(&placed.identity.authority, placed.found.rule);
-    if first_use == FirstUse::Off {
-        return Err(AdmissionReason::FirstUseOff { by }.into());
-    }
-    let outcome = resolve(placed.identity, &placed.found).and_then(|metadata| {
-        trace.passed("metadata resolves", || {
-            metadata.client_name.clone().unwrap_or_default()
+
+    /// The client does not exist, or its lifetime is over.
+    fn admit_new(
+        &self,
+        stored: StoredClient<'_>,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        trace: &mut Trace,
+    ) -> Result<Decision<TokenOutcome>, Rejection> {
+        let placed = self.placed;
+        let rule = placed.found.rule;
+        let (first_use, by) = at.policy.first_use(&placed.identity.authority, rule);
+        if first_use == FirstUse::Off {
+            return Err(AdmissionReason::FirstUseOff { by }.into());
+        }
+        let outcome = resolve(placed.identity, &placed.found).and_then(|metadata| {
+            trace.passed("metadata resolves", || {
+                metadata.client_name.clone().unwrap_or_default()
+            });
+            let (granted, of_grant) = self.grant.decide(placed, None, loaded, at)?;
+            trace.passed("request allowed", || granted.to_string());
+            Ok((metadata, granted, of_grant))
         });
-        let granted = asking.grant.judge(placed, None, policy, now)?;
-        trace.passed("request allowed", || granted.to_string());
-        Ok((metadata, granted))
-    });
-    if first_use == FirstUse::Observe {
-        let event = would_register(
-            placed,
-            (asking.occasion, asking.request_id),
-            &outcome,
-            entropy,
-            now,
-        );
-        return Ok(Admission::Observed(
-            Box::new(event),
-            Rejection::Admission(AdmissionReason::FirstUseObserved { by }),
-        ));
+        if first_use == FirstUse::Observe {
+            let outcome = outcome.map(|(metadata, granted, _)| (metadata, granted));
+            let event = would_register(placed, self.request, &outcome, at);
+            return Ok(Decision::of(TokenOutcome::Observed(
+                Box::new(event),
+                AdmissionReason::FirstUseObserved { by }.into(),
+            )));
+        }
+        trace.passed("first use is on", || by);
+        let (metadata, granted, of_grant) = outcome?;
+        let limits = limits(placed, at.policy);
+        trace.passed("velocity has room", || format!("{} limits", limits.len()));
+        let creation = Creation {
+            metadata,
+            registration: None,
+            scope: Some(granted.scope.to_string()),
+            resource: Some(granted.resource.to_string()),
+            management: None,
+            lifetimes: Lifetimes::by(rule),
+        };
+        let (client, mut batch) = create(placed, stored, self.request, creation, at);
+        batch.extend(of_grant);
+        Ok(Decision {
+            outcome: TokenOutcome::Granted(TokenGrant {
+                granted,
+                is_new: true,
+                earlier_client_id: None,
+            }),
+            batch,
+            limits,
+            memory: ClientMemory::Made(Box::new(client)),
+        })
     }
-    trace.passed("first use is on", || by);
-    let (metadata, granted) = outcome?;
-    let limits = limits(placed, policy);
-    room(&limits)?;
-    trace.passed("velocity has room", || format!("{} limits", limits.len()));
-    let creation = Creation {
-        metadata,
-        registration: None,
-        scope: Some(granted.scope.to_string()),
-        resource: Some(granted.resource.to_string()),
-        management: None,
-        lives: Lives::by(placed.found.rule),
-    };
-    let occasion = (asking.occasion, asking.request_id);
-    let (client, batch) = create(placed, known, occasion, creation, (policy, entropy, now));
-    Ok(Admission::New(Box::new(NewClient {
-        client,
-        granted,
-        batch,
-        limits,
-    })))
 }
 
 /// Step 6, too: a client that registered for one kind of SVID is served by that one only.

@@ -116,6 +116,26 @@ impl Batch {
         self.writes.push(Write::Add { counter, delta, max });
     }
 
+    /// True where the batch is written only if there is no such record.
+    pub fn demands_absence_of(&self, kind: Kind, key: &[u8]) -> bool {
+        self.writes.iter().any(|write| match write {
+            Write::Insert(document) => document.kind == kind && document.key == key,
+            Write::Absent(absent, of) => *absent == kind && of == key,
+            Write::Replace(..) | Write::Delete(..) | Write::Add { .. } => false,
+        })
+    }
+
+    /// True where a record of this kind is made.
+    pub fn inserts(&self, kind: Kind) -> bool {
+        let is_one = |write: &Write| matches!(write, Write::Insert(document) if document.kind == kind);
+        self.writes.iter().any(is_one)
+    }
+
+    /// Adds the changes of another one.
+    pub fn extend(&mut self, other: Batch) {
+        self.writes.extend(other.writes);
+    }
+
     /// True where nothing is to be written.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()

@@ -9,8 +9,11 @@ mod batch;
 mod block;
 mod bundle_sequence;
 mod client;
+mod conflict;
 mod counters;
 mod event;
+mod loaded;
+mod needs;
 mod record;
 mod reload;
 mod replay;
@@ -25,8 +28,11 @@ pub use client::{
     ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
     Removed, client_key,
 };
+pub use conflict::Conflict;
 pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::{Event, EventKind};
+pub use loaded::Loaded;
+pub use needs::{Needs, Wanted};
 pub use record::{Announced, Kind, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;

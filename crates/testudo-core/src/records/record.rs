@@ -64,7 +64,7 @@ pub enum Announced {
 }
 
 /// A document that can be stored.
-pub trait Record: Serialize + DeserializeOwned {
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its kind.
     const KIND: Kind;
     /// Which of its writes the other nodes must be told of.

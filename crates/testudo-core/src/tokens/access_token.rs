@@ -1,11 +1,9 @@
 //! Access tokens for clients that act for themselves. [RFC9068 §2.2]
 
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
+use crate::decision::Moment;
 use crate::grants::Granted;
-use crate::policy::Policy;
 use serde::Serialize;
-use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{SigningFault, SigningKey};
 use testudo_protocol::oauth::access_token::{AccessToken, Confirmation};
 
@@ -14,7 +12,7 @@ use testudo_protocol::oauth::access_token::{AccessToken, Confirmation};
 pub struct TokenReply {
     /// The token.
     pub access_token: String,
-    /// Always `Bearer` until tokens can be bound.
+    /// `Bearer`, also for a token that is bound to a certificate. [RFC8705 §3]
     pub token_type: &'static str,
     /// Life, seconds.
     pub expires_in: i64,
@@ -28,21 +26,20 @@ pub fn issue(
     placed: &Placed<'_>,
     client_id: &str,
     granted: &Granted,
-    policy: &Policy,
     key: &SigningKey,
-    (entropy, now): (&Entropy, Timestamp),
+    at: &Moment<'_>,
 ) -> Result<TokenReply, SigningFault> {
     let scope = (!granted.scope.is_empty()).then(|| granted.scope.to_string());
-    let jwt_id = entropy.jwt_id();
+    let jwt_id = at.entropy.jwt_id();
     let instance = placed.name.folded_instance.as_deref();
     let token = AccessToken {
-        iss: policy.issuer.as_str(),
+        iss: at.policy.issuer.as_str(),
         // [RFC9068 §2.2] No person is involved: the subject is the client.
         sub: client_id,
         client_id,
         aud: &granted.resource,
-        exp: now + granted.lifetime,
-        iat: now,
+        exp: at.now + granted.lifetime,
+        iat: at.now,
         jti: &jwt_id,
         scope: scope.as_deref(),
         sub_type: "client",

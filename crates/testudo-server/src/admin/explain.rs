@@ -3,24 +3,26 @@
 use super::reply::{Failure, Reply};
 use super::rules::assumed;
 use crate::gather::gather;
+use crate::settle::load;
 use crate::state::app::App;
 use crate::state::refused;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admission::known::Known;
 use testudo_core::admission::placed::place;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::grants::{ClientCredentials, GrantRequest};
 use testudo_core::metadata::requested::Requested;
-use testudo_core::occasions::register;
-use testudo_core::occasions::token::admit;
-use testudo_core::occasions::token::{Admission, Asking};
-use testudo_core::records::{Client, Event, EventKind, Kind, Removed};
+use testudo_core::occasions;
+use testudo_core::occasions::register::RegistrationByEvidence;
+use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
+use testudo_core::records::{Event, EventKind, Kind};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::trace::Step;
-use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion, Trace};
+use testudo_core::{
+    AttestedIdentity, Authority, AuthorityKind, CredentialKind, Moment, Occasion, RequestRef, Trace,
+};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 use testudo_store::LIST_MAX;
@@ -153,60 +155,72 @@ async fn decide(
         Ok(placed) => placed,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let key = placed.client_key();
-    let client = app.store.read::<Client>(&key).await?;
-    let removed = app.store.read::<Removed>(&key).await?;
     let entropy = app.clock.entropy().ok_or_else(|| {
         Failure::from(testudo_store::StoreFault(
             "the system has no randomness to give".into(),
         ))
     })?;
-    let known = Known {
-        client: client.as_ref(),
-        removed: removed.as_ref(),
+    let at = Moment {
+        policy: &policy,
+        entropy: &entropy,
+        now: app.now(),
     };
-    let (grant, client_id) = match wanted {
-        Wanted::Token { grant, client_id } => (grant, client_id),
+    let (placed, request) = (
+        &placed,
+        RequestRef {
+            occasion,
+            id: "explain",
+        },
+    );
+    match wanted {
+        Wanted::Token { grant, client_id } => {
+            let request = TokenRequest {
+                placed,
+                client_id,
+                grant,
+                request,
+            };
+            Ok(match would(app, &request, &at, trace).await? {
+                Ok(TokenOutcome::Granted(TokenGrant { granted, is_new, .. })) => Ok(if is_new {
+                    format!("a new client would be registered and get {granted}")
+                } else {
+                    format!("a known client gets {granted}")
+                }),
+                Ok(TokenOutcome::Observed(_, rejection)) | Err(rejection) => Err(rejection),
+            })
+        }
         Wanted::Registration { scope } => {
             let requested = Requested {
                 scope: scope.and_then(|text| ScopeSet::parse(text).ok()),
                 ..Requested::default()
             };
-            let (asked, time) = ((&requested, "explain"), (&entropy, app.now()));
-            let registered = register::register(&placed, known, asked, &policy, |_| Ok(()), time);
-            return Ok(registered.map(|registered| {
+            let request = RegistrationByEvidence {
+                placed,
+                requested: &requested,
+                request,
+            };
+            Ok(would(app, &request, &at, trace).await?.map(|registered| {
                 let kind = if registered.is_new { "a new" } else { "a known" };
                 format!(
                     "{kind} client is registered for scope `{}`",
                     registered.answer.scope
                 )
-            }));
+            }))
         }
-    };
-    let asking = Asking {
-        occasion,
-        client_id,
-        grant,
-        request_id: "explain",
-    };
-    let admission = admit(
-        &placed,
-        known,
-        asking,
-        &policy,
-        |_| Ok(()),
-        (&entropy, app.now()),
-        trace,
-    );
-    Ok(match admission {
-        Ok(Admission::Known(granted, _)) => Ok(format!("a known client gets {granted}")),
-        Ok(Admission::New(new)) => Ok(format!(
-            "a new client would be registered and get {}",
-            new.granted
-        )),
-        Ok(Admission::Observed(_, rejection)) => Err(rejection),
-        Err(rejection) => Err(rejection),
-    })
+    }
+}
+
+/// What would be decided now. Nothing of it is counted or written.
+async fn would<O: occasions::Occasion>(
+    app: &App,
+    request: &O,
+    at: &Moment<'_>,
+    trace: &mut Trace,
+) -> Result<Result<O::Outcome, Rejection>, Failure> {
+    let loaded = load(app, &request.needs(), None).await?;
+    Ok(request
+        .decide(&loaded, at, trace)
+        .map(|decision| decision.outcome))
 }
 
 /// The event of the request, and the same decision by today's configuration.

@@ -101,7 +101,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let placed = app.place(&identity, Occasion::Token, &policy);
     let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
-    if placed.client_key() != client.key() {
+    if placed.client_key != client.key() {
         let why = "by the rules of today the identity belongs to another client";
         return Err(not_standing(why.to_owned()));
     }

@@ -8,7 +8,7 @@ use crate::state::certificates::Certificates;
 use crate::state::chain_work::ChainWork;
 use crate::state::clients::Clients;
 use crate::state::clock::Clock;
-use crate::state::first_uses::{Flights, Guesses};
+use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
 use crate::state::keys::Keyring;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
@@ -66,9 +66,9 @@ pub struct App {
     /// Velocity of new clients.
     pub buckets: Mutex<Buckets>,
     /// First uses under way, so that racers wait instead of writing.
-    pub flights: Flights,
+    pub first_use_locks: FirstUseLocks,
     /// Whether unknown clients are mostly new.
-    pub guesses: Guesses,
+    pub guesses: NewClientGuess,
     /// Refusals of the running minute.
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
@@ -154,7 +154,7 @@ impl App {
             remote_keys: RemoteKeys::new(metrics.client_key_fetches.clone()),
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
-            flights: Default::default(),
+            first_use_locks: Default::default(),
             guesses: Default::default(),
             refusals: RefusalLedger::default(),
             fetcher: Arc::new(parts.fetcher),

@@ -13,14 +13,14 @@ pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
 /// Whether unknown clients have lately turned out to be new. After a restart they are mostly known, and guessing
 /// would cost a failed write each.
 #[derive(Default)]
-pub struct Guesses {
+pub struct NewClientGuess {
     score: AtomicI32,
 }
 
 /// Right guesses in a row that outweigh a wrong one.
 const WRONG_GUESS: i32 = 8;
 
-impl Guesses {
+impl NewClientGuess {
     pub(crate) fn are_worthwhile(&self) -> bool {
         self.score.load(Ordering::Relaxed) >= 0
     }
@@ -40,45 +40,45 @@ impl Guesses {
 
 /// First uses under way on this node, by client key.
 #[derive(Default)]
-pub struct Flights {
+pub struct FirstUseLocks {
     under_way: Mutex<HashMap<Vec<u8>, watch::Receiver<()>>>,
 }
 
 /// What a first use finds.
 pub(crate) enum Joined<'f> {
     /// No other is under way: this one goes first.
-    First(FirstUseFlight<'f>),
+    First(FirstUseTurn<'f>),
     /// Another one is under way. It is over when the watch changes.
     Waiting(watch::Receiver<()>),
 }
 
-/// The first use that went first. Dropping it lets the next one go.
-pub(crate) struct FirstUseFlight<'f> {
-    flights: &'f Flights,
+/// The turn of the first use that came first. Dropping it lets the next one go.
+pub(crate) struct FirstUseTurn<'f> {
+    locks: &'f FirstUseLocks,
     key: Vec<u8>,
     /// Dropping it wakes the requests that wait.
-    _landed: watch::Sender<()>,
+    _ended: watch::Sender<()>,
 }
 
-impl Flights {
+impl FirstUseLocks {
     pub(crate) fn join(&self, key: &[u8]) -> Joined<'_> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = under_way.get(key) {
             return Joined::Waiting(other.clone());
         }
-        let (landed, waiting) = watch::channel(());
+        let (ended, waiting) = watch::channel(());
         under_way.insert(key.to_vec(), waiting);
-        Joined::First(FirstUseFlight {
-            flights: self,
+        Joined::First(FirstUseTurn {
+            locks: self,
             key: key.to_vec(),
-            _landed: landed,
+            _ended: ended,
         })
     }
 }
 
-impl Drop for FirstUseFlight<'_> {
+impl Drop for FirstUseTurn<'_> {
     fn drop(&mut self) {
-        self.flights
+        self.locks
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! What a client without evidence of its own gets where neither its request nor the rule says: grants, and its life.
 
-use crate::admission::create::Lives;
+use crate::admission::create::Lifetimes;
 use crate::admission::placed::Placed;
 use crate::identity::CredentialKind;
 use crate::metadata::narrowing;
@@ -19,9 +19,9 @@ pub const SCOPE_REGISTER: &str = "client.register";
 
 /// As the rule says; where a sponsor's rule says nothing, for a while: its own client comes back by itself, this
 /// one has to be registered again by somebody who still wants it.
-pub(super) fn lives(placed: &Placed<'_>) -> Lives {
-    let by_rule = Lives::by(placed.found.rule);
-    Lives {
+pub(super) fn lifetimes(placed: &Placed<'_>) -> Lifetimes {
+    let by_rule = Lifetimes::by(placed.found.rule);
+    Lifetimes {
         idle: by_rule.idle.or(Some(IDLE_LIFETIME)),
         at_most: by_rule.at_most.or(Some(LIFETIME)),
     }

@@ -11,92 +11,110 @@ pub(super) mod record;
 pub use defaults::SCOPE_REGISTER;
 pub use record::kind;
 
+use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, create, event_about};
-use crate::admission::known::Known;
+use crate::admission::known::StoredClient;
 use crate::admission::limits::limits_from;
 use crate::admission::placed::Placed;
-use crate::entropy::Entropy;
-use crate::identity::Occasion;
+use crate::decision::{ClientMemory, Decision, Moment, Resolution};
+use crate::identity::RequestRef;
 use crate::metadata::requested::Requested;
+use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
-use crate::policy::Policy;
-use crate::records::{Batch, Client, EventKind, ManagementToken, Versioned};
+use crate::records::{Batch, Client, Conflict, EventKind, Loaded, ManagementToken, Needs, Versioned};
 use crate::rejection::{MetadataReason, Rejection};
-use crate::velocity::Limit;
-use defaults::lives;
+use crate::trace::Trace;
+use defaults::lifetimes;
 use record::resolve;
 use std::net::IpAddr;
-use testudo_protocol::Timestamp;
 
-/// A registration without evidence, or what replaces one.
+/// What a registration without evidence asks for, or what replaces one.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct RegistrationRequest<'a> {
     /// What it asks for.
     pub requested: &'a Requested,
     /// For events.
-    pub request_id: &'a str,
+    pub request: RequestRef<'a>,
     /// SHA-256 of the token that it will manage its registration with.
     pub management_digest: [u8; 32],
     /// Where a stranger's request came from.
     pub address: Option<IpAddr>,
 }
 
-/// A new client. `room` takes one registration from every limit it is shown, or refuses.
-pub fn register(
-    placed: &Placed<'_>,
-    asked: Asked<'_>,
-    policy: &Policy,
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (entropy, now): (&Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    // [RFC7591 §6] A client does not make its own identifier.
-    if asked.requested.client_id.is_some() {
-        return Err(MetadataReason::Member {
-            member: "client_id",
-            problem: "client_id is assigned, not chosen",
-        }
-        .into());
+/// A client that is registered without evidence, under a name that was just made for it.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationWithoutEvidence<'a> {
+    /// Under which name, and on whose word.
+    pub placed: &'a Placed<'a>,
+    /// What it asks for.
+    pub asked: RegistrationRequest<'a>,
+}
+
+impl Occasion for RegistrationWithoutEvidence<'_> {
+    type Outcome = Registered;
+
+    /// Nothing has this name. It is looked for all the same: while the store cannot be read, the answer is 503 before
+    /// the request is judged.
+    fn needs(&self) -> Needs<'_> {
+        StoredClient::needs(self.placed)
     }
-    let (metadata, registration, answer) = resolve(placed, asked.requested, None, (policy, now))?;
-    let limits = limits_from(placed, policy, asked.address);
-    room(&limits)?;
-    let creation = Creation {
-        metadata,
-        registration: Some(registration),
-        scope: Some(answer.scope.to_string()),
-        resource: None,
-        management: Some(ManagementToken {
-            digest: asked.management_digest,
-            previous: None,
-            unused: Vec::new(),
-        }),
-        lives: lives(placed),
-    };
-    let occasion = (Occasion::Registration, asked.request_id);
-    let time = (policy, entropy, now);
-    let (client, batch) = create(placed, Known::default(), occasion, creation, time);
-    Ok(Registered {
-        client,
-        answer,
-        batch,
-        limits,
-        is_new: true,
-    })
+
+    fn decide(
+        &self,
+        _loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        _trace: &mut Trace,
+    ) -> Result<Decision<Registered>, Rejection> {
+        let (placed, asked) = (self.placed, &self.asked);
+        // [RFC7591 §6] A client does not make its own identifier.
+        if asked.requested.client_id.is_some() {
+            return Err(MetadataReason::Member {
+                member: "client_id",
+                problem: "client_id is assigned, not chosen",
+            }
+            .into());
+        }
+        let (metadata, registration, answer) = resolve(placed, asked.requested, None, at)?;
+        let creation = Creation {
+            metadata,
+            registration: Some(registration),
+            scope: Some(answer.scope.to_string()),
+            resource: None,
+            management: Some(ManagementToken {
+                digest: asked.management_digest,
+                previous: None,
+                unused: Vec::new(),
+            }),
+            lifetimes: lifetimes(placed),
+        };
+        let (client, batch) = create(placed, StoredClient::default(), asked.request, creation, at);
+        Ok(Decision {
+            outcome: Registered {
+                client,
+                answer,
+                is_new: true,
+            },
+            batch,
+            limits: limits_from(placed, at.policy, asked.address),
+            memory: ClientMemory::Outdated,
+        })
+    }
+
+    fn conflict(&self, on: &Conflict) -> Resolution {
+        conflict_of_client(self.placed, on)
+    }
 }
 
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
 /// event, and costs what a registration costs: to and fro would fill the store.
-pub(crate) fn replace(
+pub(super) fn replace(
     placed: &Placed<'_>,
     client: &Versioned<Client>,
-    (asked, management): (Asked<'_>, ManagementToken),
-    room: impl FnOnce(&[Limit]) -> Result<(), Rejection>,
-    (policy, entropy, now): (&Policy, &Entropy, Timestamp),
-) -> Result<Registered, Rejection> {
-    let (metadata, registration, answer) =
-        resolve(placed, asked.requested, Some(&client.record), (policy, now))?;
-    let limits = limits_from(placed, policy, asked.address);
-    room(&limits)?;
+    asked: &RegistrationRequest<'_>,
+    management: ManagementToken,
+    at: &Moment<'_>,
+) -> Result<Decision<Registered>, Rejection> {
+    let (metadata, registration, answer) = resolve(placed, asked.requested, Some(&client.record), at)?;
     let changed = Client {
         metadata,
         registration: Some(Box::new(registration)),
@@ -105,15 +123,17 @@ pub(crate) fn replace(
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let occasion = (Occasion::Registration, asked.request_id);
-    let mut event = event_about(placed, occasion, EventKind::ClientUpdated, entropy, now);
+    let mut event = event_about(placed, asked.request, EventKind::ClientUpdated, at);
     event.scope = Some(answer.scope.to_string());
     batch.insert(&event);
-    Ok(Registered {
-        client: changed,
-        answer,
+    Ok(Decision {
+        outcome: Registered {
+            client: changed,
+            answer,
+            is_new: false,
+        },
         batch,
-        limits,
-        is_new: false,
+        limits: limits_from(placed, at.policy, asked.address),
+        memory: ClientMemory::Outdated,
     })
 }

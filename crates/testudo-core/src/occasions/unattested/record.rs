@@ -3,15 +3,14 @@
 
 use super::defaults::{SCOPE_REGISTER, grant_types};
 use crate::admission::placed::Placed;
+use crate::decision::Moment;
 use crate::identity::CredentialKind;
 use crate::metadata::keys::{key_set, place_of_keys};
 use crate::metadata::requested::Requested;
 use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::registered::Answer;
-use crate::policy::Policy;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
 use crate::rejection::{MetadataReason, Rejection};
-use testudo_protocol::Timestamp;
 
 /// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
 /// silent one ask for a secret; we provision something else, and the answer says so.
@@ -35,7 +34,7 @@ pub(super) fn resolve(
     placed: &Placed<'_>,
     requested: &Requested,
     was: Option<&Client>,
-    (policy, now): (&Policy, Timestamp),
+    at: &Moment<'_>,
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
     let refused = |member, problem| Err(Rejection::Metadata(MetadataReason::Member { member, problem }));
     let is_open = placed.identity.sponsor.is_none();
@@ -51,11 +50,11 @@ pub(super) fn resolve(
         return refused("spiffe_id", "a SPIFFE ID is proven, not claimed");
     }
     if let Some(uri) = &requested.jwks_uri {
-        let open = policy.registration.open.as_ref().filter(|_| is_open);
+        let open = at.policy.registration.open.as_ref().filter(|_| is_open);
         if open.is_some_and(|open| !open.takes_jwks_uri) {
             return refused("jwks_uri", "keys are registered by value, in jwks");
         }
-        place_of_keys(uri, policy.issuer.as_str())?;
+        place_of_keys(uri, at.policy.issuer.as_str())?;
     }
     if requested.dpop_bound_access_tokens {
         return refused("dpop_bound_access_tokens", "DPoP is not supported");
@@ -89,7 +88,7 @@ pub(super) fn resolve(
         ..ClientMetadata::default()
     };
     let registration = Registration {
-        issued: now,
+        issued: at.now,
         until: None,
         is_by_possession: false,
         redirect_uris: None,
@@ -119,7 +118,7 @@ pub(super) fn resolve(
 }
 
 /// What a client is registered with, for an answer that changes nothing.
-pub(crate) fn standing(client: &Client) -> Answer {
+pub(crate) fn answer_as_registered(client: &Client) -> Answer {
     let registration = client.registration.as_ref();
     let grant_types = registration
         .and_then(|stands| stands.grant_types.clone())

@@ -2,6 +2,7 @@
 //! [RFC7592 §2]
 
 use super::answer::{Extra, client_uri, render};
+use super::registration;
 use crate::audit::{Witness, note_refusal};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
@@ -9,14 +10,14 @@ use crate::http::body::{RequestBody, json_body};
 use crate::http::proxy::address_of;
 use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
 use crate::peer::Peer;
-use crate::settle::registration::settle;
+use crate::settle::settle;
 use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
 use testudo_core::metadata::requested::Requested;
-use testudo_core::occasions::manage::{self, Change};
-use testudo_core::occasions::unattested::Asked;
+use testudo_core::occasions::manage::{Change, ManagementRequest};
+use testudo_core::occasions::unattested::RegistrationRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, client_key};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
@@ -38,8 +39,14 @@ pub(in crate::http) async fn manage<B: RequestBody>(
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
-            let occasion = (Occasion::Registration, request_id);
-            note_refusal(app, occasion, &Witness::default(), &rejection, None).await;
+            note_refusal(
+                app,
+                registration(request_id),
+                &Witness::default(),
+                &rejection,
+                None,
+            )
+            .await;
             error(&rejection.answer(Endpoint::Management))
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
@@ -71,18 +78,20 @@ async fn serve<B: RequestBody>(
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,
-        (_, Some(requested)) => Change::Replace(Asked {
+        (_, Some(requested)) => Change::Replace(RegistrationRequest {
             requested,
-            request_id,
+            request: registration(request_id),
             management_digest: next.digest(),
             address,
         }),
         (_, None) => Change::Read,
     };
-    let registered = settle(app, &placed, |known, room, (entropy, now)| {
-        manage::manage(&placed, known, (change, &digest), room, (policy, entropy, now))
-    })
-    .await?;
+    let management = ManagementRequest {
+        placed: &placed,
+        change,
+        token: &digest,
+    };
+    let registered = settle(app, policy, &management, |registered, _| Ok(registered)).await?; // load … commit
     let token = match change {
         Change::Delete => return Ok(None),
         Change::Read => shown.as_str(),

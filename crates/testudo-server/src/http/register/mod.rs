@@ -20,7 +20,7 @@ use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
 use crate::peer::Peer;
-use crate::settle::registration::settle;
+use crate::settle::settle;
 use crate::state::app::App;
 use answer::{Extra, client_uri, render};
 use http_body_util::Full;
@@ -33,14 +33,16 @@ use testudo_core::admission::placed::Placed;
 use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
-use testudo_core::occasions::register;
+use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
-use testudo_core::occasions::unattested::{self, Asked, SCOPE_REGISTER};
+use testudo_core::occasions::unattested::{
+    self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
+};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{
     AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
 };
-use testudo_core::{AttestedIdentity, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Occasion, RequestRef, Trace};
 use zeroize::Zeroizing;
 
 pub(super) async fn register<B: RequestBody>(
@@ -54,8 +56,7 @@ pub(super) async fn register<B: RequestBody>(
     match serve(app, policy, (peer, request), request_id, &mut witness).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
-            let occasion = (Occasion::Registration, request_id);
-            note_refusal(app, occasion, &witness, &rejection, None).await;
+            note_refusal(app, registration(request_id), &witness, &rejection, None).await;
             let statement = match (witness.has_statement, &witness.identity) {
                 (false, _) => Statement::Absent,
                 (true, None) => Statement::Unverified,
@@ -149,10 +150,12 @@ async fn by_evidence(
     let identity = prove(app, policy, &arrived.peer, shown).await?; // gather, verify
     witness.identity = Some(identity.clone());
     let placed = place_here(app, policy, &identity)?;
-    let registered = settle(app, &placed, |known, room, time| {
-        register::register(&placed, known, (&requested, request_id), policy, room, time)
-    })
-    .await?; // load … commit
+    let registration = RegistrationByEvidence {
+        placed: &placed,
+        requested: &requested,
+        request: registration(request_id),
+    };
+    let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
     announce(&registered, request_id);
     let statement = requested.software_statement.as_deref();
     Ok(render(&registered, Extra::Statement(statement)))
@@ -212,16 +215,16 @@ async fn without_evidence(
     // The event of a refusal names the sponsor; without one there is no proven identity to name.
     witness.identity = identity.sponsor.is_some().then(|| identity.clone());
     let placed = place_here(app, policy, &identity)?;
-    let asked = Asked {
-        requested,
-        request_id,
-        management_digest: token.digest(),
-        address: arrived.address,
+    let registration = RegistrationWithoutEvidence {
+        placed: &placed,
+        asked: RegistrationRequest {
+            requested,
+            request: registration(request_id),
+            management_digest: token.digest(),
+            address: arrived.address,
+        },
     };
-    let registered = settle(app, &placed, |_, room, time| {
-        unattested::register(&placed, asked, policy, room, time)
-    })
-    .await?; // load … commit
+    let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
     announce(&registered, request_id);
     let (uri, token) = (client_uri(policy, &client_id), token.as_str());
     Ok(render(&registered, Extra::Management { uri, token }))
@@ -241,6 +244,14 @@ fn place_here<'a>(
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     Ok(placed)
+}
+
+/// The request, for events.
+fn registration(id: &str) -> RequestRef<'_> {
+    RequestRef {
+        occasion: Occasion::Registration,
+        id,
+    }
 }
 
 fn announce(registered: &Registered, request_id: &str) {

@@ -9,24 +9,34 @@ use super::body::RequestBody;
 use super::respond::{error, failed, json};
 use crate::audit::{Witness, note_refusal};
 use crate::chains;
-use crate::fault::Stop;
+use crate::fault::{Fault, Stop};
 use crate::gather::gather;
 use crate::peer::Peer;
-use crate::settle::{Settled, settle};
+use crate::settle::settle;
 use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
 use observe::observe;
-use parse::{TokenRequest, authorization, receive};
+use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
+use testudo_core::admission::placed::Placed;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
-use testudo_core::occasions::token::Asking;
+use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::policy::Policy;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
-use testudo_core::{AttestedIdentity, Occasion, Trace};
+use testudo_core::tokens::access_token::{self, TokenReply};
+use testudo_core::{AttestedIdentity, Moment, Occasion, RequestRef, Trace};
+
+/// How a token request ends that was decided.
+enum Settled {
+    /// With a token; whether its client is new.
+    Token(TokenReply, bool),
+    /// First use is only observed: refused, with the event of what would have happened.
+    Observed(Box<Event>, Rejection),
+}
 
 pub(super) async fn token<B: RequestBody>(
     app: &App,
@@ -59,8 +69,8 @@ pub(super) async fn token<B: RequestBody>(
             });
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
-        Ok(Settled::Refused(rejection, event)) => {
-            refuse(app, request_id, &witness, (rejection, event), authorization).await
+        Ok(Settled::Observed(event, rejection)) => {
+            refuse(app, request_id, &witness, (rejection, Some(event)), authorization).await
         }
         Err(Stop::Refused(rejection)) => {
             refuse(app, request_id, &witness, (rejection, None), authorization).await
@@ -76,7 +86,11 @@ async fn refuse(
     (rejection, event): (Rejection, Option<Box<Event>>),
     authorization: Authorization,
 ) -> Response<Full<Bytes>> {
-    note_refusal(app, (Occasion::Token, request_id), witness, &rejection, event).await;
+    let request = RequestRef {
+        occasion: Occasion::Token,
+        id: request_id,
+    };
+    note_refusal(app, request, witness, &rejection, event).await;
     observe(app, request_id, witness, || format!("refused: {rejection}"));
     error(&rejection.answer(Endpoint::Token { authorization }))
 }
@@ -89,7 +103,7 @@ async fn serve<B: RequestBody>(
     witness: &mut Witness,
 ) -> Result<Settled, Stop> {
     let now = app.now();
-    let TokenRequest {
+    let Arrived {
         presented,
         grant,
         client_id,
@@ -117,18 +131,41 @@ async fn serve<B: RequestBody>(
     witness.identity = Some(identity.clone());
     let occasion = Occasion::Token;
     let placed = app.place(&identity, occasion, policy)?;
-    let asking = Asking {
-        occasion,
+    let request = TokenRequest {
+        placed: &placed,
         client_id: client_id.as_deref(),
         grant: &grant,
-        request_id,
+        request: RequestRef {
+            occasion,
+            id: request_id,
+        },
     };
-    let settled = settle(app, &placed, asking, policy).await?; // load … commit
+    let settled = settle(app, policy, &request, |outcome, at| {
+        sign(app, &placed, outcome, at)
+    })
+    .await?; // load … commit
     // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
     if let (Settled::Token(..), Some(Facts::Keys(keys))) = (&settled, &facts) {
         app.verdicts.remember(&identity, keys, policy.generation);
     }
     Ok(settled)
+}
+
+/// sign: before anything is written, so that no client is left behind without its token.
+fn sign(app: &App, placed: &Placed<'_>, outcome: TokenOutcome, at: &Moment<'_>) -> Result<Settled, Fault> {
+    let grant = match outcome {
+        TokenOutcome::Granted(grant) => grant,
+        TokenOutcome::Observed(event, rejection) => return Ok(Settled::Observed(event, rejection)),
+    };
+    let reply = access_token::issue(
+        placed,
+        grant.client_id(placed),
+        &grant.granted,
+        &app.keys.load().active,
+        at,
+    )
+    .map_err(Fault::Signing)?;
+    Ok(Settled::Token(reply, grant.is_new))
 }
 
 /// The verdict on these very bytes, if it still stands.

@@ -13,7 +13,7 @@ use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
 
 /// A token request, parsed; nothing in it is proven.
-pub(super) struct TokenRequest {
+pub(super) struct Arrived {
     /// The evidence.
     pub(super) presented: Presented,
     /// What is wanted.
@@ -27,7 +27,7 @@ pub(super) async fn receive<B: RequestBody>(
     app: &App,
     peer: &Peer,
     request: Request<B>,
-) -> Result<TokenRequest, Stop> {
+) -> Result<Arrived, Stop> {
     // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
     if request.uri().query().is_some() {
         return Err(RequestReason::CredentialsInUrl.into());
@@ -45,7 +45,7 @@ pub(super) async fn receive<B: RequestBody>(
 }
 
 /// The part of parsing that needs no HTTP.
-fn parse(body: &[u8], headers: RequestHeaders) -> Result<TokenRequest, Rejection> {
+fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
     let mut form = Form::parse(body).map_err(RequestReason::MalformedForm)?;
     let client_id = form.get("client_id").map(str::to_owned);
     if client_id
@@ -56,7 +56,7 @@ fn parse(body: &[u8], headers: RequestHeaders) -> Result<TokenRequest, Rejection
     }
     let grant = GrantRequest::parse(&form)?;
     let presented = Presented::find(&mut form, headers)?;
-    Ok(TokenRequest {
+    Ok(Arrived {
         presented,
         grant,
         client_id,

@@ -1,0 +1,65 @@
+//! The records that a decision asked for, as they were found.
+
+use super::Client;
+use super::needs::Wanted;
+use super::record::{Kind, Record, Versioned};
+use std::any::Any;
+
+/// What was found of the records that a decision needs. The client in memory is borrowed, the rest was read.
+#[derive(Default)]
+pub struct Loaded<'l> {
+    remembered: Option<(&'l [u8], &'l Versioned<Client>)>,
+    read: Vec<Found<'l>>,
+}
+
+struct Found<'l> {
+    kind: Kind,
+    key: &'l [u8],
+    record: Box<dyn Any + Send + Sync>,
+}
+
+impl<'l> Loaded<'l> {
+    /// Nothing that was asked for exists.
+    pub fn nothing() -> Loaded<'l> {
+        Loaded::default()
+    }
+
+    /// Adds the client that is in memory.
+    pub fn remember(&mut self, key: &'l [u8], client: &'l Versioned<Client>) {
+        self.remembered = Some((key, client));
+    }
+
+    /// Adds a document that was read. The error: it is not the record that it should be.
+    pub fn add(&mut self, wanted: &Wanted<'l>, body: &[u8], version: u64) -> Result<(), serde_json::Error> {
+        self.read.push(Found {
+            kind: wanted.kind,
+            key: wanted.key,
+            record: (wanted.decode)(body, version)?,
+        });
+        Ok(())
+    }
+
+    /// The record with this key, if it exists and was asked for.
+    pub fn find<R: Record>(&self, key: &[u8]) -> Option<&Versioned<R>> {
+        if let Some((remembered, client)) = self.remembered
+            && remembered == key
+            && let Some(client) = (client as &dyn Any).downcast_ref()
+        {
+            return Some(client);
+        }
+        self.read
+            .iter()
+            .find(|found| found.kind == R::KIND && found.key == key)
+            .and_then(|found| found.record.downcast_ref())
+    }
+
+    /// Takes a record out that was read, to keep it elsewhere.
+    pub fn take<R: Record>(&mut self, key: &[u8]) -> Option<Versioned<R>> {
+        let place = self
+            .read
+            .iter()
+            .position(|found| found.kind == R::KIND && found.key == key)?;
+        let found = self.read.swap_remove(place);
+        found.record.downcast().ok().map(|record| *record)
+    }
+}

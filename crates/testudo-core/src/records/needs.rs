@@ -1,0 +1,130 @@
+//! Which records a decision needs. The server reads them, whatever they are, and decides nothing itself.
+
+use super::record::{Kind, Record, Versioned};
+use super::{Batch, Client};
+use std::any::Any;
+
+/// The records that a decision needs, by key. The keys are in the request that is decided.
+#[derive(Debug, Clone, Default)]
+pub struct Needs<'n> {
+    needs: Vec<Need<'n>>,
+}
+
+#[derive(Debug, Clone)]
+struct Need<'n> {
+    key: &'n [u8],
+    record: RecordType,
+    otherwise: Option<RecordType>,
+    may_be_remembered: bool,
+}
+
+/// Reads a stored document as the record that it should be.
+pub(super) type Decode = fn(&[u8], u64) -> Result<Box<dyn Any + Send + Sync>, serde_json::Error>;
+
+#[derive(Debug, Clone, Copy)]
+struct RecordType {
+    kind: Kind,
+    decode: Decode,
+}
+
+impl RecordType {
+    fn of<R: Record>() -> RecordType {
+        RecordType {
+            kind: R::KIND,
+            decode: |body, version| {
+                let record: R = serde_json::from_slice(body)?;
+                Ok(Box::new(Versioned { record, version }))
+            },
+        }
+    }
+}
+
+/// One record to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'n> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its key.
+    pub key: &'n [u8],
+    pub(super) decode: Decode,
+}
+
+impl<'n> Needs<'n> {
+    /// One record.
+    pub fn one<R: Record>(key: &'n [u8]) -> Needs<'n> {
+        Needs::default().and::<R>(key)
+    }
+
+    /// One more record.
+    #[must_use]
+    pub fn and<R: Record>(mut self, key: &'n [u8]) -> Needs<'n> {
+        self.needs.push(Need {
+            key,
+            record: RecordType::of::<R>(),
+            otherwise: None,
+            may_be_remembered: false,
+        });
+        self
+    }
+
+    /// Where the record before is absent, the one of another kind that has the same key. A client that is in memory
+    /// costs no read of its history.
+    #[must_use]
+    pub fn or_else<R: Record>(mut self) -> Needs<'n> {
+        if let Some(need) = self.needs.last_mut() {
+            need.otherwise = Some(RecordType::of::<R>());
+        }
+        self
+    }
+
+    /// For a client: the copy in this node's memory will do. An occasion that changes the client reads it.
+    #[must_use]
+    pub fn from_memory(mut self) -> Needs<'n> {
+        if let Some(need) = self.needs.last_mut() {
+            need.may_be_remembered = true;
+        }
+        self
+    }
+
+    /// Key of the client that is needed, if one is.
+    pub fn client(&self) -> Option<&'n [u8]> {
+        self.client_need().map(|need| need.key)
+    }
+
+    /// Key of the client that is needed and may come from memory.
+    pub fn client_from_memory(&self) -> Option<&'n [u8]> {
+        let need = self.client_need().filter(|need| need.may_be_remembered);
+        need.map(|need| need.key)
+    }
+
+    fn client_need(&self) -> Option<&Need<'n>> {
+        self.needs.iter().find(|need| need.record.kind == Client::KIND)
+    }
+
+    /// What is to be read, where `remembered` is the key of a client that is in memory already.
+    pub fn to_read(&self, remembered: Option<&[u8]>) -> impl Iterator<Item = Wanted<'n>> {
+        self.needs
+            .iter()
+            .filter(move |need| {
+                let is_remembered = need.record.kind == Client::KIND && remembered == Some(need.key);
+                !is_remembered
+            })
+            .flat_map(|need| {
+                [Some(need.record), need.otherwise]
+                    .into_iter()
+                    .flatten()
+                    .map(|record| Wanted {
+                        kind: record.kind,
+                        key: need.key,
+                        decode: record.decode,
+                    })
+            })
+    }
+
+    /// True where the batch is written only if none of these records exists. What was decided without a look at
+    /// them is then right, or not written.
+    pub fn are_absent_where(&self, batch: &Batch) -> bool {
+        self.to_read(None)
+            .all(|wanted| batch.demands_absence_of(wanted.kind, wanted.key))
+    }
+}

@@ -1,0 +1,224 @@
+//! One try at a request: what is needed is at hand, guessed to be absent, or read; then it is decided and written.
+
+use super::commit::{Unwritten, commit_decided, refund, take};
+use super::load::load;
+use crate::fault::{Fault, Stop};
+use crate::state::app::App;
+use crate::state::clients::{KnownClient, ReadTicket};
+use std::sync::Arc;
+use std::time::Duration;
+use testudo_core::decision::{ClientMemory, Decision, Moment, Resolution};
+use testudo_core::occasions::Occasion;
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, Kind, Loaded, Needs, Versioned};
+use testudo_core::{Rejection, Trace};
+use testudo_protocol::Timestamp;
+use testudo_store::StoreFault;
+
+/// A store that has not answered a look for this time is away, and not only without writes. Looks come every half
+/// second.
+const AWAY_AFTER: Duration = Duration::from_secs(2);
+
+/// What every try at one request has in common.
+pub(super) struct Attempt<'a, O, F> {
+    pub(super) app: &'a App,
+    pub(super) policy: &'a Policy,
+    pub(super) occasion: &'a O,
+    pub(super) needs: &'a Needs<'a>,
+    pub(super) finish: &'a F,
+}
+
+/// What became of a guess.
+enum Guessed<R> {
+    Right(R),
+    /// Look first. The fault: the store took no write, and may still be read.
+    LookFirst(Option<StoreFault>),
+}
+
+/// What became of a decision.
+enum Carried<R> {
+    Done(R),
+    /// A race was lost.
+    Again,
+    Refused(Rejection),
+}
+
+impl<O, R, F> Attempt<'_, O, F>
+where
+    O: Occasion,
+    F: Fn(O::Outcome, &Moment<'_>) -> Result<R, Fault> + Sync,
+    O::Outcome: Send,
+    R: Send,
+{
+    /// One try, with the client that is in memory. `None`: decide again.
+    ///
+    /// A client in memory whose request needs nothing else costs no store read, and no write unless its credential is
+    /// single-use.
+    pub(super) async fn run(&self, mut known: Option<Arc<KnownClient>>) -> Result<Option<R>, Stop> {
+        let (app, needs) = (self.app, self.needs);
+        let ticket = app.clients.ticket();
+        let mut not_written = None;
+        if known.is_none() && self.occasion.may_guess() && app.guesses.are_worthwhile() {
+            match self.guess(ticket).await? {
+                Guessed::Right(reply) => return Ok(Some(reply)),
+                Guessed::LookFirst(fault) => not_written = fault,
+            }
+        }
+        let remembered = known.as_ref().and(needs.client());
+        let mut loaded = load(app, needs, remembered).await.map_err(Fault::Store)?;
+        let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
+        if known.is_none()
+            && let Some((key, client)) = take_alive(needs, &mut loaded, now)
+        {
+            // Filed, and decided on as known. If an administrator changed it meanwhile, it is read again.
+            app.clients.file(key.to_vec(), client, ticket);
+            known = app.clients.get(key);
+            if known.is_none() {
+                return Ok(None);
+            }
+        }
+        match (&known, needs.client(), not_written) {
+            (Some(known), Some(key), _) => loaded.remember(key, &known.stored),
+            (None, _, Some(fault)) => return Err(Fault::Store(fault).into()),
+            (Some(_) | None, _, _) => {}
+        }
+        let at = Moment {
+            policy: self.policy,
+            entropy: &entropy,
+            now,
+        };
+        let decision = self.occasion.decide(&loaded, &at, &mut Trace::off())?;
+        take(app, &decision.limits)?;
+        if known.is_none() && self.occasion.may_guess() && decision.batch.inserts(Kind::Client) {
+            app.guesses.note(true);
+        }
+        match self.carry_out(decision, &at, known.as_ref(), ticket).await? {
+            Carried::Done(reply) => Ok(Some(reply)),
+            Carried::Again => Ok(None),
+            Carried::Refused(rejection) => Err(rejection.into()),
+        }
+    }
+
+    /// A read costs more than the write that would find out anyway. Where first uses are what comes, it is decided
+    /// as if nothing existed, and the batch demands that nothing does. Whatever else the guess would lead to (a
+    /// refusal, an observation) is decided only with the records at hand.
+    async fn guess(&self, ticket: ReadTicket) -> Result<Guessed<R>, Stop> {
+        let app = self.app;
+        let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
+        let at = Moment {
+            policy: self.policy,
+            entropy: &entropy,
+            now: app.now(),
+        };
+        let Ok(decision) = self.occasion.decide(&Loaded::nothing(), &at, &mut Trace::off()) else {
+            return Ok(Guessed::LookFirst(None));
+        };
+        if !self.needs.are_absent_where(&decision.batch) || take(app, &decision.limits).is_err() {
+            return Ok(Guessed::LookFirst(None));
+        }
+        match self.carry_out(decision, &at, None, ticket).await {
+            Ok(Carried::Done(reply)) => {
+                app.guesses.note(true);
+                Ok(Guessed::Right(reply))
+            }
+            Ok(Carried::Refused(rejection)) => {
+                app.guesses.note(true);
+                Err(rejection.into())
+            }
+            Ok(Carried::Again) => {
+                app.guesses.note(false);
+                Ok(Guessed::LookFirst(None))
+            }
+            // A known client must not be refused because first uses queue up: look first.
+            Err(Fault::Busy) => Ok(Guessed::LookFirst(None)),
+            // Nor because the store takes no writes while it can be read. Until it does, look first.
+            Err(Fault::Store(fault)) if app.store.silent_for() < AWAY_AFTER => {
+                app.guesses.note(false);
+                Ok(Guessed::LookFirst(Some(fault)))
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Makes the answer, commits, and tells memory. The limits were taken.
+    async fn carry_out(
+        &self,
+        decision: Decision<O::Outcome>,
+        at: &Moment<'_>,
+        known: Option<&Arc<KnownClient>>,
+        ticket: ReadTicket,
+    ) -> Result<Carried<R>, Fault> {
+        let app = self.app;
+        let Decision {
+            outcome,
+            batch,
+            limits,
+            memory,
+        } = decision;
+        let reply = match (self.finish)(outcome, at) {
+            Ok(reply) => reply,
+            Err(fault) => {
+                refund(app, &limits);
+                return Err(fault);
+            }
+        };
+        let makes_client = batch.inserts(Kind::Client);
+        match commit_decided(app, batch, &limits, at.entropy.millis).await? {
+            Ok(()) => {}
+            Err(Unwritten::TooFast(rejection)) => return Ok(Carried::Refused(rejection)),
+            Err(Unwritten::Conflict(conflict)) => {
+                return Ok(match self.occasion.conflict(&conflict) {
+                    Resolution::Refuse(rejection) => Carried::Refused(rejection),
+                    Resolution::Again => {
+                        // What memory holds may be what was out of date.
+                        if let (Some(_), Some(key)) = (known, self.needs.client()) {
+                            app.clients.forget(key);
+                        }
+                        Carried::Again
+                    }
+                });
+            }
+        }
+        if makes_client {
+            app.metrics.clients_registered.inc();
+        }
+        self.tell_memory(memory, known, ticket, at.now);
+        Ok(Carried::Done(reply))
+    }
+
+    fn tell_memory(
+        &self,
+        memory: ClientMemory,
+        known: Option<&Arc<KnownClient>>,
+        ticket: ReadTicket,
+        now: Timestamp,
+    ) {
+        let clients = &self.app.clients;
+        match (memory, known, self.needs.client()) {
+            (ClientMemory::Used(kind), Some(known), _) => clients.note_use(known, kind, now),
+            (ClientMemory::Made(client), _, Some(key)) => {
+                let stored = Versioned {
+                    record: *client,
+                    version: 1,
+                };
+                clients.file(key.to_vec(), stored, ticket);
+            }
+            (ClientMemory::Outdated, _, Some(key)) => clients.forget(key),
+            (ClientMemory::Unchanged, _, _)
+            | (ClientMemory::Used(_), None, _)
+            | (ClientMemory::Made(_) | ClientMemory::Outdated, _, None) => {}
+        }
+    }
+}
+
+/// The client that was read, where memory may have it and its lifetime is not over.
+fn take_alive<'n>(
+    needs: &Needs<'n>,
+    loaded: &mut Loaded<'_>,
+    now: Timestamp,
+) -> Option<(&'n [u8], Versioned<Client>)> {
+    let key = needs.client_from_memory()?;
+    let is_alive = !loaded.find::<Client>(key)?.record.is_expired(now);
+    let client = is_alive.then(|| loaded.take::<Client>(key))??;
+    Some((key, client))
+}

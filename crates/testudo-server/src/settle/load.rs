@@ -1,0 +1,30 @@
+//! Reading what a decision needs, in one visit.
+
+use crate::state::app::App;
+use testudo_core::records::{Loaded, Needs};
+use testudo_store::StoreFault;
+
+/// Everything that is needed, except the client with the key `remembered`, which is in memory. Where nothing is left
+/// to read, the store is not asked.
+pub(crate) async fn load<'n>(
+    app: &App,
+    needs: &Needs<'n>,
+    remembered: Option<&[u8]>,
+) -> Result<Loaded<'n>, StoreFault> {
+    let mut loaded = Loaded::nothing();
+    let keys: Vec<_> = needs
+        .to_read(remembered)
+        .map(|wanted| (wanted.kind, wanted.key.to_vec()))
+        .collect();
+    if keys.is_empty() {
+        return Ok(loaded);
+    }
+    let found = app.store.get_many(keys).await?;
+    for (wanted, stored) in needs.to_read(remembered).zip(found) {
+        let Some(stored) = stored else { continue };
+        loaded
+            .add(&wanted, &stored.body, stored.version)
+            .map_err(|error| StoreFault::unreadable(wanted.kind, &error))?;
+    }
+    Ok(loaded)
+}
