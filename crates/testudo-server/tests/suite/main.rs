@@ -22,6 +22,7 @@ mod last_uses;
 mod lifecycle;
 mod mutual_tls;
 mod nodes;
+mod occasions;
 mod proxies;
 mod registration;
 mod requests;
