@@ -5,7 +5,7 @@
 
 use super::requested::Requested;
 use crate::identity::AttestedIdentity;
-use crate::rejection::{AdmissionReason, AttestedClaim, MetadataReason, Rejection};
+use crate::rejection::{AdmissionReason, MetadataReason, Rejection};
 use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{ScopeSet, redirect_uri};
@@ -32,34 +32,20 @@ pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejecti
         return Ok(Requested::default());
     }
     let claims = identity.proof.attested_claims.clone().into_iter().collect();
-    let attested = Requested::of(claims).map_err(|rejection| match rejection {
-        Rejection::Metadata(MetadataReason::Member { member, .. }) => {
-            Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
-                claim: AttestedClaim::Member(member),
-            })
-        }
-        Rejection::Metadata(MetadataReason::RedirectUri { .. }) => {
-            Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
-                claim: AttestedClaim::RedirectUris,
-            })
-        }
-        other => other,
-    })?;
+    let attested = Requested::of(claims).map_err(AdmissionReason::AttestedClaimMalformed)?;
     let uris = attested.redirect_uris.as_deref().unwrap_or_default();
-    if uris.iter().any(|uri| redirect_uri::form(uri).is_err()) {
-        return Err(AdmissionReason::AttestedClaimMalformed {
-            claim: AttestedClaim::RedirectUris,
-        }
-        .into());
+    if let Some(fault) = uris.iter().find_map(|uri| redirect_uri::form(uri).err()) {
+        let reason = MetadataReason::RedirectUri(fault);
+        return Err(AdmissionReason::AttestedClaimMalformed(reason).into());
     }
     Ok(attested)
 }
 
 /// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
 pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
-    let malformed = Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
-        claim: AttestedClaim::Member("scope"),
-    });
+    let malformed = Rejection::from(AdmissionReason::AttestedClaimMalformed(
+        MetadataReason::ScopeMalformed,
+    ));
     match identity.proof.attested_claims.get("scope") {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= IDENTIFIER_BYTES_MAX => {
@@ -71,9 +57,11 @@ pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, R
 
 /// Attested grant types, where the authority states them.
 pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<String>>, Rejection> {
-    let malformed = Rejection::Admission(AdmissionReason::AttestedClaimMalformed {
-        claim: AttestedClaim::Member("grant_types"),
-    });
+    let malformed = Rejection::from(AdmissionReason::AttestedClaimMalformed(
+        MetadataReason::NotAListOfStrings {
+            member: "grant_types",
+        },
+    ));
     let Some(value) = identity.proof.attested_claims.get("grant_types") else {
         return Ok(None);
     };

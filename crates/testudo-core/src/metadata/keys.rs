@@ -1,8 +1,7 @@
 //! Keys that a client brings: public, few, and judged before anything is stored. [RFC7591 §2] [RFC7517 §5]
 
 use super::members::Members;
-use super::names::refused;
-use crate::rejection::{MetadataReason, Rejection};
+use crate::rejection::MetadataReason;
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -14,7 +13,7 @@ const KEYS_MAX: usize = 10;
 const BYTES_MAX: usize = 16 * 1024;
 
 impl Members {
-    pub(super) fn keys(&self) -> Result<Option<Value>, Rejection> {
+    pub(super) fn keys(&self) -> Result<Option<Value>, MetadataReason> {
         let Some(jwks) = self.present("jwks") else {
             return Ok(None);
         };
@@ -25,7 +24,7 @@ impl Members {
 
 /// A place that keys may be fetched from: https, a name of the network rather than an address, and not our own.
 /// The host is resolved when an assertion of the client must be verified, not at registration.
-pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), Rejection> {
+pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), MetadataReason> {
     let own = Url::parse(issuer).ok();
     let own_host = own.as_ref().and_then(Url::host_str);
     let is_plain = uri.len() <= IDENTIFIER_BYTES_MAX && uri.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
@@ -42,60 +41,56 @@ pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), Rejection> {
     });
     match url {
         Some(_) if is_plain => Ok(()),
-        _ => Err(refused(
-            "jwks_uri",
-            "jwks_uri must be an https URL on a host of the network",
-        )),
+        _ => Err(MetadataReason::JwksUriMalformed),
     }
 }
 
 /// The keys of a `jwks` member. Keys of unknown type or for encryption are passed over; one that can verify a
 /// signature must remain, and a key that is wrong is refused rather than passed over.
-pub fn key_set(jwks: &Value) -> Result<KeySet, Rejection> {
-    let problem = |problem| refused("jwks", problem);
+pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     let keys = jwks
         .get("keys")
         .and_then(Value::as_array)
-        .ok_or(problem("jwks must be an object with an array of keys"))?;
+        .ok_or(MetadataReason::JwksMalformed)?;
     if keys.len() > KEYS_MAX || jwks.to_string().len() > BYTES_MAX {
-        return Err(problem("jwks has more than 10 keys, or more than 16 KiB"));
+        return Err(MetadataReason::JwksTooLarge {
+            keys_max: KEYS_MAX,
+            kib_max: BYTES_MAX / 1024,
+        });
     }
     let mut set = KeySet::default();
     let mut names: Vec<&str> = Vec::new();
     for key in keys {
         if !key.is_object() {
-            return Err(problem("jwks must be an object with an array of keys"));
+            return Err(MetadataReason::JwksMalformed);
         }
         // Also of a type we do not know: what is private is private.
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
             .iter()
             .any(|member| key.get(member).is_some())
         {
-            return Err(MetadataReason::PrivateKeyDisclosed.into());
+            return Err(MetadataReason::PrivateKeyDisclosed);
         }
         if let Some(kid) = key.get("kid").and_then(Value::as_str) {
             if names.contains(&kid) {
-                return Err(problem("two keys of the jwks have one kid"));
+                return Err(MetadataReason::JwksKeyIdRepeated);
             }
             names.push(kid);
         }
         if key.get("kty").and_then(Value::as_str) == Some("oct") {
-            return Err(problem("a key of the jwks is symmetric"));
+            return Err(MetadataReason::JwksKeySymmetric);
         }
-        let jwk: Jwk =
-            serde_json::from_value(key.clone()).map_err(|_| problem("a key of the jwks is malformed"))?;
+        let jwk: Jwk = serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed)?;
         match PublicKey::from_client_jwk(&jwk) {
             Ok(key) => set.push(key),
             Err(KeyFault::UnknownType | KeyFault::NotForVerification) => {}
             Err(_) => {
-                return Err(problem(
-                    "a key of the jwks is weak, malformed or of the wrong algorithm",
-                ));
+                return Err(MetadataReason::JwksKeyRefused);
             }
         }
     }
     if set.is_empty() {
-        return Err(problem("jwks has no key that can verify a signature"));
+        return Err(MetadataReason::JwksWithoutKey);
     }
     Ok(set)
 }

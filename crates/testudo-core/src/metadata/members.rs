@@ -2,8 +2,7 @@
 //!
 //! A known member of the wrong type is refused, never coerced; `null` is absent.
 
-use super::names::refused;
-use crate::rejection::Rejection;
+use crate::rejection::MetadataReason;
 use serde_json::{Map, Value};
 
 pub(super) struct Members(pub(super) Map<String, Value>);
@@ -13,35 +12,35 @@ impl Members {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, MetadataReason> {
         match self.present(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(refused(name, "a member that must be a string is none")),
+            Some(_) => Err(MetadataReason::NotAString { member: name }),
         }
     }
 
-    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Rejection> {
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, MetadataReason> {
         match self.present(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(refused(name, "a member that must be true or false is neither")),
+            Some(_) => Err(MetadataReason::NotABoolean { member: name }),
         }
     }
 
-    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Rejection> {
-        let problem = "a member that must be an array of strings is none";
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, MetadataReason> {
+        let refused = MetadataReason::NotAListOfStrings { member: name };
         let Some(value) = self.present(name) else {
             return Ok(None);
         };
         let items = value
             .as_array()
             .filter(|items| items.len() <= 64)
-            .ok_or(refused(name, problem))?;
+            .ok_or(refused.clone())?;
         let texts: Option<Vec<String>> = items
             .iter()
             .map(|item| item.as_str().map(str::to_owned))
             .collect();
-        texts.map(Some).ok_or(refused(name, problem))
+        texts.map(Some).ok_or(refused)
     }
 }

@@ -1,6 +1,4 @@
-//! Names of the members of client metadata, and the refusal that names one. [RFC7591 §2]
-
-use crate::rejection::{MetadataReason, Rejection};
+//! Names of the members of client metadata. [RFC7591 §2]
 
 /// Members that a request may set and that a credential's claim of the same name would shadow.
 const MEMBERS: [&str; 13] = [
@@ -33,8 +31,4 @@ pub fn base(name: &str) -> &str {
         Some((member, _)) if TAGGABLE.contains(&member) => member,
         _ => name,
     }
-}
-
-pub(super) fn refused(member: &'static str, problem: &'static str) -> Rejection {
-    Rejection::Metadata(MetadataReason::Member { member, problem })
 }

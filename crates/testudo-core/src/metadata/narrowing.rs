@@ -1,7 +1,7 @@
 //! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
 
 use super::requested::Requested;
-use crate::rejection::{MetadataReason, Rejection};
+use crate::rejection::MetadataReason;
 use testudo_protocol::oauth::ScopeSet;
 
 pub(crate) const CODE_GRANT: &str = "authorization_code";
@@ -11,19 +11,13 @@ const REFRESH_GRANT: &str = "refresh_token";
 pub(crate) fn grant_types(
     mut ceiling: Vec<String>,
     asked: Option<&Vec<String>>,
-) -> Result<Vec<String>, Rejection> {
-    let refused = |problem| {
-        Rejection::Metadata(MetadataReason::Member {
-            member: "grant_types",
-            problem,
-        })
-    };
+) -> Result<Vec<String>, MetadataReason> {
     if let Some(asked) = asked {
         if asked
             .iter()
             .any(|grant| grant == "implicit" || grant == "password")
         {
-            return Err(refused("implicit and password are not supported"));
+            return Err(MetadataReason::GrantTypeEnded);
         }
         ceiling.retain(|grant| asked.contains(grant));
     }
@@ -31,7 +25,7 @@ pub(crate) fn grant_types(
         ceiling = without_redirects(ceiling);
     }
     if ceiling.is_empty() {
-        return Err(refused("no grant type remains"));
+        return Err(MetadataReason::NoGrantTypeRemains);
     }
     Ok(ceiling)
 }
@@ -51,34 +45,26 @@ pub(crate) fn redirects(grant_types: &[String]) -> bool {
 pub(crate) fn response_types(
     grant_types: &[String],
     requested: &Requested,
-) -> Result<Vec<String>, Rejection> {
+) -> Result<Vec<String>, MetadataReason> {
     let derived: Vec<String> = if redirects(grant_types) {
         vec!["code".to_owned()]
     } else {
         Vec::new()
     };
     match &requested.response_types {
-        Some(asked) if *asked != derived => Err(MetadataReason::Member {
-            member: "response_types",
-            problem: "response_types and grant_types do not fit together",
-        }
-        .into()),
+        Some(asked) if *asked != derived => Err(MetadataReason::ResponseTypesMismatch),
         Some(_) | None => Ok(derived),
     }
 }
 
 /// Cut to the ceiling; where something was asked for, something must remain.
-pub(crate) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, Rejection> {
+pub(crate) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, MetadataReason> {
     let Some(asked) = asked else {
         return Ok(ceiling);
     };
     let narrowed = ceiling.intersection(asked);
     if narrowed.is_empty() {
-        return Err(MetadataReason::Member {
-            member: "scope",
-            problem: "no scope value remains",
-        }
-        .into());
+        return Err(MetadataReason::NoScopeRemains);
     }
     Ok(narrowed)
 }

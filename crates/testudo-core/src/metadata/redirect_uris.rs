@@ -1,7 +1,7 @@
 //! Which redirect URIs a client may have: those that its rule derives, and those that fit the rule.
 
 use crate::records::ApplicationType;
-use crate::rejection::{MetadataReason, Rejection};
+use crate::rejection::MetadataReason;
 use crate::rules::Match;
 use testudo_protocol::oauth::redirect_uri::{Form, form};
 
@@ -36,23 +36,20 @@ pub(crate) fn is_on_a_host(uri: &str, found: &Match<'_>) -> bool {
 pub fn application_type(
     uris: &[String],
     said: Option<ApplicationType>,
-) -> Result<ApplicationType, Rejection> {
-    let refused = |problem| Rejection::Metadata(MetadataReason::RedirectUri { problem });
+) -> Result<ApplicationType, MetadataReason> {
     let forms = uris
         .iter()
         .map(|uri| form(uri))
         .collect::<Result<Vec<Form>, _>>()
-        .map_err(refused)?;
+        .map_err(MetadataReason::RedirectUri)?;
     let is_web = forms.iter().all(|form| *form == Form::Https);
     let is_local = forms.iter().all(|form| *form != Form::Https);
     match said {
-        Some(ApplicationType::Web) if !is_web => Err(refused("a web application redirects to https only")),
+        Some(ApplicationType::Web) if !is_web => Err(MetadataReason::RedirectUrisOfWeb),
         Some(said) => Ok(said),
         None if is_web => Ok(ApplicationType::Web),
         None if is_local => Ok(ApplicationType::Native),
-        None => Err(refused(
-            "say which application_type has both kinds of redirect URI",
-        )),
+        None => Err(MetadataReason::RedirectUrisMixed),
     }
 }
 

@@ -3,7 +3,7 @@
 //! What is unknown is ignored and not echoed; how each known member is read is in `members.rs`.
 
 use super::members::Members;
-use super::names::{base, refused};
+use super::names::base;
 use crate::records::ApplicationType;
 use crate::rejection::{MetadataReason, Rejection, RequestReason};
 use serde_json::{Map, Value};
@@ -59,16 +59,15 @@ impl Requested {
     pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
         let members: Map<String, Value> =
             json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
-        Requested::of(members)
+        Ok(Requested::of(members)?)
     }
 
     /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]
     pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<Requested, Rejection> {
-        let refused = |problem| Rejection::Metadata(MetadataReason::ReplacementMalformed { problem });
         let mut members: Map<String, Value> =
             json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
         if members.remove("client_id").as_ref().and_then(Value::as_str) != Some(client_id) {
-            return Err(refused("client_id must be there, and be the client's own"));
+            return Err(MetadataReason::ReplacementOfAnother.into());
         }
         let ours = [
             "registration_access_token",
@@ -78,20 +77,20 @@ impl Requested {
             // [RFC7592 §2.2] If sent, it is the client's secret; there is none that it could be.
             "client_secret",
         ];
-        if ours.iter().any(|name| members.contains_key(*name)) {
-            return Err(refused("a member was sent that only an answer may have"));
+        if let Some(member) = ours.into_iter().find(|name| members.contains_key(*name)) {
+            return Err(MetadataReason::ReplacementMalformed { member }.into());
         }
-        Requested::of(members)
+        Ok(Requested::of(members)?)
     }
 
     /// Reads the members of a request.
-    pub fn of(members: Map<String, Value>) -> Result<Requested, Rejection> {
+    pub fn of(members: Map<String, Value>) -> Result<Requested, MetadataReason> {
         let members = Members(members);
         if let Some(member) = SUBJECTS_OF_CERTIFICATES
             .into_iter()
             .find(|member| members.present(member).is_some())
         {
-            return Err(refused(member, "certificates are named by an administrator only"));
+            return Err(MetadataReason::CertificateSubjectNamed { member });
         }
         let requested = Requested {
             software_statement: members.text("software_statement")?,
@@ -124,11 +123,10 @@ impl Requested {
         };
         // [RFC7591 §2] One of the two, never both.
         if requested.jwks.is_some() && requested.jwks_uri.is_some() {
-            return Err(refused("jwks", "jwks and jwks_uri exclude one another"));
+            return Err(MetadataReason::JwksTwice);
         }
         if requested.dpop_bound_access_tokens && requested.tls_client_certificate_bound_access_tokens {
-            let problem = "tokens are bound to a key or to a certificate, not to both";
-            return Err(refused("dpop_bound_access_tokens", problem));
+            return Err(MetadataReason::BoundTwice);
         }
         Ok(requested)
     }

@@ -1,8 +1,8 @@
 //! What people will read: names, contacts, label URLs, and their language-tagged forms. [RFC7591 §2.2]
 
 use super::members::Members;
-use super::names::{TAGGABLE, refused};
-use crate::rejection::Rejection;
+use super::names::TAGGABLE;
+use crate::rejection::MetadataReason;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use testudo_protocol::oauth::is_label_url;
@@ -22,16 +22,20 @@ const TAG_BYTES_MAX: usize = 35;
 const TAGGED_VALUES_MAX: usize = 20;
 
 impl Members {
-    pub(super) fn name(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn name(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
         self.text(member)?.map(|text| name(member, &text)).transpose()
     }
 
-    pub(super) fn url(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn url(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
         self.text(member)?.map(|text| label_url(member, text)).transpose()
     }
 
-    pub(super) fn contacts(&self) -> Result<Option<Vec<String>>, Rejection> {
-        let refused = refused("contacts", "contacts must be at most 10 short texts");
+    pub(super) fn contacts(&self) -> Result<Option<Vec<String>>, MetadataReason> {
+        let refused = MetadataReason::ContactsMalformed {
+            member: "contacts",
+            items_max: CONTACTS_MAX,
+            characters_max: CONTACT_CHARACTERS_MAX,
+        };
         let Some(contacts) = self.list("contacts")? else {
             return Ok(None);
         };
@@ -46,7 +50,7 @@ impl Members {
     }
 
     /// `member#tag` to value. A malformed tag makes an unknown member; two spellings of one tag are refused.
-    pub(super) fn tagged(&self) -> Result<BTreeMap<String, String>, Rejection> {
+    pub(super) fn tagged(&self) -> Result<BTreeMap<String, String>, MetadataReason> {
         let mut tagged = BTreeMap::new();
         let mut seen = Vec::new();
         for (name, value) in &self.0 {
@@ -60,13 +64,18 @@ impl Members {
                 continue;
             }
             let Value::String(text) = value else {
-                return Err(refused(member, "a member that must be a string is none"));
+                return Err(MetadataReason::NotAString { member });
             };
             // [RFC7591 §2.2] [RFC5646 §2.1.1] Tags have no case.
             let spelled = (member, tag.to_ascii_lowercase());
-            if seen.contains(&spelled) || seen.len() == TAGGED_VALUES_MAX {
-                let problem = "a language tag is there twice, or there are more than 20";
-                return Err(refused(member, problem));
+            if seen.contains(&spelled) {
+                return Err(MetadataReason::LanguageTagRepeated { member });
+            }
+            if seen.len() == TAGGED_VALUES_MAX {
+                return Err(MetadataReason::TooManyLanguageTags {
+                    member,
+                    tags_max: TAGGED_VALUES_MAX,
+                });
             }
             seen.push(spelled);
             let value = match member {
@@ -78,20 +87,24 @@ impl Members {
         Ok(tagged)
     }
 
-    pub(super) fn short(&self, member: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn short(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
         match self.text(member)? {
-            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !is_visible(&text) => Err(refused(
-                member,
-                "software_id and software_version must be 1 to 255 bytes of visible text on one line",
-            )),
+            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !is_visible(&text) => {
+                Err(MetadataReason::SoftwareTextMalformed {
+                    member,
+                    bytes_max: SOFTWARE_BYTES_MAX,
+                })
+            }
             other => Ok(other),
         }
     }
 }
 
-fn name(member: &'static str, text: &str) -> Result<String, Rejection> {
-    let problem = "client_name must be 1 to 120 visible characters on one line";
-    visible(text, NAME_CHARACTERS_MAX).ok_or(refused(member, problem))
+fn name(member: &'static str, text: &str) -> Result<String, MetadataReason> {
+    visible(text, NAME_CHARACTERS_MAX).ok_or(MetadataReason::NameMalformed {
+        member,
+        characters_max: NAME_CHARACTERS_MAX,
+    })
 }
 
 /// Text on one line, in its composed form, of which every character is seen and means the same to all readers.
@@ -148,12 +161,11 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// This server never fetches it, but a user may click on it: https, and no hidden characters.
-fn label_url(member: &'static str, text: String) -> Result<String, Rejection> {
+fn label_url(member: &'static str, text: String) -> Result<String, MetadataReason> {
     if is_label_url(&text) {
         return Ok(text);
     }
-    let problem = "a label URL must be https, absolute and without user information";
-    Err(refused(member, problem))
+    Err(MetadataReason::LabelUrlMalformed { member })
 }
 
 /// [RFC5646 §2.1] The shape of a tag: a language of letters, then subtags of letters and digits.

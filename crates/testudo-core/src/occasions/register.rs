@@ -153,7 +153,7 @@ fn held_to(
     }
     showing::is_shown(placed, requested, only)?;
     let stands = client.and_then(|client| client.registration_at(now));
-    let Some(problem) = showing::restriction(placed.identity, stands) else {
+    let Some(lacking) = showing::restriction(placed.identity, stands) else {
         return Ok(asked);
     };
     let Resolved(mut metadata, registration, full) = resolve(placed, &whole, None, now)?;
@@ -161,7 +161,7 @@ fn held_to(
         &asked.2,
         &full,
         showing::kinds_accepted(placed, at.policy),
-        problem,
+        lacking,
     )?;
     let (Some(client), Some(stands)) = (client, stands) else {
         return Ok(Resolved(metadata, registration, full));
@@ -239,29 +239,31 @@ fn resolve(
     only: Option<CredentialKind>,
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
-    let refused = |member, problem| Rejection::Metadata(MetadataReason::Member { member, problem });
     let (identity, rule) = (placed.identity, placed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
     if requested.has_keys() {
-        let problem = "a client that its platform attests has no keys of its own";
-        return Err(refused("jwks", problem));
+        let member = if requested.jwks.is_some() {
+            "jwks"
+        } else {
+            "jwks_uri"
+        };
+        return Err(MetadataReason::KeysOfAttestedClient { member }.into());
     }
     if !requested
         .spiffe_id
         .as_deref()
         .is_none_or(|id| is_named(identity, id))
     {
-        let problem = "spiffe_id is not the identity that was proven";
-        return Err(refused("spiffe_id", problem));
+        return Err(MetadataReason::SpiffeIdMismatch.into());
     }
     if requested.dpop_bound_access_tokens {
-        return Err(refused("dpop_bound_access_tokens", "DPoP is not supported"));
+        return Err(MetadataReason::DpopNotSupported.into());
     }
     let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
     let vouched = vouched(attested, &placed.found);
     if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
-        return Err(refused("software_id", "software_id is not the attested one"));
+        return Err(MetadataReason::SoftwareIdMismatch.into());
     }
     let mut grants = rule.grant_types.clone();
     if let Some(attested) = &vouched.grant_types {
@@ -362,10 +364,7 @@ fn redirect_uris(
     (stated, allowed): (&[String], &[String]),
 ) -> Result<Vec<String>, Rejection> {
     if stated.iter().any(|uri| !redirect_uris::fits(uri, &placed.found)) {
-        return Err(MetadataReason::RedirectUri {
-            problem: "an attested redirect URI is outside what the rule allows",
-        }
-        .into());
+        return Err(MetadataReason::AttestedRedirectUriOutsideRule.into());
     }
     let Some(asked) = &requested.redirect_uris else {
         return Ok(allowed.to_vec());
@@ -375,17 +374,10 @@ fn redirect_uris(
         allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &placed.found))
     };
     if !asked.iter().all(is_allowed) {
-        return Err(MetadataReason::RedirectUri {
-            problem: "a redirect URI is not one of this client's",
-        }
-        .into());
+        return Err(MetadataReason::RedirectUriOfOthers.into());
     }
     if !narrowing::redirects(grant_types) {
-        return Err(MetadataReason::Member {
-            member: "redirect_uris",
-            problem: "no grant type of this client redirects",
-        }
-        .into());
+        return Err(MetadataReason::RedirectUrisWithoutGrant.into());
     }
     Ok(asked.clone())
 }

@@ -56,10 +56,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
     let kind = CredentialKind::ALL
         .into_iter()
         .find(|kind| kind.is_issued() && kind.auth_method() == name)
-        .ok_or(MetadataReason::Member {
-            member: "token_endpoint_auth_method",
-            problem: "token_endpoint_auth_method must name a kind of SVID: this client authenticates with its SVID only",
-        })?;
+        .ok_or(MetadataReason::AuthMethodNotSvid)?;
     Ok(Some(kind))
 }
 
@@ -71,49 +68,42 @@ pub(crate) fn is_shown(
     method: Option<CredentialKind>,
 ) -> Result<(), Rejection> {
     if method.is_some_and(|kind| !placed.identity.shows(kind)) {
-        return Err(MetadataReason::Member {
-            member: "token_endpoint_auth_method",
-            problem: "token_endpoint_auth_method names a credential that this request does not show: send it in the same request",
-        }.into());
+        return Err(MetadataReason::AuthMethodNotShown.into());
     }
     let is_asked = requested.tls_client_certificate_bound_access_tokens;
     if !is_asked || placed.found.rule.must_bind_tokens || placed.identity.has_proven_key() {
         return Ok(());
     }
-    Err(Rejection::Metadata(MetadataReason::Member {
-        member: "tls_client_certificate_bound_access_tokens",
-        problem: "tls_client_certificate_bound_access_tokens needs the client certificate in the same request",
-    }))
+    Err(MetadataReason::BindingNotShown.into())
+}
+
+/// What evidence lacks that would narrow the limits of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    /// The certificate that the client registered with.
+    Certificate,
+    /// An audience that says that the statement is for registering.
+    Audience,
 }
 
 /// Why this evidence may not change the limits of the client; nothing where it may. `stands` is what holds now.
-pub(crate) fn restriction(
-    identity: &AttestedIdentity,
-    stands: Option<&Registration>,
-) -> Option<&'static str> {
+pub(crate) fn restriction(identity: &AttestedIdentity, stands: Option<&Registration>) -> Option<Lacking> {
     if identity.has_proven_key() {
         return None;
     }
     if stands.is_some_and(|stands| stands.is_by_possession) {
-        return Some(
-            "this client registered with its certificate: it narrows its limits with the certificate in the same request",
-        );
+        return Some(Lacking::Certificate);
     }
-    if !identity.proof.is_for_registration {
-        return Some(
-            "to narrow the limits of a client, send a statement whose audience is the registration endpoint, not the issuer",
-        );
-    }
-    None
+    (!identity.proof.is_for_registration).then_some(Lacking::Audience)
 }
 
-/// Refuses a request whose outcome is narrower than what the rule and the attester give. Where `problem` applies,
-/// a client must learn that it was not narrowed.
+/// Refuses a request whose outcome is narrower than what the rule and the attester give: a client must learn that
+/// it was not narrowed.
 pub(crate) fn narrows_nothing(
     asked: &Answer,
     full: &Answer,
     kinds: usize,
-    problem: &'static str,
+    lacking: Lacking,
 ) -> Result<(), Rejection> {
     let narrower = [
         ("scope", asked.scope != full.scope),
@@ -134,7 +124,10 @@ pub(crate) fn narrows_nothing(
         ),
     ];
     match narrower.into_iter().find(|(_, is_narrower)| *is_narrower) {
-        Some((member, _)) => Err(MetadataReason::Member { member, problem }.into()),
+        Some((member, _)) => Err(match lacking {
+            Lacking::Certificate => MetadataReason::NarrowingNeedsCertificate { member }.into(),
+            Lacking::Audience => MetadataReason::NarrowingNeedsAudience { member }.into(),
+        }),
         None => Ok(()),
     }
 }

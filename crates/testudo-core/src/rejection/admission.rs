@@ -2,6 +2,7 @@
 //!
 //! Who is not welcome is told the same as a caller that proved nothing, but where a client registers.
 
+use super::metadata::MetadataReason;
 use super::row::{AtManagement, OfStatement, Row};
 use crate::identity::CredentialKind;
 use std::fmt;
@@ -53,11 +54,8 @@ pub enum AdmissionReason {
         /// Where that is said.
         by: String,
     },
-    /// A claim that the authority may state of its clients is malformed.
-    AttestedClaimMalformed {
-        /// Its name.
-        claim: AttestedClaim,
-    },
+    /// A claim that the authority may state of its clients is not what that member may be.
+    AttestedClaimMalformed(MetadataReason),
     /// The rule does not give this grant.
     GrantNotAllowed {
         /// Its name.
@@ -104,35 +102,9 @@ pub enum AdmissionReason {
     },
 }
 
-/// A claim that an attester stated wrongly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttestedClaim {
-    /// `redirect_uris`, which have a code of their own.
-    RedirectUris,
-    /// Any other, by its name.
-    Member(&'static str),
-}
-
-impl AttestedClaim {
-    fn name(self) -> &'static str {
-        match self {
-            AttestedClaim::RedirectUris => "redirect_uris",
-            AttestedClaim::Member(name) => name,
-        }
-    }
-
-    fn code(self) -> ErrorCode {
-        match self {
-            AttestedClaim::RedirectUris => ErrorCode::InvalidRedirectUri,
-            AttestedClaim::Member(_) => ErrorCode::InvalidClientMetadata,
-        }
-    }
-}
-
 impl AdmissionReason {
     pub(super) fn row(&self) -> Row {
         let closed = |name| Row::unwelcome(name).at_management(AtManagement::Closed);
-        let member = "a member of the metadata is not acceptable";
         match self {
             AdmissionReason::EvidenceNotTaken => {
                 Row::unwelcome("evidence_not_taken").of_statement(OfStatement::NoneIsTaken)
@@ -144,14 +116,21 @@ impl AdmissionReason {
             AdmissionReason::NoRule => closed("no_rule"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
-            AdmissionReason::ClientIdMismatch { .. } => Row::unwelcome("client_id_mismatch").of_statement(
-                OfStatement::Member(ErrorCode::InvalidClientMetadata, member.into()),
-            ),
+            AdmissionReason::ClientIdMismatch { .. } => {
+                let sentence = "client_id must be left out, or be the client's own";
+                Row::unwelcome("client_id_mismatch").of_statement(OfStatement::Member(
+                    ErrorCode::InvalidClientMetadata,
+                    sentence.into(),
+                ))
+            }
             AdmissionReason::ClientFrozen => closed("client_frozen"),
             AdmissionReason::FirstUseOff { .. } => Row::unwelcome("first_use_off"),
             AdmissionReason::FirstUseObserved { .. } => Row::unwelcome("first_use_observed"),
-            AdmissionReason::AttestedClaimMalformed { claim } => Row::unwelcome("attested_claim_malformed")
-                .of_statement(OfStatement::Member(claim.code(), member.into())),
+            AdmissionReason::AttestedClaimMalformed(reason) => {
+                let sentence = format!("as attested, {reason}");
+                Row::unwelcome("attested_claim_malformed")
+                    .of_statement(OfStatement::Member(reason.row().code, sentence.into()))
+            }
             AdmissionReason::GrantNotAllowed { .. } => Row::new(
                 "grant_not_allowed",
                 ErrorCode::UnauthorizedClient,
@@ -233,7 +212,7 @@ impl AdmissionReason {
                 Some(format!("raise registrations_per_minute of {limit}"))
             }
             AdmissionReason::EvidenceNotTaken
-            | AdmissionReason::AttestedClaimMalformed { .. }
+            | AdmissionReason::AttestedClaimMalformed(_)
             | AdmissionReason::GrantNotAllowed { .. } => None,
         }
     }
@@ -261,8 +240,8 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::FirstUseObserved { by } => {
                 write!(f, "the identity is new, and first use is only observed for {by}")
             }
-            AdmissionReason::AttestedClaimMalformed { claim } => {
-                write!(f, "the attested claim {} is malformed", claim.name())
+            AdmissionReason::AttestedClaimMalformed(reason) => {
+                write!(f, "a claim that the attester states is refused: {reason}")
             }
             AdmissionReason::GrantNotAllowed { rule } => write!(f, "rule {rule} does not allow this grant"),
             AdmissionReason::ScopeNotAllowed { rule, refused } => {

@@ -93,7 +93,7 @@ impl Rejection {
             code: row.code,
             status,
             challenge,
-            sentence: row.said.sentence().into(),
+            sentence: row.said.sentence(),
             retry_after_seconds: row.retry_after_seconds,
         }
     }
@@ -105,7 +105,7 @@ impl Rejection {
             code,
             status: row.status.unwrap_or(code.status()),
             challenge: row.challenge,
-            sentence: sentence.unwrap_or(row.said.sentence().into()),
+            sentence: sentence.unwrap_or_else(|| row.said.sentence()),
             retry_after_seconds: row.retry_after_seconds,
         }
     }

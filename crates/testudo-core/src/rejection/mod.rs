@@ -12,7 +12,7 @@ mod metadata;
 mod request;
 mod row;
 
-pub use admission::{AdmissionReason, AttestedClaim};
+pub use admission::AdmissionReason;
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use credential::CredentialReason;
 pub use metadata::MetadataReason;

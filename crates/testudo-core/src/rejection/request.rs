@@ -131,6 +131,6 @@ fn form_sentence(fault: &FormFault) -> &'static str {
 
 impl fmt::Display for RequestReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.row().said.sentence())
+        f.write_str(&self.row().said.sentence())
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum Said {
     /// The sentence of every failed client authentication.
     AuthenticationFailed,
     /// A sentence of its own.
-    This(&'static str),
+    This(Cow<'static, str>),
 }
 
 /// What a reason means for the software statement of a registration. [RFC7591 §3.2.2]
@@ -61,8 +61,8 @@ pub(super) enum AtManagement {
 
 impl Row {
     /// A reason with a code and a sentence of its own.
-    pub(super) fn new(name: &'static str, code: ErrorCode, sentence: &'static str) -> Row {
-        Row::saying(name, code, Said::This(sentence))
+    pub(super) fn new(name: &'static str, code: ErrorCode, sentence: impl Into<Cow<'static, str>>) -> Row {
+        Row::saying(name, code, Said::This(sentence.into()))
     }
 
     /// The caller did not prove who it is.
@@ -95,7 +95,7 @@ impl Row {
     }
 
     pub(super) fn sentence(mut self, sentence: &'static str) -> Row {
-        self.said = Said::This(sentence);
+        self.said = Said::This(sentence.into());
         self
     }
 
@@ -126,9 +126,9 @@ impl Row {
 }
 
 impl Said {
-    pub(super) fn sentence(&self) -> &'static str {
-        match *self {
-            Said::AuthenticationFailed => CLIENT_AUTHENTICATION_FAILED,
+    pub(super) fn sentence(self) -> Cow<'static, str> {
+        match self {
+            Said::AuthenticationFailed => CLIENT_AUTHENTICATION_FAILED.into(),
             Said::This(sentence) => sentence,
         }
     }

@@ -98,7 +98,7 @@ impl Rule {
             let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
                 redirect_uri::form(template.sample())
                     .map(|_| template)
-                    .map_err(str::to_owned)
+                    .map_err(|fault| format!("is not taken: {fault}"))
             });
             match template {
                 Ok(template) => redirect_uris.push(template),

@@ -4,6 +4,7 @@
 //! disagree about where it leads.
 
 use crate::limits::IDENTIFIER_BYTES_MAX;
+use std::fmt;
 use std::net::Ipv6Addr;
 use url::{Host, Url};
 
@@ -18,46 +19,92 @@ pub enum Form {
     PrivateUse,
 }
 
+/// Why a redirect URI is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectUriFault {
+    /// It has a fragment, a wildcard, or a character that no URI has, or too many of them.
+    Character,
+    /// A `%` that is not followed by two hexadecimal digits.
+    BrokenEscape,
+    /// It is no absolute URI.
+    NotAbsolute,
+    /// A parser would write it in another way.
+    NotNormal,
+    /// It has a user name or a password.
+    UserInformation,
+    /// Its path has `.` or `..`, escaped or not.
+    DotSegments,
+    /// Its host ends with a dot, or its port is 0.
+    ImpossibleHost,
+    /// Nothing but a scheme.
+    NoPath,
+    /// Its query has a parameter that an authorization response appends.
+    ResponseParameter,
+    /// `https` on the machine of the person who uses the application.
+    HttpsOfLocalhost,
+    /// `http` on a host of the network.
+    HttpElsewhere,
+    /// A scheme that is no reversed domain name. [RFC8252 §7.1]
+    SchemeNotReversed,
+}
+
+impl fmt::Display for RedirectUriFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RedirectUriFault::Character => "a redirect URI has a fragment, a wildcard, or a character that no URI has",
+            RedirectUriFault::BrokenEscape => "a percent-encoding in a redirect URI is broken",
+            RedirectUriFault::NotAbsolute => "a redirect URI is not an absolute URI",
+            RedirectUriFault::NotNormal => "a redirect URI is not in its normal form, with a path",
+            RedirectUriFault::UserInformation => "a redirect URI has user information",
+            RedirectUriFault::DotSegments => "a redirect URI has dot segments",
+            RedirectUriFault::ImpossibleHost => "a redirect URI has a host or a port that cannot be",
+            RedirectUriFault::NoPath => "a redirect URI has no path: write one, as in com.example.app:/callback",
+            RedirectUriFault::ResponseParameter => "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
+            RedirectUriFault::HttpsOfLocalhost => "redirect URIs to localhost must use http, not https",
+            RedirectUriFault::HttpElsewhere => "http is for 127.0.0.1, [::1] and localhost only",
+            RedirectUriFault::SchemeNotReversed => "a private-use redirect URI scheme must be a reversed domain name such as `com.example.app`",
+        })
+    }
+}
+
 /// Judges one redirect URI.
-pub fn form(uri: &str) -> Result<Form, &'static str> {
+pub fn form(uri: &str) -> Result<Form, RedirectUriFault> {
     let is_character = |byte: u8| (0x21..=0x7e).contains(&byte) && !b"\\\"<>^`{|}*#".contains(&byte);
     if uri.is_empty() || uri.len() > IDENTIFIER_BYTES_MAX || !uri.bytes().all(is_character) {
         // [RFC6749 §3.1.2] No fragment, not even an empty one.
-        return Err("a redirect URI has a fragment, a wildcard, or a character that no URI has");
+        return Err(RedirectUriFault::Character);
     }
     if !escapes_are_whole(uri) {
-        return Err("a percent-encoding in a redirect URI is broken");
+        return Err(RedirectUriFault::BrokenEscape);
     }
-    let url = Url::parse(uri).map_err(|_| "a redirect URI is not an absolute URI")?;
+    let url = Url::parse(uri).map_err(|_| RedirectUriFault::NotAbsolute)?;
     if url.as_str() != uri {
-        return Err("a redirect URI is not in its normal form, with a path");
+        return Err(RedirectUriFault::NotNormal);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a redirect URI has user information");
+        return Err(RedirectUriFault::UserInformation);
     }
     if has_dot_segment(url.path()) {
-        return Err("a redirect URI has dot segments");
+        return Err(RedirectUriFault::DotSegments);
     }
     if url.host_str().is_some_and(|host| host.ends_with('.')) || url.port() == Some(0) {
-        return Err("a redirect URI has a host or a port that cannot be");
+        return Err(RedirectUriFault::ImpossibleHost);
     }
     // [RFC3986 §3.3] Nothing but a scheme leads nowhere, and readers disagree about what follows it.
     if url.path().is_empty() && url.host_str().unwrap_or_default().is_empty() {
-        return Err("a redirect URI has no path: write one, as in com.example.app:/callback");
+        return Err(RedirectUriFault::NoPath);
     }
     if has_response_parameter(&url) {
-        return Err(
-            "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
-        );
+        return Err(RedirectUriFault::ResponseParameter);
     }
     match url.scheme() {
-        "https" if is_some_loopback(&url) => Err("https does not lead to the machine it is used on"),
+        "https" if is_some_loopback(&url) => Err(RedirectUriFault::HttpsOfLocalhost),
         "https" => Ok(Form::Https),
         "http" if is_this_machine(&url) => Ok(Form::Loopback),
-        "http" => Err("http leads to the machine it is used on only: 127.0.0.1, [::1] or localhost"),
+        "http" => Err(RedirectUriFault::HttpElsewhere),
         // [RFC8252 §7.1] A dot: the reverse of a domain. It keeps out javascript, data, file and their like.
         scheme if scheme.contains('.') => Ok(Form::PrivateUse),
-        _ => Err("the scheme of a redirect URI is not https, and not the reverse of a domain"),
+        _ => Err(RedirectUriFault::SchemeNotReversed),
     }
 }
 

@@ -95,7 +95,7 @@ pub fn kind_of(rejection: &Rejection) -> EventKind {
             | AdmissionReason::ClientFrozen
             | AdmissionReason::FirstUseOff { .. }
             | AdmissionReason::FirstUseObserved { .. }
-            | AdmissionReason::AttestedClaimMalformed { .. }
+            | AdmissionReason::AttestedClaimMalformed(_)
             | AdmissionReason::GrantNotAllowed { .. }
             | AdmissionReason::ScopeNotAllowed { .. }
             | AdmissionReason::ResourceNotAllowed { .. }

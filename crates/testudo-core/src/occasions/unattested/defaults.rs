@@ -45,5 +45,5 @@ pub(super) fn grant_types(placed: &Placed<'_>, requested: &Requested) -> Result<
             return Ok(vec![narrowing::CODE_GRANT.to_owned()]);
         }
     }
-    narrowing::grant_types(ceiling, requested.grant_types.as_ref())
+    Ok(narrowing::grant_types(ceiling, requested.grant_types.as_ref())?)
 }

@@ -68,11 +68,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
         let (placed, asked) = (self.placed, &self.asked);
         // [RFC7591 §6] A client does not make its own identifier.
         if asked.requested.client_id.is_some() {
-            return Err(MetadataReason::Member {
-                member: "client_id",
-                problem: "client_id is assigned, not chosen",
-            }
-            .into());
+            return Err(MetadataReason::ClientIdChosen.into());
         }
         let (metadata, registration, answer) = resolve(placed, asked.requested, None, at)?;
         let creation = Creation {

@@ -15,17 +15,11 @@ use crate::rejection::{MetadataReason, Rejection};
 /// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
 /// silent one ask for a secret; we provision something else, and the answer says so.
 pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
-    let refused = |problem| {
-        Rejection::Metadata(MetadataReason::Member {
-            member: "token_endpoint_auth_method",
-            problem,
-        })
-    };
     match requested.token_endpoint_auth_method.as_deref() {
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
         None | Some("none") => Ok(CredentialKind::Public),
         Some("private_key_jwt") => Ok(CredentialKind::PrivateKeyJwt),
-        Some(_) => Err(refused("without evidence, clients are none or private_key_jwt")),
+        Some(_) => Err(MetadataReason::AuthMethodWithoutEvidence.into()),
     }
 }
 
@@ -36,36 +30,30 @@ pub(super) fn resolve(
     was: Option<&Client>,
     at: &Moment<'_>,
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
-    let refused = |member, problem| Err(Rejection::Metadata(MetadataReason::Member { member, problem }));
     let is_open = placed.identity.sponsor.is_none();
     let kind = placed.identity.kind;
     // [RFC7591 §3.1.1] Never passed over in silence; as evidence it would have led elsewhere.
     if requested.software_statement.is_some() {
-        return refused(
-            "software_statement",
-            "this client is registered without a statement",
-        );
+        return Err(MetadataReason::StatementNotTaken.into());
     }
     if requested.spiffe_id.is_some() {
-        return refused("spiffe_id", "a SPIFFE ID is proven, not claimed");
+        return Err(MetadataReason::SpiffeIdClaimed.into());
     }
     if let Some(uri) = &requested.jwks_uri {
         let open = at.policy.registration.open.as_ref().filter(|_| is_open);
         if open.is_some_and(|open| !open.takes_jwks_uri) {
-            return refused("jwks_uri", "keys are registered by value, in jwks");
+            return Err(MetadataReason::JwksUriNotTaken.into());
         }
         place_of_keys(uri, at.policy.issuer.as_str())?;
     }
     if requested.dpop_bound_access_tokens {
-        return refused("dpop_bound_access_tokens", "DPoP is not supported");
+        return Err(MetadataReason::DpopNotSupported.into());
     }
     if requested.tls_client_certificate_bound_access_tokens {
-        let problem = "a client without an X.509-SVID has no certificate to bind tokens to";
-        return refused("tls_client_certificate_bound_access_tokens", problem);
+        return Err(MetadataReason::BindingWithoutCertificate.into());
     }
     if self::kind(requested)? != kind && requested.token_endpoint_auth_method.is_some() {
-        let problem = "how a client authenticates does not change";
-        return refused("token_endpoint_auth_method", problem);
+        return Err(MetadataReason::AuthMethodChanged.into());
     }
     keys_fit(kind, requested)?;
     let grant_types = grant_types(placed, requested)?;
@@ -75,10 +63,7 @@ pub(super) fn resolve(
     let application_type = redirect_uris(placed, requested, &grant_types)?;
     let had = was.and_then(|was| was.metadata.application_type);
     if had == Some(ApplicationType::Web) && application_type == Some(ApplicationType::Native) {
-        return refused(
-            "application_type",
-            "a web application does not become a native one",
-        );
+        return Err(MetadataReason::ApplicationTypeChanged.into());
     }
     let vouched = ClientMetadata {
         redirect_uris: requested.redirect_uris.clone().unwrap_or_default(),
@@ -141,7 +126,6 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
 
 /// [RFC7591 §2] A client that signs its assertions has keys for it.
 fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection> {
-    let refused = |member, problem| Err(Rejection::Metadata(MetadataReason::Member { member, problem }));
     if kind == CredentialKind::Public {
         return Ok(());
     }
@@ -149,13 +133,12 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
         (Some(jwks), _) => key_set(jwks)?,
         // Looked at when somebody shows an assertion, and never before.
         (None, Some(_)) => return Ok(()),
-        (None, None) => return refused("jwks", "private_key_jwt needs a jwks"),
+        (None, None) => return Err(MetadataReason::JwksMissing.into()),
     };
     match requested.token_endpoint_auth_signing_alg {
-        Some(algorithm) if !keys.iter().any(|key| key.accepts(algorithm)) => refused(
-            "token_endpoint_auth_signing_alg",
-            "no key of the jwks is for this algorithm",
-        ),
+        Some(algorithm) if !keys.iter().any(|key| key.accepts(algorithm)) => {
+            Err(MetadataReason::SigningAlgorithmWithoutKey.into())
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -170,17 +153,10 @@ fn redirect_uris(
     let uris = requested.redirect_uris.as_deref().unwrap_or_default();
     match (narrowing::redirects(grant_types), uris.is_empty()) {
         (true, true) => {
-            return Err(MetadataReason::RedirectUri {
-                problem: "a client that redirects registers its redirect_uris",
-            }
-            .into());
+            return Err(MetadataReason::RedirectUrisMissing.into());
         }
         (false, false) => {
-            return Err(MetadataReason::Member {
-                member: "redirect_uris",
-                problem: "no grant type of this client redirects",
-            }
-            .into());
+            return Err(MetadataReason::RedirectUrisWithoutGrant.into());
         }
         (false, true) => return Ok(requested.application_type),
         (true, false) => {}
@@ -192,10 +168,7 @@ fn redirect_uris(
             .iter()
             .all(|uri| redirect_uris::is_allowed(uri, &placed.found))
     {
-        return Err(MetadataReason::RedirectUri {
-            problem: "a redirect URI is outside what the rule allows",
-        }
-        .into());
+        return Err(MetadataReason::RedirectUriOutsideRule.into());
     }
     Ok(Some(application_type))
 }
