@@ -20,6 +20,15 @@ pub enum CredentialKind {
     Public,
 }
 
+/// Which keys of its authority judge a credential.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JudgedBy {
+    /// Those that sign tokens.
+    TokenKeys,
+    /// Those that certificates end in.
+    Certificates,
+}
+
 impl CredentialKind {
     /// All kinds.
     pub const ALL: [CredentialKind; 5] = [
@@ -40,6 +49,15 @@ impl CredentialKind {
         match self {
             CredentialKind::JwtSvid | CredentialKind::X509Svid | CredentialKind::WitSvid => true,
             CredentialKind::PrivateKeyJwt | CredentialKind::Public => false,
+        }
+    }
+
+    /// Which keys of its authority judge it; nothing where there is no door for it, or keys of the client judge it.
+    pub fn judged_by(self) -> Option<JudgedBy> {
+        match self {
+            CredentialKind::JwtSvid => Some(JudgedBy::TokenKeys),
+            CredentialKind::X509Svid => Some(JudgedBy::Certificates),
+            CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => None,
         }
     }
 

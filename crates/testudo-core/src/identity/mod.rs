@@ -8,7 +8,7 @@ mod spiffe;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use authority::Authority;
-pub use credential::CredentialKind;
+pub use credential::{CredentialKind, JudgedBy};
 pub use scheme::AuthorityKind;
 
 use serde::{Deserialize, Serialize};

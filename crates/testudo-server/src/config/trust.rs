@@ -92,6 +92,16 @@ pub enum BundleOrigin {
     WorkloadApi(String),
 }
 
+impl BundleOrigin {
+    /// True where a look costs next to nothing: it is looked at every few seconds, whatever the bundle hints.
+    pub fn is_on_this_machine(&self) -> bool {
+        match self {
+            BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
+            BundleOrigin::HttpsWeb(_) => false,
+        }
+    }
+}
+
 impl std::fmt::Display for BundleOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use testudo_core::admission::placed::{Placed, place};
 use testudo_core::doors::AuthorityKeys;
+use testudo_core::identity::JudgedBy;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
@@ -232,19 +233,18 @@ impl App {
     pub fn usable_credentials(&self) -> Vec<CredentialKind> {
         let (policy, now) = (self.policy.load(), self.now());
         // True where an authority may issue this kind, and holds something that can judge it.
-        let is_judged = |kind| {
+        let is_judged = |kind, by| {
             policy.authorities.iter().any(|(authority, trusted)| {
                 let keys = || self.authority_keys(authority);
-                trusted.credentials.contains(&kind) && keys().is_some_and(|keys| keys.can_judge(kind, now))
+                trusted.credentials.contains(&kind) && keys().is_some_and(|keys| keys.can_judge(by, now))
             })
         };
-        let is_usable = |kind: &CredentialKind| match kind {
-            CredentialKind::X509Svid => self.takes_certificates && is_judged(*kind),
-            CredentialKind::JwtSvid | CredentialKind::WitSvid => is_judged(*kind),
-            CredentialKind::PrivateKeyJwt => {
-                !policy.clients.is_empty() || policy.registration.registers_without_evidence()
-            }
-            CredentialKind::Public => false,
+        let clients_have_keys =
+            !policy.clients.is_empty() || policy.registration.registers_without_evidence();
+        let is_usable = |kind: &CredentialKind| match kind.judged_by() {
+            Some(by @ JudgedBy::Certificates) => self.takes_certificates && is_judged(*kind, by),
+            Some(by @ JudgedBy::TokenKeys) => is_judged(*kind, by),
+            None => *kind == CredentialKind::PrivateKeyJwt && clients_have_keys,
         };
         CredentialKind::ALL.into_iter().filter(is_usable).collect()
     }

@@ -1,7 +1,7 @@
 //! The trust anchor of one authority: the bundle that is held, how long it may be used, and when to look again.
 
 use super::floor::{Floor, HeldBack};
-use crate::config::{BundleOrigin, BundleSource};
+use crate::config::BundleSource;
 use crate::state::moment::Moment;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -129,12 +129,11 @@ impl Anchor {
         let hint = self
             .kept
             .look(self.age_max(), now, |held| held.value.bundle.refresh_hint);
-        let wanted = match (&self.source.origin, hint) {
-            (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_), _) => REFRESH_SOON,
-            (BundleOrigin::HttpsWeb(_), None) => REFRESH_SOON,
-            (BundleOrigin::HttpsWeb(_), Some(hint)) => {
+        let wanted = match hint {
+            Some(hint) if !self.source.origin.is_on_this_machine() => {
                 hint.map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs()))
             }
+            Some(_) | None => REFRESH_SOON,
         };
         wanted.min(self.age_max() / 2).max(REFRESH_MIN)
     }

@@ -1,6 +1,6 @@
 //! The keys by which an authority vouches, and what they can judge.
 
-use crate::identity::CredentialKind;
+use crate::identity::JudgedBy;
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
@@ -28,14 +28,12 @@ impl AuthorityKeys {
         }
     }
 
-    /// True where a credential of this kind could be judged by them now: what could not is not offered.
-    pub fn can_judge(&self, kind: CredentialKind, now: Timestamp) -> bool {
+    /// True where there are keys of this kind that are good now: what nothing could judge is not offered.
+    pub fn can_judge(&self, by: JudgedBy, now: Timestamp) -> bool {
         let AuthorityKeys::Bundle(bundle) = self;
-        match kind {
-            CredentialKind::JwtSvid => !bundle.jwt_keys.is_empty(),
-            CredentialKind::X509Svid => bundle.x509_authorities.iter().any(|known| known.is_valid(now)),
-            // There is no door for the first, and the others are judged by keys of the client.
-            CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => false,
+        match by {
+            JudgedBy::TokenKeys => !bundle.jwt_keys.is_empty(),
+            JudgedBy::Certificates => bundle.x509_authorities.iter().any(|known| known.is_valid(now)),
         }
     }
 }
