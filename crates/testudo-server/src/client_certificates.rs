@@ -4,8 +4,8 @@
 //! client has the leaf's key; the door judges the chain on every request, by the leaf's own trust domain. So a
 //! kept connection or a resumed session outlives neither a disable nor a bundle change nor the certificate.
 //!
-//! The leaf's key is judged before anything is verified with it: a stranger chooses it, and with 8192 bits and a
-//! large exponent one handshake would cost as much as 60.
+//! The leaf's key is judged before anything is verified with it: the client chooses it, and with 8192 bits and
+//! a large exponent an attacker could make one handshake cost as much as 60.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, HANDSHAKE_CERTIFICATES_MAX};
 use testudo_protocol::spiffe::judge_client_key;
 
-/// See the module.
+/// Asks for a client certificate and verifies only that the client has its private key.
 #[derive(Debug)]
 pub struct AskForCertificate {
     provider: Arc<CryptoProvider>,

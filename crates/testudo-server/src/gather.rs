@@ -26,7 +26,7 @@ pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Re
 }
 
 /// The keys of a configured authority. An unknown `kid` is worth one early fetch per 30 s; an authority that is not
-/// configured is worth none.
+/// configured causes no fetch.
 async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> Facts {
     let Some(anchor) = app.anchor(authority) else {
         return Facts::Nothing;

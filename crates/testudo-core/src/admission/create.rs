@@ -1,4 +1,4 @@
-//! Everything that a new client writes, and the events that tell of it.
+//! The records and events that are written with a new client.
 //!
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
@@ -135,7 +135,7 @@ pub(crate) fn create(
     (client, batch)
 }
 
-/// The mark of a single-use credential: written with the success, so that a refused request burns nothing.
+/// The mark of a single-use credential: written with the token, so that a refused request does not use the credential up.
 pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.proof.single_use {
@@ -144,7 +144,7 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     batch
 }
 
-/// An event with everything that is known about who asked.
+/// An event with everything that is known about the client.
 pub fn event_about(placed: &Placed<'_>, request: RequestRef<'_>, kind: EventKind, at: &Moment<'_>) -> Event {
     let identity = placed.identity;
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());

@@ -33,7 +33,7 @@ pub struct Placed<'a> {
     pub client_key: Vec<u8>,
 }
 
-/// Steps 1 to 4: no record is needed, nothing is loaded for whom they refuse.
+/// Steps 1 to 4: they need no record, so nothing is loaded for an identity that they refuse.
 pub fn place<'a>(
     identity: &'a AttestedIdentity,
     occasion: Occasion,

@@ -1,6 +1,6 @@
 //! SPIFFE JWT-SVID as client assertion. [SPIFFE-AUTH §3.1] [JWT-SVID]
 //!
-//! The trust domain of `sub` speaks; `iss` is ignored, whatever it says. A JWT-SVID may be used again within
+//! The keys of the trust domain in `sub` verify it; `iss` is ignored, whatever its value. A JWT-SVID may be used again within
 //! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
 use super::shared::audience::{Audience, judge_audience};
@@ -86,7 +86,7 @@ impl JwtSvid {
         }
     }
 
-    /// Signature first: until it holds, nothing else in the token is worth a look.
+    /// Signature first: until it is verified, no other claim is checked.
     pub fn verify(
         self,
         facts: &Facts,
@@ -177,8 +177,8 @@ impl JwtSvid {
     }
 }
 
-/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and the trust domain speaks in any case; where
-/// an administrator wants `iss` said as well, it is this one, byte for byte.
+/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and its keys are those of the trust domain in `sub` in any case;
+/// where `statement_issuer` is configured, `iss` must equal it byte for byte.
 fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection> {
     let Some(expected) = &domain.statement_issuer else {
         return Ok(());

@@ -1,7 +1,7 @@
 //! A client's own signed assertion. [RFC7523 §2.2] [RFC10070]
 //!
 //! For clients that the configuration names with their keys, and for those that registered with keys of their
-//! own. The client vouches for itself, so the assertion is single-use and short-lived.
+//! own. No attester signs it, so the assertion is single-use and short-lived.
 
 use super::shared::claims::single_use_mark;
 use super::shared::client_assertion::ClientAssertion;
@@ -92,7 +92,7 @@ impl PrivateKeyJwt {
                 self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
                 (Authority::registration(), client.sponsor.clone())
             }
-            // Its keys are elsewhere, and were not to be had; an assertion that no key would save is told apart.
+            // The keys could not be fetched. An assertion that is invalid with any key is refused for that reason instead.
             (None, Facts::KeysElsewhere { why }) => {
                 self.unverified_claims.judge(policy, now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());

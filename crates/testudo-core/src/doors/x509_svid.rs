@@ -1,7 +1,7 @@
 //! SPIFFE X.509-SVID over mutual TLS. [SPIFFE-AUTH §3.2] [RFC8705 §2] [X509-SVID]
 //!
-//! The handshake proved that the client has the leaf's key; who vouches for the certificate is judged here, by
-//! the authorities of the trust domain that the leaf names and of no other. The system's trust store has no say.
+//! The handshake proved that the client has the leaf's key; the chain is verified here, up to an
+//! authority of the trust domain that the leaf names and of no other. The system's trust store is not used.
 
 use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
 use super::shared::facts::{Facts, Lookup, vouching};

@@ -1,4 +1,4 @@
-//! The administrator's will, compiled: what the configuration says, and what was switched since.
+//! The compiled configuration, and the switches that administrators set at run time.
 
 mod authority;
 
@@ -40,7 +40,7 @@ pub struct Policy {
     pub administration: Administration,
 }
 
-/// The `[registration]` section: which doors of the endpoint are open.
+/// The `[registration]` section: who may register at the endpoint.
 #[derive(Debug, Default)]
 pub struct RegistrationPolicy {
     /// For clients with evidence: a software statement or a certificate.

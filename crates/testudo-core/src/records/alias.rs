@@ -1,10 +1,10 @@
-//! A `client_id` that is not the identity itself, and the client that has it. Its insert is what keeps two
-//! identities from sharing one.
+//! A `client_id` that is not the identity itself, and the client that has it. The store inserts it
+//! only where none is there, so that two identities cannot have one `client_id`.
 
 use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// Which client has a `client_id` that is not its identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientIdAlias {
     /// The public identifier.

@@ -1,17 +1,17 @@
-//! An identity, or a pattern of them, that is kept out whether or not it ever registered.
+//! An identity, or a pattern of identities, that an administrator blocked, whether or not it ever registered.
 
 use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// See the module.
+/// A block: identities that it matches get no token and are not registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Block {
     /// An identity, a pattern (`spiffe://prod.example/**` for a whole trust domain), or a configured client's id.
     pub identity: String,
     /// Why, in the administrator's words.
     pub reason: Option<String>,
-    /// Who.
+    /// The administrator who blocked it.
     pub by: String,
     /// Since when.
     #[schemars(with = "i64")]

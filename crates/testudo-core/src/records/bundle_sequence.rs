@@ -4,7 +4,8 @@
 use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 
-/// See the module. What it says is inside the seal: who can write the database cannot lower it.
+/// The highest sequence of one authority. The number is inside the seal, so that an attacker who can write the
+/// database cannot lower it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleSequence {
     /// Key of the authority. It is inside the seal as well.

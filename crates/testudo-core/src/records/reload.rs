@@ -1,15 +1,15 @@
-//! An administrator's word that the configuration file is to be read again. One node is told, all nodes hear it.
+//! An administrator's order to read the configuration file again: given to one node, followed by all.
 
 use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// See the module. There is one of it; its version says how often it was given.
+/// The order. There is one record of it; its version counts the orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadOrder {
     /// When it was given.
     pub at: Timestamp,
-    /// SHA-256 of the file that the node read which was told: the others' should be the same.
+    /// SHA-256 of the file that the node read that received the order: the files of the others should be the same.
     pub digest: [u8; 32],
 }
 

@@ -1,11 +1,11 @@
-//! The mark that a single-use credential leaves.
+//! The mark that a single-use credential was used.
 
 use super::record::{Announced, Kind, Record};
 use crate::identity::SingleUse;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// See the module. Its insert fails where the credential was used before.
+/// The mark of one credential. Its insert fails where the credential was used before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     key: [u8; 32],

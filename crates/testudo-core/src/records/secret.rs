@@ -4,8 +4,8 @@ use super::record::{Announced, Kind, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module. What is
-/// outside of it is believed where the sealed list of keys says the same.
+/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module. The
+/// other fields are used only where the sealed list of keys has the same values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSigningKey {
     /// Key id.
@@ -29,7 +29,7 @@ impl Record for StoredSigningKey {
     }
 }
 
-/// The mark of a signing key that was withdrawn: a key of this id is neither published nor believed, nor used to
+/// The mark of a signing key that was withdrawn: a key of this id is neither published nor accepted, nor used to
 /// sign, also where its row comes back with a restored backup. Kept for good: withdrawals are rare and the mark is
 /// small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

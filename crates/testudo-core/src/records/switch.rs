@@ -9,7 +9,7 @@ use testudo_protocol::Timestamp;
 pub struct Switch {
     /// Key of the authority.
     pub authority: String,
-    /// Who.
+    /// The administrator who switched it off.
     pub by: String,
     /// Since when.
     pub since: Timestamp,

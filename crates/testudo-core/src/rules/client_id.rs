@@ -60,7 +60,7 @@ impl ClientIdTemplate {
 }
 
 /// Between two captures stands a character that no segment has; else two identities would have one id: of
-/// `{a}-{b}`, `x-y` and `z` make the id that `x` and `y-z` make, and whichever comes first keeps the other out.
+/// `{a}-{b}`, `x-y` and `z` make the id that `x` and `y-z` make, and the second of them would be refused.
 fn captures_are_apart(text: &str, pieces: &[Piece], kinds: &[AuthorityKind]) -> Result<(), String> {
     let may_be_in_one = |character| kinds.iter().any(|kind| kind.may_be_in_a_segment(character));
     let mut before: Option<&str> = None;

@@ -1,4 +1,4 @@
-//! Rules: an administrator's sentences about which identities may have what, and which identities are kept out.
+//! Rules: which identities may have which scopes, resources and grants; and blocks: which identities are refused.
 //!
 //! An administrator writes a [`RuleSpec`], `compile.rs` makes a [`Rule`] of it, and the first one of a [`RuleSet`]
 //! that matches governs.

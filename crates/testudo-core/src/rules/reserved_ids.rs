@@ -1,6 +1,6 @@
-//! Client ids that no template of a rule may make: forms that this server gives out itself, that name a person, or
-//! that belong to another namespace. Otherwise a workload whose path segment is chosen well would share the
-//! id of another client, and a freeze would hit the wrong one.
+//! Client ids that no template of a rule may make: forms that this server assigns itself, that name a person, or
+//! that belong to another namespace. Otherwise an attacker who can choose a path segment could get the
+//! id of another client, and a freeze would apply to the wrong one.
 
 /// What such ids begin with; URI schemes in any case of letters.
 const PREFIXES: [&str; 8] = ["c_", "u_", "spiffe:", "http:", "https:", "urn:", "did:", "vc:"];

@@ -61,8 +61,8 @@ impl RuleSet {
         self.rules.iter().find(|rule| rule.name == name)
     }
 
-    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules speak of what
-    /// authorities attest; a client that the configuration names has its rule there.
+    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules match identities
+    /// that authorities attest; a configured client has its rule in its own entry.
     pub fn governing(
         &self,
         (authority, subject): (&Authority, &str),
@@ -86,7 +86,7 @@ impl RuleSet {
             }
             .into()),
             Some(found) => Ok(found),
-            // Says which rule would have governed, had the credential been another: same public sentence.
+            // The event names the rule that would govern with another kind of credential; the public sentence is the same.
             None => match self.first_match(authority, subject, |_| true) {
                 Some(found) => Err(AdmissionReason::CredentialNotAccepted {
                     kind,

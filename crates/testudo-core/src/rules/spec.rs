@@ -57,7 +57,7 @@ pub struct RuleSpec {
     pub registrations_burst: Option<u32>,
     /// Clients under this rule, active and frozen.
     pub clients_max: Option<u64>,
-    /// May be stricter than the trust domain's, never laxer.
+    /// First use for these identities; can only be stricter than the setting of the trust domain.
     pub first_use: Option<FirstUse>,
     /// False refuses every identity the rule matches.
     pub enabled: Option<bool>,

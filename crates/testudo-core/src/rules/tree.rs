@@ -1,7 +1,7 @@
 //! The rules about one authority as a tree of path segments.
 //!
-//! Each node knows the smallest rule index below it, so that a branch that cannot beat the best match found so
-//! far is not entered. A node has one parent, hence is visited at most once per match.
+//! Each node has the smallest rule index below it, so that a branch without an earlier rule than the best match found
+//! so far is not entered. A node has one parent, hence is visited at most once per match.
 
 use super::pattern::{Pattern, Segment};
 use std::collections::HashMap;

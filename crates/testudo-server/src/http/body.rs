@@ -43,7 +43,7 @@ impl std::fmt::Display for BodyFault {
 
 impl std::error::Error for BodyFault {}
 
-/// The whole body. One that breaks off is not what was expected, which `unusable` says.
+/// The whole body. One that breaks off is answered with `unusable`.
 pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Result<Bytes, Stop> {
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(RequestReason::BodyTooLarge.into());

@@ -1,14 +1,14 @@
-//! What every request must be like, before any endpoint sees it.
+//! Checks of every request before any endpoint handles it: the host and the content coding.
 
 use hyper::{HeaderMap, Request, Version, header};
 use testudo_core::rejection::{Rejection, RequestReason};
 
-/// One valid host, and no body that we would read as something that it is not.
+/// One valid host, and no body in a coding that the server would not undo.
 pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejection> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let (host, another) = (hosts.next().map(header::HeaderValue::as_bytes), hosts.next());
-    // [RFC9112 §3.2] None or several: two parties on the way could each believe another one.
+    // [RFC9112 §3.2] None or several: a proxy and this server could each use another one.
     if another.is_some() {
         return Err(RequestReason::HostNotOne.into());
     }
@@ -69,7 +69,7 @@ fn is_host(value: &[u8]) -> bool {
     is_port && name.iter().all(of_name)
 }
 
-/// [RFC9110 §15.5.16] A coding that is not undone is not overlooked. Empty elements of a list are none.
+/// [RFC9110 §15.5.16] A body in a coding that the server does not undo is refused. Empty elements of a list are none.
 /// [RFC9110 §5.6.1]
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers

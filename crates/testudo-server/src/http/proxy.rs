@@ -8,7 +8,7 @@ use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::rejection::Rejection;
 
-/// Where a request came from: as the proxy says, or the other end of the connection.
+/// The address of the client: as a trusted proxy states it, or the other end of the connection.
 pub(super) fn address_of(app: &App, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     address(app.proxy.as_ref(), peer.address, headers)
 }
@@ -22,7 +22,7 @@ pub(super) fn certificates_of(
 ) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
     let forwarded = certificates(app.proxy.as_ref(), peer.address, headers)?;
     let is_proxy = app.proxy.as_ref().is_some_and(|proxy| proxy.is_at(peer.address));
-    // [RFC9440 §4] Between proxy and server, a handshake says who the proxy is.
+    // [RFC9440 §4] Between proxy and server, the handshake proves the proxy and not the client.
     match is_proxy {
         true => Ok(forwarded),
         false => Ok(peer.certificates.clone()),

@@ -45,7 +45,7 @@ pub(super) fn error(answer: &Answer) -> Response<Full<Bytes>> {
     response
 }
 
-/// Done, and nothing to say. [RFC7592 §2.3]
+/// Success without a body. [RFC7592 §2.3]
 pub(super) fn no_content() -> Response<Full<Bytes>> {
     let mut response = json(StatusCode::NO_CONTENT, Vec::new());
     response.headers_mut().remove(header::CONTENT_TYPE);
@@ -64,7 +64,7 @@ pub(super) fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
 /// Our fault, counted, logged and answered.
 pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     match what {
-        // A flood has its own counter; a line for each request of it would be a second one.
+        // A flood has its own counter; a log line for each request would fill the log.
         Fault::ChainsWaiting | Fault::Full => {
             tracing::debug!(request.id = request_id, fault = %what, "turned away");
         }

@@ -89,7 +89,7 @@ async fn route<B: RequestBody>(
     }
 }
 
-/// What is served below the issuer's path.
+/// The endpoints below the path of the issuer.
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint {
     Token,
@@ -131,8 +131,8 @@ fn only<B>(
     method_not_allowed(method.as_str())
 }
 
-/// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and we are
-/// not on the way out.
+/// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and the
+/// server is not stopping.
 pub fn readyz(app: &App) -> Response<Full<Bytes>> {
     if app.is_ready.load(Ordering::Acquire) && app.accord.may_serve() {
         return plain(StatusCode::OK, "ready\n");

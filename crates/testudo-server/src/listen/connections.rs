@@ -1,5 +1,5 @@
 //! All connections of the listeners that share limits: how many in all, of one address, of one prefix; which
-//! ends at a deadline, and which goes when there is no room.
+//! is closed at a deadline, and which is closed when there is no room.
 //!
 //! A lock is taken when a connection comes, when it goes, and a few times a second by the reaper. A request
 //! takes none.
@@ -24,7 +24,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Sockets beyond `connections_max` that may still be closing after their connection had to go.
 const CLOSING_MAX: usize = 64;
-/// Between two looks at who must go for memory. Each looks at every connection.
+/// Between two searches for connections that must be closed for memory. Each looks at every connection.
 const RELIEF_PAUSE: Duration = Duration::from_millis(50);
 
 /// Which memory a connection's requests use.
@@ -34,11 +34,11 @@ pub(super) enum DoorKind {
     Admin,
 }
 
-/// See the module.
+/// The open connections of a group of listeners, and their limits.
 pub struct Connections {
     /// The limits in force.
     pub limits: ConnectionLimits,
-    /// Networks whose addresses have no share of the connections: proxies that speak for many.
+    /// Networks whose addresses have no share of the connections: proxies that forward the requests of many clients.
     trusted: Vec<IpNet>,
     table: Mutex<Table>,
     sockets: Arc<Semaphore>,

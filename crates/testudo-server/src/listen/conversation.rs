@@ -73,7 +73,7 @@ pub(super) fn ticks() -> u64 {
         .saturating_add(1)
 }
 
-/// See the module.
+/// The state of one connection that the limits need.
 #[derive(Debug)]
 pub struct Conversation {
     accepted: u64,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use testudo_core::rejection::{Rejection, RequestReason};
 use tower::ServiceExt as _;
 
-/// See the module.
+/// The endpoints that a listener serves.
 #[derive(Clone)]
 pub enum Door {
     /// The endpoints for clients.

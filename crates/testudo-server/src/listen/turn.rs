@@ -32,7 +32,7 @@ const FIRST_BYTES: usize = REQUEST_BYTES + STEP_BYTES;
 /// No part of time.
 const NOT_ANSWERED: u8 = u8::MAX;
 
-/// See the module.
+/// One request that is running, with the memory that it holds.
 pub(super) struct Turn {
     conversation: Arc<Conversation>,
     connections: Arc<Connections>,

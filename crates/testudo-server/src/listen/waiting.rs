@@ -11,7 +11,7 @@ const DEADLINE_PARTS: u64 = 16;
 /// Parts that are kept: two deadlines, so that what is over its deadline is found before its part is used again.
 const PARTS: usize = 32;
 
-/// See the module.
+/// Counts the waiting requests of a connection by the time at which they began to wait.
 #[derive(Debug)]
 pub(super) struct Waiting {
     counts: [AtomicU32; PARTS],

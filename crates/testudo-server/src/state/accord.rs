@@ -1,8 +1,8 @@
 //! Until when this node is known to have taken over what was done on every node.
 //!
-//! What an administrator did is in force on every node that answers, or the node does not answer. A node that cannot
-//! be sure (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 0011],
-//! counted from the last moment at which it was sure, and then stops serving until it is sure again.
+//! A change by an administrator is in force on every node that serves requests. A node that cannot know all changes
+//! (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 0011],
+//! counted from the last moment at which it knew them all, and then stops serving until it does again.
 
 use crate::fault::Fault;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ impl Accord {
         self.taken_over_until.fetch_max(nanos, Ordering::AcqRel);
     }
 
-    /// How long ago this node was last sure.
+    /// How long ago this node last knew all changes.
     pub fn unsure_for(&self) -> Duration {
         if self.is_alone {
             return Duration::ZERO;

@@ -64,7 +64,7 @@ struct Pair {
 struct Look {
     files: TlsFiles,
     digest: [u8; 32],
-    /// The refusal of these files was told.
+    /// The refusal of these files was logged.
     is_told: bool,
 }
 
@@ -77,7 +77,7 @@ pub enum Renewal {
     Renewed(Timestamp),
     /// They cannot be used, for this reason: the earlier pair stays in force.
     Kept(String),
-    /// They still cannot be used, which was told before.
+    /// They still cannot be used, which was logged before.
     StillKept,
 }
 

@@ -83,7 +83,7 @@ impl Clock {
     }
 
     /// True where the mark of a credential, to be kept until `keep_until`, may have been dropped already: the wall
-    /// clock was set back since. Whether such a credential was used before, the store can no longer say.
+    /// clock was set back since. The store can then no longer tell whether such a credential was used before.
     pub fn may_have_dropped(&self, keep_until: Timestamp) -> bool {
         keep_until.0 <= self.dropped_until.load(Ordering::Relaxed)
     }
@@ -98,7 +98,7 @@ impl Clock {
         self.stepped_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Fresh randomness for one decision, or nothing where the system has none to give.
+    /// Fresh randomness for one decision, or `None` where the system fails to give any.
     pub fn entropy(&self) -> Option<Entropy> {
         let mut random = [0; 20];
         aws_lc_rs::rand::fill(&mut random).ok()?;

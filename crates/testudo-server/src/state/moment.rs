@@ -30,7 +30,7 @@ impl Moment {
     }
 
     /// How long ago it was: the longer of what the two clocks say. The steady clock goes on when the wall clock is
-    /// set back; it stands still while the machine sleeps, and then the wall clock knows better.
+    /// set back; it stands still while the machine sleeps, and then the wall clock gives the right age.
     pub fn age(&self, now: Moment) -> Seconds {
         let steady = now.steady_millis.saturating_sub(self.steady_millis) / 1000;
         let steady = i64::try_from(steady).unwrap_or(i64::MAX);

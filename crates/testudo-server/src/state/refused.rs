@@ -1,5 +1,6 @@
-//! Records of the store that are not believed: documents that cannot be read, and what only a writer of the database
-//! can have made. Each is refused alone, is an event, and stands in `doctor` and `status` for as long as it is there.
+//! Records of the store that are not used: documents that cannot be read, and records that only an attacker who can
+//! write the database can have made. Each is refused alone, is an event, and is shown by `doctor` and `status` for as
+//! long as it is there.
 
 use crate::trust::Anchor;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use std::fmt;
 use testudo_core::records::{EventKind, Record, Versioned};
 use testudo_store::{Stored, typed};
 
-/// Something that an administrator should hear of.
+/// An event that an administrator should read.
 pub type News = (EventKind, String);
 
 /// Events of one reading at most; what is beyond stands in `status` and `doctor`.
@@ -43,7 +44,7 @@ impl fmt::Display for RefusedRecord {
     }
 }
 
-/// The record that a document is. What cannot be read is left out, and said in the log.
+/// The record that a document is. A document that cannot be read is left out and logged.
 pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
     let key = String::from_utf8_lossy(&stored.key).into_owned();
     match typed(stored) {

@@ -1,7 +1,7 @@
 //! Switches and blocks, as the store has them.
 //!
-//! One that cannot be read goes on keeping out what its key names: a record is altered by a mistake or by an attack,
-//! and in both cases the identity that an administrator blocked must not come in.
+//! A record that cannot be read still blocks what its key names: it was altered by a mistake or by an attack, and in
+//! both cases the identity that the administrator blocked must stay blocked.
 
 use crate::state::refused::RefusedRecord;
 use testudo_core::policy::Standing;
@@ -11,7 +11,7 @@ use testudo_core::rules::blocks::{canonical, pattern};
 use testudo_protocol::Timestamp;
 use testudo_store::{Row, Store, StoreFault};
 
-/// Everything that is switched off or blocked, and the records that say so in a way that cannot be read.
+/// Everything that is switched off or blocked, and the switch and block records that cannot be read.
 pub(crate) async fn load(store: &Store) -> Result<(Standing, Vec<RefusedRecord>), StoreFault> {
     let (blocks, mut refused) = blocks(store).await?;
     let mut disabled = std::collections::HashSet::new();

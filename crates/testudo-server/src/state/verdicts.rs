@@ -1,5 +1,5 @@
 //! Remembered verdicts on credentials. Each ends with the credential, with the keys that vouched, or with the
-//! policy; whether the identity is welcome *now* is decided anew each time.
+//! policy; whether the identity may have a token *now* is decided anew at each request.
 
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const VERDICTS_MAX: usize = 65_536;
 
 /// A credential that was verified, with what the verdict rests on.
 pub struct Verdict {
-    /// Whom it proves.
+    /// The identity that it proves.
     pub identity: Arc<AttestedIdentity>,
     keys: AuthorityKeys,
     policy_generation: u64,
@@ -32,7 +32,7 @@ impl Default for Verdicts {
 }
 
 impl Verdicts {
-    /// The identity that these very bytes proved before, if everything that said so still stands.
+    /// The identity that these very bytes proved before, if the keys and the policy that the verdict rests on are still in force.
     pub fn recall(
         &self,
         digest: &[u8; 32],

@@ -18,7 +18,7 @@ const REFRESH_DEFAULT: Duration = Duration::from_secs(300);
 const REFRESH_SOON: Duration = Duration::from_secs(5);
 /// However short the maximum age: a source is asked no more often than that.
 const REFRESH_MIN: Duration = Duration::from_millis(500);
-/// Pause between early fetches for an unknown `kid`: strangers must not make us fetch.
+/// Pause between early fetches for an unknown `kid`: a caller can invent any number of them.
 const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
 /// So long a request waits for an early fetch. The fetch goes on without it.
 const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ pub struct Anchor {
     /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
     pub(super) floor: Mutex<Option<Floor>>,
     pub(super) trouble: Mutex<Option<Trouble>>,
-    /// Why the stored record of the floor is not believed.
+    /// Why the stored record of the floor is not used.
     pub(super) refused_floor: Mutex<Option<String>>,
     /// One refresh at a time, so that what is fetched, judged, stored and said belongs together.
     pub(super) turn: tokio::sync::Mutex<()>,

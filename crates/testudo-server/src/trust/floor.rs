@@ -1,9 +1,9 @@
 //! The lowest sequence that may still be put in force for an authority: kept in the store, so that a restart does
 //! not forget it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
 //!
-//! It is sealed under the key-encryption key, with the authority inside: who can write the database cannot lower it.
-//! An older record that is put back opens, and is not believed by a node that has seen a newer one; after a restart
-//! of every node it would be.
+//! It is sealed under the key-encryption key, with the authority inside: an attacker who can write the database cannot
+//! lower it. An older record that is put back can be opened; a node that has seen a newer one ignores it, but after a
+//! restart of every node it would be used.
 
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use testudo_core::records::{Batch, BundleSequence, Record as _};
 use testudo_protocol::spiffe::{Bundle, Sequence};
 use testudo_store::{CommitError, Store, StoreFault, typed};
 
-/// Ordered: an administrator's word beats every sequence before it.
+/// Ordered: a floor that an administrator accepted later is higher than every sequence before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Floor {
     /// When an administrator last accepted a lower sequence; seconds since the epoch, zero where none did.

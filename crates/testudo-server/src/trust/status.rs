@@ -36,7 +36,7 @@ pub struct AnchorStatus {
 }
 
 impl Anchor {
-    /// Why the stored record of the sequence taken last is not believed, where it is not, and its key.
+    /// Why the stored record of the highest sequence is not used, where it is not, and its key.
     pub(crate) fn refused_floor(&self) -> Option<(String, String)> {
         let why = locked(&self.refused_floor).clone()?;
         Some((self.source.authority.key().to_owned(), why))

@@ -3,8 +3,8 @@
 //!
 //! Nothing there distinguishes "this trust domain has no authorities any more" from an agent that has just started
 //! and does not know yet. So where the last authority of a kind is gone, that is a failed fetch, whatever the reason:
-//! the last good bundle is used until its maximum age. After that there is nothing to protect any more, and what the
-//! agent says is taken. An administrator who knows that the authority was removed need not wait.
+//! the last good bundle is used until its maximum age. After that no bundle is in use any more, and the answer of
+//! the agent is taken. An administrator who knows that the authority was removed need not wait.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use testudo_protocol::spiffe::Bundle;
 pub(super) enum Expected<'a> {
     /// At least one authority, and one of each kind that the bundle in force has.
     AsMuchAs(Option<&'a Bundle>),
-    /// An administrator takes whatever the agent says of the trust domain.
+    /// An administrator accepts any answer of the agent about the trust domain.
     Anything,
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn ask(socket: &str, trust_domain: &str, expected: Expected<'_>
 }
 
 /// What one call answers; nothing where the agent does not offer that kind of bundle, or what it offers cannot be
-/// read. A call that failed for a reason that may pass says nothing about the authorities.
+/// read. A call that failed for a reason that may pass is no statement about the authorities.
 fn offered<T>(answer: Result<T, WorkloadApiError>) -> Result<Option<T>, String> {
     match answer {
         Ok(bundles) => Ok(Some(bundles)),

@@ -35,7 +35,7 @@ impl ClientAssertion {
     /// Everything but the signature.
     pub(crate) fn judge(&self, policy: &Policy, now: Timestamp, trace: &mut Trace) -> Result<(), Rejection> {
         let claims = self;
-        // [RFC7523 §3 (1) (2)] The client speaks for itself: issuer and subject are its id.
+        // [RFC7523 §3 (1) (2)] Issuer and subject are the id of the client.
         if claims.iss != claims.sub {
             return Err(CredentialReason::IssuerIsNotSubject.into());
         }

@@ -13,7 +13,7 @@ pub struct ClientKeys {
     pub keys: Arc<KeySet>,
     /// The one algorithm it named, if it did.
     pub only: Option<Algorithm>,
-    /// Who vouched for it.
+    /// The sponsor that registered it.
     pub sponsor: Option<Box<Sponsor>>,
 }
 

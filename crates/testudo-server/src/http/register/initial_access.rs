@@ -16,7 +16,7 @@ use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
-/// Who vouches, by the token it holds. A bound token is worth nothing without its certificate.
+/// The sponsor, by its token. A token that is bound to a certificate is refused without that certificate.
 pub(super) async fn sponsor(
     app: &App,
     policy: &Policy,
@@ -34,7 +34,7 @@ pub(super) async fn sponsor(
     let thumbprint = leaf.map(|leaf| sha256(leaf));
     let verified = verify_own(app, policy, token, &endpoint, thumbprint.as_ref())
         .map_err(|fault| refused(&fault.to_string()))?;
-    // [RFC6750 §3.1] A good token, for something else.
+    // [RFC6750 §3.1] The token is valid and lacks the scope value.
     if !verified
         .scope
         .iter()
@@ -64,7 +64,7 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     }))
 }
 
-/// What a refusal of the sponsor's place means for its token.
+/// The answer to the token where the sponsor itself is refused.
 pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> Rejection {
     match &identity.sponsor {
         Some(_) => Rejection::Credential(CredentialReason::InitialAccessTokenRefused {

@@ -1,8 +1,9 @@
-//! The list of the signing keys that are believed, and of those that were withdrawn: sealed under the key-encryption
+//! The list of the signing keys that are accepted, and of those that were withdrawn: sealed under the key-encryption
 //! key, in one record that every change of the keys replaces.
 //!
-//! It decides who was first where two nodes change the keys at the same moment, and it covers everything that is
-//! believed of a key: who can write the database cannot bring back a key, or change when it signs.
+//! It decides which node was first where two nodes change the keys at the same moment, and it covers every field of a
+//! key that is used: an attacker who can write the database cannot bring back a withdrawn key, or change when a key
+//! signs.
 
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,11 @@ pub(crate) const PURPOSE: &str = "signing-keys";
 /// may run beside this one during a rollout, and an administrator may rotate there: this node must publish that key.
 /// Afterwards nothing but a writer of the database makes such a row.
 pub(crate) const ROLLOUT: Seconds = Seconds(86_400);
-/// Withdrawn keys that the list names, the latest ones. What is not listed is refused in any case; the names tell
-/// why, and bind during a rollout.
+/// Withdrawn keys that the list names, the latest ones. What is not listed is refused in any case; the names let
+/// an event state the reason, and count during a rollout.
 const WITHDRAWN_MAX: usize = 1_000;
 
-/// See the module.
+/// The sealed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     /// When it was begun.
@@ -78,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// The list in the place of one that cannot be read: nothing vouches for a key of the store.
+    /// The list in the place of one that cannot be read: it has no key, so no key of the store is accepted.
     pub(crate) fn begin_anew() -> Ledger {
         Ledger::begin(Timestamp(0))
     }

@@ -25,7 +25,7 @@ pub(crate) struct Known {
     pub(super) opaque: Arc<OpaqueKey>,
 }
 
-/// See the module.
+/// The keys of the store, judged.
 pub(crate) struct Found {
     /// The keys that are believed, newest first. Where two were made at the same second, by name: all nodes choose
     /// the same.

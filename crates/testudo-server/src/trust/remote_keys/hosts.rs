@@ -1,5 +1,5 @@
-//! How often one host is visited because of clients' URLs, however many of them lead there: no client makes this server
-//! his tool against a third party.
+//! How often one host is visited because of clients' URLs, for all such URLs together: a client must not use this
+//! server to flood a third party.
 
 use crate::state::moment::Moment;
 use quick_cache::sync::Cache;

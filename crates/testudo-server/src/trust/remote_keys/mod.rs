@@ -1,6 +1,6 @@
 //! Key sets that registered clients publish themselves (`jwks_uri`). [RFC7591 §2]
 //!
-//! Strangers wrote these URLs: they are fetched by the guarded client, from public addresses and port 443 only, when
+//! Any client may register such a URL: it is fetched by the guarded client, from public addresses and port 443 only, when
 //! a client shows an assertion that a good signature would let in, and never before; each place not more often than
 //! every 30 s, one at a time, within 3 s, and each host not more often than its share. A failed fetch keeps the last
 //! good keys for an hour.
@@ -28,9 +28,9 @@ use url::Url;
 const KEY_SETS_MAX: usize = 1_000;
 /// A document, bytes. Registered by value, a key set has as many.
 const BYTES_MAX: usize = 16 * 1024;
-/// Younger keys are used without a look at where they come from.
+/// Younger keys are used without a fetch.
 const FRESH: Duration = Duration::from_secs(300);
-/// Older keys are not used, however long the place is away.
+/// Older keys are not used, even if the URL cannot be fetched.
 const STALE_MAX: Duration = Duration::from_secs(3600);
 /// Pause between fetches of one place, for all clients together.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -137,7 +137,7 @@ impl RemoteKeys {
     }
 }
 
-/// Keys that need no look at where they come from.
+/// Keys that need no fetch.
 fn enough(entry: &Entry, kid: Option<&str>, now: Moment) -> Option<Arc<KeySet>> {
     let keys = entry.younger_than(FRESH, now)?;
     kid.is_none_or(|kid| keys.has_kid(kid)).then_some(keys)
