@@ -118,6 +118,7 @@ impl Administration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::RuleSpec;
 
     #[test]
     fn admin_write_scope_includes_read_and_no_other_scope_does() {
@@ -137,5 +138,37 @@ mod tests {
                 "{other}"
             );
         }
+    }
+
+    #[test]
+    fn administrators_of_any_authority_are_listed_by_identity() {
+        let pattern = |text: &str| Pattern::parse(text).unwrap();
+        let administration = Administration {
+            administrators: vec![pattern("ci:ops/*")],
+            auditors: vec![pattern("spiffe://a.example/audit/*")],
+        };
+        let spec = RuleSpec {
+            name: "r".into(),
+            scopes: vec![SCOPE_WRITE.into()],
+            ..RuleSpec::default()
+        };
+        let (rule, scope) = (
+            Rule::compile_for_client(&spec).unwrap(),
+            ScopeSet::parse(SCOPE_WRITE).unwrap(),
+        );
+        let judge = |id: &str, access| {
+            let authority = Authority::of_identity(id).unwrap();
+            administration.judge((&authority, id), access, &scope, &rule)
+        };
+        assert_eq!(judge("ci:ops/deploy", Access::Write), Ok(()));
+        assert_eq!(judge("ci:dev/deploy", Access::Read), Err(NotAllowed::NotListed));
+        assert_eq!(
+            judge("spiffe://ci/ops/deploy", Access::Read),
+            Err(NotAllowed::NotListed)
+        );
+        assert_eq!(
+            judge("spiffe://a.example/audit/x", Access::Write),
+            Err(NotAllowed::ListedToRead)
+        );
     }
 }

@@ -5,8 +5,10 @@ mod made_up;
 
 use made_up::{MadeUp, ci};
 use serde_json::{Value, json};
+use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
+use testudo_protocol::Seconds;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::claims;
 
@@ -428,4 +430,37 @@ async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
         .admin("POST", "/admin/v1/trust/ci/disable", json!({}))
         .await;
     assert_eq!(register().await.status, 401);
+}
+
+/// No door brings a statement of the issuer to the registration endpoint. The decision about one is that of every
+/// identity, and is asked for here as `explain` asks for it: by the event of such a request.
+#[tokio::test]
+async fn registration_by_evidence_of_a_job_is_decided_as_that_of_a_workload() {
+    let made_up = MadeUp::start().await;
+    let app = &made_up.world.running.app;
+    let explain = async |scope: &str| {
+        let kind = EventKind::ClientRefused;
+        let id = app.clock.entropy().unwrap().event_id(kind as u8);
+        let mut event = Event::new(id.clone(), app.now(), kind, app.now() + Seconds(60));
+        event.request_id = Some(id.clone());
+        event.authority = Some("ci:".into());
+        event.identity = Some(JOB.into());
+        event.door = Some("jwt_svid".into());
+        event.occasion = Some("registration".into());
+        event.scope = Some(scope.into());
+        let mut batch = Batch::default();
+        batch.insert(&event);
+        app.store.commit(batch).await.unwrap();
+        let asked = json!({ "request_id": id });
+        made_up.world.admin("POST", "/admin/v1/explain", asked).await
+    };
+    let explained = explain("w").await;
+    assert_eq!(explained["detail"], "a new client is registered for scope `w`");
+    let explained = explain("other").await;
+    assert_eq!(explained["outcome"], "refused", "{explained}");
+    made_up.ask(JOB, &[]).await;
+    let explained = explain("w").await;
+    assert_eq!(explained["detail"], "a known client is registered for scope `w`");
+    made_up.reload(|policy| policy.credentials.clear()).await;
+    assert_eq!(explain("w").await["rejection"], "credential_not_accepted");
 }
