@@ -3,7 +3,7 @@
 //! A rule belongs here when Testudo's own policy, state or administrator can change the answer. No clock, no
 //! randomness, no waiting: what a decision needs is an argument, and what it wants written is in its result.
 
-#![warn(clippy::indexing_slicing)]
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 pub mod actor;
 pub mod administration;

@@ -11,6 +11,8 @@ mod credential;
 mod metadata;
 mod request;
 mod row;
+#[cfg(test)]
+mod tests;
 
 pub use admission::AdmissionReason;
 pub use answer::{Answer, Authorization, Endpoint, Statement};

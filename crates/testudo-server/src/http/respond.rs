@@ -92,4 +92,25 @@ mod tests {
         assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
         assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
     }
+
+    #[tokio::test]
+    async fn error_answer_has_its_status_challenge_pause_and_body() {
+        use http_body_util::BodyExt as _;
+        use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
+        let reason = Rejection::from(CredentialReason::RegistrationTokenMissing);
+        let answer = Answer {
+            retry_after_seconds: Some(7),
+            ..reason.answer(Endpoint::Management)
+        };
+        let written = error(&answer);
+        assert_eq!(written.status(), StatusCode::UNAUTHORIZED);
+        let headers = written.headers();
+        assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(headers[header::RETRY_AFTER], "7");
+        assert_eq!(headers[header::CONTENT_TYPE], "application/json");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let body = written.into_body().collect().await.unwrap().to_bytes();
+        let expected = r#"{"error":"invalid_token","error_description":"send the registration access token as a bearer token"}"#;
+        assert_eq!(body, expected);
+    }
 }

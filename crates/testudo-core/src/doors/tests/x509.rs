@@ -63,10 +63,10 @@ impl Place {
             rejection.answer(Endpoint::None).sentence,
             "client authentication failed"
         );
-        match rejection {
-            Rejection::Credential(CredentialReason::Certificate(fault)) => fault,
-            other => panic!("{other:?}"),
-        }
+        let Rejection::Credential(CredentialReason::Certificate(fault)) = rejection else {
+            panic!("{rejection:?}");
+        };
+        fault
     }
 
     fn leaf(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
