@@ -154,13 +154,18 @@ const ROWS_SINCE: &str =
 
 /// The last row. In an empty table one that changes nothing is put first: who has read no row could not tell that
 /// the table was exchanged, or that rows came and were pruned.
+///
+/// That row is written in turn with the groups of all nodes. A group that has its number already and is not committed
+/// would come before this row later, and this node would neither load nor be told of what it changed.
 async fn last_row(client: &Client) -> Result<Row, StoreFault> {
     let text = "SELECT tableoid, id, at, kind, key FROM changes ORDER BY id DESC LIMIT 1";
     if let Some(found) = bounded(client.query_opt(text, &[])).await? {
         return Ok(row(&found));
     }
+    bounded(client.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7308002)")).await?;
     let text = "INSERT INTO changes (kind, key) VALUES (0, '') RETURNING tableoid, id, at, kind, key";
     let made = bounded(client.query_one(text, &[])).await?;
+    bounded(client.batch_execute("COMMIT")).await?;
     Ok(row(&made))
 }
 

@@ -188,3 +188,42 @@ async fn change_of_a_kind_that_this_version_does_not_know_is_told_as_everything(
     );
     until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
 }
+
+/// A table of changes is empty at a first start, and where an earlier version pruned it to the last row.
+#[tokio::test(flavor = "multi_thread")]
+async fn change_that_is_not_committed_while_a_node_finds_the_table_of_changes_empty_is_felt_by_it() {
+    let url = postgres().database("not_committed_yet").unwrap();
+    drop(Store::postgres(&url, None).await.unwrap());
+    let writer = session(&url).await;
+    writer.batch_execute("TRUNCATE changes").await.unwrap();
+    let text = "BEGIN;
+        SELECT pg_advisory_xact_lock(7308002);
+        INSERT INTO records (kind, key, version, body) VALUES (3, 'slow', 1, '{}');
+        INSERT INTO changes (kind, key) VALUES (3, 'slow')";
+    writer.batch_execute(text).await.unwrap();
+    let start = tokio::spawn({
+        let url = url.clone();
+        async move {
+            let node = Store::postgres(&url, None).await.unwrap();
+            let changes = node.changes().unwrap();
+            let is_loaded = !node.list(Kind::Block, b"", 10).await.unwrap().is_empty();
+            (node, changes, is_loaded)
+        }
+    });
+    let observer = session(&url).await;
+    until("the start is over, or waits for the writer", async || {
+        let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7308002
+                        AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+        start.is_finished() || observer.query_one(text, &[]).await.unwrap().get(0)
+    })
+    .await;
+    writer.batch_execute("COMMIT").await.unwrap();
+    let (_node, mut changes, is_loaded) = start.await.unwrap();
+    // It is in what the node loads, or it is told.
+    if !is_loaded {
+        assert_eq!(
+            next(&mut changes).await,
+            Change::Record(Kind::Block, b"slow".to_vec())
+        );
+    }
+}
