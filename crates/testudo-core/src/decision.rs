@@ -29,7 +29,7 @@ pub struct Decision<T> {
     pub batch: Batch,
     /// One is taken from the bucket of each before the batch is written, and given back where it is not written.
     pub limits: Vec<Limit>,
-    /// What the node's memory of the client is told once the batch is written.
+    /// What happens to the copy of the client in memory once the batch is written.
     pub memory: ClientMemory,
 }
 

@@ -135,7 +135,8 @@ pub(crate) fn create(
     (client, batch)
 }
 
-/// The mark of a single-use credential: written with the token, so that a refused request does not use the credential up.
+/// The mark of a single-use credential: written with the token, so that a refused request does not use the credential
+/// up.
 pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.proof.single_use {

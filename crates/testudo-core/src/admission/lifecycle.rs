@@ -73,7 +73,7 @@ pub fn remove(
 ) -> Batch {
     let mut batch = Batch::default();
     batch.delete(&client.record, client.version);
-    // A name of ours never comes back: nothing would ever look for its history.
+    // Client ids that this server made are never used again, so no history record is needed.
     if client.record.authority != Authority::registration().key() {
         let removed = Removed {
             client: client.record.clone(),

@@ -1,7 +1,7 @@
 //! SPIFFE JWT-SVID as client assertion. [SPIFFE-AUTH §3.1] [JWT-SVID]
 //!
-//! The keys of the trust domain in `sub` verify it; `iss` is ignored, whatever its value. A JWT-SVID may be used again within
-//! its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
+//! The keys of the trust domain in `sub` verify it; `iss` is ignored, whatever its value. A JWT-SVID may be used again
+//! within its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
 
 use super::shared::audience::{Audience, judge_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
@@ -177,8 +177,8 @@ impl JwtSvid {
     }
 }
 
-/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and its keys are those of the trust domain in `sub` in any case;
-/// where `statement_issuer` is configured, `iss` must equal it byte for byte.
+/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and its keys are those of the trust domain in `sub` in
+/// any case; where `statement_issuer` is configured, `iss` must equal it byte for byte.
 fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection> {
     let Some(expected) = &domain.statement_issuer else {
         return Ok(());

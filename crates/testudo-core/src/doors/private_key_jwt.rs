@@ -92,7 +92,7 @@ impl PrivateKeyJwt {
                 self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
                 (Authority::registration(), client.sponsor.clone())
             }
-            // The keys could not be fetched. An assertion that is invalid with any key is refused for that reason instead.
+            // The keys could not be fetched. An assertion that is invalid with any key is refused for that instead.
             (None, Facts::KeysElsewhere { why }) => {
                 self.unverified_claims.judge(policy, now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());

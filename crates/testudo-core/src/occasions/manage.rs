@@ -1,7 +1,8 @@
-//! A client that registered without evidence looks after its registration. [RFC7592]
+//! A client that registered without evidence reads, replaces or deletes its registration. [RFC7592]
 //!
-//! With a registration access token, and nothing else: who is attested has none, and registers again. The token
-//! opens this one client, in this one life, and nothing that an administrator has closed.
+//! The only credential for it is the registration access token; an attested client has none and registers again. The
+//! token is valid for this one client until the client is removed, and not while an administrator has frozen, blocked
+//! or disabled it.
 
 use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
@@ -48,7 +49,7 @@ pub enum Shown {
 /// A management request.
 #[derive(Debug, Clone, Copy)]
 pub struct ManagementRequest<'a> {
-    /// The client, as its name says who it is.
+    /// The client, placed by its client id.
     pub placed: &'a Placed<'a>,
     /// What is to be done.
     pub change: Change<'a>,
@@ -79,7 +80,7 @@ impl Occasion for ManagementRequest<'_> {
         let management =
             management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
         let shown = management.shown(self.token, at.now)?;
-        // Also for reading, and for deleting most of all: it would shake off the freeze.
+        // Also for reading and deleting: a frozen client that deletes itself and registers again would undo the freeze.
         is_not_frozen(&client.record)?;
         match self.change {
             Change::Read => Ok(read(client, management.confirmed(shown, at.now))),
@@ -162,7 +163,7 @@ impl ManagementToken {
         }
     }
 
-    /// [RFC7592 §5] The token is replaced with the metadata. Who shows the previous one never got the latest, or
+    /// [RFC7592 §5] The token is replaced with the metadata. A caller with the previous one never got the latest, or
     /// stole the previous one: the latest stays good beside the new one and outranks it, and the minute of the
     /// previous one is not begun anew.
     fn succeeded_by(&self, digest: [u8; 32], shown: Shown, now: Timestamp) -> ManagementToken {

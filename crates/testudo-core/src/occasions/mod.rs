@@ -11,7 +11,7 @@
 //! |---|---|---|---|---|---|
 //! | 1 | the authority is enabled | yes | yes | yes | yes |
 //! | 2 | the identity is not blocked | yes | yes | yes | yes |
-//! | 3 | a rule governs | its own | its own | the sponsor's, or that of the open door | as without evidence |
+//! | 3 | a rule governs | its own | its own | the sponsor's, or that of `registration.open` | as without evidence |
 //! | 4 | the credential is accepted, the client id is free | yes | every piece of evidence (`showing`) | yes | yes |
 //! | 5 | `client_id`, if sent, is the client's | yes | yes | none may be sent | checked where the body is parsed |
 //! | 6 | the client is not frozen | known | known | – | always, after the registration access token opened it |

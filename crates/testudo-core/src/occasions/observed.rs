@@ -1,4 +1,4 @@
-//! First use that is only observed: the event that says which client would have been registered, or why not.
+//! First use that is only observed: the event that records which client would have been registered, or why not.
 
 use crate::admission::create::event_about;
 use crate::admission::placed::Placed;

@@ -1,7 +1,7 @@
 //! The second occasion: registration by evidence. [RFC7591 §3]
 //!
-//! The same identity, the same steps and the same record as by first use; what differs is that the client says
-//! what it wants to be held to. A bearer statement may only narrow, and for a while (`showing`): keys and redirect
+//! The same identity, the same steps and the same record as by first use; but the client may narrow what it may have
+//! later. A bearer statement may only narrow, and for a while (`showing`): keys and redirect
 //! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
 //! registration access token: a client that can prove itself changes its registration by registering again.
 
@@ -58,7 +58,8 @@ impl Occasion for RegistrationByEvidence<'_> {
         if let Some(client) = alive {
             is_not_frozen(&client.record)?;
         }
-        // Names that the evidence speaks of without being trusted to: the request may not speak of them either.
+        // Claims that the authority is not trusted to state (`attested_metadata` does not list them) must not be set by
+        // the request either.
         let requested = self
             .requested
             .clone()
@@ -116,7 +117,8 @@ impl RegistrationByEvidence<'_> {
         if registered.client != *was {
             batch.replace(&registered.client, client.version);
             if !says_the_same(&registered.client, was, now) {
-                // A change leaves an event, and costs what a registration costs: to and fro would fill the store.
+                // Each change writes an event, so it counts as a new registration: a client that toggles a member
+                // must not fill the store.
                 taken = limits(self.placed, at.policy);
                 let mut event = event_about(self.placed, self.request, EventKind::ClientUpdated, at);
                 event.scope = Some(registered.answer.scope.to_string());
@@ -148,7 +150,7 @@ fn held_to(
     let asked = resolve(placed, requested, only, now)?;
     let whole = requested.clone().without_limits();
     if placed.found.rule.registration == RegistrationForm::Fixed {
-        // What is wrong with the request was said; what it would narrow is left as the rule has it.
+        // The request was validated. It narrows nothing: the limits stay those of the rule.
         return resolve(placed, &whole, None, now);
     }
     showing::is_shown(placed, requested, only)?;
@@ -215,7 +217,7 @@ fn says_the_same(one: &Client, other: &Client, now: Timestamp) -> bool {
     one.metadata == other.metadata && narrowing(one, now) == narrowing(other, now)
 }
 
-/// What a client restrains itself to, without its times. One that never registered does so to nothing.
+/// The limits that a client registered with, without its times; empty for a client that never registered.
 fn narrowing(client: &Client, now: Timestamp) -> Registration {
     let beginning = Timestamp(0);
     match client.registration_at(now).cloned() {
@@ -229,7 +231,7 @@ fn narrowing(client: &Client, now: Timestamp) -> Registration {
     }
 }
 
-/// What a registration comes to: what it is called, what it is held to, and how the answer shows it.
+/// The result of a registration: labels, limits, and the answer.
 struct Resolved(ClientMetadata, Registration, Answer);
 
 /// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
@@ -319,7 +321,7 @@ fn resolve(
 }
 
 /// [SPIFFE-AUTH §5.1] The identity itself; from a client that proved possession of a key also a prefix of it, by
-/// whole segments. The association that holds is the rule's in any case, and the answer says it.
+/// whole segments. The client stays under the `spiffe_id` of its rule in any case, and the answer contains that one.
 fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
     let Some(whole) = identity.spiffe_id() else {
         return false;

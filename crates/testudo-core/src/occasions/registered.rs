@@ -1,15 +1,15 @@
-//! What comes of a registration, at whichever occasion: the client, and what the answer says of it.
+//! The result of a registration of any kind: the client, and what the answer contains.
 
 use crate::identity::CredentialKind;
 use crate::records::Client;
 use testudo_protocol::oauth::ScopeSet;
 
-/// What comes of a registration.
+/// The result of a registration.
 #[derive(Debug)]
 pub struct Registered {
     /// The client as it will be.
     pub client: Client,
-    /// What the answer says it registered.
+    /// The registered values that the answer contains.
     pub answer: Answer,
     /// True where the client is new.
     pub is_new: bool,

@@ -1,9 +1,9 @@
 //! Which limits a piece of evidence may narrow when a client registers, and for how long.
 //!
-//! A bearer statement is good for everyone who has seen it once. A method or a binding is therefore registered
-//! only by showing it in the same request; what a bearer statement narrows needs a statement that was made for
-//! the registration endpoint, and ends by itself; and what a client registered with its key in hand, a bearer
-//! statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
+//! An attacker who has seen a bearer statement once can send it. A method or a binding is therefore registered only
+//! with that credential in the same request; what a bearer statement narrows needs a statement that was made for
+//! the registration endpoint, and ends by itself; and what a client registered with proof of its key, a
+//! bearer statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
 
 use crate::admission::placed::Placed;
 use crate::identity::{AttestedIdentity, CredentialKind};
@@ -82,7 +82,7 @@ pub(crate) fn is_shown(
 pub(crate) enum Lacking {
     /// The certificate that the client registered with.
     Certificate,
-    /// An audience that says that the statement is for registering.
+    /// Its audience is the registration endpoint.
     Audience,
 }
 

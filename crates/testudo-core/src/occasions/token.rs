@@ -20,7 +20,7 @@ use crate::trace::Trace;
 /// A token request of an identity that is proven and governed.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRequest<'a> {
-    /// Who asks.
+    /// The identity that requests the token.
     pub placed: &'a Placed<'a>,
     /// `client_id` as sent.
     pub client_id: Option<&'a str>,
@@ -30,7 +30,7 @@ pub struct TokenRequest<'a> {
     pub request: RequestRef<'a>,
 }
 
-/// What comes of it.
+/// The outcome.
 #[derive(Debug)]
 pub enum TokenOutcome {
     /// The client may have a token.
@@ -88,7 +88,8 @@ impl Occasion for TokenRequest<'_> {
         of_grant.unwrap_or_else(|| conflict_of_client(self.placed, on))
     }
 
-    /// A read costs more than the write that would find out anyway, and first uses come in crowds. [decision 0003]
+    /// A read costs more than the write that would find out anyway, and many first uses come at the same moment.
+    /// [decision 0003]
     fn may_guess(&self) -> bool {
         true
     }

@@ -86,7 +86,7 @@ impl RuleSet {
             }
             .into()),
             Some(found) => Ok(found),
-            // The event names the rule that would govern with another kind of credential; the public sentence is the same.
+            // The event names the rule that would govern with another credential; the public sentence is the same.
             None => match self.first_match(authority, subject, |_| true) {
                 Some(found) => Err(AdmissionReason::CredentialNotAccepted {
                     kind,

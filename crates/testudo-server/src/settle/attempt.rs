@@ -129,7 +129,7 @@ where
                 app.guesses.note(false);
                 Ok(Guessed::LookFirst(None))
             }
-            // A known client must not be refused because first uses queue up: look first.
+            // A known client must not be refused because first uses queue up: read first.
             Err(Fault::Busy) => Ok(Guessed::LookFirst(None)),
             // Nor because the store takes no writes while it can be read. Until it does, look first.
             Err(Fault::Store(fault)) if app.store.silent_for() < AWAY_AFTER => {

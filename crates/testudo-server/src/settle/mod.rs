@@ -37,8 +37,8 @@ where
     O::Outcome: Send,
     R: Send,
 {
-    // [decision 0011] From memory, for a while: beyond it, a freeze or a block on another node could go unheard for
-    // ever, by known clients and by those that come for the first time.
+    // [decision 0011] Served from memory for `serve_without_store` only: after that, a freeze or a block on another
+    // node could stay unknown to this node, for known and for new clients.
     app.accord.judge()?;
     let needs = occasion.needs();
     let attempt = Attempt {

@@ -44,7 +44,8 @@ impl ChainWork {
         // The semaphore is never closed.
         let turn = self.running.clone().acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
-            // Held by the work and not by the caller: a caller that hangs up must not free a place while its work still runs.
+            // Held by the work and not by the caller: a caller that hangs up must not free a place before its work
+            // ends.
             let _turn = turn;
             work()
         });

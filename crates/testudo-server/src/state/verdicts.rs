@@ -32,7 +32,7 @@ impl Default for Verdicts {
 }
 
 impl Verdicts {
-    /// The identity that these very bytes proved before, if the keys and the policy that the verdict rests on are still in force.
+    /// The identity that these very bytes proved before, if the keys and the policy of the verdict are still in force.
     pub fn recall(
         &self,
         digest: &[u8; 32],

@@ -64,7 +64,8 @@ pub enum Purpose<'a> {
     },
 }
 
-/// What the authority that a credential names is trusted for, and its keys: those of no other authority are used. [SPIFFE-FED §7.3]
+/// What the authority that a credential names is trusted for, and its keys: those of no other authority are used.
+/// [SPIFFE-FED §7.3]
 pub(crate) fn vouching<'a>(
     authority: &Authority,
     facts: &'a Facts,

@@ -1,9 +1,9 @@
 //! Clients that bring no evidence of their own: those that a sponsor, the holder of an initial access token, registers,
-//! and strangers at the open door. [RFC7591 §3]
+//! and those that register without any evidence (`registration.open`). [RFC7591 §3]
 //!
-//! They get a name from us, are public or have keys, never a secret, and live for a while. What one may have is
-//! the rule of its sponsor, or that of the open door. One function, `resolve` in `record.rs`, judges the whole
-//! record, when it is made and whenever it is changed.
+//! The server makes their client id. They are public or have keys, never a secret, and end after a lifetime. What one
+//! may have is limited by the rule of its sponsor, or by that of `registration.open`. One function, `resolve` in
+//! `record.rs`, judges the whole record, when it is made and whenever it is changed.
 
 mod defaults;
 pub(super) mod record;
@@ -37,14 +37,14 @@ pub struct RegistrationRequest<'a> {
     pub request: RequestRef<'a>,
     /// SHA-256 of the token that it will manage its registration with.
     pub management_digest: [u8; 32],
-    /// Where a stranger's request came from.
+    /// The address of a caller without sponsor.
     pub address: Option<IpAddr>,
 }
 
 /// A client that is registered without evidence, under a name that was just made for it.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationWithoutEvidence<'a> {
-    /// Under which name, and on whose word.
+    /// Its client id, and its sponsor.
     pub placed: &'a Placed<'a>,
     /// What it asks for.
     pub asked: RegistrationRequest<'a>,
@@ -102,7 +102,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
 }
 
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
-/// event, and costs what a registration costs: to and fro would fill the store.
+/// event, so it counts as a new registration: a client that toggles a member must not fill the store.
 pub(super) fn replace(
     placed: &Placed<'_>,
     client: &Versioned<Client>,

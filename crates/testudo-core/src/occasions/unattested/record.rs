@@ -1,4 +1,4 @@
-//! The whole record of a client without evidence of its own, judged by the rule of its sponsor or of the open door:
+//! The whole record of a client without evidence of its own, judged by the rule of its sponsor or of `registration.open`:
 //! when it is made, and whenever it is changed.
 
 use super::defaults::{SCOPE_REGISTER, grant_types};
@@ -12,8 +12,8 @@ use crate::occasions::registered::Answer;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
 use crate::rejection::{MetadataReason, Rejection};
 
-/// How the client will authenticate: as it says, or by its keys where it has some. [RFC7591 §2] would make a
-/// silent one ask for a secret; we provision something else, and the answer says so.
+/// How the client will authenticate: by the requested method, or by its keys where it has some. The default of
+/// [RFC7591 §2] is a secret; this server registers another method, and the answer contains it.
 pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
     match requested.token_endpoint_auth_method.as_deref() {
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
@@ -32,7 +32,7 @@ pub(super) fn resolve(
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
     let is_open = placed.identity.sponsor.is_none();
     let kind = placed.identity.kind;
-    // [RFC7591 §3.1.1] Never passed over in silence; as evidence it would have led elsewhere.
+    // [RFC7591 §3.1.1] Never ignored: a request with a statement is decided in `register.rs`.
     if requested.software_statement.is_some() {
         return Err(MetadataReason::StatementNotTaken.into());
     }
@@ -84,7 +84,7 @@ pub(super) fn resolve(
             .token_endpoint_auth_signing_alg
             .map(|algorithm| algorithm.name().to_owned()),
         must_bind_tokens: false,
-        // A floor under strangers, whatever they say.
+        // Minimum requirements for a registration without evidence, whatever it requests.
         must_push: is_open || requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
     };
@@ -131,7 +131,7 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
     }
     let keys = match (&requested.jwks, &requested.jwks_uri) {
         (Some(jwks), _) => key_set(jwks)?,
-        // Looked at when somebody shows an assertion, and never before.
+        // Fetched when an assertion of the client must be verified, and never before.
         (None, Some(_)) => return Ok(()),
         (None, None) => return Err(MetadataReason::JwksMissing.into()),
     };
@@ -143,8 +143,8 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
     }
 }
 
-/// Redirect URIs are there if a grant redirects, and only then; each is one that no two readers read differently.
-/// Whoever is vouched for stays on the hosts of the rule. [RFC7591 §5]
+/// Redirect URIs are there if a grant redirects, and only then; each is one that every URL parser reads in the same
+/// way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
 fn redirect_uris(
     placed: &Placed<'_>,
     requested: &Requested,

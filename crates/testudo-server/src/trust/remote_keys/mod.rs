@@ -1,7 +1,7 @@
 //! Key sets that registered clients publish themselves (`jwks_uri`). [RFC7591 §2]
 //!
-//! Any client may register such a URL: it is fetched by the guarded client, from public addresses and port 443 only, when
-//! a client shows an assertion that a good signature would let in, and never before; each place not more often than
+//! Any client may register such a URL: it is fetched by the guarded client, from public addresses and port 443 only,
+//! when a client shows an assertion that a good signature would let in, and never before; each place not more often than
 //! every 30 s, one at a time, within 3 s, and each host not more often than its share. A failed fetch keeps the last
 //! good keys for an hour.
 
