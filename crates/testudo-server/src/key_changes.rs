@@ -87,31 +87,34 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
             return Err(absent(app, kid).await);
         }
         let mut batch = Batch::default();
-        let loses_signer = condemned.iter().any(|(kid, _)| Some(kid) == signs.as_ref());
+        let loses_signer = condemned.iter().any(|gone| Some(&gone.kid) == signs.as_ref());
         let mut made = None;
         if loses_signer || matches!(which, Which::All) {
             let key = make(app, (now, now))?;
             insert(app, (&mut found, &mut batch), &key, note);
             made = Some(key.kid);
         }
-        for (kid, version) in &condemned {
-            if let Some(version) = version {
-                batch.remove(Kind::SigningKey, kid.as_bytes().to_vec(), *version);
+        for Condemned { kid, row } in &condemned {
+            if let Some((key, version)) = row {
+                batch.remove(Kind::SigningKey, key.clone(), *version);
             }
-            let at = found.ledger.withdrawn_at(kid).unwrap_or(now);
-            found.ledger.withdraw(kid, at);
-            if !found.marked.contains(kid) {
-                batch.insert(&WithdrawnKey {
-                    kid: kid.clone(),
-                    at,
-                    reason: note.reason.map(str::to_owned),
-                });
+            // A row whose key is no text is no key of ours: there is nothing to mark.
+            if row.as_ref().is_none_or(|(key, _)| key == kid.as_bytes()) {
+                let at = found.ledger.withdrawn_at(kid).unwrap_or(now);
+                found.ledger.withdraw(kid, at);
+                if !found.marked.contains(kid) {
+                    batch.insert(&WithdrawnKey {
+                        kid: kid.clone(),
+                        at,
+                        reason: note.reason.map(str::to_owned),
+                    });
+                }
             }
             let detail = format!("{kid}: withdrawn, tokens that it signed are refused");
             tell(app, &mut batch, EventKind::KeyRevoked, detail, note);
         }
         found.seal_into(&mut batch, &app.encryption)?;
-        let withdrawn: Vec<String> = condemned.into_iter().map(|(kid, _)| kid).collect();
+        let withdrawn: Vec<String> = condemned.into_iter().map(|gone| gone.kid).collect();
         match app.store.commit(batch).await {
             Ok(()) => {
                 tracing::warn!(kids = ?withdrawn, "key.revoked");
@@ -126,24 +129,35 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
     Err(Refused::Failed(RACED.to_owned()))
 }
 
-/// Ids of the keys to withdraw, and the versions of their rows where they have one.
-fn condemned(found: &Found, which: Which<'_>) -> Vec<(String, Option<u64>)> {
+/// A key to withdraw.
+struct Condemned {
+    /// Its id, as text.
+    kid: String,
+    /// Key and version of its row, where it has one.
+    row: Option<(Vec<u8>, u64)>,
+}
+
+fn condemned(found: &Found, which: Which<'_>) -> Vec<Condemned> {
     let believed = found
         .believed
         .iter()
-        .map(|key| (&key.record.kid, Some(key.version)));
-    let rejected = found.rejected.iter().map(|(kid, version)| (kid, Some(*version)));
-    let rows = believed
-        .chain(rejected)
-        .map(|(kid, version)| (kid.clone(), version));
+        .map(|key| (key.record.kid.clone().into_bytes(), key.version));
+    let rows = believed.chain(found.rejected.iter().cloned());
+    let rows = rows.map(|(key, version)| Condemned {
+        kid: String::from_utf8_lossy(&key).into_owned(),
+        row: Some((key, version)),
+    });
     match which {
         Which::All => rows.collect(),
         Which::One(wanted) => {
-            let mut rows: Vec<_> = rows.filter(|(kid, _)| kid == wanted).collect();
+            let mut rows: Vec<_> = rows.filter(|key| key.kid == wanted).collect();
             let has_lost_its_mark =
                 found.ledger.withdrawn_at(wanted).is_some() && !found.marked.contains(wanted);
             if rows.is_empty() && has_lost_its_mark {
-                rows.push((wanted.to_owned(), None));
+                rows.push(Condemned {
+                    kid: wanted.to_owned(),
+                    row: None,
+                });
             }
             rows
         }

@@ -257,6 +257,38 @@ async fn altered_and_unreadable_key_rows_are_refused_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn key_rows_whose_names_are_no_text_do_not_stop_a_withdrawal_of_all_keys() {
+    let mut cluster = Cluster::start("no_text").await;
+    let first = cluster.keys().await.remove(0);
+    // Both are shown as the same text.
+    let names = [vec![0xff, 0], vec![0xfe, 0]];
+    for key in &names {
+        let body = b"{}".to_vec();
+        let (kind, expires) = (Kind::SigningKey, None);
+        let key = key.clone();
+        cluster
+            .put(Document {
+                kind,
+                key,
+                body,
+                expires,
+            })
+            .await;
+    }
+    let answer = cluster
+        .admin("POST", "/admin/v1/keys/rotate", json!({ "now": true }))
+        .await;
+    assert!(answer.to_string().contains(&first.kid), "{answer}");
+    for key in &names {
+        let row = cluster.database.get(Kind::SigningKey, key).await.unwrap();
+        assert!(row.is_none(), "{key:?} is removed");
+    }
+    cluster.look().await;
+    assert!(!cluster.published().await.contains(&first.kid));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawals() {
     let mut cluster = Cluster::start("marks").await;
     let first = cluster.keys().await.remove(0);

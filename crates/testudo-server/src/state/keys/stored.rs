@@ -34,8 +34,8 @@ pub(crate) struct Found {
     pub opened: HashMap<String, Arc<SigningKey>>,
     /// Rows that are not believed.
     pub refused: Vec<RefusedRecord>,
-    /// Rows of signing keys among them: id and version.
-    pub rejected: Vec<(String, u64)>,
+    /// Rows of signing keys among them: key and version. The key of such a row need not be text.
+    pub rejected: Vec<(Vec<u8>, u64)>,
     /// Ids of the keys that have a mark of their withdrawal.
     pub marked: HashSet<String>,
     /// The list as it should be.
@@ -296,7 +296,7 @@ fn judge_key(
             found
                 .refused
                 .push(RefusedRecord::new("signing_key", &row.key, why));
-            found.rejected.push((kid, row.version));
+            found.rejected.push((row.key, row.version));
         }
     }
 }
