@@ -1,10 +1,9 @@
-//! Fake issuers, broken credentials, an HTTP client that may misbehave, a load driver: for tests, `dev` and
-//! benchmarks.
+//! Fake issuers, broken credentials, an HTTP client that may misbehave, a load driver: for tests and
+//! benchmarks. The binary links none of it; the issuer of `dev` is `testudo-issuer`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
 
 pub mod http;
-mod issuer;
 pub mod load;
 pub mod patroni;
 pub mod pgbouncer;
@@ -15,7 +14,7 @@ pub mod web;
 pub mod workload_api;
 pub mod x509;
 
-pub use issuer::{TestIssuer, generate_key};
+pub use testudo_issuer::{TestIssuer, generate_key};
 
 /// The first address in the line with which `testudo serve` says that it is ready.
 pub fn ready_address(line: &str) -> std::net::SocketAddr {

@@ -19,8 +19,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("testudo-client", &["testudo-fetch", "testudo-protocol"]),
     ("testudo-resource", &["testudo-fetch", "testudo-protocol"]),
-    ("testudo-testkit", &["testudo-protocol"]),
-    // The binary holds `dev`, which has an issuer of its own, and the workload's side.
+    ("testudo-issuer", &["testudo-protocol"]),
+    ("testudo-testkit", &["testudo-issuer", "testudo-protocol"]),
+    // The binary holds `dev`, which has an issuer of its own, and the workload's side. It never links the test kit:
+    // fake credentials and load drivers are no part of a release.
     (
         "testudo",
         &[
@@ -30,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "testudo-protocol",
             "testudo-resource",
             "testudo-server",
-            "testudo-testkit",
+            "testudo-issuer",
         ],
     ),
 ];
@@ -76,4 +78,19 @@ pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_links_no_test_kit() {
+        for (name, allowed) in ARROWS {
+            assert!(!allowed.contains(&"testudo-testkit"), "{name}");
+        }
+        let mut complaints = Vec::new();
+        arrows(&mut complaints).unwrap();
+        assert_eq!(complaints, Vec::<String>::new());
+    }
 }

@@ -11,12 +11,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
+use testudo_issuer::TestIssuer;
+use testudo_protocol::jose::Jws;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
 use testudo_server::key_encryption::random_32;
 use testudo_server::serve::{Options, serve};
 use testudo_server::state::observer::Observer;
 use testudo_server::{Running, config};
-use testudo_testkit::{TestIssuer, token};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
@@ -256,7 +257,9 @@ fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
                 "     token_type {}, expires_in {}, scope {}",
                 body["token_type"], body["expires_in"], body["scope"]
             );
-            print_line(&format!("     {}", token::claims(text)));
+            let token = Jws::parse(text).and_then(|token| token.unverified_claims());
+            let claims: serde_json::Value = token.unwrap_or_default();
+            print_line(&format!("     {claims}"));
         }
         None => print_line(&format!("     {body}")),
     }

@@ -1,4 +1,12 @@
-//! An issuer with real keys: a trust domain, or a client that signs its own assertions.
+//! An issuer with real keys: a trust domain, or a client that signs its own assertions. For tests, and for `dev`,
+//! which tries the server out on one machine.
+//!
+//! It is a crate of its own so that the binary holds this much of the test kit and no more.
+
+#![allow(
+    clippy::expect_used,
+    reason = "an issuer of a test or a demonstration fails loudly"
+)]
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
