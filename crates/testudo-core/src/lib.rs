@@ -6,6 +6,7 @@
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 pub mod actor;
+pub mod admin;
 pub mod administration;
 pub mod admission;
 pub mod decision;

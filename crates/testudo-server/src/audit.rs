@@ -21,6 +21,19 @@ pub struct Note<'a> {
     pub reason: Option<&'a str>,
 }
 
+impl<'a> Note<'a> {
+    /// Without a reason.
+    pub fn by(actor: &'a Actor) -> Note<'a> {
+        Note { actor, reason: None }
+    }
+
+    /// Names both in an event.
+    pub(crate) fn sign(&self, event: &mut Event) {
+        event.actor = Some(self.actor.to_string());
+        event.reason = self.reason.map(str::to_owned);
+    }
+}
+
 /// Writes an event of its own; a failure is logged.
 pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
     let Some(event) = new_event(app, kind, fill) else {

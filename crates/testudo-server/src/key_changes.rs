@@ -2,13 +2,14 @@
 //! withdrawn because it was stolen.
 
 use crate::audit::{Note, new_event};
+use crate::change::Change;
 use crate::read_again;
 use crate::state::app::App;
 use crate::state::keys::stored::{self, Found};
 use crate::state::keys::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
-use std::sync::atomic::Ordering;
 use testudo_core::Actor;
-use testudo_core::records::{Batch, EventKind, Kind, StoredSigningKey, WithdrawnKey};
+use testudo_core::admin::Audited;
+use testudo_core::records::{Batch, Event, EventKind, Kind, StoredSigningKey, WithdrawnKey};
 use testudo_protocol::Timestamp;
 use testudo_store::CommitError;
 
@@ -53,19 +54,16 @@ impl From<String> for Refused {
 }
 
 /// Makes a key that is published now, and signs when every cache of `/jwks` has it.
-pub async fn announce(app: &App, note: Note<'_>) -> Result<(String, Timestamp), String> {
+pub async fn announce(app: &App, change: &Change<'_>) -> Result<(String, Timestamp), String> {
     for _ in 0..ATTEMPTS {
         let now = app.now();
         let mut found = read(app, now).await?;
         let mut batch = Batch::default();
         let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
-        insert(app, (&mut found, &mut batch), &made, note);
+        let event = insert(change, (&mut found, &mut batch), &made)?;
         found.seal_into(&mut batch, &app.encryption)?;
-        match app.store.commit(batch).await {
-            Ok(()) => {
-                take_over(app).await?;
-                return Ok((made.kid, made.active_from));
-            }
+        match change.commit(&Audited::new(batch, event)).await {
+            Ok(()) => return Ok((made.kid, made.active_from)),
             Err(CommitError::Conflict(_)) => {}
             Err(error) => return Err(format!("the signing key cannot be stored: {error:?}")),
         }
@@ -76,7 +74,7 @@ pub async fn announce(app: &App, note: Note<'_>) -> Result<(String, Timestamp), 
 /// Takes keys out of `/jwks` and out of use, here at once and on the other nodes as soon as they hear of it. Where
 /// the key that signs goes, another one is made in the same step: there is no moment without one. Rows that are
 /// refused already are removed in the same way.
-pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Withdrawal, Refused> {
+pub async fn withdraw(app: &App, which: Which<'_>, change: &Change<'_>) -> Result<Withdrawal, Refused> {
     for _ in 0..ATTEMPTS {
         let now = app.now();
         let mut found = read(app, now).await?;
@@ -86,12 +84,12 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
         if let (true, Which::One(kid)) = (condemned.is_empty(), which) {
             return Err(absent(app, kid).await);
         }
-        let mut batch = Batch::default();
+        let (mut batch, mut events) = (Batch::default(), Vec::new());
         let loses_signer = condemned.iter().any(|gone| Some(&gone.kid) == signs.as_ref());
         let mut made = None;
         if loses_signer || matches!(which, Which::All) {
             let key = make(app, (now, now))?;
-            insert(app, (&mut found, &mut batch), &key, note);
+            events.push(insert(change, (&mut found, &mut batch), &key)?);
             made = Some(key.kid);
         }
         for Condemned { kid, row } in &condemned {
@@ -106,21 +104,20 @@ pub async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Result<Wit
                     batch.insert(&WithdrawnKey {
                         kid: kid.clone(),
                         at,
-                        reason: note.reason.map(str::to_owned),
+                        reason: change.note().reason.map(str::to_owned),
                     });
                 }
             }
             let detail = format!("{kid}: withdrawn, tokens that it signed are refused");
-            tell(app, &mut batch, EventKind::KeyRevoked, detail, note);
+            events.push(told(change, EventKind::KeyRevoked, detail)?);
         }
         found.seal_into(&mut batch, &app.encryption)?;
         let withdrawn: Vec<String> = condemned.into_iter().map(|gone| gone.kid).collect();
-        match app.store.commit(batch).await {
-            Ok(()) => {
-                tracing::warn!(kids = ?withdrawn, "key.revoked");
-                take_over(app).await?;
-                return Ok(Withdrawal { withdrawn, made });
-            }
+        let Some(changes) = Audited::with_events(batch, events) else {
+            return Err(Refused::Unknown);
+        };
+        match change.commit(&changes).await {
+            Ok(()) => return Ok(Withdrawal { withdrawn, made }),
             // Another node changed the keys at the same moment: look again.
             Err(CommitError::Conflict(_)) => {}
             Err(error) => return Err(Refused::Failed(format!("the keys cannot be changed: {error:?}"))),
@@ -171,17 +168,18 @@ pub async fn retire(app: &App) -> Result<(), String> {
     let algorithm = app.policy.load().tokens.signing_algorithm;
     let signs = chosen(&found.believed, algorithm, now).map(|key| key.record.kid.clone());
     let mut batch = Batch::default();
-    let note = Note {
-        actor: &Actor::Clock,
-        reason: None,
-    };
+    let note = Note::by(&Actor::Clock);
     let lives = lives(&found.believed, signs.as_deref(), now);
     for (key, life) in found.believed.iter().zip(lives) {
         if life.is_over(now) {
             batch.delete(&key.record, key.version);
             found.ledger.remove(&key.record.kid);
             let detail = format!("{}: no token that it signed is alive", key.record.kid);
-            tell(app, &mut batch, EventKind::KeyRetired, detail, note);
+            let event = new_event(app, EventKind::KeyRetired, |event| {
+                event.detail = Some(detail);
+                note.sign(event);
+            });
+            event.iter().for_each(|event| batch.insert(event));
         }
     }
     if !batch.is_empty() {
@@ -214,31 +212,24 @@ fn make(app: &App, times: (Timestamp, Timestamp)) -> Result<StoredSigningKey, St
     make_signing_key(&app.encryption, algorithm, times)
 }
 
-fn insert(app: &App, (found, batch): (&mut Found, &mut Batch), key: &StoredSigningKey, note: Note<'_>) {
+/// Adds a key, and returns its event.
+fn insert(
+    change: &Change<'_>,
+    (found, batch): (&mut Found, &mut Batch),
+    key: &StoredSigningKey,
+) -> Result<Event, String> {
     batch.insert(key);
     found.ledger.add(key);
-    let detail = format!("{}, signs from {}", key.kid, key.active_from);
-    tell(app, batch, EventKind::KeyCreated, detail, note);
-    tracing::info!(kid = key.kid, algorithm = key.algorithm, "key.created");
+    let StoredSigningKey { kid, algorithm, .. } = key;
+    let detail = format!("{kid}, {algorithm}, signs from {}", key.active_from);
+    told(change, EventKind::KeyCreated, detail)
 }
 
-fn tell(app: &App, batch: &mut Batch, kind: EventKind, detail: String, note: Note<'_>) {
-    let event = new_event(app, kind, |event| {
-        event.detail = Some(detail);
-        event.actor = Some(note.actor.to_string());
-        event.reason = note.reason.map(str::to_owned);
-    });
-    if let Some(event) = event {
-        batch.insert(&event);
-    }
-}
-
-/// What was committed holds here now. Where the store does not let it be read, it is looked for again with the next
-/// tick.
-async fn take_over(app: &App) -> Result<(), String> {
-    let outcome = read_again::keys(app).await;
-    if outcome.is_err() {
-        app.must_look_again.store(true, Ordering::Release);
-    }
-    outcome
+/// An event of its own order: a withdrawal has one for each key.
+fn told(change: &Change<'_>, kind: EventKind, detail: String) -> Result<Event, String> {
+    let order = change.order().map_err(|fault| fault.to_string())?;
+    Ok(Event {
+        detail: Some(detail),
+        ..order.event(kind)
+    })
 }

@@ -6,6 +6,7 @@ pub mod admin;
 mod audit;
 mod chain_memory;
 mod chains;
+mod change;
 mod client_certificates;
 pub mod client_records;
 pub mod config;
@@ -31,6 +32,7 @@ pub mod state;
 pub mod trust;
 pub mod upkeep;
 
+pub use audit::Note;
 pub use serve::{Running, serve};
 pub use state::app::App;
 pub use testudo_fetch::{NameLookup, Network};

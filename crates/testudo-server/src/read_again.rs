@@ -4,7 +4,36 @@ use crate::audit::tell;
 use crate::state::app::App;
 use crate::state::{refused, standing};
 use std::sync::Arc;
+use testudo_core::records::Kind;
 use testudo_store::StoreFault;
+
+/// Takes over records that were written, here or on another node: what is remembered of them is forgotten, or read
+/// again, once for all of them.
+pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<(), String> {
+    let (mut has_keys, mut has_standing) = (false, false);
+    for (kind, key) in written {
+        match kind {
+            Kind::Client => app.clients.forget(key),
+            Kind::SigningKey | Kind::WithdrawnKey => has_keys = true,
+            Kind::Block | Kind::Switch => has_standing = true,
+            // Nothing of these is kept in memory; an order to reload and a bundle have followers of their own.
+            Kind::Removed
+            | Kind::Event
+            | Kind::Replay
+            | Kind::ServerSecret
+            | Kind::ClientIdAlias
+            | Kind::ReloadOrder
+            | Kind::BundleSequence => {}
+        }
+    }
+    if has_standing {
+        standing(app).await.map_err(|fault| fault.to_string())?;
+    }
+    if has_keys {
+        keys(app).await?;
+    }
+    Ok(())
+}
 
 /// Reads the signing keys again: another one was made, became due, or was withdrawn.
 pub async fn keys(app: &App) -> Result<(), String> {

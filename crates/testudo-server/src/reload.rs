@@ -4,7 +4,8 @@
 //! file: the order travels through the store, the file does not. A file that changes is read by its own node only:
 //! no administrator ordered a reload, so no order goes to the other nodes, and they never reload one another.
 
-use crate::audit::{tell, write_event};
+use crate::audit::{Note, tell, write_event};
+use crate::change::Change;
 use crate::config::{self, Configuration, Report};
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
@@ -15,57 +16,69 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use testudo_core::Authority;
-use testudo_core::records::{Batch, EventKind, Kind, ReloadOrder};
+use testudo_core::admin::Audited;
+use testudo_core::records::{Batch, Event, EventKind, Kind, ReloadOrder};
+use testudo_core::{Actor, Authority};
 use testudo_store::{CommitError, typed};
 
-/// Applies the configuration file again, here and on every other node: each reads its own. An administrator's reason
-/// is kept in this node's event.
-pub async fn reload(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report> {
-    let _turn = app.admin_turn.lock().await;
-    let warnings = apply(app, reason).await?;
-    // It holds on this node in any case. Where the store is away, the other nodes reload with the next order.
-    if let Err(why) = order_reload(app).await {
-        tracing::error!(why, "the other nodes were not told to reload");
+/// Applies the configuration file again, here and on every other node: each reads its own. The events of all nodes name
+/// who ordered it, and why.
+pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Report, Report> {
+    let change = Change::begin(app, note).await;
+    let (warnings, generation) = apply(app, note).await?;
+    let detail = format!("configuration reloaded, generation {generation}");
+    // It holds here in any case. Without the store, the other nodes are told by the next reload.
+    if let Err(why) = order_reload(app, &change, detail).await {
+        tracing::error!(
+            why,
+            "the other nodes were not told to reload, or the event was not written"
+        );
     }
     Ok(warnings)
 }
 
-/// Tells the other nodes.
-async fn order_reload(app: &App) -> Result<(), String> {
-    if !app.store.is_shared() {
-        return Ok(());
-    }
-    let order = ReloadOrder {
-        at: app.now(),
-        digest: configuration_digest(app),
+/// Writes the event, and with it the order to the other nodes where there may be some.
+async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<(), String> {
+    let order = change.order().map_err(|fault| fault.to_string())?;
+    let event = Event {
+        detail: Some(detail),
+        ..order.event(EventKind::RulesChanged)
     };
-    // What it says is of no interest here: it is replaced.
-    let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let mut batch = Batch::default();
-    let version = match last.map_err(|fault| fault.to_string())? {
-        Some(last) => {
-            batch.replace(&order, last.version);
-            last.version + 1
-        }
-        None => {
-            batch.insert(&order);
-            1
-        }
-    };
-    // Before the order can come back to us: what we read ourselves we do not read again.
-    app.reload_heard.store(version, Ordering::SeqCst);
-    match app.store.commit(batch).await {
-        // Another node was told at the same moment: all hear that one.
-        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
-        Err(error) => Err(format!("{error:?}")),
+    if app.store.is_shared() {
+        let order = ReloadOrder {
+            at: order.now,
+            digest: configuration_digest(app),
+            by: Some(order.actor.to_string()),
+            reason: order.reason.map(str::to_owned),
+        };
+        // What the last one says is of no interest here: it is replaced.
+        let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
+        let version = match last.map_err(|fault| fault.to_string())? {
+            Some(last) => {
+                batch.replace(&order, last.version);
+                last.version + 1
+            }
+            None => {
+                batch.insert(&order);
+                1
+            }
+        };
+        // Before the order can come back to us: what we read ourselves we do not read again.
+        app.reload_heard.store(version, Ordering::SeqCst);
     }
+    let outcome = match change.commit(&Audited::new(batch, event.clone())).await {
+        // Another node was told at the same moment: all nodes hear that order. The event is still ours.
+        Err(CommitError::Conflict(_)) => change.commit(&Audited::new(Batch::default(), event)).await,
+        outcome => outcome,
+    };
+    outcome.map_err(|error| format!("{error:?}"))
 }
 
 /// Follows the order of another node, if it is one that was not followed yet.
 pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     // The turn first: an order of our own that is being written is ours by the time we read it.
-    let _turn = app.admin_turn.lock().await;
+    let turn = app.admin_turn.lock().await;
     let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let Some(order) = last.map_err(|fault| fault.to_string())? else {
         return Ok(());
@@ -74,10 +87,15 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     if app.reload_heard.swap(order.version, Ordering::SeqCst) == order.version {
         return Ok(());
     }
+    let (mut by, mut reason) = (None, None);
     match typed::<ReloadOrder>(order) {
-        Ok(order) if configuration_digest(app) == order.record.digest => {}
-        Ok(_) => {
-            tracing::warn!("another node reloaded a configuration file that is not the same as this node's");
+        Ok(order) => {
+            if configuration_digest(app) != order.record.digest {
+                tracing::warn!(
+                    "another node reloaded a configuration file that is not the same as this node's"
+                );
+            }
+            (by, reason) = (order.record.by, order.record.reason);
         }
         // An order is an order: reading our own file again does no harm.
         Err(fault) => {
@@ -85,12 +103,31 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
             tell(app, refused::news(&[], &[record])).await;
         }
     }
-    match apply(app, None).await {
-        Ok(_) => {}
+    let by = by.unwrap_or_else(|| "another node".to_owned());
+    let note = Note {
+        actor: &Actor::AsWritten(by.into()),
+        reason: reason.as_deref(),
+    };
+    match apply(app, note).await {
+        Ok((_, generation)) => {
+            let detail =
+                format!("configuration reloaded, generation {generation}, as ordered on another node");
+            tell_reload(app, note, detail).await;
+        }
         // What is in force stays; a broken file is no reason to forget clients.
         Err(report) => tracing::error!(%report, "another node reloaded; this node's file cannot be used"),
     }
+    drop(turn);
     Ok(())
+}
+
+/// The event of a reload that this node did by itself.
+async fn tell_reload(app: &App, note: Note<'_>, detail: String) {
+    write_event(app, EventKind::RulesChanged, |event| {
+        event.detail = Some(detail);
+        note.sign(event);
+    })
+    .await;
 }
 
 /// How often the configuration file is looked at.
@@ -124,9 +161,18 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
     if digest == last_read(app) {
         return;
     }
-    match apply(app, Some("the file changed".into())).await {
-        Ok(warnings) if warnings.problems.is_empty() => {}
-        Ok(warnings) => tracing::warn!(%warnings, "the configuration file changed and was applied"),
+    let note = Note {
+        actor: &Actor::FileWatch,
+        reason: Some("the file changed"),
+    };
+    match apply(app, note).await {
+        Ok((warnings, generation)) => {
+            let detail = format!("configuration reloaded, generation {generation}");
+            tell_reload(app, note, detail).await;
+            if !warnings.problems.is_empty() {
+                tracing::warn!(%warnings, "the configuration file changed and was applied");
+            }
+        }
         Err(report) => {
             tracing::error!(%report, "configuration.refused: the file changed and cannot be used");
             let detail = format!(
@@ -135,6 +181,7 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
             );
             write_event(app, EventKind::ConfigurationRefused, |event| {
                 event.detail = Some(detail);
+                event.actor = Some(note.actor.to_string());
             })
             .await;
         }
@@ -155,7 +202,11 @@ fn configuration_digest(app: &App) -> [u8; 32] {
 }
 
 /// Reads the TLS files again. What cannot be used is a warning: the certificate in force goes on.
-async fn renew_certificates(app: &App, configuration: &Configuration, warnings: &mut Report) {
+async fn renew_certificates(
+    app: &App,
+    (configuration, note): (&Configuration, Note<'_>),
+    warnings: &mut Report,
+) {
     let named = [
         ("server.tls", &app.certificates.server, &configuration.server.tls),
         ("admin.tls", &app.certificates.admin, &configuration.admin.tls),
@@ -170,7 +221,7 @@ async fn renew_certificates(app: &App, configuration: &Configuration, warnings: 
                     let hint = Some("the certificate in force goes on being used");
                     warnings.warn(section, format!("cannot be used: {why}"), hint);
                 }
-                tell_renewal(app, certificate, renewal).await;
+                tell_renewal(app, certificate, (renewal, note)).await;
             }
             (Some(_), None) => warnings.warn(section, "is gone: takes effect at the next start", None),
             (None, Some(_)) => warnings.warn(section, "is new: takes effect at the next start", None),
@@ -178,8 +229,9 @@ async fn renew_certificates(app: &App, configuration: &Configuration, warnings: 
     }
 }
 
-/// Trust domains, rules and clients of the file. Listeners, store and keys stay.
-async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report> {
+/// Trust domains, rules and clients of the file. Listeners, store and keys stay. Returns warnings and the new
+/// generation; the event is the caller's.
+async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> {
     let path = app.config_path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",
@@ -193,18 +245,13 @@ async fn apply(app: &Arc<App>, reason: Option<String>) -> Result<Report, Report>
         .unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.generation.load(Ordering::SeqCst) + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
-    renew_certificates(app, &configuration, &mut warnings).await;
+    renew_certificates(app, (&configuration, note), &mut warnings).await;
     if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }
     put_in_force(app, configuration).await;
-    write_event(app, EventKind::RulesChanged, |event| {
-        event.detail = Some(format!("configuration reloaded, generation {generation}"));
-        event.reason = reason;
-    })
-    .await;
-    tracing::info!(generation, "configuration reloaded");
-    Ok(warnings)
+    tracing::info!(generation, actor = %note.actor, reason = note.reason, "configuration reloaded");
+    Ok((warnings, generation))
 }
 
 /// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;

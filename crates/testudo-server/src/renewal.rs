@@ -1,13 +1,13 @@
 //! What came of reading our own certificates again: log, event, metric.
 
-use crate::audit::write_event;
+use crate::audit::{Note, write_event};
 use crate::state::app::App;
 use crate::state::certificates::{Certificate, Renewal};
 use crate::state::metrics::CertificateLabel;
 use testudo_core::records::EventKind;
 
 /// Says what came of reading a certificate again: log, event, metric.
-pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: Renewal) {
+pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, (renewal, note): (Renewal, Note<'_>)) {
     let section = certificate.section;
     let (kind, detail) = match renewal {
         Renewal::Unchanged | Renewal::StillKept => return,
@@ -22,7 +22,11 @@ pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: 
         }
     };
     certificate_gauges(app);
-    write_event(app, kind, |event| event.detail = Some(detail)).await;
+    write_event(app, kind, |event| {
+        event.detail = Some(detail);
+        note.sign(event);
+    })
+    .await;
 }
 
 /// When our certificates end.

@@ -231,6 +231,8 @@ pub enum Client {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
+        reason: Reason,
+        #[command(flatten)]
         json: Json,
     },
 }

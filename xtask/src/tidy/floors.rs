@@ -44,8 +44,8 @@ const CORE: &[Floor] = &[
         why: "what a welcome identity may be granted",
     },
     Floor {
-        rooms: &["occasions", "tokens"],
-        why: "whole requests, and the token that ends one: they use everything below, and only the server uses them",
+        rooms: &["admin", "occasions", "tokens"],
+        why: "whole requests, of administrators and of clients, and the token that ends one: only the server uses them",
     },
 ];
 
@@ -94,6 +94,10 @@ const SERVER: &[Floor] = &[
     Floor {
         rooms: &["client_records", "read_again", "renewal", "trust/refresh"],
         why: "work that ends in an event: sweeping clients, reading anew, renewing certificates, fetching bundles",
+    },
+    Floor {
+        rooms: &["change"],
+        why: "the one guard of what administrators change: turn, actor, event, commit, and what is in memory",
     },
     Floor {
         rooms: &["key_changes", "own_tokens", "reload"],

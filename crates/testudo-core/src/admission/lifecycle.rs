@@ -1,11 +1,10 @@
-//! What happens to a client after it exists: freeze, thaw, removal.
+//! What happens to a client after it exists: its removal, and events about it.
 
 use crate::actor::Actor;
 use crate::entropy::Entropy;
 use crate::identity::Authority;
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientState, Event, EventKind, Removed, Versioned, clients_of_authority,
-    clients_of_rule,
+    Batch, Client, ClientIdAlias, Event, EventKind, Removed, Versioned, clients_of_authority, clients_of_rule,
 };
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -35,42 +34,30 @@ pub struct Cause<'a> {
     pub note: Option<&'a str>,
 }
 
-/// Freezes or thaws; nothing where the client is in that state already.
-pub fn set_state(
+/// What a client leaves behind, or takes with it, when it is removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traces<'a> {
+    /// The record of an earlier life, which the new one replaces.
+    pub history: Option<&'a Versioned<Removed>>,
+    /// Its public identifier, where that is not the identity.
+    pub alias: Option<&'a Versioned<ClientIdAlias>>,
+}
+
+/// Removes a client at the version that was looked at, and tells it: one that woke up meanwhile stays.
+pub fn remove(
     client: &Versioned<Client>,
-    state: ClientState,
+    traces: Traces<'_>,
     cause: &Cause<'_>,
-    entropy: &Entropy,
-    now: Timestamp,
+    (entropy, now): (&Entropy, Timestamp),
 ) -> Batch {
-    let mut batch = Batch::default();
-    if client.record.state == state {
-        return batch;
-    }
-    let changed = Client {
-        state,
-        ..client.record.clone()
-    };
-    batch.replace(&changed, client.version);
-    let kind = match state {
-        ClientState::Active => EventKind::ClientThawed,
-        ClientState::Frozen => EventKind::ClientFrozen,
-    };
-    batch.insert(&event_about(&changed, kind, cause, entropy, now));
+    let mut batch = removal(client, traces, cause.reason, now);
+    let kind = EventKind::ClientRemoved;
+    batch.insert(&event_about(&client.record, kind, cause, (entropy, now)));
     batch
 }
 
-/// Removes a client at the version that was looked at: one that woke up meanwhile stays. `history` is the
-/// record of an earlier life, which the new one replaces; `alias` its public identifier where that is not the
-/// identity.
-pub fn remove(
-    client: &Versioned<Client>,
-    history: Option<&Versioned<Removed>>,
-    alias: Option<&Versioned<ClientIdAlias>>,
-    cause: &Cause<'_>,
-    entropy: &Entropy,
-    now: Timestamp,
-) -> Batch {
+/// The removal without its event.
+pub fn removal(client: &Versioned<Client>, traces: Traces<'_>, reason: &str, now: Timestamp) -> Batch {
     let mut batch = Batch::default();
     batch.delete(&client.record, client.version);
     // Client ids that this server made are never used again, so no history record is needed.
@@ -78,35 +65,28 @@ pub fn remove(
         let removed = Removed {
             client: client.record.clone(),
             removed: now,
-            reason: cause.reason.to_owned(),
+            reason: reason.to_owned(),
             keep_until: now + HISTORY_RETENTION,
         };
-        match history {
+        match traces.history {
             Some(earlier) => batch.replace(&removed, earlier.version),
             None => batch.insert(&removed),
         }
     }
-    if let Some(alias) = alias {
+    if let Some(alias) = traces.alias {
         batch.delete(&alias.record, alias.version);
     }
     batch.add(clients_of_authority(client.record.counted_under()), -1, None);
     batch.add(clients_of_rule(&client.record.rule), -1, None);
-    batch.insert(&event_about(
-        &client.record,
-        EventKind::ClientRemoved,
-        cause,
-        entropy,
-        now,
-    ));
     batch
 }
 
-fn event_about(
+/// An event about a client that exists.
+pub fn event_about(
     client: &Client,
     kind: EventKind,
     cause: &Cause<'_>,
-    entropy: &Entropy,
-    now: Timestamp,
+    (entropy, now): (&Entropy, Timestamp),
 ) -> Event {
     let keep_until = now + event_retention(&client.authority, client.sponsor.is_some());
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);

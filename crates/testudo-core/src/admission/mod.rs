@@ -5,6 +5,7 @@
 pub mod client_name;
 pub(crate) mod conflicts;
 pub mod create;
+pub mod governing;
 pub mod known;
 pub mod lifecycle;
 pub mod limits;

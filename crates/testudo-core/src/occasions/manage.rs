@@ -7,7 +7,7 @@
 use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::known::{StoredClient, is_not_frozen};
-use crate::admission::lifecycle::{self, Cause};
+use crate::admission::lifecycle::{self, Cause, Traces};
 use crate::admission::placed::Placed;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::occasions::occasion::Occasion;
@@ -98,8 +98,12 @@ impl Occasion for ManagementRequest<'_> {
                     reason: "deregistered",
                     note: None,
                 };
+                let traces = Traces {
+                    history: stored.removed,
+                    alias: None,
+                };
                 Ok(Decision {
-                    batch: lifecycle::remove(client, stored.removed, None, &cause, at.entropy, at.now),
+                    batch: lifecycle::remove(client, traces, &cause, (at.entropy, at.now)),
                     ..read(client, None)
                 })
             }

@@ -11,6 +11,12 @@ pub struct ReloadOrder {
     pub at: Timestamp,
     /// SHA-256 of the file that the node read that received the order: the files of the others should be the same.
     pub digest: [u8; 32],
+    /// Who gave it. Absent where a node of an earlier version wrote it.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// Why, in the administrator's words.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl ReloadOrder {

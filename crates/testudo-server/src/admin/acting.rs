@@ -3,7 +3,9 @@
 
 use super::reply::Failure;
 use crate::audit::Note;
+use crate::change::Change;
 use crate::peer::Peer;
+use crate::state::app::App;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -14,6 +16,11 @@ use testudo_core::Actor;
 pub(super) struct By(Actor);
 
 impl By {
+    /// Waits for the administrators' turn, to change something for this reason.
+    pub(super) async fn change<'a>(&'a self, app: &'a App, reason: Option<&'a str>) -> Change<'a> {
+        Change::begin(app, self.because(reason)).await
+    }
+
     /// With the reason that the administrator gave.
     pub(super) fn because<'a>(&'a self, reason: Option<&'a str>) -> Note<'a> {
         Note {

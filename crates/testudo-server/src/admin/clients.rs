@@ -1,7 +1,7 @@
 //! Clients: see, freeze, thaw, delete, sweep.
 
 use super::acting::By;
-use super::reply::{Done, Failure, Reply, commit};
+use super::reply::{Done, Failure, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
 use crate::state::refused;
@@ -9,13 +9,13 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admission::lifecycle::{Cause, set_state};
+use testudo_core::admin::client as order;
+use testudo_core::admission::governing::governing_client;
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
 };
-use testudo_core::rules::Rule;
-use testudo_core::{Authority, AuthorityKind, CredentialKind, Occasion};
+use testudo_core::{Authority, CredentialKind, Occasion};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
 
@@ -137,79 +137,43 @@ pub(super) struct Change {
     reason: Option<String>,
 }
 
-pub(super) async fn freeze(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
-    change_state(&app, &by, &change, ClientState::Frozen, "frozen").await
+pub(super) async fn freeze(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+    let change = by.change(&app, wanted.reason.as_deref()).await;
+    let client = find(&app, &wanted.client_id).await?;
+    carry_out(&change, order::freeze(&change.order()?, &client)).await
 }
 
-pub(super) async fn thaw(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
-    change_state(&app, &by, &change, ClientState::Active, "thawed").await
+pub(super) async fn thaw(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+    let change = by.change(&app, wanted.reason.as_deref()).await;
+    let client = find(&app, &wanted.client_id).await?;
+    carry_out(&change, order::thaw(&change.order()?, &client)).await
 }
 
-async fn change_state(app: &App, by: &By, change: &Change, state: ClientState, word: &str) -> Reply<Done> {
-    let _turn = app.admin_turn.lock().await;
-    let client_id = change.client_id.as_str();
-    let client = find(app, client_id).await?;
-    let entropy = app.clock.entropy().ok_or_else(no_entropy)?;
-    let cause = Cause {
-        actor: by.because(None).actor,
-        reason: word,
-        note: change.reason.as_deref(),
-    };
-    let batch = set_state(&client, state, &cause, &entropy, app.now());
-    let outcome = commit(app, batch).await;
-    app.clients
-        .forget(&client_key(&client.record.authority, &client.record.subject));
-    outcome?;
-    tracing::info!(client.id = client_id, "client.{word}");
-    Ok(Json(Done {
-        done: format!("{client_id}: {word}"),
-        warning: None,
-    }))
-}
-
-pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(change): Json<Change>) -> Reply<Done> {
-    let _turn = app.admin_turn.lock().await;
-    let client = find(&app, &change.client_id).await?;
-    // A name that was given here is not given again.
-    let is_named_here = client.record.authority == Authority::registration().key();
-    let will_return = !is_named_here && governing(&app, &client.record).is_some();
-    let cause = Cause {
-        actor: by.because(None).actor,
-        reason: "deleted",
-        note: change.reason.as_deref(),
-    };
-    if !client_records::remove(&app, &client, &cause).await? {
-        return Err(
-            testudo_store::CommitError::Conflict(testudo_store::Conflict::Changed(Kind::Client, Vec::new()))
-                .into(),
-        );
-    }
-    let warning = will_return.then(|| {
-        "a rule still admits this identity: it will come back at its next request; freeze the client or block the \
-         identity to keep it out"
-            .to_owned()
-    });
-    tracing::info!(client.id = change.client_id, "client.removed");
-    Ok(Json(Done {
-        done: format!("{}: deleted", change.client_id),
-        warning,
-    }))
+pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+    let change = by.change(&app, wanted.reason.as_deref()).await;
+    let client = find(&app, &wanted.client_id).await?;
+    let left = client_records::left_by(&app, &client.record).await?;
+    let policy = app.policy.load();
+    let decided = order::delete(&change.order()?, &client, left.traces(), &policy);
+    carry_out(&change, decided).await
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct SweepRequest {
     #[serde(default)]
     dry_run: bool,
+    /// Why, for the events.
+    reason: Option<String>,
 }
 
-pub(super) async fn sweep(State(app): State<Arc<App>>, Json(request): Json<SweepRequest>) -> Reply<Swept> {
-    Ok(Json(client_records::sweep(&app, request.dry_run).await?))
-}
-
-fn no_entropy() -> Failure {
-    Failure::from(testudo_store::StoreFault(
-        "the system has no randomness to give".into(),
-    ))
+/// Takes no turn: each client is removed at its version, and an urgent change does not wait for all of them.
+pub(super) async fn sweep(
+    State(app): State<Arc<App>>,
+    by: By,
+    Json(request): Json<SweepRequest>,
+) -> Reply<Swept> {
+    let note = by.because(request.reason.as_deref());
+    Ok(Json(client_records::sweep(&app, request.dry_run, note).await?))
 }
 
 async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
@@ -223,7 +187,8 @@ async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> 
 
 fn view(app: &App, client: &Client) -> ClientView {
     let known = app.clients.get(&client_key(&client.authority, &client.subject));
-    let governed_by = governing(app, client);
+    let policy = app.policy.load();
+    let governed_by = governing_client(client, &policy).map(|rule| rule.name.clone());
     ClientView {
         // A client with a sponsor belongs to the authority of its sponsor.
         trust_domain: Authority::of_key(client.counted_under())
@@ -258,32 +223,6 @@ fn view(app: &App, client: &Client) -> ClientView {
 fn last_used(app: &App, client: &Client) -> Timestamp {
     let known = app.clients.get(&client_key(&client.authority, &client.subject));
     known.map_or(client.last_used, |known| known.last_used().max(client.last_used))
-}
-
-/// The rule that governs a client today, by name.
-fn governing(app: &App, client: &Client) -> Option<String> {
-    let policy = app.policy.load();
-    let sponsored = client.sponsor.as_ref();
-    let authority = match sponsored {
-        Some(sponsor) => sponsor.authority.clone(),
-        None => Authority::of_key(&client.authority)?,
-    };
-    let subject = sponsored.map_or(&client.subject, |sponsor| &sponsor.subject);
-    let rule: &Rule = match authority.kind() {
-        AuthorityKind::Configuration => &policy.clients.get(subject.as_str())?.rule,
-        AuthorityKind::Registration => &policy.registration.open.as_ref()?.rule,
-        AuthorityKind::Spiffe | AuthorityKind::Issuer => {
-            policy.authority(&authority)?;
-            // A folded client stands for identities one segment longer; any of them will do.
-            let subject = match subject.strip_suffix("/*") {
-                Some(prefix) => format!("{prefix}/x"),
-                None => subject.clone(),
-            };
-            let found = policy.rules.first_match(&authority, &subject, |_| true)?;
-            found.rule
-        }
-    };
-    Some(rule.name.clone())
 }
 
 fn encode_cursor(key: &[u8]) -> String {

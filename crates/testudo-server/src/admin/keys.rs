@@ -2,7 +2,7 @@
 
 use super::acting::By;
 use super::reply::{Done, Failure, Reply, done};
-use crate::audit::Note;
+use crate::change::Change;
 use crate::key_changes::{self, Refused, Which};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
@@ -40,12 +40,11 @@ pub(super) async fn rotate(
     by: By,
     Json(rotation): Json<Rotation>,
 ) -> Reply<Done> {
-    let _turn = app.admin_turn.lock().await;
-    let note = by.because(rotation.reason.as_deref());
+    let change = by.change(&app, rotation.reason.as_deref()).await;
     if rotation.now {
-        return withdraw(&app, Which::All, note).await;
+        return withdraw(&app, Which::All, &change).await;
     }
-    let made = key_changes::announce(&app, note).await;
+    let made = key_changes::announce(&app, &change).await;
     let (kid, from) = made.map_err(|why| Failure::from(StoreFault(why)))?;
     Ok(done(format!("{kid}: published, signs from {from}")))
 }
@@ -55,13 +54,12 @@ pub(super) async fn revoke(
     by: By,
     Json(revocation): Json<Revocation>,
 ) -> Reply<Done> {
-    let _turn = app.admin_turn.lock().await;
-    let note = by.because(revocation.reason.as_deref());
-    withdraw(&app, Which::One(&revocation.kid), note).await
+    let change = by.change(&app, revocation.reason.as_deref()).await;
+    withdraw(&app, Which::One(&revocation.kid), &change).await
 }
 
-async fn withdraw(app: &App, which: Which<'_>, note: Note<'_>) -> Reply<Done> {
-    let withdrawal = key_changes::withdraw(app, which, note).await.map_err(failure)?;
+async fn withdraw(app: &App, which: Which<'_>, change: &Change<'_>) -> Reply<Done> {
+    let withdrawal = key_changes::withdraw(app, which, change).await.map_err(failure)?;
     let withdrawn = format!("withdrawn: {}", withdrawal.withdrawn.join(" "));
     Ok(Json(Done {
         done: match withdrawal.made {

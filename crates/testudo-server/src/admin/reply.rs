@@ -1,12 +1,11 @@
 //! Answers of the admin API: JSON, and errors that say what to do.
 
-use crate::settle::commit::write;
-use crate::state::app::App;
+use crate::change::Change;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use testudo_core::records::Batch;
+use testudo_core::admin::{Decided, NotDone};
 use testudo_store::{CommitError, StoreFault};
 
 /// Something went wrong, in words for an administrator.
@@ -89,7 +88,19 @@ pub(super) fn done(what: impl Into<String>) -> Json<Done> {
     })
 }
 
-/// Commits an administrator's change together with its event.
-pub(super) async fn commit(app: &App, batch: Batch) -> Result<(), Failure> {
-    write(app, batch).await.map_err(Failure::from)
+impl From<NotDone> for Failure {
+    fn from(why: NotDone) -> Failure {
+        Failure::bad_request(why.problem, why.hint.map(str::to_owned))
+    }
+}
+
+/// Commits what was decided, and says so.
+pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Done> {
+    if let Some(changes) = &decided.changes {
+        change.commit(changes).await?;
+    }
+    Ok(Json(Done {
+        done: decided.done,
+        warning: decided.warning.map(str::to_owned),
+    }))
 }

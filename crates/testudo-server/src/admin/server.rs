@@ -1,5 +1,6 @@
 //! The server itself: status, reload, metrics.
 
+use super::acting::By;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
 use crate::state::app::App;
@@ -48,8 +49,8 @@ fn certificates_end(app: &App) -> Value {
     Value::Object(ends.collect())
 }
 
-pub(super) async fn reload(State(app): State<Arc<App>>, body: Reason) -> Reply<Done> {
-    match crate::reload::reload(&app, body.reason).await {
+pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) -> Reply<Done> {
+    match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
         Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
         Ok(warnings) => Ok(Json(Done {
             done: "reloaded".into(),

@@ -2,9 +2,7 @@
 
 use super::acting::By;
 use super::reason::Reason;
-use super::reply::{Done, Failure, Reply, commit, done};
-use crate::audit::{Note, new_event};
-use crate::read_again;
+use super::reply::{Done, Failure, Reply, carry_out, done};
 use crate::state::app::App;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
@@ -12,7 +10,9 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::records::{Batch, EventKind, Kind, Switch};
+use testudo_core::admin::trust as order;
+use testudo_core::records::Kind;
+use testudo_store::StoreFault;
 
 /// An authority with its keys.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -92,20 +92,12 @@ pub(super) async fn disable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
-    let held = app.store.get(Kind::Switch, authority.key().as_bytes()).await?;
-    if held.is_some() {
-        return Ok(done(format!("{name}: disabled already")));
-    }
-    let mut batch = Batch::default();
-    batch.insert(&Switch {
-        authority: authority.key().to_owned(),
-        by: by.because(None).actor.to_string(),
-        since: app.now(),
-    });
-    let change = (EventKind::AuthorityDisabled, by.because(body.reason.as_deref()));
-    switch(&app, batch, &authority, change).await?;
-    Ok(done(format!("{name}: disabled")))
+    let (change, authority) = (
+        by.change(&app, body.reason.as_deref()).await,
+        authority(&app, &name)?,
+    );
+    let held = switch(&app, &authority).await?;
+    carry_out(&change, order::disable(&change.order()?, &authority, held)).await
 }
 
 pub(super) async fn enable(
@@ -114,36 +106,18 @@ pub(super) async fn enable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let (authority, _turn) = (authority(&app, &name)?, app.admin_turn.lock().await);
-    // Whether or not the record can be read.
-    let Some(stored) = app.store.get(Kind::Switch, authority.key().as_bytes()).await? else {
-        return Ok(done(format!("{name}: enabled already")));
-    };
-    let mut batch = Batch::default();
-    batch.remove(Kind::Switch, stored.key, stored.version);
-    let change = (EventKind::AuthorityEnabled, by.because(body.reason.as_deref()));
-    switch(&app, batch, &authority, change).await?;
-    Ok(done(format!("{name}: enabled")))
+    let (change, authority) = (
+        by.change(&app, body.reason.as_deref()).await,
+        authority(&app, &name)?,
+    );
+    let held = switch(&app, &authority).await?;
+    carry_out(&change, order::enable(&change.order()?, &authority, held)).await
 }
 
-/// Written first, in force before the answer: the next request already feels it.
-async fn switch(
-    app: &App,
-    mut batch: Batch,
-    authority: &Authority,
-    (kind, note): (EventKind, Note<'_>),
-) -> Result<(), Failure> {
-    if let Some(event) = new_event(app, kind, |event| {
-        event.authority = Some(authority.key().to_owned());
-        event.actor = Some(note.actor.to_string());
-        event.reason = note.reason.map(str::to_owned);
-    }) {
-        batch.insert(&event);
-    }
-    commit(app, batch).await?;
-    read_again::standing(app).await?;
-    tracing::info!(trust_domain = authority.name(), "{}", kind.name());
-    Ok(())
+/// Version of the switch that is there, whether or not it can be read.
+async fn switch(app: &App, authority: &Authority) -> Result<Option<u64>, StoreFault> {
+    let stored = app.store.get(Kind::Switch, authority.key().as_bytes()).await?;
+    Ok(stored.map(|stored| stored.version))
 }
 
 fn authority(app: &App, name: &str) -> Result<Authority, Failure> {

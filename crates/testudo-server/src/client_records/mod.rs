@@ -2,9 +2,11 @@
 
 mod find;
 mod last_uses;
+mod left;
 mod sweep;
 
 pub(crate) use find::client_by_id;
 pub(crate) use last_uses::FLUSH_PAUSE;
 pub use last_uses::flush_last_used;
-pub use sweep::{Swept, remove, sweep};
+pub(crate) use left::left_by;
+pub use sweep::{Swept, sweep};

@@ -1,14 +1,14 @@
 //! Removing clients: one, or all that are idle or past their lifetime.
 
 use super::last_uses::{FLUSH_PAUSE, flush_last_used};
-use crate::audit::tell;
+use super::left::left_by;
+use crate::audit::{Note, tell};
 use crate::database_clock::earlier_now;
 use crate::state::app::App;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
-use testudo_core::Actor;
 use testudo_core::admission::lifecycle::{self, Cause};
-use testudo_core::records::{Client, ClientIdAlias, Kind, Removed, Versioned};
+use testudo_core::records::{Client, Kind, Record as _, Versioned};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, LIST_MAX, StoreFault};
 
@@ -28,7 +28,9 @@ pub struct Swept {
 
 /// Removes clients that are idle or past their lifetime, page by page. Each is deleted at the version that was
 /// looked at: one that woke up meanwhile stays.
-pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
+///
+/// The events name who ordered it: the clock of the server, or an administrator.
+pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept, StoreFault> {
     flush_last_used(app).await;
     let now = earlier_now(app, app.now()).await?;
     // What another node knows of uses, the database learns at that node's next flush.
@@ -71,9 +73,9 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
                     app,
                     &client,
                     &Cause {
-                        actor: &Actor::Sweep,
+                        actor: note.actor,
                         reason,
-                        note: None,
+                        note: note.reason,
                     },
                 )
                 .await
@@ -90,44 +92,18 @@ pub async fn sweep(app: &App, is_dry_run: bool) -> Result<Swept, StoreFault> {
 }
 
 /// Removes one client at its version. False where it changed meanwhile.
-pub async fn remove(app: &App, client: &Versioned<Client>, cause: &Cause<'_>) -> Result<bool, StoreFault> {
-    let key = known_key(&client.record);
-    let history = app.store.read::<Removed>(&key).await?;
-    let alias = match client.record.has_alias() {
-        false => None,
-        true => {
-            let alias = app
-                .store
-                .read::<ClientIdAlias>(client.record.client_id.as_bytes())
-                .await?;
-            // Clients that the configuration names had none in earlier versions: it may be another client's.
-            alias.filter(|alias| {
-                alias.record.authority == client.record.authority
-                    && alias.record.subject == client.record.subject
-            })
-        }
-    };
+async fn remove(app: &App, client: &Versioned<Client>, cause: &Cause<'_>) -> Result<bool, StoreFault> {
+    let left = left_by(app, &client.record).await?;
     let Some(entropy) = app.clock.entropy() else {
         return Err(StoreFault("the system has no randomness to give".into()));
     };
-    let batch = lifecycle::remove(
-        client,
-        history.as_ref(),
-        alias.as_ref(),
-        cause,
-        &entropy,
-        app.now(),
-    );
+    let batch = lifecycle::remove(client, left.traces(), cause, (&entropy, app.now()));
     let outcome = app.store.commit(batch).await;
-    app.clients.forget(&key);
+    app.clients.forget(&client.record.key());
     match outcome {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),
         Err(CommitError::Unavailable(fault)) => Err(fault),
         Err(CommitError::Busy) => Err(StoreFault("the writer is busy".into())),
     }
-}
-
-fn known_key(client: &Client) -> Vec<u8> {
-    testudo_core::records::client_key(&client.authority, &client.subject)
 }

@@ -348,8 +348,9 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
     write_event(app, kind, |event| {
         event.authority = Some(authority.key().to_owned());
         event.detail = Some(detail);
-        event.actor = by.map(|note| note.actor.to_string());
-        event.reason = by.and_then(|note| note.reason).map(str::to_owned);
+        if let Some(note) = by {
+            note.sign(event);
+        }
     })
     .await;
 }

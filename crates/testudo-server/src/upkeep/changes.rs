@@ -55,15 +55,18 @@ pub async fn follow_changes(
 
 async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String> {
     match kind {
-        Kind::Client => app.clients.forget(key),
-        Kind::SigningKey | Kind::WithdrawnKey => read_again::keys(app).await?,
         Kind::BundleSequence => trust::follow(app, key).await.map_err(|fault| fault.to_string())?,
         Kind::ReloadOrder => crate::reload::follow(app).await?,
-        Kind::Block | Kind::Switch => read_again::standing(app)
-            .await
-            .map_err(|fault| fault.to_string())?,
-        // Nothing of these is kept in memory.
-        Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {}
+        Kind::Client
+        | Kind::SigningKey
+        | Kind::WithdrawnKey
+        | Kind::Block
+        | Kind::Switch
+        | Kind::Removed
+        | Kind::Event
+        | Kind::Replay
+        | Kind::ServerSecret
+        | Kind::ClientIdAlias => read_again::records(app, &[(kind, key.to_vec())]).await?,
     }
     Ok(())
 }

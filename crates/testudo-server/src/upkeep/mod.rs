@@ -5,6 +5,7 @@ mod changes;
 pub(crate) use changes::begin;
 pub use changes::follow_changes;
 
+use crate::audit::Note;
 use crate::client_records::{FLUSH_PAUSE, flush_last_used, sweep};
 use crate::database_clock::earlier_now;
 use crate::key_changes;
@@ -13,6 +14,7 @@ use crate::state::app::App;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use testudo_core::Actor;
 use testudo_core::records::Batch;
 use testudo_core::velocity::SHARED_PREFIX;
 use testudo_protocol::Timestamp;
@@ -37,7 +39,10 @@ pub async fn watch_certificates(app: Arc<App>) {
             let is_doubted = doubted.contains(&certificate.section);
             doubted.retain(|section| *section != certificate.section);
             match certificate.renew_if_settled(is_doubted) {
-                Some(renewal) => tell_renewal(&app, certificate, renewal).await,
+                Some(renewal) => {
+                    let note = Note::by(&Actor::FileWatch);
+                    tell_renewal(&app, certificate, (renewal, note)).await;
+                }
                 None => doubted.push(certificate.section),
             }
         }
@@ -83,7 +88,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
         if tick.is_multiple_of(TICKS_PER_SWEEP) && trusted_now.is_some() {
-            match sweep(&app, false).await {
+            let note = Note::by(&Actor::Sweep);
+            match sweep(&app, false, note).await {
                 Ok(swept) if swept.removed > 0 => {
                     tracing::info!(removed = swept.removed, "idle clients were removed")
                 }

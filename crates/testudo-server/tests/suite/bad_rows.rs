@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use testudo_core::Actor;
 use testudo_core::records::{Batch, Client, Document, Kind, Write};
-use testudo_server::Running;
+use testudo_server::{Note, Running};
 use testudo_testkit::http::over_socket;
 use testudo_testkit::svid_form;
 
@@ -234,7 +235,7 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
         "the use of the other client is written: {other:?}"
     );
     cluster.world.events("client.registered").await;
-    testudo_server::client_records::sweep(&cluster.world.running.app, true)
+    testudo_server::client_records::sweep(&cluster.world.running.app, true, Note::by(&Actor::Sweep))
         .await
         .unwrap();
     let third = cluster.join().await;

@@ -2,6 +2,8 @@
 
 use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
 use serde_json::json;
+use testudo_core::Actor;
+use testudo_server::Note;
 use testudo_testkit::form;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
@@ -159,14 +161,14 @@ async fn certificate_at_register_is_refused_where_the_trust_domain_accepts_none(
     let one = both.replacen("\"jwt_svid\", \"x509_svid\"", "\"jwt_svid\"", 1);
     assert_ne!(one, both);
     std::fs::write(&path, one).unwrap();
-    testudo_server::reload::reload(&world.running.app, None)
+    testudo_server::reload::reload(&world.running.app, Note::by(&Actor::Signal))
         .await
         .unwrap();
     let answer = register().await;
     assert_eq!(answer.error(), "unapproved_software_statement", "{answer:?}");
     assert!(world.clients().await.is_empty());
     std::fs::write(&path, both).unwrap();
-    testudo_server::reload::reload(&world.running.app, None)
+    testudo_server::reload::reload(&world.running.app, Note::by(&Actor::Signal))
         .await
         .unwrap();
     assert_eq!(register().await.status, 201, "the twin: the domain takes both");

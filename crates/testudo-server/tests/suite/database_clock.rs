@@ -3,10 +3,11 @@
 use crate::nodes::postgres;
 use crate::world::{ISSUER, MutualTls, World};
 use std::time::Duration;
+use testudo_core::Actor;
 use testudo_core::records::{Batch, Document, Kind, Write};
-use testudo_server::Running;
 use testudo_server::client_records::sweep;
 use testudo_server::upkeep::drop_what_is_over;
+use testudo_server::{Note, Running};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
 use testudo_testkit::{form, svid_form};
@@ -152,7 +153,7 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
     // The second node's clock is ahead by more than the idle lifetime, or by a day: the database's time counts.
     for seconds in [60, 86_400] {
         second.app.clock.step(seconds);
-        let swept = sweep(&second.app, false).await.unwrap();
+        let swept = sweep(&second.app, false, Note::by(&Actor::Sweep)).await.unwrap();
         assert_eq!((swept.visited, swept.removed), (1, 0), "{seconds} s ahead");
         second.app.clock.step(-seconds);
     }
@@ -175,11 +176,22 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
         first.app.store.commit(batch).await.unwrap();
     };
     written(70).await;
-    assert_eq!(sweep(&second.app, false).await.unwrap().removed, 0);
+    assert_eq!(
+        sweep(&second.app, false, Note::by(&Actor::Sweep))
+            .await
+            .unwrap()
+            .removed,
+        0
+    );
     // The twin: idle for longer than any node can have kept to itself.
     written(60 + 120 + 5).await;
     tokio::time::timeout(Duration::from_secs(20), async {
-        while sweep(&second.app, false).await.unwrap().removed == 0 {
+        while sweep(&second.app, false, Note::by(&Actor::Sweep))
+            .await
+            .unwrap()
+            .removed
+            == 0
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })

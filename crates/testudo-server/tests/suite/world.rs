@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use testudo_core::Actor;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_server::Network;
 use testudo_server::serve::{Options, serve};
+use testudo_server::{Network, Note};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection, TlsClient};
 use testudo_testkit::token::Draft;
@@ -237,7 +238,7 @@ impl World {
 
     pub async fn reload_with(&self, domains: &str, rules: &str) {
         write_config(&self.folder, domains, rules, "");
-        testudo_server::reload::reload(&self.running.app, None)
+        testudo_server::reload::reload(&self.running.app, Note::by(&Actor::Signal))
             .await
             .expect("a configuration without errors");
     }

@@ -49,10 +49,13 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
         Client::Freeze(selection) => act(&admin, selection, "freeze").await?,
         Client::Thaw(selection) => act(&admin, selection, "thaw").await?,
         Client::Delete(selection) => act(&admin, selection, "delete").await?,
-        Client::Sweep { dry_run, json } => {
-            let swept: Value = admin
-                .post("/admin/v1/clients/sweep", &json!({ "dry_run": dry_run }))
-                .await?;
+        Client::Sweep {
+            dry_run,
+            reason,
+            json,
+        } => {
+            let body = json!({ "dry_run": dry_run, "reason": reason.reason });
+            let swept: Value = admin.post("/admin/v1/clients/sweep", &body).await?;
             if json.json {
                 return print_json(&swept);
             }

@@ -3,9 +3,10 @@
 use crate::arguments::Place;
 use crate::output::{Failed, note, note_report};
 use std::io::IsTerminal as _;
-use testudo_server::config;
+use testudo_core::Actor;
 use testudo_server::reload::reload;
 use testudo_server::serve::{Options, serve};
+use testudo_server::{Note, config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -57,7 +58,7 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match reload(&running.app, None).await {
+            _ = hangup.recv() => match reload(&running.app, Note::by(&Actor::Signal)).await {
                 Ok(warnings) => note(&format!("{warnings}reloaded")),
                 Err(report) => {
                     note(&format!("{report}not reloaded: the configuration in force stays as it was"));

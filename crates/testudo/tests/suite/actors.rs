@@ -1,9 +1,13 @@
 //! Who changed something: every event of an administrator's change names the administrator, as the server verified
 //! him.
 
-use crate::administration::{call, events, site, token_of};
+use crate::administration::{Nodes, call, events, site, token_of};
+use crate::binary::{Server, Site};
 use serde_json::{Value, json};
 use std::process::Command;
+use std::time::{Duration, Instant};
+use testudo_testkit::TestIssuer;
+use testudo_testkit::http::over_socket;
 
 /// What the system says of the user of this test.
 fn id(option: &str) -> String {
@@ -40,4 +44,202 @@ async fn event_names_the_proven_identity_over_http_and_the_user_of_the_process_a
     let [unblocked] = events(&site, "identity.unblocked").try_into().unwrap();
     assert!(is_at_the_socket(&unblocked["actor"]), "{unblocked}");
     assert_eq!(unblocked["reason"], "found");
+}
+
+const OTHER: &str = "/admin/v1/trust/{name}";
+const BOB: &str = "spiffe://prod.example/dev/bob";
+
+/// A change, and the kind of event that tells it.
+struct Case {
+    path: &'static str,
+    kind: &'static str,
+    body: Value,
+}
+
+/// One of each operation that changes something, in an order in which each has something to change.
+fn cases() -> Vec<Case> {
+    let case = |path, kind, body| Case { path, kind, body };
+    let on = |verb: &str| -> &'static str { format!("{OTHER}/{verb}").leak() };
+    let identity = json!({ "identity": "spiffe://prod.example/x" });
+    vec![
+        case("/admin/v1/blocks", "identity.blocked", identity.clone()),
+        case("/admin/v1/blocks/remove", "identity.unblocked", identity),
+        case(
+            "/admin/v1/clients/freeze",
+            "client.frozen",
+            json!({ "client_id": BOB }),
+        ),
+        case(
+            "/admin/v1/clients/thaw",
+            "client.thawed",
+            json!({ "client_id": BOB }),
+        ),
+        case(
+            "/admin/v1/clients/delete",
+            "client.removed",
+            json!({ "client_id": BOB }),
+        ),
+        case("/admin/v1/clients/sweep", "client.removed", json!({})),
+        case(on("disable"), "authority.disabled", json!({})),
+        case(on("enable"), "authority.enabled", json!({})),
+        case(on("refresh"), "authority.bundle_updated", json!({})),
+        case(on("accept"), "authority.bundle_accepted", json!({})),
+        case("/admin/v1/reload", "rule.changed", json!({})),
+        case("/admin/v1/keys/rotate", "key.created", json!({})),
+        case("/admin/v1/keys/revoke", "key.revoked", json!({})),
+    ]
+}
+
+/// Makes sure that there is something to change.
+async fn prepare(case: &mut Case, (site, server): (&Site, &Server), other: &mut TestIssuer) {
+    match case.path.trim_start_matches(OTHER) {
+        "/admin/v1/clients/freeze" => drop(token_of(site, server, "/dev/bob", "orders.read").await),
+        "/admin/v1/clients/sweep" => drop(token_of(site, server, "/short/x", "").await),
+        "/refresh" => other.rotate(),
+        "/accept" => other.sequence -= 1,
+        "/admin/v1/keys/revoke" => {
+            let keys = site.json(&["key", "list"]);
+            let next = keys.as_array().unwrap().iter().find(|key| key["state"] == "next");
+            case.body["kid"] = next.unwrap_or_else(|| panic!("{keys}"))["kid"].clone();
+        }
+        _ => {}
+    }
+    site.write("other.json", &other.bundle().to_string());
+}
+
+fn site_of_two_domains(other: &TestIssuer) -> Site {
+    let site = site();
+    site.write("other.json", &other.bundle().to_string());
+    let more = "[[trust_domains]]\nname = \"other.example\"\nbundle = { file = \"other.json\" }\n\
+        [[rules]]\nname = \"short\"\nidentities = [\"spiffe://prod.example/short/*\"]\nclient_idle_lifetime = \"1s\"\n";
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    site.write("testudo.toml", &format!("{text}\n{more}"));
+    site
+}
+
+/// Everything that the API describes as a change has a case here.
+#[track_caller]
+fn every_change_has_a_case(document: &Value, cases: &[Case]) {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap();
+        methods.values().map(move |operation| (path, operation))
+    });
+    let changes: Vec<&String> = operations
+        .filter(|(_, operation)| operation["security"][0]["administrator"] == json!(["admin.write"]))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(changes.len() > 10, "{changes:?}");
+    for path in changes {
+        assert!(
+            cases.iter().any(|case| case.path == path.as_str()),
+            "{path} changes something: add a case, so that its event is known to name the administrator"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_that_changes_something_writes_an_event_with_its_administrator_and_reason() {
+    let mut other = TestIssuer::new("other.example");
+    let site = site_of_two_domains(&other);
+    let server = site.serve();
+    let socket = site.folder.join("testudo.sock");
+    let token = token_of(&site, &server, "/ops/alice", "admin.write").await;
+    let document = over_socket(&socket, "GET", "/admin/v1/openapi.json", Value::Null)
+        .await
+        .1;
+    every_change_has_a_case(&document, &cases());
+    for is_socket in [false, true] {
+        for mut case in cases() {
+            let reason = format!("incident {is_socket} {}", case.path);
+            case.body["reason"] = json!(reason);
+            let path = case.path.replace("{name}", "other.example");
+            let deadline = Instant::now() + Duration::from_secs(30);
+            prepare(&mut case, (&site, &server), &mut other).await;
+            // The client is not idle yet, or the server fetched the bundle a moment before: there was nothing to do.
+            let told = loop {
+                let (status, answer) = if is_socket {
+                    over_socket(&socket, "POST", &path, case.body.clone()).await
+                } else {
+                    let answer = call(&server, "POST", &path, &token, &case.body.to_string()).await;
+                    (answer.status, answer.json())
+                };
+                assert_eq!(status, 200, "{path}: {answer}");
+                let mut told = events(&site, case.kind);
+                told.retain(|event| event["reason"] == json!(reason));
+                if !told.is_empty() {
+                    break told;
+                }
+                assert!(
+                    Instant::now() < deadline,
+                    "{path}: no event {} with this reason: {answer}",
+                    case.kind
+                );
+                if case.path.starts_with(OTHER) {
+                    prepare(&mut case, (&site, &server), &mut other).await;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            for event in told {
+                match is_socket {
+                    false => assert_eq!(event["actor"], "spiffe://prod.example/ops/alice", "{event}"),
+                    true => {
+                        assert!(is_at_the_socket(&event["actor"]), "{event}");
+                        let pid = format!(" pid:{}", std::process::id());
+                        assert!(event["actor"].as_str().unwrap().ends_with(&pid), "{event}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reload_by_signal_and_by_the_watch_of_the_file_names_signal_and_watch() {
+    let site = site();
+    let server = site.serve();
+    server.signal("HUP");
+    until_told(&site, "signal").await;
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    site.write("testudo.toml", &format!("{text}\n# changed\n"));
+    until_told(&site, "watch").await;
+}
+
+/// Waits until the events of reloads name this actor.
+async fn until_told(site: &Site, actor: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !events(site, "rule.changed")
+        .iter()
+        .any(|event| event["actor"] == actor)
+    {
+        assert!(
+            Instant::now() < deadline,
+            "{actor}: {:?}",
+            events(site, "rule.changed")
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_of_both_nodes_name_the_administrator_who_ordered_a_reload_on_one_of_them() {
+    let nodes = Nodes::start();
+    let token = nodes.token("/ops/alice").await;
+    nodes.until_both_answer(&token, 200).await;
+    let body = json!({ "reason": "incident 7" }).to_string();
+    let answer = call(&nodes.servers[0], "POST", "/admin/v1/reload", &token, &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let told = events(&nodes.sites[0], "rule.changed");
+        if told.len() >= 2 {
+            for event in &told {
+                assert_eq!(event["actor"], "spiffe://prod.example/ops/alice", "{told:?}");
+                assert_eq!(event["reason"], "incident 7", "{told:?}");
+            }
+            return;
+        }
+        assert!(Instant::now() < deadline, "{told:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -1,0 +1,110 @@
+//! Identities that are kept out, and let in again.
+
+use super::order::{Audited, Decided, NotDone, Order};
+use crate::identity::{Authority, AuthorityKind};
+use crate::policy::Policy;
+use crate::records::{Batch, Block, EventKind, Kind};
+use crate::rules::blocks::{self, BLOCK_PATTERNS_MAX, Blocks};
+
+const EXPECTED: &str = "expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a \
+                        configured trust domain or issuer for all of its identities";
+
+/// What is stored under the text of a block.
+#[derive(Debug)]
+pub struct Held {
+    /// Its version.
+    pub version: u64,
+    /// The block, where it can be read.
+    pub block: Option<Block>,
+}
+
+/// The text under which a block is kept: the name of an authority means all of its identities.
+pub fn canonical(text: &str, policy: &Policy) -> String {
+    blocks::canonical(text, |name| {
+        let authority = policy.authority_named(name);
+        authority.filter(|_| !policy.clients.contains_key(name)).cloned()
+    })
+}
+
+/// Keeps an identity out, by its canonical text.
+pub fn block(
+    order: &Order<'_>,
+    identity: &str,
+    held: Option<Held>,
+    (policy, blocks): (&Policy, &Blocks),
+) -> Result<Decided, NotDone> {
+    judge(identity, policy, blocks)?;
+    let block = Block {
+        identity: identity.to_owned(),
+        reason: order.reason.map(str::to_owned),
+        by: order.actor.to_string(),
+        since: order.now,
+    };
+    let mut batch = Batch::default();
+    match held {
+        None => batch.insert(&block),
+        Some(Held {
+            block: Some(held), ..
+        }) if held.identity == identity => {
+            return Ok(Decided::nothing(format!("{identity}: blocked already")));
+        }
+        // It is not what it should be: this one takes its place.
+        Some(Held { version, .. }) => batch.replace(&block, version),
+    }
+    let changes = told(order, batch, EventKind::IdentityBlocked, identity);
+    Ok(Decided::change(changes, format!("{identity}: blocked")))
+}
+
+/// Lets an identity in again, whether or not the record of its block can be read.
+pub fn unblock(order: &Order<'_>, identity: &str, version: u64) -> Decided {
+    let mut batch = Batch::default();
+    batch.remove(Kind::Block, identity.as_bytes().to_vec(), version);
+    let changes = told(order, batch, EventKind::IdentityUnblocked, identity);
+    Decided::change(changes, format!("{identity}: unblocked"))
+}
+
+fn told(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Audited {
+    let mut event = order.event(kind);
+    event.identity = Some(identity.to_owned());
+    Audited::new(batch, event)
+}
+
+/// An identity, a pattern, or a configured client's id: a block with a typing error would keep no identity out, and
+/// the administrator would not learn of it.
+fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
+    let not_done = |problem: String, hint| Err(NotDone { problem, hint });
+    match blocks::pattern(identity) {
+        Some(Ok(_)) if held.pattern_count() >= BLOCK_PATTERNS_MAX => not_done(
+            format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"),
+            None,
+        ),
+        Some(Ok(pattern)) => vouches_here(identity, policy, pattern.authority()),
+        Some(Err(fault)) => not_done(format!("{identity:?} {fault}"), None),
+        None if policy.clients.contains_key(identity) => Ok(()),
+        None => match Authority::of_identity(identity) {
+            Ok(authority) => vouches_here(identity, policy, &authority),
+            Err(fault) => not_done(
+                format!("{identity:?} is neither a pattern nor an identity: it {fault}"),
+                Some(EXPECTED),
+            ),
+        },
+    }
+}
+
+/// Many texts have the form of an issuer's identity; a trust domain may be blocked before it is configured.
+fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
+    let is_known = policy.authority(authority).is_some();
+    match authority.kind() {
+        AuthorityKind::Issuer if !is_known => Err(NotDone {
+            problem: format!(
+                "{identity:?} is of the {}, which is not configured",
+                authority.described()
+            ),
+            hint: Some("`testudo trust list` shows the authorities that are"),
+        }),
+        AuthorityKind::Issuer
+        | AuthorityKind::Spiffe
+        | AuthorityKind::Configuration
+        | AuthorityKind::Registration => Ok(()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Clients: freeze, thaw, delete.
+
+use super::order::{Audited, Decided, Order};
+use crate::admission::governing::governing_client;
+use crate::admission::lifecycle::{Cause, Traces, event_about, removal};
+use crate::identity::Authority;
+use crate::policy::Policy;
+use crate::records::{Batch, Client, ClientState, EventKind, Versioned};
+
+/// What is warned of where a deleted client comes back by itself.
+const WILL_RETURN: &str = "a rule still admits this identity: it will come back at its next request; freeze the \
+                           client or block the identity to keep it out";
+
+/// Refuses a client until it is thawed.
+pub fn freeze(order: &Order<'_>, client: &Versioned<Client>) -> Decided {
+    set_state(order, client, ClientState::Frozen)
+}
+
+/// Lets a frozen client in again.
+pub fn thaw(order: &Order<'_>, client: &Versioned<Client>) -> Decided {
+    set_state(order, client, ClientState::Active)
+}
+
+fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) -> Decided {
+    let (kind, word) = match state {
+        ClientState::Active => (EventKind::ClientThawed, "thawed"),
+        ClientState::Frozen => (EventKind::ClientFrozen, "frozen"),
+    };
+    let done = format!("{}: {word}", client.record.client_id);
+    if client.record.state == state {
+        return Decided::nothing(done);
+    }
+    let changed = Client {
+        state,
+        ..client.record.clone()
+    };
+    let mut batch = Batch::default();
+    batch.replace(&changed, client.version);
+    let event = event_about(&changed, kind, &cause(order, word), (&order.entropy, order.now));
+    Decided::change(Audited::new(batch, event), done)
+}
+
+/// Removes a client at the version that was looked at. Where a rule still admits its identity, it comes back with its
+/// next request, which the answer says.
+pub fn delete(order: &Order<'_>, client: &Versioned<Client>, traces: Traces<'_>, policy: &Policy) -> Decided {
+    let cause = cause(order, "deleted");
+    let batch = removal(client, traces, cause.reason, order.now);
+    let moment = (&order.entropy, order.now);
+    let event = event_about(&client.record, EventKind::ClientRemoved, &cause, moment);
+    let done = format!("{}: deleted", client.record.client_id);
+    // An id that this server assigned is not assigned again.
+    let is_named_here = client.record.authority == Authority::registration().key();
+    let will_return = !is_named_here && governing_client(&client.record, policy).is_some();
+    Decided {
+        warning: will_return.then_some(WILL_RETURN),
+        ..Decided::change(Audited::new(batch, event), done)
+    }
+}
+
+fn cause<'a>(order: &Order<'a>, word: &'a str) -> Cause<'a> {
+    Cause {
+        actor: order.actor,
+        reason: word,
+        note: order.reason,
+    }
+}
