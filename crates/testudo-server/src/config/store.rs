@@ -29,7 +29,7 @@ pub struct StoreSection {
 }
 
 /// A secret: the text itself, or where it is.
-#[derive(Debug, Deserialize, Serialize, JsonSchema, Clone)]
+#[derive(Deserialize, Serialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub enum SecretText {
     /// In a file.
@@ -44,6 +44,17 @@ pub enum SecretText {
     },
     /// In the configuration itself.
     Text(String),
+}
+
+/// Says where the secret is and never what it is: a section that is printed must not hold it.
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SecretText::File { file } => write!(f, "a secret in the file {file}"),
+            SecretText::Env { env } => write!(f, "a secret in the variable {env}"),
+            SecretText::Text(_) => f.write_str("a secret"),
+        }
+    }
 }
 
 /// `[store]`, judged.

@@ -446,3 +446,11 @@ fn urls_of_rules_are_judged_like_those_that_clients_request() {
         );
     }
 }
+
+#[test]
+fn a_printed_configuration_holds_no_secret() {
+    let text = "[store]\nurl = \"postgres://u:hunter2@db/x\"\nkey_encryption_key = \"hunter2\"\n";
+    let file: sections::ConfigFile = toml::from_str(text).unwrap();
+    assert!(format!("{file:?}").contains("a secret"));
+    assert!(!format!("{file:?}").contains("hunter2"));
+}
