@@ -35,7 +35,7 @@ use url::Url;
 /// Who wrote the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UrlOrigin {
-    /// An administrator: private addresses are what he means.
+    /// The configuration: private addresses are allowed.
     Operator,
     /// A request: only public addresses and port 443 will do, and the operator's name map is not consulted.
     Stranger,

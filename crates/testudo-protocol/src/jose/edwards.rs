@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn squares_and_others_are_told_apart() {
+    fn quadratic_residues_are_recognised() {
         assert!(number(4).is_square());
         assert!(Field::ONE.minus(number(2)).is_square(), "-1: p is 1 modulo 4");
         assert!(!number(2).is_square(), "2: p is 5 modulo 8");

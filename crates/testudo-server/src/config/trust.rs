@@ -192,8 +192,8 @@ impl Judge<'_> {
         for kind in credentials.iter().filter(|kind| !is_svid(**kind)) {
             self.report.error(
                 format!("{key}.credentials"),
-                format!("\"{kind}\" is no SVID"),
-                Some("expected some of: jwt_svid, x509_svid, wit_svid"),
+                format!("`{kind}` is not a kind of SVID"),
+                Some("use some of: jwt_svid, x509_svid, wit_svid"),
             );
         }
         for kind in [CredentialKind::WitSvid] {

@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_are_taken_the_oldest_idle_one_goes_and_the_count_holds() {
+    async fn oldest_idle_connection_is_closed_when_all_are_in_use_and_the_count_holds() {
         let connections = connections(small());
         let mut seats = Vec::new();
         for number in 0..7 {
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_reaper_ends_what_is_over_its_deadline() {
+    async fn connections_past_their_deadline_are_closed() {
         let limits = ConnectionLimits {
             first_request_timeout: Duration::from_millis(50),
             ..small()
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn drain_waits_for_the_last_one_and_cuts_what_is_left() {
+    async fn drain_waits_for_running_requests_and_cuts_those_left_at_its_end() {
         let connections = connections(small());
         let seat = come(&connections, "192.0.2.1").await.unwrap();
         seat.conversation.request_begins(false);

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_nothing_ends_even_while_a_request_runs() {
+    fn connection_whose_client_reads_nothing_is_closed_even_while_a_request_runs() {
         let conversation = begun(false);
         conversation.write_is_blocked(true);
         assert_eq!(after(&conversation, 19), None);

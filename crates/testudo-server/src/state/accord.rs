@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_counts_from_the_moment_that_was_taken_over_and_not_from_the_taking() {
+    fn age_of_known_changes_counts_from_the_moment_of_the_change_and_not_of_its_reading() {
         let accord = of(Duration::from_secs(20), false, Duration::from_secs(30));
         accord.note(accord.started + Duration::from_secs(9));
         assert!(!accord.may_serve(), "21 s ago, noted now");

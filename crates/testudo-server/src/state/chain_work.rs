@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_caller_that_goes_away_leaves_no_work_behind_that_had_not_begun() {
+    async fn chain_of_a_caller_that_hung_up_is_not_verified_unless_it_had_begun() {
         let work = Arc::new(ChainWork::new(1, 1));
         let turn = work.running.clone().acquire_owned().await.unwrap();
         let (begun, has_begun) = mpsc::channel::<()>();

@@ -111,7 +111,7 @@ impl Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn block_that_cannot_be_read_keeps_out_what_its_key_names_and_no_other() {
+async fn block_that_cannot_be_read_blocks_the_identity_in_its_key_and_no_other() {
     let cluster = Cluster::start("bad_blocks").await;
     cluster.until(PAY, true).await;
     let pattern = "spiffe://a.example/ns/{namespace}/sa/*";

@@ -116,7 +116,7 @@ async fn node_that_is_ahead_drops_no_mark_that_another_node_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn node_that_is_far_behind_refuses_what_the_others_may_have_dropped() {
+async fn node_whose_clock_is_far_behind_refuses_assertions_whose_marks_others_may_have_dropped() {
     let nodes = Nodes::start("behind").await;
     let slow = nodes.nodes()[1];
     for (seconds, expected) in [(90, 200), (600, 400)] {

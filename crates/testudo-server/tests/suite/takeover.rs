@@ -74,7 +74,7 @@ async fn silent_source() -> tokio::net::TcpListener {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn changes_made_on_one_node_while_another_starts_are_all_felt_by_it() {
+async fn changes_made_on_one_node_while_another_starts_are_in_force_on_it() {
     const STARTS: usize = 5;
     const BLOCKS_PER_START: usize = 18;
     let (first, tls) = World::start_over(&postgres().database("starting").unwrap()).await;
@@ -282,7 +282,7 @@ async fn lost_client_is_looked_for_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_a_database_fell_back_to_a_backup_freezes_are_felt_and_lost_clients_are_looked_for_again() {
+async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_clients_are_looked_for_again() {
     let folder = std::env::temp_dir().join(format!("testudo-fell-back-pg-{}", std::process::id()));
     let server = Postgres::start(&folder).unwrap();
     let (first, tls) = World::start_over(&server.database("back").unwrap()).await;

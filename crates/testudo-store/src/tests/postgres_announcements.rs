@@ -90,7 +90,7 @@ async fn freeze_and_block_reach_other_nodes_within_a_second_where_notify_fails()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn freeze_and_block_are_told_by_notify_long_before_the_next_look() {
+async fn freeze_and_block_are_announced_by_notify_long_before_the_next_poll() {
     let url = postgres().database("notify").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     let other = Store::postgres(&url, None).await.unwrap();
@@ -172,7 +172,7 @@ async fn nodes_of_the_earlier_version_and_of_this_one_tell_each_other_of_changes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn change_of_a_kind_that_this_version_does_not_know_is_told_as_everything() {
+async fn change_of_a_kind_that_this_version_does_not_know_is_announced_as_a_change_of_everything() {
     let url = postgres().database("unknown_kind").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     let mut changes = store.changes().unwrap();

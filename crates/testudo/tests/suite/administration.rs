@@ -236,7 +236,7 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
 const ALICE: &str = "spiffe://prod.example/ops/alice";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn admin_request_of_an_administrator_who_is_not_welcome_any_more_is_refused_on_both_nodes_at_once() {
+async fn admin_request_of_a_frozen_blocked_or_disabled_administrator_is_refused_on_both_nodes_at_once() {
     let nodes = Nodes::start();
     let alice = nodes.token("/ops/alice").await;
     nodes.until_both_answer(&alice, 200).await;
@@ -298,7 +298,7 @@ async fn admin_request_of_an_administrator_who_is_not_welcome_any_more_is_refuse
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn removal_from_administrators_and_auditors_is_felt_with_the_reload_on_both_nodes() {
+async fn removal_from_administrators_and_auditors_is_in_force_with_the_reload_on_both_nodes() {
     let nodes = Nodes::start();
     let (alice, audit) = (nodes.token("/ops/alice").await, nodes.token("/audit/carol").await);
     for token in [&alice, &audit] {

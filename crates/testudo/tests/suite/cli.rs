@@ -288,7 +288,7 @@ async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
 
 /// PF-06: no token, assertion or key in the log, at any level, and none in events.
 #[tokio::test]
-async fn nothing_secret_is_ever_logged() {
+async fn tokens_and_keys_are_never_logged() {
     let site = Site::new();
     let server = crate::binary::Server::start_logging(&site.config(), "trace");
     let good = site.svid("/ns/shop/sa/pay");
@@ -490,7 +490,7 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
 }
 
 #[test]
-fn commands_without_a_server_say_what_to_do() {
+fn commands_without_a_running_server_fail_with_a_hint() {
     let site = Site::new();
     let output = site.run(&["client", "list"]);
     assert!(!output.status.success());
