@@ -28,7 +28,7 @@ pub mod velocity;
 pub use actor::{Actor, ProcessOwner};
 pub use decision::Moment;
 pub use entropy::Entropy;
-pub use identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion, RequestRef};
+pub use identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind, RequestRef};
 pub use policy::Policy;
 pub use rejection::Rejection;
 pub use trace::Trace;

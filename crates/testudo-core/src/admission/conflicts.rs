@@ -1,12 +1,12 @@
 //! What a conflict means for a batch that makes, changes or uses a client.
 
-use super::placed::Placed;
+use super::placed::GovernedIdentity;
 use crate::decision::Resolution;
 use crate::records::{Conflict, Kind, clients_of_authority};
 use crate::rejection::{AdmissionReason, CredentialReason};
 
 /// A race for the client itself is decided again. What deciding again cannot cure is refused.
-pub(crate) fn conflict_of_client(placed: &Placed<'_>, on: &Conflict) -> Resolution {
+pub(crate) fn conflict_of_client(placed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
     match on {
         Conflict::Changed(..) => Resolution::Again,
         Conflict::Exists(kind, _) => match kind {

@@ -4,7 +4,7 @@
 
 use crate::admission::known::StoredClient;
 use crate::admission::lifecycle::event_retention;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::{AttestedIdentity, RequestRef};
 use crate::records::{
@@ -45,7 +45,7 @@ impl Lifetimes {
 
 /// Step 11 of admission, in one batch: all of it or nothing.
 pub(crate) fn create(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     stored: StoredClient<'_>,
     request: RequestRef<'_>,
     creation: Creation,
@@ -146,7 +146,12 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
 }
 
 /// An event with everything that is known about the client.
-pub fn event_about(placed: &Placed<'_>, request: RequestRef<'_>, kind: EventKind, at: &Moment<'_>) -> Event {
+pub fn event_about(
+    placed: &GovernedIdentity<'_>,
+    request: RequestRef<'_>,
+    kind: EventKind,
+    at: &Moment<'_>,
+) -> Event {
     let identity = placed.identity;
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);

@@ -1,6 +1,6 @@
 //! Steps 5 and 6 of admission: what is stored of the client that an identity is, and what it must pass first.
 
-use super::placed::Placed;
+use super::placed::GovernedIdentity;
 use crate::records::{Client, ClientState, Loaded, Needs, Removed, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::Timestamp;
@@ -16,12 +16,12 @@ pub struct StoredClient<'s> {
 
 impl<'s> StoredClient<'s> {
     /// What is needed to know it: the client, or its earlier life.
-    pub(crate) fn needs<'n>(placed: &'n Placed<'_>) -> Needs<'n> {
+    pub(crate) fn needs<'n>(placed: &'n GovernedIdentity<'_>) -> Needs<'n> {
         Needs::one::<Client>(&placed.client_key).or_else::<Removed>()
     }
 
     /// What was found.
-    pub(crate) fn of(placed: &Placed<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
+    pub(crate) fn of(placed: &GovernedIdentity<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
         StoredClient {
             client: loaded.find(&placed.client_key),
             removed: loaded.find(&placed.client_key),

@@ -1,12 +1,12 @@
 //! Step 10 of admission: the velocity buckets that a new or a changed client takes from.
 
-use super::placed::Placed;
+use super::placed::GovernedIdentity;
 use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
 
 /// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
-pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
+pub(crate) fn limits(placed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     // What a sponsor registers counts against the limits of the sponsor.
     let (authority, subject, _) = placed.identity.governed_as();
@@ -37,7 +37,11 @@ pub(crate) fn limits(placed: &Placed<'_>, policy: &Policy) -> Vec<Limit> {
 }
 
 /// The rate limits of a registration: those of the sponsor; without a sponsor, also that of the caller's address.
-pub(crate) fn limits_from(placed: &Placed<'_>, policy: &Policy, address: Option<IpAddr>) -> Vec<Limit> {
+pub(crate) fn limits_from(
+    placed: &GovernedIdentity<'_>,
+    policy: &Policy,
+    address: Option<IpAddr>,
+) -> Vec<Limit> {
     let mut limits = limits(placed, policy);
     if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
         limits.extend(address.map(|address| address_limit(address, open.per_address)));

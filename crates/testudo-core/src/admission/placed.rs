@@ -11,7 +11,7 @@
 //! (`occasions/mod.rs` has the whole table).
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
-use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Occasion};
+use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
 use crate::policy::{Policy, Standing};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, Rejection};
@@ -22,7 +22,7 @@ use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 
 /// An identity with the rule that governs it and the name of its client.
 #[derive(Debug, Clone)]
-pub struct Placed<'a> {
+pub struct GovernedIdentity<'a> {
     /// The identity.
     pub identity: &'a AttestedIdentity,
     /// Its rule.
@@ -36,12 +36,12 @@ pub struct Placed<'a> {
 /// Steps 1 to 4: they need no record, so nothing is loaded for an identity that they refuse.
 pub fn place<'a>(
     identity: &'a AttestedIdentity,
-    occasion: Occasion,
+    occasion: OccasionKind,
     policy: &'a Policy,
     standing: &Standing,
     opaque_key: &OpaqueKey,
     trace: &mut Trace,
-) -> Result<Placed<'a>, Rejection> {
+) -> Result<GovernedIdentity<'a>, Rejection> {
     authority_is_enabled(&identity.authority, standing)?;
     if let Some(sponsor) = &identity.sponsor {
         authority_is_enabled(&sponsor.authority, standing)?;
@@ -65,7 +65,7 @@ pub fn place<'a>(
     let name = name_client(identity, &found, opaque_key);
     client_id_is_free(&found, &name, policy)?;
     client_id_is_nobody_elses(identity, &name, policy)?;
-    Ok(Placed {
+    Ok(GovernedIdentity {
         client_key: client_key(identity.authority.key(), &name.subject),
         identity,
         found,
@@ -95,7 +95,7 @@ fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> 
 /// sponsor, or that of the open door; everyone else is matched.
 fn governing_rule<'a>(
     identity: &AttestedIdentity,
-    occasion: Occasion,
+    occasion: OccasionKind,
     policy: &'a Policy,
 ) -> Result<Match<'a>, Rejection> {
     let (authority, subject, kind) = identity.governed_as();

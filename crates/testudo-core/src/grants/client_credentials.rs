@@ -2,7 +2,7 @@
 
 use super::granted::Granted;
 use super::parameters::{parse_resource, parse_scope};
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::metadata::attested;
 use crate::policy::Policy;
@@ -31,7 +31,7 @@ impl ClientCredentials {
     /// Decides what the token may say.
     pub fn decide(
         &self,
-        placed: &Placed<'_>,
+        placed: &GovernedIdentity<'_>,
         registration: Option<&Registration>,
         at: &Moment<'_>,
     ) -> Result<Granted, Rejection> {
@@ -78,7 +78,11 @@ impl ClientCredentials {
 
     /// [RFC6749 §3.3] What is asked for, if all of it is allowed; else the rule's default. An attested scope
     /// lowers the ceiling, never raises it.
-    fn scope(&self, placed: &Placed<'_>, registration: Option<&Registration>) -> Result<ScopeSet, Rejection> {
+    fn scope(
+        &self,
+        placed: &GovernedIdentity<'_>,
+        registration: Option<&Registration>,
+    ) -> Result<ScopeSet, Rejection> {
         let rule = placed.found.rule;
         let attested = attested::attested_scope(placed.identity)?;
         let registered = registration.and_then(|registration| registration.scope.as_ref());
@@ -104,7 +108,7 @@ impl ClientCredentials {
     }
 
     /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
-    fn resource(&self, placed: &Placed<'_>, policy: &Policy) -> Result<Resource, Rejection> {
+    fn resource(&self, placed: &GovernedIdentity<'_>, policy: &Policy) -> Result<Resource, Rejection> {
         let rule = placed.found.rule;
         let refused = || {
             Rejection::Admission(AdmissionReason::ResourceNotAllowed {

@@ -9,7 +9,7 @@ mod parameters;
 pub use client_credentials::ClientCredentials;
 pub use granted::Granted;
 
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::decision::Resolution;
 use crate::records::{Batch, Conflict, Loaded, Needs, Registration};
@@ -54,7 +54,7 @@ impl GrantRequest {
     /// the batch.
     pub fn decide(
         &self,
-        placed: &Placed<'_>,
+        placed: &GovernedIdentity<'_>,
         registration: Option<&Registration>,
         _loaded: &Loaded<'_>,
         at: &Moment<'_>,

@@ -16,19 +16,20 @@ use serde::{Deserialize, Serialize};
 /// The request at which evidence is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Occasion {
+#[schemars(rename = "Occasion")]
+pub enum OccasionKind {
     /// The token endpoint.
     Token,
     /// The registration endpoint. [RFC7591 §3]
     Registration,
 }
 
-impl Occasion {
+impl OccasionKind {
     /// Name in configuration, records and events.
     pub fn name(self) -> &'static str {
         match self {
-            Occasion::Token => "token",
-            Occasion::Registration => "registration",
+            OccasionKind::Token => "token",
+            OccasionKind::Registration => "registration",
         }
     }
 }
@@ -37,7 +38,7 @@ impl Occasion {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRef<'a> {
     /// What kind of request it is.
-    pub occasion: Occasion,
+    pub occasion: OccasionKind,
     /// Its id, as it was sent in `Request-Id`.
     pub id: &'a str,
 }

@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::known::{StoredClient, is_not_frozen};
 use crate::admission::lifecycle::{self, Cause, Traces};
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
@@ -50,7 +50,7 @@ pub enum Shown {
 #[derive(Debug, Clone, Copy)]
 pub struct ManagementRequest<'a> {
     /// The client, placed by its client id.
-    pub placed: &'a Placed<'a>,
+    pub placed: &'a GovernedIdentity<'a>,
     /// What is to be done.
     pub change: Change<'a>,
     /// SHA-256 of the token that was shown.

@@ -1,7 +1,7 @@
 //! First use that is only observed: the event that records which client would have been registered, or why not.
 
 use crate::admission::create::event_about;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
 use crate::identity::RequestRef;
@@ -9,7 +9,7 @@ use crate::records::{ClientMetadata, Event, EventKind};
 use crate::rejection::Rejection;
 
 pub(crate) fn would_register(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,
     outcome: &Result<(ClientMetadata, Granted), Rejection>,
     at: &Moment<'_>,

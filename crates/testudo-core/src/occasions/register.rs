@@ -9,7 +9,7 @@ use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, event_about, single_use};
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind, RequestRef};
 use crate::metadata::requested::Requested;
@@ -28,7 +28,7 @@ use testudo_protocol::Timestamp;
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationByEvidence<'a> {
     /// Who registers.
-    pub placed: &'a Placed<'a>,
+    pub placed: &'a GovernedIdentity<'a>,
     /// What it asks to be registered with.
     pub requested: &'a Requested,
     /// For events.
@@ -140,7 +140,7 @@ impl RegistrationByEvidence<'_> {
 
 /// What comes of the request where it may narrow the client's limits; else the limits as they stand.
 fn held_to(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     client: Option<&Client>,
     at: &Moment<'_>,
@@ -180,7 +180,7 @@ fn held_to(
 
 /// The client as a further registration leaves it.
 fn again(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     client: &Client,
     Resolved(metadata, registration, answer): Resolved,
     now: Timestamp,
@@ -236,7 +236,7 @@ struct Resolved(ClientMetadata, Registration, Answer);
 
 /// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
 fn resolve(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     only: Option<CredentialKind>,
     now: Timestamp,
@@ -334,7 +334,7 @@ fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
 }
 
 /// What a client is registered with now, for an answer that changes nothing.
-fn standing(placed: &Placed<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
+fn standing(placed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
     let Some(stands) = client.registration_at(now) else {
         return resolve(placed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
     };
@@ -360,7 +360,7 @@ fn standing(placed: &Placed<'_>, client: &Client, now: Timestamp) -> Result<Answ
 /// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a
 /// redirect URI of its own; a client that proved possession of a key may, on the rule's hosts.
 fn redirect_uris(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     grant_types: &[String],
     (stated, allowed): (&[String], &[String]),

@@ -5,7 +5,7 @@
 //! the registration endpoint, and ends by itself; and what a client registered with proof of its key, a
 //! bearer statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
 
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::metadata::requested::Requested;
 use crate::occasions::registered::Answer;
@@ -19,7 +19,10 @@ use testudo_protocol::{Seconds, Timestamp};
 pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
 
 /// Step 4 for every piece of evidence: what authority or rule does not take proves no possession either.
-pub(crate) fn every_kind_is_accepted(placed: &Placed<'_>, policy: &Policy) -> Result<(), Rejection> {
+pub(crate) fn every_kind_is_accepted(
+    placed: &GovernedIdentity<'_>,
+    policy: &Policy,
+) -> Result<(), Rejection> {
     let identity = placed.identity;
     let shown = CredentialKind::ALL
         .into_iter()
@@ -43,7 +46,7 @@ fn authority_accepts(identity: &AttestedIdentity, policy: &Policy, kind: Credent
         .is_some_and(|trusted| trusted.credentials.contains(&kind))
 }
 
-fn rule_accepts(placed: &Placed<'_>, kind: CredentialKind) -> bool {
+fn rule_accepts(placed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
     let kinds = placed.found.rule.credentials.as_ref();
     kinds.is_none_or(|kinds| kinds.contains(&kind))
 }
@@ -63,7 +66,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
 /// The client shows now what it wants to be held to: the method, and the certificate that its tokens are to be
 /// bound to, where the rule does not demand that in any case.
 pub(crate) fn is_shown(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     method: Option<CredentialKind>,
 ) -> Result<(), Rejection> {
@@ -133,7 +136,7 @@ pub(crate) fn narrows_nothing(
 }
 
 /// Kinds of SVID that the client may authenticate with where it registers none of them.
-pub(crate) fn kinds_accepted(placed: &Placed<'_>, policy: &Policy) -> usize {
+pub(crate) fn kinds_accepted(placed: &GovernedIdentity<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()
         .filter(|kind| authority_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))

@@ -7,7 +7,7 @@ use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, single_use};
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, RequestRef};
@@ -21,7 +21,7 @@ use crate::trace::Trace;
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRequest<'a> {
     /// The identity that requests the token.
-    pub placed: &'a Placed<'a>,
+    pub placed: &'a GovernedIdentity<'a>,
     /// `client_id` as sent.
     pub client_id: Option<&'a str>,
     /// The grant.
@@ -52,7 +52,7 @@ pub struct TokenGrant {
 
 impl TokenGrant {
     /// The client's id.
-    pub fn client_id<'a>(&'a self, placed: &'a Placed<'_>) -> &'a str {
+    pub fn client_id<'a>(&'a self, placed: &'a GovernedIdentity<'_>) -> &'a str {
         self.earlier_client_id
             .as_deref()
             .unwrap_or(&placed.name.client_id)

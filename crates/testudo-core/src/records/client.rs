@@ -1,7 +1,7 @@
 //! A client: what cannot be computed from today's rules.
 
 use super::record::{Announced, Kind, Record};
-use crate::identity::{AuthorityKind, CredentialKind, Occasion, Sponsor};
+use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, Sponsor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use testudo_protocol::oauth::ScopeSet;
@@ -26,7 +26,7 @@ pub struct Client {
     /// Its revision then.
     pub rule_revision: String,
     /// Request at which the client was admitted.
-    pub occasion: Occasion,
+    pub occasion: OccasionKind,
     /// Kind of credential shown then.
     pub first_credential: CredentialKind,
     /// Kind of credential shown last.

@@ -38,3 +38,6 @@ pub use reload::ReloadOrder;
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::client_id::ClientIdTemplate;
 use super::pattern::Pattern;
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
-use crate::identity::{CredentialKind, Occasion};
+use crate::identity::{CredentialKind, OccasionKind};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{Resource, ScopeSet};
@@ -18,7 +18,7 @@ pub struct Rule {
     pub name: String,
     pub patterns: Vec<Pattern>,
     pub credentials: Option<Vec<CredentialKind>>,
-    pub occasions: Option<Vec<Occasion>>,
+    pub occasions: Option<Vec<OccasionKind>>,
     pub scopes: ScopeSet,
     pub default_scopes: ScopeSet,
     pub resources: Vec<Resource>,

@@ -6,7 +6,7 @@
 use super::pattern::{Captures, Pattern};
 use super::rule::Rule;
 use super::tree::Tree;
-use crate::identity::{Authority, CredentialKind, Occasion};
+use crate::identity::{Authority, CredentialKind, OccasionKind};
 use crate::rejection::{AdmissionReason, Rejection};
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ impl RuleSet {
         &self,
         (authority, subject): (&Authority, &str),
         kind: CredentialKind,
-        occasion: Occasion,
+        occasion: OccasionKind,
     ) -> Result<Match<'_>, Rejection> {
         let accepts = |index: usize| {
             self.rules.get(index).is_some_and(|rule| {

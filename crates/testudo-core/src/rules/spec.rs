@@ -1,7 +1,7 @@
 //! A rule as an administrator writes it.
 
 use super::rule::{FirstUse, GrainOfClient, RegistrationForm};
-use crate::identity::{CredentialKind, Occasion};
+use crate::identity::{CredentialKind, OccasionKind};
 use serde::{Deserialize, Serialize};
 
 /// `[[rules]]`: these identities may have this. The first rule that matches governs.
@@ -17,7 +17,7 @@ pub struct RuleSpec {
     /// Kinds of credential the rule is for. Default: all that the trust domain accepts.
     pub credentials: Option<Vec<CredentialKind>>,
     /// Requests the rule is for. Default: all.
-    pub occasions: Option<Vec<Occasion>>,
+    pub occasions: Option<Vec<OccasionKind>>,
     /// Scope values that may be asked for.
     pub scopes: Vec<String>,
     /// Scope values given when none is asked for. Default: none.

@@ -1,6 +1,6 @@
 //! Access tokens for clients that act for themselves. [RFC9068 §2.2]
 
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct TokenReply {
 
 /// Signs the access token of a client.
 pub fn issue(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     client_id: &str,
     granted: &Granted,
     key: &SigningKey,

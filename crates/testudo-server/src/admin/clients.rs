@@ -15,7 +15,7 @@ use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
 };
-use testudo_core::{Authority, CredentialKind, Occasion};
+use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
 
@@ -34,7 +34,7 @@ pub struct ClientView {
     /// Rule that governs today; absent for an orphan.
     pub governed_by: Option<String>,
     pub is_orphaned: bool,
-    pub occasion: Occasion,
+    pub occasion: OccasionKind,
     /// Kind of credential shown last.
     pub credential_kind: CredentialKind,
     pub first_credential_kind: CredentialKind,

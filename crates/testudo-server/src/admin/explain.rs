@@ -21,7 +21,7 @@ use testudo_core::records::{Event, EventKind, Kind};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::trace::Step;
 use testudo_core::{
-    AttestedIdentity, Authority, AuthorityKind, CredentialKind, Moment, Occasion, RequestRef, Trace,
+    AttestedIdentity, Authority, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{Resource, ScopeSet};
@@ -148,8 +148,8 @@ async fn decide(
         app.keys.load_full(),
     );
     let occasion = match wanted {
-        Wanted::Token { .. } => Occasion::Token,
-        Wanted::Registration { .. } => Occasion::Registration,
+        Wanted::Token { .. } => OccasionKind::Token,
+        Wanted::Registration { .. } => OccasionKind::Registration,
     };
     let placed = match place(identity, occasion, &policy, &standing, &keys.opaque_key, trace) {
         Ok(placed) => placed,
@@ -247,7 +247,7 @@ async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Fai
         format!("{} by {}", identity.subject, identity.kind)
     });
     let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
-    let wanted = if event.occasion.as_deref() == Some(Occasion::Registration.name()) {
+    let wanted = if event.occasion.as_deref() == Some(OccasionKind::Registration.name()) {
         Wanted::Registration {
             scope: event.scope.as_deref(),
         }

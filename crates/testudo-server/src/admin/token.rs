@@ -17,7 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::{Client, Record as _};
-use testudo_core::{Actor, Authority, AuthorityKind, Occasion};
+use testudo_core::{Actor, Authority, AuthorityKind, OccasionKind};
 use testudo_protocol::oauth::access_token::VerifiedToken;
 use testudo_store::StoreFault;
 
@@ -99,7 +99,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         Some(assumed(authority, subject, client.last_credential))
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
-    let placed = app.place(&identity, Occasion::Token, &policy);
+    let placed = app.place(&identity, OccasionKind::Token, &policy);
     let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
     if placed.client_key != client.key() {
         let why = "by the rules of today the identity belongs to another client";

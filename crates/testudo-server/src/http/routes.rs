@@ -79,11 +79,11 @@ async fn route<B: RequestBody>(
             token::token(app, &policy, peer, request, request_id).await
         }
         Some(Endpoint::Registration) if request.method() == Method::POST => {
-            register::register(app, &policy, peer, request, request_id).await
+            register::register_client(app, &policy, peer, request, request_id).await
         }
         Some(Endpoint::Token | Endpoint::Registration) => method_not_allowed("POST"),
         Some(Endpoint::Client { id }) => {
-            register::manage(app, &policy, &id, (peer, request), request_id).await
+            register::manage_registration(app, &policy, &id, (peer, request), request_id).await
         }
         Some(Endpoint::Keys) => only(Method::GET, &request, || well_known::jwks(app)),
     }

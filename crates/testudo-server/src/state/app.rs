@@ -24,14 +24,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use testudo_core::admission::placed::{Placed, place};
+use testudo_core::admission::placed::{GovernedIdentity, place};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::JudgedBy;
 use testudo_core::policy::{Policy, Standing};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind, Occasion, Trace};
+use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
@@ -196,9 +196,9 @@ impl App {
     pub fn place<'a>(
         &self,
         identity: &'a AttestedIdentity,
-        occasion: Occasion,
+        occasion: OccasionKind,
         policy: &'a Policy,
-    ) -> Result<Placed<'a>, Rejection> {
+    ) -> Result<GovernedIdentity<'a>, Rejection> {
         if let Some(mark) = &identity.proof.single_use
             && self.clock.may_have_dropped(mark.keep_until)
         {

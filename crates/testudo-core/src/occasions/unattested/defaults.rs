@@ -2,7 +2,7 @@
 //! states them.
 
 use crate::admission::create::Lifetimes;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::identity::CredentialKind;
 use crate::metadata::narrowing;
 use crate::metadata::requested::Requested;
@@ -20,7 +20,7 @@ pub const SCOPE_REGISTER: &str = "client.register";
 
 /// The lifetimes of the rule. Where the rule of a sponsor states none, the defaults: unlike an attested client, this
 /// one is not made again by its next token request, so an abandoned one must end.
-pub(super) fn lifetimes(placed: &Placed<'_>) -> Lifetimes {
+pub(super) fn lifetimes(placed: &GovernedIdentity<'_>) -> Lifetimes {
     let by_rule = Lifetimes::by(placed.found.rule);
     Lifetimes {
         idle: by_rule.idle.or(Some(IDLE_LIFETIME)),
@@ -29,7 +29,10 @@ pub(super) fn lifetimes(placed: &Placed<'_>) -> Lifetimes {
 }
 
 /// The rule's, cut to what is asked for. [RFC6749 §4.4] A public client cannot use `client_credentials`.
-pub(super) fn grant_types(placed: &Placed<'_>, requested: &Requested) -> Result<Vec<String>, Rejection> {
+pub(super) fn grant_types(
+    placed: &GovernedIdentity<'_>,
+    requested: &Requested,
+) -> Result<Vec<String>, Rejection> {
     let mut ceiling = placed.found.rule.grant_types.clone();
     if placed.identity.kind == CredentialKind::Public {
         ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);

@@ -15,7 +15,7 @@ use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, create, event_about};
 use crate::admission::known::StoredClient;
 use crate::admission::limits::limits_from;
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::RequestRef;
 use crate::metadata::requested::Requested;
@@ -45,7 +45,7 @@ pub struct RegistrationRequest<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationWithoutEvidence<'a> {
     /// Its client id, and its sponsor.
-    pub placed: &'a Placed<'a>,
+    pub placed: &'a GovernedIdentity<'a>,
     /// What it asks for.
     pub asked: RegistrationRequest<'a>,
 }
@@ -104,7 +104,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
 /// event, so it counts as a new registration: a client that toggles a member must not fill the store.
 pub(super) fn replace(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     client: &Versioned<Client>,
     asked: &RegistrationRequest<'_>,
     management: ManagementToken,

@@ -2,7 +2,7 @@
 //! when it is made, and whenever it is changed.
 
 use super::defaults::{SCOPE_REGISTER, grant_types};
-use crate::admission::placed::Placed;
+use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::CredentialKind;
 use crate::metadata::keys::{key_set, place_of_keys};
@@ -25,7 +25,7 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
 
 /// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
 pub(super) fn resolve(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     was: Option<&Client>,
     at: &Moment<'_>,
@@ -146,7 +146,7 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
 /// Redirect URIs are there if a grant redirects, and only then; each is one that every URL parser reads in the same
 /// way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
 fn redirect_uris(
-    placed: &Placed<'_>,
+    placed: &GovernedIdentity<'_>,
     requested: &Requested,
     grant_types: &[String],
 ) -> Result<Option<ApplicationType>, Rejection> {

@@ -2,7 +2,7 @@
 //! [RFC7592 §2]
 
 use super::answer::{Extra, client_uri, render};
-use super::registration;
+use super::request_ref;
 use crate::audit::{Witness, note_refusal};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
@@ -21,10 +21,10 @@ use testudo_core::occasions::unattested::RegistrationRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, client_key};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
-use testudo_core::{AttestedIdentity, Authority, Occasion};
+use testudo_core::{AttestedIdentity, Authority, OccasionKind};
 use testudo_protocol::jose::sha256;
 
-pub(in crate::http) async fn manage<B: RequestBody>(
+pub(in crate::http) async fn manage_registration<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
@@ -35,13 +35,13 @@ pub(in crate::http) async fn manage<B: RequestBody>(
     if ![Method::GET, Method::PUT, Method::DELETE].contains(request.method()) {
         return method_not_allowed("GET, PUT, DELETE");
     }
-    match serve(app, policy, client_id, (peer, request), request_id).await {
+    match serve_management(app, policy, client_id, (peer, request), request_id).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
             note_refusal(
                 app,
-                registration(request_id),
+                request_ref(request_id),
                 &Witness::default(),
                 &rejection,
                 None,
@@ -53,7 +53,7 @@ pub(in crate::http) async fn manage<B: RequestBody>(
     }
 }
 
-async fn serve<B: RequestBody>(
+async fn serve_management<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
@@ -74,13 +74,13 @@ async fn serve<B: RequestBody>(
         _ => None,
     };
     let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
-    let placed = app.place(&identity, Occasion::Registration, policy)?;
+    let placed = app.place(&identity, OccasionKind::Registration, policy)?;
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,
         (_, Some(requested)) => Change::Replace(RegistrationRequest {
             requested,
-            request: registration(request_id),
+            request: request_ref(request_id),
             management_digest: next.digest(),
             address,
         }),

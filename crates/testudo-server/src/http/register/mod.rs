@@ -9,7 +9,7 @@ mod answer;
 mod initial_access;
 mod manage;
 
-pub(super) use manage::manage;
+pub(super) use manage::manage_registration;
 
 use super::bearer::{RegistrationToken, bearer};
 use super::body::{RequestBody, json_body};
@@ -29,7 +29,7 @@ use hyper::{Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
-use testudo_core::admission::placed::Placed;
+use testudo_core::admission::placed::GovernedIdentity;
 use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
@@ -42,10 +42,10 @@ use testudo_core::policy::Policy;
 use testudo_core::rejection::{
     AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
 };
-use testudo_core::{AttestedIdentity, Occasion, RequestRef, Trace};
+use testudo_core::{AttestedIdentity, OccasionKind, RequestRef, Trace};
 use zeroize::Zeroizing;
 
-pub(super) async fn register<B: RequestBody>(
+pub(super) async fn register_client<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
     peer: &Peer,
@@ -53,10 +53,10 @@ pub(super) async fn register<B: RequestBody>(
     request_id: &str,
 ) -> Response<Full<Bytes>> {
     let mut witness = Witness::default();
-    match serve(app, policy, (peer, request), request_id, &mut witness).await {
+    match serve_registration(app, policy, (peer, request), request_id, &mut witness).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
-            note_refusal(app, registration(request_id), &witness, &rejection, None).await;
+            note_refusal(app, request_ref(request_id), &witness, &rejection, None).await;
             let statement = match (witness.has_statement, &witness.identity) {
                 (false, _) => Statement::Absent,
                 (true, None) => Statement::Unverified,
@@ -77,7 +77,7 @@ struct Arrived {
     bearer: Option<Zeroizing<String>>,
 }
 
-async fn serve<B: RequestBody>(
+async fn serve_registration<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
@@ -153,7 +153,7 @@ async fn by_evidence(
     let registration = RegistrationByEvidence {
         placed: &placed,
         requested: &requested,
-        request: registration(request_id),
+        request: request_ref(request_id),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
     announce(&registered, request_id);
@@ -219,7 +219,7 @@ async fn without_evidence(
         placed: &placed,
         asked: RegistrationRequest {
             requested,
-            request: registration(request_id),
+            request: request_ref(request_id),
             management_digest: token.digest(),
             address: arrived.address,
         },
@@ -234,9 +234,9 @@ fn place_here<'a>(
     app: &App,
     policy: &'a Policy,
     identity: &'a AttestedIdentity,
-) -> Result<Placed<'a>, Rejection> {
+) -> Result<GovernedIdentity<'a>, Rejection> {
     let placed = app
-        .place(identity, Occasion::Registration, policy)
+        .place(identity, OccasionKind::Registration, policy)
         .map_err(|rejection| refusal_of(identity, rejection))?;
     // The token was given under the rule of a moment ago; today's decides.
     let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
@@ -247,9 +247,9 @@ fn place_here<'a>(
 }
 
 /// The request, for events.
-fn registration(id: &str) -> RequestRef<'_> {
+fn request_ref(id: &str) -> RequestRef<'_> {
     RequestRef {
-        occasion: Occasion::Registration,
+        occasion: OccasionKind::Registration,
         id,
     }
 }

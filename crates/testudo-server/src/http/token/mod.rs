@@ -21,14 +21,14 @@ use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
-use testudo_core::admission::placed::Placed;
+use testudo_core::admission::placed::GovernedIdentity;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::policy::Policy;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, TokenReply};
-use testudo_core::{AttestedIdentity, Moment, Occasion, RequestRef, Trace};
+use testudo_core::{AttestedIdentity, Moment, OccasionKind, RequestRef, Trace};
 
 /// How a token request ends that was decided.
 enum Settled {
@@ -48,7 +48,7 @@ pub(super) async fn token<B: RequestBody>(
     let started = Instant::now();
     let authorization = authorization(&request);
     let mut witness = Witness::default();
-    let settled = serve(app, policy, (peer, request), request_id, &mut witness).await;
+    let settled = serve_token(app, policy, (peer, request), request_id, &mut witness).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(reply, is_new)) => {
@@ -87,7 +87,7 @@ async fn refuse(
     authorization: Authorization,
 ) -> Response<Full<Bytes>> {
     let request = RequestRef {
-        occasion: Occasion::Token,
+        occasion: OccasionKind::Token,
         id: request_id,
     };
     note_refusal(app, request, witness, &rejection, event).await;
@@ -95,7 +95,7 @@ async fn refuse(
     error(&rejection.answer(Endpoint::Token { authorization }))
 }
 
-async fn serve<B: RequestBody>(
+async fn serve_token<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
@@ -129,7 +129,7 @@ async fn serve<B: RequestBody>(
         }
     };
     witness.identity = Some(identity.clone());
-    let occasion = Occasion::Token;
+    let occasion = OccasionKind::Token;
     let placed = app.place(&identity, occasion, policy)?;
     let request = TokenRequest {
         placed: &placed,
@@ -152,7 +152,12 @@ async fn serve<B: RequestBody>(
 }
 
 /// sign: before anything is written, so that no client is left behind without its token.
-fn sign(app: &App, placed: &Placed<'_>, outcome: TokenOutcome, at: &Moment<'_>) -> Result<Settled, Fault> {
+fn sign(
+    app: &App,
+    placed: &GovernedIdentity<'_>,
+    outcome: TokenOutcome,
+    at: &Moment<'_>,
+) -> Result<Settled, Fault> {
     let grant = match outcome {
         TokenOutcome::Granted(grant) => grant,
         TokenOutcome::Observed(event, rejection) => return Ok(Settled::Observed(event, rejection)),

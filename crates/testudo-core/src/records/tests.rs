@@ -1,0 +1,86 @@
+//! What a decision needs, what was found of it, and when a guess stands.
+
+use super::{Batch, Block, Kind, Loaded, Needs, Record, Replay, Versioned};
+use crate::identity::SingleUse;
+use testudo_protocol::Timestamp;
+
+fn replay(byte: u8) -> Replay {
+    Replay::of(&SingleUse {
+        key: [byte; 32],
+        keep_until: Timestamp(9),
+    })
+}
+
+/// Reads what is needed from a store that has these records, each at version 3.
+fn load<'n>(needs: &Needs<'n>, stored: &[Replay]) -> Loaded<'n> {
+    let mut loaded = Loaded::nothing();
+    for wanted in needs.to_read(None) {
+        let found = stored
+            .iter()
+            .find(|record| wanted.kind == Kind::Replay && record.key() == wanted.key);
+        if let Some(found) = found {
+            loaded
+                .add(&wanted, &serde_json::to_vec(found).unwrap(), 3)
+                .unwrap();
+        }
+    }
+    loaded
+}
+
+#[test]
+fn record_is_found_by_its_kind_and_key_and_by_nothing_else() {
+    let (here, elsewhere) = (replay(1), replay(2));
+    let (key, other) = (here.key(), elsewhere.key());
+    let needs = Needs::one::<Replay>(&key)
+        .or_else::<Block>()
+        .and::<Replay>(&other);
+    let kinds: Vec<_> = needs.to_read(None).map(|wanted| wanted.kind).collect();
+    assert_eq!(
+        kinds,
+        [Kind::Replay, Kind::Block, Kind::Replay],
+        "all of it in one visit"
+    );
+    let mut loaded = load(&needs, std::slice::from_ref(&here));
+    let found = Versioned {
+        record: here,
+        version: 3,
+    };
+    assert_eq!(loaded.find::<Replay>(&key), Some(&found));
+    assert_eq!(loaded.find::<Replay>(&other), None);
+    assert!(loaded.find::<Block>(&key).is_none());
+    assert_eq!(loaded.take::<Replay>(&key), Some(found));
+    assert_eq!(loaded.find::<Replay>(&key), None, "it was taken out");
+}
+
+#[test]
+fn document_that_is_another_record_is_an_error_and_not_an_absence() {
+    let key = replay(1).key();
+    let needs = Needs::one::<Replay>(&key);
+    let wanted = needs.to_read(None).next().unwrap();
+    assert!(Loaded::nothing().add(&wanted, b"{}", 1).is_err());
+}
+
+#[test]
+fn guess_stands_only_where_the_batch_demands_the_absence_of_everything_that_was_needed() {
+    let record = replay(1);
+    let key = record.key();
+    let needs = Needs::one::<Replay>(&key).or_else::<Block>();
+    let mut batch = Batch::default();
+    assert!(
+        !needs.are_absent_where(&batch),
+        "a batch that writes nothing demands nothing"
+    );
+    batch.insert(&record);
+    assert!(!needs.are_absent_where(&batch), "the other record may exist");
+    batch.absent(Kind::Block, replay(2).key());
+    assert!(!needs.are_absent_where(&batch), "another key");
+    batch.absent(Kind::Block, key.clone());
+    assert!(needs.are_absent_where(&batch));
+    let mut replaced = Batch::default();
+    replaced.replace(&record, 1);
+    replaced.absent(Kind::Block, key.clone());
+    assert!(
+        !needs.are_absent_where(&replaced),
+        "a replacement demands that it exists"
+    );
+}
