@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use testudo_fetch::{Kept, Moment as _, NotFetched, Pauses};
+use testudo_fetch::{Held, Kept, Moment as _, NotFetched, Pauses};
 use testudo_protocol::jose::KeySet;
 use tokio::time::Instant;
 
@@ -52,13 +52,11 @@ impl KeptKeys {
             let fetching = fetch();
             async { fetching.await.map_err(NotFetched::after_asking) }
         };
-        let held = self.0.held();
-        let usable = held.filter(|held| held.confirmed.age(Instant::now()) < USABLE_FOR);
-        let Some(held) = usable else {
+        let Some(held) = self.usable() else {
             self.wait_for(fetch).await;
-            return self
-                .usable()
-                .ok_or_else(|| self.0.last_error().unwrap_or_default());
+            let held = self.usable();
+            let keys = held.map(|held| held.value.clone());
+            return keys.ok_or_else(|| self.0.last_error().unwrap_or_default());
         };
         let age = held.confirmed.age(Instant::now());
         let has_kid = kid.is_none_or(|kid| held.value.has_kid(kid));
@@ -73,12 +71,12 @@ impl KeptKeys {
             // Without an answer in time the set that is held refuses the token.
             let _ = tokio::time::timeout(UNKNOWN_KID_WAIT, self.wait_for(fetch)).await;
         }
-        Ok(self.usable().unwrap_or_else(|| held.value.clone()))
+        Ok(self.usable().unwrap_or(held).value.clone())
     }
 
-    fn usable(&self) -> Option<Arc<KeySet>> {
-        let held = self.0.held()?;
-        (held.confirmed.age(Instant::now()) < USABLE_FOR).then(|| held.value.clone())
+    fn usable(&self) -> Option<Arc<Held<KeySet, Instant>>> {
+        let held = self.0.held();
+        held.filter(|held| held.confirmed.age(Instant::now()) < USABLE_FOR)
     }
 
     async fn wait_for<F>(&self, fetch: impl FnOnce() -> F)
@@ -167,7 +165,7 @@ mod tests {
         let issuer = Issuer::default();
         assert!(kept.get(Some("k"), issuer.answers(Ok("new"))).await.is_ok());
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(kept.usable().unwrap().has_kid("new"));
+        assert!(kept.usable().unwrap().value.has_kid("new"));
         let fresh = Issuer::default();
         assert!(kept.get(Some("new"), fresh.answers(Ok("newer"))).await.is_ok());
         assert_eq!(fresh.count(), 0, "a fresh set is not fetched again");

@@ -13,7 +13,7 @@ use testudo_core::records::{Event, Kind, Write};
 use testudo_store::{CommitError, StoreFault};
 use tokio::sync::MutexGuard;
 
-/// See the module.
+/// An administrator's change under way: the turn, the administrator and the reason.
 pub(crate) struct Change<'a> {
     app: &'a App,
     note: Note<'a>,

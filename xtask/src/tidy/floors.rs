@@ -13,7 +13,7 @@ pub const FLOORS: &[(&str, &[Floor])] = &[("testudo-core", CORE), ("testudo-serv
 const CORE: &[Floor] = &[
     Floor {
         rooms: &["entropy", "identity", "trace"],
-        why: "values that every decision speaks of: randomness as an argument, who calls, what was decided and why",
+        why: "values that every decision takes or returns: randomness as an argument, the identity of the caller, and the trace of the checks",
     },
     Floor {
         rooms: &["actor", "records", "rejection"],

@@ -20,7 +20,7 @@ const MEMBERS: [&str; 13] = [
 /// The members that may carry a language tag: `client_name#de`.
 pub const TAGGABLE: [&str; 5] = ["client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
-/// True where a claim of this name speaks of client metadata.
+/// True where a claim of this name sets a member of client metadata, so that a request must not set the same member.
 pub fn is_member(claim: &str) -> bool {
     MEMBERS.contains(&base(claim))
 }

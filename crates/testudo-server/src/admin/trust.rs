@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::admin::trust as order;
+use testudo_core::admin::{Decided, Order, trust as order};
 use testudo_core::records::Kind;
 use testudo_store::StoreFault;
 
@@ -92,12 +92,7 @@ pub(super) async fn disable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let (change, authority) = (
-        by.change(&app, body.reason.as_deref()).await,
-        authority(&app, &name)?,
-    );
-    let held = switch(&app, &authority).await?;
-    carry_out(&change, order::disable(&change.order()?, &authority, held)).await
+    turn_switch(&app, by, (&name, body), order::disable).await
 }
 
 pub(super) async fn enable(
@@ -106,12 +101,20 @@ pub(super) async fn enable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let (change, authority) = (
-        by.change(&app, body.reason.as_deref()).await,
-        authority(&app, &name)?,
-    );
-    let held = switch(&app, &authority).await?;
-    carry_out(&change, order::enable(&change.order()?, &authority, held)).await
+    turn_switch(&app, by, (&name, body), order::enable).await
+}
+
+/// Decides by the switch that is there, in the administrator's turn.
+async fn turn_switch(
+    app: &App,
+    by: By,
+    (name, body): (&str, Reason),
+    decide: fn(&Order<'_>, &Authority, Option<u64>) -> Decided,
+) -> Reply<Done> {
+    let change = by.change(app, body.reason.as_deref()).await;
+    let authority = authority(app, name)?;
+    let held = switch(app, &authority).await?;
+    carry_out(&change, decide(&change.order()?, &authority, held)).await
 }
 
 /// Version of the switch that is there, whether or not it can be read.

@@ -51,7 +51,7 @@ pub(super) async fn commit_decided(
             batch.add(counter, 1, Some(max));
         }
     }
-    let Err(error) = write(app, batch).await else {
+    let Err(error) = app.store.commit(batch).await else {
         return Ok(Ok(()));
     };
     refund(app, limits);
@@ -63,11 +63,6 @@ pub(super) async fn commit_decided(
         CommitError::Unavailable(fault) => Err(Fault::Store(fault)),
         CommitError::Busy => Err(Fault::Busy),
     }
-}
-
-/// Writes a batch, whole or not at all.
-pub(crate) async fn write(app: &App, batch: Batch) -> Result<(), CommitError> {
-    app.store.commit(batch).await
 }
 
 /// The refusal of a limit that all nodes share.

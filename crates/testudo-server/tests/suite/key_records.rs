@@ -161,7 +161,7 @@ async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone()
     cluster
         .admin("POST", "/admin/v1/keys/rotate", json!({ "now": true }))
         .await;
-    until("the second node hears of it", async || {
+    until("the second node has withdrawn the key, too", async || {
         kids(cluster.nodes[1].addresses[0]).await == kids(cluster.nodes[0].addresses[0]).await
     })
     .await;
