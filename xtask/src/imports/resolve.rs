@@ -22,7 +22,7 @@ pub struct Place<'a> {
 type Open = HashSet<(usize, String)>;
 
 impl Crate {
-    /// What `path` leads to from `place`; nothing where it leads out of this crate, or is a local variable. A name has
+    /// What `path` leads to from `govern`; nothing where it leads out of this crate, or is a local variable. A name has
     /// several targets where, for example, a module and a function share it.
     ///
     /// Where the path cannot be followed to its end (an associated item, a variant, something that a macro makes), the

@@ -148,18 +148,20 @@ fn rooms_used(source: &Crate, floors: &[Floor]) -> BTreeMap<String, BTreeSet<Str
 
 /// Each room as low as what it uses lets it stand. Rooms that use each other come last, on a floor of their own.
 fn lowest_floors(used: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
-    let mut placed: BTreeSet<&String> = BTreeSet::new();
+    let mut governed: BTreeSet<&String> = BTreeSet::new();
     let mut floors: Vec<Vec<String>> = Vec::new();
-    while placed.len() < used.len() {
+    while governed.len() < used.len() {
         let mut floor: Vec<&String> = used
             .iter()
-            .filter(|(room, below)| !placed.contains(room) && below.iter().all(|room| placed.contains(room)))
+            .filter(|(room, below)| {
+                !governed.contains(room) && below.iter().all(|room| governed.contains(room))
+            })
             .map(|(room, _)| room)
             .collect();
         if floor.is_empty() {
-            floor = used.keys().filter(|room| !placed.contains(room)).collect();
+            floor = used.keys().filter(|room| !governed.contains(room)).collect();
         }
-        placed.extend(&floor);
+        governed.extend(&floor);
         floors.push(floor.into_iter().cloned().collect());
     }
     floors

@@ -101,7 +101,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
         ClientIdTemplate::Identity => subject.clone(),
         ClientIdTemplate::Opaque => key.derive(&[identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
-            // Longer ones are refused where the identity is placed: cut off, two of them could be one.
+            // Longer ones are refused where the identity is governed: cut off, two of them could be one.
             fill(pieces, &found.captures).into()
         }
     };

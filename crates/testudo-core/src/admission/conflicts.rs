@@ -1,12 +1,12 @@
 //! What a conflict means for a batch that makes, changes or uses a client.
 
-use super::placed::GovernedIdentity;
+use super::governed::GovernedIdentity;
 use crate::decision::Resolution;
 use crate::records::{Conflict, Kind, clients_of_authority};
 use crate::rejection::{AdmissionReason, CredentialReason};
 
 /// A race for the client itself is decided again. What deciding again cannot cure is refused.
-pub(crate) fn conflict_of_client(placed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
+pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
     match on {
         Conflict::Changed(..) => Resolution::Again,
         Conflict::Exists(kind, _) => match kind {
@@ -15,7 +15,7 @@ pub(crate) fn conflict_of_client(placed: &GovernedIdentity<'_>, on: &Conflict) -
             Kind::Replay => Resolution::Refuse(CredentialReason::AssertionReplayed.into()),
             Kind::ClientIdAlias => Resolution::Refuse(
                 AdmissionReason::ClientIdClash {
-                    client_id: placed.name.client_id.to_string(),
+                    client_id: governed.name.client_id.to_string(),
                 }
                 .into(),
             ),
@@ -29,11 +29,11 @@ pub(crate) fn conflict_of_client(placed: &GovernedIdentity<'_>, on: &Conflict) -
             | Kind::BundleSequence => Resolution::Again,
         },
         Conflict::OverLimit(counter) => {
-            let (authority, ..) = placed.identity.governed_as();
+            let (authority, ..) = governed.identity.governed_as();
             let limit = if *counter == clients_of_authority(authority.key()) {
                 authority.described()
             } else {
-                format!("rule `{}`", placed.found.rule.name)
+                format!("rule `{}`", governed.found.rule.name)
             };
             Resolution::Refuse(AdmissionReason::TooManyClients { limit }.into())
         }

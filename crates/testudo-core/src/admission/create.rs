@@ -2,9 +2,9 @@
 //!
 //! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
 
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::lifecycle::event_retention;
-use crate::admission::placed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::{AttestedIdentity, RequestRef};
 use crate::records::{
@@ -45,15 +45,15 @@ impl Lifetimes {
 
 /// Step 11 of admission, in one batch: all of it or nothing.
 pub(crate) fn create(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     stored: StoredClient<'_>,
     request: RequestRef<'_>,
     creation: Creation,
     at: &Moment<'_>,
 ) -> (Client, Batch) {
     let now = at.now;
-    let rule = placed.found.rule;
-    let mut batch = single_use(placed.identity);
+    let rule = governed.found.rule;
+    let mut batch = single_use(governed.identity);
     let earlier = match (stored.client, stored.removed) {
         // A client past its absolute lifetime ends here.
         (Some(expired), _) => {
@@ -75,21 +75,21 @@ pub(crate) fn create(
         )),
         (None, None) => {
             // The caller may not have looked: where a removed client has this key, the commit fails and it is loaded.
-            batch.absent(Kind::Removed, placed.client_key.clone());
+            batch.absent(Kind::Removed, governed.client_key.clone());
             None
         }
     };
     let client = Client {
         format: 1,
-        authority: placed.identity.authority.key().to_owned(),
-        subject: placed.name.subject.to_string(),
-        client_id: placed.name.client_id.to_string(),
+        authority: governed.identity.authority.key().to_owned(),
+        subject: governed.name.subject.to_string(),
+        client_id: governed.name.client_id.to_string(),
         state: ClientState::Active,
         rule: rule.name.clone(),
         rule_revision: rule.revision.clone(),
         occasion: request.occasion,
-        first_credential: placed.identity.kind,
-        last_credential: placed.identity.kind,
+        first_credential: governed.identity.kind,
+        last_credential: governed.identity.kind,
         created: now,
         last_used: now,
         idle_lifetime: creation.lifetimes.idle,
@@ -102,7 +102,7 @@ pub(crate) fn create(
         }),
         metadata: creation.metadata,
         registration: creation.registration.map(Box::new),
-        sponsor: placed.identity.sponsor.clone(),
+        sponsor: governed.identity.sponsor.clone(),
         management: creation.management.map(Box::new),
     };
     batch.insert(&client);
@@ -116,7 +116,7 @@ pub(crate) fn create(
             subject: client.subject.clone(),
         });
     }
-    let (authority, ..) = placed.identity.governed_as();
+    let (authority, ..) = governed.identity.governed_as();
     let authority_max = at
         .policy
         .authority(authority)
@@ -128,7 +128,7 @@ pub(crate) fn create(
     } else {
         EventKind::ClientRegistered
     };
-    let mut event = event_about(placed, request, kind, at);
+    let mut event = event_about(governed, request, kind, at);
     event.scope = creation.scope;
     event.resource = creation.resource;
     batch.insert(&event);
@@ -147,20 +147,20 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
 
 /// An event with everything that is known about the client.
 pub fn event_about(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,
     kind: EventKind,
     at: &Moment<'_>,
 ) -> Event {
-    let identity = placed.identity;
+    let identity = governed.identity;
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
     describe_identity(&mut event, identity);
     event.request_id = Some(request.id.to_owned());
-    event.instance = placed.name.folded_instance.as_deref().map(str::to_owned);
-    event.client_id = Some(placed.name.client_id.to_string());
-    event.rule = Some(placed.found.rule.name.clone());
-    event.rule_revision = Some(placed.found.rule.revision.clone());
+    event.instance = governed.name.folded_instance.as_deref().map(str::to_owned);
+    event.client_id = Some(governed.name.client_id.to_string());
+    event.rule = Some(governed.found.rule.name.clone());
+    event.rule_revision = Some(governed.found.rule.revision.clone());
     event.occasion = Some(request.occasion.name().to_owned());
     event
 }

@@ -1,6 +1,6 @@
 //! Steps 5 and 6 of admission: what is stored of the client that an identity is, and what it must pass first.
 
-use super::placed::GovernedIdentity;
+use super::governed::GovernedIdentity;
 use crate::records::{Client, ClientState, Loaded, Needs, Removed, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::Timestamp;
@@ -16,15 +16,15 @@ pub struct StoredClient<'s> {
 
 impl<'s> StoredClient<'s> {
     /// What is needed to know it: the client, or its earlier life.
-    pub(crate) fn needs<'n>(placed: &'n GovernedIdentity<'_>) -> Needs<'n> {
-        Needs::one::<Client>(&placed.client_key).or_else::<Removed>()
+    pub(crate) fn needs<'n>(governed: &'n GovernedIdentity<'_>) -> Needs<'n> {
+        Needs::one::<Client>(&governed.client_key).or_else::<Removed>()
     }
 
     /// What was found.
-    pub(crate) fn of(placed: &GovernedIdentity<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
+    pub(crate) fn of(governed: &GovernedIdentity<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
         StoredClient {
-            client: loaded.find(&placed.client_key),
-            removed: loaded.find(&placed.client_key),
+            client: loaded.find(&governed.client_key),
+            removed: loaded.find(&governed.client_key),
         }
     }
 

@@ -1,15 +1,15 @@
 //! Step 10 of admission: the velocity buckets that a new or a changed client takes from.
 
-use super::placed::GovernedIdentity;
+use super::governed::GovernedIdentity;
 use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
 
 /// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
-pub(crate) fn limits(placed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
+pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
     // What a sponsor registers counts against the limits of the sponsor.
-    let (authority, subject, _) = placed.identity.governed_as();
+    let (authority, subject, _) = governed.identity.governed_as();
     if let Some(trusted) = policy.authority(authority) {
         limits.push(Limit {
             bucket: format!("authority/{}", authority.key()),
@@ -25,7 +25,7 @@ pub(crate) fn limits(placed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limi
             });
         }
     }
-    let rule = placed.found.rule;
+    let rule = governed.found.rule;
     if let Some(per_minute) = rule.registrations_per_minute {
         limits.push(Limit {
             bucket: format!("rule/{}", rule.name),
@@ -38,12 +38,12 @@ pub(crate) fn limits(placed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limi
 
 /// The rate limits of a registration: those of the sponsor; without a sponsor, also that of the caller's address.
 pub(crate) fn limits_from(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     policy: &Policy,
     address: Option<IpAddr>,
 ) -> Vec<Limit> {
-    let mut limits = limits(placed, policy);
-    if let (None, Some(open)) = (&placed.identity.sponsor, &policy.registration.open) {
+    let mut limits = limits(governed, policy);
+    if let (None, Some(open)) = (&governed.identity.sponsor, &policy.registration.open) {
         limits.extend(address.map(|address| address_limit(address, open.per_address)));
     }
     limits

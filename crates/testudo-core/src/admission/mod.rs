@@ -5,8 +5,8 @@
 pub mod client_name;
 pub(crate) mod conflicts;
 pub mod create;
+pub mod governed;
 pub mod governing;
 pub mod known;
 pub mod lifecycle;
 pub mod limits;
-pub mod placed;

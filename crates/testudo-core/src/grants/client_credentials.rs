@@ -2,7 +2,7 @@
 
 use super::granted::Granted;
 use super::parameters::{parse_resource, parse_scope};
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::metadata::attested;
 use crate::policy::Policy;
@@ -31,12 +31,12 @@ impl ClientCredentials {
     /// Decides what the token may say.
     pub fn decide(
         &self,
-        placed: &GovernedIdentity<'_>,
+        governed: &GovernedIdentity<'_>,
         registration: Option<&Registration>,
         at: &Moment<'_>,
     ) -> Result<Granted, Rejection> {
-        let rule = placed.found.rule;
-        let attested = attested::attested_grant_types(placed.identity)?;
+        let rule = governed.found.rule;
+        let attested = attested::attested_grant_types(governed.identity)?;
         let registered = registration.and_then(|registration| registration.grant_types.as_ref());
         let allows = |types: &Vec<String>| types.iter().any(|name| name == GRANT_CLIENT_CREDENTIALS);
         let is_allowed = allows(&rule.grant_types)
@@ -54,7 +54,7 @@ impl ClientCredentials {
             .map_or(configured, |shorter| shorter.min(configured));
         let must_bind =
             rule.must_bind_tokens || registration.is_some_and(|registration| registration.must_bind_tokens);
-        let certificate_thumbprint = match (must_bind, placed.identity.proof.certificate_thumbprint) {
+        let certificate_thumbprint = match (must_bind, governed.identity.proof.certificate_thumbprint) {
             (false, _) => None,
             (true, None) => {
                 return Err(AdmissionReason::BindingMissing {
@@ -64,13 +64,13 @@ impl ClientCredentials {
             }
             (true, Some(thumbprint)) => {
                 // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
-                lifetime = lifetime.min(placed.identity.proof.expires - at.now);
+                lifetime = lifetime.min(governed.identity.proof.expires - at.now);
                 Some(thumbprint)
             }
         };
         Ok(Granted {
-            scope: self.scope(placed, registration)?,
-            resource: self.resource(placed, at.policy)?,
+            scope: self.scope(governed, registration)?,
+            resource: self.resource(governed, at.policy)?,
             lifetime,
             certificate_thumbprint,
         })
@@ -80,11 +80,11 @@ impl ClientCredentials {
     /// lowers the ceiling, never raises it.
     fn scope(
         &self,
-        placed: &GovernedIdentity<'_>,
+        governed: &GovernedIdentity<'_>,
         registration: Option<&Registration>,
     ) -> Result<ScopeSet, Rejection> {
-        let rule = placed.found.rule;
-        let attested = attested::attested_scope(placed.identity)?;
+        let rule = governed.found.rule;
+        let attested = attested::attested_scope(governed.identity)?;
         let registered = registration.and_then(|registration| registration.scope.as_ref());
         let lowered = |ceiling: &ScopeSet| {
             let limits = [attested.as_ref(), registered].into_iter().flatten();
@@ -108,8 +108,8 @@ impl ClientCredentials {
     }
 
     /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
-    fn resource(&self, placed: &GovernedIdentity<'_>, policy: &Policy) -> Result<Resource, Rejection> {
-        let rule = placed.found.rule;
+    fn resource(&self, governed: &GovernedIdentity<'_>, policy: &Policy) -> Result<Resource, Rejection> {
+        let rule = governed.found.rule;
         let refused = || {
             Rejection::Admission(AdmissionReason::ResourceNotAllowed {
                 rule: rule.name.clone(),

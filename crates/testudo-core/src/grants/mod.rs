@@ -9,7 +9,7 @@ mod parameters;
 pub use client_credentials::ClientCredentials;
 pub use granted::Granted;
 
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::decision::Resolution;
 use crate::records::{Batch, Conflict, Loaded, Needs, Registration};
@@ -54,14 +54,14 @@ impl GrantRequest {
     /// the batch.
     pub fn decide(
         &self,
-        placed: &GovernedIdentity<'_>,
+        governed: &GovernedIdentity<'_>,
         registration: Option<&Registration>,
         _loaded: &Loaded<'_>,
         at: &Moment<'_>,
     ) -> Result<(Granted, Batch), Rejection> {
         match self {
             GrantRequest::ClientCredentials(request) => {
-                let granted = request.decide(placed, registration, at)?;
+                let granted = request.decide(governed, registration, at)?;
                 Ok((granted, Batch::default()))
             }
         }

@@ -6,9 +6,9 @@
 
 use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, is_not_frozen};
 use crate::admission::lifecycle::{self, Cause, Traces};
-use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
@@ -49,8 +49,8 @@ pub enum Shown {
 /// A management request.
 #[derive(Debug, Clone, Copy)]
 pub struct ManagementRequest<'a> {
-    /// The client, placed by its client id.
-    pub placed: &'a GovernedIdentity<'a>,
+    /// The client, with its rule, found by its client id.
+    pub governed: &'a GovernedIdentity<'a>,
     /// What is to be done.
     pub change: Change<'a>,
     /// SHA-256 of the token that was shown.
@@ -62,7 +62,7 @@ impl Occasion for ManagementRequest<'_> {
 
     /// Never from memory: the token that opens is in the store.
     fn needs(&self) -> Needs<'_> {
-        StoredClient::needs(self.placed)
+        StoredClient::needs(self.governed)
     }
 
     fn decide(
@@ -71,7 +71,7 @@ impl Occasion for ManagementRequest<'_> {
         at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<Registered>, Rejection> {
-        let stored = StoredClient::of(self.placed, loaded);
+        let stored = StoredClient::of(self.governed, loaded);
         // [RFC7592 §2.1] No client, no token: 401, as for a wrong one.
         let client = stored
             .alive(at.now)
@@ -86,7 +86,7 @@ impl Occasion for ManagementRequest<'_> {
             Change::Read => Ok(read(client, management.confirmed(shown, at.now))),
             Change::Replace(asked) => {
                 let next = management.succeeded_by(asked.management_digest, shown, at.now);
-                unattested::replace(self.placed, client, &asked, next, at)
+                unattested::replace(self.governed, client, &asked, next, at)
             }
             // A superseded token may ask again for the answer that was lost, and end nothing.
             Change::Delete if shown == Shown::Previous => {
@@ -111,7 +111,7 @@ impl Occasion for ManagementRequest<'_> {
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        conflict_of_client(self.placed, on)
+        conflict_of_client(self.governed, on)
     }
 }
 

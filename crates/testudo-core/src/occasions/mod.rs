@@ -3,7 +3,7 @@
 //! Each file decides one kind of request over the steps of `admission/`, as an [`Occasion`]: nothing in it waits, and
 //! what it wants written is in its decision.
 //!
-//! The checks, in their order. Steps 1 to 4 ([`place`](crate::admission::placed::place)) need no record; with their
+//! The checks, in their order. Steps 1 to 4 ([`govern`](crate::admission::governed::govern)) need no record; with their
 //! answer the server loads what the occasion needs, and `decide` goes on with 5 to 10. Step 11 is what the decision
 //! says: one batch, which the server writes together with the answer.
 //!

@@ -1,7 +1,7 @@
 //! First use that is only observed: the event that records which client would have been registered, or why not.
 
 use crate::admission::create::event_about;
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
 use crate::identity::RequestRef;
@@ -9,12 +9,12 @@ use crate::records::{ClientMetadata, Event, EventKind};
 use crate::rejection::Rejection;
 
 pub(crate) fn would_register(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,
     outcome: &Result<(ClientMetadata, Granted), Rejection>,
     at: &Moment<'_>,
 ) -> Event {
-    let mut event = event_about(placed, request, EventKind::ClientWouldRegister, at);
+    let mut event = event_about(governed, request, EventKind::ClientWouldRegister, at);
     match outcome {
         Ok((metadata, granted)) => {
             event.scope = Some(granted.scope.to_string());

@@ -7,9 +7,9 @@
 
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, event_about, single_use};
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
-use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind, RequestRef};
 use crate::metadata::requested::Requested;
@@ -28,7 +28,7 @@ use testudo_protocol::Timestamp;
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationByEvidence<'a> {
     /// Who registers.
-    pub placed: &'a GovernedIdentity<'a>,
+    pub governed: &'a GovernedIdentity<'a>,
     /// What it asks to be registered with.
     pub requested: &'a Requested,
     /// For events.
@@ -40,7 +40,7 @@ impl Occasion for RegistrationByEvidence<'_> {
 
     /// Never from memory: what stands decides what may change.
     fn needs(&self) -> Needs<'_> {
-        StoredClient::needs(self.placed)
+        StoredClient::needs(self.governed)
     }
 
     fn decide(
@@ -49,11 +49,11 @@ impl Occasion for RegistrationByEvidence<'_> {
         at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<Registered>, Rejection> {
-        let placed = self.placed;
-        showing::every_kind_is_accepted(placed, at.policy)?;
-        let stored = StoredClient::of(placed, loaded);
+        let governed = self.governed;
+        showing::every_kind_is_accepted(governed, at.policy)?;
+        let stored = StoredClient::of(governed, loaded);
         let alive = stored.alive(at.now);
-        let client_id = alive.map_or(&*placed.name.client_id, |client| &client.record.client_id);
+        let client_id = alive.map_or(&*governed.name.client_id, |client| &client.record.client_id);
         client_id_agrees(self.requested.client_id.as_deref(), client_id)?;
         if let Some(client) = alive {
             is_not_frozen(&client.record)?;
@@ -63,8 +63,8 @@ impl Occasion for RegistrationByEvidence<'_> {
         let requested = self
             .requested
             .clone()
-            .without(&placed.identity.proof.unlisted_claims);
-        let resolved = held_to(placed, &requested, alive.map(|client| &client.record), at)?;
+            .without(&governed.identity.proof.unlisted_claims);
+        let resolved = held_to(governed, &requested, alive.map(|client| &client.record), at)?;
         match alive {
             Some(client) => self.register_again(client, resolved, at),
             None => Ok(self.register_new(stored, resolved, at)),
@@ -72,7 +72,7 @@ impl Occasion for RegistrationByEvidence<'_> {
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        conflict_of_client(self.placed, on)
+        conflict_of_client(self.governed, on)
     }
 }
 
@@ -89,9 +89,9 @@ impl RegistrationByEvidence<'_> {
             scope: Some(answer.scope.to_string()),
             resource: None,
             management: None,
-            lifetimes: Lifetimes::by(self.placed.found.rule),
+            lifetimes: Lifetimes::by(self.governed.found.rule),
         };
-        let (client, batch) = create(self.placed, stored, self.request, creation, at);
+        let (client, batch) = create(self.governed, stored, self.request, creation, at);
         Decision {
             outcome: Registered {
                 client,
@@ -99,7 +99,7 @@ impl RegistrationByEvidence<'_> {
                 is_new: true,
             },
             batch,
-            limits: limits(self.placed, at.policy),
+            limits: limits(self.governed, at.policy),
             memory: ClientMemory::Outdated,
         }
     }
@@ -111,16 +111,16 @@ impl RegistrationByEvidence<'_> {
         at: &Moment<'_>,
     ) -> Result<Decision<Registered>, Rejection> {
         let (was, now) = (&client.record, at.now);
-        let registered = again(self.placed, was, resolved, now)?;
-        let mut batch = single_use(self.placed.identity);
+        let registered = again(self.governed, was, resolved, now)?;
+        let mut batch = single_use(self.governed.identity);
         let mut taken = Vec::new();
         if registered.client != *was {
             batch.replace(&registered.client, client.version);
             if !says_the_same(&registered.client, was, now) {
                 // Each change writes an event, so it counts as a new registration: a client that toggles a member
                 // must not fill the store.
-                taken = limits(self.placed, at.policy);
-                let mut event = event_about(self.placed, self.request, EventKind::ClientUpdated, at);
+                taken = limits(self.governed, at.policy);
+                let mut event = event_about(self.governed, self.request, EventKind::ClientUpdated, at);
                 event.scope = Some(registered.answer.scope.to_string());
                 event.detail = Some(match narrowing(was, now).scope {
                     Some(scope) => format!("scope was `{scope}`"),
@@ -140,29 +140,29 @@ impl RegistrationByEvidence<'_> {
 
 /// What comes of the request where it may narrow the client's limits; else the limits as they stand.
 fn held_to(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     client: Option<&Client>,
     at: &Moment<'_>,
 ) -> Result<Resolved, Rejection> {
     let now = at.now;
     let only = showing::method(requested)?;
-    let asked = resolve(placed, requested, only, now)?;
+    let asked = resolve(governed, requested, only, now)?;
     let whole = requested.clone().without_limits();
-    if placed.found.rule.registration == RegistrationForm::Fixed {
+    if governed.found.rule.registration == RegistrationForm::Fixed {
         // The request was validated. It narrows nothing: the limits stay those of the rule.
-        return resolve(placed, &whole, None, now);
+        return resolve(governed, &whole, None, now);
     }
-    showing::is_shown(placed, requested, only)?;
+    showing::is_shown(governed, requested, only)?;
     let stands = client.and_then(|client| client.registration_at(now));
-    let Some(lacking) = showing::restriction(placed.identity, stands) else {
+    let Some(lacking) = showing::restriction(governed.identity, stands) else {
         return Ok(asked);
     };
-    let Resolved(mut metadata, registration, full) = resolve(placed, &whole, None, now)?;
+    let Resolved(mut metadata, registration, full) = resolve(governed, &whole, None, now)?;
     showing::narrows_nothing(
         &asked.2,
         &full,
-        showing::kinds_accepted(placed, at.policy),
+        showing::kinds_accepted(governed, at.policy),
         lacking,
     )?;
     let (Some(client), Some(stands)) = (client, stands) else {
@@ -175,12 +175,12 @@ fn held_to(
         issued: registration.issued,
         ..stands.clone()
     };
-    Ok(Resolved(metadata, kept, standing(placed, client, now)?))
+    Ok(Resolved(metadata, kept, standing(governed, client, now)?))
 }
 
 /// The client as a further registration leaves it.
 fn again(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     client: &Client,
     Resolved(metadata, registration, answer): Resolved,
     now: Timestamp,
@@ -193,7 +193,7 @@ fn again(
     };
     // [decision 0016] Older evidence changes nothing; the answer shows what stands.
     if stands.is_some_and(|stands| stands.issued > registration.issued) {
-        registered.answer = standing(placed, client, now)?;
+        registered.answer = standing(governed, client, now)?;
         return Ok(registered);
     }
     let changed = Client {
@@ -205,7 +205,7 @@ fn again(
     if is_newer || !says_the_same(&changed, client, now) {
         registered.client = Client {
             last_used: now,
-            last_credential: placed.identity.kind,
+            last_credential: governed.identity.kind,
             ..changed
         };
     }
@@ -236,12 +236,12 @@ struct Resolved(ClientMetadata, Registration, Answer);
 
 /// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
 fn resolve(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     only: Option<CredentialKind>,
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
-    let (identity, rule) = (placed.identity, placed.found.rule);
+    let (identity, rule) = (governed.identity, governed.found.rule);
     // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
     if requested.has_keys() {
         let member = if requested.jwks.is_some() {
@@ -263,7 +263,7 @@ fn resolve(
     }
     let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
-    let vouched = vouched(attested, &placed.found);
+    let vouched = vouched(attested, &governed.found);
     if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
         return Err(MetadataReason::SoftwareIdMismatch.into());
     }
@@ -278,7 +278,12 @@ fn resolve(
         None => rule.scopes.clone(),
     };
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
-    let redirect_uris = redirect_uris(placed, requested, &grant_types, (&stated, &vouched.redirect_uris))?;
+    let redirect_uris = redirect_uris(
+        governed,
+        requested,
+        &grant_types,
+        (&stated, &vouched.redirect_uris),
+    )?;
     let is_by_possession = identity.has_proven_key();
     let vouched = ClientMetadata {
         // Bearer evidence takes none of them away for good: what it leaves is in the registration, which ends.
@@ -334,9 +339,9 @@ fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
 }
 
 /// What a client is registered with now, for an answer that changes nothing.
-fn standing(placed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
+fn standing(governed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
     let Some(stands) = client.registration_at(now) else {
-        return resolve(placed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
+        return resolve(governed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
     };
     let requested = Requested {
         scope: stands.scope.clone(),
@@ -346,7 +351,7 @@ fn standing(placed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> R
         require_signed_request_object: stands.must_sign_requests,
         ..Requested::default()
     };
-    let Resolved(_, _, answer) = resolve(placed, &requested, stands.credential, now)?;
+    let Resolved(_, _, answer) = resolve(governed, &requested, stands.credential, now)?;
     let redirect_uris = match &stands.redirect_uris {
         Some(narrowed) => narrowed.clone(),
         None => client.metadata.redirect_uris.clone(),
@@ -360,20 +365,23 @@ fn standing(placed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> R
 /// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a
 /// redirect URI of its own; a client that proved possession of a key may, on the rule's hosts.
 fn redirect_uris(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     grant_types: &[String],
     (stated, allowed): (&[String], &[String]),
 ) -> Result<Vec<String>, Rejection> {
-    if stated.iter().any(|uri| !redirect_uris::fits(uri, &placed.found)) {
+    if stated
+        .iter()
+        .any(|uri| !redirect_uris::fits(uri, &governed.found))
+    {
         return Err(MetadataReason::AttestedRedirectUriOutsideRule.into());
     }
     let Some(asked) = &requested.redirect_uris else {
         return Ok(allowed.to_vec());
     };
-    let has_proven_key = placed.identity.has_proven_key();
+    let has_proven_key = governed.identity.has_proven_key();
     let is_allowed = |uri: &String| {
-        allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &placed.found))
+        allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &governed.found))
     };
     if !asked.iter().all(is_allowed) {
         return Err(MetadataReason::RedirectUriOfOthers.into());

@@ -5,7 +5,7 @@
 //! the registration endpoint, and ends by itself; and what a client registered with proof of its key, a
 //! bearer statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
 
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::metadata::requested::Requested;
 use crate::occasions::registered::Answer;
@@ -20,10 +20,10 @@ pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
 
 /// Step 4 for every piece of evidence: what authority or rule does not take proves no possession either.
 pub(crate) fn every_kind_is_accepted(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     policy: &Policy,
 ) -> Result<(), Rejection> {
-    let identity = placed.identity;
+    let identity = governed.identity;
     let shown = CredentialKind::ALL
         .into_iter()
         .filter(|kind| identity.shows(*kind));
@@ -32,8 +32,8 @@ pub(crate) fn every_kind_is_accepted(
             let by = identity.authority.described();
             return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
-        if !rule_accepts(placed, kind) {
-            let by = format!("rule `{}`", placed.found.rule.name);
+        if !rule_accepts(governed, kind) {
+            let by = format!("rule `{}`", governed.found.rule.name);
             return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
     }
@@ -46,8 +46,8 @@ fn authority_accepts(identity: &AttestedIdentity, policy: &Policy, kind: Credent
         .is_some_and(|trusted| trusted.credentials.contains(&kind))
 }
 
-fn rule_accepts(placed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
-    let kinds = placed.found.rule.credentials.as_ref();
+fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
+    let kinds = governed.found.rule.credentials.as_ref();
     kinds.is_none_or(|kinds| kinds.contains(&kind))
 }
 
@@ -66,15 +66,15 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
 /// The client shows now what it wants to be held to: the method, and the certificate that its tokens are to be
 /// bound to, where the rule does not demand that in any case.
 pub(crate) fn is_shown(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     method: Option<CredentialKind>,
 ) -> Result<(), Rejection> {
-    if method.is_some_and(|kind| !placed.identity.shows(kind)) {
+    if method.is_some_and(|kind| !governed.identity.shows(kind)) {
         return Err(MetadataReason::AuthMethodNotShown.into());
     }
     let is_asked = requested.tls_client_certificate_bound_access_tokens;
-    if !is_asked || placed.found.rule.must_bind_tokens || placed.identity.has_proven_key() {
+    if !is_asked || governed.found.rule.must_bind_tokens || governed.identity.has_proven_key() {
         return Ok(());
     }
     Err(MetadataReason::BindingNotShown.into())
@@ -136,10 +136,10 @@ pub(crate) fn narrows_nothing(
 }
 
 /// Kinds of SVID that the client may authenticate with where it registers none of them.
-pub(crate) fn kinds_accepted(placed: &GovernedIdentity<'_>, policy: &Policy) -> usize {
+pub(crate) fn kinds_accepted(governed: &GovernedIdentity<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()
-        .filter(|kind| authority_accepts(placed.identity, policy, *kind) && rule_accepts(placed, *kind))
+        .filter(|kind| authority_accepts(governed.identity, policy, *kind) && rule_accepts(governed, *kind))
         .count()
 }
 

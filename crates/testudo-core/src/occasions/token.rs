@@ -5,9 +5,9 @@ use super::observed::would_register;
 use super::occasion::Occasion;
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, single_use};
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
-use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, RequestRef};
@@ -21,7 +21,7 @@ use crate::trace::Trace;
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRequest<'a> {
     /// The identity that requests the token.
-    pub placed: &'a GovernedIdentity<'a>,
+    pub governed: &'a GovernedIdentity<'a>,
     /// `client_id` as sent.
     pub client_id: Option<&'a str>,
     /// The grant.
@@ -52,10 +52,10 @@ pub struct TokenGrant {
 
 impl TokenGrant {
     /// The client's id.
-    pub fn client_id<'a>(&'a self, placed: &'a GovernedIdentity<'_>) -> &'a str {
+    pub fn client_id<'a>(&'a self, governed: &'a GovernedIdentity<'_>) -> &'a str {
         self.earlier_client_id
             .as_deref()
-            .unwrap_or(&placed.name.client_id)
+            .unwrap_or(&governed.name.client_id)
     }
 }
 
@@ -63,7 +63,7 @@ impl Occasion for TokenRequest<'_> {
     type Outcome = TokenOutcome;
 
     fn needs(&self) -> Needs<'_> {
-        self.grant.needs(StoredClient::needs(self.placed).from_memory())
+        self.grant.needs(StoredClient::needs(self.governed).from_memory())
     }
 
     fn decide(
@@ -72,9 +72,9 @@ impl Occasion for TokenRequest<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
-        let stored = StoredClient::of(self.placed, loaded);
+        let stored = StoredClient::of(self.governed, loaded);
         let alive = stored.alive(at.now);
-        let client_id = alive.map_or(&*self.placed.name.client_id, |client| &client.record.client_id);
+        let client_id = alive.map_or(&*self.governed.name.client_id, |client| &client.record.client_id);
         client_id_agrees(self.client_id, client_id)?;
         trace.passed("client_id agrees", || format!("client `{client_id}`"));
         match alive {
@@ -85,7 +85,7 @@ impl Occasion for TokenRequest<'_> {
 
     fn conflict(&self, on: &Conflict) -> Resolution {
         let of_grant = self.grant.conflict(on);
-        of_grant.unwrap_or_else(|| conflict_of_client(self.placed, on))
+        of_grant.unwrap_or_else(|| conflict_of_client(self.governed, on))
     }
 
     /// A read costs more than the write that would find out anyway, and many first uses come at the same moment.
@@ -104,19 +104,19 @@ impl TokenRequest<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
-        let (placed, client) = (self.placed, &client.record);
+        let (governed, client) = (self.governed, &client.record);
         is_not_frozen(client)?;
         let registration = client.registration_at(at.now);
-        kind_is_registered(placed.identity, registration)?;
+        kind_is_registered(governed.identity, registration)?;
         trace.passed("client known", || format!("first seen {}", client.created));
-        let (granted, of_grant) = self.grant.decide(placed, registration, loaded, at)?;
+        let (granted, of_grant) = self.grant.decide(governed, registration, loaded, at)?;
         trace.passed("request allowed", || granted.to_string());
-        let mut batch = single_use(placed.identity);
+        let mut batch = single_use(governed.identity);
         batch.extend(of_grant);
-        let is_named_so = *client.client_id == *placed.name.client_id;
+        let is_named_so = *client.client_id == *governed.name.client_id;
         Ok(Decision {
             batch,
-            memory: ClientMemory::Used(placed.identity.kind),
+            memory: ClientMemory::Used(governed.identity.kind),
             ..Decision::of(TokenOutcome::Granted(TokenGrant {
                 granted,
                 is_new: false,
@@ -133,23 +133,23 @@ impl TokenRequest<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
-        let placed = self.placed;
-        let rule = placed.found.rule;
-        let (first_use, by) = at.policy.first_use(&placed.identity.authority, rule);
+        let governed = self.governed;
+        let rule = governed.found.rule;
+        let (first_use, by) = at.policy.first_use(&governed.identity.authority, rule);
         if first_use == FirstUse::Off {
             return Err(AdmissionReason::FirstUseOff { by }.into());
         }
-        let outcome = resolve(placed.identity, &placed.found).and_then(|metadata| {
+        let outcome = resolve(governed.identity, &governed.found).and_then(|metadata| {
             trace.passed("metadata resolves", || {
                 metadata.client_name.clone().unwrap_or_default()
             });
-            let (granted, of_grant) = self.grant.decide(placed, None, loaded, at)?;
+            let (granted, of_grant) = self.grant.decide(governed, None, loaded, at)?;
             trace.passed("request allowed", || granted.to_string());
             Ok((metadata, granted, of_grant))
         });
         if first_use == FirstUse::Observe {
             let outcome = outcome.map(|(metadata, granted, _)| (metadata, granted));
-            let event = would_register(placed, self.request, &outcome, at);
+            let event = would_register(governed, self.request, &outcome, at);
             return Ok(Decision::of(TokenOutcome::Observed(
                 Box::new(event),
                 AdmissionReason::FirstUseObserved { by }.into(),
@@ -157,7 +157,7 @@ impl TokenRequest<'_> {
         }
         trace.passed("first use is on", || by);
         let (metadata, granted, of_grant) = outcome?;
-        let limits = limits(placed, at.policy);
+        let limits = limits(governed, at.policy);
         trace.passed("velocity has room", || format!("{} limits", limits.len()));
         let creation = Creation {
             metadata,
@@ -167,7 +167,7 @@ impl TokenRequest<'_> {
             management: None,
             lifetimes: Lifetimes::by(rule),
         };
-        let (client, mut batch) = create(placed, stored, self.request, creation, at);
+        let (client, mut batch) = create(governed, stored, self.request, creation, at);
         batch.extend(of_grant);
         Ok(Decision {
             outcome: TokenOutcome::Granted(TokenGrant {

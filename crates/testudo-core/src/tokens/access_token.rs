@@ -1,6 +1,6 @@
 //! Access tokens for clients that act for themselves. [RFC9068 §2.2]
 
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct TokenReply {
 
 /// Signs the access token of a client.
 pub fn issue(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     client_id: &str,
     granted: &Granted,
     key: &SigningKey,
@@ -31,7 +31,7 @@ pub fn issue(
 ) -> Result<TokenReply, SigningFault> {
     let scope = (!granted.scope.is_empty()).then(|| granted.scope.to_string());
     let jwt_id = at.entropy.jwt_id();
-    let instance = placed.name.folded_instance.as_deref();
+    let instance = governed.name.folded_instance.as_deref();
     let token = AccessToken {
         iss: at.policy.issuer.as_str(),
         // [RFC9068 §2.2] No person is involved: the subject is the client.
@@ -44,7 +44,7 @@ pub fn issue(
         scope: scope.as_deref(),
         sub_type: "client",
         // Where the client's id does not name the workload, the token still does.
-        spiffe_id: placed.identity.spiffe_id().filter(|id| *id != client_id),
+        spiffe_id: governed.identity.spiffe_id().filter(|id| *id != client_id),
         instance,
         cnf: granted
             .certificate_thumbprint

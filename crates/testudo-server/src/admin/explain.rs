@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admission::placed::place;
+use testudo_core::admission::governed::govern;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::grants::{ClientCredentials, GrantRequest};
 use testudo_core::metadata::requested::Requested;
@@ -151,8 +151,8 @@ async fn decide(
         Wanted::Token { .. } => OccasionKind::Token,
         Wanted::Registration { .. } => OccasionKind::Registration,
     };
-    let placed = match place(identity, occasion, &policy, &standing, &keys.opaque_key, trace) {
-        Ok(placed) => placed,
+    let governed = match govern(identity, occasion, &policy, &standing, &keys.opaque_key, trace) {
+        Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };
     let entropy = app.clock.entropy().ok_or_else(|| {
@@ -165,8 +165,8 @@ async fn decide(
         entropy: &entropy,
         now: app.now(),
     };
-    let (placed, request) = (
-        &placed,
+    let (governed, request) = (
+        &governed,
         RequestRef {
             occasion,
             id: "explain",
@@ -175,7 +175,7 @@ async fn decide(
     match wanted {
         Wanted::Token { grant, client_id } => {
             let request = TokenRequest {
-                placed,
+                governed,
                 client_id,
                 grant,
                 request,
@@ -195,7 +195,7 @@ async fn decide(
                 ..Requested::default()
             };
             let request = RegistrationByEvidence {
-                placed,
+                governed,
                 requested: &requested,
                 request,
             };

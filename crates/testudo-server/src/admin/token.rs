@@ -99,9 +99,9 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         Some(assumed(authority, subject, client.last_credential))
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
-    let placed = app.place(&identity, OccasionKind::Token, &policy);
-    let placed = placed.map_err(|rejection| not_standing(rejection.to_string()))?;
-    if placed.client_key != client.key() {
+    let governed = app.govern(&identity, OccasionKind::Token, &policy);
+    let governed = governed.map_err(|rejection| not_standing(rejection.to_string()))?;
+    if governed.client_key != client.key() {
         let why = "by the rules of today the identity belongs to another client";
         return Err(not_standing(why.to_owned()));
     }
@@ -111,7 +111,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
             (&identity.authority, &identity.subject),
             wanted,
             &verified.scope,
-            placed.found.rule,
+            governed.found.rule,
         )
         .map_err(not_allowed)?;
     Ok(Actor::Identity {

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use testudo_core::admission::placed::{GovernedIdentity, place};
+use testudo_core::admission::governed::{GovernedIdentity, govern};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::JudgedBy;
 use testudo_core::policy::{Policy, Standing};
@@ -193,7 +193,7 @@ impl App {
     }
 
     /// Steps 1 to 4 of admission, by the switches and blocks of this moment.
-    pub fn place<'a>(
+    pub fn govern<'a>(
         &self,
         identity: &'a AttestedIdentity,
         occasion: OccasionKind,
@@ -208,7 +208,7 @@ impl App {
             .into());
         }
         let (standing, keys) = (self.standing.load(), self.keys.load());
-        place(
+        govern(
             identity,
             occasion,
             policy,

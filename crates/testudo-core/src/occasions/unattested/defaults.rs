@@ -2,7 +2,7 @@
 //! states them.
 
 use crate::admission::create::Lifetimes;
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::identity::CredentialKind;
 use crate::metadata::narrowing;
 use crate::metadata::requested::Requested;
@@ -20,8 +20,8 @@ pub const SCOPE_REGISTER: &str = "client.register";
 
 /// The lifetimes of the rule. Where the rule of a sponsor states none, the defaults: unlike an attested client, this
 /// one is not made again by its next token request, so an abandoned one must end.
-pub(super) fn lifetimes(placed: &GovernedIdentity<'_>) -> Lifetimes {
-    let by_rule = Lifetimes::by(placed.found.rule);
+pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {
+    let by_rule = Lifetimes::by(governed.found.rule);
     Lifetimes {
         idle: by_rule.idle.or(Some(IDLE_LIFETIME)),
         at_most: by_rule.at_most.or(Some(LIFETIME)),
@@ -30,11 +30,11 @@ pub(super) fn lifetimes(placed: &GovernedIdentity<'_>) -> Lifetimes {
 
 /// The rule's, cut to what is asked for. [RFC6749 §4.4] A public client cannot use `client_credentials`.
 pub(super) fn grant_types(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
 ) -> Result<Vec<String>, Rejection> {
-    let mut ceiling = placed.found.rule.grant_types.clone();
-    if placed.identity.kind == CredentialKind::Public {
+    let mut ceiling = governed.found.rule.grant_types.clone();
+    if governed.identity.kind == CredentialKind::Public {
         ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);
     }
     if requested.grant_types.is_none() {
@@ -43,7 +43,7 @@ pub(super) fn grant_types(
         if requested.redirect_uris.is_none() && !without_redirects.is_empty() {
             return Ok(without_redirects);
         }
-        let is_open = placed.identity.sponsor.is_none();
+        let is_open = governed.identity.sponsor.is_none();
         if is_open && narrowing::redirects(&ceiling) {
             // [RFC7591 §2] The default where the request has no `grant_types`.
             return Ok(vec![narrowing::CODE_GRANT.to_owned()]);

@@ -13,9 +13,9 @@ pub use record::kind;
 
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, create, event_about};
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::limits::limits_from;
-use crate::admission::placed::GovernedIdentity;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::RequestRef;
 use crate::metadata::requested::Requested;
@@ -45,7 +45,7 @@ pub struct RegistrationRequest<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationWithoutEvidence<'a> {
     /// Its client id, and its sponsor.
-    pub placed: &'a GovernedIdentity<'a>,
+    pub governed: &'a GovernedIdentity<'a>,
     /// What it asks for.
     pub asked: RegistrationRequest<'a>,
 }
@@ -56,7 +56,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
     /// Nothing has this name. It is looked for all the same: while the store cannot be read, the answer is 503 before
     /// the request is judged.
     fn needs(&self) -> Needs<'_> {
-        StoredClient::needs(self.placed)
+        StoredClient::needs(self.governed)
     }
 
     fn decide(
@@ -65,12 +65,12 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
         at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<Registered>, Rejection> {
-        let (placed, asked) = (self.placed, &self.asked);
+        let (governed, asked) = (self.governed, &self.asked);
         // [RFC7591 §6] A client does not make its own identifier.
         if asked.requested.client_id.is_some() {
             return Err(MetadataReason::ClientIdChosen.into());
         }
-        let (metadata, registration, answer) = resolve(placed, asked.requested, None, at)?;
+        let (metadata, registration, answer) = resolve(governed, asked.requested, None, at)?;
         let creation = Creation {
             metadata,
             registration: Some(registration),
@@ -81,9 +81,9 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
                 previous: None,
                 unused: Vec::new(),
             }),
-            lifetimes: lifetimes(placed),
+            lifetimes: lifetimes(governed),
         };
-        let (client, batch) = create(placed, StoredClient::default(), asked.request, creation, at);
+        let (client, batch) = create(governed, StoredClient::default(), asked.request, creation, at);
         Ok(Decision {
             outcome: Registered {
                 client,
@@ -91,26 +91,26 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
                 is_new: true,
             },
             batch,
-            limits: limits_from(placed, at.policy, asked.address),
+            limits: limits_from(governed, at.policy, asked.address),
             memory: ClientMemory::Outdated,
         })
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        conflict_of_client(self.placed, on)
+        conflict_of_client(self.governed, on)
     }
 }
 
 /// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
 /// event, so it counts as a new registration: a client that toggles a member must not fill the store.
 pub(super) fn replace(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     client: &Versioned<Client>,
     asked: &RegistrationRequest<'_>,
     management: ManagementToken,
     at: &Moment<'_>,
 ) -> Result<Decision<Registered>, Rejection> {
-    let (metadata, registration, answer) = resolve(placed, asked.requested, Some(&client.record), at)?;
+    let (metadata, registration, answer) = resolve(governed, asked.requested, Some(&client.record), at)?;
     let changed = Client {
         metadata,
         registration: Some(Box::new(registration)),
@@ -119,7 +119,7 @@ pub(super) fn replace(
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let mut event = event_about(placed, asked.request, EventKind::ClientUpdated, at);
+    let mut event = event_about(governed, asked.request, EventKind::ClientUpdated, at);
     event.scope = Some(answer.scope.to_string());
     batch.insert(&event);
     Ok(Decision {
@@ -129,7 +129,7 @@ pub(super) fn replace(
             is_new: false,
         },
         batch,
-        limits: limits_from(placed, at.policy, asked.address),
+        limits: limits_from(governed, at.policy, asked.address),
         memory: ClientMemory::Outdated,
     })
 }

@@ -2,7 +2,7 @@
 //! when it is made, and whenever it is changed.
 
 use super::defaults::{SCOPE_REGISTER, grant_types};
-use crate::admission::placed::GovernedIdentity;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::CredentialKind;
 use crate::metadata::keys::{key_set, place_of_keys};
@@ -25,13 +25,13 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
 
 /// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
 pub(super) fn resolve(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     was: Option<&Client>,
     at: &Moment<'_>,
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
-    let is_open = placed.identity.sponsor.is_none();
-    let kind = placed.identity.kind;
+    let is_open = governed.identity.sponsor.is_none();
+    let kind = governed.identity.kind;
     // [RFC7591 §3.1.1] Never ignored: a request with a statement is decided in `register.rs`.
     if requested.software_statement.is_some() {
         return Err(MetadataReason::StatementNotTaken.into());
@@ -56,11 +56,11 @@ pub(super) fn resolve(
         return Err(MetadataReason::AuthMethodChanged.into());
     }
     keys_fit(kind, requested)?;
-    let grant_types = grant_types(placed, requested)?;
+    let grant_types = grant_types(governed, requested)?;
     let response_types = narrowing::response_types(&grant_types, requested)?;
-    let ceiling = placed.found.rule.scopes.without(SCOPE_REGISTER);
+    let ceiling = governed.found.rule.scopes.without(SCOPE_REGISTER);
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
-    let application_type = redirect_uris(placed, requested, &grant_types)?;
+    let application_type = redirect_uris(governed, requested, &grant_types)?;
     let had = was.and_then(|was| was.metadata.application_type);
     if had == Some(ApplicationType::Web) && application_type == Some(ApplicationType::Native) {
         return Err(MetadataReason::ApplicationTypeChanged.into());
@@ -146,7 +146,7 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
 /// Redirect URIs are there if a grant redirects, and only then; each is one that every URL parser reads in the same
 /// way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
 fn redirect_uris(
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     requested: &Requested,
     grant_types: &[String],
 ) -> Result<Option<ApplicationType>, Rejection> {
@@ -162,11 +162,11 @@ fn redirect_uris(
         (true, false) => {}
     }
     let application_type = redirect_uris::application_type(uris, requested.application_type)?;
-    let is_open = placed.identity.sponsor.is_none();
+    let is_open = governed.identity.sponsor.is_none();
     if !is_open
         && !uris
             .iter()
-            .all(|uri| redirect_uris::is_allowed(uri, &placed.found))
+            .all(|uri| redirect_uris::is_allowed(uri, &governed.found))
     {
         return Err(MetadataReason::RedirectUriOutsideRule.into());
     }

@@ -74,7 +74,7 @@ async fn serve_management<B: RequestBody>(
         _ => None,
     };
     let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
-    let placed = app.place(&identity, OccasionKind::Registration, policy)?;
+    let governed = app.govern(&identity, OccasionKind::Registration, policy)?;
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,
@@ -87,7 +87,7 @@ async fn serve_management<B: RequestBody>(
         (_, None) => Change::Read,
     };
     let management = ManagementRequest {
-        placed: &placed,
+        governed: &governed,
         change,
         token: &digest,
     };

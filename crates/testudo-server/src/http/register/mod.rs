@@ -29,7 +29,7 @@ use hyper::{Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
-use testudo_core::admission::placed::GovernedIdentity;
+use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
@@ -141,17 +141,17 @@ async fn by_evidence(
     let mut requested = arrived.requested;
     if let Some(sponsor) = sponsor {
         let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(sponsor));
-        let placed = place_here(app, policy, &vouched_for)?;
-        let rule = placed.found.rule;
+        let governed = govern_here(app, policy, &vouched_for)?;
+        let rule = governed.found.rule;
         requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
     }
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
     let shown = (&requested, certificates);
     let identity = prove(app, policy, &arrived.peer, shown).await?; // gather, verify
     witness.identity = Some(identity.clone());
-    let placed = place_here(app, policy, &identity)?;
+    let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationByEvidence {
-        placed: &placed,
+        governed: &governed,
         requested: &requested,
         request: request_ref(request_id),
     };
@@ -214,9 +214,9 @@ async fn without_evidence(
     let identity = Arc::new(AttestedIdentity::named_here(&client_id, kind, sponsor));
     // The event of a refusal names the sponsor; without one there is no proven identity to name.
     witness.identity = identity.sponsor.is_some().then(|| identity.clone());
-    let placed = place_here(app, policy, &identity)?;
+    let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationWithoutEvidence {
-        placed: &placed,
+        governed: &governed,
         asked: RegistrationRequest {
             requested,
             request: request_ref(request_id),
@@ -230,20 +230,20 @@ async fn without_evidence(
     Ok(render(&registered, Extra::Management { uri, token }))
 }
 
-fn place_here<'a>(
+fn govern_here<'a>(
     app: &App,
     policy: &'a Policy,
     identity: &'a AttestedIdentity,
 ) -> Result<GovernedIdentity<'a>, Rejection> {
-    let placed = app
-        .place(identity, OccasionKind::Registration, policy)
+    let governed = app
+        .govern(identity, OccasionKind::Registration, policy)
         .map_err(|rejection| refusal_of(identity, rejection))?;
     // The token was given under the rule of a moment ago; today's decides.
     let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
-    if identity.sponsor.is_some() && !placed.found.rule.scopes.iter().any(may_vouch) {
+    if identity.sponsor.is_some() && !governed.found.rule.scopes.iter().any(may_vouch) {
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
-    Ok(placed)
+    Ok(governed)
 }
 
 /// The request, for events.

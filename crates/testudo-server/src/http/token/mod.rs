@@ -21,7 +21,7 @@ use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
-use testudo_core::admission::placed::GovernedIdentity;
+use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::policy::Policy;
@@ -130,9 +130,9 @@ async fn serve_token<B: RequestBody>(
     };
     witness.identity = Some(identity.clone());
     let occasion = OccasionKind::Token;
-    let placed = app.place(&identity, occasion, policy)?;
+    let governed = app.govern(&identity, occasion, policy)?;
     let request = TokenRequest {
-        placed: &placed,
+        governed: &governed,
         client_id: client_id.as_deref(),
         grant: &grant,
         request: RequestRef {
@@ -141,7 +141,7 @@ async fn serve_token<B: RequestBody>(
         },
     };
     let settled = settle(app, policy, &request, |outcome, at| {
-        sign(app, &placed, outcome, at)
+        sign(app, &governed, outcome, at)
     })
     .await?; // load … commit
     // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
@@ -154,7 +154,7 @@ async fn serve_token<B: RequestBody>(
 /// sign: before anything is written, so that no client is left behind without its token.
 fn sign(
     app: &App,
-    placed: &GovernedIdentity<'_>,
+    governed: &GovernedIdentity<'_>,
     outcome: TokenOutcome,
     at: &Moment<'_>,
 ) -> Result<Settled, Fault> {
@@ -163,8 +163,8 @@ fn sign(
         TokenOutcome::Observed(event, rejection) => return Ok(Settled::Observed(event, rejection)),
     };
     let reply = access_token::issue(
-        placed,
-        grant.client_id(placed),
+        governed,
+        grant.client_id(governed),
         &grant.granted,
         &app.keys.load().active,
         at,

@@ -34,7 +34,7 @@ pub struct GovernedIdentity<'a> {
 }
 
 /// Steps 1 to 4: they need no record, so nothing is loaded for an identity that they refuse.
-pub fn place<'a>(
+pub fn govern<'a>(
     identity: &'a AttestedIdentity,
     occasion: OccasionKind,
     policy: &'a Policy,
