@@ -10,25 +10,25 @@ use std::fmt;
 
 /// The text is not JSON of the shape asked for, or breaks a bound. The reason is for logs only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonFault(pub String);
+pub struct JsonError(pub String);
 
-impl fmt::Display for JsonFault {
+impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// Parses `bytes` into `T` after judging their shape.
-pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonFault("not UTF-8".into()))?;
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
     judge_shape(text)?;
-    serde_json::from_str(text).map_err(|error| JsonFault(error.to_string()))
+    serde_json::from_str(text).map_err(|error| JsonError(error.to_string()))
 }
 
 /// Refuses what is not one JSON object, nests too deep, has too many members in one object, or a member twice.
-pub fn judge_shape(text: &str) -> Result<(), JsonFault> {
+pub fn judge_shape(text: &str) -> Result<(), JsonError> {
     if !text.trim_start().starts_with('{') {
-        return Err(JsonFault("not a JSON object".into()));
+        return Err(JsonError("not a JSON object".into()));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Walk {
@@ -36,7 +36,7 @@ pub fn judge_shape(text: &str) -> Result<(), JsonFault> {
     }
     .deserialize(&mut deserializer)
     .and_then(|()| deserializer.end())
-    .map_err(|error| JsonFault(error.to_string()))
+    .map_err(|error| JsonError(error.to_string()))
 }
 
 #[derive(Clone, Copy)]

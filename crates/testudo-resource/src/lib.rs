@@ -16,5 +16,5 @@ mod verifier;
 
 pub use layer::{ClientCertificate, RequireToken, RequireTokenService};
 pub use testudo_protocol::oauth::ScopeSet;
-pub use testudo_protocol::oauth::access_token::{TokenFault, VerifiedToken};
+pub use testudo_protocol::oauth::access_token::{TokenError, VerifiedToken};
 pub use verifier::{Verifier, VerifyError};

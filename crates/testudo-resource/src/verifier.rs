@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetcher, FetcherOptions, UrlOrigin};
 use testudo_protocol::jose::{Jws, KeySet, sha256};
 use testudo_protocol::oauth::IssuerUrl;
-use testudo_protocol::oauth::access_token::{self, Expectation, TokenFault, VerifiedToken};
+use testudo_protocol::oauth::access_token::{self, Expectation, TokenError, VerifiedToken};
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::{Seconds, Timestamp};
 use url::Url;
@@ -21,7 +21,7 @@ const LEEWAY: Seconds = Seconds(5);
 #[derive(Debug)]
 pub enum VerifyError {
     /// The token is no good: 401.
-    Token(TokenFault),
+    Token(TokenError),
     /// The issuer's keys cannot be had: 503.
     NoKeys(String),
 }
@@ -99,7 +99,7 @@ impl Verifier {
     async fn keys_for(&self, token: &str) -> Result<Arc<KeySet>, VerifyError> {
         // Only to know whether a fetch may help; the key set judges.
         let unverified_kid = Jws::parse(token)
-            .map_err(|fault| VerifyError::Token(TokenFault::Jose(fault)))?
+            .map_err(|fault| VerifyError::Token(TokenError::Jose(fault)))?
             .header
             .kid;
         let fetch = || {

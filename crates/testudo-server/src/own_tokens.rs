@@ -5,7 +5,7 @@ use crate::state::app::App;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState};
 use testudo_protocol::Seconds;
-use testudo_protocol::oauth::access_token::{Expectation, TokenFault, VerifiedToken, verify};
+use testudo_protocol::oauth::access_token::{Expectation, TokenError, VerifiedToken, verify};
 use testudo_store::StoreFault;
 
 /// How far the clocks of two nodes may be apart: one issued the token, another one is shown it.
@@ -22,7 +22,7 @@ pub(crate) fn verify_own(
     token: &str,
     audience: &str,
     certificate_thumbprint: Option<&[u8; 32]>,
-) -> Result<VerifiedToken, TokenFault> {
+) -> Result<VerifiedToken, TokenError> {
     let expected = Expectation {
         issuer: policy.issuer.as_str(),
         audience,
@@ -35,7 +35,7 @@ pub(crate) fn verify_own(
     let longest = policy.tokens.access_token_lifetime;
     let is_from_the_future = verified.issued > now + CLOCKS_APART_MAX;
     if is_from_the_future || now >= verified.issued + longest {
-        return Err(TokenFault::Expired);
+        return Err(TokenError::Expired);
     }
     Ok(verified)
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_protocol::limits::CHAIN_CERTIFICATES_MAX;
-use testudo_protocol::spiffe::X509Fault;
+use testudo_protocol::spiffe::X509Error;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +83,7 @@ pub(crate) fn certificates(
     else {
         return Ok(None);
     };
-    let malformed = || Rejection::Credential(CredentialReason::Certificate(X509Fault::Malformed));
+    let malformed = || Rejection::Credential(CredentialReason::Certificate(X509Error::Malformed));
     // A proxy that always writes the fields leaves them empty where the client showed no certificate.
     let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
         let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
@@ -104,7 +104,7 @@ pub(crate) fn certificates(
     for value in rest {
         for item in value.to_str().map_err(|_| malformed())?.split(',') {
             if chain.len() == CHAIN_CERTIFICATES_MAX {
-                return Err(CredentialReason::Certificate(X509Fault::TooLong).into());
+                return Err(CredentialReason::Certificate(X509Error::TooLong).into());
             }
             chain.push(byte_sequence(item).ok_or_else(malformed)?);
         }
@@ -244,7 +244,7 @@ mod tests {
         ] {
             assert_eq!(
                 read("10.0.0.1", &fields),
-                Err(CredentialReason::Certificate(X509Fault::Malformed).into()),
+                Err(CredentialReason::Certificate(X509Error::Malformed).into()),
                 "{fields:?}"
             );
         }
@@ -252,7 +252,7 @@ mod tests {
         let fields = [("client-cert", ":AQI=:"), ("client-cert-chain", long.as_str())];
         assert_eq!(
             read("10.0.0.1", &fields),
-            Err(CredentialReason::Certificate(X509Fault::TooLong).into())
+            Err(CredentialReason::Certificate(X509Error::TooLong).into())
         );
     }
 }

@@ -9,7 +9,7 @@ mod postgres;
 mod sqlite;
 pub mod suite;
 
-pub use postgres::{AddressFault, PostgresAddress, Transport};
+pub use postgres::{AddressError, PostgresAddress, Transport};
 pub use testudo_core::records::Conflict;
 
 use memory::MemoryEngine;

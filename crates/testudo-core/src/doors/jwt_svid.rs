@@ -53,7 +53,7 @@ impl JwtSvid {
         }
         // [JWT-SVID §2] No other header parameter: nothing may carry a key, point to one, or change the rules.
         if jws.header.has_other {
-            return Err(CredentialReason::Jose(jose::JoseFault::HeaderParameterRefused).into());
+            return Err(CredentialReason::Jose(jose::JoseError::HeaderParameterRefused).into());
         }
         // [JWT-SVID §2.1] Nine algorithms; EdDSA is not among them, although we know it.
         if !jws

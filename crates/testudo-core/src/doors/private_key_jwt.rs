@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::{JoseFault, Jws};
+use testudo_protocol::jose::{JoseError, Jws};
 
 /// An assertion that could be read.
 pub struct PrivateKeyJwt {
@@ -38,7 +38,7 @@ impl PrivateKeyJwt {
         // [RFC7515 §4] Other parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, unknown ones. None
         // is looked at; the keys are the registered ones. `crit` is refused where the signature is verified.
         if jws.header.has_b64 {
-            return Err(CredentialReason::Jose(JoseFault::HeaderParameterRefused).into());
+            return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused).into());
         }
         if jws.algorithm().is_err() {
             return Err(CredentialReason::AlgorithmNotAllowed {

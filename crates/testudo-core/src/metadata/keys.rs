@@ -3,7 +3,7 @@
 use super::members::Members;
 use crate::rejection::MetadataReason;
 use serde_json::{Value, json};
-use testudo_protocol::jose::{Jwk, KeyFault, KeySet, PublicKey};
+use testudo_protocol::jose::{Jwk, KeyError, KeySet, PublicKey};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::printable::is_printable;
 use url::{Host, Url};
@@ -83,7 +83,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
         let jwk: Jwk = serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed)?;
         match PublicKey::from_client_jwk(&jwk) {
             Ok(key) => set.push(key),
-            Err(KeyFault::UnknownType | KeyFault::NotForVerification) => {}
+            Err(KeyError::UnknownType | KeyError::NotForVerification) => {}
             Err(_) => {
                 return Err(MetadataReason::JwksKeyRefused);
             }

@@ -5,9 +5,9 @@
 use super::row::{BEARER, Row};
 use std::fmt;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::JoseFault;
+use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::ErrorCode;
-use testudo_protocol::spiffe::{SpiffeIdFault, X509Fault};
+use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
 /// Why a credential proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,9 @@ pub enum CredentialReason {
     /// One of `client_assertion` and `client_assertion_type` is missing.
     MissingAssertion,
     /// The JWT is malformed, or its signature does not hold.
-    Jose(JoseFault),
+    Jose(JoseError),
     /// The certificate or its chain is refused.
-    Certificate(X509Fault),
+    Certificate(X509Error),
     /// A certificate header of an address that is no trusted proxy.
     ForeignCertificateHeader,
     /// `typ` is one that this credential does not have.
@@ -37,7 +37,7 @@ pub enum CredentialReason {
         found: String,
     },
     /// `sub` is no SPIFFE ID.
-    SubjectNotSpiffeId(SpiffeIdFault),
+    SubjectNotSpiffeId(SpiffeIdError),
     /// `sub` is a trust domain, and no workload of it.
     SubjectHasNoPath,
     /// The trust domain is not configured.
@@ -228,7 +228,7 @@ impl CredentialReason {
                 "have credentials issued for a shorter life; for SVIDs, lifetime_max of the trust domain is the bound"
                     .into(),
             ),
-            CredentialReason::Jose(JoseFault::NoKey) => Some(
+            CredentialReason::Jose(JoseError::NoKey) => Some(
                 "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago"
                     .into(),
             ),

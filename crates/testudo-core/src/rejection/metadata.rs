@@ -6,7 +6,7 @@ use super::row::Row;
 use std::borrow::Cow;
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
-use testudo_protocol::oauth::redirect_uri::RedirectUriFault;
+use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 
 /// What is wrong with client metadata. [RFC7591 §2]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub enum MetadataReason {
     /// `redirect_uris` is no array of different texts.
     RedirectUrisMalformed { items_max: usize },
     /// A redirect URI is one that readers may read differently, or that leads nowhere.
-    RedirectUri(RedirectUriFault),
+    RedirectUri(RedirectUriError),
     /// A grant redirects, and there is nowhere to.
     RedirectUrisMissing,
     /// There are redirect URIs, and no grant redirects.

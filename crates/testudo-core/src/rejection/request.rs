@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use std::fmt;
-use testudo_protocol::oauth::{ErrorCode, FormFault};
+use testudo_protocol::oauth::{ErrorCode, FormError};
 
 /// What is wrong with a request, independent of the client that sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum RequestReason {
     /// The body is not a form in UTF-8. [RFC6749 §3.2]
     NotAForm,
     /// The form cannot be read.
-    MalformedForm(FormFault),
+    MalformedForm(FormError),
     /// The body is not `application/json`. [RFC7591 §3.1]
     NotJson,
     /// The body is not one JSON object, or a member stands in it twice.
@@ -120,12 +120,12 @@ impl RequestReason {
     }
 }
 
-fn form_sentence(fault: &FormFault) -> &'static str {
+fn form_sentence(fault: &FormError) -> &'static str {
     match fault {
-        FormFault::NotText => "the form is not UTF-8 with correct percent-encoding",
-        FormFault::DuplicateParameter => "a parameter is present twice",
-        FormFault::TooManyParameters => "the form has more than 64 parameters",
-        FormFault::ControlCharacter => "a parameter contains a control character",
+        FormError::NotText => "the form is not UTF-8 with correct percent-encoding",
+        FormError::DuplicateParameter => "a parameter is present twice",
+        FormError::TooManyParameters => "the form has more than 64 parameters",
+        FormError::ControlCharacter => "a parameter contains a control character",
     }
 }
 

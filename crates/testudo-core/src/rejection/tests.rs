@@ -5,10 +5,10 @@ use crate::identity::CredentialKind;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::JoseFault;
-use testudo_protocol::oauth::FormFault;
-use testudo_protocol::oauth::redirect_uri::RedirectUriFault;
-use testudo_protocol::spiffe::{SpiffeIdFault, X509Fault};
+use testudo_protocol::jose::JoseError;
+use testudo_protocol::oauth::FormError;
+use testudo_protocol::oauth::redirect_uri::RedirectUriError;
+use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
 const ENDPOINTS: [(&str, Endpoint); 7] = [
     ("before any endpoint", Endpoint::None),
@@ -48,7 +48,7 @@ const ENDPOINTS: [(&str, Endpoint); 7] = [
 fn request_reasons() -> Vec<RequestReason> {
     vec![
         RequestReason::NotAForm,
-        RequestReason::MalformedForm(FormFault::NotText),
+        RequestReason::MalformedForm(FormError::NotText),
         RequestReason::NotJson,
         RequestReason::MalformedJson,
         RequestReason::BodyTooLarge,
@@ -65,9 +65,9 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::MalformedScope("client_name"),
         RequestReason::MalformedResource("client_name"),
         RequestReason::SeveralResources,
-        RequestReason::MalformedForm(FormFault::DuplicateParameter),
-        RequestReason::MalformedForm(FormFault::TooManyParameters),
-        RequestReason::MalformedForm(FormFault::ControlCharacter),
+        RequestReason::MalformedForm(FormError::DuplicateParameter),
+        RequestReason::MalformedForm(FormError::TooManyParameters),
+        RequestReason::MalformedForm(FormError::ControlCharacter),
     ]
 }
 
@@ -77,8 +77,8 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::UnsupportedMechanism,
         CredentialReason::UnknownAssertionType,
         CredentialReason::MissingAssertion,
-        CredentialReason::Jose(JoseFault::NoKey),
-        CredentialReason::Certificate(X509Fault::Malformed),
+        CredentialReason::Jose(JoseError::NoKey),
+        CredentialReason::Certificate(X509Error::Malformed),
         CredentialReason::ForeignCertificateHeader,
         CredentialReason::TypeNotAllowed {
             found: Some("x".to_owned()),
@@ -86,7 +86,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::AlgorithmNotAllowed {
             found: "x".to_owned(),
         },
-        CredentialReason::SubjectNotSpiffeId(SpiffeIdFault::TooLong),
+        CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong),
         CredentialReason::SubjectHasNoPath,
         CredentialReason::UnknownTrustDomain { name: "x".to_owned() },
         CredentialReason::BundleUnavailable { name: "x".to_owned() },
@@ -126,7 +126,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::RegistrationTokenMissing,
         CredentialReason::RegistrationTokenRefused { is_superseded: false },
         CredentialReason::RegistrationTokenRefused { is_superseded: true },
-        CredentialReason::Jose(JoseFault::BadSignature),
+        CredentialReason::Jose(JoseError::BadSignature),
     ]
 }
 
@@ -214,7 +214,7 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::JwksUriNotTaken,
         MetadataReason::JwksUriMalformed,
         MetadataReason::RedirectUrisMalformed { items_max: 20 },
-        MetadataReason::RedirectUri(RedirectUriFault::NoPath),
+        MetadataReason::RedirectUri(RedirectUriError::NoPath),
         MetadataReason::RedirectUrisMissing,
         MetadataReason::RedirectUrisWithoutGrant,
         MetadataReason::RedirectUrisOfWeb,
@@ -226,8 +226,8 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::ReplacementMalformed {
             member: "client_name",
         },
-        MetadataReason::RedirectUri(RedirectUriFault::HttpsOfLocalhost),
-        MetadataReason::RedirectUri(RedirectUriFault::SchemeNotReversed),
+        MetadataReason::RedirectUri(RedirectUriError::HttpsOfLocalhost),
+        MetadataReason::RedirectUri(RedirectUriError::SchemeNotReversed),
     ]
 }
 
@@ -267,7 +267,7 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             limit: "x".to_owned(),
             retry_after_seconds: 7,
         },
-        AdmissionReason::AttestedClaimMalformed(MetadataReason::RedirectUri(RedirectUriFault::NoPath)),
+        AdmissionReason::AttestedClaimMalformed(MetadataReason::RedirectUri(RedirectUriError::NoPath)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Identities that are kept out, exactly or by pattern. A property of an identity, not of a client: it is there
 //! before the first use and after a removal.
 
-use super::pattern::{Pattern, PatternFault};
+use super::pattern::{Pattern, PatternError};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind};
 use crate::records::Block;
 use std::collections::HashSet;
@@ -72,6 +72,6 @@ pub fn canonical(text: &str, named: impl Fn(&str) -> Option<Authority>) -> Strin
 }
 
 /// The pattern that `text` is, if it is meant as one; an error where it is meant as one and is none.
-pub fn pattern(text: &str) -> Option<Result<Pattern, PatternFault>> {
+pub fn pattern(text: &str) -> Option<Result<Pattern, PatternError>> {
     text.contains(['*', '{']).then(|| Pattern::parse(text))
 }

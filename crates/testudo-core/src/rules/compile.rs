@@ -2,7 +2,7 @@
 //! that is wrong with the sentence.
 
 use super::client_id::ClientIdTemplate;
-use super::pattern::{Pattern, PatternFault};
+use super::pattern::{Pattern, PatternError};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::rule::Rule;
 use super::spec::RuleSpec;
@@ -14,7 +14,7 @@ use testudo_protocol::oauth::{
 
 /// What is wrong with a rule: the key, and a sentence that goes on from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleFault {
+pub struct RuleError {
     /// The key within the rule.
     pub key: &'static str,
     /// What is wrong, as the rest of a sentence that begins with the value.
@@ -23,8 +23,8 @@ pub struct RuleFault {
     pub hint: Option<&'static str>,
 }
 
-fn fault(key: &'static str, problem: impl Into<String>) -> RuleFault {
-    RuleFault {
+fn fault(key: &'static str, problem: impl Into<String>) -> RuleError {
+    RuleError {
         key,
         problem: problem.into(),
         hint: None,
@@ -33,7 +33,7 @@ fn fault(key: &'static str, problem: impl Into<String>) -> RuleFault {
 
 impl Rule {
     /// Compiles a rule, or says everything that is wrong with it.
-    pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+    pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
         let mut faults = Vec::new();
         if spec.name.is_empty() {
             faults.push(fault("name", "is missing"));
@@ -43,15 +43,15 @@ impl Rule {
     }
 
     /// Compiles what a `[[clients]]` entry may have: a rule that governs that client only, without patterns.
-    pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleFault>> {
+    pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
         Rule::compile_permissions(spec, Vec::new(), Vec::new())
     }
 
     fn compile_permissions(
         spec: &RuleSpec,
         patterns: Vec<Pattern>,
-        mut faults: Vec<RuleFault>,
-    ) -> Result<Rule, Vec<RuleFault>> {
+        mut faults: Vec<RuleError>,
+    ) -> Result<Rule, Vec<RuleError>> {
         let captures: Vec<&str> = patterns
             .iter()
             .map(|pattern| pattern.capture_names().collect::<Vec<_>>())
@@ -62,7 +62,7 @@ impl Rule {
             if let Some(text) = text
                 && let Some(name) = unknown_capture(text, &captures)
             {
-                faults.push(RuleFault {
+                faults.push(RuleError {
                     key,
                     problem: format!(
                         "{text:?} uses {{{name}}}, which not every pattern of the rule captures"
@@ -132,7 +132,7 @@ impl Rule {
             None | Some("none") => {}
             // Refused rather than ignored: a rule that asks for bound tokens must never yield plain ones.
             Some("mtls" | "any") => {}
-            Some(value @ "dpop") => faults.push(RuleFault {
+            Some(value @ "dpop") => faults.push(RuleError {
                 key: "sender_constraint",
                 problem: format!("{value:?} cannot be enforced by this version"),
                 hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
@@ -157,7 +157,7 @@ impl Rule {
         let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
         let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
         if spec.registrations_per_minute == Some(0) || spec.registrations_burst == Some(0) {
-            faults.push(RuleFault {
+            faults.push(RuleError {
                 key: "registrations_per_minute",
                 problem: "is zero".into(),
                 hint: Some("to register no client, set first_use = \"off\""),
@@ -197,7 +197,7 @@ impl Rule {
     }
 }
 
-fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
+fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     if spec.identities.is_empty() {
         faults.push(fault("identities", "is missing or empty"));
     }
@@ -205,14 +205,14 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
     for text in &spec.identities {
         match Pattern::parse(text) {
             Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => {
-                faults.push(RuleFault {
+                faults.push(RuleError {
                     key: "identities",
                     problem: format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
                     hint: Some("set entire_trust_domain = true in the rule if that is meant"),
                 });
             }
             Ok(pattern) => patterns.push(pattern),
-            Err(problem @ PatternFault::PartOfSegment { .. }) => faults.push(RuleFault {
+            Err(problem @ PatternError::PartOfSegment { .. }) => faults.push(RuleError {
                 key: "identities",
                 problem: format!("{text:?} {problem}"),
                 hint: Some("write one rule per shape of path"),
@@ -223,7 +223,7 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleFault>) -> Vec<Pattern> {
     patterns
 }
 
-fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleFault>) -> ScopeSet {
+fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {
     let mut set = ScopeSet::default();
     for text in texts {
         match Scope::parse(text) {

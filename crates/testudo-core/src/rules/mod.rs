@@ -15,8 +15,8 @@ mod rule_set;
 mod spec;
 mod tree;
 
-pub use compile::RuleFault;
-pub use pattern::{Captures, Pattern, PatternFault};
+pub use compile::RuleError;
+pub use pattern::{Captures, Pattern, PatternError};
 pub use rule::{FirstUse, GrainOfClient, RegistrationForm, Rule};
 pub use rule_set::{Match, RuleSet};
 pub use spec::RuleSpec;

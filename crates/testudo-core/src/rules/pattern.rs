@@ -45,7 +45,7 @@ impl Captures {
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
-pub enum PatternFault {
+pub enum PatternError {
     NoAuthority(String),
     NoPath,
     RestNotLast,
@@ -55,29 +55,29 @@ pub enum PatternFault {
     Literal { segment: String, fault: String },
 }
 
-impl fmt::Display for PatternFault {
+impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PatternFault::NoAuthority(fault) => write!(
+            PatternError::NoAuthority(fault) => write!(
                 f,
                 "{fault} (a pattern begins with the whole name of an authority)"
             ),
-            PatternFault::NoPath => f.write_str("has no path"),
-            PatternFault::RestNotLast => f.write_str("has ** before its end"),
-            PatternFault::PartOfSegment { segment } => {
+            PatternError::NoPath => f.write_str("has no path"),
+            PatternError::RestNotLast => f.write_str("has ** before its end"),
+            PatternError::PartOfSegment { segment } => {
                 write!(
                     f,
                     "has {segment:?}, but {{name}}, * and ** stand for whole segments only"
                 )
             }
-            PatternFault::CaptureName { name } => {
+            PatternError::CaptureName { name } => {
                 write!(
                     f,
                     "has the capture {{{name}}}; names are lower-case letters, digits and _"
                 )
             }
-            PatternFault::CaptureTwice { name } => write!(f, "captures {{{name}}} twice"),
-            PatternFault::Literal { segment, fault } => {
+            PatternError::CaptureTwice { name } => write!(f, "captures {{{name}}} twice"),
+            PatternError::Literal { segment, fault } => {
                 write!(f, "has the segment {segment:?}, which {fault}")
             }
         }
@@ -86,20 +86,20 @@ impl fmt::Display for PatternFault {
 
 impl Pattern {
     /// Compiles a pattern.
-    pub fn parse(text: &str) -> Result<Pattern, PatternFault> {
-        let (authority, path) = Authority::split(text).map_err(PatternFault::NoAuthority)?;
-        let path = path.ok_or(PatternFault::NoPath)?;
+    pub fn parse(text: &str) -> Result<Pattern, PatternError> {
+        let (authority, path) = Authority::split(text).map_err(PatternError::NoAuthority)?;
+        let path = path.ok_or(PatternError::NoPath)?;
         let parts: Vec<&str> = path.split('/').collect();
         let mut segments: Vec<Segment> = Vec::with_capacity(parts.len());
         for (position, part) in parts.iter().enumerate() {
             let segment = segment(&authority, part)?;
             if segment == Segment::AnyRest && position + 1 != parts.len() {
-                return Err(PatternFault::RestNotLast);
+                return Err(PatternError::RestNotLast);
             }
             if let Segment::Capture(name) = &segment
                 && segments.contains(&segment)
             {
-                return Err(PatternFault::CaptureTwice {
+                return Err(PatternError::CaptureTwice {
                     name: name.to_string(),
                 });
             }
@@ -200,7 +200,7 @@ impl Pattern {
     }
 }
 
-fn segment(authority: &Authority, part: &str) -> Result<Segment, PatternFault> {
+fn segment(authority: &Authority, part: &str) -> Result<Segment, PatternError> {
     match part {
         "*" => return Ok(Segment::AnyOne),
         "**" => return Ok(Segment::AnyRest),
@@ -209,21 +209,21 @@ fn segment(authority: &Authority, part: &str) -> Result<Segment, PatternFault> {
     if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if name.is_empty() || !name.bytes().all(legal) {
-            return Err(PatternFault::CaptureName {
+            return Err(PatternError::CaptureName {
                 name: name.to_owned(),
             });
         }
         return Ok(Segment::Capture(name.into()));
     }
     if part.contains(['*', '{', '}']) {
-        return Err(PatternFault::PartOfSegment {
+        return Err(PatternError::PartOfSegment {
             segment: part.to_owned(),
         });
     }
     // A literal that no identity of the authority can have would never match: say so now.
     match authority.judge_segment(part) {
         Ok(()) => Ok(Segment::Literal(part.into())),
-        Err(fault) => Err(PatternFault::Literal {
+        Err(fault) => Err(PatternError::Literal {
             segment: part.to_owned(),
             fault,
         }),

@@ -3,7 +3,7 @@
 //! aws-lc-rs 1.19 takes any 32 bytes: points of small order, under which one fixed signature verifies many
 //! messages; encodings with y >= p, which are second spellings of other keys; and values of y that no point has.
 
-use super::key_fault::KeyFault;
+use super::key_error::KeyError;
 
 /// p = 2^255 - 19, little-endian.
 const P: [u8; 32] = {
@@ -20,14 +20,14 @@ const D: Field = Field::new(&[
 ]);
 
 /// Refuses what is not one spelling of one point of large order.
-pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyFault> {
+pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyError> {
     let mut y = *encoded;
     if let Some(last) = y.last_mut() {
         // The highest bit is the sign of x.
         *last &= 0x7f;
     }
     if y.iter().rev().ge(P.iter().rev()) {
-        return Err(KeyFault::NonCanonical);
+        return Err(KeyError::NonCanonical);
     }
     // The y coordinates of the eight points whose order divides 8; the sign of x does not matter.
     const ORDER_8_A: [u8; 32] = [
@@ -44,7 +44,7 @@ pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyFault> {
     let mut minus_one = P;
     minus_one[0] = 0xec;
     if [zero, one, minus_one, ORDER_8_A, ORDER_8_B].contains(&y) {
-        return Err(KeyFault::SmallOrder);
+        return Err(KeyError::SmallOrder);
     }
     // x^2 = (y^2 - 1) / (d y^2 + 1). The denominator is never zero, and a fraction is a square exactly where the
     // product of its parts is one. Neither part is zero here: y = 1 and y = -1 have small order.
@@ -53,7 +53,7 @@ pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyFault> {
     if product.is_square() {
         Ok(())
     } else {
-        Err(KeyFault::NotOnCurve)
+        Err(KeyError::NotOnCurve)
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
             judge(&y)
         });
         let off_curve = neighbours
-            .filter(|judged| *judged == Err(KeyFault::NotOnCurve))
+            .filter(|judged| *judged == Err(KeyError::NotOnCurve))
             .count();
         assert!(
             (16..48).contains(&off_curve),
@@ -210,7 +210,7 @@ mod tests {
         // [RFC8032 §5.1.3] (4 - 1) / (4 d + 1) has no root.
         let mut y = [0; 32];
         y[0] = 2;
-        assert_eq!(judge(&y), Err(KeyFault::NotOnCurve));
+        assert_eq!(judge(&y), Err(KeyError::NotOnCurve));
     }
 
     proptest! {

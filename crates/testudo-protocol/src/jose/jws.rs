@@ -5,7 +5,7 @@
 
 use super::algorithm::Algorithm;
 use super::key::KeySet;
-use crate::json::{self, JsonFault};
+use crate::json::{self, JsonError};
 use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
 use crate::printable::is_printable;
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use std::fmt;
 
 /// Why a token is no good. For logs and `explain`; the caller learns one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JoseFault {
+pub enum JoseError {
     /// More than 16 KiB.
     TooLarge,
     /// Not three base64url parts: JSON serialization, JWE, or nonsense.
@@ -23,9 +23,9 @@ pub enum JoseFault {
     /// Padding, white space, a foreign alphabet, or stray trailing bits.
     NotBase64Url,
     /// The header is not a JSON object of the right shape.
-    Header(JsonFault),
+    Header(JsonError),
     /// The claims are not a JSON object of the right shape.
-    Claims(JsonFault),
+    Claims(JsonError),
     /// `alg` is missing, symmetric, `none`, or unknown.
     AlgorithmRefused,
     /// A header parameter that may not be there.
@@ -38,23 +38,23 @@ pub enum JoseFault {
     BadSignature,
 }
 
-impl fmt::Display for JoseFault {
+impl fmt::Display for JoseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            JoseFault::TooLarge => write!(f, "the token is larger than {ASSERTION_BYTES_MAX} bytes"),
-            JoseFault::NotCompact => f.write_str("the token is not a JWS in compact form"),
-            JoseFault::NotBase64Url => f.write_str("a part of the token is not canonical unpadded base64url"),
-            JoseFault::Header(fault) => write!(f, "the header is malformed: {fault}"),
-            JoseFault::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
-            JoseFault::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
-            JoseFault::HeaderParameterRefused => {
+            JoseError::TooLarge => write!(f, "the token is larger than {ASSERTION_BYTES_MAX} bytes"),
+            JoseError::NotCompact => f.write_str("the token is not a JWS in compact form"),
+            JoseError::NotBase64Url => f.write_str("a part of the token is not canonical unpadded base64url"),
+            JoseError::Header(fault) => write!(f, "the header is malformed: {fault}"),
+            JoseError::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
+            JoseError::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
+            JoseError::HeaderParameterRefused => {
                 f.write_str("the header has a parameter that may not be there")
             }
-            JoseFault::CriticalExtension => {
+            JoseError::CriticalExtension => {
                 f.write_str("the header demands an extension that is not supported")
             }
-            JoseFault::NoKey => f.write_str("no trusted key fits the kid and the alg"),
-            JoseFault::BadSignature => f.write_str("the signature does not verify"),
+            JoseError::NoKey => f.write_str("no trusted key fits the kid and the alg"),
+            JoseError::BadSignature => f.write_str("the signature does not verify"),
         }
     }
 }
@@ -87,33 +87,33 @@ pub struct Jws {
 
 impl Jws {
     /// Splits and decodes. Bounds come before any decoding, decoding before any JSON.
-    pub fn parse(token: &str) -> Result<Jws, JoseFault> {
+    pub fn parse(token: &str) -> Result<Jws, JoseError> {
         if token.len() > ASSERTION_BYTES_MAX {
-            return Err(JoseFault::TooLarge);
+            return Err(JoseError::TooLarge);
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseFault::NotCompact)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JoseFault::NotCompact)?;
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JoseError::NotCompact)?;
         if header.is_empty() || payload.is_empty() || payload.contains('.') {
-            return Err(JoseFault::NotCompact);
+            return Err(JoseError::NotCompact);
         }
         if header.len() > JOSE_HEADER_BYTES_MAX.div_ceil(3) * 4 {
-            return Err(JoseFault::TooLarge);
+            return Err(JoseError::TooLarge);
         }
         // [RFC7515 §2] No padding, no white space; stray trailing bits would be a second spelling.
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseFault::NotBase64Url);
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::NotBase64Url);
         // The header's own reader refuses duplicates and deep values, so it needs no walk beforehand.
         let header: Header = serde_json::from_slice(&decode(header)?)
-            .map_err(|error| JoseFault::Header(JsonFault(error.to_string())))?;
+            .map_err(|error| JoseError::Header(JsonError(error.to_string())))?;
         if header
             .kid
             .as_ref()
             .is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX)
         {
-            return Err(JoseFault::Header(JsonFault("kid is too long".into())));
+            return Err(JoseError::Header(JsonError("kid is too long".into())));
         }
         if header.kid.as_deref().is_some_and(|kid| !is_printable(kid)) {
             let problem = "kid has control or invisible characters";
-            return Err(JoseFault::Header(JsonFault(problem.into())));
+            return Err(JoseError::Header(JsonError(problem.into())));
         }
         Ok(Jws {
             header,
@@ -124,28 +124,28 @@ impl Jws {
     }
 
     /// Claims before the signature is verified. Only to find the authority whose keys will verify it.
-    pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, JoseFault> {
-        json::from_slice(&self.payload).map_err(JoseFault::Claims)
+    pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
+        json::from_slice(&self.payload).map_err(JoseError::Claims)
     }
 
     /// The algorithm, where it is one we know.
-    pub fn algorithm(&self) -> Result<Algorithm, JoseFault> {
-        Algorithm::parse(&self.header.alg).ok_or(JoseFault::AlgorithmRefused)
+    pub fn algorithm(&self) -> Result<Algorithm, JoseError> {
+        Algorithm::parse(&self.header.alg).ok_or(JoseError::AlgorithmRefused)
     }
 
     /// Verifies the signature under `keys`: by the key that `kid` names, or without `kid` by those that fit.
-    pub fn verify(&self, keys: &KeySet) -> Result<(), JoseFault> {
+    pub fn verify(&self, keys: &KeySet) -> Result<(), JoseError> {
         // [RFC7515 §4.1.11] An extension that must be understood is not.
         if self.header.has_crit {
-            return Err(JoseFault::CriticalExtension);
+            return Err(JoseError::CriticalExtension);
         }
         let algorithm = self.algorithm()?;
-        let mut outcome = JoseFault::NoKey;
+        let mut outcome = JoseError::NoKey;
         for key in keys.candidates(self.header.kid.as_deref(), algorithm) {
             if key.verify(algorithm, self.signing_input.as_bytes(), &self.signature) {
                 return Ok(());
             }
-            outcome = JoseFault::BadSignature;
+            outcome = JoseError::BadSignature;
         }
         Err(outcome)
     }

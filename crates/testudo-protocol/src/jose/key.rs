@@ -5,7 +5,7 @@
 //! of those.
 
 use super::algorithm::Algorithm;
-use super::key_fault::KeyFault;
+use super::key_error::KeyError;
 use super::material::{self, KeyOwner, Material};
 use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
 use crate::printable::is_printable;
@@ -68,17 +68,17 @@ pub struct PublicKey {
 impl PublicKey {
     /// Judges the JWK of an authority. The JWK's `use` of a signing key set (`sig`) or of SPIFFE (`jwt-svid`) is
     /// the caller's affair; a `use` that rules out signatures (`enc`) is refused here.
-    pub fn from_jwk(jwk: &Jwk) -> Result<PublicKey, KeyFault> {
+    pub fn from_jwk(jwk: &Jwk) -> Result<PublicKey, KeyError> {
         PublicKey::of(jwk, KeyOwner::Authority)
     }
 
     /// Judges a JWK that a client brings: in a request, or in its key set.
-    pub fn from_client_jwk(jwk: &Jwk) -> Result<PublicKey, KeyFault> {
+    pub fn from_client_jwk(jwk: &Jwk) -> Result<PublicKey, KeyError> {
         PublicKey::of(jwk, KeyOwner::Client)
     }
 
     /// Judges the key of a certificate, by the content of its SubjectPublicKeyInfo.
-    pub fn from_spki(content: &[u8], owner: KeyOwner) -> Result<PublicKey, KeyFault> {
+    pub fn from_spki(content: &[u8], owner: KeyOwner) -> Result<PublicKey, KeyError> {
         Ok(PublicKey {
             kid: None,
             material: Material::from_spki(content, owner)?,
@@ -87,13 +87,13 @@ impl PublicKey {
     }
 
     /// Judges what verifying with the key of a certificate would cost, before it is done.
-    pub fn judge_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
+    pub fn judge_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
         material::judge_cost(spki, owner)
     }
 
-    fn of(jwk: &Jwk, owner: KeyOwner) -> Result<PublicKey, KeyFault> {
+    fn of(jwk: &Jwk, owner: KeyOwner) -> Result<PublicKey, KeyError> {
         if jwk.has_private_material() {
-            return Err(KeyFault::PrivateMaterial);
+            return Err(KeyError::PrivateMaterial);
         }
         // [RFC7517 §4.2 §4.3] `use` and `key_ops` say what the key is for, where they are there.
         let may_verify = jwk
@@ -101,13 +101,13 @@ impl PublicKey {
             .as_ref()
             .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !may_verify || jwk.r#use.as_deref() == Some("enc") {
-            return Err(KeyFault::NotForVerification);
+            return Err(KeyError::NotForVerification);
         }
         if jwk.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
-            return Err(KeyFault::KeyIdTooLong);
+            return Err(KeyError::KeyIdTooLong);
         }
         if jwk.kid.as_deref().is_some_and(|kid| !is_printable(kid)) {
-            return Err(KeyFault::KeyIdUnprintable);
+            return Err(KeyError::KeyIdUnprintable);
         }
         let material = match (jwk.kty.as_deref(), jwk.crv.as_deref()) {
             (Some("EC"), Some("P-256")) => elliptic(jwk, Algorithm::ES256, 32)?,
@@ -115,11 +115,11 @@ impl PublicKey {
             (Some("EC"), Some("P-521")) => elliptic(jwk, Algorithm::ES512, 66)?,
             (Some("OKP"), Some("Ed25519")) => Material::edwards(&member(&jwk.x)?)?,
             (Some("RSA"), _) => Material::rsa(&member(&jwk.n)?, &member(&jwk.e)?, owner)?,
-            _ => return Err(KeyFault::UnknownType),
+            _ => return Err(KeyError::UnknownType),
         };
         let only = match jwk.alg.as_deref() {
             None => None,
-            Some(name) => Some(Algorithm::parse(name).ok_or(KeyFault::AlgorithmMismatch)?),
+            Some(name) => Some(Algorithm::parse(name).ok_or(KeyError::AlgorithmMismatch)?),
         };
         let key = PublicKey {
             kid: jwk.kid.as_deref().map(Into::into),
@@ -127,7 +127,7 @@ impl PublicKey {
             only,
         };
         if only.is_some_and(|algorithm| !key.material.fits(algorithm)) {
-            return Err(KeyFault::AlgorithmMismatch);
+            return Err(KeyError::AlgorithmMismatch);
         }
         Ok(key)
     }
@@ -164,16 +164,16 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-fn member(value: &Option<String>) -> Result<Vec<u8>, KeyFault> {
-    let text = value.as_ref().ok_or(KeyFault::MissingMember)?;
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyFault::NotBase64Url)
+fn member(value: &Option<String>) -> Result<Vec<u8>, KeyError> {
+    let text = value.as_ref().ok_or(KeyError::MissingMember)?;
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::NotBase64Url)
 }
 
 /// [RFC7518 §6.2.1] Coordinates have the full length of the curve.
-fn elliptic(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Material, KeyFault> {
+fn elliptic(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Material, KeyError> {
     let (x, y) = (member(&jwk.x)?, member(&jwk.y)?);
     if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
-        return Err(KeyFault::WrongLength);
+        return Err(KeyError::WrongLength);
     }
     Material::elliptic(algorithm, &[&[4][..], &x, &y].concat())
 }
@@ -220,7 +220,7 @@ impl KeySet {
         KeySet::judged(bytes, PublicKey::from_client_jwk)
     }
 
-    fn judged(bytes: &[u8], judge: impl Fn(&Jwk) -> Result<PublicKey, KeyFault>) -> Result<KeySet, String> {
+    fn judged(bytes: &[u8], judge: impl Fn(&Jwk) -> Result<PublicKey, KeyError>) -> Result<KeySet, String> {
         let jwks: Jwks<Jwk> = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let mut set = KeySet::default();
         for (position, jwk) in jwks.keys.iter().enumerate() {
@@ -263,7 +263,7 @@ impl KeySet {
 mod tests {
     use super::*;
 
-    fn ed25519(hex: &str) -> Result<PublicKey, KeyFault> {
+    fn ed25519(hex: &str) -> Result<PublicKey, KeyError> {
         let bytes: Vec<u8> = (0..hex.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
@@ -274,7 +274,7 @@ mod tests {
         ))
     }
 
-    fn import(jwk: &str) -> Result<PublicKey, KeyFault> {
+    fn import(jwk: &str) -> Result<PublicKey, KeyError> {
         PublicKey::from_jwk(&serde_json::from_str(jwk).unwrap())
     }
 
@@ -291,7 +291,7 @@ mod tests {
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
         ] {
-            assert_eq!(ed25519(hex).unwrap_err(), KeyFault::SmallOrder, "{hex}");
+            assert_eq!(ed25519(hex).unwrap_err(), KeyError::SmallOrder, "{hex}");
         }
         assert!(ed25519("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").is_ok());
     }
@@ -304,7 +304,7 @@ mod tests {
             "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
             "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
         ] {
-            assert_eq!(ed25519(hex).unwrap_err(), KeyFault::NonCanonical, "{hex}");
+            assert_eq!(ed25519(hex).unwrap_err(), KeyError::NonCanonical, "{hex}");
         }
     }
 
@@ -315,16 +315,16 @@ mod tests {
         };
         let x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
         assert_eq!(with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"), Ok(()));
-        assert_eq!(with(x, x), Err(KeyFault::NotOnCurve));
-        assert_eq!(with(x, "AA"), Err(KeyFault::WrongLength));
+        assert_eq!(with(x, x), Err(KeyError::NotOnCurve));
+        assert_eq!(with(x, "AA"), Err(KeyError::WrongLength));
         assert_eq!(
             with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="),
-            Err(KeyFault::NotBase64Url)
+            Err(KeyError::NotBase64Url)
         );
         // The same point spelled with stray trailing bits.
         assert_eq!(
             with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1"),
-            Err(KeyFault::NotBase64Url)
+            Err(KeyError::NotBase64Url)
         );
     }
 
@@ -355,18 +355,18 @@ mod tests {
             .map(|_| ())
         };
         assert_eq!(with(r#""use":"sig""#), Ok(()));
-        assert_eq!(with(r#""use":"enc""#), Err(KeyFault::NotForVerification));
-        assert_eq!(with(r#""key_ops":["sign"]"#), Err(KeyFault::NotForVerification));
-        assert_eq!(with(r#""alg":"ES256""#), Err(KeyFault::AlgorithmMismatch));
-        assert_eq!(with(r#""alg":"HS256""#), Err(KeyFault::AlgorithmMismatch));
-        assert_eq!(with(r#""d":"AA""#), Err(KeyFault::PrivateMaterial));
+        assert_eq!(with(r#""use":"enc""#), Err(KeyError::NotForVerification));
+        assert_eq!(with(r#""key_ops":["sign"]"#), Err(KeyError::NotForVerification));
+        assert_eq!(with(r#""alg":"ES256""#), Err(KeyError::AlgorithmMismatch));
+        assert_eq!(with(r#""alg":"HS256""#), Err(KeyError::AlgorithmMismatch));
+        assert_eq!(with(r#""d":"AA""#), Err(KeyError::PrivateMaterial));
         assert_eq!(
             import(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(),
-            KeyFault::PrivateMaterial
+            KeyError::PrivateMaterial
         );
         assert_eq!(
             import(r#"{"kty":"EC","crv":"secp256k1"}"#).unwrap_err(),
-            KeyFault::UnknownType
+            KeyError::UnknownType
         );
     }
 

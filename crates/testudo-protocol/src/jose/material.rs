@@ -5,7 +5,7 @@
 
 use super::algorithm::Algorithm;
 use super::edwards;
-use super::key_fault::KeyFault;
+use super::key_error::KeyError;
 use crate::der::{self, Reader};
 use crate::limits::{CLIENT_RSA_BITS_MAX, RSA_BITS_MAX, RSA_BITS_MIN};
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -43,8 +43,8 @@ const RSA_ALGORITHMS: [Algorithm; 6] = [
 
 impl Material {
     /// The key of a certificate: the content of its SubjectPublicKeyInfo. [RFC5280 §4.1.2.7] [RFC5480 §2.2]
-    pub(super) fn from_spki(content: &[u8], owner: KeyOwner) -> Result<Material, KeyFault> {
-        let (algorithm, key) = spki_parts(content).ok_or(KeyFault::MalformedSpki)?;
+    pub(super) fn from_spki(content: &[u8], owner: KeyOwner) -> Result<Material, KeyError> {
+        let (algorithm, key) = spki_parts(content).ok_or(KeyError::MalformedSpki)?;
         let is = |id: rustls_pki_types::AlgorithmIdentifier| algorithm == id.as_ref();
         if is(alg_id::ECDSA_P256) {
             Material::elliptic(Algorithm::ES256, key)
@@ -55,40 +55,40 @@ impl Material {
         } else if is(alg_id::ED25519) {
             Material::edwards(key)
         } else if is(alg_id::RSA_ENCRYPTION) {
-            let (n, e) = rsa_numbers(key).ok_or(KeyFault::MalformedSpki)?;
+            let (n, e) = rsa_numbers(key).ok_or(KeyError::MalformedSpki)?;
             Material::rsa(n, e, owner)
         } else {
-            Err(KeyFault::UnknownType)
+            Err(KeyError::UnknownType)
         }
     }
 
     /// An uncompressed point. The library checks that it is on the curve.
-    pub(super) fn elliptic(algorithm: Algorithm, point: &[u8]) -> Result<Material, KeyFault> {
+    pub(super) fn elliptic(algorithm: Algorithm, point: &[u8]) -> Result<Material, KeyError> {
         let coordinate_bytes = match algorithm {
             Algorithm::ES256 => 32,
             Algorithm::ES384 => 48,
             Algorithm::ES512 => 66,
-            _ => return Err(KeyFault::UnknownType),
+            _ => return Err(KeyError::UnknownType),
         };
         // A compressed point would be a second spelling.
         if point.len() != 1 + 2 * coordinate_bytes || point.first() != Some(&4) {
-            return Err(KeyFault::WrongLength);
+            return Err(KeyError::WrongLength);
         }
         ParsedPublicKey::new(algorithm.verification(), point)
             .map(|parsed| Material::Fixed(algorithm, parsed))
-            .map_err(|_| KeyFault::NotOnCurve)
+            .map_err(|_| KeyError::NotOnCurve)
     }
 
-    pub(super) fn edwards(encoded: &[u8]) -> Result<Material, KeyFault> {
-        let encoded: &[u8; 32] = encoded.try_into().map_err(|_| KeyFault::WrongLength)?;
+    pub(super) fn edwards(encoded: &[u8]) -> Result<Material, KeyError> {
+        let encoded: &[u8; 32] = encoded.try_into().map_err(|_| KeyError::WrongLength)?;
         edwards::judge(encoded)?;
         ParsedPublicKey::new(Algorithm::EdDSA.verification(), encoded)
             .map(|parsed| Material::Fixed(Algorithm::EdDSA, parsed))
-            .map_err(|_| KeyFault::NotOnCurve)
+            .map_err(|_| KeyError::NotOnCurve)
     }
 
     /// Modulus and exponent, big-endian.
-    pub(super) fn rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<Material, KeyFault> {
+    pub(super) fn rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<Material, KeyError> {
         let (n, e) = (significant(n), significant(e));
         judge_rsa(n, e, owner)?;
         let public_key = [unsigned(n), unsigned(e)].concat();
@@ -125,15 +125,15 @@ impl Material {
 }
 
 /// The numbers of an RSA key, without leading zero bytes.
-fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
+fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
     let bits = n
         .first()
         .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-        return Err(KeyFault::RsaSize);
+        return Err(KeyError::RsaSize);
     }
     if n.last().is_none_or(|last| last % 2 == 0) {
-        return Err(KeyFault::RsaEvenModulus);
+        return Err(KeyError::RsaEvenModulus);
     }
     let exponent = e.iter().try_fold(0u64, |value, byte| {
         value.checked_mul(256)?.checked_add(u64::from(*byte))
@@ -141,22 +141,22 @@ fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
     let is_good = |value: u64| value >= 65_537 && value % 2 == 1 && value <= u64::from(u32::MAX);
     let exponent = exponent
         .filter(|value| is_good(*value))
-        .ok_or(KeyFault::RsaExponent)?;
+        .ok_or(KeyError::RsaExponent)?;
     match owner {
-        KeyOwner::Client if bits > CLIENT_RSA_BITS_MAX => Err(KeyFault::ClientRsaSize),
-        KeyOwner::Client if exponent != 65_537 => Err(KeyFault::ClientRsaExponent),
+        KeyOwner::Client if bits > CLIENT_RSA_BITS_MAX => Err(KeyError::ClientRsaSize),
+        KeyOwner::Client if exponent != 65_537 => Err(KeyError::ClientRsaExponent),
         KeyOwner::Client | KeyOwner::Authority => Ok(()),
     }
 }
 
 /// Judges what it costs to verify with the key of a certificate, and builds nothing: of RSA keys by their numbers;
 /// of others the curve says it, and verifying refuses what is not on it.
-pub(super) fn judge_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyFault> {
-    let (algorithm, key) = spki_parts(content).ok_or(KeyFault::MalformedSpki)?;
+pub(super) fn judge_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
+    let (algorithm, key) = spki_parts(content).ok_or(KeyError::MalformedSpki)?;
     if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
         return Ok(());
     }
-    let (n, e) = rsa_numbers(key).ok_or(KeyFault::MalformedSpki)?;
+    let (n, e) = rsa_numbers(key).ok_or(KeyError::MalformedSpki)?;
     judge_rsa(significant(n), significant(e), owner)
 }
 
@@ -217,9 +217,9 @@ mod tests {
             assert_eq!(with(bits, 0x01, "AQAB"), Ok(()), "{bits}");
         }
         for bits in [1024, 2047, 8193, 16_384] {
-            assert_eq!(with(bits, 0x01, "AQAB"), Err(KeyFault::RsaSize), "{bits}");
+            assert_eq!(with(bits, 0x01, "AQAB"), Err(KeyError::RsaSize), "{bits}");
         }
-        assert_eq!(with(2048, 0x02, "AQAB"), Err(KeyFault::RsaEvenModulus));
+        assert_eq!(with(2048, 0x02, "AQAB"), Err(KeyError::RsaEvenModulus));
         // 65539 and 2^32 - 1.
         for exponent in ["AQAD", "_____w"] {
             assert_eq!(with(2048, 0x01, exponent), Ok(()), "{exponent}");
@@ -237,7 +237,7 @@ mod tests {
         ] {
             assert_eq!(
                 with(2048, 0x01, exponent),
-                Err(KeyFault::RsaExponent),
+                Err(KeyError::RsaExponent),
                 "{exponent}"
             );
         }
@@ -250,16 +250,16 @@ mod tests {
         for bits in [2048, 3072, 4096] {
             assert_eq!(with(bits, "AQAB"), Ok(()), "{bits}");
         }
-        assert_eq!(with(2047, "AQAB"), Err(KeyFault::RsaSize));
+        assert_eq!(with(2047, "AQAB"), Err(KeyError::RsaSize));
         for bits in [4097, 8192] {
-            assert_eq!(with(bits, "AQAB"), Err(KeyFault::ClientRsaSize), "{bits}");
+            assert_eq!(with(bits, "AQAB"), Err(KeyError::ClientRsaSize), "{bits}");
         }
-        assert_eq!(with(8193, "AQAB"), Err(KeyFault::RsaSize));
+        assert_eq!(with(8193, "AQAB"), Err(KeyError::RsaSize));
         // 65539 and 2^32 - 1, which an authority may have.
         for exponent in ["AQAD", "_____w"] {
             assert_eq!(
                 with(2048, exponent),
-                Err(KeyFault::ClientRsaExponent),
+                Err(KeyError::ClientRsaExponent),
                 "{exponent}"
             );
         }
@@ -293,43 +293,43 @@ mod tests {
         assert_eq!(judge(&rsa(8192, &[1, 0, 1]), authority), Ok(()));
         assert_eq!(
             judge(&rsa(8192, &[1, 0, 1]), client),
-            Err(KeyFault::ClientRsaSize)
+            Err(KeyError::ClientRsaSize)
         );
         assert_eq!(
             judge(&rsa(2048, &[1, 0, 3]), client),
-            Err(KeyFault::ClientRsaExponent)
+            Err(KeyError::ClientRsaExponent)
         );
-        assert_eq!(judge(&rsa(1024, &[1, 0, 1]), authority), Err(KeyFault::RsaSize));
-        assert_eq!(judge(&rsa(2048, &[3]), authority), Err(KeyFault::RsaExponent));
+        assert_eq!(judge(&rsa(1024, &[1, 0, 1]), authority), Err(KeyError::RsaSize));
+        assert_eq!(judge(&rsa(2048, &[3]), authority), Err(KeyError::RsaExponent));
         assert_eq!(
             judge(&rsa(2048, &[0x81]), authority),
-            Err(KeyFault::MalformedSpki),
+            Err(KeyError::MalformedSpki),
             "negative"
         );
         let mut off_curve = vec![4; 65];
         off_curve[0] = 4;
         assert_eq!(
             judge(&spki(alg_id::ECDSA_P256, &off_curve), client),
-            Err(KeyFault::NotOnCurve)
+            Err(KeyError::NotOnCurve)
         );
         let compressed = [&[2][..], &[7; 32]].concat();
         assert_eq!(
             judge(&spki(alg_id::ECDSA_P256, &compressed), client),
-            Err(KeyFault::WrongLength)
+            Err(KeyError::WrongLength)
         );
         assert_eq!(
             judge(&spki(alg_id::ED25519, &[0; 32]), client),
-            Err(KeyFault::SmallOrder)
+            Err(KeyError::SmallOrder)
         );
         assert_eq!(
             judge(&spki(alg_id::ED25519, &[0; 31]), client),
-            Err(KeyFault::WrongLength)
+            Err(KeyError::WrongLength)
         );
         assert_eq!(
             judge(&spki(alg_id::ECDSA_P256K1, &off_curve), client),
-            Err(KeyFault::UnknownType)
+            Err(KeyError::UnknownType)
         );
-        assert_eq!(judge(&[], client), Err(KeyFault::MalformedSpki));
+        assert_eq!(judge(&[], client), Err(KeyError::MalformedSpki));
     }
 
     #[test]

@@ -5,14 +5,14 @@ mod algorithm;
 mod edwards;
 mod jws;
 mod key;
-mod key_fault;
+mod key_error;
 mod material;
 mod sign;
 
 pub use algorithm::Algorithm;
-pub use jws::{Header, JoseFault, Jws};
+pub use jws::{Header, JoseError, Jws};
 pub use key::{Jwk, KeySet, PublicKey};
-pub use key_fault::KeyFault;
+pub use key_error::KeyError;
 pub use material::KeyOwner;
 pub use sign::{SigningFault, SigningKey, encode_segment};
 

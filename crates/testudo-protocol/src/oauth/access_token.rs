@@ -1,7 +1,7 @@
 //! JWT access tokens, written and read. [RFC9068]
 
 use super::{Resource, ScopeSet};
-use crate::jose::{JoseFault, Jws, KeySet, SigningFault, SigningKey, encode_segment};
+use crate::jose::{JoseError, Jws, KeySet, SigningFault, SigningKey, encode_segment};
 use crate::time::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -99,9 +99,9 @@ pub struct Expectation<'a> {
 
 /// Why a resource server refuses a token. [RFC9068 §4]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenFault {
+pub enum TokenError {
     /// The signature or the form is wrong.
-    Jose(JoseFault),
+    Jose(JoseError),
     /// `typ` is not `at+jwt`: an ID token or another JWT of the same issuer.
     WrongType,
     /// `iss` is another issuer.
@@ -116,16 +116,16 @@ pub enum TokenFault {
     MalformedScope,
 }
 
-impl fmt::Display for TokenFault {
+impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TokenFault::Jose(fault) => write!(f, "{fault}"),
-            TokenFault::WrongType => f.write_str("the token is not an access token (typ is not at+jwt)"),
-            TokenFault::WrongIssuer => f.write_str("the token is from another issuer"),
-            TokenFault::WrongAudience => f.write_str("the token is for another resource"),
-            TokenFault::Expired => f.write_str("the token has expired"),
-            TokenFault::Bound => f.write_str("the token is bound to a key that was not proven"),
-            TokenFault::MalformedScope => f.write_str("the token's scope is malformed"),
+            TokenError::Jose(fault) => write!(f, "{fault}"),
+            TokenError::WrongType => f.write_str("the token is not an access token (typ is not at+jwt)"),
+            TokenError::WrongIssuer => f.write_str("the token is from another issuer"),
+            TokenError::WrongAudience => f.write_str("the token is for another resource"),
+            TokenError::Expired => f.write_str("the token has expired"),
+            TokenError::Bound => f.write_str("the token is bound to a key that was not proven"),
+            TokenError::MalformedScope => f.write_str("the token's scope is malformed"),
         }
     }
 }
@@ -167,36 +167,36 @@ pub fn verify(
     keys: &KeySet,
     expected: Expectation<'_>,
     now: Timestamp,
-) -> Result<VerifiedToken, TokenFault> {
-    let jws = Jws::parse(token).map_err(TokenFault::Jose)?;
+) -> Result<VerifiedToken, TokenError> {
+    let jws = Jws::parse(token).map_err(TokenError::Jose)?;
     // [RFC9068 §4] `typ` is `at+jwt` or its full media type; this is what keeps ID tokens out.
     match jws.header.typ.as_deref() {
         Some("at+jwt" | "application/at+jwt") => {}
-        _ => return Err(TokenFault::WrongType),
+        _ => return Err(TokenError::WrongType),
     }
-    jws.verify(keys).map_err(TokenFault::Jose)?;
-    let claims: ReceivedClaims = jws.unverified_claims().map_err(TokenFault::Jose)?;
+    jws.verify(keys).map_err(TokenError::Jose)?;
+    let claims: ReceivedClaims = jws.unverified_claims().map_err(TokenError::Jose)?;
     if claims.iss != expected.issuer {
-        return Err(TokenFault::WrongIssuer);
+        return Err(TokenError::WrongIssuer);
     }
     let is_for_us = match &claims.aud {
         OneOrMany::One(audience) => audience == expected.audience,
         OneOrMany::Many(audiences) => audiences.iter().any(|audience| audience == expected.audience),
     };
     if !is_for_us {
-        return Err(TokenFault::WrongAudience);
+        return Err(TokenError::WrongAudience);
     }
     if now >= claims.exp + expected.leeway {
-        return Err(TokenFault::Expired);
+        return Err(TokenError::Expired);
     }
     // [RFC8705 §3] A bound token is worth nothing without its proof.
     if let Some(confirmation) = &claims.cnf
         && !confirmation.is_proven_by(expected.certificate_thumbprint)
     {
-        return Err(TokenFault::Bound);
+        return Err(TokenError::Bound);
     }
     let scope = ScopeSet::parse(claims.scope.as_deref().unwrap_or_default())
-        .map_err(|_| TokenFault::MalformedScope)?;
+        .map_err(|_| TokenError::MalformedScope)?;
     Ok(VerifiedToken {
         subject: claims.sub,
         client_id: claims.client_id,

@@ -14,7 +14,7 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// Why a form is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FormFault {
+pub enum FormError {
     /// Not UTF-8, or a `%` that is no escape.
     NotText,
     /// A parameter came twice. Its name is one of ours or not said at all.
@@ -25,34 +25,34 @@ pub enum FormFault {
     ControlCharacter,
 }
 
-impl fmt::Display for FormFault {
+impl fmt::Display for FormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            FormFault::NotText => "the form is not UTF-8 with correct percent-encoding",
-            FormFault::DuplicateParameter => "a parameter is present twice",
-            FormFault::TooManyParameters => "the form has more than 64 parameters",
-            FormFault::ControlCharacter => "a parameter contains a control character",
+            FormError::NotText => "the form is not UTF-8 with correct percent-encoding",
+            FormError::DuplicateParameter => "a parameter is present twice",
+            FormError::TooManyParameters => "the form has more than 64 parameters",
+            FormError::ControlCharacter => "a parameter contains a control character",
         })
     }
 }
 
 impl Form {
     /// Parses a body.
-    pub fn parse(body: &[u8]) -> Result<Form, FormFault> {
-        let text = std::str::from_utf8(body).map_err(|_| FormFault::NotText)?;
+    pub fn parse(body: &[u8]) -> Result<Form, FormError> {
+        let text = std::str::from_utf8(body).map_err(|_| FormError::NotText)?;
         let mut form = Form {
             parameters: Vec::with_capacity(8),
         };
         for (position, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if position == FORM_PARAMETERS_MAX {
-                return Err(FormFault::TooManyParameters);
+                return Err(FormError::TooManyParameters);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
             // [RFC6749 §3.2] A parameter sent twice is an error, not a choice. An empty one counts as sent.
             let is_duplicate = form.parameters.iter().any(|(known, _)| *known == name);
             if is_duplicate && !REPEATABLE.contains(&name.as_str()) {
-                return Err(FormFault::DuplicateParameter);
+                return Err(FormError::DuplicateParameter);
             }
             form.parameters.push((name, value));
         }
@@ -89,7 +89,7 @@ impl Form {
     }
 }
 
-fn decode(part: &str) -> Result<String, FormFault> {
+fn decode(part: &str) -> Result<String, FormError> {
     // Most parts, and the long ones, hold nothing to decode.
     if part
         .bytes()
@@ -106,15 +106,15 @@ fn decode(part: &str) -> Result<String, FormFault> {
                 let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
                 match (digit(), digit()) {
                     (Some(high), Some(low)) => (high * 16 + low) as u8,
-                    _ => return Err(FormFault::NotText),
+                    _ => return Err(FormError::NotText),
                 }
             }
             plain => plain,
         });
     }
-    let text = String::from_utf8(bytes).map_err(|_| FormFault::NotText)?;
+    let text = String::from_utf8(bytes).map_err(|_| FormError::NotText)?;
     if text.chars().any(char::is_control) {
-        return Err(FormFault::ControlCharacter);
+        return Err(FormError::ControlCharacter);
     }
     Ok(text)
 }
@@ -142,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(
                 Form::parse(body.as_bytes()).unwrap_err(),
-                FormFault::DuplicateParameter,
+                FormError::DuplicateParameter,
                 "{body}"
             );
         }
@@ -165,14 +165,14 @@ mod tests {
     // Row J-10.
     #[test]
     fn control_characters_bad_encoding_and_bad_utf8_are_refused() {
-        assert_eq!(Form::parse(b"a=%zz").unwrap_err(), FormFault::NotText);
-        assert_eq!(Form::parse(b"a=%f").unwrap_err(), FormFault::NotText);
-        assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormFault::NotText);
-        assert_eq!(Form::parse(b"a=\xff").unwrap_err(), FormFault::NotText);
-        assert_eq!(Form::parse(b"a=%00").unwrap_err(), FormFault::ControlCharacter);
+        assert_eq!(Form::parse(b"a=%zz").unwrap_err(), FormError::NotText);
+        assert_eq!(Form::parse(b"a=%f").unwrap_err(), FormError::NotText);
+        assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormError::NotText);
+        assert_eq!(Form::parse(b"a=\xff").unwrap_err(), FormError::NotText);
+        assert_eq!(Form::parse(b"a=%00").unwrap_err(), FormError::ControlCharacter);
         assert_eq!(
             Form::parse(b"a=x%0d%0ay").unwrap_err(),
-            FormFault::ControlCharacter
+            FormError::ControlCharacter
         );
     }
 
@@ -187,7 +187,7 @@ mod tests {
         assert!(Form::parse(body(FORM_PARAMETERS_MAX).as_bytes()).is_ok());
         assert_eq!(
             Form::parse(body(FORM_PARAMETERS_MAX + 1).as_bytes()).unwrap_err(),
-            FormFault::TooManyParameters
+            FormError::TooManyParameters
         );
     }
 }

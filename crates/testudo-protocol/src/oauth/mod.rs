@@ -11,7 +11,7 @@ pub mod resource;
 pub mod scope;
 
 pub use error::ErrorCode;
-pub use form::{Form, FormFault};
+pub use form::{Form, FormError};
 pub use issuer::IssuerUrl;
 pub use label_url::is_label_url;
 pub use resource::Resource;

@@ -21,7 +21,7 @@ pub enum Form {
 
 /// Why a redirect URI is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedirectUriFault {
+pub enum RedirectUriError {
     /// It has a fragment, a wildcard, or a character that no URI has, or too many of them.
     Character,
     /// A `%` that is not followed by two hexadecimal digits.
@@ -48,63 +48,63 @@ pub enum RedirectUriFault {
     SchemeNotReversed,
 }
 
-impl fmt::Display for RedirectUriFault {
+impl fmt::Display for RedirectUriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            RedirectUriFault::Character => "a redirect URI has a fragment, a wildcard, or a character that no URI has",
-            RedirectUriFault::BrokenEscape => "a percent-encoding in a redirect URI is broken",
-            RedirectUriFault::NotAbsolute => "a redirect URI is not an absolute URI",
-            RedirectUriFault::NotNormal => "a redirect URI is not in its normal form, with a path",
-            RedirectUriFault::UserInformation => "a redirect URI has user information",
-            RedirectUriFault::DotSegments => "a redirect URI has dot segments",
-            RedirectUriFault::ImpossibleHost => "a redirect URI has a host or a port that cannot be",
-            RedirectUriFault::NoPath => "a redirect URI has no path: write one, as in com.example.app:/callback",
-            RedirectUriFault::ResponseParameter => "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
-            RedirectUriFault::HttpsOfLocalhost => "redirect URIs to localhost must use http, not https",
-            RedirectUriFault::HttpElsewhere => "http is for 127.0.0.1, [::1] and localhost only",
-            RedirectUriFault::SchemeNotReversed => "a private-use redirect URI scheme must be a reversed domain name such as `com.example.app`",
+            RedirectUriError::Character => "a redirect URI has a fragment, a wildcard, or a character that no URI has",
+            RedirectUriError::BrokenEscape => "a percent-encoding in a redirect URI is broken",
+            RedirectUriError::NotAbsolute => "a redirect URI is not an absolute URI",
+            RedirectUriError::NotNormal => "a redirect URI is not in its normal form, with a path",
+            RedirectUriError::UserInformation => "a redirect URI has user information",
+            RedirectUriError::DotSegments => "a redirect URI has dot segments",
+            RedirectUriError::ImpossibleHost => "a redirect URI has a host or a port that cannot be",
+            RedirectUriError::NoPath => "a redirect URI has no path: write one, as in com.example.app:/callback",
+            RedirectUriError::ResponseParameter => "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
+            RedirectUriError::HttpsOfLocalhost => "redirect URIs to localhost must use http, not https",
+            RedirectUriError::HttpElsewhere => "http is for 127.0.0.1, [::1] and localhost only",
+            RedirectUriError::SchemeNotReversed => "a private-use redirect URI scheme must be a reversed domain name such as `com.example.app`",
         })
     }
 }
 
 /// Judges one redirect URI.
-pub fn form(uri: &str) -> Result<Form, RedirectUriFault> {
+pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
     let is_character = |byte: u8| (0x21..=0x7e).contains(&byte) && !b"\\\"<>^`{|}*#".contains(&byte);
     if uri.is_empty() || uri.len() > IDENTIFIER_BYTES_MAX || !uri.bytes().all(is_character) {
         // [RFC6749 §3.1.2] No fragment, not even an empty one.
-        return Err(RedirectUriFault::Character);
+        return Err(RedirectUriError::Character);
     }
     if !escapes_are_whole(uri) {
-        return Err(RedirectUriFault::BrokenEscape);
+        return Err(RedirectUriError::BrokenEscape);
     }
-    let url = Url::parse(uri).map_err(|_| RedirectUriFault::NotAbsolute)?;
+    let url = Url::parse(uri).map_err(|_| RedirectUriError::NotAbsolute)?;
     if url.as_str() != uri {
-        return Err(RedirectUriFault::NotNormal);
+        return Err(RedirectUriError::NotNormal);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(RedirectUriFault::UserInformation);
+        return Err(RedirectUriError::UserInformation);
     }
     if has_dot_segment(url.path()) {
-        return Err(RedirectUriFault::DotSegments);
+        return Err(RedirectUriError::DotSegments);
     }
     if url.host_str().is_some_and(|host| host.ends_with('.')) || url.port() == Some(0) {
-        return Err(RedirectUriFault::ImpossibleHost);
+        return Err(RedirectUriError::ImpossibleHost);
     }
     // [RFC3986 §3.3] Nothing but a scheme leads nowhere, and readers disagree about what follows it.
     if url.path().is_empty() && url.host_str().unwrap_or_default().is_empty() {
-        return Err(RedirectUriFault::NoPath);
+        return Err(RedirectUriError::NoPath);
     }
     if has_response_parameter(&url) {
-        return Err(RedirectUriFault::ResponseParameter);
+        return Err(RedirectUriError::ResponseParameter);
     }
     match url.scheme() {
-        "https" if is_some_loopback(&url) => Err(RedirectUriFault::HttpsOfLocalhost),
+        "https" if is_some_loopback(&url) => Err(RedirectUriError::HttpsOfLocalhost),
         "https" => Ok(Form::Https),
         "http" if is_this_machine(&url) => Ok(Form::Loopback),
-        "http" => Err(RedirectUriFault::HttpElsewhere),
+        "http" => Err(RedirectUriError::HttpElsewhere),
         // [RFC8252 §7.1] A dot: the reverse of a domain. It keeps out javascript, data, file and their like.
         scheme if scheme.contains('.') => Ok(Form::PrivateUse),
-        _ => Err(RedirectUriFault::SchemeNotReversed),
+        _ => Err(RedirectUriError::SchemeNotReversed),
     }
 }
 

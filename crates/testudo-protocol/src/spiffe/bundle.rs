@@ -5,7 +5,7 @@
 
 use super::x509::X509Authorities;
 use crate::jose::{Jwk, KeySet, PublicKey};
-use crate::json::{self, JsonFault};
+use crate::json::{self, JsonError};
 use crate::limits::{BUNDLE_BYTES_MAX, BUNDLE_KEYS_MAX};
 use crate::time::Seconds;
 use base64::Engine as _;
@@ -35,11 +35,11 @@ pub struct Bundle {
 
 /// Why a whole document is refused. The bundle held before stays in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BundleFault {
+pub enum BundleError {
     /// More than 1 MiB.
     TooLarge,
     /// Not JSON of the right shape; `keys` missing.
-    Malformed(JsonFault),
+    Malformed(JsonError),
     /// More than 1,000 keys.
     TooManyKeys,
     /// A JWK carries private or symmetric key material.
@@ -48,14 +48,14 @@ pub enum BundleFault {
     DuplicateKeyId(String),
 }
 
-impl fmt::Display for BundleFault {
+impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BundleFault::TooLarge => write!(f, "the bundle is larger than {BUNDLE_BYTES_MAX} bytes"),
-            BundleFault::Malformed(fault) => write!(f, "the bundle is not a SPIFFE bundle document: {fault}"),
-            BundleFault::TooManyKeys => write!(f, "the bundle has more than {BUNDLE_KEYS_MAX} keys"),
-            BundleFault::PrivateKey => f.write_str("the bundle contains private key material"),
-            BundleFault::DuplicateKeyId(kid) => {
+            BundleError::TooLarge => write!(f, "the bundle is larger than {BUNDLE_BYTES_MAX} bytes"),
+            BundleError::Malformed(fault) => write!(f, "the bundle is not a SPIFFE bundle document: {fault}"),
+            BundleError::TooManyKeys => write!(f, "the bundle has more than {BUNDLE_KEYS_MAX} keys"),
+            BundleError::PrivateKey => f.write_str("the bundle contains private key material"),
+            BundleError::DuplicateKeyId(kid) => {
                 write!(f, "two different keys of the bundle have the kid {kid:?}")
             }
         }
@@ -74,13 +74,13 @@ struct Document {
 
 impl Bundle {
     /// Parses a bundle document.
-    pub fn parse(bytes: &[u8]) -> Result<Bundle, BundleFault> {
+    pub fn parse(bytes: &[u8]) -> Result<Bundle, BundleError> {
         if bytes.len() > BUNDLE_BYTES_MAX {
-            return Err(BundleFault::TooLarge);
+            return Err(BundleError::TooLarge);
         }
-        let document: Document = json::from_slice(bytes).map_err(BundleFault::Malformed)?;
+        let document: Document = json::from_slice(bytes).map_err(BundleError::Malformed)?;
         if document.keys.len() > BUNDLE_KEYS_MAX {
-            return Err(BundleFault::TooManyKeys);
+            return Err(BundleError::TooManyKeys);
         }
         let mut bundle = Bundle {
             sequence: document.spiffe_sequence.map(Sequence),
@@ -113,7 +113,7 @@ impl Bundle {
     fn take(&mut self, value: serde_json::Value, known: &mut Known) -> Result<(), Skipped> {
         // A private key in a published document is a leak, whatever it was meant for.
         if Jwk::names_private_material(&value) {
-            return Err(Skipped::Document(BundleFault::PrivateKey));
+            return Err(Skipped::Document(BundleError::PrivateKey));
         }
         // Keys of other uses are other documents' business: an OIDC key set may stand in the same file, with the
         // same keys under the same ids.
@@ -166,7 +166,7 @@ enum KeyUse {
 /// Why an entry was not taken: only the entry, or the whole document.
 enum Skipped {
     Key(String),
-    Document(BundleFault),
+    Document(BundleError),
 }
 
 impl From<String> for Skipped {
@@ -195,7 +195,7 @@ impl Known {
         let material = Material::of(jwk);
         match self.by_kid.get(kid) {
             Some(known) if *known == material => Ok(()),
-            Some(_) => Err(Skipped::Document(BundleFault::DuplicateKeyId(kid.to_owned()))),
+            Some(_) => Err(Skipped::Document(BundleError::DuplicateKeyId(kid.to_owned()))),
             None => {
                 self.by_kid.insert(kid.to_owned(), material);
                 Ok(())
@@ -245,7 +245,7 @@ mod tests {
 
     const P256: &str = r#""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
 
-    fn parse(keys: &str) -> Result<Bundle, BundleFault> {
+    fn parse(keys: &str) -> Result<Bundle, BundleError> {
         Bundle::parse(format!("{{\"keys\":[{keys}]}}").as_bytes())
     }
 
@@ -279,7 +279,7 @@ mod tests {
             "null",
         ] {
             assert!(
-                matches!(Bundle::parse(text.as_bytes()), Err(BundleFault::Malformed(_))),
+                matches!(Bundle::parse(text.as_bytes()), Err(BundleError::Malformed(_))),
                 "{text}"
             );
         }
@@ -331,7 +331,7 @@ mod tests {
             format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"wit-svid","kid":"1"}}"#);
         assert_eq!(
             parse(&twice).unwrap_err(),
-            BundleFault::DuplicateKeyId("1".into())
+            BundleError::DuplicateKeyId("1".into())
         );
         let same = format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{P256},"use":"jwt-svid","kid":"1"}}"#);
         assert_eq!(parse(&same).unwrap().jwt_keys.len(), 1);
@@ -377,7 +377,7 @@ mod tests {
                 format!(r#"{{{P256},"use":"{refused}","kid":"1"}},{{{other},"use":"{refused}","kid":"1"}}"#);
             assert_eq!(
                 parse(&two).unwrap_err(),
-                BundleFault::DuplicateKeyId("1".into()),
+                BundleError::DuplicateKeyId("1".into()),
                 "{refused}"
             );
         }
@@ -436,11 +436,11 @@ mod tests {
     fn private_key_material_refuses_the_update() {
         assert_eq!(
             parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#)).unwrap_err(),
-            BundleFault::PrivateKey
+            BundleError::PrivateKey
         );
         assert_eq!(
             parse(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(),
-            BundleFault::PrivateKey
+            BundleError::PrivateKey
         );
     }
 
@@ -461,13 +461,13 @@ mod tests {
         assert!(parse(&keys(BUNDLE_KEYS_MAX)).is_ok());
         assert_eq!(
             parse(&keys(BUNDLE_KEYS_MAX + 1)).unwrap_err(),
-            BundleFault::TooManyKeys
+            BundleError::TooManyKeys
         );
         let padded = |size: usize| format!("{{\"keys\":[]{}}}", " ".repeat(size - 11));
         assert!(Bundle::parse(padded(BUNDLE_BYTES_MAX).as_bytes()).is_ok());
         assert_eq!(
             Bundle::parse(padded(BUNDLE_BYTES_MAX + 1).as_bytes()).unwrap_err(),
-            BundleFault::TooLarge
+            BundleError::TooLarge
         );
     }
 }

@@ -24,7 +24,7 @@ pub struct TrustDomain(Box<str>);
 
 /// Why a text is not a SPIFFE ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpiffeIdFault {
+pub enum SpiffeIdError {
     /// Longer than 2048 bytes.
     TooLong,
     /// Does not begin with exactly `spiffe://`.
@@ -43,32 +43,32 @@ pub enum SpiffeIdFault {
     DotSegment,
 }
 
-impl fmt::Display for SpiffeIdFault {
+impl fmt::Display for SpiffeIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SpiffeIdFault::TooLong => "longer than 2048 bytes",
-            SpiffeIdFault::WrongScheme => "does not begin with spiffe://",
-            SpiffeIdFault::EmptyTrustDomain => "has no trust domain",
-            SpiffeIdFault::TrustDomainTooLong => "has a trust domain longer than 255 bytes",
-            SpiffeIdFault::TrustDomainCharacter => {
+            SpiffeIdError::TooLong => "longer than 2048 bytes",
+            SpiffeIdError::WrongScheme => "does not begin with spiffe://",
+            SpiffeIdError::EmptyTrustDomain => "has no trust domain",
+            SpiffeIdError::TrustDomainTooLong => "has a trust domain longer than 255 bytes",
+            SpiffeIdError::TrustDomainCharacter => {
                 "has a character outside a-z 0-9 . - _ in its trust domain"
             }
-            SpiffeIdFault::PathCharacter => "has a character outside a-z A-Z 0-9 . - _ in its path",
-            SpiffeIdFault::EmptySegment => "has an empty path segment or a trailing slash",
-            SpiffeIdFault::DotSegment => "has a . or .. path segment",
+            SpiffeIdError::PathCharacter => "has a character outside a-z A-Z 0-9 . - _ in its path",
+            SpiffeIdError::EmptySegment => "has an empty path segment or a trailing slash",
+            SpiffeIdError::DotSegment => "has a . or .. path segment",
         })
     }
 }
 
 impl SpiffeId {
     /// Parses `text` to the letter of [SPIFFE-ID §2]; a SPIFFE ID without a path is valid here.
-    pub fn parse(text: &str) -> Result<SpiffeId, SpiffeIdFault> {
+    pub fn parse(text: &str) -> Result<SpiffeId, SpiffeIdError> {
         // [SPIFFE-ID §2.3] Up to 2048 bytes must be supported, longer ones should not exist.
         if text.len() > SPIFFE_ID_BYTES_MAX {
-            return Err(SpiffeIdFault::TooLong);
+            return Err(SpiffeIdError::TooLong);
         }
         // [SPIFFE-ID §2.4] calls the scheme case-insensitive, §2.1 demands lower case: the stricter reading.
-        let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdFault::WrongScheme)?;
+        let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdError::WrongScheme)?;
         let (name, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
@@ -109,7 +109,7 @@ impl SpiffeId {
 
 impl TrustDomain {
     /// Parses a bare name, without `spiffe://`.
-    pub fn parse(name: &str) -> Result<TrustDomain, SpiffeIdFault> {
+    pub fn parse(name: &str) -> Result<TrustDomain, SpiffeIdError> {
         judge_trust_domain(name)?;
         Ok(TrustDomain(name.into()))
     }
@@ -120,33 +120,33 @@ impl TrustDomain {
     }
 }
 
-fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdFault> {
+fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
     if name.is_empty() {
-        return Err(SpiffeIdFault::EmptyTrustDomain);
+        return Err(SpiffeIdError::EmptyTrustDomain);
     }
     if name.len() > TRUST_DOMAIN_BYTES_MAX {
-        return Err(SpiffeIdFault::TrustDomainTooLong);
+        return Err(SpiffeIdError::TrustDomainTooLong);
     }
     let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
     if name.bytes().all(legal) {
         Ok(())
     } else {
-        Err(SpiffeIdFault::TrustDomainCharacter)
+        Err(SpiffeIdError::TrustDomainCharacter)
     }
 }
 
-fn judge_path(path: &str) -> Result<(), SpiffeIdFault> {
+fn judge_path(path: &str) -> Result<(), SpiffeIdError> {
     for segment in path.split('/').skip(1) {
         // [SPIFFE-ID §2.2] No empty segment, hence no trailing slash either.
         if segment.is_empty() {
-            return Err(SpiffeIdFault::EmptySegment);
+            return Err(SpiffeIdError::EmptySegment);
         }
         if segment == "." || segment == ".." {
-            return Err(SpiffeIdFault::DotSegment);
+            return Err(SpiffeIdError::DotSegment);
         }
         let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_');
         if !segment.bytes().all(legal) {
-            return Err(SpiffeIdFault::PathCharacter);
+            return Err(SpiffeIdError::PathCharacter);
         }
     }
     Ok(())
@@ -192,11 +192,11 @@ impl<'de> serde::Deserialize<'de> for TrustDomain {
 
 #[cfg(test)]
 mod tests {
-    use super::SpiffeIdFault::*;
+    use super::SpiffeIdError::*;
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: Result<(&str, &str), SpiffeIdFault>) {
+    fn check(text: &str, expected: Result<(&str, &str), SpiffeIdError>) {
         let parsed = SpiffeId::parse(text);
         let got = parsed
             .as_ref()

@@ -4,8 +4,8 @@ mod bundle;
 mod id;
 mod x509;
 
-pub use bundle::{Bundle, BundleFault, Sequence};
-pub use id::{SpiffeId, SpiffeIdFault, TrustDomain};
+pub use bundle::{Bundle, BundleError, Sequence};
+pub use id::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use x509::{
-    PathFault, SigningFault, X509Authorities, X509Authority, X509Fault, X509Svid, judge_client_key,
+    PathError, SigningCertificateError, X509Authorities, X509Authority, X509Error, X509Svid, judge_client_key,
 };

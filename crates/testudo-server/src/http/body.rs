@@ -22,7 +22,7 @@ impl<B> RequestBody for B where
 
 /// Why a body did not arrive.
 #[derive(Debug)]
-pub enum BodyFault {
+pub enum BodyError {
     /// Not within `server.body_timeout`.
     Late,
     /// The memory for requests in flight is used up.
@@ -31,17 +31,17 @@ pub enum BodyFault {
     Broken(hyper::Error),
 }
 
-impl std::fmt::Display for BodyFault {
+impl std::fmt::Display for BodyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            BodyFault::Late => f.write_str("the body did not arrive in time"),
-            BodyFault::NoRoom => f.write_str("the server holds too many requests at once"),
-            BodyFault::Broken(error) => write!(f, "{error}"),
+            BodyError::Late => f.write_str("the body did not arrive in time"),
+            BodyError::NoRoom => f.write_str("the server holds too many requests at once"),
+            BodyError::Broken(error) => write!(f, "{error}"),
         }
     }
 }
 
-impl std::error::Error for BodyFault {}
+impl std::error::Error for BodyError {}
 
 /// The whole body. One that breaks off is answered with `unusable`.
 pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Result<Bytes, Stop> {
@@ -91,9 +91,9 @@ pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Byt
 }
 
 fn fault(error: Box<dyn std::error::Error + Send + Sync>, unusable: &Rejection) -> Stop {
-    match error.downcast_ref::<BodyFault>() {
-        Some(BodyFault::Late) => RequestReason::BodyLate.into(),
-        Some(BodyFault::NoRoom) => Fault::Full.into(),
-        Some(BodyFault::Broken(_)) | None => unusable.clone().into(),
+    match error.downcast_ref::<BodyError>() {
+        Some(BodyError::Late) => RequestReason::BodyLate.into(),
+        Some(BodyError::NoRoom) => Fault::Full.into(),
+        Some(BodyError::Broken(_)) | None => unusable.clone().into(),
     }
 }

@@ -10,7 +10,7 @@ mod routes;
 mod token;
 mod well_known;
 
-pub use body::BodyFault;
+pub use body::BodyError;
 pub(crate) use framing::judge as judge_framing;
 pub use respond::{json, plain};
 pub(crate) use routes::turn_away;

@@ -9,7 +9,7 @@ use super::conversation::Conversation;
 use super::memory::Taken;
 use super::tail::BodyEnd;
 use super::waiting::Part;
-use crate::http::BodyFault;
+use crate::http::BodyError;
 use axum::body::Body as AdminBody;
 use http_body_util::Full;
 use hyper::Request;
@@ -177,12 +177,12 @@ impl Drop for Arriving {
 
 impl Body for Arriving {
     type Data = Bytes;
-    type Error = BodyFault;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -192,10 +192,10 @@ impl Body for Arriving {
                 }
                 match this.turn.holds(bytes, Turn::take) {
                     true => Poll::Ready(Some(Ok(frame))),
-                    false => Poll::Ready(Some(Err(BodyFault::NoRoom))),
+                    false => Poll::Ready(Some(Err(BodyError::NoRoom))),
                 }
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Broken(error)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::Broken(error)))),
             Poll::Ready(None) => {
                 this.is_read = true;
                 // From here on the request waits for us.
@@ -215,7 +215,7 @@ impl Body for Arriving {
                     return Poll::Pending;
                 }
                 this.turn.connections.counters.bodies_late.inc();
-                Poll::Ready(Some(Err(BodyFault::Late)))
+                Poll::Ready(Some(Err(BodyError::Late)))
             }
         }
     }

@@ -34,7 +34,7 @@ pub enum Transport {
 
 /// Why a URL cannot be used. The texts never repeat it: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressFault {
+pub struct AddressError {
     /// What is wrong.
     pub problem: String,
     /// What to do.
@@ -49,9 +49,9 @@ const EXPECTED: &str = "expected: postgres://user@host/database?sslmode=verify-f
 
 impl PostgresAddress {
     /// Judges a URL. `has_roots`: roots for the server's certificate are configured (`store.ca`).
-    pub fn parse(url: &str, has_roots: bool) -> Result<PostgresAddress, AddressFault> {
+    pub fn parse(url: &str, has_roots: bool) -> Result<PostgresAddress, AddressError> {
         let (url, mode) = without_sslmode(url);
-        let mut config = Config::from_str(&url).map_err(|error| AddressFault {
+        let mut config = Config::from_str(&url).map_err(|error| AddressError {
             problem: format!("is not a PostgreSQL URL: {error}"),
             hint: EXPECTED,
         })?;
@@ -61,7 +61,7 @@ impl PostgresAddress {
             // All three verify the chain and the name here: a certificate that anybody may have protects nothing.
             Some("require" | "verify-ca" | "verify-full") => Transport::Tls,
             Some("disable") if has_roots => {
-                return Err(AddressFault {
+                return Err(AddressError {
                     problem: "has sslmode=disable, and store.ca is there for TLS".to_owned(),
                     hint: "write sslmode=verify-full, or remove store.ca",
                 });
@@ -72,7 +72,7 @@ impl PostgresAddress {
             None | Some("prefer" | "allow") if is_near => Transport::PlainNearby,
             None | Some("prefer" | "allow") => Transport::TlsAssumed,
             Some(other) => {
-                return Err(AddressFault {
+                return Err(AddressError {
                     problem: format!("has an unknown sslmode {other:?}"),
                     hint: "expected: sslmode=verify-full (verify-ca and require mean the same here) or disable",
                 });
@@ -98,7 +98,7 @@ impl PostgresAddress {
 }
 
 /// The schema that `options=-csearch_path=NAME` in the URL names: the administrator's own word.
-fn named_schema(options: &str) -> Result<Option<String>, AddressFault> {
+fn named_schema(options: &str) -> Result<Option<String>, AddressError> {
     let mut words = options.split_ascii_whitespace();
     let mut named = None;
     while let Some(word) = words.next() {
@@ -114,7 +114,7 @@ fn named_schema(options: &str) -> Result<Option<String>, AddressFault> {
         }
     }
     match named {
-        Some(name) if !is_plain_name(&name) => Err(AddressFault {
+        Some(name) if !is_plain_name(&name) => Err(AddressError {
             problem: "names a schema in search_path that is not a plain name".to_owned(),
             hint: "expected: letters, digits and underscores, as in options=-csearch_path%3Dtestudo",
         }),

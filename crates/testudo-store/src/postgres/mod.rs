@@ -28,7 +28,7 @@ use testudo_protocol::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use writer::Job;
 
-pub use address::{AddressFault, PostgresAddress, Transport};
+pub use address::{AddressError, PostgresAddress, Transport};
 pub(crate) use look::{Look, look};
 
 /// Documents that are read by a statement each; more are read by one for all.

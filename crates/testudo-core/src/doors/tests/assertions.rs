@@ -150,21 +150,21 @@ fn jwts_of_other_types_are_refused_as_assertions() {
         .header("jwk", attacker.public_jwk("sig", true));
     assert_eq!(
         world.assertion_refused(&forged.sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().header("b64", false).sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::HeaderParameterRefused))
+        Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused))
     );
     let crit = world.assertion().header("crit", json!(["foo"])).header("foo", 1);
     assert_eq!(
         world.assertion_refused(&crit.sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::CriticalExtension))
+        Rejection::Credential(CredentialReason::Jose(JoseError::CriticalExtension))
     );
     let impostor = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW).sign();
     assert_eq!(
         world.assertion_refused(&impostor),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
 }
 

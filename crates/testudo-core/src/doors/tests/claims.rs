@@ -34,7 +34,7 @@ fn svid_audience_is_the_issuer_and_nothing_else() {
         assert!(
             matches!(
                 rejection,
-                Rejection::Credential(CredentialReason::Jose(JoseFault::Claims(_)))
+                Rejection::Credential(CredentialReason::Jose(JoseError::Claims(_)))
             ),
             "{audience}"
         );
@@ -87,7 +87,7 @@ fn expired_svid_and_malformed_exp_are_refused() {
         assert!(
             matches!(
                 world.refused(&with(malformed)),
-                Rejection::Credential(CredentialReason::Jose(JoseFault::Claims(_)))
+                Rejection::Credential(CredentialReason::Jose(JoseError::Claims(_)))
             ),
             "{malformed}"
         );

@@ -54,7 +54,7 @@ fn header_parameters_that_bring_keys_or_are_unknown_are_refused() {
         let honest = world.refused(&world.draft().header(name, value).sign());
         assert_eq!(
             honest,
-            Rejection::Credential(CredentialReason::Jose(JoseFault::HeaderParameterRefused)),
+            Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused)),
             "{name}"
         );
     }
@@ -86,7 +86,7 @@ fn rfc7515_4_unknown_headers_of_an_assertion_are_ignored_and_bring_no_key() {
         let rejection = world.assertion_refused(&forged.sign());
         assert_eq!(
             rejection,
-            Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature)),
+            Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature)),
             "{name}"
         );
     }
@@ -137,7 +137,7 @@ fn text_that_is_not_a_compact_jws_is_refused() {
     let respelled = format!("{}{stray}", &token[..token.len() - 1]);
     assert_eq!(
         world.refused(&respelled),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::NotBase64Url))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NotBase64Url))
     );
 }
 

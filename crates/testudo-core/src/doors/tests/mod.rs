@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use testudo_protocol::Seconds;
-use testudo_protocol::jose::{self, Algorithm, JoseFault, KeySet, PublicKey, SigningKey};
+use testudo_protocol::jose::{self, Algorithm, JoseError, KeySet, PublicKey, SigningKey};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form, IssuerUrl};
-use testudo_protocol::spiffe::{Bundle, SpiffeIdFault, TrustDomain};
+use testudo_protocol::spiffe::{Bundle, SpiffeIdError, TrustDomain};
 use testudo_testkit::token::{Draft, assemble};
 use testudo_testkit::{TestIssuer, generate_key};
 

@@ -37,7 +37,7 @@ fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
     world.accepted(&by(7));
     assert_eq!(
         world.refused(&by(8)),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
 }
 
@@ -50,17 +50,17 @@ fn unknown_wrong_and_malformed_kids_are_refused() {
     let foreign = Draft::svid(&stranger, WORKLOAD, ISSUER, NOW);
     assert_eq!(
         world.refused(&foreign.without_header("kid").sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
     assert_eq!(
         world.refused(&world.draft().header("kid", "zz").sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
     );
     world.a.keys.push(generate_key(Algorithm::ES256, Some("ka2")));
     let crossed = world.refused(&world.draft().header("kid", "ka2").sign());
     assert_eq!(
         crossed,
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
     for kid in [
         json!(7),
@@ -147,7 +147,7 @@ fn algorithm_that_does_not_fit_the_key_is_refused() {
         let rejection = world.refused(&world.draft().header("alg", alg).header("kid", kid).sign());
         assert_eq!(
             rejection,
-            Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey)),
+            Rejection::Credential(CredentialReason::Jose(JoseError::NoKey)),
             "{alg} {kid}"
         );
     }
@@ -169,7 +169,7 @@ fn zero_empty_and_der_signatures_are_refused() {
     ] {
         assert_eq!(
             world.refused(&with(signature)),
-            Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+            Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
         );
     }
 }
@@ -184,7 +184,7 @@ fn changed_payload_or_signature_is_refused() {
     let payload = other.split('.').nth(1).unwrap();
     assert_eq!(
         world.refused(&format!("{}.{payload}.{}", parts[0], parts[2])),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
     world.refused(&format!("{}.{}.", parts[0], parts[1]));
     world.refused(&format!("{}.{}.{}", parts[0], parts[1], &parts[2][..40]));

@@ -17,7 +17,7 @@ fn sub_that_is_not_a_valid_spiffe_id_is_refused() {
     world.accepted(&at(&long(2048)));
     assert_eq!(
         world.refused(&at(&long(2049))),
-        Rejection::Credential(CredentialReason::SubjectNotSpiffeId(SpiffeIdFault::TooLong))
+        Rejection::Credential(CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong))
     );
     for bad in [
         "SPIFFE://a.example/w/1",
@@ -97,7 +97,7 @@ fn bundle_keys_of_another_use_verify_no_svid() {
     let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
-        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
     );
 }
 
@@ -118,7 +118,7 @@ fn keys_of_one_trust_domain_verify_no_svid_of_another() {
     let same_kid = Draft::svid(world.a.key(), "spiffe://b.example/w/1", ISSUER, NOW).sign();
     assert_eq!(
         world.refused(&same_kid),
-        Rejection::Credential(CredentialReason::Jose(JoseFault::BadSignature))
+        Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))
     );
 }
 
@@ -131,7 +131,7 @@ fn svid_is_refused_under_an_empty_bundle() {
     let rejection = world.judge(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
-        Rejection::Credential(CredentialReason::Jose(JoseFault::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
     );
 }
 

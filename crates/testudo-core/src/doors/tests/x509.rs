@@ -11,7 +11,7 @@ use rcgen::{
     SanType,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use testudo_protocol::spiffe::X509Fault;
+use testudo_protocol::spiffe::X509Error;
 use testudo_testkit::x509::{X509Chain, X509Issuer, key_usage_not_critical, uri_name};
 
 const ID: &str = "spiffe://a.example/w/3";
@@ -56,7 +56,7 @@ impl Place {
     }
 
     #[track_caller]
-    fn refused(&self, chain: &X509Chain) -> X509Fault {
+    fn refused(&self, chain: &X509Chain) -> X509Error {
         self.knock(&self.a.svid("/w/3")).expect("the positive twin");
         let rejection = self.knock(chain).expect_err("must be refused");
         assert_eq!(
@@ -129,14 +129,14 @@ fn uri_name_that_is_not_a_valid_spiffe_id_is_refused() {
         assert!(
             matches!(
                 place.refused(&place.a.leaf(bad, |_| {})),
-                X509Fault::NotSpiffeId(_)
+                X509Error::NotSpiffeId(_)
             ),
             "{bad}"
         );
     }
     assert_eq!(
         place.refused(&place.a.leaf("spiffe://a.example", |_| {})),
-        X509Fault::NoPath
+        X509Error::NoPath
     );
 }
 
@@ -146,12 +146,12 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     let place = Place::new();
     let impostor = X509Issuer::new("a.example");
     assert!(
-        matches!(place.refused(&impostor.svid("/w/3")), X509Fault::Path(_)),
+        matches!(place.refused(&impostor.svid("/w/3")), X509Error::Path(_)),
         "an unknown CA of the same name"
     );
     let crossed = place.a.leaf("spiffe://b.example/w", |_| {});
     assert!(
-        matches!(place.refused(&crossed), X509Fault::Path(_)),
+        matches!(place.refused(&crossed), X509Error::Path(_)),
         "A's CA, an identity of B, both configured"
     );
     let unconfigured = place.a.leaf("spiffe://c.example/w", |_| {});
@@ -162,7 +162,7 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     // The other domain's authority in the chain changes nothing.
     assert!(matches!(
         place.refused(&crossed.followed_by(&place.b)),
-        X509Fault::Path(_)
+        X509Error::Path(_)
     ));
 }
 
@@ -172,17 +172,17 @@ fn expired_and_not_yet_valid_certificates_are_refused() {
     let place = Place::new();
     assert!(matches!(
         place.refused(&place.leaf(|p| p.not_after = ago(10).into())),
-        X509Fault::Path(_)
+        X509Error::Path(_)
     ));
     let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
     assert!(matches!(
         place.refused(&place.leaf(|p| p.not_before = tomorrow.into())),
-        X509Fault::Path(_)
+        X509Error::Path(_)
     ));
     let below = place.a.intermediate(|p| p.not_after = ago(10).into());
     assert!(matches!(
         place.refused(&below.svid("/w/3").followed_by(&below)),
-        X509Fault::Path(_)
+        X509Error::Path(_)
     ));
 }
 
@@ -194,11 +194,11 @@ fn leaf_that_may_sign_certificates_is_refused() {
         p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         p.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     });
-    assert_eq!(place.refused(&ca), X509Fault::LeafIsAuthority);
+    assert_eq!(place.refused(&ca), X509Error::LeafIsAuthority);
     for usage in [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign] {
         assert_eq!(
             place.refused(&place.leaf(|p| p.key_usages.push(usage))),
-            X509Fault::KeyUsageSigns
+            X509Error::KeyUsageSigns
         );
     }
     let below = place.a.intermediate(|p| p.subject_alt_names = vec![uri_name(ID)]);
@@ -206,7 +206,7 @@ fn leaf_that_may_sign_certificates_is_refused() {
         chain: vec![below.der().to_vec()],
         key: Vec::new(),
     };
-    assert_eq!(place.refused(&itself), X509Fault::LeafIsAuthority);
+    assert_eq!(place.refused(&itself), X509Error::LeafIsAuthority);
 }
 
 // Row D-11.
@@ -215,15 +215,15 @@ fn leaf_without_digital_signature_usage_is_refused() {
     let place = Place::new();
     assert_eq!(
         place.refused(&place.leaf(|p| p.key_usages.clear())),
-        X509Fault::KeyUsageMissing
+        X509Error::KeyUsageMissing
     );
     let wrong = place.leaf(|p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment]);
-    assert_eq!(place.refused(&wrong), X509Fault::KeyUsageNoSignature);
+    assert_eq!(place.refused(&wrong), X509Error::KeyUsageNoSignature);
     let lax = place.leaf(|p| {
         p.key_usages.clear();
         p.custom_extensions.push(key_usage_not_critical());
     });
-    assert_eq!(place.refused(&lax), X509Fault::KeyUsageNotCritical);
+    assert_eq!(place.refused(&lax), X509Error::KeyUsageNotCritical);
 }
 
 // Rows D-12, D-13.
@@ -232,14 +232,14 @@ fn leaf_without_exactly_one_uri_name_is_refused() {
     let place = Place::new();
     for second in ["spiffe://a.example/w/4", "https://a.example/", ID] {
         let two = place.leaf(|p| p.subject_alt_names.push(uri_name(second)));
-        assert_eq!(place.refused(&two), X509Fault::SeveralUriNames, "{second}");
+        assert_eq!(place.refused(&two), X509Error::SeveralUriNames, "{second}");
     }
     assert_eq!(
         place.refused(&place.leaf(|p| p.subject_alt_names.clear())),
-        X509Fault::NoUriName
+        X509Error::NoUriName
     );
     let dns = place.leaf(|p| p.subject_alt_names = vec![SanType::DnsName("a.example".try_into().unwrap())]);
-    assert_eq!(place.refused(&dns), X509Fault::NoUriName);
+    assert_eq!(place.refused(&dns), X509Error::NoUriName);
 }
 
 // Row D-14.
@@ -248,7 +248,7 @@ fn extended_key_usage_without_client_authentication_is_refused() {
     let place = Place::new();
     for usage in [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any] {
         let other = place.leaf(|p| p.extended_key_usages = vec![usage.clone()]);
-        assert!(matches!(place.refused(&other), X509Fault::Path(_)), "{usage:?}");
+        assert!(matches!(place.refused(&other), X509Error::Path(_)), "{usage:?}");
     }
 }
 
@@ -259,26 +259,26 @@ fn too_large_chains_and_malformed_certificates_are_refused() {
     let long = format!("spiffe://a.example/{}", "x".repeat(3000));
     assert_eq!(
         place.refused(&place.a.leaf(&long, |_| {})),
-        X509Fault::NotSpiffeId(SpiffeIdFault::TooLong)
+        X509Error::NotSpiffeId(SpiffeIdError::TooLong)
     );
     let good = place.a.svid("/w/3");
     let maze = X509Chain {
         chain: vec![good.chain[0].clone(); 100],
         key: Vec::new(),
     };
-    assert_eq!(place.refused(&maze), X509Fault::TooLong);
+    assert_eq!(place.refused(&maze), X509Error::TooLong);
     let with = |chain: Vec<Vec<u8>>| {
         place.refused(&X509Chain {
             chain,
             key: Vec::new(),
         })
     };
-    assert_eq!(with(vec![]), X509Fault::Empty);
-    assert_eq!(with(vec![vec![0x30, 0x03, 1, 1, 1]]), X509Fault::Malformed);
-    assert_eq!(with(vec![vec![0; 17_000]]), X509Fault::TooLong);
+    assert_eq!(with(vec![]), X509Error::Empty);
+    assert_eq!(with(vec![vec![0x30, 0x03, 1, 1, 1]]), X509Error::Malformed);
+    assert_eq!(with(vec![vec![0; 17_000]]), X509Error::TooLong);
     let mut trailing = good.chain[0].clone();
     trailing.push(0);
-    assert_eq!(with(vec![trailing]), X509Fault::Malformed);
+    assert_eq!(with(vec![trailing]), X509Error::Malformed);
     let mut nul = good.chain[0].clone();
     let at = nul
         .windows(ID.len())
@@ -287,7 +287,7 @@ fn too_large_chains_and_malformed_certificates_are_refused() {
     nul[at + ID.len() - 1] = 0;
     assert!(matches!(
         with(vec![nul]),
-        X509Fault::NotSpiffeId(_) | X509Fault::Malformed
+        X509Error::NotSpiffeId(_) | X509Error::Malformed
     ));
 }
 
@@ -314,7 +314,7 @@ fn empty_subject_with_names_not_critical_is_refused() {
     assert!(
         matches!(
             fault,
-            X509Fault::EmptySubjectNameNotCritical | X509Fault::Malformed
+            X509Error::EmptySubjectNameNotCritical | X509Error::Malformed
         ),
         "{fault:?}"
     );
@@ -336,7 +336,7 @@ fn uri_name_constraints_are_refused() {
             p.custom_extensions.push(extension);
         });
         let fault = place.refused(&below.svid("/w/3").followed_by(&below));
-        assert!(matches!(fault, X509Fault::Path(_)), "{permitted}: {fault:?}");
+        assert!(matches!(fault, X509Error::Path(_)), "{permitted}: {fault:?}");
     }
 }
 

@@ -4,12 +4,12 @@
 //! Chains with URI name constraints are refused, although [X509-SVID §4.2] allows them: webpki does not implement
 //! them.
 
-mod fault;
+mod error;
 mod path;
 mod scan;
 mod signing;
 
-pub use fault::{PathFault, SigningFault, X509Fault};
+pub use error::{PathError, SigningCertificateError, X509Error};
 pub use signing::{X509Authorities, X509Authority};
 
 use super::id::SpiffeId;
@@ -28,13 +28,13 @@ pub struct X509Svid {
 
 impl X509Svid {
     /// Reads a chain, leaf first, and holds the leaf to [X509-SVID §5.2].
-    pub fn parse(chain: &[Vec<u8>]) -> Result<X509Svid, X509Fault> {
+    pub fn parse(chain: &[Vec<u8>]) -> Result<X509Svid, X509Error> {
         if chain.len() > CHAIN_CERTIFICATES_MAX {
-            return Err(X509Fault::TooLong);
+            return Err(X509Error::TooLong);
         }
         // Their sizes and their order come first: they bound what the reader below has to do.
         path::scan(chain)?;
-        let leaf = parse(chain.first().ok_or(X509Fault::Empty)?)?;
+        let leaf = parse(chain.first().ok_or(X509Error::Empty)?)?;
         let spiffe_id = spiffe_id(&leaf)?;
         judge_leaf(&leaf)?;
         Ok(X509Svid {
@@ -60,70 +60,70 @@ impl X509Svid {
 
     /// Validates the path to one of `authorities`, and its times; yields when the first certificate of the path
     /// ends. [X509-SVID §5.1] [RFC5280 §6]
-    pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<Timestamp, X509Fault> {
-        path::validate(&path::scan(&self.chain)?, authorities, now).map_err(X509Fault::Path)
+    pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<Timestamp, X509Error> {
+        path::validate(&path::scan(&self.chain)?, authorities, now).map_err(X509Error::Path)
     }
 }
 
 /// Judges what verifying with the key of a client's certificate would cost, before anything is verified with it.
-pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Fault> {
+pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Error> {
     let scan = Scan::new(certificate)?;
-    PublicKey::judge_cost(scan.spki, KeyOwner::Client).map_err(X509Fault::Key)
+    PublicKey::judge_cost(scan.spki, KeyOwner::Client).map_err(X509Error::Key)
 }
 
-fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Fault> {
+fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Error> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
-        _ => Err(X509Fault::Malformed),
+        _ => Err(X509Error::Malformed),
     }
 }
 
 /// [X509-SVID §2] Exactly one URI name, whatever other names there are.
-fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Fault> {
+fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Error> {
     let names = leaf
         .subject_alternative_name()
-        .map_err(|_| X509Fault::Malformed)?
-        .ok_or(X509Fault::NoUriName)?;
+        .map_err(|_| X509Error::Malformed)?
+        .ok_or(X509Error::NoUriName)?;
     let mut found = None;
     for name in &names.value.general_names {
         match name {
-            GeneralName::URI(_) if found.is_some() => return Err(X509Fault::SeveralUriNames),
+            GeneralName::URI(_) if found.is_some() => return Err(X509Error::SeveralUriNames),
             GeneralName::URI(uri) => found = Some(*uri),
-            GeneralName::Invalid(..) => return Err(X509Fault::Malformed),
+            GeneralName::Invalid(..) => return Err(X509Error::Malformed),
             _ => {}
         }
     }
-    let id = SpiffeId::parse(found.ok_or(X509Fault::NoUriName)?).map_err(X509Fault::NotSpiffeId)?;
+    let id = SpiffeId::parse(found.ok_or(X509Error::NoUriName)?).map_err(X509Error::NotSpiffeId)?;
     // [X509-SVID §3.1] A leaf's SPIFFE ID has a path.
     if id.path().is_empty() {
-        return Err(X509Fault::NoPath);
+        return Err(X509Error::NoPath);
     }
     // [X509-SVID §3.1] Without a subject, the names must be critical.
     if leaf.subject().iter().next().is_none() && !names.critical {
-        return Err(X509Fault::EmptySubjectNameNotCritical);
+        return Err(X509Error::EmptySubjectNameNotCritical);
     }
     Ok(id)
 }
 
-fn judge_leaf(leaf: &X509Certificate<'_>) -> Result<(), X509Fault> {
+fn judge_leaf(leaf: &X509Certificate<'_>) -> Result<(), X509Error> {
     // [X509-SVID §4.1] cA is false; absent counts as false.
-    let constraints = leaf.basic_constraints().map_err(|_| X509Fault::Malformed)?;
+    let constraints = leaf.basic_constraints().map_err(|_| X509Error::Malformed)?;
     if constraints.is_some_and(|constraints| constraints.value.ca) {
-        return Err(X509Fault::LeafIsAuthority);
+        return Err(X509Error::LeafIsAuthority);
     }
     // [X509-SVID §4.3] Present, critical, digitalSignature, and nothing that signs others.
     let usage = leaf
         .key_usage()
-        .map_err(|_| X509Fault::Malformed)?
-        .ok_or(X509Fault::KeyUsageMissing)?;
+        .map_err(|_| X509Error::Malformed)?
+        .ok_or(X509Error::KeyUsageMissing)?;
     if !usage.critical {
-        return Err(X509Fault::KeyUsageNotCritical);
+        return Err(X509Error::KeyUsageNotCritical);
     }
     if !usage.value.digital_signature() {
-        return Err(X509Fault::KeyUsageNoSignature);
+        return Err(X509Error::KeyUsageNoSignature);
     }
     if usage.value.key_cert_sign() || usage.value.crl_sign() {
-        return Err(X509Fault::KeyUsageSigns);
+        return Err(X509Error::KeyUsageSigns);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! authority down, so a chain that a stranger made dies at its first one, however many certificates it has. What
 //! is in a certificate is read after its signature held.
 
-use super::fault::{PathFault, X509Fault};
+use super::error::{PathError, X509Error};
 use super::parse;
 use super::scan::Scan;
 use super::signing::{self, X509Authorities, X509Authority};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use x509_parser::prelude::X509Certificate;
 
 /// Puts a chain in order, or says that it is not: the leaf first, each certificate issued by the next one's subject.
-pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Fault> {
+pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Error> {
     let scans: Vec<Scan<'_>> = chain.iter().map(|der| Scan::new(der)).collect::<Result<_, _>>()?;
     let is_in_order = scans
         .iter()
@@ -25,7 +25,7 @@ pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Fault> {
         .all(|(lower, upper)| lower.issuer == upper.subject);
     match is_in_order {
         true => Ok(scans),
-        false => Err(X509Fault::Path(PathFault::OutOfOrder)),
+        false => Err(X509Error::Path(PathError::OutOfOrder)),
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn validate(
     chain: &[Scan<'_>],
     authorities: &X509Authorities,
     now: Timestamp,
-) -> Result<Timestamp, PathFault> {
+) -> Result<Timestamp, PathError> {
     let valid: Vec<&X509Authority> = authorities.iter().filter(|known| known.is_valid(now)).collect();
     // An authority that the client sent along is where the path ends, with what follows it.
     let sent = |scan: &Scan<'_>| {
@@ -57,7 +57,7 @@ pub(super) fn validate(
     // certificate over a new key by an authority of the same name, its signature has told.
     match (outcome, path.split_last()) {
         (
-            Err(PathFault::BadSignature | PathFault::UnknownAlgorithm | PathFault::NoAuthority),
+            Err(PathError::BadSignature | PathError::UnknownAlgorithm | PathError::NoAuthority),
             Some((last, rest)),
         ) if last.is_self_issued() && !rest.is_empty() => {
             let mut candidates = issuers(rest, &valid);
@@ -91,14 +91,14 @@ fn issuers<'a>(path: &[Scan<'_>], valid: &[&'a X509Authority]) -> Vec<&'a X509Au
 }
 
 /// No two authorities of one name, no two certificates of one key: an honest path has neither.
-fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathFault> {
+fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathError> {
     for (at, upper) in path.iter().enumerate() {
         for (below, lower) in path.iter().enumerate().take(at) {
             if below > 0 && lower.subject == upper.subject {
-                return Err(PathFault::SameSubject);
+                return Err(PathError::SameSubject);
             }
             if lower.spki == upper.spki {
-                return Err(PathFault::SameKey);
+                return Err(PathError::SameKey);
             }
         }
     }
@@ -110,9 +110,9 @@ fn first_that_signed(
     path: &[Scan<'_>],
     candidates: &[&X509Authority],
     now: Timestamp,
-) -> Result<Timestamp, PathFault> {
-    let last = path.last().ok_or(PathFault::NoAuthority)?;
-    let mut outcome = PathFault::NoAuthority;
+) -> Result<Timestamp, PathError> {
+    let last = path.last().ok_or(PathError::NoAuthority)?;
+    let mut outcome = PathError::NoAuthority;
     for authority in candidates {
         match verify_signature(last, &authority.anchor.subject_public_key_info) {
             Ok(()) => return descend(path, authority, now),
@@ -123,7 +123,7 @@ fn first_that_signed(
 }
 
 /// From the certificate that the authority signed down to the leaf.
-fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathFault> {
+fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathError> {
     judge_depth(authority.path_length, path)?;
     let mut ends = authority.valid_until();
     let mut issuer: Option<&Scan<'_>> = None;
@@ -135,12 +135,12 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
         // would pass over them.
         let der = CertificateDer::from(scan.der);
         webpki::EndEntityCert::try_from(&der).map_err(refused)?;
-        let certificate = parse(scan.der).map_err(|fault| PathFault::Refused(fault.to_string()))?;
+        let certificate = parse(scan.der).map_err(|fault| PathError::Refused(fault.to_string()))?;
         ends = ends.min(judge_validity(&certificate, now)?);
         judge_extended_key_usage(&certificate)?;
-        PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathFault::Key)?;
+        PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathError::Key)?;
         if at > 0 {
-            let path_length = signing::judge(&certificate).map_err(PathFault::NotAuthority)?;
+            let path_length = signing::judge(&certificate).map_err(PathError::NotAuthority)?;
             judge_depth(path_length, path.get(..at).unwrap_or_default())?;
         }
         issuer = Some(scan);
@@ -153,41 +153,41 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
 }
 
 /// [RFC5280 §6.1.4 (l) (m)] Intermediates below, the leaf and the self-issued not counted.
-fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathFault> {
+fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathError> {
     let counted = below.iter().skip(1).filter(|scan| !scan.is_self_issued()).count();
     match path_length {
-        Some(allowed) if counted > allowed as usize => Err(PathFault::TooDeep),
+        Some(allowed) if counted > allowed as usize => Err(PathError::TooDeep),
         Some(_) | None => Ok(()),
     }
 }
 
-fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathFault> {
+fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathError> {
     let (not_before, not_after) = signing::validity(certificate);
     if now < not_before {
-        return Err(PathFault::NotYetValid);
+        return Err(PathError::NotYetValid);
     }
     if now > not_after {
-        return Err(PathFault::Expired);
+        return Err(PathError::Expired);
     }
     Ok(not_after)
 }
 
 /// [X509-SVID §4.4] Extended key usage may be absent; where it is there, clientAuth is among it. The usage of an
 /// intermediate limits what is below it.
-fn judge_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathFault> {
-    let malformed = |_| PathFault::Refused(X509Fault::Malformed.to_string());
+fn judge_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathError> {
+    let malformed = |_| PathError::Refused(X509Error::Malformed.to_string());
     let usage = certificate.extended_key_usage().map_err(malformed)?;
     match usage {
-        Some(usage) if !usage.value.client_auth => Err(PathFault::NotForClients),
+        Some(usage) if !usage.value.client_auth => Err(PathError::NotForClients),
         Some(_) | None => Ok(()),
     }
 }
 
-fn verify_signature(scan: &Scan<'_>, issuer_spki: &[u8]) -> Result<(), PathFault> {
-    let (known, key) = algorithm(scan, issuer_spki).ok_or(PathFault::UnknownAlgorithm)?;
+fn verify_signature(scan: &Scan<'_>, issuer_spki: &[u8]) -> Result<(), PathError> {
+    let (known, key) = algorithm(scan, issuer_spki).ok_or(PathError::UnknownAlgorithm)?;
     known
         .verify_signature(key, scan.tbs, scan.signature)
-        .map_err(|_| PathFault::BadSignature)
+        .map_err(|_| PathError::BadSignature)
 }
 
 /// The algorithm of a certificate's signature, if it is known and fits the issuer's key; and that key.
@@ -212,9 +212,9 @@ fn judge_name_constraints(
     path: &[Scan<'_>],
     authority: &X509Authority,
     now: Timestamp,
-) -> Result<(), PathFault> {
+) -> Result<(), PathError> {
     let ders: Vec<CertificateDer<'_>> = path.iter().map(|scan| CertificateDer::from(scan.der)).collect();
-    let (leaf, intermediates) = ders.split_first().ok_or(PathFault::NoAuthority)?;
+    let (leaf, intermediates) = ders.split_first().ok_or(PathError::NoAuthority)?;
     let leaf = webpki::EndEntityCert::try_from(leaf).map_err(refused)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.0).unwrap_or(0)));
     leaf.verify_for_usage(
@@ -230,6 +230,6 @@ fn judge_name_constraints(
     .map_err(refused)
 }
 
-fn refused(error: webpki::Error) -> PathFault {
-    PathFault::Refused(error.to_string())
+fn refused(error: webpki::Error) -> PathError {
+    PathError::Refused(error.to_string())
 }

@@ -3,7 +3,7 @@
 //! This costs a few hundred nanoseconds whatever the certificate contains. What it finds bounds the work of the
 //! readers that come later.
 
-use super::fault::X509Fault;
+use super::error::X509Error;
 use crate::der::{self, Reader, Value};
 use crate::limits::{
     CERTIFICATE_BYTES_MAX, CERTIFICATE_EXTENSION_BYTES_MAX, CERTIFICATE_EXTENSIONS_MAX,
@@ -36,11 +36,11 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(der: &'a [u8]) -> Result<Scan<'a>, X509Fault> {
+    pub(super) fn new(der: &'a [u8]) -> Result<Scan<'a>, X509Error> {
         if der.len() > CERTIFICATE_BYTES_MAX {
-            return Err(X509Fault::TooLong);
+            return Err(X509Error::TooLong);
         }
-        let malformed = X509Fault::Malformed;
+        let malformed = X509Error::Malformed;
         let mut parts = Reader::new(der::only(der, der::SEQUENCE).ok_or(malformed.clone())?);
         let tbs = parts.next_if(der::SEQUENCE).ok_or(malformed.clone())?;
         let signature_algorithm = parts.expect(der::SEQUENCE).ok_or(malformed.clone())?;
@@ -59,7 +59,7 @@ impl<'a> Scan<'a> {
         };
         let extensions = scan.read_fields(tbs.content).ok_or(malformed.clone())?;
         if scan.issuer.len().max(scan.subject.len()) > CERTIFICATE_NAME_BYTES_MAX {
-            return Err(X509Fault::NameTooLong);
+            return Err(X509Error::NameTooLong);
         }
         let mut extensions = Reader::new(extensions);
         let mut count = 0;
@@ -67,10 +67,10 @@ impl<'a> Scan<'a> {
             let extension = extensions.next_if(der::SEQUENCE).ok_or(malformed.clone())?;
             count += 1;
             if count > CERTIFICATE_EXTENSIONS_MAX {
-                return Err(X509Fault::TooManyExtensions);
+                return Err(X509Error::TooManyExtensions);
             }
             if extension.whole.len() > CERTIFICATE_EXTENSION_BYTES_MAX {
-                return Err(X509Fault::ExtensionTooLarge);
+                return Err(X509Error::ExtensionTooLarge);
             }
             scan.read_extension(extension).ok_or(malformed.clone())?;
         }

@@ -1,7 +1,7 @@
 //! Certificates that sign others: the authorities of a bundle, and the intermediates of a chain. [X509-SVID §4]
 
 use super::super::id::SpiffeId;
-use super::fault::{SigningFault, X509Fault};
+use super::error::{SigningCertificateError, X509Error};
 use super::parse;
 use super::scan::Scan;
 use crate::jose::{KeyOwner, PublicKey, sha256};
@@ -52,13 +52,13 @@ impl X509Authority {
 
 impl X509Authorities {
     /// Adds an authority's certificate. [X509-SVID §6.1]
-    pub fn push(&mut self, der: &[u8]) -> Result<(), X509Fault> {
+    pub fn push(&mut self, der: &[u8]) -> Result<(), X509Error> {
         let scan = Scan::new(der)?;
         let certificate = parse(der)?;
-        let path_length = judge(&certificate).map_err(X509Fault::Signing)?;
-        PublicKey::from_spki(scan.spki, KeyOwner::Authority).map_err(X509Fault::Key)?;
+        let path_length = judge(&certificate).map_err(X509Error::Signing)?;
+        PublicKey::from_spki(scan.spki, KeyOwner::Authority).map_err(X509Error::Key)?;
         let certificate_der = CertificateDer::from(der);
-        let anchor = webpki::anchor_from_trusted_cert(&certificate_der).map_err(|_| X509Fault::Malformed)?;
+        let anchor = webpki::anchor_from_trusted_cert(&certificate_der).map_err(|_| X509Error::Malformed)?;
         let authority = X509Authority {
             anchor: anchor.to_owned(),
             key_id: scan.key_id.map(Into::into),
@@ -105,39 +105,39 @@ pub(super) fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timesta
 }
 
 /// Holds a certificate to the rules for those that sign; yields its pathLenConstraint.
-pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, SigningFault> {
+pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, SigningCertificateError> {
     // [X509-SVID §4.1] cA is true.
     let constraints = certificate
         .basic_constraints()
-        .map_err(|_| SigningFault::Malformed)?
+        .map_err(|_| SigningCertificateError::Malformed)?
         .filter(|constraints| constraints.value.ca)
-        .ok_or(SigningFault::NotAuthority)?;
+        .ok_or(SigningCertificateError::NotAuthority)?;
     // [X509-SVID §4.3] keyCertSign is set.
     let usage = certificate
         .key_usage()
-        .map_err(|_| SigningFault::Malformed)?
-        .ok_or(SigningFault::KeyUsageMissing)?;
+        .map_err(|_| SigningCertificateError::Malformed)?
+        .ok_or(SigningCertificateError::KeyUsageMissing)?;
     if !usage.value.key_cert_sign() {
-        return Err(SigningFault::KeyUsageNoCertSign);
+        return Err(SigningCertificateError::KeyUsageNoCertSign);
     }
     // [X509-SVID §4.3] Key usage is critical on all SVIDs; an authority without SPIFFE ID is none.
     if judge_name(certificate)? && !usage.critical {
-        return Err(SigningFault::KeyUsageNotCritical);
+        return Err(SigningCertificateError::KeyUsageNotCritical);
     }
     Ok(constraints.value.path_len_constraint)
 }
 
 /// [X509-SVID §3.2] A SPIFFE ID is not required; if there is one, it has no path. True where there is one.
 /// [X509-SVID §2] Then there is no other URI name.
-fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningFault> {
+fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningCertificateError> {
     let names = certificate
         .subject_alternative_name()
-        .map_err(|_| SigningFault::Malformed)?;
+        .map_err(|_| SigningCertificateError::Malformed)?;
     let mut uris: Vec<&str> = Vec::new();
     for name in names.iter().flat_map(|names| &names.value.general_names) {
         match name {
             GeneralName::URI(uri) => uris.push(uri),
-            GeneralName::Invalid(..) => return Err(SigningFault::Malformed),
+            GeneralName::Invalid(..) => return Err(SigningCertificateError::Malformed),
             _ => {}
         }
     }
@@ -149,11 +149,11 @@ fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningFault> {
         return Ok(false);
     };
     if uris.len() > 1 {
-        return Err(SigningFault::SeveralUriNames);
+        return Err(SigningCertificateError::SeveralUriNames);
     }
-    let id = SpiffeId::parse(id).map_err(SigningFault::NotSpiffeId)?;
+    let id = SpiffeId::parse(id).map_err(SigningCertificateError::NotSpiffeId)?;
     if !id.path().is_empty() {
-        return Err(SigningFault::SpiffeIdHasPath);
+        return Err(SigningCertificateError::SpiffeIdHasPath);
     }
     Ok(true)
 }

@@ -4,36 +4,38 @@ use super::*;
 use rcgen::{
     CustomExtension, ExtendedKeyUsagePurpose, KeyUsagePurpose, PublicKeyData, RsaKeySize, SignatureAlgorithm,
 };
-use testudo_protocol::jose::KeyFault;
-use testudo_protocol::spiffe::SigningFault;
+use testudo_protocol::jose::KeyError;
+use testudo_protocol::spiffe::SigningCertificateError;
 use testudo_testkit::x509::{leaf_parameters, uri_name};
 
 /// Breaks the parameters of a certificate.
 type Change = fn(&mut CertificateParams);
 
 /// What makes a certificate unfit to sign others, in an intermediate and in a bundle alike.
-fn unfit() -> [(SigningFault, Change); 8] {
+fn unfit() -> [(SigningCertificateError, Change); 8] {
     [
-        (SigningFault::NotAuthority, |p| p.is_ca = IsCa::ExplicitNoCa),
-        (SigningFault::NotAuthority, |p| p.is_ca = IsCa::NoCa),
-        (SigningFault::KeyUsageMissing, |p| p.key_usages.clear()),
-        (SigningFault::KeyUsageNoCertSign, |p| {
+        (SigningCertificateError::NotAuthority, |p| {
+            p.is_ca = IsCa::ExplicitNoCa
+        }),
+        (SigningCertificateError::NotAuthority, |p| p.is_ca = IsCa::NoCa),
+        (SigningCertificateError::KeyUsageMissing, |p| p.key_usages.clear()),
+        (SigningCertificateError::KeyUsageNoCertSign, |p| {
             p.key_usages = vec![KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature]
         }),
-        (SigningFault::KeyUsageNotCritical, |p| {
+        (SigningCertificateError::KeyUsageNotCritical, |p| {
             p.key_usages.clear();
             // BIT STRING with keyCertSign, not critical.
             let lax = CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![0x03, 0x02, 0x02, 0x04]);
             p.custom_extensions.push(lax);
         }),
-        (SigningFault::SpiffeIdHasPath, |p| {
+        (SigningCertificateError::SpiffeIdHasPath, |p| {
             p.subject_alt_names = vec![uri_name("spiffe://a.example/ca")]
         }),
-        (SigningFault::SeveralUriNames, |p| {
+        (SigningCertificateError::SeveralUriNames, |p| {
             p.subject_alt_names.push(uri_name("https://a.example/"))
         }),
         (
-            SigningFault::NotSpiffeId(testudo_protocol::spiffe::SpiffeIdFault::WrongScheme),
+            SigningCertificateError::NotSpiffeId(testudo_protocol::spiffe::SpiffeIdError::WrongScheme),
             |p| p.subject_alt_names = vec![uri_name("SPIFFE://a.example")],
         ),
     ]
@@ -46,10 +48,10 @@ fn intermediates_and_authorities_without_the_right_to_sign_are_refused() {
     for (fault, change) in unfit() {
         let below = root.intermediate(change);
         let chain = below.svid("/w/3").followed_by(&below);
-        refused(&chain, &[root.der()], PathFault::NotAuthority(fault));
+        refused(&chain, &[root.der()], PathError::NotAuthority(fault));
         let authority = X509Issuer::root("a.example", new_key(), change);
         let pushed = X509Authorities::default().push(authority.der());
-        assert_eq!(pushed, Err(X509Fault::Signing(fault)));
+        assert_eq!(pushed, Err(X509Error::Signing(fault)));
     }
 }
 
@@ -74,7 +76,7 @@ fn intermediate_without_client_authentication_is_refused() {
     refused(
         &below.svid("/w/3").followed_by(&below),
         &[root.der()],
-        PathFault::NotForClients,
+        PathError::NotForClients,
     );
     let below = root.intermediate(|p| {
         p.extended_key_usages = vec![
@@ -118,22 +120,22 @@ fn weak_keys_in_client_certificates_are_refused() {
     let mut modulus = vec![0xff; 512];
     *modulus.last_mut().unwrap() = 1;
     good(&over(rsa_key(&modulus, &[1, 0, 1])), &[root.der()]);
-    let refused = |key, fault| refused(&over(key), &[root.der()], PathFault::Key(fault));
-    refused(rsa_key(&modulus, &[1, 0, 3]), KeyFault::ClientRsaExponent);
-    refused(rsa_key(&[0xff; 1024], &[1, 0, 1]), KeyFault::ClientRsaSize);
+    let refused = |key, fault| refused(&over(key), &[root.der()], PathError::Key(fault));
+    refused(rsa_key(&modulus, &[1, 0, 3]), KeyError::ClientRsaExponent);
+    refused(rsa_key(&[0xff; 1024], &[1, 0, 1]), KeyError::ClientRsaSize);
     *modulus.last_mut().unwrap() = 2;
-    refused(rsa_key(&modulus, &[1, 0, 1]), KeyFault::RsaEvenModulus);
+    refused(rsa_key(&modulus, &[1, 0, 1]), KeyError::RsaEvenModulus);
     let edwards = |y: u8| {
         let mut key = vec![0; 32];
         key[0] = y;
         PublicKey(&rcgen::PKCS_ED25519, key)
     };
-    refused(edwards(0), KeyFault::SmallOrder);
-    refused(edwards(2), KeyFault::NotOnCurve);
+    refused(edwards(0), KeyError::SmallOrder);
+    refused(edwards(2), KeyError::NotOnCurve);
     let point = [&[4][..], &[7; 64]].concat();
     refused(
         PublicKey(&rcgen::PKCS_ECDSA_P256_SHA256, point),
-        KeyFault::NotOnCurve,
+        KeyError::NotOnCurve,
     );
 }
 
@@ -226,27 +228,27 @@ fn extensions_and_names_are_bounded_at_the_limit_and_one_past() {
     };
     good(&with(20 - own, 8), &[root.der()]);
     let many = with(21 - own, 8);
-    assert_eq!(path(&many, &[root.der()]), Err(X509Fault::TooManyExtensions));
+    assert_eq!(path(&many, &[root.der()]), Err(X509Error::TooManyExtensions));
     // 4,096 bytes with its header, its identifier and the header of its value.
     let overhead = 4 + 11 + 4;
     good(&with(1, 4096 - overhead), &[root.der()]);
     let large = with(1, 4096 - overhead + 1);
-    assert_eq!(path(&large, &[root.der()]), Err(X509Fault::ExtensionTooLarge));
+    assert_eq!(path(&large, &[root.der()]), Err(X509Error::ExtensionTooLarge));
     let many_names = root.leaf(ID, |p| {
         let name = |number: usize| rcgen::SanType::DnsName(format!("{number}.a.example").try_into().unwrap());
         p.subject_alt_names.extend((0..400).map(name));
     });
     assert_eq!(
         path(&many_names, &[root.der()]),
-        Err(X509Fault::ExtensionTooLarge)
+        Err(X509Error::ExtensionTooLarge)
     );
     let long_name = |bytes: usize| root.leaf(ID, |p| p.distinguished_name = organisation(&"x".repeat(bytes)));
     good(&long_name(1000), &[root.der()]);
-    assert_eq!(path(&long_name(1024), &[root.der()]), Err(X509Fault::NameTooLong));
+    assert_eq!(path(&long_name(1024), &[root.der()]), Err(X509Error::NameTooLong));
     // The same for every certificate of a chain, before a signature is looked at.
     let padded = root.intermediate(|p| p.custom_extensions.push(extension(1, 5000)));
     let chain = padded.svid("/w/3").followed_by(&padded);
-    assert_eq!(path(&chain, &[root.der()]), Err(X509Fault::ExtensionTooLarge));
+    assert_eq!(path(&chain, &[root.der()]), Err(X509Error::ExtensionTooLarge));
 }
 
 /// How many extensions of the arc 2.5.29 a certificate has.

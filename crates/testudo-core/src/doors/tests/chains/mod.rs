@@ -10,13 +10,13 @@ mod certificates;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::{PathFault, X509Authorities, X509Fault, X509Svid};
+use testudo_protocol::spiffe::{PathError, X509Authorities, X509Error, X509Svid};
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 
 const ID: &str = "spiffe://a.example/w/3";
 
 /// When the path of this chain to one of these authorities ends.
-fn path(chain: &X509Chain, authorities: &[&[u8]]) -> Result<Timestamp, X509Fault> {
+fn path(chain: &X509Chain, authorities: &[&[u8]]) -> Result<Timestamp, X509Error> {
     let mut trusted = X509Authorities::default();
     for der in authorities {
         trusted.push(der).expect("an authority");
@@ -31,8 +31,8 @@ fn good(chain: &X509Chain, authorities: &[&[u8]]) -> Timestamp {
 }
 
 #[track_caller]
-fn refused(chain: &X509Chain, authorities: &[&[u8]], expected: PathFault) {
-    assert_eq!(path(chain, authorities), Err(X509Fault::Path(expected)));
+fn refused(chain: &X509Chain, authorities: &[&[u8]], expected: PathError) {
+    assert_eq!(path(chain, authorities), Err(X509Error::Path(expected)));
 }
 
 fn root() -> X509Issuer {
@@ -78,7 +78,7 @@ fn chain_of_five_certificates_is_accepted_and_of_six_refused() {
     for intermediates in [5, 9] {
         assert_eq!(
             path(&ladder(&root, intermediates), &[root.der()]),
-            Err(X509Fault::TooLong)
+            Err(X509Error::TooLong)
         );
     }
 }
@@ -89,13 +89,13 @@ fn chain_that_is_out_of_order_is_refused() {
     let mut chain = ladder(&root, 3);
     good(&chain, &[root.der()]);
     chain.chain.swap(1, 2);
-    refused(&chain, &[root.der()], PathFault::OutOfOrder);
+    refused(&chain, &[root.der()], PathError::OutOfOrder);
     let chain = ladder(&root, 1);
     let stray = root.intermediate(named("stray"));
-    refused(&chain.followed_by(&stray), &[root.der()], PathFault::OutOfOrder);
+    refused(&chain.followed_by(&stray), &[root.der()], PathError::OutOfOrder);
     let leaf = root.svid("/w/3");
     let twice = leaf.clone().with(&leaf.chain[0]);
-    refused(&twice, &[root.der()], PathFault::OutOfOrder);
+    refused(&twice, &[root.der()], PathError::OutOfOrder);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn root_certificate_in_the_chain_is_accepted() {
     refused(
         &ladder(&root, 1).followed_by(&root),
         &[&expired],
-        PathFault::NoAuthority,
+        PathError::NoAuthority,
     );
     // A root of the same name and another key, which the bundle does not have.
     let namesake = self::root();
@@ -123,7 +123,7 @@ fn root_certificate_in_the_chain_is_accepted() {
     refused(
         &ladder(&root, 1).followed_by(&root),
         &[namesake.der()],
-        PathFault::BadSignature,
+        PathError::BadSignature,
     );
 }
 
@@ -142,7 +142,7 @@ fn cross_signed_root_is_verified_under_either_root() {
         refused(
             &ladder(&new, intermediates).with(&cross),
             &[unknown.der()],
-            PathFault::NoAuthority,
+            PathError::NoAuthority,
         );
     }
     // The same with one name: a new key certified by the old one.
@@ -161,7 +161,7 @@ fn intermediate_with_the_name_of_its_authority_is_accepted() {
     let stranger = self::root();
     let forged = stranger.intermediate(|p| p.distinguished_name = organisation("a.example"));
     let chain = forged.svid("/w/3").followed_by(&forged);
-    refused(&chain, &[root.der()], PathFault::BadSignature);
+    refused(&chain, &[root.der()], PathError::BadSignature);
 }
 
 fn organisation(name: &str) -> DistinguishedName {
@@ -211,33 +211,33 @@ fn chain_forged_from_public_data_of_the_authority_is_refused() {
     let authorities = [root.der()];
     // Everything but the key of the authority: its name, its certificate, a cross-certificate over its key, a
     // genuine intermediate, and the leaf of another workload.
-    refused(&stranger.svid("/w/3"), &authorities, PathFault::BadSignature);
+    refused(&stranger.svid("/w/3"), &authorities, PathError::BadSignature);
     let stolen_name = stranger.svid("/w/3").followed_by(&stranger);
-    refused(&stolen_name, &authorities, PathFault::BadSignature);
+    refused(&stolen_name, &authorities, PathError::BadSignature);
     refused(
         &stranger.svid("/w/3").followed_by(&root),
         &authorities,
-        PathFault::BadSignature,
+        PathError::BadSignature,
     );
     let cross = X509Issuer::root("a.example", new_key(), named("stranger")).cross_certify(&root);
     refused(
         &stranger.svid("/w/3").with(&cross),
         &authorities,
-        PathFault::BadSignature,
+        PathError::BadSignature,
     );
     let genuine = root.intermediate(|_| {});
     let namesake = stranger.intermediate(|_| {});
     refused(
         &namesake.svid("/w/3").followed_by(&genuine),
         &authorities,
-        PathFault::BadSignature,
+        PathError::BadSignature,
     );
     let leaf = genuine.svid("/w/3");
     good(&leaf.clone().followed_by(&genuine), &authorities);
     let mut tampered = leaf.followed_by(&genuine);
     let last = tampered.chain[0].len() - 1;
     tampered.chain[0][last] ^= 1;
-    refused(&tampered, &authorities, PathFault::BadSignature);
+    refused(&tampered, &authorities, PathError::BadSignature);
 }
 
 #[test]
@@ -246,16 +246,16 @@ fn path_with_the_same_subject_or_key_twice_is_refused() {
     let upper = root.intermediate(|_| {});
     let lower = upper.intermediate(|_| {});
     let one_name = lower.svid("/w/3").followed_by(&lower).followed_by(&upper);
-    refused(&one_name, &[root.der()], PathFault::SameSubject);
+    refused(&one_name, &[root.der()], PathError::SameSubject);
 
     let made = new_key();
     let key = || KeyPair::try_from(made.serialized_der()).unwrap();
     let upper = root.intermediate_with(key(), named("upper"));
     let lower = upper.intermediate_with(key(), named("lower"));
     let one_key = lower.svid("/w/3").followed_by(&lower).followed_by(&upper);
-    refused(&one_key, &[root.der()], PathFault::SameKey);
+    refused(&one_key, &[root.der()], PathError::SameKey);
     let own_key = upper.leaf_with(ID, key(), |_| {}).followed_by(&upper);
-    refused(&own_key, &[root.der()], PathFault::SameKey);
+    refused(&own_key, &[root.der()], PathError::SameKey);
 }
 
 // A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
@@ -263,9 +263,9 @@ fn path_with_the_same_subject_or_key_twice_is_refused() {
 fn authority_outside_its_validity_is_refused() {
     let root = root();
     let expired = root.reissued(|p| p.not_after = in_seconds(-10).into());
-    refused(&root.svid("/w/3"), &[&expired], PathFault::NoAuthority);
+    refused(&root.svid("/w/3"), &[&expired], PathError::NoAuthority);
     let future = root.reissued(|p| p.not_before = in_seconds(3600).into());
-    refused(&root.svid("/w/3"), &[&future], PathFault::NoAuthority);
+    refused(&root.svid("/w/3"), &[&future], PathError::NoAuthority);
     good(&root.svid("/w/3"), &[&expired, &future, root.der()]);
     // A verdict does not outlive the authority that it rests on.
     let soon = in_seconds(120);
@@ -282,13 +282,13 @@ fn path_ends_when_its_first_certificate_expires() {
     refused(
         &below.svid("/w/3").followed_by(&below),
         &[root.der()],
-        PathFault::Expired,
+        PathError::Expired,
     );
     let below = root.intermediate(|p| p.not_before = in_seconds(3600).into());
     refused(
         &below.svid("/w/3").followed_by(&below),
         &[root.der()],
-        PathFault::NotYetValid,
+        PathError::NotYetValid,
     );
     let soon = in_seconds(120);
     let below = root.intermediate(|p| p.not_after = soon.into());
@@ -309,7 +309,7 @@ fn rfc5280_4_2_1_9_path_length_constraints_are_enforced() {
             let judged = path(&ladder(&root, intermediates), &[root.der()]);
             match intermediates <= usize::from(allowed) {
                 true => assert!(judged.is_ok(), "{allowed} {intermediates} {judged:?}"),
-                false => assert_eq!(judged, Err(X509Fault::Path(PathFault::TooDeep))),
+                false => assert_eq!(judged, Err(X509Error::Path(PathError::TooDeep))),
             }
         }
         // An intermediate limits what is below it.
@@ -322,7 +322,7 @@ fn rfc5280_4_2_1_9_path_length_constraints_are_enforced() {
             let judged = path(&ladder(&upper, intermediates).followed_by(&upper), &[root.der()]);
             match intermediates <= usize::from(allowed) {
                 true => assert!(judged.is_ok(), "{allowed} {intermediates} {judged:?}"),
-                false => assert_eq!(judged, Err(X509Fault::Path(PathFault::TooDeep))),
+                false => assert_eq!(judged, Err(X509Error::Path(PathError::TooDeep))),
             }
         }
     }
