@@ -75,7 +75,7 @@ const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
 /// What was learned on the way, for events.
 #[derive(Default)]
-pub(crate) struct Witness {
+pub(crate) struct RequestTrail {
     pub(crate) identity: Option<Arc<AttestedIdentity>>,
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
@@ -86,7 +86,7 @@ pub(crate) struct Witness {
 pub(crate) async fn note_refusal(
     app: &App,
     request: RequestRef<'_>,
-    witness: &Witness,
+    trail: &RequestTrail,
     rejection: &Rejection,
     would: Option<Box<Event>>,
 ) {
@@ -95,7 +95,7 @@ pub(crate) async fn note_refusal(
         .refused
         .get_or_create(&RejectionLabel { rejection: reason })
         .inc();
-    let identity = witness.identity.as_deref();
+    let identity = trail.identity.as_deref();
     let authority = identity.map_or_else(
         || "unproven".to_owned(),
         |identity| identity.authority.key().to_owned(),
@@ -127,8 +127,8 @@ pub(crate) async fn note_refusal(
     }
     event.request_id = Some(request.id.to_owned());
     event.occasion = Some(request.occasion.name().to_owned());
-    event.scope = witness.scope.clone();
-    event.resource = witness.resource.clone();
+    event.scope = trail.scope.clone();
+    event.resource = trail.resource.clone();
     event.reason = Some(reason.to_owned());
     event.detail = Some(rejection.to_string());
     event.hint = rejection.hint();

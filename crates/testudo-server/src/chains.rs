@@ -10,7 +10,7 @@ use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::state::app::App;
 use std::sync::Arc;
-use testudo_core::doors::x509_svid::X509Door;
+use testudo_core::doors::x509_svid::X509Svid;
 use testudo_core::doors::{AuthorityKeys, Facts};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{CredentialReason, Rejection};
@@ -20,7 +20,7 @@ use testudo_core::{AttestedIdentity, Trace};
 pub(crate) async fn verify(
     app: &App,
     peer: &Peer,
-    (door, digest): (X509Door, [u8; 32]),
+    (door, digest): (X509Svid, [u8; 32]),
     facts: &Facts,
     policy: &Arc<Policy>,
 ) -> Result<AttestedIdentity, Stop> {

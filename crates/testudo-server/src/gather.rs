@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::state::app::App;
-use crate::state::clients::KnownClient;
+use crate::state::clients::CachedClient;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys, Facts, Lookup};
@@ -93,7 +93,7 @@ async fn registered_keys(
     })
 }
 
-async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<KnownClient>>, StoreFault> {
+async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, StoreFault> {
     let ticket = app.clients.ticket();
     let stored = app.store.read::<Client>(&key).await?;
     Ok(stored.map(|stored| app.clients.file(key, stored, ticket)))

@@ -7,7 +7,7 @@ use crate::config::{Configuration, ServerSettings};
 use crate::listen::{self, Connections, Door, Listening};
 use crate::open_store::open_store;
 use crate::renewal::certificate_gauges;
-use crate::state::app::{App, Parts};
+use crate::state::app::{App, AppParts};
 use crate::state::certificates::{Certificate, Certificates};
 use crate::state::keys::Keyring;
 use crate::state::observer::Observer;
@@ -88,7 +88,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         client_identity: None,
         network: options.network,
     })?;
-    let parts = Parts {
+    let parts = AppParts {
         encryption,
         store,
         keys,

@@ -2,7 +2,7 @@
 
 use super::order::{Audited, Decided, Order};
 use crate::admission::governing::governing_client;
-use crate::admission::lifecycle::{Cause, Traces, event_about, removal};
+use crate::admission::lifecycle::{Cause, Traces, event_about_client, removal};
 use crate::identity::Authority;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientState, EventKind, Versioned};
@@ -36,7 +36,7 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let event = event_about(&changed, kind, &cause(order, word), (&order.entropy, order.now));
+    let event = event_about_client(&changed, kind, &cause(order, word), (&order.entropy, order.now));
     Decided::change(Audited::new(batch, event), done)
 }
 
@@ -46,7 +46,7 @@ pub fn delete(order: &Order<'_>, client: &Versioned<Client>, traces: Traces<'_>,
     let cause = cause(order, "deleted");
     let batch = removal(client, traces, cause.reason, order.now);
     let moment = (&order.entropy, order.now);
-    let event = event_about(&client.record, EventKind::ClientRemoved, &cause, moment);
+    let event = event_about_client(&client.record, EventKind::ClientRemoved, &cause, moment);
     let done = format!("{}: deleted", client.record.client_id);
     // An id that this server assigned is not assigned again.
     let is_named_here = client.record.authority == Authority::registration().key();

@@ -128,7 +128,7 @@ pub(crate) fn create(
     } else {
         EventKind::ClientRegistered
     };
-    let mut event = event_about(governed, request, kind, at);
+    let mut event = event_of_request(governed, request, kind, at);
     event.scope = creation.scope;
     event.resource = creation.resource;
     batch.insert(&event);
@@ -146,7 +146,7 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
 }
 
 /// An event with everything that is known about the client.
-pub fn event_about(
+pub fn event_of_request(
     governed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,
     kind: EventKind,

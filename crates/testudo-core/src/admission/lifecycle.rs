@@ -52,7 +52,7 @@ pub fn remove(
 ) -> Batch {
     let mut batch = removal(client, traces, cause.reason, now);
     let kind = EventKind::ClientRemoved;
-    batch.insert(&event_about(&client.record, kind, cause, (entropy, now)));
+    batch.insert(&event_about_client(&client.record, kind, cause, (entropy, now)));
     batch
 }
 
@@ -82,7 +82,7 @@ pub fn removal(client: &Versioned<Client>, traces: Traces<'_>, reason: &str, now
 }
 
 /// An event about a client that exists.
-pub fn event_about(
+pub fn event_about_client(
     client: &Client,
     kind: EventKind,
     cause: &Cause<'_>,

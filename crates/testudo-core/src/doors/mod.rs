@@ -25,7 +25,7 @@ use crate::trace::Trace;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 use testudo_protocol::Timestamp;
-use x509_svid::X509Door;
+use x509_svid::X509Svid;
 
 /// A credential that could be read. Nothing in it is proven.
 pub enum Credential {
@@ -34,7 +34,7 @@ pub enum Credential {
     /// A client's own assertion.
     PrivateKeyJwt(PrivateKeyJwt),
     /// SPIFFE X.509-SVID.
-    X509Svid(X509Door),
+    X509Svid(X509Svid),
 }
 
 /// Reads a credential at the door that the request names.
@@ -47,7 +47,7 @@ pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
             PrivateKeyJwt::recognise(assertion, presented.digest).map(Credential::PrivateKeyJwt)
         }
         (Evidence::Certificates(certificates), CredentialKind::X509Svid) => {
-            X509Door::recognise(certificates).map(Credential::X509Svid)
+            X509Svid::recognise(certificates).map(Credential::X509Svid)
         }
         // No request can name these.
         (

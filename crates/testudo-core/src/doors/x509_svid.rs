@@ -11,22 +11,22 @@ use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::{SpiffeId, X509Svid};
+use testudo_protocol::spiffe::{self, SpiffeId};
 
 /// A chain whose leaf keeps the rules of an X.509-SVID.
-pub struct X509Door {
-    svid: X509Svid,
+pub struct X509Svid {
+    svid: spiffe::X509Svid,
     unverified_subject: SpiffeId,
     unverified_authority: Authority,
     digest: [u8; 32],
 }
 
-impl X509Door {
+impl X509Svid {
     /// Holds the leaf to its rules, and learns whose authorities must judge the chain.
-    pub fn recognise(certificates: &PeerCertificates) -> Result<X509Door, Rejection> {
-        let svid = X509Svid::parse(&certificates.chain).map_err(CredentialReason::Certificate)?;
+    pub fn recognise(certificates: &PeerCertificates) -> Result<X509Svid, Rejection> {
+        let svid = spiffe::X509Svid::parse(&certificates.chain).map_err(CredentialReason::Certificate)?;
         let unverified_subject = svid.unverified_spiffe_id().clone();
-        Ok(X509Door {
+        Ok(X509Svid {
             svid,
             unverified_authority: Authority::from(&unverified_subject),
             unverified_subject,

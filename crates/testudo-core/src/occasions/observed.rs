@@ -1,6 +1,6 @@
 //! First use that is only observed: the event that records which client would have been registered, or why not.
 
-use crate::admission::create::event_about;
+use crate::admission::create::event_of_request;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
@@ -14,7 +14,7 @@ pub(crate) fn would_register(
     outcome: &Result<(ClientMetadata, Granted), Rejection>,
     at: &Moment<'_>,
 ) -> Event {
-    let mut event = event_about(governed, request, EventKind::ClientWouldRegister, at);
+    let mut event = event_of_request(governed, request, EventKind::ClientWouldRegister, at);
     match outcome {
         Ok((metadata, granted)) => {
             event.scope = Some(granted.scope.to_string());

@@ -6,7 +6,7 @@
 //! registration access token: a client that can prove itself changes its registration by registering again.
 
 use crate::admission::conflicts::conflict_of_client;
-use crate::admission::create::{Creation, Lifetimes, create, event_about, single_use};
+use crate::admission::create::{Creation, Lifetimes, create, event_of_request, single_use};
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
@@ -120,7 +120,7 @@ impl RegistrationByEvidence<'_> {
                 // Each change writes an event, so it counts as a new registration: a client that toggles a member
                 // must not fill the store.
                 taken = limits(self.governed, at.policy);
-                let mut event = event_about(self.governed, self.request, EventKind::ClientUpdated, at);
+                let mut event = event_of_request(self.governed, self.request, EventKind::ClientUpdated, at);
                 event.scope = Some(registered.answer.scope.to_string());
                 event.detail = Some(match narrowing(was, now).scope {
                     Some(scope) => format!("scope was `{scope}`"),

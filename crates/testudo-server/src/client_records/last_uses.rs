@@ -5,7 +5,7 @@
 //! batch is written, and its clients are written one by one.
 
 use crate::state::app::App;
-use crate::state::clients::KnownClient;
+use crate::state::clients::CachedClient;
 use crate::state::refused;
 use std::sync::Arc;
 use testudo_core::records::{Batch, Client, Kind, Versioned, client_key};
@@ -34,7 +34,7 @@ pub async fn flush_last_used(app: &App) {
     }
 }
 
-async fn write(app: &App, chunk: &[Arc<KnownClient>]) -> Result<(), String> {
+async fn write(app: &App, chunk: &[Arc<CachedClient>]) -> Result<(), String> {
     let changed = changed(app, chunk).await.map_err(|fault| fault.to_string())?;
     match app.store.commit(batch(&changed)).await {
         Ok(()) => Ok(()),
@@ -53,7 +53,7 @@ async fn write(app: &App, chunk: &[Arc<KnownClient>]) -> Result<(), String> {
 }
 
 /// The clients as they will be: those that are still in the life that was used, and were not used since.
-async fn changed(app: &App, chunk: &[Arc<KnownClient>]) -> Result<Vec<Versioned<Client>>, StoreFault> {
+async fn changed(app: &App, chunk: &[Arc<CachedClient>]) -> Result<Vec<Versioned<Client>>, StoreFault> {
     let keys = chunk.iter().map(|known| {
         let client = &known.stored.record;
         (Kind::Client, client_key(&client.authority, &client.subject))

@@ -4,7 +4,7 @@ use super::commit::{Unwritten, commit_decided, refund, take};
 use super::load::load;
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;
-use crate::state::clients::{KnownClient, ReadTicket};
+use crate::state::clients::{CachedClient, ReadTicket};
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::decision::{ClientMemory, Decision, Moment, Resolution};
@@ -54,7 +54,7 @@ where
     ///
     /// A client in memory whose request needs nothing else costs no store read, and no write unless its credential is
     /// single-use.
-    pub(super) async fn run(&self, mut known: Option<Arc<KnownClient>>) -> Result<Option<R>, Stop> {
+    pub(super) async fn run(&self, mut known: Option<Arc<CachedClient>>) -> Result<Option<R>, Stop> {
         let (app, needs) = (self.app, self.needs);
         let ticket = app.clients.ticket();
         let mut not_written = None;
@@ -145,7 +145,7 @@ where
         &self,
         decision: Decision<O::Outcome>,
         at: &Moment<'_>,
-        known: Option<&Arc<KnownClient>>,
+        known: Option<&Arc<CachedClient>>,
         ticket: ReadTicket,
     ) -> Result<Carried<R>, Fault> {
         let app = self.app;
@@ -189,7 +189,7 @@ where
     fn tell_memory(
         &self,
         memory: ClientMemory,
-        known: Option<&Arc<KnownClient>>,
+        known: Option<&Arc<CachedClient>>,
         ticket: ReadTicket,
         now: Timestamp,
     ) {

@@ -11,7 +11,7 @@ pub(crate) use load::load;
 
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;
-use crate::state::clients::KnownClient;
+use crate::state::clients::CachedClient;
 use crate::state::first_uses::{FirstUseTurn, Joined, TURN_MAX};
 use attempt::Attempt;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ where
 }
 
 /// The client in memory, where that is good enough for the occasion.
-fn remembered(app: &App, needs: &Needs<'_>, now: Timestamp) -> Option<Arc<KnownClient>> {
+fn remembered(app: &App, needs: &Needs<'_>, now: Timestamp) -> Option<Arc<CachedClient>> {
     let key = needs.client_from_memory()?;
     let known = app.clients.get(key)?;
     // Its absolute lifetime is over: what is in memory no longer is a client.

@@ -108,7 +108,7 @@ pub struct App {
 }
 
 /// What a fresh [`App`] is made of besides the configuration.
-pub struct Parts {
+pub struct AppParts {
     /// Records.
     pub store: Store,
     /// Signing keys.
@@ -127,7 +127,7 @@ pub struct Parts {
 
 impl App {
     /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
-    pub async fn new(configuration: Configuration, parts: Parts) -> Result<App, StoreFault> {
+    pub async fn new(configuration: Configuration, parts: AppParts) -> Result<App, StoreFault> {
         let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
         let (standing, refused) = standing::load(&parts.store).await?;
         // The file was read a moment ago: orders up to now are followed, whatever they say.

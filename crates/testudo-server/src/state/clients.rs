@@ -11,7 +11,7 @@ use testudo_protocol::Timestamp;
 
 /// A client that was loaded, and when it was last used since.
 #[derive(Debug)]
-pub struct KnownClient {
+pub struct CachedClient {
     /// As stored.
     pub stored: Versioned<Client>,
     last_used: AtomicI64,
@@ -22,7 +22,7 @@ pub struct KnownClient {
     place: OnceLock<Result<Place, String>>,
 }
 
-impl KnownClient {
+impl CachedClient {
     /// Keys of its own, of a client that registered with some.
     pub fn keys(&self) -> Option<Arc<ClientKeys>> {
         let parse = || ClientKeys::of(&self.stored.record).map(Arc::new);
@@ -51,11 +51,11 @@ impl KnownClient {
 
 /// Clients in memory.
 pub struct Clients {
-    cache: Cache<Vec<u8>, Arc<KnownClient>>,
+    cache: Cache<Vec<u8>, Arc<CachedClient>>,
     /// Counts changes made by administrators. A client that was read before a change and kept after it would
     /// stay stale: the code that keeps it compares the count first.
     changes: AtomicU64,
-    dirty: Mutex<Vec<Arc<KnownClient>>>,
+    dirty: Mutex<Vec<Arc<CachedClient>>>,
 }
 
 /// Taken before a read, given back when its result is filed.
@@ -73,7 +73,7 @@ impl Clients {
     }
 
     /// A client by key.
-    pub fn get(&self, key: &[u8]) -> Option<Arc<KnownClient>> {
+    pub fn get(&self, key: &[u8]) -> Option<Arc<CachedClient>> {
         self.cache.get(key)
     }
 
@@ -83,8 +83,8 @@ impl Clients {
     }
 
     /// Files what was read; drops it again if a change came in between.
-    pub fn file(&self, key: Vec<u8>, stored: Versioned<Client>, ticket: ReadTicket) -> Arc<KnownClient> {
-        let known = Arc::new(KnownClient {
+    pub fn file(&self, key: Vec<u8>, stored: Versioned<Client>, ticket: ReadTicket) -> Arc<CachedClient> {
+        let known = Arc::new(CachedClient {
             last_used: AtomicI64::new(stored.record.last_used.0),
             last_credential: Mutex::new(stored.record.last_credential),
             is_dirty: AtomicBool::new(false),
@@ -112,7 +112,7 @@ impl Clients {
     }
 
     /// Notes a use: in memory only, written by the next flush.
-    pub fn note_use(&self, known: &Arc<KnownClient>, kind: CredentialKind, now: Timestamp) {
+    pub fn note_use(&self, known: &Arc<CachedClient>, kind: CredentialKind, now: Timestamp) {
         if known.last_used.swap(now.0, Ordering::Relaxed) == now.0 {
             return;
         }
@@ -129,7 +129,7 @@ impl Clients {
     }
 
     /// Takes back clients whose uses could not be written: the next flush tries again.
-    pub fn take_back(&self, clients: &[Arc<KnownClient>]) {
+    pub fn take_back(&self, clients: &[Arc<CachedClient>]) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         let untold = clients
             .iter()
@@ -138,7 +138,7 @@ impl Clients {
     }
 
     /// The clients used since the last call.
-    pub fn take_dirty(&self) -> Vec<Arc<KnownClient>> {
+    pub fn take_dirty(&self) -> Vec<Arc<CachedClient>> {
         let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
         for known in &dirty {
             known.is_dirty.store(false, Ordering::Relaxed);

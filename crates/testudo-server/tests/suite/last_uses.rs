@@ -8,12 +8,12 @@ use testudo_core::CredentialKind;
 use testudo_core::records::{Batch, Client, ClientState, Kind, Versioned, client_key};
 use testudo_server::App;
 use testudo_server::client_records::flush_last_used;
-use testudo_server::state::clients::KnownClient;
+use testudo_server::state::clients::CachedClient;
 use testudo_store::LIST_MAX;
 use testudo_testkit::svid_form;
 
 /// Clients in the store and in memory, all like the first one, each used a moment ago.
-async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<KnownClient>> {
+async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<CachedClient>> {
     let app = &world.running.app;
     let mut connection = match tls {
         Some(tls) => tls.connect(world.address(), None).await.unwrap(),

@@ -12,7 +12,7 @@ pub use defaults::SCOPE_REGISTER;
 pub use record::kind;
 
 use crate::admission::conflicts::conflict_of_client;
-use crate::admission::create::{Creation, create, event_about};
+use crate::admission::create::{Creation, create, event_of_request};
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::limits::limits_from;
@@ -119,7 +119,7 @@ pub(super) fn replace(
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let mut event = event_about(governed, asked.request, EventKind::ClientUpdated, at);
+    let mut event = event_of_request(governed, asked.request, EventKind::ClientUpdated, at);
     event.scope = Some(answer.scope.to_string());
     batch.insert(&event);
     Ok(Decision {

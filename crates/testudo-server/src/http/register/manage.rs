@@ -3,7 +3,7 @@
 
 use super::answer::{Extra, client_uri, render};
 use super::request_ref;
-use crate::audit::{Witness, note_refusal};
+use crate::audit::{RequestTrail, note_refusal};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
@@ -42,7 +42,7 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
             note_refusal(
                 app,
                 request_ref(request_id),
-                &Witness::default(),
+                &RequestTrail::default(),
                 &rejection,
                 None,
             )

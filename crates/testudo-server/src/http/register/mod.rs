@@ -15,7 +15,7 @@ use super::bearer::{RegistrationToken, bearer};
 use super::body::{RequestBody, json_body};
 use super::proxy;
 use super::respond::{error, failed, json};
-use crate::audit::{Witness, note_refusal};
+use crate::audit::{RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
@@ -52,12 +52,12 @@ pub(super) async fn register_client<B: RequestBody>(
     request: Request<B>,
     request_id: &str,
 ) -> Response<Full<Bytes>> {
-    let mut witness = Witness::default();
-    match serve_registration(app, policy, (peer, request), request_id, &mut witness).await {
+    let mut trail = RequestTrail::default();
+    match serve_registration(app, policy, (peer, request), request_id, &mut trail).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
-            note_refusal(app, request_ref(request_id), &witness, &rejection, None).await;
-            let statement = match (witness.has_statement, &witness.identity) {
+            note_refusal(app, request_ref(request_id), &trail, &rejection, None).await;
+            let statement = match (trail.has_statement, &trail.identity) {
                 (false, _) => Statement::Absent,
                 (true, None) => Statement::Unverified,
                 (true, Some(_)) => Statement::Verified,
@@ -82,18 +82,18 @@ async fn serve_registration<B: RequestBody>(
     policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
     request_id: &str,
-    witness: &mut Witness,
+    trail: &mut RequestTrail,
 ) -> Result<Vec<u8>, Stop> {
     let arrived = receive(app, peer, request).await?; // parse
-    witness.has_statement = arrived.requested.software_statement.is_some();
-    witness.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
+    trail.has_statement = arrived.requested.software_statement.is_some();
+    trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
     let sponsor = match &arrived.bearer {
         Some(token) => Some(sponsor(app, policy, token, arrived.certificates.as_deref()).await?),
         None => None,
     };
     // Beside an initial access token, a certificate is what the token may be bound to.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
-    let call = (request_id, witness);
+    let call = (request_id, trail);
     if arrived.requested.software_statement.is_some() || has_certificate {
         by_evidence(app, policy, arrived, sponsor, call).await
     } else if sponsor.is_some() || policy.registration.open.is_some() {
@@ -133,7 +133,7 @@ async fn by_evidence(
     policy: &Arc<Policy>,
     arrived: Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (request_id, witness): (&str, &mut Witness),
+    (request_id, trail): (&str, &mut RequestTrail),
 ) -> Result<Vec<u8>, Stop> {
     if !policy.registration.takes_evidence {
         return Err(AdmissionReason::EvidenceNotTaken.into());
@@ -148,7 +148,7 @@ async fn by_evidence(
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
     let shown = (&requested, certificates);
     let identity = prove(app, policy, &arrived.peer, shown).await?; // gather, verify
-    witness.identity = Some(identity.clone());
+    trail.identity = Some(identity.clone());
     let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationByEvidence {
         governed: &governed,
@@ -203,7 +203,7 @@ async fn without_evidence(
     policy: &Policy,
     arrived: &Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (request_id, witness): (&str, &mut Witness),
+    (request_id, trail): (&str, &mut RequestTrail),
 ) -> Result<Vec<u8>, Stop> {
     let requested = &arrived.requested;
     let kind = unattested::kind(requested)?;
@@ -213,7 +213,7 @@ async fn without_evidence(
     let token = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let identity = Arc::new(AttestedIdentity::named_here(&client_id, kind, sponsor));
     // The event of a refusal names the sponsor; without one there is no proven identity to name.
-    witness.identity = identity.sponsor.is_some().then(|| identity.clone());
+    trail.identity = identity.sponsor.is_some().then(|| identity.clone());
     let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationWithoutEvidence {
         governed: &governed,

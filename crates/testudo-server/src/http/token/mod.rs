@@ -7,7 +7,7 @@ mod parse;
 
 use super::body::RequestBody;
 use super::respond::{error, failed, json};
-use crate::audit::{Witness, note_refusal};
+use crate::audit::{RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
@@ -47,20 +47,17 @@ pub(super) async fn token<B: RequestBody>(
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let authorization = authorization(&request);
-    let mut witness = Witness::default();
-    let settled = serve_token(app, policy, (peer, request), request_id, &mut witness).await;
+    let mut trail = RequestTrail::default();
+    let settled = serve_token(app, policy, (peer, request), request_id, &mut trail).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(reply, is_new)) => {
             app.metrics.tokens_issued.inc();
             if is_new {
-                let identity = witness
-                    .identity
-                    .as_deref()
-                    .map_or("", |identity| &identity.subject);
+                let identity = trail.identity.as_deref().map_or("", |identity| &identity.subject);
                 tracing::info!(request.id = request_id, identity, "client.registered");
             }
-            observe(app, request_id, &witness, || {
+            observe(app, request_id, &trail, || {
                 let seen = if is_new { "first use: registered" } else { "known" };
                 format!(
                     "{seen}, token for scope `{}`",
@@ -70,10 +67,10 @@ pub(super) async fn token<B: RequestBody>(
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Ok(Settled::Observed(event, rejection)) => {
-            refuse(app, request_id, &witness, (rejection, Some(event)), authorization).await
+            refuse(app, request_id, &trail, (rejection, Some(event)), authorization).await
         }
         Err(Stop::Refused(rejection)) => {
-            refuse(app, request_id, &witness, (rejection, None), authorization).await
+            refuse(app, request_id, &trail, (rejection, None), authorization).await
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -82,7 +79,7 @@ pub(super) async fn token<B: RequestBody>(
 async fn refuse(
     app: &App,
     request_id: &str,
-    witness: &Witness,
+    trail: &RequestTrail,
     (rejection, event): (Rejection, Option<Box<Event>>),
     authorization: Authorization,
 ) -> Response<Full<Bytes>> {
@@ -90,8 +87,8 @@ async fn refuse(
         occasion: OccasionKind::Token,
         id: request_id,
     };
-    note_refusal(app, request, witness, &rejection, event).await;
-    observe(app, request_id, witness, || format!("refused: {rejection}"));
+    note_refusal(app, request, trail, &rejection, event).await;
+    observe(app, request_id, trail, || format!("refused: {rejection}"));
     error(&rejection.answer(Endpoint::Token { authorization }))
 }
 
@@ -100,7 +97,7 @@ async fn serve_token<B: RequestBody>(
     policy: &Arc<Policy>,
     (peer, request): (&Peer, Request<B>),
     request_id: &str,
-    witness: &mut Witness,
+    trail: &mut RequestTrail,
 ) -> Result<Settled, Stop> {
     let now = app.now();
     let Arrived {
@@ -108,8 +105,8 @@ async fn serve_token<B: RequestBody>(
         grant,
         client_id,
     } = receive(app, peer, request).await?; // parse
-    witness.scope = grant.scope_asked();
-    witness.resource = grant.resource_asked();
+    trail.scope = grant.scope_asked();
+    trail.resource = grant.resource_asked();
     let (identity, facts) = match recall(app, policy, &presented) {
         Some(identity) => {
             app.metrics.assertions_remembered.inc();
@@ -128,7 +125,7 @@ async fn serve_token<B: RequestBody>(
             (Arc::new(identity), Some(facts))
         }
     };
-    witness.identity = Some(identity.clone());
+    trail.identity = Some(identity.clone());
     let occasion = OccasionKind::Token;
     let governed = app.govern(&identity, occasion, policy)?;
     let request = TokenRequest {

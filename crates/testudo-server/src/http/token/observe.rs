@@ -1,14 +1,14 @@
 //! Telling `testudo dev` of a request.
 
-use crate::audit::Witness;
+use crate::audit::RequestTrail;
 use crate::state::app::App;
 use crate::state::observer::Observation;
 
-pub(super) fn observe(app: &App, request_id: &str, witness: &Witness, outcome: impl FnOnce() -> String) {
+pub(super) fn observe(app: &App, request_id: &str, trail: &RequestTrail, outcome: impl FnOnce() -> String) {
     if let Some(observer) = &app.observer {
         observer(&Observation {
             request_id: request_id.to_owned(),
-            identity: witness
+            identity: trail
                 .identity
                 .as_deref()
                 .map(|identity| identity.subject.to_string()),
