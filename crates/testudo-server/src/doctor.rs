@@ -7,7 +7,7 @@ use crate::open_store::{look_at_keys, look_at_store, look_for_encryption};
 use crate::state::certificates::Certificate;
 use crate::state::clock::Clock;
 use crate::state::refused::RefusedRecord;
-use crate::state::standing;
+use crate::state::switches;
 use crate::trust::{self, AuthorityStatus};
 use serde::Serialize;
 use testudo_core::CredentialKind;
@@ -59,7 +59,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 findings.push(finding("clock of the database", outcome));
             }
             findings.extend(refused.into_iter().map(of_record));
-            match standing::load(&store).await {
+            match switches::load(&store).await {
                 Ok((_, refused)) => findings.extend(refused.into_iter().map(of_record)),
                 Err(fault) => findings.push(finding("switches and blocks", Err(fault.to_string()))),
             }

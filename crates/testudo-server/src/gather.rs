@@ -38,7 +38,7 @@ async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> 
         (None, _) => false,
     };
     // A disabled authority is refused in any case; it fetches nothing.
-    let is_enabled = app.standing.load().is_enabled(authority);
+    let is_enabled = app.switches.load().is_enabled(authority);
     let current = if has_key || !is_enabled {
         current
     } else {

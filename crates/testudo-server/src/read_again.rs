@@ -2,7 +2,7 @@
 
 use crate::audit::tell;
 use crate::state::app::App;
-use crate::state::{refused, standing};
+use crate::state::{refused, switches};
 use std::sync::Arc;
 use testudo_core::records::Kind;
 use testudo_store::StoreFault;
@@ -27,7 +27,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
         }
     }
     if has_standing {
-        standing(app).await.map_err(|fault| fault.to_string())?;
+        switches(app).await.map_err(|fault| fault.to_string())?;
     }
     if has_keys {
         keys(app).await?;
@@ -50,12 +50,12 @@ pub async fn keys(app: &App) -> Result<(), String> {
 }
 
 /// Reads switches and blocks again after one was changed.
-pub async fn standing(app: &App) -> Result<(), StoreFault> {
+pub async fn switches(app: &App) -> Result<(), StoreFault> {
     let _turn = app.reading_turn.lock().await;
-    let (standing, refused) = standing::load(&app.store).await?;
-    app.standing.store(Arc::new(standing));
+    let (switches, refused) = switches::load(&app.store).await?;
+    app.switches.store(Arc::new(switches));
     let refused = Arc::new(refused);
-    let before = app.refused_standing.swap(refused.clone());
+    let before = app.refused_switches.swap(refused.clone());
     tell(app, refused::news(&before, &refused)).await;
     Ok(())
 }

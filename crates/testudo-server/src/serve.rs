@@ -102,7 +102,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             .await
             .map_err(|fault| fault.to_string())?,
     );
-    news.extend(refused::news(&[], &app.refused_standing.load()));
+    news.extend(refused::news(&[], &app.refused_switches.load()));
     tell(&app, news).await;
 
     let mut bound = Vec::new();

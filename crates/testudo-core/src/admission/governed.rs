@@ -12,7 +12,7 @@
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
-use crate::policy::{Policy, Standing};
+use crate::policy::{Policy, Switches};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, Rejection};
 use crate::rules::Match;
@@ -38,16 +38,16 @@ pub fn govern<'a>(
     identity: &'a AttestedIdentity,
     occasion: OccasionKind,
     policy: &'a Policy,
-    standing: &Standing,
+    switches: &Switches,
     opaque_key: &OpaqueKey,
     trace: &mut Trace,
 ) -> Result<GovernedIdentity<'a>, Rejection> {
-    authority_is_enabled(&identity.authority, standing)?;
+    authority_is_enabled(&identity.authority, switches)?;
     if let Some(sponsor) = &identity.sponsor {
-        authority_is_enabled(&sponsor.authority, standing)?;
+        authority_is_enabled(&sponsor.authority, switches)?;
     }
     trace.passed("authority enabled", || identity.authority.to_string());
-    identity_is_not_blocked(identity, standing)?;
+    identity_is_not_blocked(identity, switches)?;
     trace.passed("identity not blocked", || identity.subject.to_string());
     let found = governing_rule(identity, occasion, policy)?;
     trace.passed("a rule governs", || {
@@ -74,8 +74,8 @@ pub fn govern<'a>(
 }
 
 /// Step 1.
-fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<(), Rejection> {
-    if standing.is_enabled(authority) {
+fn authority_is_enabled(authority: &Authority, switches: &Switches) -> Result<(), Rejection> {
+    if switches.is_enabled(authority) {
         return Ok(());
     }
     Err(Rejection::Admission(AdmissionReason::AuthorityDisabled {
@@ -84,8 +84,8 @@ fn authority_is_enabled(authority: &Authority, standing: &Standing) -> Result<()
 }
 
 /// Step 2.
-fn identity_is_not_blocked(identity: &AttestedIdentity, standing: &Standing) -> Result<(), Rejection> {
-    match standing.blocks.blocking(identity) {
+fn identity_is_not_blocked(identity: &AttestedIdentity, switches: &Switches) -> Result<(), Rejection> {
+    match switches.blocks.blocking(identity) {
         None => Ok(()),
         Some(by) => Err(AdmissionReason::IdentityBlocked { by: by.to_owned() }.into()),
     }

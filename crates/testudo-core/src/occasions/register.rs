@@ -175,7 +175,7 @@ fn held_to(
         issued: registration.issued,
         ..stands.clone()
     };
-    Ok(Resolved(metadata, kept, standing(governed, client, now)?))
+    Ok(Resolved(metadata, kept, answer_to_stored(governed, client, now)?))
 }
 
 /// The client as a further registration leaves it.
@@ -193,7 +193,7 @@ fn again(
     };
     // [decision 0016] Older evidence changes nothing; the answer shows what stands.
     if stands.is_some_and(|stands| stands.issued > registration.issued) {
-        registered.answer = standing(governed, client, now)?;
+        registered.answer = answer_to_stored(governed, client, now)?;
         return Ok(registered);
     }
     let changed = Client {
@@ -339,7 +339,11 @@ fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
 }
 
 /// What a client is registered with now, for an answer that changes nothing.
-fn standing(governed: &GovernedIdentity<'_>, client: &Client, now: Timestamp) -> Result<Answer, Rejection> {
+fn answer_to_stored(
+    governed: &GovernedIdentity<'_>,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Answer, Rejection> {
     let Some(stands) = client.registration_at(now) else {
         return resolve(governed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
     };

@@ -94,14 +94,14 @@ pub struct TokenPolicy {
 
 /// What administrators switched while the server runs; kept in the store.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct Switches {
     /// Keys of disabled authorities.
     pub disabled: HashSet<String>,
     /// Blocked identities.
     pub blocks: Blocks,
 }
 
-impl Standing {
+impl Switches {
     /// True where the authority may speak.
     pub fn is_enabled(&self, authority: &Authority) -> bool {
         self.disabled.is_empty() || !self.disabled.contains(authority.key())

@@ -3,7 +3,7 @@
 use super::acting::By;
 use super::reply::{Done, Failure, Reply, carry_out};
 use crate::state::app::App;
-use crate::state::standing;
+use crate::state::switches;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use testudo_core::records::{Block, Kind};
 use testudo_store::{Stored, typed};
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
-    let (blocks, _) = standing::blocks(&app.store).await?;
+    let (blocks, _) = switches::blocks(&app.store).await?;
     Ok(Json(blocks))
 }
 
@@ -29,10 +29,10 @@ pub(super) async fn block(
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
-    let (policy, standing) = (app.policy.load(), app.standing.load());
+    let (policy, switches) = (app.policy.load(), app.switches.load());
     let identity = order::canonical(&wanted.identity, &policy);
     let held = app.store.get(Kind::Block, identity.as_bytes()).await?.map(held);
-    let decided = order::block(&change.order()?, &identity, held, (&policy, &standing.blocks))?;
+    let decided = order::block(&change.order()?, &identity, held, (&policy, &switches.blocks))?;
     carry_out(&change, decided).await
 }
 

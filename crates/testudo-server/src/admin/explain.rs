@@ -142,16 +142,16 @@ async fn decide(
     wanted: Wanted<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
-    let (policy, standing, keys) = (
+    let (policy, switches, keys) = (
         app.policy.load_full(),
-        app.standing.load_full(),
+        app.switches.load_full(),
         app.keys.load_full(),
     );
     let occasion = match wanted {
         Wanted::Token { .. } => OccasionKind::Token,
         Wanted::Registration { .. } => OccasionKind::Registration,
     };
-    let governed = match govern(identity, occasion, &policy, &standing, &keys.opaque_key, trace) {
+    let governed = match govern(identity, occasion, &policy, &switches, &keys.opaque_key, trace) {
         Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };

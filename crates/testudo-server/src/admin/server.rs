@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let policy = app.policy.load();
-    let (keys, of_standing) = (app.keys.load(), app.refused_standing.load());
+    let (keys, of_switches) = (app.keys.load(), app.refused_switches.load());
     let anchors = app.anchors.load();
     let of_bundles: Vec<_> = anchors
         .values()
@@ -23,7 +23,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let refused: Vec<_> = keys
         .refused
         .iter()
-        .chain(of_standing.iter())
+        .chain(of_switches.iter())
         .chain(&of_bundles)
         .collect();
     Json(json!({

@@ -60,7 +60,7 @@ enum Denied {
     /// It carries something that is no good token of ours. A stranger can send that at will: it is not logged.
     BadToken,
     /// The token is good; its client is not welcome at this moment.
-    NotStanding { client_id: String, why: String },
+    NotWelcome { client_id: String, why: String },
     /// The client is welcome, and may not do this.
     NotAllowed {
         client_id: String,
@@ -82,7 +82,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None);
     let verified = verified.map_err(|_| Denied::BadToken)?;
     let client_id = &verified.client_id;
-    let not_standing = |why: String| Denied::NotStanding {
+    let not_welcome = |why: String| Denied::NotWelcome {
         client_id: client_id.clone(),
         why,
     };
@@ -92,7 +92,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         why,
     };
     let client = holder(app, &verified).await?;
-    let client = client.ok_or_else(|| not_standing("the client is frozen or gone".to_owned()))?;
+    let client = client.ok_or_else(|| not_welcome("the client is frozen or gone".to_owned()))?;
     let subject = identity_of(&client, &verified);
     let identity = subject.and_then(|subject| {
         let authority = Authority::of_identity(subject).ok()?;
@@ -100,10 +100,10 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let governed = app.govern(&identity, OccasionKind::Token, &policy);
-    let governed = governed.map_err(|rejection| not_standing(rejection.to_string()))?;
+    let governed = governed.map_err(|rejection| not_welcome(rejection.to_string()))?;
     if governed.client_key != client.key() {
         let why = "by the rules of today the identity belongs to another client";
-        return Err(not_standing(why.to_owned()));
+        return Err(not_welcome(why.to_owned()));
     }
     let administration = &policy.administration;
     administration
@@ -135,7 +135,7 @@ impl Denied {
     fn log(&self, path: &str) {
         match self {
             Denied::NoToken | Denied::BadToken => {}
-            Denied::NotStanding { client_id, why } => {
+            Denied::NotWelcome { client_id, why } => {
                 tracing::warn!(client.id = client_id, path, why, "admin.refused");
             }
             Denied::NotAllowed { client_id, why, .. } => {
@@ -155,7 +155,7 @@ impl IntoResponse for Denied {
                 (unauthorized, "Bearer", "a token is missing", hint)
             }
             // One answer for both: a stranger learns nothing about clients.
-            Denied::BadToken | Denied::NotStanding { .. } => {
+            Denied::BadToken | Denied::NotWelcome { .. } => {
                 let hint = "get a new token; the server's log says more about a client that is not welcome";
                 (
                     unauthorized,

@@ -148,7 +148,7 @@ async fn view(app: &App, authority: &Authority) -> Result<TrustView, Failure> {
     let trusted = trusted.ok_or_else(|| unknown(authority.name()))?;
     let anchor = anchor(app, authority)?;
     Ok(TrustView {
-        is_enabled: app.standing.load().is_enabled(authority),
+        is_enabled: app.switches.load().is_enabled(authority),
         first_use: trusted.first_use,
         credentials: trusted.credentials.clone(),
         clients,

@@ -15,7 +15,7 @@ use crate::state::moment::Moment;
 use crate::state::observer::Observer;
 use crate::state::refusals::RefusalLedger;
 use crate::state::refused::RefusedRecord;
-use crate::state::standing;
+use crate::state::switches;
 use crate::state::verdicts::Verdicts;
 use crate::trust::Anchor;
 use crate::trust::remote_keys::RemoteKeys;
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use testudo_core::admission::governed::{GovernedIdentity, govern};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::JudgedBy;
-use testudo_core::policy::{Policy, Standing};
+use testudo_core::policy::{Policy, Switches};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
@@ -43,9 +43,9 @@ pub struct App {
     /// What the configuration says. A reload swaps it.
     pub policy: ArcSwap<Policy>,
     /// What administrators switched. Swapped with each change.
-    pub standing: ArcSwap<Standing>,
+    pub switches: ArcSwap<Switches>,
     /// Records of switches and blocks that cannot be read.
-    pub refused_standing: ArcSwap<Vec<RefusedRecord>>,
+    pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
     /// Trust anchors by authority. A reload swaps the map.
     pub anchors: ArcSwap<HashMap<Authority, Arc<Anchor>>>,
     /// Records.
@@ -129,7 +129,7 @@ impl App {
     /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
     pub async fn new(configuration: Configuration, parts: AppParts) -> Result<App, StoreFault> {
         let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
-        let (standing, refused) = standing::load(&parts.store).await?;
+        let (switches, refused) = switches::load(&parts.store).await?;
         // The file was read a moment ago: orders up to now are followed, whatever they say.
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
         let reload_heard = order.map_or(0, |order| order.version);
@@ -143,8 +143,8 @@ impl App {
             clock: Clock::default(),
             generation: AtomicU64::new(configuration.policy.generation),
             policy: ArcSwap::from_pointee(configuration.policy),
-            standing: ArcSwap::from_pointee(standing),
-            refused_standing: ArcSwap::from_pointee(refused),
+            switches: ArcSwap::from_pointee(switches),
+            refused_switches: ArcSwap::from_pointee(refused),
             anchors: ArcSwap::from_pointee(anchors),
             store: parts.store,
             keys: ArcSwap::from_pointee(parts.keys),
@@ -207,12 +207,12 @@ impl App {
             }
             .into());
         }
-        let (standing, keys) = (self.standing.load(), self.keys.load());
+        let (switches, keys) = (self.switches.load(), self.keys.load());
         govern(
             identity,
             occasion,
             policy,
-            &standing,
+            &switches,
             &keys.opaque_key,
             &mut Trace::off(),
         )

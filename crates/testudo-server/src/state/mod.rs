@@ -13,5 +13,5 @@ pub mod moment;
 pub mod observer;
 pub mod refusals;
 pub mod refused;
-pub mod standing;
+pub mod switches;
 pub mod verdicts;

@@ -87,7 +87,7 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
 /// loaded, known clients are served from memory until this node has been unsure for too long; and it is not sure
 /// before they are forgotten.
 pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
-    read_again::standing(app)
+    read_again::switches(app)
         .await
         .map_err(|fault| fault.to_string())?;
     read_again::keys(app).await?;

@@ -126,7 +126,7 @@ async fn changes_made_on_one_node_while_another_starts_are_in_force_on_it() {
         };
         let of_first = jwks(first.address()).await;
         until(async || jwks(address).await == of_first).await;
-        let is_disabled = || !second.app.standing.load().disabled.is_empty();
+        let is_disabled = || !second.app.switches.load().disabled.is_empty();
         until(async || is_disabled() == (switch == "disable")).await;
         // Who is not blocked is served.
         assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);

@@ -4,7 +4,7 @@
 //! both cases the identity that the administrator blocked must stay blocked.
 
 use crate::state::refused::RefusedRecord;
-use testudo_core::policy::Standing;
+use testudo_core::policy::Switches;
 use testudo_core::records::{Block, Switch};
 use testudo_core::rules::blocks::Blocks;
 use testudo_core::rules::blocks::{canonical, pattern};
@@ -12,7 +12,7 @@ use testudo_protocol::Timestamp;
 use testudo_store::{Row, Store, StoreFault};
 
 /// Everything that is switched off or blocked, and the switch and block records that cannot be read.
-pub(crate) async fn load(store: &Store) -> Result<(Standing, Vec<RefusedRecord>), StoreFault> {
+pub(crate) async fn load(store: &Store) -> Result<(Switches, Vec<RefusedRecord>), StoreFault> {
     let (blocks, mut refused) = blocks(store).await?;
     let mut disabled = std::collections::HashSet::new();
     for row in store.read_each::<Switch>().await? {
@@ -30,7 +30,7 @@ pub(crate) async fn load(store: &Store) -> Result<(Standing, Vec<RefusedRecord>)
         disabled.insert(key);
     }
     let blocks = Blocks::new(&blocks);
-    Ok((Standing { disabled, blocks }, refused))
+    Ok((Switches { disabled, blocks }, refused))
 }
 
 /// All blocks. In the place of one that cannot be read stands a block of what its key names.
