@@ -122,7 +122,7 @@ impl RegistrationByEvidence<'_> {
                 taken = limits(self.governed, at.policy);
                 let mut event = event_of_request(self.governed, self.request, EventKind::ClientUpdated, at);
                 event.scope = Some(registered.answer.scope.to_string());
-                event.detail = Some(match narrowing(was, now).scope {
+                event.detail = Some(match limits_in_force(was, now).scope {
                     Some(scope) => format!("scope was `{scope}`"),
                     None => "scope was all that the rule gives".to_owned(),
                 });
@@ -147,18 +147,18 @@ fn held_to(
 ) -> Result<Resolved, Rejection> {
     let now = at.now;
     let only = showing::method(requested)?;
-    let asked = resolve(governed, requested, only, now)?;
+    let asked = resolve_with_evidence(governed, requested, only, now)?;
     let whole = requested.clone().without_limits();
     if governed.found.rule.registration == RegistrationForm::Fixed {
         // The request was validated. It narrows nothing: the limits stay those of the rule.
-        return resolve(governed, &whole, None, now);
+        return resolve_with_evidence(governed, &whole, None, now);
     }
     showing::is_shown(governed, requested, only)?;
     let stands = client.and_then(|client| client.registration_at(now));
     let Some(lacking) = showing::restriction(governed.identity, stands) else {
         return Ok(asked);
     };
-    let Resolved(mut metadata, registration, full) = resolve(governed, &whole, None, now)?;
+    let Resolved(mut metadata, registration, full) = resolve_with_evidence(governed, &whole, None, now)?;
     showing::narrows_nothing(
         &asked.2,
         &full,
@@ -214,11 +214,11 @@ fn again(
 
 /// True where two registrations differ in their time at most.
 fn says_the_same(one: &Client, other: &Client, now: Timestamp) -> bool {
-    one.metadata == other.metadata && narrowing(one, now) == narrowing(other, now)
+    one.metadata == other.metadata && limits_in_force(one, now) == limits_in_force(other, now)
 }
 
 /// The limits that a client registered with, without its times; empty for a client that never registered.
-fn narrowing(client: &Client, now: Timestamp) -> Registration {
+fn limits_in_force(client: &Client, now: Timestamp) -> Registration {
     let beginning = Timestamp(0);
     match client.registration_at(now).cloned() {
         Some(registration) => Registration {
@@ -235,7 +235,7 @@ fn narrowing(client: &Client, now: Timestamp) -> Registration {
 struct Resolved(ClientMetadata, Registration, Answer);
 
 /// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
-fn resolve(
+fn resolve_with_evidence(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
     only: Option<CredentialKind>,
@@ -345,7 +345,8 @@ fn answer_to_stored(
     now: Timestamp,
 ) -> Result<Answer, Rejection> {
     let Some(stands) = client.registration_at(now) else {
-        return resolve(governed, &Requested::default(), None, now).map(|Resolved(_, _, answer)| answer);
+        return resolve_with_evidence(governed, &Requested::default(), None, now)
+            .map(|Resolved(_, _, answer)| answer);
     };
     let requested = Requested {
         scope: stands.scope.clone(),
@@ -355,7 +356,7 @@ fn answer_to_stored(
         require_signed_request_object: stands.must_sign_requests,
         ..Requested::default()
     };
-    let Resolved(_, _, answer) = resolve(governed, &requested, stands.credential, now)?;
+    let Resolved(_, _, answer) = resolve_with_evidence(governed, &requested, stands.credential, now)?;
     let redirect_uris = match &stands.redirect_uris {
         Some(narrowed) => narrowed.clone(),
         None => client.metadata.redirect_uris.clone(),

@@ -1,7 +1,7 @@
 //! The records that a decision asked for, as they were found.
 
 use super::Client;
-use super::needs::Wanted;
+use super::needs::WantedRecord;
 use super::record::{Kind, Record, Versioned};
 use std::any::Any;
 
@@ -30,7 +30,12 @@ impl<'l> Loaded<'l> {
     }
 
     /// Adds a document that was read. The error: it is not the record that it should be.
-    pub fn add(&mut self, wanted: &Wanted<'l>, body: &[u8], version: u64) -> Result<(), serde_json::Error> {
+    pub fn add(
+        &mut self,
+        wanted: &WantedRecord<'l>,
+        body: &[u8],
+        version: u64,
+    ) -> Result<(), serde_json::Error> {
         self.read.push(Found {
             kind: wanted.kind,
             key: wanted.key,

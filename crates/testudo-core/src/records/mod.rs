@@ -32,7 +32,7 @@ pub use conflict::Conflict;
 pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::{Event, EventKind};
 pub use loaded::Loaded;
-pub use needs::{Needs, Wanted};
+pub use needs::{Needs, WantedRecord};
 pub use record::{Announced, Kind, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;

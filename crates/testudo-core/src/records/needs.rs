@@ -41,7 +41,7 @@ impl RecordType {
 
 /// One record to be read.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'n> {
+pub struct WantedRecord<'n> {
     /// Its kind.
     pub kind: Kind,
     /// Its key.
@@ -102,7 +102,7 @@ impl<'n> Needs<'n> {
     }
 
     /// What is to be read, where `remembered` is the key of a client that is in memory already.
-    pub fn to_read(&self, remembered: Option<&[u8]>) -> impl Iterator<Item = Wanted<'n>> {
+    pub fn to_read(&self, remembered: Option<&[u8]>) -> impl Iterator<Item = WantedRecord<'n>> {
         self.needs
             .iter()
             .filter(move |need| {
@@ -113,7 +113,7 @@ impl<'n> Needs<'n> {
                 [Some(need.record), need.otherwise]
                     .into_iter()
                     .flatten()
-                    .map(|record| Wanted {
+                    .map(|record| WantedRecord {
                         kind: record.kind,
                         key: need.key,
                         decode: record.decode,

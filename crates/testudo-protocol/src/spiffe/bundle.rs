@@ -92,7 +92,7 @@ impl Bundle {
             x509_authorities: X509Authorities::default(),
             ignored: Vec::new(),
         };
-        let mut known = Known::default();
+        let mut known = Listed::default();
         for (position, value) in document.keys.into_iter().enumerate() {
             if let Err(skipped) = bundle.take(value, &mut known) {
                 match skipped {
@@ -110,7 +110,7 @@ impl Bundle {
     }
 
     /// [SPIFFE-BUNDLE §4.2] Unknown or missing `use` and unknown `kty`: that JWK is ignored, the rest stands.
-    fn take(&mut self, value: serde_json::Value, known: &mut Known) -> Result<(), Skipped> {
+    fn take(&mut self, value: serde_json::Value, known: &mut Listed) -> Result<(), Skipped> {
         // A private key in a published document is a leak, whatever it was meant for.
         if Jwk::names_private_material(&value) {
             return Err(Skipped::Document(BundleError::PrivateKey));
@@ -183,12 +183,12 @@ impl From<&str> for Skipped {
 
 /// What the document listed so far.
 #[derive(Default)]
-struct Known {
+struct Listed {
     by_kid: HashMap<String, Material>,
     certificates: HashSet<Vec<u8>>,
 }
 
-impl Known {
+impl Listed {
     /// The same key may stand under its `kid` again, in either use; another key may not: which of the two
     /// verifies would be left to chance.
     fn agrees(&mut self, kid: &str, jwk: &Jwk) -> Result<(), Skipped> {

@@ -95,7 +95,7 @@ async fn explain_credential(
 ) -> Result<Explanation, Failure> {
     let mut trace = Trace::on();
     let verified = verify(app, credential, &mut trace).await;
-    let wanted = Wanted::Token { grant, client_id };
+    let wanted = ExplainedRequest::Token { grant, client_id };
     let outcome = match verified {
         Ok(identity) => decide(app, &identity, wanted, &mut trace).await?,
         Err(rejection) => Err(rejection),
@@ -127,7 +127,7 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
 
 /// What a request was for.
 #[derive(Clone, Copy)]
-enum Wanted<'a> {
+enum ExplainedRequest<'a> {
     Token {
         grant: &'a GrantRequest,
         client_id: Option<&'a str>,
@@ -139,7 +139,7 @@ enum Wanted<'a> {
 async fn decide(
     app: &App,
     identity: &AttestedIdentity,
-    wanted: Wanted<'_>,
+    wanted: ExplainedRequest<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
     let (policy, switches, keys) = (
@@ -148,8 +148,8 @@ async fn decide(
         app.keys.load_full(),
     );
     let occasion = match wanted {
-        Wanted::Token { .. } => OccasionKind::Token,
-        Wanted::Registration { .. } => OccasionKind::Registration,
+        ExplainedRequest::Token { .. } => OccasionKind::Token,
+        ExplainedRequest::Registration { .. } => OccasionKind::Registration,
     };
     let governed = match govern(identity, occasion, &policy, &switches, &keys.opaque_key, trace) {
         Ok(governed) => governed,
@@ -173,7 +173,7 @@ async fn decide(
         },
     );
     match wanted {
-        Wanted::Token { grant, client_id } => {
+        ExplainedRequest::Token { grant, client_id } => {
             let request = TokenRequest {
                 governed,
                 client_id,
@@ -189,7 +189,7 @@ async fn decide(
                 Ok(TokenOutcome::Observed(_, rejection)) | Err(rejection) => Err(rejection),
             })
         }
-        Wanted::Registration { scope } => {
+        ExplainedRequest::Registration { scope } => {
             let requested = Requested {
                 scope: scope.and_then(|text| ScopeSet::parse(text).ok()),
                 ..Requested::default()
@@ -248,11 +248,11 @@ async fn explain_request(app: &App, request_id: &str) -> Result<Explanation, Fai
     });
     let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
     let wanted = if event.occasion.as_deref() == Some(OccasionKind::Registration.name()) {
-        Wanted::Registration {
+        ExplainedRequest::Registration {
             scope: event.scope.as_deref(),
         }
     } else {
-        Wanted::Token {
+        ExplainedRequest::Token {
             grant: &grant,
             client_id: None,
         }

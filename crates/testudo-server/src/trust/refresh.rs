@@ -241,7 +241,7 @@ fn lowered(app: &App, floor: Floor, read: &Read) -> Floor {
 }
 
 /// What is known of the sequences taken before.
-struct Known {
+struct KnownFloor {
     floor: Floor,
     version: u64,
     /// The store says the same.
@@ -250,13 +250,13 @@ struct Known {
 }
 
 /// The higher of what the store says and what this node has seen.
-async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Result<Known, String> {
+async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Result<KnownFloor, String> {
     let remembered = *locked(&anchor.floor);
     let known = match floor::read(&app.store, &app.encryption, authority).await {
         Ok((stored, version)) => {
             *locked(&anchor.refused_floor) = None;
             let floor = remembered.map_or(stored, |remembered| remembered.max(stored));
-            Known {
+            KnownFloor {
                 floor,
                 version,
                 is_stored: floor == stored,
@@ -264,7 +264,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
             }
         }
         Err(FloorFault::Unreadable { version }) => match lower {
-            Lower::Accept => Known {
+            Lower::Accept => KnownFloor {
                 floor: remembered.unwrap_or_default(),
                 version,
                 is_stored: false,
@@ -280,7 +280,7 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
         // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
         // could not be told from the latest.
         Err(FloorFault::Store(fault)) => match (remembered, lower) {
-            (Some(floor), Lower::Refuse) => Known {
+            (Some(floor), Lower::Refuse) => KnownFloor {
                 floor,
                 version: 0,
                 is_stored: true,

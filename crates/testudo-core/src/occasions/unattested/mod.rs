@@ -2,8 +2,8 @@
 //! and those that register without any evidence (`registration.open`). [RFC7591 §3]
 //!
 //! The server makes their client id. They are public or have keys, never a secret, and end after a lifetime. What one
-//! may have is limited by the rule of its sponsor, or by that of `registration.open`. One function, `resolve` in
-//! `record.rs`, judges the whole record, when it is made and whenever it is changed.
+//! may have is limited by the rule of its sponsor, or by that of `registration.open`. One function,
+//! `resolve_without_evidence` in `record.rs`, judges the whole record, when it is made and whenever it is changed.
 
 mod defaults;
 pub(super) mod record;
@@ -25,7 +25,7 @@ use crate::records::{Batch, Client, Conflict, EventKind, Loaded, ManagementToken
 use crate::rejection::{MetadataReason, Rejection};
 use crate::trace::Trace;
 use defaults::lifetimes;
-use record::resolve;
+use record::resolve_without_evidence;
 use std::net::IpAddr;
 
 /// What a registration without evidence asks for, or what replaces one.
@@ -70,7 +70,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
         if asked.requested.client_id.is_some() {
             return Err(MetadataReason::ClientIdChosen.into());
         }
-        let (metadata, registration, answer) = resolve(governed, asked.requested, None, at)?;
+        let (metadata, registration, answer) = resolve_without_evidence(governed, asked.requested, None, at)?;
         let creation = Creation {
             metadata,
             registration: Some(registration),
@@ -110,7 +110,8 @@ pub(super) fn replace(
     management: ManagementToken,
     at: &Moment<'_>,
 ) -> Result<Decision<Registered>, Rejection> {
-    let (metadata, registration, answer) = resolve(governed, asked.requested, Some(&client.record), at)?;
+    let (metadata, registration, answer) =
+        resolve_without_evidence(governed, asked.requested, Some(&client.record), at)?;
     let changed = Client {
         metadata,
         registration: Some(Box::new(registration)),

@@ -24,7 +24,7 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
 }
 
 /// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
-pub(super) fn resolve(
+pub(super) fn resolve_without_evidence(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
     was: Option<&Client>,

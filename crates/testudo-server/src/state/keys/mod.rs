@@ -10,7 +10,7 @@ use crate::key_encryption::{KeyEncryption, random_32};
 use crate::state::refused::{News, RefusedRecord};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use stored::{Found, Known, OPAQUE};
+use stored::{Found, KeysSeen, OPAQUE};
 use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
@@ -33,7 +33,7 @@ pub struct Keyring {
     pub refused: Vec<RefusedRecord>,
     /// What was done while they were loaded, for events.
     pub news: Vec<News>,
-    pub(crate) known: Known,
+    pub(crate) known: KeysSeen,
 }
 
 /// A signing key, as it is listed.
@@ -104,7 +104,7 @@ impl Keyring {
         store: &Store,
         encryption: &KeyEncryption,
         (algorithm, now): (Algorithm, Timestamp),
-        known: Option<&Known>,
+        known: Option<&KeysSeen>,
     ) -> Result<Keyring, String> {
         let mut news = Vec::new();
         for _ in 0..LOADS {
@@ -184,7 +184,7 @@ impl Keyring {
             listed,
             refused: found.refused,
             news,
-            known: Known {
+            known: KeysSeen {
                 ledger: found.ledger,
                 opaque,
             },

@@ -20,7 +20,7 @@ pub(super) const OPAQUE: &str = "opaque-client-id";
 const READINGS: usize = 8;
 
 /// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
-pub(crate) struct Known {
+pub(crate) struct KeysSeen {
     pub(super) ledger: Ledger,
     pub(super) opaque: Arc<OpaqueKey>,
 }
@@ -74,7 +74,7 @@ struct Rows {
 pub(crate) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
-    known: Option<&Known>,
+    known: Option<&KeysSeen>,
     now: Timestamp,
 ) -> Result<Found, String> {
     let rows = read_rows(store).await.map_err(|fault| fault.to_string())?;
@@ -176,7 +176,7 @@ fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, 
 
 /// The list to go by: that of the store, with the withdrawals that this server saw; where the store's does not open,
 /// the one that this server saw.
-fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, known: Option<&Known>) {
+fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, known: Option<&KeysSeen>) {
     let seen = known.map(|known| &known.ledger);
     let what = match (stored, seen) {
         (Some(Ok(ledger)), None) => {
@@ -306,7 +306,7 @@ fn judge_key(
 fn judge_opaque(
     found: &mut Found,
     stored: Option<Result<OpaqueKey, String>>,
-    known: Option<&Known>,
+    known: Option<&KeysSeen>,
 ) -> Result<(), String> {
     let known = known.map(|known| known.opaque.clone());
     match (stored, known) {
