@@ -12,12 +12,15 @@ pub fn run(check: bool) -> Result<(), String> {
     let text = serde_json::to_string_pretty(&api).map_err(|error| error.to_string())? + "\n";
     file("docs/reference/admin-api.json", &text, check)?;
     let mut specifications = String::from(
-        "# Specifications\n\nGenerated from `protocol::drafts`. Citations in code and tests use the short names.\n\n| short name | document |\n|---|---|\n",
+        "# Specifications\n\nGenerated from `protocol::specifications`. Citations in code and tests use the short names.\n\n| short name | document | status |\n|---|---|---|\n",
     );
-    for specification in testudo_protocol::drafts::SPECIFICATIONS {
+    for specification in testudo_protocol::specifications::SPECIFICATIONS {
         specifications.push_str(&format!(
-            "| {} | {} |\n",
-            specification.short_name, specification.revision
+            "| {} | [{}]({}) | {} |\n",
+            specification.short_name,
+            specification.title,
+            specification.url(),
+            specification.status
         ));
     }
     file("docs/reference/specifications.md", &specifications, check)

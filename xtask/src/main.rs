@@ -1,7 +1,8 @@
-//! What this repository does with itself: `cargo xtask ci | tidy | deny | generate | bench | soak | fuzz | spire |
-//! dev`.
+//! What this repository does with itself: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz |
+//! spire | dev`.
 
 mod ci;
+mod citations;
 mod deny;
 mod failover;
 mod fuzz;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
                        every import circle, file by file, of this checkout or another one
   tidy --rooms [FOLDER]
                        the rooms of each crate, each as low as what it uses lets it stand
+  citations NAME       the lines that cite a specification, by its short name
   deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
   bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["tidy", "--rooms", folder] => tidy::print_rooms(Some(folder)),
         ["tidy", "--circles"] => tidy::print_circles(None),
         ["tidy", "--circles", folder] => tidy::print_circles(Some(folder)),
+        ["citations", name] => citations::print(name),
         ["deny"] => deny::run(),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),

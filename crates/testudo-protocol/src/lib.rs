@@ -8,12 +8,12 @@
 
 pub mod certificate;
 mod der;
-pub mod drafts;
 pub mod jose;
 pub mod json;
 pub mod limits;
 pub mod oauth;
 pub mod printable;
+pub mod specifications;
 pub mod spiffe;
 pub mod time;
 

@@ -4,9 +4,9 @@ mod circles;
 mod crates;
 mod floors;
 mod references;
-mod repository;
+pub mod repository;
 mod rooms;
-mod sources;
+pub mod sources;
 mod words;
 
 use crate::{imports, root};

@@ -1,6 +1,6 @@
 //! What every source file must have: a head that says what it is for, no open ends, citations that can be looked up.
 
-use testudo_protocol::drafts::SPECIFICATIONS;
+use testudo_protocol::specifications::Specification;
 
 /// Every module opens with `//!`: what it decides, and what it leaves to others.
 pub fn file_head(name: &str, text: &str, complaints: &mut Vec<String>) {
@@ -18,26 +18,32 @@ pub fn file_head(name: &str, text: &str, complaints: &mut Vec<String>) {
     }
 }
 
-/// `[RFC6749 §3]` cites a specification that `drafts.rs` knows.
+/// `[RFC6749 §3]` cites a specification that `specifications.rs` knows.
 pub fn citations(name: &str, text: &str, complaints: &mut Vec<String>) {
     for (number, line) in text.lines().enumerate() {
-        let Some(comment) = line.find("//").and_then(|at| line.get(at..)) else {
-            continue;
-        };
-        for piece in comment.split('[').skip(1) {
-            let Some((cited, _)) = piece.split_once(']') else {
-                continue;
-            };
+        for cited in bracketed(line) {
             let Some((short_name, _)) = cited.split_once(" §") else {
                 continue;
             };
             let is_document = short_name.starts_with('`');
-            if !is_document && !SPECIFICATIONS.iter().any(|known| known.short_name == short_name) {
+            if !is_document && Specification::named(short_name).is_none() {
                 complaints.push(format!(
-                    "{name}:{} cites {short_name}, which drafts.rs does not know",
+                    "{name}:{} cites {short_name}, which specifications.rs does not know",
                     number + 1
                 ));
             }
         }
     }
+}
+
+/// Short names of what a line of source cites: a section of it, or the whole.
+pub fn cited_in(line: &str) -> impl Iterator<Item = &str> {
+    bracketed(line).map(|cited| cited.split_once(" §").map_or(cited, |(short_name, _)| short_name))
+}
+
+/// What stands in brackets in the comment of a line.
+fn bracketed(line: &str) -> impl Iterator<Item = &str> {
+    let comment = line.find("//").and_then(|at| line.get(at..));
+    let pieces = comment.unwrap_or_default().split('[').skip(1);
+    pieces.filter_map(|piece| Some(piece.split_once(']')?.0))
 }

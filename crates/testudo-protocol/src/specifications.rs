@@ -1,0 +1,334 @@
+//! Short names of the specifications that comments and tests cite, with the revision that was built.
+//! `cargo xtask tidy` refuses a citation whose short name is not here, and `cargo xtask citations NAME` lists the lines
+//! that cite one.
+
+use Status::*;
+use std::fmt;
+
+/// A specification that this repository cites.
+pub struct Specification {
+    /// As written in `[RFC6749 §3]`.
+    pub short_name: &'static str,
+    /// What it is worth to others.
+    pub status: Status,
+    /// Title, and the revision where the URL does not name it.
+    pub title: &'static str,
+    document: Document,
+}
+
+/// What a specification is worth to others: a draft may change, a standard is only replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// IETF: Internet Standard.
+    InternetStandard,
+    /// IETF: Proposed Standard.
+    ProposedStandard,
+    /// IETF: Best Current Practice.
+    BestCurrentPractice,
+    /// IETF: Informational.
+    Informational,
+    /// IETF: Experimental.
+    Experimental,
+    /// IETF: Internet-Draft. It can change or end.
+    Draft,
+    /// SPIFFE: Stable.
+    Stable,
+    /// SPIFFE: Incubating. It can change.
+    Incubating,
+    /// OpenID Foundation: Final.
+    Final,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InternetStandard => "Internet Standard",
+            ProposedStandard => "Proposed Standard",
+            BestCurrentPractice => "Best Current Practice",
+            Informational => "Informational",
+            Experimental => "Experimental",
+            Draft => "Internet-Draft",
+            Stable => "SPIFFE, stable",
+            Incubating => "SPIFFE, incubating",
+            Final => "OpenID, final",
+        })
+    }
+}
+
+/// Where the text is.
+enum Document {
+    /// An RFC: its number is in its short name.
+    Rfc,
+    /// An Internet-Draft of this name and revision.
+    Draft(&'static str),
+    /// At this URL.
+    At(&'static str),
+}
+
+impl Specification {
+    /// Where the text is.
+    pub fn url(&self) -> String {
+        match self.document {
+            Document::Rfc => format!(
+                "https://www.rfc-editor.org/rfc/{}.html",
+                self.short_name.to_ascii_lowercase()
+            ),
+            Document::Draft(name) => format!("https://datatracker.ietf.org/doc/html/{name}"),
+            Document::At(url) => url.to_owned(),
+        }
+    }
+
+    /// The specification of a short name.
+    pub fn named(short_name: &str) -> Option<&'static Specification> {
+        SPECIFICATIONS.iter().find(|known| known.short_name == short_name)
+    }
+}
+
+const fn rfc(short_name: &'static str, status: Status, title: &'static str) -> Specification {
+    Specification {
+        short_name,
+        status,
+        title,
+        document: Document::Rfc,
+    }
+}
+
+const fn draft(short_name: &'static str, title: &'static str, revision: &'static str) -> Specification {
+    Specification {
+        short_name,
+        status: Draft,
+        title,
+        document: Document::Draft(revision),
+    }
+}
+
+const fn at(
+    short_name: &'static str,
+    status: Status,
+    title: &'static str,
+    url: &'static str,
+) -> Specification {
+    Specification {
+        short_name,
+        status,
+        title,
+        document: Document::At(url),
+    }
+}
+
+/// Everything cited in this repository.
+pub const SPECIFICATIONS: &[Specification] = &[
+    rfc(
+        "RFC3339",
+        ProposedStandard,
+        "Date and Time on the Internet: Timestamps",
+    ),
+    rfc(
+        "RFC3986",
+        InternetStandard,
+        "Uniform Resource Identifier (URI): Generic Syntax",
+    ),
+    rfc(
+        "RFC5280",
+        ProposedStandard,
+        "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",
+    ),
+    rfc(
+        "RFC5480",
+        ProposedStandard,
+        "Elliptic Curve Cryptography Subject Public Key Information",
+    ),
+    rfc("RFC5646", BestCurrentPractice, "Tags for Identifying Languages"),
+    rfc(
+        "RFC6749",
+        ProposedStandard,
+        "The OAuth 2.0 Authorization Framework",
+    ),
+    rfc(
+        "RFC6750",
+        ProposedStandard,
+        "The OAuth 2.0 Authorization Framework: Bearer Token Usage",
+    ),
+    rfc("RFC7515", ProposedStandard, "JSON Web Signature (JWS)"),
+    rfc("RFC7517", ProposedStandard, "JSON Web Key (JWK)"),
+    rfc("RFC7518", ProposedStandard, "JSON Web Algorithms (JWA)"),
+    rfc("RFC7519", ProposedStandard, "JSON Web Token (JWT)"),
+    rfc(
+        "RFC7521",
+        ProposedStandard,
+        "Assertion Framework for OAuth 2.0 Client Authentication and Authorization Grants",
+    ),
+    rfc(
+        "RFC7523",
+        ProposedStandard,
+        "JWT Profile for OAuth 2.0 Client Authentication, as updated by RFC 10070",
+    ),
+    rfc(
+        "RFC7591",
+        ProposedStandard,
+        "OAuth 2.0 Dynamic Client Registration Protocol",
+    ),
+    rfc(
+        "RFC7592",
+        Experimental,
+        "OAuth 2.0 Dynamic Client Registration Management Protocol",
+    ),
+    rfc("RFC7638", ProposedStandard, "JSON Web Key (JWK) Thumbprint"),
+    rfc(
+        "RFC7797",
+        ProposedStandard,
+        "JSON Web Signature (JWS) Unencoded Payload Option",
+    ),
+    rfc(
+        "RFC8017",
+        Informational,
+        "PKCS #1: RSA Cryptography Specifications",
+    ),
+    rfc(
+        "RFC8032",
+        Informational,
+        "Edwards-Curve Digital Signature Algorithm (EdDSA)",
+    ),
+    rfc("RFC8037", ProposedStandard, "CFRG Curves in JOSE"),
+    rfc("RFC8252", BestCurrentPractice, "OAuth 2.0 for Native Apps"),
+    rfc(
+        "RFC8305",
+        ProposedStandard,
+        "Happy Eyeballs Version 2: Better Connectivity Using Concurrency",
+    ),
+    rfc(
+        "RFC8414",
+        ProposedStandard,
+        "OAuth 2.0 Authorization Server Metadata",
+    ),
+    rfc(
+        "RFC8705",
+        ProposedStandard,
+        "OAuth 2.0 Mutual-TLS Client Authentication and Certificate-Bound Access Tokens",
+    ),
+    rfc("RFC8707", ProposedStandard, "Resource Indicators for OAuth 2.0"),
+    rfc(
+        "RFC8725",
+        BestCurrentPractice,
+        "JSON Web Token Best Current Practices",
+    ),
+    rfc(
+        "RFC9068",
+        ProposedStandard,
+        "JWT Profile for OAuth 2.0 Access Tokens",
+    ),
+    rfc(
+        "RFC9101",
+        ProposedStandard,
+        "JWT-Secured Authorization Request (JAR)",
+    ),
+    rfc("RFC9110", InternetStandard, "HTTP Semantics"),
+    rfc("RFC9112", InternetStandard, "HTTP/1.1"),
+    rfc("RFC9113", ProposedStandard, "HTTP/2"),
+    rfc(
+        "RFC9126",
+        ProposedStandard,
+        "OAuth 2.0 Pushed Authorization Requests",
+    ),
+    rfc(
+        "RFC9207",
+        ProposedStandard,
+        "OAuth 2.0 Authorization Server Issuer Identification",
+    ),
+    rfc("RFC9440", Informational, "Client-Cert HTTP Header Field"),
+    rfc(
+        "RFC9700",
+        BestCurrentPractice,
+        "Best Current Practice for OAuth 2.0 Security",
+    ),
+    rfc(
+        "RFC9864",
+        ProposedStandard,
+        "Fully-Specified Algorithms for JOSE and COSE",
+    ),
+    rfc(
+        "RFC10070",
+        ProposedStandard,
+        "Updates to Audience Values for OAuth 2.0 Authorization Servers",
+    ),
+    at(
+        "OIDCR",
+        Final,
+        "OpenID Connect Dynamic Client Registration 1.0, errata set 2",
+        "https://openid.net/specs/openid-connect-registration-1_0.html",
+    ),
+    draft(
+        "OAUTH-2.1",
+        "The OAuth 2.1 Authorization Framework",
+        "draft-ietf-oauth-v2-1-16",
+    ),
+    at(
+        "SPIFFE-ID",
+        Stable,
+        "SPIFFE-ID, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md",
+    ),
+    at(
+        "JWT-SVID",
+        Stable,
+        "JWT-SVID, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
+    ),
+    at(
+        "WIT-SVID",
+        Incubating,
+        "WIT-SVID, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/WIT-SVID.md",
+    ),
+    at(
+        "X509-SVID",
+        Stable,
+        "X509-SVID, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md",
+    ),
+    at(
+        "SPIFFE-BUNDLE",
+        Stable,
+        "SPIFFE Trust Domain and Bundle, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md",
+    ),
+    at(
+        "SPIFFE-FED",
+        Stable,
+        "SPIFFE Federation, as of 1 July 2026",
+        "https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Federation.md",
+    ),
+    draft(
+        "SPIFFE-AUTH",
+        "OAuth SPIFFE Client Authentication",
+        "draft-ietf-oauth-spiffe-client-auth-02",
+    ),
+    draft(
+        "ROFU",
+        "OAuth 2.0 client registration on first use with SPIFFE, as of June 2025",
+        "draft-kasselman-oauth-spiffe",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_specification_is_listed_once_and_has_a_url_of_its_own() {
+        let names: BTreeSet<_> = SPECIFICATIONS.iter().map(|known| known.short_name).collect();
+        let urls: BTreeSet<_> = SPECIFICATIONS.iter().map(Specification::url).collect();
+        assert_eq!(
+            (names.len(), urls.len()),
+            (SPECIFICATIONS.len(), SPECIFICATIONS.len())
+        );
+        let url = |name| Specification::named(name).unwrap().url();
+        assert_eq!(url("RFC7591"), "https://www.rfc-editor.org/rfc/rfc7591.html");
+        assert_eq!(
+            url("OAUTH-2.1"),
+            "https://datatracker.ietf.org/doc/html/draft-ietf-oauth-v2-1-16"
+        );
+        assert!(Specification::named("RFC1").is_none());
+    }
+}
