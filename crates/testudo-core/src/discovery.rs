@@ -1,9 +1,9 @@
 //! Authorization server metadata: what is on offer now. [RFC8414 §2]
 
+use crate::grants;
 use crate::identity::CredentialKind;
 use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are held now: what could not be
@@ -35,7 +35,7 @@ pub fn metadata(
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
         registration_endpoint: policy.registration_endpoint(),
-        grant_types_supported: vec![GRANT_CLIENT_CREDENTIALS.to_owned()],
+        grant_types_supported: grants::served().map(str::to_owned).collect(),
         response_types_supported: Vec::new(),
         token_endpoint_auth_methods_supported: usable
             .iter()

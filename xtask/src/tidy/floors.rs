@@ -36,16 +36,16 @@ const CORE: &[Floor] = &[
         why: "what every decision is given, a moment under one policy, and what it gives back",
     },
     Floor {
-        rooms: &["admission", "discovery", "doors"],
-        why: "what the policy says about one identity: how it proves itself, whether it is welcome, what is announced",
+        rooms: &["admission", "doors"],
+        why: "what the policy says about one identity: how it proves itself, whether it is welcome",
     },
     Floor {
         rooms: &["grants"],
         why: "what a welcome identity may be granted",
     },
     Floor {
-        rooms: &["admin", "occasions", "tokens"],
-        why: "whole requests, of administrators and of clients, and the token that ends one: only the server uses them",
+        rooms: &["admin", "discovery", "occasions", "tokens"],
+        why: "whole requests, of administrators and of clients, the token that ends one, and what is announced of all this: only the server uses them",
     },
 ];
 

@@ -1,5 +1,6 @@
 //! What is granted: what a token will say that depends on the request.
 
+use super::binding::Binding;
 use std::fmt;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{Resource, ScopeSet};
@@ -13,8 +14,8 @@ pub struct Granted {
     pub resource: Resource,
     /// Life of the token.
     pub lifetime: Seconds,
-    /// Certificate that the token is bound to. [RFC8705 §3]
-    pub certificate_thumbprint: Option<[u8; 32]>,
+    /// What the token is bound to.
+    pub binding: Option<Binding>,
 }
 
 impl fmt::Display for Granted {

@@ -2,10 +2,10 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
-use crate::grants::Granted;
+use crate::grants::{Binding, Granted};
 use serde::Serialize;
 use testudo_protocol::jose::{SigningFault, SigningKey};
-use testudo_protocol::oauth::access_token::{AccessToken, Confirmation};
+use testudo_protocol::oauth::access_token::AccessToken;
 
 /// A successful answer of the token endpoint. [RFC6749 §5.1]
 #[derive(Serialize)]
@@ -46,10 +46,7 @@ pub fn issue(
         // Where the client's id does not name the workload, the token still does.
         spiffe_id: governed.identity.spiffe_id().filter(|id| *id != client_id),
         instance,
-        cnf: granted
-            .certificate_thumbprint
-            .as_ref()
-            .map(Confirmation::certificate),
+        cnf: granted.binding.as_ref().map(Binding::confirmation),
     };
     Ok(TokenReply {
         access_token: token.sign(key)?,

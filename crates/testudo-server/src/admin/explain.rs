@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::admission::governed::govern;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
-use testudo_core::grants::{ClientCredentials, GrantRequest};
+use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -81,10 +81,11 @@ pub(super) async fn explain(
 
 fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Failure> {
     let bad = |problem: &str| Failure::bad_request(problem.to_owned(), None);
-    Ok(GrantRequest::ClientCredentials(ClientCredentials {
+    let asked = ScopeAndResource {
         scope: scope.map(ScopeSet::parse).transpose().map_err(bad)?,
         resource: resource.map(Resource::parse).transpose().map_err(bad)?,
-    }))
+    };
+    Ok(GrantRequest::ClientCredentials(ClientCredentials { asked }))
 }
 
 async fn explain_credential(

@@ -3,11 +3,11 @@
 use super::judge::Judge;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use testudo_core::grants;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
 use testudo_core::rules::{Rule, RuleSpec};
 use testudo_core::velocity::Rate;
-use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 /// `[registration]`
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -144,8 +144,8 @@ impl Judge<'_> {
             clients_max: Some(section.clients_max.unwrap_or(1000)),
             ..RuleSpec::default()
         };
-        let is_usable = |grant: &String| grant == GRANT_CLIENT_CREDENTIALS;
-        if !spec.grant_types.iter().flatten().any(is_usable) {
+        let is_served = |grant: &String| grants::is_served(grant);
+        if !spec.grant_types.iter().flatten().any(is_served) {
             let problem = "has only grants that redirect: they can be registered and not yet used, this version has no authorization endpoint";
             let hint = "add client_credentials for clients with keys";
             self.report

@@ -2,12 +2,12 @@
 
 use super::judge::Judge;
 use std::collections::HashMap;
+use testudo_core::grants;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::client_id::ClientIdTemplate;
 use testudo_core::rules::{GrainOfClient, Pattern};
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
 use testudo_core::{Authority, AuthorityKind};
-use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 impl Judge<'_> {
     pub(super) fn rules(
@@ -27,8 +27,7 @@ impl Judge<'_> {
                             None,
                         );
                     }
-                    let is_served = |grant: &&String| *grant == GRANT_CLIENT_CREDENTIALS;
-                    for grant in rule.grant_types.iter().filter(|grant| !is_served(grant)) {
+                    for grant in rule.grant_types.iter().filter(|grant| !grants::is_served(grant)) {
                         let problem = format!(
                             "{grant:?} is not served by this version: a client can register for it, and not use it"
                         );

@@ -29,6 +29,7 @@ use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, TokenReply};
 use testudo_core::{AttestedIdentity, Moment, OccasionKind, RequestRef, Trace};
+use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// How a token request ends that was decided.
 enum Settled {
@@ -105,8 +106,8 @@ async fn serve_token<B: RequestBody>(
         grant,
         client_id,
     } = receive(app, peer, request).await?; // parse
-    trail.scope = grant.scope_asked();
-    trail.resource = grant.resource_asked();
+    trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
+    trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
     let (identity, facts) = match recall(app, policy, &presented) {
         Some(identity) => {
             app.metrics.assertions_remembered.inc();

@@ -1,0 +1,46 @@
+//! The client that requests a token, as every grant sees it: by its rule, its attester and its registration.
+
+use crate::admission::governed::GovernedIdentity;
+use crate::metadata::attested;
+use crate::records::Registration;
+use crate::rejection::{AdmissionReason, Rejection};
+use testudo_protocol::Seconds;
+
+/// The client that requests a token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requester<'a> {
+    /// Its identity, with the rule that governs it.
+    pub governed: &'a GovernedIdentity<'a>,
+    /// What it registered, if it did.
+    pub registration: Option<&'a Registration>,
+}
+
+impl Requester<'_> {
+    /// The rule, the attester and the registration all allow the grant, as far as they say anything of it.
+    pub fn may_use(&self, grant: &str) -> Result<(), Rejection> {
+        let attested = attested::attested_grant_types(self.governed.identity)?;
+        let registered = self.registration.and_then(|stands| stands.grant_types.as_ref());
+        let allows = |types: &Vec<String>| types.iter().any(|name| name == grant);
+        let is_allowed = allows(&self.governed.found.rule.grant_types)
+            && attested.as_ref().is_none_or(allows)
+            && registered.is_none_or(allows);
+        if is_allowed {
+            return Ok(());
+        }
+        Err(AdmissionReason::GrantNotAllowed {
+            rule: self.rule_name(),
+        }
+        .into())
+    }
+
+    /// Life of its access tokens: `configured`, or less where its rule says so.
+    pub fn token_lifetime(&self, configured: Seconds) -> Seconds {
+        let by_rule = self.governed.found.rule.access_token_lifetime;
+        by_rule.map_or(configured, |shorter| shorter.min(configured))
+    }
+
+    /// Name of its rule, for a refusal.
+    pub fn rule_name(&self) -> String {
+        self.governed.found.rule.name.clone()
+    }
+}

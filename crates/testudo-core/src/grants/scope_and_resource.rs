@@ -1,0 +1,96 @@
+//! Request parameters that several grants have: `scope`, and `resource` with `audience`; and how far they are allowed.
+
+use super::requester::Requester;
+use crate::metadata::attested;
+use crate::policy::Policy;
+use crate::rejection::{AdmissionReason, Rejection, RequestReason};
+use testudo_protocol::limits::RESOURCES_MAX;
+use testudo_protocol::oauth::{Form, Resource, ScopeSet};
+
+/// What is asked for: what the token may do, and where.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeAndResource {
+    /// `scope`.
+    pub scope: Option<ScopeSet>,
+    /// `resource`. [RFC8707 §2]
+    pub resource: Option<Resource>,
+}
+
+impl ScopeAndResource {
+    /// Parses both.
+    pub(super) fn parse(form: &Form) -> Result<ScopeAndResource, Rejection> {
+        Ok(ScopeAndResource {
+            scope: parse_scope(form)?,
+            resource: parse_resource(form)?,
+        })
+    }
+
+    /// [RFC6749 §3.3] What is asked for, if all of it is allowed; else the rule's default. An attested scope
+    /// lowers the ceiling, never raises it.
+    pub(super) fn scope(&self, requester: &Requester<'_>) -> Result<ScopeSet, Rejection> {
+        let rule = requester.governed.found.rule;
+        let attested = attested::attested_scope(requester.governed.identity)?;
+        let registered = requester.registration.and_then(|stands| stands.scope.as_ref());
+        let lowered = |ceiling: &ScopeSet| {
+            let limits = [attested.as_ref(), registered].into_iter().flatten();
+            limits.fold(ceiling.clone(), |ceiling, limit| ceiling.intersection(limit))
+        };
+        let Some(asked) = &self.scope else {
+            return Ok(lowered(&rule.default_scopes));
+        };
+        let ceiling = lowered(&rule.scopes);
+        match asked
+            .iter()
+            .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))
+        {
+            None => Ok(asked.clone()),
+            Some(refused) => Err(AdmissionReason::ScopeNotAllowed {
+                rule: rule.name.clone(),
+                refused: refused.as_str().to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
+    pub(super) fn resource(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Resource, Rejection> {
+        let rule = requester.governed.found.rule;
+        let refused = || {
+            Rejection::Admission(AdmissionReason::ResourceNotAllowed {
+                rule: rule.name.clone(),
+            })
+        };
+        match (&self.resource, rule.resources.first()) {
+            (None, Some(first)) => Ok(first.clone()),
+            (None, None) => Resource::parse(policy.issuer.as_str())
+                .map_err(|why| RequestReason::MalformedResource(why).into()),
+            (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
+            (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
+            (Some(_), _) => Err(refused()),
+        }
+    }
+}
+
+/// `scope`, by its syntax.
+fn parse_scope(form: &Form) -> Result<Option<ScopeSet>, Rejection> {
+    form.get("scope")
+        .map(|text| ScopeSet::parse(text).map_err(|why| RequestReason::MalformedScope(why).into()))
+        .transpose()
+}
+
+/// `resource` and `audience` pass one gate (decision 0012), and a token has one audience.
+fn parse_resource(form: &Form) -> Result<Option<Resource>, Rejection> {
+    let mut wanted: Option<Resource> = None;
+    for text in form
+        .all("resource")
+        .chain(form.all("audience"))
+        .take(RESOURCES_MAX + 1)
+    {
+        let resource = Resource::parse(text).map_err(RequestReason::MalformedResource)?;
+        match &wanted {
+            Some(known) if *known != resource => return Err(RequestReason::SeveralResources.into()),
+            _ => wanted = Some(resource),
+        }
+    }
+    Ok(wanted)
+}
