@@ -40,4 +40,6 @@ pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
 
 #[cfg(test)]
+mod client_tests;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,87 @@
+//! The stored form of a client. Nodes of two versions share a store while they are replaced one by one, so what one
+//! version writes must be read by the other with the same meaning.
+
+use super::Client;
+use serde_json::{Value, json};
+
+/// A client with everything that a record can hold, as a server of before the table of members wrote it.
+const WHOLE: &str = concat!(
+    r#"{"format":1,"authority":"registration","subject":"c_1","client_id":"c_1","state":"active","#,
+    r#""rule":"registration.open","rule_revision":"r1","occasion":"registration","#,
+    r#""first_credential":"private_key_jwt","last_credential":"private_key_jwt","created":1,"last_used":2,"#,
+    r#""idle_lifetime":3,"expires":4,"generation":1,"predecessor":null,"metadata":"#,
+    r##"{"client_name":"Shop","client_uri":"https://app.example/","logo_uri":"https://app.example/logo.png","##,
+    r##""tos_uri":"https://app.example/tos","policy_uri":"https://app.example/policy","##,
+    r##""tagged":{"client_name#de":"Laden","client_name#ja-Jpan-JP":"店","policy_uri#de":"https://app.example/de"},"##,
+    r#""contacts":["a@app.example","b@app.example"],"software_id":"shop","software_version":"1.0","#,
+    r#""spiffe_bundle_endpoint":"https://bundle.example/","application_type":"web","#,
+    r#""redirect_uris":["https://app.example/cb"],"scope":"r w","grant_types":["authorization_code"],"#,
+    r#""jwks":{"keys":[]},"jwks_uri":"https://app.example/jwks"},"registration":null}"#,
+);
+
+fn client(metadata: &Value) -> Value {
+    let mut client: Value = serde_json::from_str(WHOLE).unwrap();
+    client["metadata"] = metadata.clone();
+    client
+}
+
+fn read(metadata: &Value) -> Result<Client, serde_json::Error> {
+    serde_json::from_value(client(metadata))
+}
+
+#[test]
+fn client_record_is_written_byte_for_byte_as_the_version_before_wrote_it() {
+    let client: Client = serde_json::from_str(WHOLE).unwrap();
+    assert_eq!(serde_json::to_string(&client).unwrap(), WHOLE);
+    let empty = serde_json::to_value(read(&json!({})).unwrap()).unwrap();
+    assert_eq!(empty["metadata"], json!({}), "what is absent is not written");
+}
+
+#[test]
+fn each_member_of_a_stored_client_is_read_alone_and_written_again() {
+    let whole: Value = serde_json::from_str(WHOLE).unwrap();
+    for (member, value) in whole["metadata"].as_object().unwrap() {
+        let alone = json!({ member: value });
+        let again = serde_json::to_value(read(&alone).unwrap()).unwrap();
+        assert_eq!(again["metadata"], alone, "{member}");
+    }
+}
+
+#[test]
+fn stored_client_with_a_member_of_another_type_is_not_read() {
+    let whole: Value = serde_json::from_str(WHOLE).unwrap();
+    for member in whole["metadata"].as_object().unwrap().keys() {
+        if member == "jwks" {
+            continue; // Any JSON: it was judged when it was taken, and is judged again when it is used.
+        }
+        for wrong in [json!(7), json!(true), json!([7]), json!({ "a": 7 })] {
+            assert!(read(&json!({ member: wrong })).is_err(), "{member}: {wrong}");
+        }
+    }
+    for wrong in [json!("x"), json!(["x"])] {
+        assert!(read(&json!({ "tagged": wrong })).is_err(), "tagged: {wrong}");
+    }
+    assert!(read(&json!({ "contacts": "x" })).is_err());
+    assert!(read(&json!({ "client_name": ["x"] })).is_err());
+}
+
+#[test]
+fn empty_lists_and_null_of_a_stored_client_mean_that_the_member_is_absent() {
+    let absent = read(&json!({})).unwrap();
+    for nothing in [
+        json!({ "client_name": null, "jwks_uri": null, "grant_types": null }),
+        json!({ "contacts": [], "redirect_uris": [], "tagged": {} }),
+    ] {
+        assert_eq!(read(&nothing).unwrap(), absent, "{nothing}");
+    }
+}
+
+#[test]
+fn member_that_only_a_later_version_knows_is_passed_over() {
+    let known = json!({ "client_name": "Shop", "redirect_uris": ["https://app.example/cb"] });
+    for later in [json!("x"), json!(["x"]), json!(true), json!({ "a": { "b": [1] } })] {
+        let mut metadata = known.clone();
+        metadata["later"] = later;
+        assert_eq!(read(&metadata).unwrap(), read(&known).unwrap(), "{metadata}");
+    }
+}
