@@ -15,3 +15,6 @@ pub mod requested;
 pub mod resolve;
 mod texts;
 mod values;
+
+#[cfg(test)]
+mod tests;

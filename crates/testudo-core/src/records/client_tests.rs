@@ -79,7 +79,12 @@ fn empty_lists_and_null_of_a_stored_client_mean_that_the_member_is_absent() {
 #[test]
 fn member_that_only_a_later_version_knows_is_passed_over() {
     let known = json!({ "client_name": "Shop", "redirect_uris": ["https://app.example/cb"] });
-    for later in [json!("x"), json!(["x"]), json!(true), json!({ "a": { "b": [1] } })] {
+    for later in [
+        json!("x"),
+        json!(["x"]),
+        json!(true),
+        json!({ "a": { "b": [1] } }),
+    ] {
         let mut metadata = known.clone();
         metadata["later"] = later;
         assert_eq!(read(&metadata).unwrap(), read(&known).unwrap(), "{metadata}");
