@@ -15,6 +15,7 @@ pub mod doors;
 pub mod entropy;
 pub mod grants;
 pub mod identity;
+pub mod members;
 pub mod metadata;
 pub mod occasions;
 pub mod policy;

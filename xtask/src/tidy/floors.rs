@@ -12,8 +12,8 @@ pub const FLOORS: &[(&str, &[Floor])] = &[("testudo-core", CORE), ("testudo-serv
 
 const CORE: &[Floor] = &[
     Floor {
-        rooms: &["entropy", "identity", "trace"],
-        why: "values that every decision takes or returns: randomness as an argument, the identity of the caller, and the trace of the checks",
+        rooms: &["entropy", "identity", "members", "trace"],
+        why: "values that every decision takes or returns: randomness as an argument, the identity of the caller, the members of client metadata, and the trace of the checks",
     },
     Floor {
         rooms: &["actor", "records", "rejection"],

@@ -7,7 +7,7 @@ use super::shared::audience::{Audience, judge_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
 use super::shared::facts::{Facts, Lookup, Purpose, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::metadata::names::{base, is_member};
+use crate::members::{base, shadowed};
 use crate::policy::{AuthorityPolicy, Policy};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -206,6 +206,9 @@ fn attested_claims(jws: &Jws, domain: &AuthorityPolicy, purpose: Purpose<'_>) ->
     let is_listed = |name: &str| domain.attested_metadata.iter().any(|listed| listed == base(name));
     let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
         claims.into_iter().partition(|(name, _)| is_listed(name));
-    let unlisted = others.into_keys().filter(|name| is_member(name)).collect();
+    let unlisted = others
+        .into_keys()
+        .filter(|name| shadowed(name).is_some())
+        .collect();
     Ok((attested, unlisted))
 }

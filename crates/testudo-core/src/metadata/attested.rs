@@ -10,21 +10,6 @@ use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{ScopeSet, redirect_uri};
 
-/// Claims that a trust domain's `attested_metadata` may list.
-pub const ATTESTABLE: [&str; 11] = [
-    "client_name",
-    "client_uri",
-    "logo_uri",
-    "tos_uri",
-    "policy_uri",
-    "contacts",
-    "software_id",
-    "software_version",
-    "redirect_uris",
-    "scope",
-    "grant_types",
-];
-
 /// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must
 /// notice: nothing is dropped.
 pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {

@@ -1,6 +1,6 @@
 //! Keys that a client brings: public, few, and judged before anything is stored. [RFC7591 §2] [RFC7517 §5]
 
-use super::members::Members;
+use super::given::Given;
 use crate::rejection::MetadataReason;
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Jwk, KeyError, KeySet, PublicKey};
@@ -12,9 +12,9 @@ const KEYS_MAX: usize = 10;
 
 const BYTES_MAX: usize = 16 * 1024;
 
-impl Members {
-    pub(super) fn keys(&self) -> Result<Option<Value>, MetadataReason> {
-        let Some(jwks) = self.present("jwks") else {
+impl Given<'_> {
+    pub(super) fn keys(self) -> Result<Option<Value>, MetadataReason> {
+        let Some(jwks) = self.value else {
             return Ok(None);
         };
         key_set(jwks)?;

@@ -1,14 +1,14 @@
 //! Client metadata: what a request asks for, what an attester states, and what a client gets of it.
 //!
-//! `requested.rs` reads a request member by member (`names.rs`, `members.rs`, `values.rs`, `texts.rs`, `keys.rs`);
-//! `attested.rs` reads what an attester states in the same way. `resolve.rs` puts rule and attester together;
-//! `labels.rs`, `narrowing.rs` and `redirect_uris.rs` add what the request may.
+//! Which members there are, and who may state them, is one table (`crate::members`). `requested.rs` reads a request row by
+//! row (`given.rs`, `values.rs`, `texts.rs`, `keys.rs`); `attested.rs` reads what an attester states in the same way.
+//! `resolve.rs` puts rule and attester together; `labels.rs`, `narrowing.rs` and `redirect_uris.rs` add what the request
+//! may.
 
 pub mod attested;
+mod given;
 pub mod keys;
 pub mod labels;
-mod members;
-pub mod names;
 pub mod narrowing;
 pub mod redirect_uris;
 pub mod requested;

@@ -1,13 +1,13 @@
 //! What a registration request asks for. [RFC7591 §2]
 //!
-//! What is unknown is ignored and not echoed; how each known member is read is in `members.rs`.
+//! What is unknown is ignored and not echoed; what is known is in `crate::members`.
 
-use super::members::Members;
-use super::names::base;
+use super::given::{Given, present};
+use super::texts::read_tagged;
+use crate::members::{Field, Kind, LabelName, Labels, Member, around_tags, shadowed};
 use crate::records::ApplicationType;
 use crate::rejection::{MetadataReason, Rejection, RequestReason};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::json;
 use testudo_protocol::oauth::ScopeSet;
@@ -36,16 +36,8 @@ pub struct Requested {
     pub grant_types: Option<Vec<String>>,
     pub response_types: Option<Vec<String>>,
     pub scope: Option<ScopeSet>,
-    pub client_name: Option<String>,
-    pub client_uri: Option<String>,
-    pub logo_uri: Option<String>,
-    pub tos_uri: Option<String>,
-    pub policy_uri: Option<String>,
-    /// Labels with a language tag: `client_name#de`.
-    pub tagged: BTreeMap<String, String>,
-    pub contacts: Option<Vec<String>>,
-    pub software_id: Option<String>,
-    pub software_version: Option<String>,
+    /// Labels, tagged ones among them.
+    pub labels: Labels,
     pub jwks: Option<Value>,
     pub jwks_uri: Option<String>,
     pub dpop_bound_access_tokens: bool,
@@ -85,42 +77,21 @@ impl Requested {
 
     /// Reads the members of a request.
     pub fn of(members: Map<String, Value>) -> Result<Requested, MetadataReason> {
-        let members = Members(members);
         if let Some(member) = SUBJECTS_OF_CERTIFICATES
             .into_iter()
-            .find(|member| members.present(member).is_some())
+            .find(|member| present(&members, member).is_some())
         {
             return Err(MetadataReason::CertificateSubjectNamed { member });
         }
-        let requested = Requested {
-            software_statement: members.text("software_statement")?,
-            client_id: members.text("client_id")?,
-            spiffe_id: members.text("spiffe_id")?,
-            spiffe_bundle_endpoint: members.url("spiffe_bundle_endpoint")?,
-            application_type: members.application_type()?,
-            redirect_uris: members.redirect_uris()?,
-            token_endpoint_auth_method: members.text("token_endpoint_auth_method")?,
-            token_endpoint_auth_signing_alg: members.signing_algorithm()?,
-            grant_types: members.list("grant_types")?,
-            response_types: members.list("response_types")?,
-            scope: members.scope()?,
-            client_name: members.name("client_name")?,
-            client_uri: members.url("client_uri")?,
-            logo_uri: members.url("logo_uri")?,
-            tos_uri: members.url("tos_uri")?,
-            policy_uri: members.url("policy_uri")?,
-            tagged: members.tagged()?,
-            contacts: members.contacts()?,
-            software_id: members.short("software_id")?,
-            software_version: members.short("software_version")?,
-            jwks: members.keys()?,
-            jwks_uri: members.text("jwks_uri")?,
-            dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
-            tls_client_certificate_bound_access_tokens: members
-                .flag("tls_client_certificate_bound_access_tokens")?,
-            require_pushed_authorization_requests: members.flag("require_pushed_authorization_requests")?,
-            require_signed_request_object: members.flag("require_signed_request_object")?,
-        };
+        let mut requested = Requested::default();
+        let (before, after) = around_tags();
+        for member in before {
+            requested.read(member, Given::of(member, &members))?;
+        }
+        read_tagged(&members, &mut requested.labels)?;
+        for member in after {
+            requested.read(member, Given::of(member, &members))?;
+        }
         // [RFC7591 §2] One of the two, never both.
         if requested.jwks.is_some() && requested.jwks_uri.is_some() {
             return Err(MetadataReason::JwksTwice);
@@ -129,6 +100,48 @@ impl Requested {
             return Err(MetadataReason::BoundTwice);
         }
         Ok(requested)
+    }
+
+    /// Sets a member to what is given; to what a request without the member has, where none is.
+    fn read(&mut self, member: &'static Member, given: Given<'_>) -> Result<(), MetadataReason> {
+        match member.kind {
+            Kind::Field(field) => self.read_field(field, given),
+            Kind::Label(kind) => {
+                if let Some(label) = given.label(kind)? {
+                    self.labels.insert(LabelName::of(member), label);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_field(&mut self, field: Field, given: Given<'_>) -> Result<(), MetadataReason> {
+        match field {
+            Field::SoftwareStatement => self.software_statement = given.text()?,
+            Field::ClientId => self.client_id = given.text()?,
+            Field::SpiffeId => self.spiffe_id = given.text()?,
+            Field::SpiffeBundleEndpoint => self.spiffe_bundle_endpoint = given.url()?,
+            Field::ApplicationType => self.application_type = given.application_type()?,
+            Field::RedirectUris => self.redirect_uris = given.redirect_uris()?,
+            Field::TokenEndpointAuthMethod => self.token_endpoint_auth_method = given.text()?,
+            Field::TokenEndpointAuthSigningAlg => {
+                self.token_endpoint_auth_signing_alg = given.signing_algorithm()?;
+            }
+            Field::GrantTypes => self.grant_types = given.list()?,
+            Field::ResponseTypes => self.response_types = given.list()?,
+            Field::Scope => self.scope = given.scope()?,
+            Field::Jwks => self.jwks = given.keys()?,
+            Field::JwksUri => self.jwks_uri = given.text()?,
+            Field::DpopBoundAccessTokens => self.dpop_bound_access_tokens = given.flag()?,
+            Field::TlsClientCertificateBoundAccessTokens => {
+                self.tls_client_certificate_bound_access_tokens = given.flag()?;
+            }
+            Field::RequirePushedAuthorizationRequests => {
+                self.require_pushed_authorization_requests = given.flag()?;
+            }
+            Field::RequireSignedRequestObject => self.require_signed_request_object = given.flag()?,
+        }
+        Ok(())
     }
 
     /// True where the request brings keys, or says where they are.
@@ -169,24 +182,13 @@ impl Requested {
     /// Takes out what the evidence speaks of without being trusted to: else a claim that is not listed would let
     /// the client win over its attester.
     pub fn without(mut self, unlisted: &[String]) -> Requested {
-        for name in unlisted {
-            let base = base(name);
-            self.tagged.retain(|tagged, _| self::base(tagged) != base);
-            match base {
-                "redirect_uris" => self.redirect_uris = None,
-                "token_endpoint_auth_method" => self.token_endpoint_auth_method = None,
-                "grant_types" => self.grant_types = None,
-                "response_types" => self.response_types = None,
-                "scope" => self.scope = None,
-                "client_name" => self.client_name = None,
-                "client_uri" => self.client_uri = None,
-                "logo_uri" => self.logo_uri = None,
-                "tos_uri" => self.tos_uri = None,
-                "policy_uri" => self.policy_uri = None,
-                "contacts" => self.contacts = None,
-                "software_id" => self.software_id = None,
-                "software_version" => self.software_version = None,
-                _ => {}
+        for member in unlisted.iter().filter_map(|claim| shadowed(claim)) {
+            match member.kind {
+                Kind::Label(_) => self.labels.retain(|name| name.member.name != member.name),
+                Kind::Field(field) => {
+                    let absent = self.read_field(field, Given::absent(member));
+                    debug_assert!(absent.is_ok(), "nothing is wrong with a value that is not there");
+                }
             }
         }
         self

@@ -1,6 +1,10 @@
 //! Members of a request, one by one.
 
+use super::labels::complete;
 use super::requested::Requested;
+use crate::members::{Field, Kind, LabelKind, Labels, MEMBERS, Member};
+use crate::records::ClientMetadata;
+use crate::rejection::MetadataReason;
 use serde_json::{Map, Value, json};
 
 /// The members of a request that are judged, in the order in which they are. A number is wrong for each of them.
@@ -44,4 +48,210 @@ fn first_malformed_member_is_the_one_that_is_reported() {
         members.remove(name);
     }
     assert_eq!(Requested::of(members), Ok(Requested::default()));
+}
+
+/// A value that the member may have, and another one.
+fn samples(row: &Member) -> (Value, Value) {
+    let kind = match row.kind {
+        Kind::Label(kind) => kind,
+        Kind::Field(field) => return samples_of_field(field),
+    };
+    match kind {
+        LabelKind::Name { .. } | LabelKind::Text { .. } => (json!("One"), json!("Two")),
+        LabelKind::Url => (json!("https://app.example/1"), json!("https://app.example/2")),
+        LabelKind::Texts { .. } => (json!(["one"]), json!(["two", "one"])),
+    }
+}
+
+fn samples_of_field(field: Field) -> (Value, Value) {
+    match field {
+        Field::SoftwareStatement | Field::ClientId | Field::SpiffeId | Field::Scope => {
+            (json!("a"), json!("b"))
+        }
+        Field::TokenEndpointAuthMethod => (json!("none"), json!("private_key_jwt")),
+        Field::SpiffeBundleEndpoint | Field::JwksUri => {
+            (json!("https://app.example/1"), json!("https://app.example/2"))
+        }
+        Field::ApplicationType => (json!("web"), json!("native")),
+        Field::TokenEndpointAuthSigningAlg => (json!("ES256"), json!("RS256")),
+        Field::RedirectUris | Field::GrantTypes | Field::ResponseTypes => (json!(["a"]), json!(["b"])),
+        Field::Jwks => (key("one"), key("two")),
+        Field::DpopBoundAccessTokens
+        | Field::TlsClientCertificateBoundAccessTokens
+        | Field::RequirePushedAuthorizationRequests
+        | Field::RequireSignedRequestObject => (json!(true), json!(false)),
+    }
+}
+
+/// The public key of [RFC7515 §A.3].
+fn key(kid: &str) -> Value {
+    let x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    let y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+    json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid }] })
+}
+
+fn asked(members: Value) -> Requested {
+    let Value::Object(members) = members else {
+        panic!("an object")
+    };
+    Requested::of(members).unwrap()
+}
+
+fn labels() -> impl Iterator<Item = (&'static Member, LabelKind)> {
+    let rows = MEMBERS.iter();
+    rows.filter_map(|row| Some((row, row.label_kind()?)))
+}
+
+/// A client with these labels, that redirects to this host.
+fn client(labels: Labels, host: &str) -> ClientMetadata {
+    ClientMetadata {
+        labels,
+        redirect_uris: vec![format!("https://{host}/cb")],
+        ..ClientMetadata::default()
+    }
+}
+
+#[test]
+fn each_member_is_read_and_null_is_absent() {
+    for row in MEMBERS {
+        let (one, two) = samples(row);
+        let is_read = asked(json!({ row.name: one })) != asked(json!({ row.name: two }));
+        assert!(is_read, "{}", row.name);
+        assert_eq!(
+            asked(json!({ row.name: null })),
+            Requested::default(),
+            "{}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn each_label_of_the_wrong_type_is_refused_by_its_name() {
+    for (row, kind) in labels() {
+        let refused = match kind {
+            LabelKind::Texts { .. } => MetadataReason::NotAListOfStrings { member: row.name },
+            LabelKind::Name { .. } | LabelKind::Url | LabelKind::Text { .. } => {
+                MetadataReason::NotAString { member: row.name }
+            }
+        };
+        for wrong in [json!(7), json!(true), json!({}), json!([7])] {
+            let members = json!({ row.name: wrong }).as_object().unwrap().clone();
+            assert_eq!(
+                Requested::of(members),
+                Err(refused.clone()),
+                "{}: {wrong}",
+                row.name
+            );
+            if row.is_taggable {
+                let name = format!("{}#de", row.name);
+                let members = json!({ name: wrong }).as_object().unwrap().clone();
+                assert_eq!(
+                    Requested::of(members),
+                    Err(refused.clone()),
+                    "{}#de: {wrong}",
+                    row.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_label_is_taken_at_its_bound_and_refused_one_past_it() {
+    let url = |length: usize| {
+        let start = "https://app.example/";
+        json!(format!("{start}{}", "x".repeat(length - start.len())))
+    };
+    for (row, kind) in labels() {
+        let bounds = match kind {
+            LabelKind::Name { characters_max: max } | LabelKind::Text { bytes_max: max } => {
+                vec![(json!("x".repeat(max)), json!("x".repeat(max + 1)))]
+            }
+            LabelKind::Url => vec![(url(2048), url(2049))],
+            LabelKind::Texts {
+                items_max: items,
+                characters_max: max,
+            } => vec![
+                (json!(vec!["x"; items]), json!(vec!["x"; items + 1])),
+                (json!(["x".repeat(max)]), json!(["x".repeat(max + 1)])),
+            ],
+        };
+        let names = [row.name.to_owned(), format!("{}#de", row.name)];
+        for (name, (within, past)) in names
+            .iter()
+            .flat_map(|name| bounds.iter().map(move |pair| (name, pair)))
+        {
+            if name != row.name && !row.is_taggable {
+                continue;
+            }
+            assert!(
+                Requested::of([(name.clone(), within.clone())].into_iter().collect()).is_ok(),
+                "{name}"
+            );
+            let refused = Requested::of([(name.clone(), past.clone())].into_iter().collect()).unwrap_err();
+            assert!(refused.to_string().starts_with(row.name), "{name}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn each_claim_takes_the_member_of_its_name_out_of_the_request_where_it_is_in_its_row() {
+    for row in MEMBERS {
+        let asked = asked(json!({ row.name: samples(row).0 }));
+        let left = asked.clone().without(&[row.name.to_owned()]);
+        let is_taken_out = row.said_by.is_shadowed_by_claims();
+        assert_eq!(
+            left,
+            if is_taken_out { Requested::default() } else { asked },
+            "{}",
+            row.name
+        );
+    }
+    for (row, kind) in labels().filter(|(row, _)| row.is_taggable) {
+        let (one, two) = samples(row);
+        let both = asked(json!({ row.name: one, format!("{}#de", row.name): two }));
+        let left = both.without(&[format!("{}#fr", row.name)]);
+        assert_eq!(
+            left,
+            Requested::default(),
+            "{} {kind:?}: in all languages",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn each_label_gets_from_the_request_into_the_record_as_its_row_says() {
+    for (row, _) in labels() {
+        let (one, two) = samples(row);
+        let mut members = json!({ row.name: one });
+        if row.is_taggable {
+            members[format!("{}#de", row.name)] = two.clone();
+        }
+        let requested = asked(members);
+        let own = complete(client(Labels::default(), "app.example"), &requested).labels;
+        let foreign = complete(client(Labels::default(), "evil.example"), &requested).labels;
+        let nothing = Labels::default();
+        let expected = if row.said_by.may_request() {
+            &requested.labels
+        } else {
+            &nothing
+        };
+        assert_eq!(&own, expected, "{}", row.name);
+        assert_eq!(
+            foreign,
+            if row.needs_own_host { nothing } else { own.clone() },
+            "{}",
+            row.name
+        );
+        let stored = serde_json::to_value(client(own.clone(), "app.example")).unwrap();
+        let read: ClientMetadata = serde_json::from_value(stored).unwrap();
+        assert_eq!(read.labels, own, "{}", row.name);
+
+        // What the administrator or the attester says stands, in all languages.
+        let vouched = asked(json!({ row.name: two })).labels;
+        let both = complete(client(vouched.clone(), "app.example"), &requested).labels;
+        assert_eq!(both, vouched, "{}", row.name);
+    }
 }

@@ -1,110 +1,112 @@
 //! What people will read: names, contacts, label URLs, and their language-tagged forms. [RFC7591 §2.2]
 
-use super::members::Members;
-use super::names::TAGGABLE;
+use super::given::Given;
+use crate::members::{Label, LabelKind, LabelName, Labels, member};
 use crate::rejection::MetadataReason;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use testudo_protocol::oauth::is_label_url;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
-
-const CONTACTS_MAX: usize = 10;
-
-const CONTACT_CHARACTERS_MAX: usize = 254;
-
-const NAME_CHARACTERS_MAX: usize = 120;
-
-const SOFTWARE_BYTES_MAX: usize = 255;
 
 const TAG_BYTES_MAX: usize = 35;
 
 const TAGGED_VALUES_MAX: usize = 20;
 
-impl Members {
-    pub(super) fn name(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
-        self.text(member)?.map(|text| name(member, &text)).transpose()
-    }
-
-    pub(super) fn url(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
-        self.text(member)?.map(|text| label_url(member, text)).transpose()
-    }
-
-    pub(super) fn contacts(&self) -> Result<Option<Vec<String>>, MetadataReason> {
-        let refused = MetadataReason::ContactsMalformed {
-            member: "contacts",
-            items_max: CONTACTS_MAX,
-            characters_max: CONTACT_CHARACTERS_MAX,
-        };
-        let Some(contacts) = self.list("contacts")? else {
-            return Ok(None);
-        };
-        if contacts.len() > CONTACTS_MAX {
-            return Err(refused);
-        }
-        let contacts: Option<Vec<String>> = contacts
-            .iter()
-            .map(|text| visible(text, CONTACT_CHARACTERS_MAX))
-            .collect();
-        contacts.map(Some).ok_or(refused)
-    }
-
-    /// `member#tag` to value. A malformed tag makes an unknown member; two spellings of one tag are refused.
-    pub(super) fn tagged(&self) -> Result<BTreeMap<String, String>, MetadataReason> {
-        let mut tagged = BTreeMap::new();
-        let mut seen = Vec::new();
-        for (name, value) in &self.0 {
-            let Some((base, tag)) = name.split_once('#') else {
-                continue;
-            };
-            let Some(member) = TAGGABLE.into_iter().find(|member| *member == base) else {
-                continue;
-            };
-            if !is_language_tag(tag) || value.is_null() {
-                continue;
+impl Given<'_> {
+    pub(super) fn label(self, kind: LabelKind) -> Result<Option<Label>, MetadataReason> {
+        let member = self.member;
+        let judged = match kind {
+            LabelKind::Name { characters_max } => {
+                self.text()?.map(|text| name(member, &text, characters_max))
             }
-            let Value::String(text) = value else {
-                return Err(MetadataReason::NotAString { member });
-            };
-            // [RFC7591 §2.2] [RFC5646 §2.1.1] Tags have no case.
-            let spelled = (member, tag.to_ascii_lowercase());
-            if seen.contains(&spelled) {
-                return Err(MetadataReason::LanguageTagRepeated { member });
-            }
-            if seen.len() == TAGGED_VALUES_MAX {
-                return Err(MetadataReason::TooManyLanguageTags {
+            LabelKind::Url => self.text()?.map(|text| label_url(member, text)),
+            LabelKind::Text { bytes_max } => self.text()?.map(|text| short(member, text, bytes_max)),
+            LabelKind::Texts {
+                items_max,
+                characters_max,
+            } => {
+                let refused = MetadataReason::ContactsMalformed {
                     member,
-                    tags_max: TAGGED_VALUES_MAX,
-                });
+                    items_max,
+                    characters_max,
+                };
+                let texts = self
+                    .list()?
+                    .map(|texts| visible_texts(&texts, items_max, characters_max));
+                return texts
+                    .map(|texts| texts.map(Label::Texts).ok_or(refused))
+                    .transpose();
             }
-            seen.push(spelled);
-            let value = match member {
-                "client_name" => self::name(member, text)?,
-                _ => label_url(member, text.clone())?,
-            };
-            tagged.insert(name.clone(), value);
-        }
-        Ok(tagged)
+        };
+        judged.map(|text| text.map(Label::Text)).transpose()
     }
 
-    pub(super) fn short(&self, member: &'static str) -> Result<Option<String>, MetadataReason> {
-        match self.text(member)? {
-            Some(text) if text.len() > SOFTWARE_BYTES_MAX || !is_visible(&text) => {
-                Err(MetadataReason::SoftwareTextMalformed {
-                    member,
-                    bytes_max: SOFTWARE_BYTES_MAX,
-                })
-            }
-            other => Ok(other),
-        }
+    pub(super) fn url(self) -> Result<Option<String>, MetadataReason> {
+        self.text()?.map(|text| label_url(self.member, text)).transpose()
     }
 }
 
-fn name(member: &'static str, text: &str) -> Result<String, MetadataReason> {
-    visible(text, NAME_CHARACTERS_MAX).ok_or(MetadataReason::NameMalformed {
+/// Reads each `member#tag` into `labels`. A malformed tag makes an unknown member; two spellings of one tag are refused.
+pub(super) fn read_tagged(members: &Map<String, Value>, labels: &mut Labels) -> Result<(), MetadataReason> {
+    let mut seen = Vec::new();
+    for (name, value) in members {
+        let Some((base, tag)) = name.split_once('#') else {
+            continue;
+        };
+        let Some(row) = member(base).filter(|member| member.is_taggable) else {
+            continue;
+        };
+        let Some(kind) = row.label_kind() else { continue };
+        if !is_language_tag(tag) || value.is_null() {
+            continue;
+        }
+        let member = row.name;
+        if !value.is_string() {
+            return Err(MetadataReason::NotAString { member });
+        }
+        // [RFC7591 §2.2] [RFC5646 §2.1.1] Tags have no case.
+        let spelled = (member, tag.to_ascii_lowercase());
+        if seen.contains(&spelled) {
+            return Err(MetadataReason::LanguageTagRepeated { member });
+        }
+        if seen.len() == TAGGED_VALUES_MAX {
+            return Err(MetadataReason::TooManyLanguageTags {
+                member,
+                tags_max: TAGGED_VALUES_MAX,
+            });
+        }
+        seen.push(spelled);
+        let given = Given {
+            member,
+            value: Some(value),
+        };
+        if let Some(label) = given.label(kind)? {
+            let tag = Some(tag.into());
+            labels.insert(LabelName { member: row, tag }, label);
+        }
+    }
+    Ok(())
+}
+
+fn short(member: &'static str, text: String, bytes_max: usize) -> Result<String, MetadataReason> {
+    if text.len() <= bytes_max && is_visible(&text) {
+        return Ok(text);
+    }
+    Err(MetadataReason::SoftwareTextMalformed { member, bytes_max })
+}
+
+fn name(member: &'static str, text: &str, characters_max: usize) -> Result<String, MetadataReason> {
+    visible(text, characters_max).ok_or(MetadataReason::NameMalformed {
         member,
-        characters_max: NAME_CHARACTERS_MAX,
+        characters_max,
     })
+}
+
+fn visible_texts(texts: &[String], items_max: usize, characters_max: usize) -> Option<Vec<String>> {
+    if texts.len() > items_max {
+        return None;
+    }
+    texts.iter().map(|text| visible(text, characters_max)).collect()
 }
 
 /// Text on one line, in its composed form, of which every character is seen and means the same to all readers.

@@ -1,6 +1,6 @@
 //! Members that have a form of their own: redirect URIs, scope, algorithm, kind of application. [RFC7591 §2]
 
-use super::members::Members;
+use super::given::Given;
 use crate::records::ApplicationType;
 use crate::rejection::MetadataReason;
 use testudo_protocol::jose::Algorithm;
@@ -8,9 +8,9 @@ use testudo_protocol::oauth::ScopeSet;
 
 const REDIRECT_URIS_MAX: usize = 20;
 
-impl Members {
-    pub(super) fn application_type(&self) -> Result<Option<ApplicationType>, MetadataReason> {
-        match self.text("application_type")?.as_deref() {
+impl Given<'_> {
+    pub(super) fn application_type(self) -> Result<Option<ApplicationType>, MetadataReason> {
+        match self.text()?.as_deref() {
             None => Ok(None),
             Some("web") => Ok(Some(ApplicationType::Web)),
             Some("native") => Ok(Some(ApplicationType::Native)),
@@ -19,8 +19,8 @@ impl Members {
     }
 
     /// [OIDCR §2] Asymmetric; `none` must not be used.
-    pub(super) fn signing_algorithm(&self) -> Result<Option<Algorithm>, MetadataReason> {
-        let Some(name) = self.text("token_endpoint_auth_signing_alg")? else {
+    pub(super) fn signing_algorithm(self) -> Result<Option<Algorithm>, MetadataReason> {
+        let Some(name) = self.text()? else {
             return Ok(None);
         };
         let algorithm = Algorithm::ALL
@@ -31,11 +31,11 @@ impl Members {
             .ok_or(MetadataReason::SigningAlgorithmNotSupported)
     }
 
-    pub(super) fn redirect_uris(&self) -> Result<Option<Vec<String>>, MetadataReason> {
+    pub(super) fn redirect_uris(self) -> Result<Option<Vec<String>>, MetadataReason> {
         let refused = MetadataReason::RedirectUrisMalformed {
             items_max: REDIRECT_URIS_MAX,
         };
-        let uris = self.list("redirect_uris").map_err(|_| refused.clone())?;
+        let uris = self.list().map_err(|_| refused.clone())?;
         let Some(uris) = uris else { return Ok(None) };
         let is_set = uris
             .iter()
@@ -46,8 +46,8 @@ impl Members {
     }
 
     /// [RFC6749 §3.3] Values and single spaces; an empty scope is not one.
-    pub(super) fn scope(&self) -> Result<Option<ScopeSet>, MetadataReason> {
-        let Some(text) = self.text("scope")? else {
+    pub(super) fn scope(self) -> Result<Option<ScopeSet>, MetadataReason> {
+        let Some(text) = self.text()? else {
             return Ok(None);
         };
         let is_single_spaced = !text.is_empty() && text.split(' ').all(|value| !value.is_empty());

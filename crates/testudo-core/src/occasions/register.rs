@@ -264,7 +264,11 @@ fn resolve_with_evidence(
     let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
     let vouched = vouched(attested, &governed.found);
-    if matches!((&vouched.software_id, &requested.software_id), (Some(says), Some(asks)) if says != asks) {
+    let (says, asks) = (
+        vouched.labels.text("software_id"),
+        requested.labels.text("software_id"),
+    );
+    if says.is_some() && asks.is_some() && says != asks {
         return Err(MetadataReason::SoftwareIdMismatch.into());
     }
     let mut grants = rule.grant_types.clone();

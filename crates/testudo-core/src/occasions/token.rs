@@ -141,7 +141,7 @@ impl TokenRequest<'_> {
         }
         let outcome = resolve(governed.identity, &governed.found).and_then(|metadata| {
             trace.passed("metadata resolves", || {
-                metadata.client_name.clone().unwrap_or_default()
+                metadata.labels.text("client_name").unwrap_or_default().to_owned()
             });
             let (granted, of_grant) = self.grant.decide(governed, None, loaded, at)?;
             trace.passed("request allowed", || granted.to_string());

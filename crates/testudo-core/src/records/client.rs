@@ -2,8 +2,8 @@
 
 use super::record::{Announced, Kind, Record};
 use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, Sponsor};
+use crate::members::Labels;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -115,25 +115,9 @@ pub struct Registration {
 #[serde(default)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct ClientMetadata {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logo_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tos_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy_uri: Option<String>,
-    /// Labels with a language tag: `client_name#de`. [RFC7591 §2.2]
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tagged: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub contacts: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_version: Option<String>,
+    /// What it is called.
+    #[serde(flatten)]
+    pub labels: Labels,
     /// Recorded, never trusted, never fetched. [decision 0007]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_bundle_endpoint: Option<String>,

@@ -2,15 +2,14 @@
 //! that is wrong with the sentence.
 
 use super::client_id::ClientIdTemplate;
+use super::label::ConfiguredLabel;
 use super::pattern::{Pattern, PatternError};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::rule::Rule;
 use super::spec::RuleSpec;
 use crate::identity::AuthorityKind;
 use testudo_protocol::Seconds;
-use testudo_protocol::oauth::{
-    GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, is_label_url, redirect_uri,
-};
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, redirect_uri};
 
 /// What is wrong with a rule: the key, and a sentence that goes on from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,35 +57,13 @@ impl Rule {
             .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
             .unwrap_or_default();
 
-        let mut template = |key: &'static str, text: &Option<String>| {
-            if let Some(text) = text
-                && let Some(name) = unknown_capture(text, &captures)
-            {
-                faults.push(RuleError {
-                    key,
-                    problem: format!(
-                        "{text:?} uses {{{name}}}, which not every pattern of the rule captures"
-                    ),
-                    hint: Some("capture it in `identities`"),
-                });
+        let mut labels = Vec::new();
+        for (key, text) in spec.labels() {
+            match ConfiguredLabel::parse(key, text, &captures) {
+                Ok(label) => labels.push(label),
+                Err((problem, hint)) => faults.push(RuleError { key, problem, hint }),
             }
-            text.clone()
-        };
-        let client_name = template("client_name", &spec.client_name);
-        let mut label_uri = |key: &'static str, text: &Option<String>| {
-            let text = text.as_deref()?;
-            let judged = RedirectTemplate::parse(text, &captures).and_then(|template| {
-                let is_label = is_label_url(template.sample());
-                is_label
-                    .then_some(template)
-                    .ok_or_else(|| "must be an https URL".to_owned())
-            });
-            judged
-                .map_err(|problem| faults.push(fault(key, format!("{text:?} {problem}"))))
-                .ok()
-        };
-        let client_uri = label_uri("client_uri", &spec.client_uri);
-        let logo_uri = label_uri("logo_uri", &spec.logo_uri);
+        }
         let kinds: Vec<AuthorityKind> = patterns.iter().map(|known| known.authority().kind()).collect();
         let client_id = spec.client_id.as_deref().unwrap_or("identity");
         let client_id = ClientIdTemplate::parse(client_id, &captures, &kinds).unwrap_or_else(|problem| {
@@ -178,9 +155,7 @@ impl Rule {
             redirect_uris,
             redirect_uri_hosts,
             registration: spec.registration,
-            client_name,
-            client_uri,
-            logo_uri,
+            labels,
             client_idle_lifetime,
             client_lifetime,
             access_token_lifetime,
@@ -232,15 +207,6 @@ fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> S
         }
     }
     set
-}
-
-/// The first `{name}` in `text` that is not among `captures`.
-fn unknown_capture<'t>(text: &'t str, captures: &[&str]) -> Option<&'t str> {
-    text.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| name)
-        .find(|name| !captures.contains(name))
 }
 
 fn revision(spec: &RuleSpec) -> String {

@@ -6,6 +6,7 @@
 pub mod blocks;
 pub mod client_id;
 mod compile;
+pub mod label;
 mod pattern;
 pub mod pieces;
 pub mod redirect_uris;

@@ -1,6 +1,7 @@
 //! A rule: what the identities that it matches may have.
 
 use super::client_id::ClientIdTemplate;
+use super::label::ConfiguredLabel;
 use super::pattern::Pattern;
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use crate::identity::{CredentialKind, OccasionKind};
@@ -26,9 +27,8 @@ pub struct Rule {
     pub redirect_uris: Vec<RedirectTemplate>,
     pub redirect_uri_hosts: Vec<HostTemplate>,
     pub registration: RegistrationForm,
-    pub client_name: Option<String>,
-    pub client_uri: Option<RedirectTemplate>,
-    pub logo_uri: Option<RedirectTemplate>,
+    /// Of `client_name` and the other labels that a rule may set, those that it sets.
+    pub labels: Vec<ConfiguredLabel>,
     pub client_idle_lifetime: Option<Seconds>,
     pub client_lifetime: Option<Seconds>,
     pub access_token_lifetime: Option<Seconds>,

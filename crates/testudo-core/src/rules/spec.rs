@@ -62,3 +62,17 @@ pub struct RuleSpec {
     /// False refuses every identity the rule matches.
     pub enabled: Option<bool>,
 }
+
+impl RuleSpec {
+    /// The labels that are set, by their keys, which are the names of members of client metadata.
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let labels = [
+            ("client_name", &self.client_name),
+            ("client_uri", &self.client_uri),
+            ("logo_uri", &self.logo_uri),
+        ];
+        labels
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, text.as_deref()?)))
+    }
+}

@@ -170,7 +170,7 @@ fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state:
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         client_id: Some(name.client_id.to_string()),
-        client_name: metadata.client_name,
+        client_name: metadata.labels.text("client_name").map(str::to_owned),
         scopes: rule.scopes,
         default_scopes: rule.default_scopes,
         resources: rule.resources,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use testudo_core::metadata::attested::ATTESTABLE;
+use testudo_core::members::attestable;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
@@ -176,8 +176,9 @@ impl Judge<'_> {
         section: &TrustDomainSection,
     ) -> Option<AuthorityPolicy> {
         for claim in &section.attested_metadata {
-            if !ATTESTABLE.contains(&claim.as_str()) {
-                let hint = format!("expected some of: {}", ATTESTABLE.join(", "));
+            if !attestable().any(|name| name == claim) {
+                let names: Vec<&str> = attestable().collect();
+                let hint = format!("expected some of: {}", names.join(", "));
                 self.report.error(
                     format!("{key}.attested_metadata"),
                     format!("{claim:?} is not client metadata"),

@@ -167,7 +167,15 @@ fn show(client: &ClientView) {
         ("first seen", client.first_seen.clone()),
         ("last used", client.last_used.clone()),
         ("expires", or_dash(&client.expires)),
-        ("name", or_dash(&client.metadata.client_name)),
+        (
+            "name",
+            client
+                .metadata
+                .labels
+                .text("client_name")
+                .unwrap_or("-")
+                .to_owned(),
+        ),
         ("registered for", registered(client)),
         ("vouched for by", sponsor),
         ("redirect URIs", client.metadata.redirect_uris.join(" ")),

@@ -1,6 +1,7 @@
 //! What a registration answers: everything that holds, whether or not it was asked for. [RFC7591 §3.2.1]
 
 use serde_json::{Map, Value, json};
+use testudo_core::members::{Field, Kind, MEMBERS};
 use testudo_core::occasions::registered::Registered;
 use testudo_core::policy::Policy;
 
@@ -13,60 +14,16 @@ pub(super) enum Extra<'a> {
 }
 
 pub(super) fn render(registered: &Registered, extra: Extra<'_>) -> Vec<u8> {
-    let (client, answer) = (&registered.client, &registered.answer);
     let mut body = Body::default();
-    body.put("client_id", &client.client_id);
-    body.put("client_id_issued_at", client.created.0);
-    body.put("token_endpoint_auth_method", answer.token_endpoint_auth_method);
-    body.put("grant_types", &answer.grant_types);
-    body.put("response_types", &answer.response_types);
-    body.put_some(
-        "scope",
-        Some(answer.scope.to_string()).filter(|scope| !scope.is_empty()),
-    );
-    let floors = [
-        (
-            "tls_client_certificate_bound_access_tokens",
-            answer.must_bind_tokens,
-        ),
-        ("require_pushed_authorization_requests", answer.must_push),
-        ("require_signed_request_object", answer.must_sign_requests),
-    ];
-    for (name, is_demanded) in floors {
-        body.put_some(name, is_demanded.then_some(true));
+    for member in MEMBERS {
+        if let Kind::Field(field) = member.kind {
+            body.put_field(member.name, field, registered);
+        }
     }
-    let is_spiffe = client.subject.starts_with("spiffe://");
-    body.put_some("spiffe_id", is_spiffe.then_some(&client.subject));
-
-    let metadata = &client.metadata;
-    let texts = [
-        ("client_name", &metadata.client_name),
-        ("client_uri", &metadata.client_uri),
-        ("logo_uri", &metadata.logo_uri),
-        ("tos_uri", &metadata.tos_uri),
-        ("policy_uri", &metadata.policy_uri),
-        ("software_id", &metadata.software_id),
-        ("software_version", &metadata.software_version),
-        ("jwks_uri", &metadata.jwks_uri),
-        ("spiffe_bundle_endpoint", &metadata.spiffe_bundle_endpoint),
-    ];
-    for (name, text) in texts {
-        body.put_some(name, text.as_ref());
+    for (name, label) in registered.client.metadata.labels.iter() {
+        body.put(&name.to_string(), label);
     }
-    for (name, text) in &metadata.tagged {
-        body.put(name, text);
-    }
-    for (name, list) in [
-        ("redirect_uris", &answer.redirect_uris),
-        ("contacts", &metadata.contacts),
-    ] {
-        body.put_some(name, Some(list).filter(|list| !list.is_empty()));
-    }
-    body.put_some("application_type", metadata.application_type);
-    body.put_some("jwks", metadata.jwks.as_ref());
-    let registration = client.registration.as_ref();
-    let algorithm = registration.and_then(|registration| registration.signing_algorithm.as_ref());
-    body.put_some("token_endpoint_auth_signing_alg", algorithm);
+    body.put("client_id_issued_at", registered.client.created.0);
     match extra {
         Extra::Statement(statement) => body.put_some("software_statement", statement),
         Extra::Management { uri, token } => {
@@ -87,6 +44,48 @@ pub(super) fn client_uri(policy: &Policy, client_id: &str) -> String {
 struct Body(Map<String, Value>);
 
 impl Body {
+    /// Puts the effective value of a member; nothing where the client has none.
+    fn put_field(&mut self, name: &str, field: Field, registered: &Registered) {
+        let (client, answer) = (&registered.client, &registered.answer);
+        let metadata = &client.metadata;
+        match field {
+            Field::ClientId => self.put(name, &client.client_id),
+            Field::SpiffeId => {
+                let is_spiffe = client.subject.starts_with("spiffe://");
+                self.put_some(name, is_spiffe.then_some(&client.subject));
+            }
+            Field::SpiffeBundleEndpoint => self.put_some(name, metadata.spiffe_bundle_endpoint.as_ref()),
+            Field::ApplicationType => self.put_some(name, metadata.application_type),
+            Field::RedirectUris => {
+                let uris = Some(&answer.redirect_uris).filter(|uris| !uris.is_empty());
+                self.put_some(name, uris);
+            }
+            Field::TokenEndpointAuthMethod => self.put(name, answer.token_endpoint_auth_method),
+            Field::TokenEndpointAuthSigningAlg => {
+                let registration = client.registration.as_ref();
+                let algorithm = registration.and_then(|registration| registration.signing_algorithm.as_ref());
+                self.put_some(name, algorithm);
+            }
+            Field::GrantTypes => self.put(name, &answer.grant_types),
+            Field::ResponseTypes => self.put(name, &answer.response_types),
+            Field::Scope => {
+                let scope = Some(answer.scope.to_string()).filter(|scope| !scope.is_empty());
+                self.put_some(name, scope);
+            }
+            Field::Jwks => self.put_some(name, metadata.jwks.as_ref()),
+            Field::JwksUri => self.put_some(name, metadata.jwks_uri.as_ref()),
+            Field::TlsClientCertificateBoundAccessTokens => self.put_demand(name, answer.must_bind_tokens),
+            Field::RequirePushedAuthorizationRequests => self.put_demand(name, answer.must_push),
+            Field::RequireSignedRequestObject => self.put_demand(name, answer.must_sign_requests),
+            // A statement is kept nowhere, see `Extra`. Tokens are bound to no key: a request for that is refused.
+            Field::SoftwareStatement | Field::DpopBoundAccessTokens => {}
+        }
+    }
+
+    fn put_demand(&mut self, name: &str, is_demanded: bool) {
+        self.put_some(name, is_demanded.then_some(true));
+    }
+
     fn put(&mut self, name: &str, value: impl serde::Serialize) {
         self.0.insert(name.to_owned(), json!(value));
     }

@@ -7,7 +7,7 @@ const ATTESTED: &str =
     "attested_metadata = [\"scope\", \"redirect_uris\", \"contacts\", \"client_name\", \"software_id\"]";
 const GRANTS: &str = "grant_types = [\"client_credentials\", \"authorization_code\", \"refresh_token\"]";
 
-fn redirecting(more: &str) -> String {
+pub(super) fn redirecting(more: &str) -> String {
     RULES.replacen(
         "client_name = \"{service} in {namespace}\"",
         &format!("{GRANTS}\n{more}"),
@@ -15,7 +15,7 @@ fn redirecting(more: &str) -> String {
     )
 }
 
-async fn register_with(world: &World, claims: Value, more: Value) -> Answer {
+pub(super) async fn register_with(world: &World, claims: Value, more: Value) -> Answer {
     let mut draft = draft(world, PAY_ID);
     for (name, value) in claims.as_object().unwrap() {
         draft = draft.claim(name, value.clone());

@@ -1,6 +1,7 @@
 //! Registration by evidence. The rows DR that need no other door than the JWT-SVID.
 
 mod altered_rows;
+mod each_label;
 mod initial_access;
 mod manage;
 mod metadata;
