@@ -4,7 +4,7 @@ use crate::audit::tell;
 use crate::state::app::App;
 use crate::state::{refused, switches};
 use std::sync::Arc;
-use testudo_core::records::Kind;
+use testudo_core::records::{Held, Kind};
 use testudo_store::StoreFault;
 
 /// Takes over records that were written, here or on another node: what is remembered of them is forgotten, or read
@@ -12,18 +12,12 @@ use testudo_store::StoreFault;
 pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<(), String> {
     let (mut has_keys, mut has_standing) = (false, false);
     for (kind, key) in written {
-        match kind {
-            Kind::Client => app.clients.forget(key),
-            Kind::SigningKey | Kind::WithdrawnKey => has_keys = true,
-            Kind::Block | Kind::Switch => has_standing = true,
-            // Nothing of these is kept in memory; an order to reload and a bundle have followers of their own.
-            Kind::Removed
-            | Kind::Event
-            | Kind::Replay
-            | Kind::ServerSecret
-            | Kind::ClientIdAlias
-            | Kind::ReloadOrder
-            | Kind::BundleSequence => {}
+        match kind.announced().held() {
+            Some(Held::Clients) => app.clients.forget(key),
+            Some(Held::Keys) => has_keys = true,
+            Some(Held::Standing) => has_standing = true,
+            // An order to reload and a bundle have followers of their own.
+            Some(Held::Configuration | Held::Bundles) | None => {}
         }
     }
     if has_standing {

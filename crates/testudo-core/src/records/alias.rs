@@ -1,7 +1,8 @@
 //! A `client_id` that is not the identity itself, and the client that has it. The store inserts it
 //! only where none is there, so that two identities cannot have one `client_id`.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Record};
 use serde::{Deserialize, Serialize};
 
 /// Which client has a `client_id` that is not its identity.

@@ -1,6 +1,7 @@
 //! Everything that one request writes: all of it or nothing.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Record};
 use testudo_protocol::Timestamp;
 
 /// One change. Single use is `Insert` (must be absent) or `Delete` (must be at this version), never a look
@@ -37,8 +38,8 @@ impl Write {
         };
         match kind.announced() {
             Announced::Never => false,
-            Announced::Changes => !is_insert,
-            Announced::Always => true,
+            Announced::Changes(_) => !is_insert,
+            Announced::Always(_) => true,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! An identity, or a pattern of identities, that an administrator blocked, whether or not it ever registered.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -20,7 +21,7 @@ pub struct Block {
 
 impl Record for Block {
     const KIND: Kind = Kind::Block;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Standing);
     fn key(&self) -> Vec<u8> {
         self.identity.as_bytes().to_vec()
     }

@@ -1,7 +1,8 @@
 //! The highest `spiffe_sequence` that was taken of a trust domain, so that no restart and no other node takes an
 //! earlier bundle.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 
 /// The highest sequence of one authority. The number is inside the seal, so that an attacker who can write the
@@ -16,7 +17,7 @@ pub struct BundleSequence {
 
 impl Record for BundleSequence {
     const KIND: Kind = Kind::BundleSequence;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Bundles);
     fn key(&self) -> Vec<u8> {
         self.authority.as_bytes().to_vec()
     }

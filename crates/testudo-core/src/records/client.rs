@@ -1,6 +1,7 @@
 //! A client: what cannot be computed from today's rules.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, Sponsor};
 use crate::members::Labels;
 use serde::{Deserialize, Serialize};
@@ -211,7 +212,7 @@ impl Registration {
 
 impl Record for Client {
     const KIND: Kind = Kind::Client;
-    const ANNOUNCED: Announced = Announced::Changes;
+    const ANNOUNCED: Announced = Announced::Changes(Held::Clients);
     fn key(&self) -> Vec<u8> {
         client_key(&self.authority, &self.subject)
     }

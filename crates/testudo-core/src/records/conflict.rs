@@ -1,6 +1,6 @@
 //! Why a batch was not written.
 
-use super::record::Kind;
+use super::Kind;
 
 /// A batch was not written because the store did not hold what it assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Audit events.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 

@@ -1,8 +1,9 @@
 //! The records that a decision asked for, as they were found.
 
 use super::Client;
+use super::Kind;
 use super::needs::WantedRecord;
-use super::record::{Kind, Record, Versioned};
+use super::record::{Record, Versioned};
 use std::any::Any;
 
 /// What was found of the records that a decision needs. The client in memory is borrowed, the rest was read.

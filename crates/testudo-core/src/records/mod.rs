@@ -3,8 +3,10 @@
 //! One struct is the schema of one kind of record. A record is stored as a document with key, version and
 //! expiry; the engines in `testudo-store` know nothing of its fields.
 
+#[macro_use]
+mod kinds;
+
 mod alias;
-mod announced;
 mod batch;
 mod block;
 mod bundle_sequence;
@@ -33,11 +35,38 @@ pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::{Event, EventKind};
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
-pub use record::{Announced, Kind, Record, Versioned};
+pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
+
+kinds! {
+    /// A client.
+    Client = 1 is client::Client;
+    /// A client that was.
+    Removed = 2 is client::Removed;
+    /// An identity or a pattern that is kept out.
+    Block = 3 is block::Block;
+    /// An audit event.
+    Event = 4 is event::Event;
+    /// An authority that is switched off.
+    Switch = 5 is switch::Switch;
+    /// A signing key, wrapped.
+    SigningKey = 6 is secret::StoredSigningKey;
+    /// A single-use credential that was used.
+    Replay = 7 is replay::Replay;
+    /// A secret of the server that all nodes share, wrapped.
+    ServerSecret = 8 is secret::ServerSecret;
+    /// Which client has a `client_id` that is not its identity.
+    ClientIdAlias = 9 is alias::ClientIdAlias;
+    /// The last order to read the configuration again.
+    ReloadOrder = 10 is reload::ReloadOrder;
+    /// A signing key that is not believed any more.
+    WithdrawnKey = 11 is secret::WithdrawnKey;
+    /// The highest sequence taken of a trust domain's bundles, sealed.
+    BundleSequence = 12 is bundle_sequence::BundleSequence;
+}
 
 #[cfg(test)]
 mod client_tests;

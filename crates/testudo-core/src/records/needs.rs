@@ -1,6 +1,7 @@
 //! Which records a decision needs. The server reads them, whatever they are, and decides nothing itself.
 
-use super::record::{Kind, Record, Versioned};
+use super::Kind;
+use super::record::{Record, Versioned};
 use super::{Batch, Client};
 use std::any::Any;
 

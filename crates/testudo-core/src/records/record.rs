@@ -1,55 +1,23 @@
 //! What a record is: a document of one kind, with a key, and what other nodes are told when it is written.
 
+use super::Kind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use testudo_protocol::Timestamp;
 
-/// The kind of a record. The numbers are stored: they never change.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// A client.
-    Client = 1,
-    /// A client that was.
-    Removed = 2,
-    /// An identity or a pattern that is kept out.
-    Block = 3,
-    /// An audit event.
-    Event = 4,
-    /// An authority that is switched off.
-    Switch = 5,
-    /// A signing key, wrapped.
-    SigningKey = 6,
-    /// A single-use credential that was used.
-    Replay = 7,
-    /// A secret of the server that all nodes share, wrapped.
-    ServerSecret = 8,
-    /// Which client has a `client_id` that is not its identity.
-    ClientIdAlias = 9,
-    /// The last order to read the configuration again.
-    ReloadOrder = 10,
-    /// A signing key that is not believed any more.
-    WithdrawnKey = 11,
-    /// The highest sequence taken of a trust domain's bundles, sealed.
-    BundleSequence = 12,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Kind; 12] = [
-        Kind::Client,
-        Kind::Removed,
-        Kind::Block,
-        Kind::Event,
-        Kind::Switch,
-        Kind::SigningKey,
-        Kind::Replay,
-        Kind::ServerSecret,
-        Kind::ClientIdAlias,
-        Kind::ReloadOrder,
-        Kind::WithdrawnKey,
-        Kind::BundleSequence,
-    ];
+/// What a node makes of records and keeps in memory. Where another node writes such a record, it is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Clients, each for itself.
+    Clients,
+    /// The signing keys, together.
+    Keys,
+    /// Who is kept out: switches and blocks, together.
+    Standing,
+    /// The bundle of an authority, which must not be older than another node's.
+    Bundles,
+    /// The configuration: the record is the order to read it again.
+    Configuration,
 }
 
 /// Which writes of a record the other nodes must be told of, because they keep something of it in memory.
@@ -58,9 +26,19 @@ pub enum Announced {
     /// None. No node keeps anything of it in memory.
     Never,
     /// Replacements and deletions. A node keeps what it found; it does not keep that there was nothing.
-    Changes,
+    Changes(Held),
     /// Inserts too. A node goes by the absence of the record as well.
-    Always,
+    Always(Held),
+}
+
+impl Announced {
+    /// What nodes keep of the record, if anything.
+    pub const fn held(self) -> Option<Held> {
+        match self {
+            Announced::Never => None,
+            Announced::Changes(held) | Announced::Always(held) => Some(held),
+        }
+    }
 }
 
 /// A document that can be stored.

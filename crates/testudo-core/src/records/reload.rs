@@ -1,6 +1,7 @@
 //! An administrator's order to read the configuration file again: given to one node, followed by all.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -26,7 +27,7 @@ impl ReloadOrder {
 
 impl Record for ReloadOrder {
     const KIND: Kind = Kind::ReloadOrder;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Configuration);
     fn key(&self) -> Vec<u8> {
         ReloadOrder::KEY.to_vec()
     }

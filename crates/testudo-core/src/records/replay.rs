@@ -1,6 +1,7 @@
 //! The mark that a single-use credential was used.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Record};
 use crate::identity::SingleUse;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;

@@ -1,6 +1,7 @@
 //! Secrets of the server, always wrapped by the key-encryption key before they get here.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -23,7 +24,7 @@ pub struct StoredSigningKey {
 
 impl Record for StoredSigningKey {
     const KIND: Kind = Kind::SigningKey;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Keys);
     fn key(&self) -> Vec<u8> {
         self.kid.as_bytes().to_vec()
     }
@@ -44,7 +45,7 @@ pub struct WithdrawnKey {
 
 impl Record for WithdrawnKey {
     const KIND: Kind = Kind::WithdrawnKey;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Keys);
     fn key(&self) -> Vec<u8> {
         self.kid.as_bytes().to_vec()
     }

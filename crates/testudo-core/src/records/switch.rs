@@ -1,6 +1,7 @@
 //! An authority that an administrator switched off without touching the configuration.
 
-use super::record::{Announced, Kind, Record};
+use super::Kind;
+use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -17,7 +18,7 @@ pub struct Switch {
 
 impl Record for Switch {
     const KIND: Kind = Kind::Switch;
-    const ANNOUNCED: Announced = Announced::Always;
+    const ANNOUNCED: Announced = Announced::Always(Held::Standing);
     fn key(&self) -> Vec<u8> {
         self.authority.as_bytes().to_vec()
     }

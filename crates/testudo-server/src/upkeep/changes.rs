@@ -11,7 +11,7 @@ use crate::trust;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use testudo_core::records::Kind;
+use testudo_core::records::{Held, Kind};
 use testudo_store::Change;
 use tokio::sync::{broadcast, watch};
 
@@ -54,19 +54,13 @@ pub async fn follow_changes(
 }
 
 async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String> {
-    match kind {
-        Kind::BundleSequence => trust::follow(app, key).await.map_err(|fault| fault.to_string())?,
-        Kind::ReloadOrder => crate::reload::follow(app).await?,
-        Kind::Client
-        | Kind::SigningKey
-        | Kind::WithdrawnKey
-        | Kind::Block
-        | Kind::Switch
-        | Kind::Removed
-        | Kind::Event
-        | Kind::Replay
-        | Kind::ServerSecret
-        | Kind::ClientIdAlias => read_again::records(app, &[(kind, key.to_vec())]).await?,
+    match kind.announced().held() {
+        Some(Held::Bundles) => trust::follow(app, key).await.map_err(|fault| fault.to_string())?,
+        Some(Held::Configuration) => crate::reload::follow(app).await?,
+        Some(Held::Clients | Held::Keys | Held::Standing) => {
+            read_again::records(app, &[(kind, key.to_vec())]).await?
+        }
+        None => {}
     }
     Ok(())
 }
