@@ -4,7 +4,7 @@
 //! scope value, and the rule that governs the identity today still gives that value. Whether the identity stands
 //! (enabled, not blocked, not frozen) is judged by the same functions as for any request, before this.
 
-use crate::identity::Authority;
+use crate::identity::AttestedIdentity;
 use crate::rules::Pattern;
 use crate::rules::Rule;
 use std::fmt;
@@ -90,7 +90,7 @@ impl Administration {
     /// Judges one operation.
     pub fn judge(
         &self,
-        (authority, subject): (&Authority, &str),
+        identity: &AttestedIdentity,
         wanted: Access,
         token_scope: &ScopeSet,
         rule: &Rule,
@@ -98,7 +98,7 @@ impl Administration {
         let lists = |patterns: &[Pattern]| {
             patterns
                 .iter()
-                .any(|pattern| pattern.matches(authority, subject).is_some())
+                .any(|pattern| pattern.matches(&identity.authority, &identity.subject).is_some())
         };
         match (lists(&self.administrators), lists(&self.auditors), wanted) {
             (true, _, _) | (false, true, Access::Read) => {}
@@ -118,7 +118,9 @@ impl Administration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Authority, CredentialKind, Proof};
     use crate::rules::RuleSpec;
+    use testudo_protocol::Timestamp;
 
     #[test]
     fn admin_write_scope_includes_read_and_no_other_scope_does() {
@@ -158,7 +160,9 @@ mod tests {
         );
         let judge = |id: &str, access| {
             let authority = Authority::of_identity(id).unwrap();
-            administration.judge((&authority, id), access, &scope, &rule)
+            let proof = Proof::until(Timestamp(0));
+            let identity = AttestedIdentity::proven(authority, id, CredentialKind::JwtSvid, proof);
+            administration.judge(&identity, access, &scope, &rule)
         };
         assert_eq!(judge("ci:ops/deploy", Access::Write), Ok(()));
         assert_eq!(judge("ci:dev/deploy", Access::Read), Err(NotAllowed::NotListed));

@@ -73,24 +73,36 @@ pub(crate) async fn tell(app: &App, news: Vec<News>) {
 /// Segments of an identity by which refusals are told apart.
 const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
-/// What was learned on the way, for events.
-#[derive(Default)]
-pub(crate) struct RequestTrail {
+/// What was learned of a request on the way, for events.
+pub(crate) struct RequestTrail<'r> {
+    pub(crate) request: RequestRef<'r>,
     pub(crate) identity: Option<Arc<AttestedIdentity>>,
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) has_statement: bool,
 }
 
+impl<'r> RequestTrail<'r> {
+    /// Nothing is known of the request yet.
+    pub(crate) fn of(request: RequestRef<'r>) -> RequestTrail<'r> {
+        RequestTrail {
+            request,
+            identity: None,
+            scope: None,
+            resource: None,
+            has_statement: false,
+        }
+    }
+}
+
 /// A refusal is counted; a sample of them becomes events and log lines.
 pub(crate) async fn note_refusal(
     app: &App,
-    request: RequestRef<'_>,
-    trail: &RequestTrail,
+    trail: &RequestTrail<'_>,
     rejection: &Rejection,
     would: Option<Box<Event>>,
 ) {
-    let reason = rejection.name();
+    let (request, reason) = (trail.request, rejection.name());
     app.metrics
         .refused
         .get_or_create(&RejectionLabel { rejection: reason })

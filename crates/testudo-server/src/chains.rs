@@ -11,24 +11,25 @@ use crate::peer::Peer;
 use crate::state::app::App;
 use std::sync::Arc;
 use testudo_core::doors::x509_svid::X509Svid;
-use testudo_core::doors::{AuthorityKeys, Facts};
+use testudo_core::doors::{AuthorityKeys, Facts, Purpose, Terms};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Trace};
+use testudo_protocol::Timestamp;
 
 /// verify: a chain of certificates, at its door.
 pub(crate) async fn verify(
     app: &App,
     peer: &Peer,
-    (door, digest): (X509Svid, [u8; 32]),
+    door: X509Svid,
     facts: &Facts,
     policy: &Arc<Policy>,
 ) -> Result<AttestedIdentity, Stop> {
     // Without a bundle nothing is verified: the door says why.
     let Facts::Keys(AuthorityKeys::Bundle(bundle)) = facts else {
-        return Ok(door.verify(facts, policy, app.now(), &mut Trace::off())?);
+        return Ok(door.verify(facts, terms(policy, app.now()), &mut Trace::off())?);
     };
-    let memory = &peer.chains;
+    let (memory, digest) = (&peer.chains, door.digest());
     // The connection of a proxy brings chains of many clients, which need not wait for each other.
     let is_own = peer.certificates.as_ref().is_some_and(|own| own.digest == digest);
     let _turn = match is_own {
@@ -40,7 +41,7 @@ pub(crate) async fn verify(
     }
     let is_short = door.is_short();
     let (known, by, now) = (facts.clone(), policy.clone(), app.now());
-    let work = move || door.verify(&known, &by, now, &mut Trace::off());
+    let work = move || door.verify(&known, terms(&by, now), &mut Trace::off());
     let Some(verified) = app.chain_work.run(is_short, work).await else {
         app.metrics.certificate_chains_shed.inc();
         return Err(Fault::ChainsWaiting.into());
@@ -50,4 +51,13 @@ pub(crate) async fn verify(
         memory.remember(digest, bundle, fault);
     }
     Ok(verified?)
+}
+
+/// A chain proves the same identity whatever it is shown for.
+fn terms(policy: &Policy, now: Timestamp) -> Terms<'_> {
+    Terms {
+        policy,
+        purpose: Purpose::Authentication,
+        now,
+    }
 }

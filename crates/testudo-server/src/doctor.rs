@@ -115,7 +115,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
         };
         findings.push(finding(subject.clone(), outcome));
         if let (Some(store), Some(encryption)) = (&store, &encryption)
-            && let Err(why) = trust::would_be_taken(source, &bundle, (store, encryption)).await
+            && let Err(why) = trust::would_be_taken(source, &bundle, store, encryption).await
         {
             findings.push(finding(subject.clone(), Err(why)));
         }

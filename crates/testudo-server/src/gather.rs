@@ -21,7 +21,7 @@ pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Re
             unverified_client_id,
             unverified_kid,
             assertion,
-        } => registered_keys(app, policy, unverified_client_id, (unverified_kid, assertion)).await,
+        } => registered_keys(app, policy, unverified_client_id, unverified_kid, assertion).await,
     }
 }
 
@@ -58,7 +58,8 @@ async fn registered_keys(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    (kid, assertion): (Option<&str>, &ClientAssertion),
+    kid: Option<&str>,
+    assertion: &ClientAssertion,
 ) -> Result<Facts, Fault> {
     if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
         return Ok(Facts::Nothing);
@@ -82,9 +83,7 @@ async fn registered_keys(
         return Ok(Facts::Nothing);
     }
     let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
-    let found = app
-        .remote_keys
-        .get((&app.fetcher, &app.clock), place, kid, is_worth);
+    let found = app.remote_keys.get(&app.clock, place, kid, is_worth);
     Ok(match found.await {
         Ok(keys) => {
             ClientKeys::found(client, keys).map_or(Facts::Nothing, |keys| Facts::Client(Arc::new(keys)))

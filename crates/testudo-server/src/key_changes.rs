@@ -59,8 +59,8 @@ pub async fn announce(app: &App, change: &Change<'_>) -> Result<(String, Timesta
         let now = app.now();
         let mut found = read(app, now).await?;
         let mut batch = Batch::default();
-        let made = make(app, (now + PUBLISHED_BEFORE_USE, now))?;
-        let event = insert(change, (&mut found, &mut batch), &made)?;
+        let made = make(app, now + PUBLISHED_BEFORE_USE, now)?;
+        let event = insert(change, &mut found, &mut batch, &made)?;
         found.seal_into(&mut batch, &app.encryption)?;
         match change.commit(&Audited::new(batch, event)).await {
             Ok(()) => return Ok((made.kid, made.active_from)),
@@ -88,8 +88,8 @@ pub async fn withdraw(app: &App, which: Which<'_>, change: &Change<'_>) -> Resul
         let loses_signer = condemned.iter().any(|gone| Some(&gone.kid) == signs.as_ref());
         let mut made = None;
         if loses_signer || matches!(which, Which::All) {
-            let key = make(app, (now, now))?;
-            events.push(insert(change, (&mut found, &mut batch), &key)?);
+            let key = make(app, now, now)?;
+            events.push(insert(change, &mut found, &mut batch, &key)?);
             made = Some(key.kid);
         }
         for Condemned { kid, row } in &condemned {
@@ -207,15 +207,16 @@ async fn absent(app: &App, kid: &str) -> Refused {
     }
 }
 
-fn make(app: &App, times: (Timestamp, Timestamp)) -> Result<StoredSigningKey, String> {
+fn make(app: &App, active_from: Timestamp, now: Timestamp) -> Result<StoredSigningKey, String> {
     let algorithm = app.policy.load().tokens.signing_algorithm;
-    make_signing_key(&app.encryption, algorithm, times)
+    make_signing_key(&app.encryption, algorithm, active_from, now)
 }
 
 /// Adds a key, and returns its event.
 fn insert(
     change: &Change<'_>,
-    (found, batch): (&mut Found, &mut Batch),
+    found: &mut Found,
+    batch: &mut Batch,
     key: &StoredSigningKey,
 ) -> Result<Event, String> {
     batch.insert(key);

@@ -34,8 +34,9 @@ pub async fn keys(app: &App) -> Result<(), String> {
     let _turn = app.reading_turn.lock().await;
     let algorithm = app.policy.load().tokens.signing_algorithm;
     let before = app.keys.load_full();
-    let moment = (algorithm, app.now());
-    let mut keys = before.load_again(&app.store, &app.encryption, moment).await?;
+    let mut keys = before
+        .load_again(&app.store, &app.encryption, algorithm, app.now())
+        .await?;
     let mut news = std::mem::take(&mut keys.news);
     news.extend(refused::news(&before.refused, &keys.refused));
     app.keys.store(Arc::new(keys));

@@ -202,11 +202,7 @@ fn configuration_digest(app: &App) -> [u8; 32] {
 }
 
 /// Reads the TLS files again. What cannot be used is a warning: the certificate in force goes on.
-async fn renew_certificates(
-    app: &App,
-    (configuration, note): (&Configuration, Note<'_>),
-    warnings: &mut Report,
-) {
+async fn renew_certificates(app: &App, configuration: &Configuration, note: Note<'_>, warnings: &mut Report) {
     let named = [
         ("server.tls", &app.certificates.server, &configuration.server.tls),
         ("admin.tls", &app.certificates.admin, &configuration.admin.tls),
@@ -221,7 +217,7 @@ async fn renew_certificates(
                     let hint = Some("the certificate in force goes on being used");
                     warnings.warn(section, format!("cannot be used: {why}"), hint);
                 }
-                tell_renewal(app, certificate, (renewal, note)).await;
+                tell_renewal(app, certificate, renewal, note).await;
             }
             (Some(_), None) => warnings.warn(section, "is gone: takes effect at the next start", None),
             (None, Some(_)) => warnings.warn(section, "is new: takes effect at the next start", None),
@@ -245,7 +241,7 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
         .unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.generation.load(Ordering::SeqCst) + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
-    renew_certificates(app, (&configuration, note), &mut warnings).await;
+    renew_certificates(app, &configuration, note, &mut warnings).await;
     if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }

@@ -7,7 +7,7 @@ use crate::state::metrics::CertificateLabel;
 use testudo_core::records::EventKind;
 
 /// Says what came of reading a certificate again: log, event, metric.
-pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, (renewal, note): (Renewal, Note<'_>)) {
+pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: Renewal, note: Note<'_>) {
     let section = certificate.section;
     let (kind, detail) = match renewal {
         Renewal::Unchanged | Renewal::StillKept => return,

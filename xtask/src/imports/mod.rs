@@ -75,6 +75,13 @@ pub fn crates_of_workspace(root: &Path) -> Result<Vec<(String, Crate)>, String> 
         .collect()
 }
 
+/// Where a module stands: its file, and the module around it.
+#[derive(Clone, Copy)]
+struct At {
+    file: usize,
+    parent: Option<usize>,
+}
+
 impl Crate {
     /// Reads the crate whose sources are in `src`, from its `lib.rs` or `main.rs`.
     pub fn read(src: &Path) -> Result<Self, String> {
@@ -107,16 +114,21 @@ impl Crate {
             name,
             folder: folder.clone(),
         });
-        self.add_module(src, &folder, (self.files.len() - 1, parent), syntax.items)
+        let at = At {
+            file: self.files.len() - 1,
+            parent,
+        };
+        self.add_module(src, &folder, at, syntax.items)
     }
 
     fn add_module(
         &mut self,
         src: &Path,
         folder: &str,
-        (file, parent): (usize, Option<usize>),
+        at: At,
         mut items: Vec<syn::Item>,
     ) -> Result<usize, String> {
+        let At { file, parent } = at;
         let id = self.modules.len();
         let scope = names::Scope::of(&items);
         self.modules.push(Module {
@@ -135,7 +147,13 @@ impl Crate {
             }
             let below = join(folder, &name);
             let child = match &mut declared.content {
-                Some((_, items)) => self.add_module(src, &below, (file, Some(id)), std::mem::take(items))?,
+                Some((_, items)) => {
+                    let at = At {
+                        file,
+                        parent: Some(id),
+                    };
+                    self.add_module(src, &below, at, std::mem::take(items))?
+                }
                 None => {
                     let beside = format!("{below}.rs");
                     let inside = format!("{below}/mod.rs");

@@ -31,7 +31,8 @@ pub fn block(
     order: &Order<'_>,
     identity: &str,
     held: Option<Held>,
-    (policy, blocks): (&Policy, &Blocks),
+    policy: &Policy,
+    blocks: &Blocks,
 ) -> Result<Decided, NotDone> {
     judge(identity, policy, blocks)?;
     let block = Block {

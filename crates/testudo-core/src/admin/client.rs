@@ -36,7 +36,7 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
     };
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
-    let event = event_about_client(&changed, kind, &cause(order, word), (&order.entropy, order.now));
+    let event = event_about_client(&changed, kind, &cause(order, word));
     Decided::change(Audited::new(batch, event), done)
 }
 
@@ -44,9 +44,8 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
 /// next request, which the answer says.
 pub fn delete(order: &Order<'_>, client: &Versioned<Client>, traces: Traces<'_>, policy: &Policy) -> Decided {
     let cause = cause(order, "deleted");
-    let batch = removal(client, traces, cause.reason, order.now);
-    let moment = (&order.entropy, order.now);
-    let event = event_about_client(&client.record, EventKind::ClientRemoved, &cause, moment);
+    let batch = removal(client, traces, &cause);
+    let event = event_about_client(&client.record, EventKind::ClientRemoved, &cause);
     let done = format!("{}: deleted", client.record.client_id);
     // An id that this server assigned is not assigned again.
     let is_named_here = client.record.authority == Authority::registration().key();
@@ -57,10 +56,12 @@ pub fn delete(order: &Order<'_>, client: &Versioned<Client>, traces: Traces<'_>,
     }
 }
 
-fn cause<'a>(order: &Order<'a>, word: &'a str) -> Cause<'a> {
+fn cause<'a>(order: &'a Order<'_>, word: &'a str) -> Cause<'a> {
     Cause {
         actor: order.actor,
         reason: word,
         note: order.reason,
+        entropy: &order.entropy,
+        now: order.now,
     }
 }

@@ -33,15 +33,29 @@ pub struct GovernedIdentity<'a> {
     pub client_key: Vec<u8>,
 }
 
+/// What identities are judged by at this moment.
+#[derive(Clone, Copy)]
+pub struct CurrentRules<'p, 'a> {
+    /// The configuration.
+    pub policy: &'p Policy,
+    /// What administrators switched off, and whom they blocked.
+    pub switches: &'a Switches,
+    /// Makes opaque client ids.
+    pub opaque_key: &'a OpaqueKey,
+}
+
 /// Steps 1 to 4: they need no record, so nothing is loaded for an identity that they refuse.
 pub fn govern<'a>(
     identity: &'a AttestedIdentity,
     occasion: OccasionKind,
-    policy: &'a Policy,
-    switches: &Switches,
-    opaque_key: &OpaqueKey,
+    rules: CurrentRules<'a, '_>,
     trace: &mut Trace,
 ) -> Result<GovernedIdentity<'a>, Rejection> {
+    let CurrentRules {
+        policy,
+        switches,
+        opaque_key,
+    } = rules;
     authority_is_enabled(&identity.authority, switches)?;
     if let Some(sponsor) = &identity.sponsor {
         authority_is_enabled(&sponsor.authority, switches)?;
@@ -101,7 +115,7 @@ fn governing_rule<'a>(
     let (authority, subject, kind) = identity.governed_as();
     match authority.kind() {
         AuthorityKind::Spiffe | AuthorityKind::Issuer => {
-            policy.rules.governing((authority, subject), kind, occasion)
+            policy.rules.governing(authority, subject, kind, occasion)
         }
         AuthorityKind::Configuration => {
             let client = policy.clients.get(subject).ok_or(AdmissionReason::NoRule)?;

@@ -23,7 +23,7 @@ pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
     HISTORY_RETENTION
 }
 
-/// Who does it, and why.
+/// Who does it, why and when.
 #[derive(Debug, Clone)]
 pub struct Cause<'a> {
     /// An administrator, or the sweep.
@@ -32,6 +32,10 @@ pub struct Cause<'a> {
     pub reason: &'a str,
     /// What an administrator gave as the reason: the event's, if there is one.
     pub note: Option<&'a str>,
+    /// For the id of the event.
+    pub entropy: &'a Entropy,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// What a client leaves behind, or takes with it, when it is removed.
@@ -44,29 +48,27 @@ pub struct Traces<'a> {
 }
 
 /// Removes a client at the version that was looked at, and tells it: one that woke up meanwhile stays.
-pub fn remove(
-    client: &Versioned<Client>,
-    traces: Traces<'_>,
-    cause: &Cause<'_>,
-    (entropy, now): (&Entropy, Timestamp),
-) -> Batch {
-    let mut batch = removal(client, traces, cause.reason, now);
-    let kind = EventKind::ClientRemoved;
-    batch.insert(&event_about_client(&client.record, kind, cause, (entropy, now)));
+pub fn remove(client: &Versioned<Client>, traces: Traces<'_>, cause: &Cause<'_>) -> Batch {
+    let mut batch = removal(client, traces, cause);
+    batch.insert(&event_about_client(
+        &client.record,
+        EventKind::ClientRemoved,
+        cause,
+    ));
     batch
 }
 
 /// The removal without its event.
-pub fn removal(client: &Versioned<Client>, traces: Traces<'_>, reason: &str, now: Timestamp) -> Batch {
+pub fn removal(client: &Versioned<Client>, traces: Traces<'_>, cause: &Cause<'_>) -> Batch {
     let mut batch = Batch::default();
     batch.delete(&client.record, client.version);
     // Client ids that this server made are never used again, so no history record is needed.
     if client.record.authority != Authority::registration().key() {
         let removed = Removed {
             client: client.record.clone(),
-            removed: now,
-            reason: reason.to_owned(),
-            keep_until: now + HISTORY_RETENTION,
+            removed: cause.now,
+            reason: cause.reason.to_owned(),
+            keep_until: cause.now + HISTORY_RETENTION,
         };
         match traces.history {
             Some(earlier) => batch.replace(&removed, earlier.version),
@@ -82,14 +84,10 @@ pub fn removal(client: &Versioned<Client>, traces: Traces<'_>, reason: &str, now
 }
 
 /// An event about a client that exists.
-pub fn event_about_client(
-    client: &Client,
-    kind: EventKind,
-    cause: &Cause<'_>,
-    (entropy, now): (&Entropy, Timestamp),
-) -> Event {
+pub fn event_about_client(client: &Client, kind: EventKind, cause: &Cause<'_>) -> Event {
+    let now = cause.now;
     let keep_until = now + event_retention(&client.authority, client.sponsor.is_some());
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, keep_until);
+    let mut event = Event::new(cause.entropy.event_id(kind as u8), now, kind, keep_until);
     event.authority = Some(client.authority.clone());
     event.identity = Some(client.subject.clone());
     event.client_id = Some(client.client_id.clone());

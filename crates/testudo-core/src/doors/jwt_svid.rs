@@ -5,10 +5,10 @@
 
 use super::shared::audience::{Audience, judge_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
-use super::shared::facts::{Facts, Lookup, Purpose, vouching};
+use super::shared::facts::{Facts, Lookup, Purpose, Terms, vouching};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::members::{base, shadowed};
-use crate::policy::{AuthorityPolicy, Policy};
+use crate::policy::AuthorityPolicy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
@@ -90,11 +90,10 @@ impl JwtSvid {
     pub fn verify(
         self,
         facts: &Facts,
-        policy: &Policy,
-        purpose: Purpose<'_>,
-        now: Timestamp,
+        terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
+        let Terms { policy, purpose, now } = terms;
         let (domain, bundle) = vouching(&self.unverified_authority, facts, policy, trace)?;
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
         self.jws

@@ -15,16 +15,14 @@ pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, MARK_MARGIN, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
-pub use shared::facts::{Facts, Lookup, Purpose};
+pub use shared::facts::{Facts, Lookup, Purpose, Terms};
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
 
 use crate::identity::{AttestedIdentity, CredentialKind};
-use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
-use testudo_protocol::Timestamp;
 use x509_svid::X509Svid;
 
 /// A credential that could be read. Nothing in it is proven.
@@ -75,15 +73,13 @@ impl Credential {
     pub fn verify(
         self,
         facts: &Facts,
-        policy: &Policy,
-        purpose: Purpose<'_>,
-        now: Timestamp,
+        terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         match self {
-            Credential::JwtSvid(door) => door.verify(facts, policy, purpose, now, trace),
-            Credential::PrivateKeyJwt(door) => door.verify(facts, policy, now, trace),
-            Credential::X509Svid(door) => door.verify(facts, policy, now, trace),
+            Credential::JwtSvid(door) => door.verify(facts, terms, trace),
+            Credential::PrivateKeyJwt(door) => door.verify(facts, terms, trace),
+            Credential::X509Svid(door) => door.verify(facts, terms, trace),
         }
     }
 }

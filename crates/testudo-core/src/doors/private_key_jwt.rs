@@ -5,12 +5,10 @@
 
 use super::shared::claims::single_use_mark;
 use super::shared::client_assertion::ClientAssertion;
-use super::shared::facts::{Facts, Lookup};
+use super::shared::facts::{Facts, Lookup, Terms};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
-use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, Jws};
 
 /// An assertion that could be read.
@@ -68,11 +66,10 @@ impl PrivateKeyJwt {
     pub fn verify(
         self,
         facts: &Facts,
-        policy: &Policy,
-        now: Timestamp,
+        terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let configured = policy.clients.get(self.unverified_claims.sub.as_str());
+        let configured = terms.policy.clients.get(self.unverified_claims.sub.as_str());
         let (authority, sponsor) = match (configured, facts) {
             (Some(client), _) => {
                 trace.passed("client configured", || self.unverified_claims.sub.clone());
@@ -94,7 +91,7 @@ impl PrivateKeyJwt {
             }
             // The keys could not be fetched. An assertion that is invalid with any key is refused for that instead.
             (None, Facts::KeysElsewhere { why }) => {
-                self.unverified_claims.judge(policy, now, trace)?;
+                self.unverified_claims.judge(terms.policy, terms.now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());
             }
             (None, Facts::Keys(_) | Facts::NoKeys | Facts::Disabled | Facts::Nothing) => {
@@ -103,7 +100,7 @@ impl PrivateKeyJwt {
         };
         trace.passed("signature", || self.jws.header.alg.clone());
 
-        self.unverified_claims.judge(policy, now, trace)?;
+        self.unverified_claims.judge(terms.policy, terms.now, trace)?;
         let claims = self.unverified_claims;
         let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);

@@ -4,13 +4,11 @@
 //! authority of the trust domain that the leaf names and of no other. The system's trust store is not used.
 
 use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
-use super::shared::facts::{Facts, Lookup, vouching};
+use super::shared::facts::{Facts, Lookup, Terms, vouching};
 use super::shared::presented::PeerCertificates;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
-use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{self, SpiffeId};
 
 /// A chain whose leaf keeps the rules of an X.509-SVID.
@@ -47,21 +45,25 @@ impl X509Svid {
         self.svid.is_short()
     }
 
+    /// SHA-256 of the chain.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
     /// The path to an authority of that trust domain.
     pub fn verify(
         self,
         facts: &Facts,
-        policy: &Policy,
-        now: Timestamp,
+        terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let (domain, bundle) = vouching(&self.unverified_authority, facts, policy, trace)?;
+        let (domain, bundle) = vouching(&self.unverified_authority, facts, terms.policy, trace)?;
         let expires = self
             .svid
-            .verify(&bundle.x509_authorities, now)
+            .verify(&bundle.x509_authorities, terms.now)
             .map_err(CredentialReason::Certificate)?;
         let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
-        judge_lifetime(expires, None, allowed, now)?;
+        judge_lifetime(expires, None, allowed, terms.now)?;
         trace.passed("path", || format!("valid until {expires}"));
         let proof = Proof {
             digest: Some(self.digest),

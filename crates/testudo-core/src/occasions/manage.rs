@@ -97,13 +97,15 @@ impl Occasion for ManagementRequest<'_> {
                     actor: &Actor::Client,
                     reason: "deregistered",
                     note: None,
+                    entropy: at.entropy,
+                    now: at.now,
                 };
                 let traces = Traces {
                     history: stored.removed,
                     alias: None,
                 };
                 Ok(Decision {
-                    batch: lifecycle::remove(client, traces, &cause, (at.entropy, at.now)),
+                    batch: lifecycle::remove(client, traces, &cause),
                     ..read(client, None)
                 })
             }

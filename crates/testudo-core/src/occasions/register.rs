@@ -282,12 +282,7 @@ fn resolve_with_evidence(
         None => rule.scopes.clone(),
     };
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
-    let redirect_uris = redirect_uris(
-        governed,
-        requested,
-        &grant_types,
-        (&stated, &vouched.redirect_uris),
-    )?;
+    let redirect_uris = redirect_uris(governed, requested, &grant_types, &stated, &vouched.redirect_uris)?;
     let is_by_possession = identity.has_proven_key();
     let vouched = ClientMetadata {
         // Bearer evidence takes none of them away for good: what it leaves is in the registration, which ends.
@@ -377,7 +372,8 @@ fn redirect_uris(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
     grant_types: &[String],
-    (stated, allowed): (&[String], &[String]),
+    stated: &[String],
+    allowed: &[String],
 ) -> Result<Vec<String>, Rejection> {
     if stated
         .iter()

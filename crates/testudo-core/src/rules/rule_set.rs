@@ -65,7 +65,8 @@ impl RuleSet {
     /// that authorities attest; a configured client has its rule in its own entry.
     pub fn governing(
         &self,
-        (authority, subject): (&Authority, &str),
+        authority: &Authority,
+        subject: &str,
         kind: CredentialKind,
         occasion: OccasionKind,
     ) -> Result<Match<'_>, Rejection> {

@@ -32,7 +32,7 @@ pub(super) async fn block(
     let (policy, switches) = (app.policy.load(), app.switches.load());
     let identity = order::canonical(&wanted.identity, &policy);
     let held = app.store.get(Kind::Block, identity.as_bytes()).await?.map(held);
-    let decided = order::block(&change.order()?, &identity, held, (&policy, &switches.blocks))?;
+    let decided = order::block(&change.order()?, &identity, held, &policy, &switches.blocks)?;
     carry_out(&change, decided).await
 }
 

@@ -10,8 +10,8 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admission::governed::govern;
-use testudo_core::doors::{self, Facts, Presented, Purpose};
+use testudo_core::admission::governed::{CurrentRules, govern};
+use testudo_core::doors::{self, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions;
@@ -123,7 +123,12 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
     // Without the store nothing is known of a client that registered, which is what the caller would be told.
     let facts = gather(app, &policy, credential.lookups()).await;
     let facts = facts.unwrap_or(Facts::Nothing);
-    credential.verify(&facts, &policy, Purpose::Authentication, app.now(), trace)
+    let terms = Terms {
+        policy: &policy,
+        purpose: Purpose::Authentication,
+        now: app.now(),
+    };
+    credential.verify(&facts, terms, trace)
 }
 
 /// What a request was for.
@@ -152,7 +157,12 @@ async fn decide(
         ExplainedRequest::Token { .. } => OccasionKind::Token,
         ExplainedRequest::Registration { .. } => OccasionKind::Registration,
     };
-    let governed = match govern(identity, occasion, &policy, &switches, &keys.opaque_key, trace) {
+    let rules = CurrentRules {
+        policy: &policy,
+        switches: &switches,
+        opaque_key: &keys.opaque_key,
+    };
+    let governed = match govern(identity, occasion, rules, trace) {
         Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };

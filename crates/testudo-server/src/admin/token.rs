@@ -107,12 +107,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     }
     let administration = &policy.administration;
     administration
-        .judge(
-            (&identity.authority, &identity.subject),
-            wanted,
-            &verified.scope,
-            governed.found.rule,
-        )
+        .judge(&identity, wanted, &verified.scope, governed.found.rule)
         .map_err(not_allowed)?;
     Ok(Actor::Identity {
         authority: identity.authority,

@@ -92,7 +92,7 @@ pub(super) async fn disable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    turn_switch(&app, by, (&name, body), order::disable).await
+    turn_switch(&app, by, &name, body, order::disable).await
 }
 
 pub(super) async fn enable(
@@ -101,14 +101,15 @@ pub(super) async fn enable(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    turn_switch(&app, by, (&name, body), order::enable).await
+    turn_switch(&app, by, &name, body, order::enable).await
 }
 
 /// Decides by the switch that is there, in the administrator's turn.
 async fn turn_switch(
     app: &App,
     by: By,
-    (name, body): (&str, Reason),
+    name: &str,
+    body: Reason,
     decide: fn(&Order<'_>, &Authority, Option<u64>) -> Decided,
 ) -> Reply<Done> {
     let change = by.change(app, body.reason.as_deref()).await;

@@ -68,18 +68,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
                 (false, true) => "idle",
                 (false, false) => continue,
             };
-            let is_removed = is_dry_run
-                || remove(
-                    app,
-                    &client,
-                    &Cause {
-                        actor: note.actor,
-                        reason,
-                        note: note.reason,
-                    },
-                )
-                .await
-                .unwrap_or(false);
+            let is_removed = is_dry_run || remove(app, &client, reason, note).await.unwrap_or(false);
             if is_removed {
                 swept.removed += 1;
                 if swept.client_ids.len() < 100 {
@@ -92,12 +81,24 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
 }
 
 /// Removes one client at its version. False where it changed meanwhile.
-async fn remove(app: &App, client: &Versioned<Client>, cause: &Cause<'_>) -> Result<bool, StoreFault> {
+async fn remove(
+    app: &App,
+    client: &Versioned<Client>,
+    reason: &str,
+    note: Note<'_>,
+) -> Result<bool, StoreFault> {
     let left = left_by(app, &client.record).await?;
     let Some(entropy) = app.clock.entropy() else {
         return Err(StoreFault("the system has no randomness to give".into()));
     };
-    let batch = lifecycle::remove(client, left.traces(), cause, (&entropy, app.now()));
+    let cause = Cause {
+        actor: note.actor,
+        reason,
+        note: note.reason,
+        entropy: &entropy,
+        now: app.now(),
+    };
+    let batch = lifecycle::remove(client, left.traces(), &cause);
     let outcome = app.store.commit(batch).await;
     app.clients.forget(&client.record.key());
     match outcome {

@@ -3,6 +3,7 @@
 mod bearer;
 mod body;
 mod framing;
+mod incoming;
 mod proxy;
 mod register;
 mod respond;

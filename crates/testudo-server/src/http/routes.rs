@@ -1,6 +1,7 @@
 //! Which path leads where, and what every answer carries.
 
 use super::body::RequestBody;
+use super::incoming::Incoming;
 use super::respond::{self, failed, method_not_allowed, plain};
 use super::{register, token, well_known};
 use crate::fault::Stop;
@@ -72,18 +73,23 @@ async fn route<B: RequestBody>(
     if path == policy.issuer.metadata_path() {
         return only(Method::GET, &request, || well_known::metadata(app, &policy));
     }
+    let incoming = |request| Incoming {
+        peer,
+        request,
+        id: request_id,
+    };
     let below_issuer = path.strip_prefix(policy.issuer.path());
     match below_issuer.and_then(|path| Endpoint::at(path, &policy)) {
         None => plain(StatusCode::NOT_FOUND, "not found\n"),
         Some(Endpoint::Token) if request.method() == Method::POST => {
-            token::token(app, &policy, peer, request, request_id).await
+            token::token(app, &policy, incoming(request)).await
         }
         Some(Endpoint::Registration) if request.method() == Method::POST => {
-            register::register_client(app, &policy, peer, request, request_id).await
+            register::register_client(app, &policy, incoming(request)).await
         }
         Some(Endpoint::Token | Endpoint::Registration) => method_not_allowed("POST"),
         Some(Endpoint::Client { id }) => {
-            register::manage_registration(app, &policy, &id, (peer, request), request_id).await
+            register::manage_registration(app, &policy, &id, incoming(request)).await
         }
         Some(Endpoint::Keys) => only(Method::GET, &request, || well_known::jwks(app)),
     }

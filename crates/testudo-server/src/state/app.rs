@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use testudo_core::admission::governed::{GovernedIdentity, govern};
+use testudo_core::admission::governed::{CurrentRules, GovernedIdentity, govern};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::JudgedBy;
 use testudo_core::policy::{Policy, Switches};
@@ -139,6 +139,7 @@ impl App {
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
         let metrics = Metrics::default();
+        let fetcher = Arc::new(parts.fetcher);
         Ok(App {
             clock: Clock::default(),
             generation: AtomicU64::new(configuration.policy.generation),
@@ -152,13 +153,13 @@ impl App {
             accord,
             chain_work: ChainWork::default(),
             verdicts: Verdicts::default(),
-            remote_keys: RemoteKeys::new(metrics.client_key_fetches.clone()),
+            remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
             clients: Clients::new(configuration.server.clients_in_memory),
             buckets: Mutex::default(),
             first_use_locks: Default::default(),
             guesses: Default::default(),
             refusals: RefusalLedger::default(),
-            fetcher: Arc::new(parts.fetcher),
+            fetcher,
             certificates: parts.certificates,
             metrics,
             takes_certificates: configuration.server.asks_for_certificates
@@ -208,14 +209,12 @@ impl App {
             .into());
         }
         let (switches, keys) = (self.switches.load(), self.keys.load());
-        govern(
-            identity,
-            occasion,
+        let rules = CurrentRules {
             policy,
-            &switches,
-            &keys.opaque_key,
-            &mut Trace::off(),
-        )
+            switches: &switches,
+            opaque_key: &keys.opaque_key,
+        };
+        govern(identity, occasion, rules, &mut Trace::off())
     }
 
     /// The anchor of a configured authority.

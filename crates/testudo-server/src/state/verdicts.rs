@@ -3,8 +3,8 @@
 
 use quick_cache::sync::Cache;
 use std::sync::Arc;
-use testudo_core::doors::AuthorityKeys;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind};
+use testudo_core::doors::{AuthorityKeys, Presented};
+use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::Timestamp;
 
 /// Verdicts kept.
@@ -35,22 +35,21 @@ impl Verdicts {
     /// The identity that these very bytes proved before, if the keys and the policy of the verdict are still in force.
     pub fn recall(
         &self,
-        digest: &[u8; 32],
-        kind: CredentialKind,
+        presented: &Presented,
         keys_of: impl FnOnce(&Authority) -> Option<AuthorityKeys>,
         policy_generation: u64,
         now: Timestamp,
     ) -> Option<Arc<AttestedIdentity>> {
-        let verdict = self.cache.get(digest)?;
+        let verdict = self.cache.get(&presented.digest)?;
         let identity = &verdict.identity;
-        let stands = identity.kind == kind
+        let stands = identity.kind == presented.kind
             && now < identity.proof.expires
             && verdict.policy_generation == policy_generation
             && keys_of(&identity.authority).is_some_and(|keys| keys.are(&verdict.keys));
         if stands {
             return Some(identity.clone());
         }
-        self.cache.remove(digest);
+        self.cache.remove(&presented.digest);
         None
     }
 

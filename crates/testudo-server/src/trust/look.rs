@@ -18,7 +18,8 @@ pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, St
 pub(crate) async fn would_be_taken(
     source: &BundleSource,
     bundle: &Bundle,
-    (store, encryption): (&Store, &KeyEncryption),
+    store: &Store,
+    encryption: &KeyEncryption,
 ) -> Result<(), String> {
     let authority = &source.authority;
     let (floor, _) = floor::read(store, encryption, authority.key())

@@ -41,7 +41,7 @@ pub async fn watch_certificates(app: Arc<App>) {
             match certificate.renew_if_settled(is_doubted) {
                 Some(renewal) => {
                     let note = Note::by(&Actor::FileWatch);
-                    tell_renewal(&app, certificate, (renewal, note)).await;
+                    tell_renewal(&app, certificate, renewal, note).await;
                 }
                 None => doubted.push(certificate.section),
             }

@@ -104,14 +104,26 @@ impl Subscription {
     }
 }
 
+/// What the rest of the engine shares with the listener.
+pub(super) struct Shared {
+    /// The pool, which may hold connections to a server of before a failover.
+    pub(super) connections: Connections,
+    /// Where changes are told.
+    pub(super) changes: broadcast::Sender<Change>,
+    /// When the database was last heard.
+    pub(super) heard: Arc<Mutex<Instant>>,
+    /// Ends the listener.
+    pub(super) stop: Arc<Notify>,
+}
+
 /// Runs until told to stop.
-pub(super) async fn run(
-    route: Route,
-    first: Subscription,
-    connections: Connections,
-    (changes, heard): (broadcast::Sender<Change>, Arc<Mutex<Instant>>),
-    stop: Arc<Notify>,
-) {
+pub(super) async fn run(route: Route, first: Subscription, shared: Shared) {
+    let Shared {
+        connections,
+        changes,
+        heard,
+        stop,
+    } = shared;
     let mut subscription = first;
     loop {
         let fault = tokio::select! {

@@ -97,13 +97,13 @@ impl PostgresEngine {
         let stop = Arc::new(tokio::sync::Notify::new());
         let heard = Arc::new(Mutex::new(Instant::now()));
         if let Some(subscription) = subscription {
-            tokio::spawn(listener::run(
-                route,
-                subscription,
-                connections.clone(),
-                (changes.clone(), heard.clone()),
-                stop.clone(),
-            ));
+            let shared = listener::Shared {
+                connections: connections.clone(),
+                changes: changes.clone(),
+                heard: heard.clone(),
+                stop: stop.clone(),
+            };
+            tokio::spawn(listener::run(route, subscription, shared));
         }
         Ok(PostgresEngine {
             connections,

@@ -9,6 +9,7 @@ use crate::policy::{AuthorityPolicy, Policy};
 use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
+use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
 
 /// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
@@ -62,6 +63,17 @@ pub enum Purpose<'a> {
         /// URL of the endpoint, exactly as in the metadata.
         endpoint: &'a str,
     },
+}
+
+/// The terms on which a credential is judged. Nothing is made of it yet, so no randomness is needed.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// What the configuration says.
+    pub policy: &'a Policy,
+    /// What the credential is shown for.
+    pub purpose: Purpose<'a>,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// What the authority that a credential names is trusted for, and its keys: those of no other authority are used.

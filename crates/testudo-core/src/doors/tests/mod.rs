@@ -13,7 +13,7 @@ mod x509;
 use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
-use crate::policy::{AuthorityPolicy, ConfiguredClient, TokenPolicy};
+use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy, TokenPolicy};
 use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
 use crate::rules::FirstUse;
 use crate::rules::{Rule, RuleSet, RuleSpec};
@@ -21,10 +21,10 @@ use crate::velocity::Rate;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use testudo_protocol::Seconds;
 use testudo_protocol::jose::{self, Algorithm, JoseError, KeySet, PublicKey, SigningKey};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form, IssuerUrl};
 use testudo_protocol::spiffe::{Bundle, SpiffeIdError, TrustDomain};
+use testudo_protocol::{Seconds, Timestamp};
 use testudo_testkit::token::{Draft, assemble};
 use testudo_testkit::{TestIssuer, generate_key};
 
@@ -135,7 +135,12 @@ impl World {
     /// The door's verdict by these facts, whatever the world holds.
     fn judge(&self, credential: Credential, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
         let purpose = Purpose::Authentication;
-        credential.verify(facts, &self.policy, purpose, Timestamp(NOW), &mut Trace::off())
+        let terms = Terms {
+            policy: &self.policy,
+            purpose,
+            now: Timestamp(NOW),
+        };
+        credential.verify(facts, terms, &mut Trace::off())
     }
 
     fn draft(&self) -> Draft<'_> {

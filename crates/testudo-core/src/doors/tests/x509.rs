@@ -46,13 +46,12 @@ impl Place {
             _ => Facts::Nothing,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        credential.verify(
-            &facts,
-            &self.policy,
-            Purpose::Authentication,
-            Timestamp(now),
-            &mut Trace::off(),
-        )
+        let terms = Terms {
+            policy: &self.policy,
+            purpose: Purpose::Authentication,
+            now: Timestamp(now),
+        };
+        credential.verify(&facts, terms, &mut Trace::off())
     }
 
     #[track_caller]

@@ -7,14 +7,14 @@ use crate::audit::{RequestTrail, note_refusal};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
+use crate::http::incoming::Incoming;
 use crate::http::proxy::address_of;
 use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
-use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
@@ -28,25 +28,19 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    (peer, request): (&Peer, Request<B>),
-    request_id: &str,
+    incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
+    let request_id = incoming.id;
     // [RFC7592 §2] Nothing else can be done to a registration.
-    if ![Method::GET, Method::PUT, Method::DELETE].contains(request.method()) {
+    if ![Method::GET, Method::PUT, Method::DELETE].contains(incoming.request.method()) {
         return method_not_allowed("GET, PUT, DELETE");
     }
-    match serve_management(app, policy, client_id, (peer, request), request_id).await {
+    match serve_management(app, policy, client_id, incoming).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
-            note_refusal(
-                app,
-                request_ref(request_id),
-                &RequestTrail::default(),
-                &rejection,
-                None,
-            )
-            .await;
+            let trail = RequestTrail::of(request_ref(request_id));
+            note_refusal(app, &trail, &rejection, None).await;
             error(&rejection.answer(Endpoint::Management))
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
@@ -57,9 +51,9 @@ async fn serve_management<B: RequestBody>(
     app: &App,
     policy: &Policy,
     client_id: &str,
-    (peer, request): (&Peer, Request<B>),
-    request_id: &str,
+    incoming: Incoming<'_, B>,
 ) -> Result<Option<Vec<u8>>, Stop> {
+    let Incoming { peer, request, id } = incoming;
     let method = request.method().clone();
     // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
     let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
@@ -80,7 +74,7 @@ async fn serve_management<B: RequestBody>(
         (&Method::DELETE, _) => Change::Delete,
         (_, Some(requested)) => Change::Replace(RegistrationRequest {
             requested,
-            request: request_ref(request_id),
+            request: request_ref(id),
             management_digest: next.digest(),
             address,
         }),

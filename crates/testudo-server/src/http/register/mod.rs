@@ -13,6 +13,7 @@ pub(super) use manage::manage_registration;
 
 use super::bearer::{RegistrationToken, bearer};
 use super::body::{RequestBody, json_body};
+use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, note_refusal};
@@ -30,7 +31,7 @@ use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
-use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose};
+use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose, Terms};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -48,15 +49,14 @@ use zeroize::Zeroizing;
 pub(super) async fn register_client<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
-    peer: &Peer,
-    request: Request<B>,
-    request_id: &str,
+    incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
-    let mut trail = RequestTrail::default();
-    match serve_registration(app, policy, (peer, request), request_id, &mut trail).await {
+    let request_id = incoming.id;
+    let mut trail = RequestTrail::of(request_ref(request_id));
+    match serve_registration(app, policy, incoming, &mut trail).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
-            note_refusal(app, request_ref(request_id), &trail, &rejection, None).await;
+            note_refusal(app, &trail, &rejection, None).await;
             let statement = match (trail.has_statement, &trail.identity) {
                 (false, _) => Statement::Absent,
                 (true, None) => Statement::Unverified,
@@ -80,11 +80,10 @@ struct Arrived {
 async fn serve_registration<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
-    (peer, request): (&Peer, Request<B>),
-    request_id: &str,
-    trail: &mut RequestTrail,
+    incoming: Incoming<'_, B>,
+    trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
-    let arrived = receive(app, peer, request).await?; // parse
+    let arrived = receive(app, incoming.peer, incoming.request).await?; // parse
     trail.has_statement = arrived.requested.software_statement.is_some();
     trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
     let sponsor = match &arrived.bearer {
@@ -93,11 +92,10 @@ async fn serve_registration<B: RequestBody>(
     };
     // Beside an initial access token, a certificate is what the token may be bound to.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
-    let call = (request_id, trail);
     if arrived.requested.software_statement.is_some() || has_certificate {
-        by_evidence(app, policy, arrived, sponsor, call).await
+        by_evidence(app, policy, arrived, sponsor, trail).await
     } else if sponsor.is_some() || policy.registration.open.is_some() {
-        without_evidence(app, policy, &arrived, sponsor, call).await
+        without_evidence(app, policy, &arrived, sponsor, trail).await
     } else {
         Err(CredentialReason::EvidenceMissing.into())
     }
@@ -133,7 +131,7 @@ async fn by_evidence(
     policy: &Arc<Policy>,
     arrived: Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (request_id, trail): (&str, &mut RequestTrail),
+    trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
     if !policy.registration.takes_evidence {
         return Err(AdmissionReason::EvidenceNotTaken.into());
@@ -146,17 +144,16 @@ async fn by_evidence(
         requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
     }
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
-    let shown = (&requested, certificates);
-    let identity = prove(app, policy, &arrived.peer, shown).await?; // gather, verify
+    let identity = prove(app, policy, &arrived.peer, &requested, certificates).await?; // gather, verify
     trail.identity = Some(identity.clone());
     let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationByEvidence {
         governed: &governed,
         requested: &requested,
-        request: request_ref(request_id),
+        request: trail.request,
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, request_id);
+    announce(&registered, trail.request.id);
     let statement = requested.software_statement.as_deref();
     Ok(render(&registered, Extra::Statement(statement)))
 }
@@ -166,7 +163,8 @@ async fn prove(
     app: &App,
     policy: &Arc<Policy>,
     peer: &Peer,
-    (requested, certificates): (&Requested, Option<Arc<PeerCertificates>>),
+    requested: &Requested,
+    certificates: Option<Arc<PeerCertificates>>,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
     // A statement is a JWT-SVID, the one kind there is a door for. A verifiable credential will be a kind of its own,
     // told apart here and judged at its own door.
@@ -178,12 +176,14 @@ async fn prove(
     for presented in shown.into_iter().flatten() {
         let credential = doors::recognise(&presented)?;
         let facts = gather(app, policy, credential.lookups()).await?;
-        let purpose = Purpose::Statement { endpoint: &endpoint };
+        let terms = Terms {
+            policy,
+            purpose: Purpose::Statement { endpoint: &endpoint },
+            now: app.now(),
+        };
         let identity = match credential {
-            Credential::X509Svid(door) => {
-                chains::verify(app, peer, (door, presented.digest), &facts, policy).await?
-            }
-            other => other.verify(&facts, policy, purpose, app.now(), &mut Trace::off())?,
+            Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, policy).await?,
+            other => other.verify(&facts, terms, &mut Trace::off())?,
         };
         match &mut proven {
             None => proven = Some(identity),
@@ -203,7 +203,7 @@ async fn without_evidence(
     policy: &Policy,
     arrived: &Arrived,
     sponsor: Option<Box<Sponsor>>,
-    (request_id, trail): (&str, &mut RequestTrail),
+    trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
     let requested = &arrived.requested;
     let kind = unattested::kind(requested)?;
@@ -219,13 +219,13 @@ async fn without_evidence(
         governed: &governed,
         asked: RegistrationRequest {
             requested,
-            request: request_ref(request_id),
+            request: trail.request,
             management_digest: token.digest(),
             address: arrived.address,
         },
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, request_id);
+    announce(&registered, trail.request.id);
     let (uri, token) = (client_uri(policy, &client_id), token.as_str());
     Ok(render(&registered, Extra::Management { uri, token }))
 }

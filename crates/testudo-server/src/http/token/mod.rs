@@ -6,23 +6,23 @@ mod observe;
 mod parse;
 
 use super::body::RequestBody;
+use super::incoming::Incoming;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
-use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
 use testudo_core::admission::governed::GovernedIdentity;
-use testudo_core::doors::{self, Credential, Facts, Presented, Purpose};
+use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::policy::Policy;
 use testudo_core::records::Event;
@@ -42,14 +42,16 @@ enum Settled {
 pub(super) async fn token<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
-    peer: &Peer,
-    request: Request<B>,
-    request_id: &str,
+    incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
-    let authorization = authorization(&request);
-    let mut trail = RequestTrail::default();
-    let settled = serve_token(app, policy, (peer, request), request_id, &mut trail).await;
+    let authorization = authorization(&incoming.request);
+    let request_id = incoming.id;
+    let mut trail = RequestTrail::of(RequestRef {
+        occasion: OccasionKind::Token,
+        id: request_id,
+    });
+    let settled = serve_token(app, policy, incoming, &mut trail).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(reply, is_new)) => {
@@ -58,7 +60,7 @@ pub(super) async fn token<B: RequestBody>(
                 let identity = trail.identity.as_deref().map_or("", |identity| &identity.subject);
                 tracing::info!(request.id = request_id, identity, "client.registered");
             }
-            observe(app, request_id, &trail, || {
+            observe(app, &trail, || {
                 let seen = if is_new { "first use: registered" } else { "known" };
                 format!(
                     "{seen}, token for scope `{}`",
@@ -68,44 +70,37 @@ pub(super) async fn token<B: RequestBody>(
             json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Ok(Settled::Observed(event, rejection)) => {
-            refuse(app, request_id, &trail, (rejection, Some(event)), authorization).await
+            refuse(app, &trail, rejection, Some(event), authorization).await
         }
-        Err(Stop::Refused(rejection)) => {
-            refuse(app, request_id, &trail, (rejection, None), authorization).await
-        }
+        Err(Stop::Refused(rejection)) => refuse(app, &trail, rejection, None, authorization).await,
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
 }
 
 async fn refuse(
     app: &App,
-    request_id: &str,
-    trail: &RequestTrail,
-    (rejection, event): (Rejection, Option<Box<Event>>),
+    trail: &RequestTrail<'_>,
+    rejection: Rejection,
+    event: Option<Box<Event>>,
     authorization: Authorization,
 ) -> Response<Full<Bytes>> {
-    let request = RequestRef {
-        occasion: OccasionKind::Token,
-        id: request_id,
-    };
-    note_refusal(app, request, trail, &rejection, event).await;
-    observe(app, request_id, trail, || format!("refused: {rejection}"));
+    note_refusal(app, trail, &rejection, event).await;
+    observe(app, trail, || format!("refused: {rejection}"));
     error(&rejection.answer(Endpoint::Token { authorization }))
 }
 
 async fn serve_token<B: RequestBody>(
     app: &App,
     policy: &Arc<Policy>,
-    (peer, request): (&Peer, Request<B>),
-    request_id: &str,
-    trail: &mut RequestTrail,
+    incoming: Incoming<'_, B>,
+    trail: &mut RequestTrail<'_>,
 ) -> Result<Settled, Stop> {
-    let now = app.now();
+    let (now, peer) = (app.now(), incoming.peer);
     let Arrived {
         presented,
         grant,
         client_id,
-    } = receive(app, peer, request).await?; // parse
+    } = receive(app, peer, incoming.request).await?; // parse
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
     let (identity, facts) = match recall(app, policy, &presented) {
@@ -116,27 +111,25 @@ async fn serve_token<B: RequestBody>(
         None => {
             let credential = doors::recognise(&presented)?;
             let facts = gather(app, policy, credential.lookups()).await?; // gather
-            let purpose = Purpose::Authentication;
+            let terms = Terms {
+                policy,
+                purpose: Purpose::Authentication,
+                now,
+            };
             let identity = match credential {
-                Credential::X509Svid(door) => {
-                    chains::verify(app, peer, (door, presented.digest), &facts, policy).await?
-                }
-                other => other.verify(&facts, policy, purpose, now, &mut Trace::off())?, // verify
+                Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, policy).await?,
+                other => other.verify(&facts, terms, &mut Trace::off())?, // verify
             };
             (Arc::new(identity), Some(facts))
         }
     };
     trail.identity = Some(identity.clone());
-    let occasion = OccasionKind::Token;
-    let governed = app.govern(&identity, occasion, policy)?;
+    let governed = app.govern(&identity, trail.request.occasion, policy)?;
     let request = TokenRequest {
         governed: &governed,
         client_id: client_id.as_deref(),
         grant: &grant,
-        request: RequestRef {
-            occasion,
-            id: request_id,
-        },
+        request: trail.request,
     };
     let settled = settle(app, policy, &request, |outcome, at| {
         sign(app, &governed, outcome, at)
@@ -175,8 +168,7 @@ fn sign(
 fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
     app.verdicts.recall(
-        &presented.digest,
-        presented.kind,
+        presented,
         |authority| app.authority_keys(authority),
         policy.generation,
         now,

@@ -4,10 +4,10 @@ use crate::audit::RequestTrail;
 use crate::state::app::App;
 use crate::state::observer::Observation;
 
-pub(super) fn observe(app: &App, request_id: &str, trail: &RequestTrail, outcome: impl FnOnce() -> String) {
+pub(super) fn observe(app: &App, trail: &RequestTrail<'_>, outcome: impl FnOnce() -> String) {
     if let Some(observer) = &app.observer {
         observer(&Observation {
-            request_id: request_id.to_owned(),
+            request_id: trail.request.id.to_owned(),
             identity: trail
                 .identity
                 .as_deref()

@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 pub(crate) fn make_signing_key(
     encryption: &KeyEncryption,
     algorithm: Algorithm,
-    (active_from, now): (Timestamp, Timestamp),
+    active_from: Timestamp,
+    now: Timestamp,
 ) -> Result<StoredSigningKey, String> {
     let pkcs8 = generate_pkcs8(algorithm)?;
     let key = SigningKey::from_pkcs8(algorithm, &pkcs8, None).map_err(|fault| fault.to_string())?;

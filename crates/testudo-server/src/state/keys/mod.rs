@@ -85,7 +85,7 @@ impl Keyring {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Keyring, String> {
-        Keyring::read(store, encryption, (algorithm, now), None).await
+        Keyring::read(store, encryption, algorithm, now, None).await
     }
 
     /// Loads them again. What `self` has seen to be withdrawn stays withdrawn, whatever the store says by now.
@@ -93,9 +93,10 @@ impl Keyring {
         &self,
         store: &Store,
         encryption: &KeyEncryption,
-        (algorithm, now): (Algorithm, Timestamp),
+        algorithm: Algorithm,
+        now: Timestamp,
     ) -> Result<Keyring, String> {
-        Keyring::read(store, encryption, (algorithm, now), Some(&self.known)).await
+        Keyring::read(store, encryption, algorithm, now, Some(&self.known)).await
     }
 
     /// What is missing is written together with the sealed list. Of nodes that start together one writes the list;
@@ -103,7 +104,8 @@ impl Keyring {
     async fn read(
         store: &Store,
         encryption: &KeyEncryption,
-        (algorithm, now): (Algorithm, Timestamp),
+        algorithm: Algorithm,
+        now: Timestamp,
         known: Option<&KeysSeen>,
     ) -> Result<Keyring, String> {
         let mut news = Vec::new();
@@ -113,7 +115,7 @@ impl Keyring {
             let mut told = std::mem::take(&mut found.news);
             let of_algorithm = |key: &Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
             if !found.believed.iter().any(of_algorithm) {
-                let made = make_signing_key(encryption, algorithm, (now, now))?;
+                let made = make_signing_key(encryption, algorithm, now, now)?;
                 batch.insert(&made);
                 found.ledger.add(&made);
                 found.is_ledger_due = true;
@@ -131,7 +133,7 @@ impl Keyring {
                 found.seal_into(&mut batch, encryption)?;
             }
             if batch.is_empty() {
-                return Keyring::of(found, (algorithm, now), news);
+                return Keyring::of(found, algorithm, now, news);
             }
             match store.commit(batch).await {
                 Ok(()) => news.extend(told),
@@ -139,7 +141,7 @@ impl Keyring {
                 // The list is written by the next reading; what is in force must not wait for it.
                 Err(error) if is_usable && known.is_some() => {
                     tracing::warn!(?error, "the sealed list of signing keys could not be written");
-                    return Keyring::of(found, (algorithm, now), news);
+                    return Keyring::of(found, algorithm, now, news);
                 }
                 Err(error) => return Err(format!("the signing keys cannot be stored: {error:?}")),
             }
@@ -147,11 +149,7 @@ impl Keyring {
         Err("other nodes changed the signing keys at the same time, several times: try again".to_owned())
     }
 
-    fn of(
-        found: Found,
-        (algorithm, now): (Algorithm, Timestamp),
-        news: Vec<News>,
-    ) -> Result<Keyring, String> {
+    fn of(found: Found, algorithm: Algorithm, now: Timestamp, news: Vec<News>) -> Result<Keyring, String> {
         let chosen = chosen(&found.believed, algorithm, now).ok_or("no signing key")?;
         let chosen = chosen.record.kid.clone();
         let active = found.opened.get(&chosen).ok_or("no signing key")?.clone();

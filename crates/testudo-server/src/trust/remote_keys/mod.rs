@@ -40,6 +40,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// The key sets held, by place.
 pub struct RemoteKeys {
     entries: Cache<String, Arc<Entry>>,
+    fetcher: Arc<Fetcher>,
     hosts: Arc<Hosts>,
     fetches: Fetches,
 }
@@ -57,14 +58,15 @@ const PAUSES: Pauses = Pauses {
 };
 
 impl RemoteKeys {
-    /// Nothing held; fetches are counted in `fetches`.
-    pub fn new(fetches: Fetches) -> RemoteKeys {
+    /// Nothing held; it is fetched with `fetcher` and counted in `fetches`.
+    pub fn new(fetcher: Arc<Fetcher>, fetches: Fetches) -> RemoteKeys {
         // Shown as zero from the start: an alert on a series that appears with its first event misses that event.
         for outcome in ["fetched", "failed", "shed"] {
             drop(fetches.get_or_create(&FetchLabel { outcome }));
         }
         RemoteKeys {
             entries: Cache::new(KEY_SETS_MAX),
+            fetcher,
             hosts: Arc::default(),
             fetches,
         }
@@ -74,7 +76,7 @@ impl RemoteKeys {
     /// there are none.
     pub(crate) async fn get(
         &self,
-        (fetcher, clock): (&Arc<Fetcher>, &Clock),
+        clock: &Clock,
         place: &Place,
         kid: Option<&str>,
         is_worth: impl FnOnce() -> bool,
@@ -85,7 +87,7 @@ impl RemoteKeys {
             return Ok(keys);
         }
         if is_worth()
-            && let Some(running) = entry.fetch(now, || self.fetch(fetcher.clone(), place.0.clone(), now))
+            && let Some(running) = entry.fetch(now, || self.fetch(place.0.clone(), now))
         {
             running.ended().await;
         }
@@ -108,11 +110,10 @@ impl RemoteKeys {
     /// One fetch, counted by how it ended.
     fn fetch(
         &self,
-        fetcher: Arc<Fetcher>,
         url: Url,
         now: Moment,
     ) -> impl Future<Output = Result<KeySet, NotFetched>> + Send + use<> {
-        let (hosts, fetches) = (self.hosts.clone(), self.fetches.clone());
+        let (fetcher, hosts, fetches) = (self.fetcher.clone(), self.hosts.clone(), self.fetches.clone());
         async move {
             let outcome = if hosts.may_visit(url.host_str().unwrap_or_default(), now) {
                 fetch(&fetcher, &url).await

@@ -1,0 +1,87 @@
+//! Functions of the crates have at most five parameters, and a tuple does not hide some of them: what belongs together
+//! is a struct with a name. Clippy counts a tuple as one.
+
+use super::repository::Text;
+use syn::visit::{self, Visit};
+
+const PARAMETERS_MAX: usize = 5;
+
+pub fn check(texts: &[Text], complaints: &mut Vec<String>) -> Result<(), String> {
+    let is_source =
+        |name: &str| name.ends_with(".rs") && (name.contains("/src/") || name.starts_with("src/"));
+    for text in texts.iter().filter(|text| is_source(&text.name)) {
+        let syntax = syn::parse_file(&text.text).map_err(|error| format!("{}: {error}", text.name))?;
+        let mut functions = Functions {
+            file: &text.name,
+            complaints,
+        };
+        functions.visit_file(&syntax);
+    }
+    Ok(())
+}
+
+struct Functions<'a> {
+    file: &'a str,
+    complaints: &'a mut Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Functions<'_> {
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        let count: usize = signature.inputs.iter().map(parameters).sum();
+        if count > PARAMETERS_MAX {
+            self.complaints.push(format!(
+                "{}:{} {} has {count} parameters, members of tuples counted: {PARAMETERS_MAX} at most; name what \
+                 belongs together with a struct",
+                self.file,
+                signature.ident.span().start().line,
+                signature.ident
+            ));
+        }
+        visit::visit_signature(self, signature);
+    }
+}
+
+/// How many values a parameter stands for.
+fn parameters(input: &syn::FnArg) -> usize {
+    match input {
+        syn::FnArg::Typed(typed) => match &*typed.ty {
+            syn::Type::Tuple(tuple) => tuple.elems.len().max(1),
+            _ => 1,
+        },
+        syn::FnArg::Receiver(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(source: &str) -> Vec<String> {
+        let texts = [Text {
+            name: "crates/x/src/lib.rs".to_owned(),
+            text: source.to_owned(),
+        }];
+        let mut complaints = Vec::new();
+        check(&texts, &mut complaints).unwrap();
+        complaints
+    }
+
+    #[test]
+    fn sixth_parameter_is_a_complaint_also_in_a_tuple_a_method_and_a_trait() {
+        assert!(complaints("fn f(a: A, b: B, c: C, d: D, e: E) {}").is_empty());
+        assert!(complaints("impl X { fn f(&self, a: A, (b, c): (B, C), d: D) {} }").is_empty());
+        for source in [
+            "\nfn f(a: A, b: B, c: C, d: D, e: E, g: G) {}",
+            "\nfn f(a: A, b: B, c: C, d: D, (e, g): (E, G)) {}",
+            "\nimpl X { fn f(&self, a: A, b: B, c: C, (d, e): (D, E)) {} }",
+            "\ntrait X { fn f(&self, a: A, b: B, c: C, d: D, e: E); }",
+        ] {
+            let found = complaints(source);
+            let is_named = |text: &String| text.starts_with("crates/x/src/lib.rs:2 f has 6 parameters");
+            assert!(
+                found.len() == 1 && found.iter().all(is_named),
+                "{source}: {found:?}"
+            );
+        }
+    }
+}
