@@ -255,3 +255,21 @@ fn each_label_gets_from_the_request_into_the_record_as_its_row_says() {
         assert_eq!(both, vouched, "{}", row.name);
     }
 }
+
+#[test]
+fn vouched_label_in_one_language_leaves_the_other_languages_to_the_request() {
+    let requested = asked(json!({ "client_name": "1", "client_name#de": "2", "client_name#fr": "3" }));
+    let vouched = asked(json!({ "client_name#de": "4" })).labels;
+    let both = complete(client(vouched, "app.example"), &requested).labels;
+    let expected = asked(json!({ "client_name": "1", "client_name#de": "4", "client_name#fr": "3" })).labels;
+    assert_eq!(both, expected);
+}
+
+#[test]
+fn tagged_label_of_the_wrong_type_is_refused_for_its_type_before_its_tag_is_judged() {
+    let members = json!({ "client_name#DE": "x", "client_name#de": 7 });
+    let refused = MetadataReason::NotAString {
+        member: "client_name",
+    };
+    assert_eq!(Requested::of(members.as_object().unwrap().clone()), Err(refused));
+}

@@ -470,3 +470,29 @@ async fn label_template_that_an_identity_cannot_fill_is_left_out() {
         "https://apps.example/evil.example/logo.png"
     );
 }
+
+#[tokio::test]
+async fn attested_label_is_not_taken_in_place_of_a_template_that_an_identity_cannot_fill() {
+    let labels = "client_uri = \"https://{service}.{namespace}.apps.example/\"";
+    let rules = RULES.replacen("name = \"R1\"", &format!("name = \"R1\"\n{labels}"), 1);
+    let world = open_with("attested_metadata = [\"client_uri\", \"client_name\"]", &rules).await;
+    let odd = "spiffe://a.example/ns/pay/sa/evil.example";
+    let claims = [
+        ("client_uri", "https://evil.example/"),
+        ("client_uri#de", "https://evil.example/de"),
+    ];
+    let signed = claims
+        .into_iter()
+        .fold(draft(&world, odd), |draft, (name, value)| {
+            draft.claim(name, value)
+        })
+        .sign();
+    let answer = post(&world, &json!({ "software_statement": signed })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert!(answer.json()["client_uri"].is_null(), "{answer:?}");
+    assert_eq!(
+        answer.json()["client_uri#de"],
+        "https://evil.example/de",
+        "a rule sets no languages"
+    );
+}
