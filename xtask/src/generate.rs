@@ -1,6 +1,7 @@
 //! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
 
 use crate::root;
+use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, SaidBy};
 use testudo_server::config::sections::ConfigFile;
 
 /// Writes the files, or, with `check`, fails where one is out of date.
@@ -23,7 +24,55 @@ pub fn run(check: bool) -> Result<(), String> {
             specification.status
         ));
     }
-    file("docs/reference/specifications.md", &specifications, check)
+    file("docs/reference/specifications.md", &specifications, check)?;
+    file("docs/reference/client-metadata.md", &client_metadata(), check)
+}
+
+fn client_metadata() -> String {
+    let mut text = String::from(
+        "# Members of client metadata\n\nGenerated from `core::members`. Members that are not in this table are ignored, except the subjects of certificates (`tls_client_auth_subject_dn` and its like), which are refused. A claim of a credential counts where `attested_metadata` of its authority lists it; one that is not listed takes the member of its name out of the request. A rule may set `client_name`, `client_uri` and `logo_uri`; what it sets wins.\n\n| member | value | languages | who may state it |\n|---|---|---|---|\n",
+    );
+    for member in MEMBERS {
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            member.name,
+            value_of(member),
+            if member.is_taggable { "yes" } else { "" },
+            said_by(member)
+        ));
+    }
+    text
+}
+
+fn value_of(member: &Member) -> String {
+    match member.kind {
+        Kind::Label(LabelKind::Name { characters_max }) => {
+            format!("text of 1 to {characters_max} visible characters on one line")
+        }
+        Kind::Label(LabelKind::Url) => "https URL that people may open; it is never fetched".to_owned(),
+        Kind::Label(LabelKind::Text { bytes_max }) => format!("visible text of 1 to {bytes_max} bytes"),
+        Kind::Label(LabelKind::Texts {
+            items_max,
+            characters_max,
+        }) => format!("at most {items_max} texts of 1 to {characters_max} visible characters"),
+        Kind::Field(_) => "see [registration](../registration.md)".to_owned(),
+    }
+}
+
+fn said_by(member: &Member) -> String {
+    let client = match member.needs_own_host {
+        true => "client, on a host of its redirect URIs",
+        false => "client",
+    };
+    match member.said_by {
+        SaidBy::Client => client.to_owned(),
+        SaidBy::ClientUnlessClaimed => format!("{client}, unless its credential has a claim of this name"),
+        SaidBy::AttesterOrClient if member.label_kind().is_none() => {
+            "attester by a claim; a client may narrow it".to_owned()
+        }
+        SaidBy::AttesterOrClient => format!("attester by a claim, else {client}"),
+        SaidBy::Attester => "attester by a claim".to_owned(),
+    }
 }
 
 fn file(name: &str, text: &str, check: bool) -> Result<(), String> {

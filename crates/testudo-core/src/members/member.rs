@@ -69,7 +69,8 @@ pub enum SaidBy {
     Client,
     /// The request, unless the credential has a claim of this name. The claim itself is never taken.
     ClientUnlessClaimed,
-    /// The attester, where the configuration lists the claim; else the request, unless the claim is there.
+    /// The attester, where the configuration lists the claim; else the request, unless the claim is there. Where the
+    /// member is a limit (`scope`), the request may narrow what the attester states.
     AttesterOrClient,
     /// The attester, where the configuration lists the claim. What a request states is judged and not taken.
     Attester,
