@@ -22,6 +22,7 @@ pub mod policy;
 pub mod records;
 pub mod rejection;
 pub mod rules;
+pub mod signing_keys;
 pub mod tokens;
 pub mod trace;
 pub mod velocity;

@@ -5,11 +5,12 @@ use crate::audit::{Note, new_event};
 use crate::change::Change;
 use crate::read_again;
 use crate::state::app::App;
+use crate::state::keys::make_signing_key;
 use crate::state::keys::stored::{self, Found};
-use crate::state::keys::{PUBLISHED_BEFORE_USE, chosen, lives, make_signing_key};
 use testudo_core::Actor;
 use testudo_core::admin::Audited;
 use testudo_core::records::{Batch, Event, EventKind, Kind, StoredSigningKey, WithdrawnKey};
+use testudo_core::signing_keys::{PUBLISHED_BEFORE_USE, chosen, lives};
 use testudo_protocol::Timestamp;
 use testudo_store::CommitError;
 

@@ -20,8 +20,8 @@ const CORE: &[Floor] = &[
         why: "what is written down, and why a request is refused: any decision makes them, they decide nothing",
     },
     Floor {
-        rooms: &["rules", "velocity"],
-        why: "what a rule, a pattern or a limit says about an identity, whatever the request wants",
+        rooms: &["rules", "signing_keys", "velocity"],
+        why: "what a rule, a pattern or a limit says about an identity, whatever the request wants; which of our keys signs",
     },
     Floor {
         rooms: &["administration", "metadata"],

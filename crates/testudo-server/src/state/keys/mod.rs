@@ -1,7 +1,7 @@
 //! Signing keys: made at the first start, wrapped at rest, parsed once.
 
-mod ledger;
 mod make;
+mod sealed_list;
 pub(crate) mod stored;
 
 pub(crate) use make::make_signing_key;
@@ -13,8 +13,9 @@ use std::sync::Arc;
 use stored::{Found, KeysSeen, OPAQUE};
 use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
+use testudo_core::signing_keys::{KeyState, chosen, lives};
+use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
-use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, Store};
 
 /// The keys that this server signs with and publishes.
@@ -56,23 +57,6 @@ pub struct ListedKey {
     #[schemars(with = "Option<i64>")]
     pub published_until: Option<Timestamp>,
 }
-
-/// Where a key is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// Published, not yet used.
-    Next,
-    /// Signs.
-    Active,
-    /// Published for the tokens it signed.
-    Retiring,
-}
-
-/// How long a new key is published before it signs: caches of `/jwks` are five minutes old at most.
-pub const PUBLISHED_BEFORE_USE: Seconds = Seconds(600);
-/// How long a key stays published after another took over: the longest life of a token, and some.
-const PUBLISHED_AFTER_USE: Seconds = Seconds(7200);
 
 /// Times the keys are read and written again because another node changed them meanwhile.
 const LOADS: usize = 8;
@@ -198,60 +182,6 @@ impl Keyring {
             KeyState::Active | KeyState::Retiring => key.published_until.is_some_and(|until| until <= now),
         })
     }
-}
-
-/// The key that signs: the newest that is due; at the very first start, the one that was made a moment ago.
-pub(crate) fn chosen(
-    newest_first: &[Versioned<StoredSigningKey>],
-    algorithm: Algorithm,
-    now: Timestamp,
-) -> Option<&Versioned<StoredSigningKey>> {
-    let of_algorithm = |key: &&Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
-    let mut due = newest_first.iter().filter(of_algorithm);
-    due.find(|key| key.record.active_from <= now)
-        .or(newest_first.iter().rfind(of_algorithm))
-}
-
-pub(crate) struct Life {
-    state: KeyState,
-    published_until: Option<Timestamp>,
-}
-
-impl Life {
-    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.published_until.is_some_and(|until| until <= now)
-    }
-}
-
-/// Where each key is in its life. A key retires when the next newer one takes over, and is published for a while
-/// after that.
-pub(crate) fn lives(
-    newest_first: &[Versioned<StoredSigningKey>],
-    signs: Option<&str>,
-    now: Timestamp,
-) -> Vec<Life> {
-    let mut successor: Option<Timestamp> = None;
-    let life = |key: &Versioned<StoredSigningKey>| {
-        let is_due = key.record.active_from <= now;
-        let took_over = match is_due {
-            true => successor.replace(key.record.active_from),
-            false => None,
-        };
-        let state = match (signs == Some(key.record.kid.as_str()), is_due) {
-            (true, _) => KeyState::Active,
-            (false, false) => KeyState::Next,
-            (false, true) => KeyState::Retiring,
-        };
-        let published_until = match state {
-            KeyState::Retiring => took_over.map(|at| at + PUBLISHED_AFTER_USE),
-            KeyState::Active | KeyState::Next => None,
-        };
-        Life {
-            state,
-            published_until,
-        }
-    };
-    newest_first.iter().map(life).collect()
 }
 
 /// Opens every key and secret of the store, to see whether it can be done; how many there are, and what would be

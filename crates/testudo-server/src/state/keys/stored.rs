@@ -1,7 +1,7 @@
 //! What the store holds of signing keys, and what of it is believed. Everything is read and opened before anything
 //! is written: a server with a wrong key-encryption key leaves the store as it was.
 
-use super::ledger::{self, Ledger, Listing};
+use super::sealed_list;
 use crate::key_encryption::KeyEncryption;
 use crate::state::refused::{News, RefusedRecord};
 use std::collections::{HashMap, HashSet};
@@ -10,6 +10,7 @@ use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{
     Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
 };
+use testudo_core::signing_keys::{KeyList, Listing};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_store::{Row, Store, StoreFault, Stored, typed};
@@ -21,7 +22,7 @@ const READINGS: usize = 8;
 
 /// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
 pub(crate) struct KeysSeen {
-    pub(super) ledger: Ledger,
+    pub(super) ledger: KeyList,
     pub(super) opaque: Arc<OpaqueKey>,
 }
 
@@ -39,7 +40,7 @@ pub(crate) struct Found {
     /// Ids of the keys that have a mark of their withdrawal.
     pub marked: HashSet<String>,
     /// The list as it should be.
-    pub ledger: Ledger,
+    pub ledger: KeyList,
     /// The list in the store is another one.
     pub is_ledger_due: bool,
     /// What is told once the list is written.
@@ -53,7 +54,7 @@ impl Found {
     /// Puts the list into a batch. Where another node changed the keys meanwhile, nothing of the batch is written.
     pub(crate) fn seal_into(&mut self, batch: &mut Batch, encryption: &KeyEncryption) -> Result<(), String> {
         self.ledger.sequence += 1;
-        let record = self.ledger.seal(encryption)?;
+        let record = sealed_list::seal(encryption, &self.ledger)?;
         match self.ledger_version {
             0 => batch.insert(&record),
             version => batch.replace(&record, version),
@@ -105,7 +106,7 @@ pub(crate) async fn read(
         refused: Vec::new(),
         rejected: Vec::new(),
         marked: HashSet::new(),
-        ledger: Ledger::begin(now),
+        ledger: KeyList::begin(now),
         is_ledger_due: false,
         news: Vec::new(),
         opaque: None,
@@ -131,12 +132,14 @@ pub(crate) async fn read(
 /// list write both at once.
 async fn read_rows(store: &Store) -> Result<Option<Rows>, StoreFault> {
     let secret = |purpose: &str| (Kind::ServerSecret, purpose.as_bytes().to_vec());
-    let mut before = store.get(Kind::ServerSecret, ledger::PURPOSE.as_bytes()).await?;
+    let mut before = store
+        .get(Kind::ServerSecret, sealed_list::PURPOSE.as_bytes())
+        .await?;
     for _ in 0..READINGS {
         let keys = store.read_each::<StoredSigningKey>().await?;
         let marks = store.read_each::<WithdrawnKey>().await?;
         let mut secrets = store
-            .get_many(vec![secret(ledger::PURPOSE), secret(OPAQUE)])
+            .get_many(vec![secret(sealed_list::PURPOSE), secret(OPAQUE)])
             .await?;
         let (opaque, ledger) = (secrets.pop().flatten(), secrets.pop().flatten());
         if ledger == before {
@@ -160,9 +163,9 @@ fn open(encryption: &KeyEncryption, record: &StoredSigningKey) -> Result<Arc<Sig
         .map_err(|fault| format!("is no private key of its algorithm: {fault}"))
 }
 
-fn open_ledger(encryption: &KeyEncryption, stored: Stored) -> Result<Ledger, String> {
+fn open_ledger(encryption: &KeyEncryption, stored: Stored) -> Result<KeyList, String> {
     let secret = typed::<ServerSecret>(stored).map_err(|fault| fault.to_string())?;
-    Ledger::open(encryption, &secret.record)
+    sealed_list::open(encryption, &secret.record)
 }
 
 fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, String> {
@@ -176,7 +179,7 @@ fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, 
 
 /// The list to go by: that of the store, with the withdrawals that this server saw; where the store's does not open,
 /// the one that this server saw.
-fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, known: Option<&KeysSeen>) {
+fn choose_ledger(found: &mut Found, stored: Option<Result<KeyList, String>>, known: Option<&KeysSeen>) {
     let seen = known.map(|known| &known.ledger);
     let what = match (stored, seen) {
         (Some(Ok(ledger)), None) => {
@@ -201,7 +204,7 @@ fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, know
             "is gone; it is written again as this server knows it".to_owned()
         }
         (Some(Err(why)), None) => {
-            found.ledger = Ledger::begin_anew();
+            found.ledger = KeyList::begin_anew();
             format!("{why}; no signing key of the store is believed without it, another one is made")
         }
         // A new store, or one of a version without the list: the keys are taken over, which is told.
@@ -211,7 +214,7 @@ fn choose_ledger(found: &mut Found, stored: Option<Result<Ledger, String>>, know
         }
     };
     found.is_ledger_due = true;
-    let record = RefusedRecord::new("server_secret", ledger::PURPOSE.as_bytes(), what);
+    let record = RefusedRecord::new("server_secret", sealed_list::PURPOSE.as_bytes(), what);
     found.news.push((EventKind::RecordRefused, record.to_string()));
 }
 

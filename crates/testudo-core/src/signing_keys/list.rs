@@ -1,28 +1,25 @@
-//! The list of the signing keys that are accepted, and of those that were withdrawn: sealed under the key-encryption
-//! key, in one record that every change of the keys replaces.
+//! The list of the signing keys that are accepted, and of those that were withdrawn. The server seals it under the
+//! key-encryption key, in one record that every change of the keys replaces.
 //!
 //! It decides which node was first where two nodes change the keys at the same moment, and it covers every field of a
 //! key that is used: an attacker who can write the database cannot bring back a withdrawn key, or change when a key
 //! signs.
 
-use crate::key_encryption::KeyEncryption;
+use crate::records::StoredSigningKey;
 use serde::{Deserialize, Serialize};
-use testudo_core::records::{ServerSecret, StoredSigningKey};
 use testudo_protocol::{Seconds, Timestamp};
 
-/// Purpose, and so the key, of the record that holds the list.
-pub(crate) const PURPOSE: &str = "signing-keys";
 /// How long after the list was begun keys that it does not list are taken over. Nodes of a version without the list
 /// may run beside this one during a rollout, and an administrator may rotate there: this node must publish that key.
 /// Afterwards nothing but a writer of the database makes such a row.
-pub(crate) const ROLLOUT: Seconds = Seconds(86_400);
+pub const ROLLOUT: Seconds = Seconds(86_400);
 /// Withdrawn keys that the list names, the latest ones. What is not listed is refused in any case; the names let
 /// an event state the reason, and count during a rollout.
 const WITHDRAWN_MAX: usize = 1_000;
 
-/// The sealed list.
+/// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ledger {
+pub struct KeyList {
     /// When it was begun.
     begun: Timestamp,
     /// Counts changes.
@@ -59,7 +56,7 @@ impl Entry {
 
 /// What the list says of a stored key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
+pub enum Listing {
     /// It is the key that was listed.
     Same,
     /// A key of this id is listed, with another algorithm or other times.
@@ -68,10 +65,10 @@ pub(crate) enum Listing {
     Absent,
 }
 
-impl Ledger {
+impl KeyList {
     /// The list of a store that has none.
-    pub(crate) fn begin(now: Timestamp) -> Ledger {
-        Ledger {
+    pub fn begin(now: Timestamp) -> KeyList {
+        KeyList {
             begun: now,
             sequence: 0,
             keys: Vec::new(),
@@ -80,16 +77,17 @@ impl Ledger {
     }
 
     /// The list in the place of one that cannot be read: it has no key, so no key of the store is accepted.
-    pub(crate) fn begin_anew() -> Ledger {
-        Ledger::begin(Timestamp(0))
+    pub fn begin_anew() -> KeyList {
+        KeyList::begin(Timestamp(0))
     }
 
     /// True while rows of a version without the list are taken over.
-    pub(crate) fn takes_over(&self, now: Timestamp) -> bool {
+    pub fn takes_over(&self, now: Timestamp) -> bool {
         now < self.begun + ROLLOUT
     }
 
-    pub(crate) fn listing(&self, key: &StoredSigningKey) -> Listing {
+    /// What it says of a stored key.
+    pub fn listing(&self, key: &StoredSigningKey) -> Listing {
         match self.keys.iter().find(|entry| entry.kid == key.kid) {
             None => Listing::Absent,
             Some(entry) if *entry == Entry::of(key) => Listing::Same,
@@ -97,25 +95,28 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn lists(&self, kid: &str) -> bool {
+    /// True where a key of this id is accepted.
+    pub fn lists(&self, kid: &str) -> bool {
         self.keys.iter().any(|entry| entry.kid == kid)
     }
 
-    pub(crate) fn add(&mut self, key: &StoredSigningKey) {
+    /// A key was made.
+    pub fn add(&mut self, key: &StoredSigningKey) {
         self.keys.push(Entry::of(key));
     }
 
-    /// The key went by the clock.
-    pub(crate) fn remove(&mut self, kid: &str) {
+    /// A key retired by the clock.
+    pub fn remove(&mut self, kid: &str) {
         self.keys.retain(|entry| entry.kid != kid);
     }
 
     /// Keeps the keys that are in the store.
-    pub(crate) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.keys.retain(|entry| is_there(&entry.kid));
     }
 
-    pub(crate) fn withdraw(&mut self, kid: &str, at: Timestamp) {
+    /// A key was withdrawn: it is accepted no longer, and the list states since when.
+    pub fn withdraw(&mut self, kid: &str, at: Timestamp) {
         self.remove(kid);
         if self.withdrawn_at(kid).is_some() {
             return;
@@ -128,17 +129,19 @@ impl Ledger {
         self.withdrawn.drain(..surplus);
     }
 
-    pub(crate) fn withdrawn_at(&self, kid: &str) -> Option<Timestamp> {
+    /// When a key was withdrawn, as far as the list still names it.
+    pub fn withdrawn_at(&self, kid: &str) -> Option<Timestamp> {
         let gone = self.withdrawn.iter().find(|gone| gone.kid == kid);
         gone.map(|gone| gone.at)
     }
 
-    pub(crate) fn withdrawn(&self) -> impl Iterator<Item = &str> {
+    /// Ids of the withdrawn keys that it names.
+    pub fn withdrawn(&self) -> impl Iterator<Item = &str> {
         self.withdrawn.iter().map(|gone| gone.kid.as_str())
     }
 
     /// Takes over the withdrawals of a list that was seen before. True where this one had forgotten any.
-    pub(crate) fn remember(&mut self, seen: &Ledger) -> bool {
+    pub fn remember(&mut self, seen: &KeyList) -> bool {
         let forgotten: Vec<&Gone> = seen
             .withdrawn
             .iter()
@@ -149,18 +152,5 @@ impl Ledger {
             self.withdraw(&gone.kid, gone.at);
         }
         has_forgotten
-    }
-
-    pub(crate) fn open(encryption: &KeyEncryption, secret: &ServerSecret) -> Result<Ledger, String> {
-        let plain = encryption.unwrap(PURPOSE, &secret.wrapped)?;
-        serde_json::from_slice(&plain).map_err(|error| error.to_string())
-    }
-
-    pub(crate) fn seal(&self, encryption: &KeyEncryption) -> Result<ServerSecret, String> {
-        let plain = serde_json::to_vec(self).map_err(|error| error.to_string())?;
-        Ok(ServerSecret {
-            purpose: PURPOSE.to_owned(),
-            wrapped: encryption.wrap(PURPOSE, &plain)?,
-        })
     }
 }
