@@ -20,8 +20,16 @@ impl Entropy {
         URL_SAFE_NO_PAD.encode(self.random.first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
+    /// For one of several events of the same kind in one decision, counted from 0.
+    pub fn numbered(self, number: u32) -> Entropy {
+        Entropy {
+            sequence: self.sequence.wrapping_add(number),
+            ..self
+        }
+    }
+
     /// The id of an event: 32 hexadecimal digits that sort by time. One decision makes at most one event per
-    /// `kind_tag`.
+    /// `kind_tag` and number.
     pub fn event_id(&self, kind_tag: u8) -> String {
         let node: [u8; 3] = [self.random[16], self.random[17], self.random[18]];
         let mut bytes = [0u8; 16];

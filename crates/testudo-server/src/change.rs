@@ -41,11 +41,6 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// Who orders it, and why.
-    pub(crate) fn note(&self) -> Note<'a> {
-        self.note
-    }
-
     /// Writes what was decided, whole or not at all, and takes it into memory.
     pub(crate) async fn commit(&self, changes: &Audited) -> Result<(), CommitError> {
         let batch = changes.batch();

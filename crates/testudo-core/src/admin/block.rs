@@ -9,6 +9,9 @@ use crate::rules::blocks::{self, BLOCK_PATTERNS_MAX, Blocks};
 const EXPECTED: &str = "expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a \
                         configured trust domain or issuer for all of its identities";
 
+const UNBLOCK_HINT: &str =
+    "`testudo identity list` shows what is; a block is removed by the text it was made with";
+
 /// What is stored under the text of a block.
 #[derive(Debug)]
 pub struct Held {
@@ -56,12 +59,19 @@ pub fn block(
     Ok(Decided::change(changes, format!("{identity}: blocked")))
 }
 
-/// Lets an identity in again, whether or not the record of its block can be read.
-pub fn unblock(order: &Order<'_>, identity: &str, version: u64) -> Decided {
+/// Lets an identity in again, whether or not the record of its block can be read. `held`: the text under which a block
+/// is stored, and its version.
+pub fn unblock(order: &Order<'_>, wanted: &str, held: Option<(&str, u64)>) -> Result<Decided, NotDone> {
+    let Some((identity, version)) = held else {
+        return Err(NotDone::not_found(
+            format!("{wanted:?} is not blocked"),
+            UNBLOCK_HINT,
+        ));
+    };
     let mut batch = Batch::default();
     batch.remove(Kind::Block, identity.as_bytes().to_vec(), version);
     let changes = told(order, batch, EventKind::IdentityUnblocked, identity);
-    Decided::change(changes, format!("{identity}: unblocked"))
+    Ok(Decided::change(changes, format!("{identity}: unblocked")))
 }
 
 fn told(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Audited {
@@ -73,7 +83,7 @@ fn told(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Aud
 /// An identity, a pattern, or a configured client's id: a block with a typing error would keep no identity out, and
 /// the administrator would not learn of it.
 fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
-    let not_done = |problem: String, hint| Err(NotDone { problem, hint });
+    let not_done = |problem: String, hint| Err(NotDone::refused(problem, hint));
     match blocks::pattern(identity) {
         Some(Ok(_)) if held.pattern_count() >= BLOCK_PATTERNS_MAX => not_done(
             format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"),
@@ -96,13 +106,13 @@ fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
 fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
     let is_known = policy.authority(authority).is_some();
     match authority.kind() {
-        AuthorityKind::Issuer if !is_known => Err(NotDone {
-            problem: format!(
+        AuthorityKind::Issuer if !is_known => Err(NotDone::refused(
+            format!(
                 "{identity:?} is of the {}, which is not configured",
                 authority.described()
             ),
-            hint: Some("`testudo trust list` shows the authorities that are"),
-        }),
+            Some("`testudo trust list` shows the authorities that are"),
+        )),
         AuthorityKind::Issuer
         | AuthorityKind::Spiffe
         | AuthorityKind::Configuration

@@ -1,6 +1,6 @@
 //! Clients: freeze, thaw, delete.
 
-use super::order::{Audited, Decided, Order};
+use super::order::{Audited, Decided, NotDone, Order};
 use crate::admission::governing::governing_client;
 use crate::admission::lifecycle::{Cause, Traces, event_about_client, removal};
 use crate::identity::Authority;
@@ -10,6 +10,14 @@ use crate::records::{Batch, Client, ClientState, EventKind, Versioned};
 /// What is warned of where a deleted client comes back by itself.
 const WILL_RETURN: &str = "a rule still admits this identity: it will come back at its next request; freeze the \
                            client or block the identity to keep it out";
+
+/// The client of this id: what is changed or shown has to be there.
+pub fn known(client_id: &str, found: Option<Versioned<Client>>) -> Result<Versioned<Client>, NotDone> {
+    found.ok_or_else(|| {
+        let problem = format!("no client has the id {client_id:?}");
+        NotDone::not_found(problem, "`testudo client list` shows those there are")
+    })
+}
 
 /// Refuses a client until it is thawed.
 pub fn freeze(order: &Order<'_>, client: &Versioned<Client>) -> Decided {

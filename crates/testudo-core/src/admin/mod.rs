@@ -6,7 +6,11 @@
 
 pub mod block;
 pub mod client;
+pub mod keys;
 mod order;
 pub mod trust;
 
 pub use order::{Audited, Decided, NotDone, Order};
+
+#[cfg(test)]
+mod tests;

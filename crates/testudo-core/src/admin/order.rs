@@ -4,6 +4,7 @@ use crate::actor::Actor;
 use crate::admission::lifecycle::HISTORY_RETENTION;
 use crate::entropy::Entropy;
 use crate::records::{Batch, Event, EventKind};
+use std::borrow::Cow;
 use testudo_protocol::Timestamp;
 
 /// An order of an administrator, at one moment.
@@ -13,16 +14,21 @@ pub struct Order<'a> {
     pub actor: &'a Actor,
     /// Why, in the administrator's words.
     pub reason: Option<&'a str>,
-    /// For the ids of events: an order has at most one event of each kind.
+    /// For the ids of events.
     pub entropy: Entropy,
     /// When.
     pub now: Timestamp,
 }
 
 impl Order<'_> {
-    /// An event of this order: it names the administrator and the reason.
+    /// The event of this kind of this order: it names the administrator and the reason.
     pub fn event(&self, kind: EventKind) -> Event {
-        let id = self.entropy.event_id(kind as u8);
+        self.numbered_event(kind, 0)
+    }
+
+    /// One of several events of the same kind, counted from 0.
+    pub fn numbered_event(&self, kind: EventKind, number: u32) -> Event {
+        let id = self.entropy.numbered(number).event_id(kind as u8);
         let mut event = Event::new(id, self.now, kind, self.now + HISTORY_RETENTION);
         event.actor = Some(self.actor.to_string());
         event.reason = self.reason.map(str::to_owned);
@@ -55,6 +61,12 @@ impl Audited {
     /// The events.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// With changes that the server adds: records that it seals.
+    pub fn and(mut self, more: Batch) -> Audited {
+        self.batch.extend(more);
+        self
     }
 
     /// Everything that is to be written, events included.
@@ -101,8 +113,30 @@ impl Decided {
 /// Why an order is not carried out: the administrator has to order something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotDone {
+    /// There is nothing of the name that the order gives.
+    pub is_not_found: bool,
     /// What is wrong with it.
     pub problem: String,
     /// What was expected.
-    pub hint: Option<&'static str>,
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl NotDone {
+    /// There is nothing of this name.
+    pub fn not_found(problem: impl Into<String>, hint: &'static str) -> NotDone {
+        NotDone {
+            is_not_found: true,
+            problem: problem.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// The order is not one that can be carried out.
+    pub fn refused(problem: impl Into<String>, hint: Option<&'static str>) -> NotDone {
+        NotDone {
+            is_not_found: false,
+            problem: problem.into(),
+            hint: hint.map(Cow::Borrowed),
+        }
+    }
 }

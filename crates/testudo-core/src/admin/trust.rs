@@ -1,8 +1,21 @@
 //! Authorities: switched off at once, and on again, without touching the configuration.
 
-use super::order::{Audited, Decided, Order};
+use super::order::{Audited, Decided, NotDone, Order};
 use crate::identity::Authority;
+use crate::policy::Policy;
 use crate::records::{Batch, EventKind, Kind, Switch};
+
+/// The authority of this name: an order is about one that the configuration names.
+pub fn known(name: &str, policy: &Policy) -> Result<Authority, NotDone> {
+    let found = policy.authority_named(name).cloned();
+    found.ok_or_else(|| not_configured(name))
+}
+
+/// No authority of the configuration has this name.
+pub fn not_configured(name: &str) -> NotDone {
+    let problem = format!("no trust domain or issuer named {name:?} is configured");
+    NotDone::not_found(problem, "`testudo trust list` shows those that are")
+}
 
 /// Refuses an authority from the next request on. `held`: the version of the switch that is there.
 pub fn disable(order: &Order<'_>, authority: &Authority, held: Option<u64>) -> Decided {

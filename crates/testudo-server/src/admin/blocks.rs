@@ -1,7 +1,7 @@
 //! Identities that are kept out.
 
 use super::acting::By;
-use super::reply::{Done, Failure, Reply, carry_out};
+use super::reply::{Done, Reply, carry_out};
 use crate::state::app::App;
 use crate::state::switches;
 use axum::Json;
@@ -43,17 +43,15 @@ pub(super) async fn unblock(
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let canonical = order::canonical(&wanted.identity, &app.policy.load());
-    for identity in [wanted.identity.clone(), canonical] {
-        // Whether or not the record can be read.
-        if let Some(stored) = app.store.get(Kind::Block, identity.as_bytes()).await? {
-            let decided = order::unblock(&change.order()?, &identity, stored.version);
-            return carry_out(&change, decided).await;
-        }
-    }
-    Err(Failure::not_found(
-        format!("{:?} is not blocked", wanted.identity),
-        "`testudo identity list` shows what is; a block is removed by the text it was made with",
-    ))
+    let texts = [wanted.identity.as_str(), &canonical];
+    let places = texts.map(|text| (Kind::Block, text.as_bytes().to_vec())).to_vec();
+    let stored = app.store.get_many(places).await?;
+    let held = texts
+        .into_iter()
+        .zip(stored)
+        .find_map(|(text, stored)| Some((text, stored?.version)));
+    let decided = order::unblock(&change.order()?, &wanted.identity, held)?;
+    carry_out(&change, decided).await
 }
 
 fn held(stored: Stored) -> Held {

@@ -177,12 +177,8 @@ pub(super) async fn sweep(
 }
 
 async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
-    client_by_id(app, client_id).await?.ok_or_else(|| {
-        Failure::not_found(
-            format!("no client has the id {client_id:?}"),
-            "`testudo client list` shows those there are",
-        )
-    })
+    let found = client_by_id(app, client_id).await?;
+    Ok(order::known(client_id, found)?)
 }
 
 fn view(app: &App, client: &Client) -> ClientView {

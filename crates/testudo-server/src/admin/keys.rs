@@ -1,16 +1,15 @@
 //! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
 use super::acting::By;
-use super::reply::{Done, Failure, Reply, done};
-use crate::change::Change;
-use crate::key_changes::{self, Refused, Which};
+use super::reply::{Done, Failure, Reply, told};
+use crate::key_changes::{self, NotChanged};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
-use testudo_store::StoreFault;
+use testudo_core::admin::keys::Wanted;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
     Json(app.keys.load().listed.clone())
@@ -41,12 +40,11 @@ pub(super) async fn rotate(
     Json(rotation): Json<Rotation>,
 ) -> Reply<Done> {
     let change = by.change(&app, rotation.reason.as_deref()).await;
-    if rotation.now {
-        return withdraw(&app, Which::All, &change).await;
-    }
-    let made = key_changes::announce(&app, &change).await;
-    let (kid, from) = made.map_err(|why| Failure::from(StoreFault(why)))?;
-    Ok(done(format!("{kid}: published, signs from {from}")))
+    let wanted = match rotation.now {
+        true => Wanted::OnlyNew,
+        false => Wanted::Next,
+    };
+    Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
 }
 
 pub(super) async fn revoke(
@@ -55,34 +53,15 @@ pub(super) async fn revoke(
     Json(revocation): Json<Revocation>,
 ) -> Reply<Done> {
     let change = by.change(&app, revocation.reason.as_deref()).await;
-    withdraw(&app, Which::One(&revocation.kid), &change).await
+    let wanted = Wanted::Withdrawn(&revocation.kid);
+    Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
 }
 
-async fn withdraw(app: &App, which: Which<'_>, change: &Change<'_>) -> Reply<Done> {
-    let withdrawal = key_changes::withdraw(app, which, change).await.map_err(failure)?;
-    let withdrawn = format!("withdrawn: {}", withdrawal.withdrawn.join(" "));
-    Ok(Json(Done {
-        done: match withdrawal.made {
-            Some(kid) => format!("{withdrawn}; {kid} signs from now on"),
-            None => withdrawn,
-        },
-        warning: Some(
-            "APIs that check signatures by themselves believe a withdrawn key until they fetch /jwks again"
-                .to_owned(),
-        ),
-    }))
-}
-
-fn failure(refused: Refused) -> Failure {
-    match refused {
-        Refused::Unknown => Failure::not_found(
-            "no signing key has this id",
-            "`testudo key list` shows the keys that are there",
-        ),
-        Refused::Already(at) => Failure::not_found(
-            format!("this signing key was withdrawn already, at {at}"),
-            "`testudo key list` shows the keys that are there",
-        ),
-        Refused::Failed(why) => StoreFault(why).into(),
+impl From<NotChanged> for Failure {
+    fn from(why: NotChanged) -> Failure {
+        match why {
+            NotChanged::NotDone(why) => why.into(),
+            NotChanged::Failed(fault) => fault.into(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::borrow::Cow;
 use testudo_core::admin::{Decided, NotDone};
 use testudo_store::{CommitError, StoreFault};
 
@@ -90,7 +91,14 @@ pub(super) fn done(what: impl Into<String>) -> Json<Done> {
 
 impl From<NotDone> for Failure {
     fn from(why: NotDone) -> Failure {
-        Failure::bad_request(why.problem, why.hint.map(str::to_owned))
+        Failure {
+            status: match why.is_not_found {
+                true => StatusCode::NOT_FOUND,
+                false => StatusCode::BAD_REQUEST,
+            },
+            error: why.problem,
+            hint: why.hint.map(Cow::into_owned),
+        }
     }
 }
 
@@ -99,8 +107,13 @@ pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Do
     if let Some(changes) = &decided.changes {
         change.commit(changes).await?;
     }
-    Ok(Json(Done {
+    Ok(told(decided))
+}
+
+/// The answer of what was decided and is committed.
+pub(super) fn told(decided: Decided) -> Json<Done> {
+    Json(Done {
         done: decided.done,
         warning: decided.warning.map(str::to_owned),
-    }))
+    })
 }

@@ -125,9 +125,7 @@ async fn switch(app: &App, authority: &Authority) -> Result<Option<u64>, StoreFa
 }
 
 fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
-    let policy = app.policy.load();
-    let named = policy.authority_named(name).cloned();
-    named.ok_or_else(|| unknown(name))
+    Ok(order::known(name, &app.policy.load())?)
 }
 
 fn anchor(app: &App, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
@@ -135,10 +133,7 @@ fn anchor(app: &App, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::not_found(
-        format!("no trust domain or issuer named {name:?} is configured"),
-        "`testudo trust list` shows those that are",
-    )
+    order::not_configured(name).into()
 }
 
 async fn view(app: &App, authority: &Authority) -> Result<TrustView, Failure> {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use stored::{Found, KeysSeen, OPAQUE};
 use testudo_core::admission::client_name::OpaqueKey;
-use testudo_core::records::{Batch, EventKind, ServerSecret, StoredSigningKey, Versioned};
-use testudo_core::signing_keys::{KeyState, chosen, lives};
+use testudo_core::records::{Batch, EventKind, ServerSecret};
+use testudo_core::signing_keys::{KeyState, chosen, describe_made, lives};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_store::{CommitError, Store};
@@ -97,13 +97,12 @@ impl Keyring {
             let mut found = stored::read(store, encryption, known, now).await?;
             let mut batch = Batch::default();
             let mut told = std::mem::take(&mut found.news);
-            let of_algorithm = |key: &Versioned<StoredSigningKey>| key.record.algorithm == algorithm.name();
-            if !found.believed.iter().any(of_algorithm) {
+            if found.keys.lacks(algorithm) {
                 let made = make_signing_key(encryption, algorithm, now, now)?;
                 batch.insert(&made);
-                found.ledger.add(&made);
-                found.is_ledger_due = true;
-                told.push((EventKind::KeyCreated, format!("{}, signs from {now}", made.kid)));
+                found.keys.list.add(&made);
+                found.is_list_due = true;
+                told.push((EventKind::KeyCreated, describe_made(&made)));
             }
             if found.opaque.is_none() {
                 let secret = random_32()?;
@@ -113,8 +112,8 @@ impl Keyring {
                 });
             }
             let is_usable = batch.is_empty();
-            if found.is_ledger_due {
-                found.seal_into(&mut batch, encryption)?;
+            if found.is_list_due {
+                batch.extend(found.seal(found.keys.list.clone(), encryption)?);
             }
             if batch.is_empty() {
                 return Keyring::of(found, algorithm, now, news);
@@ -134,13 +133,13 @@ impl Keyring {
     }
 
     fn of(found: Found, algorithm: Algorithm, now: Timestamp, news: Vec<News>) -> Result<Keyring, String> {
-        let chosen = chosen(&found.believed, algorithm, now).ok_or("no signing key")?;
+        let chosen = chosen(&found.keys.accepted, algorithm, now).ok_or("no signing key")?;
         let chosen = chosen.record.kid.clone();
         let active = found.opened.get(&chosen).ok_or("no signing key")?.clone();
-        let lives = lives(&found.believed, Some(&chosen), now);
+        let lives = lives(&found.keys.accepted, Some(&chosen), now);
         let mut listed = Vec::with_capacity(lives.len());
         let mut published = Vec::with_capacity(lives.len());
-        for (key, life) in found.believed.into_iter().zip(lives) {
+        for (key, life) in found.keys.accepted.into_iter().zip(lives) {
             let record = key.record;
             let opened = found.opened.get(&record.kid);
             let Some(opened) = opened.filter(|_| !life.is_over(now)) else {
@@ -167,7 +166,7 @@ impl Keyring {
             refused: found.refused,
             news,
             known: KeysSeen {
-                ledger: found.ledger,
+                list: found.keys.list,
                 opaque,
             },
         })

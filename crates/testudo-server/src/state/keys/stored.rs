@@ -4,13 +4,13 @@
 use super::sealed_list;
 use crate::key_encryption::KeyEncryption;
 use crate::state::refused::{News, RefusedRecord};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{
     Batch, EventKind, Kind, ServerSecret, StoredSigningKey, Versioned, WithdrawnKey,
 };
-use testudo_core::signing_keys::{KeyList, Listing};
+use testudo_core::signing_keys::{KeyList, Listing, SigningKeys};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_store::{Row, Store, StoreFault, Stored, typed};
@@ -22,44 +22,39 @@ const READINGS: usize = 8;
 
 /// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
 pub(crate) struct KeysSeen {
-    pub(super) ledger: KeyList,
+    pub(super) list: KeyList,
     pub(super) opaque: Arc<OpaqueKey>,
 }
 
 /// The keys of the store, judged.
 pub(crate) struct Found {
-    /// The keys that are believed, newest first. Where two were made at the same second, by name: all nodes choose
-    /// the same.
-    pub believed: Vec<Versioned<StoredSigningKey>>,
-    /// The same, ready to sign, by their ids.
+    /// The keys, their marks and their list.
+    pub keys: SigningKeys,
+    /// The accepted keys, ready to sign, by their ids.
     pub opened: HashMap<String, Arc<SigningKey>>,
     /// Rows that are not believed.
     pub refused: Vec<RefusedRecord>,
-    /// Rows of signing keys among them: key and version. The key of such a row need not be text.
-    pub rejected: Vec<(Vec<u8>, u64)>,
-    /// Ids of the keys that have a mark of their withdrawal.
-    pub marked: HashSet<String>,
-    /// The list as it should be.
-    pub ledger: KeyList,
     /// The list in the store is another one.
-    pub is_ledger_due: bool,
+    pub is_list_due: bool,
     /// What is told once the list is written.
     pub news: Vec<News>,
     /// Makes opaque client ids, where the store has its secret.
     pub opaque: Option<Arc<OpaqueKey>>,
-    ledger_version: u64,
+    list_version: u64,
 }
 
 impl Found {
-    /// Puts the list into a batch. Where another node changed the keys meanwhile, nothing of the batch is written.
-    pub(crate) fn seal_into(&mut self, batch: &mut Batch, encryption: &KeyEncryption) -> Result<(), String> {
-        self.ledger.sequence += 1;
-        let record = sealed_list::seal(encryption, &self.ledger)?;
-        match self.ledger_version {
+    /// Seals a list in place of the one that was read. Where another node changed the keys meanwhile, nothing of the
+    /// batch is written.
+    pub(crate) fn seal(&self, mut list: KeyList, encryption: &KeyEncryption) -> Result<Batch, String> {
+        list.sequence += 1;
+        let record = sealed_list::seal(encryption, &list)?;
+        let mut batch = Batch::default();
+        match self.list_version {
             0 => batch.insert(&record),
             version => batch.replace(&record, version),
         }
-        Ok(())
+        Ok(batch)
     }
 }
 
@@ -67,7 +62,7 @@ impl Found {
 struct Rows {
     keys: Vec<Row<StoredSigningKey>>,
     marks: Vec<Row<WithdrawnKey>>,
-    ledger: Option<Stored>,
+    list: Option<Stored>,
     opaque: Option<Stored>,
 }
 
@@ -85,12 +80,12 @@ pub(crate) async fn read(
         .iter()
         .map(|row| row.record.as_ref().ok().map(|key| open(encryption, key)))
         .collect();
-    let ledger = rows.ledger.clone().map(|stored| open_ledger(encryption, stored));
+    let list = rows.list.clone().map(|stored| open_list(encryption, stored));
     let opaque = rows.opaque.clone().map(|stored| open_opaque(encryption, stored));
     let sealed =
-        opened.iter().flatten().count() + usize::from(ledger.is_some()) + usize::from(opaque.is_some());
+        opened.iter().flatten().count() + usize::from(list.is_some()) + usize::from(opaque.is_some());
     let is_any_open = opened.iter().flatten().any(Result::is_ok)
-        || matches!(ledger, Some(Ok(_)))
+        || matches!(list, Some(Ok(_)))
         || matches!(opaque, Some(Ok(_)));
     if sealed > 0 && !is_any_open {
         return Err(format!(
@@ -99,28 +94,30 @@ pub(crate) async fn read(
         ));
     }
 
-    let ledger_version = rows.ledger.as_ref().map_or(0, |stored| stored.version);
+    let list_version = rows.list.as_ref().map_or(0, |stored| stored.version);
     let mut found = Found {
-        believed: Vec::new(),
+        keys: SigningKeys {
+            accepted: Vec::new(),
+            rejected: Vec::new(),
+            marked: HashMap::new(),
+            list: KeyList::begin(now),
+        },
         opened: HashMap::new(),
         refused: Vec::new(),
-        rejected: Vec::new(),
-        marked: HashSet::new(),
-        ledger: KeyList::begin(now),
-        is_ledger_due: false,
+        is_list_due: false,
         news: Vec::new(),
         opaque: None,
-        ledger_version,
+        list_version,
     };
-    choose_ledger(&mut found, ledger, known);
+    choose_list(&mut found, list, known);
     let is_there = |kid: &str| rows.keys.iter().any(|row| row.key == kid.as_bytes());
-    found.ledger.retain(is_there);
+    found.keys.list.retain(is_there);
     judge_marks(&mut found, &rows, now);
     for (row, opened) in rows.keys.into_iter().zip(opened) {
         judge_key(&mut found, row, opened, now);
     }
     judge_opaque(&mut found, opaque, known)?;
-    found.believed.sort_by(|a, b| {
+    found.keys.accepted.sort_by(|a, b| {
         let by_time = b.record.active_from.cmp(&a.record.active_from);
         by_time.then_with(|| a.record.kid.cmp(&b.record.kid))
     });
@@ -141,16 +138,16 @@ async fn read_rows(store: &Store) -> Result<Option<Rows>, StoreFault> {
         let mut secrets = store
             .get_many(vec![secret(sealed_list::PURPOSE), secret(OPAQUE)])
             .await?;
-        let (opaque, ledger) = (secrets.pop().flatten(), secrets.pop().flatten());
-        if ledger == before {
+        let (opaque, list) = (secrets.pop().flatten(), secrets.pop().flatten());
+        if list == before {
             return Ok(Some(Rows {
                 keys,
                 marks,
-                ledger,
+                list,
                 opaque,
             }));
         }
-        before = ledger;
+        before = list;
     }
     Ok(None)
 }
@@ -163,7 +160,7 @@ fn open(encryption: &KeyEncryption, record: &StoredSigningKey) -> Result<Arc<Sig
         .map_err(|fault| format!("is no private key of its algorithm: {fault}"))
 }
 
-fn open_ledger(encryption: &KeyEncryption, stored: Stored) -> Result<KeyList, String> {
+fn open_list(encryption: &KeyEncryption, stored: Stored) -> Result<KeyList, String> {
     let secret = typed::<ServerSecret>(stored).map_err(|fault| fault.to_string())?;
     sealed_list::open(encryption, &secret.record)
 }
@@ -179,41 +176,41 @@ fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, 
 
 /// The list to go by: that of the store, with the withdrawals that this server saw; where the store's does not open,
 /// the one that this server saw.
-fn choose_ledger(found: &mut Found, stored: Option<Result<KeyList, String>>, known: Option<&KeysSeen>) {
-    let seen = known.map(|known| &known.ledger);
+fn choose_list(found: &mut Found, stored: Option<Result<KeyList, String>>, known: Option<&KeysSeen>) {
+    let seen = known.map(|known| &known.list);
     let what = match (stored, seen) {
-        (Some(Ok(ledger)), None) => {
-            found.ledger = ledger;
+        (Some(Ok(list)), None) => {
+            found.keys.list = list;
             return;
         }
-        (Some(Ok(ledger)), Some(seen)) => {
-            let is_older = ledger.sequence < seen.sequence;
-            found.ledger = ledger;
-            if !found.ledger.remember(seen) && !is_older {
+        (Some(Ok(list)), Some(seen)) => {
+            let is_older = list.sequence < seen.sequence;
+            found.keys.list = list;
+            if !found.keys.list.remember(seen) && !is_older {
                 return;
             }
-            found.ledger.sequence = found.ledger.sequence.max(seen.sequence);
+            found.keys.list.sequence = found.keys.list.sequence.max(seen.sequence);
             "is older than the one that this server saw: keys that were withdrawn stay withdrawn".to_owned()
         }
         (Some(Err(why)), Some(seen)) => {
-            found.ledger = seen.clone();
+            found.keys.list = seen.clone();
             format!("{why}; it is written again as this server knows it")
         }
         (None, Some(seen)) => {
-            found.ledger = seen.clone();
+            found.keys.list = seen.clone();
             "is gone; it is written again as this server knows it".to_owned()
         }
         (Some(Err(why)), None) => {
-            found.ledger = KeyList::begin_anew();
+            found.keys.list = KeyList::begin_anew();
             format!("{why}; no signing key of the store is believed without it, another one is made")
         }
         // A new store, or one of a version without the list: the keys are taken over, which is told.
         (None, None) => {
-            found.is_ledger_due = true;
+            found.is_list_due = true;
             return;
         }
     };
-    found.is_ledger_due = true;
+    found.is_list_due = true;
     let record = RefusedRecord::new("server_secret", sealed_list::PURPOSE.as_bytes(), what);
     found.news.push((EventKind::RecordRefused, record.to_string()));
 }
@@ -229,24 +226,26 @@ fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
                 let what = format!("{fault}; the key counts as withdrawn");
                 found.refused.push(report(&what));
             }
-            Ok(_) if found.ledger.withdrawn_at(&kid).is_some() => {}
-            Ok(mark) if found.ledger.takes_over(now) => {
-                found.ledger.withdraw(&kid, mark.at);
-                found.is_ledger_due = true;
+            Ok(_) if found.keys.list.withdrawn_at(&kid).is_some() => {}
+            Ok(mark) if found.keys.list.takes_over(now) => {
+                found.keys.list.withdraw(&kid, mark.at);
+                found.is_list_due = true;
             }
-            Ok(_) if found.ledger.lists(&kid) => {
+            Ok(_) if found.keys.list.lists(&kid) => {
                 let what = "was not made by a withdrawal: the sealed list names the key as one that is in use; the \
                             key counts as withdrawn";
                 found.refused.push(report(what));
             }
             Ok(_) => {}
         }
-        found.marked.insert(kid);
+        let at = row.record.as_ref().ok().map(|mark| mark.at);
+        found.keys.marked.insert(kid, at);
     }
     let gone = found
-        .ledger
+        .keys
+        .list
         .withdrawn()
-        .filter(|kid| !found.marked.contains(*kid));
+        .filter(|kid| !found.keys.marked.contains_key(*kid));
     let gone = gone.map(|kid| {
         let what = "was removed: the key stays withdrawn, `testudo key revoke` makes the mark again";
         RefusedRecord::new("withdrawn_key", kid.as_bytes(), what.to_owned())
@@ -261,18 +260,18 @@ fn judge_key(
     now: Timestamp,
 ) {
     let kid = String::from_utf8_lossy(&row.key).into_owned();
-    let is_withdrawn = found.marked.contains(&kid) || found.ledger.withdrawn_at(&kid).is_some();
+    let is_withdrawn = found.keys.marked.contains_key(&kid) || found.keys.list.withdrawn_at(&kid).is_some();
     let judged = match (row.record, opened) {
         (Err(fault), _) => Err(fault.to_string()),
         (Ok(record), _) if record.kid.as_bytes() != row.key => {
             Err("is stored under another key id".to_owned())
         }
         (Ok(_), _) if is_withdrawn => Err("was withdrawn and is in the store again".to_owned()),
-        (Ok(record), Some(Ok(key))) => match found.ledger.listing(&record) {
+        (Ok(record), Some(Ok(key))) => match found.keys.list.listing(&record) {
             Listing::Same => Ok((record, key)),
-            Listing::Absent if found.ledger.takes_over(now) => {
-                found.ledger.add(&record);
-                found.is_ledger_due = true;
+            Listing::Absent if found.keys.list.takes_over(now) => {
+                found.keys.list.add(&record);
+                found.is_list_due = true;
                 let what = format!("{kid}: made by an earlier version, taken over");
                 found.news.push((EventKind::KeyTakenOver, what));
                 Ok((record, key))
@@ -289,7 +288,7 @@ fn judge_key(
     match judged {
         Ok((record, key)) => {
             found.opened.insert(kid, key);
-            found.believed.push(Versioned {
+            found.keys.accepted.push(Versioned {
                 record,
                 version: row.version,
             });
@@ -299,7 +298,7 @@ fn judge_key(
             found
                 .refused
                 .push(RefusedRecord::new("signing_key", &row.key, why));
-            found.rejected.push((row.key, row.version));
+            found.keys.rejected.push((row.key, row.version));
         }
     }
 }

@@ -1,0 +1,173 @@
+//! Each order of an administrator: what it writes, what it answers, and what is not carried out.
+
+mod block;
+mod client;
+mod keys;
+mod order;
+mod trust;
+
+use super::{Decided, NotDone, Order};
+use crate::actor::{Actor, ProcessOwner};
+use crate::entropy::Entropy;
+use crate::identity::{Authority, CredentialKind, OccasionKind};
+use crate::policy::{AuthorityPolicy, Policy, TokenPolicy};
+use crate::records::{Batch, Client, ClientState, Event, Kind, Versioned, Write};
+use crate::rules::{FirstUse, Rule, RuleSet, RuleSpec};
+use crate::velocity::Rate;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use testudo_protocol::jose::Algorithm;
+use testudo_protocol::oauth::IssuerUrl;
+use testudo_protocol::{Seconds, Timestamp};
+
+const NOW: Timestamp = Timestamp(1_800_000_000);
+const ALICE: &str = "uid:1000(alice) gid:100 pid:4711";
+
+static ACTOR: LazyLock<Actor> = LazyLock::new(|| {
+    Actor::Process(ProcessOwner {
+        uid: 1000,
+        name: Some("alice".into()),
+        gid: 100,
+        pid: Some(4711),
+    })
+});
+
+fn order() -> Order<'static> {
+    Order {
+        actor: &ACTOR,
+        reason: Some("incident 7"),
+        entropy: Entropy {
+            millis: 1_800_000_000_000,
+            sequence: 5,
+            random: [9; 20],
+        },
+        now: NOW,
+    }
+}
+
+fn authority(key: &str) -> Authority {
+    Authority::of_key(key).unwrap()
+}
+
+/// Trust domain `a.example` with one rule for `/pay/*`, issuer `ci`, and the configured client `ops-tool`.
+fn policy() -> Policy {
+    let trusted = || AuthorityPolicy {
+        credentials: vec![CredentialKind::JwtSvid],
+        first_use: FirstUse::On,
+        accept_audiences: Vec::new(),
+        single_use: false,
+        lifetime_max: None,
+        attested_metadata: Vec::new(),
+        statement_issuer: None,
+        registrations: Rate::new(600, None),
+        registrations_per_prefix: None,
+        velocity_prefix_segments: 2,
+        clients_max: None,
+    };
+    let rule = Rule::compile(&RuleSpec {
+        name: "pay".into(),
+        identities: vec!["spiffe://a.example/pay/*".into()],
+        ..RuleSpec::default()
+    });
+    Policy {
+        generation: 1,
+        issuer: IssuerUrl::parse("https://as.example").unwrap(),
+        authorities: HashMap::from([
+            (authority("spiffe://a.example"), trusted()),
+            (Authority::of_identity("ci:x").unwrap(), trusted()),
+        ]),
+        clients: HashMap::new(),
+        rules: RuleSet::new(vec![rule.unwrap()]),
+        tokens: TokenPolicy {
+            signing_algorithm: Algorithm::ES256,
+            access_token_lifetime: Seconds(300),
+        },
+        registration: Default::default(),
+        administration: Default::default(),
+        reserved_ids: Default::default(),
+    }
+}
+
+fn client(authority: &str, subject: &str, state: ClientState) -> Versioned<Client> {
+    Versioned {
+        version: 3,
+        record: Client {
+            format: 1,
+            authority: authority.into(),
+            subject: subject.into(),
+            client_id: "c1".into(),
+            state,
+            rule: "pay".into(),
+            rule_revision: "r1".into(),
+            occasion: OccasionKind::Token,
+            first_credential: CredentialKind::JwtSvid,
+            last_credential: CredentialKind::JwtSvid,
+            created: NOW,
+            last_used: NOW,
+            idle_lifetime: None,
+            expires: None,
+            generation: 1,
+            predecessor: None,
+            metadata: Default::default(),
+            registration: None,
+            sponsor: None,
+            management: None,
+        },
+    }
+}
+
+/// What is written, a line each: the verb, the kind of record, its key, and the version that it must be at. Of an event
+/// the name stands in place of the key.
+fn lines(batch: &Batch) -> Vec<String> {
+    let key = |key: &[u8]| String::from_utf8_lossy(key).replace('\0', " ");
+    let line = |write: &Write| match write {
+        Write::Insert(document) if document.kind == Kind::Event => {
+            let event: Event = serde_json::from_slice(&document.body).unwrap();
+            event.event.name()
+        }
+        Write::Insert(document) => format!("insert {:?} {}", document.kind, key(&document.key)),
+        Write::Replace(document, version) => {
+            format!("replace {:?} {} @{version}", document.kind, key(&document.key))
+        }
+        Write::Delete(kind, of, version) => format!("delete {kind:?} {} @{version}", key(of)),
+        Write::Absent(kind, of) => format!("absent {kind:?} {}", key(of)),
+        Write::Add { counter, delta, .. } => format!("add {counter} {delta}"),
+    };
+    batch.writes.iter().map(line).collect()
+}
+
+/// What is written and answered; each event names the administrator, the reason, and has an id of its own.
+#[track_caller]
+fn check(decided: &Decided, written: &[&str], done: &str) {
+    let batch = decided.changes.as_ref().map(|changes| changes.batch());
+    assert_eq!(lines(&batch.unwrap_or_default()), written, "{done}");
+    assert_eq!(decided.done, done);
+    let events = decided.changes.as_ref().map(|changes| changes.events());
+    let events = events.unwrap_or_default();
+    assert_eq!(
+        events.is_empty(),
+        written.is_empty(),
+        "{done}: a change has its event"
+    );
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event.actor.as_deref(), Some(ALICE), "{done}");
+        assert_eq!(event.reason.as_deref(), Some("incident 7"), "{done}");
+        assert_eq!(event.time, NOW, "{done}");
+        let is_twin = |other: &Event| other.id == event.id;
+        assert_eq!(
+            events.iter().position(is_twin),
+            Some(number),
+            "{done}: ids differ"
+        );
+    }
+}
+
+/// Not carried out: nothing of that name, or something else is to be ordered.
+#[track_caller]
+fn check_not_done<T>(outcome: Result<T, NotDone>, is_not_found: bool, words: &str) {
+    let Err(why) = outcome else {
+        panic!("carried out: {words}")
+    };
+    assert_eq!(why.is_not_found, is_not_found, "{why:?}");
+    assert!(why.problem.contains(words), "{why:?} does not say {words:?}");
+}
