@@ -143,7 +143,7 @@ pub(crate) async fn note_refusal(
     event.resource = trail.resource.clone();
     event.reason = Some(reason.to_owned());
     event.detail = Some(rejection.to_string());
-    event.hint = rejection.hint();
+    event.hint = Some(rejection.hint());
     let mut batch = Batch::default();
     batch.insert(&event);
     if let Some(would) = would {

@@ -170,52 +170,6 @@ impl AdmissionReason {
             .retry_after(*retry_after_seconds),
         }
     }
-
-    /// How to fix it, for those who may know what happened.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            AdmissionReason::AuthorityDisabled { name } => Some(format!("run `testudo trust enable {name}`")),
-            AdmissionReason::IdentityBlocked { by } => Some(format!("run `testudo identity unblock '{by}'`")),
-            AdmissionReason::NoRule => {
-                Some("add a [[rules]] entry whose identities match, or check with `testudo rule test`".into())
-            }
-            AdmissionReason::RuleDisabled { rule } => Some(format!("set enabled = true in rule `{rule}`")),
-            AdmissionReason::CredentialNotAccepted { kind, by } => {
-                Some(format!("add \"{kind}\" to the credentials of {by}"))
-            }
-            AdmissionReason::ClientIdMismatch { expected } => {
-                Some(format!("leave client_id out, or send `{expected}`"))
-            }
-            AdmissionReason::ClientFrozen => Some("run `testudo client thaw` with the client's id".into()),
-            AdmissionReason::FirstUseOff { by } | AdmissionReason::FirstUseObserved { by } => {
-                Some(format!("set first_use = \"on\" for {by}"))
-            }
-            AdmissionReason::ScopeNotAllowed { rule, refused } => Some(format!(
-                "add `{refused}` to the scopes of rule `{rule}`, or ask for less"
-            )),
-            AdmissionReason::ResourceNotAllowed { rule } => {
-                Some(format!("add the resource to rule `{rule}`"))
-            }
-            AdmissionReason::BindingMissing { .. } => {
-                Some("authenticate with an X.509-SVID over mutual TLS".into())
-            }
-            AdmissionReason::ClientIdClash { client_id } => Some(format!(
-                "`testudo client show '{client_id}'` says whose id it is; delete that client, or change the rule's client_id"
-            )),
-            AdmissionReason::ClientIdReserved { rule } => Some(format!(
-                "begin the client_id of rule `{rule}` with a literal, as in \"workload-{{service}}\""
-            )),
-            AdmissionReason::TooManyClients { limit } => {
-                Some(format!("raise clients_max of {limit}, or remove unused clients"))
-            }
-            AdmissionReason::TooFast { limit, .. } => {
-                Some(format!("raise registrations_per_minute of {limit}"))
-            }
-            AdmissionReason::EvidenceNotTaken
-            | AdmissionReason::AttestedClaimMalformed(_)
-            | AdmissionReason::GrantNotAllowed { .. } => None,
-        }
-    }
 }
 
 impl fmt::Display for AdmissionReason {

@@ -201,65 +201,6 @@ impl CredentialReason {
             ),
         }
     }
-
-    /// How to fix it, for those who may know what happened.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            CredentialReason::AudienceMismatch { expected, .. } => {
-                Some(format!("ask the Workload API for audience `{expected}`"))
-            }
-            CredentialReason::UnknownTrustDomain { name } => {
-                Some(format!("add a [[trust_domains]] entry named `{name}`"))
-            }
-            CredentialReason::BundleUnavailable { name } => {
-                Some(format!("run `testudo trust show {name}` for the last error"))
-            }
-            CredentialReason::AssertionExpired { .. } => {
-                Some("fetch a fresh credential, and compare the clocks".into())
-            }
-            CredentialReason::MarkDropped { .. } => {
-                Some("this server's clock was set back: compare it with a time server".into())
-            }
-            CredentialReason::AssertionFromTheFuture { .. }
-            | CredentialReason::AssertionNotYetValid { .. } => {
-                Some("compare the clocks of issuer and server".into())
-            }
-            CredentialReason::LifetimeTooLong { .. } => Some(
-                "have credentials issued for a shorter life; for SVIDs, lifetime_max of the trust domain is the bound"
-                    .into(),
-            ),
-            CredentialReason::Jose(JoseError::NoKey) => Some(
-                "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago"
-                    .into(),
-            ),
-            CredentialReason::NoCredential
-            | CredentialReason::UnsupportedMechanism
-            | CredentialReason::UnknownAssertionType
-            | CredentialReason::MissingAssertion
-            | CredentialReason::Jose(_)
-            | CredentialReason::Certificate(_)
-            | CredentialReason::ForeignCertificateHeader
-            | CredentialReason::TypeNotAllowed { .. }
-            | CredentialReason::AlgorithmNotAllowed { .. }
-            | CredentialReason::SubjectNotSpiffeId(_)
-            | CredentialReason::SubjectHasNoPath
-            | CredentialReason::UnknownClient
-            | CredentialReason::ClientKeysUnavailable { .. }
-            | CredentialReason::IssuerIsNotSubject
-            | CredentialReason::JwtIdMissing
-            | CredentialReason::JwtIdTooLong
-            | CredentialReason::JwtIdUnprintable
-            | CredentialReason::AssertionReplayed
-            | CredentialReason::IssuedAtMissing
-            | CredentialReason::EvidenceMissing
-            | CredentialReason::TwoIdentities
-            | CredentialReason::StatementIssuerMismatch { .. }
-            | CredentialReason::InitialAccessTokenRefused { .. }
-            | CredentialReason::InitialAccessTokenHasNoScope
-            | CredentialReason::RegistrationTokenMissing
-            | CredentialReason::RegistrationTokenRefused { .. } => None,
-        }
-    }
 }
 
 impl fmt::Display for CredentialReason {

@@ -2,12 +2,13 @@
 //! sentence), the administrator or client that can fix it (a hint), and the log (what really happened).
 //!
 //! Reasons stand in four enums by topic: `request.rs`, `credential.rs`, `metadata.rs` and `admission.rs`. Each has
-//! one row per reason (`row.rs`): its name, its code and what is said. `answer.rs` makes of a row the answer of
+//! one row per reason (`row.rs`): its name, its code and what is said; its remedy is in `hints.rs`. `answer.rs` makes of a row the answer of
 //! one endpoint; nothing else picks a code, a status or a challenge.
 
 mod admission;
 mod answer;
 mod credential;
+mod hints;
 mod metadata;
 mod request;
 mod row;
@@ -67,13 +68,14 @@ impl Rejection {
     }
 
     /// How to fix it, for those who may know what happened: `explain`, `doctor`, events.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
         match self {
-            Rejection::Credential(reason) => reason.hint(),
-            Rejection::Admission(reason) => reason.hint(),
-            // The sentence that is sent says what to change.
-            Rejection::Request(_) | Rejection::Metadata(_) => None,
+            Rejection::Request(reason) => hints::of_request(reason),
+            Rejection::Credential(reason) => hints::of_credential(reason),
+            Rejection::Metadata(reason) => hints::of_metadata(reason),
+            Rejection::Admission(reason) => hints::of_admission(reason),
         }
+        .into_owned()
     }
 
     fn row(&self) -> Row {

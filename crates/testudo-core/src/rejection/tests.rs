@@ -412,3 +412,13 @@ fn sentences_are_ascii_and_those_about_metadata_name_a_member() {
         }
     }
 }
+
+#[test]
+fn each_reason_has_a_remedy_that_is_another_sentence_than_the_fault() {
+    for reason in reasons() {
+        let (fault, remedy) = (reason.to_string(), reason.hint());
+        assert!(remedy.len() > 20, "{}: {remedy}", reason.name());
+        assert_ne!(fault, remedy, "{}", reason.name());
+        assert!(!remedy.contains('\n'), "{}: {remedy}", reason.name());
+    }
+}

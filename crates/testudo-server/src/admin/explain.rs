@@ -322,7 +322,7 @@ fn explanation(trace: Trace, outcome: Result<String, Rejection>, event: Option<E
             rejection: Some(rejection.name().to_owned()),
             error: Some(rejection.answer(Endpoint::None).code.name().to_owned()),
             detail: Some(rejection.to_string()),
-            hint: rejection.hint(),
+            hint: Some(rejection.hint()),
         },
     }
 }

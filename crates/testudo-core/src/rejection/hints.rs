@@ -1,0 +1,322 @@
+//! How each reason is cured: what an administrator or the owner of a client changes, and where.
+//!
+//! Only those who may know what happened read this: it is in events, in `testudo explain` and in `testudo doctor`,
+//! never in an answer.
+
+use super::{AdmissionReason, CredentialReason, MetadataReason, RequestReason};
+use std::borrow::Cow;
+use testudo_protocol::jose::JoseError;
+use testudo_protocol::spiffe::X509Error;
+
+pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
+    match reason {
+        RequestReason::NotAForm | RequestReason::MalformedForm(_) => {
+            "the client must send its parameters as a form (`curl --data-urlencode name=value`)"
+        }
+        RequestReason::NotJson | RequestReason::MalformedJson => {
+            "the client must send one JSON object with Content-Type: application/json"
+        }
+        RequestReason::BodyTooLarge => "the client must send less: 64 KiB is the bound for every body",
+        RequestReason::BodyLate => {
+            "look for a slow network or proxy between client and server, or raise server.body_timeout"
+        }
+        RequestReason::BodyEncoded => "switch off compression of requests in the client or the proxy",
+        RequestReason::HostNotOne | RequestReason::HostInvalid => {
+            "correct the Host field that the client or the proxy sends"
+        }
+        RequestReason::CredentialsInUrl => "the client must send all parameters in the body of a POST",
+        RequestReason::MissingGrantType => "the client must send grant_type=client_credentials",
+        RequestReason::UnsupportedGrantType => {
+            "the client must use a grant of grant_types_supported in the metadata of this server"
+        }
+        RequestReason::MalformedClientId => "leave client_id out, or send the id as it was registered",
+        RequestReason::TwoMechanisms => {
+            "the client must authenticate in one way: take out client_secret, the Authorization header or the second assertion"
+        }
+        RequestReason::ClientIdMissing => "the client must send its SPIFFE ID as client_id",
+        RequestReason::MalformedScope(_) => "the client must send scope values separated by single spaces",
+        RequestReason::MalformedResource(_) => {
+            "the client must send an absolute URI as resource, as `resources` of its rule has it"
+        }
+        RequestReason::SeveralResources => "the client must ask for a token for each resource",
+    }
+    .into()
+}
+
+pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
+    match reason {
+        CredentialReason::NoCredential | CredentialReason::MissingAssertion => {
+            "the client must send client_assertion_type and client_assertion, or a client certificate".into()
+        }
+        CredentialReason::UnsupportedMechanism => {
+            "the client must send a client_assertion or a client certificate in place of a secret".into()
+        }
+        CredentialReason::UnknownAssertionType => {
+            "for a JWT-SVID the client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-spiffe".into()
+        }
+        CredentialReason::Jose(fault) => of_token(fault).into(),
+        CredentialReason::Certificate(fault) => of_certificate(fault).into(),
+        CredentialReason::ForeignCertificateHeader => {
+            "add the address of the proxy to proxy.trusted, or have the proxy in front take the header out".into()
+        }
+        CredentialReason::TypeNotAllowed { .. } => {
+            "show the kind of token that client_assertion_type names: a JWT-SVID has typ JWT, JOSE or none".into()
+        }
+        CredentialReason::AlgorithmNotAllowed { .. } => {
+            "sign with an algorithm that the metadata of this server lists, and that the client registered".into()
+        }
+        CredentialReason::SubjectNotSpiffeId(_) => {
+            "a JWT-SVID has a SPIFFE ID as sub; for a client with keys of its own the client_assertion_type ends in jwt-bearer".into()
+        }
+        CredentialReason::SubjectHasNoPath => "give the workload a SPIFFE ID with a path".into(),
+        CredentialReason::UnknownTrustDomain { name } => {
+            format!("add a [[trust_domains]] entry named `{name}`").into()
+        }
+        CredentialReason::BundleUnavailable { name } => {
+            format!("run `testudo trust show {name}` for the last error").into()
+        }
+        CredentialReason::UnknownClient => {
+            "add a [[clients]] entry with this client_id, or have the client register".into()
+        }
+        CredentialReason::ClientKeysUnavailable { .. } => {
+            "the jwks_uri of the client must answer over https, from a public address, with a key set".into()
+        }
+        CredentialReason::AudienceMismatch { expected, .. } => {
+            format!("ask the Workload API for audience `{expected}`").into()
+        }
+        CredentialReason::AssertionExpired { .. } => {
+            "fetch a fresh credential, and compare the clocks".into()
+        }
+        CredentialReason::AssertionNotYetValid { .. } | CredentialReason::AssertionFromTheFuture { .. } => {
+            "compare the clocks of issuer and server".into()
+        }
+        CredentialReason::LifetimeTooLong { .. } => {
+            "have credentials issued for a shorter life; for SVIDs, lifetime_max of the trust domain is the bound".into()
+        }
+        CredentialReason::IssuerIsNotSubject => "the client must set iss and sub to its client_id".into(),
+        CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
+            "have the issuer give each credential a short jti of visible characters, or take single_use from the trust domain".into()
+        }
+        CredentialReason::AssertionReplayed => {
+            "the client must make or fetch a new credential for each request".into()
+        }
+        CredentialReason::MarkDropped { .. } => {
+            "this server's clock was set back: compare it with a time server".into()
+        }
+        CredentialReason::IssuedAtMissing => "have the issuer put iat into what it signs".into(),
+        CredentialReason::EvidenceMissing => {
+            "send the SVID as software_statement or connect with the X.509-SVID; [registration.open] admits clients without".into()
+        }
+        CredentialReason::TwoIdentities => {
+            "show a statement and a certificate of the same workload, or one of them only".into()
+        }
+        CredentialReason::StatementIssuerMismatch { expected } => {
+            format!("leave iss out of the statement, or have it be `{expected}`").into()
+        }
+        CredentialReason::InitialAccessTokenRefused { .. } => {
+            "fetch a new access token with scope client.register from this server; its holder needs a rule with this scope".into()
+        }
+        CredentialReason::InitialAccessTokenHasNoScope => {
+            "ask for a token with scope client.register, which the rule of its holder must give".into()
+        }
+        CredentialReason::RegistrationTokenMissing => {
+            "send the registration_access_token of the registration in the Authorization header".into()
+        }
+        CredentialReason::RegistrationTokenRefused { is_superseded } => match is_superseded {
+            true => "a later answer held a new registration_access_token: the client must send that one".into(),
+            false => "the client must send the registration_access_token of its registration, or register again".into(),
+        },
+    }
+}
+
+/// Of a signed token.
+fn of_token(fault: &JoseError) -> &'static str {
+    match fault {
+        JoseError::NoKey => {
+            "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago"
+        }
+        JoseError::BadSignature => {
+            "the token was altered, or another issuer signed it with the same kid: fetch it again from the Workload API"
+        }
+        JoseError::AlgorithmRefused => {
+            "have the issuer sign with RS256, ES256, PS256 or their forms with 384 and 512; `none` and HS256 are never accepted"
+        }
+        JoseError::HeaderParameterRefused | JoseError::CriticalExtension => {
+            "have the issuer leave the header parameter out"
+        }
+        JoseError::TooLarge | JoseError::NotCompact | JoseError::NotBase64Url => {
+            "send the token as the issuer gave it: three parts of base64url between dots, without line breaks"
+        }
+        JoseError::Header(_) | JoseError::Claims(_) => {
+            "the token is not what an issuer of SVIDs makes: look at it with `testudo explain --credential FILE`"
+        }
+    }
+}
+
+/// Of a client certificate.
+fn of_certificate(fault: &X509Error) -> &'static str {
+    match fault {
+        X509Error::Empty => "the client must send its certificate and intermediates",
+        X509Error::TooLong
+        | X509Error::TooManyExtensions
+        | X509Error::ExtensionTooLarge
+        | X509Error::NameTooLong => {
+            "the client must send its own certificate and the few intermediates that lead to an authority"
+        }
+        X509Error::Malformed => "the client must send the certificate as the issuer gave it",
+        X509Error::NoUriName | X509Error::SeveralUriNames | X509Error::NotSpiffeId(_) | X509Error::NoPath => {
+            "have the certificate issued with one URI name: the SPIFFE ID of the workload"
+        }
+        X509Error::LeafIsAuthority => {
+            "show the certificate of a workload, not of an authority; `openssl req -x509` makes an authority"
+        }
+        X509Error::KeyUsageMissing
+        | X509Error::KeyUsageNotCritical
+        | X509Error::KeyUsageNoSignature
+        | X509Error::KeyUsageSigns => {
+            "have the certificate issued with a critical key usage: digitalSignature, without keyCertSign and cRLSign"
+        }
+        X509Error::EmptySubjectNameNotCritical => {
+            "have the certificate issued with a subject, or with its alternative names marked critical"
+        }
+        X509Error::Signing(_) => "have the intermediate certificates issued as the sentence says",
+        X509Error::Key(_) => "have the certificate issued for a P-256 key, or another one that is accepted",
+        X509Error::Path(_) => {
+            "`testudo trust show` lists the authorities of the trust domain; send the intermediates too, in order"
+        }
+    }
+}
+
+pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
+    match reason {
+        MetadataReason::NoGrantTypeRemains => {
+            "add one of the requested grants to grant_types of the rule, or have the client ask for one that is there"
+        }
+        MetadataReason::NoScopeRemains => {
+            "add one of the requested values to scopes of the rule, or have the client ask for one that is there"
+        }
+        MetadataReason::RedirectUriOutsideRule | MetadataReason::RedirectUriOfOthers => {
+            "add the redirect URI to redirect_uris of the rule, or have the client ask for one that is allowed"
+        }
+        MetadataReason::AttestedRedirectUriOutsideRule => {
+            "correct redirect_uris where the attester states them, or allow them in redirect_uris of the rule"
+        }
+        MetadataReason::SoftwareIdMismatch => {
+            "leave software_id out of the request, or correct it where the attester states it"
+        }
+        MetadataReason::JwksUriNotTaken => "have the client send its keys in jwks",
+        MetadataReason::PrivateKeyDisclosed => {
+            "the key was sent in the clear: the client must make a new one, and send its public half only"
+        }
+        MetadataReason::NarrowingNeedsCertificate { .. } | MetadataReason::BindingNotShown => {
+            "the client must connect with its X.509-SVID to send this request"
+        }
+        MetadataReason::NarrowingNeedsAudience { .. } => {
+            "ask the Workload API for an SVID whose audience is the registration_endpoint of this server"
+        }
+        MetadataReason::ReplacementOfAnother | MetadataReason::ReplacementMalformed { .. } => {
+            "the client must send the metadata of its registration with its client_id, without what only answers have"
+        }
+        MetadataReason::NotAString { .. }
+        | MetadataReason::NotABoolean { .. }
+        | MetadataReason::NotAListOfStrings { .. }
+        | MetadataReason::NameMalformed { .. }
+        | MetadataReason::SoftwareTextMalformed { .. }
+        | MetadataReason::LabelUrlMalformed { .. }
+        | MetadataReason::ContactsMalformed { .. }
+        | MetadataReason::LanguageTagRepeated { .. }
+        | MetadataReason::TooManyLanguageTags { .. }
+        | MetadataReason::ApplicationTypeUnknown
+        | MetadataReason::ApplicationTypeChanged
+        | MetadataReason::GrantTypeEnded
+        | MetadataReason::ResponseTypesMismatch
+        | MetadataReason::ScopeMalformed
+        | MetadataReason::DpopNotSupported
+        | MetadataReason::BoundTwice
+        | MetadataReason::BindingWithoutCertificate
+        | MetadataReason::AuthMethodWithoutEvidence
+        | MetadataReason::AuthMethodNotSvid
+        | MetadataReason::AuthMethodNotShown
+        | MetadataReason::AuthMethodChanged
+        | MetadataReason::SigningAlgorithmNotSupported
+        | MetadataReason::SigningAlgorithmWithoutKey
+        | MetadataReason::RedirectUrisMalformed { .. }
+        | MetadataReason::RedirectUri(_)
+        | MetadataReason::RedirectUrisMissing
+        | MetadataReason::RedirectUrisWithoutGrant
+        | MetadataReason::RedirectUrisOfWeb
+        | MetadataReason::RedirectUrisMixed => {
+            "the client was told this sentence: it must correct the member and send the request again"
+        }
+        MetadataReason::JwksTwice
+        | MetadataReason::JwksMissing
+        | MetadataReason::JwksMalformed
+        | MetadataReason::JwksTooLarge { .. }
+        | MetadataReason::JwksKeyIdRepeated
+        | MetadataReason::JwksKeySymmetric
+        | MetadataReason::JwksKeyMalformed
+        | MetadataReason::JwksKeyRefused
+        | MetadataReason::JwksWithoutKey
+        | MetadataReason::JwksUriMalformed => {
+            "the client was told this sentence: it must correct its keys and send the request again"
+        }
+        MetadataReason::CertificateSubjectNamed { .. }
+        | MetadataReason::StatementNotTaken
+        | MetadataReason::SpiffeIdClaimed
+        | MetadataReason::SpiffeIdMismatch
+        | MetadataReason::ClientIdChosen
+        | MetadataReason::KeysOfAttestedClient { .. } => {
+            "the client was told this sentence: it must leave the member out and send the request again"
+        }
+    }
+    .into()
+}
+
+pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
+    match reason {
+        AdmissionReason::EvidenceNotTaken => "set statements = true in [registration]".into(),
+        AdmissionReason::AuthorityDisabled { name } => format!("run `testudo trust enable {name}`").into(),
+        AdmissionReason::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`").into(),
+        AdmissionReason::NoRule => {
+            "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into()
+        }
+        AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
+        AdmissionReason::CredentialNotAccepted { kind, by } => {
+            format!("add \"{kind}\" to the credentials of {by}").into()
+        }
+        AdmissionReason::ClientIdMismatch { expected } => {
+            format!("leave client_id out, or send `{expected}`").into()
+        }
+        AdmissionReason::ClientFrozen => "run `testudo client thaw` with the client's id".into(),
+        AdmissionReason::FirstUseOff { by } | AdmissionReason::FirstUseObserved { by } => {
+            format!("set first_use = \"on\" for {by}").into()
+        }
+        AdmissionReason::AttestedClaimMalformed(_) => {
+            "correct the claim where the workload is registered with its issuer, or take it out of attested_metadata".into()
+        }
+        AdmissionReason::GrantNotAllowed { rule } => {
+            format!("add the grant to grant_types of rule `{rule}`, or ask for one that is there").into()
+        }
+        AdmissionReason::ScopeNotAllowed { rule, refused } => {
+            format!("add `{refused}` to the scopes of rule `{rule}`, or ask for less").into()
+        }
+        AdmissionReason::ResourceNotAllowed { rule } => format!("add the resource to rule `{rule}`").into(),
+        AdmissionReason::BindingMissing { .. } => {
+            "authenticate with an X.509-SVID over mutual TLS".into()
+        }
+        AdmissionReason::ClientIdClash { client_id } => format!(
+            "`testudo client show '{client_id}'` says whose id it is; delete that client, or change the rule's client_id"
+        )
+        .into(),
+        AdmissionReason::ClientIdReserved { rule } => format!(
+            "begin the client_id of rule `{rule}` with a literal, as in \"workload-{{service}}\""
+        )
+        .into(),
+        AdmissionReason::TooManyClients { limit } => {
+            format!("raise clients_max of {limit}, or remove unused clients").into()
+        }
+        AdmissionReason::TooFast { limit, .. } => {
+            format!("raise registrations_per_minute of {limit}").into()
+        }
+    }
+}
