@@ -77,22 +77,25 @@ fn full(rate: Rate) -> u64 {
 }
 
 impl Bucket {
-    fn refill(&mut self, rate: Rate, now_millis: u64) {
-        self.rate = rate;
+    /// The level at this time, at most that of a full bucket.
+    fn level_at(&self, rate: Rate, now_millis: u64) -> u64 {
         let elapsed = now_millis.saturating_sub(self.filled_millis);
         // per_minute * 1000 / 60_000 thousandths per millisecond.
         let gained = elapsed.saturating_mul(u64::from(rate.per_minute)) / 60;
-        if gained > 0 {
+        self.level.saturating_add(gained).min(full(rate))
+    }
+
+    fn refill(&mut self, rate: Rate, now_millis: u64) {
+        self.rate = rate;
+        let level = self.level_at(rate, now_millis);
+        if level > self.level {
             self.filled_millis = now_millis;
-            self.level = self.level.saturating_add(gained);
         }
-        self.level = self.level.min(u64::from(rate.burst) * 1000);
+        self.level = level;
     }
 
     fn is_full(&self, now_millis: u64) -> bool {
-        let elapsed = now_millis.saturating_sub(self.filled_millis);
-        self.level + elapsed.saturating_mul(u64::from(self.rate.per_minute)) / 60
-            >= u64::from(self.rate.burst) * 1000
+        self.level_at(self.rate, now_millis) >= full(self.rate)
     }
 
     fn millis_to_full(&self, now_millis: u64) -> u64 {
@@ -103,16 +106,13 @@ impl Bucket {
 }
 
 impl Buckets {
-    /// Takes one from every limit's bucket, or from none.
-    pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
+    /// Fails where one of the limits leaves no room for one more. Nothing is taken.
+    pub fn judge(&self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
         let mut fullest: Option<(i64, &Limit)> = None;
         for limit in limits {
             // One that is not there is full. It is made by a success only: refused strangers leave nothing behind.
-            let level = match self.buckets.get_mut(&limit.bucket) {
-                Some(bucket) => {
-                    bucket.refill(limit.rate, now_millis);
-                    bucket.level
-                }
+            let level = match self.buckets.get(&limit.bucket) {
+                Some(bucket) => bucket.level_at(limit.rate, now_millis),
                 None => full(limit.rate),
             };
             if level < 1000 {
@@ -124,13 +124,19 @@ impl Buckets {
                 }
             }
         }
-        if let Some((retry_after_seconds, limit)) = fullest {
-            return Err(AdmissionReason::TooFast {
+        match fullest {
+            None => Ok(()),
+            Some((retry_after_seconds, limit)) => Err(AdmissionReason::TooFast {
                 limit: limit.shown_as.clone(),
                 retry_after_seconds,
             }
-            .into());
+            .into()),
         }
+    }
+
+    /// Takes one from every limit's bucket, or from none.
+    pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
+        self.judge(limits, now_millis)?;
         for limit in limits {
             let bucket = self
                 .buckets
@@ -140,6 +146,7 @@ impl Buckets {
                     filled_millis: now_millis,
                     rate: limit.rate,
                 });
+            bucket.refill(limit.rate, now_millis);
             bucket.level = bucket.level.saturating_sub(1000);
         }
         if self.buckets.len() > BUCKETS_MAX {
@@ -171,7 +178,7 @@ impl Buckets {
     pub fn refund(&mut self, limits: &[Limit]) {
         for limit in limits {
             if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
-                bucket.level = (bucket.level + 1000).min(u64::from(limit.rate.burst) * 1000);
+                bucket.level = (bucket.level + 1000).min(full(limit.rate));
             }
         }
     }

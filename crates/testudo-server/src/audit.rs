@@ -8,9 +8,9 @@ use crate::state::refused::{EVENTS_MAX, News};
 use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
-use testudo_core::records::{Batch, Event, EventKind};
-use testudo_core::rejection::Rejection;
-use testudo_core::{Actor, AttestedIdentity, RequestRef};
+use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
+use testudo_core::rejection::{Answer, Rejection};
+use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
 
 /// Who makes a change, and why, for the event.
 #[derive(Debug, Clone, Copy)]
@@ -75,34 +75,53 @@ const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
 /// What was learned of a request on the way, for events.
 pub(crate) struct RequestTrail<'r> {
-    pub(crate) request: RequestRef<'r>,
+    pub(crate) occasion: OccasionKind,
+    /// The id that the answer carries.
+    pub(crate) id: &'r str,
     pub(crate) identity: Option<Arc<AttestedIdentity>>,
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) has_statement: bool,
+    /// What else the request carried that a decision looks at.
+    pub(crate) details: RequestDetails,
+}
+
+/// A refusal, and what the caller is answered.
+pub(crate) struct Refusal<'a> {
+    pub(crate) rejection: &'a Rejection,
+    pub(crate) answer: &'a Answer,
+    /// What would have happened, where first use is only observed.
+    pub(crate) would: Option<Box<Event>>,
 }
 
 impl<'r> RequestTrail<'r> {
     /// Nothing is known of the request yet.
-    pub(crate) fn of(request: RequestRef<'r>) -> RequestTrail<'r> {
+    pub(crate) fn of(occasion: OccasionKind, id: &'r str) -> RequestTrail<'r> {
         RequestTrail {
-            request,
+            occasion,
+            id,
             identity: None,
             scope: None,
             resource: None,
             has_statement: false,
+            details: RequestDetails::default(),
+        }
+    }
+
+    /// The request, as events name it.
+    pub(crate) fn request(&self) -> RequestRef<'_> {
+        RequestRef {
+            occasion: self.occasion,
+            id: self.id,
+            details: &self.details,
         }
     }
 }
 
 /// A refusal is counted; a sample of them becomes events and log lines.
-pub(crate) async fn note_refusal(
-    app: &App,
-    trail: &RequestTrail<'_>,
-    rejection: &Rejection,
-    would: Option<Box<Event>>,
-) {
-    let (request, reason) = (trail.request, rejection.name());
+pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: Refusal<'_>) {
+    let rejection = refusal.rejection;
+    let reason = rejection.name();
     app.metrics
         .refused
         .get_or_create(&RejectionLabel { rejection: reason })
@@ -122,7 +141,7 @@ pub(crate) async fn note_refusal(
         return;
     }
     tracing::info!(
-        request.id = request.id,
+        request.id = trail.id,
         rejection = reason,
         trust_domain = authority,
         identity = identity.map_or("", |identity| &identity.subject),
@@ -137,8 +156,10 @@ pub(crate) async fn note_refusal(
     if let Some(identity) = identity {
         describe_identity(&mut event, identity);
     }
-    event.request_id = Some(request.id.to_owned());
-    event.occasion = Some(request.occasion.name().to_owned());
+    event.request_id = Some(trail.id.to_owned());
+    event.occasion = Some(trail.occasion.name().to_owned());
+    event.request = trail.details.proven(identity);
+    event.error = Some(refusal.answer.code.name().to_owned());
     event.scope = trail.scope.clone();
     event.resource = trail.resource.clone();
     event.reason = Some(reason.to_owned());
@@ -146,7 +167,7 @@ pub(crate) async fn note_refusal(
     event.hint = Some(rejection.hint());
     let mut batch = Batch::default();
     batch.insert(&event);
-    if let Some(would) = would {
+    if let Some(would) = refusal.would {
         batch.insert(&*would);
     }
     // An event about a refusal is worth an attempt, not a failed answer.

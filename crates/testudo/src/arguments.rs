@@ -311,6 +311,9 @@ pub struct Explain {
     /// With a credential: the `client_id` to send.
     #[arg(long, requires = "credential")]
     pub client_id: Option<String>,
+    /// Exit with 1 where the request was refused, or the credential would be.
+    #[arg(long)]
+    pub exit_code: bool,
     #[command(flatten)]
     pub json: Json,
 }

@@ -6,7 +6,8 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::lifecycle::event_retention;
 use crate::decision::Moment;
-use crate::identity::{AttestedIdentity, RequestRef};
+use crate::identity::AttestedIdentity;
+use crate::records::RequestRef;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
     Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
@@ -156,12 +157,13 @@ pub fn event_of_request(
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
     describe_identity(&mut event, identity);
-    event.request_id = Some(request.id.to_owned());
     event.instance = governed.name.folded_instance.as_deref().map(str::to_owned);
     event.client_id = Some(governed.name.client_id.to_string());
     event.rule = Some(governed.found.rule.name.clone());
     event.rule_revision = Some(governed.found.rule.revision.clone());
+    event.request_id = Some(request.id.to_owned());
     event.occasion = Some(request.occasion.name().to_owned());
+    event.request = request.details.proven(Some(identity));
     event
 }
 

@@ -34,15 +34,6 @@ impl OccasionKind {
     }
 }
 
-/// A request as events name it.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestRef<'a> {
-    /// What kind of request it is.
-    pub occasion: OccasionKind,
-    /// Its id, as it was sent in `Request-Id`.
-    pub id: &'a str,
-}
-
 /// Who vouched for a client that has no evidence of its own: the subject of an initial access token. The rule
 /// that governs the sponsor governs the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -49,15 +49,17 @@ pub struct Requested {
 impl Requested {
     /// Reads the body of a request. [RFC7591 §3.1]
     pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
-        let members: Map<String, Value> =
-            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
-        Ok(Requested::of(members)?)
+        Ok(Requested::of(Requested::members(body)?)?)
+    }
+
+    /// The members of the body of a request, each there once. [RFC7591 §3.1]
+    pub fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
+        json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))
     }
 
     /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]
     pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<Requested, Rejection> {
-        let mut members: Map<String, Value> =
-            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
+        let mut members = Requested::members(body)?;
         if members.remove("client_id").as_ref().and_then(Value::as_str) != Some(client_id) {
             return Err(MetadataReason::ReplacementOfAnother.into());
         }

@@ -4,7 +4,7 @@ use crate::admission::create::event_of_request;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::Granted;
-use crate::identity::RequestRef;
+use crate::records::RequestRef;
 use crate::records::{ClientMetadata, Event, EventKind};
 use crate::rejection::Rejection;
 

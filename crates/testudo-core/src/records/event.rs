@@ -1,12 +1,13 @@
 //! Audit events.
 
 use super::Kind;
+use super::RequestDetails;
 use super::record::{Announced, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
 /// What happened. Fields that do not apply are absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
 pub struct Event {
     pub id: String,
@@ -48,6 +49,12 @@ pub struct Event {
     pub detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// OAuth code that the caller of a refused request was answered with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// What the request carried beside scope and resource.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<Box<RequestDetails>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -152,6 +159,8 @@ impl Event {
             reason: None,
             detail: None,
             hint: None,
+            error: None,
+            request: None,
             count: None,
             actor: None,
         }

@@ -19,6 +19,7 @@ mod needs;
 mod record;
 mod reload;
 mod replay;
+mod request_details;
 mod secret;
 mod switch;
 
@@ -38,6 +39,7 @@ pub use needs::{Needs, WantedRecord};
 pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;
+pub use request_details::{RequestDetails, RequestRef};
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
 

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 pub use clients::ClientView;
-pub use explain::Explanation;
+pub use explain::{Explanation, Verdict};
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
 pub(crate) use socket::try_the_place;

@@ -28,3 +28,19 @@ pub(super) fn certificates_of(
         false => Ok(peer.certificates.clone()),
     }
 }
+
+/// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. One that is longer than
+/// 128 characters, or has others than visible ASCII, is left out.
+pub(super) fn request_id_of(app: &App, peer: &Peer, headers: &HeaderMap) -> Option<String> {
+    const CHARACTERS_MAX: usize = 128;
+    let proxy = app.proxy.as_ref()?;
+    if !proxy.is_at(peer.address) {
+        return None;
+    }
+    let value = headers
+        .get("traceparent")
+        .or_else(|| headers.get("x-request-id"))?;
+    let text = value.to_str().ok()?;
+    let is_short = (1..=CHARACTERS_MAX).contains(&text.len());
+    (is_short && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
+}

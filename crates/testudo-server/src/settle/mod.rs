@@ -6,8 +6,9 @@
 mod attempt;
 pub(crate) mod commit;
 mod load;
+mod rehearse;
 
-pub(crate) use load::load;
+pub(crate) use rehearse::rehearse;
 
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;

@@ -200,6 +200,17 @@ impl App {
         occasion: OccasionKind,
         policy: &'a Policy,
     ) -> Result<GovernedIdentity<'a>, Rejection> {
+        self.govern_traced(identity, occasion, policy, &mut Trace::off())
+    }
+
+    /// The same, with each check that passes in the trace.
+    pub fn govern_traced<'a>(
+        &self,
+        identity: &'a AttestedIdentity,
+        occasion: OccasionKind,
+        policy: &'a Policy,
+        trace: &mut Trace,
+    ) -> Result<GovernedIdentity<'a>, Rejection> {
         if let Some(mark) = &identity.proof.single_use
             && self.clock.may_have_dropped(mark.keep_until)
         {
@@ -214,7 +225,7 @@ impl App {
             switches: &switches,
             opaque_key: &keys.opaque_key,
         };
-        govern(identity, occasion, rules, &mut Trace::off())
+        govern(identity, occasion, rules, trace)
     }
 
     /// The anchor of a configured authority.

@@ -5,10 +5,12 @@
 //! by it, so that a wall clock which was ahead for a moment does not stop registration until time has caught up.
 
 mod calm;
+pub(crate) mod request_id;
 #[cfg(feature = "test-clock")]
 mod test_offset;
 
 use calm::Calm;
+use request_id::request_id;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -26,11 +28,17 @@ pub struct Clock {
     /// The latest time up to which marks were dropped.
     dropped_until: AtomicI64,
     sequence: AtomicU32,
+    /// Random, so that ids of two nodes differ.
+    node: u32,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
+        let mut node = [0; 4];
+        // Where the system has no randomness to give, nothing is served that needs an id.
+        let _ = aws_lc_rs::rand::fill(&mut node);
         Clock {
+            node: u32::from_be_bytes(node),
             started: Instant::now(),
             stepped_seconds: AtomicI64::new(0),
             passed_seconds: AtomicI64::new(0),
@@ -109,13 +117,10 @@ impl Clock {
         })
     }
 
-    /// A name for one request: unique on this node, sortable, not secret.
+    /// An id for one request.
     pub fn request_id(&self) -> String {
-        format!(
-            "{:012x}{:08x}",
-            self.millis(),
-            self.sequence.fetch_add(1, Ordering::Relaxed)
-        )
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        request_id(self.millis(), self.node, sequence)
     }
 }
 

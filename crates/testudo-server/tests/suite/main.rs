@@ -14,6 +14,7 @@ mod client_ids;
 mod clock;
 mod concurrency;
 mod database_clock;
+mod explain;
 mod first_use;
 mod issuers;
 mod key_records;

@@ -5,7 +5,7 @@ use crate::arguments::{Explain, Place};
 use crate::output::{Failed, print_json, print_line};
 use serde_json::json;
 use std::io::Read as _;
-use testudo_server::admin::Explanation;
+use testudo_server::admin::{Explanation, Verdict};
 
 pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     let credential = options.credential.as_ref().map(|path| read(path)).transpose()?;
@@ -18,28 +18,69 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     });
     let explanation: Explanation = Admin::at(place).post("/admin/v1/explain", &question).await?;
     if options.json.json {
-        return print_json(&explanation);
+        print_json(&explanation)?;
+    } else {
+        print(&explanation);
     }
+    if options.exit_code && explanation.verdict.rejection.is_some() {
+        return Err(Failed::new("the request is refused"));
+    }
+    Ok(())
+}
+
+/// What the record says first, and then today's decision; one line where both are the same.
+fn print(explanation: &Explanation) {
     if let Some(event) = &explanation.event {
         print_line(&format!("{}  {}", event.time, event.event.name()));
+        println!();
+    }
+    if let Some(then) = &explanation.then {
+        print_line(&format!("then: {}", text(then)));
+        print_hint(then);
+    }
+    let Some(today) = &explanation.today else {
+        println!();
+        print_line("today: unknown, since the request proved no identity and its credential is not kept");
+        return;
+    };
+    if explanation.then.is_some() {
         println!();
     }
     for step in &explanation.steps {
         print_line(&format!("passed   {}: {}", step.check, step.detail));
     }
-    let detail = explanation.detail.unwrap_or_default();
-    match (explanation.rejection, explanation.error) {
-        (Some(rejection), Some(error)) => print_line(&format!(
-            "refused  {rejection}: {detail} (the caller sees {error})"
-        )),
-        (Some(rejection), None) => print_line(&format!("refused  {rejection}: {detail}")),
-        (None, _) => print_line(&format!("{}  {detail}", explanation.outcome)),
+    if explanation
+        .then
+        .as_ref()
+        .is_some_and(|then| then.agrees_with(today))
+    {
+        print_line(&format!("today: the same, {}", today.outcome));
+    } else {
+        print_line(&format!("today: {}", text(today)));
+        print_hint(today);
     }
-    if let Some(hint) = explanation.hint {
-        println!();
+    for note in &explanation.notes {
+        print_line(&format!("note: {note}"));
+    }
+}
+
+fn text(verdict: &Verdict) -> String {
+    let detail = verdict.detail.as_deref().unwrap_or_default();
+    let answered = verdict
+        .error
+        .as_ref()
+        .map(|error| format!(" (the caller sees {error})"))
+        .unwrap_or_default();
+    match &verdict.rejection {
+        Some(rejection) => format!("{}, {rejection}: {detail}{answered}", verdict.outcome),
+        None => format!("{}, {detail}", verdict.outcome),
+    }
+}
+
+fn print_hint(verdict: &Verdict) {
+    if let Some(hint) = &verdict.hint {
         print_line(&format!("hint: {hint}"));
     }
-    Ok(())
 }
 
 fn read(path: &std::path::Path) -> Result<String, Failed> {

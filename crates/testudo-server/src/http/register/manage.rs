@@ -2,13 +2,12 @@
 //! [RFC7592 §2]
 
 use super::answer::{Extra, client_uri, render};
-use super::request_ref;
-use crate::audit::{RequestTrail, note_refusal};
+use crate::audit::{Refusal, RequestTrail, note_refusal};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
 use crate::http::incoming::Incoming;
-use crate::http::proxy::address_of;
+use crate::http::proxy::{address_of, request_id_of};
 use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
 use crate::settle::settle;
 use crate::state::app::App;
@@ -19,7 +18,7 @@ use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, client_key};
+use testudo_core::records::{Client, RequestRef, client_key};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::{AttestedIdentity, Authority, OccasionKind};
 use testudo_protocol::jose::sha256;
@@ -35,13 +34,21 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
     if ![Method::GET, Method::PUT, Method::DELETE].contains(incoming.request.method()) {
         return method_not_allowed("GET, PUT, DELETE");
     }
-    match serve_management(app, policy, client_id, incoming).await {
+    let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
+    trail.details.client_id = Some(client_id.to_owned());
+    trail.details.proxy_request_id = request_id_of(app, incoming.peer, incoming.request.headers());
+    match serve_management(app, policy, client_id, incoming, trail.request()).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
-            let trail = RequestTrail::of(request_ref(request_id));
-            note_refusal(app, &trail, &rejection, None).await;
-            error(&rejection.answer(Endpoint::Management))
+            let answer = rejection.answer(Endpoint::Management);
+            let refusal = Refusal {
+                rejection: &rejection,
+                answer: &answer,
+                would: None,
+            };
+            note_refusal(app, &trail, refusal).await;
+            error(&answer)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -52,8 +59,9 @@ async fn serve_management<B: RequestBody>(
     policy: &Policy,
     client_id: &str,
     incoming: Incoming<'_, B>,
+    request_ref: RequestRef<'_>,
 ) -> Result<Option<Vec<u8>>, Stop> {
-    let Incoming { peer, request, id } = incoming;
+    let Incoming { peer, request, .. } = incoming;
     let method = request.method().clone();
     // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
     let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
@@ -74,7 +82,7 @@ async fn serve_management<B: RequestBody>(
         (&Method::DELETE, _) => Change::Delete,
         (_, Some(requested)) => Change::Replace(RegistrationRequest {
             requested,
-            request: request_ref(id),
+            request: request_ref,
             management_digest: next.digest(),
             address,
         }),

@@ -16,7 +16,7 @@ use super::body::{RequestBody, json_body};
 use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
-use crate::audit::{RequestTrail, note_refusal};
+use crate::audit::{Refusal, RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
@@ -40,10 +40,11 @@ use testudo_core::occasions::unattested::{
     self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
 };
 use testudo_core::policy::Policy;
+use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{
     AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
 };
-use testudo_core::{AttestedIdentity, OccasionKind, RequestRef, Trace};
+use testudo_core::{AttestedIdentity, OccasionKind, Trace};
 use zeroize::Zeroizing;
 
 pub(super) async fn register_client<B: RequestBody>(
@@ -52,17 +53,23 @@ pub(super) async fn register_client<B: RequestBody>(
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
-    let mut trail = RequestTrail::of(request_ref(request_id));
+    let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
     match serve_registration(app, policy, incoming, &mut trail).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
-            note_refusal(app, &trail, &rejection, None).await;
             let statement = match (trail.has_statement, &trail.identity) {
                 (false, _) => Statement::Absent,
                 (true, None) => Statement::Unverified,
                 (true, Some(_)) => Statement::Verified,
             };
-            error(&rejection.answer(Endpoint::Registration { statement }))
+            let answer = rejection.answer(Endpoint::Registration { statement });
+            let refusal = Refusal {
+                rejection: &rejection,
+                answer: &answer,
+                would: None,
+            };
+            note_refusal(app, &trail, refusal).await;
+            error(&answer)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -83,7 +90,9 @@ async fn serve_registration<B: RequestBody>(
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
-    let arrived = receive(app, incoming.peer, incoming.request).await?; // parse
+    let Incoming { peer, request, .. } = incoming;
+    trail.details.proxy_request_id = proxy::request_id_of(app, peer, request.headers());
+    let arrived = receive(app, peer, request, &mut trail.details).await?; // parse
     trail.has_statement = arrived.requested.software_statement.is_some();
     trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
     let sponsor = match &arrived.bearer {
@@ -102,7 +111,12 @@ async fn serve_registration<B: RequestBody>(
 }
 
 /// parse: JSON within its bounds, the certificates of the connection, and a token.
-async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) -> Result<Arrived, Stop> {
+async fn receive<B: RequestBody>(
+    app: &App,
+    peer: &Peer,
+    request: Request<B>,
+    details: &mut RequestDetails,
+) -> Result<Arrived, Stop> {
     if request.uri().query().is_some() {
         return Err(RequestReason::CredentialsInUrl.into());
     }
@@ -115,10 +129,13 @@ async fn receive<B: RequestBody>(app: &App, peer: &Peer, request: Request<B>) ->
         let why = "it is not one bearer token".to_owned();
         return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
-    let body = json_body(request).await?;
+    let members = Requested::members(&json_body(request).await?)?;
+    details.note_metadata(&members);
+    let requested = Requested::of(members)?;
+    details.note_keys(requested.jwks.as_ref());
     Ok(Arrived {
         peer: peer.clone(),
-        requested: Requested::parse(&body)?,
+        requested,
         certificates,
         address,
         bearer,
@@ -150,10 +167,10 @@ async fn by_evidence(
     let registration = RegistrationByEvidence {
         governed: &governed,
         requested: &requested,
-        request: trail.request,
+        request: trail.request(),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, trail.request.id);
+    announce(&registered, trail.id);
     let statement = requested.software_statement.as_deref();
     Ok(render(&registered, Extra::Statement(statement)))
 }
@@ -219,13 +236,13 @@ async fn without_evidence(
         governed: &governed,
         asked: RegistrationRequest {
             requested,
-            request: trail.request,
+            request: trail.request(),
             management_digest: token.digest(),
             address: arrived.address,
         },
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, trail.request.id);
+    announce(&registered, trail.id);
     let (uri, token) = (client_uri(policy, &client_id), token.as_str());
     Ok(render(&registered, Extra::Management { uri, token }))
 }
@@ -244,14 +261,6 @@ fn govern_here<'a>(
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     Ok(governed)
-}
-
-/// The request, for events.
-fn request_ref(id: &str) -> RequestRef<'_> {
-    RequestRef {
-        occasion: OccasionKind::Registration,
-        id,
-    }
 }
 
 fn announce(registered: &Registered, request_id: &str) {

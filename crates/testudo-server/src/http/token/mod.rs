@@ -7,8 +7,9 @@ mod parse;
 
 use super::body::RequestBody;
 use super::incoming::Incoming;
+use super::proxy;
 use super::respond::{error, failed, json};
-use crate::audit::{RequestTrail, note_refusal};
+use crate::audit::{Refusal, RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::gather::gather;
@@ -28,7 +29,7 @@ use testudo_core::policy::Policy;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, TokenReply};
-use testudo_core::{AttestedIdentity, Moment, OccasionKind, RequestRef, Trace};
+use testudo_core::{AttestedIdentity, Moment, OccasionKind, Trace};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// How a token request ends that was decided.
@@ -47,10 +48,7 @@ pub(super) async fn token<B: RequestBody>(
     let started = Instant::now();
     let authorization = authorization(&incoming.request);
     let request_id = incoming.id;
-    let mut trail = RequestTrail::of(RequestRef {
-        occasion: OccasionKind::Token,
-        id: request_id,
-    });
+    let mut trail = RequestTrail::of(OccasionKind::Token, request_id);
     let settled = serve_token(app, policy, incoming, &mut trail).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
@@ -81,12 +79,18 @@ async fn refuse(
     app: &App,
     trail: &RequestTrail<'_>,
     rejection: Rejection,
-    event: Option<Box<Event>>,
+    would: Option<Box<Event>>,
     authorization: Authorization,
 ) -> Response<Full<Bytes>> {
-    note_refusal(app, trail, &rejection, event).await;
+    let answer = rejection.answer(Endpoint::Token { authorization });
+    let refusal = Refusal {
+        rejection: &rejection,
+        answer: &answer,
+        would,
+    };
+    note_refusal(app, trail, refusal).await;
     observe(app, trail, || format!("refused: {rejection}"));
-    error(&rejection.answer(Endpoint::Token { authorization }))
+    error(&answer)
 }
 
 async fn serve_token<B: RequestBody>(
@@ -95,12 +99,15 @@ async fn serve_token<B: RequestBody>(
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Settled, Stop> {
-    let (now, peer) = (app.now(), incoming.peer);
+    let Incoming { peer, request, .. } = incoming;
+    let now = app.now();
+    trail.details.proxy_request_id = proxy::request_id_of(app, peer, request.headers());
     let Arrived {
         presented,
         grant,
         client_id,
-    } = receive(app, peer, incoming.request).await?; // parse
+    } = receive(app, peer, request).await?; // parse
+    trail.details.client_id = client_id;
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
     let (identity, facts) = match recall(app, policy, &presented) {
@@ -124,12 +131,12 @@ async fn serve_token<B: RequestBody>(
         }
     };
     trail.identity = Some(identity.clone());
-    let governed = app.govern(&identity, trail.request.occasion, policy)?;
+    let governed = app.govern(&identity, trail.occasion, policy)?;
     let request = TokenRequest {
         governed: &governed,
-        client_id: client_id.as_deref(),
+        client_id: trail.details.client_id.as_deref(),
         grant: &grant,
-        request: trail.request,
+        request: trail.request(),
     };
     let settled = settle(app, policy, &request, |outcome, at| {
         sign(app, &governed, outcome, at)

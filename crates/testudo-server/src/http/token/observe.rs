@@ -7,7 +7,7 @@ use crate::state::observer::Observation;
 pub(super) fn observe(app: &App, trail: &RequestTrail<'_>, outcome: impl FnOnce() -> String) {
     if let Some(observer) = &app.observer {
         observer(&Observation {
-            request_id: trail.request.id.to_owned(),
+            request_id: trail.id.to_owned(),
             identity: trail
                 .identity
                 .as_deref()

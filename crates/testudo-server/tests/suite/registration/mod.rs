@@ -1082,5 +1082,8 @@ async fn explain_judges_a_registration_by_the_rules_in_force_now() {
     let registered = register(&world, PAY_ID, json!({ "scope": "r" })).await;
     let explained = explain(&registered).await;
     assert_eq!(explained["outcome"], "allowed", "{explained}");
-    assert_eq!(explained["detail"], "a known client is registered for scope `r`");
+    assert_eq!(
+        explained["today"]["detail"],
+        "a known client is registered for scope `r`"
+    );
 }

@@ -1,0 +1,215 @@
+//! A request as events name it, and what it carried: with the identity and the scope in the event, that is all that a
+//! decision looks at, so that `explain` can make the decision again.
+
+use crate::identity::{AttestedIdentity, OccasionKind, Proof, SingleUse, Sponsor};
+use crate::members::{Field, Kind, base, member};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use testudo_protocol::Timestamp;
+
+/// Bytes of client metadata and attested claims that an event keeps. Refusals are caused by strangers, and 200 of
+/// them are kept in a minute.
+pub const METADATA_KEPT_BYTES_MAX: usize = 8 * 1024;
+
+/// A request as events name it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRef<'a> {
+    /// What kind of request it is.
+    pub occasion: OccasionKind,
+    /// Its id, as it was sent in `Request-Id`.
+    pub id: &'a str,
+    /// What it carried.
+    pub details: &'a RequestDetails,
+}
+
+/// What a request carried beside scope and resource.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct RequestDetails {
+    /// `client_id`, as it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The members of a registration request that this server knows, without the software statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// Members or claims were left out because they have more than 8 KiB.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_shortened: bool,
+    /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_request_id: Option<String>,
+    /// `iat` of the credential, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i64>")]
+    pub credential_issued: Option<Timestamp>,
+    /// SHA-256 of the client certificate, in base64url. [RFC8705 §3.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The audience of the credential was the registration endpoint.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_for_registration: bool,
+    /// Key of the single-use mark, in base64url, and until when the mark is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<(String, i64)>")]
+    pub single_use: Option<(String, Timestamp)>,
+    /// Claims that the authority is trusted to state of its clients.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attested_claims: BTreeMap<String, Value>,
+    /// Names of claims that set client metadata and that the authority is not trusted to state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted_claims: Vec<String>,
+    /// The sponsor of a client that has no evidence of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<Sponsor>,
+}
+
+impl RequestDetails {
+    /// The same with what the credential of the request proves; nothing where there is nothing to keep.
+    pub fn proven(&self, identity: Option<&AttestedIdentity>) -> Option<Box<RequestDetails>> {
+        let mut details = self.clone();
+        if let Some(identity) = identity {
+            details.note_proof(identity);
+        }
+        (details != RequestDetails::default()).then(|| Box::new(details))
+    }
+
+    /// Adds what the credential says beside who it proves.
+    fn note_proof(&mut self, identity: &AttestedIdentity) {
+        let proof = &identity.proof;
+        self.credential_issued = proof.issued;
+        self.certificate = proof
+            .certificate_thumbprint
+            .map(|digest| URL_SAFE_NO_PAD.encode(digest));
+        self.is_for_registration = proof.is_for_registration;
+        self.single_use = proof
+            .single_use
+            .as_ref()
+            .map(|mark| (URL_SAFE_NO_PAD.encode(mark.key), mark.keep_until));
+        self.unlisted_claims.clone_from(&proof.unlisted_claims);
+        self.sponsor = identity.sponsor.as_deref().cloned();
+        match bytes_of(&proof.attested_claims) <= METADATA_KEPT_BYTES_MAX {
+            true => self.attested_claims.clone_from(&proof.attested_claims),
+            false => self.is_shortened = true,
+        }
+    }
+
+    /// Adds the members of a registration request that this server knows. Of the software statement nothing is kept,
+    /// since it is a credential, and of `jwks` nothing before it was judged, since it may hold a private key.
+    pub fn note_metadata(&mut self, metadata: &Map<String, Value>) {
+        let is_kept = |name: &str| {
+            member(base(name)).is_some_and(|member| {
+                member.kind != Kind::Field(Field::SoftwareStatement)
+                    && member.kind != Kind::Field(Field::Jwks)
+            })
+        };
+        let kept: Map<String, Value> = metadata
+            .iter()
+            .filter(|(name, _)| is_kept(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        match bytes_of(&kept) <= METADATA_KEPT_BYTES_MAX {
+            true => self.metadata = Some(kept),
+            false => self.is_shortened = true,
+        }
+    }
+
+    /// Adds the public keys of a registration request, as they were judged.
+    pub fn note_keys(&mut self, jwks: Option<&Value>) {
+        let (Some(jwks), Some(metadata)) = (jwks, &mut self.metadata) else {
+            return;
+        };
+        match bytes_of(jwks) <= METADATA_KEPT_BYTES_MAX {
+            true => {
+                metadata.insert("jwks".to_owned(), jwks.clone());
+            }
+            false => self.is_shortened = true,
+        }
+    }
+
+    /// What the credential said, for an identity that it proved until `expires`.
+    pub fn proof(&self, expires: Timestamp) -> Proof {
+        Proof {
+            issued: self.credential_issued,
+            certificate_thumbprint: self.certificate.as_deref().and_then(digest),
+            is_for_registration: self.is_for_registration,
+            single_use: self.single_use.as_ref().and_then(|(key, keep_until)| {
+                let (key, keep_until) = (digest(key)?, *keep_until);
+                Some(SingleUse { key, keep_until })
+            }),
+            attested_claims: self.attested_claims.clone(),
+            unlisted_claims: self.unlisted_claims.clone(),
+            ..Proof::until(expires)
+        }
+    }
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn bytes_of(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn noted(metadata: Value) -> RequestDetails {
+        let mut details = RequestDetails::default();
+        details.note_metadata(metadata.as_object().unwrap());
+        details
+    }
+
+    #[test]
+    fn credentials_private_keys_and_unknown_members_of_a_registration_are_not_kept() {
+        let details = noted(json!({
+            "client_name": "Orders",
+            "client_name#de": "Bestellungen",
+            "software_statement": "eyJ",
+            "jwks": { "keys": [{ "kty": "EC", "d": "secret" }] },
+            "x": "unknown",
+        }));
+        let kept = details.metadata.unwrap();
+        let names: Vec<&str> = kept.keys().map(String::as_str).collect();
+        assert_eq!(names, ["client_name", "client_name#de"]);
+    }
+
+    #[test]
+    fn metadata_of_more_than_8_kib_is_left_out_and_the_event_says_so() {
+        let details = noted(json!({ "client_name": "x".repeat(METADATA_KEPT_BYTES_MAX) }));
+        assert!(details.metadata.is_none() && details.is_shortened);
+    }
+
+    #[test]
+    fn proof_of_a_credential_is_the_same_after_it_was_an_event() {
+        let mut identity = AttestedIdentity::named_here("c", crate::CredentialKind::JwtSvid, None);
+        identity.proof = Proof {
+            issued: Some(Timestamp(5)),
+            certificate_thumbprint: Some([7; 32]),
+            is_for_registration: true,
+            single_use: Some(SingleUse {
+                key: [9; 32],
+                keep_until: Timestamp(11),
+            }),
+            attested_claims: [("client_name".to_owned(), json!("Orders"))].into(),
+            unlisted_claims: vec!["scope".to_owned()],
+            ..Proof::until(Timestamp(10))
+        };
+        let details = RequestDetails::default().proven(Some(&identity)).unwrap();
+        let read: RequestDetails = serde_json::from_slice(&serde_json::to_vec(&details).unwrap()).unwrap();
+        assert_eq!(
+            format!("{:?}", read.proof(Timestamp(10))),
+            format!("{:?}", identity.proof)
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_request_that_carried_nothing() {
+        assert_eq!(RequestDetails::default().proven(None), None);
+    }
+}

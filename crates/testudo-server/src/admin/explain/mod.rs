@@ -1,0 +1,159 @@
+//! Why a request was answered as it was, and how it would be answered now: the same functions as in a request, with a
+//! trace that records each check.
+//!
+//! `find.rs` finds the events of a request by its id; `then.rs` says what they record; `today.rs` decides again.
+
+mod find;
+mod then;
+mod today;
+
+use super::reply::{Failure, Reply};
+use crate::state::app::App;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use testudo_core::Rejection;
+use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
+use testudo_core::records::Event;
+use testudo_core::rejection::Endpoint;
+use testudo_core::trace::Step;
+use testudo_protocol::oauth::{Resource, ScopeSet};
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    request_id: Option<String>,
+    credential: Option<String>,
+    scope: Option<String>,
+    resource: Option<String>,
+    client_id: Option<String>,
+}
+
+/// How a request was answered, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Verdict {
+    /// `allowed` or `refused`.
+    pub outcome: String,
+    /// Name of the reason to refuse.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rejection: Option<String>,
+    /// OAuth code that the caller is answered with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// What happened, or would happen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    /// What to change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}
+
+/// An explanation of a request or of a credential.
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Explanation {
+    /// The event of the request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<Event>,
+    /// Of a request: how it was answered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub then: Option<Verdict>,
+    /// How it would be answered now, by today's configuration and records. Absent where the request proved no identity:
+    /// nothing of it is left to decide again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub today: Option<Verdict>,
+    /// What today's decision does not know of the request.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
+    /// Checks that pass today, in order.
+    pub steps: Vec<Step>,
+    /// `then` for a request, `today` for a credential.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+pub(super) async fn explain(
+    State(app): State<Arc<App>>,
+    Json(question): Json<Question>,
+) -> Reply<Explanation> {
+    match (&question.request_id, &question.credential) {
+        (Some(request_id), None) => of_request(&app, request_id).await.map(Json),
+        (None, Some(credential)) => {
+            let grant = grant(question.scope.as_deref(), question.resource.as_deref())?;
+            let client_id = question.client_id.as_deref();
+            let (steps, verdict) = today::of_credential(&app, credential, &grant, client_id).await?;
+            Ok(Json(Explanation {
+                event: None,
+                then: None,
+                today: Some(verdict.clone()),
+                notes: Vec::new(),
+                steps,
+                verdict,
+            }))
+        }
+        _ => Err(Failure::bad_request(
+            "ask about either a request id or a credential",
+            None,
+        )),
+    }
+}
+
+/// The record of the request first, and then the same decision by today's configuration.
+async fn of_request(app: &App, request_id: &str) -> Result<Explanation, Failure> {
+    let event = find::event_of(app, request_id).await?;
+    let then = then::verdict(&event);
+    let Some(identity) = then::identity(&event) else {
+        return Ok(Explanation {
+            steps: Vec::new(),
+            notes: Vec::new(),
+            today: None,
+            then: Some(then.clone()),
+            verdict: then,
+            event: Some(event),
+        });
+    };
+    let (steps, today) = today::of_event(app, &event, &identity).await?;
+    Ok(Explanation {
+        steps,
+        notes: then::notes(&event, app.now()),
+        today: Some(today),
+        then: Some(then.clone()),
+        verdict: then,
+        event: Some(event),
+    })
+}
+
+fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Failure> {
+    let bad = |problem: &str| Failure::bad_request(problem.to_owned(), None);
+    let asked = ScopeAndResource {
+        scope: scope.map(ScopeSet::parse).transpose().map_err(bad)?,
+        resource: resource.map(Resource::parse).transpose().map_err(bad)?,
+    };
+    Ok(GrantRequest::ClientCredentials(ClientCredentials { asked }))
+}
+
+impl Verdict {
+    fn of(outcome: Result<String, Rejection>, endpoint: Endpoint) -> Verdict {
+        match outcome {
+            Ok(detail) => Verdict {
+                outcome: "allowed".into(),
+                rejection: None,
+                error: None,
+                detail: Some(detail),
+                hint: None,
+            },
+            Err(rejection) => Verdict {
+                outcome: "refused".into(),
+                rejection: Some(rejection.name().to_owned()),
+                error: Some(rejection.answer(endpoint).code.name().to_owned()),
+                detail: Some(rejection.to_string()),
+                hint: Some(rejection.hint()),
+            },
+        }
+    }
+
+    /// True where both give the same answer for the same reason.
+    pub fn agrees_with(&self, other: &Verdict) -> bool {
+        (&self.outcome, &self.rejection) == (&other.outcome, &other.rejection)
+    }
+}

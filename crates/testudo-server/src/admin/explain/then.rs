@@ -1,0 +1,98 @@
+//! What the event of a request records: how it was answered, and what it carried.
+
+use super::Verdict;
+use testudo_core::identity::Proof;
+use testudo_core::records::{Event, EventKind};
+use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
+use testudo_protocol::Timestamp;
+
+pub(super) fn verdict(event: &Event) -> Verdict {
+    match event.event {
+        EventKind::ClientRegistered
+        | EventKind::ClientReturned
+        | EventKind::ClientUpdated
+        | EventKind::ClientRemoved => Verdict {
+            outcome: "allowed".into(),
+            rejection: None,
+            error: None,
+            detail: event.detail.clone().or_else(|| Some(allowed(event))),
+            hint: None,
+        },
+        // What an event of another kind says of its request is in its reason.
+        kind => Verdict {
+            outcome: "refused".into(),
+            rejection: event.reason.clone().or_else(|| Some(kind.name())),
+            error: event.error.clone(),
+            detail: event.detail.clone(),
+            hint: event.hint.clone(),
+        },
+    }
+}
+
+fn allowed(event: &Event) -> String {
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+    format!(
+        "{}: client `{}` under rule `{}`, scope `{}`",
+        event.event.name(),
+        or_none(&event.client_id),
+        or_none(&event.rule),
+        or_none(&event.scope)
+    )
+}
+
+/// The identity as it was proven then; nothing where the request proved none.
+pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
+    let subject = event.identity.as_deref()?;
+    let kind = CredentialKind::of_name(event.door.as_deref()?)?;
+    let authority = Authority::of_key(event.authority.as_deref()?)?;
+    let expires = event.credential_expires.unwrap_or(Timestamp(0));
+    let details = event.request.as_deref();
+    let sponsor = details.and_then(|details| details.sponsor.clone()).map(Box::new);
+    if authority.kind() == AuthorityKind::Registration {
+        // An event of an earlier version does not say who vouched for the client.
+        details?;
+        return Some(AttestedIdentity::named_here(subject, kind, sponsor));
+    }
+    let proof = match details {
+        Some(details) => details.proof(expires),
+        None => Proof {
+            is_for_registration: true,
+            ..Proof::until(expires)
+        },
+    };
+    Some(AttestedIdentity {
+        sponsor,
+        ..AttestedIdentity::proven(authority, subject, kind, proof)
+    })
+}
+
+/// What the decision of today does not know, or takes as it is not.
+pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    match event.request.as_deref() {
+        None => notes.push(
+            "the event is of an earlier version and does not say what else the request carried; today's decision goes by identity, scope and resource"
+                .to_owned(),
+        ),
+        Some(details) if details.is_shortened => notes.push(
+            "the request had more than 8 KiB of metadata or claims, which are not kept; today's decision is made without them"
+                .to_owned(),
+        ),
+        Some(details) if details.metadata.is_some() && is_about_keys(event) => {
+            notes.push("keys that were refused are not kept; today's decision is made without them".to_owned());
+        }
+        Some(_) => {}
+    }
+    if let Some(expired) = event.credential_expires.filter(|expires| *expires <= now) {
+        notes.push(format!(
+            "the credential expired at {expired}; today's decision is of one like it that is valid now"
+        ));
+    }
+    notes
+}
+
+/// True where the request was refused for its keys.
+fn is_about_keys(event: &Event) -> bool {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    reason.starts_with("jwks_") || reason == "private_key_disclosed"
+}

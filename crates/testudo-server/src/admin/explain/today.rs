@@ -1,0 +1,230 @@
+//! How a request would be answered now. Nothing of it is counted or written.
+
+use super::{Failure, Verdict, grant};
+use crate::gather::gather;
+use crate::settle::rehearse;
+use crate::state::app::App;
+use testudo_core::doors::{self, Facts, Presented, Purpose, Terms};
+use testudo_core::grants::GrantRequest;
+use testudo_core::metadata::requested::Requested;
+use testudo_core::occasions::register::RegistrationByEvidence;
+use testudo_core::occasions::registered::Registered;
+use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
+use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
+use testudo_core::records::{Event, RequestDetails};
+use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
+use testudo_core::trace::Step;
+use testudo_core::{
+    AttestedIdentity, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
+};
+
+/// What a request is for.
+enum Wanted<'a> {
+    Token {
+        grant: &'a GrantRequest,
+        details: &'a RequestDetails,
+    },
+    Registration {
+        requested: Box<Requested>,
+        details: &'a RequestDetails,
+    },
+}
+
+const AT_TOKEN: Endpoint = Endpoint::Token {
+    authorization: Authorization::Absent,
+};
+
+/// A token request with this credential.
+pub(super) async fn of_credential(
+    app: &App,
+    credential: &str,
+    grant: &GrantRequest,
+    client_id: Option<&str>,
+) -> Result<(Vec<Step>, Verdict), Failure> {
+    let mut trace = Trace::on();
+    let details = RequestDetails {
+        client_id: client_id.map(str::to_owned),
+        ..RequestDetails::default()
+    };
+    let wanted = Wanted::Token {
+        grant,
+        details: &details,
+    };
+    let outcome = match verify(app, credential, &mut trace).await {
+        Ok(identity) => decide(app, &identity, wanted, &mut trace).await?,
+        Err(rejection) => Err(rejection),
+    };
+    Ok((trace.into_steps(), Verdict::of(outcome, AT_TOKEN)))
+}
+
+/// The request of an event, with everything that it carried.
+pub(super) async fn of_event(
+    app: &App,
+    event: &Event,
+    identity: &AttestedIdentity,
+) -> Result<(Vec<Step>, Verdict), Failure> {
+    let mut trace = Trace::on();
+    trace.passed("identity proven", || {
+        format!("{} by {}", identity.subject, identity.kind)
+    });
+    let nothing = RequestDetails::default();
+    let details = event.request.as_deref().unwrap_or(&nothing);
+    let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
+    let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
+    let (endpoint, wanted) = if is_registration {
+        let statement = match identity.kind {
+            CredentialKind::JwtSvid => Statement::Verified,
+            CredentialKind::X509Svid
+            | CredentialKind::WitSvid
+            | CredentialKind::PrivateKeyJwt
+            | CredentialKind::Public => Statement::Absent,
+        };
+        let endpoint = Endpoint::Registration { statement };
+        let requested = match &details.metadata {
+            Some(metadata) => Requested::of(metadata.clone()),
+            None => Ok(Requested {
+                scope: grant.asked().scope.clone(),
+                ..Requested::default()
+            }),
+        };
+        let requested = match requested {
+            Ok(requested) => requested,
+            Err(reason) => return Ok((trace.into_steps(), Verdict::of(Err(reason.into()), endpoint))),
+        };
+        let requested = Box::new(requested);
+        (endpoint, Wanted::Registration { requested, details })
+    } else {
+        let wanted = Wanted::Token {
+            grant: &grant,
+            details,
+        };
+        (AT_TOKEN, wanted)
+    };
+    let outcome = decide(app, identity, wanted, &mut trace).await?;
+    Ok((trace.into_steps(), Verdict::of(outcome, endpoint)))
+}
+
+/// A file holds a token without its `client_assertion_type`: the SVID's door first, and where the token is not
+/// even readable there, the other. Only here may a door be guessed, since nothing is granted.
+async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<AttestedIdentity, Rejection> {
+    let credential = credential.trim();
+    let presented = |kind| Presented::new(kind, credential.to_owned());
+    let read = doors::recognise(&presented(CredentialKind::JwtSvid));
+    let credential = match read {
+        Err(
+            rejection @ Rejection::Credential(
+                CredentialReason::SubjectNotSpiffeId(_) | CredentialReason::TypeNotAllowed { .. },
+            ),
+        ) => doors::recognise(&presented(CredentialKind::PrivateKeyJwt)).map_err(|_| rejection)?,
+        other => other?,
+    };
+    trace.passed("form", || "a JWS in compact form".to_owned());
+    let policy = app.policy.load_full();
+    // Without the store nothing is known of a client that registered, which is what the caller would be told.
+    let facts = gather(app, &policy, credential.lookups()).await;
+    let facts = facts.unwrap_or(Facts::Nothing);
+    let terms = Terms {
+        policy: &policy,
+        purpose: Purpose::Authentication,
+        now: app.now(),
+    };
+    credential.verify(&facts, terms, trace)
+}
+
+async fn decide(
+    app: &App,
+    identity: &AttestedIdentity,
+    wanted: Wanted<'_>,
+    trace: &mut Trace,
+) -> Result<Result<String, Rejection>, Failure> {
+    let policy = app.policy.load_full();
+    let authority = &identity.authority;
+    if authority.kind() == AuthorityKind::Spiffe && policy.authority(authority).is_none() {
+        let name = authority.name().to_owned();
+        return Ok(Err(CredentialReason::UnknownTrustDomain { name }.into()));
+    }
+    let occasion = match wanted {
+        Wanted::Token { .. } => OccasionKind::Token,
+        Wanted::Registration { .. } => OccasionKind::Registration,
+    };
+    let governed = match app.govern_traced(identity, occasion, &policy, trace) {
+        Ok(governed) => governed,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let entropy = app.clock.entropy().ok_or_else(|| {
+        Failure::from(testudo_store::StoreFault(
+            "the system has no randomness to give".into(),
+        ))
+    })?;
+    let at = Moment {
+        policy: &policy,
+        entropy: &entropy,
+        now: app.now(),
+    };
+    match wanted {
+        Wanted::Token { grant, details } => {
+            let request = TokenRequest {
+                governed: &governed,
+                client_id: details.client_id.as_deref(),
+                grant,
+                request: request_ref(occasion, details),
+            };
+            Ok(match rehearse(app, &request, &at, trace).await? {
+                Ok(TokenOutcome::Granted(TokenGrant { granted, is_new, .. })) => Ok(if is_new {
+                    format!("a new client would be registered and get {granted}")
+                } else {
+                    format!("a known client gets {granted}")
+                }),
+                Ok(TokenOutcome::Observed(_, rejection)) | Err(rejection) => Err(rejection),
+            })
+        }
+        Wanted::Registration { requested, details } => {
+            let request = request_ref(occasion, details);
+            let asked = RegistrationByEvidence {
+                governed: &governed,
+                requested: &requested,
+                request,
+            };
+            let registered = registration(app, asked, &at, trace).await?;
+            Ok(registered.map(|registered| {
+                let kind = if registered.is_new { "a new" } else { "a known" };
+                format!(
+                    "{kind} client is registered for scope `{}`",
+                    registered.answer.scope
+                )
+            }))
+        }
+    }
+}
+
+/// A registration by evidence, or one without where the client has a name that this server made.
+async fn registration(
+    app: &App,
+    asked: RegistrationByEvidence<'_>,
+    at: &Moment<'_>,
+    trace: &mut Trace,
+) -> Result<Result<Registered, Rejection>, Failure> {
+    let RegistrationByEvidence {
+        governed,
+        requested,
+        request,
+    } = asked;
+    if governed.identity.authority.kind() != AuthorityKind::Registration {
+        return Ok(rehearse(app, &asked, at, trace).await?);
+    }
+    let asked = RegistrationRequest {
+        requested,
+        request,
+        management_digest: [0; 32],
+        address: None,
+    };
+    Ok(rehearse(app, &RegistrationWithoutEvidence { governed, asked }, at, trace).await?)
+}
+
+fn request_ref(occasion: OccasionKind, details: &RequestDetails) -> RequestRef<'_> {
+    RequestRef {
+        occasion,
+        id: "explain",
+        details,
+    }
+}

@@ -1,0 +1,101 @@
+//! What a request would lead to, with nothing taken, written or sent: for `explain`.
+
+use super::load::load;
+use crate::state::app::App;
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+use testudo_core::decision::{Decision, Moment, Resolution};
+use testudo_core::occasions::Occasion;
+use testudo_core::records::{Batch, Conflict, Kind, Write};
+use testudo_core::rejection::AdmissionReason;
+use testudo_core::velocity::seconds_to_next_minute;
+use testudo_core::{Rejection, Trace};
+use testudo_store::StoreFault;
+
+/// Decides as `settle` does, and looks whether the limits have room and whether the store would take the batch.
+pub(crate) async fn rehearse<O: Occasion>(
+    app: &App,
+    occasion: &O,
+    at: &Moment<'_>,
+    trace: &mut Trace,
+) -> Result<Result<O::Outcome, Rejection>, StoreFault> {
+    let needs = occasion.needs();
+    let loaded = load(app, &needs, None).await?;
+    let decision = match occasion.decide(&loaded, at, trace) {
+        Ok(decision) => decision,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    if let Err(rejection) = limits_have_room(app, &decision, at).await? {
+        return Ok(Err(rejection));
+    }
+    if let Some(conflict) = conflict(app, &decision.batch).await? {
+        return Ok(match occasion.conflict(&conflict) {
+            Resolution::Refuse(rejection) => Err(rejection),
+            // Another request made the client a moment ago: it would be decided again, and find it.
+            Resolution::Again => Ok(decision.outcome),
+        });
+    }
+    Ok(Ok(decision.outcome))
+}
+
+/// This node's buckets, and what all nodes together may register in this minute.
+async fn limits_have_room<T>(
+    app: &App,
+    decision: &Decision<T>,
+    at: &Moment<'_>,
+) -> Result<Result<(), Rejection>, StoreFault> {
+    let limits = &decision.limits;
+    let judged = {
+        let buckets = app.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.judge(limits, app.clock.steady_millis())
+    };
+    if judged.is_err() || !app.store.is_shared() {
+        return Ok(judged);
+    }
+    for limit in limits {
+        let (counter, max) = limit.shared_counter(at.entropy.millis);
+        if is_over(app.store.counter(&counter).await?, 1, Some(max)) {
+            let too_fast = AdmissionReason::TooFast {
+                limit: limit.shown_as.clone(),
+                retry_after_seconds: seconds_to_next_minute(at.entropy.millis),
+            };
+            return Ok(Err(too_fast.into()));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The first write that the store would not take.
+async fn conflict(app: &App, batch: &Batch) -> Result<Option<Conflict>, StoreFault> {
+    let mut deleted: HashSet<(Kind, &[u8])> = HashSet::new();
+    let mut moved: HashMap<&str, i64> = HashMap::new();
+    for write in &batch.writes {
+        let (kind, key) = match write {
+            Write::Insert(document) => (document.kind, document.key.as_slice()),
+            Write::Absent(kind, key) => (*kind, key.as_slice()),
+            Write::Add { counter, delta, max } => {
+                let by = moved.entry(counter).or_default();
+                *by = by.saturating_add(*delta);
+                if is_over(app.store.counter(counter).await?, *by, *max) {
+                    return Ok(Some(Conflict::OverLimit(counter.clone())));
+                }
+                continue;
+            }
+            // Their versions were read a moment ago.
+            Write::Delete(kind, key, _) => {
+                deleted.insert((*kind, key));
+                continue;
+            }
+            Write::Replace(..) => continue,
+        };
+        if !deleted.contains(&(kind, key)) && app.store.get(kind, key).await?.is_some() {
+            return Ok(Some(Conflict::Exists(kind, key.to_vec())));
+        }
+    }
+    Ok(None)
+}
+
+fn is_over(counter: i64, delta: i64, max: Option<u64>) -> bool {
+    let after = u64::try_from(counter.saturating_add(delta)).unwrap_or(0);
+    max.is_some_and(|max| after > max)
+}

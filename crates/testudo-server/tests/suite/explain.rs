@@ -1,0 +1,249 @@
+//! `explain` of a request: what its event records comes first, and then what the same request would get today.
+
+use crate::world::{ISSUER, RULES, TLS, World, domains};
+use serde_json::{Value, json};
+use testudo_testkit::http::Answer;
+use testudo_testkit::svid_form;
+use testudo_testkit::token::Draft;
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+
+/// The explanation of the request that was answered so.
+async fn explained(world: &World, answer: &Answer) -> Value {
+    let question = json!({ "request_id": answer.header("request-id").unwrap() });
+    world.admin("POST", "/admin/v1/explain", question).await
+}
+
+/// What happened then and what would happen today: the outcome, or the reason to refuse.
+fn then_and_today(explained: &Value) -> (&str, &str) {
+    let verdict = |name: &str| {
+        let verdict = &explained[name];
+        verdict["rejection"]
+            .as_str()
+            .or(verdict["outcome"].as_str())
+            .unwrap_or("unknown")
+    };
+    (verdict("then"), verdict("today"))
+}
+
+async fn assert_explained(world: &World, answer: &Answer, expected: (&str, &str)) -> Value {
+    let explained = explained(world, answer).await;
+    assert_eq!(then_and_today(&explained), expected, "{explained:#}");
+    explained
+}
+
+#[tokio::test]
+async fn refusal_for_another_client_id_is_explained_with_the_client_id_that_was_sent() {
+    let world = World::start().await;
+    world.ask(PAY, &[]).await;
+    let refused = world.ask(PAY, &[("client_id", "other")]).await;
+    let explained = assert_explained(&world, &refused, ("client_id_mismatch", "client_id_mismatch")).await;
+    assert_eq!(explained["event"]["request"]["client_id"], "other");
+    assert_eq!(
+        (&explained["outcome"], &explained["error"]),
+        (&json!("refused"), &json!("invalid_client"))
+    );
+    assert!(explained["hint"].as_str().unwrap().contains(PAY_ID));
+}
+
+#[tokio::test]
+async fn refusal_by_a_switch_is_still_explained_after_the_switch_is_turned_back() {
+    let world = World::start().await;
+    world
+        .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
+        .await;
+    let disabled = world.ask(PAY, &[]).await;
+    assert_explained(&world, &disabled, ("authority_disabled", "authority_disabled")).await;
+    world
+        .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
+        .await;
+    let explained = assert_explained(&world, &disabled, ("authority_disabled", "allowed")).await;
+    assert!(
+        explained["then"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("a.example is disabled")
+    );
+    assert_eq!(
+        explained["outcome"], "refused",
+        "what happened, not what would happen"
+    );
+
+    world.ask(PAY, &[]).await;
+    let client = json!({ "client_id": PAY_ID });
+    world
+        .admin("POST", "/admin/v1/clients/freeze", client.clone())
+        .await;
+    let frozen = world.ask(PAY, &[]).await;
+    assert_explained(&world, &frozen, ("client_frozen", "client_frozen")).await;
+    world
+        .admin("POST", "/admin/v1/clients/thaw", client.clone())
+        .await;
+    assert_explained(&world, &frozen, ("client_frozen", "allowed")).await;
+}
+
+#[tokio::test]
+async fn first_use_is_explained_as_a_first_use_and_today_as_a_known_client() {
+    let world = World::start().await;
+    let first = world.ask(PAY, &[("scope", "w")]).await;
+    let explained = assert_explained(&world, &first, ("allowed", "allowed")).await;
+    assert!(
+        explained["then"]["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("client.registered")
+    );
+    assert!(
+        explained["today"]["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("a known client gets")
+    );
+    let observed = world
+        .send(&svid_form(&world.o.svid("/ns/x/sa/y", ISSUER, world.now()), &[]))
+        .await;
+    assert_explained(&world, &observed, ("first_use_observed", "first_use_observed")).await;
+}
+
+#[tokio::test]
+async fn limits_that_refused_a_request_are_named_then_and_today() {
+    let rules = r#"
+[[rules]]
+name = "one"
+identities = ["spiffe://a.example/one/*"]
+clients_max = 1
+[[rules]]
+name = "slow"
+identities = ["spiffe://a.example/slow/*"]
+registrations_per_minute = 1
+"#;
+    let world = World::start_with(&domains(""), rules).await;
+    assert_eq!(world.ask("/one/1", &[]).await.status, 200);
+    let full = world.ask("/one/2", &[]).await;
+    assert_explained(&world, &full, ("too_many_clients", "too_many_clients")).await;
+    assert_eq!(world.ask("/slow/1", &[]).await.status, 200);
+    let fast = world.ask("/slow/2", &[]).await;
+    assert_explained(&world, &fast, ("too_fast", "too_fast")).await;
+    world.running.app.clock.shift(61);
+    assert_explained(&world, &fast, ("too_fast", "allowed")).await;
+    assert_eq!(world.clients().await.len(), 2, "explain registers no client");
+    assert_eq!(
+        world.ask("/slow/2", &[]).await.status,
+        200,
+        "explain takes nothing from the rate"
+    );
+}
+
+#[tokio::test]
+async fn replay_of_a_single_use_credential_is_a_replay_today_as_well() {
+    let world = World::start_with(&domains("single_use = true"), RULES).await;
+    let token = Draft::svid(world.a.key(), PAY_ID, ISSUER, world.now())
+        .claim("jti", "once")
+        .sign();
+    let form = svid_form(&token, &[]);
+    assert_eq!(world.send(&form).await.status, 200);
+    let replay = world.send(&form).await;
+    assert_explained(&world, &replay, ("assertion_replayed", "assertion_replayed")).await;
+}
+
+#[tokio::test]
+async fn refused_registration_is_explained_with_the_metadata_that_it_asked_for() {
+    let server = format!("{TLS}\n[registration]\nstatements = true");
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let endpoint = format!("{ISSUER}/register");
+    let statement = world.a.svid(PAY, &endpoint, world.now());
+    let body = json!({
+        "software_statement": statement,
+        "grant_types": ["authorization_code"],
+        "redirect_uris": ["https://elsewhere.example/cb"],
+        "client_name": "Orders",
+    });
+    let json_type = [("content-type", "application/json")];
+    let mut connection = tls.connect(world.address(), None).await.unwrap();
+    let refused = connection
+        .send("POST", "/register", &json_type, body.to_string())
+        .await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let first = explained(&world, &refused).await;
+    let (then, today) = then_and_today(&first);
+    assert_eq!(then, today, "{first:#}");
+    let kept = &first["event"]["request"]["metadata"];
+    assert_eq!(kept["redirect_uris"], json!(["https://elsewhere.example/cb"]));
+    assert!(
+        kept["software_statement"].is_null(),
+        "a credential is not kept: {kept}"
+    );
+}
+
+#[tokio::test]
+async fn request_that_proved_no_identity_is_explained_by_its_record_alone() {
+    let world = World::start().await;
+    let svid = world.svid(PAY);
+    let (signed, signature) = svid.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", signature.chars().rev().collect::<String>());
+    let refused = world.send(&svid_form(&forged, &[])).await;
+    let elsewhere = world
+        .send(&svid_form(
+            &world.a.svid(PAY, "https://other.example", world.now()),
+            &[],
+        ))
+        .await;
+    for answer in [refused, elsewhere] {
+        let explained = explained(&world, &answer).await;
+        assert_eq!(explained["outcome"], "refused");
+        assert!(explained["today"].is_null(), "{explained:#}");
+        assert!(
+            explained["hint"].as_str().is_some_and(|hint| hint.len() > 20),
+            "{explained:#}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn request_is_found_by_its_id_after_more_than_a_thousand_later_events() {
+    let world = World::start().await;
+    let refused = world.ask(PAY, &[("scope", "admin")]).await;
+    let mut connection = world.connect().await;
+    for number in 0..1_100 {
+        let form = svid_form(&world.svid(&format!("/x/{number}")), &[]);
+        assert_eq!(connection.post("/token", form).await.status, 200);
+    }
+    assert_explained(&world, &refused, ("scope_not_allowed", "scope_not_allowed")).await;
+    let (status, answer) = world
+        .try_admin(
+            "POST",
+            "/admin/v1/explain",
+            json!({ "request_id": "0".repeat(28) }),
+        )
+        .await;
+    assert_eq!(status, 404, "{answer}");
+    assert!(
+        answer["hint"].as_str().unwrap().contains("--credential"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn id_that_a_trusted_proxy_gave_is_kept_beside_ours_and_finds_the_request() {
+    let server = format!(
+        "{TLS}\nproxy = {{ trusted = [\"127.0.0.0/8\"], client_address_header = \"x-forwarded-for\" }}"
+    );
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let mut proxy = tls.connect(world.address(), None).await.unwrap();
+    let form = svid_form(&world.svid(PAY), &[("scope", "admin")]);
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-request-id", "edge-17"),
+    ];
+    let refused = proxy.send("POST", "/token", &headers, form).await;
+    assert_eq!(refused.error(), "invalid_scope");
+    let by_proxy = world
+        .admin("POST", "/admin/v1/explain", json!({ "request_id": "edge-17" }))
+        .await;
+    assert_eq!(
+        by_proxy["event"]["request_id"],
+        refused.header("request-id").unwrap()
+    );
+    assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
+}
