@@ -1,11 +1,10 @@
 //! Rules: which identities may have which scopes, resources and grants; and blocks: which identities are refused.
 //!
-//! An administrator writes a [`RuleSpec`], `compile.rs` makes a [`Rule`] of it, and the first one of a [`RuleSet`]
+//! An administrator writes a [`RuleSpec`], `rule.rs` makes a [`Rule`] of it, and the first one of a [`RuleSet`]
 //! that matches governs.
 
 pub mod blocks;
 pub mod client_id;
-mod compile;
 pub mod label;
 mod pattern;
 pub mod pieces;
@@ -16,8 +15,7 @@ mod rule_set;
 mod spec;
 mod tree;
 
-pub use compile::RuleError;
 pub use pattern::{Captures, Pattern, PatternError};
-pub use rule::{FirstUse, GrainOfClient, RegistrationForm, Rule};
+pub use rule::{Rule, RuleError};
 pub use rule_set::{Match, RuleSet};
-pub use spec::RuleSpec;
+pub use spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};

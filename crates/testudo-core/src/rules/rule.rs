@@ -1,13 +1,14 @@
-//! A rule: what the identities that it matches may have.
+//! A rule: what the identities that it matches may have; and its compilation from the sentence that an administrator
+//! writes, or to everything that is wrong with the sentence.
 
 use super::client_id::ClientIdTemplate;
 use super::label::ConfiguredLabel;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, PatternError};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
-use crate::identity::{CredentialKind, OccasionKind};
-use serde::{Deserialize, Serialize};
+use super::spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};
+use crate::identity::{AuthorityKind, CredentialKind, OccasionKind};
 use testudo_protocol::Seconds;
-use testudo_protocol::oauth::{Resource, ScopeSet};
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, redirect_uri};
 
 /// A compiled rule.
 #[derive(Debug)]
@@ -45,39 +46,214 @@ pub struct Rule {
     pub revision: String,
 }
 
-/// What a registration may do to a client's limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum RegistrationForm {
-    /// Narrow them, for all instances and until the next registration.
-    #[default]
-    Narrowing,
-    /// Nothing: limits are the rule's, whatever one instance asks for.
-    Fixed,
+/// What is wrong with a rule: the key, and a sentence that goes on from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleError {
+    /// The key within the rule.
+    pub key: &'static str,
+    /// What is wrong, as the rest of a sentence that begins with the value.
+    pub problem: String,
+    /// What to do.
+    pub hint: Option<&'static str>,
 }
 
-/// What happens to an identity that is shown for the first time.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum FirstUse {
-    /// Refused.
-    Off,
-    /// Refused, with an event that says what would have happened.
-    Observe,
-    /// Registered.
-    #[default]
-    On,
+fn fault(key: &'static str, problem: impl Into<String>) -> RuleError {
+    RuleError {
+        key,
+        problem: problem.into(),
+        hint: None,
+    }
 }
 
-/// Whether running copies of one workload share a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GrainOfClient {
-    /// One client for all instances.
-    #[default]
-    Workload,
-    /// One client per instance.
-    Instance,
+impl Rule {
+    /// Compiles a rule, or says everything that is wrong with it.
+    pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
+        let mut faults = Vec::new();
+        if spec.name.is_empty() {
+            faults.push(fault("name", "is missing"));
+        }
+        let patterns = patterns(spec, &mut faults);
+        Rule::compile_permissions(spec, patterns, faults)
+    }
+
+    /// Compiles what a `[[clients]]` entry may have: a rule that governs that client only, without patterns.
+    pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
+        Rule::compile_permissions(spec, Vec::new(), Vec::new())
+    }
+
+    fn compile_permissions(
+        spec: &RuleSpec,
+        patterns: Vec<Pattern>,
+        mut faults: Vec<RuleError>,
+    ) -> Result<Rule, Vec<RuleError>> {
+        let captures: Vec<&str> = patterns
+            .iter()
+            .map(|pattern| pattern.capture_names().collect::<Vec<_>>())
+            .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
+            .unwrap_or_default();
+
+        let mut labels = Vec::new();
+        for (key, text) in spec.labels() {
+            match ConfiguredLabel::parse(key, text, &captures) {
+                Ok(label) => labels.push(label),
+                Err((problem, hint)) => faults.push(RuleError { key, problem, hint }),
+            }
+        }
+        let kinds: Vec<AuthorityKind> = patterns.iter().map(|known| known.authority().kind()).collect();
+        let client_id = spec.client_id.as_deref().unwrap_or("identity");
+        let client_id = ClientIdTemplate::parse(client_id, &captures, &kinds).unwrap_or_else(|problem| {
+            faults.push(fault("client_id", problem));
+            ClientIdTemplate::Identity
+        });
+        let mut redirect_uris = Vec::new();
+        for text in &spec.redirect_uris {
+            let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
+                redirect_uri::form(template.sample())
+                    .map(|_| template)
+                    .map_err(|fault| format!("is not taken: {fault}"))
+            });
+            match template {
+                Ok(template) => redirect_uris.push(template),
+                Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
+            }
+        }
+        let mut redirect_uri_hosts = Vec::new();
+        for text in &spec.redirect_uri_hosts {
+            match HostTemplate::parse(text, &captures) {
+                Ok(template) => redirect_uri_hosts.push(template),
+                Err(problem) => faults.push(fault("redirect_uri_hosts", format!("{text:?} {problem}"))),
+            }
+        }
+        let scopes = scopes("scopes", &spec.scopes, &mut faults);
+        let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
+        if !default_scopes.is_subset_of(&scopes) {
+            faults.push(fault("default_scopes", "has a value that is not in `scopes`"));
+        }
+        let mut resources = Vec::new();
+        for text in &spec.resources {
+            match Resource::parse(text) {
+                Ok(resource) => resources.push(resource),
+                Err(problem) => faults.push(fault("resources", format!("{text:?} {problem}"))),
+            }
+        }
+        let grant_types = spec
+            .grant_types
+            .clone()
+            .unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
+        let must_bind_tokens = must_bind_tokens(spec, &mut faults);
+        let mut lifetime = |key: &'static str, text: &Option<String>| {
+            let text = text.as_ref()?;
+            match Seconds::parse(text) {
+                Ok(Seconds(0)) => faults.push(fault(key, "is zero")),
+                Ok(seconds) => return Some(seconds),
+                Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+            }
+            None
+        };
+        let client_idle_lifetime = lifetime("client_idle_lifetime", &spec.client_idle_lifetime);
+        let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
+        let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
+        if spec.registrations_per_minute == Some(0) || spec.registrations_burst == Some(0) {
+            faults.push(RuleError {
+                key: "registrations_per_minute",
+                problem: "is zero".into(),
+                hint: Some("to register no client, set first_use = \"off\""),
+            });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Rule {
+            name: spec.name.clone(),
+            patterns,
+            credentials: spec.credentials.clone(),
+            occasions: spec.occasions.clone(),
+            scopes,
+            default_scopes,
+            resources,
+            grant_types,
+            redirect_uris,
+            redirect_uri_hosts,
+            registration: spec.registration,
+            labels,
+            client_idle_lifetime,
+            client_lifetime,
+            access_token_lifetime,
+            client: spec.client,
+            must_bind_tokens,
+            client_id,
+            registrations_per_minute: spec.registrations_per_minute,
+            registrations_burst: spec.registrations_burst,
+            clients_max: spec.clients_max,
+            first_use: spec.first_use,
+            enabled: spec.enabled.unwrap_or(true),
+            revision: revision(spec),
+        })
+    }
+}
+
+fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
+    if spec.identities.is_empty() {
+        faults.push(fault("identities", "is missing or empty"));
+    }
+    let mut patterns = Vec::new();
+    for text in &spec.identities {
+        match Pattern::parse(text) {
+            Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => {
+                faults.push(RuleError {
+                    key: "identities",
+                    problem: format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
+                    hint: Some("set entire_trust_domain = true in the rule if that is meant"),
+                });
+            }
+            Ok(pattern) => patterns.push(pattern),
+            Err(problem @ PatternError::PartOfSegment { .. }) => faults.push(RuleError {
+                key: "identities",
+                problem: format!("{text:?} {problem}"),
+                hint: Some("write one rule per shape of path"),
+            }),
+            Err(problem) => faults.push(fault("identities", format!("{text:?} {problem}"))),
+        }
+    }
+    patterns
+}
+
+/// What cannot be enforced is refused and not ignored: a rule that asks for bound tokens must never yield plain ones.
+fn must_bind_tokens(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> bool {
+    match spec.sender_constraint.as_deref() {
+        None | Some("none") => return false,
+        Some("mtls" | "any") => {}
+        Some(value @ "dpop") => faults.push(RuleError {
+            key: "sender_constraint",
+            problem: format!("{value:?} cannot be enforced by this version"),
+            hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
+        }),
+        Some(value) => {
+            faults.push(fault(
+                "sender_constraint",
+                format!("{value:?} is not none, dpop, mtls or any"),
+            ));
+        }
+    }
+    true
+}
+
+fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {
+    let mut set = ScopeSet::default();
+    for text in texts {
+        match Scope::parse(text) {
+            Ok(scope) => set.insert(scope),
+            Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+        }
+    }
+    set
+}
+
+fn revision(spec: &RuleSpec) -> String {
+    let text = serde_json::to_vec(spec).unwrap_or_default();
+    testudo_protocol::jose::sha256(&text)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

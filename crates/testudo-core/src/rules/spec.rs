@@ -1,6 +1,5 @@
 //! A rule as an administrator writes it.
 
-use super::rule::{FirstUse, GrainOfClient, RegistrationForm};
 use crate::identity::{CredentialKind, OccasionKind};
 use serde::{Deserialize, Serialize};
 
@@ -75,4 +74,41 @@ impl RuleSpec {
             .into_iter()
             .filter_map(|(key, text)| Some((key, text.as_deref()?)))
     }
+}
+
+/// What a registration may do to a client's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationForm {
+    /// Narrow them, for all instances and until the next registration.
+    #[default]
+    Narrowing,
+    /// Nothing: limits are the rule's, whatever one instance asks for.
+    Fixed,
+}
+
+/// What happens to an identity that is shown for the first time.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstUse {
+    /// Refused.
+    Off,
+    /// Refused, with an event that says what would have happened.
+    Observe,
+    /// Registered.
+    #[default]
+    On,
+}
+
+/// Whether running copies of one workload share a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrainOfClient {
+    /// One client for all instances.
+    #[default]
+    Workload,
+    /// One client per instance.
+    Instance,
 }
