@@ -9,6 +9,7 @@
 use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use std::sync::Arc;
 use testudo_core::doors::x509_svid::X509Svid;
 use testudo_core::doors::{AuthorityKeys, Facts, Purpose, Terms};
@@ -23,11 +24,11 @@ pub(crate) async fn verify(
     peer: &Peer,
     door: X509Svid,
     facts: &Facts,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
 ) -> Result<AttestedIdentity, Stop> {
     // Without a bundle nothing is verified: the door says why.
     let Facts::Keys(AuthorityKeys::Bundle(bundle)) = facts else {
-        return Ok(door.verify(facts, terms(policy, app.now()), &mut Trace::off())?);
+        return Ok(door.verify(facts, terms(&in_force.policy, app.now()), &mut Trace::off())?);
     };
     let (memory, digest) = (&peer.chains, door.digest());
     // The connection of a proxy brings chains of many clients, which need not wait for each other.
@@ -40,8 +41,8 @@ pub(crate) async fn verify(
         return Err(CredentialReason::Certificate(fault).into());
     }
     let is_short = door.is_short();
-    let (known, by, now) = (facts.clone(), policy.clone(), app.now());
-    let work = move || door.verify(&known, terms(&by, now), &mut Trace::off());
+    let (known, by, now) = (facts.clone(), in_force.clone(), app.now());
+    let work = move || door.verify(&known, terms(&by.policy, now), &mut Trace::off());
     let Some(verified) = app.chain_work.run(is_short, work).await else {
         app.metrics.certificate_chains_shed.inc();
         return Err(Fault::ChainsWaiting.into());

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::clients::CachedClient;
+use crate::state::in_force::InForce;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys, Facts, Lookup};
@@ -11,27 +12,36 @@ use testudo_core::records::{Client, ClientState, client_key};
 use testudo_store::StoreFault;
 
 /// Answers a door's question.
-pub(crate) async fn gather(app: &App, policy: &Policy, lookup: Lookup<'_>) -> Result<Facts, Fault> {
+pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) -> Result<Facts, Fault> {
     match lookup {
         Lookup::Authority {
             unverified_authority,
             unverified_kid,
-        } => Ok(authority_keys(app, unverified_authority, unverified_kid).await),
+        } => Ok(authority_keys(app, in_force, unverified_authority, unverified_kid).await),
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
             assertion,
-        } => registered_keys(app, policy, unverified_client_id, unverified_kid, assertion).await,
+        } => {
+            registered_keys(
+                app,
+                &in_force.policy,
+                unverified_client_id,
+                unverified_kid,
+                assertion,
+            )
+            .await
+        }
     }
 }
 
 /// The keys of a configured authority. An unknown `kid` is worth one early fetch per 30 s; an authority that is not
 /// configured causes no fetch.
-async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> Facts {
-    let Some(anchor) = app.anchor(authority) else {
+async fn authority_keys(app: &App, in_force: &InForce, authority: &Authority, kid: Option<&str>) -> Facts {
+    let Some(anchor) = in_force.anchor(authority) else {
         return Facts::Nothing;
     };
-    let current = app.authority_keys(authority);
+    let current = in_force.authority_keys(authority, app.moment());
     let has_key = match (&current, kid) {
         (Some(keys), Some(kid)) => keys.have_kid(kid),
         (Some(_), None) => true,
@@ -43,7 +53,7 @@ async fn authority_keys(app: &App, authority: &Authority, kid: Option<&str>) -> 
         current
     } else {
         anchor.refresh_early(app.moment()).await;
-        app.authority_keys(authority)
+        in_force.authority_keys(authority, app.moment())
     };
     match current {
         Some(keys) => Facts::Keys(keys),

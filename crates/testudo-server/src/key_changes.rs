@@ -43,7 +43,7 @@ impl From<String> for NotChanged {
 pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Result<Decided, NotChanged> {
     for _ in 0..ATTEMPTS {
         let order = change.order().map_err(NotChanged::Failed)?;
-        let algorithm = app.policy.load().tokens.signing_algorithm;
+        let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
         let found = read(app, order.now).await?;
         let plan = keys::plan(wanted, &found.keys, algorithm, order.now)?;
         let made = match plan.needs_key(order.now) {
@@ -77,7 +77,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
         now: app.now(),
     };
     let found = read(app, order.now).await?;
-    let algorithm = app.policy.load().tokens.signing_algorithm;
+    let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
     if let Some((changes, list)) = keys::retire(&order, &found.keys, algorithm) {
         let changes = changes.and(found.seal(list, &app.encryption)?);
         match app.store.commit(changes.batch()).await {

@@ -32,7 +32,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
 /// Reads the signing keys again: another one was made, became due, or was withdrawn.
 pub async fn keys(app: &App) -> Result<(), String> {
     let _turn = app.reading_turn.lock().await;
-    let algorithm = app.policy.load().tokens.signing_algorithm;
+    let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
     let before = app.keys.load_full();
     let mut keys = before
         .load_again(&app.store, &app.encryption, algorithm, app.now())

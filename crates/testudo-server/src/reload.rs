@@ -10,15 +10,15 @@ use crate::config::{self, Configuration, Report};
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
+use crate::state::in_force::{Anchors, Arrival, InForce};
 use crate::state::refused::{self, RefusedRecord};
 use crate::trust::{Anchor, first_bundles, keep_fresh};
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use testudo_core::Actor;
 use testudo_core::admin::Audited;
 use testudo_core::records::{Batch, Event, EventKind, Kind, ReloadOrder};
-use testudo_core::{Actor, Authority};
 use testudo_store::{CommitError, typed};
 
 /// Applies the configuration file again, here and on every other node: each reads its own. The events of all nodes name
@@ -239,10 +239,10 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
     *app.configuration_read
         .lock()
         .unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
-    let generation = app.generation.load(Ordering::SeqCst) + 1;
+    let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
     renew_certificates(app, &configuration, note, &mut warnings).await;
-    if configuration.policy.tokens.signing_algorithm != app.policy.load().tokens.signing_algorithm {
+    if configuration.policy.tokens.signing_algorithm != app.in_force.load().policy.tokens.signing_algorithm {
         tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
     }
     put_in_force(app, configuration).await;
@@ -253,13 +253,13 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
 /// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;
 /// for the others this waits a short while.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
-    let generation = configuration.policy.generation;
-    let current = app.anchors.load_full();
-    let mut anchors: HashMap<Authority, Arc<Anchor>> = HashMap::new();
+    let arrival = Arrival::of(&configuration);
+    let current = app.in_force.load_full();
+    let mut anchors = Anchors::new();
     let mut fresh = Vec::new();
     for source in configuration.bundles {
         let authority = source.authority.clone();
-        let anchor = match current.get(&authority) {
+        let anchor = match current.anchor(&authority) {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source));
@@ -275,9 +275,11 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         anchors.insert(authority, anchor);
     }
     first_bundles(app, &fresh).await;
-    app.anchors.store(Arc::new(anchors));
-    app.policy.store(Arc::new(configuration.policy));
-    app.generation.store(generation, Ordering::SeqCst);
+    app.in_force.store(Arc::new(InForce {
+        policy: configuration.policy,
+        anchors,
+        arrival,
+    }));
     for anchor in fresh {
         keep_fresh(app, anchor);
     }

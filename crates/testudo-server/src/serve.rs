@@ -144,7 +144,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         }
     }
 
-    let anchors: Vec<Arc<Anchor>> = app.anchors.load().values().cloned().collect();
+    let anchors: Vec<Arc<Anchor>> = app.in_force.load().anchors.values().cloned().collect();
     first_bundles(&app, &anchors).await;
     for anchor in anchors {
         keep_fresh(&app, anchor);
@@ -193,7 +193,8 @@ fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Con
         );
     }
     app.metrics.connections_max.set(limits.connections_max as i64);
-    let trusted = app.proxy.as_ref().map(|proxy| proxy.trusted.clone());
+    let in_force = app.in_force.load();
+    let trusted = in_force.arrival.proxy.as_ref().map(|proxy| proxy.trusted.clone());
     let of_socket = Connections::new(limits.of_admin_socket(), Vec::new(), &app.metrics);
     let all = Connections::new(limits, trusted.unwrap_or_default(), &app.metrics);
     (all, of_socket)

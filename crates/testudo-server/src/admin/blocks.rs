@@ -29,10 +29,11 @@ pub(super) async fn block(
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
-    let (policy, switches) = (app.policy.load(), app.switches.load());
-    let identity = order::canonical(&wanted.identity, &policy);
+    let (in_force, switches) = (app.in_force.load(), app.switches.load());
+    let policy = &in_force.policy;
+    let identity = order::canonical(&wanted.identity, policy);
     let held = app.store.get(Kind::Block, identity.as_bytes()).await?.map(held);
-    let decided = order::block(&change.order()?, &identity, held, &policy, &switches.blocks)?;
+    let decided = order::block(&change.order()?, &identity, held, policy, &switches.blocks)?;
     carry_out(&change, decided).await
 }
 
@@ -42,7 +43,7 @@ pub(super) async fn unblock(
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
-    let canonical = order::canonical(&wanted.identity, &app.policy.load());
+    let canonical = order::canonical(&wanted.identity, &app.in_force.load().policy);
     let texts = [wanted.identity.as_str(), &canonical];
     let places = texts.map(|text| (Kind::Block, text.as_bytes().to_vec())).to_vec();
     let stored = app.store.get_many(places).await?;

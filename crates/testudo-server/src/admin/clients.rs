@@ -153,8 +153,9 @@ pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Js
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let client = find(&app, &wanted.client_id).await?;
     let left = client_records::left_by(&app, &client.record).await?;
-    let policy = app.policy.load();
-    let decided = order::delete(&change.order()?, &client, left.traces(), &policy);
+    let in_force = app.in_force.load();
+    let policy = &in_force.policy;
+    let decided = order::delete(&change.order()?, &client, left.traces(), policy);
     carry_out(&change, decided).await
 }
 
@@ -183,8 +184,9 @@ async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> 
 
 fn view(app: &App, client: &Client) -> ClientView {
     let known = app.clients.get(&client_key(&client.authority, &client.subject));
-    let policy = app.policy.load();
-    let governed_by = governing_client(client, &policy).map(|rule| rule.name.clone());
+    let in_force = app.in_force.load();
+    let policy = &in_force.policy;
+    let governed_by = governing_client(client, policy).map(|rule| rule.name.clone());
     ClientView {
         // A client with a sponsor belongs to the authority of its sponsor.
         trust_domain: Authority::of_key(client.counted_under())

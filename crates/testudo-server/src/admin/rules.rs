@@ -39,7 +39,8 @@ pub struct RuleView {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<RuleView>> {
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     let mut views = Vec::new();
     for rule in policy.rules.iter() {
         let clients = app
@@ -109,7 +110,8 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
             None,
         ));
     }
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     let keys = app.keys.load();
     let governed = test
         .identities

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
-    let policy = app.policy.load();
+    let in_force = app.in_force.load();
+    let policy = &in_force.policy;
     let (keys, of_switches) = (app.keys.load(), app.refused_switches.load());
-    let anchors = app.anchors.load();
-    let of_bundles: Vec<_> = anchors
+    let of_bundles: Vec<_> = in_force
+        .anchors
         .values()
         .filter_map(|anchor| RefusedRecord::of_bundle(anchor))
         .collect();

@@ -78,8 +78,9 @@ impl From<StoreFault> for Denied {
 }
 
 async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> {
-    let policy = app.policy.load_full();
-    let verified = verify_own(app, &policy, token, policy.issuer.as_str(), None);
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
+    let verified = verify_own(app, policy, token, policy.issuer.as_str(), None);
     let verified = verified.map_err(|_| Denied::BadToken)?;
     let client_id = &verified.client_id;
     let not_welcome = |why: String| Denied::NotWelcome {
@@ -99,7 +100,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         Some(assumed(authority, subject, client.last_credential))
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
-    let governed = app.govern(&identity, OccasionKind::Token, &policy);
+    let governed = app.govern(&identity, OccasionKind::Token, policy);
     let governed = governed.map_err(|rejection| not_welcome(rejection.to_string()))?;
     if governed.client_key != client.key() {
         let why = "by the rules of today the identity belongs to another client";

@@ -28,7 +28,7 @@ pub(super) struct TrustView {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<TrustView>> {
-    let mut authorities: Vec<Authority> = app.policy.load().authorities.keys().cloned().collect();
+    let mut authorities: Vec<Authority> = app.in_force.load().policy.authorities.keys().cloned().collect();
     authorities.sort();
     let mut views = Vec::new();
     for authority in &authorities {
@@ -125,11 +125,15 @@ async fn switch(app: &App, authority: &Authority) -> Result<Option<u64>, StoreFa
 }
 
 fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
-    Ok(order::known(name, &app.policy.load())?)
+    Ok(order::known(name, &app.in_force.load().policy)?)
 }
 
 fn anchor(app: &App, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
-    app.anchor(authority).ok_or_else(|| unknown(authority.name()))
+    app.in_force
+        .load()
+        .anchor(authority)
+        .cloned()
+        .ok_or_else(|| unknown(authority.name()))
 }
 
 fn unknown(name: &str) -> Failure {
@@ -139,7 +143,8 @@ fn unknown(name: &str) -> Failure {
 async fn view(app: &App, authority: &Authority) -> Result<TrustView, Failure> {
     let counter = testudo_core::records::clients_of_authority(authority.key());
     let clients = app.store.counter(&counter).await?;
-    let policy = app.policy.load();
+    let in_force = app.in_force.load();
+    let policy = &in_force.policy;
     let trusted = policy.authority(authority);
     let trusted = trusted.ok_or_else(|| unknown(authority.name()))?;
     let anchor = anchor(app, authority)?;

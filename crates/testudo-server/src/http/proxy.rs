@@ -1,7 +1,7 @@
 //! Where a request came from, and the certificates of its client, with or without a proxy in front.
 
 use crate::peer::{Peer, address, certificates};
-use crate::state::app::App;
+use crate::state::in_force::Arrival;
 use hyper::HeaderMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,19 +9,22 @@ use testudo_core::doors::PeerCertificates;
 use testudo_core::rejection::Rejection;
 
 /// The address of the client: as a trusted proxy states it, or the other end of the connection.
-pub(super) fn address_of(app: &App, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
-    address(app.proxy.as_ref(), peer.address, headers)
+pub(super) fn address_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+    address(arrival.proxy.as_ref(), peer.address, headers)
 }
 
 /// The client's certificates: those that the proxy saw, where the connection is the proxy's; else those of the
 /// connection's own handshake.
 pub(super) fn certificates_of(
-    app: &App,
+    arrival: &Arrival,
     peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
-    let forwarded = certificates(app.proxy.as_ref(), peer.address, headers)?;
-    let is_proxy = app.proxy.as_ref().is_some_and(|proxy| proxy.is_at(peer.address));
+    let forwarded = certificates(arrival.proxy.as_ref(), peer.address, headers)?;
+    let is_proxy = arrival
+        .proxy
+        .as_ref()
+        .is_some_and(|proxy| proxy.is_at(peer.address));
     // [RFC9440 §4] Between proxy and server, the handshake proves the proxy and not the client.
     match is_proxy {
         true => Ok(forwarded),
@@ -31,9 +34,9 @@ pub(super) fn certificates_of(
 
 /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. One that is longer than
 /// 128 characters, or has others than visible ASCII, is left out.
-pub(super) fn request_id_of(app: &App, peer: &Peer, headers: &HeaderMap) -> Option<String> {
+pub(super) fn request_id_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<String> {
     const CHARACTERS_MAX: usize = 128;
-    let proxy = app.proxy.as_ref()?;
+    let proxy = arrival.proxy.as_ref()?;
     if !proxy.is_at(peer.address) {
         return None;
     }

@@ -69,9 +69,10 @@ async fn route<B: RequestBody>(
         "/readyz" => return only(Method::GET, &request, || readyz(app)),
         _ => {}
     }
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     if path == policy.issuer.metadata_path() {
-        return only(Method::GET, &request, || well_known::metadata(app, &policy));
+        return only(Method::GET, &request, || well_known::metadata(app, &in_force));
     }
     let incoming = |request| Incoming {
         peer,
@@ -79,17 +80,17 @@ async fn route<B: RequestBody>(
         id: request_id,
     };
     let below_issuer = path.strip_prefix(policy.issuer.path());
-    match below_issuer.and_then(|path| Endpoint::at(path, &policy)) {
+    match below_issuer.and_then(|path| Endpoint::at(path, policy)) {
         None => plain(StatusCode::NOT_FOUND, "not found\n"),
         Some(Endpoint::Token) if request.method() == Method::POST => {
-            token::token(app, &policy, incoming(request)).await
+            token::token(app, &in_force, incoming(request)).await
         }
         Some(Endpoint::Registration) if request.method() == Method::POST => {
-            register::register_client(app, &policy, incoming(request)).await
+            register::register_client(app, &in_force, incoming(request)).await
         }
         Some(Endpoint::Token | Endpoint::Registration) => method_not_allowed("POST"),
         Some(Endpoint::Client { id }) => {
-            register::manage_registration(app, &policy, &id, incoming(request)).await
+            register::manage_registration(app, &in_force, &id, incoming(request)).await
         }
         Some(Endpoint::Keys) => only(Method::GET, &request, || well_known::jwks(app)),
     }

@@ -1,15 +1,17 @@
 //! Metadata and keys. Public, cacheable, readable from any origin. [RFC8414 §3]
 
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
 use testudo_core::discovery;
-use testudo_core::policy::Policy;
 
-pub(super) fn metadata(app: &App, policy: &Policy) -> Response<Full<Bytes>> {
-    let document = discovery::metadata(policy, &app.usable_credentials(), app.mtls_url.as_deref());
+pub(super) fn metadata(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
+    let usable = in_force.usable_credentials(app.moment());
+    let mtls_url = in_force.arrival.mtls_url.as_deref();
+    let document = discovery::metadata(&in_force.policy, &usable, mtls_url);
     public(serde_json::to_vec(&document).unwrap_or_default())
 }
 

@@ -2,13 +2,13 @@
 
 use crate::config::Configuration;
 use crate::key_encryption::KeyEncryption;
-use crate::peer::Proxy;
 use crate::state::accord::Accord;
 use crate::state::certificates::Certificates;
 use crate::state::chain_work::ChainWork;
 use crate::state::clients::Clients;
 use crate::state::clock::Clock;
 use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
+use crate::state::in_force::{Arrival, InForce};
 use crate::state::keys::Keyring;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
@@ -20,18 +20,15 @@ use crate::state::verdicts::Verdicts;
 use crate::trust::Anchor;
 use crate::trust::remote_keys::RemoteKeys;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use testudo_core::admission::governed::{CurrentRules, GovernedIdentity, govern};
-use testudo_core::doors::AuthorityKeys;
-use testudo_core::identity::JudgedBy;
 use testudo_core::policy::{Policy, Switches};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind, Trace};
+use testudo_core::{AttestedIdentity, OccasionKind, Trace};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
@@ -40,14 +37,12 @@ use testudo_store::{Store, StoreFault};
 pub struct App {
     /// Time and randomness.
     pub clock: Clock,
-    /// What the configuration says. A reload swaps it.
-    pub policy: ArcSwap<Policy>,
+    /// What the configuration says. A reload swaps it whole: a request loads it once.
+    pub in_force: ArcSwap<InForce>,
     /// What administrators switched. Swapped with each change.
     pub switches: ArcSwap<Switches>,
     /// Records of switches and blocks that cannot be read.
     pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
-    /// Trust anchors by authority. A reload swaps the map.
-    pub anchors: ArcSwap<HashMap<Authority, Arc<Anchor>>>,
     /// Records.
     pub store: Store,
     /// Signing keys.
@@ -82,18 +77,10 @@ pub struct App {
     pub config_path: Option<PathBuf>,
     /// True once everything is loaded.
     pub is_ready: AtomicBool,
-    /// A TLS terminator in front.
-    pub proxy: Option<Proxy>,
-    /// Where the listener for client certificates is reached, if it is another one.
-    pub mtls_url: Option<String>,
-    /// True where client certificates can arrive at all.
-    pub takes_certificates: bool,
     /// A change by another node could not be taken over.
     pub must_look_again: AtomicBool,
     /// Our clock and the database's were far apart at the last look.
     pub is_clock_far: AtomicBool,
-    /// Counts policies.
-    pub generation: AtomicU64,
     /// SHA-256 of the configuration file that was read last, whether or not it could be used.
     pub configuration_read: Mutex<[u8; 32]>,
     /// The last order to reload that this node followed, or gave.
@@ -133,6 +120,7 @@ impl App {
         // The file was read a moment ago: orders up to now are followed, whatever they say.
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
         let reload_heard = order.map_or(0, |order| order.version);
+        let arrival = Arrival::of(&configuration);
         let anchors = configuration
             .bundles
             .into_iter()
@@ -142,11 +130,13 @@ impl App {
         let fetcher = Arc::new(parts.fetcher);
         Ok(App {
             clock: Clock::default(),
-            generation: AtomicU64::new(configuration.policy.generation),
-            policy: ArcSwap::from_pointee(configuration.policy),
+            in_force: ArcSwap::from_pointee(InForce {
+                policy: configuration.policy,
+                anchors,
+                arrival,
+            }),
             switches: ArcSwap::from_pointee(switches),
             refused_switches: ArcSwap::from_pointee(refused),
-            anchors: ArcSwap::from_pointee(anchors),
             store: parts.store,
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
@@ -162,15 +152,6 @@ impl App {
             fetcher,
             certificates: parts.certificates,
             metrics,
-            takes_certificates: configuration.server.asks_for_certificates
-                && (configuration.server.tls.is_some()
-                    || configuration
-                        .server
-                        .proxy
-                        .as_ref()
-                        .is_some_and(Proxy::forwards_certificates)),
-            proxy: configuration.server.proxy,
-            mtls_url: configuration.server.mtls.map(|mtls| mtls.url),
             config_path: parts.config_path,
             is_ready: AtomicBool::new(false),
             must_look_again: AtomicBool::new(false),
@@ -226,36 +207,5 @@ impl App {
             opaque_key: &keys.opaque_key,
         };
         govern(identity, occasion, rules, trace)
-    }
-
-    /// The anchor of a configured authority.
-    pub fn anchor(&self, authority: &Authority) -> Option<Arc<Anchor>> {
-        self.anchors.load().get(authority).cloned()
-    }
-
-    /// The keys by which an authority vouches now.
-    pub fn authority_keys(&self, authority: &Authority) -> Option<AuthorityKeys> {
-        let bundle = self.anchor(authority)?.current(self.moment())?;
-        Some(AuthorityKeys::Bundle(bundle))
-    }
-
-    /// Kinds of credential that could be verified now.
-    pub fn usable_credentials(&self) -> Vec<CredentialKind> {
-        let (policy, now) = (self.policy.load(), self.now());
-        // True where an authority may issue this kind, and holds something that can judge it.
-        let is_judged = |kind, by| {
-            policy.authorities.iter().any(|(authority, trusted)| {
-                let keys = || self.authority_keys(authority);
-                trusted.credentials.contains(&kind) && keys().is_some_and(|keys| keys.can_judge(by, now))
-            })
-        };
-        let clients_have_keys =
-            !policy.clients.is_empty() || policy.registration.registers_without_evidence();
-        let is_usable = |kind: &CredentialKind| match kind.judged_by() {
-            Some(by @ JudgedBy::Certificates) => self.takes_certificates && is_judged(*kind, by),
-            Some(by @ JudgedBy::TokenKeys) => is_judged(*kind, by),
-            None => *kind == CredentialKind::PrivateKeyJwt && clients_have_keys,
-        };
-        CredentialKind::ALL.into_iter().filter(is_usable).collect()
     }
 }

@@ -7,6 +7,7 @@ pub mod chain_work;
 pub mod clients;
 pub mod clock;
 pub mod first_uses;
+pub mod in_force;
 pub mod keys;
 pub mod metrics;
 pub mod moment;

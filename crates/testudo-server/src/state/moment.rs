@@ -29,6 +29,11 @@ impl Moment {
         }
     }
 
+    /// The moment by the wall clock.
+    pub fn wall(self) -> Timestamp {
+        self.wall
+    }
+
     /// How long ago it was: the longer of what the two clocks say. The steady clock goes on when the wall clock is
     /// set back; it stands still while the machine sleeps, and then the wall clock gives the right age.
     pub fn age(&self, now: Moment) -> Seconds {

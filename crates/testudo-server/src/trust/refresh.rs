@@ -67,8 +67,10 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
             }
             let Some(app) = app.upgrade() else { return };
             let is_in_use = app
+                .in_force
+                .load()
                 .anchor(&anchor.source().authority)
-                .is_some_and(|current| Arc::ptr_eq(&current, &anchor));
+                .is_some_and(|current| Arc::ptr_eq(current, &anchor));
             if !is_in_use {
                 return;
             }
@@ -105,7 +107,7 @@ pub(crate) async fn follow_all(app: &App) -> Result<(), StoreFault> {
 }
 
 fn anchors(app: &App) -> Vec<Arc<Anchor>> {
-    app.anchors.load().values().cloned().collect()
+    app.in_force.load().anchors.values().cloned().collect()
 }
 
 impl Anchor {

@@ -124,7 +124,7 @@ fn gauges(app: &App) {
     metrics.clients_in_memory.set(app.clients.len() as i64);
     metrics.store_batches.set(app.store.batches_written() as i64);
     metrics.store_reads.set(app.store.reads() as i64);
-    for anchor in app.anchors.load().values() {
+    for anchor in app.in_force.load().anchors.values() {
         let status = anchor.status(app.moment());
         let label = crate::state::metrics::AuthorityLabel {
             trust_domain: status.trust_domain,

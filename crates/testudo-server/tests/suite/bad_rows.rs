@@ -242,10 +242,10 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     third.app.clock.shift(100);
     assert!(cluster.is_served(third.addresses[0], OTHER).await);
     // A reload of one node is still felt by the others.
-    let heard = cluster.second.app.policy.load().generation;
+    let heard = cluster.second.app.in_force.load().policy.generation;
     cluster.post("/admin/v1/reload", json!({})).await;
     let started = Instant::now();
-    while cluster.second.app.policy.load().generation == heard {
+    while cluster.second.app.in_force.load().policy.generation == heard {
         assert!(
             started.elapsed() < Duration::from_secs(30),
             "the order is not heard"

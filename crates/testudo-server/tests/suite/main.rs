@@ -26,6 +26,7 @@ mod nodes;
 mod occasions;
 mod proxies;
 mod registration;
+mod reloads;
 mod requests;
 mod selection;
 mod sequences;

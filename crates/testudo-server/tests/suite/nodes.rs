@@ -280,7 +280,7 @@ async fn reload_on_one_node_reloads_all_nodes() {
     assert!(waited < Duration::from_secs(1), "{waited:?}");
     println!("a rule disabled by a reload of one node: felt by the other after {waited:?}");
     let generations =
-        || [&cluster.first.running, &cluster.second].map(|node| node.app.policy.load().generation);
+        || [&cluster.first.running, &cluster.second].map(|node| node.app.in_force.load().policy.generation);
     assert_eq!(generations(), [2, 2], "each read it once");
     // A node whose file cannot be used keeps what it has, and serves on.
     for folder in [first, second] {

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use testudo_core::Actor;
+use testudo_core::doors::AuthorityKeys;
+use testudo_core::{Actor, Authority};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Network, Note};
@@ -245,6 +246,12 @@ impl World {
 
     pub fn svid(&self, path: &str) -> String {
         self.a.svid(path, ISSUER, self.now())
+    }
+
+    /// The keys by which an authority vouches now.
+    pub fn authority_keys(&self, authority: &Authority) -> Option<AuthorityKeys> {
+        let app = &self.running.app;
+        app.in_force.load().authority_keys(authority, app.moment())
     }
 
     pub fn now(&self) -> i64 {

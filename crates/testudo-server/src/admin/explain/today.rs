@@ -119,12 +119,13 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
         other => other?,
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     // Without the store nothing is known of a client that registered, which is what the caller would be told.
-    let facts = gather(app, &policy, credential.lookups()).await;
+    let facts = gather(app, &in_force, credential.lookups()).await;
     let facts = facts.unwrap_or(Facts::Nothing);
     let terms = Terms {
-        policy: &policy,
+        policy,
         purpose: Purpose::Authentication,
         now: app.now(),
     };
@@ -137,7 +138,8 @@ async fn decide(
     wanted: Wanted<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     let authority = &identity.authority;
     if authority.kind() == AuthorityKind::Spiffe && policy.authority(authority).is_none() {
         let name = authority.name().to_owned();
@@ -147,7 +149,7 @@ async fn decide(
         Wanted::Token { .. } => OccasionKind::Token,
         Wanted::Registration { .. } => OccasionKind::Registration,
     };
-    let governed = match app.govern_traced(identity, occasion, &policy, trace) {
+    let governed = match app.govern_traced(identity, occasion, policy, trace) {
         Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -157,7 +159,7 @@ async fn decide(
         ))
     })?;
     let at = Moment {
-        policy: &policy,
+        policy,
         entropy: &entropy,
         now: app.now(),
     };

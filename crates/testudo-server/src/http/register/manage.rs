@@ -11,13 +11,13 @@ use crate::http::proxy::{address_of, request_id_of};
 use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
 use crate::settle::settle;
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
-use testudo_core::policy::Policy;
 use testudo_core::records::{Client, RequestRef, client_key};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::{AttestedIdentity, Authority, OccasionKind};
@@ -25,7 +25,7 @@ use testudo_protocol::jose::sha256;
 
 pub(in crate::http) async fn manage_registration<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    in_force: &InForce,
     client_id: &str,
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
@@ -36,8 +36,9 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
     }
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
     trail.details.client_id = Some(client_id.to_owned());
-    trail.details.proxy_request_id = request_id_of(app, incoming.peer, incoming.request.headers());
-    match serve_management(app, policy, client_id, incoming, trail.request()).await {
+    trail.details.proxy_request_id =
+        request_id_of(&in_force.arrival, incoming.peer, incoming.request.headers());
+    match serve_management(app, in_force, client_id, incoming, trail.request()).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
@@ -56,17 +57,18 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
 
 async fn serve_management<B: RequestBody>(
     app: &App,
-    policy: &Policy,
+    in_force: &InForce,
     client_id: &str,
     incoming: Incoming<'_, B>,
     request_ref: RequestRef<'_>,
 ) -> Result<Option<Vec<u8>>, Stop> {
+    let policy = &in_force.policy;
     let Incoming { peer, request, .. } = incoming;
     let method = request.method().clone();
     // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
     let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
     let digest = sha256(shown.as_bytes());
-    let address = address_of(app, peer, request.headers());
+    let address = address_of(&in_force.arrival, peer, request.headers());
     let client = opened(app, client_id, &digest).await?;
     let replacement = match method {
         Method::PUT => Some(Requested::parse_replacement(

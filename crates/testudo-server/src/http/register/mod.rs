@@ -23,6 +23,7 @@ use crate::gather::gather;
 use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
+use crate::state::in_force::{Arrival, InForce};
 use answer::{Extra, client_uri, render};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -49,12 +50,12 @@ use zeroize::Zeroizing;
 
 pub(super) async fn register_client<B: RequestBody>(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
-    match serve_registration(app, policy, incoming, &mut trail).await {
+    match serve_registration(app, in_force, incoming, &mut trail).await {
         Ok(body) => json(StatusCode::CREATED, body),
         Err(Stop::Refused(rejection)) => {
             let statement = match (trail.has_statement, &trail.identity) {
@@ -86,25 +87,25 @@ struct Arrived {
 
 async fn serve_registration<B: RequestBody>(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
     let Incoming { peer, request, .. } = incoming;
-    trail.details.proxy_request_id = proxy::request_id_of(app, peer, request.headers());
-    let arrived = receive(app, peer, request, &mut trail.details).await?; // parse
+    trail.details.proxy_request_id = proxy::request_id_of(&in_force.arrival, peer, request.headers());
+    let arrived = receive(&in_force.arrival, peer, request, &mut trail.details).await?; // parse
     trail.has_statement = arrived.requested.software_statement.is_some();
     trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
     let sponsor = match &arrived.bearer {
-        Some(token) => Some(sponsor(app, policy, token, arrived.certificates.as_deref()).await?),
+        Some(token) => Some(sponsor(app, &in_force.policy, token, arrived.certificates.as_deref()).await?),
         None => None,
     };
     // Beside an initial access token, a certificate is what the token may be bound to.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
     if arrived.requested.software_statement.is_some() || has_certificate {
-        by_evidence(app, policy, arrived, sponsor, trail).await
-    } else if sponsor.is_some() || policy.registration.open.is_some() {
-        without_evidence(app, policy, &arrived, sponsor, trail).await
+        by_evidence(app, in_force, arrived, sponsor, trail).await
+    } else if sponsor.is_some() || in_force.policy.registration.open.is_some() {
+        without_evidence(app, &in_force.policy, &arrived, sponsor, trail).await
     } else {
         Err(CredentialReason::EvidenceMissing.into())
     }
@@ -112,7 +113,7 @@ async fn serve_registration<B: RequestBody>(
 
 /// parse: JSON within its bounds, the certificates of the connection, and a token.
 async fn receive<B: RequestBody>(
-    app: &App,
+    arrival: &Arrival,
     peer: &Peer,
     request: Request<B>,
     details: &mut RequestDetails,
@@ -120,8 +121,8 @@ async fn receive<B: RequestBody>(
     if request.uri().query().is_some() {
         return Err(RequestReason::CredentialsInUrl.into());
     }
-    let certificates = proxy::certificates_of(app, peer, request.headers())?;
-    let address = proxy::address_of(app, peer, request.headers());
+    let certificates = proxy::certificates_of(arrival, peer, request.headers())?;
+    let address = proxy::address_of(arrival, peer, request.headers());
     let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
     let bearer = bearer(request.headers());
     // What is there and cannot be read is not overlooked: it would register more than its holder may.
@@ -145,11 +146,12 @@ async fn receive<B: RequestBody>(
 /// A client that its platform attests. Where the request also has an initial access token, both limits hold.
 async fn by_evidence(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     arrived: Arrived,
     sponsor: Option<Box<Sponsor>>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
+    let policy = &in_force.policy;
     if !policy.registration.takes_evidence {
         return Err(AdmissionReason::EvidenceNotTaken.into());
     }
@@ -161,7 +163,7 @@ async fn by_evidence(
         requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
     }
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
-    let identity = prove(app, policy, &arrived.peer, &requested, certificates).await?; // gather, verify
+    let identity = prove(app, in_force, &arrived.peer, &requested, certificates).await?; // gather, verify
     trail.identity = Some(identity.clone());
     let governed = govern_here(app, policy, &identity)?;
     let registration = RegistrationByEvidence {
@@ -178,7 +180,7 @@ async fn by_evidence(
 /// gather and verify: every piece of evidence, and that all of it is of one identity.
 async fn prove(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     peer: &Peer,
     requested: &Requested,
     certificates: Option<Arc<PeerCertificates>>,
@@ -188,18 +190,19 @@ async fn prove(
     let statement = requested.software_statement.clone();
     let statement = statement.map(|text| Presented::new(CredentialKind::JwtSvid, text));
     let shown = [statement, certificates.map(Presented::certificates)];
+    let policy = &in_force.policy;
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     let mut proven: Option<AttestedIdentity> = None;
     for presented in shown.into_iter().flatten() {
         let credential = doors::recognise(&presented)?;
-        let facts = gather(app, policy, credential.lookups()).await?;
+        let facts = gather(app, in_force, credential.lookups()).await?;
         let terms = Terms {
             policy,
             purpose: Purpose::Statement { endpoint: &endpoint },
             now: app.now(),
         };
         let identity = match credential {
-            Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, policy).await?,
+            Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
             other => other.verify(&facts, terms, &mut Trace::off())?,
         };
         match &mut proven {

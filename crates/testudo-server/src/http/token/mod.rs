@@ -15,6 +15,7 @@ use crate::fault::{Fault, Stop};
 use crate::gather::gather;
 use crate::settle::settle;
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
@@ -25,7 +26,6 @@ use std::time::Instant;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
-use testudo_core::policy::Policy;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, TokenReply};
@@ -42,14 +42,14 @@ enum Settled {
 
 pub(super) async fn token<B: RequestBody>(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let authorization = authorization(&incoming.request);
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Token, request_id);
-    let settled = serve_token(app, policy, incoming, &mut trail).await;
+    let settled = serve_token(app, in_force, incoming, &mut trail).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(reply, is_new)) => {
@@ -95,36 +95,36 @@ async fn refuse(
 
 async fn serve_token<B: RequestBody>(
     app: &App,
-    policy: &Arc<Policy>,
+    in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Settled, Stop> {
     let Incoming { peer, request, .. } = incoming;
-    let now = app.now();
-    trail.details.proxy_request_id = proxy::request_id_of(app, peer, request.headers());
+    let (policy, now) = (&in_force.policy, app.now());
+    trail.details.proxy_request_id = proxy::request_id_of(&in_force.arrival, peer, request.headers());
     let Arrived {
         presented,
         grant,
         client_id,
-    } = receive(app, peer, request).await?; // parse
+    } = receive(&in_force.arrival, peer, request).await?; // parse
     trail.details.client_id = client_id;
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
-    let (identity, facts) = match recall(app, policy, &presented) {
+    let (identity, facts) = match recall(app, in_force, &presented) {
         Some(identity) => {
             app.metrics.assertions_remembered.inc();
             (identity, None)
         }
         None => {
             let credential = doors::recognise(&presented)?;
-            let facts = gather(app, policy, credential.lookups()).await?; // gather
+            let facts = gather(app, in_force, credential.lookups()).await?; // gather
             let terms = Terms {
                 policy,
                 purpose: Purpose::Authentication,
                 now,
             };
             let identity = match credential {
-                Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, policy).await?,
+                Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
                 other => other.verify(&facts, terms, &mut Trace::off())?, // verify
             };
             (Arc::new(identity), Some(facts))
@@ -172,12 +172,12 @@ fn sign(
 }
 
 /// The verdict on these very bytes, if it still stands.
-fn recall(app: &App, policy: &Policy, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
+fn recall(app: &App, in_force: &InForce, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
     app.verdicts.recall(
         presented,
-        |authority| app.authority_keys(authority),
-        policy.generation,
+        |authority| in_force.authority_keys(authority, app.moment()),
+        in_force.policy.generation,
         now,
     )
 }

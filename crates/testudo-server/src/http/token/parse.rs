@@ -4,7 +4,7 @@ use crate::fault::Stop;
 use crate::http::body::{self, RequestBody};
 use crate::http::proxy;
 use crate::peer::Peer;
-use crate::state::app::App;
+use crate::state::in_force::Arrival;
 use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
 use testudo_core::grants::GrantRequest;
@@ -24,7 +24,7 @@ pub(super) struct Arrived {
 
 /// parse: the body within its bounds, the form, the mechanism, the grant.
 pub(super) async fn receive<B: RequestBody>(
-    app: &App,
+    arrival: &Arrival,
     peer: &Peer,
     request: Request<B>,
 ) -> Result<Arrived, Stop> {
@@ -35,7 +35,7 @@ pub(super) async fn receive<B: RequestBody>(
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
         has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
-        certificates: proxy::certificates_of(app, peer, request.headers())?,
+        certificates: proxy::certificates_of(arrival, peer, request.headers())?,
     };
     if !is_form(&request) {
         return Err(RequestReason::NotAForm.into());

@@ -75,7 +75,7 @@ impl MadeUp {
     /// Reads the configuration again, as a reload does, and adds what the section of the issuer would say.
     pub async fn reload(&self, change: impl FnOnce(&mut AuthorityPolicy)) {
         let app = &self.world.running.app;
-        let generation = app.policy.load().generation + 1;
+        let generation = app.in_force.load().policy.generation + 1;
         let path = self.world.folder.join("testudo.toml");
         let (mut configuration, _) = config::load(&path, generation).unwrap();
         let mut policy = AuthorityPolicy {
@@ -120,7 +120,7 @@ impl MadeUp {
     pub async fn show(&self, token: &str, more: &[(&str, &str)]) -> Answer {
         let app = &self.world.running.app;
         if let Some((identity, keys)) = self.judge(token) {
-            let generation = app.policy.load().generation;
+            let generation = app.in_force.load().policy.generation;
             app.verdicts.remember(&Arc::new(identity), &keys, generation);
         }
         self.world.send(&svid_form(token, more)).await
@@ -131,7 +131,7 @@ impl MadeUp {
         let claims: serde_json::Value = jws.unverified_claims().unwrap();
         let subject = claims["sub"].as_str()?;
         let authority = Authority::of_identity(subject).ok()?;
-        let keys = self.world.running.app.authority_keys(&authority)?;
+        let keys = self.world.authority_keys(&authority)?;
         let AuthorityKeys::Bundle(bundle) = &keys;
         jws.verify(&bundle.jwt_keys).ok()?;
         let kind = CredentialKind::JwtSvid;

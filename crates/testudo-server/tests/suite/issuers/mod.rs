@@ -316,7 +316,7 @@ async fn reload_changes_an_issuer_keeps_its_keys_and_lets_it_go() {
         .reload_with(&crate::world::domains(""), &made_up::rules())
         .await;
     assert_eq!(made_up.show(&token, &[]).await.status, 400);
-    assert!(made_up.world.running.app.authority_keys(&ci()).is_none());
+    assert!(made_up.world.authority_keys(&ci()).is_none());
     let orphans = made_up
         .world
         .admin("GET", "/admin/v1/clients?orphaned=true", Value::Null)

@@ -94,9 +94,10 @@ async fn store_code(world: &World, name: &str, life: i64) -> Vec<u8> {
 
 async fn redeem(world: &World, redemption: Redemption) -> String {
     let app = &world.running.app;
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     ended(
-        settle(app, &policy, &redemption, |scope, _| {
+        settle(app, policy, &redemption, |scope, _| {
             Ok(format!("token for {scope}"))
         })
         .await,

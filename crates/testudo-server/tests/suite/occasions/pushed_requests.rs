@@ -72,11 +72,12 @@ impl Occasion for Push {
 
 async fn push(world: &World, name: &str) -> String {
     let app = &world.running.app;
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     let push = Push {
         name: name.to_owned(),
     };
-    ended(settle(app, &policy, &push, |until, _| Ok(until)).await)
+    ended(settle(app, policy, &push, |until, _| Ok(until)).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -115,14 +115,15 @@ async fn begin(world: &World) {
 
 async fn refresh(world: &World, token: &str, next: &str, meeting: Option<Arc<Meeting>>) -> String {
     let app = &world.running.app;
-    let policy = app.policy.load_full();
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
     let request = Refresh {
         family: b"family/f".to_vec(),
         token: format!("refresh/{token}").into_bytes(),
         next: next.to_owned(),
         meeting,
     };
-    ended(settle(app, &policy, &request, |outcome, _| Ok(outcome)).await)
+    ended(settle(app, policy, &request, |outcome, _| Ok(outcome)).await)
 }
 
 #[tokio::test]
