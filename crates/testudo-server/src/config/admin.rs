@@ -3,12 +3,12 @@
 use super::judge::Judge;
 use super::tls::{TlsFiles, TlsSection};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// `[admin]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSection {
     /// Unix socket, mode 0600; who may open it is an administrator. Default: `testudo.sock`.

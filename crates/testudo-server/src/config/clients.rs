@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::HashMap;
 use testudo_core::policy::ConfiguredClient;
 use testudo_core::rules::reserved_ids::built_in;
@@ -12,7 +12,7 @@ use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::is_vschar;
 
 /// `[[clients]]`: a client that the configuration names, with keys of its own (`private_key_jwt`).
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientSection {
     /// Its identifier. Neither a SPIFFE ID nor an https URL.
@@ -36,7 +36,7 @@ pub struct ClientSection {
 }
 
 /// Public keys: in a file, or written here.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwksSection {
     /// JWK Set on disk.

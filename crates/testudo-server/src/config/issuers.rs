@@ -2,12 +2,12 @@
 
 use super::judge::Judge;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
 /// `[[issuers]]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(
     missing_docs,

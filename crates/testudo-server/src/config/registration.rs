@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use testudo_core::grants;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
@@ -10,7 +10,7 @@ use testudo_core::rules::{Rule, RuleSpec};
 use testudo_core::velocity::Rate;
 
 /// `[registration]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistrationSection {
     /// Clients register by evidence: a software statement or a certificate. Default: true.
@@ -24,8 +24,8 @@ pub struct RegistrationSection {
 }
 
 /// `registration.open`: closed, open, or open with settings of its own.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub enum OpenDoor {
     /// Closed or open.
     Switch(bool),
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for OpenDoor {
 }
 
 /// `[registration.open]`: what clients without attester and sponsor may have.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenSection {
     /// Scope values that may be registered. Default: none.

@@ -11,11 +11,11 @@ pub use super::tls::TlsSection;
 pub use super::tokens::TokensSection;
 pub use super::trust::{BundleSection, TrustDomainSection};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use testudo_core::rules::RuleSpec;
 
 /// The whole file.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
     /// Our issuer identifier: https, no trailing slash; http only where the host is a loopback address.

@@ -2,10 +2,10 @@
 
 use super::tls::TlsSection;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// `[server]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSection {
     /// Addresses with ports. Default: `127.0.0.1:8080`.
@@ -43,7 +43,7 @@ pub struct ServerSection {
 }
 
 /// `server.mtls`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MtlsSection {
     /// Addresses with ports.
@@ -53,7 +53,7 @@ pub struct MtlsSection {
 }
 
 /// `server.proxy`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxySection {
     /// Networks that the proxy connects from.

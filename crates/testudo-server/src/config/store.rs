@@ -4,7 +4,7 @@ use super::judge::Judge;
 use super::key_strength::weakness;
 use crate::private_files::{Exposure, exposure};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testudo_protocol::Seconds;
@@ -12,7 +12,7 @@ use testudo_store::{PostgresAddress, Transport};
 use zeroize::Zeroizing;
 
 /// `[store]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
     /// `sqlite:PATH`, `postgres://…?sslmode=verify-full` or `memory:`. Beyond this machine, PostgreSQL is reached
@@ -29,7 +29,7 @@ pub struct StoreSection {
 }
 
 /// A secret: the text itself, or where it is.
-#[derive(Deserialize, Serialize, JsonSchema, Clone)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub enum SecretText {
     /// In a file.

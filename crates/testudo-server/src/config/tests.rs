@@ -454,3 +454,21 @@ fn a_printed_configuration_holds_no_secret() {
     assert!(format!("{file:?}").contains("a secret"));
     assert!(!format!("{file:?}").contains("hunter2"));
 }
+
+#[test]
+fn sections_that_hold_secrets_cannot_be_serialised() {
+    use std::marker::PhantomData;
+    struct Probe<T>(PhantomData<T>);
+    trait OfAnyType {
+        const IS_SERIALISABLE: bool = false;
+    }
+    impl<T> OfAnyType for Probe<T> {}
+    // An inherent constant goes before that of a trait, where the type has what it demands.
+    impl<T: serde::Serialize> Probe<T> {
+        const IS_SERIALISABLE: bool = true;
+    }
+    const { assert!(Probe::<String>::IS_SERIALISABLE) };
+    const { assert!(!Probe::<sections::SecretText>::IS_SERIALISABLE) };
+    const { assert!(!Probe::<sections::StoreSection>::IS_SERIALISABLE) };
+    const { assert!(!Probe::<sections::ConfigFile>::IS_SERIALISABLE) };
+}

@@ -2,13 +2,13 @@
 
 use super::judge::Judge;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use testudo_core::policy::TokenPolicy;
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::Algorithm;
 
 /// `[tokens]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokensSection {
     /// `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.

@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use testudo_core::members::attestable;
@@ -14,7 +14,7 @@ use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
 
 /// `[[trust_domains]]`
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrustDomainSection {
     /// Bare name, without `spiffe://`.
@@ -51,7 +51,7 @@ pub struct TrustDomainSection {
 }
 
 /// `trust_domains.bundle`: exactly one of `url`, `file`, `workload_api`.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BundleSection {
     /// SPIFFE bundle endpoint.
