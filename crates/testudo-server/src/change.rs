@@ -26,7 +26,7 @@ impl<'a> Change<'a> {
         Change {
             app,
             note,
-            _turn: app.admin_turn.lock().await,
+            _turn: app.turns.admin.lock().await,
         }
     }
 
@@ -55,7 +55,7 @@ impl<'a> Change<'a> {
             // not say so.
             Err(_) => {
                 for (_, key) in written.iter().filter(|(kind, _)| *kind == Kind::Client) {
-                    self.app.clients.forget(key);
+                    self.app.memory.clients.forget(key);
                 }
                 outcome
             }
@@ -65,7 +65,7 @@ impl<'a> Change<'a> {
     /// Where a record does not let itself be read, it is looked for again with the next tick.
     async fn take_over(&self, written: &[(Kind, Vec<u8>)]) -> Result<(), CommitError> {
         read_again::records(self.app, written).await.map_err(|why| {
-            self.app.must_look_again.store(true, Ordering::Release);
+            self.app.condition.must_look_again.store(true, Ordering::Release);
             CommitError::Unavailable(StoreFault(why))
         })
     }

@@ -63,7 +63,7 @@ pub(crate) async fn earlier_now(app: &App, ours: Timestamp) -> Result<Timestamp,
         .clock_ahead_of_database
         .set(compared.ahead_millis / 1000);
     let is_far = compared.is_far();
-    if app.is_clock_far.swap(is_far, Ordering::Relaxed) != is_far {
+    if app.condition.is_clock_far.swap(is_far, Ordering::Relaxed) != is_far {
         match is_far {
             true => tracing::warn!("{}: run a time server on both", compared.text()),
             false => tracing::info!("this machine's clock and the database's agree again"),

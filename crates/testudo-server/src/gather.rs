@@ -75,7 +75,7 @@ async fn registered_keys(
         return Ok(Facts::Nothing);
     }
     let key = client_key(Authority::registration().key(), client_id);
-    let known = match app.clients.get(&key) {
+    let known = match app.memory.clients.get(&key) {
         Some(known) => Some(known),
         None => load(app, key).await.map_err(Fault::Store)?,
     };
@@ -93,7 +93,7 @@ async fn registered_keys(
         return Ok(Facts::Nothing);
     }
     let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
-    let found = app.remote_keys.get(&app.clock, place, kid, is_worth);
+    let found = app.memory.remote_keys.get(&app.clock, place, kid, is_worth);
     Ok(match found.await {
         Ok(keys) => {
             ClientKeys::found(client, keys).map_or(Facts::Nothing, |keys| Facts::Client(Arc::new(keys)))
@@ -103,7 +103,7 @@ async fn registered_keys(
 }
 
 async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, StoreFault> {
-    let ticket = app.clients.ticket();
+    let ticket = app.memory.clients.ticket();
     let stored = app.store.read::<Client>(&key).await?;
-    Ok(stored.map(|stored| app.clients.file(key, stored, ticket)))
+    Ok(stored.map(|stored| app.memory.clients.file(key, stored, ticket)))
 }

@@ -13,7 +13,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
     let (mut has_keys, mut has_standing) = (false, false);
     for (kind, key) in written {
         match kind.announced().held() {
-            Some(Held::Clients) => app.clients.forget(key),
+            Some(Held::Clients) => app.memory.clients.forget(key),
             Some(Held::Keys) => has_keys = true,
             Some(Held::Standing) => has_standing = true,
             // An order to reload and a bundle have followers of their own.
@@ -31,7 +31,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
 
 /// Reads the signing keys again: another one was made, became due, or was withdrawn.
 pub async fn keys(app: &App) -> Result<(), String> {
-    let _turn = app.reading_turn.lock().await;
+    let _turn = app.turns.reading.lock().await;
     let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
     let before = app.keys.load_full();
     let mut keys = before
@@ -46,7 +46,7 @@ pub async fn keys(app: &App) -> Result<(), String> {
 
 /// Reads switches and blocks again after one was changed.
 pub async fn switches(app: &App) -> Result<(), StoreFault> {
-    let _turn = app.reading_turn.lock().await;
+    let _turn = app.turns.reading.lock().await;
     let (switches, refused) = switches::load(&app.store).await?;
     app.switches.store(Arc::new(switches));
     let refused = Arc::new(refused);

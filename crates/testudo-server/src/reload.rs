@@ -65,7 +65,7 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
             }
         };
         // Before the order can come back to us: what we read ourselves we do not read again.
-        app.reload_heard.store(version, Ordering::SeqCst);
+        app.file.order_followed.store(version, Ordering::SeqCst);
     }
     let outcome = match change.commit(&Audited::new(batch, event.clone())).await {
         // Another node was told at the same moment: all nodes hear that order. The event is still ours.
@@ -78,13 +78,13 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
 /// Follows the order of another node, if it is one that was not followed yet.
 pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     // The turn first: an order of our own that is being written is ours by the time we read it.
-    let turn = app.admin_turn.lock().await;
+    let turn = app.turns.admin.lock().await;
     let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let Some(order) = last.map_err(|fault| fault.to_string())? else {
         return Ok(());
     };
     // Another one, not a later one: a database that was restored counts on from an earlier version.
-    if app.reload_heard.swap(order.version, Ordering::SeqCst) == order.version {
+    if app.file.order_followed.swap(order.version, Ordering::SeqCst) == order.version {
         return Ok(());
     }
     let (mut by, mut reason) = (None, None);
@@ -156,7 +156,7 @@ pub async fn watch(app: Arc<App>) {
 
 /// Applies a file that changed, here only. What cannot be used is said once; what is in force stays.
 async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
-    let _turn = app.admin_turn.lock().await;
+    let _turn = app.turns.admin.lock().await;
     // An administrator may have been faster.
     if digest == last_read(app) {
         return;
@@ -189,14 +189,12 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
 }
 
 fn last_read(app: &App) -> [u8; 32] {
-    *app.configuration_read
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    *app.file.read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// SHA-256 of the configuration file as it is now; that of nothing where it cannot be read.
 fn configuration_digest(app: &App) -> [u8; 32] {
-    let path = app.config_path.as_ref();
+    let path = app.file.path.as_ref();
     let bytes = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
     testudo_protocol::jose::sha256(&bytes)
 }
@@ -228,7 +226,7 @@ async fn renew_certificates(app: &App, configuration: &Configuration, note: Note
 /// Trust domains, rules and clients of the file. Listeners, store and keys stay. Returns warnings and the new
 /// generation; the event is the caller's.
 async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> {
-    let path = app.config_path.clone().ok_or_else(|| {
+    let path = app.file.path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",
             "this server was started without a file",
@@ -236,9 +234,7 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
         ))
     })?;
     // Before it is read: a change in between is another one, which the next look finds.
-    *app.configuration_read
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
+    *app.file.read.lock().unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
     renew_certificates(app, &configuration, note, &mut warnings).await;

@@ -139,7 +139,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     listeners.extend(admin_listeners);
     if server.watch {
         tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
-        if app.config_path.is_some() {
+        if app.file.path.is_some() {
             tasks.push(tokio::spawn(crate::reload::watch(app.clone())));
         }
     }
@@ -163,7 +163,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
     }
     certificate_gauges(&app);
-    app.is_ready.store(true, Ordering::Release);
+    app.condition.is_ready.store(true, Ordering::Release);
     Ok(Running {
         app,
         addresses,
@@ -203,7 +203,7 @@ fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Con
 impl Running {
     /// Stops accepting, lets running requests finish, writes what is in memory only.
     pub async fn stop(self) {
-        self.app.is_ready.store(false, Ordering::Release);
+        self.app.condition.is_ready.store(false, Ordering::Release);
         // An error means that every task has stopped already.
         let _ = self.stop.send(true);
         for listener in self.listeners {

@@ -183,7 +183,10 @@ async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> 
 }
 
 fn view(app: &App, client: &Client) -> ClientView {
-    let known = app.clients.get(&client_key(&client.authority, &client.subject));
+    let known = app
+        .memory
+        .clients
+        .get(&client_key(&client.authority, &client.subject));
     let in_force = app.in_force.load();
     let policy = &in_force.policy;
     let governed_by = governing_client(client, policy).map(|rule| rule.name.clone());
@@ -219,7 +222,10 @@ fn view(app: &App, client: &Client) -> ClientView {
 
 /// The use that is not flushed yet counts.
 fn last_used(app: &App, client: &Client) -> Timestamp {
-    let known = app.clients.get(&client_key(&client.authority, &client.subject));
+    let known = app
+        .memory
+        .clients
+        .get(&client_key(&client.authority, &client.subject));
     known.map_or(client.last_used, |known| known.last_used().max(client.last_used))
 }
 

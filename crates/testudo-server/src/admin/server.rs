@@ -34,7 +34,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         "store": app.store.engine_name(),
         "store_batches_written": app.store.batches_written(),
         "store_reads": app.store.reads(),
-        "clients_in_memory": app.clients.len(),
+        "clients_in_memory": app.memory.clients.len(),
         "tokens_issued": app.metrics.tokens_issued.get(),
         "tls_certificates_end": certificates_end(&app),
         "refused_records": refused,
@@ -75,7 +75,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
-    if app.is_ready.load(std::sync::atomic::Ordering::Acquire) {
+    if app.condition.is_ready.load(std::sync::atomic::Ordering::Acquire) {
         return (StatusCode::OK, "ready\n");
     }
     (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

@@ -19,7 +19,7 @@ const FLUSH_BATCH: usize = 250;
 
 /// Writes the uses since the last flush. Where the store is away, they are kept for the next one.
 pub async fn flush_last_used(app: &App) {
-    let dirty = app.clients.take_dirty();
+    let dirty = app.memory.clients.take_dirty();
     for (position, chunk) in dirty.chunks(FLUSH_BATCH).enumerate() {
         if let Err(why) = write(app, chunk).await {
             tracing::warn!(
@@ -27,7 +27,9 @@ pub async fn flush_last_used(app: &App) {
                 "last uses of clients could not be written, the next flush tries again"
             );
             let rest = position.saturating_mul(FLUSH_BATCH);
-            app.clients.take_back(dirty.get(rest..).unwrap_or_default());
+            app.memory
+                .clients
+                .take_back(dirty.get(rest..).unwrap_or_default());
             return;
         }
         tokio::task::yield_now().await;

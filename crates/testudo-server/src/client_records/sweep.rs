@@ -100,7 +100,7 @@ async fn remove(
     };
     let batch = lifecycle::remove(client, left.traces(), &cause);
     let outcome = app.store.commit(batch).await;
-    app.clients.forget(&client.record.key());
+    app.memory.clients.forget(&client.record.key());
     match outcome {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),

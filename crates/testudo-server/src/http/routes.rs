@@ -141,7 +141,7 @@ fn only<B>(
 /// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and the
 /// server is not stopping.
 pub fn readyz(app: &App) -> Response<Full<Bytes>> {
-    if app.is_ready.load(Ordering::Acquire) && app.accord.may_serve() {
+    if app.condition.is_ready.load(Ordering::Acquire) && app.accord.may_serve() {
         return plain(StatusCode::OK, "ready\n");
     }
     plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

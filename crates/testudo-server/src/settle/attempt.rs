@@ -56,9 +56,9 @@ where
     /// single-use.
     pub(super) async fn run(&self, mut known: Option<Arc<CachedClient>>) -> Result<Option<R>, Stop> {
         let (app, needs) = (self.app, self.needs);
-        let ticket = app.clients.ticket();
+        let ticket = app.memory.clients.ticket();
         let mut not_written = None;
-        if known.is_none() && self.occasion.may_guess() && app.guesses.are_worthwhile() {
+        if known.is_none() && self.occasion.may_guess() && app.first_uses.guess.are_worthwhile() {
             match self.guess(ticket).await? {
                 Guessed::Right(reply) => return Ok(Some(reply)),
                 Guessed::LookFirst(fault) => not_written = fault,
@@ -71,8 +71,8 @@ where
             && let Some((key, client)) = take_alive(needs, &mut loaded, now)
         {
             // Filed, and decided on as known. If an administrator changed it meanwhile, it is read again.
-            app.clients.file(key.to_vec(), client, ticket);
-            known = app.clients.get(key);
+            app.memory.clients.file(key.to_vec(), client, ticket);
+            known = app.memory.clients.get(key);
             if known.is_none() {
                 return Ok(None);
             }
@@ -90,7 +90,7 @@ where
         let decision = self.occasion.decide(&loaded, &at, &mut Trace::off())?;
         take(app, &decision.limits)?;
         if known.is_none() && self.occasion.may_guess() && decision.batch.inserts(Kind::Client) {
-            app.guesses.note(true);
+            app.first_uses.guess.note(true);
         }
         match self.carry_out(decision, &at, known.as_ref(), ticket).await? {
             Carried::Done(reply) => Ok(Some(reply)),
@@ -118,22 +118,22 @@ where
         }
         match self.carry_out(decision, &at, None, ticket).await {
             Ok(Carried::Done(reply)) => {
-                app.guesses.note(true);
+                app.first_uses.guess.note(true);
                 Ok(Guessed::Right(reply))
             }
             Ok(Carried::Refused(rejection)) => {
-                app.guesses.note(true);
+                app.first_uses.guess.note(true);
                 Err(rejection.into())
             }
             Ok(Carried::Again) => {
-                app.guesses.note(false);
+                app.first_uses.guess.note(false);
                 Ok(Guessed::LookFirst(None))
             }
             // A known client must not be refused because first uses queue up: read first.
             Err(Fault::Busy) => Ok(Guessed::LookFirst(None)),
             // Nor because the store takes no writes while it can be read. Until it does, look first.
             Err(Fault::Store(fault)) if app.store.silent_for() < AWAY_AFTER => {
-                app.guesses.note(false);
+                app.first_uses.guess.note(false);
                 Ok(Guessed::LookFirst(Some(fault)))
             }
             Err(fault) => Err(fault.into()),
@@ -172,7 +172,7 @@ where
                     Resolution::Again => {
                         // What memory holds may be what was out of date.
                         if let (Some(_), Some(key)) = (known, self.needs.client()) {
-                            app.clients.forget(key);
+                            app.memory.clients.forget(key);
                         }
                         Carried::Again
                     }
@@ -193,7 +193,7 @@ where
         ticket: ReadTicket,
         now: Timestamp,
     ) {
-        let clients = &self.app.clients;
+        let clients = &self.app.memory.clients;
         match (memory, known, self.needs.client()) {
             (ClientMemory::Used(kind), Some(known), _) => clients.note_use(known, kind, now),
             (ClientMemory::Made(client), _, Some(key)) => {

@@ -21,14 +21,22 @@ pub(super) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
     if limits.is_empty() {
         return Ok(());
     }
-    let mut buckets = app.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buckets = app
+        .first_uses
+        .buckets
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     buckets.take(limits, app.clock.steady_millis())
 }
 
 /// Gives back what was taken: nothing was written.
 pub(super) fn refund(app: &App, limits: &[Limit]) {
     if !limits.is_empty() {
-        let mut buckets = app.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = app
+            .first_uses
+            .buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         buckets.refund(limits);
     }
 }

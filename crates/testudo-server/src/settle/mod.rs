@@ -78,10 +78,10 @@ where
 /// The client in memory, where that is good enough for the occasion.
 fn remembered(app: &App, needs: &Needs<'_>, now: Timestamp) -> Option<Arc<CachedClient>> {
     let key = needs.client_from_memory()?;
-    let known = app.clients.get(key)?;
+    let known = app.memory.clients.get(key)?;
     // Its absolute lifetime is over: what is in memory no longer is a client.
     if known.stored.record.is_expired(now) {
-        app.clients.forget(key);
+        app.memory.clients.forget(key);
         return None;
     }
     Some(known)
@@ -109,7 +109,7 @@ impl<'t> Turns<'t> {
             return Ok(Turn::Ours(None));
         };
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + TURN_MAX);
-        match self.app.first_use_locks.join(key) {
+        match self.app.first_uses.locks.join(key) {
             Joined::First(turn) => Ok(Turn::Ours(Some(turn))),
             Joined::Waiting(mut other) => {
                 // An error means that the other one is done, which is all that is waited for.

@@ -46,7 +46,11 @@ async fn limits_have_room<T>(
 ) -> Result<Result<(), Rejection>, StoreFault> {
     let limits = &decision.limits;
     let judged = {
-        let buckets = app.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = app
+            .first_uses
+            .buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         buckets.judge(limits, app.clock.steady_millis())
     };
     if judged.is_err() || !app.store.is_shared() {

@@ -45,26 +45,18 @@ pub struct App {
     pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
     /// Records.
     pub store: Store,
+    /// Whether this node is sure of what other nodes did.
+    pub accord: Accord,
     /// Signing keys.
     pub keys: ArcSwap<Keyring>,
     /// Wraps keys at rest.
     pub encryption: KeyEncryption,
-    /// Whether this node is sure of what other nodes did.
-    pub accord: Accord,
+    /// What is remembered so that it need not be read or verified again.
+    pub memory: Memory,
+    /// What new clients share.
+    pub first_uses: FirstUses,
     /// Bound of the work on client certificates.
     pub chain_work: ChainWork,
-    /// Remembered verdicts.
-    pub verdicts: Verdicts,
-    /// Clients in memory.
-    pub clients: Clients,
-    /// Key sets that registered clients publish themselves.
-    pub remote_keys: RemoteKeys,
-    /// Velocity of new clients.
-    pub buckets: Mutex<Buckets>,
-    /// First uses under way, so that racers wait instead of writing.
-    pub first_use_locks: FirstUseLocks,
-    /// Whether unknown clients are mostly new.
-    pub guesses: NewClientGuess,
     /// Refusals of the running minute.
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
@@ -74,24 +66,65 @@ pub struct App {
     /// Counters.
     pub metrics: Metrics,
     /// The file that a reload reads.
-    pub config_path: Option<PathBuf>,
-    /// True once everything is loaded.
+    pub file: ConfigurationFile,
+    /// What holds of this node now.
+    pub condition: Condition,
+    /// What only one may do at a time.
+    pub turns: Turns,
+    /// Called with the outcome of each token request (`dev` prints them).
+    pub observer: Option<Observer>,
+}
+
+/// What is remembered so that it need not be read or verified again. All of it is bounded.
+pub struct Memory {
+    /// Clients that were used a while ago.
+    pub clients: Clients,
+    /// Verdicts on credentials.
+    pub verdicts: Verdicts,
+    /// Key sets that registered clients publish themselves.
+    pub remote_keys: RemoteKeys,
+}
+
+/// What new clients share.
+#[derive(Default)]
+pub struct FirstUses {
+    /// First uses under way, so that racers wait instead of writing.
+    pub locks: FirstUseLocks,
+    /// Whether unknown clients are mostly new.
+    pub guess: NewClientGuess,
+    /// How fast new clients may come.
+    pub buckets: Mutex<Buckets>,
+}
+
+/// The configuration file, and what was done with it.
+pub struct ConfigurationFile {
+    /// The file that a reload reads. Absent where the server was started without one.
+    pub path: Option<PathBuf>,
+    /// SHA-256 of what was read last, whether or not it could be used.
+    pub read: Mutex<[u8; 32]>,
+    /// The version of the last order to reload that this node followed, or gave.
+    pub order_followed: AtomicU64,
+}
+
+/// What holds of this node now.
+#[derive(Default)]
+pub struct Condition {
+    /// Everything is loaded.
     pub is_ready: AtomicBool,
     /// A change by another node could not be taken over.
     pub must_look_again: AtomicBool,
     /// Our clock and the database's were far apart at the last look.
     pub is_clock_far: AtomicBool,
-    /// SHA-256 of the configuration file that was read last, whether or not it could be used.
-    pub configuration_read: Mutex<[u8; 32]>,
-    /// The last order to reload that this node followed, or gave.
-    pub reload_heard: AtomicU64,
+}
+
+/// What only one may do at a time.
+#[derive(Default)]
+pub struct Turns {
     /// One administrator's change at a time, so that what is read, written and swapped belongs together.
-    pub admin_turn: tokio::sync::Mutex<()>,
+    pub admin: tokio::sync::Mutex<()>,
     /// One reading of keys, switches and blocks at a time: what was read first is also put in force first, so that
     /// an older reading never replaces a newer one.
-    pub reading_turn: tokio::sync::Mutex<()>,
-    /// Called with the outcome of each token request (`dev` prints them).
-    pub observer: Option<Observer>,
+    pub reading: tokio::sync::Mutex<()>,
 }
 
 /// What a fresh [`App`] is made of besides the configuration.
@@ -138,28 +171,27 @@ impl App {
             switches: ArcSwap::from_pointee(switches),
             refused_switches: ArcSwap::from_pointee(refused),
             store: parts.store,
+            accord,
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
-            accord,
+            memory: Memory {
+                clients: Clients::new(configuration.server.clients_in_memory),
+                verdicts: Verdicts::default(),
+                remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
+            },
+            first_uses: FirstUses::default(),
             chain_work: ChainWork::default(),
-            verdicts: Verdicts::default(),
-            remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
-            clients: Clients::new(configuration.server.clients_in_memory),
-            buckets: Mutex::default(),
-            first_use_locks: Default::default(),
-            guesses: Default::default(),
             refusals: RefusalLedger::default(),
             fetcher,
             certificates: parts.certificates,
             metrics,
-            config_path: parts.config_path,
-            is_ready: AtomicBool::new(false),
-            must_look_again: AtomicBool::new(false),
-            is_clock_far: AtomicBool::new(false),
-            configuration_read: Mutex::new(configuration.digest),
-            reload_heard: AtomicU64::new(reload_heard),
-            admin_turn: tokio::sync::Mutex::default(),
-            reading_turn: tokio::sync::Mutex::default(),
+            file: ConfigurationFile {
+                path: parts.config_path,
+                read: Mutex::new(configuration.digest),
+                order_followed: AtomicU64::new(reload_heard),
+            },
+            condition: Condition::default(),
+            turns: Turns::default(),
             observer: parts.observer,
         })
     }

@@ -48,7 +48,7 @@ pub async fn follow_changes(
                 why,
                 "a change by another node could not be taken over; trying again"
             );
-            app.must_look_again.store(true, Ordering::Release);
+            app.condition.must_look_again.store(true, Ordering::Release);
         }
     }
 }
@@ -67,7 +67,7 @@ async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String>
 
 /// Everything up to this moment was told: this node is sure again, once what it could not take over is loaded.
 async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
-    if app.must_look_again.swap(false, Ordering::AcqRel) {
+    if app.condition.must_look_again.swap(false, Ordering::AcqRel) {
         take_over_everything(app).await?;
     }
     app.accord.note(moment);
@@ -87,6 +87,6 @@ pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     read_again::keys(app).await?;
     trust::follow_all(app).await.map_err(|fault| fault.to_string())?;
     crate::reload::follow(app).await?;
-    app.clients.forget_all();
+    app.memory.clients.forget_all();
     Ok(())
 }

@@ -61,10 +61,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         gauges(&app);
         // Where nodes share the store, the task that follows changes does this.
         if !app.store.is_shared()
-            && app.must_look_again.swap(false, Ordering::AcqRel)
+            && app.condition.must_look_again.swap(false, Ordering::AcqRel)
             && changes::take_over_everything(&app).await.is_err()
         {
-            app.must_look_again.store(true, Ordering::Release);
+            app.condition.must_look_again.store(true, Ordering::Release);
         }
         if app.keys.load().has_key_due(app.now())
             && let Err(why) = key_changes::retire(&app).await
@@ -121,7 +121,7 @@ pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
 
 fn gauges(app: &App) {
     let metrics = &app.metrics;
-    metrics.clients_in_memory.set(app.clients.len() as i64);
+    metrics.clients_in_memory.set(app.memory.clients.len() as i64);
     metrics.store_batches.set(app.store.batches_written() as i64);
     metrics.store_reads.set(app.store.reads() as i64);
     for anchor in app.in_force.load().anchors.values() {

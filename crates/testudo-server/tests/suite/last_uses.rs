@@ -36,15 +36,17 @@ async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<
         app.store.commit(batch).await.unwrap();
     }
     app.clock.shift(60);
-    let ticket = app.clients.ticket();
+    let ticket = app.memory.clients.ticket();
     let file = |client: Client| {
         let key = client_key(&client.authority, &client.subject);
         let stored = Versioned {
             record: client,
             version: 1,
         };
-        let known = app.clients.file(key, stored, ticket);
-        app.clients.note_use(&known, CredentialKind::X509Svid, app.now());
+        let known = app.memory.clients.file(key, stored, ticket);
+        app.memory
+            .clients
+            .note_use(&known, CredentialKind::X509Svid, app.now());
         known
     };
     clients.into_iter().map(file).collect()
@@ -187,15 +189,16 @@ async fn uses_that_could_not_be_written_wait_for_the_next_flush() {
     let world = World::start().await;
     let app = &world.running.app;
     let clients = used(&world, None, 2).await;
-    let dirty = app.clients.take_dirty();
+    let dirty = app.memory.clients.take_dirty();
     assert_eq!(dirty.len(), 2);
     // The store was away; one of them is used again meanwhile.
     app.clock.shift(10);
-    app.clients
+    app.memory
+        .clients
         .note_use(&clients[0], CredentialKind::X509Svid, app.now());
-    app.clients.take_back(&dirty);
-    assert_eq!(app.clients.take_dirty().len(), 2, "each once");
-    app.clients.take_back(&dirty);
+    app.memory.clients.take_back(&dirty);
+    assert_eq!(app.memory.clients.take_dirty().len(), 2, "each once");
+    app.memory.clients.take_back(&dirty);
     flush_last_used(app).await;
     for client in stored(app)
         .await

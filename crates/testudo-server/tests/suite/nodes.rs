@@ -289,7 +289,16 @@ async fn reload_on_one_node_reloads_all_nodes() {
     edit(first, "[[trust_domains]]", "[[trust_domain]]");
     admin(second, "/admin/v1/reload", json!({})).await;
     assert!(may_write(1).await);
-    let heard = async || cluster.first.running.app.reload_heard.load(Ordering::SeqCst) == 2;
+    let heard = async || {
+        cluster
+            .first
+            .running
+            .app
+            .file
+            .order_followed
+            .load(Ordering::SeqCst)
+            == 2
+    };
     until(heard).await;
     assert!(!may_write(0).await, "what was in force stays");
     assert_eq!(generations(), [2, 3]);
@@ -328,7 +337,7 @@ async fn registration_rate_holds_across_nodes() {
         }
         // Refill every bucket: only the count that the nodes share is left to refuse.
         for node in [&cluster.first.running, &cluster.second] {
-            *node.app.buckets.lock().unwrap() = Default::default();
+            *node.app.first_uses.buckets.lock().unwrap() = Default::default();
         }
     }
     let minutes = cluster.first.now() / 60 - started_in + 1;

@@ -317,7 +317,10 @@ async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_cl
         assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
         assert_eq!(ask(&first, &tls, address, "/x/lost").await.status, 200);
     }
-    let remembered = [first.running.app.clients.len(), second.app.clients.len()];
+    let remembered = [
+        first.running.app.memory.clients.len(),
+        second.app.memory.clients.len(),
+    ];
     assert!(remembered.iter().all(|clients| *clients >= 2), "{remembered:?}");
     server.restore().unwrap();
     let nodes = (&first, &tls, &second);

@@ -144,7 +144,7 @@ async fn serve_token<B: RequestBody>(
     .await?; // load … commit
     // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
     if let (Settled::Token(..), Some(Facts::Keys(keys))) = (&settled, &facts) {
-        app.verdicts.remember(&identity, keys, policy.generation);
+        app.memory.verdicts.remember(&identity, keys, policy.generation);
     }
     Ok(settled)
 }
@@ -174,7 +174,7 @@ fn sign(
 /// The verdict on these very bytes, if it still stands.
 fn recall(app: &App, in_force: &InForce, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
-    app.verdicts.recall(
+    app.memory.verdicts.recall(
         presented,
         |authority| in_force.authority_keys(authority, app.moment()),
         in_force.policy.generation,

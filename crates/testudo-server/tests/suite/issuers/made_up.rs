@@ -121,7 +121,9 @@ impl MadeUp {
         let app = &self.world.running.app;
         if let Some((identity, keys)) = self.judge(token) {
             let generation = app.in_force.load().policy.generation;
-            app.verdicts.remember(&Arc::new(identity), &keys, generation);
+            app.memory
+                .verdicts
+                .remember(&Arc::new(identity), &keys, generation);
         }
         self.world.send(&svid_form(token, more)).await
     }

@@ -163,9 +163,9 @@ async fn a_code_is_refused_when_its_time_is_over_and_when_its_client_is_unknown(
     let world = world.restart().await;
     let app = &world.running.app;
     let reads = app.store.reads();
-    assert!(app.clients.get(&key_of("/x/1")).is_none());
+    assert!(app.memory.clients.get(&key_of("/x/1")).is_none());
     let ending = redeem(&world, redemption("/x/1", code)).await;
     assert!(ending.contains("token for r"), "{ending}");
     assert_eq!(app.store.reads() - reads, 1);
-    assert!(app.clients.get(&key_of("/x/1")).is_some());
+    assert!(app.memory.clients.get(&key_of("/x/1")).is_some());
 }
