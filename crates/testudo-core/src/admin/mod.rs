@@ -5,6 +5,7 @@
 //! commits what is decided here and shows it.
 
 pub mod block;
+pub mod bundle;
 pub mod client;
 pub mod keys;
 mod order;

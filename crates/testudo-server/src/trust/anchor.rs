@@ -1,10 +1,11 @@
 //! The trust anchor of one authority: the bundle that is held, how long it may be used, and when to look again.
 
-use super::floor::{Floor, HeldBack};
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use testudo_core::admin::bundle::{Floor, HeldBack};
 use testudo_fetch::{Kept, Pauses};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
@@ -31,6 +32,8 @@ pub struct Anchor {
     pub(super) early: Mutex<Option<Moment>>,
     /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
     pub(super) floor: Mutex<Option<Floor>>,
+    /// An administrator accepted a bundle on another node, and no event of this node has stated it yet.
+    pub(super) is_accepted_elsewhere: AtomicBool,
     pub(super) trouble: Mutex<Option<Trouble>>,
     /// Why the stored record of the floor is not used.
     pub(super) refused_floor: Mutex<Option<String>>,
@@ -99,6 +102,7 @@ impl Anchor {
             kept: Kept::new(NO_PAUSES),
             early: Mutex::default(),
             floor: Mutex::default(),
+            is_accepted_elsewhere: AtomicBool::new(false),
             trouble: Mutex::default(),
             refused_floor: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -174,10 +178,15 @@ impl Anchor {
         })
     }
 
+    /// True where the document is the one that is in force.
+    pub(super) fn holds(&self, read: &Read) -> bool {
+        let held = self.kept.held();
+        held.is_some_and(|held| held.value.digest == read.digest)
+    }
+
     /// Puts a bundle in force, or confirms the one that is.
     pub(super) fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
-        let held = self.kept.held();
-        let is_same = held.is_some_and(|held| held.value.digest == read.digest);
+        let is_same = self.holds(&read);
         let taken = Taken {
             bundle: read.bundle,
             digest: read.digest,
@@ -195,6 +204,9 @@ impl Anchor {
         self.kept.inherit(&earlier.kept);
         *locked(&self.early) = *locked(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
+        let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);
+        self.is_accepted_elsewhere
+            .store(is_accepted_elsewhere, Ordering::Relaxed);
         (*locked(&self.trouble)).clone_from(&locked(&earlier.trouble));
         (*locked(&self.refused_floor)).clone_from(&locked(&earlier.refused_floor));
     }

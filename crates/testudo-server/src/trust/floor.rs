@@ -8,18 +8,10 @@
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::Authority;
+use testudo_core::admin::bundle::{Floor, Offered};
 use testudo_core::records::{Batch, BundleSequence, Record as _};
-use testudo_protocol::spiffe::{Bundle, Sequence};
-use testudo_store::{CommitError, Store, StoreFault, typed};
-
-/// Ordered: a floor that an administrator accepted later is higher than every sequence before it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Floor {
-    /// When an administrator last accepted a lower sequence; seconds since the epoch, zero where none did.
-    pub accepted: i64,
-    /// The highest sequence taken since.
-    pub sequence: Option<Sequence>,
-}
+use testudo_protocol::spiffe::Bundle;
+use testudo_store::{Store, StoreFault, typed};
 
 #[derive(Serialize, Deserialize)]
 struct Sealed {
@@ -48,49 +40,12 @@ impl FloorFault {
     }
 }
 
-/// A bundle that is not put in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldBack {
-    /// The highest sequence taken so far.
-    pub held: u64,
-    /// What is offered, where the document says so.
-    pub offered: Option<u64>,
-}
-
-impl std::fmt::Display for HeldBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.offered {
-            Some(offered) => write!(f, "sequence {offered} is offered, {} was taken before", self.held),
-            None => write!(
-                f,
-                "a bundle without spiffe_sequence is offered, sequence {} was taken before",
-                self.held
-            ),
-        }
-    }
-}
-
-impl Floor {
-    /// Whether a bundle may be put in force. One that lists no key may, whatever it leaves out: it brings back no
-    /// key that was withdrawn, and is what an administrator writes in an emergency.
-    pub(super) fn judge(&self, bundle: &Bundle) -> Result<(), HeldBack> {
-        let Some(held) = self.sequence else { return Ok(()) };
-        match bundle.sequence {
-            Some(offered) if offered >= held => Ok(()),
-            None if bundle.is_empty_document() => Ok(()),
-            offered => Err(HeldBack {
-                held: held.0,
-                offered: offered.map(|offered| offered.0),
-            }),
-        }
-    }
-
-    /// The floor once this bundle is in force.
-    pub(super) fn after(self, bundle: &Bundle) -> Floor {
-        Floor {
-            sequence: self.sequence.max(bundle.sequence),
-            ..self
-        }
+/// What a bundle states of itself.
+pub(super) fn offered(bundle: &Bundle) -> Offered {
+    Offered {
+        sequence: bundle.sequence.map(|sequence| sequence.0),
+        is_empty: bundle.is_empty_document(),
+        lost: None,
     }
 }
 
@@ -112,29 +67,28 @@ pub(super) async fn read(
         .ok_or(FloorFault::Unreadable { version })
 }
 
-/// Writes a floor over the version that was read.
-pub(super) async fn write(
-    store: &Store,
+/// Puts a floor into a batch, over the version that was read.
+pub(super) fn put(
+    batch: &mut Batch,
     encryption: &KeyEncryption,
     authority: &str,
-    (floor, version): (Floor, u64),
-) -> Result<(), CommitError> {
-    let failed = |why: String| CommitError::Unavailable(StoreFault(why));
+    floor: Floor,
+    version: u64,
+) -> Result<(), StoreFault> {
     let sealed = Sealed {
         authority: authority.to_owned(),
         floor,
     };
-    let plain = serde_json::to_vec(&sealed).map_err(|error| failed(error.to_string()))?;
+    let plain = serde_json::to_vec(&sealed).map_err(|error| StoreFault(error.to_string()))?;
     let record = BundleSequence {
         authority: authority.to_owned(),
-        sealed: encryption.wrap(&purpose(authority), &plain).map_err(failed)?,
+        sealed: encryption.wrap(&purpose(authority), &plain).map_err(StoreFault)?,
     };
-    let mut batch = Batch::default();
     match version {
         0 => batch.insert(&record),
         version => batch.replace(&record, version),
     }
-    store.commit(batch).await
+    Ok(())
 }
 
 fn open(encryption: &KeyEncryption, authority: &str, sealed: &str) -> Option<Floor> {
@@ -156,7 +110,7 @@ mod tests {
     fn floor(accepted: i64, sequence: u64) -> Floor {
         Floor {
             accepted,
-            sequence: Some(Sequence(sequence)),
+            sequence: Some(sequence),
         }
     }
 
@@ -169,9 +123,9 @@ mod tests {
             known(read(&store, &encryption, AUTHORITY).await),
             Some((Floor::default(), 0))
         );
-        write(&store, &encryption, AUTHORITY, (floor(0, 9), 0))
-            .await
-            .unwrap();
+        let mut batch = Batch::default();
+        put(&mut batch, &encryption, AUTHORITY, floor(0, 9), 0).unwrap();
+        store.commit(batch).await.unwrap();
         assert_eq!(
             known(read(&store, &encryption, AUTHORITY).await),
             Some((floor(0, 9), 1))

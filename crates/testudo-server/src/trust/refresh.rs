@@ -5,7 +5,7 @@
 //! scheduled fetch, the early one, and an administrator's.
 
 use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
-use super::floor::{self, Floor, FloorFault, HeldBack};
+use super::floor::{self, FloorFault};
 use super::source;
 use super::workload_api::Expected;
 use crate::audit::{Note, tell, write_event};
@@ -13,8 +13,12 @@ use crate::config::BundleOrigin;
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testudo_core::records::EventKind;
+use testudo_core::Authority;
+use testudo_core::admin::Order;
+use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
+use testudo_core::records::{Batch, EventKind};
 use testudo_store::{CommitError, StoreFault};
 
 /// How long the start waits for bundle sources. One that hangs must not keep the others from being served.
@@ -24,16 +28,29 @@ const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
 /// Other nodes may raise the stored sequence at the same moment; each time it is judged again.
 const ATTEMPTS: usize = 4;
 
-/// What to do with a bundle whose sequence is lower than one that was taken, or that lacks a kind of authority.
+/// Why a bundle is fetched.
 #[derive(Clone, Copy)]
-enum Lower {
-    Refuse,
-    /// An administrator accepts it.
-    Accept,
+enum Cause<'a> {
+    /// Its time has come, or earlier: a caller shows an unknown `kid`, or another node took a bundle.
+    Schedule,
+    /// An administrator ordered a refresh.
+    Refresh(Note<'a>),
+    /// An administrator accepts what is held back.
+    Accept(Note<'a>),
 }
 
-/// The administrator who ordered a refresh. `None` where it is scheduled or early.
-type By<'a> = Option<Note<'a>>;
+impl<'a> Cause<'a> {
+    fn note(self) -> Option<Note<'a>> {
+        match self {
+            Cause::Schedule => None,
+            Cause::Refresh(note) | Cause::Accept(note) => Some(note),
+        }
+    }
+
+    fn accepts(self) -> bool {
+        matches!(self, Cause::Accept(_))
+    }
+}
 
 /// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
 pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
@@ -138,38 +155,38 @@ impl Anchor {
 
 /// One refresh.
 pub(crate) async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
-    run(app, anchor, Lower::Refuse, None).await
+    run(app, anchor, Cause::Schedule).await
 }
 
 /// One refresh for which an administrator asks.
 pub(crate) async fn refresh_for(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
-    run(app, anchor, Lower::Refuse, Some(note)).await
+    run(app, anchor, Cause::Refresh(note)).await
 }
 
 /// One refresh by an administrator who takes what is held back: a lower sequence, or none after one, or, from a
 /// Workload API, a bundle without a kind of authority that was there.
 pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
-    run(app, anchor, Lower::Accept, Some(note)).await
+    run(app, anchor, Cause::Accept(note)).await
 }
 
-async fn run(app: &App, anchor: &Anchor, lower: Lower, by: By<'_>) -> Refreshed {
+async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
     let _turn = anchor.turn.lock().await;
-    let outcome = match fetch(app, anchor, lower).await {
-        Ok(read) => take(app, anchor, read, lower).await,
+    let outcome = match fetch(app, anchor, cause).await {
+        Ok(read) => take(app, anchor, read, cause).await,
         Err(why) => Refreshed::Failed(why),
     };
-    announce(app, anchor, &outcome, by).await;
+    announce(app, anchor, &outcome, cause).await;
     anchor.ended.send_modify(|number| *number += 1);
     outcome
 }
 
-async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String> {
+async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, String> {
     // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
     let held = anchor.current(app.moment());
     let as_before = Expected::AsMuchAs(held.as_deref());
-    let expected = match lower {
-        Lower::Refuse => as_before,
-        Lower::Accept => Expected::Anything,
+    let expected = match cause.accepts() {
+        false => as_before,
+        true => Expected::Anything,
     };
     let fetching = source::fetch(&anchor.source, &app.fetcher, expected);
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
@@ -179,52 +196,75 @@ async fn fetch(app: &App, anchor: &Anchor, lower: Lower) -> Result<Read, String>
             Err(format!("no complete answer within {seconds} s"))
         })?;
     let mut read = anchor.read(&document)?;
-    if let (Lower::Accept, BundleOrigin::WorkloadApi(_)) = (lower, &anchor.source.origin) {
+    if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
         let bundle = &read.bundle;
         read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
     }
     Ok(read)
 }
 
-/// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force.
-async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed {
-    let authority = anchor.source().authority.key();
+/// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force. What
+/// an administrator accepts is stored with its event in one batch, or it is not accepted.
+async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refreshed {
+    let authority = &anchor.source().authority;
+    let offered = Offered {
+        lost: read.lost,
+        ..floor::offered(&read.bundle)
+    };
     for _ in 0..ATTEMPTS {
-        let known = match known(app, anchor, authority, lower).await {
+        let known = match known(app, anchor, cause).await {
             Ok(known) => known,
             Err(why) => return Refreshed::Failed(why),
         };
-        let floor = known.floor;
-        let (next, accepted) = match (floor.judge(&read.bundle), lower) {
-            (Ok(()), Lower::Accept) if known.is_unreadable => {
-                let what = "the stored sequence could not be read, and was replaced";
-                (lowered(app, floor, &read), Some(what.to_owned()))
+        let mut batch = Batch::default();
+        let (next, accepted) = match (known.floor.judge(&offered), cause) {
+            (_, Cause::Accept(note)) => {
+                let Some(entropy) = app.clock.entropy() else {
+                    return Refreshed::Failed("the system has no randomness to give".into());
+                };
+                let (actor, reason, now) = (note.actor, note.reason, app.now());
+                let order = Order {
+                    actor,
+                    reason,
+                    entropy,
+                    now,
+                };
+                let Accepted { floor, what } =
+                    bundle::accept(&order, known.floor, !known.is_unreadable, &offered);
+                if let Some(what) = &what {
+                    batch.insert(&bundle::accepted_event(&order, authority, what));
+                }
+                (floor, what)
             }
-            (Ok(()), Lower::Refuse | Lower::Accept) => {
-                let accepted = read.lost.map(|lost| format!("the Workload API names {lost}"));
-                (floor.after(&read.bundle), accepted)
-            }
-            (Err(held_back), Lower::Accept) => (lowered(app, floor, &read), Some(held_back.to_string())),
+            (Ok(()), Cause::Schedule | Cause::Refresh(_)) => (known.floor.after(&offered), None),
             // What this node knows better than the store is stored again: another node may start by it.
-            (Err(held_back), Lower::Refuse) => {
-                if !known.is_stored {
-                    let _ =
-                        floor::write(&app.store, &app.encryption, authority, (floor, known.version)).await;
+            (Err(held_back), Cause::Schedule | Cause::Refresh(_)) => {
+                if !known.is_stored && put(app, authority, &mut batch, known.floor, known.version).is_ok() {
+                    let _ = app.store.commit(batch).await;
                 }
                 return Refreshed::HeldBack(held_back);
             }
         };
-        if next != floor || !known.is_stored {
-            match floor::write(&app.store, &app.encryption, authority, (next, known.version)).await {
-                Ok(()) => *locked(&anchor.refused_floor) = None,
-                // Another node was first: judge again by what it stored.
-                Err(CommitError::Conflict(_)) => continue,
-                Err(error) if accepted.is_some() => {
-                    return Refreshed::Failed(format!("what was accepted cannot be stored: {error:?}"));
-                }
-                // Keys that were withdrawn must go now; the next refresh stores it.
-                Err(error) => tracing::warn!(?error, "the sequence of a bundle could not be stored"),
+        let is_stored = next == known.floor && known.is_stored;
+        let put = match is_stored {
+            true => Ok(()),
+            false => put(app, authority, &mut batch, next, known.version),
+        };
+        let committed = match (put, batch.is_empty()) {
+            (Ok(()), true) => Ok(()),
+            (Ok(()), false) => app.store.commit(batch).await,
+            (Err(fault), _) => Err(CommitError::Unavailable(fault)),
+        };
+        match committed {
+            Ok(()) if is_stored => {}
+            Ok(()) => *locked(&anchor.refused_floor) = None,
+            // Another node was first: judge again by what it stored.
+            Err(CommitError::Conflict(_)) => continue,
+            Err(error) if accepted.is_some() => {
+                return Refreshed::Failed(format!("what was accepted cannot be stored: {error:?}"));
             }
+            // Keys that were withdrawn must go now; the next refresh stores it.
+            Err(error) => tracing::warn!(?error, "the sequence of a bundle could not be stored"),
         }
         *locked(&anchor.floor) = Some(next);
         let outcome = anchor.put_in_force(read, app.moment());
@@ -233,13 +273,14 @@ async fn take(app: &App, anchor: &Anchor, read: Read, lower: Lower) -> Refreshed
     Refreshed::Failed("other nodes changed the sequence at the same moment, several times".into())
 }
 
-/// The floor once an administrator has accepted a bundle: later than any word before, also where the clock was set
-/// back since.
-fn lowered(app: &App, floor: Floor, read: &Read) -> Floor {
-    Floor {
-        accepted: app.now().0.max(floor.accepted.saturating_add(1)),
-        sequence: read.bundle.sequence,
-    }
+fn put(
+    app: &App,
+    authority: &Authority,
+    batch: &mut Batch,
+    floor: Floor,
+    version: u64,
+) -> Result<(), StoreFault> {
+    floor::put(batch, &app.encryption, authority.key(), floor, version)
 }
 
 /// What is known of the sequences taken before.
@@ -252,12 +293,16 @@ struct KnownFloor {
 }
 
 /// The higher of what the store says and what this node has seen.
-async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Result<KnownFloor, String> {
+async fn known(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<KnownFloor, String> {
+    let authority = anchor.source().authority.key();
     let remembered = *locked(&anchor.floor);
     let known = match floor::read(&app.store, &app.encryption, authority).await {
         Ok((stored, version)) => {
             *locked(&anchor.refused_floor) = None;
             let floor = remembered.map_or(stored, |remembered| remembered.max(stored));
+            if remembered.is_some_and(|remembered| remembered.accepted < stored.accepted) {
+                anchor.is_accepted_elsewhere.store(true, Ordering::Relaxed);
+            }
             KnownFloor {
                 floor,
                 version,
@@ -265,14 +310,14 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
                 is_unreadable: false,
             }
         }
-        Err(FloorFault::Unreadable { version }) => match lower {
-            Lower::Accept => KnownFloor {
+        Err(FloorFault::Unreadable { version }) => match cause {
+            Cause::Accept(_) => KnownFloor {
                 floor: remembered.unwrap_or_default(),
                 version,
                 is_stored: false,
                 is_unreadable: true,
             },
-            Lower::Refuse => {
+            Cause::Schedule | Cause::Refresh(_) => {
                 let unreadable = FloorFault::Unreadable { version };
                 let why = unreadable.explain(&anchor.source().authority);
                 refuse_record(app, anchor, &why).await;
@@ -281,14 +326,14 @@ async fn known(app: &App, anchor: &Anchor, authority: &str, lower: Lower) -> Res
         },
         // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
         // could not be told from the latest.
-        Err(FloorFault::Store(fault)) => match (remembered, lower) {
-            (Some(floor), Lower::Refuse) => KnownFloor {
+        Err(FloorFault::Store(fault)) => match (remembered, cause) {
+            (Some(floor), Cause::Schedule | Cause::Refresh(_)) => KnownFloor {
                 floor,
                 version: 0,
                 is_stored: true,
                 is_unreadable: false,
             },
-            (_, Lower::Refuse | Lower::Accept) => {
+            (_, Cause::Schedule | Cause::Refresh(_) | Cause::Accept(_)) => {
                 return Err(FloorFault::Store(fault).explain(&anchor.source().authority));
             }
         },
@@ -306,7 +351,10 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 }
 
 /// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.
-async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
+///
+/// Where an administrator accepted a bundle on another node, the event of the acceptance names the administrator. This
+/// node then fetches from its own source by itself: its event names none, and states what it follows.
+async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
     let name = anchor.source().authority.name();
     let label = crate::state::metrics::AuthorityLabel {
         trust_domain: name.to_owned(),
@@ -321,12 +369,28 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
             let status = anchor.status(app.moment());
             let keys = status.jwt_keys.len();
             tracing::info!(trust_domain = name, jwt_keys = keys, "authority.bundle_updated");
-            (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys"))
+            let follows = match anchor.is_accepted_elsewhere.swap(false, Ordering::Relaxed) {
+                true => ", after an administrator accepted a bundle on another node",
+                false => "",
+            };
+            (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys{follows}"))
         }
         Refreshed::Accepted(what) => {
             *locked(&anchor.trouble) = None;
-            tracing::warn!(trust_domain = name, what, "authority.bundle_accepted");
-            (EventKind::BundleAccepted, what.clone())
+            anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
+            let (actor, reason) = cause
+                .note()
+                .map(|note| (note.actor.to_string(), note.reason))
+                .unzip();
+            tracing::warn!(
+                trust_domain = name,
+                what,
+                actor,
+                reason = reason.flatten(),
+                "authority.bundle_accepted"
+            );
+            // Its event was stored with the sequence.
+            return;
         }
         Refreshed::HeldBack(held_back) => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
@@ -350,7 +414,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, by: By<'_>) {
     write_event(app, kind, |event| {
         event.authority = Some(authority.key().to_owned());
         event.detail = Some(detail);
-        if let Some(note) = by {
+        if let Some(note) = cause.note() {
             note.sign(event);
         }
     })

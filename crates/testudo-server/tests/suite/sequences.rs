@@ -221,3 +221,45 @@ async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_
     }
     assert_eq!(world.events("authority.bundle_stale").await.len(), 3);
 }
+
+/// From here on the store writes no event. Kind 4 is `Event`.
+fn refuse_events(world: &World) {
+    let trigger = "CREATE TRIGGER no_event BEFORE INSERT ON records WHEN NEW.kind = 4 \
+                   BEGIN SELECT RAISE(ABORT, 'no event is written'); END";
+    database(world).execute_batch(trigger).unwrap();
+}
+
+#[tokio::test]
+async fn sequence_is_not_lowered_where_the_event_that_names_the_administrator_cannot_be_written() {
+    let mut world = world().await;
+    let before = rotated(&mut world).await;
+    publish(&world, &before);
+    let kept = stored(&world);
+    refuse_events(&world);
+    let (status, answer) = post(&world, "accept").await;
+    assert_eq!(status, 400, "{answer}");
+    assert!(
+        answer["error"].as_str().unwrap().contains("cannot be stored"),
+        "{answer}"
+    );
+    assert_eq!(stored(&world), kept, "the sequence in the store");
+    assert_eq!(
+        shown(&world).await["sequence"],
+        2,
+        "the bundle before stays in force"
+    );
+    // Nothing of it comes back with a restart.
+    let world = world.restart().await;
+    assert_eq!(shown(&world).await["state"], "none");
+    database(&world).execute_batch("DROP TRIGGER no_event").unwrap();
+    assert!(world.events("authority.bundle_accepted").await.is_empty());
+    let body = json!({ "reason": "incident 7" });
+    let path = "/admin/v1/trust/b.example/accept";
+    let (status, answer) = world.try_admin("POST", path, body).await;
+    assert_eq!(status, 200, "{answer}");
+    let events = world.events("authority.bundle_accepted").await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0]["actor"].is_string(), "{events:?}");
+    assert_eq!(events[0]["reason"], "incident 7");
+    assert_eq!(shown(&world).await["sequence"], 1);
+}

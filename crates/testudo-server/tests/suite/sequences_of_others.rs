@@ -42,5 +42,41 @@ async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_onc
         let took = until(async || sequence(&folders[1]).await == json!(number)).await;
         assert!(took < AT_ONCE, "{number} accepted: {took:?}");
     }
+    // Each acceptance is one event with its administrator, and one event of the other node, which names none and states
+    // what it follows.
+    let socket = folders[0].join("admin.sock");
+    let of = async |kind: &str| -> Vec<Value> {
+        let (_, events) = over_socket(&socket, "GET", "/admin/v1/events?limit=1000", Value::Null).await;
+        let events = events.as_array().unwrap().iter();
+        let wanted =
+            events.filter(|event| event["event"] == kind && event["authority"] == "spiffe://a.example");
+        wanted.cloned().collect()
+    };
+    let accepted = of("authority.bundle_accepted").await;
+    assert_eq!(accepted.len(), 5, "{accepted:?}");
+    assert!(
+        accepted.iter().all(|event| event["actor"].is_string()),
+        "{accepted:?}"
+    );
+    let states_it = |event: &&Value| {
+        let detail = event["detail"].as_str().unwrap_or_default();
+        detail.ends_with("after an administrator accepted a bundle on another node")
+    };
+    // The event is written after the bundle is in force.
+    until(async || {
+        of("authority.bundle_updated")
+            .await
+            .iter()
+            .filter(states_it)
+            .count()
+            == 5
+    })
+    .await;
+    let updated = of("authority.bundle_updated").await;
+    let follows: Vec<&Value> = updated.iter().filter(states_it).collect();
+    assert!(
+        follows.iter().all(|event| event["actor"].is_null()),
+        "{follows:?}"
+    );
     second.stop().await;
 }

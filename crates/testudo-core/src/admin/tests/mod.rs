@@ -1,6 +1,7 @@
 //! Each order of an administrator: what it writes, what it answers, and what is not carried out.
 
 mod block;
+mod bundle;
 mod client;
 mod keys;
 mod order;

@@ -1,9 +1,9 @@
 //! How long a bundle is used, and what is held back.
 
+use super::super::floor::offered;
 use super::*;
 use crate::config::BundleOrigin;
 use testudo_core::Authority;
-use testudo_protocol::spiffe::Sequence;
 use testudo_testkit::TestIssuer;
 
 fn anchor_of(max_staleness: i64) -> Anchor {
@@ -69,18 +69,24 @@ fn the_same_bundle_again_is_the_same_object() {
 // Row I-06.
 #[test]
 fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
-    let bundle = |text: &str| Bundle::parse(text.as_bytes()).unwrap();
+    let bundle = |text: &str| offered(&Bundle::parse(text.as_bytes()).unwrap());
     let floor = Floor {
         accepted: 0,
-        sequence: Some(Sequence(2)),
+        sequence: Some(2),
     };
     let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let with = |sequence: &str| bundle(&format!("{{\"keys\":[{key}]{sequence}}}"));
     for good in [r#","spiffe_sequence":2"#, r#","spiffe_sequence":3"#] {
         assert_eq!(floor.judge(&with(good)), Ok(()));
     }
-    for (bad, offered) in [(r#","spiffe_sequence":1"#, Some(1)), ("", None)] {
-        assert_eq!(floor.judge(&with(bad)), Err(HeldBack { held: 2, offered }));
+    for (bad, sequence) in [(r#","spiffe_sequence":1"#, Some(1)), ("", None)] {
+        assert_eq!(
+            floor.judge(&with(bad)),
+            Err(HeldBack {
+                held: 2,
+                offered: sequence
+            })
+        );
         assert_eq!(
             Floor::default().judge(&with(bad)),
             Ok(()),
