@@ -8,26 +8,18 @@ use crate::rejection::{AdmissionReason, CredentialReason};
 /// A race for the client itself is decided again. What deciding again cannot cure is refused.
 pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
     match on {
-        Conflict::Changed(..) => Resolution::Again,
-        Conflict::Exists(kind, _) => match kind {
-            // Another node was first, there was an earlier life, or two events met on one id.
-            Kind::Client | Kind::Removed | Kind::Event => Resolution::Again,
-            Kind::Replay => Resolution::Refuse(CredentialReason::AssertionReplayed.into()),
-            Kind::ClientIdAlias => Resolution::Refuse(
-                AdmissionReason::ClientIdClash {
-                    client_id: governed.name.client_id.to_string(),
-                }
-                .into(),
-            ),
-            // No batch of a client holds one of these. Deciding again ends after a few times, as our own failure.
-            Kind::Block
-            | Kind::Switch
-            | Kind::SigningKey
-            | Kind::ServerSecret
-            | Kind::ReloadOrder
-            | Kind::WithdrawnKey
-            | Kind::BundleSequence => Resolution::Again,
-        },
+        Conflict::Exists(kind, _) if *kind == Kind::Replay => {
+            Resolution::Refuse(CredentialReason::AssertionReplayed.into())
+        }
+        Conflict::Exists(kind, _) if *kind == Kind::ClientIdAlias => Resolution::Refuse(
+            AdmissionReason::ClientIdClash {
+                client_id: governed.name.client_id.to_string(),
+            }
+            .into(),
+        ),
+        // Another node was first, there was an earlier life, or two events met on one id. Records of a grant are
+        // judged by the grant. Whatever else there may be, deciding again ends after a few times, as our own failure.
+        Conflict::Changed(..) | Conflict::Exists(..) => Resolution::Again,
         Conflict::OverLimit(counter) => {
             let (authority, ..) = governed.identity.governed_as();
             let limit = if *counter == clients_of_authority(authority.key()) {
@@ -36,6 +28,53 @@ pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict)
                 format!("rule `{}`", governed.found.rule.name)
             };
             Resolution::Refuse(AdmissionReason::TooManyClients { limit }.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::client_name::ClientName;
+    use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
+    use crate::rejection::Rejection;
+    use crate::rules::{Match, Rule, RuleSpec};
+    use testudo_protocol::Timestamp;
+
+    #[test]
+    fn only_a_credential_used_before_and_a_client_id_taken_before_are_refused_at_once() {
+        let authority = Authority::of_key("spiffe://a.example").unwrap();
+        let proof = Proof::until(Timestamp(9));
+        let identity =
+            AttestedIdentity::proven(authority, "spiffe://a.example/x", CredentialKind::JwtSvid, proof);
+        let rule = Rule::compile_for_client(&RuleSpec::default()).unwrap();
+        let name = ClientName {
+            client_id: "x".into(),
+            subject: "spiffe://a.example/x".into(),
+            folded_instance: None,
+        };
+        let governed = GovernedIdentity {
+            identity: &identity,
+            found: Match::plain(&rule),
+            name,
+            client_key: b"k".to_vec(),
+        };
+        let client_id = "x".to_owned();
+        let refusals: [(Kind, Rejection); 2] = [
+            (Kind::Replay, CredentialReason::AssertionReplayed.into()),
+            (
+                Kind::ClientIdAlias,
+                AdmissionReason::ClientIdClash { client_id }.into(),
+            ),
+        ];
+        for kind in Kind::ALL {
+            let refusal = refusals.iter().find(|(refused, _)| *refused == kind);
+            let refusal = refusal.map(|(_, refusal)| refusal.clone());
+            let exists = conflict_of_client(&governed, &Conflict::Exists(kind, b"k".to_vec()));
+            let expected = refusal.map_or(Resolution::Again, Resolution::Refuse);
+            assert_eq!(exists, expected, "{kind:?}");
+            let changed = conflict_of_client(&governed, &Conflict::Changed(kind, b"k".to_vec()));
+            assert_eq!(changed, Resolution::Again, "{kind:?}");
         }
     }
 }
