@@ -1,5 +1,6 @@
 //! Rules: the list, and which one governs an identity.
 
+use super::explain::today;
 use super::reply::{Failure, Reply};
 use crate::state::app::App;
 use axum::Json;
@@ -11,7 +12,7 @@ use testudo_core::admission::client_name::name_client;
 use testudo_core::identity::Proof;
 use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
-use testudo_core::{AttestedIdentity, CredentialKind};
+use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
 
 /// Identities of one `rule test` at most.
@@ -99,8 +100,14 @@ pub struct Governed {
     pub resources: Vec<String>,
     /// Its redirect URIs.
     pub redirect_uris: Vec<String>,
-    /// Why not, where not.
+    /// Name of the first reason to refuse it a token.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rejection: Option<String>,
+    /// Why it gets no token, where it gets none.
     pub problem: Option<String>,
+    /// What to change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
 }
 
 pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) -> Reply<Vec<Governed>> {
@@ -110,45 +117,87 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
             None,
         ));
     }
+    let mut tested = Vec::with_capacity(test.identities.len());
+    for identity in &test.identities {
+        tested.push(test_one(&app, identity).await?);
+    }
+    Ok(Json(tested))
+}
+
+/// What the identity would be given, and the first reason to refuse it a token, by the same steps as in a request.
+async fn test_one(app: &App, identity: &str) -> Result<Governed, Failure> {
     let in_force = app.in_force.load_full();
-    let policy = &in_force.policy;
-    let keys = app.keys.load();
-    let governed = test
-        .identities
-        .into_iter()
-        .map(|identity| {
-            let none = |problem: String| Governed {
-                identity: identity.clone(),
-                rule: None,
-                captures: Default::default(),
-                client_id: None,
-                client_name: None,
-                scopes: String::new(),
-                default_scopes: String::new(),
-                resources: Vec::new(),
-                redirect_uris: Vec::new(),
-                problem: Some(problem),
-            };
-            let authority = match Authority::of_identity(&identity) {
-                Ok(authority) => authority,
-                Err(fault) => return none(format!("not an identity: it {fault}")),
-            };
-            let Some(trusted) = policy.authority(&authority) else {
-                return none(format!("the {} is not configured", authority.described()));
-            };
-            // Which rule matches does not depend on it here.
-            let kind = trusted.credentials.first().copied();
-            let attested = assumed(authority, &identity, kind.unwrap_or(CredentialKind::JwtSvid));
-            match policy
-                .rules
-                .first_match(&attested.authority, &attested.subject, |_| true)
-            {
-                None => none("no rule governs this identity".into()),
-                Some(found) => governed(&attested, &found, &keys),
-            }
-        })
-        .collect();
-    Ok(Json(governed))
+    let authority = match Authority::of_identity(identity) {
+        Ok(authority) => authority,
+        Err(fault) => {
+            return Ok(Governed::refused(
+                identity,
+                format!("not an identity: it {fault}"),
+            ));
+        }
+    };
+    let Some(trusted) = in_force.policy.authority(&authority) else {
+        let problem = format!("the {} is not configured", authority.described());
+        return Ok(Governed::refused(identity, problem));
+    };
+    let first = trusted.credentials.first().copied();
+    let attested = assumed(
+        authority.clone(),
+        identity,
+        first.unwrap_or(CredentialKind::JwtSvid),
+    );
+    let rules = &in_force.policy.rules;
+    let mut governed = match rules.first_match(&attested.authority, &attested.subject, |_| true) {
+        None => Governed::refused(identity, String::new()),
+        Some(found) => governed(&attested, &found, &app.keys.load()),
+    };
+    let refusal = first_refusal(app, &attested, &trusted.credentials).await?;
+    governed.rejection = refusal.as_ref().map(|rejection| rejection.name().to_owned());
+    governed.problem = refusal.as_ref().map(ToString::to_string);
+    governed.hint = refusal.map(|rejection| rejection.hint());
+    Ok(governed)
+}
+
+/// Why no kind of credential that the authority may issue gets a token; that of the first kind.
+async fn first_refusal(
+    app: &App,
+    identity: &AttestedIdentity,
+    kinds: &[CredentialKind],
+) -> Result<Option<Rejection>, Failure> {
+    let mut first = None;
+    for kind in kinds {
+        let mut shown = AttestedIdentity {
+            kind: *kind,
+            ..identity.clone()
+        };
+        // Who shows a certificate has one that tokens can be bound to.
+        shown.proof.certificate_thumbprint = (*kind == CredentialKind::X509Svid).then_some([0; 32]);
+        match today::of_identity(app, &shown).await? {
+            Ok(_) => return Ok(None),
+            Err(rejection) => first = first.or(Some(rejection)),
+        }
+    }
+    Ok(first)
+}
+
+impl Governed {
+    /// Nothing is given to the identity.
+    fn refused(identity: &str, problem: String) -> Governed {
+        Governed {
+            identity: identity.to_owned(),
+            rule: None,
+            captures: Default::default(),
+            client_id: None,
+            client_name: None,
+            scopes: String::new(),
+            default_scopes: String::new(),
+            resources: Vec::new(),
+            redirect_uris: Vec::new(),
+            rejection: None,
+            problem: Some(problem),
+            hint: None,
+        }
+    }
 }
 
 /// An identity as if proven just now, to ask how it would be judged: nothing is granted to it.
@@ -177,7 +226,9 @@ fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state:
         default_scopes: rule.default_scopes,
         resources: rule.resources,
         redirect_uris: metadata.redirect_uris,
-        problem: (!rule.enabled).then(|| "the rule is disabled".to_owned()),
+        rejection: None,
+        problem: None,
+        hint: None,
         rule: Some(rule.name),
     }
 }

@@ -28,6 +28,7 @@ mod proxies;
 mod registration;
 mod reloads;
 mod requests;
+mod rule_tests;
 mod selection;
 mod sequences;
 mod sequences_of_others;

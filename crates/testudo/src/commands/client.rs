@@ -19,7 +19,7 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                 vec![
                     client.client_id.clone(),
                     word(&client.state),
-                    client.rule.clone(),
+                    governing(client),
                     client.credential_kind.to_string(),
                     client.first_seen.clone(),
                     client.last_used.clone(),
@@ -72,6 +72,15 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The rule that governs the client today, and the one that admitted it where that was another.
+fn governing(client: &ClientView) -> String {
+    match &client.governed_by {
+        None => format!("none (admitted by {})", client.rule),
+        Some(rule) if *rule == client.rule => rule.clone(),
+        Some(rule) => format!("{rule} (admitted by {})", client.rule),
+    }
 }
 
 /// All pages.

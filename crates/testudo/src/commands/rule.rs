@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Place, Rule};
-use crate::output::{Failed, print_json, print_table};
+use crate::output::{Failed, note, print_json, print_table};
 use serde_json::json;
 use testudo_server::admin::{Governed, RuleView};
 
@@ -56,6 +56,11 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                     governed.iter().map(row).collect(),
                 );
             }
+            for one in governed.iter().filter(|_| !json.json) {
+                if let Some(hint) = &one.hint {
+                    note(&format!("hint: {}: {hint}", one.identity));
+                }
+            }
             let outside = governed.iter().filter(|one| one.problem.is_some()).count();
             if outside > 0 {
                 return Err(Failed::new(format!(
@@ -74,6 +79,6 @@ fn read_identities() -> Result<Vec<String>, Failed> {
     Ok(lines
         .into_iter()
         .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .collect())
 }

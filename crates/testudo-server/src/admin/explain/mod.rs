@@ -5,7 +5,7 @@
 
 mod find;
 mod then;
-mod today;
+pub(super) mod today;
 
 use super::reply::{Failure, Reply};
 use crate::state::app::App;

@@ -35,7 +35,7 @@ const AT_TOKEN: Endpoint = Endpoint::Token {
 };
 
 /// A token request with this credential.
-pub(super) async fn of_credential(
+pub(in crate::admin) async fn of_credential(
     app: &App,
     credential: &str,
     grant: &GrantRequest,
@@ -55,6 +55,18 @@ pub(super) async fn of_credential(
         Err(rejection) => Err(rejection),
     };
     Ok((trace.into_steps(), Verdict::of(outcome, AT_TOKEN)))
+}
+
+/// A token request of this identity that asks for nothing in particular.
+pub(in crate::admin) async fn of_identity(
+    app: &App,
+    identity: &AttestedIdentity,
+) -> Result<Result<String, Rejection>, Failure> {
+    let wanted = Wanted::Token {
+        grant: &grant(None, None)?,
+        details: &RequestDetails::default(),
+    };
+    decide(app, identity, wanted, &mut Trace::off()).await
 }
 
 /// The request of an event, with everything that it carried.

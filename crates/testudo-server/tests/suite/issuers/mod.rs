@@ -366,6 +366,10 @@ async fn rules_and_decisions_about_an_issuer_are_explained_then_and_today() {
     );
     assert_eq!(explained["outcome"], "allowed", "what happened then");
 
+    made_up
+        .world
+        .admin("POST", "/admin/v1/trust/ci/enable", json!({}))
+        .await;
     let ids = json!({ "identities": [JOB, "ci:named/g/deploy", "ci:x", "cj:x/y", "ci:a//b"] });
     let tested = made_up.world.admin("POST", "/admin/v1/rules/test", ids).await;
     assert_eq!(

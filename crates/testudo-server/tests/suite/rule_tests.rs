@@ -1,0 +1,75 @@
+//! What `rule test` says of an identity is what a request of it would get.
+
+use crate::world::World;
+use serde_json::{Value, json};
+
+const PAY: &str = "/ns/pay/sa/api";
+const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+
+async fn tested(world: &World, identity: &str) -> Value {
+    let body = json!({ "identities": [identity] });
+    let answer = world.admin("POST", "/admin/v1/rules/test", body).await;
+    answer[0].clone()
+}
+
+#[tokio::test]
+async fn rule_test_names_the_first_reason_to_refuse_a_request_of_the_identity() {
+    let world = World::start().await;
+    let fine = tested(&world, PAY_ID).await;
+    assert_eq!((&fine["rule"], &fine["problem"]), (&json!("R1"), &Value::Null));
+    for (identity, rejection) in [
+        ("spiffe://o.example/ns/pay/sa/api", "first_use_observed"),
+        ("spiffe://f.example/ns/pay/sa/api", "first_use_off"),
+        ("spiffe://a.example/elsewhere", "no_rule"),
+    ] {
+        let tested = tested(&world, identity).await;
+        assert_eq!(tested["rejection"], rejection, "{tested}");
+        assert!(
+            tested["problem"].is_string() && tested["hint"].is_string(),
+            "{tested}"
+        );
+    }
+    world.ask(PAY, &[]).await;
+    let change = |path: &str, body: Value| {
+        let path = format!("/admin/v1/{path}");
+        let world = &world;
+        async move { world.admin("POST", &path, body).await }
+    };
+    let client = json!({ "client_id": PAY_ID });
+    let block = json!({ "identity": "spiffe://a.example/ns/pay/**", "reason": "test" });
+    for (path, back, body, rejection) in [
+        ("clients/freeze", "clients/thaw", client, "client_frozen"),
+        ("blocks", "blocks/remove", block, "identity_blocked"),
+        (
+            "trust/a.example/disable",
+            "trust/a.example/enable",
+            json!({}),
+            "authority_disabled",
+        ),
+    ] {
+        change(path, body.clone()).await;
+        let refused = tested(&world, PAY_ID).await;
+        assert_eq!(refused["rejection"], rejection, "{refused}");
+        assert_eq!(refused["rule"], "R1", "the rule is shown all the same");
+        assert_eq!(world.ask(PAY, &[]).await.status, 400, "as a request");
+        change(back, body).await;
+        assert!(tested(&world, PAY_ID).await["problem"].is_null());
+    }
+    assert_eq!(
+        world.client_ids().await,
+        [PAY_ID],
+        "rule test registers no client"
+    );
+}
+
+#[tokio::test]
+async fn rule_test_names_a_quota_that_is_full() {
+    let world = World::start().await;
+    for number in 0..3 {
+        assert_eq!(world.ask(&format!("/small/{number}"), &[]).await.status, 200);
+    }
+    let full = tested(&world, "spiffe://a.example/small/4").await;
+    assert_eq!(full["rejection"], "too_many_clients", "{full}");
+    let known = tested(&world, "spiffe://a.example/small/1").await;
+    assert!(known["problem"].is_null(), "a known client is served: {known}");
+}
