@@ -60,7 +60,13 @@ impl Labels {
                     known.1 = label;
                 }
             }
-            Err(at) => self.0.insert(at, (name, label)),
+            Err(at) => {
+                // A list that grows by itself begins with room for four; most clients have one label.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(at, (name, label));
+            }
         }
     }
 
