@@ -149,6 +149,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
         ProposedStandard,
         "The OAuth 2.0 Authorization Framework: Bearer Token Usage",
     ),
+    rfc("RFC7239", ProposedStandard, "Forwarded HTTP Extension"),
     rfc("RFC7515", ProposedStandard, "JSON Web Signature (JWS)"),
     rfc("RFC7517", ProposedStandard, "JSON Web Key (JWK)"),
     rfc("RFC7518", ProposedStandard, "JSON Web Algorithms (JWA)"),
@@ -250,6 +251,12 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "RFC10070",
         ProposedStandard,
         "Updates to Audience Values for OAuth 2.0 Authorization Servers",
+    ),
+    at(
+        "OIDCD",
+        Final,
+        "OpenID Connect Discovery 1.0, errata set 2",
+        "https://openid.net/specs/openid-connect-discovery-1_0.html",
     ),
     at(
         "OIDCR",

@@ -6,6 +6,8 @@
 //! sender's own business. The other way round, the certificates of a connection from the proxy are the proxy's
 //! own and never a client's: a proxy that authenticates itself to us must not lend its identity to strangers.
 
+mod client_address;
+
 use crate::chain_memory::ChainMemory;
 use crate::local_process::LocalProcess;
 use base64::Engine as _;
@@ -60,15 +62,12 @@ impl Proxy {
     }
 }
 
-/// Only the last address is the proxy's word; those before it are whatever the sender wrote.
+/// The address of the client: the last one of the proxy's field, or the other end of the connection.
 pub(crate) fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
     let field = proxy
         .filter(|proxy| proxy.is_at(peer))
         .and_then(|proxy| proxy.address_field.as_ref());
-    let said = field
-        .and_then(|field| headers.get_all(field).iter().next_back())
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
-        .map(|address: IpAddr| address.to_canonical());
+    let said = field.and_then(|field| client_address::last_in(headers, field));
     said.or(peer)
 }
 
@@ -223,7 +222,8 @@ mod tests {
             "the first is the sender's word"
         );
         assert_eq!(from("10.0.0.1", &["192.0.2.7", "2001:db8::1"]), "2001:db8::1");
-        for nothing in [&[][..], &["unknown"], &["192.0.2.7, "], &["192.0.2.7:80"]] {
+        assert_eq!(from("10.0.0.1", &["192.0.2.7:80"]), "192.0.2.7");
+        for nothing in [&[][..], &["unknown"], &["192.0.2.7, "]] {
             assert_eq!(from("10.0.0.1", nothing), "10.0.0.1", "{nothing:?}");
         }
         assert_eq!(

@@ -61,6 +61,7 @@ pub struct ProxySection {
     /// Header with the client's certificate. [RFC 9440]
     pub client_certificate_header: Option<String>,
     /// Header with the addresses that a request came through, of which the proxy appended the last:
-    /// `x-forwarded-for`. Default: the proxy's own address is the client's.
+    /// `x-forwarded-for`, or `forwarded` (RFC 7239). An address may have a port, and IPv6 brackets. Default: the
+    /// proxy's own address is the client's.
     pub client_address_header: Option<String>,
 }

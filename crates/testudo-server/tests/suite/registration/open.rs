@@ -591,6 +591,35 @@ async fn rate_per_address_counts_the_address_that_the_proxy_appended() {
         "what the sender wrote does not count"
     );
     assert_eq!(from("192.0.2.2").await, 201);
+    assert_eq!(
+        from("192.0.2.2:4711").await,
+        429,
+        "the port is none of the address"
+    );
+    assert_eq!(from("192.0.2.3:4711").await, 201);
+    assert_eq!(from("[2001:db8:1::1]:4711").await, 201);
+    assert_eq!(from("[2001:db8:2::1]").await, 201, "not the quota of the proxy");
+    assert_eq!(from("2001:db8:2::1").await, 429);
+}
+
+#[tokio::test]
+async fn rate_per_address_counts_the_address_of_a_forwarded_field() {
+    let server = "proxy = { trusted = [\"127.0.0.0/8\"], client_address_header = \"Forwarded\" }\n\
+         [registration]\nopen = { registrations_per_minute_per_address = 1 }";
+    let (world, _) = World::start_with_tls_off(server).await;
+    let from = async |forwarded: &str| {
+        let headers = [JSON, ("forwarded", forwarded)];
+        let body = json!({ "redirect_uris": [CALLBACK] }).to_string();
+        let answer = world
+            .connect()
+            .await
+            .send("POST", "/register", &headers, body)
+            .await;
+        answer.status
+    };
+    assert_eq!(from("for=192.0.2.1;proto=https").await, 201);
+    assert_eq!(from("for=198.51.100.9, for=\"192.0.2.1:4711\"").await, 429);
+    assert_eq!(from("for=\"[2001:db8::1]:4711\"").await, 201);
 }
 
 // Rows DR-64, DR-65.
