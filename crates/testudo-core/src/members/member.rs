@@ -61,6 +61,31 @@ pub enum Field {
     RequireSignedRequestObject,
 }
 
+impl Field {
+    /// Texts, but for the software statement: it is evidence.
+    fn may_be_empty(self) -> bool {
+        match self {
+            Field::ClientId
+            | Field::SpiffeId
+            | Field::SpiffeBundleEndpoint
+            | Field::ApplicationType
+            | Field::TokenEndpointAuthMethod
+            | Field::TokenEndpointAuthSigningAlg
+            | Field::Scope
+            | Field::JwksUri => true,
+            Field::SoftwareStatement
+            | Field::RedirectUris
+            | Field::GrantTypes
+            | Field::ResponseTypes
+            | Field::Jwks
+            | Field::DpopBoundAccessTokens
+            | Field::TlsClientCertificateBoundAccessTokens
+            | Field::RequirePushedAuthorizationRequests
+            | Field::RequireSignedRequestObject => false,
+        }
+    }
+}
+
 /// Who may state a member, besides the administrator, and what a claim of the same name in the client's credential
 /// does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +135,15 @@ impl Member {
         Member {
             needs_own_host: true,
             ..self
+        }
+    }
+
+    /// True where a request may state it as an empty text, which is the same as not to state it.
+    pub fn may_be_empty(&self) -> bool {
+        match self.kind {
+            Kind::Label(LabelKind::Name { .. } | LabelKind::Url | LabelKind::Text { .. }) => true,
+            Kind::Label(LabelKind::Texts { .. }) => false,
+            Kind::Field(field) => field.may_be_empty(),
         }
     }
 

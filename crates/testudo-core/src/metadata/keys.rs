@@ -45,7 +45,7 @@ pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), MetadataReason> {
     }
 }
 
-/// The keys of a `jwks` member. Keys of unknown type or for encryption are passed over; one that can verify a
+/// The keys of a `jwks` member: the one judge of what a client registers, publishes, and has in the configuration. Keys of unknown type or for encryption are passed over; one that can verify a
 /// signature must remain, and a key that is wrong is refused rather than passed over.
 pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     let keys = jwks
@@ -60,7 +60,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     }
     let mut set = KeySet::default();
     let mut names: Vec<&str> = Vec::new();
-    for key in keys {
+    for (position, key) in keys.iter().enumerate() {
         if !key.is_object() {
             return Err(MetadataReason::JwksMalformed);
         }
@@ -71,22 +71,23 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
         {
             return Err(MetadataReason::PrivateKeyDisclosed);
         }
-        if let Some(kid) = key.get("kid").and_then(Value::as_str) {
-            if names.contains(&kid) {
-                return Err(MetadataReason::JwksKeyIdRepeated);
-            }
-            names.push(kid);
-        }
         if key.get("kty").and_then(Value::as_str) == Some("oct") {
             return Err(MetadataReason::JwksKeySymmetric);
         }
         let jwk: Jwk = serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed)?;
         match PublicKey::from_client_jwk(&jwk) {
-            Ok(key) => set.push(key),
-            Err(KeyError::UnknownType | KeyError::NotForVerification) => {}
-            Err(_) => {
-                return Err(MetadataReason::JwksKeyRefused);
+            Ok(public) => {
+                // Of the keys that count: one for encryption may have the name of one that signs.
+                if let Some(kid) = key.get("kid").and_then(Value::as_str) {
+                    if names.contains(&kid) {
+                        return Err(MetadataReason::JwksKeyIdRepeated);
+                    }
+                    names.push(kid);
+                }
+                set.push(public);
             }
+            Err(KeyError::UnknownType | KeyError::NotForVerification) => {}
+            Err(why) => return Err(MetadataReason::JwksKeyRefused { position, why }),
         }
     }
     if set.is_empty() {

@@ -3,7 +3,7 @@
 use crate::records::ApplicationType;
 use crate::rejection::MetadataReason;
 use crate::rules::Match;
-use testudo_protocol::oauth::redirect_uri::{Form, form};
+use testudo_protocol::oauth::redirect_uri::{Form, form, is_same};
 
 pub(super) fn derived(found: &Match<'_>) -> Vec<String> {
     found
@@ -23,7 +23,7 @@ pub(crate) fn fits(uri: &str, found: &Match<'_>) -> bool {
 
 /// True where the rule says this redirect URI, or its host.
 pub(crate) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
-    is_on_a_host(uri, found) || derived(found).iter().any(|derived| derived == uri)
+    is_on_a_host(uri, found) || derived(found).iter().any(|derived| is_same(derived, uri))
 }
 
 /// True where the URI leads to one of the rule's hosts.

@@ -4,7 +4,7 @@
 
 use super::given::{Given, present};
 use super::texts::read_tagged;
-use crate::members::{Field, Kind, LabelName, Labels, Member, around_tags, shadowed};
+use crate::members::{Field, Kind, LabelName, Labels, Member, around_tags, base, member, shadowed};
 use crate::records::ApplicationType;
 use crate::rejection::{MetadataReason, Rejection, RequestReason};
 use serde_json::{Map, Value};
@@ -20,6 +20,15 @@ const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
     "tls_client_auth_san_ip",
     "tls_client_auth_san_email",
 ];
+
+/// True where a request means the same without the member. [RFC7592 §2.2] `null` and an empty text are such values: some
+/// clients write out every member that they know, `"scope": ""` among them, and at the token endpoint an empty parameter
+/// is an absent one as well. [RFC6749 §3.2] An empty text where none may be is of the wrong type, and empty evidence is
+/// evidence that fails: the client that sends it must not be registered as one without.
+fn is_absent(name: &str, value: &Value) -> bool {
+    let is_empty_text = value.as_str() == Some("");
+    value.is_null() || is_empty_text && member(base(name)).is_none_or(Member::may_be_empty)
+}
 
 /// A registration request, by its members. Self-asserted, all of it. [RFC7591 §5]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,9 +61,12 @@ impl Requested {
         Ok(Requested::of(Requested::members(body)?)?)
     }
 
-    /// The members of the body of a request, each there once. [RFC7591 §3.1]
+    /// The members of the body of a request that have a value, each there once. [RFC7591 §3.1]
     pub fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
-        json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))
+        let mut members: Map<String, Value> =
+            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
+        members.retain(|name, value| !is_absent(name, value));
+        Ok(members)
     }
 
     /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]

@@ -50,6 +50,72 @@ fn first_malformed_member_is_the_one_that_is_reported() {
     assert_eq!(Requested::of(members), Ok(Requested::default()));
 }
 
+#[test]
+fn empty_text_of_a_request_is_an_absent_member() {
+    let read = |body: Value| Requested::parse(body.to_string().as_bytes());
+    let mut tried = 0;
+    for row in MEMBERS.iter().filter(|row| row.may_be_empty()) {
+        tried += 1;
+        assert_eq!(
+            read(json!({ row.name: "" })),
+            Ok(Requested::default()),
+            "{}",
+            row.name
+        );
+        if row.is_taggable {
+            let tagged = format!("{}#de", row.name);
+            assert_eq!(
+                read(json!({ tagged: "" })),
+                Ok(Requested::default()),
+                "{}",
+                row.name
+            );
+        }
+    }
+    assert_eq!(tried, 15, "every text but the software statement");
+    for wrong in [
+        "redirect_uris",
+        "grant_types",
+        "response_types",
+        "contacts",
+        "dpop_bound_access_tokens",
+    ] {
+        assert!(read(json!({ wrong: "" })).is_err(), "{wrong} is of another type");
+    }
+    let evidence = read(json!({ "software_statement": "" })).unwrap();
+    assert_eq!(
+        evidence.software_statement.as_deref(),
+        Some(""),
+        "it is evidence, and no good one"
+    );
+    assert_eq!(
+        read(json!({ "tls_client_auth_subject_dn": "" })),
+        Ok(Requested::default())
+    );
+    for spaces in [" ", "\t"] {
+        assert!(
+            read(json!({ "scope": spaces })).is_err(),
+            "{spaces:?} is not empty"
+        );
+    }
+}
+
+#[test]
+fn empty_member_of_a_replacement_is_an_absent_one() {
+    let read = |body: Value| Requested::parse_replacement(body.to_string().as_bytes(), "c_1");
+    let empty =
+        json!({ "client_id": "c_1", "client_secret": "", "registration_access_token": null, "scope": "" });
+    assert_eq!(read(empty), Ok(Requested::default()));
+    assert!(read(json!({ "client_id": "" })).is_err());
+    assert!(read(json!({ "client_id": "c_1", "client_secret": "x" })).is_err());
+}
+
+#[test]
+fn empty_scope_that_an_attester_states_is_refused() {
+    let claims = json!({ "scope": "" }).as_object().cloned().unwrap();
+    assert_eq!(Requested::of(claims), Err(MetadataReason::ScopeMalformed));
+}
+
 /// A value that the member may have, and another one.
 fn samples(row: &Member) -> (Value, Value) {
     let kind = match row.kind {

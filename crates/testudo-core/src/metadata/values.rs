@@ -45,7 +45,8 @@ impl Given<'_> {
         if is_good { Ok(Some(uris)) } else { Err(refused) }
     }
 
-    /// [RFC6749 §3.3] Values and single spaces; an empty scope is not one.
+    /// [RFC6749 §3.3] Values and single spaces. Of a request an empty scope does not come here; an attester that states
+    /// one is refused, because absence would leave the scope of the rule.
     pub(super) fn scope(self) -> Result<Option<ScopeSet>, MetadataReason> {
         let Some(text) = self.text()? else {
             return Ok(None);

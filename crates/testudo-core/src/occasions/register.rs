@@ -24,6 +24,7 @@ use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::RegistrationForm;
 use crate::trace::Trace;
 use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::redirect_uri::is_same;
 
 /// A registration of an identity that is proven and governed.
 #[derive(Debug, Clone, Copy)]
@@ -387,7 +388,8 @@ fn redirect_uris(
     };
     let has_proven_key = governed.identity.has_proven_key();
     let is_allowed = |uri: &String| {
-        allowed.contains(uri) || (has_proven_key && redirect_uris::is_on_a_host(uri, &governed.found))
+        allowed.iter().any(|allowed| is_same(allowed, uri))
+            || (has_proven_key && redirect_uris::is_on_a_host(uri, &governed.found))
     };
     if !asked.iter().all(is_allowed) {
         return Err(MetadataReason::RedirectUriOfOthers.into());

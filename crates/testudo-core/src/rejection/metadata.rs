@@ -5,6 +5,7 @@
 use super::row::Row;
 use std::borrow::Cow;
 use std::fmt;
+use testudo_protocol::jose::KeyError;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 
@@ -109,7 +110,7 @@ pub enum MetadataReason {
     /// A key is no JWK.
     JwksKeyMalformed,
     /// A key is weak, broken, or not for the algorithm that it names.
-    JwksKeyRefused,
+    JwksKeyRefused { position: usize, why: KeyError },
     /// No key verifies signatures.
     JwksWithoutKey,
     /// A private key stands in `jwks`: it is no longer secret.
@@ -317,10 +318,9 @@ impl MetadataReason {
             }
             MetadataReason::JwksKeySymmetric => wrong("jwks_key_symmetric", "a key of the jwks is symmetric"),
             MetadataReason::JwksKeyMalformed => wrong("jwks_key_malformed", "a key of the jwks is malformed"),
-            MetadataReason::JwksKeyRefused => wrong(
-                "jwks_key_refused",
-                "a key of the jwks is weak, malformed or of the wrong algorithm",
-            ),
+            MetadataReason::JwksKeyRefused { position, why } => {
+                wrong("jwks_key_refused", format!("jwks: keys[{position}]: {why}"))
+            }
             MetadataReason::JwksWithoutKey => {
                 wrong("jwks_without_key", "jwks has no key that can verify a signature")
             }

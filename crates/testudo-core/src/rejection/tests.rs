@@ -5,7 +5,7 @@ use crate::identity::CredentialKind;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::JoseError;
+use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
@@ -208,7 +208,10 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::JwksKeyIdRepeated,
         MetadataReason::JwksKeySymmetric,
         MetadataReason::JwksKeyMalformed,
-        MetadataReason::JwksKeyRefused,
+        MetadataReason::JwksKeyRefused {
+            position: 0,
+            why: KeyError::ClientRsaExponent,
+        },
         MetadataReason::JwksWithoutKey,
         MetadataReason::PrivateKeyDisclosed,
         MetadataReason::JwksUriNotTaken,

@@ -212,19 +212,10 @@ impl KeySet {
 
     /// Parses the JWK Set of an authority; each key must be usable, as an operator wrote it. [RFC7517 §5]
     pub fn from_jwks(bytes: &[u8]) -> Result<KeySet, String> {
-        KeySet::judged(bytes, PublicKey::from_jwk)
-    }
-
-    /// Parses the JWK Set that an operator wrote for a client.
-    pub fn from_client_jwks(bytes: &[u8]) -> Result<KeySet, String> {
-        KeySet::judged(bytes, PublicKey::from_client_jwk)
-    }
-
-    fn judged(bytes: &[u8], judge: impl Fn(&Jwk) -> Result<PublicKey, KeyError>) -> Result<KeySet, String> {
         let jwks: Jwks<Jwk> = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let mut set = KeySet::default();
         for (position, jwk) in jwks.keys.iter().enumerate() {
-            set.push(judge(jwk).map_err(|fault| format!("key {position}: {fault}"))?);
+            set.push(PublicKey::from_jwk(jwk).map_err(|fault| format!("key {position}: {fault}"))?);
         }
         Ok(set)
     }

@@ -78,7 +78,7 @@ pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
         return Err(RedirectUriError::BrokenEscape);
     }
     let url = Url::parse(uri).map_err(|_| RedirectUriError::NotAbsolute)?;
-    if url.as_str() != uri {
+    if url.as_str() != uri && !is_loopback_without_path(uri, &url) {
         return Err(RedirectUriError::NotNormal);
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -106,6 +106,28 @@ pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
         scheme if scheme.contains('.') => Ok(Form::PrivateUse),
         _ => Err(RedirectUriError::SchemeNotReversed),
     }
+}
+
+/// True where a request may name `requested` of a client that registered `registered`: both are the same, byte for byte.
+/// [RFC9700 §2.1] The port of a loopback URI is the request's own [RFC8252 §7.3], since the application listens on one
+/// that is free, and its empty path is `/`, as every user agent reads it.
+pub fn is_same(registered: &str, requested: &str) -> bool {
+    if registered == requested {
+        return true;
+    }
+    let without_port = |uri: &str| {
+        let mut url = Url::parse(uri).ok().filter(|_| form(uri) == Ok(Form::Loopback))?;
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    without_port(registered).is_some_and(|registered| without_port(requested) == Some(registered))
+}
+
+/// `http://127.0.0.1:33418`, as applications write it that listen on a port and on nothing else there: all that a parser
+/// adds is the path. Over the network such a URI is refused, as [RFC9700 §2.1] compares it byte for byte.
+fn is_loopback_without_path(uri: &str, url: &Url) -> bool {
+    let (authority, query) = uri.find('?').map_or((uri, ""), |at| uri.split_at(at));
+    url.scheme() == "http" && is_this_machine(url) && format!("{authority}/{query}") == url.as_str()
 }
 
 /// Exactly these three: no other spelling of loopback. [RFC8252 §8.3]
@@ -223,6 +245,15 @@ mod tests {
             "/cb",
             "",
             "http://a.example/cb",
+            "https://a.example",
+            "http://a.example",
+            "http://127.0.0.1:",
+            "http://127.0.0.1:80",
+            "http://127.0.0.1:x",
+            "http:127.0.0.1",
+            "http://127.0.0.1#",
+            "http://LOCALHOST:8080",
+            "http://127.0.0.1:33418?code=x",
             "http://localhost.evil.example/cb",
             "http://127.0.0.1.nip.io/cb",
             "http://2130706433/cb",
@@ -270,6 +301,11 @@ mod tests {
             ("https://xn--bcher-kva.example/cb", Form::Https),
             ("http://127.0.0.1/cb", Form::Loopback),
             ("http://127.0.0.1:33418/cb", Form::Loopback),
+            ("http://127.0.0.1:33418", Form::Loopback),
+            ("http://127.0.0.1", Form::Loopback),
+            ("http://localhost:8080", Form::Loopback),
+            ("http://[::1]:8080", Form::Loopback),
+            ("http://127.0.0.1:33418?x=1", Form::Loopback),
             ("http://[::1]/cb", Form::Loopback),
             ("http://localhost:33418/callback", Form::Loopback),
             ("https://a.example/cb?Code=1&codes=2&x=code", Form::Https),
@@ -282,12 +318,52 @@ mod tests {
         }
     }
 
+    // Row DR-42.
+    #[test]
+    fn rfc8252_7_3_port_of_a_loopback_redirect_uri_is_the_requests_own_and_nothing_else() {
+        for (registered, requested) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1:33418", "http://127.0.0.1:33418"),
+            ("http://127.0.0.1:33418", "http://127.0.0.1:33418/"),
+            ("http://127.0.0.1:33418/", "http://127.0.0.1:51004"),
+            ("http://127.0.0.1", "http://127.0.0.1:51004/"),
+            ("http://[::1]/cb", "http://[::1]:51004/cb"),
+            (
+                "http://localhost:3118/callback",
+                "http://localhost:49152/callback",
+            ),
+            ("http://127.0.0.1:1?x=1", "http://127.0.0.1:2/?x=1"),
+            ("https://a.example/cb", "https://a.example/cb"),
+            ("com.example.app:/cb", "com.example.app:/cb"),
+        ] {
+            assert!(is_same(registered, requested), "{registered} {requested}");
+        }
+        for (registered, requested) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/other"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb/"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb?x=1"),
+            ("http://127.0.0.1/cb", "http://localhost:51004/cb"),
+            ("http://127.0.0.1/cb", "http://[::1]/cb"),
+            ("http://127.0.0.1/cb", "https://127.0.0.1/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:0/cb"),
+            ("http://127.0.0.1:33418", "http://127.0.0.1:33418/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:80@evil.example/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb"),
+            ("https://a.example/cb", "https://a.example:8443/cb"),
+            ("https://a.example/", "https://a.example"),
+            ("com.example.app:/cb", "com.example.app:/cb/"),
+        ] {
+            assert!(!is_same(registered, requested), "{registered} {requested}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn accepted_redirect_uri_is_unchanged_by_a_url_parser(uri in "(https?|[a-z.]{1,9})://?[!-~]{0,40}") {
             if form(&uri).is_ok() {
                 let read = Url::parse(&uri).unwrap();
-                proptest::prop_assert_eq!(read.as_str(), uri.as_str());
+                let is_whole = read.as_str() == uri || is_loopback_without_path(&uri, &read);
+                proptest::prop_assert!(is_whole, "{} is read as {}", uri, read);
                 proptest::prop_assert!(!uri.contains(['#', '\\', '*']));
             }
         }

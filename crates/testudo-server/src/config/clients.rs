@@ -3,11 +3,14 @@
 use super::judge::Judge;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::HashMap;
+use testudo_core::metadata::keys::key_set;
 use testudo_core::policy::ConfiguredClient;
 use testudo_core::rules::reserved_ids::built_in;
 use testudo_core::rules::{Rule, RuleSpec};
 use testudo_protocol::jose::KeySet;
+use testudo_protocol::json;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::is_vschar;
 
@@ -133,27 +136,24 @@ impl Judge<'_> {
             Some(JwksSection {
                 file: None,
                 keys: Some(keys),
-            }) => serde_json::json!({ "keys": keys }).to_string().into_bytes(),
+            }) => json!({ "keys": keys }).to_string().into_bytes(),
             _ => {
                 self.report
                     .error(&key, "must have exactly one of file, keys", None);
                 return None;
             }
         };
-        match KeySet::from_client_jwks(&bytes) {
-            Ok(keys) if !keys.is_empty() => Some(keys),
-            Ok(_) => {
-                self.report.error(&key, "has no keys", None);
-                None
-            }
-            Err(problem) => {
-                self.report.error(
-                    &key,
-                    format!("is not a JWK Set of usable public keys: {problem}"),
-                    None,
-                );
-                None
-            }
-        }
+        let keys = match json::from_slice::<Value>(&bytes) {
+            Ok(jwks) => key_set(&jwks).map_err(|reason| reason.to_string()),
+            Err(fault) => Err(format!("it is not JSON: {fault}")),
+        };
+        let keys = keys.map_err(|problem| {
+            self.report.error(
+                &key,
+                format!("is not a JWK Set of usable public keys: {problem}"),
+                Some("expected: public keys, at least one of which verifies signatures; keys for encryption are left alone"),
+            );
+        });
+        keys.ok()
     }
 }

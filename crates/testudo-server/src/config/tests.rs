@@ -210,12 +210,34 @@ fn bad_configured_clients_are_refused_with_their_key() {
             "cannot be a configured client's id",
         );
     }
-    refused(&client("c", "{ keys = [] }"), "clients[0].jwks", "has no keys");
-    refused(
-        &client("c", "{ keys = [{ kty = \"oct\", k = \"AA\" }] }"),
-        "clients[0].jwks",
-        "private or symmetric",
+    let encrypting = jwk.join(", ").replacen("\"sig\"", "\"enc\"", 1);
+    let beside = format!("{{ keys = [{{ {encrypting} }}, {{ {} }}] }}", jwk.join(", "));
+    assert!(
+        judge(&client("c", &beside)).is_ok(),
+        "a key for encryption is left alone"
     );
+    let unknown = format!("{{ keys = [{{ kty = \"AKP\" }}, {{ {} }}] }}", jwk.join(", "));
+    assert!(
+        judge(&client("c", &unknown)).is_ok(),
+        "a key of unknown type is left alone"
+    );
+    for (none, says) in [
+        ("{ keys = [] }".to_owned(), "no key that can verify"),
+        (
+            format!("{{ keys = [{{ {encrypting} }}] }}"),
+            "no key that can verify",
+        ),
+        (
+            "{ keys = [{ kty = \"oct\", k = \"AA\" }] }".to_owned(),
+            "private key",
+        ),
+        (
+            "{ keys = [{ kty = \"EC\", crv = \"P-256\", x = \"AA\", y = \"AA\" }] }".to_owned(),
+            "keys[0]: a coordinate",
+        ),
+    ] {
+        refused(&client("c", &none), "clients[0].jwks", says);
+    }
     refused(
         &client("c", "{ file = \"absent.json\" }"),
         "clients[0].jwks",

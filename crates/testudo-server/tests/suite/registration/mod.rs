@@ -2,6 +2,7 @@
 
 mod altered_rows;
 mod each_label;
+mod in_the_field;
 mod initial_access;
 mod manage;
 mod metadata;
@@ -417,7 +418,7 @@ async fn workload_cannot_request_another_client_id_than_its_own() {
 #[tokio::test]
 async fn malformed_scope_and_scope_wholly_outside_the_rule_are_refused() {
     let world = open().await;
-    for scope in ["", " r", "r ", "r  w", "r\tw", "ä", "r\"w", "admin"] {
+    for scope in [" ", " r", "r ", "r  w", "r\tw", "ä", "r\"w", "admin"] {
         assert_eq!(
             refused(&world, json!({ "scope": scope })).await,
             "invalid_client_metadata",
