@@ -4,7 +4,7 @@ use crate::grants;
 use crate::identity::CredentialKind;
 use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases};
+use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are held now: what could not be
 /// verified is not advertised. [SPIFFE-AUTH §4] `mtls_base` is where the listener for client certificates is, if
@@ -56,5 +56,25 @@ pub fn metadata(
                 .takes_evidence
                 .then(|| format!("{base}/register")),
         }),
+    }
+}
+
+/// The same, for programs that look where OpenID Connect puts it. [OIDCD §3] What is demanded there and not by
+/// [RFC8414 §2] stands there alone: people cannot sign in here and there are no ID tokens, so a client that reads the
+/// other document must not believe so. `published` are the algorithms of our keys.
+pub fn openid_configuration<'a>(
+    metadata: AuthorizationServerMetadata,
+    published: impl Iterator<Item = &'a str>,
+) -> OpenIdConfiguration {
+    // [OIDCD §3] It must be among them, although no key of ours may be for it.
+    let demanded = Algorithm::RS256.name();
+    let mut algorithms: Vec<String> = published.chain([demanded]).map(str::to_owned).collect();
+    algorithms.sort();
+    algorithms.dedup();
+    OpenIdConfiguration {
+        authorization_endpoint: format!("{}/authorize", metadata.issuer),
+        subject_types_supported: vec!["public".to_owned()],
+        id_token_signing_alg_values_supported: algorithms,
+        metadata,
     }
 }

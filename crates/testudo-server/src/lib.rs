@@ -21,6 +21,7 @@ pub mod listen;
 pub mod local_process;
 mod open_store;
 mod own_tokens;
+mod pages;
 pub mod peer;
 mod private_files;
 pub mod read_again;

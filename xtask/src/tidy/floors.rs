@@ -100,8 +100,8 @@ const SERVER: &[Floor] = &[
         why: "the one guard of what administrators change: turn, actor, event, commit, and what is in memory",
     },
     Floor {
-        rooms: &["key_changes", "own_tokens", "reload"],
-        why: "whole changes that a request or the clock starts (keys, configuration), and our own tokens that come back",
+        rooms: &["key_changes", "own_tokens", "pages", "reload"],
+        why: "whole changes that a request or the clock starts (keys, configuration), our own tokens that come back, and pages, to which http hands paths",
     },
     Floor {
         rooms: &["http", "upkeep"],

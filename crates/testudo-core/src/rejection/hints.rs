@@ -24,6 +24,10 @@ pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
         RequestReason::HostNotOne | RequestReason::HostInvalid => {
             "correct the Host field that the client or the proxy sends"
         }
+        RequestReason::NoSuchEndpoint => {
+            "the client must take the URLs of the endpoints from the metadata of the issuer, and a proxy must pass paths on as they are"
+        }
+        RequestReason::MethodNotAllowed => "the client must use a method that the field Allow of the answer names",
         RequestReason::CredentialsInUrl => "the client must send all parameters in the body of a POST",
         RequestReason::MissingGrantType => "the client must send grant_type=client_credentials",
         RequestReason::UnsupportedGrantType => {
@@ -255,7 +259,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::JwksKeyIdRepeated
         | MetadataReason::JwksKeySymmetric
         | MetadataReason::JwksKeyMalformed
-        | MetadataReason::JwksKeyRefused
+        | MetadataReason::JwksKeyRefused { .. }
         | MetadataReason::JwksWithoutKey
         | MetadataReason::JwksUriMalformed => {
             "the client was told this sentence: it must correct its keys and send the request again"

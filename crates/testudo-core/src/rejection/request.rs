@@ -25,6 +25,10 @@ pub enum RequestReason {
     HostNotOne,
     /// `Host` is no host, or another one than `:authority`.
     HostInvalid,
+    /// No endpoint has this path.
+    NoSuchEndpoint,
+    /// The endpoint does not take this method.
+    MethodNotAllowed,
     /// Parameters are in the URL, where logs would keep them.
     CredentialsInUrl,
     /// `grant_type` is missing.
@@ -81,6 +85,18 @@ impl RequestReason {
                 "host_invalid",
                 "Host must be a host with an optional port, and the same as :authority",
             ),
+            // [RFC9110 §15.5.5]
+            RequestReason::NoSuchEndpoint => invalid(
+                "no_such_endpoint",
+                "no endpoint has this path: the metadata of the issuer names those that exist",
+            )
+            .status(404),
+            // [RFC9110 §15.5.6]
+            RequestReason::MethodNotAllowed => invalid(
+                "method_not_allowed",
+                "this endpoint does not take this method: Allow names those that it takes",
+            )
+            .status(405),
             RequestReason::CredentialsInUrl => invalid(
                 "credentials_in_url",
                 "parameters belong in the body, never in the URL",

@@ -56,6 +56,8 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::BodyEncoded,
         RequestReason::HostNotOne,
         RequestReason::HostInvalid,
+        RequestReason::NoSuchEndpoint,
+        RequestReason::MethodNotAllowed,
         RequestReason::CredentialsInUrl,
         RequestReason::MissingGrantType,
         RequestReason::UnsupportedGrantType,

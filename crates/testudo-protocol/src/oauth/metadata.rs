@@ -31,6 +31,17 @@ pub struct AuthorizationServerMetadata {
     pub mtls_endpoint_aliases: Option<EndpointAliases>,
 }
 
+/// The document at the well-known path of OpenID Connect Discovery: the same, and what is demanded there besides. [OIDCD §3]
+#[derive(Serialize, Deserialize, Debug, Clone)]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub struct OpenIdConfiguration {
+    #[serde(flatten)]
+    pub metadata: AuthorizationServerMetadata,
+    pub authorization_endpoint: String,
+    pub subject_types_supported: Vec<String>,
+    pub id_token_signing_alg_values_supported: Vec<String>,
+}
+
 /// Endpoints of the listener that asks for client certificates. [RFC8705 §5]
 #[derive(Serialize, Deserialize, Debug, Clone)]
 pub struct EndpointAliases {

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod body;
+mod cors;
 mod framing;
 mod incoming;
 mod proxy;

@@ -52,15 +52,6 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
     response
 }
 
-/// [RFC9110 §15.5.6] A 405 says what would be allowed.
-pub(super) fn method_not_allowed(allowed: &str) -> Response<Full<Bytes>> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
-    if let Ok(value) = allowed.parse() {
-        response.headers_mut().insert(header::ALLOW, value);
-    }
-    response
-}
-
 /// Our fault, counted, logged and answered.
 pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     match what {

@@ -2,19 +2,22 @@
 
 use super::body::RequestBody;
 use super::incoming::Incoming;
-use super::respond::{self, failed, method_not_allowed, plain};
-use super::{register, token, well_known};
+use super::respond::{self, failed, plain};
+use super::{cors, register, token, well_known};
 use crate::fault::Stop;
+use crate::pages;
 use crate::peer::Peer;
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use crate::state::metrics::RejectionLabel;
 use http_body_util::Full;
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use testudo_core::policy::Policy;
-use testudo_core::rejection;
+use testudo_core::rejection::{self, Rejection, RequestReason};
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn dispatch<B: RequestBody>(
@@ -31,16 +34,19 @@ pub async fn dispatch<B: RequestBody>(
 pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
     let request_id = app.clock.request_id();
     let response = match stop {
-        Stop::Refused(rejection) => {
-            let label = RejectionLabel {
-                rejection: rejection.name(),
-            };
-            app.metrics.refused.get_or_create(&label).inc();
-            respond::error(&rejection.answer(rejection::Endpoint::None))
-        }
+        Stop::Refused(rejection) => refused(app, rejection),
         Stop::Failed(what) => failed(app, &request_id, what),
     };
     named(response, &request_id)
+}
+
+/// Refused before an endpoint looked at it: counted, with no event.
+fn refused(app: &App, rejection: &Rejection) -> Response<Full<Bytes>> {
+    let label = RejectionLabel {
+        rejection: rejection.name(),
+    };
+    app.metrics.refused.get_or_create(&label).inc();
+    respond::error(&rejection.answer(rejection::Endpoint::None))
 }
 
 /// What every answer carries.
@@ -50,53 +56,69 @@ fn named(mut response: Response<Full<Bytes>>, request_id: &str) -> Response<Full
     }
     response.headers_mut().insert(
         header::X_CONTENT_TYPE_OPTIONS,
-        header::HeaderValue::from_static("nosniff"),
+        HeaderValue::from_static("nosniff"),
     );
     response
 }
 
-/// Paths are those of the metadata document: the issuer's own path comes first, the well-known part is put
-/// between host and path. [RFC8414 §3]
 async fn route<B: RequestBody>(
     app: &App,
     peer: &Peer,
     request: Request<B>,
     request_id: &str,
 ) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    match path {
-        "/livez" => return only(Method::GET, &request, || plain(StatusCode::OK, "ok\n")),
-        "/readyz" => return only(Method::GET, &request, || readyz(app)),
-        _ => {}
-    }
     let in_force = app.in_force.load_full();
-    let policy = &in_force.policy;
-    if path == policy.issuer.metadata_path() {
-        return only(Method::GET, &request, || well_known::metadata(app, &in_force));
-    }
-    let incoming = |request| Incoming {
-        peer,
-        request,
-        id: request_id,
+    let Some(endpoint) = Endpoint::at(request.uri().path(), &in_force.policy) else {
+        return refused(app, &RequestReason::NoSuchEndpoint.into());
     };
-    let below_issuer = path.strip_prefix(policy.issuer.path());
-    match below_issuer.and_then(|path| Endpoint::at(path, policy)) {
-        None => plain(StatusCode::NOT_FOUND, "not found\n"),
-        Some(Endpoint::Token) if request.method() == Method::POST => {
-            token::token(app, &in_force, incoming(request)).await
-        }
-        Some(Endpoint::Registration) if request.method() == Method::POST => {
-            register::register_client(app, &in_force, incoming(request)).await
-        }
-        Some(Endpoint::Token | Endpoint::Registration) => method_not_allowed("POST"),
-        Some(Endpoint::Client { id }) => {
-            register::manage_registration(app, &in_force, &id, incoming(request)).await
-        }
-        Some(Endpoint::Keys) => only(Method::GET, &request, || well_known::jwks(app)),
+    let allowed = endpoint.methods();
+    let is_for_scripts = endpoint.is_for_scripts();
+    if is_for_scripts && request.method() == Method::OPTIONS {
+        return cors::preflight(allowed);
+    }
+    let response = if allowed
+        .split(", ")
+        .any(|method| method == request.method().as_str())
+    {
+        let incoming = Incoming {
+            peer,
+            request,
+            id: request_id,
+        };
+        serve(app, &in_force, endpoint, incoming).await
+    } else {
+        // [RFC9110 §15.5.6] A 405 says what would be allowed.
+        let mut response = refused(app, &RequestReason::MethodNotAllowed.into());
+        let allowed = HeaderValue::from_static(allowed);
+        response.headers_mut().insert(header::ALLOW, allowed);
+        response
+    };
+    match is_for_scripts {
+        true => cors::readable(response),
+        false => response,
     }
 }
 
-/// The endpoints below the path of the issuer.
+async fn serve<B: RequestBody>(
+    app: &App,
+    in_force: &Arc<InForce>,
+    endpoint: Endpoint,
+    incoming: Incoming<'_, B>,
+) -> Response<Full<Bytes>> {
+    match endpoint {
+        Endpoint::Token => token::token(app, in_force, incoming).await,
+        Endpoint::Registration => register::register_client(app, in_force, incoming).await,
+        Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
+        Endpoint::Metadata => well_known::metadata(app, in_force),
+        Endpoint::OpenIdConfiguration => well_known::openid_configuration(app, in_force),
+        Endpoint::Keys => well_known::jwks(app),
+        Endpoint::Authorization => pages::no_sign_in(),
+        Endpoint::Live => plain(StatusCode::OK, "ok\n"),
+        Endpoint::Ready => readyz(app),
+    }
+}
+
+/// What this server answers.
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint {
     Token,
@@ -105,37 +127,88 @@ enum Endpoint {
     Client {
         id: String,
     },
+    /// [RFC8414 §3]
+    Metadata,
+    /// [OIDCD §4]
+    OpenIdConfiguration,
     Keys,
+    /// [RFC6749 §3.1]
+    Authorization,
+    Live,
+    Ready,
 }
 
 impl Endpoint {
     /// The endpoint of a path, where the policy opens it.
     fn at(path: &str, policy: &Policy) -> Option<Endpoint> {
-        let endpoint = match path {
+        match path {
+            "/livez" => return Some(Endpoint::Live),
+            "/readyz" => return Some(Endpoint::Ready),
+            _ => {}
+        }
+        let issuer = &policy.issuer;
+        if let Some(name) = path.strip_prefix("/.well-known/") {
+            // The well-known part is put between host and path of the issuer. [RFC8414 §3]
+            let name = name.strip_suffix(issuer.path())?;
+            return Endpoint::well_known(name);
+        }
+        let endpoint = match path.strip_prefix(issuer.path())? {
             "/token" => Endpoint::Token,
             "/jwks" => Endpoint::Keys,
+            "/authorize" => Endpoint::Authorization,
             "/register" => Endpoint::Registration,
+            // After the path of the issuer: where OpenID Connect has it. [OIDCD §4]
+            "/.well-known/openid-configuration" => Endpoint::OpenIdConfiguration,
             path => Endpoint::Client {
                 id: path.strip_prefix("/register/")?.to_owned(),
             },
         };
         let is_open = match endpoint {
-            Endpoint::Token | Endpoint::Keys => true,
             Endpoint::Registration | Endpoint::Client { .. } => policy.registration.is_open(),
+            Endpoint::Token
+            | Endpoint::Keys
+            | Endpoint::Authorization
+            | Endpoint::Metadata
+            | Endpoint::OpenIdConfiguration
+            | Endpoint::Live
+            | Endpoint::Ready => true,
         };
         is_open.then_some(endpoint)
     }
-}
 
-fn only<B>(
-    method: Method,
-    request: &Request<B>,
-    answer: impl FnOnce() -> Response<Full<Bytes>>,
-) -> Response<Full<Bytes>> {
-    if *request.method() == method || *request.method() == Method::HEAD {
-        return answer();
+    fn well_known(name: &str) -> Option<Endpoint> {
+        match name {
+            "oauth-authorization-server" => Some(Endpoint::Metadata),
+            "openid-configuration" => Some(Endpoint::OpenIdConfiguration),
+            _ => None,
+        }
     }
-    method_not_allowed(method.as_str())
+
+    /// The methods that it takes, as `Allow` has them. Scripts may ask for them by OPTIONS besides.
+    fn methods(&self) -> &'static str {
+        match self {
+            Endpoint::Token | Endpoint::Registration => "POST",
+            // [RFC7592 §2] Nothing else can be done to a registration.
+            Endpoint::Client { .. } => "GET, PUT, DELETE",
+            Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
+            // [RFC6749 §3.1] GET must, POST may be taken.
+            Endpoint::Authorization => "GET, HEAD, POST",
+            Endpoint::Live | Endpoint::Ready => "GET, HEAD",
+        }
+    }
+
+    /// True where scripts of other origins may call it.
+    fn is_for_scripts(&self) -> bool {
+        match self {
+            Endpoint::Token
+            | Endpoint::Registration
+            | Endpoint::Client { .. }
+            | Endpoint::Metadata
+            | Endpoint::OpenIdConfiguration
+            | Endpoint::Keys => true,
+            Endpoint::Authorization | Endpoint::Live | Endpoint::Ready => false,
+        }
+    }
 }
 
 /// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and the

@@ -7,12 +7,24 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
 use testudo_core::discovery;
+use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 
 pub(super) fn metadata(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
+    public(serde_json::to_vec(&offered(app, in_force)).unwrap_or_default())
+}
+
+/// The same document, with what OpenID Connect demands besides. [OIDCD §4.2]
+pub(super) fn openid_configuration(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
+    let keys = app.keys.load();
+    let published = keys.listed.iter().map(|key| key.algorithm.as_str());
+    let document = discovery::openid_configuration(offered(app, in_force), published);
+    public(serde_json::to_vec(&document).unwrap_or_default())
+}
+
+fn offered(app: &App, in_force: &InForce) -> AuthorizationServerMetadata {
     let usable = in_force.usable_credentials(app.moment());
     let mtls_url = in_force.arrival.mtls_url.as_deref();
-    let document = discovery::metadata(&in_force.policy, &usable, mtls_url);
-    public(serde_json::to_vec(&document).unwrap_or_default())
+    discovery::metadata(&in_force.policy, &usable, mtls_url)
 }
 
 pub(super) fn jwks(app: &App) -> Response<Full<Bytes>> {
@@ -27,7 +39,5 @@ fn public(body: Vec<u8>) -> Response<Full<Bytes>> {
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),
     );
-    // [RFC9700 §2.6] Allowed here and at the token endpoint; never at an authorization endpoint.
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }

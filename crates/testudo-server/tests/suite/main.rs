@@ -14,6 +14,8 @@ mod client_ids;
 mod clock;
 mod concurrency;
 mod database_clock;
+mod discovery;
+mod endpoints;
 mod explain;
 mod first_use;
 mod issuers;

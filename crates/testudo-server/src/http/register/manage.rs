@@ -8,7 +8,7 @@ use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
 use crate::http::incoming::Incoming;
 use crate::http::proxy::{address_of, request_id_of};
-use crate::http::respond::{error, failed, json, method_not_allowed, no_content};
+use crate::http::respond::{error, failed, json, no_content};
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -30,10 +30,6 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
-    // [RFC7592 §2] Nothing else can be done to a registration.
-    if ![Method::GET, Method::PUT, Method::DELETE].contains(incoming.request.method()) {
-        return method_not_allowed("GET, PUT, DELETE");
-    }
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
     trail.details.client_id = Some(client_id.to_owned());
     trail.details.proxy_request_id =

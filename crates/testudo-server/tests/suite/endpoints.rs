@@ -1,0 +1,158 @@
+//! What holds at every endpoint: errors are JSON, and scripts of other origins may call those that are for them.
+
+use crate::world::World;
+use testudo_testkit::http::Answer;
+
+/// The contract of every error answer.
+fn judge_error(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json"),
+        "{answer:?}"
+    );
+    assert_eq!(answer.error(), "invalid_request");
+    assert!(
+        answer.json()["error_description"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+    assert!(answer.header("request-id").is_some());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+/// Path, the methods that are taken there, and whether scripts of other origins may call it.
+const ENDPOINTS: [(&str, &str, bool); 9] = [
+    ("/token", "POST", true),
+    ("/jwks", "GET, HEAD", true),
+    ("/register", "POST", true),
+    ("/register/c_1", "GET, PUT, DELETE", true),
+    ("/.well-known/oauth-authorization-server", "GET, HEAD", true),
+    ("/.well-known/openid-configuration", "GET, HEAD", true),
+    ("/authorize", "GET, HEAD, POST", false),
+    ("/livez", "GET, HEAD", false),
+    ("/readyz", "GET, HEAD", false),
+];
+
+async fn world() -> World {
+    let open = format!("[registration]\nopen = true\n{}", crate::world::domains(""));
+    World::start_with(&open, crate::world::RULES).await
+}
+
+const ORIGIN: (&str, &str) = ("origin", "https://app.example");
+
+fn is_readable(answer: &Answer) -> bool {
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    let exposed = answer.header("access-control-expose-headers");
+    let expected =
+        "DPoP-Nonce, OAuth-Client-Attestation-Challenge, Retry-After, Request-Id, WWW-Authenticate";
+    match answer.header("access-control-allow-origin") {
+        Some("*") => {
+            assert_eq!(exposed, Some(expected));
+            true
+        }
+        None => {
+            assert_eq!(exposed, None);
+            false
+        }
+        Some(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn unknown_path_is_answered_404_in_json() {
+    let world = world().await;
+    let mut connection = world.connect().await;
+    for path in ["/nowhere", "/", "/token/", "/.well-known/x", "/admin/v1/status"] {
+        let answer = connection.send("POST", path, &[ORIGIN], "").await;
+        judge_error(&answer, 404);
+        assert!(
+            !String::from_utf8_lossy(&answer.body).contains("nowhere"),
+            "nothing is echoed"
+        );
+        assert!(!is_readable(&answer));
+    }
+}
+
+#[tokio::test]
+async fn wrong_method_is_answered_405_in_json_with_allow() {
+    let world = world().await;
+    for (path, allowed, is_for_scripts) in ENDPOINTS {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY"] {
+            if allowed.split(", ").any(|allowed| allowed == method) {
+                continue;
+            }
+            let answer = world.connect().await.send(method, path, &[], "").await;
+            judge_error(&answer, 405);
+            assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+            assert_eq!(is_readable(&answer), is_for_scripts, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn preflight_is_answered_where_scripts_may_call_and_nowhere_else() {
+    let world = world().await;
+    for (path, allowed, is_for_scripts) in ENDPOINTS {
+        let asked = [
+            ORIGIN,
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type,dpop"),
+        ];
+        let answer = world.connect().await.send("OPTIONS", path, &asked, "").await;
+        assert_eq!(is_readable(&answer), is_for_scripts, "{path}");
+        assert_eq!(answer.header("allow"), Some(allowed), "{path}");
+        if !is_for_scripts {
+            judge_error(&answer, 405);
+            continue;
+        }
+        assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
+        assert!(answer.header("request-id").is_some());
+        assert_eq!(answer.header("access-control-allow-methods"), Some(allowed));
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            Some("Authorization, Content-Type, DPoP, OAuth-Client-Attestation, OAuth-Client-Attestation-PoP")
+        );
+        assert_eq!(answer.header("access-control-max-age"), Some("7200"));
+    }
+    let closed = World::start().await;
+    let answer = closed
+        .connect()
+        .await
+        .send("OPTIONS", "/register", &[ORIGIN], "")
+        .await;
+    judge_error(&answer, 404);
+    assert!(!is_readable(&answer), "registration is off");
+}
+
+#[tokio::test]
+async fn script_can_read_tokens_refusals_and_metadata_and_never_the_authorization_endpoint() {
+    let world = world().await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let good = testudo_testkit::svid_form(&world.svid("/x/1"), &[]);
+    let mut connection = world.connect().await;
+    let answer = connection.send("POST", "/token", &[ORIGIN, form], good).await;
+    assert!(answer.status == 200 && is_readable(&answer), "{answer:?}");
+    let answer = connection
+        .send("POST", "/token", &[ORIGIN, form], "grant_type=x")
+        .await;
+    assert!(answer.status == 400 && is_readable(&answer));
+    let answer = connection.send("GET", "/register/c_1", &[ORIGIN], "").await;
+    assert!(answer.status == 401 && is_readable(&answer));
+    for path in [
+        "/jwks",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+    ] {
+        let answer = connection.get(path).await;
+        assert!(
+            answer.status == 200 && is_readable(&answer),
+            "a cache may answer scripts with it: {path}"
+        );
+    }
+    for method in ["GET", "POST"] {
+        let answer = connection.send(method, "/authorize", &[ORIGIN], "").await;
+        assert!(!is_readable(&answer));
+    }
+}
