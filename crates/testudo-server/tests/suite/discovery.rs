@@ -62,7 +62,7 @@ async fn openid_configuration_of_an_issuer_with_a_path_is_where_both_specificati
         "/t1/.well-known/openid-configuration",
         "/.well-known/openid-configuration/t1",
     ] {
-        let answer = connection.get(&path).await;
+        let answer = connection.get(path).await;
         assert_eq!(
             (answer.status, &answer.json()["issuer"]),
             (200, &json!("https://as.example/t1")),
