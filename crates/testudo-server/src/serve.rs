@@ -4,7 +4,7 @@ use crate::admin;
 use crate::audit::tell;
 use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ServerSettings};
-use crate::listen::{self, Connections, Door, Listening};
+use crate::listen::{self, Connections, Door, Listening, PassedSockets};
 use crate::open_store::open_store;
 use crate::renewal::certificate_gauges;
 use crate::state::app::{App, AppParts};
@@ -35,6 +35,8 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// Stands in for the network, in tests.
     pub network: Network,
+    /// Sockets that a service manager opened.
+    pub passed: PassedSockets,
 }
 
 /// A server that is up.
@@ -60,6 +62,8 @@ pub struct Running {
 pub async fn serve(configuration: Configuration, options: Options) -> Result<Running, String> {
     let server = configuration.server.clone();
     let admin_settings = configuration.admin.clone();
+    let mut passed = options.passed;
+    passed.must_be_configured(&configured_addresses(&server, admin_settings.listen))?;
     let certificates = Certificates::read(&configuration)?;
     // With a listener of its own for client certificates, only that one asks for them.
     let acceptor = |certificate: &Option<Arc<Certificate>>, asks| {
@@ -118,7 +122,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         .map(|address| (address, &tls))
         .chain(mtls_listen)
     {
-        let listener = listen::bind(*address)?;
+        let listener = passed.bind(*address)?;
         addresses.push(listener.local_addr().map_err(|error| error.to_string())?);
         bound.push((listener, tls.clone()));
     }
@@ -129,7 +133,9 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         tokio::spawn(admin_connections.clone().reap()),
     ];
     let mut listeners = Vec::new();
+    let admin_listener = admin_settings.listen.map(|address| passed.bind(address));
     let doors = admin::Doors {
+        listener: admin_listener.transpose()?,
         address: connections.clone(),
         socket: admin_connections.clone(),
         tls: admin_tls,
@@ -176,6 +182,12 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         drain: server.drain,
         socket: admin::BoundSocket::at(&admin_settings.socket),
     })
+}
+
+/// Every TCP address of the configuration.
+fn configured_addresses(server: &ServerSettings, admin: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let mtls = server.mtls.iter().flat_map(|settings| &settings.listen);
+    server.listen.iter().chain(mtls).copied().chain(admin).collect()
 }
 
 /// The connections of all TCP listeners, as many as the limit of open files allows, and those of the admin socket.

@@ -6,14 +6,24 @@ mod admin;
 mod arguments;
 mod commands;
 mod output;
+mod service_manager;
 
 use arguments::{Arguments, Command};
 use clap::Parser as _;
 use output::Failed;
 use std::process::ExitCode;
+use testudo_server::listen::PassedSockets;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Removes variables from the environment, which is sound only while there is one thread.
+    let passed = match PassedSockets::from_environment() {
+        Ok(passed) => passed,
+        Err(why) => {
+            Failed::new(why).print();
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -21,7 +31,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(arguments)) {
+    match runtime.block_on(run(arguments, passed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             failed.print();
@@ -30,11 +40,11 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Failed> {
+async fn run(arguments: Arguments, passed: PassedSockets) -> Result<(), Failed> {
     let place = arguments.place;
     match arguments.command {
         Command::Dev(options) => commands::dev::run(options).await,
-        Command::Serve => commands::serve::run(&place).await,
+        Command::Serve => commands::serve::run(&place, passed).await,
         Command::Init(options) => commands::init::run(&options),
         Command::Check(options) => commands::check::run(&place, &options),
         Command::Doctor(options) => commands::doctor::run(&place, &options).await,

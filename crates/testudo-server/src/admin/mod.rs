@@ -23,6 +23,7 @@ use axum::Router;
 use axum::routing::get;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -44,6 +45,8 @@ fn probes() -> Router<Arc<App>> {
 
 /// What the two admin listeners run under.
 pub struct Doors {
+    /// The listener of `admin.listen`, where that is configured.
+    pub listener: Option<TcpListener>,
     /// Limits of `admin.listen`: shared with the public listeners.
     pub address: Arc<Connections>,
     /// Limits of the socket: its own, so that no flood elsewhere locks administrators out.
@@ -52,7 +55,7 @@ pub struct Doors {
     pub tls: Option<TlsAcceptor>,
 }
 
-/// Binds the socket and, where configured, the address.
+/// Binds the socket, and accepts there and, where configured, at the address.
 pub async fn listen(
     app: &Arc<App>,
     settings: &AdminSettings,
@@ -65,8 +68,7 @@ pub async fn listen(
     let listening = Listening::new(door, None, doors.socket);
     let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
     let mut address = None;
-    if let Some(wanted) = settings.listen {
-        let listener = listen::bind(wanted)?;
+    if let Some(listener) = doors.listener {
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
         let guarded = operations::router().layer(axum::middleware::from_fn_with_state(
             app.clone(),

@@ -2,16 +2,19 @@
 
 use crate::arguments::Place;
 use crate::output::{Failed, note, note_report};
+use crate::service_manager::ServiceManager;
 use std::io::IsTerminal as _;
 use testudo_core::Actor;
+use testudo_server::listen::PassedSockets;
 use testudo_server::reload::reload;
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Note, config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-pub async fn run(place: &Place) -> Result<(), Failed> {
+pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
     start_log();
+    let manager = ServiceManager::from_environment();
     #[cfg(feature = "test-clock")]
     eprintln!("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
     let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
@@ -32,9 +35,15 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
     let socket = configuration.admin.socket.clone();
     let options = Options {
         config_path: Some(place.config.clone()),
+        passed,
         ..Options::default()
     };
     let running = serve(configuration, options).await.map_err(Failed::new)?;
+    // Before the ready line: a manager that reads it may send a signal at once.
+    let failed = |error: std::io::Error| Failed::new(format!("cannot wait for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let addresses: Vec<String> = running
         .addresses
         .iter()
@@ -44,28 +53,35 @@ pub async fn run(place: &Place) -> Result<(), Failed> {
         .admin_address
         .map(|address| format!(", metrics on {admin_scheme}://{address}"))
         .unwrap_or_default();
-    eprintln!(
+    let ready = format!(
         "ready on {}, admin socket {}{metrics}",
         addresses.join(" "),
         socket.display()
     );
+    eprintln!("{ready}");
 
-    let failed = |error: std::io::Error| Failed::new(format!("cannot wait for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    manager.ready(&ready);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match reload(&running.app, Note::by(&Actor::Signal)).await {
-                Ok(warnings) => note(&format!("{warnings}reloaded")),
-                Err(report) => {
-                    note(&format!("{report}not reloaded: the configuration in force stays as it was"));
+            _ = hangup.recv() => {
+                manager.reloading();
+                match reload(&running.app, Note::by(&Actor::Signal)).await {
+                    Ok(warnings) => {
+                        note(&format!("{warnings}reloaded"));
+                        manager.ready(&format!("reloaded; {ready}"));
+                    }
+                    Err(report) => {
+                        let kept = "not reloaded: the configuration in force stays as it was";
+                        note(&format!("{report}{kept}"));
+                        manager.ready(&format!("{kept} (testudo check); {ready}"));
+                    }
                 }
-            },
+            }
         }
     }
+    manager.stopping();
     eprintln!("stopping: running requests may finish");
     running.stop().await;
     Ok(())

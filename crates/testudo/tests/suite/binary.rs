@@ -246,7 +246,8 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    fn spawn(mut command: Command) -> Server {
+    /// Runs the command and waits until the server in it is ready.
+    pub fn spawn(mut command: Command) -> Server {
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

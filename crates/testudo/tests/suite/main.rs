@@ -27,6 +27,7 @@ mod incidents;
 mod listeners;
 mod pages;
 mod registration;
+mod service_manager;
 mod silence;
 mod spire;
 mod terminal;

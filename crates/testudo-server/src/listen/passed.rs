@@ -1,0 +1,64 @@
+//! Sockets that a service manager opened for this server and passed to it (socket activation of systemd: `LISTEN_FDS`).
+//!
+//! Connections that arrive while the server restarts wait in such a socket instead of being refused, and a port below
+//! 1024 needs no privilege here. A passed socket stands in for a configured address; it never adds one: what the server
+//! listens on is in the configuration, where `check` and an administrator look for it.
+
+use super::accept::bind;
+use listenfd::ListenFd;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// Listening TCP sockets that are not in use yet.
+#[derive(Debug, Default)]
+pub struct PassedSockets(Vec<(SocketAddr, std::net::TcpListener)>);
+
+impl PassedSockets {
+    /// Takes what `LISTEN_FDS` counts, if `LISTEN_PID` names this process, and removes both variables: to be called
+    /// before there are threads.
+    pub fn from_environment() -> Result<PassedSockets, String> {
+        let mut descriptors = ListenFd::from_env();
+        let mut sockets = Vec::new();
+        for index in 0..descriptors.len() {
+            let unusable = |why: String| {
+                format!(
+                    "passed socket {index} (LISTEN_FDS) cannot be used: {why}; expected a listening TCP socket \
+                     (ListenStream=ADDRESS:PORT in the .socket unit)"
+                )
+            };
+            let socket = descriptors
+                .take_tcp_listener(index)
+                .map_err(|error| unusable(error.to_string()))?
+                .ok_or_else(|| unusable("it is missing".to_owned()))?;
+            let address = socket.local_addr().map_err(|error| unusable(error.to_string()))?;
+            sockets.push((address, socket));
+        }
+        Ok(PassedSockets(sockets))
+    }
+
+    /// A socket without its address in the configuration would hold connections that are never answered.
+    pub fn must_be_configured(&self, configured: &[SocketAddr]) -> Result<(), String> {
+        let Some((address, _)) = self.0.iter().find(|(address, _)| !configured.contains(address)) else {
+            return Ok(());
+        };
+        let configured: Vec<String> = configured.iter().map(SocketAddr::to_string).collect();
+        Err(format!(
+            "the service manager passed a socket on {address} (LISTEN_FDS), and the configuration does not name that \
+             address; server.listen, server.mtls and admin.listen name {}: write one of them in ListenStream= of the \
+             .socket unit, or {address} in the configuration",
+            configured.join(", ")
+        ))
+    }
+
+    /// The passed socket of this address, or else a new one.
+    pub fn bind(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
+        let Some(place) = self.0.iter().position(|(passed, _)| *passed == address) else {
+            return bind(address);
+        };
+        let (_, socket) = self.0.swap_remove(place);
+        socket
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(socket))
+            .map_err(|error| format!("the passed socket on {address} (LISTEN_FDS) cannot be used: {error}"))
+    }
+}

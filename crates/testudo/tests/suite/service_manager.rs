@@ -1,0 +1,220 @@
+//! A service manager: what the server tells it, and the sockets that it opens for the server. The test plays systemd.
+
+use crate::binary::{ISSUER, RULES, Server, Site, stderr};
+use rustix::time::{ClockId, clock_gettime};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The next message at the notification socket, as lines.
+fn next_message(socket: &UnixDatagram) -> Vec<String> {
+    let mut bytes = [0; 4096];
+    let length = socket.recv(&mut bytes).expect("a message of the server in time");
+    let text = std::str::from_utf8(&bytes[..length]).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn notification_socket(site: &Site) -> (UnixDatagram, PathBuf) {
+    let path = site.folder.join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    (socket, path)
+}
+
+/// One request of HTTP/1.0; the whole answer.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    ask(&mut stream, path)
+}
+
+fn ask(stream: &mut TcpStream, path: &str) -> String {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn monotonic_microseconds() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+}
+
+#[test]
+fn service_manager_is_told_of_start_reload_and_stop() {
+    let site = Site::new();
+    let (socket, path) = notification_socket(&site);
+    let mut server = Server::start_with(&site.config(), &[("NOTIFY_SOCKET", path)]);
+    let ready = next_message(&socket);
+    assert_eq!(ready[0], "READY=1");
+    assert_eq!(ready[1], format!("STATUS={}", server.ready_line));
+    let answer = get(server.address, "/readyz");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 "),
+        "READY=1 before it serves: {answer}"
+    );
+
+    let before = monotonic_microseconds();
+    server.signal("HUP");
+    let reloading = next_message(&socket);
+    assert_eq!(reloading[0], "RELOADING=1");
+    let stamp: i64 = reloading[1]
+        .strip_prefix("MONOTONIC_USEC=")
+        .unwrap()
+        .parse()
+        .unwrap();
+    // systemd takes an answer to an earlier signal for none.
+    assert!((before..=monotonic_microseconds()).contains(&stamp), "{stamp}");
+    let reloaded = next_message(&socket);
+    assert_eq!(reloaded[0], "READY=1");
+    assert!(reloaded[1].starts_with("STATUS=reloaded"), "{reloaded:?}");
+
+    // One whose file cannot be used ends its reload as well, or systemd would wait and then kill it.
+    site.write("testudo.toml", "issuer = 7\n");
+    server.signal("HUP");
+    assert_eq!(next_message(&socket)[0], "RELOADING=1");
+    let kept = next_message(&socket);
+    assert_eq!(kept[0], "READY=1");
+    assert!(kept[1].starts_with("STATUS=not reloaded"), "{kept:?}");
+
+    server.signal("TERM");
+    assert_eq!(next_message(&socket)[0], "STOPPING=1");
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn service_manager_may_listen_at_an_abstract_name() {
+    let site = Site::new();
+    let name = format!("testudo-notify-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let variables = [("NOTIFY_SOCKET", PathBuf::from(format!("@{name}")))];
+    let _server = Server::start_with(&site.config(), &variables);
+    assert_eq!(next_message(&socket)[0], "READY=1");
+}
+
+#[test]
+fn service_manager_that_cannot_be_told_is_a_warning() {
+    let site = Site::new();
+    for (variable, said) in [
+        (
+            "/nowhere/notify",
+            "warning: the service manager (NOTIFY_SOCKET) cannot be told",
+        ),
+        (
+            "vsock:2:1234",
+            "warning: NOTIFY_SOCKET `vsock:2:1234` cannot be used",
+        ),
+    ] {
+        let server = Server::start_with(&site.config(), &[("NOTIFY_SOCKET", PathBuf::from(variable))]);
+        let began = Instant::now();
+        while !server.log.lock().unwrap().contains(said) {
+            assert!(began.elapsed() < PATIENCE, "{:?}", server.log.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(get(server.address, "/readyz").starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// The server behind `bash`, which gives it the socket on its standard input as file descriptor 3.
+fn command_with(site: &Site, socket: OwnedFd, process: &str) -> Command {
+    let mut command = Command::new("bash");
+    let serve = format!(
+        "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID={process}; exec \"$0\" serve --config \"$1\""
+    );
+    command
+        .args(["-c", &serve, env!("CARGO_BIN_EXE_testudo")])
+        .arg(site.config())
+        .stdin(Stdio::from(socket));
+    command
+}
+
+/// It must refuse to start.
+fn refusal(mut command: Command) -> String {
+    let output: Output = command.stdout(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    stderr(&output)
+}
+
+fn site_on(listen: SocketAddr) -> Site {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replacen("127.0.0.1:0", &listen.to_string(), 1);
+    site.write("testudo.toml", &text);
+    site
+}
+
+#[test]
+fn connection_that_waits_in_a_passed_socket_is_answered_by_the_server_that_comes_and_by_the_next_one() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let site = site_on(address);
+    for _ in 0..2 {
+        let mut early = TcpStream::connect(address).unwrap();
+        let passed = OwnedFd::from(socket.try_clone().unwrap());
+        let mut server = Server::spawn(command_with(&site, passed, "$$"));
+        assert_eq!(server.address, address);
+        let answer = ask(&mut early, "/.well-known/oauth-authorization-server");
+        assert!(answer.contains(&format!("\"issuer\":\"{ISSUER}\"")), "{answer}");
+        server.signal("TERM");
+        assert!(server.child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn passed_socket_stands_in_for_the_admin_listener() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let site = Site::new();
+    site.configure("", RULES);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replace(
+        "[admin]\nsocket = \"testudo.sock\"\nlisten = \"127.0.0.1:0\"",
+        &format!("[admin]\nsocket = \"testudo.sock\"\nlisten = \"{address}\""),
+    );
+    site.write("testudo.toml", &text);
+    let mut early = TcpStream::connect(address).unwrap();
+    let server = Server::spawn(command_with(&site, OwnedFd::from(socket), "$$"));
+    assert_eq!(server.admin_address(), address);
+    let answer = ask(&mut early, "/metrics");
+    assert!(answer.contains("testudo_"), "{answer}");
+}
+
+#[test]
+fn passed_socket_that_the_configuration_does_not_name_stops_the_start() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let said = refusal(command_with(&Site::new(), OwnedFd::from(socket), "$$"));
+    assert!(said.contains(&format!("passed a socket on {address}")), "{said}");
+    assert!(said.contains("ListenStream="), "{said}");
+}
+
+#[test]
+fn passed_socket_that_is_not_tcp_stops_the_start() {
+    let site = Site::new();
+    let socket = UnixListener::bind(site.folder.join("passed.sock")).unwrap();
+    let said = refusal(command_with(&site, OwnedFd::from(socket), "$$"));
+    assert!(
+        said.contains("passed socket 0 (LISTEN_FDS) cannot be used"),
+        "{said}"
+    );
+    assert!(said.contains("expected a listening TCP socket"), "{said}");
+}
+
+/// Variables that were meant for a parent are left alone, as sd_listen_fds(3) wants it.
+#[test]
+fn socket_that_was_passed_to_another_process_is_not_taken() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let server = Server::spawn(command_with(&Site::new(), OwnedFd::from(socket), "1"));
+    assert_ne!(server.address, address);
+}
