@@ -1,9 +1,10 @@
 //! What this repository does with itself: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz |
-//! spire | dev`.
+//! spire | dist | dev`.
 
 mod ci;
 mod citations;
 mod deny;
+mod dist;
 mod failover;
 mod fuzz;
 mod generate;
@@ -37,6 +38,9 @@ usage: cargo xtask COMMAND
   soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
+  dist [binary|deb|sbom|check]
+                       everything of a release into target/dist: static binary, archive, .deb, SBOM, checksums;
+                       `check` tries them: the container's root file system, names in a chroot, the package
   dev                  testudo dev
 ";
 
@@ -71,6 +75,11 @@ fn main() -> ExitCode {
             .and_then(fuzz::run),
         ["spire", "install"] => spire::install(),
         ["spire", "up"] => spire::up(),
+        ["dist"] => dist::everything(),
+        ["dist", "binary"] => dist::binary(),
+        ["dist", "deb"] => dist::deb(),
+        ["dist", "sbom"] => dist::sbom(),
+        ["dist", "check"] => dist::check(),
         ["dev", more @ ..] => cargo(&[&["run", "--release", "--", "dev"], more].concat()),
         _ => Err(USAGE.to_owned()),
     };

@@ -14,6 +14,7 @@ mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;
+mod container;
 mod crowds;
 mod crowds_memory;
 mod database;

@@ -1,0 +1,164 @@
+//! The container's root file system, with the binary in it as its user under a new root. No container engine is needed.
+//! CI runs it with the binary of the build; `cargo xtask dist check` with the static one.
+
+mod name_server;
+mod root_fs;
+
+use crate::binary::{ISSUER, RULES, Server, folder, now, stderr};
+use name_server::NameServer;
+use root_fs::RootFs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use testudo_testkit::web::DocumentServer;
+use testudo_testkit::{TestIssuer, svid_form};
+
+const BUNDLE_HOST: &str = "bundles.prod.example";
+
+/// `--mount` and `chroot` are for root alone, and so is port 53.
+fn must_be_root() {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    assert_eq!(id.stdout, b"0\n", "run the tests of the container as root");
+}
+
+/// The child of `unshare` is the server: chroot and env became it.
+fn inner_process(server: &Server) -> String {
+    let children = format!("/proc/{0}/task/{0}/children", server.child.id());
+    std::fs::read_to_string(children).unwrap().trim().to_owned()
+}
+
+/// A container whose trust domain publishes its bundle at a name.
+struct Container {
+    scratch: PathBuf,
+    root: RootFs,
+    issuer: TestIssuer,
+    bundles: DocumentServer,
+}
+
+impl Container {
+    async fn new() -> Container {
+        must_be_root();
+        let scratch = folder();
+        let root = RootFs::build(&scratch.join("root"));
+        let issuer = TestIssuer::new("prod.example");
+        let bundles = DocumentServer::start(BUNDLE_HOST).await;
+        bundles.answers(200, None, &issuer.bundle().to_string());
+        let configuration = format!(
+            r#"
+issuer = "{ISSUER}"
+[server]
+listen = ["127.0.0.1:0"]
+[store]
+url = "sqlite:/var/lib/testudo/testudo.db"
+key_encryption_key = {{ file = "/etc/testudo/kek" }}
+[admin]
+socket = "/run/testudo/testudo.sock"
+[outbound]
+ca = "/etc/testudo/root.pem"
+[[trust_domains]]
+name = "prod.example"
+bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
+{RULES}
+"#,
+            bundles.address.port()
+        );
+        root.write("/etc/testudo/testudo.toml", &configuration, 0o644);
+        root.write("/etc/testudo/root.pem", &bundles.root_pem, 0o644);
+        // As a volume of a Secret with fsGroup: root's, and the group of the user reads it.
+        root.write(
+            "/etc/testudo/kek",
+            "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0",
+            0o440,
+        );
+        let kek = root.folder.join("etc/testudo/kek");
+        let group = format!("0:{}", root.user.rsplit(':').next().unwrap());
+        let done = Command::new("chown").arg(group).arg(kek).status().unwrap();
+        assert!(done.success());
+        Container {
+            scratch,
+            root,
+            issuer,
+            bundles,
+        }
+    }
+
+    /// The server in it, which gives a token only if it resolved the name of its bundle source, and ends when it is
+    /// told to, as process 1 of its container.
+    async fn gives_a_token(&self) {
+        let before = self.bundles.connections();
+        let mut server = tokio::task::block_in_place(|| Server::spawn(self.root.command(&["serve"])));
+        let svid = self.issuer.svid("/ns/shop/sa/pay", ISSUER, now());
+        let answer = server.token(svid_form(&svid, &[])).await;
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", server.log.lock().unwrap());
+        assert!(self.bundles.connections() > before, "the bundle came by its name");
+        let told = Command::new("kill").arg(inner_process(&server)).status().unwrap();
+        assert!(told.success());
+        let ended = tokio::task::block_in_place(|| server.child.wait()).unwrap();
+        assert!(ended.success(), "{ended}\n{}", server.log.lock().unwrap());
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_in_the_container_finds_its_bundle_source_by_etc_hosts() {
+    let container = Container::new().await;
+    container
+        .root
+        .write("/etc/hosts", &format!("127.0.0.1 {BUNDLE_HOST}\n"), 0o644);
+    container.gives_a_token().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_in_the_container_finds_its_bundle_source_by_a_name_server() {
+    let container = Container::new().await;
+    let names = NameServer::start(BUNDLE_HOST);
+    let resolvers = format!("nameserver {}\noptions timeout:5\n", names.address);
+    container.root.write("/etc/resolv.conf", &resolvers, 0o644);
+    container.gives_a_token().await;
+    let asked = names.asked.load(Ordering::SeqCst);
+    assert!(asked > 0);
+    // A machine's nsswitch.conf may name modules that are not there: the name server is still asked.
+    let modules = "hosts: files mymachines resolve [!UNAVAIL=return] dns\n";
+    container.root.write("/etc/nsswitch.conf", modules, 0o644);
+    container.gives_a_token().await;
+    assert!(names.asked.load(Ordering::SeqCst) > asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_in_the_container_is_not_root_and_writes_to_two_folders_only() {
+    let container = Container::new().await;
+    container
+        .root
+        .write("/etc/hosts", &format!("127.0.0.1 {BUNDLE_HOST}\n"), 0o644);
+    let server = tokio::task::block_in_place(|| Server::spawn(container.root.command(&["serve"])));
+    let (user, _) = container.root.user.split_once(':').unwrap();
+    let line = |status: &str, name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let status = std::fs::read_to_string(format!("/proc/{}/status", inner_process(&server))).unwrap();
+    assert_eq!(line(&status, "Uid:"), [user; 4]);
+    assert_eq!(line(&status, "CapEff:"), ["0000000000000000"]);
+    let found = Command::new("find")
+        .arg(&container.root.folder)
+        .args(["-uid", user, "-type", "d"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(found.stdout).unwrap();
+    let mut writable: Vec<&str> = text
+        .lines()
+        .filter_map(|path| path.strip_prefix(container.root.folder.to_str().unwrap()))
+        .collect();
+    writable.sort_unstable();
+    assert_eq!(writable, ["/run/testudo", "/var/lib/testudo"]);
+    let inside = container.root.command(&["status"]).output().unwrap();
+    assert!(inside.status.success(), "{}", stderr(&inside));
+}
