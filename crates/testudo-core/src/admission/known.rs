@@ -17,7 +17,12 @@ pub struct StoredClient<'s> {
 impl<'s> StoredClient<'s> {
     /// What is needed to know it: the client, or its earlier life.
     pub(crate) fn needs<'n>(governed: &'n GovernedIdentity<'_>) -> Needs<'n> {
-        Needs::one::<Client>(&governed.client_key).or_else::<Removed>()
+        StoredClient::needed(&governed.client_key)
+    }
+
+    /// The same, by the key of the client.
+    pub(crate) fn needed(client_key: &[u8]) -> Needs<'_> {
+        Needs::one::<Client>(client_key).or_else::<Removed>()
     }
 
     /// What was found.

@@ -57,6 +57,13 @@ pub struct ManagementRequest<'a> {
     pub token: &'a [u8; 32],
 }
 
+impl ManagementRequest<'_> {
+    /// What is needed of the client with this key, also before the request is complete: the token is judged first.
+    pub fn needed(client_key: &[u8]) -> Needs<'_> {
+        StoredClient::needed(client_key)
+    }
+}
+
 impl Occasion for ManagementRequest<'_> {
     type Outcome = Registered;
 

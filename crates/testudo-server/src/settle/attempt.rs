@@ -50,11 +50,15 @@ where
     O::Outcome: Send,
     R: Send,
 {
-    /// One try, with the client that is in memory. `None`: decide again.
+    /// One try, with the client that is in memory, or with what was read before. `None`: decide again.
     ///
     /// A client in memory whose request needs nothing else costs no store read, and no write unless its credential is
     /// single-use.
-    pub(super) async fn run(&self, mut known: Option<Arc<CachedClient>>) -> Result<Option<R>, Stop> {
+    pub(super) async fn run(
+        &self,
+        mut known: Option<Arc<CachedClient>>,
+        at_hand: Option<Loaded<'_>>,
+    ) -> Result<Option<R>, Stop> {
         let (app, needs) = (self.app, self.needs);
         let ticket = app.memory.clients.ticket();
         let mut not_written = None;
@@ -65,7 +69,10 @@ where
             }
         }
         let remembered = known.as_ref().and(needs.client());
-        let mut loaded = load(app, needs, remembered).await.map_err(Fault::Store)?;
+        let mut loaded = match at_hand {
+            Some(loaded) => loaded,
+            None => load(app, needs, remembered).await.map_err(Fault::Store)?,
+        };
         let (entropy, now) = (app.clock.entropy().ok_or(Fault::NoEntropy)?, app.now());
         if known.is_none()
             && let Some((key, client)) = take_alive(needs, &mut loaded, now)

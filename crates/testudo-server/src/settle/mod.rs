@@ -8,6 +8,7 @@ pub(crate) mod commit;
 mod load;
 mod rehearse;
 
+pub(crate) use load::load;
 pub(crate) use rehearse::rehearse;
 
 use crate::fault::{Fault, Stop};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use testudo_core::decision::Moment;
 use testudo_core::occasions::Occasion;
 use testudo_core::policy::Policy;
-use testudo_core::records::Needs;
+use testudo_core::records::{Loaded, Needs};
 use testudo_protocol::Timestamp;
 use tokio::time::Instant;
 
@@ -32,6 +33,22 @@ pub async fn settle<O: Occasion, R>(
     app: &App,
     policy: &Policy,
     occasion: &O,
+    finish: impl Fn(O::Outcome, &Moment<'_>) -> Result<R, Fault> + Sync,
+) -> Result<R, Stop>
+where
+    O::Outcome: Send,
+    R: Send,
+{
+    settle_on(app, policy, occasion, None, finish).await
+}
+
+/// The same where what is needed was read before, to learn who the caller is. It is decided on that first; what was
+/// written since then is a conflict of the batch, and everything is read again.
+pub async fn settle_on<O: Occasion, R>(
+    app: &App,
+    policy: &Policy,
+    occasion: &O,
+    mut at_hand: Option<Loaded<'_>>,
     finish: impl Fn(O::Outcome, &Moment<'_>) -> Result<R, Fault> + Sync,
 ) -> Result<R, Stop>
 where
@@ -62,11 +79,14 @@ where
             Some(_) => None,
             None => match turns.next().await? {
                 Turn::Ours(turn) => turn,
-                Turn::Waited => continue,
+                Turn::Waited => {
+                    at_hand = None;
+                    continue;
+                }
             },
         };
         attempts += 1;
-        let settled = attempt.run(known).await;
+        let settled = attempt.run(known, at_hand.take()).await;
         drop(turn);
         if let Some(reply) = settled? {
             return Ok(reply);

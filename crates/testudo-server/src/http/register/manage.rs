@@ -9,7 +9,7 @@ use crate::http::body::{RequestBody, json_body};
 use crate::http::incoming::Incoming;
 use crate::http::proxy::{address_of, request_id_of};
 use crate::http::respond::{error, failed, json, no_content};
-use crate::settle::settle;
+use crate::settle::{load, settle_on};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use http_body_util::Full;
@@ -18,9 +18,10 @@ use hyper::{Method, Response, StatusCode};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
-use testudo_core::records::{Client, RequestRef, client_key};
+use testudo_core::records::{Client, Loaded, RequestRef, client_key};
 use testudo_core::rejection::{CredentialReason, Endpoint, Rejection};
 use testudo_core::{AttestedIdentity, Authority, OccasionKind};
+use testudo_protocol::Timestamp;
 use testudo_protocol::jose::sha256;
 
 pub(in crate::http) async fn manage_registration<B: RequestBody>(
@@ -65,7 +66,16 @@ async fn serve_management<B: RequestBody>(
     let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
     let digest = sha256(shown.as_bytes());
     let address = address_of(&in_force.arrival, peer, request.headers());
-    let client = opened(app, client_id, &digest).await?;
+    // [RFC7592 §2.1] A client id that this server never made touches no table.
+    if !app.keys.load().opaque_key.has_named(client_id) {
+        return Err(CredentialReason::RegistrationTokenRefused { is_superseded: false }.into());
+    }
+    // Read once: the token is judged before the body is read, and decided on with the same record.
+    let key = client_key(Authority::registration().key(), client_id);
+    let loaded = load(app, &ManagementRequest::needed(&key), None).await;
+    let loaded = loaded.map_err(Fault::Store)?;
+    let client = opened(&loaded, &key, &digest, app.now())?;
+    let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
     let replacement = match method {
         Method::PUT => Some(Requested::parse_replacement(
             &json_body(request).await?,
@@ -73,7 +83,6 @@ async fn serve_management<B: RequestBody>(
         )?),
         _ => None,
     };
-    let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
     let governed = app.govern(&identity, OccasionKind::Registration, policy)?;
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
@@ -91,7 +100,10 @@ async fn serve_management<B: RequestBody>(
         change,
         token: &digest,
     };
-    let registered = settle(app, policy, &management, |registered, _| Ok(registered)).await?; // load … commit
+    let registered = settle_on(app, policy, &management, Some(loaded), |registered, _| {
+        Ok(registered)
+    })
+    .await?; // decide, commit
     let token = match change {
         Change::Delete => return Ok(None),
         Change::Read => shown.as_str(),
@@ -101,16 +113,17 @@ async fn serve_management<B: RequestBody>(
     Ok(Some(render(&registered, Extra::Management { uri, token })))
 }
 
-/// The client, if the token opens it. Unknown and foreign clients look alike. [RFC7592 §2.1]
-async fn opened(app: &App, client_id: &str, digest: &[u8; 32]) -> Result<Client, Stop> {
-    let refused = Rejection::Credential(CredentialReason::RegistrationTokenRefused { is_superseded: false });
-    if !app.keys.load().opaque_key.has_named(client_id) {
-        return Err(refused.into());
-    }
-    let key = client_key(Authority::registration().key(), client_id);
-    let client = app.store.read::<Client>(&key).await.map_err(Fault::Store)?;
-    let client = client.ok_or(refused.clone())?.record;
-    let management = client.management.as_ref().ok_or(refused)?;
-    management.shown(digest, app.now())?;
+/// The client that was read, if the token opens it. Unknown and foreign clients look alike. [RFC7592 §2.1]
+fn opened<'l>(
+    loaded: &'l Loaded<'_>,
+    key: &[u8],
+    digest: &[u8; 32],
+    now: Timestamp,
+) -> Result<&'l Client, Rejection> {
+    let refused = CredentialReason::RegistrationTokenRefused { is_superseded: false };
+    let client = loaded.find::<Client>(key).map(|stored| &stored.record);
+    let management = client.and_then(|client| Some((client, client.management.as_ref()?)));
+    let (client, management) = management.ok_or(refused)?;
+    management.shown(digest, now)?;
     Ok(client)
 }

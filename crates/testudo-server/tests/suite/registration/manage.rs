@@ -575,3 +575,56 @@ async fn unknown_members_of_a_registered_key_set_are_neither_stored_nor_returned
         .await;
     assert_eq!(answer.error(), "invalid_client_metadata", "{answer:?}");
 }
+
+#[tokio::test]
+async fn management_request_reads_its_client_once() {
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let store = &world.running.app.store;
+    let reads = store.reads();
+    assert_eq!(client.read().await.status, 200);
+    assert_eq!(store.reads() - reads, 1, "GET");
+    let reads = store.reads();
+    let replaced = client.call("PUT", client.token(), &client.replacement()).await;
+    assert_eq!(replaced.status, 200, "{replaced:?}");
+    assert_eq!(store.reads() - reads, 1, "PUT");
+    let token = replaced.json()["registration_access_token"].clone();
+    let reads = store.reads();
+    let deleted = client.call("DELETE", token.as_str().unwrap(), &Value::Null).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    assert_eq!(store.reads() - reads, 1, "DELETE");
+}
+
+/// The client is read before the body: what an administrator does in between is felt all the same.
+#[tokio::test]
+async fn replacement_is_refused_where_the_client_is_frozen_while_its_body_arrives() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let world = wide_open().await;
+    let client = Managed::new(&world).await;
+    let body = client.replacement().to_string();
+    let head = format!(
+        "PUT /register/{} HTTP/1.1\r\nhost: as.example\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        client.id(),
+        client.token(),
+        body.len()
+    );
+    let reads = world.running.app.store.reads();
+    let mut stream = tokio::net::TcpStream::connect(world.address()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let is_read = async {
+        while world.running.app.store.reads() == reads {
+            tokio::task::yield_now().await;
+        }
+    };
+    let within = std::time::Duration::from_secs(20);
+    tokio::time::timeout(within, is_read)
+        .await
+        .expect("the client is read");
+    let frozen = json!({ "client_id": client.id() });
+    world.admin("POST", "/admin/v1/clients/freeze", frozen).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
