@@ -1,6 +1,8 @@
 //! What this repository does with itself: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz |
 //! spire | dist | dev`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod ci;
 mod citations;
 mod deny;

@@ -37,7 +37,15 @@ impl ClientError {
                 retry_after_seconds: Some(seconds),
                 ..
             } => Some(format!("try again in {seconds} s")),
-            _ => None,
+            ClientError::Issuer(_)
+            | ClientError::Tls(_)
+            | ClientError::Metadata(_)
+            | ClientError::Fetch(_)
+            | ClientError::Answer(_)
+            | ClientError::Refused {
+                retry_after_seconds: None,
+                ..
+            } => None,
         }
     }
 }

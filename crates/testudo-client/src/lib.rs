@@ -13,6 +13,8 @@
 //! A token is fetched once, handed out until it is nearly over, and fetched anew ahead of its end; however many
 //! tasks ask, one request is in flight.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod error;
 mod svid;
 

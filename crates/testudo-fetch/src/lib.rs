@@ -5,7 +5,7 @@
 //! in flight. What strangers make us fetch is bounded apart from what the operator configured, and shares nothing
 //! with it. Server and SDKs use the same client: three copies of a guard are two too many.
 
-#![warn(clippy::indexing_slicing)]
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 mod address;
 mod connect;

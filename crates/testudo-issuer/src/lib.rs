@@ -3,6 +3,7 @@
 //!
 //! It is a crate of its own so that the binary holds this much of the test kit and no more.
 
+#![warn(clippy::wildcard_enum_match_arm)]
 #![allow(
     clippy::expect_used,
     reason = "an issuer of a test or a demonstration fails loudly"
@@ -31,7 +32,12 @@ pub fn generate_key(algorithm: Algorithm, kid: Option<&str>) -> SigningKey {
             .expect("key generation")
             .as_ref()
             .to_vec(),
-        _ => {
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => {
             let pair = lc::RsaKeyPair::generate(rsa::KeySize::Rsa2048).expect("key generation");
             pair.as_der().expect("PKCS #8").as_ref().to_vec()
         }

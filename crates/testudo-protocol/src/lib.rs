@@ -4,7 +4,7 @@
 //! network, a file or any state; time arrives as an argument. What Testudo decides *about* these facts is in
 //! `testudo-core`.
 
-#![warn(clippy::indexing_slicing)]
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 pub mod certificate;
 mod der;

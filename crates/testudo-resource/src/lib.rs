@@ -10,6 +10,8 @@
 //! # let _ = layer; Ok(()) }
 //! ```
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod kept_keys;
 mod layer;
 mod verifier;

@@ -57,9 +57,9 @@ pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event
 pub(crate) async fn tell(app: &App, news: Vec<News>) {
     let mut batch = Batch::default();
     for (kind, detail) in news.into_iter().take(EVENTS_MAX) {
-        match kind {
-            EventKind::RecordRefused => tracing::error!(detail, "{}", kind.name()),
-            _ => tracing::info!(detail, "{}", kind.name()),
+        match kind.is_failure() {
+            true => tracing::error!(detail, "{}", kind.name()),
+            false => tracing::info!(detail, "{}", kind.name()),
         }
         if let Some(event) = new_event(app, kind, |event| event.detail = Some(detail)) {
             batch.insert(&event);

@@ -2,6 +2,8 @@
 //!
 //! The decisions are in `testudo-core`; this crate parses, gathers, loads, commits and renders around them.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod admin;
 mod audit;
 mod chain_memory;

@@ -4,6 +4,8 @@
 //! version), `absent` (must be absent, and stays so), `add` (a counter that may have a ceiling). A batch is written
 //! whole or not at all. Engines store documents and know nothing of fields, nor what a kind means.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod memory;
 mod postgres;
 mod sqlite;

@@ -2,6 +2,8 @@
 //!
 //! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod admin;
 mod arguments;
 mod commands;

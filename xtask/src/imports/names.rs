@@ -58,6 +58,10 @@ impl Scope {
         self.names.entry(name).or_default().push(what);
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the items of Rust are those of syn"
+    )]
     fn add_item(&mut self, item: &Item) {
         let (attributes, name) = match item {
             Item::Const(it) => (&it.attrs, &it.ident),

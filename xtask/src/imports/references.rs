@@ -32,6 +32,10 @@ pub fn arrows(source: &Crate) -> Vec<Arrow> {
 }
 
 /// `macro_rules!` of the crate: their scope follows the text and not the modules, so they are known by name alone.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the items of Rust are those of syn"
+)]
 fn macros_of(source: &Crate) -> HashMap<String, usize> {
     source
         .modules
@@ -265,6 +269,10 @@ fn segments(path: &syn::Path) -> Vec<String> {
         .collect()
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the items of Rust are those of syn"
+)]
 fn attributes_of(item: &syn::Item) -> &[syn::Attribute] {
     match item {
         syn::Item::Const(it) => &it.attrs,

@@ -44,11 +44,8 @@ impl<'ast> Visit<'ast> for Functions<'_> {
 /// How many values a parameter stands for.
 fn parameters(input: &syn::FnArg) -> usize {
     match input {
-        syn::FnArg::Typed(typed) => match &*typed.ty {
-            syn::Type::Tuple(tuple) => tuple.elems.len().max(1),
-            _ => 1,
-        },
-        syn::FnArg::Receiver(_) => 1,
+        syn::FnArg::Typed(typed) if let syn::Type::Tuple(tuple) = &*typed.ty => tuple.elems.len().max(1),
+        syn::FnArg::Typed(_) | syn::FnArg::Receiver(_) => 1,
     }
 }
 

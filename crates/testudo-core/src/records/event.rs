@@ -125,6 +125,40 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// True where something of ours or of an administrator cannot be used: it has to be looked at, and the log has it
+    /// as an error. Refused clients are not among them, since any caller can cause those.
+    pub fn is_failure(self) -> bool {
+        match self {
+            EventKind::BundleStale
+            | EventKind::BundleRolledBack
+            | EventKind::CertificateRefused
+            | EventKind::ConfigurationRefused
+            | EventKind::RecordRefused => true,
+            EventKind::ClientRegistered
+            | EventKind::ClientReturned
+            | EventKind::ClientUpdated
+            | EventKind::ClientWouldRegister
+            | EventKind::ClientRefused
+            | EventKind::ClientFrozen
+            | EventKind::ClientThawed
+            | EventKind::ClientRemoved
+            | EventKind::IdentityBlocked
+            | EventKind::IdentityUnblocked
+            | EventKind::AuthorityDisabled
+            | EventKind::AuthorityEnabled
+            | EventKind::BundleUpdated
+            | EventKind::BundleAccepted
+            | EventKind::RulesChanged
+            | EventKind::VelocityLimited
+            | EventKind::QuotaReached
+            | EventKind::KeyCreated
+            | EventKind::KeyRetired
+            | EventKind::KeyRevoked
+            | EventKind::KeyTakenOver
+            | EventKind::CertificateRenewed => false,
+        }
+    }
+
     /// The name in the vocabulary.
     pub fn name(self) -> String {
         serde_json::to_value(self)

@@ -68,7 +68,13 @@ impl Material {
             Algorithm::ES256 => 32,
             Algorithm::ES384 => 48,
             Algorithm::ES512 => 66,
-            _ => return Err(KeyError::UnknownType),
+            Algorithm::RS256
+            | Algorithm::RS384
+            | Algorithm::RS512
+            | Algorithm::PS256
+            | Algorithm::PS384
+            | Algorithm::PS512
+            | Algorithm::EdDSA => return Err(KeyError::UnknownType),
         };
         // A compressed point would be a second spelling.
         if point.len() != 1 + 2 * coordinate_bytes || point.first() != Some(&4) {

@@ -118,7 +118,14 @@ impl SigningKey {
                 let curve = match self.algorithm {
                     Algorithm::ES384 => "P-384",
                     Algorithm::ES512 => "P-521",
-                    _ => "P-256",
+                    Algorithm::ES256
+                    | Algorithm::RS256
+                    | Algorithm::RS384
+                    | Algorithm::RS512
+                    | Algorithm::PS256
+                    | Algorithm::PS384
+                    | Algorithm::PS512
+                    | Algorithm::EdDSA => "P-256",
                 };
                 format!(
                     r#"{{"crv":"{curve}","kty":"EC","x":"{}","y":"{}"}}"#,

@@ -75,9 +75,9 @@ impl ErrorCode {
 
     /// [RFC6749 §5.2] A client that tried `Authorization` must get 401 and a challenge of that scheme.
     pub fn status_after_authorization(self) -> u16 {
-        match self {
-            ErrorCode::InvalidClient => 401,
-            other => other.status(),
+        if self == ErrorCode::InvalidClient {
+            return 401;
         }
+        self.status()
     }
 }

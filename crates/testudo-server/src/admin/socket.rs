@@ -42,7 +42,7 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
 pub async fn must_be_free(path: &Path) -> Result<Place, String> {
     match judge_the_place(path).await? {
         Place::Taken => Err(format!("another server listens on {}", path.display())),
-        free => Ok(free),
+        free @ (Place::Free | Place::DeadSocket) => Ok(free),
     }
 }
 

@@ -64,7 +64,9 @@ pub(super) async fn accept(
     match trust::accept(&app, &anchor, by.because(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
-        other => told(&name, other),
+        other @ (Refreshed::Accepted(_) | Refreshed::HeldBack(_) | Refreshed::Failed(_)) => {
+            told(&name, other)
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct MtlsSettings {
 fn canonical(net: IpNet) -> IpNet {
     let mapped = match net {
         IpNet::V6(net) if net.prefix_len() >= 96 => net.addr().to_ipv4_mapped(),
-        _ => None,
+        IpNet::V4(_) | IpNet::V6(_) => None,
     };
     mapped
         .and_then(|address| Ipv4Net::new(address, net.prefix_len() - 96).ok())

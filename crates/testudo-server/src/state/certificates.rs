@@ -178,7 +178,7 @@ impl Certificate {
                 (look.digest, look.is_told) = before;
                 None
             }
-            renewal => Some(renewal),
+            renewal @ (Renewal::Unchanged | Renewal::StillKept | Renewal::Renewed(_)) => Some(renewal),
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
                     "{why}"
                 );
             }
-            other => panic!("{other:?}"),
+            other @ (Renewal::Unchanged | Renewal::StillKept | Renewal::Renewed(_)) => panic!("{other:?}"),
         }
         assert_eq!(certificate.renew(), Renewal::StillKept);
         assert_eq!(in_force(&certificate), before);

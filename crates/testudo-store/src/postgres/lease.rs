@@ -29,11 +29,11 @@ pub(super) struct Lease {
 /// Lends a connection.
 pub(super) async fn checkout(connections: &Connections) -> Result<Lease, StoreFault> {
     let begun = Instant::now();
-    let object = connections.get().await.map_err(|error| match error {
-        PoolError::Timeout(TimeoutType::Wait) => {
-            fault("all connections of this node are waiting for an answer")
+    let object = connections.get().await.map_err(|error| {
+        if let PoolError::Timeout(TimeoutType::Wait) = error {
+            return fault("all connections of this node are waiting for an answer");
         }
-        other => with_causes(&other),
+        with_causes(&error)
     })?;
     Ok(Lease {
         object: Some(object),

@@ -29,7 +29,7 @@ async fn next(changes: &mut Receiver<Change>) -> Change {
         loop {
             match changes.recv().await.unwrap() {
                 Change::UpTo(_) => {}
-                change => return change,
+                change @ (Change::Record(..) | Change::Everything) => return change,
             }
         }
     };

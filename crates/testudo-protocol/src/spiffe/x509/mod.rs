@@ -86,6 +86,10 @@ fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Error> {
         .ok_or(X509Error::NoUriName)?;
     let mut found = None;
     for name in &names.value.general_names {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the kinds of names are those of x509-parser"
+        )]
         match name {
             GeneralName::URI(_) if found.is_some() => return Err(X509Error::SeveralUriNames),
             GeneralName::URI(uri) => found = Some(*uri),

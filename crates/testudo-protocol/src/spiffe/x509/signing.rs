@@ -135,6 +135,10 @@ fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningCertific
         .map_err(|_| SigningCertificateError::Malformed)?;
     let mut uris: Vec<&str> = Vec::new();
     for name in names.iter().flat_map(|names| &names.value.general_names) {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the kinds of names are those of x509-parser"
+        )]
         match name {
             GeneralName::URI(uri) => uris.push(uri),
             GeneralName::Invalid(..) => return Err(SigningCertificateError::Malformed),

@@ -203,7 +203,9 @@ async fn prove(
         };
         let identity = match credential {
             Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
-            other => other.verify(&facts, terms, &mut Trace::off())?,
+            other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
+                other.verify(&facts, terms, &mut Trace::off())?
+            }
         };
         match &mut proven {
             None => proven = Some(identity),

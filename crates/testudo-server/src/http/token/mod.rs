@@ -125,7 +125,9 @@ async fn serve_token<B: RequestBody>(
             };
             let identity = match credential {
                 Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
-                other => other.verify(&facts, terms, &mut Trace::off())?, // verify
+                other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
+                    other.verify(&facts, terms, &mut Trace::off())?
+                } // verify
             };
             (Arc::new(identity), Some(facts))
         }
