@@ -147,6 +147,10 @@ fn form_sentence(fault: &FormError) -> &'static str {
 
 impl fmt::Display for RequestReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.row().said.sentence())
+        f.write_str(&self.row().said.sentence())?;
+        if let RequestReason::MalformedScope(why) | RequestReason::MalformedResource(why) = self {
+            write!(f, ": it {why}")?;
+        }
+        Ok(())
     }
 }

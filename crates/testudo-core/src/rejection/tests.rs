@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeyError};
-use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
+use testudo_protocol::oauth::{FormError, Resource, ScopeSet};
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
 const ENDPOINTS: [(&str, Endpoint); 7] = [
@@ -426,4 +426,22 @@ fn each_reason_has_a_remedy_that_is_another_sentence_than_the_fault() {
         assert_ne!(fault, remedy, "{}", reason.name());
         assert!(!remedy.contains('\n'), "{}: {remedy}", reason.name());
     }
+}
+
+#[test]
+fn log_says_what_is_malformed_in_a_scope_or_a_resource() {
+    let scope = ScopeSet::parse(&"a ".repeat(10_000)).unwrap_err();
+    let scope = Rejection::Request(RequestReason::MalformedScope(scope));
+    assert_eq!(scope.to_string(), "scope is malformed: it is too long");
+    let resource = Resource::parse("https://a.example/#x").unwrap_err();
+    let resource = Rejection::Request(RequestReason::MalformedResource(resource));
+    assert_eq!(
+        resource.to_string(),
+        "resource must be an absolute URI without fragment: it has a fragment"
+    );
+    let answer = resource.answer(Endpoint::None);
+    assert_eq!(
+        answer.sentence,
+        "resource must be an absolute URI without fragment"
+    );
 }
