@@ -19,7 +19,29 @@ pub(super) fn verdict(event: &Event) -> Verdict {
             hint: None,
         },
         // What an event of another kind says of its request is in its reason.
-        kind => Verdict {
+        kind @ (EventKind::ClientWouldRegister
+        | EventKind::ClientRefused
+        | EventKind::ClientFrozen
+        | EventKind::ClientThawed
+        | EventKind::IdentityBlocked
+        | EventKind::IdentityUnblocked
+        | EventKind::AuthorityDisabled
+        | EventKind::AuthorityEnabled
+        | EventKind::BundleUpdated
+        | EventKind::BundleStale
+        | EventKind::BundleRolledBack
+        | EventKind::RulesChanged
+        | EventKind::VelocityLimited
+        | EventKind::QuotaReached
+        | EventKind::KeyCreated
+        | EventKind::KeyRetired
+        | EventKind::KeyRevoked
+        | EventKind::BundleAccepted
+        | EventKind::CertificateRenewed
+        | EventKind::CertificateRefused
+        | EventKind::ConfigurationRefused
+        | EventKind::KeyTakenOver
+        | EventKind::RecordRefused) => Verdict {
             outcome: "refused".into(),
             rejection: event.reason.clone().or_else(|| Some(kind.name())),
             error: event.error.clone(),
