@@ -5,10 +5,10 @@
 //! takes none.
 
 use super::conversation::{Conversation, Ending, ticks};
+use super::idle_order::{Group, IdleOrder};
 use super::memory::{Budget, Purse};
 use super::relief::victims;
 use super::senders::shares;
-use super::shelf::{Group, Shelf};
 use crate::config::ConnectionLimits;
 use crate::state::metrics::{EndingLabel, Metrics};
 use ipnet::IpNet;
@@ -65,7 +65,7 @@ pub(super) struct Counters {
 struct Table {
     next: u64,
     open: HashMap<u64, Entry>,
-    all: Shelf,
+    all: IdleOrder,
     groups: HashMap<IpNet, Group>,
     is_stopping: bool,
 }
@@ -147,7 +147,7 @@ impl Connections {
             while table
                 .groups
                 .get(&share.net)
-                .is_some_and(|group| group.shelf.len() >= share.connections_max)
+                .is_some_and(|group| group.idle_order.len() >= share.connections_max)
             {
                 self.make_room(&mut table, Some(&share.net), share.ending)?;
             }
@@ -179,7 +179,7 @@ impl Connections {
         table.all.put(id, since);
         for net in &nets {
             if let Some(group) = table.groups.get_mut(net) {
-                group.shelf.put(id, since);
+                group.idle_order.put(id, since);
             }
         }
         let entry = Entry {
@@ -294,12 +294,12 @@ impl Connections {
         let Table {
             open, all, groups, ..
         } = table;
-        let shelf = match net {
+        let idle_order = match net {
             None => Some(all),
-            Some(net) => groups.get_mut(net).map(|group| &mut group.shelf),
+            Some(net) => groups.get_mut(net).map(|group| &mut group.idle_order),
         };
         let idle_since = |id| open.get(&id).and_then(|entry| entry.conversation.idle_since());
-        match shelf.and_then(|shelf| shelf.oldest_idle(ticks(), idle_since)) {
+        match idle_order.and_then(|idle_order| idle_order.oldest_idle(ticks(), idle_since)) {
             Some(id) => {
                 self.end(table, id, ending);
                 Ok(())
@@ -345,8 +345,8 @@ impl Table {
         self.all.take(id);
         for net in &entry.nets {
             if let Some(group) = self.groups.get_mut(net) {
-                group.shelf.take(id);
-                if group.shelf.len() == 0 {
+                group.idle_order.take(id);
+                if group.idle_order.len() == 0 {
                     self.groups.remove(net);
                 }
             }
