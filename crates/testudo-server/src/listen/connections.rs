@@ -7,7 +7,7 @@
 use super::conversation::{Conversation, Ending, ticks};
 use super::idle_order::{Group, IdleOrder};
 use super::memory::{Budget, Purse};
-use super::relief::victims;
+use super::memory_shortage::connections_to_end;
 use super::senders::shares;
 use crate::config::ConnectionLimits;
 use crate::state::metrics::{EndingLabel, Metrics};
@@ -24,8 +24,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Sockets beyond `connections_max` that may still be closing after their connection had to go.
 const CLOSING_MAX: usize = 64;
-/// Between two searches for connections that must be closed for memory. Each looks at every connection.
-const RELIEF_PAUSE: Duration = Duration::from_millis(50);
+/// Pause between two searches for connections to end when memory is short. Each search looks at every connection.
+const MEMORY_SEARCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Which memory a connection's requests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Connections {
     memory: Arc<Budget>,
     /// The same at `admin.listen`, or at the admin socket.
     admin_memory: Arc<Budget>,
-    wants_relief: Notify,
+    memory_is_short: Notify,
     pub(super) counters: Counters,
 }
 
@@ -117,7 +117,7 @@ impl Connections {
             is_empty: Notify::new(),
             memory: Arc::new(Budget::of_all(REQUESTS_BYTES_MAX)),
             admin_memory: Arc::new(Budget::of_all(ADMIN_REQUESTS_BYTES_MAX)),
-            wants_relief: Notify::new(),
+            memory_is_short: Notify::new(),
             counters: Counters {
                 open: metrics.connections.clone(),
                 closed: metrics.connections_closed.clone(),
@@ -215,12 +215,12 @@ impl Connections {
         loop {
             let is_crowded = tokio::select! {
                 () = tokio::time::sleep(pause) => false,
-                () = self.wants_relief.notified() => true,
+                () = self.memory_is_short.notified() => true,
             };
             self.end_what_is_over();
             if is_crowded {
-                self.relieve();
-                tokio::time::sleep(RELIEF_PAUSE).await;
+                self.end_for_memory();
+                tokio::time::sleep(MEMORY_SEARCH_PAUSE).await;
             }
             // The gauge is that of all listeners together.
             let used = (self.memory.used() + self.admin_memory.used()) as i64;
@@ -242,15 +242,15 @@ impl Connections {
         }
     }
 
-    /// Memory is nearly full: who holds most for longest has to go.
-    pub(super) fn wants_relief(&self) {
-        self.wants_relief.notify_one();
+    /// A budget of memory is nearly full: [`Connections::reap`] ends the connections that hold most of it for longest.
+    pub(super) fn report_memory_shortage(&self) {
+        self.memory_is_short.notify_one();
     }
 
-    fn relieve(&self) {
+    fn end_for_memory(&self) {
         let mut table = self.lock();
         let open = table.open.iter().map(|(id, entry)| (*id, &entry.conversation));
-        for id in victims(open, ticks()) {
+        for id in connections_to_end(open, ticks()) {
             self.end(&mut table, id, Ending::Memory);
         }
     }

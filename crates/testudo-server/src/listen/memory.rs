@@ -2,7 +2,7 @@
 //!
 //! Counted in all, and by address and prefix, so that one sender cannot use up what others need. A part of all is
 //! kept for senders that hold little. Where nothing is left, a request is answered 503 at once instead of being
-//! read; what is nearly full is relieved (see `relief.rs`).
+//! read; when a budget is nearly full, connections are ended (see `memory_shortage.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

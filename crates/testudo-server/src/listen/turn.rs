@@ -82,9 +82,9 @@ impl Turn {
         let taken = self.conversation.purse.take(bytes);
         match taken {
             Taken::Yes => {}
-            Taken::NearlyFull => self.connections.wants_relief(),
+            Taken::NearlyFull => self.connections.report_memory_shortage(),
             Taken::No => {
-                self.connections.wants_relief();
+                self.connections.report_memory_shortage();
                 self.connections.counters.requests_shed.inc();
                 return false;
             }
@@ -96,7 +96,7 @@ impl Turn {
     /// Memory for an answer that exists already.
     fn charge(&self, bytes: usize) -> bool {
         if self.conversation.purse.charge(bytes) != Taken::Yes {
-            self.connections.wants_relief();
+            self.connections.report_memory_shortage();
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
         true

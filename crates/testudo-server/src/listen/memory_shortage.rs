@@ -1,5 +1,6 @@
-//! Who must go when memory is nearly full: the connection that holds most for longest while its client lets it
-//! wait. So a few that do not read their answers, or do not send their bodies, cost themselves and not others.
+//! Which connections are ended when the memory of requests is nearly full: those that hold most memory for longest
+//! while the server waits for their client. So a client that does not read its answers, or does not send its bodies,
+//! loses its own connection and not that of another client.
 
 use super::conversation::Conversation;
 use super::memory::Budget;
@@ -7,13 +8,16 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A client that let its requests wait for less than so many sixteenths of their deadline is not called slow.
+/// A client is called slow when a request has waited for it for so many sixteenths of the request's deadline.
 const WAITED_PARTS_MIN: u64 = 2;
 
-/// The connections to end, so that no budget is nearly full any more. One whose requests wait for this server is
-/// never chosen: its client does nothing wrong.
-pub(super) fn victims<'a>(open: impl Iterator<Item = (u64, &'a Arc<Conversation>)>, now: u64) -> Vec<u64> {
-    // Counted here: what was ended a moment ago may still be on its way out.
+/// The connections to end so that no budget is nearly full any more. A connection whose requests wait for this server
+/// only is never chosen: its client is not slow.
+pub(super) fn connections_to_end<'a>(
+    open: impl Iterator<Item = (u64, &'a Arc<Conversation>)>,
+    now: u64,
+) -> Vec<u64> {
+    // Counted from the open connections: a budget still contains the memory of those that were ended a moment ago.
     let mut used: HashMap<*const Budget, usize> = HashMap::new();
     let mut holders = Vec::new();
     for (id, conversation) in open {
@@ -30,7 +34,7 @@ pub(super) fn victims<'a>(open: impl Iterator<Item = (u64, &'a Arc<Conversation>
         }
     }
     holders.sort_by_key(|(weight, id, ..)| (*weight, *id));
-    let mut victims = Vec::new();
+    let mut ended = Vec::new();
     for (_, id, held, parts, conversation) in holders {
         let budgets = || {
             conversation
@@ -38,23 +42,23 @@ pub(super) fn victims<'a>(open: impl Iterator<Item = (u64, &'a Arc<Conversation>
                 .budgets()
                 .map(|budget| (budget, Arc::as_ptr(budget)))
         };
-        let must_go = budgets().any(|(budget, key)| {
+        let must_end = budgets().any(|(budget, key)| {
             let used = used.get(&key).copied().unwrap_or_default();
             match parts >= WAITED_PARTS_MIN {
                 true => budget.is_crowded(used),
                 false => budget.is_overfull(used),
             }
         });
-        if must_go {
+        if must_end {
             for (_, key) in budgets() {
                 if let Some(used) = used.get_mut(&key) {
                     *used = used.saturating_sub(held);
                 }
             }
-            victims.push(id);
+            ended.push(id);
         }
     }
-    victims
+    ended
 }
 
 #[cfg(test)]
@@ -77,7 +81,7 @@ mod tests {
             }
         }
 
-        /// A connection that holds so much.
+        /// A connection whose request holds so many bytes.
         fn holder(&mut self, bytes: usize) -> Arc<Conversation> {
             let purse = Purse::new(self.all.clone(), Vec::new());
             let conversation = Arc::new(Conversation::new(&ConnectionLimits::default(), purse));
@@ -87,9 +91,9 @@ mod tests {
             conversation
         }
 
-        fn victims_after(&self, seconds: u64) -> Vec<u64> {
+        fn ended_after(&self, seconds: u64) -> Vec<u64> {
             let open = self.open.iter().map(|(id, conversation)| (*id, conversation));
-            victims(open, ticks() + seconds * 1000)
+            connections_to_end(open, ticks() + seconds * 1000)
         }
     }
 
@@ -99,25 +103,25 @@ mod tests {
         for bytes in [1_000, 4_000, 1_500] {
             scene.holder(bytes).request_is_answered();
         }
-        assert_eq!(scene.victims_after(5), vec![1]);
-        assert_eq!(scene.victims_after(0), Vec::<u64>::new(), "none waits for long");
+        assert_eq!(scene.ended_after(5), vec![1]);
+        assert_eq!(scene.ended_after(0), Vec::<u64>::new(), "none waits for long");
     }
 
     #[test]
     fn no_connection_is_closed_while_there_is_room_or_while_it_waits_for_the_server() {
         let mut scene = Scene::new(8_000);
         scene.holder(6_000).request_is_answered();
-        assert_eq!(scene.victims_after(19), Vec::<u64>::new(), "room");
+        assert_eq!(scene.ended_after(19), Vec::<u64>::new(), "room");
         let mut scene = Scene::new(8_000);
         scene.holder(7_000);
         scene.holder(100).body_waits();
-        assert_eq!(scene.victims_after(9), vec![1]);
+        assert_eq!(scene.ended_after(9), vec![1]);
     }
 
     #[test]
     fn connection_over_the_memory_limit_is_closed_at_once() {
         let mut scene = Scene::new(8_000);
         scene.holder(7_500).request_is_answered();
-        assert_eq!(scene.victims_after(0), vec![0]);
+        assert_eq!(scene.ended_after(0), vec![0]);
     }
 }
