@@ -3,7 +3,7 @@
 use super::connections::Seat;
 use super::listening::Listening;
 use super::observed::{Observed, Text, Wire};
-use super::turn::{Arriving, Leaving, Turn};
+use super::request_in_flight::{AnswerBody, RequestBody, RequestInFlight};
 use crate::peer::Peer;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
@@ -72,12 +72,12 @@ where
         observer: Text(conversation.clone()),
     };
     let service = hyper::service::service_fn(|request| {
-        let (turn, fits) = Turn::begin(conversation, &seat.connections, &request);
+        let (in_flight, fits) = RequestInFlight::begin(conversation, &seat.connections, &request);
         let (listening, peer) = (listening.clone(), peer.clone());
         async move {
-            let request = request.map(|incoming| Arriving::new(incoming, turn.clone()));
+            let request = request.map(|incoming| RequestBody::new(incoming, in_flight.clone()));
             let response = listening.door.answer(&peer, request, fits).await;
-            Ok::<_, Infallible>(response.map(|body| Leaving::new(body, turn)))
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, in_flight)))
         }
     });
     let mut connection = pin!(listening.http.serve_connection(TokioIo::new(stream), service));

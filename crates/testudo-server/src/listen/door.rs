@@ -1,7 +1,7 @@
 //! What stands behind a listener: the public endpoints, or the admin API.
 
 use super::connections::DoorKind;
-use super::turn::{Arriving, Made};
+use super::request_in_flight::{HandlerBody, RequestBody};
 use crate::fault::{Fault, Stop};
 use crate::http::{dispatch, judge_framing, turn_away};
 use crate::peer::Peer;
@@ -40,16 +40,16 @@ impl Door {
     pub(super) async fn answer(
         &self,
         peer: &Arc<Peer>,
-        mut request: Request<Arriving>,
+        mut request: Request<RequestBody>,
         fits: bool,
-    ) -> Response<Made> {
+    ) -> Response<HandlerBody> {
         let has_body = !request.body().is_end_stream();
         let judged = match fits {
             true => judge_framing(&request, has_body).map_err(Stop::from),
             false => Err(Fault::Full.into()),
         };
         if let Err(stop) = judged {
-            let mut response = turn_away(self.app(), &stop).map(Made::Whole);
+            let mut response = turn_away(self.app(), &stop).map(HandlerBody::Whole);
             // Who is unsure of the host may be unsure of where the next request begins. HTTP/2 has frames.
             let is_unsure = matches!(
                 stop,
@@ -64,12 +64,12 @@ impl Door {
             return response;
         }
         match self {
-            Door::Public(app) => dispatch(app.clone(), peer, request).await.map(Made::Whole),
+            Door::Public(app) => dispatch(app.clone(), peer, request).await.map(HandlerBody::Whole),
             Door::Admin(_, router) => {
                 request.extensions_mut().insert(peer.clone());
                 let request = request.map(axum::body::Body::new);
                 match router.clone().oneshot(request).await {
-                    Ok(response) => response.map(Made::Admin),
+                    Ok(response) => response.map(HandlerBody::Admin),
                     Err(never) => match never {},
                 }
             }

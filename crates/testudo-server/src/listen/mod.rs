@@ -14,9 +14,9 @@ mod memory;
 mod memory_shortage;
 mod observed;
 mod passed;
+mod request_in_flight;
 mod senders;
 mod tail;
-mod turn;
 mod waiting;
 
 pub use accept::accept;

@@ -1,8 +1,8 @@
 //! One request between its head and the last byte of its answer: what it may hold in memory, how long its body
 //! may take, and when it is over.
 //!
-//! The turn ends when the transport lets go of the answer, not when the handler has made it: an answer that waits
-//! for the client counts as memory, keeps the connection from being called idle, and is waited for at a stop.
+//! A request is in flight until the transport has sent or dropped its answer, not until the handler has made it: an
+//! answer that the client has not read counts as memory, its connection is not idle, and a stop waits for it.
 
 use super::connections::Connections;
 use super::conversation::Conversation;
@@ -24,36 +24,36 @@ use tokio::time::Sleep;
 
 /// An answer goes out in pieces of this size, so that a slow reader's progress can be seen, bytes.
 const PIECE_BYTES: usize = 16 * 1024;
-/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first, and asks the
-/// budgets that all share once.
+/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first step, so it changes
+/// the budgets, which all connections share, once.
 const STEP_BYTES: usize = 4 * 1024;
-/// What every request takes first.
+/// Bytes that every request takes when it begins.
 const FIRST_BYTES: usize = REQUEST_BYTES + STEP_BYTES;
-/// No part of time.
+/// In [`RequestInFlight::answered`]: the handler has not answered yet.
 const NOT_ANSWERED: u8 = u8::MAX;
 
 /// One request that is running, with the memory that it holds.
-pub(super) struct Turn {
+pub(super) struct RequestInFlight {
     conversation: Arc<Conversation>,
     connections: Arc<Connections>,
     /// Bytes of head, body and answer.
     held: AtomicUsize,
-    /// Bytes that the budgets know of: at least as many, in steps.
+    /// Bytes that were taken from the budgets: at least `held`, rounded up to [`STEP_BYTES`].
     charged: AtomicUsize,
-    /// Since which part of time the answer waits for the client.
+    /// Number of the [`Part`] of time since which the answer waits for the client.
     answered: AtomicU8,
     body: BodyEnd,
 }
 
-impl Turn {
-    /// Begins with the head; the second value is false where the memory for it is used up.
+impl RequestInFlight {
+    /// Called when the head has arrived. The second value is false where there is not enough memory for the request.
     pub(super) fn begin<B>(
         conversation: &Arc<Conversation>,
         connections: &Arc<Connections>,
         request: &Request<B>,
-    ) -> (Arc<Turn>, bool) {
+    ) -> (Arc<RequestInFlight>, bool) {
         conversation.request_begins(request.version() == hyper::Version::HTTP_2);
-        let turn = Arc::new(Turn {
+        let in_flight = Arc::new(RequestInFlight {
             conversation: conversation.clone(),
             connections: connections.clone(),
             held: AtomicUsize::new(0),
@@ -65,19 +65,19 @@ impl Turn {
         let head: usize = fields
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
-        let fits = turn.take(FIRST_BYTES);
-        let fits = fits && turn.holds(head, Turn::take);
-        (turn, fits)
+        let fits = in_flight.take(FIRST_BYTES);
+        let fits = fits && in_flight.holds(head, RequestInFlight::take);
+        (in_flight, fits)
     }
 
-    /// So many bytes more are held; `ask` asks for their memory where what was taken before is used up.
-    fn holds(&self, bytes: usize, ask: impl FnOnce(&Turn, usize) -> bool) -> bool {
+    /// Counts `bytes` more as held. `ask` takes memory for them where the steps taken before do not suffice.
+    fn holds(&self, bytes: usize, ask: impl FnOnce(&RequestInFlight, usize) -> bool) -> bool {
         let held = REQUEST_BYTES + bytes + self.held.fetch_add(bytes, Ordering::Relaxed);
         let charged = self.charged.load(Ordering::Relaxed);
         held <= charged || ask(self, (held - charged).next_multiple_of(STEP_BYTES))
     }
 
-    /// Memory for what arrives. False where it is used up, by all or by this sender.
+    /// Takes memory for bytes of the request. False where the memory of all senders, or of this one, is used up.
     fn take(&self, bytes: usize) -> bool {
         let taken = self.conversation.purse.take(bytes);
         match taken {
@@ -93,7 +93,7 @@ impl Turn {
         true
     }
 
-    /// Memory for an answer that exists already.
+    /// Takes memory for an answer. It exists already, so this never fails.
     fn charge(&self, bytes: usize) -> bool {
         if self.conversation.purse.charge(bytes) != Taken::Yes {
             self.connections.report_memory_shortage();
@@ -102,7 +102,7 @@ impl Turn {
         true
     }
 
-    /// The handler is done: head and body are held no longer, and the answer waits for the client.
+    /// The handler has answered: the memory of head and body is given back, and the answer waits for the client.
     fn answered(&self) {
         self.held.store(0, Ordering::Relaxed);
         let beyond = self.charged.load(Ordering::Relaxed).saturating_sub(FIRST_BYTES);
@@ -127,7 +127,7 @@ fn part_of(number: u8) -> Option<Part> {
     (number != NOT_ANSWERED).then(|| Part::of_number(number))
 }
 
-impl Drop for Turn {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         self.conversation.purse.give_back(*self.charged.get_mut());
         if self.body.is_followed(self.conversation.tail()) {
@@ -138,10 +138,10 @@ impl Drop for Turn {
     }
 }
 
-/// A request's body on its way in.
-pub(super) struct Arriving {
+/// The body of a request, as its bytes arrive.
+pub(super) struct RequestBody {
     incoming: Incoming,
-    turn: Arc<Turn>,
+    in_flight: Arc<RequestInFlight>,
     late_after: Duration,
     /// Set when the first wait begins: most bodies arrive with their head.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -150,12 +150,12 @@ pub(super) struct Arriving {
     is_read: bool,
 }
 
-impl Arriving {
-    pub(super) fn new(incoming: Incoming, turn: Arc<Turn>) -> Arriving {
-        let late_after = turn.connections.limits.body_timeout;
-        Arriving {
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, in_flight: Arc<RequestInFlight>) -> RequestBody {
+        let late_after = in_flight.connections.limits.body_timeout;
+        RequestBody {
             incoming,
-            turn,
+            in_flight,
             late_after,
             deadline: None,
             waits: None,
@@ -164,18 +164,18 @@ impl Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(part) = self.waits {
-            self.turn.conversation.body_is_over(part);
+            self.in_flight.conversation.body_is_over(part);
         }
         if !self.is_read && !self.incoming.is_end_stream() {
-            self.turn.body.leave_unread();
+            self.in_flight.body.leave_unread();
         }
     }
 }
 
-impl Body for Arriving {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -188,9 +188,9 @@ impl Body for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 if let Some(data) = frame.data_ref() {
-                    this.turn.body.read(data);
+                    this.in_flight.body.read(data);
                 }
-                match this.turn.holds(bytes, Turn::take) {
+                match this.in_flight.holds(bytes, RequestInFlight::take) {
                     true => Poll::Ready(Some(Ok(frame))),
                     false => Poll::Ready(Some(Err(BodyError::NoRoom))),
                 }
@@ -198,14 +198,14 @@ impl Body for Arriving {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::Broken(error)))),
             Poll::Ready(None) => {
                 this.is_read = true;
-                // From here on the request waits for us.
+                // From here on the request waits for this server, not for its client.
                 if let Some(part) = this.waits.take() {
-                    this.turn.conversation.body_is_over(part);
+                    this.in_flight.conversation.body_is_over(part);
                 }
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let conversation = &this.turn.conversation;
+                let conversation = &this.in_flight.conversation;
                 this.waits.get_or_insert_with(|| conversation.body_waits());
                 let late_after = this.late_after;
                 let deadline = this
@@ -214,7 +214,7 @@ impl Body for Arriving {
                 if deadline.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                this.turn.connections.counters.bodies_late.inc();
+                this.in_flight.connections.counters.bodies_late.inc();
                 Poll::Ready(Some(Err(BodyError::Late)))
             }
         }
@@ -229,41 +229,41 @@ impl Body for Arriving {
     }
 }
 
-/// An answer's body, of either kind of listener.
-pub(super) enum Made {
-    /// Whole, as the public endpoints make it.
+/// The body of an answer as the handler made it.
+pub(super) enum HandlerBody {
+    /// Made by a public endpoint, complete in memory.
     Whole(Full<Bytes>),
-    /// Of the admin API's framework.
+    /// Made by the admin API's framework, possibly in several frames.
     Admin(AdminBody),
 }
 
-/// An answer on its way out.
-pub(super) struct Leaving {
-    body: Made,
+/// The body of an answer, as the transport takes it: in pieces of at most [`PIECE_BYTES`].
+pub(super) struct AnswerBody {
+    body: HandlerBody,
     rest: Bytes,
-    turn: Arc<Turn>,
+    in_flight: Arc<RequestInFlight>,
 }
 
-impl Leaving {
-    pub(super) fn new(body: Made, turn: Arc<Turn>) -> Leaving {
-        turn.answered();
-        Leaving {
+impl AnswerBody {
+    pub(super) fn new(body: HandlerBody, in_flight: Arc<RequestInFlight>) -> AnswerBody {
+        in_flight.answered();
+        AnswerBody {
             body,
             rest: Bytes::new(),
-            turn,
+            in_flight,
         }
     }
 
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
-        Frame::data(Bytes::from_owner(Held {
+        Frame::data(Bytes::from_owner(AnswerPiece {
             piece,
-            turn: self.turn.clone(),
+            in_flight: self.in_flight.clone(),
         }))
     }
 }
 
-impl Body for Leaving {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -276,16 +276,16 @@ impl Body for Leaving {
             return Poll::Ready(Some(Ok(this.piece())));
         }
         let frame = match &mut this.body {
-            Made::Whole(whole) => Pin::new(whole)
+            HandlerBody::Whole(whole) => Pin::new(whole)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            Made::Admin(body) => Pin::new(body).poll_frame(cx),
+            HandlerBody::Admin(body) => Pin::new(body).poll_frame(cx),
         };
         frame.map(|frame| {
             frame.map(|frame| {
                 frame.map(|frame| match frame.into_data() {
                     Ok(data) => {
-                        this.turn.holds(data.len(), Turn::charge);
+                        this.in_flight.holds(data.len(), RequestInFlight::charge);
                         this.rest = data;
                         this.piece()
                     }
@@ -298,15 +298,15 @@ impl Body for Leaving {
     fn is_end_stream(&self) -> bool {
         self.rest.is_empty()
             && match &self.body {
-                Made::Whole(whole) => whole.is_end_stream(),
-                Made::Admin(body) => body.is_end_stream(),
+                HandlerBody::Whole(whole) => whole.is_end_stream(),
+                HandlerBody::Admin(body) => body.is_end_stream(),
             }
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = match &self.body {
-            Made::Whole(whole) => whole.size_hint(),
-            Made::Admin(body) => body.size_hint(),
+            HandlerBody::Whole(whole) => whole.size_hint(),
+            HandlerBody::Admin(body) => body.size_hint(),
         };
         let rest = self.rest.len() as u64;
         if let Some(upper) = hint.upper() {
@@ -317,20 +317,20 @@ impl Body for Leaving {
     }
 }
 
-/// A piece of an answer that the transport has not let go of.
-struct Held {
+/// A piece of an answer. The transport drops it when its bytes are sent, or when the connection ends.
+struct AnswerPiece {
     piece: Bytes,
-    turn: Arc<Turn>,
+    in_flight: Arc<RequestInFlight>,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for AnswerPiece {
     fn as_ref(&self) -> &[u8] {
         &self.piece
     }
 }
 
-impl Drop for Held {
+impl Drop for AnswerPiece {
     fn drop(&mut self) {
-        self.turn.advances();
+        self.in_flight.advances();
     }
 }
