@@ -6,9 +6,9 @@
 
 use super::conversation::{Conversation, Ending, ticks};
 use super::idle_order::{Group, IdleOrder};
-use super::memory::{Budget, Purse};
+use super::memory::{Budget, ConnectionMemory};
 use super::memory_shortage::connections_to_end;
-use super::senders::shares;
+use super::shares::shares;
 use crate::config::ConnectionLimits;
 use crate::state::metrics::{EndingLabel, Metrics};
 use ipnet::IpNet;
@@ -167,8 +167,8 @@ impl Connections {
             DoorKind::Public => &self.memory,
             DoorKind::Admin => &self.admin_memory,
         };
-        let purse = Purse::new(all.clone(), groups);
-        let conversation = Arc::new(Conversation::new(&self.limits, purse));
+        let memory = ConnectionMemory::new(all.clone(), groups);
+        let conversation = Arc::new(Conversation::new(&self.limits, memory));
         let nets: Vec<IpNet> = shares.iter().map(|share| share.net).collect();
         if table.is_stopping {
             conversation.stop();

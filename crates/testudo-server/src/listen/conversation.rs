@@ -3,8 +3,8 @@
 //! The connection's own task writes here with single atomic operations; [`super::Connections`] reads every
 //! connection a few times a second, and tells a task to end. So no request waits for a lock or sets a timer.
 
-use super::memory::Purse;
-use super::tail::Tail;
+use super::last_bytes::LastBytes;
+use super::memory::ConnectionMemory;
 use super::waiting::{Part, Waiting};
 use crate::config::ConnectionLimits;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -82,7 +82,7 @@ pub struct Conversation {
     /// When the first byte after a request's end came, which begins the next head (HTTP/1.1 only).
     head: AtomicU64,
     /// The last bytes that arrived, behind TLS.
-    tail: AtomicU32,
+    last_bytes: AtomicU32,
     /// Since when the client takes nothing of what is to be written.
     blocked: AtomicU64,
     has_begun: AtomicBool,
@@ -97,17 +97,17 @@ pub struct Conversation {
     ending: OnceLock<Ending>,
     wake: Notify,
     /// Memory of its requests.
-    pub(super) purse: Purse,
+    pub(super) memory: ConnectionMemory,
 }
 
 impl Conversation {
-    pub(super) fn new(limits: &ConnectionLimits, purse: Purse) -> Conversation {
+    pub(super) fn new(limits: &ConnectionLimits, memory: ConnectionMemory) -> Conversation {
         let now = ticks();
         Conversation {
             accepted: now,
             active: AtomicU64::new(now),
             head: AtomicU64::new(0),
-            tail: AtomicU32::new(0),
+            last_bytes: AtomicU32::new(0),
             blocked: AtomicU64::new(0),
             has_begun: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
@@ -117,7 +117,7 @@ impl Conversation {
             is_stopping: AtomicBool::new(false),
             ending: OnceLock::new(),
             wake: Notify::new(),
-            purse,
+            memory,
         }
     }
 
@@ -176,13 +176,13 @@ impl Conversation {
 
     /// The same, as the protocol sees them.
     pub(super) fn text_arrives(&self, bytes: &[u8]) {
-        let tail = Tail(self.tail.load(Ordering::Relaxed)).after(bytes);
-        self.tail.store(tail.0, Ordering::Relaxed);
+        let last_bytes = LastBytes(self.last_bytes.load(Ordering::Relaxed)).after(bytes);
+        self.last_bytes.store(last_bytes.0, Ordering::Relaxed);
     }
 
     /// The last bytes that arrived, behind TLS.
-    pub(super) fn tail(&self) -> Tail {
-        Tail(self.tail.load(Ordering::Relaxed))
+    pub(super) fn last_bytes(&self) -> LastBytes {
+        LastBytes(self.last_bytes.load(Ordering::Relaxed))
     }
 
     /// The next head began before this request's end (HTTP/1.1).
@@ -282,8 +282,8 @@ mod tests {
         }
     }
 
-    fn purse() -> Purse {
-        Purse::new(
+    fn memory() -> ConnectionMemory {
+        ConnectionMemory::new(
             std::sync::Arc::new(super::super::memory::Budget::of_all(0)),
             Vec::new(),
         )
@@ -295,14 +295,14 @@ mod tests {
     }
 
     fn begun(is_http2: bool) -> Conversation {
-        let conversation = Conversation::new(&limits(), purse());
+        let conversation = Conversation::new(&limits(), memory());
         conversation.request_begins(is_http2);
         conversation
     }
 
     #[test]
     fn a_silent_connection_ends_with_the_first_head() {
-        let conversation = Conversation::new(&limits(), purse());
+        let conversation = Conversation::new(&limits(), memory());
         assert_eq!(after(&conversation, 9), None);
         assert_eq!(after(&conversation, 10), Some(Ending::FirstRequest));
         conversation.bytes_arrive();

@@ -2,7 +2,7 @@
 //! a look at every connection.
 
 use super::memory::Budget;
-use super::senders::Share;
+use super::shares::Share;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! How much memory requests that are in flight may hold: heads, bodies and answers, counted by bytes.
+//! How much memory the requests in flight may hold: heads, bodies and answers, in bytes.
 //!
-//! Counted in all, and by address and prefix, so that one sender cannot use up what others need. A part of all is
-//! kept for senders that hold little. Where nothing is left, a request is answered 503 at once instead of being
+//! Counted in total, and by address and prefix, so that one sender cannot use up what others need. A part of the total
+//! is a reserve for senders that hold little. Where nothing is left, a request is answered 503 at once instead of being
 //! read; when a budget is nearly full, connections are ended (see `memory_shortage.rs`).
 
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Budget {
     used: AtomicUsize,
     bytes_max: usize,
-    /// Of these, what only senders that hold little may take.
+    /// Bytes of `bytes_max` that only a sender may take that holds little.
     reserve: usize,
-    /// A sender that holds so much of this share, and no more, holds little.
+    /// A sender that holds at most so many bytes of this share holds little.
     little: usize,
 }
 
 impl Budget {
-    /// The memory of all, with nothing used. An eighth is for senders that hold little.
+    /// The memory of all senders together, with nothing used. An eighth of it is the reserve.
     pub fn of_all(bytes_max: usize) -> Budget {
         Budget {
             used: AtomicUsize::new(0),
@@ -39,7 +39,7 @@ impl Budget {
         }
     }
 
-    /// Takes as many bytes, if so many are left; says how many are used then.
+    /// Takes `bytes` if so many are left, and returns how many are used then.
     fn take(&self, bytes: usize, has_reserve: bool) -> Option<usize> {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let reserve = if has_reserve { 0 } else { self.reserve };
@@ -59,20 +59,20 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// So much is used that who holds it for long must go.
+    /// Nearly full: connections of slow clients are ended.
     pub(super) fn is_crowded(&self, used: usize) -> bool {
         let common = self.bytes_max - self.reserve;
         used > common - common / 8
     }
 
-    /// More is used than there is: answers that exist already are not refused.
+    /// More is used than the common part has. This can happen because an answer that exists already is always counted.
     pub(super) fn is_overfull(&self, used: usize) -> bool {
         let common = self.bytes_max - self.reserve;
         used > common + common / 16
     }
 }
 
-/// What became of the wish for memory.
+/// Whether memory was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     /// There was enough.
@@ -83,25 +83,25 @@ pub(super) enum Taken {
     No,
 }
 
-/// The memory of one connection: what it holds, and the budgets out of which it comes.
+/// The memory that the requests of one connection hold, and the budgets from which it was taken.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct ConnectionMemory {
     all: Arc<Budget>,
-    /// Of its address and of its prefix.
+    /// The budgets of its address and of its prefix.
     shares: Vec<Arc<Budget>>,
     held: AtomicUsize,
 }
 
-impl Purse {
-    pub(super) fn new(all: Arc<Budget>, shares: Vec<Arc<Budget>>) -> Purse {
-        Purse {
+impl ConnectionMemory {
+    pub(super) fn new(all: Arc<Budget>, shares: Vec<Arc<Budget>>) -> ConnectionMemory {
+        ConnectionMemory {
             all,
             shares,
             held: AtomicUsize::new(0),
         }
     }
 
-    /// Takes memory for what arrives, if there is enough in all and in each share.
+    /// Takes memory for bytes of a request, if the total and each share have enough.
     pub(super) fn take(&self, bytes: usize) -> Taken {
         let (mut holds_little, mut is_crowded) = (true, false);
         for (position, share) in self.shares.iter().enumerate() {
@@ -128,7 +128,7 @@ impl Purse {
         Taken::No
     }
 
-    /// Takes them in any case: for an answer that exists already.
+    /// Counts the bytes of an answer. It exists already, so this never fails.
     pub(super) fn charge(&self, bytes: usize) -> Taken {
         let mut is_crowded = false;
         for budget in self.budgets() {
@@ -142,7 +142,7 @@ impl Purse {
         }
     }
 
-    /// Returns what was taken.
+    /// Gives back bytes that were taken or counted.
     pub(super) fn give_back(&self, bytes: usize) {
         for budget in self.budgets() {
             budget.give_back(bytes);
@@ -168,27 +168,31 @@ mod tests {
     fn memory_that_does_not_fit_is_counted_nowhere() {
         let all = Arc::new(Budget::of_all(8_000));
         let share = Arc::new(Budget::share(1_000, 100));
-        let purse = Purse::new(all.clone(), vec![share.clone()]);
-        assert_eq!(purse.take(800), Taken::Yes);
-        assert_eq!(purse.take(200), Taken::NearlyFull, "exactly full");
-        assert_eq!(purse.take(1), Taken::No, "one past it");
-        assert_eq!((all.used(), share.used(), purse.held()), (1_000, 1_000, 1_000));
-        purse.charge(500);
-        assert_eq!((all.used(), share.used(), purse.held()), (1_500, 1_500, 1_500));
-        purse.give_back(1_500);
-        assert_eq!((all.used(), share.used(), purse.held()), (0, 0, 0));
+        let memory = ConnectionMemory::new(all.clone(), vec![share.clone()]);
+        assert_eq!(memory.take(800), Taken::Yes);
+        assert_eq!(memory.take(200), Taken::NearlyFull, "exactly full");
+        assert_eq!(memory.take(1), Taken::No, "one past it");
+        assert_eq!((all.used(), share.used(), memory.held()), (1_000, 1_000, 1_000));
+        memory.charge(500);
+        assert_eq!((all.used(), share.used(), memory.held()), (1_500, 1_500, 1_500));
+        memory.give_back(1_500);
+        assert_eq!((all.used(), share.used(), memory.held()), (0, 0, 0));
     }
 
     #[test]
     fn memory_reserve_is_for_senders_that_hold_little() {
         let all = Arc::new(Budget::of_all(8_000));
-        let sender = |little| Purse::new(all.clone(), vec![Arc::new(Budget::share(8_000, little))]);
+        let sender =
+            |little| ConnectionMemory::new(all.clone(), vec![Arc::new(Budget::share(8_000, little))]);
         let greedy = sender(100);
         assert_eq!(greedy.take(7_000), Taken::NearlyFull);
         assert_eq!(greedy.take(1), Taken::No);
         let modest = sender(100);
         assert_eq!(modest.take(100), Taken::NearlyFull);
         assert_eq!(modest.take(1), Taken::No, "not so little any more");
-        assert_eq!(Purse::new(all, Vec::new()).take(900), Taken::NearlyFull);
+        assert_eq!(
+            ConnectionMemory::new(all, Vec::new()).take(900),
+            Taken::NearlyFull
+        );
     }
 }

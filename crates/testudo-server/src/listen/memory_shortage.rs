@@ -21,11 +21,11 @@ pub(super) fn connections_to_end<'a>(
     let mut used: HashMap<*const Budget, usize> = HashMap::new();
     let mut holders = Vec::new();
     for (id, conversation) in open {
-        let held = conversation.purse.held();
+        let held = conversation.memory.held();
         if held == 0 {
             continue;
         }
-        for budget in conversation.purse.budgets() {
+        for budget in conversation.memory.budgets() {
             *used.entry(Arc::as_ptr(budget)).or_default() += held;
         }
         if let Some(parts) = conversation.waited_parts(now) {
@@ -38,7 +38,7 @@ pub(super) fn connections_to_end<'a>(
     for (_, id, held, parts, conversation) in holders {
         let budgets = || {
             conversation
-                .purse
+                .memory
                 .budgets()
                 .map(|budget| (budget, Arc::as_ptr(budget)))
         };
@@ -64,7 +64,7 @@ pub(super) fn connections_to_end<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::conversation::ticks;
-    use super::super::memory::Purse;
+    use super::super::memory::ConnectionMemory;
     use super::*;
     use crate::config::ConnectionLimits;
 
@@ -83,10 +83,10 @@ mod tests {
 
         /// A connection whose request holds so many bytes.
         fn holder(&mut self, bytes: usize) -> Arc<Conversation> {
-            let purse = Purse::new(self.all.clone(), Vec::new());
-            let conversation = Arc::new(Conversation::new(&ConnectionLimits::default(), purse));
+            let memory = ConnectionMemory::new(self.all.clone(), Vec::new());
+            let conversation = Arc::new(Conversation::new(&ConnectionLimits::default(), memory));
             conversation.request_begins(true);
-            conversation.purse.charge(bytes);
+            conversation.memory.charge(bytes);
             self.open.push((self.open.len() as u64, conversation.clone()));
             conversation
         }

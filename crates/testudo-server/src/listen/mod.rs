@@ -9,14 +9,14 @@ mod converse;
 mod door;
 mod files;
 mod idle_order;
+mod last_bytes;
 mod listening;
 mod memory;
 mod memory_shortage;
 mod observed;
 mod passed;
 mod request_in_flight;
-mod senders;
-mod tail;
+mod shares;
 mod waiting;
 
 pub use accept::accept;

@@ -29,7 +29,7 @@ impl Observer for Wire {
     }
 }
 
-/// Stands above TLS: a conversation keeps the tail of the text that arrives.
+/// Stands above TLS: a conversation keeps the last_bytes of the text that arrives.
 pub(super) struct Text(pub(super) Arc<Conversation>);
 
 impl Observer for Text {

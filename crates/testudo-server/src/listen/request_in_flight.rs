@@ -6,8 +6,8 @@
 
 use super::connections::Connections;
 use super::conversation::Conversation;
+use super::last_bytes::BodyEnd;
 use super::memory::Taken;
-use super::tail::BodyEnd;
 use super::waiting::Part;
 use crate::http::BodyError;
 use axum::body::Body as AdminBody;
@@ -79,7 +79,7 @@ impl RequestInFlight {
 
     /// Takes memory for bytes of the request. False where the memory of all senders, or of this one, is used up.
     fn take(&self, bytes: usize) -> bool {
-        let taken = self.conversation.purse.take(bytes);
+        let taken = self.conversation.memory.take(bytes);
         match taken {
             Taken::Yes => {}
             Taken::NearlyFull => self.connections.report_memory_shortage(),
@@ -95,7 +95,7 @@ impl RequestInFlight {
 
     /// Takes memory for an answer. It exists already, so this never fails.
     fn charge(&self, bytes: usize) -> bool {
-        if self.conversation.purse.charge(bytes) != Taken::Yes {
+        if self.conversation.memory.charge(bytes) != Taken::Yes {
             self.connections.report_memory_shortage();
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl RequestInFlight {
         let beyond = self.charged.load(Ordering::Relaxed).saturating_sub(FIRST_BYTES);
         if beyond > 0 {
             self.charged.fetch_sub(beyond, Ordering::Relaxed);
-            self.conversation.purse.give_back(beyond);
+            self.conversation.memory.give_back(beyond);
         }
         let part = self.conversation.request_is_answered();
         self.answered.store(part.number(), Ordering::Relaxed);
@@ -129,8 +129,8 @@ fn part_of(number: u8) -> Option<Part> {
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
-        self.conversation.purse.give_back(*self.charged.get_mut());
-        if self.body.is_followed(self.conversation.tail()) {
+        self.conversation.memory.give_back(*self.charged.get_mut());
+        if self.body.is_followed(self.conversation.last_bytes()) {
             self.conversation.next_head_has_begun();
         }
         let answered = part_of(*self.answered.get_mut());

@@ -1,4 +1,4 @@
-//! What one sender may have: an address and its prefix, of the connections and of the memory of requests.
+//! How many connections, and how much memory of requests, one IP address and one address prefix may have.
 
 use super::conversation::Ending;
 use crate::config::ConnectionLimits;
@@ -6,31 +6,32 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
 
-/// A share of memory is never smaller: two of the largest requests fit (32 KiB head, 64 KiB body, 12 KiB for the
-/// request itself), so that one is not taken for a crowd.
+/// The smallest share of memory, bytes: two of the largest requests fit (32 KiB head, 64 KiB body, 12 KiB for the
+/// request itself), so that one large request alone does not make its share count as nearly full.
 pub(super) const SHARE_BYTES_MIN: usize = 256 * 1024;
-/// An address that holds so much holds little: one of the largest requests.
+/// An address that holds at most so many bytes may use the reserve: one of the largest requests.
 const LITTLE_OF_ADDRESS: usize = 128 * 1024;
-/// A prefix that holds so much holds little.
+/// An address prefix that holds at most so many bytes may use the reserve.
 const LITTLE_OF_PREFIX: usize = 512 * 1024;
 
-/// What one address or prefix may have.
+/// The limits of one address or address prefix.
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) net: IpNet,
     pub(super) connections_max: usize,
-    /// What a connection beyond them is closed for.
+    /// The reason that is counted when a connection is closed because of `connections_max`.
     pub(super) ending: Ending,
     /// Memory of its requests to the public listeners, bytes.
     pub(super) bytes_max: usize,
     /// Memory of its requests to `admin.listen`, bytes.
     pub(super) admin_bytes_max: usize,
-    /// Of either, what counts as little.
+    /// While the sender holds at most so many bytes, it may use the reserve of all memory.
     pub(super) little: usize,
 }
 
-/// The shares of this address: its own and its prefix's. IPv6 is counted by /64 and /48: who has one address there
-/// has them all. A proxy that speaks for many has no share of the connections, and three quarters of the memory.
+/// The shares of this address: its own and its prefix's. An IPv6 address is counted by its /64, and its prefix is the
+/// /48, because one client usually controls all addresses of a /64. A trusted proxy forwards the requests of many
+/// clients: its connections are not limited by a share, and it may use three quarters of the memory.
 pub(super) fn shares(limits: &ConnectionLimits, trusted: &[IpNet], address: Option<IpAddr>) -> Vec<Share> {
     let Some(address) = address else {
         return Vec::new();
@@ -67,7 +68,7 @@ pub(super) fn shares(limits: &ConnectionLimits, trusted: &[IpNet], address: Opti
     address.into_iter().chain(prefix).collect()
 }
 
-/// As large a share of the memory that all have in common (without the reserve) as of the connections.
+/// The part `numerator / denominator` of the memory that all senders have in common, which is without the reserve.
 fn part(bytes_max: usize, numerator: usize, denominator: usize) -> usize {
     let common = bytes_max - bytes_max / 8;
     let part = common / denominator * numerator.min(denominator);
