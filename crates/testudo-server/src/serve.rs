@@ -4,7 +4,7 @@ use crate::admin;
 use crate::audit::tell;
 use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ServerSettings};
-use crate::listen::{self, Connections, Door, Listening, PassedSockets};
+use crate::listen::{self, Connections, Endpoints, Listening, PassedSockets};
 use crate::open_store::open_store;
 use crate::renewal::certificate_gauges;
 use crate::state::app::{App, AppParts};
@@ -165,7 +165,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         )));
     }
     for (listener, tls) in bound {
-        let listening = Listening::new(Door::Public(app.clone()), tls, connections.clone());
+        let listening = Listening::new(Endpoints::Public(app.clone()), tls, connections.clone());
         listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
     }
     certificate_gauges(&app);

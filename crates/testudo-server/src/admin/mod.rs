@@ -17,7 +17,7 @@ mod token;
 mod trust;
 
 use crate::config::AdminSettings;
-use crate::listen::{self, Connections, Door, Listening};
+use crate::listen::{self, Connections, Endpoints, Listening};
 use crate::state::app::App;
 use axum::Router;
 use axum::routing::get;
@@ -64,8 +64,8 @@ pub async fn listen(
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = socket::bind(&settings.socket).await?;
     let router = operations::router().merge(probes()).with_state(app.clone());
-    let door = Door::Admin(app.clone(), router);
-    let listening = Listening::new(door, None, doors.socket);
+    let endpoints = Endpoints::Admin(app.clone(), router);
+    let listening = Listening::new(endpoints, None, doors.socket);
     let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
     let mut address = None;
     if let Some(listener) = doors.listener {
@@ -75,8 +75,8 @@ pub async fn listen(
             token::require_administrator,
         ));
         let router = guarded.merge(probes()).with_state(app.clone());
-        let door = Door::Admin(app.clone(), router);
-        let listening = Listening::new(door, doors.tls, doors.address);
+        let endpoints = Endpoints::Admin(app.clone(), router);
+        let listening = Listening::new(endpoints, doors.tls, doors.address);
         tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }
     Ok((tasks, address))

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
-/// Connections that the system keeps until we accept them. As many as it lets us: a flood that fills this queue
-/// delays good clients by a second each.
+/// Connections that the operating system keeps until the server accepts them; it may allow fewer. When a flood fills
+/// this queue, each good client waits a second or more, until it sends its SYN again.
 const BACKLOG: u32 = 4096;
 
 /// A listener on a TCP address.
@@ -43,7 +43,7 @@ impl Arrivals for TcpListener {
     async fn next(&self) -> std::io::Result<(TcpStream, Peer)> {
         let (stream, peer) = self.accept().await?;
         let _ = stream.set_nodelay(true);
-        // A client of IPv4 is one, also where it comes to a socket of IPv6.
+        // An IPv6 socket shows an IPv4 client as `::ffff:192.0.2.1`: limits and logs use the IPv4 address.
         let address = Some(peer.ip().to_canonical());
         Ok((
             stream,
@@ -71,7 +71,7 @@ impl Arrivals for UnixListener {
     }
 }
 
-/// Accepts until told to stop. Connections go on; [`super::Connections::drain`] ends them.
+/// Accepts connections until `stop` changes. Open connections go on; [`super::Connections::drain`] ends them.
 pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: watch::Receiver<bool>) {
     let listening = Arc::new(listening);
     loop {
@@ -84,7 +84,7 @@ pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: wat
         };
         match accepted {
             Ok((stream, peer)) => {
-                let kind = listening.door.kind();
+                let kind = listening.endpoints.kind();
                 if let Ok(seat) = listening.connections.admit(peer.address, kind, permit) {
                     tokio::spawn(converse(stream, peer, listening.clone(), seat));
                 }
@@ -94,7 +94,8 @@ pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: wat
     }
 }
 
-/// Out of files, mostly: make one free, and wait for it instead of spinning.
+/// Accepting failed, mostly because the process has no file descriptor left: closes an idle connection, and waits a
+/// little, so that the loop does not use a whole core.
 async fn refused(error: &std::io::Error, listening: &Listening) {
     tracing::warn!(%error, "a connection could not be accepted");
     listening.connections.give_up_a_file();

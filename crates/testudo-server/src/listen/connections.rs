@@ -1,5 +1,5 @@
-//! All connections of the listeners that share limits: how many in all, of one address, of one prefix; which
-//! is closed at a deadline, and which is closed when there is no room.
+//! The connections of all listeners that share limits: how many in total, of one address and of one address prefix;
+//! which one is closed at a deadline, and which one when a limit is reached.
 //!
 //! A lock is taken when a connection comes, when it goes, and a few times a second by the reaper. A request
 //! takes none.
@@ -22,14 +22,14 @@ use std::time::Duration;
 use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Sockets beyond `connections_max` that may still be closing after their connection had to go.
+/// Sockets beyond `connections_max` that may still be closing after their connection was ended.
 const CLOSING_MAX: usize = 64;
 /// Pause between two searches for connections to end when memory is short. Each search looks at every connection.
 const MEMORY_SEARCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Which memory a connection's requests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DoorKind {
+pub(super) enum ListenerKind {
     Public,
     Admin,
 }
@@ -76,7 +76,7 @@ struct Entry {
     nets: Vec<IpNet>,
 }
 
-/// A connection's place. Held by its task until the socket is closed.
+/// Counts one connection against the limits. Held by its task until the socket is closed.
 pub(super) struct Seat {
     pub(super) conversation: Arc<Conversation>,
     pub(super) connections: Arc<Connections>,
@@ -91,7 +91,7 @@ impl Drop for Seat {
     }
 }
 
-/// What was cut when the time to finish was over.
+/// What was still open, and was closed, when the time to finish was over.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cut {
     /// Connections that were still open.
@@ -101,7 +101,7 @@ pub struct Cut {
 }
 
 impl Connections {
-    /// None yet.
+    /// No connections yet.
     pub fn new(limits: ConnectionLimits, trusted: Vec<IpNet>, metrics: &Metrics) -> Arc<Connections> {
         for ending in Ending::ALL {
             let label = EndingLabel {
@@ -128,17 +128,17 @@ impl Connections {
         })
     }
 
-    /// Waits until a socket may be opened: only while those that had to go are closing.
+    /// Waits until a socket may be opened. It waits only while [`CLOSING_MAX`] connections that were ended are closing.
     pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         self.sockets.clone().acquire_owned().await.ok()
     }
 
-    /// A place for a new connection. Where there is none, the oldest idle connection of the same address, of the
-    /// same prefix, or of all makes room; where none is idle, the new one is turned away.
+    /// Counts a new connection. Where a limit is reached, the connection is closed that has been idle longest: of the
+    /// same address, of the same prefix, or of all, as the limit counts. Where none is idle, the new one is refused.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
-        door: DoorKind,
+        kind: ListenerKind,
         permit: OwnedSemaphorePermit,
     ) -> Result<Seat, Ending> {
         let mut table = self.lock();
@@ -157,15 +157,15 @@ impl Connections {
         }
         let groups = shares.iter().map(|share| {
             let group = table.groups.entry(share.net).or_insert_with(|| Group::new(share));
-            match door {
-                DoorKind::Public => group.memory.clone(),
-                DoorKind::Admin => group.admin_memory.clone(),
+            match kind {
+                ListenerKind::Public => group.memory.clone(),
+                ListenerKind::Admin => group.admin_memory.clone(),
             }
         });
         let groups = groups.collect();
-        let all = match door {
-            DoorKind::Public => &self.memory,
-            DoorKind::Admin => &self.admin_memory,
+        let all = match kind {
+            ListenerKind::Public => &self.memory,
+            ListenerKind::Admin => &self.admin_memory,
         };
         let memory = ConnectionMemory::new(all.clone(), groups);
         let conversation = Arc::new(Conversation::new(&self.limits, memory));
@@ -197,13 +197,14 @@ impl Connections {
         })
     }
 
-    /// The system has no file for another connection: the oldest idle one gives its own.
+    /// The operating system has no file descriptor for another connection: the one that is idle longest is closed.
     pub(super) fn give_up_a_file(&self) {
         // Where none is idle, accepting waits.
         let _ = self.make_room(&mut self.lock(), None, Ending::OpenFiles);
     }
 
-    /// Ends what is over its deadline, a few times per shortest deadline. Has no end of its own.
+    /// Ends connections that are over a deadline, and those that hold too much memory. It looks every eighth of the
+    /// shortest deadline, at least 50 ms and at most 500 ms apart. Runs until it is cancelled.
     pub async fn reap(self: Arc<Self>) {
         let shortest = self
             .limits
@@ -222,7 +223,7 @@ impl Connections {
                 self.end_for_memory();
                 tokio::time::sleep(MEMORY_SEARCH_PAUSE).await;
             }
-            // The gauge is that of all listeners together.
+            // Several groups of listeners share the gauge, so each adds its own difference.
             let used = (self.memory.used() + self.admin_memory.used()) as i64;
             self.counters.request_bytes.inc_by(used - shown);
             shown = used;
@@ -255,7 +256,7 @@ impl Connections {
         }
     }
 
-    /// Lets running requests finish for so long; what is left then is cut.
+    /// Lets running requests finish for the time `within`, and closes the connections that are left then.
     pub async fn drain(&self, within: Duration) -> Cut {
         {
             let mut table = self.lock();
@@ -311,7 +312,7 @@ impl Connections {
         }
     }
 
-    /// Takes a connection out and tells its task.
+    /// Removes a connection from the table and tells its task to close it.
     fn end(&self, table: &mut Table, id: u64, ending: Ending) {
         if let Some(entry) = table.remove(id) {
             entry.conversation.end(ending);
@@ -375,7 +376,7 @@ mod tests {
 
     async fn come(connections: &Arc<Connections>, address: &str) -> Result<Seat, Ending> {
         let permit = connections.permit().await.unwrap();
-        connections.admit(Some(address.parse().unwrap()), DoorKind::Public, permit)
+        connections.admit(Some(address.parse().unwrap()), ListenerKind::Public, permit)
     }
 
     fn ended(seat: &Seat) -> Option<Ending> {

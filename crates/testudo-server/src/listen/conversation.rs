@@ -15,28 +15,29 @@ use tokio::sync::Notify;
 /// Why the server closed a connection. The label of a metric: the name of the setting that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// No whole head in time: the first, handshake included, or a later one that had begun.
+    /// The head of a request was not complete in time: of the first one, TLS handshake included, or of a later one
+    /// whose first byte had arrived.
     FirstRequest,
-    /// No request for so long.
+    /// No request ran for `idle_timeout`.
     Idle,
-    /// The client does not read its answers.
+    /// The client did not read its answers for `write_timeout`.
     Write,
-    /// The oldest idle connection had to go, or there was none: too many in all.
+    /// Too many connections in total: the one that was idle longest is closed, or the new one where none is idle.
     Connections,
-    /// Too many of one address.
+    /// Too many connections of one address; closed as for [`Ending::Connections`].
     Address,
-    /// Too many of one prefix.
+    /// Too many connections of one address prefix; closed as for [`Ending::Connections`].
     Prefix,
-    /// The memory of requests in flight was nearly full, and this one held most of it for longest.
+    /// The memory of requests in flight was nearly full, and this connection held most of it for longest.
     Memory,
-    /// The system had no file left for another connection.
+    /// The operating system had no file descriptor left for another connection.
     OpenFiles,
     /// The server stopped before its requests were done.
     Drain,
 }
 
 impl Ending {
-    /// Every one, so that each has its counter from the start.
+    /// All reasons, so that the metric shows each from the start.
     pub(super) const ALL: [Ending; 9] = [
         Ending::FirstRequest,
         Ending::Idle,
@@ -49,7 +50,7 @@ impl Ending {
         Ending::Drain,
     ];
 
-    /// The setting's name.
+    /// The value of the metric's label `reason`.
     pub fn name(self) -> &'static str {
         match self {
             Ending::FirstRequest => "first_request_timeout",
@@ -65,7 +66,8 @@ impl Ending {
     }
 }
 
-/// Milliseconds on the monotonic clock, which no administrator can set. Never 0, which means "not".
+/// Milliseconds on the monotonic clock, which changes of the system time do not move. Never 0: the fields of
+/// [`Conversation`] use 0 for "not now".
 pub(super) fn ticks() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_millis())
@@ -77,21 +79,21 @@ pub(super) fn ticks() -> u64 {
 #[derive(Debug)]
 pub struct Conversation {
     accepted: u64,
-    /// When a request began or ended last, or a part of an answer was taken.
+    /// When last a request began or ended, or the client took a part of an answer.
     active: AtomicU64,
     /// When the first byte after a request's end came, which begins the next head (HTTP/1.1 only).
     head: AtomicU64,
-    /// The last bytes that arrived, behind TLS.
+    /// The last bytes that arrived, after decryption.
     last_bytes: AtomicU32,
-    /// Since when the client takes nothing of what is to be written.
+    /// Since when the socket has taken no bytes of a write; 0 where no write is blocked.
     blocked: AtomicU64,
     has_begun: AtomicBool,
     is_http2: AtomicBool,
-    /// Requests that have begun, and whose answers have not left us.
+    /// Requests whose head has arrived and whose answer is not sent.
     running: AtomicU32,
     /// Those of them whose body has not arrived.
     bodies: Waiting,
-    /// Those of them that are answered: each has its own deadline, whatever else runs.
+    /// Those of them whose handler has answered: each has its own deadline, also while other requests run.
     answers: Waiting,
     is_stopping: AtomicBool,
     ending: OnceLock<Ending>,
@@ -129,7 +131,7 @@ impl Conversation {
         self.has_begun.store(true, Ordering::Release);
     }
 
-    /// The handler is done. The answer waits for the client from now on.
+    /// The handler has answered. The answer waits for the client from now on.
     pub(super) fn request_is_answered(&self) -> Part {
         let now = ticks();
         self.active.store(now, Ordering::Relaxed);
@@ -143,7 +145,7 @@ impl Conversation {
         self.answers.advance(part, now)
     }
 
-    /// A request is over: its answer has left us, or it was given up.
+    /// A request is over: its answer is sent, or the transport dropped it.
     pub(super) fn request_ends(&self, answered: Option<Part>) {
         self.active.store(ticks(), Ordering::Relaxed);
         if let Some(part) = answered {
@@ -152,35 +154,35 @@ impl Conversation {
         self.running.fetch_sub(1, Ordering::Release);
     }
 
-    /// The rest of a body has to be waited for.
+    /// The handler waits for the rest of a body.
     pub(super) fn body_waits(&self) -> Part {
         self.bodies.enter(ticks())
     }
 
-    /// It is there, or it is not wanted any more.
+    /// The body has arrived, or the handler stopped reading it.
     pub(super) fn body_is_over(&self, part: Part) {
         self.bodies.leave(part);
     }
 
-    /// For how many sixteenths of its deadline a request has waited for the client; nothing where none does.
+    /// For how many sixteenths of its deadline the oldest request has waited for the client; `None` where none waits.
     pub(super) fn waited_parts(&self, now: u64) -> Option<u64> {
         self.bodies.oldest_parts(now).max(self.answers.oldest_parts(now))
     }
 
-    /// Bytes arrived. Between two requests of HTTP/1.1 they are the next one's head.
+    /// Bytes arrived, before decryption. Between two requests of HTTP/1.1 they begin the head of the next one.
     pub(super) fn bytes_arrive(&self) {
         if self.running.load(Ordering::Relaxed) == 0 && self.head.load(Ordering::Relaxed) == 0 {
             self.head.store(ticks(), Ordering::Relaxed);
         }
     }
 
-    /// The same, as the protocol sees them.
+    /// Bytes arrived, after decryption.
     pub(super) fn text_arrives(&self, bytes: &[u8]) {
         let last_bytes = LastBytes(self.last_bytes.load(Ordering::Relaxed)).after(bytes);
         self.last_bytes.store(last_bytes.0, Ordering::Relaxed);
     }
 
-    /// The last bytes that arrived, behind TLS.
+    /// The last bytes that arrived, after decryption.
     pub(super) fn last_bytes(&self) -> LastBytes {
         LastBytes(self.last_bytes.load(Ordering::Relaxed))
     }
@@ -190,7 +192,7 @@ impl Conversation {
         self.head.store(ticks(), Ordering::Relaxed);
     }
 
-    /// Something could, or could not, be written.
+    /// A write was tried, and the socket took bytes or was blocked.
     pub(super) fn write_is_blocked(&self, is_blocked: bool) {
         let is_known = self.blocked.load(Ordering::Relaxed) != 0;
         if is_blocked != is_known {
@@ -199,7 +201,7 @@ impl Conversation {
         }
     }
 
-    /// Since when no request has been running; nothing while one is.
+    /// Since when no request has been running; `None` while one runs.
     pub(super) fn idle_since(&self) -> Option<u64> {
         let is_idle = self.running.load(Ordering::Acquire) == 0;
         is_idle.then(|| self.active.load(Ordering::Relaxed))
@@ -210,12 +212,12 @@ impl Conversation {
         self.idle_since().is_some() && self.blocked.load(Ordering::Relaxed) == 0
     }
 
-    /// Requests that have begun, and whose answers have not left us.
+    /// Requests whose head has arrived and whose answer is not sent.
     pub(super) fn running(&self) -> u32 {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Whether a deadline is over.
+    /// The reason to end the connection now, where a deadline is over.
     pub(super) fn judge(&self, now: u64, limits: &ConnectionLimits) -> Option<Ending> {
         let is_over =
             |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) >= limit.as_millis();
@@ -229,10 +231,11 @@ impl Conversation {
         let active = self.active.load(Ordering::Relaxed);
         let running = self.running.load(Ordering::Acquire);
         if running > 0 {
-            // Over HTTP/2 a client can keep the socket open, go on asking, and give a stream no window.
+            // Over HTTP/2 a client can take bytes of other streams while it gives the stream of an answer no window:
+            // then no write is blocked, but the answer is not read.
             return self.answers.is_over(now).then_some(Ending::Write);
         }
-        // HTTP/2 frames between requests (PING) are no request: only its idle time counts.
+        // Over HTTP/2, frames such as PING arrive between requests and begin no head: only the idle time counts.
         let head = self.head.load(Ordering::Relaxed);
         let is_http1 = !self.is_http2.load(Ordering::Relaxed);
         if is_http1 && head != 0 && is_over(head, limits.first_request_timeout) {
@@ -241,20 +244,20 @@ impl Conversation {
         is_over(active, limits.idle_timeout).then_some(Ending::Idle)
     }
 
-    /// Tells the task to close the connection now. The first reason stands.
+    /// Tells the connection's task to close it now. The reason of the first call is kept.
     pub(super) fn end(&self, ending: Ending) {
         if self.ending.set(ending).is_ok() {
             self.wake.notify_one();
         }
     }
 
-    /// Tells the task to finish what runs, and to close then.
+    /// Tells the connection's task to finish the running requests and to close the connection then.
     pub(super) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
-    /// Why it must end now.
+    /// The reason to close the connection now, where there is one.
     pub(super) fn ending(&self) -> Option<Ending> {
         self.ending.get().copied()
     }

@@ -1,4 +1,4 @@
-//! One connection from its first byte to its end: handshake, HTTP/1.1 or HTTP/2, and the word to stop.
+//! One connection from its first byte to its end: TLS handshake, HTTP/1.1 or HTTP/2, and the orderly stop.
 
 use super::connections::Seat;
 use super::listening::Listening;
@@ -13,10 +13,11 @@ use std::time::Duration;
 use testudo_core::doors::PeerCertificates;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// After the word to stop, a connection without a request has this long to hear our goodbye.
-const GOODBYE: Duration = Duration::from_millis(100);
+/// Pause between two checks after a stop began. A connection that is idle at two checks in a row is closed; until then
+/// its client can receive HTTP/2's GOAWAY.
+const GOAWAY_TIME: Duration = Duration::from_millis(100);
 
-/// Runs a connection until one side ends it. The socket is closed before its seat is given back.
+/// Runs a connection until one side ends it. The socket is closed before the connection stops counting.
 pub(super) async fn converse<S>(stream: S, mut peer: Peer, listening: Arc<Listening>, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -36,7 +37,7 @@ where
                 };
                 match handshake {
                     Some(Ok(stream)) => {
-                        peer.certificates = shown(&stream);
+                        peer.certificates = certificates_of(&stream);
                         serve(stream, &listening, peer, &seat).await;
                     }
                     Some(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
@@ -51,8 +52,8 @@ where
     drop(seat);
 }
 
-/// The certificates of the handshake.
-fn shown<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Arc<PeerCertificates>> {
+/// The certificates that the client showed in the handshake.
+fn certificates_of<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Arc<PeerCertificates>> {
     let chain = stream.get_ref().1.peer_certificates()?;
     if chain.is_empty() {
         return None;
@@ -76,7 +77,7 @@ where
         let (listening, peer) = (listening.clone(), peer.clone());
         async move {
             let request = request.map(|incoming| RequestBody::new(incoming, in_flight.clone()));
-            let response = listening.door.answer(&peer, request, fits).await;
+            let response = listening.endpoints.answer(&peer, request, fits).await;
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, in_flight)))
         }
     });
@@ -106,7 +107,7 @@ where
             biased;
             _ = connection.as_mut() => return,
             () = conversation.woken() => {}
-            () = tokio::time::sleep(GOODBYE) => {
+            () = tokio::time::sleep(GOAWAY_TIME) => {
                 let is_idle = conversation.is_idle();
                 if is_idle && was_idle {
                     return;

@@ -1,7 +1,7 @@
 //! Whether bytes of a next request came together with the end of this one (HTTP/1.1).
 //!
-//! The HTTP library does not tell what is left in its buffer. So the last bytes that arrived on the connection are kept,
-//! and compared with the end of the request: an empty line, or the last bytes of its body. Where they differ, bytes of
+//! The HTTP library does not tell what is left in its buffer. So the last bytes that arrived on the connection are
+//! kept, and compared with the end of the request: an empty line, or the last bytes of its body. Where they differ, bytes of
 //! the next request have arrived, and its deadline begins.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

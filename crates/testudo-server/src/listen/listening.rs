@@ -1,48 +1,48 @@
-//! What a listener needs, and how it speaks HTTP.
+//! What a listener needs, and the limits of its HTTP/1.1 and HTTP/2.
 
 use super::connections::Connections;
-use super::door::Door;
+use super::endpoints::Endpoints;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::sync::Arc;
 use testudo_protocol::limits::HEADER_BYTES_MAX;
 use tokio_rustls::TlsAcceptor;
 
-/// What a client may send on one HTTP/2 connection before we have read it, bytes; and on one stream. A whole body
-/// fits. Larger windows only let a sender fill our memory.
+/// Bytes that a client may send on one HTTP/2 connection, and on one stream, before the server has read them. A whole
+/// request body fits. Larger windows would only let a sender fill the memory of the server.
 const WINDOW_BYTES: u32 = 65_535;
-/// What waits to be sent on one HTTP/2 stream, bytes. Our answers are smaller.
+/// Bytes that may wait to be sent on one HTTP/2 stream.
 const SEND_BYTES_MAX: usize = 64 * 1024;
-/// Streams that a client opened and reset before we saw them; then the connection ends. The attack is to make us
-/// begin work and throw it away.
+/// Streams that a client may open and reset before the server has accepted them; with more, the connection ends.
+/// Without this limit a client can make the server begin work for requests that it resets at once (rapid reset).
 const RESETS_PENDING_MAX: usize = 20;
-/// Streams that we reset for the client's errors; then the connection ends.
+/// Streams that the server resets because of a client's protocol errors; with more, the connection ends.
 const ERROR_RESETS_MAX: usize = 128;
 
 /// What a listener needs.
 pub struct Listening {
-    /// What answers.
-    pub door: Door,
-    /// TLS, where it is on.
+    /// The endpoints that it serves.
+    pub endpoints: Endpoints,
+    /// TLS; `None` for cleartext.
     pub tls: Option<TlsAcceptor>,
-    /// The limits, and all connections under them.
+    /// The limits, and all connections that count against them.
     pub connections: Arc<Connections>,
     pub(super) http: Builder<TokioExecutor>,
 }
 
 impl Listening {
-    /// Puts it together.
-    pub fn new(door: Door, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listening {
+    /// A listener with these endpoints, TLS and limits.
+    pub fn new(endpoints: Endpoints, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listening {
         Listening {
             http: builder(connections.limits.streams_max),
-            door,
+            endpoints,
             tls,
             connections,
         }
     }
 }
 
-/// How this listener speaks HTTP.
+/// The HTTP settings of a listener.
 fn builder(streams_max: u32) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // hyper's own deadline for a head counts idle time as well: the conversation's is used instead.

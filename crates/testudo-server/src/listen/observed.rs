@@ -1,4 +1,4 @@
-//! A stream that tells an observer what passes.
+//! A stream that reports to an observer what is read from it and whether writes are blocked.
 
 use super::conversation::Conversation;
 use std::io;
@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is told of a stream.
+/// Receives the reports of a stream.
 pub(super) trait Observer: Unpin {
-    /// These bytes were read. They are at least one.
+    /// These bytes were read; at least one.
     fn read(&self, bytes: &[u8]);
 
-    /// Something was to be written, and was taken or not.
+    /// A write was tried. `is_blocked`: the socket took nothing.
     fn write(&self, is_blocked: bool);
 }
 
-/// Stands below TLS: a conversation learns when bytes arrive, and when what is written goes nowhere.
+/// The observer below TLS: tells the conversation when bytes arrive, and when a write is blocked.
 pub(super) struct Wire(pub(super) Arc<Conversation>);
 
 impl Observer for Wire {
@@ -29,7 +29,7 @@ impl Observer for Wire {
     }
 }
 
-/// Stands above TLS: a conversation keeps the last_bytes of the text that arrives.
+/// The observer above TLS: the conversation keeps the last bytes of the decrypted text that arrives.
 pub(super) struct Text(pub(super) Arc<Conversation>);
 
 impl Observer for Text {

@@ -24,7 +24,8 @@ use tokio::time::Sleep;
 
 /// An answer goes out in pieces of this size, so that a slow reader's progress can be seen, bytes.
 const PIECE_BYTES: usize = 16 * 1024;
-/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first step, so it changes
+/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first step, so it
+/// changes
 /// the budgets, which all connections share, once.
 const STEP_BYTES: usize = 4 * 1024;
 /// Bytes that every request takes when it begins.

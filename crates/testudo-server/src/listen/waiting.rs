@@ -1,4 +1,4 @@
-//! Since when requests of one connection have been waiting for their client, without a list of them.
+//! Since when the requests of one connection have been waiting for their client, kept without a list of requests.
 //!
 //! Time is cut into parts of a sixteenth of the deadline; each request is counted in the part in which it began to
 //! wait. So the oldest is known to a sixteenth, and a request costs one atomic addition and one subtraction.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Parts of one deadline.
 const DEADLINE_PARTS: u64 = 16;
-/// Parts that are kept: two deadlines, so that what is over its deadline is found before its part is used again.
+/// Parts that are kept: two deadlines, so that a request over its deadline is found before its part is used again.
 const PARTS: usize = 32;
 
 /// Counts the waiting requests of a connection by the time at which they began to wait.
@@ -50,19 +50,19 @@ impl Waiting {
         part
     }
 
-    /// It waits no longer.
+    /// A request that was counted in this part waits no longer.
     pub(super) fn leave(&self, part: Part) {
         self.count(part).fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The client took something: it waits from now on.
+    /// The client took a part of the answer: its wait begins again now.
     pub(super) fn advance(&self, part: Part, now: u64) -> Part {
         let later = self.enter(now);
         self.leave(part);
         later
     }
 
-    /// How many parts of time ago the oldest began to wait; nothing where none waits.
+    /// How many parts of time ago the oldest request began to wait; `None` where none waits.
     pub(super) fn oldest_parts(&self, now: u64) -> Option<u64> {
         let current = now / self.part_ms;
         (0..PARTS as u64).rev().find(|ago| {

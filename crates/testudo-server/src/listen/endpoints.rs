@@ -1,6 +1,6 @@
-//! What stands behind a listener: the public endpoints, or the admin API.
+//! Which endpoints a listener serves: the public ones, or the admin API.
 
-use super::connections::DoorKind;
+use super::connections::ListenerKind;
 use super::request_in_flight::{HandlerBody, RequestBody};
 use crate::fault::{Fault, Stop};
 use crate::http::{dispatch, judge_framing, turn_away};
@@ -15,28 +15,28 @@ use tower::ServiceExt as _;
 
 /// The endpoints that a listener serves.
 #[derive(Clone)]
-pub enum Door {
+pub enum Endpoints {
     /// The endpoints for clients.
     Public(Arc<App>),
     /// The admin API, metrics and probes.
     Admin(Arc<App>, Router),
 }
 
-impl Door {
-    pub(super) fn kind(&self) -> DoorKind {
+impl Endpoints {
+    pub(super) fn kind(&self) -> ListenerKind {
         match self {
-            Door::Public(_) => DoorKind::Public,
-            Door::Admin(..) => DoorKind::Admin,
+            Endpoints::Public(_) => ListenerKind::Public,
+            Endpoints::Admin(..) => ListenerKind::Admin,
         }
     }
 
     pub(super) fn app(&self) -> &Arc<App> {
         match self {
-            Door::Public(app) | Door::Admin(app, _) => app,
+            Endpoints::Public(app) | Endpoints::Admin(app, _) => app,
         }
     }
 
-    /// The answer to one request. `fits`: there is memory for it.
+    /// The answer to one request. `fits` is false where there is not enough memory for the request.
     pub(super) async fn answer(
         &self,
         peer: &Arc<Peer>,
@@ -50,7 +50,8 @@ impl Door {
         };
         if let Err(stop) = judged {
             let mut response = turn_away(self.app(), &stop).map(HandlerBody::Whole);
-            // Who is unsure of the host may be unsure of where the next request begins. HTTP/2 has frames.
+            // A proxy that sends two hosts, or an invalid one, may also disagree with this server about where the next
+            // request on the connection begins (request smuggling). HTTP/2 has frames, so it has no such doubt.
             let is_unsure = matches!(
                 stop,
                 Stop::Refused(Rejection::Request(
@@ -64,8 +65,8 @@ impl Door {
             return response;
         }
         match self {
-            Door::Public(app) => dispatch(app.clone(), peer, request).await.map(HandlerBody::Whole),
-            Door::Admin(_, router) => {
+            Endpoints::Public(app) => dispatch(app.clone(), peer, request).await.map(HandlerBody::Whole),
+            Endpoints::Admin(_, router) => {
                 request.extensions_mut().insert(peer.clone());
                 let request = request.map(axum::body::Body::new);
                 match router.clone().oneshot(request).await {
