@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 /// Which client has a `client_id` that is not its identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientIdAlias {
-    /// The public identifier.
+    /// The `client_id`; the key of the record.
     pub client_id: String,
     /// Key of the client's authority.
     pub authority: String,
-    /// Subject of the client.
+    /// The client's subject within that authority.
     pub subject: String,
 }
 

@@ -4,25 +4,26 @@ use super::Kind;
 use super::record::{Announced, Record};
 use testudo_protocol::Timestamp;
 
-/// One change. Single use is `Insert` (must be absent) or `Delete` (must be at this version), never a look
-/// followed by a write. `Absent` goes with a write that is right only while another record is not there.
+/// One change. What must happen once only is an `Insert` (the record must be absent) or a `Delete` (it must be at this
+/// version), never a read followed by a write, between which another node could write. `Absent` accompanies a write
+/// that is right only while another record does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// The record must be absent.
     Insert(Document),
-    /// The record must be at this version, and goes one up.
+    /// The record must be at this version; it is replaced, and its version grows by one.
     Replace(Document, u64),
-    /// The record must be at this version, and goes.
+    /// The record must be at this version; it is deleted.
     Delete(Kind, Vec<u8>, u64),
-    /// The record must be absent, and stays so.
+    /// The record must be absent; nothing is written.
     Absent(Kind, Vec<u8>),
-    /// A counter moves, and must not end above `max`.
+    /// A counter changes by `delta`, and must not end above `max`.
     Add {
         /// Name of the counter.
         counter: String,
-        /// By how much, either way.
+        /// The amount that is added; negative to subtract.
         delta: i64,
-        /// Limit after the move.
+        /// The highest value that the counter may have after the change. `None`: no limit.
         max: Option<u64>,
     },
 }
@@ -47,13 +48,13 @@ impl Write {
 /// A record in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Kind.
+    /// The kind of record.
     pub kind: Kind,
-    /// Key.
+    /// The key of the record, unique within its kind.
     pub key: Vec<u8>,
-    /// JSON.
+    /// The record as JSON.
     pub body: Vec<u8>,
-    /// When it may be dropped without asking.
+    /// From this time on the store may delete the document by itself. `None`: never.
     pub expires: Option<Timestamp>,
 }
 
@@ -75,7 +76,7 @@ impl Document {
 pub struct Batch {
     /// The changes, in order.
     pub writes: Vec<Write>,
-    /// Other nodes need not hear of it: nothing that they decide by has changed.
+    /// The other nodes are not told of this batch, because it changes nothing that they decide by.
     pub is_quiet: bool,
 }
 
@@ -87,32 +88,32 @@ impl Batch {
             .map(|write| (write, !self.is_quiet && write.is_announced()))
     }
 
-    /// Adds an insert.
+    /// Adds the insertion of a record that must be absent.
     pub fn insert<R: Record>(&mut self, record: &R) {
         self.writes.push(Write::Insert(Document::of(record)));
     }
 
-    /// Adds a replacement.
+    /// Adds the replacement of a record that must be at `version`.
     pub fn replace<R: Record>(&mut self, record: &R, version: u64) {
         self.writes.push(Write::Replace(Document::of(record), version));
     }
 
-    /// Adds a removal.
+    /// Adds the deletion of a record that must be at `version`.
     pub fn delete<R: Record>(&mut self, record: &R, version: u64) {
         self.writes.push(Write::Delete(R::KIND, record.key(), version));
     }
 
-    /// Adds a removal of what is stored under a key, whether or not it can be read.
+    /// Adds the deletion of the document under a key, also where it cannot be read as a record.
     pub fn remove(&mut self, kind: Kind, key: Vec<u8>, version: u64) {
         self.writes.push(Write::Delete(kind, key, version));
     }
 
-    /// Demands that a record is not there.
+    /// Adds the condition that a record does not exist.
     pub fn absent(&mut self, kind: Kind, key: Vec<u8>) {
         self.writes.push(Write::Absent(kind, key));
     }
 
-    /// Moves a counter.
+    /// Adds a change of a counter.
     pub fn add(&mut self, counter: String, delta: i64, max: Option<u64>) {
         self.writes.push(Write::Add { counter, delta, max });
     }

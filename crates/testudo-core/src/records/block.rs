@@ -10,11 +10,11 @@ use testudo_protocol::Timestamp;
 pub struct Block {
     /// An identity, a pattern (`spiffe://prod.example/**` for a whole trust domain), or a configured client's id.
     pub identity: String,
-    /// Why, in the administrator's words.
+    /// The reason that the administrator gave with the block.
     pub reason: Option<String>,
     /// The administrator who blocked it.
     pub by: String,
-    /// Since when.
+    /// When it was blocked, in seconds since the epoch.
     #[schemars(with = "i64")]
     pub since: Timestamp,
 }

@@ -18,13 +18,13 @@ pub struct Client {
     pub authority: String,
     /// The identity within the authority; the folded form where instances share a client.
     pub subject: String,
-    /// Public identifier.
+    /// The `client_id` that requests and tokens name.
     pub client_id: String,
-    /// Active or frozen.
+    /// Whether the client may be served, or an administrator froze it.
     pub state: ClientState,
-    /// Rule that governed at admission. For information: today's rules decide.
+    /// Name of the rule that applied when the client was admitted. For information only: today's rules decide.
     pub rule: String,
-    /// Its revision then.
+    /// Revision of that rule when the client was admitted.
     pub rule_revision: String,
     /// Request at which the client was admitted.
     pub occasion: OccasionKind,
@@ -32,27 +32,28 @@ pub struct Client {
     pub first_credential: CredentialKind,
     /// Kind of credential shown last.
     pub last_credential: CredentialKind,
-    /// First seen.
+    /// When the client was admitted, in seconds since the epoch.
     pub created: Timestamp,
-    /// Last token, to within a minute.
+    /// When it last got a token, in seconds since the epoch; the record may lag by a minute.
     pub last_used: Timestamp,
-    /// Unused that long, it is removed.
+    /// The client is removed when it was not used for so many seconds. `None`: no such limit.
     pub idle_lifetime: Option<Seconds>,
-    /// End of its absolute lifetime.
+    /// End of its absolute lifetime, in seconds since the epoch. `None`: no end.
     pub expires: Option<Timestamp>,
-    /// Lives of this (authority, subject), counted from 1.
+    /// How often a client of this (authority, subject) was admitted: 1 for the first, one more each time a removed
+    /// client is admitted again.
     pub generation: u32,
-    /// The life before this one.
+    /// The client of the same (authority, subject) before this one.
     pub predecessor: Option<Predecessor>,
-    /// Resolved at admission.
+    /// Client metadata as it was computed at admission.
     pub metadata: ClientMetadata,
     /// What the client restrained itself to when it registered; the last registration counts.
     #[serde(default)]
     pub registration: Option<Box<Registration>>,
-    /// Who vouched for a client without evidence of its own.
+    /// The client whose access token registered this one, which had no evidence of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sponsor: Option<Box<Sponsor>>,
-    /// What it manages its registration with. [RFC7592 §3]
+    /// The token with which the client manages its registration. [RFC7592 §3]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub management: Option<Box<ManagementToken>>,
 }
@@ -62,8 +63,8 @@ pub struct Client {
 pub struct ManagementToken {
     /// SHA-256 of the token.
     pub digest: [u8; 32],
-    /// The token before it, and until when it still opens: the answer that carried its successor may be lost.
-    /// Kept after that time, so that its use is noticed.
+    /// Digest of the token before this one, and until when it is still accepted: the answer that carried its successor
+    /// may be lost. Kept after that time, so that its use is detected.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub previous: Option<([u8; 32], Timestamp)>,
     /// Successors that were given out and not used yet when the token before them was shown again, oldest first.
@@ -84,11 +85,11 @@ pub struct Registration {
     /// The client proved possession of a key when it registered: bearer evidence does not change it.
     #[serde(default)]
     pub is_by_possession: bool,
-    /// Ceiling on scope.
+    /// The scope values that remain; `None`: all that the rule allows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub scope: Option<ScopeSet>,
-    /// Grants that remain.
+    /// The grant types that remain; `None`: all that the rule allows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grant_types: Option<Vec<String>>,
     /// Redirect URIs that remain, of those of the rule and of the attester.
@@ -153,46 +154,46 @@ pub enum ApplicationType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientState {
-    /// As the rule says.
+    /// Served as its rule allows.
     Active,
-    /// Refused until thawed.
+    /// Every request is refused until an administrator thaws the client.
     Frozen,
 }
 
-/// The life before this one.
+/// The client of the same (authority, subject) that was removed before this one was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Predecessor {
-    /// When that life began.
+    /// When that client was admitted, in seconds since the epoch.
     #[schemars(with = "i64")]
     pub created: Timestamp,
-    /// When it ended.
+    /// When that client was removed, in seconds since the epoch.
     #[schemars(with = "i64")]
     pub removed: Timestamp,
-    /// Why.
+    /// Why it was removed: `deleted`, `idle` or `expired`.
     pub reason: String,
 }
 
-/// A client that was: kept for the history, by the same key.
+/// A removed client, kept for its history under the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// The client at its end.
+    /// The client's record as it was when it was removed.
     pub client: Client,
-    /// When.
+    /// When it was removed, in seconds since the epoch.
     pub removed: Timestamp,
-    /// Why: `deleted`, `idle`, `expired`.
+    /// Why it was removed: `deleted`, `idle` or `expired`.
     pub reason: String,
-    /// Until when it is remembered.
+    /// Until when this history is kept, in seconds since the epoch.
     pub keep_until: Timestamp,
 }
 
 /// Key of a client and of its history: (authority, subject).
 pub fn client_key(authority_key: &str, subject: &str) -> Vec<u8> {
-    // NUL stands in neither part.
+    // Neither part can contain NUL, so two pairs cannot have one key.
     [authority_key.as_bytes(), &[0], subject.as_bytes()].concat()
 }
 
 impl Registration {
-    /// One that restrains from nothing.
+    /// A registration that restricts nothing.
     pub fn of_nothing(issued: Timestamp) -> Registration {
         Registration {
             issued,
@@ -235,7 +236,7 @@ impl Client {
         self.expires.is_some_and(|end| now >= end)
     }
 
-    /// What it restrains itself to at this time; nothing where that has ended.
+    /// The restrictions of its registration in force at this time; `None` where there are none or they have ended.
     pub fn registration_at(&self, now: Timestamp) -> Option<&Registration> {
         let registration = self.registration.as_deref()?;
         registration

@@ -11,10 +11,10 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All kinds.
+            /// All kinds, in the order of the table.
             pub const ALL: [Kind; [$($number),*].len()] = [$(Kind::$name,)*];
 
-            /// What the record of this kind says of itself ([`Record::ANNOUNCED`]).
+            /// Which writes of this kind the other nodes are told of ([`Record::ANNOUNCED`]).
             pub const fn announced(self) -> Announced {
                 match self {
                     $(Kind::$name => <$record>::ANNOUNCED,)*

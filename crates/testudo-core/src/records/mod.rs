@@ -1,4 +1,4 @@
-//! What is remembered, and the seven verbs of remembering.
+//! The records that the server stores, and the changes of them.
 //!
 //! One struct is the schema of one kind of record. A record is stored as a document with key, version and
 //! expiry; the engines in `testudo-store` know nothing of its fields.
@@ -44,15 +44,15 @@ pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
 
 kinds! {
-    /// A client.
+    /// A registered client, active or frozen.
     Client = 1 is client::Client;
-    /// A client that was.
+    /// A removed client, kept for its history.
     Removed = 2 is client::Removed;
-    /// An identity or a pattern that is kept out.
+    /// An identity, or a pattern of identities, that an administrator blocked.
     Block = 3 is block::Block;
     /// An audit event.
     Event = 4 is event::Event;
-    /// An authority that is switched off.
+    /// An authority that an administrator disabled.
     Switch = 5 is switch::Switch;
     /// A signing key, wrapped.
     SigningKey = 6 is secret::StoredSigningKey;
@@ -64,7 +64,7 @@ kinds! {
     ClientIdAlias = 9 is alias::ClientIdAlias;
     /// The last order to read the configuration again.
     ReloadOrder = 10 is reload::ReloadOrder;
-    /// A signing key that is not believed any more.
+    /// The mark of a signing key that an administrator withdrew.
     WithdrawnKey = 11 is secret::WithdrawnKey;
     /// The highest sequence taken of a trust domain's bundles, sealed.
     BundleSequence = 12 is bundle_sequence::BundleSequence;

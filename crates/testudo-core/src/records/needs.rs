@@ -43,20 +43,20 @@ impl RecordType {
 /// One record to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedRecord<'n> {
-    /// Its kind.
+    /// The kind of the record.
     pub kind: Kind,
-    /// Its key.
+    /// The key of the record.
     pub key: &'n [u8],
     pub(super) decode: Decode,
 }
 
 impl<'n> Needs<'n> {
-    /// One record.
+    /// Needs the record with this key.
     pub fn one<R: Record>(key: &'n [u8]) -> Needs<'n> {
         Needs::default().and::<R>(key)
     }
 
-    /// One more record.
+    /// Needs another record as well, with this key.
     #[must_use]
     pub fn and<R: Record>(mut self, key: &'n [u8]) -> Needs<'n> {
         self.needs.push(Need {
@@ -78,7 +78,7 @@ impl<'n> Needs<'n> {
         self
     }
 
-    /// For a client: the copy in this node's memory will do. An occasion that changes the client reads it.
+    /// For a client: the copy in this node's memory may be used. An occasion that changes the client reads the store.
     #[must_use]
     pub fn from_memory(mut self) -> Needs<'n> {
         if let Some(need) = self.needs.last_mut() {

@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use testudo_protocol::Timestamp;
 
-/// What a node makes of records and keeps in memory. Where another node writes such a record, it is made anew.
+/// What a node derives from records and keeps in memory. When another node writes such a record, it is derived again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// Clients, each for itself.
+    /// Clients: only the one that was written is read again.
     Clients,
-    /// The signing keys, together.
+    /// The signing keys: all are read again.
     Keys,
-    /// Who is kept out: switches and blocks, together.
+    /// Disabled authorities and blocked identities: all are read again.
     Standing,
     /// The bundle of an authority, which must not be older than another node's.
     Bundles,
@@ -23,11 +23,11 @@ pub enum Held {
 /// Which writes of a record the other nodes must be told of, because they keep something of it in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {
-    /// None. No node keeps anything of it in memory.
+    /// No write: no node keeps such a record in memory.
     Never,
-    /// Replacements and deletions. A node keeps what it found; it does not keep that there was nothing.
+    /// Replacements and deletions. A node keeps records that it found, and does not keep that one was absent.
     Changes(Held),
-    /// Inserts too. A node goes by the absence of the record as well.
+    /// Insertions too: a node also relies on the absence of the record.
     Always(Held),
 }
 
@@ -43,13 +43,13 @@ impl Announced {
 
 /// A document that can be stored.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Its kind.
+    /// The kind under which it is stored.
     const KIND: Kind;
     /// Which of its writes the other nodes must be told of.
     const ANNOUNCED: Announced;
-    /// Its key, unique within the kind.
+    /// The key under which it is stored, unique within the kind.
     fn key(&self) -> Vec<u8>;
-    /// When it may be dropped without asking.
+    /// From this time on the store may delete it by itself. `None`: never.
     fn expires(&self) -> Option<Timestamp> {
         None
     }
@@ -58,8 +58,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// A record as it was read, with the version that a later write must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<R> {
-    /// The record.
+    /// The record as it was stored.
     pub record: R,
-    /// Counts from 1.
+    /// 1 after the insertion; each replacement adds 1.
     pub version: u64,
 }

@@ -8,20 +8,20 @@ use testudo_protocol::Timestamp;
 /// The order. There is one record of it; its version counts the orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadOrder {
-    /// When it was given.
+    /// When the order was given, in seconds since the epoch.
     pub at: Timestamp,
     /// SHA-256 of the file that the node read that received the order: the files of the others should be the same.
     pub digest: [u8; 32],
-    /// Who gave it. Absent where a node of an earlier version wrote it.
+    /// The administrator who gave the order. Absent where a node of an earlier version wrote it.
     #[serde(default)]
     pub by: Option<String>,
-    /// Why, in the administrator's words.
+    /// The reason that the administrator gave.
     #[serde(default)]
     pub reason: Option<String>,
 }
 
 impl ReloadOrder {
-    /// Its key.
+    /// The key of the only record.
     pub const KEY: &[u8] = b"configuration";
 }
 

@@ -9,16 +9,16 @@ use testudo_protocol::Timestamp;
 /// other fields are used only where the sealed list of keys has the same values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSigningKey {
-    /// Key id.
+    /// The key's id, which tokens name as `kid`.
     pub kid: String,
-    /// Algorithm name.
+    /// The JOSE name of its algorithm, such as `ES256`.
     pub algorithm: String,
-    /// When it was made.
+    /// When it was made, in seconds since the epoch.
     pub created: Timestamp,
     /// When it begins to sign. It is published from the beginning, so that resource servers have it
     /// before the first token that it signs.
     pub active_from: Timestamp,
-    /// The wrapped key.
+    /// The private key, encrypted under the key-encryption key.
     pub wrapped: String,
 }
 
@@ -35,11 +35,11 @@ impl Record for StoredSigningKey {
 /// small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithdrawnKey {
-    /// Key id.
+    /// The key's id, which tokens name as `kid`.
     pub kid: String,
-    /// When it was withdrawn.
+    /// When it was withdrawn, in seconds since the epoch.
     pub at: Timestamp,
-    /// Why, in the administrator's words.
+    /// The reason that the administrator gave.
     pub reason: Option<String>,
 }
 
@@ -54,9 +54,9 @@ impl Record for WithdrawnKey {
 /// A secret that all nodes share, such as the key of opaque client ids.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerSecret {
-    /// What it is for.
+    /// What the secret is used for; the key of the record.
     pub purpose: String,
-    /// The wrapped secret.
+    /// The secret, encrypted under the key-encryption key.
     pub wrapped: String,
 }
 

@@ -5,14 +5,14 @@ use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// Present: the authority is disabled.
+/// While this record exists, the authority is disabled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// Key of the authority.
     pub authority: String,
     /// The administrator who switched it off.
     pub by: String,
-    /// Since when.
+    /// When it was switched off, in seconds since the epoch.
     pub since: Timestamp,
 }
 

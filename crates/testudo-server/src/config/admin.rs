@@ -1,4 +1,4 @@
-//! `[admin]`: how administrators get in.
+//! `[admin]`: how administrators reach the admin API, and who they are.
 
 use super::judge::Judge;
 use super::tls::{TlsFiles, TlsSection};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSection {
-    /// Unix socket, mode 0600; who may open it is an administrator. Default: `testudo.sock`.
+    /// Path of a Unix socket with mode 0600; a process that may open it acts as an administrator. Default: `testudo.sock`.
     pub socket: Option<String>,
     /// Address for metrics and probes, and the admin API with a token. Takes the limits of `[server]`.
     pub listen: Option<String>,

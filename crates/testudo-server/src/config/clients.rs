@@ -20,11 +20,11 @@ use testudo_protocol::oauth::is_vschar;
 pub struct ClientSection {
     /// Its identifier. Neither a SPIFFE ID nor an https URL.
     pub client_id: String,
-    /// Its public keys.
+    /// The public keys that verify the client's assertions.
     pub jwks: Option<JwksSection>,
-    /// Only `private_key_jwt`.
+    /// How the client authenticates. `private_key_jwt` is the only value, and the default.
     pub token_endpoint_auth_method: Option<String>,
-    /// Display name.
+    /// The name of the client that people see.
     pub client_name: Option<String>,
     /// Scope values that may be asked for.
     pub scopes: Vec<String>,
@@ -32,7 +32,7 @@ pub struct ClientSection {
     pub default_scopes: Vec<String>,
     /// Resources that tokens may be for; the first is the default.
     pub resources: Vec<String>,
-    /// Grants. Default: `client_credentials`.
+    /// Grant types that the client may use. Default: `client_credentials`.
     pub grant_types: Option<Vec<String>>,
     /// Overrides `tokens.access_token_lifetime`; can only shorten it.
     pub access_token_lifetime: Option<String>,
@@ -42,9 +42,9 @@ pub struct ClientSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwksSection {
-    /// JWK Set on disk.
+    /// Path of a file with a JWK Set.
     pub file: Option<String>,
-    /// The keys themselves.
+    /// The keys, as members of a JWK Set.
     pub keys: Option<Vec<serde_json::Map<String, serde_json::Value>>>,
 }
 

@@ -1,4 +1,4 @@
-//! `[[issuers]]`: everything that vouches and is not a SPIFFE trust domain.
+//! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
 use super::judge::Judge;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! `[outbound]`: the one client for all fetches.
+//! `[outbound]`: the HTTP client for all outgoing requests.
 
 use super::judge::Judge;
 use schemars::JsonSchema;
@@ -10,9 +10,9 @@ use std::net::IpAddr;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboundSection {
-    /// PEM file with roots beside the system's.
+    /// Path of a PEM file with trust roots, in addition to the system's.
     pub ca: Option<String>,
-    /// Names and their addresses, as in `/etc/hosts`; exempt from the address check.
+    /// Host names with their IP addresses, as in `/etc/hosts`. They may be private addresses.
     pub resolve: BTreeMap<String, String>,
 }
 

@@ -3,14 +3,14 @@
 use serde::Serialize;
 use std::fmt;
 
-/// One problem.
+/// One error or warning in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where: `trust_domains[0].bundle.url`.
+    /// Path of the key: `trust_domains[0].bundle.url`.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong with its value, and what was expected.
     pub problem: String,
-    /// What to do.
+    /// What the administrator can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// A warning leaves the configuration usable.
@@ -28,7 +28,7 @@ impl Problem {
         }
     }
 
-    /// Something to know.
+    /// A problem that leaves the configuration usable.
     pub fn warning(key: impl Into<String>, problem: impl Into<String>, hint: Option<String>) -> Problem {
         Problem {
             is_warning: true,
@@ -52,13 +52,13 @@ impl Report {
         }
     }
 
-    /// Adds an error.
+    /// Adds a problem that makes the configuration unusable.
     pub fn error(&mut self, key: impl Into<String>, problem: impl Into<String>, hint: Option<&str>) {
         self.problems
             .push(Problem::error(key, problem, hint.map(str::to_owned)));
     }
 
-    /// Adds a warning.
+    /// Adds a problem that leaves the configuration usable.
     pub fn warn(&mut self, key: impl Into<String>, problem: impl Into<String>, hint: Option<&str>) {
         self.problems
             .push(Problem::warning(key, problem, hint.map(str::to_owned)));

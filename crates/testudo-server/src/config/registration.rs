@@ -1,4 +1,4 @@
-//! `[registration]`: which doors of the registration endpoint are open, and what strangers may have.
+//! `[registration]`: which ways of registration are open, and what clients without attester and sponsor may have.
 
 use super::judge::Judge;
 use schemars::JsonSchema;
@@ -18,8 +18,8 @@ pub struct RegistrationSection {
     /// Clients are registered by a sponsor: a client that sends an access token of this server for the registration
     /// endpoint with the scope value `client.register`. Default: false.
     pub initial_access_tokens: bool,
-    /// Clients register without evidence, for a while and within limits: `true`, or what they may have.
-    /// Default: false.
+    /// Clients without evidence may register, for a limited time and within limits: `true` for the defaults, or a table
+    /// with settings. Default: false.
     pub open: OpenDoor,
 }
 
@@ -27,7 +27,7 @@ pub struct RegistrationSection {
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub enum OpenDoor {
-    /// Closed or open.
+    /// `true`: open with the defaults. `false`: closed.
     Switch(bool),
     /// Open, with these settings.
     Settings(Box<OpenSection>),
@@ -39,7 +39,8 @@ impl Default for OpenDoor {
     }
 }
 
-/// By hand, so that an unknown key in the settings is named, and not only called a misfit.
+/// Written by hand, so that the error names an unknown key in the settings; serde's own error for an untagged enum
+/// names none.
 impl<'de> Deserialize<'de> for OpenDoor {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SwitchOrSettings;
@@ -70,27 +71,27 @@ pub struct OpenSection {
     pub default_scopes: Vec<String>,
     /// Resources that tokens may be for; the first is the default.
     pub resources: Vec<String>,
-    /// Grants. Default: `authorization_code` and `refresh_token`.
+    /// Grant types that may be registered. Default: `authorization_code` and `refresh_token`.
     pub grant_types: Option<Vec<String>>,
-    /// A client older than this is gone. Default: `"30d"`.
+    /// Lifetime of a client from its registration; after it, the client counts as unknown. Default: `"30d"`.
     pub client_lifetime: Option<String>,
-    /// Unused that long, a client is removed by the sweep. Default: `"7d"`.
+    /// A client that was not used for this time is removed. Default: `"7d"`.
     pub client_idle_lifetime: Option<String>,
     /// Overrides `tokens.access_token_lifetime`; can only shorten it.
     pub access_token_lifetime: Option<String>,
-    /// New clients per minute in all. Default: 60.
+    /// New clients per minute, of all addresses together. Default: 60.
     pub registrations_per_minute: Option<u32>,
     /// New clients at once. Default: the rate.
     pub registrations_burst: Option<u32>,
     /// New clients per minute from one address, or one /64 of IPv6. Default: 10.
     pub registrations_per_minute_per_address: Option<u32>,
-    /// Clients of this kind. Default: 1000.
+    /// Clients registered without evidence, at most. Default: 1000.
     pub clients_max: Option<u64>,
-    /// Clients may say where their keys are, and we fetch them from there. Default: false, keys by value only.
+    /// Clients may register `jwks_uri`, from which this server fetches their keys. Default: false; then only `jwks`.
     pub jwks_uri: bool,
 }
 
-/// Name of the rule that the open door is, in events and counters.
+/// Name, in events and counters, of the rule for clients that register without evidence.
 const OPEN_RULE: &str = "registration.open";
 
 impl Judge<'_> {

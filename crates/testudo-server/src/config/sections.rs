@@ -14,30 +14,30 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::rules::RuleSpec;
 
-/// The whole file.
+/// The whole configuration file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
-    /// Our issuer identifier: https, no trailing slash; http only where the host is a loopback address.
+    /// The issuer identifier of this server: https, no trailing slash; http only where the host is a loopback address.
     pub issuer: Option<String>,
-    /// The public listeners.
+    /// Listeners for clients, and their limits.
     pub server: ServerSection,
-    /// Where records are kept.
+    /// The database in which records are kept.
     pub store: StoreSection,
-    /// How administrators get in.
+    /// How administrators reach the admin API, and who they are.
     pub admin: AdminSection,
-    /// How tokens are made.
+    /// Signature algorithm and lifetime of access tokens.
     pub tokens: TokensSection,
-    /// SPIFFE trust domains.
+    /// SPIFFE trust domains whose workloads may be clients.
     pub trust_domains: Vec<TrustDomainSection>,
-    /// Everything that vouches and is not a SPIFFE trust domain.
+    /// Authorities other than SPIFFE trust domains.
     pub issuers: Vec<IssuerSection>,
     /// The registration endpoint; off when absent.
     pub registration: Option<RegistrationSection>,
-    /// The one client for all fetches.
+    /// Settings of the HTTP client for all outgoing requests.
     pub outbound: OutboundSection,
-    /// Who may have what; the first match governs.
+    /// Which identities may have which scopes and resources; the first rule that matches applies.
     pub rules: Vec<RuleSpec>,
-    /// Ordinary clients with keys of their own.
+    /// Clients that no platform attests, with keys of their own.
     pub clients: Vec<ClientSection>,
 }

@@ -8,28 +8,28 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSection {
-    /// Addresses with ports. Default: `127.0.0.1:8080`.
+    /// Addresses with ports to listen on. Default: `127.0.0.1:8080`.
     pub listen: Option<Vec<String>>,
-    /// Certificate and key; plain HTTP where absent.
+    /// Certificate and key of the listeners. Without it, they serve plain HTTP.
     pub tls: Option<TlsSection>,
     /// A listener of its own for client certificates; without it, the TLS listeners above ask for them.
     pub mtls: Option<MtlsSection>,
-    /// A TLS terminator in front.
+    /// A reverse proxy in front of this server that terminates TLS.
     pub proxy: Option<ProxySection>,
-    /// Connections at once, over all listeners; kept below the limit of open files, with a reserve. When full, the
-    /// oldest one without a running request goes. Default: 10000.
+    /// Connections at once, over all listeners; kept below the limit of open files, with a reserve. When it is reached,
+    /// the connection that has been idle longest is closed for a new one. Default: 10000.
     pub connections_max: Option<usize>,
     /// Connections at once from one IPv4 address or IPv6 /64; addresses in `proxy.trusted` are exempt. Default: 2500.
     pub connections_max_per_address: Option<usize>,
     /// Connections at once from one IPv4 /24 or IPv6 /48. Default: 5000.
     pub connections_max_per_prefix: Option<usize>,
-    /// From accept to the end of the first request's head, handshake included. Default: `"10s"`.
+    /// Time from accepting a connection to the end of the first request's head, TLS handshake included. Default: `"10s"`.
     pub first_request_timeout: Option<String>,
     /// How long a request's body may take. Default: `"10s"`.
     pub body_timeout: Option<String>,
-    /// How long a client may take nothing of what is written to it. Default: `"20s"`.
+    /// How long a client may leave an answer unread, before the connection is closed. Default: `"20s"`.
     pub write_timeout: Option<String>,
-    /// How long a connection may stay without a request; PING frames are none. Default: `"60s"`.
+    /// How long a connection may stay open without a request; PING frames do not count. Default: `"60s"`.
     pub idle_timeout: Option<String>,
     /// Requests at once on one HTTP/2 connection. Default: 128.
     pub streams_max: Option<u32>,
@@ -46,7 +46,7 @@ pub struct ServerSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MtlsSection {
-    /// Addresses with ports.
+    /// Addresses with ports to listen on, with TLS and client certificates.
     pub listen: Vec<String>,
     /// How clients reach it: `https://mtls.as.example.net`. Published in `mtls_endpoint_aliases`.
     pub url: String,

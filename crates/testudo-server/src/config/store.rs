@@ -1,4 +1,4 @@
-//! `[store]`: which engine, where, and the key that wraps what is secret in it.
+//! `[store]`: the database engine, its address, and the key that encrypts the secrets in it.
 
 use super::judge::Judge;
 use super::key_strength::weakness;
@@ -23,7 +23,7 @@ pub struct StoreSection {
     /// How long known clients are served from memory while the store is away, or changes by other nodes cannot be
     /// read. After that the node serves nothing and is not ready. Default: `"5m"`.
     pub serve_without_store: Option<String>,
-    /// Wraps signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
+    /// Encrypts signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
     /// database, made at the first start. Required for PostgreSQL.
     pub key_encryption_key: Option<SecretText>,
 }
@@ -32,17 +32,17 @@ pub struct StoreSection {
 #[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub enum SecretText {
-    /// In a file.
+    /// The secret is the content of a file.
     File {
-        /// Path.
+        /// Path of the file.
         file: String,
     },
-    /// In the environment.
+    /// The secret is in an environment variable.
     Env {
-        /// Variable.
+        /// Name of the variable.
         env: String,
     },
-    /// In the configuration itself.
+    /// The secret is written in the configuration itself.
     Text(String),
 }
 
@@ -60,9 +60,9 @@ impl std::fmt::Debug for SecretText {
 /// `[store]`, judged.
 #[derive(Debug)]
 pub struct StoreSettings {
-    /// Engine and place.
+    /// The engine, and the path or URL of the database.
     pub url: StoreUrl,
-    /// 32 bytes, where configured.
+    /// The configured key-encryption key, 32 bytes. `None`: the file beside the SQLite database.
     pub key_encryption_key: Option<Zeroizing<[u8; 32]>>,
     /// Extra roots for the database's certificate.
     pub extra_roots_pem: Option<Vec<u8>>,
@@ -70,14 +70,14 @@ pub struct StoreSettings {
     pub serve_without_store: Duration,
 }
 
-/// Engine and place of the store.
+/// The engine, and the path or URL of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// Forgets with the process.
+    /// In memory only: all records are lost when the process ends.
     Memory,
-    /// A file.
+    /// Path of the SQLite database file.
     Sqlite(PathBuf),
-    /// A server. The URL may hold a password: it is never shown.
+    /// URL of a PostgreSQL server. It may contain a password, so it is never shown.
     Postgres(Zeroizing<String>),
 }
 

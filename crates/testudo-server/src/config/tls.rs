@@ -10,13 +10,13 @@ use std::path::PathBuf;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSection {
-    /// PEM file: leaf first, then intermediates.
+    /// Path of a PEM file with the certificate chain: leaf first, then intermediates.
     pub certificate: String,
-    /// PEM file.
+    /// Path of a PEM file with the private key of the leaf certificate.
     pub private_key: String,
 }
 
-/// PEM files.
+/// Paths of a listener's PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct TlsFiles {

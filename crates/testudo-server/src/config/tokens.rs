@@ -1,4 +1,4 @@
-//! `[tokens]`: how tokens are made.
+//! `[tokens]`: signature algorithm and lifetime of access tokens.
 
 use super::judge::Judge;
 use schemars::JsonSchema;
@@ -11,9 +11,9 @@ use testudo_protocol::jose::Algorithm;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokensSection {
-    /// `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.
+    /// Algorithm of new signing keys: `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.
     pub signing_algorithm: Option<String>,
-    /// Default: `"5m"`; at most `"1h"`.
+    /// Lifetime of an access token. Default: `"5m"`; at most `"1h"`.
     pub access_token_lifetime: Option<String>,
 }
 

@@ -17,11 +17,11 @@ use testudo_protocol::spiffe::TrustDomain;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrustDomainSection {
-    /// Bare name, without `spiffe://`.
+    /// Name of the trust domain, without `spiffe://`.
     pub name: String,
     /// Where its bundle comes from.
     pub bundle: BundleSection,
-    /// Kinds of SVID it may show. Default: `["jwt_svid"]`.
+    /// Kinds of SVID that its workloads may show. Default: `["jwt_svid"]`.
     pub credentials: Option<Vec<CredentialKind>>,
     /// What happens to an identity that was never seen. Default: `on`.
     pub first_use: Option<FirstUse>,
@@ -29,7 +29,7 @@ pub struct TrustDomainSection {
     pub accept_audiences: Vec<String>,
     /// True: a JWT-SVID must have `jti` and is accepted once.
     pub single_use: bool,
-    /// Longest life of an SVID; one that lives longer is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
+    /// Longest lifetime of an SVID; one with a longer lifetime is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
     /// X.509-SVIDs, counted from now.
     pub lifetime_max: Option<String>,
     /// Claims of this domain's SVIDs that may become client metadata.
@@ -54,13 +54,13 @@ pub struct TrustDomainSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BundleSection {
-    /// SPIFFE bundle endpoint.
+    /// https URL of a SPIFFE bundle endpoint.
     pub url: Option<String>,
-    /// `https_web` (default).
+    /// Profile of the bundle endpoint. `https_web` is the default, and the only one that is available in this version.
     pub profile: Option<String>,
     /// For `https_spiffe`: the endpoint's SPIFFE ID.
     pub endpoint_spiffe_id: Option<String>,
-    /// For `https_spiffe`: the first bundle.
+    /// For `https_spiffe`: path of the bundle with which the endpoint is verified the first time.
     pub bootstrap: Option<String>,
     /// SPIFFE bundle document on disk; read again when it changes.
     pub file: Option<String>,
@@ -73,9 +73,9 @@ pub struct BundleSection {
 /// Where an authority's keys come from, as a bundle document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleSource {
-    /// Whose bundle.
+    /// The authority whose keys the bundle contains.
     pub authority: Authority,
-    /// From where.
+    /// The file, endpoint or socket that it is read from.
     pub origin: BundleOrigin,
     /// How long the last good one is used while fetching fails.
     pub max_staleness: Seconds,
@@ -158,7 +158,7 @@ impl Judge<'_> {
         (policies, bundles)
     }
 
-    /// The longest life of an SVID. None at all would refuse every one.
+    /// The longest lifetime of an SVID. Zero would refuse every SVID, so it is an error.
     fn lifetime_max(&mut self, key: &str, text: Option<&str>) -> Option<Seconds> {
         let key = format!("{key}.lifetime_max");
         let lifetime = self.duration(&key, Some(text?), Seconds(0));
