@@ -6,12 +6,13 @@
 
 mod admin;
 mod arguments;
+mod command_line;
 mod commands;
 mod output;
 mod service_manager;
 
-use arguments::{Arguments, Command};
 use clap::Parser as _;
+use command_line::{Arguments, Command};
 use output::Failed;
 use std::process::ExitCode;
 use testudo_server::listen::PassedSockets;

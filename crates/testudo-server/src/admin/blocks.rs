@@ -1,16 +1,33 @@
 //! Identities that are kept out.
 
 use super::acting::By;
+use super::operation::Operation;
 use super::reply::{Done, Reply, carry_out};
 use crate::state::app::App;
 use crate::state::switches;
 use axum::Json;
 use axum::extract::State;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::admin::block::{self as order, Held};
 use testudo_core::records::{Block, Kind};
 use testudo_store::{Stored, typed};
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Vec<Block>>("/admin/v1/blocks", "Identities that are kept out.", get(list)),
+        Operation::act::<Done>(
+            "/admin/v1/blocks",
+            "Keep an identity or a pattern out.",
+            post(block),
+        )
+        .by_body::<BlockRequest>(),
+        Operation::act::<Done>("/admin/v1/blocks/remove", "Let it in again.", post(unblock))
+            .by_body::<BlockRequest>(),
+    ]
+}
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
     let (blocks, _) = switches::blocks(&app.store).await?;

@@ -1,12 +1,14 @@
 //! Clients: see, freeze, thaw, delete, sweep.
 
 use super::acting::By;
+use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
 use crate::state::refused;
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::admin::client as order;
@@ -18,6 +20,31 @@ use testudo_core::records::{
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::LIST_MAX;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Page>("/admin/v1/clients", "Clients, page by page.", get(list))
+            .by_query::<Filter>(),
+        Operation::ask::<ClientView>("/admin/v1/clients/show", "One client.", post(show)).by_body::<Named>(),
+        Operation::act::<Done>(
+            "/admin/v1/clients/freeze",
+            "Refuse a client until it is thawed.",
+            post(freeze),
+        )
+        .by_body::<Change>(),
+        Operation::act::<Done>(
+            "/admin/v1/clients/thaw",
+            "Let a frozen client in again.",
+            post(thaw),
+        )
+        .by_body::<Change>(),
+        Operation::act::<Done>("/admin/v1/clients/delete", "Remove a client.", post(delete))
+            .by_body::<Change>(),
+        Operation::act::<Swept>("/admin/v1/clients/sweep", "Remove idle clients now.", post(sweep))
+            .by_body::<SweepRequest>(),
+    ]
+}
 
 /// A client, as it is shown. Times are RFC 3339.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]

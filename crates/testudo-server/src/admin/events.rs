@@ -1,13 +1,20 @@
 //! Audit events, by time.
 
+use super::operation::Operation;
 use super::reply::Reply;
 use crate::state::app::App;
 use crate::state::refused;
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::routing::get;
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::records::{Event, Kind};
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![Operation::read::<Vec<Event>>("/admin/v1/events", "Audit events.", get(list)).by_query::<Since>()]
+}
 
 /// Events of one answer, unless more are asked for.
 const LIMIT_DEFAULT: usize = 100;

@@ -1,15 +1,36 @@
 //! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
 use super::acting::By;
+use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, told};
 use crate::key_changes::{self, NotChanged};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
 use axum::Json;
 use axum::extract::State;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_core::admin::keys::Wanted;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Vec<ListedKey>>("/admin/v1/keys", "Signing keys.", get(list)),
+        Operation::act::<Done>(
+            "/admin/v1/keys/rotate",
+            "Make a signing key and publish it.",
+            post(rotate),
+        )
+        .by_body::<Rotation>(),
+        Operation::act::<Done>(
+            "/admin/v1/keys/revoke",
+            "Withdraw a signing key on every node at once.",
+            post(revoke),
+        )
+        .by_body::<Revocation>(),
+    ]
+}
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
     Json(app.keys.load().listed.clone())

@@ -7,6 +7,7 @@ mod clients;
 mod events;
 mod explain;
 mod keys;
+mod operation;
 mod operations;
 mod reason;
 mod reply;

@@ -1,233 +1,37 @@
 //! Every operation of the admin API, once: what is served is what is described.
 //!
-//! The table below is the router and, at `/admin/v1/openapi.json`, the OpenAPI document.
+//! The rows stand in the file of their noun, beside the handlers. Put together they are the router and, at
+//! `/admin/v1/openapi.json`, the OpenAPI document.
 
-use super::reason::Reason;
-use super::reply::{Done, Failure};
+use super::operation::{Operation, Takes, of};
+use super::reply::Failure;
 use super::{blocks, clients, events, explain, keys, rules, server, trust};
-use crate::client_records::Swept;
 use crate::state::app::App;
-use crate::state::keys::ListedKey;
 use axum::Router;
 use axum::http::Method;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use testudo_core::administration::Access;
-use testudo_core::records::{Block, Event};
 
-/// One operation.
-struct Operation {
-    method: &'static str,
-    path: &'static str,
-    summary: &'static str,
-    /// What a token must be good for, over HTTP.
-    access: Access,
-    takes: Takes,
-    gives: Describe,
-    handler: MethodRouter<Arc<App>>,
-}
-
-type Describe = fn(&mut SchemaGenerator) -> Schema;
-
-/// Where an operation's input is.
-enum Takes {
-    Nothing,
-    Query(Describe),
-    Body(Describe),
-    /// Nothing is the same as `{}`.
-    OptionalBody(Describe),
-}
-
-fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
-}
-
-impl Operation {
-    fn read<T: JsonSchema>(
-        path: &'static str,
-        summary: &'static str,
-        handler: MethodRouter<Arc<App>>,
-    ) -> Operation {
-        Operation {
-            method: "get",
-            path,
-            summary,
-            access: Access::Read,
-            takes: Takes::Nothing,
-            gives: of::<T>,
-            handler,
-        }
-    }
-
-    fn act<T: JsonSchema>(
-        path: &'static str,
-        summary: &'static str,
-        handler: MethodRouter<Arc<App>>,
-    ) -> Operation {
-        Operation {
-            method: "post",
-            access: Access::Write,
-            ..Operation::read::<T>(path, summary, handler)
-        }
-    }
-
-    /// Its input is too large or too private for a URL, but it changes nothing.
-    fn ask<T: JsonSchema>(
-        path: &'static str,
-        summary: &'static str,
-        handler: MethodRouter<Arc<App>>,
-    ) -> Operation {
-        Operation {
-            access: Access::Read,
-            ..Operation::act::<T>(path, summary, handler)
-        }
-    }
-
-    fn by_query<T: JsonSchema>(self) -> Operation {
-        Operation {
-            takes: Takes::Query(of::<T>),
-            ..self
-        }
-    }
-
-    fn by_body<T: JsonSchema>(self) -> Operation {
-        Operation {
-            takes: Takes::Body(of::<T>),
-            ..self
-        }
-    }
-
-    fn by_optional_body<T: JsonSchema>(self) -> Operation {
-        Operation {
-            takes: Takes::OptionalBody(of::<T>),
-            ..self
-        }
-    }
-}
-
+/// All rows, noun by noun.
 fn operations() -> Vec<Operation> {
-    use Operation as O;
-    vec![
-        O::read::<Value>(
-            "/admin/v1/status",
-            "What the server is doing.",
-            get(server::status),
-        ),
-        O::act::<Done>(
-            "/admin/v1/reload",
-            "Apply the configuration file again, on every node.",
-            post(server::reload),
-        )
-        .by_optional_body::<Reason>(),
-        O::read::<Vec<trust::TrustView>>(
-            "/admin/v1/trust",
-            "Trust domains and their bundles.",
-            get(trust::list),
-        ),
-        O::read::<trust::TrustView>("/admin/v1/trust/{name}", "One authority.", get(trust::show)),
-        O::act::<Done>(
-            "/admin/v1/trust/{name}/refresh",
-            "Fetch its bundle now.",
-            post(trust::refresh),
-        )
-        .by_optional_body::<Reason>(),
-        O::act::<Done>(
-            "/admin/v1/trust/{name}/accept",
-            "Fetch its bundle now, and take what would be held back: a lower sequence than was taken, none after one, or, from a Workload API, no authority of a kind that was there.",
-            post(trust::accept),
-        )
-        .by_optional_body::<Reason>(),
-        O::act::<Done>(
-            "/admin/v1/trust/{name}/disable",
-            "Refuse it from the next request on.",
-            post(trust::disable),
-        )
-        .by_optional_body::<Reason>(),
-        O::act::<Done>(
-            "/admin/v1/trust/{name}/enable",
-            "Let it in again.",
-            post(trust::enable),
-        )
-        .by_optional_body::<Reason>(),
-        O::read::<Vec<rules::RuleView>>(
-            "/admin/v1/rules",
-            "Rules, in the order in which they govern.",
-            get(rules::list),
-        ),
-        O::ask::<Vec<rules::Governed>>(
-            "/admin/v1/rules/test",
-            "Which rule governs an identity.",
-            post(rules::test),
-        )
-        .by_body::<rules::Test>(),
-        O::read::<clients::Page>("/admin/v1/clients", "Clients, page by page.", get(clients::list))
-            .by_query::<clients::Filter>(),
-        O::ask::<clients::ClientView>("/admin/v1/clients/show", "One client.", post(clients::show))
-            .by_body::<clients::Named>(),
-        O::act::<Done>(
-            "/admin/v1/clients/freeze",
-            "Refuse a client until it is thawed.",
-            post(clients::freeze),
-        )
-        .by_body::<clients::Change>(),
-        O::act::<Done>(
-            "/admin/v1/clients/thaw",
-            "Let a frozen client in again.",
-            post(clients::thaw),
-        )
-        .by_body::<clients::Change>(),
-        O::act::<Done>(
-            "/admin/v1/clients/delete",
-            "Remove a client.",
-            post(clients::delete),
-        )
-        .by_body::<clients::Change>(),
-        O::act::<Swept>(
-            "/admin/v1/clients/sweep",
-            "Remove idle clients now.",
-            post(clients::sweep),
-        )
-        .by_body::<clients::SweepRequest>(),
-        O::read::<Vec<Block>>(
-            "/admin/v1/blocks",
-            "Identities that are kept out.",
-            get(blocks::list),
-        ),
-        O::act::<Done>(
-            "/admin/v1/blocks",
-            "Keep an identity or a pattern out.",
-            post(blocks::block),
-        )
-        .by_body::<blocks::BlockRequest>(),
-        O::act::<Done>(
-            "/admin/v1/blocks/remove",
-            "Let it in again.",
-            post(blocks::unblock),
-        )
-        .by_body::<blocks::BlockRequest>(),
-        O::read::<Vec<Event>>("/admin/v1/events", "Audit events.", get(events::list))
-            .by_query::<events::Since>(),
-        O::ask::<explain::Explanation>("/admin/v1/explain", "Walk a decision.", post(explain::explain))
-            .by_body::<explain::Question>(),
-        O::read::<Vec<ListedKey>>("/admin/v1/keys", "Signing keys.", get(keys::list)),
-        O::act::<Done>(
-            "/admin/v1/keys/rotate",
-            "Make a signing key and publish it.",
-            post(keys::rotate),
-        )
-        .by_body::<keys::Rotation>(),
-        O::act::<Done>(
-            "/admin/v1/keys/revoke",
-            "Withdraw a signing key on every node at once.",
-            post(keys::revoke),
-        )
-        .by_body::<keys::Revocation>(),
-        O::read::<Value>("/admin/v1/openapi.json", "This document.", get(document)),
-    ]
+    let document = Operation::read::<Value>("/admin/v1/openapi.json", "This document.", get(document));
+    let nouns = [
+        server::operations(),
+        trust::operations(),
+        rules::operations(),
+        clients::operations(),
+        blocks::operations(),
+        events::operations(),
+        explain::operations(),
+        keys::operations(),
+        vec![document],
+    ];
+    nouns.into_iter().flatten().collect()
 }
 
 /// All of them.

@@ -1,10 +1,12 @@
 //! Rules: the list, and which one governs an identity.
 
 use super::explain::today;
+use super::operation::Operation;
 use super::reply::{Failure, Reply};
 use crate::state::app::App;
 use axum::Json;
 use axum::extract::State;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Authority;
@@ -14,6 +16,23 @@ use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Vec<RuleView>>(
+            "/admin/v1/rules",
+            "Rules, in the order in which they govern.",
+            get(list),
+        ),
+        Operation::ask::<Vec<Governed>>(
+            "/admin/v1/rules/test",
+            "Which rule governs an identity.",
+            post(test),
+        )
+        .by_body::<Test>(),
+    ]
+}
 
 /// Identities of one `rule test` at most.
 const TESTED_MAX: usize = 10_000;

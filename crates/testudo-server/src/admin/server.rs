@@ -1,6 +1,7 @@
 //! The server itself: status, reload, metrics.
 
 use super::acting::By;
+use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
 use crate::state::app::App;
@@ -9,8 +10,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Value>("/admin/v1/status", "What the server is doing.", get(status)),
+        Operation::act::<Done>(
+            "/admin/v1/reload",
+            "Apply the configuration file again, on every node.",
+            post(reload),
+        )
+        .by_optional_body::<Reason>(),
+    ]
+}
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let in_force = app.in_force.load();

@@ -1,18 +1,56 @@
 //! Authorities: their keys, and the switch that turns one off at once.
 
 use super::acting::By;
+use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, carry_out, done};
 use crate::state::app::App;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admin::{Decided, Order, trust as order};
 use testudo_core::records::Kind;
 use testudo_store::StoreFault;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Vec<TrustView>>(
+            "/admin/v1/trust",
+            "Trust domains and their bundles.",
+            get(list),
+        ),
+        Operation::read::<TrustView>("/admin/v1/trust/{name}", "One authority.", get(show)),
+        Operation::act::<Done>(
+            "/admin/v1/trust/{name}/refresh",
+            "Fetch its bundle now.",
+            post(refresh),
+        )
+        .by_optional_body::<Reason>(),
+        Operation::act::<Done>(
+            "/admin/v1/trust/{name}/accept",
+            "Fetch its bundle now, and take what would be held back: a lower sequence than was taken, none after one, or, from a Workload API, no authority of a kind that was there.",
+            post(accept),
+        )
+        .by_optional_body::<Reason>(),
+        Operation::act::<Done>(
+            "/admin/v1/trust/{name}/disable",
+            "Refuse it from the next request on.",
+            post(disable),
+        )
+        .by_optional_body::<Reason>(),
+        Operation::act::<Done>(
+            "/admin/v1/trust/{name}/enable",
+            "Let it in again.",
+            post(enable),
+        )
+        .by_optional_body::<Reason>(),
+    ]
+}
 
 /// An authority with its keys.
 #[derive(Debug, Serialize, schemars::JsonSchema)]

@@ -1,11 +1,90 @@
 //! `testudo client …`.
 
 use crate::admin::{Admin, encode, print_done};
-use crate::arguments::{Client, Filter, Place, Selection};
+use crate::arguments::{Json, Place, Reason};
 use crate::output::{Failed, print_fields, print_json, print_line, print_table};
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testudo_server::admin::ClientView;
+
+/// Which clients.
+#[derive(Args, Clone, Default)]
+pub struct Filter {
+    /// Of this trust domain or issuer.
+    #[arg(long, value_name = "NAME")]
+    pub trust_domain: Option<String>,
+    /// Admitted under this rule.
+    #[arg(long, value_name = "NAME")]
+    pub rule: Option<String>,
+    /// In this state: active or frozen.
+    #[arg(long, value_name = "STATE", value_parser = ["active", "frozen"])]
+    pub state: Option<String>,
+    /// Not used for that long: 30d, 12h.
+    #[arg(long, value_name = "DURATION")]
+    pub unused_for: Option<String>,
+    /// That no rule governs today.
+    #[arg(long)]
+    pub orphaned: bool,
+}
+
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.trust_domain.is_none()
+            && self.rule.is_none()
+            && self.state.is_none()
+            && self.unused_for.is_none()
+            && !self.orphaned
+    }
+}
+
+/// One client by id, or many by filter.
+#[derive(Args)]
+pub struct Selection {
+    /// Client ids.
+    pub client_ids: Vec<String>,
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Do it to all that the filter selects.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub reason: Reason,
+}
+
+#[derive(Subcommand)]
+pub enum Client {
+    /// All clients.
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One client.
+    Show {
+        /// Client id.
+        client_id: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Refuse clients until they are thawed.
+    Freeze(Selection),
+    /// Let frozen clients in again.
+    Thaw(Selection),
+    /// Remove clients; one that a rule still admits comes back at its next request.
+    Delete(Selection),
+    /// Remove clients that are idle or past their lifetime.
+    Sweep {
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        reason: Reason,
+        #[command(flatten)]
+        json: Json,
+    },
+}
 
 pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
     let admin = Admin::at(place);

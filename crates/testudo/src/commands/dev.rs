@@ -3,8 +3,8 @@
 //! A throw-away trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the
 //! workload's platform.
 
-use crate::arguments::Dev;
 use crate::output::{Failed, note, print_line};
+use clap::Args;
 use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -20,6 +20,16 @@ use testudo_server::state::observer::Observer;
 use testudo_server::{Running, config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
+
+#[derive(Args)]
+pub struct Dev {
+    /// Run the demonstration against itself and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Loopback address of the server. Port 0: any free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: std::net::SocketAddr,
+}
 
 const TRUST_DOMAIN: &str = "dev.test";
 

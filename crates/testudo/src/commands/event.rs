@@ -1,12 +1,27 @@
 //! `testudo event …`.
 
 use crate::admin::Admin;
-use crate::arguments::{Event, Place};
+use crate::arguments::{Json, Place};
 use crate::output::{Failed, print_json, print_line};
+use clap::Subcommand;
 use std::io::Write as _;
 use std::time::Duration;
 use testudo_core::records;
 use testudo_protocol::printable::{escape, escape_json};
+
+#[derive(Subcommand)]
+pub enum Event {
+    /// The latest events.
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Events as they happen, until interrupted.
+    Follow(Json),
+}
 
 pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
     let admin = Admin::at(place);

@@ -1,11 +1,37 @@
 //! `testudo explain`.
 
 use crate::admin::Admin;
-use crate::arguments::{Explain, Place};
+use crate::arguments::{Json, Place};
 use crate::output::{Failed, print_json, print_line};
+use clap::Args;
 use serde_json::json;
 use std::io::Read as _;
+use std::path::PathBuf;
 use testudo_server::admin::{Explanation, Verdict};
+
+#[derive(Args)]
+pub struct Explain {
+    /// A request id, from the `Request-Id` of an answer.
+    #[arg(required_unless_present = "credential", conflicts_with = "credential")]
+    pub request_id: Option<String>,
+    /// File with a credential; `-` for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub credential: Option<PathBuf>,
+    /// With a credential: the scope to ask for.
+    #[arg(long, requires = "credential")]
+    pub scope: Option<String>,
+    /// With a credential: the resource to ask for.
+    #[arg(long, requires = "credential")]
+    pub resource: Option<String>,
+    /// With a credential: the `client_id` to send.
+    #[arg(long, requires = "credential")]
+    pub client_id: Option<String>,
+    /// Exit with 1 where the request was refused, or the credential would be.
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
 
 pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     let credential = options.credential.as_ref().map(|path| read(path)).transpose()?;

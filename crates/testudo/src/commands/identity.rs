@@ -1,10 +1,31 @@
 //! `testudo identity …`.
 
 use crate::admin::{Admin, print_done};
-use crate::arguments::{Identity, Place};
+use crate::arguments::{Json, Place, Reason};
 use crate::output::{Failed, print_json, print_table};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use testudo_core::records::Block;
+
+#[derive(Subcommand)]
+pub enum Identity {
+    /// Keep an identity, a pattern or an authority out, whether or not it ever registered.
+    Block {
+        /// An identity, a pattern, a configured client's id, or the name of an authority for all of its identities.
+        identity: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Let it in again.
+    Unblock {
+        /// As it was blocked.
+        identity: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// All blocks.
+    List(Json),
+}
 
 pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
     let admin = Admin::at(place);

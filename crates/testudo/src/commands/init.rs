@@ -1,10 +1,18 @@
 //! `testudo init`.
 
-use crate::arguments::Init;
 use crate::output::Failed;
+use clap::Args;
 use std::io::Write as _;
+use std::path::PathBuf;
 use testudo_server::config::STARTER;
 use testudo_server::key_encryption;
+
+#[derive(Args)]
+pub struct Init {
+    /// Folder to write to.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
 
 pub fn run(options: &Init) -> Result<(), Failed> {
     let path = options.folder.join("testudo.toml");

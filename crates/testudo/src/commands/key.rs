@@ -1,10 +1,34 @@
 //! `testudo key …`.
 
 use crate::admin::{Admin, print_done};
-use crate::arguments::{Key, Place};
+use crate::arguments::{Json, Place, Reason};
 use crate::output::{Failed, print_json, print_table};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use testudo_server::state::keys::ListedKey;
+
+#[derive(Subcommand)]
+pub enum Key {
+    /// All signing keys: the next, the active, the retiring.
+    List(Json),
+    /// Make a new key. It is published at once, and signs ten minutes later.
+    Rotate {
+        /// When a key was stolen: the new one signs at once, and all others are withdrawn on every node.
+        #[arg(long)]
+        now: bool,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
+    /// made first.
+    Revoke {
+        /// Key id, as `key list` shows it. One in 64 begins with `-`.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
 
 pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
     let admin = Admin::at(place);
@@ -49,4 +73,27 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_line::{Arguments, Command};
+    use clap::Parser as _;
+
+    #[test]
+    fn key_id_that_begins_with_a_hyphen_is_no_option() {
+        for kid in ["-zg66X9wm", "-hg66", "--g66", "hg66"] {
+            let line = ["testudo", "key", "revoke", kid, "--reason", "stolen"];
+            let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string());
+            let Ok(Arguments {
+                command: Command::Key(Key::Revoke { kid: found, reason }),
+                ..
+            }) = parsed
+            else {
+                panic!("{kid}: {:?}", parsed.err());
+            };
+            assert_eq!((found.as_str(), reason.reason.as_deref()), (kid, Some("stolen")));
+        }
+    }
 }

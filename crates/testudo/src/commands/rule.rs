@@ -1,10 +1,24 @@
 //! `testudo rule …`.
 
 use crate::admin::Admin;
-use crate::arguments::{Place, Rule};
+use crate::arguments::{Json, Place};
 use crate::output::{Failed, note, print_json, print_table};
+use clap::Subcommand;
 use serde_json::json;
 use testudo_server::admin::{Governed, RuleView};
+
+#[derive(Subcommand)]
+pub enum Rule {
+    /// All rules, in the order in which they are asked.
+    List(Json),
+    /// Which rule governs an identity, and what it would be given.
+    Test {
+        /// SPIFFE IDs; without any, they are read from stdin, one a line.
+        identities: Vec<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+}
 
 pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
     let admin = Admin::at(place);

@@ -1,13 +1,60 @@
 //! `testudo token …`: the workload's side.
 
-use crate::arguments::{Token, TokenGet, TokenInspect};
 use crate::output::{Failed, note, print_json, print_line};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read as _;
+use std::path::PathBuf;
 use testudo_client::{Svids, TokenClient, Wanted};
 use testudo_fetch::FetcherOptions;
 use testudo_protocol::jose::Jws;
 use testudo_resource::Verifier;
+
+#[derive(Subcommand)]
+pub enum Token {
+    /// Get an access token with this workload's SVID; the token goes to stdout.
+    Get(TokenGet),
+    /// Decode and check a token from stdin.
+    Inspect(TokenInspect),
+}
+
+#[derive(Args)]
+pub struct TokenGet {
+    /// Issuer identifier of the server.
+    #[arg(long, value_name = "URL")]
+    pub issuer: String,
+    /// The API the token is for.
+    #[arg(long, value_name = "URL")]
+    pub resource: Option<String>,
+    /// Scope values to ask for.
+    #[arg(long, num_args = 1..)]
+    pub scope: Vec<String>,
+    /// A JWT-SVID in a file, instead of the Workload API.
+    #[arg(long, value_name = "FILE")]
+    pub svid_file: Option<PathBuf>,
+    /// An X.509-SVID in PEM files: the chain, then the key.
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "svid_file")]
+    pub x509: Vec<PathBuf>,
+    /// Show the X.509-SVID of the Workload API instead of a JWT-SVID.
+    #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
+    pub workload_api_x509: bool,
+    /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
+    #[arg(long, value_name = "unix:PATH")]
+    pub workload_api: Option<String>,
+    /// PEM file with roots for the server's certificate, beside the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct TokenInspect {
+    /// Check the signature with this issuer's keys.
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The audience it should be for; default: its own.
+    #[arg(long, value_name = "URL", requires = "issuer")]
+    pub audience: Option<String>,
+}
 
 pub async fn run(command: Token) -> Result<(), Failed> {
     match command {

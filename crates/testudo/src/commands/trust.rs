@@ -1,9 +1,52 @@
 //! `testudo trust …`.
 
 use crate::admin::{Admin, encode, print_done};
-use crate::arguments::{Place, Reason, Trust};
+use crate::arguments::{Json, Place, Reason};
 use crate::output::{Failed, print_fields, print_json, print_table};
+use clap::Subcommand;
 use serde_json::{Value, json};
+
+#[derive(Subcommand)]
+pub enum Trust {
+    /// All authorities.
+    List(Json),
+    /// One authority: age of its keys, the keys, last error.
+    Show {
+        /// Name of the trust domain or issuer.
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Fetch the bundle now.
+    Refresh {
+        /// Name of the trust domain or issuer.
+        name: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
+    /// authority that was there.
+    Accept {
+        /// Name of the trust domain or issuer.
+        name: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Refuse the authority from the next request on.
+    Disable {
+        /// Name of the trust domain or issuer.
+        name: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Let the authority in again.
+    Enable {
+        /// Name of the trust domain or issuer.
+        name: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
 
 pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
     let admin = Admin::at(place);

@@ -7,10 +7,12 @@ mod find;
 mod then;
 pub(super) mod today;
 
+use super::operation::Operation;
 use super::reply::{Failure, Reply};
 use crate::state::app::App;
 use axum::Json;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Rejection;
@@ -19,6 +21,14 @@ use testudo_core::records::Event;
 use testudo_core::rejection::Endpoint;
 use testudo_core::trace::Step;
 use testudo_protocol::oauth::{Resource, ScopeSet};
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::ask::<Explanation>("/admin/v1/explain", "Walk a decision.", post(explain))
+            .by_body::<Question>(),
+    ]
+}
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,102 @@
+//! One operation of the admin API, as a row: each noun's file has its own rows, beside the handlers.
+
+use crate::state::app::App;
+use axum::routing::MethodRouter;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::sync::Arc;
+use testudo_core::administration::Access;
+
+/// One operation.
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    /// What a token must be good for, over HTTP.
+    pub(super) access: Access,
+    pub(super) takes: Takes,
+    pub(super) gives: Describe,
+    pub(super) handler: MethodRouter<Arc<App>>,
+}
+
+pub(super) type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// Where an operation's input is.
+pub(super) enum Takes {
+    Nothing,
+    Query(Describe),
+    Body(Describe),
+    /// Nothing is the same as `{}`.
+    OptionalBody(Describe),
+}
+
+pub(super) fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+impl Operation {
+    /// It shows something.
+    pub(super) fn read<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            method: "get",
+            path,
+            summary,
+            access: Access::Read,
+            takes: Takes::Nothing,
+            gives: of::<T>,
+            handler,
+        }
+    }
+
+    /// It changes something.
+    pub(super) fn act<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            method: "post",
+            access: Access::Write,
+            ..Operation::read::<T>(path, summary, handler)
+        }
+    }
+
+    /// Its input is too large or too private for a URL, but it changes nothing.
+    pub(super) fn ask<T: JsonSchema>(
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Operation {
+        Operation {
+            access: Access::Read,
+            ..Operation::act::<T>(path, summary, handler)
+        }
+    }
+
+    /// Its input is in the query of the URL.
+    pub(super) fn by_query<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::Query(of::<T>),
+            ..self
+        }
+    }
+
+    /// Its input is the body.
+    pub(super) fn by_body<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::Body(of::<T>),
+            ..self
+        }
+    }
+
+    /// Its input is the body, which may be left out.
+    pub(super) fn by_optional_body<T: JsonSchema>(self) -> Operation {
+        Operation {
+            takes: Takes::OptionalBody(of::<T>),
+            ..self
+        }
+    }
+}
