@@ -52,7 +52,7 @@ pub fn block(
         }) if held.identity == identity => {
             return Ok(Decided::nothing(format!("{identity}: blocked already")));
         }
-        // It is not what it should be: this one takes its place.
+        // The stored record cannot be read, or blocks another identity: this block replaces it.
         Some(Held { version, .. }) => batch.replace(&block, version),
     }
     let changes = told(order, batch, EventKind::IdentityBlocked, identity);
@@ -102,7 +102,8 @@ fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
     }
 }
 
-/// Many texts have the form of an issuer's identity; a trust domain may be blocked before it is configured.
+/// Almost every text with a colon has the form of an issuer's identity, so the issuer must be configured: a typing error
+/// would block no identity. A trust domain may be blocked before it is configured.
 fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
     let is_known = policy.authority(authority).is_some();
     match authority.kind() {

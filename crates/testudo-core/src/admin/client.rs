@@ -7,7 +7,7 @@ use crate::identity::Authority;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientState, EventKind, Versioned};
 
-/// What is warned of where a deleted client comes back by itself.
+/// The warning where a deleted client is created again at its next request.
 const WILL_RETURN: &str = "a rule still admits this identity: it will come back at its next request; freeze the \
                            client or block the identity to keep it out";
 

@@ -1,6 +1,6 @@
 //! Signing keys: make the next one, withdraw one or all, and retire by the clock.
 //!
-//! A private key is not seen here. Where an order needs another key, the server makes it and hands over its wrapped
+//! Private keys are not used here. Where an order needs another key, the server makes it and hands over its wrapped
 //! record; the server also seals the list of accepted keys, which each change replaces.
 
 use super::order::{Audited, Decided, NotDone, Order};
@@ -9,7 +9,7 @@ use crate::signing_keys::{KeyList, PUBLISHED_BEFORE_USE, SigningKeys, chosen, de
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::Algorithm;
 
-/// What is warned of where a key is withdrawn.
+/// The warning of an answer that withdraws a key.
 const CACHED_ELSEWHERE: &str =
     "APIs that check signatures by themselves believe a withdrawn key until they fetch /jwks again";
 const LIST_HINT: &str = "`testudo key list` shows the keys that are there";
@@ -182,7 +182,7 @@ fn told(order: &Order<'_>, kind: EventKind, number: u32, detail: String) -> Even
     }
 }
 
-/// Keys whose time is over go by the clock: no administrator orders it. Nothing where no key is over.
+/// Removes keys whose time is over: the clock orders it, and no administrator. Yields nothing where no key is over.
 pub fn retire(order: &Order<'_>, keys: &SigningKeys, algorithm: Algorithm) -> Option<(Audited, KeyList)> {
     let signs = chosen(&keys.accepted, algorithm, order.now).map(|key| key.record.kid.as_str());
     let lives = lives(&keys.accepted, signs, order.now);

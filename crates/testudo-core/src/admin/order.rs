@@ -37,7 +37,7 @@ impl Order<'_> {
 }
 
 /// Changes together with the events that tell of them. Invariant: there is at least one event, so what an
-/// administrator changes cannot be committed untold.
+/// administrator changes cannot be committed without an event.
 #[derive(Debug, Clone)]
 pub struct Audited {
     batch: Batch,

@@ -72,7 +72,7 @@ pub struct ClientView {
     pub generation: u32,
     pub predecessor: Option<Predecessor>,
     pub metadata: ClientMetadata,
-    /// What the client restrained itself to.
+    /// Limits that the client chose when it registered.
     #[serde(default)]
     pub registration: Option<Registration>,
     /// Who vouched for it, where it has no evidence of its own.
@@ -97,7 +97,7 @@ pub(super) struct Filter {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Page {
     clients: Vec<ClientView>,
-    /// Hand back as `after` for the next page; absent on the last one.
+    /// Send it as `after` to get the next page; absent on the last page.
     next: Option<String>,
 }
 
@@ -247,7 +247,7 @@ fn view(app: &App, client: &Client) -> ClientView {
     }
 }
 
-/// The use that is not flushed yet counts.
+/// A use that is in memory and not yet in the store counts as well.
 fn last_used(app: &App, client: &Client) -> Timestamp {
     let known = app
         .memory

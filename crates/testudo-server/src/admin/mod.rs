@@ -1,5 +1,5 @@
-//! The admin API: over a Unix socket whose mode is the authorization, and, for metrics, probes and holders of an
-//! administrator's token, over HTTP. What there is to do is listed in [`operations`].
+//! The admin API: over a Unix socket, where the mode of the socket decides which users may connect, and over HTTP, for
+//! metrics, probes, and administrators with an access token. [`operations`] has every operation.
 
 mod acting;
 mod blocks;

@@ -25,7 +25,7 @@ pub(super) enum Takes {
     Nothing,
     Query(Describe),
     Body(Describe),
-    /// Nothing is the same as `{}`.
+    /// A missing body is the same as `{}`.
     OptionalBody(Describe),
 }
 

@@ -41,8 +41,8 @@ pub(super) fn router() -> Router<Arc<App>> {
     })
 }
 
-/// What the token of a request must be good for, by its method and the path of the table. What is not in the table
-/// needs the most.
+/// What the token of a request must be good for, by its method and the path of the table. An operation that is
+/// not in the table needs `admin.write`.
 pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
     static TABLE: LazyLock<HashMap<(&str, &str), Access>> = LazyLock::new(|| {
         let operations = operations().into_iter();

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use testudo_core::admin::{Decided, NotDone};
 use testudo_store::{CommitError, StoreFault};
 
-/// Something went wrong, in words for an administrator.
+/// Why a request was not carried out, in words for an administrator.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Failure {
     #[serde(skip)]
@@ -102,7 +102,7 @@ impl From<NotDone> for Failure {
     }
 }
 
-/// Commits what was decided, and says so.
+/// Commits what was decided, and answers what was done.
 pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Done> {
     if let Some(changes) = &decided.changes {
         change.commit(changes).await?;

@@ -37,7 +37,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// Identities of one `rule test` at most.
 const TESTED_MAX: usize = 10_000;
 
-/// A rule, as far as a person wants to know.
+/// A rule, as it is listed.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleView {
     /// Name.

@@ -56,7 +56,7 @@ pub(crate) async fn try_the_place(path: &Path) -> Result<String, String> {
     Ok(format!("{place} can be made"))
 }
 
-/// Judges what is at the place. What is neither nothing nor a socket stops the start: it may be worth something.
+/// Judges what is at the place. A file that is no socket stops the start: it may be a file that is still needed.
 async fn judge_the_place(path: &Path) -> Result<Place, String> {
     let found = match path.symlink_metadata() {
         Ok(found) => found,
@@ -121,7 +121,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // After a rename there is nothing in it.
+        // The socket was moved out of it.
         let _ = std::fs::remove_file(self.0.join("s"));
         let _ = std::fs::remove_dir(&self.0);
     }
@@ -145,7 +145,7 @@ impl BoundSocket {
     /// Removes it, if it is still the same one: another server may have taken the place.
     pub fn remove(&self) {
         if self.file.is_some() && identity(&self.path) == self.file {
-            // One that stays behind is dead: the next start removes it.
+            // Where it stays, no server listens on it, and the next start removes it.
             let _ = std::fs::remove_file(&self.path);
         }
     }

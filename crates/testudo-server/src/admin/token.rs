@@ -1,8 +1,9 @@
 //! Who may use the admin API over HTTP: holders of an access token of ours, for ourselves, with a scope value of its
 //! own, whose client is an administrator or an auditor. No password, no key, no default.
 //!
-//! The token says who was welcome when it was given. Whether the client still is, is decided at every request, by the
-//! steps that any request passes: a frozen, blocked, disabled or deleted administrator must not let himself in again.
+//! The token proves that the client was admitted when the token was issued. Whether the client is still admitted is
+//! decided at every request, by the steps of any request: an administrator who was frozen, blocked, disabled or deleted
+//! must not be able to undo that with an earlier token.
 
 use super::operations;
 use super::rules::assumed;
@@ -150,7 +151,7 @@ impl IntoResponse for Denied {
                 let hint = "send `Authorization: Bearer` with an access token for the issuer".to_owned();
                 (unauthorized, "Bearer", "a token is missing", hint)
             }
-            // One answer for both: a stranger learns nothing about clients.
+            // One answer for both: a caller without a valid token learns nothing about clients.
             Denied::BadToken | Denied::NotWelcome { .. } => {
                 let hint = "get a new token; the server's log says more about a client that is not welcome";
                 (
