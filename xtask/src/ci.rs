@@ -1,6 +1,6 @@
 //! Exactly what CI runs.
 
-use crate::{cargo, deny, failover, generate, root, spire, tidy};
+use crate::{cargo, deny, failover, generate, kubernetes, root, spire, tidy};
 use std::path::Path;
 
 /// Cheap before dear; the first failure ends it.
@@ -20,6 +20,7 @@ pub fn run() -> Result<(), String> {
     deny::run()?;
     spire::install()?;
     failover::install()?;
+    kubernetes::install()?;
     cargo(&["test", "--workspace"])?;
     // The built binary by a clock that tests set; a feature that no release has.
     cargo(&[

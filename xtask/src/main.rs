@@ -1,5 +1,5 @@
 //! What this repository does with itself: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz |
-//! spire | dist | dev`.
+//! spire | kubernetes | dist | dev`.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -11,6 +11,7 @@ mod failover;
 mod fuzz;
 mod generate;
 mod imports;
+mod kubernetes;
 #[cfg(test)]
 mod scratch;
 mod spire;
@@ -40,6 +41,7 @@ usage: cargo xtask COMMAND
   soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
+  kubernetes install   builds the Kubernetes API server and Helm, for the tests of the chart
   dist [binary|deb|sbom|check]
                        everything of a release into target/dist: static binary, archive, .deb, SBOM, checksums;
                        `check` tries them: the container's root file system, names in a chroot, the package
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
             .and_then(fuzz::run),
         ["spire", "install"] => spire::install(),
         ["spire", "up"] => spire::up(),
+        ["kubernetes", "install"] => kubernetes::install(),
         ["dist"] => dist::everything(),
         ["dist", "binary"] => dist::binary(),
         ["dist", "deb"] => dist::deb(),

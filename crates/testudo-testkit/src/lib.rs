@@ -3,7 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
 
+mod go_tools;
 pub mod http;
+pub mod kubernetes;
 pub mod load;
 pub mod patroni;
 pub mod pgbouncer;

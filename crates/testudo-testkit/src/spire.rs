@@ -2,6 +2,7 @@
 //!
 //! The binaries are built by `go` from SPIRE's module, once, into a folder of the caller's choice.
 
+use crate::go_tools::go;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,26 +37,6 @@ pub fn install(folder: &Path) -> Result<PathBuf, String> {
     go(&module, &bin, &["install", &commands[0], &commands[1]])?;
     std::fs::write(&marker, "").map_err(|error| error.to_string())?;
     Ok(bin)
-}
-
-fn go(module: &Path, bin: &Path, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new("go")
-        .args(arguments)
-        .current_dir(module)
-        .env(
-            "GOBIN",
-            std::path::absolute(bin).map_err(|error| error.to_string())?,
-        )
-        .output()
-        .map_err(|error| format!("go cannot be run: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "go {} failed: {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    ))
 }
 
 /// A running SPIRE. Ends with the value.

@@ -224,3 +224,18 @@ async fn every_metric_that_the_page_of_limits_names_exists() {
         );
     }
 }
+
+#[test]
+fn the_configuration_of_the_debian_package_passes_check() {
+    let folder = folder();
+    let text = page("deploy/debian/testudo.toml");
+    let here = folder.display().to_string();
+    let text = text
+        .replace("/var/lib/testudo", &here)
+        .replace("/run/testudo", &here);
+    let path = folder.join("testudo.toml");
+    std::fs::write(&path, text).unwrap();
+    let output = run(&["check", "--config", path.to_str().unwrap()], "");
+    assert!(output.status.success(), "{}", stderr(&output));
+    std::fs::remove_dir_all(folder).unwrap();
+}

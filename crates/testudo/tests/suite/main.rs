@@ -24,6 +24,7 @@ mod durability;
 mod failover;
 mod faults;
 mod files;
+mod helm;
 mod incidents;
 mod listeners;
 mod pages;

@@ -1,0 +1,159 @@
+//! A real Kubernetes API server on loopback, over an etcd. No node and no controller: nothing runs there, but it judges
+//! what is applied as every cluster does.
+
+mod install;
+
+pub use install::{Tools, install};
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Some 10 s on a machine with nothing else to do.
+const START_DEADLINE: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The server. It ends with the value.
+pub struct ApiServer {
+    folder: PathBuf,
+    address: String,
+    processes: Vec<Child>,
+}
+
+/// How the server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Of HTTP.
+    pub status: u16,
+    /// The object, or a `Status` that says what is wrong.
+    pub body: Value,
+}
+
+impl ApiServer {
+    /// Starts it with everything that it writes in `folder`.
+    pub fn start(tools: &Tools, folder: &Path) -> Result<ApiServer, String> {
+        let _ = std::fs::remove_dir_all(folder);
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
+        let [clients, peers, port] = [free_port()?, free_port()?, free_port()?];
+        std::fs::write(folder.join("tokens.csv"), "admin,admin,1,\"system:masters\"\n")
+            .map_err(|error| error.to_string())?;
+        key_pair(&folder)?;
+        let mut server = ApiServer {
+            address: format!("https://127.0.0.1:{port}"),
+            folder,
+            processes: Vec::new(),
+        };
+        let (clients, peers) = (
+            format!("http://127.0.0.1:{clients}"),
+            format!("http://127.0.0.1:{peers}"),
+        );
+        server.spawn(
+            &tools.etcd,
+            &[
+                "--data-dir=etcd",
+                &format!("--listen-client-urls={clients}"),
+                &format!("--advertise-client-urls={clients}"),
+                &format!("--listen-peer-urls={peers}"),
+                &format!("--initial-advertise-peer-urls={peers}"),
+                &format!("--initial-cluster=default={peers}"),
+            ],
+        )?;
+        let issuer = "https://kubernetes.default.svc.cluster.local";
+        server.spawn(
+            &tools.api_server,
+            &[
+                &format!("--etcd-servers={clients}"),
+                &format!("--service-account-issuer={issuer}"),
+                &format!("--api-audiences={issuer}"),
+                "--service-account-signing-key-file=accounts.key",
+                "--service-account-key-file=accounts.pub",
+                "--token-auth-file=tokens.csv",
+                "--authorization-mode=RBAC",
+                "--bind-address=127.0.0.1",
+                &format!("--secure-port={port}"),
+                "--cert-dir=certificates",
+                "--service-cluster-ip-range=10.0.0.0/24",
+                "--disable-admission-plugins=ServiceAccount",
+            ],
+        )?;
+        let began = Instant::now();
+        while !matches!(server.ask("GET", "/readyz", ""), Ok(answer) if answer.status == 200) {
+            if began.elapsed() > START_DEADLINE {
+                return Err(format!(
+                    "the API server did not become ready: {}",
+                    server.folder.display()
+                ));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(server)
+    }
+
+    /// One request of the administrator; the body is YAML or JSON.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+        let file = self.folder.join("request.yaml");
+        std::fs::write(&file, body).map_err(|error| error.to_string())?;
+        let output = Command::new("curl")
+            .args(["-sk", "-X", method, "-w", "\n%{http_code}"])
+            .args([
+                "-H",
+                "authorization: Bearer admin",
+                "-H",
+                "accept: application/json",
+            ])
+            .args(["-H", "content-type: application/yaml", "--data-binary"])
+            .arg(format!("@{}", file.display()))
+            .arg(format!("{}{path}", self.address))
+            .output()
+            .map_err(|error| format!("curl cannot be run: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (body, status) = text.rsplit_once('\n').unwrap_or_default();
+        Ok(Answer {
+            status: status.parse().unwrap_or_default(),
+            body: serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())),
+        })
+    }
+
+    fn spawn(&mut self, program: &Path, arguments: &[&str]) -> Result<(), String> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let log = std::fs::File::create(self.folder.join(format!("{name}.log")))
+            .map_err(|error| error.to_string())?;
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
+        self.processes.push(child);
+        Ok(())
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        // The API server before its etcd.
+        for process in self.processes.iter_mut().rev() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| error.to_string())
+}
+
+/// The key of service account tokens.
+fn key_pair(folder: &Path) -> Result<(), String> {
+    let pair = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
+    std::fs::write(folder.join("accounts.key"), pair.serialize_pem())
+        .and_then(|()| std::fs::write(folder.join("accounts.pub"), pair.public_key_pem()))
+        .map_err(|error| error.to_string())
+}

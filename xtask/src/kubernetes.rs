@@ -1,0 +1,13 @@
+//! What the tests of the Helm chart need beside Debian's packages.
+
+use crate::root;
+use testudo_testkit::kubernetes;
+
+/// Builds the API server and Helm, once for each list of versions.
+pub fn install() -> Result<(), String> {
+    let folder = root().join("target/kubernetes");
+    if kubernetes::Tools::find(&folder).is_err() {
+        eprintln!("building the Kubernetes API server and Helm with go: this takes some minutes, once");
+    }
+    kubernetes::install(&folder)
+}
