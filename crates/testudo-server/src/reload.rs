@@ -10,7 +10,7 @@ use crate::config::{self, Configuration, Report};
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
-use crate::state::in_force::{Anchors, Arrival, InForce};
+use crate::state::in_force::{Anchors, InForce};
 use crate::state::refused::{self, RefusedRecord};
 use crate::trust::{Anchor, first_bundles, keep_fresh};
 use std::sync::atomic::Ordering;
@@ -249,8 +249,8 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
 /// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;
 /// for the others this waits a short while.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
-    let arrival = Arrival::of(&configuration);
     let current = app.in_force.load_full();
+    let arrival = current.arrival.reloaded(&configuration);
     let mut anchors = Anchors::new();
     let mut fresh = Vec::new();
     for source in configuration.bundles {

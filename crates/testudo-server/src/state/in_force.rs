@@ -30,21 +30,35 @@ pub struct InForce {
 pub struct Arrival {
     /// A TLS terminator in front.
     pub proxy: Option<Proxy>,
-    /// Where the listener for client certificates is reached, if it is another one.
+    /// Where the listener for client certificates is reached, if it is another one. As at the start: a reload opens no
+    /// listener.
     pub mtls_url: Option<String>,
     /// True where client certificates can arrive at all.
     pub takes_certificates: bool,
+    /// A listener asks for client certificates. As at the start.
+    listener_asks: bool,
 }
 
 impl Arrival {
-    /// What the configuration says of it.
+    /// What the configuration says of it, at the start.
     pub fn of(configuration: &Configuration) -> Arrival {
+        let server = &configuration.server;
+        let at_start = Arrival {
+            mtls_url: server.mtls.as_ref().map(|mtls| mtls.url.clone()),
+            listener_asks: server.asks_for_certificates && server.tls.is_some(),
+            ..Arrival::default()
+        };
+        at_start.reloaded(configuration)
+    }
+
+    /// The same with the proxy of another configuration. Listeners stay as they are.
+    pub fn reloaded(&self, configuration: &Configuration) -> Arrival {
         let server = &configuration.server;
         let forwards = server.proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         Arrival {
-            takes_certificates: server.asks_for_certificates && (server.tls.is_some() || forwards),
+            takes_certificates: self.listener_asks || (server.asks_for_certificates && forwards),
             proxy: server.proxy.clone(),
-            mtls_url: server.mtls.as_ref().map(|mtls| mtls.url.clone()),
+            ..self.clone()
         }
     }
 }

@@ -98,3 +98,35 @@ async fn no_request_is_granted_while_reloads_alternate_between_configurations_th
     // Each of them takes its own: the first the SVIDs of its own keys.
     assert_eq!(alternating.world.ask("/x/1", &[]).await.status, 200);
 }
+
+/// A reload opens no listener: metadata must not name one that is not there.
+#[tokio::test]
+async fn reload_announces_no_listener_for_certificates_and_no_certificates_that_cannot_arrive() {
+    let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
+    let metadata = async || {
+        let path = "/.well-known/oauth-authorization-server";
+        world.connect().await.get(path).await.json()
+    };
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (certificate, _) = testudo_testkit::x509::web_certificate("as.example");
+    std::fs::write(world.folder.join("tls.crt"), certificate.chain_pem()).unwrap();
+    std::fs::write(world.folder.join("tls.key"), certificate.key_pem()).unwrap();
+    let changed = text
+        .replace(
+            "[store]",
+            "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\n\
+             mtls = { listen = [\"127.0.0.1:0\"], url = \"https://mtls.as.example\" }\n[store]",
+        )
+        .replace("[\"jwt_svid\"]", "[\"jwt_svid\", \"x509_svid\"]");
+    std::fs::write(&path, changed).unwrap();
+    let before = metadata().await;
+    let note = testudo_server::Note::by(&testudo_core::Actor::Signal);
+    testudo_server::reload::reload(&world.running.app, note)
+        .await
+        .expect("a configuration without errors");
+    let after = metadata().await;
+    assert_eq!(after["mtls_endpoint_aliases"], before["mtls_endpoint_aliases"]);
+    let methods = after["token_endpoint_auth_methods_supported"].to_string();
+    assert!(!methods.contains("spiffe_x509"), "{methods}");
+}
