@@ -46,7 +46,7 @@ pub(super) async fn block(
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
-    let (in_force, switches) = (app.in_force.load(), app.switches.load());
+    let (in_force, switches) = (app.in_force.load_full(), app.switches.load_full());
     let policy = &in_force.policy;
     let identity = order::canonical(&wanted.identity, policy);
     let held = app.store.get(Kind::Block, identity.as_bytes()).await?.map(held);

@@ -180,7 +180,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Js
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let client = find(&app, &wanted.client_id).await?;
     let left = client_records::left_by(&app, &client.record).await?;
-    let in_force = app.in_force.load();
+    let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     let decided = order::delete(&change.order()?, &client, left.traces(), policy);
     carry_out(&change, decided).await

@@ -4,6 +4,7 @@ use super::explain::today;
 use super::operation::Operation;
 use super::reply::{Failure, Reply};
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -136,16 +137,16 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
             None,
         ));
     }
+    let in_force = app.in_force.load_full();
     let mut tested = Vec::with_capacity(test.identities.len());
     for identity in &test.identities {
-        tested.push(test_one(&app, identity).await?);
+        tested.push(test_one(&app, &in_force, identity).await?);
     }
     Ok(Json(tested))
 }
 
 /// What the identity would be given, and the first reason to refuse it a token, by the same steps as in a request.
-async fn test_one(app: &App, identity: &str) -> Result<Governed, Failure> {
-    let in_force = app.in_force.load_full();
+async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Governed, Failure> {
     let authority = match Authority::of_identity(identity) {
         Ok(authority) => authority,
         Err(fault) => {
@@ -170,7 +171,7 @@ async fn test_one(app: &App, identity: &str) -> Result<Governed, Failure> {
         None => Governed::refused(identity, String::new()),
         Some(found) => governed(&attested, &found, &app.keys.load()),
     };
-    let refusal = first_refusal(app, &attested, &trusted.credentials).await?;
+    let refusal = first_refusal(app, in_force, &attested, &trusted.credentials).await?;
     governed.rejection = refusal.as_ref().map(|rejection| rejection.name().to_owned());
     governed.problem = refusal.as_ref().map(ToString::to_string);
     governed.hint = refusal.map(|rejection| rejection.hint());
@@ -180,6 +181,7 @@ async fn test_one(app: &App, identity: &str) -> Result<Governed, Failure> {
 /// Why no kind of credential that the authority may issue gets a token; that of the first kind.
 async fn first_refusal(
     app: &App,
+    in_force: &InForce,
     identity: &AttestedIdentity,
     kinds: &[CredentialKind],
 ) -> Result<Option<Rejection>, Failure> {
@@ -191,7 +193,7 @@ async fn first_refusal(
         };
         // Who shows a certificate has one that tokens can be bound to.
         shown.proof.certificate_thumbprint = (*kind == CredentialKind::X509Svid).then_some([0; 32]);
-        match today::of_identity(app, &shown).await? {
+        match today::of_identity(app, in_force, &shown).await? {
             Ok(_) => return Ok(None),
             Err(rejection) => first = first.or(Some(rejection)),
         }

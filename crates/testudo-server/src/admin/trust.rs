@@ -5,6 +5,7 @@ use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, carry_out, done};
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -66,17 +67,20 @@ pub(super) struct TrustView {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<TrustView>> {
-    let mut authorities: Vec<Authority> = app.in_force.load().policy.authorities.keys().cloned().collect();
+    let in_force = app.in_force.load_full();
+    let mut authorities: Vec<&Authority> = in_force.policy.authorities.keys().collect();
     authorities.sort();
     let mut views = Vec::new();
-    for authority in &authorities {
-        views.push(view(&app, authority).await?);
+    for authority in authorities {
+        views.push(view(&app, &in_force, authority).await?);
     }
     Ok(Json(views))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<TrustView> {
-    view(&app, &authority(&app, &name)?).await.map(Json)
+    let in_force = app.in_force.load_full();
+    let authority = order::known(&name, &in_force.policy)?;
+    view(&app, &in_force, &authority).await.map(Json)
 }
 
 pub(super) async fn refresh(
@@ -85,7 +89,8 @@ pub(super) async fn refresh(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let anchor = anchor(&app, &authority(&app, &name)?)?;
+    let in_force = app.in_force.load_full();
+    let anchor = anchor(&in_force, &order::known(&name, &in_force.policy)?)?;
     told(
         &name,
         trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await,
@@ -98,7 +103,8 @@ pub(super) async fn accept(
     Path(name): Path<String>,
     body: Reason,
 ) -> Reply<Done> {
-    let anchor = anchor(&app, &authority(&app, &name)?)?;
+    let in_force = app.in_force.load_full();
+    let anchor = anchor(&in_force, &order::known(&name, &in_force.policy)?)?;
     match trust::accept(&app, &anchor, by.because(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
@@ -168,26 +174,21 @@ fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
     Ok(order::known(name, &app.in_force.load().policy)?)
 }
 
-fn anchor(app: &App, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
-    app.in_force
-        .load()
-        .anchor(authority)
-        .cloned()
-        .ok_or_else(|| unknown(authority.name()))
+fn anchor(in_force: &InForce, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
+    let anchor = in_force.anchor(authority).cloned();
+    anchor.ok_or_else(|| unknown(authority.name()))
 }
 
 fn unknown(name: &str) -> Failure {
     order::not_configured(name).into()
 }
 
-async fn view(app: &App, authority: &Authority) -> Result<TrustView, Failure> {
+async fn view(app: &App, in_force: &InForce, authority: &Authority) -> Result<TrustView, Failure> {
     let counter = testudo_core::records::clients_of_authority(authority.key());
     let clients = app.store.counter(&counter).await?;
-    let in_force = app.in_force.load();
-    let policy = &in_force.policy;
-    let trusted = policy.authority(authority);
+    let trusted = in_force.policy.authority(authority);
     let trusted = trusted.ok_or_else(|| unknown(authority.name()))?;
-    let anchor = anchor(app, authority)?;
+    let anchor = anchor(in_force, authority)?;
     Ok(TrustView {
         is_enabled: app.switches.load().is_enabled(authority),
         first_use: trusted.first_use,

@@ -4,6 +4,7 @@ use super::{Failure, Verdict, grant};
 use crate::gather::gather;
 use crate::settle::rehearse;
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use testudo_core::doors::{self, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
 use testudo_core::metadata::requested::Requested;
@@ -50,8 +51,9 @@ pub(in crate::admin) async fn of_credential(
         grant,
         details: &details,
     };
-    let outcome = match verify(app, credential, &mut trace).await {
-        Ok(identity) => decide(app, &identity, wanted, &mut trace).await?,
+    let in_force = app.in_force.load_full();
+    let outcome = match verify(app, &in_force, credential, &mut trace).await {
+        Ok(identity) => decide(app, &in_force, &identity, wanted, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
     Ok((trace.into_steps(), Verdict::of(outcome, AT_TOKEN)))
@@ -60,13 +62,14 @@ pub(in crate::admin) async fn of_credential(
 /// A token request of this identity that asks for nothing in particular.
 pub(in crate::admin) async fn of_identity(
     app: &App,
+    in_force: &InForce,
     identity: &AttestedIdentity,
 ) -> Result<Result<String, Rejection>, Failure> {
     let wanted = Wanted::Token {
         grant: &grant(None, None)?,
         details: &RequestDetails::default(),
     };
-    decide(app, identity, wanted, &mut Trace::off()).await
+    decide(app, in_force, identity, wanted, &mut Trace::off()).await
 }
 
 /// The request of an event, with everything that it carried.
@@ -112,13 +115,19 @@ pub(super) async fn of_event(
         };
         (AT_TOKEN, wanted)
     };
-    let outcome = decide(app, identity, wanted, &mut trace).await?;
+    let in_force = app.in_force.load_full();
+    let outcome = decide(app, &in_force, identity, wanted, &mut trace).await?;
     Ok((trace.into_steps(), Verdict::of(outcome, endpoint)))
 }
 
 /// A file holds a token without its `client_assertion_type`: the SVID's door first, and where the token is not
 /// even readable there, the other. Only here may a door be guessed, since nothing is granted.
-async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<AttestedIdentity, Rejection> {
+async fn verify(
+    app: &App,
+    in_force: &InForce,
+    credential: &str,
+    trace: &mut Trace,
+) -> Result<AttestedIdentity, Rejection> {
     let credential = credential.trim();
     let presented = |kind| Presented::new(kind, credential.to_owned());
     let read = doors::recognise(&presented(CredentialKind::JwtSvid));
@@ -131,10 +140,9 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
         other => other?,
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
-    let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     // Without the store nothing is known of a client that registered, which is what the caller would be told.
-    let facts = gather(app, &in_force, credential.lookups()).await;
+    let facts = gather(app, in_force, credential.lookups()).await;
     let facts = facts.unwrap_or(Facts::Nothing);
     let terms = Terms {
         policy,
@@ -146,11 +154,11 @@ async fn verify(app: &App, credential: &str, trace: &mut Trace) -> Result<Attest
 
 async fn decide(
     app: &App,
+    in_force: &InForce,
     identity: &AttestedIdentity,
     wanted: Wanted<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
-    let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     let authority = &identity.authority;
     if authority.kind() == AuthorityKind::Spiffe && policy.authority(authority).is_none() {
