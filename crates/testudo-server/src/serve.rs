@@ -164,12 +164,13 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             stopped.clone(),
         )));
     }
+    certificate_gauges(&app);
+    // Before the first connection is accepted: in a passed socket, a probe may be waiting already.
+    app.condition.is_ready.store(true, Ordering::Release);
     for (listener, tls) in bound {
         let listening = Listening::new(Endpoints::Public(app.clone()), tls, connections.clone());
         listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
     }
-    certificate_gauges(&app);
-    app.condition.is_ready.store(true, Ordering::Release);
     Ok(Running {
         app,
         addresses,
