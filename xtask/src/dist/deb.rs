@@ -56,7 +56,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
         std::fs::Permissions::from_mode(0o750),
     )
     .map_err(|error| error.to_string())?;
-    let package = folder.join(format!("testudo_{VERSION}_amd64.deb"));
+    let package = path(folder);
     output(
         Command::new("dpkg-deb")
             .args(["--root-owner-group", "-Zxz", "--build"])
@@ -66,6 +66,11 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
     )?;
     std::fs::remove_dir_all(&content).map_err(|error| error.to_string())?;
     Ok(package)
+}
+
+/// Where the package is made.
+pub fn path(folder: &Path) -> PathBuf {
+    folder.join(format!("testudo_{VERSION}_amd64.deb"))
 }
 
 fn install(from: &Path, to: &Path, mode: u32) -> Result<(), String> {

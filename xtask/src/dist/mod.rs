@@ -66,12 +66,15 @@ pub fn sbom() -> Result<(), String> {
     sbom::make(&folder()).map(|materials| eprintln!("{}", materials.display()))
 }
 
-/// The tests of the container and of names, with the static binary instead of CI's.
+/// The tests of the container and of names, with the static binary instead of CI's; the package and its units under this
+/// machine's systemd, booted in namespaces. As root.
 pub fn check() -> Result<(), String> {
     let binary = folder().join("testudo").display().to_string();
     let tests = ["test", "--package", "testudo", "--test", "suite", "container::"];
     run("cargo", &tests, &[("TESTUDO_STATIC_BINARY", &binary)])?;
-    cargo(&["test", "--package", "xtask", "dist::"])
+    cargo(&["test", "--package", "xtask", "dist::"])?;
+    let package = deb::path(&folder()).display().to_string();
+    run("xtask/src/dist/systemd.sh", &[&package], &[])
 }
 
 fn folder() -> PathBuf {
