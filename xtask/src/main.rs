@@ -37,6 +37,7 @@ usage: cargo xtask COMMAND
   bench compare [--postgres] OLD [NEW]
                        two binaries alternating, nine pairs, the median of the ratios; over SQLite or PostgreSQL
   soak connections     10,000 silent connections of one address beside good requests, against a release build
+  soak reloads         1,000 reloads under load: rules, TLS files and bundle change each time; some minutes
   soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
   soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             bench("testudo", "server", &[&[*what], more].concat())
         }
         ["soak", "connections"] => soak("crowds::soak_"),
+        ["soak", "reloads"] => soak("reload_load::soak_"),
         ["soak", "install"] => failover::install(),
         ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),
         ["fuzz"] => fuzz::run(60),

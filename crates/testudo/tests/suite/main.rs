@@ -29,6 +29,7 @@ mod incidents;
 mod listeners;
 mod pages;
 mod registration;
+mod reload_load;
 mod service_manager;
 mod silence;
 mod spire;

@@ -1,0 +1,188 @@
+//! Reloads under load: rules, TLS files and bundle change each time, no request fails, each is judged by one
+//! configuration, and memory does not grow. Shorter runs in CI; `cargo xtask soak reloads` is the long one.
+
+use crate::binary::{Server, Site, now};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use testudo_protocol::jose::Algorithm;
+use testudo_testkit::http::{Connection, TlsClient, over_socket};
+use testudo_testkit::x509::web_certificate;
+use testudo_testkit::{generate_key, svid_form};
+
+const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\nwatch = false";
+/// Connections that ask for tokens all the time.
+const CLIENTS: usize = 4;
+/// Memory is compared from here on: caches and pools are filled by then.
+const WARM_AFTER: usize = 100;
+
+/// Scope and resource of a token must come from the same of two rules.
+fn rules(reload: usize) -> String {
+    let name = variant(reload);
+    format!(
+        "[[rules]]\nname = \"{name}\"\nidentities = [\"spiffe://prod.example/ns/*/sa/*\"]\n\
+         scopes = [\"{name}\"]\ndefault_scopes = [\"{name}\"]\nresources = [\"https://{name}.example/\"]\n"
+    )
+}
+
+fn variant(reload: usize) -> &'static str {
+    ["even", "odd"][reload % 2]
+}
+
+struct Reloads {
+    site: Arc<Site>,
+    server: Server,
+    ended: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Reloads {
+    async fn start() -> Reloads {
+        let site = Arc::new(Site::new());
+        let root = certify(&site);
+        site.configure(TLS, &rules(0));
+        let server = site.serve();
+        let mut reloads = Reloads {
+            site,
+            server,
+            ended: Arc::default(),
+            requests: Arc::default(),
+            clients: Vec::new(),
+        };
+        for number in 0..CLIENTS {
+            let (connection, _) = TlsClient::new(&root, None)
+                .connect(reloads.server.address)
+                .await
+                .unwrap();
+            let (site, ended, requests) = (
+                reloads.site.clone(),
+                reloads.ended.clone(),
+                reloads.requests.clone(),
+            );
+            reloads.clients.push(tokio::spawn(async move {
+                ask_until(&ended, &requests, connection, &site, number).await;
+            }));
+        }
+        reloads
+    }
+
+    /// Changes rules, certificate and bundle, reloads, and connects anew with the new certificate.
+    async fn reload(&self, number: usize) {
+        let root = certify(&self.site);
+        let mut bundle = self.site.issuer.bundle();
+        let key = generate_key(Algorithm::ES256, Some(&format!("k{number}")));
+        bundle["keys"]
+            .as_array_mut()
+            .unwrap()
+            .push(key.public_jwk("jwt-svid", false));
+        self.site.write("bundle.json", &bundle.to_string());
+        self.site.configure(TLS, &rules(number));
+        let socket = self.site.folder.join("testudo.sock");
+        let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", json!({})).await;
+        assert_eq!(status, 200, "reload {number}: {answer}");
+        let connected = TlsClient::new(&root, None).connect(self.server.address).await;
+        let (mut connection, _) =
+            connected.expect("a handshake with the certificate that was just put in place");
+        let form = svid_form(&self.site.svid("/ns/new/sa/caller"), &[]);
+        let answer = connection.post("/token", form).await;
+        assert_eq!(answer.status, 200, "reload {number}: {answer:?}");
+        let expected = [variant(number)];
+        assert_eq!(
+            variants(&answer.access_token()),
+            expected,
+            "after reload {number}"
+        );
+    }
+
+    async fn end(self) -> usize {
+        self.ended.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.await.unwrap();
+        }
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// A certificate in place of the one before; its root.
+fn certify(site: &Site) -> Vec<Vec<u8>> {
+    let (certificate, root) = web_certificate("as.example");
+    site.write("tls.crt", &certificate.chain_pem());
+    site.write("tls.key", &certificate.key_pem());
+    root.chain
+}
+
+async fn ask_until(
+    ended: &AtomicBool,
+    requests: &AtomicUsize,
+    mut connection: Connection,
+    site: &Site,
+    number: usize,
+) {
+    while !ended.load(Ordering::Relaxed) {
+        let svid = site
+            .issuer
+            .svid(&format!("/ns/load/sa/c{number}"), crate::binary::ISSUER, now());
+        let answer = connection.post("/token", svid_form(&svid, &[])).await;
+        assert_eq!(answer.status, 200, "during a reload: {answer:?}");
+        let seen = variants(&answer.access_token());
+        assert_eq!(
+            seen.len(),
+            1,
+            "one configuration gave the scope, another the resource: {seen:?}"
+        );
+        requests.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The rules that scope and audience of a token come from.
+fn variants(token: &str) -> Vec<&'static str> {
+    use base64::Engine as _;
+    let claims = token.split('.').nth(1).unwrap();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(claims)
+        .unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let text = format!("{} {}", claims["scope"], claims["aud"]);
+    ["even", "odd"]
+        .into_iter()
+        .filter(|name| text.contains(name))
+        .collect()
+}
+
+async fn run(reloads: usize) {
+    let running = Reloads::start().await;
+    let begun = Instant::now();
+    let mut warm = None;
+    for number in 1..=reloads {
+        running.reload(number).await;
+        if number == WARM_AFTER {
+            warm = Some(running.server.resident_bytes());
+        }
+    }
+    let at_end = running.server.resident_bytes();
+    let took = begun.elapsed();
+    let requests = running.end().await;
+    eprintln!("{reloads} reloads in {took:.1?}, {requests} requests beside them, all answered with a token");
+    assert!(requests > reloads, "there was load: {requests}");
+    if let Some(warm) = warm.filter(|_| reloads > WARM_AFTER) {
+        let ratio = at_end as f64 / warm as f64;
+        eprintln!(
+            "resident after reload {WARM_AFTER}: {warm} bytes, after {reloads}: {at_end}, ratio {ratio:.3}"
+        );
+        assert!(ratio < 1.05, "memory grows with reloads: {ratio:.3}");
+    }
+    assert!(took < Duration::from_secs(3600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_under_load_fail_no_request_and_mix_no_configurations() {
+    run(30).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "cargo xtask soak reloads"]
+async fn soak_thousand_reloads() {
+    run(1_000).await;
+}
