@@ -88,7 +88,8 @@ impl Bucket {
     fn refill(&mut self, rate: Rate, now_millis: u64) {
         self.rate = rate;
         let level = self.level_at(rate, now_millis);
-        if level > self.level {
+        // A bucket that is full gains nothing by waiting longer.
+        if level != self.level || level == full(rate) {
             self.filled_millis = now_millis;
         }
         self.level = level;
@@ -209,6 +210,17 @@ mod tests {
         assert_eq!(refused.answer(Endpoint::None).retry_after_seconds, Some(1));
         assert_eq!(buckets.take(&limits, 2_000), Ok(()));
         assert!(buckets.take(&limits, 2_000).is_err());
+    }
+
+    #[test]
+    fn time_during_which_a_bucket_was_full_lets_nothing_more_in() {
+        let mut buckets = Buckets::default();
+        let limits = [limit("a", 1, 1)];
+        buckets.take(&limits, 0).unwrap();
+        buckets.refund(&limits);
+        assert_eq!(buckets.take(&limits, 60_000), Ok(()));
+        assert!(buckets.take(&limits, 60_000).is_err(), "the burst is one");
+        assert_eq!(buckets.take(&limits, 120_000), Ok(()));
     }
 
     // Row RF-64.

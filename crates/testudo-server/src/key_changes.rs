@@ -2,6 +2,7 @@
 //! withdrawn because it was stolen. What becomes of which key is decided in core; here the keys are read, made, sealed
 //! and written.
 
+use crate::audit::tell;
 use crate::change::Change;
 use crate::read_again;
 use crate::state::app::App;
@@ -56,10 +57,17 @@ pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Re
         };
         let changes = changes.and(found.seal(list, &app.encryption)?);
         match change.commit(&changes).await {
-            Ok(()) => return Ok(decided),
+            Ok(()) => {
+                tell(app, found.news).await;
+                return Ok(decided);
+            }
             // Another node changed the keys at the same moment: look again.
             Err(CommitError::Conflict(_)) => {}
-            Err(error) => return Err(format!("the keys cannot be changed: {error:?}").into()),
+            Err(CommitError::Busy) => return Err("the store is busy".to_owned().into()),
+            Err(CommitError::Unavailable(fault)) => {
+                let why = format!("{fault}; look with `testudo key list` whether the change was written");
+                return Err(why.into());
+            }
         }
     }
     Err(RACED.to_owned().into())
@@ -81,8 +89,9 @@ pub async fn retire(app: &App) -> Result<(), String> {
     if let Some((changes, list)) = keys::retire(&order, &found.keys, algorithm) {
         let changes = changes.and(found.seal(list, &app.encryption)?);
         match app.store.commit(changes.batch()).await {
+            Ok(()) => tell(app, found.news).await,
             // Another node removed them at the same moment.
-            Ok(()) | Err(CommitError::Conflict(_)) => {}
+            Err(CommitError::Conflict(_)) => {}
             Err(error) => return Err(format!("a retired key cannot be removed: {error:?}")),
         }
     }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
-/// Bytes of client metadata and attested claims that an event keeps. Refusals are caused by strangers, and 200 of
-/// them are kept in a minute.
+/// Bytes of client metadata and attested claims, together, that an event keeps: up to 200 refusals of a minute are
+/// events, and clients cause them.
 pub const METADATA_KEPT_BYTES_MAX: usize = 8 * 1024;
 
 /// A request as events name it.
@@ -35,9 +35,12 @@ pub struct RequestDetails {
     /// The members of a registration request that this server knows, without the software statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Members or claims were left out because they have more than 8 KiB.
+    /// Members and claims were left out because they have more than 8 KiB together.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_shortened: bool,
+    /// The request managed a registration, and proved itself by the registration access token, which is not kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_management: bool,
     /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_request_id: Option<String>,
@@ -67,11 +70,19 @@ pub struct RequestDetails {
 }
 
 impl RequestDetails {
-    /// The same with what the credential of the request proves; nothing where there is nothing to keep.
+    /// The same with what the credential of the request proves; nothing where there is nothing to keep. Of a request that
+    /// proved no identity no metadata is kept: it cannot be decided again, and anybody can send it.
     pub fn proven(&self, identity: Option<&AttestedIdentity>) -> Option<Box<RequestDetails>> {
         let mut details = self.clone();
-        if let Some(identity) = identity {
-            details.note_proof(identity);
+        match identity {
+            Some(identity) => details.note_proof(identity),
+            None => details.metadata = None,
+        }
+        let metadata = details.metadata.as_ref().map_or(0, bytes_of);
+        if metadata + bytes_of(&details.attested_claims) > METADATA_KEPT_BYTES_MAX {
+            details.metadata = None;
+            details.attested_claims.clear();
+            details.is_shortened = true;
         }
         (details != RequestDetails::default()).then(|| Box::new(details))
     }
@@ -90,14 +101,12 @@ impl RequestDetails {
             .map(|mark| (URL_SAFE_NO_PAD.encode(mark.key), mark.keep_until));
         self.unlisted_claims.clone_from(&proof.unlisted_claims);
         self.sponsor = identity.sponsor.as_deref().cloned();
-        match bytes_of(&proof.attested_claims) <= METADATA_KEPT_BYTES_MAX {
-            true => self.attested_claims.clone_from(&proof.attested_claims),
-            false => self.is_shortened = true,
-        }
+        self.attested_claims.clone_from(&proof.attested_claims);
     }
 
-    /// Adds the members of a registration request that this server knows. Of the software statement nothing is kept,
-    /// since it is a credential, and of `jwks` nothing before it was judged, since it may hold a private key.
+    /// Adds the members of a registration request that this server knows and that are text, flags or lists of text. Of
+    /// the software statement nothing is kept, since it is a credential, and of `jwks` nothing before it was judged, since
+    /// it may hold a private key.
     pub fn note_metadata(&mut self, metadata: &Map<String, Value>) {
         let is_kept = |name: &str| {
             member(base(name)).is_some_and(|member| {
@@ -105,27 +114,22 @@ impl RequestDetails {
                     && member.kind != Kind::Field(Field::Jwks)
             })
         };
-        let kept: Map<String, Value> = metadata
+        let is_plain = |value: &Value| match value {
+            Value::String(_) | Value::Bool(_) => true,
+            Value::Array(items) => items.iter().all(Value::is_string),
+            Value::Null | Value::Number(_) | Value::Object(_) => false,
+        };
+        let kept = metadata
             .iter()
-            .filter(|(name, _)| is_kept(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        match bytes_of(&kept) <= METADATA_KEPT_BYTES_MAX {
-            true => self.metadata = Some(kept),
-            false => self.is_shortened = true,
-        }
+            .filter(|(name, value)| is_kept(name) && is_plain(value))
+            .map(|(name, value)| (name.clone(), value.clone()));
+        self.metadata = Some(kept.collect());
     }
 
     /// Adds the public keys of a registration request, as they were judged.
     pub fn note_keys(&mut self, jwks: Option<&Value>) {
-        let (Some(jwks), Some(metadata)) = (jwks, &mut self.metadata) else {
-            return;
-        };
-        match bytes_of(jwks) <= METADATA_KEPT_BYTES_MAX {
-            true => {
-                metadata.insert("jwks".to_owned(), jwks.clone());
-            }
-            false => self.is_shortened = true,
+        if let (Some(jwks), Some(metadata)) = (jwks, &mut self.metadata) {
+            metadata.insert("jwks".to_owned(), jwks.clone());
         }
     }
 
@@ -180,9 +184,42 @@ mod tests {
     }
 
     #[test]
-    fn metadata_of_more_than_8_kib_is_left_out_and_the_event_says_so() {
-        let details = noted(json!({ "client_name": "x".repeat(METADATA_KEPT_BYTES_MAX) }));
-        assert!(details.metadata.is_none() && details.is_shortened);
+    fn metadata_and_claims_of_more_than_8_kib_together_are_left_out_and_the_event_says_so() {
+        let mut identity = AttestedIdentity::named_here("c", crate::CredentialKind::JwtSvid, None);
+        let half = "x".repeat(METADATA_KEPT_BYTES_MAX / 2);
+        let details = noted(json!({ "client_name": half }));
+        let kept = details.proven(Some(&identity)).unwrap();
+        assert!(kept.metadata.is_some() && !kept.is_shortened);
+        identity
+            .proof
+            .attested_claims
+            .insert("contacts".to_owned(), json!([half]));
+        let kept = details.proven(Some(&identity)).unwrap();
+        assert!(kept.metadata.is_none() && kept.attested_claims.is_empty() && kept.is_shortened);
+        let mut with_keys = details;
+        with_keys.note_keys(Some(&json!({ "keys": [half] })));
+        assert!(
+            with_keys
+                .proven(Some(&AttestedIdentity::named_here(
+                    "c",
+                    crate::CredentialKind::Public,
+                    None
+                )))
+                .unwrap()
+                .is_shortened
+        );
+    }
+
+    #[test]
+    fn metadata_of_a_request_that_proved_no_identity_is_not_kept() {
+        assert_eq!(noted(json!({ "client_name": "Orders" })).proven(None), None);
+    }
+
+    #[test]
+    fn key_set_in_the_place_of_another_member_is_not_kept() {
+        let details =
+            noted(json!({ "jwks_uri": { "keys": [{ "d": "secret" }] }, "contacts": [{ "d": "secret" }] }));
+        assert!(details.metadata.unwrap().is_empty());
     }
 
     #[test]

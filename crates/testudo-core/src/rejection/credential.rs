@@ -3,6 +3,7 @@
 //! A caller whose authentication failed is told that and no more; what really happened is in the log.
 
 use super::row::{BEARER, Row};
+use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::JoseError;
@@ -40,10 +41,10 @@ pub enum CredentialReason {
     SubjectNotSpiffeId(SpiffeIdError),
     /// `sub` is a trust domain, and no workload of it.
     SubjectHasNoPath,
-    /// The trust domain is not configured.
+    /// The trust domain or issuer is not configured.
     UnknownTrustDomain {
         /// The one that was named.
-        name: String,
+        authority: Authority,
     },
     /// No usable bundle of the trust domain is held: our own trouble, not the client's.
     BundleUnavailable {
@@ -230,8 +231,8 @@ impl fmt::Display for CredentialReason {
             CredentialReason::SubjectHasNoPath => {
                 f.write_str("sub names a whole trust domain, not a workload")
             }
-            CredentialReason::UnknownTrustDomain { name } => {
-                write!(f, "the trust domain {name} is not configured")
+            CredentialReason::UnknownTrustDomain { authority } => {
+                write!(f, "the {} is not configured", authority.described())
             }
             CredentialReason::BundleUnavailable { name } => {
                 write!(f, "no bundle of {name} is held, or it is past its maximum age")

@@ -4,6 +4,7 @@
 //! never in an answer.
 
 use super::{AdmissionReason, CredentialReason, MetadataReason, RequestReason};
+use crate::identity::AuthorityKind;
 use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::spiffe::X509Error;
@@ -73,8 +74,12 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "a JWT-SVID has a SPIFFE ID as sub; for a client with keys of its own the client_assertion_type ends in jwt-bearer".into()
         }
         CredentialReason::SubjectHasNoPath => "give the workload a SPIFFE ID with a path".into(),
-        CredentialReason::UnknownTrustDomain { name } => {
-            format!("add a [[trust_domains]] entry named `{name}`").into()
+        CredentialReason::UnknownTrustDomain { authority } => {
+            let section = match authority.kind() {
+                AuthorityKind::Spiffe => "[[trust_domains]]",
+                AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => "[[issuers]]",
+            };
+            format!("add a {section} entry named `{}`", authority.name()).into()
         }
         CredentialReason::BundleUnavailable { name } => {
             format!("run `testudo trust show {name}` for the last error").into()

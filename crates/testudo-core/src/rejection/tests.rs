@@ -1,7 +1,7 @@
 //! Every reason at every endpoint: what the caller is answered, as a table that is read when it changes.
 
 use super::*;
-use crate::identity::CredentialKind;
+use crate::identity::{Authority, CredentialKind};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use testudo_protocol::Timestamp;
@@ -90,7 +90,9 @@ fn credential_reasons() -> Vec<CredentialReason> {
         },
         CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong),
         CredentialReason::SubjectHasNoPath,
-        CredentialReason::UnknownTrustDomain { name: "x".to_owned() },
+        CredentialReason::UnknownTrustDomain {
+            authority: Authority::of_key("spiffe://x.example").unwrap(),
+        },
         CredentialReason::BundleUnavailable { name: "x".to_owned() },
         CredentialReason::UnknownClient,
         CredentialReason::ClientKeysUnavailable { why: "x".to_owned() },

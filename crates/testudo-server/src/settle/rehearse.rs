@@ -28,12 +28,12 @@ pub(crate) async fn rehearse<O: Occasion>(
     if let Err(rejection) = limits_have_room(app, &decision, at).await? {
         return Ok(Err(rejection));
     }
-    if let Some(conflict) = conflict(app, &decision.batch).await? {
-        return Ok(match occasion.conflict(&conflict) {
-            Resolution::Refuse(rejection) => Err(rejection),
-            // Another request made the client a moment ago: it would be decided again, and find it.
-            Resolution::Again => Ok(decision.outcome),
-        });
+    for conflict in conflicts(app, &decision.batch).await? {
+        match occasion.conflict(&conflict) {
+            Resolution::Refuse(rejection) => return Ok(Err(rejection)),
+            // The record was made since the request: what else would be in the way is looked for all the same.
+            Resolution::Again => {}
+        }
     }
     Ok(Ok(decision.outcome))
 }
@@ -69,8 +69,9 @@ async fn limits_have_room<T>(
     Ok(Ok(()))
 }
 
-/// The first write that the store would not take.
-async fn conflict(app: &App, batch: &Batch) -> Result<Option<Conflict>, StoreFault> {
+/// The writes that the store would not take, in their order.
+async fn conflicts(app: &App, batch: &Batch) -> Result<Vec<Conflict>, StoreFault> {
+    let mut conflicts = Vec::new();
     let mut deleted: HashSet<(Kind, &[u8])> = HashSet::new();
     let mut moved: HashMap<&str, i64> = HashMap::new();
     for write in &batch.writes {
@@ -81,7 +82,7 @@ async fn conflict(app: &App, batch: &Batch) -> Result<Option<Conflict>, StoreFau
                 let by = moved.entry(counter).or_default();
                 *by = by.saturating_add(*delta);
                 if is_over(app.store.counter(counter).await?, *by, *max) {
-                    return Ok(Some(Conflict::OverLimit(counter.clone())));
+                    conflicts.push(Conflict::OverLimit(counter.clone()));
                 }
                 continue;
             }
@@ -93,10 +94,10 @@ async fn conflict(app: &App, batch: &Batch) -> Result<Option<Conflict>, StoreFau
             Write::Replace(..) => continue,
         };
         if !deleted.contains(&(kind, key)) && app.store.get(kind, key).await?.is_some() {
-            return Ok(Some(Conflict::Exists(kind, key.to_vec())));
+            conflicts.push(Conflict::Exists(kind, key.to_vec()));
         }
     }
-    Ok(None)
+    Ok(conflicts)
 }
 
 fn is_over(counter: i64, delta: i64, max: Option<u64>) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::world::{ISSUER, RULES, TLS, World, domains};
 use serde_json::{Value, json};
-use testudo_testkit::http::Answer;
+use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::svid_form;
 use testudo_testkit::token::Draft;
 
@@ -246,4 +246,75 @@ async fn id_that_a_trusted_proxy_gave_is_kept_beside_ours_and_finds_the_request(
         refused.header("request-id").unwrap()
     );
     assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
+}
+
+/// A registration that anybody may make, and the answer to it.
+async fn registered_by_anybody(quota: &str) -> (World, Connection, Answer) {
+    let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"]{quota} }}");
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k1"));
+    let body = json!({ "jwks": { "keys": [key.public_jwk("sig", true)] } });
+    let mut connection = tls.connect(world.address(), None).await.unwrap();
+    let json_type = [("content-type", "application/json")];
+    let registered = connection
+        .send("POST", "/register", &json_type, body.to_string())
+        .await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    (world, connection, registered)
+}
+
+#[tokio::test]
+async fn replaced_registration_is_explained_by_its_record_alone() {
+    let (world, mut connection, registered) = registered_by_anybody("").await;
+    let client = registered.json();
+    let path = format!("/register/{}", client["client_id"].as_str().unwrap());
+    let bearer = format!("Bearer {}", client["registration_access_token"].as_str().unwrap());
+    let body = json!({ "client_id": client["client_id"], "jwks": client["jwks"] });
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", bearer.as_str()),
+    ];
+    let replaced = connection.send("PUT", &path, &headers, body.to_string()).await;
+    assert_eq!(replaced.status, 200, "{replaced:?}");
+    let explained = explained(&world, &replaced).await;
+    assert_eq!(explained["outcome"], "allowed");
+    assert!(explained["today"].is_null(), "{explained:#}");
+}
+
+#[tokio::test]
+async fn path_of_a_registration_that_does_not_exist_is_not_kept_in_the_event() {
+    let (world, mut connection, _) = registered_by_anybody("").await;
+    let path = format!("/register/{}", "x".repeat(20_000));
+    let headers = [("authorization", "Bearer wrong")];
+    let refused = connection.send("GET", &path, &headers, "").await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let explained = explained(&world, &refused).await;
+    let size = explained["event"].to_string().len();
+    assert!(size < 2_000, "the event has {size} bytes");
+}
+
+#[tokio::test]
+async fn quota_that_a_registration_filled_itself_is_named_today() {
+    let (world, _, registered) = registered_by_anybody(", clients_max = 1").await;
+    assert_explained(&world, &registered, ("allowed", "too_many_clients")).await;
+}
+
+#[tokio::test]
+async fn event_that_is_not_of_a_request_is_not_explained_as_a_refusal() {
+    let world = World::start().await;
+    world
+        .admin(
+            "POST",
+            "/admin/v1/trust/a.example/disable",
+            json!({ "reason": "test" }),
+        )
+        .await;
+    let event = world.events("authority.disabled").await.remove(0);
+    let question = json!({ "request_id": event["id"] });
+    let (status, answer) = world.try_admin("POST", "/admin/v1/explain", question).await;
+    assert_eq!(status, 400, "{answer}");
+    assert!(
+        answer["error"].as_str().unwrap().contains("authority.disabled"),
+        "{answer}"
+    );
 }

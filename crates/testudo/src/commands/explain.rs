@@ -66,7 +66,7 @@ fn print(explanation: &Explanation) {
     }
     let Some(today) = &explanation.today else {
         println!();
-        print_line("today: unknown, since the request proved no identity and its credential is not kept");
+        print_line("today: unknown, since nothing is kept by which the request proved who it is");
         return;
     };
     if explanation.then.is_some() {

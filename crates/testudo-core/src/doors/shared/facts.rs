@@ -87,7 +87,7 @@ pub(crate) fn vouching<'a>(
     let name = authority.name();
     let unknown = || {
         Rejection::Credential(CredentialReason::UnknownTrustDomain {
-            name: name.to_owned(),
+            authority: authority.clone(),
         })
     };
     let trusted = policy.authority(authority).ok_or_else(unknown)?;

@@ -52,7 +52,16 @@ async fn by_another_id(app: &App, id: &str) -> Result<Event, Failure> {
     if let Some(stored) = app.store.get(Kind::Event, id.as_bytes()).await?
         && let Some(event) = readable(vec![stored]).pop()
     {
-        return Ok(event);
+        return match &event.request_id {
+            Some(_) => Ok(event),
+            None => Err(Failure::bad_request(
+                format!(
+                    "{id:?} is the id of {}, which is no event of a request",
+                    event.event.name()
+                ),
+                Some("testudo event list shows it".to_owned()),
+            )),
+        };
     }
     let latest = readable(app.store.last(Kind::Event, LIST_MAX).await?);
     let is_it = |event: &Event| {

@@ -62,9 +62,14 @@ fn allowed(event: &Event) -> String {
     )
 }
 
-/// The identity as it was proven then; nothing where the request proved none.
+/// The identity as it was proven then; nothing where the request proved none, or proved it by a token that only the
+/// client has.
 pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
-    let subject = event.identity.as_deref()?;
+    let managed = event
+        .request
+        .as_ref()
+        .is_some_and(|details| details.is_management);
+    let subject = event.identity.as_deref().filter(|_| !managed)?;
     let kind = CredentialKind::of_name(event.door.as_deref()?)?;
     let authority = Authority::of_key(event.authority.as_deref()?)?;
     let expires = event.credential_expires.unwrap_or(Timestamp(0));

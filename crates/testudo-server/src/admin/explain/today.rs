@@ -87,12 +87,9 @@ pub(super) async fn of_event(
     let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
     let (endpoint, wanted) = if is_registration {
-        let statement = match identity.kind {
-            CredentialKind::JwtSvid => Statement::Verified,
-            CredentialKind::X509Svid
-            | CredentialKind::WitSvid
-            | CredentialKind::PrivateKeyJwt
-            | CredentialKind::Public => Statement::Absent,
+        let statement = match identity.kind == CredentialKind::JwtSvid {
+            true => Statement::Verified,
+            false => Statement::Absent,
         };
         let endpoint = Endpoint::Registration { statement };
         let requested = match &details.metadata {
@@ -161,9 +158,9 @@ async fn decide(
 ) -> Result<Result<String, Rejection>, Failure> {
     let policy = &in_force.policy;
     let authority = &identity.authority;
-    if authority.kind() == AuthorityKind::Spiffe && policy.authority(authority).is_none() {
-        let name = authority.name().to_owned();
-        return Ok(Err(CredentialReason::UnknownTrustDomain { name }.into()));
+    if authority.kind().attests() && policy.authority(authority).is_none() {
+        let authority = authority.clone();
+        return Ok(Err(CredentialReason::UnknownTrustDomain { authority }.into()));
     }
     let occasion = match wanted {
         Wanted::Token { .. } => OccasionKind::Token,

@@ -32,7 +32,10 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
-    trail.details.client_id = Some(client_id.to_owned());
+    // A name that this server never made is text of the caller, of any length.
+    let is_ours = app.keys.load().opaque_key.has_named(client_id);
+    trail.details.client_id = is_ours.then(|| client_id.to_owned());
+    trail.details.is_management = true;
     trail.details.proxy_request_id =
         request_id_of(&in_force.arrival, incoming.peer, incoming.request.headers());
     match serve_management(app, in_force, client_id, incoming, trail.request()).await {

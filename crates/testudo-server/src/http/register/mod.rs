@@ -19,7 +19,6 @@ use super::respond::{error, failed, json};
 use crate::audit::{Refusal, RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
-use crate::gather::gather;
 use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
@@ -32,7 +31,7 @@ use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
-use testudo_core::doors::{self, Credential, PeerCertificates, Presented, Purpose, Terms};
+use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -45,7 +44,7 @@ use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{
     AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
 };
-use testudo_core::{AttestedIdentity, OccasionKind, Trace};
+use testudo_core::{AttestedIdentity, OccasionKind};
 use zeroize::Zeroizing;
 
 pub(super) async fn register_client<B: RequestBody>(
@@ -195,18 +194,8 @@ async fn prove(
     let mut proven: Option<AttestedIdentity> = None;
     for presented in shown.into_iter().flatten() {
         let credential = doors::recognise(&presented)?;
-        let facts = gather(app, in_force, credential.lookups()).await?;
-        let terms = Terms {
-            policy,
-            purpose: Purpose::Statement { endpoint: &endpoint },
-            now: app.now(),
-        };
-        let identity = match credential {
-            Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
-            other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
-                other.verify(&facts, terms, &mut Trace::off())?
-            }
-        };
+        let purpose = Purpose::Statement { endpoint: &endpoint };
+        let (identity, _) = chains::verify_credential(app, in_force, peer, credential, purpose).await?;
         match &mut proven {
             None => proven = Some(identity),
             // Together they prove more than the statement alone: its subject is at the other end.

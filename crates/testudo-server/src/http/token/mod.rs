@@ -12,7 +12,6 @@ use super::respond::{error, failed, json};
 use crate::audit::{Refusal, RequestTrail, note_refusal};
 use crate::chains;
 use crate::fault::{Fault, Stop};
-use crate::gather::gather;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -24,12 +23,12 @@ use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use std::time::Instant;
 use testudo_core::admission::governed::GovernedIdentity;
-use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
+use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, TokenReply};
-use testudo_core::{AttestedIdentity, Moment, OccasionKind, Trace};
+use testudo_core::{AttestedIdentity, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// How a token request ends that was decided.
@@ -100,7 +99,7 @@ async fn serve_token<B: RequestBody>(
     trail: &mut RequestTrail<'_>,
 ) -> Result<Settled, Stop> {
     let Incoming { peer, request, .. } = incoming;
-    let (policy, now) = (&in_force.policy, app.now());
+    let policy = &in_force.policy;
     trail.details.proxy_request_id = proxy::request_id_of(&in_force.arrival, peer, request.headers());
     let Arrived {
         presented,
@@ -117,18 +116,9 @@ async fn serve_token<B: RequestBody>(
         }
         None => {
             let credential = doors::recognise(&presented)?;
-            let facts = gather(app, in_force, credential.lookups()).await?; // gather
-            let terms = Terms {
-                policy,
-                purpose: Purpose::Authentication,
-                now,
-            };
-            let identity = match credential {
-                Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
-                other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
-                    other.verify(&facts, terms, &mut Trace::off())?
-                } // verify
-            };
+            let purpose = Purpose::Authentication;
+            let (identity, facts) =
+                chains::verify_credential(app, in_force, peer, credential, purpose).await?; // gather, verify
             (Arc::new(identity), Some(facts))
         }
     };
