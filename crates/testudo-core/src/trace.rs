@@ -19,7 +19,7 @@ pub struct Step {
 }
 
 impl Trace {
-    /// A trace that hears nothing.
+    /// A trace that records no checks.
     pub fn off() -> Trace {
         Trace::default()
     }

@@ -7,43 +7,19 @@
 //! verified where it arrived, if its turn comes at once.
 
 use crate::fault::{Fault, Stop};
-use crate::gather::gather;
 use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
 use testudo_core::doors::x509_svid::X509Svid;
-use testudo_core::doors::{AuthorityKeys, Credential, Facts, Purpose, Terms};
+use testudo_core::doors::{AuthorityKeys, Facts, Purpose, Terms};
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Trace};
 use testudo_protocol::Timestamp;
 
-/// verify: a credential at its door. What may take long is verified beside the async workers.
-pub(crate) async fn verify_credential(
-    app: &App,
-    in_force: &Arc<InForce>,
-    peer: &Peer,
-    credential: Credential,
-    purpose: Purpose<'_>,
-) -> Result<(AttestedIdentity, Facts), Stop> {
-    let facts = gather(app, in_force, credential.lookups()).await?;
-    let terms = Terms {
-        policy: &in_force.policy,
-        purpose,
-        now: app.now(),
-    };
-    let identity = match credential {
-        Credential::X509Svid(door) => verify(app, peer, door, &facts, in_force).await?,
-        other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
-            other.verify(&facts, terms, &mut Trace::off())?
-        }
-    };
-    Ok((identity, facts))
-}
-
 /// verify: a chain of certificates, at its door.
-async fn verify(
+pub(crate) async fn verify(
     app: &App,
     peer: &Peer,
     door: X509Svid,

@@ -1,4 +1,4 @@
-//! Why a request goes no further: by the caller's fault, a refusal of the core, or by ours.
+//! Why a request ends without its result: it is refused (4xx), or this server failed (5xx).
 
 use testudo_core::rejection::{Answer, Rejection};
 use testudo_protocol::jose::SigningFault;
@@ -68,7 +68,7 @@ impl std::fmt::Display for Fault {
 /// Why a request goes no further.
 #[derive(Debug)]
 pub enum Stop {
-    /// By the caller's fault.
+    /// The request is refused.
     Refused(Rejection),
     /// By ours.
     Failed(Fault),

@@ -34,6 +34,7 @@ pub mod settle;
 pub mod state;
 pub mod trust;
 pub mod upkeep;
+mod verify;
 
 pub use audit::Note;
 pub use serve::{Running, serve};

@@ -92,8 +92,14 @@ const SERVER: &[Floor] = &[
         why: "one step of the work each: an event, a chain, the store, an outside fact, a decision and its commit",
     },
     Floor {
-        rooms: &["client_records", "read_again", "renewal", "trust/refresh"],
-        why: "work that ends in an event: sweeping clients, reading anew, renewing certificates, fetching bundles",
+        rooms: &[
+            "client_records",
+            "read_again",
+            "renewal",
+            "trust/refresh",
+            "verify",
+        ],
+        why: "several steps together: sweeping clients, reading anew, renewing certificates, fetching bundles, gathering facts and verifying by them",
     },
     Floor {
         rooms: &["change"],

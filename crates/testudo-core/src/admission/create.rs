@@ -28,9 +28,9 @@ pub(crate) struct Creation {
 /// How long a client lives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetimes {
-    /// Unused.
+    /// The client is removed after this time without use.
     pub(crate) idle: Option<Seconds>,
-    /// In any case.
+    /// The client ends at this age, used or not.
     pub(crate) at_most: Option<Seconds>,
 }
 

@@ -5,7 +5,7 @@
 //! | 1 | [`authority_is_enabled`] | `AuthorityDisabled` |
 //! | 2 | [`identity_is_not_blocked`] | `IdentityBlocked` |
 //! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `RuleDisabled` |
-//! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_nobody_elses`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
+//! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_no_other_clients`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
 //!
 //! Every occasion begins here; with the answer the server loads the client, and the occasion goes on with step 5
 //! (`occasions/mod.rs` has the whole table).
@@ -78,7 +78,7 @@ pub fn govern<'a>(
     trace.passed("credential accepted", || identity.kind.to_string());
     let name = name_client(identity, &found, opaque_key);
     client_id_is_free(&found, &name, policy)?;
-    client_id_is_nobody_elses(identity, &name, policy)?;
+    client_id_is_no_other_clients(identity, &name, policy)?;
     Ok(GovernedIdentity {
         client_key: client_key(identity.authority.key(), &name.subject),
         identity,
@@ -163,7 +163,7 @@ fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> R
 
 /// Step 4, too: a template must not make the id of a client that the configuration names. Among the clients in
 /// the store, the alias record sees to it.
-fn client_id_is_nobody_elses(
+fn client_id_is_no_other_clients(
     identity: &AttestedIdentity,
     name: &ClientName,
     policy: &Policy,

@@ -10,8 +10,8 @@ use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{ScopeSet, redirect_uri};
 
-/// What the authority says, held to the same rules as what a client says. An attester that says it wrongly must
-/// notice: nothing is dropped.
+/// What the authority says, held to the same rules as what a client says. A malformed claim is refused and
+/// not left out, so that the operator of the attester notices.
 pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
     if identity.proof.attested_claims.is_empty() {
         return Ok(Requested::default());

@@ -193,7 +193,7 @@ impl Requested {
         self
     }
 
-    /// Takes out what the evidence speaks of without being trusted to: else a claim that is not listed would let
+    /// Removes members that the evidence states and `attested_metadata` does not list: else a claim that is not listed would let
     /// the client win over its attester.
     pub fn without(mut self, unlisted: &[String]) -> Requested {
         for member in unlisted.iter().filter_map(|claim| shadowed(claim)) {

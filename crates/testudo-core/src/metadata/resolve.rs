@@ -60,7 +60,7 @@ fn labels(mut labels: Labels, found: &Match<'_>) -> Labels {
 /// leaves them to the attester.
 ///
 /// A template that an identity cannot fill (a service named `x.y` in a host) yields no redirect URI: the
-/// redirecting flows refuse what is not registered, and a client that never redirects misses nothing.
+/// authorization endpoint refuses a redirect URI that is not registered, and other clients need none.
 fn redirect_uris(found: &Match<'_>, attested: &[String]) -> Vec<String> {
     let mut uris = derived(found);
     for uri in attested {

@@ -30,7 +30,7 @@ pub struct Policy {
     pub clients: HashMap<Box<str>, ConfiguredClient>,
     /// Rules.
     pub rules: RuleSet,
-    /// Ids that no template makes.
+    /// Client ids that the template of a rule must not produce.
     pub reserved_ids: ReservedIds,
     /// How tokens are made.
     pub tokens: TokenPolicy,
@@ -102,7 +102,7 @@ pub struct Switches {
 }
 
 impl Switches {
-    /// True where the authority may speak.
+    /// True where no administrator disabled the authority.
     pub fn is_enabled(&self, authority: &Authority) -> bool {
         self.disabled.is_empty() || !self.disabled.contains(authority.key())
     }

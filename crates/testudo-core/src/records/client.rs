@@ -245,7 +245,7 @@ impl Client {
             .then_some(registration)
     }
 
-    /// True where a record of its own keeps its `client_id` from being another client's, too. An identity that an
+    /// True where an alias record reserves its `client_id`, so that no second client gets it. An identity that an
     /// authority attests is in the client's key, and no rule makes one; nor does a rule make the sealed name of a
     /// client that registered.
     pub fn has_alias(&self) -> bool {

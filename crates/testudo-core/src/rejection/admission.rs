@@ -83,7 +83,7 @@ pub enum AdmissionReason {
         /// The id.
         client_id: String,
     },
-    /// The `client_id` that the rule makes has a form that is not the rules'.
+    /// The `client_id` that the rule's template makes has a form that is reserved for other kinds of client.
     ClientIdReserved {
         /// Its name.
         rule: String,

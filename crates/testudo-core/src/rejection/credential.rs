@@ -29,12 +29,12 @@ pub enum CredentialReason {
     ForeignCertificateHeader,
     /// `typ` is one that this credential does not have.
     TypeNotAllowed {
-        /// As it stands there.
+        /// The value in the header of the token.
         found: Option<String>,
     },
     /// `alg` is one that this credential does not have, or the client did not register.
     AlgorithmNotAllowed {
-        /// As it stands there.
+        /// The value in the header of the token.
         found: String,
     },
     /// `sub` is no SPIFFE ID.

@@ -194,7 +194,9 @@ impl MetadataReason {
             ),
             MetadataReason::CertificateSubjectNamed { member } => wrong(
                 "certificate_subject_named",
-                format!("{member} must not be sent: an administrator says which certificate is whose"),
+                format!(
+                    "{member} must not be sent: only an administrator says which certificate a client has"
+                ),
             ),
             MetadataReason::StatementNotTaken => wrong(
                 "statement_not_taken",

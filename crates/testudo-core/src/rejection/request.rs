@@ -35,7 +35,7 @@ pub enum RequestReason {
     MissingGrantType,
     /// `grant_type` names a grant that is not served.
     UnsupportedGrantType,
-    /// `client_id` is too long, or has characters that none has.
+    /// `client_id` is too long, or has characters that are not allowed in one.
     MalformedClientId,
     /// More than one client authentication mechanism is used. [RFC6749 §2.3]
     TwoMechanisms,

@@ -25,7 +25,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// As it stands in `error`.
+    /// The value of the `error` member.
     pub fn name(self) -> &'static str {
         match self {
             ErrorCode::InvalidRequest => "invalid_request",

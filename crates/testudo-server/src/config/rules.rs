@@ -35,7 +35,7 @@ impl Judge<'_> {
                     }
                     for pattern in &rule.patterns {
                         if !authorities.contains_key(pattern.authority()) {
-                            self.nobody_vouches(&format!("{key}.identities"), pattern);
+                            self.has_no_authority(&format!("{key}.identities"), pattern);
                         }
                     }
                     self.ids_may_clash(&key, &rule);
@@ -69,7 +69,7 @@ impl Judge<'_> {
     }
 
     /// No identity comes from an authority that is not configured.
-    fn nobody_vouches(&mut self, key: &str, pattern: &Pattern) {
+    fn has_no_authority(&mut self, key: &str, pattern: &Pattern) {
         let (authority, text) = (pattern.authority(), pattern.as_str());
         let (problem, section) = match authority.kind() {
             AuthorityKind::Spiffe => ("is outside every configured trust domain", "trust_domains"),

@@ -15,7 +15,7 @@ fn valid_assertions_are_accepted() {
     ] {
         assert!(
             world
-                .knock(
+                .show(
                     CredentialKind::PrivateKeyJwt,
                     &world.assertion().header("typ", typ).sign()
                 )
@@ -23,7 +23,7 @@ fn valid_assertions_are_accepted() {
         );
     }
     let identity = world
-        .knock(
+        .show(
             CredentialKind::PrivateKeyJwt,
             &world.assertion().without_header("typ").sign(),
         )
@@ -53,7 +53,7 @@ fn assertion_audience_is_the_issuer_alone() {
     }
     assert!(
         world
-            .knock(
+            .show(
                 CredentialKind::PrivateKeyJwt,
                 &world.assertion().claim("aud", json!([ISSUER])).sign()
             )
@@ -101,7 +101,7 @@ fn assertion_without_usable_jti_or_with_a_long_lifetime_is_refused() {
     }
     assert!(
         world
-            .knock(
+            .show(
                 CredentialKind::PrivateKeyJwt,
                 &world.assertion().claim("exp", NOW + 600).sign()
             )

@@ -145,7 +145,7 @@ fn single_use_requires_jti_and_marks_it() {
         .unwrap()
         .single_use = true;
     let missing = world
-        .knock(CredentialKind::JwtSvid, &world.draft().sign())
+        .show(CredentialKind::JwtSvid, &world.draft().sign())
         .unwrap_err();
     assert_eq!(missing, Rejection::Credential(CredentialReason::JwtIdMissing));
     let first = world

@@ -77,7 +77,7 @@ fn rfc7515_4_unknown_headers_of_an_assertion_are_ignored_and_bring_no_key() {
     ] {
         let honest = world.assertion().header(name, value.clone()).sign();
         assert!(
-            world.knock(CredentialKind::PrivateKeyJwt, &honest).is_ok(),
+            world.show(CredentialKind::PrivateKeyJwt, &honest).is_ok(),
             "{name}"
         );
         let forged = Draft::assertion(&attacker, "c6", ISSUER, "jti-1", NOW)

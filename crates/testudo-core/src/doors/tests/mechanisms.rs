@@ -8,10 +8,10 @@ fn credential_under_another_assertion_type_is_refused() {
     let world = World::new();
     let svid = world.draft().sign();
     let assertion = world.assertion().sign();
-    assert!(world.knock(CredentialKind::PrivateKeyJwt, &svid).is_err());
-    assert!(world.knock(CredentialKind::JwtSvid, &assertion).is_err());
-    assert!(world.knock(CredentialKind::JwtSvid, &svid).is_ok());
-    assert!(world.knock(CredentialKind::PrivateKeyJwt, &assertion).is_ok());
+    assert!(world.show(CredentialKind::PrivateKeyJwt, &svid).is_err());
+    assert!(world.show(CredentialKind::JwtSvid, &assertion).is_err());
+    assert!(world.show(CredentialKind::JwtSvid, &svid).is_ok());
+    assert!(world.show(CredentialKind::PrivateKeyJwt, &assertion).is_ok());
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl World {
         Some(Bundle::parse(document.to_string().as_bytes()).unwrap())
     }
 
-    fn knock(&self, kind: CredentialKind, token: &str) -> Result<AttestedIdentity, Rejection> {
+    fn show(&self, kind: CredentialKind, token: &str) -> Result<AttestedIdentity, Rejection> {
         let credential = recognise(&Presented::new(kind, token.to_owned()))?;
         let facts = match credential.lookups() {
             Lookup::Authority {
@@ -155,11 +155,11 @@ impl World {
     #[track_caller]
     fn refused(&self, token: &str) -> Rejection {
         assert!(
-            self.knock(CredentialKind::JwtSvid, &self.draft().sign()).is_ok(),
+            self.show(CredentialKind::JwtSvid, &self.draft().sign()).is_ok(),
             "the positive twin"
         );
         let rejection = self
-            .knock(CredentialKind::JwtSvid, token)
+            .show(CredentialKind::JwtSvid, token)
             .expect_err("must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).code.name(),
@@ -176,19 +176,19 @@ impl World {
 
     #[track_caller]
     fn accepted(&self, token: &str) -> AttestedIdentity {
-        self.knock(CredentialKind::JwtSvid, token)
+        self.show(CredentialKind::JwtSvid, token)
             .expect("must be accepted")
     }
 
     #[track_caller]
     fn assertion_refused(&self, token: &str) -> Rejection {
         assert!(
-            self.knock(CredentialKind::PrivateKeyJwt, &self.assertion().sign())
+            self.show(CredentialKind::PrivateKeyJwt, &self.assertion().sign())
                 .is_ok(),
             "the positive twin"
         );
         let rejection = self
-            .knock(CredentialKind::PrivateKeyJwt, token)
+            .show(CredentialKind::PrivateKeyJwt, token)
             .expect_err("must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).sentence,

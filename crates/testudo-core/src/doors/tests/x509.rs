@@ -31,7 +31,7 @@ impl Place {
         }
     }
 
-    fn knock(&self, chain: &X509Chain) -> Result<AttestedIdentity, Rejection> {
+    fn show(&self, chain: &X509Chain) -> Result<AttestedIdentity, Rejection> {
         let presented = Presented::certificates(Arc::new(PeerCertificates::new(chain.chain.clone())));
         let credential = recognise(&presented)?;
         let Lookup::Authority {
@@ -56,8 +56,8 @@ impl Place {
 
     #[track_caller]
     fn refused(&self, chain: &X509Chain) -> X509Error {
-        self.knock(&self.a.svid("/w/3")).expect("the positive twin");
-        let rejection = self.knock(chain).expect_err("must be refused");
+        self.show(&self.a.svid("/w/3")).expect("the positive twin");
+        let rejection = self.show(chain).expect_err("must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).sentence,
             "client authentication failed"
@@ -81,7 +81,7 @@ fn ago(seconds: u64) -> SystemTime {
 #[test]
 fn valid_certificate_chains_are_accepted() {
     let place = Place::new();
-    let identity = place.knock(&place.a.svid("/w/3")).unwrap();
+    let identity = place.show(&place.a.svid("/w/3")).unwrap();
     assert_eq!(
         (&*identity.subject, identity.kind),
         (ID, CredentialKind::X509Svid)
@@ -89,25 +89,25 @@ fn valid_certificate_chains_are_accepted() {
     assert!(identity.proof.certificate_thumbprint.is_some());
     assert_eq!(identity.authority, trust_domain("a.example"));
     let below = place.a.intermediate(|_| {});
-    place.knock(&below.svid("/w/3").followed_by(&below)).unwrap();
+    place.show(&below.svid("/w/3").followed_by(&below)).unwrap();
     place
-        .knock(&place.leaf(|p| {
+        .show(&place.leaf(|p| {
             p.subject_alt_names
                 .push(SanType::DnsName("a.example".try_into().unwrap()))
         }))
         .unwrap();
     // Without a subject, rcgen makes the names critical, as it should be.
     place
-        .knock(&place.leaf(|p| p.distinguished_name = DistinguishedName::new()))
+        .show(&place.leaf(|p| p.distinguished_name = DistinguishedName::new()))
         .unwrap();
     place
-        .knock(&place.leaf(|p| p.is_ca = IsCa::NoCa))
+        .show(&place.leaf(|p| p.is_ca = IsCa::NoCa))
         .expect("absent basic constraints count as no CA");
     place
-        .knock(&place.leaf(|p| p.extended_key_usages.clear()))
+        .show(&place.leaf(|p| p.extended_key_usages.clear()))
         .expect("extended key usage may be absent");
     place
-        .knock(&place.leaf(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]))
+        .show(&place.leaf(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]))
         .unwrap();
 }
 
@@ -155,7 +155,7 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     );
     let unconfigured = place.a.leaf("spiffe://c.example/w", |_| {});
     assert!(matches!(
-        place.knock(&unconfigured),
+        place.show(&unconfigured),
         Err(Rejection::Credential(CredentialReason::UnknownTrustDomain { .. }))
     ));
     // The other domain's authority in the chain changes nothing.
@@ -371,14 +371,14 @@ fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
             Err(Rejection::Credential(CredentialReason::LifetimeTooLong { .. }))
         )
     };
-    place.knock(&of_days(&place, 90)).expect("90 days");
-    place.knock(&of_days(&place, 400)).expect("400 days");
-    assert!(too_long(place.knock(&of_days(&place, 401))));
+    place.show(&of_days(&place, 90)).expect("90 days");
+    place.show(&of_days(&place, 400)).expect("400 days");
+    assert!(too_long(place.show(&of_days(&place, 401))));
     for domain in place.policy.authorities.values_mut() {
         domain.lifetime_max = Some(Seconds(86_400));
     }
     place
-        .knock(&of_days(&place, 1))
+        .show(&of_days(&place, 1))
         .expect("as long as the trust domain allows");
-    assert!(too_long(place.knock(&of_days(&place, 2))));
+    assert!(too_long(place.show(&of_days(&place, 2))));
 }

@@ -17,12 +17,12 @@ use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{Refusal, RequestTrail, note_refusal};
-use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::{Arrival, InForce};
+use crate::verify::verify_credential;
 use answer::{Extra, client_uri, render};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -195,7 +195,7 @@ async fn prove(
     for presented in shown.into_iter().flatten() {
         let credential = doors::recognise(&presented)?;
         let purpose = Purpose::Statement { endpoint: &endpoint };
-        let (identity, _) = chains::verify_credential(app, in_force, peer, credential, purpose).await?;
+        let (identity, _) = verify_credential(app, in_force, peer, credential, purpose).await?;
         match &mut proven {
             None => proven = Some(identity),
             // Together they prove more than the statement alone: its subject is at the other end.

@@ -10,11 +10,11 @@ use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{Refusal, RequestTrail, note_refusal};
-use crate::chains;
 use crate::fault::{Fault, Stop};
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
+use crate::verify::verify_credential;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
@@ -117,8 +117,7 @@ async fn serve_token<B: RequestBody>(
         None => {
             let credential = doors::recognise(&presented)?;
             let purpose = Purpose::Authentication;
-            let (identity, facts) =
-                chains::verify_credential(app, in_force, peer, credential, purpose).await?; // gather, verify
+            let (identity, facts) = verify_credential(app, in_force, peer, credential, purpose).await?; // gather, verify
             (Arc::new(identity), Some(facts))
         }
     };

@@ -64,7 +64,7 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         );
         root.write("/etc/testudo/testudo.toml", &configuration, 0o644);
         root.write("/etc/testudo/root.pem", &bundles.root_pem, 0o644);
-        // As a volume of a Secret with fsGroup: root's, and the group of the user reads it.
+        // As a volume of a Secret with fsGroup: it belongs to root, and the group of the server's user may read it.
         root.write(
             "/etc/testudo/kek",
             "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, NoTls};
 
-/// A commit that takes longer is none.
+/// A commit that takes longer counts as failed.
 const COMMIT_MAX: Duration = Duration::from_secs(1);
 /// While it is away, a new try begins so often, and none waits for an earlier one.
 const TRY_EVERY: Duration = Duration::from_millis(100);

@@ -1,0 +1,34 @@
+//! gather and verify: the facts that a door asks for, and then the credential at its door.
+
+use crate::chains;
+use crate::fault::Stop;
+use crate::gather::gather;
+use crate::peer::Peer;
+use crate::state::app::App;
+use crate::state::in_force::InForce;
+use std::sync::Arc;
+use testudo_core::doors::{Credential, Facts, Purpose, Terms};
+use testudo_core::{AttestedIdentity, Trace};
+
+/// The identity that the credential proves, and the facts by which. What may take long is verified beside the async workers.
+pub(crate) async fn verify_credential(
+    app: &App,
+    in_force: &Arc<InForce>,
+    peer: &Peer,
+    credential: Credential,
+    purpose: Purpose<'_>,
+) -> Result<(AttestedIdentity, Facts), Stop> {
+    let facts = gather(app, in_force, credential.lookups()).await?;
+    let terms = Terms {
+        policy: &in_force.policy,
+        purpose,
+        now: app.now(),
+    };
+    let identity = match credential {
+        Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
+        other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
+            other.verify(&facts, terms, &mut Trace::off())?
+        }
+    };
+    Ok((identity, facts))
+}
