@@ -3,6 +3,7 @@
 use super::{TARGET, VERSION, commit_seconds, output};
 use crate::root;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,17 +37,69 @@ pub fn make(folder: &Path) -> Result<PathBuf, String> {
     for other in ["xtask", "examples/orders-api"] {
         let _ = std::fs::remove_file(root().join(other).join(format!("{name}.json")));
     }
-    names_what_is_in_the_binary(&text)?;
+    let mut listed: Value =
+        serde_json::from_str(&text).map_err(|error| format!("the bill of materials: {error}"))?;
+    keep_what_is_built(&mut listed, &built_crates()?);
+    names_what_is_in_the_binary(&listed)?;
+    let text = serde_json::to_string_pretty(&listed).map_err(|error| error.to_string())?;
     let materials = folder.join(format!("{name}.json"));
     std::fs::write(&materials, text).map_err(|error| error.to_string())?;
     Ok(materials)
 }
 
+/// Every crate that cargo compiles into the binary, as `name version`.
+fn built_crates() -> Result<HashSet<String>, String> {
+    let arguments = [
+        "tree",
+        "--package",
+        "testudo",
+        "--edges",
+        "normal",
+        "--target",
+        TARGET,
+    ];
+    let tree = output(
+        Command::new("cargo")
+            .args(arguments)
+            .args(["--prefix", "none", "--format", "{p}"])
+            .current_dir(root()),
+    )?;
+    let crates = tree.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (name, version) = (words.next()?, words.next()?);
+        Some(format!("{name} {}", version.trim_start_matches('v')))
+    });
+    Ok(crates.collect())
+}
+
+/// cargo-cyclonedx reads the lock file, which names crates of features that are off: `ring`, for example, which would
+/// be a second cryptography library.
+fn keep_what_is_built(listed: &mut Value, built: &HashSet<String>) {
+    let mut dropped = HashSet::new();
+    if let Some(components) = listed.get_mut("components").and_then(Value::as_array_mut) {
+        components.retain(|component| {
+            let member = |name: &str| component.get(name).and_then(Value::as_str).unwrap_or_default();
+            let is_built = built.contains(&format!("{} {}", member("name"), member("version")));
+            if !is_built {
+                dropped.insert(member("bom-ref").to_owned());
+            }
+            is_built
+        });
+    }
+    let is_dropped = |reference: &Value| reference.as_str().is_some_and(|text| dropped.contains(text));
+    if let Some(dependencies) = listed.get_mut("dependencies").and_then(Value::as_array_mut) {
+        dependencies.retain(|dependency| !dependency.get("ref").is_some_and(is_dropped));
+        for dependency in dependencies {
+            if let Some(needed) = dependency.get_mut("dependsOn").and_then(Value::as_array_mut) {
+                needed.retain(|reference| !is_dropped(reference));
+            }
+        }
+    }
+}
+
 /// A list without the cryptography, or with what only tests use, would be a wrong one.
-fn names_what_is_in_the_binary(text: &str) -> Result<(), String> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("the bill of materials: {error}"))?;
-    let components = value.get("components").and_then(Value::as_array);
+fn names_what_is_in_the_binary(listed: &Value) -> Result<(), String> {
+    let components = listed.get("components").and_then(Value::as_array);
     let has = |name: &str| {
         components.is_some_and(|components| {
             components
@@ -54,7 +107,12 @@ fn names_what_is_in_the_binary(text: &str) -> Result<(), String> {
                 .any(|component| component.get("name").and_then(Value::as_str) == Some(name))
         })
     };
-    for (name, expected) in [("aws-lc-rs", true), ("rustls", true), ("testudo-testkit", false)] {
+    for (name, expected) in [
+        ("aws-lc-rs", true),
+        ("rustls", true),
+        ("ring", false),
+        ("testudo-testkit", false),
+    ] {
         if has(name) != expected {
             return Err(format!(
                 "the bill of materials: `{name}` is there: {}, expected: {expected}",
@@ -83,4 +141,40 @@ fn installed() -> Result<PathBuf, String> {
         &format!("cargo-cyclonedx@{CYCLONEDX}"),
     ])?;
     Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn crate_that_is_not_built_is_not_listed_and_nothing_depends_on_it() {
+        let mut listed = json!({
+            "components": [
+                { "bom-ref": "a#rustls", "name": "rustls", "version": "0.23.46" },
+                { "bom-ref": "a#ring", "name": "ring", "version": "0.17.14" },
+            ],
+            "dependencies": [
+                { "ref": "a#rustls", "dependsOn": ["a#ring"] },
+                { "ref": "a#ring" },
+            ],
+        });
+        keep_what_is_built(&mut listed, &HashSet::from(["rustls 0.23.46".to_owned()]));
+        assert_eq!(
+            listed,
+            json!({
+                "components": [{ "bom-ref": "a#rustls", "name": "rustls", "version": "0.23.46" }],
+                "dependencies": [{ "ref": "a#rustls", "dependsOn": [] }],
+            })
+        );
+    }
+
+    #[test]
+    fn crates_of_the_binary_are_those_that_cargo_compiles() {
+        let built = built_crates().unwrap();
+        assert!(built.iter().any(|name| name.starts_with("aws-lc-rs ")));
+        assert!(!built.iter().any(|name| name.starts_with("ring ")));
+        assert!(!built.iter().any(|name| name.starts_with("testudo-testkit ")));
+    }
 }
