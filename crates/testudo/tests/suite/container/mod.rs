@@ -15,10 +15,18 @@ use testudo_testkit::{TestIssuer, svid_form};
 
 const BUNDLE_HOST: &str = "bundles.prod.example";
 
-/// `--mount` and `chroot` are for root alone, and so is port 53.
-fn must_be_root() {
+/// A new root and port 53 are for root alone. Other users' machines say that this was not tried; CI fails.
+fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
-    assert_eq!(id.stdout, b"0\n", "run the tests of the container as root");
+    let is_root = id.stdout == b"0\n";
+    assert!(
+        is_root || std::env::var_os("CI").is_none(),
+        "CI must try the container, as root"
+    );
+    if !is_root {
+        eprintln!("skipped: the container is tried as root only");
+    }
+    is_root
 }
 
 /// The child of `unshare` is the server: chroot and env became it.
@@ -36,8 +44,10 @@ struct Container {
 }
 
 impl Container {
-    async fn new() -> Container {
-        must_be_root();
+    async fn new() -> Option<Container> {
+        if !is_root() {
+            return None;
+        }
         let scratch = folder();
         let root = RootFs::build(&scratch.join("root"));
         let issuer = TestIssuer::new("prod.example");
@@ -74,12 +84,12 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         let group = format!("0:{}", root.user.rsplit(':').next().unwrap());
         let done = Command::new("chown").arg(group).arg(kek).status().unwrap();
         assert!(done.success());
-        Container {
+        Some(Container {
             scratch,
             root,
             issuer,
             bundles,
-        }
+        })
     }
 
     /// The server in it, which gives a token only if it resolved the name of its bundle source, and ends when it is
@@ -106,7 +116,9 @@ impl Drop for Container {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_in_the_container_finds_its_bundle_source_by_etc_hosts() {
-    let container = Container::new().await;
+    let Some(container) = Container::new().await else {
+        return;
+    };
     container
         .root
         .write("/etc/hosts", &format!("127.0.0.1 {BUNDLE_HOST}\n"), 0o644);
@@ -115,7 +127,9 @@ async fn server_in_the_container_finds_its_bundle_source_by_etc_hosts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_in_the_container_finds_its_bundle_source_by_a_name_server() {
-    let container = Container::new().await;
+    let Some(container) = Container::new().await else {
+        return;
+    };
     let names = NameServer::start(BUNDLE_HOST);
     let resolvers = format!("nameserver {}\noptions timeout:5\n", names.address);
     container.root.write("/etc/resolv.conf", &resolvers, 0o644);
@@ -131,7 +145,9 @@ async fn server_in_the_container_finds_its_bundle_source_by_a_name_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_in_the_container_is_not_root_and_writes_to_two_folders_only() {
-    let container = Container::new().await;
+    let Some(container) = Container::new().await else {
+        return;
+    };
     container
         .root
         .write("/etc/hosts", &format!("127.0.0.1 {BUNDLE_HOST}\n"), 0o644);
