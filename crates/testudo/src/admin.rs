@@ -71,7 +71,7 @@ impl Admin {
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         Err(
-            Failed::new(text("error").unwrap_or_else(|| format!("the server answers {status}")))
+            Failed::new(text("error_description").unwrap_or_else(|| format!("the server answers {status}")))
                 .hint_if(text("hint")),
         )
     }

@@ -94,10 +94,15 @@ fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
         None if policy.clients.contains_key(identity) => Ok(()),
         None => match Authority::of_identity(identity) {
             Ok(authority) => vouches_here(identity, policy, &authority),
-            Err(fault) => not_done(
-                format!("{identity:?} is neither a pattern nor an identity: it {fault}"),
-                Some(EXPECTED),
-            ),
+            Err(fault) => {
+                let problem = format!("{identity:?} is neither a pattern nor an identity: it {fault}");
+                let name = identity.strip_suffix(':').unwrap_or(identity);
+                match name.contains([':', '/']) || name.is_empty() {
+                    true => not_done(problem, Some(EXPECTED)),
+                    // It has the form of a name of an authority or of a configured client.
+                    false => Err(NotDone::not_found(problem, EXPECTED)),
+                }
+            }
         },
     }
 }
@@ -107,12 +112,12 @@ fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
 fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
     let is_known = policy.authority(authority).is_some();
     match authority.kind() {
-        AuthorityKind::Issuer if !is_known => Err(NotDone::refused(
+        AuthorityKind::Issuer if !is_known => Err(NotDone::not_found(
             format!(
                 "{identity:?} is of the {}, which is not configured",
                 authority.described()
             ),
-            Some("`testudo trust list` shows the authorities that are"),
+            "`testudo trust list` shows the authorities that are",
         )),
         AuthorityKind::Issuer
         | AuthorityKind::Spiffe

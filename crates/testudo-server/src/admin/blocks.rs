@@ -1,11 +1,11 @@
 //! Identities that are kept out.
 
 use super::acting::By;
+use super::input::Json;
 use super::operation::Operation;
 use super::reply::{Done, Reply, carry_out};
 use crate::state::app::App;
 use crate::state::switches;
-use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -34,8 +34,17 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
     Ok(Json(blocks))
 }
 
+/// What can be blocked has one of these forms; the server judges the rest.
+const IDENTITY: &str = "^(spiffe://[a-z0-9._-]{1,255}(/([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\\*)){0,8}(/\\*\\*)?\
+                        |[a-z][a-z0-9-]{0,31}:([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8})?\
+                        |[A-Za-z0-9._-]{1,64})$";
+
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct BlockRequest {
+    /// An identity, a pattern (whole segments may be `*`, the last one `**`), the name of an authority for all of its
+    /// identities, or the id of a configured client.
+    #[schemars(regex(pattern = IDENTITY))]
     identity: String,
     reason: Option<String>,
 }

@@ -1,15 +1,16 @@
 //! Clients: see, freeze, thaw, delete, sweep.
 
 use super::acting::By;
+use super::input::{Json, Query};
 use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
 use crate::state::refused;
-use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use testudo_core::admin::client as order;
 use testudo_core::admission::governing::governing_client;
@@ -82,15 +83,19 @@ pub struct ClientView {
 
 /// Filters of a list.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     trust_domain: Option<String>,
     rule: Option<String>,
     state: Option<ClientState>,
+    #[schemars(regex(pattern = r"^[0-9]{1,9}[smhd]$"))]
     unused_for: Option<String>,
     #[serde(default)]
     orphaned: bool,
     after: Option<String>,
-    limit: Option<usize>,
+    /// The page's clients at most; a page has 1,000 at most.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    limit: Option<NonZeroU32>,
 }
 
 /// A page of clients.
@@ -107,7 +112,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         Some(Ok(seconds)) => Some(app.now() - seconds),
         Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
     };
-    let wanted = filter.limit.unwrap_or(LIST_MAX).min(LIST_MAX);
+    let wanted = filter
+        .limit
+        .map_or(LIST_MAX, |limit| limit.get() as usize)
+        .min(LIST_MAX);
     let mut after = filter
         .after
         .as_deref()
@@ -147,6 +155,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Named {
     client_id: String,
 }
@@ -158,6 +167,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Json(named): Json<Named>) 
 
 /// A client that is to be changed.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Change {
     client_id: String,
     /// Why, for the event.
@@ -187,6 +197,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Js
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SweepRequest {
     #[serde(default)]
     dry_run: bool,

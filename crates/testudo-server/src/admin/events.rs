@@ -1,11 +1,11 @@
 //! Audit events, by time.
 
+use super::input::{Json, Query};
 use super::operation::Operation;
 use super::reply::Reply;
 use crate::state::app::App;
 use crate::state::refused;
-use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -20,14 +20,16 @@ pub(super) fn operations() -> Vec<Operation> {
 const LIMIT_DEFAULT: usize = 100;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Since {
     /// Events after this one; without it, the latest.
     after: Option<String>,
-    limit: Option<usize>,
+    #[schemars(range(max = 4_294_967_295_u32))]
+    limit: Option<u32>,
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, Query(since): Query<Since>) -> Reply<Vec<Event>> {
-    let limit = since.limit.unwrap_or(LIMIT_DEFAULT);
+    let limit = since.limit.map_or(LIMIT_DEFAULT, |limit| limit as usize);
     let stored = match &since.after {
         Some(after) => app.store.list(Kind::Event, after.as_bytes(), limit).await?,
         None => {

@@ -1,12 +1,12 @@
 //! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
 
 use super::acting::By;
+use super::input::Json;
 use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, told};
 use crate::key_changes::{self, NotChanged};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
-use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;

@@ -4,8 +4,11 @@
 mod acting;
 mod blocks;
 mod clients;
+mod contract;
 mod events;
 mod explain;
+mod input;
+mod json;
 mod keys;
 mod operation;
 mod operations;
@@ -44,6 +47,19 @@ fn probes() -> Router<Arc<App>> {
         .route("/readyz", get(server::readyz))
 }
 
+/// The operations, of which none overlooks a parameter.
+fn routes() -> Router<Arc<App>> {
+    operations::router().layer(axum::middleware::from_fn(
+        contract::refuse_parameters_where_none_are,
+    ))
+}
+
+/// Operations and probes, of which every answer keeps the contract.
+fn with_contract(operations: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    let contract = axum::middleware::from_fn_with_state(app.clone(), contract::name_and_word);
+    operations.merge(probes()).layer(contract).with_state(app.clone())
+}
+
 /// What the two admin listeners run under.
 pub struct Doors {
     /// The listener of `admin.listen`, where that is configured.
@@ -64,19 +80,17 @@ pub async fn listen(
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = socket::bind(&settings.socket).await?;
-    let router = operations::router().merge(probes()).with_state(app.clone());
-    let endpoints = Endpoints::Admin(app.clone(), router);
+    let endpoints = Endpoints::Admin(app.clone(), with_contract(routes(), app));
     let listening = Listening::new(endpoints, None, doors.socket);
     let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
     let mut address = None;
     if let Some(listener) = doors.listener {
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
-        let guarded = operations::router().layer(axum::middleware::from_fn_with_state(
+        let guarded = routes().layer(axum::middleware::from_fn_with_state(
             app.clone(),
             token::require_administrator,
         ));
-        let router = guarded.merge(probes()).with_state(app.clone());
-        let endpoints = Endpoints::Admin(app.clone(), router);
+        let endpoints = Endpoints::Admin(app.clone(), with_contract(guarded, app));
         let listening = Listening::new(endpoints, doors.tls, doors.address);
         tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }

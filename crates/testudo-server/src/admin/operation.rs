@@ -51,6 +51,41 @@ impl Operation {
         }
     }
 
+    /// The errors that it answers besides 200, and when.
+    pub(super) fn refusals(&self) -> Vec<(&'static str, &'static str)> {
+        let mut refusals = vec![
+            (
+                "400",
+                "The request is not what the operation takes, or cannot be done.",
+            ),
+            ("401", "Over HTTP: no valid token of an administrator or auditor."),
+            ("403", "Over HTTP: the token is not good for this operation."),
+        ];
+        let has_body = matches!(self.takes, Takes::Body(_) | Takes::OptionalBody(_));
+        let names_something = has_body || self.path.contains('{');
+        if names_something {
+            refusals.push(("404", "What the request names is not there."));
+        }
+        if self.access == Access::Write {
+            refusals.push((
+                "409",
+                "The record changed meanwhile, or is held back: read it again.",
+            ));
+        }
+        if has_body {
+            refusals.push(("413", "The body is larger than 2 MiB."));
+        }
+        if matches!(self.takes, Takes::Body(_)) {
+            refusals.push(("415", "The body is not JSON."));
+        }
+        refusals.push((
+            "500",
+            "The server could not do it, and the administrator can do nothing about it.",
+        ));
+        refusals.push(("503", "The store cannot be reached, or is busy: try again."));
+        refusals
+    }
+
     /// It changes something.
     pub(super) fn act<T: JsonSchema>(
         path: &'static str,

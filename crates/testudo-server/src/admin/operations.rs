@@ -3,17 +3,18 @@
 //! The rows stand in the file of their noun, beside the handlers. Put together they are the router and, at
 //! `/admin/v1/openapi.json`, the OpenAPI document.
 
+use super::input::Json;
 use super::operation::{Operation, Takes, of};
-use super::reply::Failure;
+use super::reply::ErrorBody;
 use super::{blocks, clients, events, explain, keys, rules, server, trust};
 use crate::state::app::App;
 use axum::Router;
 use axum::http::Method;
 use axum::routing::get;
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use testudo_core::administration::Access;
 
@@ -41,6 +42,18 @@ pub(super) fn router() -> Router<Arc<App>> {
     })
 }
 
+/// True where an operation of the table has no query parameters.
+pub(super) fn takes_no_query(method: &Method, path: Option<&str>) -> bool {
+    static TABLE: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+        let operations = operations().into_iter();
+        let without = operations.filter(|operation| !matches!(operation.takes, Takes::Query(_)));
+        without
+            .map(|operation| (operation.method, operation.path))
+            .collect()
+    });
+    path.is_some_and(|path| TABLE.contains(&(name_of(method), path)))
+}
+
 /// What the token of a request must be good for, by its method and the path of the table. An operation that is
 /// not in the table needs `admin.write`.
 pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
@@ -50,18 +63,22 @@ pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
             .map(|operation| ((operation.method, operation.path), operation.access))
             .collect()
     });
-    let method = match *method {
-        // The router answers HEAD by the same handler.
-        Method::GET | Method::HEAD => "get",
-        Method::POST => "post",
-        _ => return Access::Write,
-    };
-    let known = path.and_then(|path| TABLE.get(&(method, path)));
+    let known = path.and_then(|path| TABLE.get(&(name_of(method), path)));
     known.copied().unwrap_or(Access::Write)
 }
 
-async fn document() -> axum::Json<Value> {
-    axum::Json(openapi())
+/// The method as the table has it; empty where no operation has it.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        // The router answers HEAD by the same handler.
+        Method::GET | Method::HEAD => "get",
+        Method::POST => "post",
+        _ => "",
+    }
+}
+
+async fn document() -> Json<Value> {
+    Json(openapi())
 }
 
 /// The OpenAPI document of the admin API.
@@ -71,26 +88,26 @@ pub fn openapi() -> Value {
         settings.meta_schema = None;
     });
     let mut generator = settings.into_generator();
-    let failure = of::<Failure>(&mut generator);
+    let failure = of::<ErrorBody>(&mut generator);
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations() {
         let gives = (operation.gives)(&mut generator);
         let mut described = json!({
+            "operationId": operation_id(operation.method, operation.path),
             "summary": operation.summary,
             "parameters": path_parameters(operation.path),
             // Over the socket nothing is needed, over HTTP a token with this scope value.
             "security": [{ "administrator": [operation.access.scope()] }, {}],
-            "responses": {
-                "200": answer("Done.", &gives),
-                "default": answer("Not done, and what to do about it.", &failure),
-            },
+            "responses": { "200": answer("Done.", &gives) },
         });
+        for (status, why) in operation.refusals() {
+            described["responses"][status] = answer(why, &failure);
+        }
         match operation.takes {
             Takes::Nothing => {}
             Takes::Query(describe) => {
                 let schema = describe(&mut generator);
-                // One parameter that is an object: in a query, its members are the parameters.
-                described["parameters"] = json!([{ "name": "filter", "in": "query", "style": "form", "explode": true, "schema": schema }]);
+                described["parameters"] = query_parameters(schema, &mut generator);
             }
             Takes::Body(describe) => described["requestBody"] = body(&describe(&mut generator), true),
             Takes::OptionalBody(describe) => {
@@ -121,6 +138,43 @@ fn body(schema: &Schema, is_required: bool) -> Value {
 
 fn answer(description: &str, schema: &Schema) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// The members of the type are the parameters.
+fn query_parameters(schema: Schema, generator: &mut SchemaGenerator) -> Value {
+    let name = schema.get("$ref").and_then(Value::as_str);
+    let name = name.and_then(|reference| reference.rsplit('/').next());
+    // Described here, parameter by parameter, the type is of no use among the schemas.
+    let own = name.and_then(|name| generator.definitions_mut().remove(name));
+    let own = own.unwrap_or_else(|| schema.to_value());
+    let members = own.get("properties").and_then(Value::as_object);
+    let parameters = members.into_iter().flatten().map(|(name, schema)| {
+        let mut schema = schema.clone();
+        let description = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("description"));
+        let mut parameter = json!({ "name": name, "in": "query", "schema": schema });
+        if let Some(description) = description {
+            parameter["description"] = description;
+        }
+        parameter
+    });
+    parameters.collect()
+}
+
+/// A name for programs that are made from this document: `get_trust_by_name`.
+fn operation_id(method: &str, path: &str) -> String {
+    let segments = path
+        .split('/')
+        .filter(|segment| !["", "admin", "v1"].contains(segment));
+    let words = segments.map(|segment| match segment.strip_prefix('{') {
+        Some(rest) => format!("by_{}", rest.trim_end_matches('}')),
+        None => segment.replace('.', "_"),
+    });
+    std::iter::once(method.to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join("_")
 }
 
 /// `{name}` in a path.

@@ -1,7 +1,7 @@
 //! Why an administrator makes a change: kept in the event.
 
+use super::input;
 use super::reply::Failure;
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
 
@@ -17,17 +17,10 @@ impl<S: Send + Sync> FromRequest<S> for Reason {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Reason, Failure> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| Failure::bad_request(format!("the body cannot be read: {error}"), None))?;
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Reason::default());
+        let bytes = input::body(request, state).await?;
+        match bytes.trim_ascii().is_empty() {
+            true => Ok(Reason::default()),
+            false => input::parse(&bytes),
         }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::bad_request(
-                format!("the body cannot be read: {error}"),
-                Some("expected: nothing, or {\"reason\": \"incident 7\"}".into()),
-            )
-        })
     }
 }

@@ -1,23 +1,44 @@
 //! Answers of the admin API: JSON, and errors that say what to do.
 
+use super::json::Json;
 use crate::change::Change;
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
 use testudo_core::admin::{Decided, NotDone};
+use testudo_protocol::oauth::ErrorCode;
 use testudo_store::{CommitError, StoreFault};
 
 /// Why a request was not carried out, in words for an administrator.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[derive(Debug)]
 pub(super) struct Failure {
-    #[serde(skip)]
-    #[schemars(skip)]
     pub(super) status: StatusCode,
     pub(super) error: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
+}
+
+/// The body of every error, of the same form as at the public endpoints. [RFC6749 §5.2]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ErrorBody {
+    /// For programs.
+    error: &'static str,
+    /// What is wrong, for people.
+    error_description: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// The code of a status.
+fn code(status: StatusCode) -> ErrorCode {
+    match status {
+        StatusCode::UNAUTHORIZED => ErrorCode::InvalidToken,
+        StatusCode::FORBIDDEN => ErrorCode::InsufficientScope,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::TemporarilyUnavailable,
+        status if status.is_server_error() => ErrorCode::ServerError,
+        _ => ErrorCode::InvalidRequest,
+    }
 }
 
 impl Failure {
@@ -68,7 +89,12 @@ impl From<CommitError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
+        let body = ErrorBody {
+            error: code(self.status).name(),
+            error_description: self.error,
+            hint: self.hint,
+        };
+        (self.status, Json(body)).into_response()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Rules: the list, and which one governs an identity.
 
 use super::explain::today;
+use super::input::Json;
 use super::operation::Operation;
 use super::reply::{Failure, Reply};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,7 @@ fn view(rule: &Rule, clients: i64) -> RuleView {
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Test {
     identities: Vec<String>,
 }

@@ -1,12 +1,12 @@
 //! The server itself: status, reload, metrics.
 
 use super::acting::By;
+use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, done};
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;

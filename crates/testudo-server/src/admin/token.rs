@@ -6,15 +6,14 @@
 //! must not be able to undo that with an earlier token.
 
 use super::operations;
+use super::reply::Failure;
 use super::rules::assumed;
 use crate::own_tokens::{holder, verify_own};
 use crate::state::app::App;
-use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::{Client, Record as _};
@@ -153,13 +152,9 @@ impl IntoResponse for Denied {
             }
             // One answer for both: a caller without a valid token learns nothing about clients.
             Denied::BadToken | Denied::NotWelcome { .. } => {
+                let challenge = "Bearer error=\"invalid_token\"";
                 let hint = "get a new token; the server's log says more about a client that is not welcome";
-                (
-                    unauthorized,
-                    "Bearer error=\"invalid_token\"",
-                    "invalid_token",
-                    hint.to_owned(),
-                )
+                (unauthorized, challenge, "the token is not valid", hint.to_owned())
             }
             // [RFC6750 §3.1]
             Denied::NotAllowed { wanted, why, .. } => {
@@ -168,19 +163,24 @@ impl IntoResponse for Denied {
                     Access::Write => "Bearer error=\"insufficient_scope\", scope=\"admin.write\"",
                 };
                 let hint = format!("{why} ({})", wanted.scope());
-                (StatusCode::FORBIDDEN, challenge, "insufficient_scope", hint)
+                let error = "the token is not good for this operation";
+                (StatusCode::FORBIDDEN, challenge, error, hint)
             }
             Denied::Store(_) => {
-                let hint = "try again; over the admin socket no token is needed".to_owned();
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                return (
-                    status,
-                    Json(json!({ "error": "the store is unavailable", "hint": hint })),
-                )
-                    .into_response();
+                let failure = Failure {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    error: "the store is unavailable".into(),
+                    hint: Some("try again; over the admin socket no token is needed".into()),
+                };
+                return failure.into_response();
             }
         };
+        let failure = Failure {
+            status,
+            error: error.into(),
+            hint: Some(hint),
+        };
         let headers = [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))];
-        (status, headers, Json(json!({ "error": error, "hint": hint }))).into_response()
+        (headers, failure).into_response()
     }
 }

@@ -1,14 +1,14 @@
 //! Authorities: their keys, and the switch that turns one off at once.
 
 use super::acting::By;
+use super::input::{Json, Name};
 use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply, carry_out, done};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<TrustView>> {
     Ok(Json(views))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Reply<TrustView> {
+pub(super) async fn show(State(app): State<Arc<App>>, Name(name): Name) -> Reply<TrustView> {
     let in_force = app.in_force.load_full();
     let authority = order::known(&name, &in_force.policy)?;
     view(&app, &in_force, &authority).await.map(Json)
@@ -86,7 +86,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
     by: By,
-    Path(name): Path<String>,
+    Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
     let in_force = app.in_force.load_full();
@@ -100,7 +100,7 @@ pub(super) async fn refresh(
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
     by: By,
-    Path(name): Path<String>,
+    Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
     let in_force = app.in_force.load_full();
@@ -135,7 +135,7 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
 pub(super) async fn disable(
     State(app): State<Arc<App>>,
     by: By,
-    Path(name): Path<String>,
+    Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
     turn_switch(&app, by, &name, body, order::disable).await
@@ -144,7 +144,7 @@ pub(super) async fn disable(
 pub(super) async fn enable(
     State(app): State<Arc<App>>,
     by: By,
-    Path(name): Path<String>,
+    Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
     turn_switch(&app, by, &name, body, order::enable).await

@@ -156,3 +156,22 @@ async fn script_can_read_tokens_refusals_and_metadata_and_never_the_authorizatio
         assert!(!is_readable(&answer));
     }
 }
+
+#[test]
+fn document_of_the_public_endpoints_describes_each_of_them_with_its_methods() {
+    let text = include_str!("../../../../docs/reference/public-api.json");
+    let document: serde_json::Value = serde_json::from_str(text).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), ENDPOINTS.len());
+    for (path, allowed, _) in ENDPOINTS {
+        let described = &paths[&path.replace("c_1", "{client_id}")];
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            let is_described = !described[method.to_lowercase()].is_null();
+            assert_eq!(
+                is_described,
+                allowed.split(", ").any(|allowed| allowed == method),
+                "{method} {path}"
+            );
+        }
+    }
+}

@@ -7,6 +7,7 @@
     reason = "tests fail loudly"
 )]
 
+mod admin_contract;
 mod bad_rows;
 mod bundles;
 mod chains;

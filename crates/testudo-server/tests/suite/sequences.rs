@@ -239,7 +239,10 @@ async fn sequence_is_not_lowered_where_the_event_that_names_the_administrator_ca
     let (status, answer) = post(&world, "accept").await;
     assert_eq!(status, 400, "{answer}");
     assert!(
-        answer["error"].as_str().unwrap().contains("cannot be stored"),
+        answer["error_description"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be stored"),
         "{answer}"
     );
     assert_eq!(stored(&world), kept, "the sequence in the store");

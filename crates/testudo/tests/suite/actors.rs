@@ -27,8 +27,15 @@ async fn event_names_the_proven_identity_over_http_and_the_user_of_the_process_a
     let site = site();
     let server = site.serve();
     let token = token_of(&site, &server, "/ops/alice", "admin.write").await;
-    let block =
-        json!({ "identity": "spiffe://prod.example/x", "reason": "stolen", "by": "bob", "actor": "bob" });
+    for member in ["by", "actor"] {
+        let block = json!({ "identity": "spiffe://prod.example/x", "reason": "stolen", member: "bob" });
+        let answer = call(&server, "POST", "/admin/v1/blocks", &token, &block.to_string()).await;
+        assert_eq!(
+            answer.status, 400,
+            "the request never names the actor: {answer:?}"
+        );
+    }
+    let block = json!({ "identity": "spiffe://prod.example/x", "reason": "stolen" });
     let answer = call(&server, "POST", "/admin/v1/blocks", &token, &block.to_string()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     site.ok(&[

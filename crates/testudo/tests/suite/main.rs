@@ -26,6 +26,7 @@ mod faults;
 mod files;
 mod helm;
 mod incidents;
+mod interop;
 mod listeners;
 mod pages;
 mod registration;

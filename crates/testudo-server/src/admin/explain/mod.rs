@@ -9,8 +9,8 @@ pub(super) mod today;
 
 use super::operation::Operation;
 use super::reply::{Failure, Reply};
+use crate::admin::input::Json;
 use crate::state::app::App;
-use axum::Json;
 use axum::extract::State;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use testudo_core::Rejection;
 use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
 use testudo_core::records::Event;
-use testudo_core::rejection::Endpoint;
+use testudo_core::rejection::{Authorization, Endpoint, RequestReason};
 use testudo_core::trace::Step;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
@@ -32,8 +32,14 @@ pub(super) fn operations() -> Vec<Operation> {
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["request_id"], "properties": { "request_id": { "type": "string" }, "credential": { "type": "null" } } },
+    { "required": ["credential"], "properties": { "credential": { "type": "string" }, "request_id": { "type": "null" } } },
+]))]
 pub(super) struct Question {
+    /// Id of the request that is asked about.
     request_id: Option<String>,
+    /// Or a credential, as it would be sent.
     credential: Option<String>,
     scope: Option<String>,
     resource: Option<String>,
@@ -89,9 +95,17 @@ pub(super) async fn explain(
     match (&question.request_id, &question.credential) {
         (Some(request_id), None) => of_request(&app, request_id).await.map(Json),
         (None, Some(credential)) => {
-            let grant = grant(question.scope.as_deref(), question.resource.as_deref())?;
             let client_id = question.client_id.as_deref();
-            let (steps, verdict) = today::of_credential(&app, credential, &grant, client_id).await?;
+            let (steps, verdict) = match grant(question.scope.as_deref(), question.resource.as_deref()) {
+                Ok(grant) => today::of_credential(&app, credential, &grant, client_id).await?,
+                Err(rejection) => {
+                    let authorization = Authorization::Absent;
+                    (
+                        Vec::new(),
+                        Verdict::of(Err(rejection), Endpoint::Token { authorization }),
+                    )
+                }
+            };
             Ok(Json(Explanation {
                 event: None,
                 then: None,
@@ -133,11 +147,16 @@ async fn of_request(app: &App, request_id: &str) -> Result<Explanation, Failure>
     })
 }
 
-fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Failure> {
-    let bad = |problem: &str| Failure::bad_request(problem.to_owned(), None);
+fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Rejection> {
     let asked = ScopeAndResource {
-        scope: scope.map(ScopeSet::parse).transpose().map_err(bad)?,
-        resource: resource.map(Resource::parse).transpose().map_err(bad)?,
+        scope: scope
+            .map(ScopeSet::parse)
+            .transpose()
+            .map_err(RequestReason::MalformedScope)?,
+        resource: resource
+            .map(Resource::parse)
+            .transpose()
+            .map_err(RequestReason::MalformedResource)?,
     };
     Ok(GrantRequest::ClientCredentials(ClientCredentials { asked }))
 }

@@ -66,10 +66,15 @@ pub(in crate::admin) async fn of_identity(
     identity: &AttestedIdentity,
 ) -> Result<Result<String, Rejection>, Failure> {
     let wanted = Wanted::Token {
-        grant: &grant(None, None)?,
+        grant: &grant(None, None).map_err(unreadable)?,
         details: &RequestDetails::default(),
     };
     decide(app, in_force, identity, wanted, &mut Trace::off()).await
+}
+
+/// What an event has was read once, when the request came.
+fn unreadable(rejection: Rejection) -> Failure {
+    Failure::bad_request(rejection.to_string(), None)
 }
 
 /// The request of an event, with everything that it carried.
@@ -84,7 +89,7 @@ pub(super) async fn of_event(
     });
     let nothing = RequestDetails::default();
     let details = event.request.as_deref().unwrap_or(&nothing);
-    let grant = grant(event.scope.as_deref(), event.resource.as_deref())?;
+    let grant = grant(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
     let (endpoint, wanted) = if is_registration {
         let statement = match identity.kind == CredentialKind::JwtSvid {

@@ -1,0 +1,66 @@
+//! What every answer of the admin listeners has: `Request-Id`, and for errors JSON in words of ours.
+
+use super::operations;
+use super::reply::Failure;
+use crate::state::app::App;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// Around everything, probes and unknown paths included.
+pub(super) async fn name_and_word(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let request_id = app.clock.request_id();
+    let mut response = in_our_words(next.run(request).await);
+    let headers = response.headers_mut();
+    if let Ok(value) = request_id.parse() {
+        headers.insert("request-id", value);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The router answers an unknown path and a method that is not taken with no body.
+fn in_our_words(response: Response) -> Response {
+    let is_ours = response.headers().contains_key(header::CONTENT_TYPE);
+    let (error, hint) = match response.status() {
+        StatusCode::NOT_FOUND if !is_ours => (
+            "no operation has this path",
+            "GET /admin/v1/openapi.json describes all operations",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED if !is_ours => (
+            "this operation does not take this method",
+            "the field Allow of this answer names those that it takes",
+        ),
+        _ => return response,
+    };
+    let failure = Failure {
+        status: response.status(),
+        error: error.into(),
+        hint: Some(hint.into()),
+    };
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut response = failure.into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// Around each operation: one without parameters takes none. A filter that is misspelled, or sent to the wrong
+/// operation, would else look as if it had been applied.
+pub(super) async fn refuse_parameters_where_none_are(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let has_query = request.uri().query().is_some_and(|query| !query.is_empty());
+    if has_query && operations::takes_no_query(request.method(), path) {
+        let hint = "GET /admin/v1/openapi.json describes what this operation takes";
+        return Failure::bad_request("this operation takes no query parameters", Some(hint.into()))
+            .into_response();
+    }
+    next.run(request).await
+}

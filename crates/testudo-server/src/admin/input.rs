@@ -1,0 +1,90 @@
+//! What operations are given: JSON bodies, query parameters and pieces of paths, each refused in words of ours where it
+//! is wrong.
+
+pub(super) use super::json::Json;
+use super::reply::Failure;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use std::error::Error;
+
+/// Where to read what an operation takes.
+const SEE: &str = "GET /admin/v1/openapi.json describes what this operation takes";
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Json<T>, Failure> {
+        let media = request.headers().get(header::CONTENT_TYPE);
+        let media = media.and_then(|value| value.to_str().ok()?.split(';').next());
+        if !media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+            return Err(Failure {
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                error: "the body must be JSON".into(),
+                hint: Some("send Content-Type: application/json".into()),
+            });
+        }
+        let bytes = body(request, state).await?;
+        parse(&bytes).map(Json)
+    }
+}
+
+/// The whole body.
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
+    let bytes = Bytes::from_request(request, state).await;
+    bytes.map_err(|rejection: BytesRejection| Failure {
+        status: rejection.status(),
+        error: match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than 2 MiB".into(),
+            _ => "the body broke off, or did not arrive in time".into(),
+        },
+        hint: None,
+    })
+}
+
+/// Reads a body, and says which member is wrong.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let read = read.map_err(|error| match error.path().iter().len() {
+        0 => error.inner().to_string(),
+        _ => error.to_string(),
+    });
+    let read = read.and_then(|value| reader.end().map_err(|error| error.to_string()).map(|()| value));
+    read.map_err(|why| Failure::bad_request(format!("the body: {why}"), Some(SEE.into())))
+}
+
+/// Query parameters. Unknown ones are refused by the type.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, Failure> {
+        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        read.map(|query| Query(query.0))
+            .map_err(|rejection: QueryRejection| {
+                // Its source names the parameter; the words around it are those of a library.
+                let why = rejection
+                    .source()
+                    .map_or_else(|| "they cannot be read".into(), ToString::to_string);
+                Failure::bad_request(format!("the query parameters: {why}"), Some(SEE.into()))
+            })
+    }
+}
+
+/// The one piece of the path that varies.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name, Failure> {
+        let read = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        read.map(|path| Name(path.0))
+            .map_err(|_| Failure::bad_request("the path is not percent-encoded UTF-8", Some(SEE.into())))
+    }
+}

@@ -1,0 +1,4 @@
+//! Programs of others against the built binary.
+
+mod programs;
+mod schemathesis;

@@ -1,0 +1,87 @@
+//! Programs of others: each in a folder of its own under `target/interop`, installed once from its registry at the
+//! versions that the caller names.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// One installation at a time: tests run in parallel, and several want the same one.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+/// Where nothing can be installed, CI fails, and other machines say that this was not tried.
+pub fn or_not_tried<T>(outcome: Result<T, String>) -> Option<T> {
+    match outcome {
+        Ok(found) => Some(found),
+        Err(why) if std::env::var_os("CI").is_some() => panic!("CI must try this: {why}"),
+        Err(why) => {
+            println!("not tried: {why}");
+            None
+        }
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/interop")
+        .join(name)
+}
+
+/// Makes the folder by these steps, unless it was made for the same `wanted` before.
+fn installed(
+    name: &str,
+    wanted: &str,
+    steps: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let _turn = INSTALLING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = folder(name);
+    let mark = folder.join("installed.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
+        return Ok(folder);
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    steps(&folder)?;
+    std::fs::write(&mark, wanted).map_err(|error| error.to_string())?;
+    Ok(folder)
+}
+
+/// A virtual environment of Python with these packages, and no others than they need.
+pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    installed(name, &packages.join("\n"), |folder| {
+        done(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+        let pip = folder.join("bin/pip");
+        done(
+            Command::new(pip)
+                .args(["install", "--quiet", "--disable-pip-version-check"])
+                .args(packages),
+        )
+    })
+}
+
+/// A module of Go that requires these others.
+pub fn go(name: &str, modules: &[&str]) -> Result<PathBuf, String> {
+    installed(name, &modules.join("\n"), |folder| {
+        done(
+            Command::new("go")
+                .args(["mod", "init", "recipe"])
+                .current_dir(folder),
+        )?;
+        done(Command::new("go").arg("get").args(modules).current_dir(folder))
+    })
+}
+
+/// Runs a command to its end.
+pub fn done(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}

@@ -1,0 +1,109 @@
+//! schemathesis makes requests of all kinds from an OpenAPI document, and compares the answers with it.
+
+use super::programs::{or_not_tried, python};
+use crate::binary::{RULES, Server, Site};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Requests for each operation at most, so that CI waits seconds and not minutes.
+const EXAMPLES: &str = "15";
+
+/// The same requests at each run: what fails is found again.
+const SEED: &str = "12";
+
+fn program() -> Option<PathBuf> {
+    let folder = or_not_tried(python("schemathesis", &["schemathesis==4.32.5"]))?;
+    Some(folder.join("bin/st"))
+}
+
+fn site() -> (Site, Server) {
+    let site = Site::new();
+    let open = "[registration.open]\nscopes = [\"a\"]\nregistrations_per_minute = 1000000\n\
+                registrations_per_minute_per_address = 1000000\nclients_max = 1000000\n";
+    site.configure("", &format!("{RULES}\n{open}"));
+    let server = site.serve();
+    (site, server)
+}
+
+#[track_caller]
+fn check(document: &Path, url: &str) {
+    let Some(program) = program() else { return };
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/interop/schemathesis.toml");
+    let folder = document.parent().unwrap();
+    let output = Command::new(program)
+        .arg("--config-file")
+        .arg(config)
+        .arg("run")
+        .arg(document)
+        .args([
+            "--url",
+            url,
+            "--max-examples",
+            EXAMPLES,
+            "--seed",
+            SEED,
+            "--no-color",
+        ])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains(" passed"), "{said}");
+}
+
+#[test]
+fn schemathesis_finds_no_fault_in_the_admin_api() {
+    let (site, _server) = site();
+    let document = site.folder.join("openapi.json");
+    let published = testudo_server::admin::openapi();
+    std::fs::write(&document, published.to_string()).unwrap();
+    check(&document, &bridge(site.folder.join("testudo.sock")));
+}
+
+#[test]
+fn schemathesis_finds_no_fault_in_the_public_endpoints() {
+    let (site, server) = site();
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/public-api.json");
+    // Beside what the program writes.
+    let document = site.folder.join("public-api.json");
+    std::fs::copy(published, &document).unwrap();
+    check(&document, &format!("http://{}", server.address));
+}
+
+/// Carries connections to the admin socket, where no token is needed: one for HTTP would be withdrawn by the requests
+/// that withdraw signing keys.
+fn bridge(socket: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(server) = UnixStream::connect(&socket) else {
+                return;
+            };
+            let (to_server, from_server) = (server.try_clone().unwrap(), server);
+            let (to_client, from_client) = (client.try_clone().unwrap(), client);
+            std::thread::spawn(move || carry(from_client, to_server));
+            std::thread::spawn(move || {
+                carry_back(from_server, &to_client);
+                let _ = to_client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    url
+}
+
+fn carry(mut from: TcpStream, mut to: UnixStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+fn carry_back(mut from: UnixStream, mut to: &TcpStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+}
