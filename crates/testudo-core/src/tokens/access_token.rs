@@ -3,21 +3,18 @@
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::grants::{Binding, Granted};
-use serde::Serialize;
+use testudo_protocol::Seconds;
 use testudo_protocol::jose::{SigningFault, SigningKey};
 use testudo_protocol::oauth::access_token::AccessToken;
 
-/// A successful answer of the token endpoint. [RFC6749 §5.1]
-#[derive(Serialize)]
-pub struct TokenReply {
-    /// The token.
-    pub access_token: String,
-    /// `Bearer`, also for a token that is bound to a certificate. [RFC8705 §3]
-    pub token_type: &'static str,
-    /// Life, seconds.
-    pub expires_in: i64,
-    /// What was granted; absent where that is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+/// An access token that was signed.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The signed JWT.
+    pub jwt: String,
+    /// Time from now to its `exp`.
+    pub lifetime: Seconds,
+    /// Its scope; absent where no scope was granted.
     pub scope: Option<String>,
 }
 
@@ -28,7 +25,7 @@ pub fn issue(
     granted: &Granted,
     key: &SigningKey,
     at: &Moment<'_>,
-) -> Result<TokenReply, SigningFault> {
+) -> Result<IssuedToken, SigningFault> {
     let scope = (!granted.scope.is_empty()).then(|| granted.scope.to_string());
     let jwt_id = at.entropy.jwt_id();
     let instance = governed.name.folded_instance.as_deref();
@@ -48,10 +45,9 @@ pub fn issue(
         instance,
         cnf: granted.binding.as_ref().map(Binding::confirmation),
     };
-    Ok(TokenReply {
-        access_token: token.sign(key)?,
-        token_type: "Bearer",
-        expires_in: granted.lifetime.0,
+    Ok(IssuedToken {
+        jwt: token.sign(key)?,
+        lifetime: granted.lifetime,
         scope,
     })
 }

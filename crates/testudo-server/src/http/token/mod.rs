@@ -4,6 +4,7 @@
 
 mod observe;
 mod parse;
+mod reply;
 
 use super::body::RequestBody;
 use super::incoming::Incoming;
@@ -27,14 +28,14 @@ use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
-use testudo_core::tokens::access_token::{self, TokenReply};
+use testudo_core::tokens::access_token::{self, IssuedToken};
 use testudo_core::{AttestedIdentity, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// How a token request ends that was decided.
 enum Settled {
     /// With a token; whether its client is new.
-    Token(TokenReply, bool),
+    Token(IssuedToken, bool),
     /// First use is only observed: refused, with the event of what would have happened.
     Observed(Box<Event>, Rejection),
 }
@@ -51,7 +52,7 @@ pub(super) async fn token<B: RequestBody>(
     let settled = serve_token(app, in_force, incoming, &mut trail).await;
     app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
-        Ok(Settled::Token(reply, is_new)) => {
+        Ok(Settled::Token(token, is_new)) => {
             app.metrics.tokens_issued.inc();
             if is_new {
                 let identity = trail.identity.as_deref().map_or("", |identity| &identity.subject);
@@ -61,10 +62,10 @@ pub(super) async fn token<B: RequestBody>(
                 let seen = if is_new { "first use: registered" } else { "known" };
                 format!(
                     "{seen}, token for scope `{}`",
-                    reply.scope.as_deref().unwrap_or_default()
+                    token.scope.as_deref().unwrap_or_default()
                 )
             });
-            json(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default())
+            json(StatusCode::OK, reply::render(&token))
         }
         Ok(Settled::Observed(event, rejection)) => {
             refuse(app, &trail, rejection, Some(event), authorization).await
@@ -151,7 +152,7 @@ fn sign(
         TokenOutcome::Granted(grant) => grant,
         TokenOutcome::Observed(event, rejection) => return Ok(Settled::Observed(event, rejection)),
     };
-    let reply = access_token::issue(
+    let token = access_token::issue(
         governed,
         grant.client_id(governed),
         &grant.granted,
@@ -159,7 +160,7 @@ fn sign(
         at,
     )
     .map_err(Fault::Signing)?;
-    Ok(Settled::Token(reply, grant.is_new))
+    Ok(Settled::Token(token, grant.is_new))
 }
 
 /// The verdict on these very bytes, if it still stands.

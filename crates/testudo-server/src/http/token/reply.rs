@@ -1,0 +1,27 @@
+//! What the token endpoint answers a request with that it grants. [RFC6749 §5.1]
+
+use serde::Serialize;
+use testudo_core::tokens::access_token::IssuedToken;
+
+#[derive(Serialize)]
+struct TokenReply<'a> {
+    access_token: &'a str,
+    /// `Bearer`, also for a token that is bound to a certificate. [RFC8705 §3]
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: i64,
+    /// What was granted; absent where no scope was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+}
+
+/// The body of the answer.
+pub(super) fn render(token: &IssuedToken) -> Vec<u8> {
+    let reply = TokenReply {
+        access_token: &token.jwt,
+        token_type: "Bearer",
+        expires_in: token.lifetime.0,
+        scope: token.scope.as_deref(),
+    };
+    serde_json::to_vec(&reply).unwrap_or_default()
+}
