@@ -13,6 +13,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, HANDSHAKE_CERTIFICATES_MAX};
 use testudo_protocol::spiffe::judge_client_key;
 
@@ -20,16 +21,22 @@ use testudo_protocol::spiffe::judge_client_key;
 #[derive(Debug)]
 pub struct AskForCertificate {
     provider: Arc<CryptoProvider>,
+    /// Whether a certificate is asked for; a reload may change it.
+    asks: Arc<AtomicBool>,
 }
 
 impl AskForCertificate {
     /// Over a crypto provider.
-    pub fn new(provider: Arc<CryptoProvider>) -> AskForCertificate {
-        AskForCertificate { provider }
+    pub fn new(provider: Arc<CryptoProvider>, asks: Arc<AtomicBool>) -> AskForCertificate {
+        AskForCertificate { provider, asks }
     }
 }
 
 impl ClientCertVerifier for AskForCertificate {
+    fn offer_client_auth(&self) -> bool {
+        self.asks.load(Ordering::Relaxed)
+    }
+
     fn client_auth_mandatory(&self) -> bool {
         false
     }
@@ -132,7 +139,7 @@ mod tests {
         let issuer = rcgen::Issuer::new(CertificateParams::default(), own);
         let leaf = CertificateParams::default().signed_by(key, &issuer).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        AskForCertificate::new(provider).verify_client_cert(
+        AskForCertificate::new(provider, Arc::default()).verify_client_cert(
             leaf.der(),
             &[],
             UnixTime::since_unix_epoch(Default::default()),
@@ -157,7 +164,7 @@ mod tests {
             .der()
             .clone();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = AskForCertificate::new(provider);
+        let verifier = AskForCertificate::new(provider, Arc::default());
         let judge = |intermediates: &[CertificateDer<'_>]| {
             let now = UnixTime::since_unix_epoch(Default::default());
             verifier.verify_client_cert(&leaf, intermediates, now)

@@ -11,7 +11,7 @@ use crate::state::switches;
 use crate::trust::{self, AuthorityStatus};
 use serde::Serialize;
 use testudo_core::CredentialKind;
-use testudo_fetch::{Fetcher, FetcherOptions};
+use testudo_fetch::Network;
 use testudo_protocol::Timestamp;
 
 /// One thing that was tried.
@@ -84,12 +84,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
             findings.push(finding(format!("TLS files of {section}"), outcome));
         }
     }
-    let fetcher = Fetcher::new(FetcherOptions {
-        extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
-        resolve: configuration.outbound.resolve.clone(),
-        ..FetcherOptions::default()
-    });
-    let fetcher = match fetcher {
+    let fetcher = match configuration.outbound.fetcher(Network::default()) {
         Ok(fetcher) => fetcher,
         Err(why) => {
             findings.push(finding("outbound TLS", Err(why)));

@@ -28,6 +28,7 @@ pub mod peer;
 mod private_files;
 pub mod read_again;
 pub mod reload;
+mod reload_changes;
 mod renewal;
 pub mod serve;
 pub mod settle;

@@ -7,10 +7,11 @@
 use crate::audit::{Note, tell, write_event};
 use crate::change::Change;
 use crate::config::{self, Configuration, Report};
+use crate::reload_changes::changes;
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
-use crate::state::in_force::{Anchors, InForce};
+use crate::state::in_force::{Anchors, InForce, Serving};
 use crate::state::refused::{self, RefusedRecord};
 use crate::trust::{Anchor, first_bundles, keep_fresh};
 use std::sync::atomic::Ordering;
@@ -23,10 +24,10 @@ use testudo_store::{CommitError, typed};
 
 /// Applies the configuration file again, here and on every other node: each reads its own. The events of all nodes name
 /// who ordered it, and why.
-pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Report, Report> {
+pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let change = Change::begin(app, note).await;
-    let (warnings, generation) = apply(app, note).await?;
-    let detail = format!("configuration reloaded, generation {generation}");
+    let reloaded = apply(app, note).await?;
+    let detail = reloaded.detail("");
     // It holds here in any case. Without the store, the other nodes are told by the next reload.
     if let Err(why) = order_reload(app, &change, detail).await {
         tracing::error!(
@@ -34,7 +35,7 @@ pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Report, Report> {
             "the other nodes were not told to reload, or the event was not written"
         );
     }
-    Ok(warnings)
+    Ok(reloaded)
 }
 
 /// Writes the event, and with it the order to the other nodes where there may be some.
@@ -109,9 +110,8 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
         reason: reason.as_deref(),
     };
     match apply(app, note).await {
-        Ok((_, generation)) => {
-            let detail =
-                format!("configuration reloaded, generation {generation}, as ordered on another node");
+        Ok(reloaded) => {
+            let detail = reloaded.detail(", as ordered on another node");
             tell_reload(app, note, detail).await;
         }
         // What is in force stays; a broken file is no reason to forget clients.
@@ -142,6 +142,10 @@ pub async fn watch(app: Arc<App>) {
     let mut last = None;
     loop {
         tokio::time::sleep(if last.is_none() { LOOK } else { SETTLED }).await;
+        if !app.in_force.load().serving.watch {
+            last = None;
+            continue;
+        }
         let digest = configuration_digest(&app);
         if digest == last_read(&app) {
             last = None;
@@ -166,11 +170,10 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
         reason: Some("the file changed"),
     };
     match apply(app, note).await {
-        Ok((warnings, generation)) => {
-            let detail = format!("configuration reloaded, generation {generation}");
-            tell_reload(app, note, detail).await;
-            if !warnings.problems.is_empty() {
-                tracing::warn!(%warnings, "the configuration file changed and was applied");
+        Ok(reloaded) => {
+            tell_reload(app, note, reloaded.detail("")).await;
+            if !reloaded.warnings.problems.is_empty() {
+                tracing::warn!(warnings = %reloaded.warnings, "the configuration file changed and was applied");
             }
         }
         Err(report) => {
@@ -217,15 +220,52 @@ async fn renew_certificates(app: &App, configuration: &Configuration, note: Note
                 }
                 tell_renewal(app, certificate, renewal, note).await;
             }
-            (Some(_), None) => warnings.warn(section, "is gone: takes effect at the next start", None),
-            (None, Some(_)) => warnings.warn(section, "is new: takes effect at the next start", None),
+            (Some(_), None) => warnings.warn(section, format!("is gone: {AT_NEXT_START}"), None),
+            (None, Some(_)) => warnings.warn(section, format!("is new: {AT_NEXT_START}"), None),
         }
     }
 }
 
-/// Trust domains, rules and clients of the file. Listeners, store and keys stay. Returns warnings and the new
-/// generation; the event is the caller's.
-async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> {
+/// What a reload did.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// Counts the configurations that were in force.
+    pub generation: u64,
+    /// What is different now: `+2 rules`.
+    pub changes: Vec<String>,
+    /// Warnings about the file, settings that take effect at the next start, and trust domains without a bundle.
+    pub warnings: Report,
+}
+
+impl Reloaded {
+    /// What changed, in one line.
+    pub fn summary(&self) -> String {
+        match self.changes.is_empty() {
+            true => "no rule, trust domain or configured client changed".to_owned(),
+            false => self.changes.join(", "),
+        }
+    }
+
+    /// For the event.
+    fn detail(&self, order: &str) -> String {
+        let (generation, summary) = (self.generation, self.summary());
+        let mut detail = format!("configuration reloaded, generation {generation}{order}: {summary}");
+        for problem in &self.warnings.problems {
+            if problem.problem.ends_with(AT_NEXT_START) || problem.key == BUNDLE {
+                detail.push_str(&format!("; {} {}", problem.key, problem.problem));
+            }
+        }
+        detail
+    }
+}
+
+/// How a warning ends about a setting that a reload does not take.
+const AT_NEXT_START: &str = "takes effect at the next start";
+/// The key of a warning about a trust domain without a bundle.
+const BUNDLE: &str = "trust_domains.bundle";
+
+/// Everything of the file that a reload takes. The rest is named in the warnings; the event is the caller's.
+async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let path = app.file.path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",
@@ -237,18 +277,79 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<(Report, u64), Report> 
     *app.file.read.lock().unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
+    take_settings(app, &configuration)?;
     renew_certificates(app, &configuration, note, &mut warnings).await;
-    if configuration.policy.tokens.signing_algorithm != app.in_force.load().policy.tokens.signing_algorithm {
-        tracing::warn!("tokens.signing_algorithm changed: it takes effect at the next start");
+    for key in app.started_with.differ_from(&configuration) {
+        warnings.warn(key, format!("changed: {AT_NEXT_START}"), None);
     }
+    let before = app.in_force.load_full();
     put_in_force(app, configuration).await;
-    tracing::info!(generation, actor = %note.actor, reason = note.reason, "configuration reloaded");
-    Ok((warnings, generation))
+    let after = app.in_force.load_full();
+    warnings.problems.extend(without_bundle(app, &after));
+    let changes = changes(app, &before, &after).await;
+    let reloaded = Reloaded {
+        generation,
+        changes,
+        warnings,
+    };
+    let (actor, reason, summary) = (note.actor, note.reason, reloaded.summary());
+    tracing::info!(generation, %actor, reason, changes = summary, "configuration reloaded");
+    for problem in &reloaded.warnings.problems {
+        tracing::warn!(
+            key = problem.key,
+            problem = problem.problem,
+            "configuration reloaded"
+        );
+    }
+    Ok(reloaded)
+}
+
+/// Takes what does not stand in the policy: outgoing requests, limits of connections, memory and outages.
+fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report> {
+    let (outbound, server) = (&configuration.outbound, &configuration.server);
+    {
+        let mut current = app.outbound.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current != *outbound {
+            let fetcher = outbound.fetcher(app.network.clone());
+            let fetcher = fetcher.map_err(|why| Report::of(config::Problem::error("outbound", why, None)))?;
+            app.fetcher.store(Arc::new(fetcher));
+            *current = outbound.clone();
+        }
+    }
+    app.connection_rules.store(Arc::new(server.connection_rules()));
+    app.memory.clients.resize(server.clients_in_memory);
+    app.accord.set_limit(configuration.store.serve_without_store);
+    // As at the start: a reload opens no listener.
+    let has_other_listener = app.in_force.load().arrival.mtls_url.is_some();
+    app.certificates
+        .ask(server.asks_for_certificates, has_other_listener);
+    Ok(())
+}
+
+/// Trust domains of which no client can get a token now.
+fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
+    let moment = app.moment();
+    let empty = in_force
+        .anchors
+        .values()
+        .filter(|anchor| anchor.current(moment).is_none());
+    let mut problems: Vec<_> = empty
+        .map(|anchor| {
+            let status = anchor.status(moment);
+            let why = status.last_error.unwrap_or_else(|| "none came yet".to_owned());
+            let problem = format!("of {} is missing: {why}", status.trust_domain);
+            let hint = "its clients are refused until a bundle comes; `testudo trust show` tells the state";
+            config::Problem::warning(BUNDLE, problem, Some(hint.to_owned()))
+        })
+        .collect();
+    problems.sort_by(|one, other| one.problem.cmp(&other.problem));
+    problems
 }
 
 /// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;
 /// for the others this waits a short while.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
+    let serving = Serving::of(&configuration);
     let current = app.in_force.load_full();
     let arrival = current.arrival.reloaded(&configuration);
     let mut anchors = Anchors::new();
@@ -275,6 +376,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         policy: configuration.policy,
         anchors,
         arrival,
+        serving,
     }));
     for anchor in fresh {
         keep_fresh(app, anchor);

@@ -3,12 +3,12 @@
 use crate::admin;
 use crate::audit::tell;
 use crate::client_records::flush_last_used;
-use crate::config::{Configuration, ServerSettings};
+use crate::config::{Configuration, ConnectionLimits, ServerSettings};
 use crate::listen::{self, Connections, Endpoints, Listening, PassedSockets};
 use crate::open_store::open_store;
 use crate::renewal::certificate_gauges;
 use crate::state::app::{App, AppParts};
-use crate::state::certificates::{Certificate, Certificates};
+use crate::state::certificates::{Asking, Certificate, Certificates};
 use crate::state::keys::Keyring;
 use crate::state::observer::Observer;
 use crate::state::refused;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testudo_fetch::{Fetcher, FetcherOptions, Network};
+use testudo_fetch::Network;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -54,7 +54,6 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     connections: Arc<Connections>,
     admin_connections: Arc<Connections>,
-    drain: Duration,
     socket: admin::BoundSocket,
 }
 
@@ -65,17 +64,16 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let mut passed = options.passed;
     passed.must_be_configured(&configured_addresses(&server, admin_settings.listen))?;
     let certificates = Certificates::read(&configuration)?;
-    // With a listener of its own for client certificates, only that one asks for them.
-    let acceptor = |certificate: &Option<Arc<Certificate>>, asks| {
-        let acceptor = certificate.as_ref().map(|certificate| certificate.acceptor(asks));
+    let acceptor = |certificate: &Option<Arc<Certificate>>, asking| {
+        let acceptor = certificate
+            .as_ref()
+            .map(|certificate| certificate.acceptor(asking));
         acceptor.transpose()
     };
-    let tls = acceptor(
-        &certificates.server,
-        server.asks_for_certificates && server.mtls.is_none(),
-    )?;
-    let mtls = acceptor(&certificates.server, true)?;
-    let admin_tls = acceptor(&certificates.admin, false)?;
+    certificates.ask(server.asks_for_certificates, server.mtls.is_some());
+    let tls = acceptor(&certificates.server, Asking::AsConfigured)?;
+    let mtls = acceptor(&certificates.server, Asking::Always)?;
+    let admin_tls = acceptor(&certificates.admin, Asking::Never)?;
     // Before anything is made or changed: the most frequent mistake is a second server.
     admin::must_be_free(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;
@@ -86,17 +84,13 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let mut keys = Keyring::load(&store, &encryption, algorithm, clock.now()).await?;
     let mut news = std::mem::take(&mut keys.news);
     news.extend(refused::news(&[], &keys.refused));
-    let fetcher = Fetcher::new(FetcherOptions {
-        extra_roots_pem: configuration.outbound.extra_roots_pem.clone(),
-        resolve: configuration.outbound.resolve.clone(),
-        client_identity: None,
-        network: options.network,
-    })?;
+    let fetcher = configuration.outbound.fetcher(options.network.clone())?;
     let parts = AppParts {
         encryption,
         store,
         keys,
         fetcher,
+        network: options.network,
         certificates,
         config_path: options.config_path,
         observer: options.observer,
@@ -143,11 +137,9 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let (admin_listeners, admin_address) =
         admin::listen(&app, &admin_settings, doors, stopped.clone()).await?;
     listeners.extend(admin_listeners);
-    if server.watch {
-        tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
-        if app.file.path.is_some() {
-            tasks.push(tokio::spawn(crate::reload::watch(app.clone())));
-        }
+    tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
+    if app.file.path.is_some() {
+        tasks.push(tokio::spawn(crate::reload::watch(app.clone())));
     }
 
     let anchors: Vec<Arc<Anchor>> = app.in_force.load().anchors.values().cloned().collect();
@@ -180,7 +172,6 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         tasks,
         connections,
         admin_connections,
-        drain: server.drain,
         socket: admin::BoundSocket::at(&admin_settings.socket),
     })
 }
@@ -194,22 +185,21 @@ fn configured_addresses(server: &ServerSettings, admin: Option<SocketAddr>) -> V
 /// The connections of all TCP listeners, as many as the limit of open files allows, and those of the admin socket.
 fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Connections>) {
     let files = listen::open_files();
-    let mut limits = server.connections.clone();
-    let wanted = limits.connections_max;
-    limits.connections_max = files.connections(wanted);
-    if limits.connections_max < wanted {
+    let wanted = server.connections.connections_max;
+    let connections_max = files.connections(wanted);
+    if connections_max < wanted {
         tracing::warn!(
             open_files = files.limit,
-            connections_max = limits.connections_max,
+            connections_max,
             wanted,
             "server.connections_max is lowered: the limit of open files leaves no more; raise it (ulimit -Hn, LimitNOFILE)"
         );
     }
-    app.metrics.connections_max.set(limits.connections_max as i64);
-    let in_force = app.in_force.load();
-    let trusted = in_force.arrival.proxy.as_ref().map(|proxy| proxy.trusted.clone());
-    let of_socket = Connections::new(limits.of_admin_socket(), Vec::new(), &app.metrics);
-    let all = Connections::new(limits, trusted.unwrap_or_default(), &app.metrics);
+    app.metrics.connections_max.set(connections_max as i64);
+    let group =
+        |connections_max| Connections::new(app.connection_rules.clone(), connections_max, &app.metrics);
+    let all = group(connections_max);
+    let of_socket = group(ConnectionLimits::ADMIN_SOCKET_MAX);
     (all, of_socket)
 }
 
@@ -223,16 +213,15 @@ impl Running {
             // They end at the word to stop; one that panicked has ended as well.
             let _ = listener.await;
         }
-        let (cut, admin_cut) = tokio::join!(
-            self.connections.drain(self.drain),
-            self.admin_connections.drain(self.drain)
-        );
+        let drain = self.app.in_force.load().serving.drain;
+        let (cut, admin_cut) =
+            tokio::join!(self.connections.drain(drain), self.admin_connections.drain(drain));
         let requests = cut.requests + admin_cut.requests;
         if requests > 0 {
             tracing::warn!(
                 requests,
                 connections = cut.connections + admin_cut.connections,
-                drain_seconds = self.drain.as_secs(),
+                drain_seconds = drain.as_secs(),
                 "server.drain is over: running requests were cut"
             );
         }

@@ -87,6 +87,7 @@ const SERVER: &[Floor] = &[
             "database_clock",
             "gather",
             "open_store",
+            "reload_changes",
             "settle",
         ],
         why: "one step of the work each: an event, a chain, the store, an outside fact, a decision and its commit",

@@ -4,7 +4,7 @@ use super::acting::By;
 use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
-use super::reply::{Done, Failure, Reply, done};
+use super::reply::{Done, Failure, Reply};
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use axum::extract::State;
@@ -67,11 +67,13 @@ fn certificates_end(app: &App) -> Value {
 
 pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) -> Reply<Done> {
     match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
-        Ok(warnings) if warnings.problems.is_empty() => Ok(done("reloaded")),
-        Ok(warnings) => Ok(Json(Done {
-            done: "reloaded".into(),
-            warning: Some(warnings.to_string()),
-        })),
+        Ok(reloaded) => {
+            let warnings = &reloaded.warnings;
+            Ok(Json(Done {
+                done: format!("reloaded: {}", reloaded.summary()),
+                warning: (!warnings.problems.is_empty()).then(|| warnings.to_string()),
+            }))
+        }
         Err(report) => Err(Failure::bad_request(
             report.to_string().trim_end().to_owned(),
             Some("the configuration in force stays as it was".into()),

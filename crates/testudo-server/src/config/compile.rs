@@ -21,13 +21,13 @@ pub struct Configuration {
     pub policy: Policy,
     /// Where bundles come from. Replaced by a reload.
     pub bundles: Vec<BundleSource>,
-    /// Listeners. Fixed at start.
+    /// Listeners and their limits. What of it a reload takes is in `reloading.rs`.
     pub server: ServerSettings,
-    /// Store. Fixed at start.
+    /// Store. Opened at the start.
     pub store: StoreSettings,
-    /// Administrators' way in. Fixed at start.
+    /// Administrators' way in. Bound at the start.
     pub admin: AdminSettings,
-    /// Fetching. Fixed at start.
+    /// Fetching. Replaced by a reload.
     pub outbound: OutboundSettings,
 }
 

@@ -2,6 +2,7 @@
 
 use super::judge::Judge;
 use super::server::ServerSection;
+use ipnet::IpNet;
 use std::time::Duration;
 use testudo_protocol::Seconds;
 
@@ -17,6 +18,15 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
     pub idle_timeout: Duration,
     pub streams_max: u32,
+}
+
+/// What connections are judged by. A reload replaces it for all listeners at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConnectionRules {
+    /// The limits in force.
+    pub limits: ConnectionLimits,
+    /// Networks whose addresses have no share of the connections: proxies that forward the requests of many clients.
+    pub trusted: Vec<IpNet>,
 }
 
 impl Default for ConnectionLimits {
@@ -36,11 +46,14 @@ impl Default for ConnectionLimits {
 
 impl ConnectionLimits {
     /// For the admin socket: what one machine's administrators need, and no more of the reserve of open files.
-    pub fn of_admin_socket(&self) -> ConnectionLimits {
-        ConnectionLimits {
-            connections_max: 64,
-            ..self.clone()
-        }
+    pub const ADMIN_SOCKET_MAX: usize = 64;
+
+    /// Pause between two looks for connections that are over a deadline: an eighth of the shortest, so that none is
+    /// missed by much.
+    pub fn pause_between_looks(&self) -> Duration {
+        let others = self.idle_timeout.min(self.write_timeout);
+        let shortest = self.first_request_timeout.min(others);
+        (shortest / 8).clamp(Duration::from_millis(50), Duration::from_millis(500))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[server]`: where the server listens, with which certificates, and behind which proxy.
 
-use super::connections::ConnectionLimits;
+use super::connections::{ConnectionLimits, ConnectionRules};
 use super::judge::Judge;
 use super::server::ServerSection;
 use super::tls::TlsFiles;
@@ -35,6 +35,20 @@ pub struct ServerSettings {
 pub struct MtlsSettings {
     pub listen: Vec<SocketAddr>,
     pub url: String,
+}
+
+impl ServerSettings {
+    /// What connections are judged by.
+    pub fn connection_rules(&self) -> ConnectionRules {
+        ConnectionRules {
+            limits: self.connections.clone(),
+            trusted: self
+                .proxy
+                .as_ref()
+                .map(|proxy| proxy.trusted.clone())
+                .unwrap_or_default(),
+        }
+    }
 }
 
 /// A network of IPv4 addresses in IPv6 form is one of IPv4: peers are compared in that form.

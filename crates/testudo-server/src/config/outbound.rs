@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use testudo_fetch::{Fetcher, FetcherOptions, Network};
 
 /// `[outbound]`
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -17,11 +18,23 @@ pub struct OutboundSection {
 }
 
 /// `[outbound]`, judged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct OutboundSettings {
     pub extra_roots_pem: Option<Vec<u8>>,
     pub resolve: HashMap<String, IpAddr>,
+}
+
+impl OutboundSettings {
+    /// The HTTP client of all outgoing requests; `network` stands in for the network, in tests.
+    pub fn fetcher(&self, network: Network) -> Result<Fetcher, String> {
+        Fetcher::new(FetcherOptions {
+            extra_roots_pem: self.extra_roots_pem.clone(),
+            resolve: self.resolve.clone(),
+            client_identity: None,
+            network,
+        })
+    }
 }
 
 impl Judge<'_> {

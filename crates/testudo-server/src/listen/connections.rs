@@ -9,8 +9,9 @@ use super::idle_order::{Group, IdleOrder};
 use super::memory::{Budget, ConnectionMemory};
 use super::memory_shortage::connections_to_end;
 use super::shares::shares;
-use crate::config::ConnectionLimits;
+use crate::config::ConnectionRules;
 use crate::state::metrics::{EndingLabel, Metrics};
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -36,10 +37,10 @@ pub(super) enum ListenerKind {
 
 /// The open connections of a group of listeners, and their limits.
 pub struct Connections {
-    /// The limits in force.
-    pub limits: ConnectionLimits,
-    /// Networks whose addresses have no share of the connections: proxies that forward the requests of many clients.
-    trusted: Vec<IpNet>,
+    /// The limits in force for all groups of listeners; a reload replaces them.
+    pub rules: Arc<ArcSwap<ConnectionRules>>,
+    /// Connections at once of this group, over all its listeners.
+    connections_max: usize,
     table: Mutex<Table>,
     sockets: Arc<Semaphore>,
     is_empty: Notify,
@@ -102,7 +103,11 @@ pub struct Cut {
 
 impl Connections {
     /// No connections yet.
-    pub fn new(limits: ConnectionLimits, trusted: Vec<IpNet>, metrics: &Metrics) -> Arc<Connections> {
+    pub fn new(
+        rules: Arc<ArcSwap<ConnectionRules>>,
+        connections_max: usize,
+        metrics: &Metrics,
+    ) -> Arc<Connections> {
         for ending in Ending::ALL {
             let label = EndingLabel {
                 reason: ending.name(),
@@ -110,9 +115,9 @@ impl Connections {
             drop(metrics.connections_closed.get_or_create(&label));
         }
         Arc::new(Connections {
-            sockets: Arc::new(Semaphore::new(limits.connections_max + CLOSING_MAX)),
-            limits,
-            trusted,
+            sockets: Arc::new(Semaphore::new(connections_max + CLOSING_MAX)),
+            rules,
+            connections_max,
             table: Mutex::default(),
             is_empty: Notify::new(),
             memory: Arc::new(Budget::of_all(REQUESTS_BYTES_MAX)),
@@ -142,7 +147,8 @@ impl Connections {
         permit: OwnedSemaphorePermit,
     ) -> Result<Seat, Ending> {
         let mut table = self.lock();
-        let shares = shares(&self.limits, &self.trusted, address);
+        let rules = self.rules.load();
+        let shares = shares(self.connections_max, &rules, address);
         for share in &shares {
             while table
                 .groups
@@ -152,7 +158,7 @@ impl Connections {
                 self.make_room(&mut table, Some(&share.net), share.ending)?;
             }
         }
-        while table.all.len() >= self.limits.connections_max {
+        while table.all.len() >= self.connections_max {
             self.make_room(&mut table, None, Ending::Connections)?;
         }
         let groups = shares.iter().map(|share| {
@@ -168,7 +174,7 @@ impl Connections {
             ListenerKind::Admin => &self.admin_memory,
         };
         let memory = ConnectionMemory::new(all.clone(), groups);
-        let conversation = Arc::new(Conversation::new(&self.limits, memory));
+        let conversation = Arc::new(Conversation::new(&rules.limits, memory));
         let nets: Vec<IpNet> = shares.iter().map(|share| share.net).collect();
         if table.is_stopping {
             conversation.stop();
@@ -206,14 +212,9 @@ impl Connections {
     /// Ends connections that are over a deadline, and those that hold too much memory. It looks every eighth of the
     /// shortest deadline, at least 50 ms and at most 500 ms apart. Runs until it is cancelled.
     pub async fn reap(self: Arc<Self>) {
-        let shortest = self
-            .limits
-            .first_request_timeout
-            .min(self.limits.idle_timeout)
-            .min(self.limits.write_timeout);
-        let pause = (shortest / 8).clamp(Duration::from_millis(50), Duration::from_millis(500));
         let mut shown = 0;
         loop {
+            let pause = self.rules.load().limits.pause_between_looks();
             let is_crowded = tokio::select! {
                 () = tokio::time::sleep(pause) => false,
                 () = self.memory_is_short.notified() => true,
@@ -232,11 +233,12 @@ impl Connections {
 
     fn end_what_is_over(&self) {
         let now = ticks();
+        let rules = self.rules.load();
         let mut table = self.lock();
         let over: Vec<(u64, Ending)> = table
             .open
             .iter()
-            .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &self.limits)?)))
+            .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &rules.limits)?)))
             .collect();
         for (id, ending) in over {
             self.end(&mut table, id, ending);
@@ -359,10 +361,13 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConnectionLimits;
 
     fn connections(limits: ConnectionLimits) -> Arc<Connections> {
         let trusted = vec!["10.9.0.0/16".parse().unwrap()];
-        Connections::new(limits, trusted, &Metrics::default())
+        let connections_max = limits.connections_max;
+        let rules = ArcSwap::from_pointee(ConnectionRules { limits, trusted });
+        Connections::new(Arc::new(rules), connections_max, &Metrics::default())
     }
 
     fn small() -> ConnectionLimits {

@@ -34,7 +34,7 @@ impl Listening {
     /// A listener with these endpoints, TLS and limits.
     pub fn new(endpoints: Endpoints, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listening {
         Listening {
-            http: builder(connections.limits.streams_max),
+            http: builder(connections.rules.load().limits.streams_max),
             endpoints,
             tls,
             connections,

@@ -153,7 +153,7 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, in_flight: Arc<RequestInFlight>) -> RequestBody {
-        let late_after = in_flight.connections.limits.body_timeout;
+        let late_after = in_flight.connections.rules.load().limits.body_timeout;
         RequestBody {
             incoming,
             in_flight,

@@ -1,7 +1,7 @@
 //! How many connections, and how much memory of requests, one IP address and one address prefix may have.
 
 use super::conversation::Ending;
-use crate::config::ConnectionLimits;
+use crate::config::ConnectionRules;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
@@ -32,13 +32,14 @@ pub(super) struct Share {
 /// The shares of this address: its own and its prefix's. An IPv6 address is counted by its /64, and its prefix is the
 /// /48, because one client usually controls all addresses of a /64. A trusted proxy forwards the requests of many
 /// clients: its connections are not limited by a share, and it may use three quarters of the memory.
-pub(super) fn shares(limits: &ConnectionLimits, trusted: &[IpNet], address: Option<IpAddr>) -> Vec<Share> {
+pub(super) fn shares(connections_max: usize, rules: &ConnectionRules, address: Option<IpAddr>) -> Vec<Share> {
+    let ConnectionRules { limits, trusted } = rules;
     let Some(address) = address else {
         return Vec::new();
     };
     let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
     let net = |length| IpNet::new(address, length).ok().map(|net| net.trunc());
-    let all = limits.connections_max.max(1);
+    let all = connections_max.max(1);
     let share = |net, ending, connections_max: usize, little| Share {
         net,
         connections_max,
@@ -78,11 +79,15 @@ fn part(bytes_max: usize, numerator: usize, denominator: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConnectionLimits;
     use testudo_protocol::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, REQUEST_BYTES};
 
     fn shares_of(address: &str, limits: &ConnectionLimits) -> Vec<Share> {
-        let trusted = ["10.9.0.0/16".parse().unwrap()];
-        shares(limits, &trusted, Some(address.parse().unwrap()))
+        let rules = ConnectionRules {
+            limits: limits.clone(),
+            trusted: vec!["10.9.0.0/16".parse().unwrap()],
+        };
+        shares(limits.connections_max, &rules, Some(address.parse().unwrap()))
     }
 
     #[test]

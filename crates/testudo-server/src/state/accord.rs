@@ -14,7 +14,8 @@ pub struct Accord {
     started: Instant,
     /// Nanoseconds from `started` to the moment up to which everything was taken over.
     taken_over_until: AtomicU64,
-    limit: Duration,
+    /// `store.serve_without_store`, in seconds; a reload replaces it.
+    limit: AtomicU64,
     /// No other node shares the store: there is nothing to take over.
     is_alone: bool,
 }
@@ -25,9 +26,14 @@ impl Accord {
         Accord {
             started: Instant::now(),
             taken_over_until: AtomicU64::new(0),
-            limit,
+            limit: AtomicU64::new(limit.as_secs()),
             is_alone,
         }
+    }
+
+    /// The configuration says another `store.serve_without_store`.
+    pub(crate) fn set_limit(&self, limit: Duration) {
+        self.limit.store(limit.as_secs(), Ordering::Relaxed);
     }
 
     /// Everything that was committed before this moment holds on this node.
@@ -48,7 +54,7 @@ impl Accord {
 
     /// Whether this node may serve.
     pub fn may_serve(&self) -> bool {
-        self.unsure_for() <= self.limit
+        self.unsure_for() <= Duration::from_secs(self.limit.load(Ordering::Relaxed))
     }
 
     /// A fault where this node may not serve.

@@ -1,6 +1,6 @@
 //! The running server's state: what the handlers share.
 
-use crate::config::Configuration;
+use crate::config::{Configuration, ConnectionRules, OutboundSettings, StartedWith};
 use crate::key_encryption::KeyEncryption;
 use crate::state::accord::Accord;
 use crate::state::certificates::Certificates;
@@ -8,7 +8,7 @@ use crate::state::chain_work::ChainWork;
 use crate::state::clients::Clients;
 use crate::state::clock::Clock;
 use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
-use crate::state::in_force::{Arrival, InForce};
+use crate::state::in_force::{Arrival, InForce, Serving};
 use crate::state::keys::Keyring;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
@@ -29,7 +29,7 @@ use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
 use testudo_core::{AttestedIdentity, OccasionKind, Trace};
-use testudo_fetch::Fetcher;
+use testudo_fetch::{Fetcher, Network};
 use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
 
@@ -60,7 +60,15 @@ pub struct App {
     /// Refusals of the running minute.
     pub refusals: RefusalLedger,
     /// Outbound HTTP.
-    pub fetcher: Arc<Fetcher>,
+    pub fetcher: Arc<ArcSwap<Fetcher>>,
+    /// What the fetcher was made of.
+    pub outbound: Mutex<OutboundSettings>,
+    /// Stands in for the network, in tests.
+    pub network: Network,
+    /// What connections are judged by.
+    pub connection_rules: Arc<ArcSwap<ConnectionRules>>,
+    /// Settings that take effect at the next start, as they are in force.
+    pub started_with: StartedWith,
     /// Our own certificates.
     pub certificates: Certificates,
     /// Counters.
@@ -137,6 +145,8 @@ pub struct AppParts {
     pub encryption: KeyEncryption,
     /// Outbound HTTP.
     pub fetcher: Fetcher,
+    /// Stands in for the network, in tests.
+    pub network: Network,
     /// Our own certificates.
     pub certificates: Certificates,
     /// The file that a reload reads.
@@ -154,19 +164,23 @@ impl App {
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
         let reload_heard = order.map_or(0, |order| order.version);
         let arrival = Arrival::of(&configuration);
+        let serving = Serving::of(&configuration);
+        let started_with = StartedWith::of(&configuration);
+        let connection_rules = Arc::new(ArcSwap::from_pointee(configuration.server.connection_rules()));
         let anchors = configuration
             .bundles
             .into_iter()
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
         let metrics = Metrics::default();
-        let fetcher = Arc::new(parts.fetcher);
+        let fetcher = Arc::new(ArcSwap::from_pointee(parts.fetcher));
         Ok(App {
             clock: Clock::default(),
             in_force: ArcSwap::from_pointee(InForce {
                 policy: configuration.policy,
                 anchors,
                 arrival,
+                serving,
             }),
             switches: ArcSwap::from_pointee(switches),
             refused_switches: ArcSwap::from_pointee(refused),
@@ -183,6 +197,10 @@ impl App {
             chain_work: ChainWork::default(),
             refusals: RefusalLedger::default(),
             fetcher,
+            outbound: Mutex::new(configuration.outbound),
+            network: parts.network,
+            connection_rules,
+            started_with,
             certificates: parts.certificates,
             metrics,
             file: ConfigurationFile {

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use testudo_protocol::Timestamp;
 use testudo_protocol::certificate::Validity;
@@ -39,6 +40,14 @@ impl Certificates {
         })
     }
 
+    /// Whether the public listeners ask for client certificates: where another listener is there for them, only that
+    /// one asks.
+    pub fn ask(&self, asks_for_certificates: bool, has_other_listener: bool) {
+        if let Some(certificate) = &self.server {
+            certificate.ask(asks_for_certificates && !has_other_listener);
+        }
+    }
+
     /// All there are.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Certificate>> {
         self.server.iter().chain(&self.admin)
@@ -52,6 +61,18 @@ pub struct Certificate {
     pair: ArcSwap<Pair>,
     provider: Arc<CryptoProvider>,
     look: Mutex<Look>,
+    asks: Arc<AtomicBool>,
+}
+
+/// Whether a listener asks for client certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// It is not for clients.
+    Never,
+    /// It is there for client certificates.
+    Always,
+    /// It asks while a trust domain takes X.509-SVIDs, and no other listener is there for them.
+    AsConfigured,
 }
 
 /// What is in force.
@@ -108,18 +129,26 @@ impl Certificate {
                 is_told: false,
             }),
             provider,
+            asks: Arc::default(),
         }))
     }
 
     /// TLS 1.3 and 1.2 with this certificate, HTTP/2 and 1.1.
-    pub fn acceptor(self: &Arc<Self>, asks_for_certificates: bool) -> Result<TlsAcceptor, String> {
+    ///
+    /// A listener that asks [`Asking::AsConfigured`] does so while [`Certificate::ask`] says it.
+    pub fn acceptor(self: &Arc<Self>, asking: Asking) -> Result<TlsAcceptor, String> {
         let provider = self.provider.clone();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
-        let builder = match asks_for_certificates {
-            true => builder.with_client_cert_verifier(Arc::new(AskForCertificate::new(provider))),
-            false => builder.with_no_client_auth(),
+        let asks = match asking {
+            Asking::Never => None,
+            Asking::Always => Some(Arc::new(AtomicBool::new(true))),
+            Asking::AsConfigured => Some(self.asks.clone()),
+        };
+        let builder = match asks {
+            Some(asks) => builder.with_client_cert_verifier(Arc::new(AskForCertificate::new(provider, asks))),
+            None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -129,6 +158,16 @@ impl Certificate {
     /// When the certificate in force begins and ends.
     pub fn validity(&self) -> Validity {
         self.pair.load().validity
+    }
+
+    /// Whether listeners that ask as the configuration says ask now.
+    pub fn asks(&self) -> bool {
+        self.asks.load(Ordering::Relaxed)
+    }
+
+    /// Whether the listeners that ask as the configuration says ask for client certificates from now on.
+    pub fn ask(&self, asks: bool) {
+        self.asks.store(asks, Ordering::Relaxed);
     }
 
     /// The configuration names other files now; they are read at the next [`Certificate::renew`].

@@ -72,6 +72,11 @@ impl Clients {
         }
     }
 
+    /// Room for another number: what is too many is forgotten.
+    pub fn resize(&self, clients_max: usize) {
+        self.cache.set_capacity(clients_max as u64);
+    }
+
     /// A client by key.
     pub fn get(&self, key: &[u8]) -> Option<Arc<CachedClient>> {
         self.cache.get(key)

@@ -7,6 +7,7 @@ use crate::state::moment::Moment;
 use crate::trust::Anchor;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::JudgedBy;
 use testudo_core::policy::Policy;
@@ -23,6 +24,27 @@ pub struct InForce {
     pub anchors: Anchors,
     /// How requests arrive.
     pub arrival: Arrival,
+    /// What background work and the end of the server need to know.
+    pub serving: Serving,
+}
+
+/// Settings that no request needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Serving {
+    /// How long running requests may finish on shutdown.
+    pub drain: Duration,
+    /// Whether files are read again when they change.
+    pub watch: bool,
+}
+
+impl Serving {
+    /// What the configuration says of it.
+    pub fn of(configuration: &Configuration) -> Serving {
+        Serving {
+            drain: configuration.server.drain,
+            watch: configuration.server.watch,
+        }
+    }
 }
 
 /// What stands between clients and this server.
@@ -35,8 +57,8 @@ pub struct Arrival {
     pub mtls_url: Option<String>,
     /// True where client certificates can arrive at all.
     pub takes_certificates: bool,
-    /// A listener asks for client certificates. As at the start.
-    listener_asks: bool,
+    /// The public listeners have TLS. As at the start.
+    has_tls: bool,
 }
 
 impl Arrival {
@@ -45,7 +67,7 @@ impl Arrival {
         let server = &configuration.server;
         let at_start = Arrival {
             mtls_url: server.mtls.as_ref().map(|mtls| mtls.url.clone()),
-            listener_asks: server.asks_for_certificates && server.tls.is_some(),
+            has_tls: server.tls.is_some(),
             ..Arrival::default()
         };
         at_start.reloaded(configuration)
@@ -56,7 +78,7 @@ impl Arrival {
         let server = &configuration.server;
         let forwards = server.proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         Arrival {
-            takes_certificates: self.listener_asks || (server.asks_for_certificates && forwards),
+            takes_certificates: server.asks_for_certificates && (self.has_tls || forwards),
             proxy: server.proxy.clone(),
             ..self.clone()
         }

@@ -188,7 +188,8 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, Str
         false => as_before,
         true => Expected::Anything,
     };
-    let fetching = source::fetch(&anchor.source, &app.fetcher, expected);
+    let fetcher = app.fetcher.load_full();
+    let fetching = source::fetch(&anchor.source, &fetcher, expected);
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
         .await
         .unwrap_or_else(|_| {

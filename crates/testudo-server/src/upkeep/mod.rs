@@ -35,6 +35,9 @@ pub async fn watch_certificates(app: Arc<App>) {
     let mut doubted: Vec<&'static str> = Vec::new();
     loop {
         tokio::time::sleep(CERTIFICATES_TICK).await;
+        if !app.in_force.load().serving.watch {
+            continue;
+        }
         for certificate in app.certificates.all() {
             let is_doubted = doubted.contains(&certificate.section);
             doubted.retain(|section| *section != certificate.section);

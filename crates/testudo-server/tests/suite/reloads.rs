@@ -1,7 +1,9 @@
 //! A reload is one swap: no request is judged by the keys of one configuration and the policy of another.
 
 use crate::world::{ISSUER, World};
+use serde_json::Value;
 use std::time::{Duration, Instant};
+use testudo_server::config::{FIXED_AT_START, TAKEN_BY_RELOAD};
 use testudo_testkit::{TestIssuer, svid_form};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -129,4 +131,164 @@ async fn reload_announces_no_listener_for_certificates_and_no_certificates_that_
     assert_eq!(after["mtls_endpoint_aliases"], before["mtls_endpoint_aliases"]);
     let methods = after["token_endpoint_auth_methods_supported"].to_string();
     assert!(!methods.contains("spiffe_x509"), "{methods}");
+}
+
+/// The keys of the schema, as dotted paths: entries of arrays share the path of the array.
+fn keys_of_the_schema() -> Vec<String> {
+    fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+        if let Some(name) = schema["$ref"].as_str() {
+            return resolved(&root["$defs"][name.rsplit('/').next().unwrap()], root);
+        }
+        let one_of = schema["anyOf"].as_array().or(schema["oneOf"].as_array());
+        let mut kinds = one_of.into_iter().flatten().filter(|kind| kind["type"] != "null");
+        match (kinds.next(), kinds.next()) {
+            (Some(kind), None) => resolved(kind, root),
+            _ => schema,
+        }
+    }
+    fn walk(schema: &Value, path: &str, root: &Value, keys: &mut Vec<String>) {
+        let schema = resolved(schema, root);
+        let items = resolved(&schema["items"], root);
+        let entries = [schema, items]
+            .into_iter()
+            .find(|of| of["properties"].is_object());
+        let Some(entries) = entries else {
+            keys.push(path.to_owned());
+            return;
+        };
+        for (name, entry) in entries["properties"].as_object().unwrap() {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            walk(entry, &path, root, keys);
+        }
+    }
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/testudo.schema.json"
+    );
+    let schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut keys = Vec::new();
+    walk(&schema, "", &schema, &mut keys);
+    assert!(keys.len() > 90, "{keys:?}");
+    keys
+}
+
+#[test]
+fn every_configuration_key_is_taken_by_a_reload_or_fixed_at_start_and_listed_once() {
+    let fixed = FIXED_AT_START.iter().map(|setting| setting.key);
+    let mut listed: Vec<&str> = TAKEN_BY_RELOAD.iter().copied().chain(fixed).collect();
+    let mut keys = keys_of_the_schema();
+    listed.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(listed, keys);
+}
+
+async fn reloaded_with(world: &World, change: impl FnOnce(String) -> String) -> Value {
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, change(text)).unwrap();
+    world
+        .admin("POST", "/admin/v1/reload", serde_json::json!({}))
+        .await
+}
+
+#[tokio::test]
+async fn reload_says_what_changed_and_names_what_takes_effect_at_the_next_start() {
+    let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
+    assert_eq!(world.ask("/x/1", &[]).await.status, 200);
+    let same = reloaded_with(&world, |text| text).await;
+    assert_eq!(
+        same["done"],
+        "reloaded: no rule, trust domain or configured client changed"
+    );
+    assert_eq!(same["warning"], Value::Null, "{same}");
+
+    let more = "[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/r/*\"]\n\
+                [[rules]]\nname = \"s\"\nidentities = [\"spiffe://a.example/s/*\"]\n\
+                [[trust_domains]]\nname = \"late.example\"\nbundle = { file = \"absent.json\" }\n";
+    let answer = reloaded_with(&world, |text| {
+        let text = text
+            .replace("[server]", "[server]\nstreams_max = 7\ndrain = \"3s\"")
+            .replace("/x/*", "/y/*");
+        text + "\n" + more
+    })
+    .await;
+    assert_eq!(
+        answer["done"],
+        "reloaded: +2 rules, 1 rule changed, +1 trust domain, 1 client no longer governed"
+    );
+    let warning = answer["warning"].as_str().unwrap();
+    assert!(
+        warning.contains("server.streams_max changed: takes effect at the next start"),
+        "{warning}"
+    );
+    assert!(!warning.contains("server.drain"), "it is taken: {warning}");
+    assert!(
+        warning.contains("trust_domains.bundle of late.example is missing: ")
+            && warning.contains("absent.json"),
+        "{warning}"
+    );
+    let events = world
+        .admin("GET", "/admin/v1/events", Value::Null)
+        .await
+        .to_string();
+    for said in [
+        "+2 rules",
+        "server.streams_max changed: takes effect",
+        "late.example is missing",
+    ] {
+        assert!(events.contains(said), "{said}: {events}");
+    }
+    // What was changed back is as it was at the start.
+    let back = reloaded_with(&world, |text| text.replace("streams_max = 7\n", "")).await;
+    assert!(
+        !back["warning"].as_str().unwrap().contains("streams_max"),
+        "{back}"
+    );
+}
+
+#[tokio::test]
+async fn limits_of_connections_and_names_for_outgoing_requests_are_taken_by_a_reload() {
+    let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
+    let app = &world.running.app;
+    let before = app.fetcher.load_full();
+    let answer = reloaded_with(&world, |text| {
+        text.replace(
+            "[server]",
+            "[outbound]\nresolve = { \"bundles.example\" = \"127.0.0.1\" }\n[server]\nidle_timeout = \"7s\"\nproxy = { trusted = [\"10.0.0.0/8\"] }\ndrain = \"3s\"",
+        )
+    })
+    .await;
+    assert_eq!(answer["warning"], Value::Null, "{answer}");
+    let rules = app.connection_rules.load_full();
+    assert_eq!(rules.limits.idle_timeout, Duration::from_secs(7));
+    assert_eq!(rules.trusted, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(app.in_force.load().serving.drain, Duration::from_secs(3));
+    assert!(!std::sync::Arc::ptr_eq(&before, &app.fetcher.load_full()));
+}
+
+/// Whether the server asks for a client certificate, is settled in each handshake.
+#[tokio::test]
+async fn trust_domain_that_takes_certificates_since_a_reload_is_served_at_the_tls_listener() {
+    let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
+    let (certificate, _) = testudo_testkit::x509::web_certificate("as.example");
+    std::fs::write(world.folder.join("tls.crt"), certificate.chain_pem()).unwrap();
+    std::fs::write(world.folder.join("tls.key"), certificate.key_pem()).unwrap();
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\n[store]";
+    std::fs::write(&path, text.replace("[store]", tls)).unwrap();
+    let world = world.restart().await;
+    let takes = |world: &World| world.running.app.in_force.load().arrival.takes_certificates;
+    assert!(!takes(&world));
+    let both = "[\"jwt_svid\", \"x509_svid\"]";
+    reloaded_with(&world, |text| text.replace("[\"jwt_svid\"]", both)).await;
+    assert!(takes(&world));
+    let certificate = world.running.app.certificates.server.as_ref().unwrap();
+    assert!(certificate.asks());
+    reloaded_with(&world, |text| text.replace(both, "[\"jwt_svid\"]")).await;
+    assert!(!takes(&world) && !certificate.asks());
 }

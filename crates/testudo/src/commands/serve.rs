@@ -68,8 +68,8 @@ pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
             _ = hangup.recv() => {
                 manager.reloading();
                 match reload(&running.app, Note::by(&Actor::Signal)).await {
-                    Ok(warnings) => {
-                        note(&format!("{warnings}reloaded"));
+                    Ok(reloaded) => {
+                        note(&format!("{}reloaded: {}", reloaded.warnings, reloaded.summary()));
                         manager.ready(&format!("reloaded; {ready}"));
                     }
                     Err(report) => {

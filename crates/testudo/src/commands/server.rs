@@ -1,14 +1,19 @@
 //! `testudo reload`, `testudo status`.
 
-use crate::admin::{Admin, print_done};
+use crate::admin::Admin;
 use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, print_fields, print_json};
+use crate::output::{Failed, note, print_fields, print_json};
 use serde_json::{Map, Value, json};
 
 pub async fn reload(place: &Place, reason: Reason) -> Result<(), Failed> {
     let body = json!({ "reason": reason.reason });
     let answer: Value = Admin::at(place).post("/admin/v1/reload", &body).await?;
-    print_done(&answer);
+    for field in ["done", "warning"] {
+        // Each warning begins with that word already.
+        if let Some(text) = answer.get(field).and_then(Value::as_str) {
+            note(text.trim_end());
+        }
+    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod place;
 use crate::state::clock::Clock;
 use crate::state::metrics::FetchLabel;
 use crate::state::moment::Moment;
+use arc_swap::ArcSwap;
 use hosts::Hosts;
 pub(crate) use place::Place;
 use prometheus_client::metrics::counter::Counter;
@@ -40,7 +41,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// The key sets held, by place.
 pub struct RemoteKeys {
     entries: Cache<String, Arc<Entry>>,
-    fetcher: Arc<Fetcher>,
+    fetcher: Arc<ArcSwap<Fetcher>>,
     hosts: Arc<Hosts>,
     fetches: Fetches,
 }
@@ -59,7 +60,7 @@ const PAUSES: Pauses = Pauses {
 
 impl RemoteKeys {
     /// Nothing held; it is fetched with `fetcher` and counted in `fetches`.
-    pub fn new(fetcher: Arc<Fetcher>, fetches: Fetches) -> RemoteKeys {
+    pub fn new(fetcher: Arc<ArcSwap<Fetcher>>, fetches: Fetches) -> RemoteKeys {
         // Shown as zero from the start: an alert on a series that appears with its first event misses that event.
         for outcome in ["fetched", "failed", "shed"] {
             drop(fetches.get_or_create(&FetchLabel { outcome }));
@@ -113,7 +114,7 @@ impl RemoteKeys {
         url: Url,
         now: Moment,
     ) -> impl Future<Output = Result<KeySet, NotFetched>> + Send + use<> {
-        let (fetcher, hosts, fetches) = (self.fetcher.clone(), self.hosts.clone(), self.fetches.clone());
+        let (fetcher, hosts, fetches) = (self.fetcher.load_full(), self.hosts.clone(), self.fetches.clone());
         async move {
             let outcome = if hosts.may_visit(url.host_str().unwrap_or_default(), now) {
                 fetch(&fetcher, &url).await

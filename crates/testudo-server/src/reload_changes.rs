@@ -1,0 +1,107 @@
+//! What a reload changed, in words: for the answer, the log and the event.
+
+use crate::state::app::App;
+use crate::state::in_force::InForce;
+use std::collections::BTreeMap;
+use testudo_core::admission::governing::governing_client;
+use testudo_core::policy::Policy;
+use testudo_core::records::{Client, Kind, Versioned};
+use testudo_store::{LIST_MAX, typed};
+
+/// Clients that are looked at to count those that no rule governs any more: a reload waits for it, and administrators'
+/// changes wait for the reload.
+const CLIENTS_COUNTED_MAX: usize = 10_000;
+
+/// What differs between two configurations: `+2 rules`, `-1 trust domain`, `14 clients no longer governed`.
+pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec<String> {
+    let mut changes = Vec::new();
+    let (old, new) = (&before.policy, &after.policy);
+    let rules = |policy: &Policy| {
+        let rules = policy.rules.iter();
+        rules
+            .enumerate()
+            .map(|(place, rule)| (rule.name.to_string(), format!("{place} {rule:?}")))
+            .collect()
+    };
+    let domains = |in_force: &InForce| {
+        let trusted = in_force.policy.authorities.iter();
+        trusted
+            .map(|(authority, trusted)| {
+                let source = in_force.anchor(authority).map(|anchor| anchor.source());
+                (authority.to_string(), format!("{source:?} {trusted:?}"))
+            })
+            .collect()
+    };
+    let clients = |policy: &Policy| {
+        let clients = policy.clients.iter();
+        clients
+            .map(|(id, client)| (id.to_string(), format!("{client:?}")))
+            .collect()
+    };
+    let of_rules = differences("rule", &rules(old), &rules(new));
+    let of_domains = differences("trust domain", &domains(before), &domains(after));
+    let may_orphan = !of_rules.is_empty() || !of_domains.is_empty();
+    changes.extend(of_rules);
+    changes.extend(of_domains);
+    changes.extend(differences("configured client", &clients(old), &clients(new)));
+    if may_orphan {
+        changes.extend(no_longer_governed(app, old, new).await);
+    }
+    changes
+}
+
+/// Entries that came, went or changed, by name.
+fn differences(
+    what: &str,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let added = after.keys().filter(|name| !before.contains_key(*name)).count();
+    let removed = before.keys().filter(|name| !after.contains_key(*name)).count();
+    let changed = after
+        .iter()
+        .filter(|(name, value)| before.get(*name).is_some_and(|old| old != *value))
+        .count();
+    let counted = [("+", added, ""), ("-", removed, ""), ("", changed, " changed")];
+    let lines = counted.into_iter().filter(|(_, count, _)| *count > 0);
+    lines
+        .map(|(sign, count, end)| format!("{sign}{}{end}", counted_name(count, what)))
+        .collect()
+}
+
+fn counted_name(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+/// How many clients had a governing rule before and have none now.
+async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<String> {
+    let (mut orphans, mut looked_at, mut after) = (0, 0, Vec::new());
+    loop {
+        let page = match app.store.list(Kind::Client, &after, LIST_MAX).await {
+            Ok(page) => page,
+            Err(fault) => {
+                return Some(format!(
+                    "clients no longer governed could not be counted: {fault}"
+                ));
+            }
+        };
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.key);
+        looked_at += page.len();
+        // A record that cannot be read is told elsewhere.
+        let clients = page.into_iter().filter_map(|stored| typed::<Client>(stored).ok());
+        orphans += clients
+            .filter(|Versioned { record, .. }| {
+                governing_client(record, old).is_some() && governing_client(record, new).is_none()
+            })
+            .count();
+        if looked_at >= CLIENTS_COUNTED_MAX {
+            let orphans = counted_name(orphans, "client");
+            return Some(format!("{orphans} of the first {looked_at} no longer governed"));
+        }
+    }
+    (orphans > 0).then(|| format!("{} no longer governed", counted_name(orphans, "client")))
+}
