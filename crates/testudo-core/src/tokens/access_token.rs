@@ -8,7 +8,6 @@ use testudo_protocol::jose::{SigningFault, SigningKey};
 use testudo_protocol::oauth::access_token::AccessToken;
 
 /// An access token that was signed.
-#[derive(Debug)]
 pub struct IssuedToken {
     /// The signed JWT.
     pub jwt: String,
