@@ -72,6 +72,21 @@ pub fn go(name: &str, modules: &[&str]) -> Result<PathBuf, String> {
     })
 }
 
+/// A folder with these packages of npm.
+pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    installed(name, &packages.join("\n"), |folder| {
+        std::fs::write(folder.join("package.json"), "{\"private\": true}")
+            .map_err(|error| error.to_string())?;
+        let install = ["install", "--silent", "--no-audit", "--no-fund", "--save-exact"];
+        done(
+            Command::new("npm")
+                .args(install)
+                .args(packages)
+                .current_dir(folder),
+        )
+    })
+}
+
 /// Runs a command to its end.
 pub fn done(command: &mut Command) -> Result<(), String> {
     let output = command

@@ -1,6 +1,6 @@
 //! The recipes of the guides, run as they stand there.
 
-use super::programs::{done, go, or_not_tried, python};
+use super::programs::{done, go, node, or_not_tried, python};
 use crate::binary::{ISSUER, Server, Site, free_port, now};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -167,4 +167,31 @@ fn recipe_for_go_gets_a_token_without_a_refused_attempt() {
     .unwrap();
     let shop = shop();
     shop.judge(&shop.run(&mut Command::new(folder.join("recipe")), ""));
+}
+
+/// A file of this recipe beside the packages that it imports.
+fn javascript(page: &str, file: &str) -> Option<PathBuf> {
+    let folder = or_not_tried(node("node", &["openid-client@6.9.0", "jose@6.2.18"]))?;
+    let path = folder.join(file);
+    std::fs::write(&path, recipe(page, "js")).unwrap();
+    Some(path)
+}
+
+#[test]
+fn recipe_for_javascript_gets_a_token() {
+    let Some(get) = javascript(GET, "get.mjs") else {
+        return;
+    };
+    let shop = shop();
+    shop.judge(&shop.run(Command::new("node").arg(get), ""));
+}
+
+#[test]
+fn recipe_for_javascript_checks_a_token() {
+    let Some(check) = javascript(CHECK, "check.mjs") else {
+        return;
+    };
+    let shop = shop();
+    let said = shop.run(Command::new("node").arg(check), &shop.token());
+    assert_eq!(said.trim(), "spiffe://prod.example/ns/shop/sa/pay orders.read");
 }
