@@ -196,3 +196,25 @@ fn chart_names_the_value_that_is_missing_or_unknown() {
         assert!(said.contains(named), "{said}");
     }
 }
+
+#[test]
+fn chart_and_container_name_the_versions_of_this_repository() {
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let chart = read("deploy/helm/testudo/Chart.yaml");
+    for line in [
+        format!("version: {version}\n"),
+        format!("appVersion: \"{version}\"\n"),
+    ] {
+        assert!(chart.contains(&line), "{line} is not in\n{chart}");
+    }
+    let toolchain = read("rust-toolchain.toml");
+    let (_, channel) = toolchain.split_once("channel = \"").unwrap();
+    let (compiler, _) = channel.split_once('"').unwrap();
+    let container = read("deploy/Containerfile");
+    let image = container.lines().find_map(|line| {
+        let (_, rest) = line.split_once("rust:")?;
+        rest.split('-').next()
+    });
+    assert!(compiler.starts_with(image.unwrap()), "{compiler}, {image:?}");
+}
