@@ -39,6 +39,7 @@ usage: cargo xtask COMMAND
   soak connections     10,000 silent connections of one address beside good requests, against a release build
   soak reloads         1,000 reloads under load: rules, TLS files and bundle change each time; some minutes
   soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
+  soak events          a month of a million events: filters, and their export in bounded memory
   soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
   fuzz [SECONDS]       every fuzz target for so long (default 60)
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         }
         ["soak", "connections"] => soak("crowds::soak_"),
         ["soak", "reloads"] => soak("reload_load::soak_"),
+        ["soak", "events"] => soak("event_export::soak_"),
         ["soak", "install"] => failover::install(),
         ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),
         ["fuzz"] => fuzz::run(60),

@@ -90,6 +90,68 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+impl Timestamp {
+    /// Parses a date with its time and offset, as [RFC3339 §5.6] writes it, or a date alone: its first second in UTC.
+    /// Fractions of a second are left out.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let (date, rest) = match text.split_once(['T', 't', ' ']) {
+            Some((date, rest)) => (date, rest),
+            None => (text, "00:00:00Z"),
+        };
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+        let (time, zone) = rest.split_at(zone_at);
+        let time = match time.split_once('.') {
+            Some((time, fraction)) if is_digits(fraction) => time,
+            Some(_) => return None,
+            None => time,
+        };
+        let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+        let offset_minutes = match zone.split_at_checked(1)? {
+            ("Z" | "z", "") => 0,
+            (sign, zone) => {
+                let [hours, minutes] = numbers(zone, ':', [2, 2])?;
+                (hours < 24 && minutes < 60).then_some(())?;
+                (hours * 60 + minutes) * if sign == "-" { -1 } else { 1 }
+            }
+        };
+        // Second 60 is a leap second, which the epoch does not count.
+        (hour < 24 && minute < 60 && second <= 60).then_some(())?;
+        let days = days_from_civil(year, month, day);
+        (civil_from_days(days) == (year, month, day)).then_some(())?;
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+        Some(Timestamp(seconds - offset_minutes * 60))
+    }
+}
+
+/// Numbers of exactly so many digits each.
+fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(separator);
+    let mut found = [0; N];
+    for (slot, digits) in found.iter_mut().zip(digits) {
+        let part = parts
+            .next()
+            .filter(|part| part.len() == digits && is_digits(part))?;
+        *slot = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The inverse of [`civil_from_days`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (month + 9).rem_euclid(12);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// [RFC7519 §2] Any JSON number is a `NumericDate`, fractions and exponents included; a string never is.
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -130,6 +192,53 @@ mod tests {
         assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Timestamp(1_795_000_300).to_string(), "2026-11-18T11:11:40Z");
         assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn date_with_time_and_offset_is_the_moment_that_it_names() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T00:00:00Z", 951_782_400),
+            ("2026-11-18T11:11:40Z", 1_795_000_300),
+            ("2026-11-18t11:11:40.999z", 1_795_000_300),
+            ("2026-11-18 12:11:40+01:00", 1_795_000_300),
+            ("2026-11-18T05:41:40-05:30", 1_795_000_300),
+            ("2026-11-18", 1_794_960_000),
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp(seconds)), "{text}");
+        }
+        for day in (-800_000..800_000).step_by(37) {
+            let (year, month, date) = civil_from_days(day);
+            assert_eq!(days_from_civil(year, month, date), day);
+        }
+    }
+
+    #[test]
+    fn text_that_names_no_moment_is_refused() {
+        for text in [
+            "",
+            "Z",
+            "yesterday",
+            "2026-11-18T11:11:40",
+            "2026-11-18T11:11Z",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-11-31",
+            "26-11-18",
+            "2026-11-18-01",
+            "2026-11-18T24:00:00Z",
+            "2026-11-18T11:60:00Z",
+            "2026-11-18T11:11:61Z",
+            "2026-11-18T11:11:40.Z",
+            "2026-11-18T11:11:40+1:00",
+            "2026-11-18T11:11:40+24:00",
+            "2026-11-18T11:11:40Zx",
+            "2026-11-18T11:11:40+é",
+            "+026-11-18",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -231,13 +231,20 @@ impl Store {
         }
     }
 
-    /// The last documents of a kind, newest first: for keys that sort by time.
-    pub async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+    /// Documents of a kind against the order of their keys, before `before` or else from the last one, at most `limit`
+    /// (and [`LIST_MAX`]). For keys that sort by time: newest first.
+    pub async fn list_back(
+        &self,
+        kind: Kind,
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let limit = limit.min(LIST_MAX);
         match &self.engine {
-            Engine::Memory(engine) => Ok(engine.last(kind, limit)),
-            Engine::Sqlite(engine) => engine.last(kind, limit).await,
-            Engine::Postgres(engine) => engine.last(kind, limit).await,
+            Engine::Memory(engine) => Ok(engine.list_back(kind, before, limit)),
+            Engine::Sqlite(engine) => engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await,
+            Engine::Postgres(engine) => engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await,
         }
     }
 

@@ -48,17 +48,24 @@ impl MemoryEngine {
             .collect()
     }
 
-    pub(crate) fn last(&self, kind: Kind, limit: usize) -> Vec<Stored> {
+    pub(crate) fn list_back(&self, kind: Kind, before: Option<&[u8]>, limit: usize) -> Vec<Stored> {
         let state = self.state();
-        state
-            .documents
-            .range((kind, Vec::new())..)
-            .take_while(|((found, _), _)| *found == kind)
-            .map(|((_, key), entry)| stored(key, entry))
-            .collect::<Vec<_>>()
-            .into_iter()
+        let from = (kind, Vec::new());
+        let found: Box<dyn DoubleEndedIterator<Item = _>> = match before {
+            Some(before) => Box::new(state.documents.range(from..(kind, before.to_vec()))),
+            None => Box::new(
+                state
+                    .documents
+                    .range(from..)
+                    .take_while(|((found, _), _)| *found == kind)
+                    .collect::<Vec<_>>()
+                    .into_iter(),
+            ),
+        };
+        found
             .rev()
             .take(limit)
+            .map(|((_, key), entry)| stored(key, entry))
             .collect()
     }
 

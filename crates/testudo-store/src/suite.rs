@@ -165,7 +165,15 @@ async fn lists_are_in_order_and_paged(store: &Store) {
         keys(store.list(Kind::Block, b"b2", 10).await.unwrap()),
         ["b3", "b4", "b5"]
     );
-    assert_eq!(keys(store.last(Kind::Block, 2).await.unwrap()), ["b5", "b4"]);
+    let back = async |before: Option<&str>, limit: usize| {
+        let before = before.map(str::as_bytes);
+        keys(store.list_back(Kind::Block, before, limit).await.unwrap())
+    };
+    assert_eq!(back(None, 2).await, ["b5", "b4"]);
+    assert_eq!(back(Some("b4"), 2).await, ["b3", "b2"]);
+    assert_eq!(back(Some("b2"), 10).await, ["b1"]);
+    assert_eq!(back(Some("b1"), 10).await, [""; 0]);
+    assert_eq!(back(Some("c"), 1).await, ["b5"]);
 }
 
 async fn kinds_do_not_meet(store: &Store) {

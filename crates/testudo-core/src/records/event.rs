@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::RequestDetails;
+use super::event_kind::EventKind;
 use super::record::{Announced, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
@@ -62,110 +63,6 @@ pub struct Event {
     /// Until when it is kept.
     #[schemars(with = "i64")]
     pub keep_until: Timestamp,
-}
-
-/// The audit vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
-pub enum EventKind {
-    #[serde(rename = "client.registered")]
-    ClientRegistered,
-    #[serde(rename = "client.returned")]
-    ClientReturned,
-    #[serde(rename = "client.updated")]
-    ClientUpdated,
-    #[serde(rename = "client.would_register")]
-    ClientWouldRegister,
-    #[serde(rename = "client.refused")]
-    ClientRefused,
-    #[serde(rename = "client.frozen")]
-    ClientFrozen,
-    #[serde(rename = "client.thawed")]
-    ClientThawed,
-    #[serde(rename = "client.removed")]
-    ClientRemoved,
-    #[serde(rename = "identity.blocked")]
-    IdentityBlocked,
-    #[serde(rename = "identity.unblocked")]
-    IdentityUnblocked,
-    #[serde(rename = "authority.disabled")]
-    AuthorityDisabled,
-    #[serde(rename = "authority.enabled")]
-    AuthorityEnabled,
-    #[serde(rename = "authority.bundle_updated")]
-    BundleUpdated,
-    #[serde(rename = "authority.bundle_stale")]
-    BundleStale,
-    #[serde(rename = "authority.bundle_rolled_back")]
-    BundleRolledBack,
-    #[serde(rename = "rule.changed")]
-    RulesChanged,
-    #[serde(rename = "velocity.limited")]
-    VelocityLimited,
-    #[serde(rename = "quota.reached")]
-    QuotaReached,
-    #[serde(rename = "key.created")]
-    KeyCreated,
-    #[serde(rename = "key.retired")]
-    KeyRetired,
-    #[serde(rename = "key.revoked")]
-    KeyRevoked,
-    #[serde(rename = "authority.bundle_accepted")]
-    BundleAccepted,
-    #[serde(rename = "tls.certificate_renewed")]
-    CertificateRenewed,
-    #[serde(rename = "tls.certificate_refused")]
-    CertificateRefused,
-    #[serde(rename = "configuration.refused")]
-    ConfigurationRefused,
-    #[serde(rename = "key.taken_over")]
-    KeyTakenOver,
-    #[serde(rename = "record.refused")]
-    RecordRefused,
-}
-
-impl EventKind {
-    /// True where something of ours or of an administrator cannot be used: it has to be looked at, and the log has it
-    /// as an error. Refused clients are not among them, since any caller can cause those.
-    pub fn is_failure(self) -> bool {
-        match self {
-            EventKind::BundleStale
-            | EventKind::BundleRolledBack
-            | EventKind::CertificateRefused
-            | EventKind::ConfigurationRefused
-            | EventKind::RecordRefused => true,
-            EventKind::ClientRegistered
-            | EventKind::ClientReturned
-            | EventKind::ClientUpdated
-            | EventKind::ClientWouldRegister
-            | EventKind::ClientRefused
-            | EventKind::ClientFrozen
-            | EventKind::ClientThawed
-            | EventKind::ClientRemoved
-            | EventKind::IdentityBlocked
-            | EventKind::IdentityUnblocked
-            | EventKind::AuthorityDisabled
-            | EventKind::AuthorityEnabled
-            | EventKind::BundleUpdated
-            | EventKind::BundleAccepted
-            | EventKind::RulesChanged
-            | EventKind::VelocityLimited
-            | EventKind::QuotaReached
-            | EventKind::KeyCreated
-            | EventKind::KeyRetired
-            | EventKind::KeyRevoked
-            | EventKind::KeyTakenOver
-            | EventKind::CertificateRenewed => false,
-        }
-    }
-
-    /// The name in the vocabulary.
-    pub fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    }
 }
 
 impl Event {

@@ -14,6 +14,7 @@ mod client;
 mod conflict;
 mod counters;
 mod event;
+mod event_kind;
 mod loaded;
 mod needs;
 mod record;
@@ -33,7 +34,8 @@ pub use client::{
 };
 pub use conflict::Conflict;
 pub use counters::{clients_of_authority, clients_of_rule};
-pub use event::{Event, EventKind};
+pub use event::Event;
+pub use event_kind::EventKind;
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
 pub use record::{Announced, Held, Record, Versioned};

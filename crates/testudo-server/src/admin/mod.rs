@@ -33,6 +33,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 pub use clients::ClientView;
+pub use events::EventPage;
 pub use explain::{Explanation, Verdict};
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};

@@ -127,7 +127,7 @@ impl Cluster {
     async fn events(&self, kind: &str, word: &str) -> usize {
         let path = "/admin/v1/events?limit=1000";
         let events = self.admin("GET", path, Value::Null).await;
-        let events = events.as_array().unwrap().iter();
+        let events = events["events"].as_array().unwrap().iter();
         events
             .filter(|event| event["event"] == kind && event["detail"].as_str().unwrap().contains(word))
             .count()

@@ -17,6 +17,7 @@ mod concurrency;
 mod database_clock;
 mod discovery;
 mod endpoints;
+mod events;
 mod explain;
 mod first_use;
 mod issuers;

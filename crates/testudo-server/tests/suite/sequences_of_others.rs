@@ -47,7 +47,7 @@ async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_onc
     let socket = folders[0].join("admin.sock");
     let of = async |kind: &str| -> Vec<Value> {
         let (_, events) = over_socket(&socket, "GET", "/admin/v1/events?limit=1000", Value::Null).await;
-        let events = events.as_array().unwrap().iter();
+        let events = events["events"].as_array().unwrap().iter();
         let wanted =
             events.filter(|event| event["event"] == kind && event["authority"] == "spiffe://a.example");
         wanted.cloned().collect()

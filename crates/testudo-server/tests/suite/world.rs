@@ -329,9 +329,18 @@ impl World {
 
     pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
         let events = self
-            .admin("GET", "/admin/v1/events?limit=1000", serde_json::Value::Null)
+            .admin(
+                "GET",
+                "/admin/v1/events?limit=1000&order=oldest",
+                serde_json::Value::Null,
+            )
             .await;
-        events
+        assert_eq!(
+            events["next"],
+            serde_json::Value::Null,
+            "more than a page of events"
+        );
+        events["events"]
             .as_array()
             .unwrap()
             .iter()

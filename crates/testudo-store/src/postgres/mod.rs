@@ -204,9 +204,19 @@ impl PostgresEngine {
         self.rows(text, &[&(kind as i16), &after, &(limit as i64)]).await
     }
 
-    pub(crate) async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
-        let text = "SELECT key, version, body FROM records WHERE kind = $1 ORDER BY key DESC LIMIT $2";
-        self.rows(text, &[&(kind as i16), &(limit as i64)]).await
+    pub(crate) async fn list_back(
+        &self,
+        kind: Kind,
+        before: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreFault> {
+        let Some(before) = before else {
+            let text = "SELECT key, version, body FROM records WHERE kind = $1 ORDER BY key DESC LIMIT $2";
+            return self.rows(text, &[&(kind as i16), &(limit as i64)]).await;
+        };
+        let text =
+            "SELECT key, version, body FROM records WHERE kind = $1 AND key < $2 ORDER BY key DESC LIMIT $3";
+        self.rows(text, &[&(kind as i16), &before, &(limit as i64)]).await
     }
 
     async fn rows(

@@ -155,13 +155,26 @@ impl SqliteEngine {
         .await
     }
 
-    pub(crate) async fn last(&self, kind: Kind, limit: usize) -> Result<Vec<Stored>, StoreFault> {
+    pub(crate) async fn list_back(
+        &self,
+        kind: Kind,
+        before: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreFault> {
         self.read(move |connection| {
+            let Some(before) = before else {
+                return connection
+                    .prepare_cached(
+                        "SELECT key, version, body FROM records WHERE kind = ?1 ORDER BY key DESC LIMIT ?2",
+                    )?
+                    .query_map(params![kind as u8, limit as i64], stored)?
+                    .collect();
+            };
             connection
                 .prepare_cached(
-                    "SELECT key, version, body FROM records WHERE kind = ?1 ORDER BY key DESC LIMIT ?2",
+                    "SELECT key, version, body FROM records WHERE kind = ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3",
                 )?
-                .query_map(params![kind as u8, limit as i64], stored)?
+                .query_map(params![kind as u8, before, limit as i64], stored)?
                 .collect()
         })
         .await

@@ -1,67 +1,247 @@
 //! `testudo event …`.
 
-use crate::admin::Admin;
+use crate::admin::{Admin, encode};
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_line};
-use clap::Subcommand;
-use std::io::Write as _;
+use crate::output::{Failed, note, print_json, print_line};
+use clap::{Args, Subcommand};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::time::Duration;
 use testudo_core::records;
 use testudo_protocol::printable::{escape, escape_json};
+use testudo_server::admin::EventPage;
 
 #[derive(Subcommand)]
 pub enum Event {
-    /// The latest events.
+    /// Events, the newest first.
     List {
+        #[command(flatten)]
+        which: Which,
         /// How many.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+        /// The oldest first.
+        #[arg(long)]
+        oldest_first: bool,
         #[command(flatten)]
         json: Json,
+    },
+    /// Every event that is asked for, the oldest first, one JSON object per line.
+    Export {
+        #[command(flatten)]
+        which: Which,
     },
     /// Events as they happen, until interrupted.
     Follow(Json),
 }
 
+/// Which events. `*` in a text stands for any characters.
+#[derive(Args, Default)]
+pub struct Which {
+    /// Of this moment or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as 24h.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Kind, such as `client.refused`. May be given several times.
+    #[arg(long = "type", value_name = "TYPE")]
+    kinds: Vec<String>,
+    /// Identity, such as `spiffe://prod.example/ns/pay/*`.
+    #[arg(long, value_name = "IDENTITY")]
+    identity: Option<String>,
+    /// `client_id`.
+    #[arg(long, value_name = "CLIENT_ID")]
+    client: Option<String>,
+    /// Name of a rule.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Name of the reason to refuse, or the reason that an administrator gave.
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// Who made the change, such as `uid:0*`.
+    #[arg(long, value_name = "ACTOR")]
+    actor: Option<String>,
+    /// Request-Id of a request, or the id that a trusted proxy gave it.
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+    /// Only events later than the one with this id: the next page of a list that began with the oldest.
+    #[arg(long, value_name = "EVENT_ID")]
+    after: Option<String>,
+    /// Only events earlier than the one with this id: the next page of a list that began with the newest.
+    #[arg(long, value_name = "EVENT_ID")]
+    before: Option<String>,
+}
+
+impl Which {
+    fn query(&self) -> String {
+        let kinds = (!self.kinds.is_empty()).then(|| self.kinds.join(","));
+        let filters = [
+            ("since", &self.since),
+            ("until", &self.until),
+            ("type", &kinds),
+            ("identity", &self.identity),
+            ("client", &self.client),
+            ("rule", &self.rule),
+            ("reason", &self.reason),
+            ("actor", &self.actor),
+            ("request", &self.request),
+            ("after", &self.after),
+            ("before", &self.before),
+        ];
+        let given = filters
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given
+            .map(|(name, value)| format!("&{name}={}", encode(value)))
+            .collect()
+    }
+}
+
+/// Events that the server is asked for at once.
+const PAGE: usize = 1_000;
+
+/// Which event is the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Newest,
+    Oldest,
+}
+
 pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
-        Event::List { limit, json } => {
-            let events: Vec<records::Event> = admin.get(&format!("/admin/v1/events?limit={limit}")).await?;
-            if json.json {
-                return print_json(&events);
-            }
-            events.iter().for_each(|event| print_line(&line(event)));
+        Event::List {
+            which,
+            limit,
+            oldest_first,
+            json,
+        } => {
+            let order = if oldest_first {
+                Order::Oldest
+            } else {
+                Order::Newest
+            };
+            list(&admin, which, order, limit as usize, json.json).await
         }
-        Event::Follow(options) => follow(&admin, options.json).await?,
+        Event::Export { which } => export(&admin, which).await,
+        Event::Follow(options) => follow(&admin, options.json).await,
+    }
+}
+
+/// Asks for one page, and moves on behind it.
+async fn page(admin: &Admin, which: &mut Which, order: Order, limit: usize) -> Result<EventPage, Failed> {
+    let word = if order == Order::Oldest {
+        "oldest"
+    } else {
+        "newest"
+    };
+    let path = format!(
+        "/admin/v1/events?order={word}&limit={}{}",
+        limit.min(PAGE),
+        which.query()
+    );
+    let page: EventPage = admin.get(&path).await?;
+    if let Some(next) = &page.next {
+        match order {
+            Order::Oldest => which.after = Some(next.clone()),
+            Order::Newest => which.before = Some(next.clone()),
+        }
+    }
+    Ok(page)
+}
+
+async fn list(
+    admin: &Admin,
+    mut which: Which,
+    order: Order,
+    limit: usize,
+    as_json: bool,
+) -> Result<(), Failed> {
+    let mut events = Vec::new();
+    let more = loop {
+        let page = page(admin, &mut which, order, limit - events.len()).await?;
+        events.extend(page.events);
+        if page.next.is_none() || events.len() >= limit {
+            break page.next.map(|next| (next, page.searched_to.unwrap_or_default()));
+        }
+    };
+    if as_json {
+        print_json(&events)?;
+    } else {
+        events.iter().for_each(|event| print_line(&line(event)));
+    }
+    if let Some((next, time)) = more {
+        let (side, flag) = match order {
+            Order::Oldest => ("later", "after"),
+            Order::Newest => ("earlier", "before"),
+        };
+        note(&format!(
+            "{} events shown, as --limit says; {side} ones than {time} are left out: go on with --{flag} {next}, or write all of them with `testudo event export`",
+            events.len()
+        ));
     }
     Ok(())
 }
 
+/// Writes page after page: what is held at once is one page.
+async fn export(admin: &Admin, mut which: Which) -> Result<(), Failed> {
+    let mut out = BufWriter::new(std::io::stdout());
+    loop {
+        let page = page(admin, &mut which, Order::Oldest, PAGE).await?;
+        for event in &page.events {
+            let text = serde_json::to_string(event).map_err(|error| Failed::new(error.to_string()))?;
+            if !is_written(writeln!(out, "{}", escape_json(&text)))? {
+                return Ok(());
+            }
+        }
+        if page.next.is_none() {
+            return is_written(out.flush()).map(drop);
+        }
+    }
+}
+
+/// False where the reader of the output has closed it and wants no more.
+fn is_written(outcome: std::io::Result<()>) -> Result<bool, Failed> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(
+            Failed::new(format!("the events cannot be written to stdout: {error}"))
+                .hint("what was written so far is not all; make room and export again"),
+        ),
+    }
+}
+
 /// Asks again and again for the events after the last one. Ends where the reader of the output has closed it.
 async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
-    let latest: Vec<records::Event> = admin.get("/admin/v1/events?limit=1").await?;
-    let mut after = latest
-        .last()
-        .map_or_else(|| "0".to_owned(), |event| event.id.clone());
+    let latest = page(admin, &mut Which::default(), Order::Newest, 1).await?;
+    let mut which = Which {
+        after: Some(
+            latest
+                .events
+                .first()
+                .map_or_else(|| "0".to_owned(), |event| event.id.clone()),
+        ),
+        ..Which::default()
+    };
     loop {
-        let events: Vec<records::Event> = admin
-            .get(&format!("/admin/v1/events?after={after}&limit=1000"))
-            .await?;
-        for event in &events {
+        let page = page(admin, &mut which, Order::Oldest, PAGE).await?;
+        for event in &page.events {
             let text = if as_json {
                 escape_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
             } else {
                 escape(&line(event), &[]).into_owned()
             };
-            if writeln!(std::io::stdout(), "{text}").is_err() {
+            if !is_written(writeln!(std::io::stdout(), "{text}"))? {
                 return Ok(());
             }
         }
-        if let Some(last) = events.last() {
-            after = last.id.clone();
+        if let Some(last) = page.events.last() {
+            which.after = Some(last.id.clone());
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        if page.next.is_none() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 }
 

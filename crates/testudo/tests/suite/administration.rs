@@ -132,7 +132,7 @@ pub(crate) fn kid_of(token: &str) -> String {
 }
 
 pub(crate) fn events(site: &Site, kind: &str) -> Vec<Value> {
-    let events = site.json(&["event", "list", "--limit", "1000"]);
+    let events = site.json(&["event", "list", "--oldest-first", "--limit", "1000"]);
     let is_of_kind = |event: &&Value| event["event"] == kind;
     events
         .as_array()

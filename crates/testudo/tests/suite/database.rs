@@ -175,7 +175,7 @@ async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
     site.ok(&["key", "rotate", "--now"]);
     assert_eq!(ask(&site, &server, "/ns/shop/sa/later").await, 200);
     shell(&site, &export, &[]);
-    let exported = std::fs::read_to_string(site.folder.join("events.json")).unwrap();
+    let exported = std::fs::read_to_string(site.folder.join("events.jsonl")).unwrap();
     for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
         assert!(exported.contains(kind), "{kind}: {exported}");
     }

@@ -21,6 +21,7 @@ mod database;
 mod dev;
 mod docs;
 mod durability;
+mod event_export;
 mod failover;
 mod faults;
 mod files;

@@ -12,7 +12,7 @@ use testudo_protocol::Timestamp;
 use testudo_store::LIST_MAX;
 
 /// The last event of a request is written within this time of its arrival: longer than all deadlines of a request.
-const REQUEST_MILLIS_MAX: u64 = 120_000;
+pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
 
 /// Pages of [`LIST_MAX`] events that one question reads at most. Within the time of a request there are fewer, unless
 /// a crowd of first uses came.
@@ -63,7 +63,7 @@ async fn by_another_id(app: &App, id: &str) -> Result<Event, Failure> {
             )),
         };
     }
-    let latest = readable(app.store.last(Kind::Event, LIST_MAX).await?);
+    let latest = readable(app.store.list_back(Kind::Event, None, LIST_MAX).await?);
     let is_it = |event: &Event| {
         let details = event.request.as_deref();
         details.and_then(|details| details.proxy_request_id.as_deref()) == Some(id)

@@ -7,6 +7,8 @@ mod find;
 mod then;
 pub(super) mod today;
 
+pub(super) use find::REQUEST_MILLIS_MAX;
+
 use super::operation::Operation;
 use super::reply::{Failure, Reply};
 use crate::admin::input::Json;

@@ -43,7 +43,7 @@ pub(super) fn verdict(event: &Event) -> Verdict {
         | EventKind::KeyTakenOver
         | EventKind::RecordRefused) => Verdict {
             outcome: "refused".into(),
-            rejection: event.reason.clone().or_else(|| Some(kind.name())),
+            rejection: event.reason.clone().or_else(|| Some(kind.name().to_owned())),
             error: event.error.clone(),
             detail: event.detail.clone(),
             hint: event.hint.clone(),

@@ -41,6 +41,11 @@ impl RequestTime {
         format!("{:016x}", self.millis).into_bytes()
     }
 
+    /// A key after those of all events that were made within so many milliseconds of this time.
+    pub(crate) fn key_after(self, millis: u64) -> Vec<u8> {
+        format!("{:016x}", self.millis.saturating_add(millis).saturating_add(1)).into_bytes()
+    }
+
     /// True where the event of this key was made more than so many milliseconds after the request came.
     pub(crate) fn is_over_by(self, event_key: &[u8], millis: u64) -> bool {
         let bound = format!("{:016x}", self.millis.saturating_add(millis));

@@ -175,13 +175,10 @@ async fn client_ids(load: &Load, node: usize) -> Vec<String> {
 async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
     let (mut numbers, mut after) = (HashMap::new(), String::new());
     loop {
-        let path = format!("/admin/v1/events?limit={PAGE}&after={after}");
+        let path = format!("/admin/v1/events?limit={PAGE}&order=oldest&after={after}");
         let (status, page) = load.admin(node, ("GET", &path), Value::Null).await;
         assert_eq!(status, 200, "{page}");
-        let events = page.as_array().unwrap();
-        let Some(last) = events.last() else {
-            return numbers;
-        };
+        let events = page["events"].as_array().unwrap();
         for event in events
             .iter()
             .filter(|event| event["event"] == "client.registered")
@@ -189,7 +186,10 @@ async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
             let client = event["client_id"].as_str().unwrap().to_owned();
             *numbers.entry(client).or_insert(0) += 1;
         }
-        after = last["id"].as_str().unwrap().to_owned();
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => return numbers,
+        }
     }
 }
 

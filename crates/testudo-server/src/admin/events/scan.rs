@@ -1,0 +1,203 @@
+//! Looks at events one after another, in either direction, within limits of one answer.
+
+use super::wanted::Wanted;
+use super::{EventPage, Order, Search};
+use crate::admin::explain::REQUEST_MILLIS_MAX;
+use crate::admin::reply::Failure;
+use crate::state::app::App;
+use crate::state::clock::request_id::RequestTime;
+use crate::state::refused;
+use std::time::{Duration, Instant};
+use testudo_core::records::{Event, Kind};
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::{LIST_MAX, Stored};
+
+/// Events that one answer looks at, at most.
+const SEARCHED_MAX: usize = 20_000;
+/// After this time an answer says how far it looked: no search keeps a reader of the store for long.
+const SEARCH_TIME_MAX: Duration = Duration::from_millis(40);
+/// Bytes of the events of an answer as they are stored, at most, beside its first event.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Ids of events, and the direction.
+#[derive(Debug)]
+pub(super) struct Range {
+    /// All ids are greater than this one.
+    after: Vec<u8>,
+    /// All ids are less than this one.
+    before: Option<Vec<u8>>,
+    order: Order,
+}
+
+impl Range {
+    pub(super) fn of(search: &Search, now: Timestamp) -> Result<Range, Failure> {
+        let mut after = Vec::new();
+        let mut before: Option<Vec<u8>> = None;
+        let mut narrow = |lower: Option<Vec<u8>>, upper: Option<Vec<u8>>| {
+            if let Some(lower) = lower {
+                after = after.clone().max(lower);
+            }
+            if let Some(upper) = upper {
+                before = Some(before.take().map_or(upper.clone(), |known| known.min(upper)));
+            }
+        };
+        let since = moment("since", search.since.as_deref(), now)?;
+        let until = moment("until", search.until.as_deref(), now)?;
+        narrow(since.map(key_at), until.map(key_at));
+        narrow(
+            cursor("after", search.after.as_deref())?,
+            cursor("before", search.before.as_deref())?,
+        );
+        let time = search.request.as_deref().and_then(RequestTime::of_id);
+        // The id of a proxy may look like one of ours: it is one of ours where it is of a time that was.
+        if let Some(time) =
+            time.filter(|time| time.seconds() > now - LONG_AGO && time.seconds() < now + AHEAD)
+        {
+            narrow(
+                Some(time.key_before_events()),
+                Some(time.key_after(REQUEST_MILLIS_MAX)),
+            );
+        }
+        let order = search.order.unwrap_or(match search.after {
+            Some(_) => Order::Oldest,
+            None => Order::Newest,
+        });
+        Ok(Range { after, before, order })
+    }
+
+    async fn page(&self, app: &App, limit: usize) -> Result<Vec<Stored>, Failure> {
+        let page = match self.order {
+            Order::Newest => app.store.list_back(Kind::Event, self.before.as_deref(), limit),
+            Order::Oldest => return Ok(app.store.list(Kind::Event, &self.after, limit).await?),
+        };
+        Ok(page.await?)
+    }
+
+    fn has(&self, key: &[u8]) -> bool {
+        let is_early = self.before.as_deref().is_none_or(|before| key < before);
+        key > self.after.as_slice() && is_early
+    }
+
+    fn go_on_at(&mut self, key: Vec<u8>) {
+        match self.order {
+            Order::Newest => self.before = Some(key),
+            Order::Oldest => self.after = key,
+        }
+    }
+}
+
+/// Ids of requests from within so many years are taken for ours.
+const LONG_AGO: Seconds = Seconds(10 * 365 * 86_400);
+/// Clocks of nodes differ by less.
+const AHEAD: Seconds = Seconds(86_400);
+
+/// The key of an event begins with 16 hexadecimal digits: its time in milliseconds.
+fn key_at(moment: Timestamp) -> Vec<u8> {
+    let millis = u64::try_from(moment.0).unwrap_or(0).saturating_mul(1000);
+    format!("{millis:016x}").into_bytes()
+}
+
+fn moment(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let ago = || Seconds::parse(text).ok().map(|seconds| now - seconds);
+    match Timestamp::parse(text).or_else(ago) {
+        Some(moment) => Ok(Some(moment)),
+        None => Err(Failure::bad_request(
+            format!("{name} is neither a time nor a duration: {text:?}"),
+            Some("write 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now: 30m, 24h, 30d".into()),
+        )),
+    }
+}
+
+fn cursor(name: &str, text: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(text.as_bytes().to_vec())),
+        Some(text) => Err(Failure::bad_request(
+            format!("{name} is not the id of an event: {text:?}"),
+            Some("take it from `id` of an event or from `next` of the page before".into()),
+        )),
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    page: EventPage,
+    bytes: usize,
+}
+
+impl Found {
+    /// Takes the event if it is wanted; false where the answer has no room for it.
+    fn take(&mut self, stored: Stored, wanted: &Wanted, limit: usize) -> bool {
+        let bytes = stored.body.len();
+        let event = refused::readable::<Event>(stored).map(|found| found.record);
+        let Some(event) = event.filter(|event| wanted.has(event)) else {
+            return true;
+        };
+        let is_full = self.page.events.len() >= limit
+            || (!self.page.events.is_empty() && self.bytes + bytes > ANSWER_BYTES_MAX);
+        if is_full {
+            return false;
+        }
+        self.bytes += bytes;
+        self.page.events.push(event);
+        true
+    }
+}
+
+pub(super) async fn scan(
+    app: &App,
+    wanted: &Wanted,
+    mut range: Range,
+    limit: usize,
+) -> Result<EventPage, Failure> {
+    let started = Instant::now();
+    let mut found = Found::default();
+    let mut last: Option<Vec<u8>> = None;
+    // One more than is wanted shows whether there are more.
+    let rows = if wanted.is_everything() {
+        limit + 1
+    } else {
+        LIST_MAX
+    };
+    loop {
+        let page = range.page(app, rows).await?;
+        if page.is_empty() {
+            return Ok(ended(found.page, last, None));
+        }
+        for stored in page {
+            let key = stored.key.clone();
+            if !range.has(&key) {
+                return Ok(ended(found.page, last, None));
+            }
+            if !found.take(stored, wanted, limit) {
+                let next = last.clone();
+                return Ok(ended(found.page, last, next));
+            }
+            found.page.searched += 1;
+            range.go_on_at(key.clone());
+            last = Some(key);
+        }
+        if found.page.searched >= SEARCHED_MAX || started.elapsed() >= SEARCH_TIME_MAX {
+            let next = last.clone();
+            return Ok(ended(found.page, last, next));
+        }
+    }
+}
+
+fn ended(page: EventPage, last: Option<Vec<u8>>, next: Option<Vec<u8>>) -> EventPage {
+    let text = |key: Vec<u8>| String::from_utf8_lossy(&key).into_owned();
+    let millis = |key: &Vec<u8>| {
+        let digits = std::str::from_utf8(key.get(..16)?).ok()?;
+        i64::from_str_radix(digits, 16).ok()
+    };
+    EventPage {
+        searched_to: last
+            .as_ref()
+            .and_then(millis)
+            .map(|millis| Timestamp(millis / 1000).to_string()),
+        next: next.map(text),
+        ..page
+    }
+}

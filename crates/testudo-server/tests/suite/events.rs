@@ -1,0 +1,205 @@
+//! Audit events are found by what they say, page by page, and nothing is left out in silence.
+
+use crate::world::{RULES, World, domains};
+use serde_json::Value;
+use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
+use testudo_protocol::{Seconds, Timestamp};
+
+/// 2026-11-18T11:11:40Z.
+const START: i64 = 1_795_000_300;
+
+struct Audit {
+    world: World,
+}
+
+/// The event number `number`: one a second.
+fn event(number: i64) -> Event {
+    let time = Timestamp(START + number);
+    let millis = time.0 * 1000;
+    let kind = match number % 3 {
+        0 => EventKind::ClientRegistered,
+        1 => EventKind::ClientRefused,
+        _ => EventKind::ClientFrozen,
+    };
+    let id = format!("{millis:016x}{number:08x}{:02x}000000", kind as u8);
+    let mut event = Event::new(id, time, kind, time + Seconds(400 * 86_400));
+    event.client_id = Some(format!("client-{}", number % 10));
+    event.identity = Some(format!("spiffe://a.example/ns/n{}/sa/s", number % 7));
+    event.rule = Some(format!("R{}", number % 4));
+    event.request_id = Some(format!("{millis:012x}{number:016x}"));
+    match kind {
+        EventKind::ClientRefused => {
+            event.reason = Some("no_rule".into());
+            event.request = Some(Box::new(RequestDetails {
+                proxy_request_id: Some(format!("00-trace{number}-01")),
+                ..RequestDetails::default()
+            }));
+        }
+        _ => event.actor = Some(format!("uid:{number}(root) gid:0")),
+    }
+    event
+}
+
+impl Audit {
+    async fn with(number: i64) -> Audit {
+        let world = World::start_with(&domains(""), RULES).await;
+        for start in (0..number).step_by(500) {
+            let mut batch = Batch::default();
+            (start..number.min(start + 500)).for_each(|number| batch.insert(&event(number)));
+            world.running.app.store.commit(batch).await.unwrap();
+        }
+        Audit { world }
+    }
+
+    /// Without the events of the server's own start, which are later.
+    async fn page(&self, query: &str) -> Value {
+        let path = format!("/admin/v1/events?until=2026-11-19&{query}");
+        self.world.admin("GET", &path, Value::Null).await
+    }
+
+    /// All pages of a search; the numbers of the events, and of the pages.
+    async fn all(&self, query: &str, cursor: &str) -> (Vec<i64>, usize) {
+        let (mut found, mut pages, mut more) = (Vec::new(), 0, String::new());
+        loop {
+            let page = self.page(&format!("{query}{more}")).await;
+            pages += 1;
+            found.extend(numbers(&page));
+            match page["next"].as_str() {
+                Some(next) => more = format!("&{cursor}={next}"),
+                None => return (found, pages),
+            }
+        }
+    }
+}
+
+fn numbers(page: &Value) -> Vec<i64> {
+    let events = page["events"].as_array().unwrap().iter();
+    events
+        .map(|event| event["time"].as_i64().unwrap() - START)
+        .collect()
+}
+
+#[tokio::test]
+async fn pages_in_both_orders_have_every_event_once() {
+    let audit = Audit::with(25).await;
+    let newest: Vec<i64> = (0..25).rev().collect();
+    let (found, pages) = audit.all("limit=10", "before").await;
+    assert_eq!((found, pages), (newest.clone(), 3));
+    let oldest: Vec<i64> = (0..25).collect();
+    let (found, pages) = audit.all("limit=5&order=oldest", "after").await;
+    assert_eq!(
+        (found, pages),
+        (oldest.clone(), 5),
+        "the last page is full and says that it is the last"
+    );
+    let (found, _) = audit.all("limit=1&order=oldest", "after").await;
+    assert_eq!(found, oldest);
+}
+
+#[tokio::test]
+async fn each_filter_finds_the_events_that_it_names_and_no_others() {
+    let audit = Audit::with(210).await;
+    let refused = |number: &i64| number % 3 == 1;
+    let cases: &[(&str, &dyn Fn(&i64) -> bool)] = &[
+        ("type=client.refused", &refused),
+        ("type=client.refused,client.frozen", &|number| number % 3 != 0),
+        ("client=client-3", &|number| number % 10 == 3),
+        ("identity=spiffe://a.example/ns/n2/sa/s", &|number| {
+            number % 7 == 2
+        }),
+        ("identity=spiffe://a.example/ns/n2/*", &|number| number % 7 == 2),
+        ("rule=R1", &|number| number % 4 == 1),
+        ("reason=no_rule", &refused),
+        ("reason=no", &|_| false),
+        ("actor=uid:5(root)%20gid:0", &|number| *number == 5),
+        ("actor=uid:*", &|number| !refused(number)),
+        ("since=2026-11-18T11:12:40Z", &|number| *number >= 60),
+        ("until=2026-11-18T11:12:40Z", &|number| *number < 60),
+        (
+            "since=2026-11-18T12:12:40%2B01:00&type=client.refused&rule=R1",
+            &|number| *number >= 60 && refused(number) && number % 4 == 1,
+        ),
+        ("request=00-trace100-01", &|number| *number == 100),
+        ("request=*trace100*", &|number| *number == 100),
+    ];
+    for (query, is_wanted) in cases {
+        let expected: Vec<i64> = (0..210).rev().filter(|number| is_wanted(number)).collect();
+        for limit in [7, 1000] {
+            let until = if query.contains("until") {
+                ""
+            } else {
+                "&until=2026-11-19"
+            };
+            let path = format!("/admin/v1/events?limit={limit}&{query}{until}");
+            let mut found = Vec::new();
+            let mut more = String::new();
+            loop {
+                let page = audit
+                    .world
+                    .admin("GET", &format!("{path}{more}"), Value::Null)
+                    .await;
+                found.extend(numbers(&page));
+                match page["next"].as_str() {
+                    Some(next) => more = format!("&before={next}"),
+                    None => break,
+                }
+            }
+            assert_eq!(found, expected, "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn request_id_of_ours_is_looked_for_at_its_time_only() {
+    let audit = Audit::with(2_000).await;
+    let wanted = event(700).request_id.unwrap();
+    let path = format!("/admin/v1/events?request={wanted}");
+    // Ids of requests are believed where their time is not far ahead of the clock.
+    audit
+        .world
+        .running
+        .app
+        .clock
+        .step(START + 3_000 - audit.world.now());
+    let page = audit.world.admin("GET", &path, Value::Null).await;
+    assert_eq!(numbers(&page), [700]);
+    assert!(page["searched"].as_u64().unwrap() <= 121, "{}", page["searched"]);
+    assert_eq!(page["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn search_that_finds_nothing_is_bounded_and_says_how_far_it_looked() {
+    let audit = Audit::with(25_000).await;
+    let page = audit.page("client=nobody&limit=10").await;
+    assert_eq!(page["events"], serde_json::json!([]));
+    let searched = page["searched"].as_u64().unwrap();
+    assert!((1_000..=21_000).contains(&searched), "{searched}");
+    assert!(
+        page["next"].is_string() && page["searched_to"].is_string(),
+        "{page}"
+    );
+    let (found, pages) = audit.all("client=nobody", "before").await;
+    assert!(found.is_empty() && pages > 1, "{pages}");
+    let (found, _) = audit.all("actor=uid:0(root)*", "before").await;
+    assert_eq!(found, [0], "the oldest event is found in the end");
+}
+
+#[tokio::test]
+async fn filter_that_cannot_be_understood_is_an_error_that_names_it() {
+    let world = World::start().await;
+    for (query, word) in [
+        ("since=yesterday", "since"),
+        ("until=1795000300", "until"),
+        ("type=client.refuse", "client.refuse"),
+        ("after=zz", "after"),
+        ("before=%00", "before"),
+        ("limit=0", "limit"),
+        ("order=random", "order"),
+        ("reasn=no_rule", "reasn"),
+    ] {
+        let path = format!("/admin/v1/events?{query}");
+        let (status, answer) = world.try_admin("GET", &path, Value::Null).await;
+        assert_eq!(status, 400, "{query}: {answer}");
+        assert!(answer.to_string().contains(word), "{query}: {answer}");
+    }
+}
