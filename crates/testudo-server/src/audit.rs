@@ -3,7 +3,7 @@
 
 use crate::state::app::App;
 use crate::state::metrics::RejectionLabel;
-use crate::state::refusals::{REFUSAL_RETENTION, kind_of};
+use crate::state::refusals::{REFUSAL_RETENTION, Refused, event_of_count, kind_of};
 use crate::state::refused::{EVENTS_MAX, News};
 use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
@@ -67,6 +67,36 @@ pub(crate) async fn tell(app: &App, news: Vec<News>) {
     }
     if let Err(error) = app.store.commit(batch).await {
         tracing::warn!(?error, "events of refused records could not be written");
+    }
+}
+
+/// Writes how many refusals of each kind have no event of their own, when their minute is over or the server stops.
+pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
+    let now = app.now();
+    let left_out = app.refusals.take_left_out(now, is_stopping);
+    let mut batch = Batch::default();
+    for (like, what) in &left_out {
+        let Some(entropy) = app.clock.entropy() else {
+            continue;
+        };
+        let event = event_of_count(like, *what, &entropy, now);
+        let detail = event.detail.as_deref();
+        tracing::info!(
+            rejection = event.reason.as_deref(),
+            authority = event.authority.as_deref(),
+            count = event.count,
+            detail,
+            "{}",
+            event.event.name()
+        );
+        batch.insert(&event);
+    }
+    if let Err(error) = app.store.commit(batch).await {
+        tracing::warn!(
+            ?error,
+            "counts of refusals could not be written: the next ones include them"
+        );
+        app.refusals.put_back(left_out);
     }
 }
 
@@ -137,7 +167,14 @@ pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: R
             .prefix(&identity.subject, REFUSAL_PREFIX_SEGMENTS)
     });
     let now = app.now();
-    if !app.refusals.note(reason, &authority, &prefix, now) {
+    let kind = kind_of(rejection);
+    let refused = Refused {
+        kind,
+        reason,
+        authority: &authority,
+        prefix: &prefix,
+    };
+    if !app.refusals.note(refused, now) {
         return;
     }
     tracing::info!(
@@ -151,7 +188,6 @@ pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: R
     let Some(entropy) = app.clock.entropy() else {
         return;
     };
-    let kind = kind_of(rejection);
     let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + REFUSAL_RETENTION);
     if let Some(identity) = identity {
         describe_identity(&mut event, identity);

@@ -1,7 +1,7 @@
 //! From a configuration to a running server, and back down again.
 
 use crate::admin;
-use crate::audit::tell;
+use crate::audit::{tell, tell_left_out};
 use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ConnectionLimits, ServerSettings};
 use crate::listen::{self, Connections, Endpoints, Listening, PassedSockets};
@@ -233,6 +233,7 @@ impl Running {
             }
         }
         flush_last_used(&self.app).await;
+        tell_left_out(&self.app, true).await;
         self.app.store.let_go();
         self.socket.remove();
     }

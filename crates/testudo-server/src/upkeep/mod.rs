@@ -5,7 +5,7 @@ mod changes;
 pub(crate) use changes::begin;
 pub use changes::follow_changes;
 
-use crate::audit::Note;
+use crate::audit::{Note, tell_left_out};
 use crate::client_records::{FLUSH_PAUSE, flush_last_used, sweep};
 use crate::database_clock::earlier_now;
 use crate::key_changes;
@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testudo_core::Actor;
-use testudo_core::records::Batch;
 use testudo_core::velocity::SHARED_PREFIX;
 use testudo_protocol::Timestamp;
 use tokio::sync::watch;
@@ -78,9 +77,9 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             );
         }
         let trusted_now = drop_what_is_over(&app).await;
+        tell_left_out(&app, false).await;
         if tick.is_multiple_of(TICKS_PER_FLUSH) {
             flush_last_used(&app).await;
-            flush_refusals(&app).await;
             if let Some(now) = trusted_now.filter(|_| app.store.is_shared()) {
                 // Minutes that are over for every node, however its clock stands.
                 let minute = u64::try_from(now.0 / 60).unwrap_or(0);
@@ -136,14 +135,5 @@ fn gauges(app: &App) {
             .bundle_age_seconds
             .get_or_create(&label)
             .set(status.age_seconds.unwrap_or(-1));
-    }
-}
-
-async fn flush_refusals(app: &App) {
-    let events = app.refusals.take_counts(|| app.clock.entropy(), app.now());
-    let mut batch = Batch::default();
-    events.iter().for_each(|event| batch.insert(event));
-    if let Err(error) = app.store.commit(batch).await {
-        tracing::warn!(?error, "counts of refusals could not be written");
     }
 }

@@ -203,3 +203,30 @@ async fn filter_that_cannot_be_understood_is_an_error_that_names_it() {
         assert!(answer.to_string().contains(word), "{query}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn refusals_that_are_sampled_away_are_counted_in_an_event_when_the_server_stops_or_the_minute_is_over()
+{
+    let world = World::start().await;
+    let refusals = 60;
+    for _ in 0..refusals {
+        assert_eq!(world.ask("/nowhere/x", &[]).await.error(), "invalid_client");
+    }
+    let world = world.restart().await;
+    let path = "/admin/v1/events?reason=no_rule&limit=1000";
+    let page = world.admin("GET", path, Value::Null).await;
+    let events = page["events"].as_array().unwrap();
+    let counts = events.iter().filter_map(|event| event["count"].as_u64());
+    let (counted, counts): (u64, Vec<u64>) = (counts.clone().sum(), counts.collect());
+    assert!(!counts.is_empty(), "{events:?}");
+    let own = (events.len() - counts.len()) as u64;
+    // The minute may have turned in between: then twice as many have an event.
+    assert!(own == 20 || own > 20 && counts.len() <= 2, "{own} {counts:?}");
+    assert_eq!(own + counted, refusals, "every refusal once");
+    let of_count = events.iter().find(|event| event["count"].is_u64()).unwrap();
+    let detail = of_count["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with(&format!("and {} more of this kind", of_count["count"])),
+        "{detail}"
+    );
+}
