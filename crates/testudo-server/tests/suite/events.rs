@@ -170,7 +170,7 @@ async fn request_id_of_ours_is_looked_for_at_its_time_only() {
 #[tokio::test]
 async fn search_that_finds_nothing_is_bounded_and_says_how_far_it_looked() {
     let audit = Audit::with(25_000).await;
-    let page = audit.page("client=nobody&limit=10").await;
+    let page = audit.page("client=no-such-client&limit=10").await;
     assert_eq!(page["events"], serde_json::json!([]));
     let searched = page["searched"].as_u64().unwrap();
     assert!((1_000..=21_000).contains(&searched), "{searched}");
@@ -178,7 +178,7 @@ async fn search_that_finds_nothing_is_bounded_and_says_how_far_it_looked() {
         page["next"].is_string() && page["searched_to"].is_string(),
         "{page}"
     );
-    let (found, pages) = audit.all("client=nobody", "before").await;
+    let (found, pages) = audit.all("client=no-such-client", "before").await;
     assert!(found.is_empty() && pages > 1, "{pages}");
     let (found, _) = audit.all("actor=uid:0(root)*", "before").await;
     assert_eq!(found, [0], "the oldest event is found in the end");
