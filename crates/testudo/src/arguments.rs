@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Where the server and its configuration are.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Where the server is")]
 pub struct Place {
     /// Configuration file.
     #[arg(

@@ -14,11 +14,15 @@ mod service_manager;
 use clap::Parser as _;
 use command_line::{Arguments, Command};
 use output::Failed;
+use std::io::Write as _;
 use std::process::ExitCode;
 use testudo_server::listen::PassedSockets;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return print_answer(&answer),
+    };
     // Removes variables from the environment, which is sound only while there is one thread.
     let passed = match PassedSockets::from_environment() {
         Ok(passed) => passed,
@@ -30,7 +34,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            Failed::new(format!("cannot start the runtime: {error}")).print();
             return ExitCode::FAILURE;
         }
     };
@@ -38,8 +42,21 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             failed.print();
-            ExitCode::FAILURE
+            failed.exit_code()
         }
+    }
+}
+
+/// Help and the version, or what is wrong with the arguments.
+fn print_answer(answer: &clap::Error) -> ExitCode {
+    match answer.print().and_then(|()| std::io::stdout().flush()) {
+        Err(error) if !answer.use_stderr() => {
+            let failed = Failed::undelivered(&error);
+            failed.print();
+            failed.exit_code()
+        }
+        // Where stderr is gone or full, the exit code still says it.
+        _ => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `testudo check`.
 
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, note_report, print_json};
+use crate::output::{Failed, note, note_report, print_json};
 use testudo_server::config;
 
 pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
@@ -15,7 +15,7 @@ pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
         note_report(&report);
     }
     if is_usable {
-        eprintln!("{}: no errors", place.config.display());
+        note(&format!("{}: no errors", place.config.display()));
         return Ok(());
     }
     let errors = report.errors().count();

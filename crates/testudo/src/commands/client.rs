@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, print_fields, print_json, print_line, print_table};
+use crate::output::{Failed, note, print_fields, print_json, print_line, print_table};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -139,7 +139,10 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                 return print_json(&swept);
             }
             let verb = if dry_run { "would be removed" } else { "removed" };
-            eprintln!("{} of {} clients {verb}", swept["removed"], swept["visited"]);
+            note(&format!(
+                "{} of {} clients {verb}",
+                swept["removed"], swept["visited"]
+            ));
             for client_id in swept["client_ids"]
                 .as_array()
                 .into_iter()
@@ -216,16 +219,26 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
                 .hint("for example: testudo client freeze --rule payments --yes"));
         }
     };
+    let (all, mut failures) = (client_ids.len(), 0_usize);
+    // In an incident, one id with a typing error must not keep the server from freezing the others.
     for client_id in client_ids {
-        let answer: Value = admin
-            .post(
-                &format!("/admin/v1/clients/{verb}"),
-                &json!({ "client_id": client_id, "reason": selection.reason.reason }),
-            )
-            .await?;
-        print_done(&answer);
+        let body = json!({ "client_id": client_id, "reason": selection.reason.reason });
+        let answer: Result<Value, Failed> = admin.post(&format!("/admin/v1/clients/{verb}"), &body).await;
+        match answer {
+            Ok(answer) => print_done(&answer),
+            Err(failed) if all == 1 => return Err(failed),
+            Err(failed) => {
+                failed.about(&client_id).print();
+                failures += 1;
+            }
+        }
     }
-    Ok(())
+    if failures == 0 {
+        return Ok(());
+    }
+    Err(Failed::new(format!(
+        "{verb}: {failures} of {all} clients failed, see above; it is done for the others"
+    )))
 }
 
 fn show(client: &ClientView) {

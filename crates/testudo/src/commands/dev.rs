@@ -3,7 +3,7 @@
 //! A throw-away trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the
 //! workload's platform.
 
-use crate::output::{Failed, note, print_line};
+use crate::output::{Failed, note, print_text};
 use clap::Args;
 use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
@@ -68,9 +68,11 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
             () = signals.any() => Err(Failed::new("the demonstration was interrupted")),
         }
     } else {
-        show_the_way(&as_url, &issuer, &folder.0);
-        signals.any().await;
-        Ok(())
+        let shown = show_the_way(&as_url, &issuer, &folder.0);
+        if shown.is_ok() {
+            signals.any().await;
+        }
+        shown
     };
     Running::stop(running).await;
     outcome
@@ -178,23 +180,29 @@ fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) 
     }))
 }
 
-fn show_the_way(as_url: &str, issuer: &TestIssuer, folder: &Path) {
+fn show_the_way(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
     let svid = svid(issuer, "/ns/demo/sa/shop", as_url, 3600);
-    eprintln!("issuer        {as_url}");
-    eprintln!("metadata      {as_url}/.well-known/oauth-authorization-server");
-    eprintln!("admin socket  {}", folder.join("testudo.sock").display());
-    eprintln!(
+    note(&format!("issuer        {as_url}"));
+    note(&format!(
+        "metadata      {as_url}/.well-known/oauth-authorization-server"
+    ));
+    note(&format!(
+        "admin socket  {}",
+        folder.join("testudo.sock").display()
+    ));
+    note(&format!(
         "              testudo client list --config {}",
         folder.join("testudo.toml").display()
-    );
-    eprintln!();
-    eprintln!("A workload's request, good for an hour:");
-    eprintln!();
-    println!(
+    ));
+    note("");
+    note("A workload's request, good for an hour:");
+    note("");
+    print_text(&format!(
         "curl -s {as_url}/token -d grant_type={GRANT_CLIENT_CREDENTIALS} \\\n  -d client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE} \\\n  -d client_assertion={svid}"
-    );
-    eprintln!();
-    eprintln!("Requests, as they happen (end with Ctrl-C):");
+    ))?;
+    note("");
+    note("Requests, as they happen (end with Ctrl-C):");
+    Ok(())
 }
 
 /// First use, second use, refused use, against the server itself over real HTTP.
@@ -202,9 +210,9 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     let fetcher = Fetcher::new(FetcherOptions::default()).map_err(Failed::new)?;
     let endpoint = Url::parse(&format!("{as_url}/token")).map_err(|error| Failed::new(error.to_string()))?;
 
-    println!(
+    print_text(&format!(
         "1. First use: spiffe://{TRUST_DOMAIN}/ns/demo/sa/shop was never seen. It is registered and gets a token."
-    );
+    ))?;
     let first = exchange(
         &fetcher,
         &endpoint,
@@ -213,13 +221,15 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     )
     .await?;
     show(&first, 200)?;
-    println!("2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.");
+    print_text(
+        "2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.",
+    )?;
     let fresh = svid(issuer, "/ns/demo/sa/shop", as_url, 300);
     let second = exchange(&fetcher, &endpoint, &fresh, Some("orders.write")).await?;
     show(&second, 200)?;
-    println!(
+    print_text(&format!(
         "3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind."
-    );
+    ))?;
     let third = exchange(
         &fetcher,
         &endpoint,
@@ -242,15 +252,15 @@ async fn exchange(
         ("client_assertion", svid),
     ];
     form.extend(scope.map(|scope| ("scope", scope)));
-    println!();
-    println!("   POST {endpoint}");
+    print_text("")?;
+    print_text(&format!("   POST {endpoint}"))?;
     for (name, value) in &form {
         let shown = if value.len() > 60 {
             format!("{}…", value.get(..40).unwrap_or_default())
         } else {
             (*value).to_owned()
         };
-        println!("     {name}={shown}");
+        print_text(&format!("     {name}={shown}"))?;
     }
     fetcher
         .post_form(endpoint, &form, FetchLimits::default())
@@ -260,20 +270,20 @@ async fn exchange(
 
 fn show(answer: &Fetched, expected: u16) -> Result<(), Failed> {
     let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    println!("   {}", answer.status);
+    print_text(&format!("   {}", answer.status))?;
     match body["access_token"].as_str() {
         Some(text) => {
-            println!(
+            print_text(&format!(
                 "     token_type {}, expires_in {}, scope {}",
                 body["token_type"], body["expires_in"], body["scope"]
-            );
+            ))?;
             let token = Jws::parse(text).and_then(|token| token.unverified_claims());
             let claims: serde_json::Value = token.unwrap_or_default();
-            print_line(&format!("     {claims}"));
+            print_text(&format!("     {claims}"))?;
         }
-        None => print_line(&format!("     {body}")),
+        None => print_text(&format!("     {body}"))?,
     }
-    println!();
+    print_text("")?;
     if answer.status == expected {
         return Ok(());
     }

@@ -58,19 +58,19 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
 fn print(explanation: &Explanation) {
     if let Some(event) = &explanation.event {
         print_line(&format!("{}  {}", event.time, event.event.name()));
-        println!();
+        print_line("");
     }
     if let Some(then) = &explanation.then {
         print_line(&format!("then: {}", text(then)));
         print_hint(then);
     }
     let Some(today) = &explanation.today else {
-        println!();
+        print_line("");
         print_line("today: unknown, since nothing is kept by which the request proved who it is");
         return;
     };
     if explanation.then.is_some() {
-        println!();
+        print_line("");
     }
     for step in &explanation.steps {
         print_line(&format!("passed   {}: {}", step.check, step.detail));

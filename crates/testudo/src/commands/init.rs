@@ -1,6 +1,6 @@
 //! `testudo init`.
 
-use crate::output::Failed;
+use crate::output::{Failed, note};
 use clap::Args;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -29,14 +29,14 @@ pub fn run(options: &Init) -> Result<(), Failed> {
         .map_err(refused)?;
     let key_path = options.folder.join("kek");
     key_encryption::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
-    eprintln!(
+    note(&format!(
         "wrote {} and {} (the key that wraps signing keys)",
         path.display(),
         key_path.display()
-    );
-    eprintln!(
+    ));
+    note(&format!(
         "hint: name your trust domain in it, then: testudo check --config {}",
         path.display()
-    );
+    ));
     Ok(())
 }

@@ -16,7 +16,7 @@ pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
     start_log();
     let manager = ServiceManager::from_environment();
     #[cfg(feature = "test-clock")]
-    eprintln!("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
+    note("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
     let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
         note_report(&report);
         Failed::new(format!("{} cannot be used", place.config.display()))
@@ -58,7 +58,7 @@ pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
         addresses.join(" "),
         socket.display()
     );
-    eprintln!("{ready}");
+    note(&ready);
 
     manager.ready(&ready);
     loop {
@@ -82,7 +82,7 @@ pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
         }
     }
     manager.stopping();
-    eprintln!("stopping: running requests may finish");
+    note("stopping: running requests may finish");
     running.stop().await;
     Ok(())
 }

@@ -111,7 +111,7 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
     let header = json!({ "alg": jws.header.alg, "kid": jws.header.kid, "typ": jws.header.typ });
     print_json(&json!({ "header": header, "claims": claims }))?;
     let Some(issuer) = &options.issuer else {
-        eprintln!("decoded only: name the issuer with --issuer to have it checked");
+        note("decoded only: name the issuer with --issuer to have it checked");
         return Ok(());
     };
     let own_audience = claims["aud"]

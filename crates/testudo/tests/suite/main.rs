@@ -29,6 +29,7 @@ mod helm;
 mod incidents;
 mod interop;
 mod listeners;
+mod output;
 mod pages;
 mod registration;
 mod reload_load;
