@@ -100,7 +100,8 @@ async fn pages_in_both_orders_have_every_event_once() {
 async fn each_filter_finds_the_events_that_it_names_and_no_others() {
     let audit = Audit::with(210).await;
     let refused = |number: &i64| number % 3 == 1;
-    let cases: &[(&str, &dyn Fn(&i64) -> bool)] = &[
+    type IsWanted<'a> = &'a dyn Fn(&i64) -> bool;
+    let cases: &[(&str, IsWanted<'_>)] = &[
         ("type=client.refused", &refused),
         ("type=client.refused,client.frozen", &|number| number % 3 != 0),
         ("client=client-3", &|number| number % 10 == 3),

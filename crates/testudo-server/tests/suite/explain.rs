@@ -314,7 +314,10 @@ async fn event_that_is_not_of_a_request_is_not_explained_as_a_refusal() {
     let (status, answer) = world.try_admin("POST", "/admin/v1/explain", question).await;
     assert_eq!(status, 400, "{answer}");
     assert!(
-        answer["error"].as_str().unwrap().contains("authority.disabled"),
+        answer["error_description"]
+            .as_str()
+            .unwrap()
+            .contains("authority.disabled"),
         "{answer}"
     );
 }

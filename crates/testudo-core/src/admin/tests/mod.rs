@@ -124,7 +124,7 @@ fn lines(batch: &Batch) -> Vec<String> {
     let line = |write: &Write| match write {
         Write::Insert(document) if document.kind == Kind::Event => {
             let event: Event = serde_json::from_slice(&document.body).unwrap();
-            event.event.name()
+            event.event.name().to_owned()
         }
         Write::Insert(document) => format!("insert {:?} {}", document.kind, key(&document.key)),
         Write::Replace(document, version) => {
