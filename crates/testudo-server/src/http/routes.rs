@@ -76,6 +76,10 @@ async fn route<B: RequestBody>(
     if is_for_scripts && request.method() == Method::OPTIONS {
         return cors::preflight(allowed);
     }
+    // A browser states the origin of a script. What a cache may keep is answered to scripts as well.
+    let is_cacheable = request.method() == Method::GET;
+    let is_read_by_script =
+        is_for_scripts && (is_cacheable || request.headers().contains_key(header::ORIGIN));
     let response = if allowed
         .split(", ")
         .any(|method| method == request.method().as_str())
@@ -93,7 +97,7 @@ async fn route<B: RequestBody>(
         response.headers_mut().insert(header::ALLOW, allowed);
         response
     };
-    match is_for_scripts {
+    match is_read_by_script {
         true => cors::readable(response),
         false => response,
     }

@@ -83,7 +83,7 @@ async fn wrong_method_is_answered_405_in_json_with_allow() {
             if allowed.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            let answer = world.connect().await.send(method, path, &[], "").await;
+            let answer = world.connect().await.send(method, path, &[ORIGIN], "").await;
             judge_error(&answer, 405);
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
             assert_eq!(is_readable(&answer), is_for_scripts, "{method} {path}");
@@ -134,6 +134,8 @@ async fn script_can_read_tokens_refusals_and_metadata_and_never_the_authorizatio
     let mut connection = world.connect().await;
     let answer = connection.send("POST", "/token", &[ORIGIN, form], good).await;
     assert!(answer.status == 200 && is_readable(&answer), "{answer:?}");
+    let answer = connection.send("POST", "/token", &[form], "grant_type=x").await;
+    assert!(!is_readable(&answer), "a workload states no origin");
     let answer = connection
         .send("POST", "/token", &[ORIGIN, form], "grant_type=x")
         .await;
