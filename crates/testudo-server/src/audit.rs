@@ -9,8 +9,9 @@ use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
-use testudo_core::rejection::{Answer, Rejection};
+use testudo_core::rejection::{Answer, Endpoint, Rejection};
 use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
+use testudo_protocol::oauth::ErrorCode;
 
 /// Who makes a change, and why, for the event.
 #[derive(Debug, Clone, Copy)]
@@ -116,14 +117,6 @@ pub(crate) struct RequestTrail<'r> {
     pub(crate) details: RequestDetails,
 }
 
-/// A refusal, and what the caller is answered.
-pub(crate) struct Refusal<'a> {
-    pub(crate) rejection: &'a Rejection,
-    pub(crate) answer: &'a Answer,
-    /// What would have happened, where first use is only observed.
-    pub(crate) would: Option<Box<Event>>,
-}
-
 impl<'r> RequestTrail<'r> {
     /// Nothing is known of the request yet.
     pub(crate) fn of(occasion: OccasionKind, id: &'r str) -> RequestTrail<'r> {
@@ -148,9 +141,27 @@ impl<'r> RequestTrail<'r> {
     }
 }
 
-/// A refusal is counted; a sample of them becomes events and log lines.
-pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: Refusal<'_>) {
-    let rejection = refusal.rejection;
+/// What the caller is answered. A refusal is counted; a sample of them becomes events and log lines. `would` is what
+/// would have happened, where first use is only observed.
+pub(crate) async fn refuse(
+    app: &App,
+    trail: &RequestTrail<'_>,
+    rejection: &Rejection,
+    at: Endpoint,
+    would: Option<Box<Event>>,
+) -> Answer {
+    let answer = rejection.answer(at);
+    note_refusal(app, trail, rejection, answer.code, would).await;
+    answer
+}
+
+async fn note_refusal(
+    app: &App,
+    trail: &RequestTrail<'_>,
+    rejection: &Rejection,
+    answered: ErrorCode,
+    would: Option<Box<Event>>,
+) {
     let reason = rejection.name();
     app.metrics
         .refused
@@ -195,7 +206,7 @@ pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: R
     event.request_id = Some(trail.id.to_owned());
     event.occasion = Some(trail.occasion.name().to_owned());
     event.request = trail.details.proven(identity);
-    event.error = Some(refusal.answer.code.name().to_owned());
+    event.error = Some(answered.name().to_owned());
     event.scope = trail.scope.clone();
     event.resource = trail.resource.clone();
     event.reason = Some(reason.to_owned());
@@ -203,7 +214,7 @@ pub(crate) async fn note_refusal(app: &App, trail: &RequestTrail<'_>, refusal: R
     event.hint = Some(rejection.hint());
     let mut batch = Batch::default();
     batch.insert(&event);
-    if let Some(would) = refusal.would {
+    if let Some(would) = would {
         batch.insert(&*would);
     }
     // An event about a refusal is worth an attempt, not a failed answer.

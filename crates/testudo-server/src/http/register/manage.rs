@@ -2,7 +2,7 @@
 //! [RFC7592 §2]
 
 use super::answer::{Extra, client_uri, render};
-use crate::audit::{Refusal, RequestTrail, note_refusal};
+use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
@@ -42,14 +42,7 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),
         Err(Stop::Refused(rejection)) => {
-            let answer = rejection.answer(Endpoint::Management);
-            let refusal = Refusal {
-                rejection: &rejection,
-                answer: &answer,
-                would: None,
-            };
-            note_refusal(app, &trail, refusal).await;
-            error(&answer)
+            error(&refuse(app, &trail, &rejection, Endpoint::Management, None).await)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }

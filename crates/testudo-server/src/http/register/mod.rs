@@ -16,7 +16,7 @@ use super::body::{RequestBody, json_body};
 use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
-use crate::audit::{Refusal, RequestTrail, note_refusal};
+use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::settle::settle;
@@ -62,14 +62,8 @@ pub(super) async fn register_client<B: RequestBody>(
                 (true, None) => Statement::Unverified,
                 (true, Some(_)) => Statement::Verified,
             };
-            let answer = rejection.answer(Endpoint::Registration { statement });
-            let refusal = Refusal {
-                rejection: &rejection,
-                answer: &answer,
-                would: None,
-            };
-            note_refusal(app, &trail, refusal).await;
-            error(&answer)
+            let at = Endpoint::Registration { statement };
+            error(&refuse(app, &trail, &rejection, at, None).await)
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }

@@ -10,7 +10,7 @@ use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
-use crate::audit::{Refusal, RequestTrail, note_refusal};
+use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
 use crate::settle::settle;
 use crate::state::app::App;
@@ -68,27 +68,21 @@ pub(super) async fn token<B: RequestBody>(
             json(StatusCode::OK, reply::render(&token))
         }
         Ok(Settled::Observed(event, rejection)) => {
-            refuse(app, &trail, rejection, Some(event), authorization).await
+            refused(app, &trail, &rejection, authorization, Some(event)).await
         }
-        Err(Stop::Refused(rejection)) => refuse(app, &trail, rejection, None, authorization).await,
+        Err(Stop::Refused(rejection)) => refused(app, &trail, &rejection, authorization, None).await,
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
 }
 
-async fn refuse(
+async fn refused(
     app: &App,
     trail: &RequestTrail<'_>,
-    rejection: Rejection,
-    would: Option<Box<Event>>,
+    rejection: &Rejection,
     authorization: Authorization,
+    would: Option<Box<Event>>,
 ) -> Response<Full<Bytes>> {
-    let answer = rejection.answer(Endpoint::Token { authorization });
-    let refusal = Refusal {
-        rejection: &rejection,
-        answer: &answer,
-        would,
-    };
-    note_refusal(app, trail, refusal).await;
+    let answer = refuse(app, trail, rejection, Endpoint::Token { authorization }, would).await;
     observe(app, trail, || format!("refused: {rejection}"));
     error(&answer)
 }
