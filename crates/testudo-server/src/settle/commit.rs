@@ -74,7 +74,7 @@ pub(super) async fn commit_decided(
 }
 
 /// The refusal of a limit that all nodes share.
-fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
+pub(super) fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
     let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
     Rejection::Admission(AdmissionReason::TooFast {
         limit: limits

@@ -1,5 +1,6 @@
 //! What a request would lead to, with nothing taken, written or sent: for `explain`.
 
+use super::commit::too_fast;
 use super::load::load;
 use crate::state::app::App;
 use std::collections::{HashMap, HashSet};
@@ -7,8 +8,6 @@ use std::sync::PoisonError;
 use testudo_core::decision::{Decision, Moment, Resolution};
 use testudo_core::occasions::Occasion;
 use testudo_core::records::{Batch, Conflict, Kind, Write};
-use testudo_core::rejection::AdmissionReason;
-use testudo_core::velocity::seconds_to_next_minute;
 use testudo_core::{Rejection, Trace};
 use testudo_store::StoreFault;
 
@@ -59,11 +58,7 @@ async fn limits_have_room<T>(
     for limit in limits {
         let (counter, max) = limit.shared_counter(at.entropy.millis);
         if is_over(app.store.counter(&counter).await?, 1, Some(max)) {
-            let too_fast = AdmissionReason::TooFast {
-                limit: limit.shown_as.clone(),
-                retry_after_seconds: seconds_to_next_minute(at.entropy.millis),
-            };
-            return Ok(Err(too_fast.into()));
+            return Ok(Err(too_fast(limits, &counter, at.entropy.millis)));
         }
     }
     Ok(Ok(()))

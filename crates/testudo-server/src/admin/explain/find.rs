@@ -22,13 +22,13 @@ pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Failu
     let Some(time) = RequestTime::of_id(request_id) else {
         return by_another_id(app, request_id).await;
     };
-    let mut after = time.key_before_events();
+    let (mut after, end) = (time.key_before_events(), time.key_after(REQUEST_MILLIS_MAX));
     let mut found: Option<Event> = None;
     for _ in 0..PAGES_MAX {
         let page = app.store.list(Kind::Event, &after, LIST_MAX).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.key);
-        let is_late = time.is_over_by(&after, REQUEST_MILLIS_MAX);
+        let is_late = after > end;
         for event in readable(page) {
             if event.request_id.as_deref() == Some(request_id) && is_better(&event, found.as_ref()) {
                 found = Some(event);
@@ -43,8 +43,12 @@ pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Failu
 
 /// A request has one event, or two where first use is observed: the refusal says what the caller was told.
 fn is_better(event: &Event, found: Option<&Event>) -> bool {
-    found.is_none_or(|found| found.event == EventKind::ClientWouldRegister)
-        && (found.is_none() || event.event != EventKind::ClientWouldRegister)
+    match found {
+        None => true,
+        Some(found) => {
+            found.event == EventKind::ClientWouldRegister && event.event != EventKind::ClientWouldRegister
+        }
+    }
 }
 
 /// The id of an event is its key. Ids of a proxy say nothing of the time.

@@ -45,12 +45,6 @@ impl RequestTime {
     pub(crate) fn key_after(self, millis: u64) -> Vec<u8> {
         format!("{:016x}", self.millis.saturating_add(millis).saturating_add(1)).into_bytes()
     }
-
-    /// True where the event of this key was made more than so many milliseconds after the request came.
-    pub(crate) fn is_over_by(self, event_key: &[u8], millis: u64) -> bool {
-        let bound = format!("{:016x}", self.millis.saturating_add(millis));
-        event_key > bound.as_bytes()
-    }
 }
 
 #[cfg(test)]
@@ -93,7 +87,7 @@ mod tests {
         let event = |millis: u64| format!("{millis:016x}00000000{:08x}", 0).into_bytes();
         assert!(time.key_before_events() < event(1_000));
         assert!(time.key_before_events() > event(999));
-        assert!(!time.is_over_by(&event(1_999), 1_000));
-        assert!(time.is_over_by(&event(2_001), 1_000));
+        assert!(event(1_999) < time.key_after(1_000));
+        assert!(event(2_001) > time.key_after(1_000));
     }
 }
