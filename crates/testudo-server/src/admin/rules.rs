@@ -101,7 +101,7 @@ pub(super) struct Test {
 }
 
 /// What an identity would be given.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Governed {
     /// The identity that was asked about.
     pub identity: String,
@@ -169,7 +169,10 @@ async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Gover
     );
     let rules = &in_force.policy.rules;
     let mut governed = match rules.first_match(&attested.authority, &attested.subject, |_| true) {
-        None => Governed::refused(identity, String::new()),
+        None => Governed {
+            identity: identity.to_owned(),
+            ..Governed::default()
+        },
         Some(found) => governed(&attested, &found, &app.keys.load()),
     };
     let refusal = first_refusal(app, in_force, &attested, &trusted.credentials).await?;
@@ -207,17 +210,8 @@ impl Governed {
     fn refused(identity: &str, problem: String) -> Governed {
         Governed {
             identity: identity.to_owned(),
-            rule: None,
-            captures: Default::default(),
-            client_id: None,
-            client_name: None,
-            scopes: String::new(),
-            default_scopes: String::new(),
-            resources: Vec::new(),
-            redirect_uris: Vec::new(),
-            rejection: None,
             problem: Some(problem),
-            hint: None,
+            ..Governed::default()
         }
     }
 }
@@ -248,9 +242,7 @@ fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state:
         default_scopes: rule.default_scopes,
         resources: rule.resources,
         redirect_uris: metadata.redirect_uris,
-        rejection: None,
-        problem: None,
-        hint: None,
         rule: Some(rule.name),
+        ..Governed::default()
     }
 }
