@@ -31,3 +31,23 @@ pub struct AuthorityPolicy {
     /// Clients, active and frozen.
     pub clients_max: Option<u64>,
 }
+
+#[cfg(test)]
+impl AuthorityPolicy {
+    /// Takes JWT-SVIDs, registers on first use, and has no quota.
+    pub(crate) fn of_tests() -> AuthorityPolicy {
+        AuthorityPolicy {
+            credentials: vec![CredentialKind::JwtSvid],
+            first_use: FirstUse::On,
+            accept_audiences: Vec::new(),
+            single_use: false,
+            lifetime_max: None,
+            attested_metadata: Vec::new(),
+            statement_issuer: None,
+            registrations: Rate::new(600, None),
+            registrations_per_prefix: None,
+            velocity_prefix_segments: 2,
+            clients_max: None,
+        }
+    }
+}

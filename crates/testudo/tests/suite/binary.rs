@@ -101,6 +101,19 @@ bundle = {{ file = "bundle.json" }}
         Server::start(&self.config())
     }
 
+    /// A site whose server is reached under its own name; the name.
+    pub fn under_its_own_name() -> (Site, String) {
+        let site = Site::new();
+        let port = free_port();
+        let issuer = format!("http://127.0.0.1:{port}");
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        let text = text
+            .replace(ISSUER, &issuer)
+            .replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1);
+        std::fs::write(site.config(), text).unwrap();
+        (site, issuer)
+    }
+
     /// A site that speaks TLS under `https://localhost:PORT` and takes both kinds of SVID. In its folder are the
     /// X.509-SVID of `/ns/shop/sa/pay` (`svid.pem`, `svid.key`) and the root of its own certificate (`root.pem`).
     pub fn with_mutual_tls(rule: &str) -> (Site, String) {

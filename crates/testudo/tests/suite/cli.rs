@@ -1,6 +1,6 @@
 //! Every command against a running server.
 
-use crate::binary::{ISSUER, RULES, Site, folder, free_port, now, run, stderr};
+use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
 use testudo_testkit::{svid_form, token};
@@ -225,14 +225,7 @@ async fn admin_listener_serves_metrics_and_probes_and_no_api_without_a_token() {
 
 #[tokio::test]
 async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
-    let site = Site::new();
-    let port = free_port();
-    let issuer = format!("http://127.0.0.1:{port}");
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text
-        .replace(ISSUER, &issuer)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1);
-    std::fs::write(site.config(), text).unwrap();
+    let (site, issuer) = Site::under_its_own_name();
     let _server = site.serve();
     site.write("svid", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
     let svid = site.folder.join("svid");

@@ -13,8 +13,7 @@ use crate::entropy::Entropy;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
 use crate::policy::{AuthorityPolicy, Policy, TokenPolicy};
 use crate::records::{Batch, Client, ClientState, Event, Kind, Versioned, Write};
-use crate::rules::{FirstUse, Rule, RuleSet, RuleSpec};
-use crate::velocity::Rate;
+use crate::rules::{Rule, RuleSet, RuleSpec};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use testudo_protocol::jose::Algorithm;
@@ -52,19 +51,7 @@ fn authority(key: &str) -> Authority {
 
 /// Trust domain `a.example` with one rule for `/pay/*`, issuer `ci`, and the configured client `ops-tool`.
 fn policy() -> Policy {
-    let trusted = || AuthorityPolicy {
-        credentials: vec![CredentialKind::JwtSvid],
-        first_use: FirstUse::On,
-        accept_audiences: Vec::new(),
-        single_use: false,
-        lifetime_max: None,
-        attested_metadata: Vec::new(),
-        statement_issuer: None,
-        registrations: Rate::new(600, None),
-        registrations_per_prefix: None,
-        velocity_prefix_segments: 2,
-        clients_max: None,
-    };
+    let trusted = AuthorityPolicy::of_tests;
     let rule = Rule::compile(&RuleSpec {
         name: "pay".into(),
         identities: vec!["spiffe://a.example/pay/*".into()],

@@ -15,9 +15,7 @@ use super::*;
 use crate::identity::Authority;
 use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy, TokenPolicy};
 use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
-use crate::rules::FirstUse;
 use crate::rules::{Rule, RuleSet, RuleSpec};
-use crate::velocity::Rate;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,22 +37,6 @@ struct World {
     b: TestIssuer,
     client_key: SigningKey,
     policy: Policy,
-}
-
-fn trusted() -> AuthorityPolicy {
-    AuthorityPolicy {
-        credentials: vec![CredentialKind::JwtSvid],
-        first_use: FirstUse::On,
-        accept_audiences: Vec::new(),
-        single_use: false,
-        lifetime_max: None,
-        attested_metadata: Vec::new(),
-        statement_issuer: None,
-        registrations: Rate::new(600, None),
-        registrations_per_prefix: None,
-        velocity_prefix_segments: 2,
-        clients_max: None,
-    }
 }
 
 /// The facts where this bundle is in force.
@@ -83,8 +65,8 @@ impl World {
             generation: 1,
             issuer: IssuerUrl::parse(ISSUER).unwrap(),
             authorities: HashMap::from([
-                (trust_domain("a.example"), trusted()),
-                (trust_domain("b.example"), trusted()),
+                (trust_domain("a.example"), AuthorityPolicy::of_tests()),
+                (trust_domain("b.example"), AuthorityPolicy::of_tests()),
             ]),
             clients: HashMap::from([(
                 "c6".into(),

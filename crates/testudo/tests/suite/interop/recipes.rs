@@ -1,7 +1,7 @@
 //! The recipes of the guides, run as they stand there.
 
 use super::programs::{done, go, node, or_not_tried, python};
-use crate::binary::{ISSUER, Server, Site, free_port, now};
+use crate::binary::{Server, Site, now};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,14 +20,7 @@ struct Shop {
 }
 
 fn shop() -> Shop {
-    let site = Site::new();
-    let port = free_port();
-    let issuer = format!("http://127.0.0.1:{port}");
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text
-        .replace(ISSUER, &issuer)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1);
-    std::fs::write(site.config(), text).unwrap();
+    let (site, issuer) = Site::under_its_own_name();
     let svid = site.issuer.svid("/ns/shop/sa/pay", &issuer, now());
     site.write("svid.jwt", &svid);
     let server = site.serve();
