@@ -1,4 +1,4 @@
-//! What is read from any X.509 certificate, of any issuer. What makes one an X509-SVID is in `spiffe`.
+//! The validity period of any X.509 certificate. The rules of X.509-SVIDs are in `spiffe/x509/`.
 
 use crate::Timestamp;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -6,14 +6,14 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// When a certificate is valid. [RFC5280 §4.1.2.5]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// From then on.
+    /// `notBefore`: the first second at which the certificate is valid.
     pub not_before: Timestamp,
-    /// Until then.
+    /// `notAfter`: the last second at which the certificate is valid.
     pub not_after: Timestamp,
 }
 
 impl Validity {
-    /// Of a certificate in DER. `None` where it is none.
+    /// Reads the validity of a certificate in DER; `None` if the bytes are not a certificate.
     pub fn of(der: &[u8]) -> Option<Validity> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();

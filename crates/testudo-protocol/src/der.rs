@@ -1,5 +1,5 @@
-//! DER, as far as keys and certificates need to be taken apart before their judges see them. Strict: one encoding
-//! for each value, so that no other reader of the same bytes can see another structure.
+//! A reader of DER for keys and certificates, used before an X.509 library parses them. It accepts exactly one encoding
+//! of each value, so that two parsers cannot read different structures from the same bytes.
 
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const INTEGER: u8 = 0x02;
@@ -7,11 +7,11 @@ pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 
-/// What is left to be read.
+/// Reads DER values one after the other; contains the bytes that are not read yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
-/// One value.
+/// One DER value.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
     pub(crate) tag: u8,
@@ -29,10 +29,10 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// The next value; nothing where it is not DER, or longer than 64 KiB.
+    /// The next value; `None` if the bytes are not DER or the value is longer than 64 KiB.
     pub(crate) fn next(&mut self) -> Option<Value<'a>> {
         let (&tag, rest) = self.0.split_first()?;
-        // The form for tags above 30 occurs in nothing that is read here.
+        // Keys and certificates use no tags above 30, so the long form of a tag is refused.
         if tag & 0x1f == 0x1f {
             return None;
         }
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The next value, if it has this tag; else nothing is read.
+    /// Reads the next value if it has this tag; otherwise the reader does not move.
     pub(crate) fn next_if(&mut self, tag: u8) -> Option<Value<'a>> {
         let mut ahead = *self;
         let value = ahead.next().filter(|value| value.tag == tag)?;
@@ -66,14 +66,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The content of the one value that the bytes are.
+/// The content, if the bytes are exactly one value with this tag.
 pub(crate) fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut reader = Reader::new(bytes);
     let content = reader.expect(tag)?;
     reader.is_empty().then_some(content)
 }
 
-/// The bytes of a BIT STRING that has whole bytes.
+/// The bytes of a BIT STRING without unused bits.
 pub(crate) fn whole_bytes(bit_string: &[u8]) -> Option<&[u8]> {
     match bit_string.split_first()? {
         (0, bytes) => Some(bytes),
@@ -81,7 +81,7 @@ pub(crate) fn whole_bytes(bit_string: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// A value of this tag and content.
+/// Encodes a value with this tag and content.
 pub(crate) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let significant: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();

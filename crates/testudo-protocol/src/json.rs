@@ -1,14 +1,15 @@
-//! JSON from strangers: bounded in depth and size, and without duplicate members.
+//! Parses untrusted JSON: depth and size are bounded, and duplicate members are refused.
 //!
-//! [RFC7519 §4] lets a parser keep the last of two members of one name; two parsers that disagree on which one
-//! counts are an attack, so both are refused here, at every level and for unknown names too.
+//! [RFC7519 §4] lets a parser keep the last of two members with one name. If two parsers use different ones, an
+//! attacker can show them different values. Duplicate members are therefore refused, at every level and for unknown
+//! names too.
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The text is not JSON of the shape asked for, or breaks a bound. The reason is for logs only.
+/// The text is not JSON of the expected type, or exceeds a bound. The reason is for logs only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError(pub String);
 
@@ -18,14 +19,15 @@ impl fmt::Display for JsonError {
     }
 }
 
-/// Parses `bytes` into `T` after judging their shape.
+/// Checks `bytes` with [`judge_shape`] and parses them into `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
     judge_shape(text)?;
     serde_json::from_str(text).map_err(|error| JsonError(error.to_string()))
 }
 
-/// Refuses what is not one JSON object, nests too deep, has too many members in one object, or a member twice.
+/// Refuses a text that is not one JSON object, is nested too deep, or has an object with too many members or with a
+/// duplicate member.
 pub fn judge_shape(text: &str) -> Result<(), JsonError> {
     if !text.trim_start().starts_with('{') {
         return Err(JsonError("not a JSON object".into()));
@@ -105,7 +107,7 @@ impl<'de> Visitor<'de> for Walk {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
+/// A member's name, borrowed from the input if it has no escapes.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {

@@ -1,8 +1,7 @@
-//! Facts of the standards Testudo speaks: parse, print, sign, verify.
+//! The formats and rules of the standards that Testudo implements: parse, print, sign, verify.
 //!
-//! A rule belongs here when it would be the same in anybody's server. Nothing in this crate knows a clock, a
-//! network, a file or any state; time arrives as an argument. What Testudo decides *about* these facts is in
-//! `testudo-core`.
+//! A rule belongs in this crate if it is the same in every server that implements the standard. The crate has no clock,
+//! network, file access or state; the current time is an argument. The decisions of Testudo are in `testudo-core`.
 
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 

@@ -1,10 +1,10 @@
-//! Characters that a reader does not see, or that a terminal obeys: a `kid` or a reason that strangers wrote must not
-//! move the cursor, turn the direction of writing, or look like another one.
+//! Invisible characters and control characters. A `kid` or another text of an unknown client must not move the cursor
+//! of an administrator's terminal, change the direction of writing, or look like another text.
 
 use std::borrow::Cow;
 
-/// True for controls (C0, DEL, C1), line and paragraph separators, marks that turn the direction of writing, and
-/// characters of no width.
+/// True for controls (C0, DEL, C1), line and paragraph separators, marks that change the direction of writing, and
+/// characters without width.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -30,13 +30,13 @@ pub fn is_hidden(c: char) -> bool {
         )
 }
 
-/// True where nothing in the text is hidden.
+/// True if the text has no hidden character.
 pub fn is_printable(text: &str) -> bool {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte);
     text.bytes().all(is_plain) || !text.chars().any(is_hidden)
 }
 
-/// The text with hidden characters written out, as in `\u{202e}`, but for those in `kept`.
+/// The text with hidden characters written as escapes (`\u{202e}`), except those in `kept`.
 pub fn escape<'t>(text: &'t str, kept: &[char]) -> Cow<'t, str> {
     let must_go = |c: char| is_hidden(c) && !kept.contains(&c);
     if !text.chars().any(must_go) {
@@ -52,8 +52,8 @@ pub fn escape<'t>(text: &'t str, kept: &[char]) -> Cow<'t, str> {
     Cow::Owned(escaped)
 }
 
-/// JSON text with hidden characters as `\u` escapes: the same values to a program, and nothing to a terminal. They
-/// stand in strings only; line ends between members are kept.
+/// JSON text with hidden characters as `\u` escapes: a program reads the same values, and a terminal does not interpret
+/// them. Only strings can contain them; line ends between members are kept.
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     let must_go = |c: char| is_hidden(c) && c != '\n';
     if !json.chars().any(must_go) {

@@ -1,4 +1,4 @@
-//! Short names of the specifications that comments and tests cite, with the revision that was built.
+//! Short names of the specifications that comments and tests cite, with the revision that is implemented.
 //! `cargo xtask tidy` refuses a citation whose short name is not here, and `cargo xtask citations NAME` lists the lines
 //! that cite one.
 
@@ -9,14 +9,14 @@ use std::fmt;
 pub struct Specification {
     /// As written in `[RFC6749 §3]`.
     pub short_name: &'static str,
-    /// What it is worth to others.
+    /// How stable it is.
     pub status: Status,
-    /// Title, and the revision where the URL does not name it.
+    /// Title, and the revision if the URL does not contain it.
     pub title: &'static str,
     document: Document,
 }
 
-/// What a specification is worth to others: a draft may change, a standard is only replaced.
+/// How stable a specification is: a draft may change, a published standard does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// IETF: Internet Standard.
@@ -55,7 +55,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Where the text is.
+/// Where the text of the specification is.
 enum Document {
     /// An RFC: its number is in its short name.
     Rfc,
@@ -66,7 +66,7 @@ enum Document {
 }
 
 impl Specification {
-    /// Where the text is.
+    /// Where the text of the specification is.
     pub fn url(&self) -> String {
         match self.document {
             Document::Rfc => format!(
@@ -116,7 +116,7 @@ const fn at(
     }
 }
 
-/// Everything cited in this repository.
+/// All specifications that this repository cites.
 pub const SPECIFICATIONS: &[Specification] = &[
     rfc(
         "RFC3339",

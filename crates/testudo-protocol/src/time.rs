@@ -1,4 +1,4 @@
-//! Seconds since the Unix epoch, as [RFC7519 §2] `NumericDate` has them, and their RFC 3339 spelling.
+//! Seconds since the Unix epoch, as in a [RFC7519 §2] `NumericDate`, and their RFC 3339 form.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
@@ -51,11 +51,11 @@ impl Seconds {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(EXPECTED);
         }
-        let number: i64 = digits.parse().map_err(|_| "is too long a duration")?;
+        let number: i64 = digits.parse().map_err(|_| "is a duration that is too long")?;
         number
             .checked_mul(unit)
             .map(Seconds)
-            .ok_or("is too long a duration")
+            .ok_or("is a duration that is too long")
     }
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Gregorian date of a day counted from 1970-01-01, by shifting the year to begin in March.
+/// Gregorian date of a day number that is counted from 1970-01-01. The calculation uses years that begin in March.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -91,8 +91,8 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 impl Timestamp {
-    /// Parses a date with its time and offset, as [RFC3339 §5.6] writes it, or a date alone: its first second in UTC.
-    /// Fractions of a second are left out.
+    /// Parses a date with its time and offset, as [RFC3339 §5.6] writes it, or a date alone, which means its first
+    /// second in UTC. Fractions of a second are dropped.
     pub fn parse(text: &str) -> Option<Timestamp> {
         let (date, rest) = match text.split_once(['T', 't', ' ']) {
             Some((date, rest)) => (date, rest),
@@ -124,7 +124,7 @@ impl Timestamp {
     }
 }
 
-/// Numbers of exactly so many digits each.
+/// Reads numbers that have exactly these numbers of digits.
 fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut parts = text.split(separator);
     let mut found = [0; N];
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Timestamp {
                     .map_err(|_| E::custom("date out of range"))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Timestamp, E> {
-                // Beyond 2^53 a double no longer holds whole seconds.
+                // A double cannot represent every whole second beyond 2^53.
                 if value.is_finite() && value.abs() < 9_007_199_254_740_992.0 {
                     Ok(Timestamp(value.floor() as i64))
                 } else {

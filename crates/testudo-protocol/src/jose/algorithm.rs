@@ -1,4 +1,4 @@
-//! The signature algorithms that are known at all. [RFC7518 §3.1] [RFC8037 §3.1] [RFC9864]
+//! The supported signature algorithms. [RFC7518 §3.1] [RFC8037 §3.1] [RFC9864]
 
 use aws_lc_rs::signature as lc;
 use std::fmt;
@@ -52,7 +52,7 @@ impl Algorithm {
         }
     }
 
-    /// The name as it stands in a header that we write.
+    /// The name for the `alg` of a header that this server writes.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::ES256 => "ES256",
@@ -68,7 +68,7 @@ impl Algorithm {
         }
     }
 
-    /// [JWT-SVID §2.1] Nine algorithms and no other: EdDSA is not among them.
+    /// [JWT-SVID §2.1] Nine algorithms are allowed; EdDSA is not one of them.
     pub fn is_legal_in_jwt_svid(self) -> bool {
         self != Algorithm::EdDSA
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_round_trip_and_nothing_else_is_a_name() {
+    fn algorithm_names_round_trip_and_other_texts_are_refused() {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.name()), Some(algorithm));
         }

@@ -1,7 +1,8 @@
-//! Whether 32 bytes encode a point of edwards25519 that may stand for a key. [RFC8032 §5.1.3]
+//! Checks that 32 bytes encode a point of edwards25519 that is safe as a public key. [RFC8032 §5.1.3]
 //!
-//! aws-lc-rs 1.19 takes any 32 bytes: points of small order, under which one fixed signature verifies many
-//! messages; encodings with y >= p, which are second spellings of other keys; and values of y that no point has.
+//! aws-lc-rs 1.19 accepts any 32 bytes, and three kinds of them must be refused: points of small order, under which one
+//! fixed signature verifies many messages; encodings with y >= p, which are second encodings of other keys; and values
+//! of y for which the curve has no point.
 
 use super::key_error::KeyError;
 
@@ -19,7 +20,7 @@ const D: Field = Field::new(&[
     0xe8, 0x79, 0x77, 0x79, 0x40, 0xc7, 0x8c, 0x73, 0xfe, 0x6f, 0x2b, 0xee, 0x6c, 0x03, 0x52,
 ]);
 
-/// Refuses what is not one spelling of one point of large order.
+/// Refuses encodings that are not canonical, points of small order, and values that are not on the curve.
 pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyError> {
     let mut y = *encoded;
     if let Some(last) = y.last_mut() {
@@ -46,8 +47,9 @@ pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyError> {
     if [zero, one, minus_one, ORDER_8_A, ORDER_8_B].contains(&y) {
         return Err(KeyError::SmallOrder);
     }
-    // x^2 = (y^2 - 1) / (d y^2 + 1). The denominator is never zero, and a fraction is a square exactly where the
-    // product of its parts is one. Neither part is zero here: y = 1 and y = -1 have small order.
+    // x^2 = (y^2 - 1) / (d y^2 + 1). The denominator is never zero, and a fraction is a square exactly if the product
+    // of numerator and denominator is a square. Neither is zero here: y = 1 and y = -1 have small order and were
+    // refused above.
     let square = Field::new(&y).squared();
     let product = square.minus(Field::ONE).times(D.times(square).plus(Field::ONE));
     if product.is_square() {
@@ -87,7 +89,7 @@ impl Field {
     }
 
     fn minus(self, other: Field) -> Field {
-        // -b is b times p - 1: dear, and done once.
+        // -b is b times p - 1. This is slow, and done once per key.
         let minus_one = Field([0xffff_ffff_ffff_ffec, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff]);
         self.plus(other.times(minus_one))
     }
@@ -122,7 +124,7 @@ impl Field {
         self.times(self)
     }
 
-    /// Euler: a number other than zero is a square exactly where its power to (p - 1) / 2 is one.
+    /// Euler's criterion: a number other than zero is a square exactly if its power to (p - 1) / 2 is 1.
     fn is_square(self) -> bool {
         // (p - 1) / 2 is 2^254 - 10: 254 bits, all set but those of 1 and 8.
         let mut power = Field::ONE;
@@ -146,7 +148,7 @@ impl Field {
     }
 }
 
-/// Adds what went over 2^256, which is 38 for each.
+/// Reduces an overflow: each multiple of 2^256 is 38 modulo p.
 fn folded(mut limbs: [u64; 4], over: u128) -> Field {
     let mut over = over;
     while over != 0 {
@@ -184,12 +186,12 @@ mod tests {
         assert!(!number(2).is_square(), "2: p is 5 modulo 8");
         assert!(
             !D.is_square(),
-            "d is none, or the addition law would have exceptions"
+            "d must not be a square, or the addition law would have exceptions"
         );
     }
 
     #[test]
-    fn the_base_point_is_a_point_and_its_neighbours_are_not_all() {
+    fn base_point_is_on_the_curve_and_about_half_of_the_next_values_are_not() {
         assert_eq!(judge(&BASE), Ok(()));
         let neighbours = (0..64u8).map(|low| {
             let mut y = BASE;
@@ -201,7 +203,7 @@ mod tests {
             .count();
         assert!(
             (16..48).contains(&off_curve),
-            "about a half has no x: {off_curve}"
+            "about half of the values should have no x: {off_curve}"
         );
     }
 
@@ -215,14 +217,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_key_that_is_made_is_on_the_curve(seed: [u8; 32]) {
+        fn every_generated_key_is_on_the_curve(seed: [u8; 32]) {
             use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
             let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
             prop_assert_eq!(judge(pair.public_key().as_ref().try_into().unwrap()), Ok(()));
         }
 
         #[test]
-        fn squares_are_squares_and_twice_a_square_is_none(limbs: [u64; 4]) {
+        fn square_is_recognised_and_twice_a_square_is_not_a_square(limbs: [u64; 4]) {
             prop_assume!(limbs != [0; 4]);
             let square = Field(limbs).squared();
             prop_assert!(square.is_square());

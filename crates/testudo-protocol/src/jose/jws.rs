@@ -1,7 +1,7 @@
 //! JWS in compact form. [RFC7515 §3.1]
 //!
-//! Untrusted until [`Jws::verify`] says otherwise: what can be read before is called `unverified_…` and serves
-//! only to find the key that will judge it.
+//! A JWS is untrusted until [`Jws::verify`] succeeds. Values that can be read earlier are named `unverified_…` and are
+//! used only to find the key that verifies the signature.
 
 use super::algorithm::Algorithm;
 use super::key::KeySet;
@@ -13,14 +13,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
-/// Why a token is no good. For logs and `explain`; the caller learns one sentence.
+/// Why a token is refused. For logs and `explain`; the caller receives the same sentence for every reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoseError {
     /// More than 16 KiB.
     TooLarge,
-    /// Not three base64url parts: JSON serialization, JWE, or nonsense.
+    /// Not three base64url parts: a JWS in JSON serialization, a JWE, or another text.
     NotCompact,
-    /// Padding, white space, a foreign alphabet, or stray trailing bits.
+    /// Padding, white space, a character of another alphabet, or trailing bits that are not zero.
     NotBase64Url,
     /// The header is not a JSON object of the right shape.
     Header(JsonError),
@@ -28,13 +28,13 @@ pub enum JoseError {
     Claims(JsonError),
     /// `alg` is missing, symmetric, `none`, or unknown.
     AlgorithmRefused,
-    /// A header parameter that may not be there.
+    /// A header parameter that is not allowed.
     HeaderParameterRefused,
-    /// `crit` names an extension. We understand none. [RFC7515 §4.1.11]
+    /// `crit` names an extension, and this server supports no extension. [RFC7515 §4.1.11]
     CriticalExtension,
-    /// No key of that `kid` that fits the algorithm.
+    /// No key has this `kid` and fits the algorithm.
     NoKey,
-    /// The signature does not verify under any key that was allowed.
+    /// The signature does not verify with any of the trusted keys.
     BadSignature,
 }
 
@@ -48,10 +48,10 @@ impl fmt::Display for JoseError {
             JoseError::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
             JoseError::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
             JoseError::HeaderParameterRefused => {
-                f.write_str("the header has a parameter that may not be there")
+                f.write_str("the header has a parameter that is not allowed")
             }
             JoseError::CriticalExtension => {
-                f.write_str("the header demands an extension that is not supported")
+                f.write_str("the header names an extension in crit that is not supported")
             }
             JoseError::NoKey => f.write_str("no trusted key fits the kid and the alg"),
             JoseError::BadSignature => f.write_str("the signature does not verify"),
@@ -59,10 +59,10 @@ impl fmt::Display for JoseError {
     }
 }
 
-/// What a JOSE header says, reduced to what is ever acted upon.
+/// The parameters of a JOSE header that this server evaluates.
 #[derive(Debug, Default)]
 pub struct Header {
-    /// `alg`, by its text.
+    /// `alg`, as text.
     pub alg: String,
     /// `kid`.
     pub kid: Option<String>,
@@ -78,7 +78,7 @@ pub struct Header {
 
 /// A compact JWS, split and decoded, not verified.
 pub struct Jws {
-    /// The header. Untrusted like everything else here; it only ever narrows.
+    /// The header. It is untrusted like the claims; it can only reduce the set of keys that are tried.
     pub header: Header,
     signing_input: Box<str>,
     payload: Vec<u8>,
@@ -86,7 +86,7 @@ pub struct Jws {
 }
 
 impl Jws {
-    /// Splits and decodes. Bounds come before any decoding, decoding before any JSON.
+    /// Splits and decodes a token. Sizes are checked before decoding, and decoding happens before JSON is parsed.
     pub fn parse(token: &str) -> Result<Jws, JoseError> {
         if token.len() > ASSERTION_BYTES_MAX {
             return Err(JoseError::TooLarge);
@@ -99,9 +99,10 @@ impl Jws {
         if header.len() > JOSE_HEADER_BYTES_MAX.div_ceil(3) * 4 {
             return Err(JoseError::TooLarge);
         }
-        // [RFC7515 §2] No padding, no white space; stray trailing bits would be a second spelling.
+        // [RFC7515 §2] No padding and no white space. Trailing bits must be zero, or one token would have several
+        // encodings.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::NotBase64Url);
-        // The header's own reader refuses duplicates and deep values, so it needs no walk beforehand.
+        // `Header::deserialize` refuses duplicate members and nested values, so `judge_shape` is not needed before it.
         let header: Header = serde_json::from_slice(&decode(header)?)
             .map_err(|error| JoseError::Header(JsonError(error.to_string())))?;
         if header
@@ -123,19 +124,20 @@ impl Jws {
         })
     }
 
-    /// Claims before the signature is verified. Only to find the authority whose keys will verify it.
+    /// The claims before the signature is verified. Use them only to find the authority whose keys verify it.
     pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
         json::from_slice(&self.payload).map_err(JoseError::Claims)
     }
 
-    /// The algorithm, where it is one we know.
+    /// The algorithm of `alg`, if it is supported.
     pub fn algorithm(&self) -> Result<Algorithm, JoseError> {
         Algorithm::parse(&self.header.alg).ok_or(JoseError::AlgorithmRefused)
     }
 
-    /// Verifies the signature under `keys`: by the key that `kid` names, or without `kid` by those that fit.
+    /// Verifies the signature with the key of `keys` that `kid` names, or without `kid` with each key that fits the
+    /// algorithm.
     pub fn verify(&self, keys: &KeySet) -> Result<(), JoseError> {
-        // [RFC7515 §4.1.11] An extension that must be understood is not.
+        // [RFC7515 §4.1.11] An extension in `crit` must be understood, and this server supports none.
         if self.header.has_crit {
             return Err(JoseError::CriticalExtension);
         }

@@ -1,8 +1,8 @@
-//! Public keys, judged when they are imported and parsed once.
+//! Public keys, checked when they are imported and parsed once.
 //!
-//! What a key is made of is judged in one place, `material.rs`, for bundles, key sets, `jwk` headers, `cnf` and
-//! certificates alike (decision 0015). The key decides which algorithms it may verify; a header can only name one
-//! of those.
+//! Key material of bundles, key sets, `jwk` headers, `cnf` and certificates is checked in one place, `material.rs`
+//! (decision 0015). The type of a key determines the algorithms that it may verify; a JOSE header can only name one of
+//! those.
 
 use super::algorithm::Algorithm;
 use super::key_error::KeyError;
@@ -29,7 +29,7 @@ pub struct Jwk {
     pub alg: Option<String>,
     pub key_ops: Option<Vec<String>>,
     pub x5c: Option<Vec<String>>,
-    // Private or symmetric members: their presence is all that is ever looked at.
+    // Private or symmetric members. Only their presence is checked.
     d: Option<serde::de::IgnoredAny>,
     p: Option<serde::de::IgnoredAny>,
     q: Option<serde::de::IgnoredAny>,
@@ -41,7 +41,7 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// True where a member of [RFC7518 §6] that belongs in no published key is present.
+    /// True if the JWK has a private or symmetric member of [RFC7518 §6], which must not be published.
     pub fn has_private_material(&self) -> bool {
         [
             &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.k,
@@ -50,7 +50,7 @@ impl Jwk {
         .any(|member| member.is_some())
     }
 
-    /// The same of an entry that has not been read as a key yet.
+    /// As [`Jwk::has_private_material`], for a JSON value that has not been parsed as a JWK yet.
     pub fn names_private_material(entry: &serde_json::Value) -> bool {
         ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
             .iter()
@@ -58,7 +58,7 @@ impl Jwk {
     }
 }
 
-/// A public key that passed every check, with what it may verify.
+/// A public key that passed every check, with the algorithms that it may verify.
 pub struct PublicKey {
     kid: Option<Box<str>>,
     material: Material,
@@ -66,18 +66,18 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Judges the JWK of an authority. The JWK's `use` of a signing key set (`sig`) or of SPIFFE (`jwt-svid`) is
-    /// the caller's affair; a `use` that rules out signatures (`enc`) is refused here.
+    /// Checks the JWK of an authority. A `use` that rules out signatures (`enc`) is refused here; whether `use` is
+    /// `sig` or `jwt-svid` as the document requires is checked by the calling code.
     pub fn from_jwk(jwk: &Jwk) -> Result<PublicKey, KeyError> {
         PublicKey::of(jwk, KeyOwner::Authority)
     }
 
-    /// Judges a JWK that a client brings: in a request, or in its key set.
+    /// Checks a JWK of a client, from a request or from the client's key set.
     pub fn from_client_jwk(jwk: &Jwk) -> Result<PublicKey, KeyError> {
         PublicKey::of(jwk, KeyOwner::Client)
     }
 
-    /// Judges the key of a certificate, by the content of its SubjectPublicKeyInfo.
+    /// Checks the key of a certificate, from the content of its SubjectPublicKeyInfo.
     pub fn from_spki(content: &[u8], owner: KeyOwner) -> Result<PublicKey, KeyError> {
         Ok(PublicKey {
             kid: None,
@@ -86,7 +86,7 @@ impl PublicKey {
         })
     }
 
-    /// Judges what verifying with the key of a certificate would cost, before it is done.
+    /// Checks what a verification with the key of a certificate would cost, before any signature is verified with it.
     pub fn judge_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
         material::judge_cost(spki, owner)
     }
@@ -95,7 +95,7 @@ impl PublicKey {
         if jwk.has_private_material() {
             return Err(KeyError::PrivateMaterial);
         }
-        // [RFC7517 §4.2 §4.3] `use` and `key_ops` say what the key is for, where they are there.
+        // [RFC7517 §4.2 §4.3] If `use` or `key_ops` is present, it must allow the verification of signatures.
         let may_verify = jwk
             .key_ops
             .as_ref()
@@ -132,12 +132,12 @@ impl PublicKey {
         Ok(key)
     }
 
-    /// The `kid`, where the key has one.
+    /// The `kid`, if the key has one.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Whether the key may verify `algorithm`: its type must fit, and its `alg` where it has one.
+    /// True if the key may verify `algorithm`: its type must fit, and its `alg`, if it has one.
     pub fn accepts(&self, algorithm: Algorithm) -> bool {
         self.material.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
     }
@@ -149,7 +149,7 @@ impl PublicKey {
             .filter(|algorithm| self.accepts(*algorithm))
     }
 
-    /// Verifies a signature; false also where the algorithm is not this key's.
+    /// True if the signature verifies; false also if the key does not accept the algorithm.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.accepts(algorithm) {
             return false;
@@ -178,39 +178,39 @@ fn elliptic(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<
     Material::elliptic(algorithm, &[&[4][..], &x, &y].concat())
 }
 
-/// A JWK Set as it is published. [RFC7517 §5]
+/// A published JWK Set. [RFC7517 §5]
 #[derive(Deserialize)]
 struct Jwks<Key> {
     keys: Vec<Key>,
 }
 
-/// The keys of one authority for one use. Never mixed with another's. [SPIFFE-FED §4.2]
+/// The keys of one authority for one use. They are never mixed with the keys of another authority. [SPIFFE-FED §4.2]
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
 }
 
 impl KeySet {
-    /// Adds a judged key.
+    /// Adds a key that passed the checks.
     pub fn push(&mut self, key: PublicKey) {
         self.keys.push(key);
     }
 
-    /// Parses a published JWK Set and leaves out the keys that cannot be used here: a type of key that this
-    /// version does not know must not take the known ones with it. [RFC7517 §5]
+    /// Parses a published JWK Set and leaves out the keys that cannot be used here: one key of an unknown type must not
+    /// make the whole set unusable. [RFC7517 §5]
     pub fn understood(bytes: &[u8]) -> Result<KeySet, String> {
         let jwks: Jwks<serde_json::Value> =
             crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let keys = jwks.keys.into_iter();
         Ok(KeySet {
-            // Member by member, so that a key whose members have unexpected types is one that is left out.
+            // Each key is parsed by itself, so that only a key with members of unexpected types is left out.
             keys: keys
                 .filter_map(|key| PublicKey::from_jwk(&serde_json::from_value(key).ok()?).ok())
                 .collect(),
         })
     }
 
-    /// Parses the JWK Set of an authority; each key must be usable, as an operator wrote it. [RFC7517 §5]
+    /// Parses a JWK Set that an administrator configured; one unusable key is an error. [RFC7517 §5]
     pub fn from_jwks(bytes: &[u8]) -> Result<KeySet, String> {
         let jwks: Jwks<Jwk> = crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         let mut set = KeySet::default();
@@ -225,7 +225,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// True where nothing is trusted.
+    /// True if the set has no key, so no signature verifies.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -235,12 +235,12 @@ impl KeySet {
         self.keys.iter()
     }
 
-    /// True where a key carries this `kid`.
+    /// True if a key has this `kid`.
     pub fn has_kid(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
-    /// The keys worth trying: the one that `kid` names, or, without `kid`, the first eight that fit.
+    /// The keys to try: the one that `kid` names, or, without `kid`, the first eight that fit the algorithm.
     /// [JWT-SVID §2.2] `kid` is optional.
     pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.keys
@@ -312,7 +312,7 @@ mod tests {
             with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="),
             Err(KeyError::NotBase64Url)
         );
-        // The same point spelled with stray trailing bits.
+        // The same point, encoded with trailing bits that are not zero.
         assert_eq!(
             with(x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1"),
             Err(KeyError::NotBase64Url)
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc7517_4_members_that_rule_a_key_out() {
+    fn rfc7517_4_key_is_refused_for_private_members_or_another_use() {
         let with = |extra: &str| {
             import(&format!(
                 r#"{{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",{extra}}}"#
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc7517_5_a_published_set_without_its_unusable_keys_is_used() {
+    fn rfc7517_5_unusable_keys_of_a_published_set_are_left_out_and_the_others_are_used() {
         let good =
             r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         for unusable in [

@@ -23,7 +23,7 @@ pub enum KeyError {
     AlgorithmMismatch,
     NotForVerification,
     KeyIdTooLong,
-    /// `kid` has characters that a terminal obeys or a reader does not see.
+    /// `kid` has control characters or invisible characters.
     KeyIdUnprintable,
 }
 
@@ -42,7 +42,9 @@ impl fmt::Display for KeyError {
             KeyError::ClientRsaSize => "the RSA modulus of a client's key has more than 4096 bits",
             KeyError::ClientRsaExponent => "the RSA exponent of a client's key is not 65537",
             KeyError::MalformedSpki => "the certificate's SubjectPublicKeyInfo is malformed",
-            KeyError::SmallOrder => "the Ed25519 key has small order: anybody can sign for it",
+            KeyError::SmallOrder => {
+                "the Ed25519 key has small order: signatures can be made for it without the private key"
+            }
             KeyError::NonCanonical => "the Ed25519 key is not canonically encoded",
             KeyError::AlgorithmMismatch => "the key's alg does not fit its type",
             KeyError::NotForVerification => "the key's use or key_ops rule out verification",

@@ -1,7 +1,7 @@
-//! The one judge of public keys: of bundles, key sets, `jwk` headers, `cnf` and certificates alike (decision 0015).
+//! Checks public keys of bundles, key sets, `jwk` headers, `cnf` and certificates by the same rules (decision 0015).
 //!
-//! A key is judged by its numbers, before a library builds anything of it: what a stranger brings must not cost
-//! more than what an administrator configured.
+//! The numbers of a key are checked before a library builds a key from them: verifying with the key of an unknown
+//! client must not cost more CPU than verifying with a key that an administrator configured.
 
 use super::algorithm::Algorithm;
 use super::edwards;
@@ -12,16 +12,17 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use rustls_pki_types::alg_id;
 use std::sync::OnceLock;
 
-/// Who brings a key. What a client brings is held to tighter bounds: verifying with it costs us, not the client.
+/// Whose key it is. The keys of clients have tighter bounds, because the server pays the CPU of each verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
-    /// An authority that the configuration names, by its bundle or its key set.
+    /// An authority of the configuration: the key is in its bundle or its key set.
     Authority,
-    /// A client: in a request, in its key set, in its certificate or in the chain of that.
+    /// A client: the key is in a request, in the client's key set, in its certificate or in an intermediate of its
+    /// chain.
     Client,
 }
 
-/// What a key is made of.
+/// The key material.
 pub(super) enum Material {
     /// Exactly one algorithm fits (an EC curve or Ed25519).
     Fixed(Algorithm, ParsedPublicKey),
@@ -76,7 +77,7 @@ impl Material {
             | Algorithm::PS512
             | Algorithm::EdDSA => return Err(KeyError::UnknownType),
         };
-        // A compressed point would be a second spelling.
+        // A compressed point would be a second encoding of the same key.
         if point.len() != 1 + 2 * coordinate_bytes || point.first() != Some(&4) {
             return Err(KeyError::WrongLength);
         }
@@ -155,8 +156,9 @@ fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
     }
 }
 
-/// Judges what it costs to verify with the key of a certificate, and builds nothing: of RSA keys by their numbers;
-/// of others the curve says it, and verifying refuses what is not on it.
+/// Checks what a verification with the key of a certificate costs, without building the key. The cost of an RSA key
+/// depends on its numbers, the cost of other keys on their curve; a point that is not on the curve is refused when a
+/// signature is verified.
 pub(super) fn judge_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
     let (algorithm, key) = spki_parts(content).ok_or(KeyError::MalformedSpki)?;
     if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
@@ -202,7 +204,7 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-    /// An RSA key of so many bits, with this last byte of the modulus.
+    /// An RSA key with this number of bits and this last byte of the modulus.
     fn rsa(bits: usize, last: u8, e: &str) -> Jwk {
         let mut modulus = vec![0xff; bits.div_ceil(8)];
         if !bits.is_multiple_of(8) {
@@ -273,7 +275,7 @@ mod tests {
 
     // Decision 0015.
     #[test]
-    fn keys_in_certificates_are_judged_like_keys_in_jwks() {
+    fn keys_in_certificates_are_checked_by_the_rules_of_keys_in_jwks() {
         let spki = |algorithm: rustls_pki_types::AlgorithmIdentifier, key: &[u8]| {
             use crate::der::{BIT_STRING, SEQUENCE, wrap};
             [
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_that_is_judged_by_its_numbers_verifies() {
+    fn rsa_key_that_passes_the_checks_verifies_a_signature() {
         use aws_lc_rs::rsa::{KeyPair, KeySize};
         use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA512};
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();

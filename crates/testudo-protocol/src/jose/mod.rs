@@ -1,5 +1,5 @@
-//! JOSE, as far as an authorization server needs it: compact JWS, judged keys, nothing symmetric, nothing
-//! encrypted. [RFC7515] [RFC7517] [RFC7518] [RFC8725]
+//! The part of JOSE that an authorization server needs: compact JWS and public keys. Symmetric algorithms and
+//! encryption are not supported. [RFC7515] [RFC7517] [RFC7518] [RFC8725]
 
 mod algorithm;
 mod edwards;
@@ -18,7 +18,7 @@ pub use sign::{SigningFault, SigningKey, encode_segment};
 
 use aws_lc_rs::digest;
 
-/// SHA-256 of anything, mostly of whole tokens.
+/// SHA-256, mostly of whole tokens.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());

@@ -1,4 +1,4 @@
-//! Signing: the server's own keys, and the throw-away ones of tests and of `dev`.
+//! Signing, with the server's own keys and with the temporary keys of tests and of `testudo dev`.
 
 use super::algorithm::Algorithm;
 use aws_lc_rs::rand::SystemRandom;
@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 
-/// A private key cannot be used. Nothing about the key is in the error.
+/// Why a private key cannot be used. The error contains nothing of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningFault {
-    /// Not PKCS #8 of the kind that the algorithm needs.
+    /// The bytes are not a PKCS #8 key for this algorithm.
     KeyRejected,
     /// The library refused to sign.
     Failed,
@@ -19,13 +19,13 @@ pub enum SigningFault {
 impl fmt::Display for SigningFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SigningFault::KeyRejected => "the private key is not PKCS #8 of the kind the algorithm needs",
+            SigningFault::KeyRejected => "the private key is not a PKCS #8 key for this algorithm",
             SigningFault::Failed => "signing failed",
         })
     }
 }
 
-/// A private key that signs one algorithm, parsed once. Has no `Debug` that shows it.
+/// A private key for one algorithm, parsed once. Its `Debug` does not print the key.
 pub struct SigningKey {
     algorithm: Algorithm,
     kid: Box<str>,
@@ -40,7 +40,7 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Reads a PKCS #8 private key. `kid` becomes the RFC 7638 thumbprint where none is given.
+    /// Reads a PKCS #8 private key. Without `kid`, the key id is the RFC 7638 thumbprint.
     pub fn from_pkcs8(
         algorithm: Algorithm,
         pkcs8: &[u8],
@@ -89,7 +89,7 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// The key id that headers and the key set carry.
+    /// The key id, for JOSE headers and the key set.
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -150,7 +150,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs arbitrary bytes; the raw form that JWS wants.
+    /// Signs bytes; the signature has the form that JWS requires.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
         let failed = |_| SigningFault::Failed;
         match &self.pair {

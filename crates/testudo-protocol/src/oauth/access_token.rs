@@ -9,35 +9,35 @@ use std::fmt;
 /// `typ` of an access token. [RFC9068 §2.1]
 pub const TYP: &str = "at+jwt";
 
-/// What an access token says. [RFC9068 §2.2]
+/// The claims of an access token. [RFC9068 §2.2]
 #[derive(Serialize, Debug)]
 pub struct AccessToken<'a> {
     /// The issuer identifier.
     pub iss: &'a str,
-    /// The client where it acts for itself.
+    /// `sub`: the client, if it acts for itself.
     pub sub: &'a str,
     /// The client.
     pub client_id: &'a str,
-    /// The resource the token is for.
+    /// `aud`: the resource that the token is for.
     pub aud: &'a Resource,
-    /// End of life.
+    /// `exp`: when the token expires.
     pub exp: Timestamp,
     /// Time of issue.
     pub iat: Timestamp,
     /// Unique name of this token.
     pub jti: &'a str,
-    /// Granted scope; absent where there is none.
+    /// The granted scope; absent if no scope is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'a str>,
-    /// [RFC9700 §4.15] Says that `sub` is a client and never a person.
+    /// [RFC9700 §4.15] States that `sub` is a client, so that it cannot be taken for a person.
     pub sub_type: &'a str,
-    /// The concrete identity where several share one client.
+    /// The identity that was proven, if several identities share one client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_id: Option<&'a str>,
-    /// The instance where several share one client.
+    /// The instance of the client, if several instances share one client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<&'a str>,
-    /// What the token is bound to.
+    /// `cnf`: the key or certificate that the token is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
 }
@@ -68,7 +68,7 @@ impl AccessToken<'_> {
     }
 }
 
-/// A verified access token, as a resource server sees it.
+/// The claims of a verified access token, for a resource server.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the claims are documented at AccessToken")]
 pub struct VerifiedToken {
@@ -80,7 +80,7 @@ pub struct VerifiedToken {
     pub jwt_id: String,
     pub spiffe_id: Option<String>,
     pub instance: Option<String>,
-    /// True where the token is bound to the certificate that its bearer showed.
+    /// True if the token is bound to the client certificate of the connection.
     pub is_bound: bool,
 }
 
@@ -91,9 +91,9 @@ pub struct Expectation<'a> {
     pub issuer: &'a str,
     /// This resource server's own identifier.
     pub audience: &'a str,
-    /// Tolerated difference of clocks.
+    /// Tolerated difference between the clocks of issuer and resource server.
     pub leeway: Seconds,
-    /// SHA-256 of the client certificate of the connection, where there is one.
+    /// SHA-256 of the client certificate of the connection, if the client sent one.
     pub certificate_thumbprint: Option<&'a [u8; 32]>,
 }
 
@@ -102,17 +102,17 @@ pub struct Expectation<'a> {
 pub enum TokenError {
     /// The signature or the form is wrong.
     Jose(JoseError),
-    /// `typ` is not `at+jwt`: an ID token or another JWT of the same issuer.
+    /// `typ` is not `at+jwt`: the token is an ID token or another JWT of the issuer.
     WrongType,
     /// `iss` is another issuer.
     WrongIssuer,
     /// `aud` does not name this resource server.
     WrongAudience,
-    /// The token has ended.
+    /// The token has expired.
     Expired,
-    /// The token is bound to a key or a certificate, and the caller of this function has no proof of it.
+    /// The token is bound to a key or a certificate that the request did not prove.
     Bound,
-    /// `scope` is not a scope.
+    /// `scope` is not a valid scope.
     MalformedScope,
 }
 
@@ -145,7 +145,7 @@ struct ReceivedClaims {
     cnf: Option<ReceivedConfirmation>,
 }
 
-/// Members beside `x5t#S256` (`jkt`, `jwk`) are other bindings, which this function cannot check.
+/// Members besides `x5t#S256` (`jkt`, `jwk`) are other bindings, which [`verify`] cannot check.
 #[derive(Deserialize)]
 struct ReceivedConfirmation {
     #[serde(rename = "x5t#S256")]
@@ -169,7 +169,7 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
     let jws = Jws::parse(token).map_err(TokenError::Jose)?;
-    // [RFC9068 §4] `typ` is `at+jwt` or its full media type; this is what keeps ID tokens out.
+    // [RFC9068 §4] `typ` is `at+jwt` or its full media type. This check refuses ID tokens.
     match jws.header.typ.as_deref() {
         Some("at+jwt" | "application/at+jwt") => {}
         _ => return Err(TokenError::WrongType),
@@ -189,7 +189,7 @@ pub fn verify(
     if now >= claims.exp + expected.leeway {
         return Err(TokenError::Expired);
     }
-    // [RFC8705 §3] A bound token is worth nothing without its proof.
+    // [RFC8705 §3] A bound token is accepted only with the proof of its key or certificate.
     if let Some(confirmation) = &claims.cnf
         && !confirmation.is_proven_by(expected.certificate_thumbprint)
     {

@@ -1,6 +1,6 @@
-//! Error codes, their status, and what else an error answer must carry. [RFC6749 §5.2]
+//! Error codes and their HTTP status. [RFC6749 §5.2]
 //!
-//! The one table: a handler never picks a status.
+//! This is the only table of statuses: a handler does not choose one.
 
 /// An OAuth error code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -49,7 +49,7 @@ impl ErrorCode {
     /// HTTP status at the token endpoint.
     ///
     /// `invalid_client` is 400: 401 must carry a challenge [RFC9110 §15.5.2], and no HTTP authentication scheme
-    /// exists for assertions in the body. Where the caller did use `Authorization`, see
+    /// exists for assertions in the body. If the client used `Authorization`, see
     /// [`ErrorCode::status_after_authorization`].
     pub fn status(self) -> u16 {
         match self {
@@ -59,7 +59,7 @@ impl ErrorCode {
             | ErrorCode::UnsupportedGrantType
             | ErrorCode::InvalidScope
             | ErrorCode::InvalidTarget
-            // [RFC7591 §3.2.2] Registration errors are 400, all of them.
+            // [RFC7591 §3.2.2] All registration errors are 400.
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidRedirectUri
             | ErrorCode::InvalidSoftwareStatement
@@ -73,7 +73,7 @@ impl ErrorCode {
         }
     }
 
-    /// [RFC6749 §5.2] A client that tried `Authorization` must get 401 and a challenge of that scheme.
+    /// [RFC6749 §5.2] A client that used `Authorization` must receive 401 and a challenge of that scheme.
     pub fn status_after_authorization(self) -> u16 {
         if self == ErrorCode::InvalidClient {
             return 401;

@@ -3,7 +3,8 @@
 use crate::limits::FORM_PARAMETERS_MAX;
 use std::fmt;
 
-/// A parsed form: each parameter once, but for those that may repeat; nothing empty.
+/// A parsed form. Each parameter is present once, except those that may repeat; parameters without a value are left
+/// out.
 #[derive(Debug, Default)]
 pub struct Form {
     parameters: Vec<(String, String)>,
@@ -15,9 +16,9 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 /// Why a form is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
-    /// Not UTF-8, or a `%` that is no escape.
+    /// Not UTF-8, or a `%` without two hexadecimal digits.
     NotText,
-    /// A parameter came twice. Its name is one of ours or not said at all.
+    /// A parameter is present twice. The error does not contain its name, which may be any text.
     DuplicateParameter,
     /// More than 64 parameters.
     TooManyParameters,
@@ -69,7 +70,7 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Takes the value out, for large ones.
+    /// Removes the value and returns it, so that large values are not copied.
     pub fn take(&mut self, name: &str) -> Option<String> {
         let position = self.parameters.iter().position(|(known, _)| known == name)?;
         Some(self.parameters.swap_remove(position).1)
@@ -83,14 +84,14 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether a parameter was sent with a value.
+    /// True if a parameter was sent with a value.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 }
 
 fn decode(part: &str) -> Result<String, FormError> {
-    // Most parts, and the long ones, hold nothing to decode.
+    // Fast path: most names and values, and the long ones, contain nothing to decode.
     if part
         .bytes()
         .all(|byte| (0x21..0x7f).contains(&byte) && byte != b'%' && byte != b'+')

@@ -42,7 +42,7 @@ impl IssuerUrl {
         &self.0
     }
 
-    /// True for http on loopback: fit for trials only.
+    /// True for http on loopback, which is for trials only.
     pub fn is_cleartext(&self) -> bool {
         self.0.starts_with("http://")
     }

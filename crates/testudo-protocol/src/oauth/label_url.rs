@@ -1,8 +1,8 @@
-//! URLs that people will read and click on: `client_uri`, `logo_uri` and their like. [RFC7591 §2]
+//! URLs that are shown to people: `client_uri`, `logo_uri`, `policy_uri` and `tos_uri`. [RFC7591 §2]
 
 use crate::limits::IDENTIFIER_BYTES_MAX;
 
-/// True where this URL may stand in `client_uri` and its like of a request or a rule.
+/// True if this URL is allowed in `client_uri` and similar members of a request or a rule.
 pub fn is_label_url(text: &str) -> bool {
     let is_https = url::Url::parse(text).is_ok_and(|url| {
         url.scheme() == "https"

@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The document at the well-known path. What has a default that surprises is always written out.
+/// The document at the well-known path. A member whose default differs from what this server does is always present.
 #[derive(Serialize, Deserialize, Debug, Clone)]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub struct AuthorizationServerMetadata {
     pub issuer: String,
     pub token_endpoint: String,
     pub jwks_uri: String,
-    /// Present while the door to registration is open.
+    /// Present while registration is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
     #[serde(default)]
     pub grant_types_supported: Vec<String>,
-    /// Required even where no authorization endpoint exists. [RFC8414 §2]
+    /// Required even if there is no authorization endpoint. [RFC8414 §2]
     #[serde(default)]
     pub response_types_supported: Vec<String>,
     #[serde(default)]
@@ -31,7 +31,8 @@ pub struct AuthorizationServerMetadata {
     pub mtls_endpoint_aliases: Option<EndpointAliases>,
 }
 
-/// The document at the well-known path of OpenID Connect Discovery: the same, and what is demanded there besides. [OIDCD §3]
+/// The document at the well-known path of OpenID Connect Discovery: the members above and those that OpenID Connect
+/// requires in addition. [OIDCD §3]
 #[derive(Serialize, Deserialize, Debug, Clone)]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub struct OpenIdConfiguration {
@@ -47,7 +48,7 @@ pub struct OpenIdConfiguration {
 pub struct EndpointAliases {
     /// Token endpoint.
     pub token_endpoint: String,
-    /// Registration endpoint, where one of its doors is open.
+    /// Registration endpoint, if registration is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! OAuth 2.0: the texts that go over the wire.
+//! OAuth 2.0: parameters, identifiers, errors and documents as they are sent.
 
 pub mod access_token;
 pub mod error;
@@ -21,10 +21,10 @@ pub use scope::{Scope, ScopeSet};
 pub const ASSERTION_TYPE_JWT_SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 /// `client_assertion_type` of a client's own JWT. [RFC7523 §2.2]
 pub const ASSERTION_TYPE_JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// The grant by which a client acts for itself. [RFC6749 §4.4]
+/// The grant type of a client that acts for itself. [RFC6749 §4.4]
 pub const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 
-/// [RFC6749 A] VSCHAR: what a `client_id` may consist of.
+/// [RFC6749 A] VSCHAR: the characters that are allowed in a `client_id`.
 pub fn is_vschar(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
 }

@@ -1,34 +1,34 @@
-//! What a redirect URI that a client names may be. [RFC7591 §5] [RFC8252 §7] [RFC9700 §4.1.1]
+//! Rules for the redirect URIs of a client. [RFC7591 §5] [RFC8252 §7] [RFC9700 §4.1.1]
 //!
-//! Every one is read by one parser, written out again, and must come out as it went in: no two readers can
-//! disagree about where it leads.
+//! Each URI is parsed and written again, and the result must be the same text, so that two parsers cannot read
+//! different destinations from one redirect URI.
 
 use crate::limits::IDENTIFIER_BYTES_MAX;
 use std::fmt;
 use std::net::Ipv6Addr;
 use url::{Host, Url};
 
-/// What a redirect URI is, which decides for whom it is.
+/// The form of a redirect URI, which determines which application types may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// `https`, on a host of the network.
+    /// `https`, on a host that is not loopback.
     Https,
-    /// `http`, on the machine of the person who uses the application. [RFC8252 §7.3]
+    /// `http`, on the loopback interface of the machine that runs the application. [RFC8252 §7.3]
     Loopback,
-    /// A scheme that an application claims, in reverse domain form. [RFC8252 §7.1]
+    /// A private-use scheme of an application, which is a reversed domain name. [RFC8252 §7.1]
     PrivateUse,
 }
 
-/// Why a redirect URI is not taken.
+/// Why a redirect URI is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedirectUriError {
-    /// It has a fragment, a wildcard, or a character that no URI has, or too many of them.
+    /// It has a fragment, a wildcard, a character that is not allowed in a URI, or too many characters.
     Character,
     /// A `%` that is not followed by two hexadecimal digits.
     BrokenEscape,
-    /// It is no absolute URI.
+    /// It is not an absolute URI.
     NotAbsolute,
-    /// A parser would write it in another way.
+    /// It changes when it is parsed and written again.
     NotNormal,
     /// It has a user name or a password.
     UserInformation,
@@ -36,38 +36,38 @@ pub enum RedirectUriError {
     DotSegments,
     /// Its host ends with a dot, or its port is 0.
     ImpossibleHost,
-    /// Nothing but a scheme.
+    /// It has a scheme and nothing after it.
     NoPath,
-    /// Its query has a parameter that an authorization response appends.
+    /// Its query has a parameter that the authorization server adds to the redirect URI in its response.
     ResponseParameter,
-    /// `https` on the machine of the person who uses the application.
+    /// `https` on loopback.
     HttpsOfLocalhost,
-    /// `http` on a host of the network.
+    /// `http` on a host that is not loopback.
     HttpElsewhere,
-    /// A scheme that is no reversed domain name. [RFC8252 §7.1]
+    /// Its scheme is not a reversed domain name. [RFC8252 §7.1]
     SchemeNotReversed,
 }
 
 impl fmt::Display for RedirectUriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            RedirectUriError::Character => "a redirect URI has a fragment, a wildcard, or a character that no URI has",
+            RedirectUriError::Character => "a redirect URI has a fragment, a wildcard, or a character that is not allowed in a URI",
             RedirectUriError::BrokenEscape => "a percent-encoding in a redirect URI is broken",
             RedirectUriError::NotAbsolute => "a redirect URI is not an absolute URI",
             RedirectUriError::NotNormal => "a redirect URI is not in its normal form, with a path",
             RedirectUriError::UserInformation => "a redirect URI has user information",
             RedirectUriError::DotSegments => "a redirect URI has dot segments",
-            RedirectUriError::ImpossibleHost => "a redirect URI has a host or a port that cannot be",
+            RedirectUriError::ImpossibleHost => "a redirect URI has a host that ends with a dot, or the port 0",
             RedirectUriError::NoPath => "a redirect URI has no path: write one, as in com.example.app:/callback",
-            RedirectUriError::ResponseParameter => "a redirect URI has a parameter in its query that belongs to the response, such as code or state",
+            RedirectUriError::ResponseParameter => "the query of a redirect URI has a parameter that the authorization server adds in its response, such as code or state",
             RedirectUriError::HttpsOfLocalhost => "redirect URIs to localhost must use http, not https",
-            RedirectUriError::HttpElsewhere => "http is for 127.0.0.1, [::1] and localhost only",
+            RedirectUriError::HttpElsewhere => "a redirect URI with http must have the host 127.0.0.1, [::1] or localhost",
             RedirectUriError::SchemeNotReversed => "a private-use redirect URI scheme must be a reversed domain name such as `com.example.app`",
         })
     }
 }
 
-/// Judges one redirect URI.
+/// Checks one redirect URI and finds its form.
 pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
     let is_character = |byte: u8| (0x21..=0x7e).contains(&byte) && !b"\\\"<>^`{|}*#".contains(&byte);
     if uri.is_empty() || uri.len() > IDENTIFIER_BYTES_MAX || !uri.bytes().all(is_character) {
@@ -90,7 +90,7 @@ pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
     if url.host_str().is_some_and(|host| host.ends_with('.')) || url.port() == Some(0) {
         return Err(RedirectUriError::ImpossibleHost);
     }
-    // [RFC3986 §3.3] Nothing but a scheme leads nowhere, and readers disagree about what follows it.
+    // [RFC3986 §3.3] A URI without a path has no destination, and parsers differ in what they add.
     if url.path().is_empty() && url.host_str().unwrap_or_default().is_empty() {
         return Err(RedirectUriError::NoPath);
     }
@@ -102,15 +102,17 @@ pub fn form(uri: &str) -> Result<Form, RedirectUriError> {
         "https" => Ok(Form::Https),
         "http" if is_this_machine(&url) => Ok(Form::Loopback),
         "http" => Err(RedirectUriError::HttpElsewhere),
-        // [RFC8252 §7.1] A dot: the reverse of a domain. It keeps out javascript, data, file and their like.
+        // [RFC8252 §7.1] The scheme must have a dot, as a reversed domain name has. This refuses javascript, data, file
+        // and similar schemes.
         scheme if scheme.contains('.') => Ok(Form::PrivateUse),
         _ => Err(RedirectUriError::SchemeNotReversed),
     }
 }
 
-/// True where a request may name `requested` of a client that registered `registered`: both are the same, byte for byte.
-/// [RFC9700 §2.1] The port of a loopback URI is the request's own [RFC8252 §7.3], since the application listens on one
-/// that is free, and its empty path is `/`, as every user agent reads it.
+/// True if the `redirect_uri` of a request (`requested`) matches a registered one (`registered`): both are equal, byte
+/// for byte.
+/// [RFC9700 §2.1] The port of a loopback URI is not compared [RFC8252 §7.3], since the application listens on any free
+/// port, and its empty path equals `/`, as in every browser.
 pub fn is_same(registered: &str, requested: &str) -> bool {
     if registered == requested {
         return true;
@@ -123,14 +125,14 @@ pub fn is_same(registered: &str, requested: &str) -> bool {
     without_port(registered).is_some_and(|registered| without_port(requested) == Some(registered))
 }
 
-/// `http://127.0.0.1:33418`, as applications write it that listen on a port and on nothing else there: all that a parser
-/// adds is the path. Over the network such a URI is refused, as [RFC9700 §2.1] compares it byte for byte.
+/// True for `http://127.0.0.1:33418`, a loopback URI to which a parser adds only the path `/`. Other URIs without a
+/// path are refused, because [RFC9700 §2.1] compares them byte for byte.
 fn is_loopback_without_path(uri: &str, url: &Url) -> bool {
     let (authority, query) = uri.find('?').map_or((uri, ""), |at| uri.split_at(at));
     url.scheme() == "http" && is_this_machine(url) && format!("{authority}/{query}") == url.as_str()
 }
 
-/// Exactly these three: no other spelling of loopback. [RFC8252 §8.3]
+/// True for exactly these three hosts; other spellings of loopback are refused. [RFC8252 §8.3]
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -140,8 +142,8 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Every other way to say the same: an address of the loopback network, the unspecified one, an IPv4 address inside
-/// an IPv6 one (`[::ffff:7f00:1]`), a name under `localhost`.
+/// True for every other host that reaches this machine: an address of the loopback network, the unspecified address, an
+/// IPv4 address inside an IPv6 address (`[::ffff:7f00:1]`), a name under `localhost`.
 fn is_some_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -153,14 +155,14 @@ fn is_some_loopback(url: &Url) -> bool {
     }
 }
 
-/// Mapped, compatible, NAT64 and 6to4 forms: the address that is reached is another one than the one that is read.
+/// True for mapped, compatible, NAT64 and 6to4 addresses: such an address reaches the IPv4 address inside it.
 fn carries_an_ipv4_address(address: &Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     address.to_ipv4().is_some() || (a == 0x64 && b == 0xff9b) || a == 0x2002
 }
 
-/// What an authorization server appends. [RFC6749 §4.1.2] [RFC6749 §4.2.2] [RFC9207 §2] A client that finds one of
-/// them twice may believe the wrong one.
+/// The parameters that an authorization server adds to a redirect URI. [RFC6749 §4.1.2] [RFC6749 §4.2.2] [RFC9207 §2] A
+/// client that receives one of them twice may use the wrong one.
 const RESPONSE_PARAMETERS: [&str; 13] = [
     "code",
     "state",
@@ -320,7 +322,7 @@ mod tests {
 
     // Row DR-42.
     #[test]
-    fn rfc8252_7_3_port_of_a_loopback_redirect_uri_is_the_requests_own_and_nothing_else() {
+    fn rfc8252_7_3_only_the_port_of_a_loopback_redirect_uri_may_differ_from_the_registered_one() {
         for (registered, requested) in [
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
             ("http://127.0.0.1:33418", "http://127.0.0.1:33418"),

@@ -22,7 +22,7 @@ impl Resource {
             return Err("has a fragment");
         }
         if !text.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err("has a character that a URI cannot have");
+            return Err("has a character that is not allowed in a URI");
         }
         Ok(Resource(text.into()))
     }

@@ -67,7 +67,7 @@ impl ScopeSet {
         )
     }
 
-    /// All values but one.
+    /// All values except this one.
     pub fn without(&self, value: &str) -> ScopeSet {
         let mut rest = ScopeSet::default();
         for scope in self.iter().filter(|scope| scope.as_str() != value) {
@@ -76,7 +76,7 @@ impl ScopeSet {
         rest
     }
 
-    /// True without values.
+    /// True if the set has no value.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,14 +87,14 @@ impl ScopeSet {
     }
 }
 
-/// As it stands in a `scope` parameter.
+/// Written as in a `scope` parameter.
 impl serde::Serialize for ScopeSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// Out of a record of ours: as many values as a rule may have, which is more than one request may name.
+/// Read from a record of the store, with as many values as a rule may have. That is more than one request may name.
 impl<'de> serde::Deserialize<'de> for ScopeSet {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;

@@ -1,4 +1,4 @@
-//! SPIFFE bundle documents: a JWK Set that says which keys vouch for a trust domain. [SPIFFE-BUNDLE §4]
+//! SPIFFE bundle documents: a JWK Set with the keys that sign the SVIDs of a trust domain. [SPIFFE-BUNDLE §4]
 //!
 //! The document does not contain the name of its trust domain: the code that fetches it knows the name and keeps both
 //! together [SPIFFE-BUNDLE §3].
@@ -18,33 +18,33 @@ use std::fmt;
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 
-/// A judged bundle. Keys of different uses never meet. [SPIFFE-BUNDLE §4.2.2]
+/// A bundle that passed the checks. Keys of different uses are kept apart. [SPIFFE-BUNDLE §4.2.2]
 #[derive(Debug)]
 pub struct Bundle {
-    /// `spiffe_sequence`, where the publisher keeps one.
+    /// `spiffe_sequence`, if the document has it.
     pub sequence: Option<Sequence>,
-    /// `spiffe_refresh_hint`, clamped to [60 s, 24 h] where present.
+    /// `spiffe_refresh_hint`, limited to 60 s to 24 h.
     pub refresh_hint: Option<Seconds>,
     /// Keys that sign JWT-SVIDs. Empty means: no JWT-SVID of this domain is valid. [JWT-SVID §6.2]
     pub jwt_keys: KeySet,
     /// Certificates that sign X.509-SVIDs. Empty means: no X.509-SVID of this domain is valid.
     pub x509_authorities: X509Authorities,
-    /// JWKs that were passed over, with the reason, for `doctor` and logs.
+    /// JWKs that were ignored, with the reason, for `doctor` and logs.
     pub ignored: Vec<String>,
 }
 
-/// Why a whole document is refused. The bundle held before stays in force.
+/// Why a whole document is refused. The bundle that was loaded before stays in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BundleError {
     /// More than 1 MiB.
     TooLarge,
-    /// Not JSON of the right shape; `keys` missing.
+    /// Not a JSON object of the right form, or `keys` is missing.
     Malformed(JsonError),
     /// More than 1,000 keys.
     TooManyKeys,
-    /// A JWK carries private or symmetric key material.
+    /// A JWK contains private or symmetric key material.
     PrivateKey,
-    /// Two different keys, of `jwt-svid` or `wit-svid`, share a `kid`.
+    /// Two different keys with the use `jwt-svid` or `wit-svid` have the same `kid`.
     DuplicateKeyId(String),
 }
 
@@ -84,7 +84,7 @@ impl Bundle {
         }
         let mut bundle = Bundle {
             sequence: document.spiffe_sequence.map(Sequence),
-            // A hint of 0 must not become a busy loop, one of a century must not become "never".
+            // A hint of 0 must not cause a fetch without pause, and a very long hint must not stop the refresh.
             refresh_hint: document
                 .spiffe_refresh_hint
                 .map(|hint| Seconds(hint.clamp(60, 86_400))),
@@ -104,19 +104,20 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// True where the document lists no key at all: it means "trust nothing". [JWT-SVID §6.2]
+    /// True if `keys` of the document is empty, which means that no SVID of the trust domain is valid. [JWT-SVID §6.2]
     pub fn is_empty_document(&self) -> bool {
         self.jwt_keys.is_empty() && self.x509_authorities.is_empty() && self.ignored.is_empty()
     }
 
-    /// [SPIFFE-BUNDLE §4.2] Unknown or missing `use` and unknown `kty`: that JWK is ignored, the rest stands.
+    /// [SPIFFE-BUNDLE §4.2] A JWK with an unknown or missing `use` or an unknown `kty` is ignored; the other keys are
+    /// used.
     fn take(&mut self, value: serde_json::Value, known: &mut Listed) -> Result<(), Skipped> {
-        // A private key in a published document is a leak, whatever it was meant for.
+        // A private key in a published document is a leak, for any `use`.
         if Jwk::names_private_material(&value) {
             return Err(Skipped::Document(BundleError::PrivateKey));
         }
-        // Keys of other uses are other documents' business: an OIDC key set may stand in the same file, with the
-        // same keys under the same ids.
+        // Keys with another `use` are ignored: the same file may contain an OIDC key set, with the same keys and the
+        // same ids.
         let usage = match value.get("use").and_then(serde_json::Value::as_str) {
             Some("jwt-svid") => KeyUse::Jwt,
             Some("wit-svid") => KeyUse::Wit,
@@ -135,8 +136,8 @@ impl Bundle {
                 }
             }
             KeyUse::Jwt => {
-                // [JWT-SVID §6.1] `kid` must be there.
-                let kid = jwk.kid.as_deref().ok_or("a jwt-svid key without kid")?;
+                // [JWT-SVID §6.1] `kid` is required.
+                let kid = jwk.kid.as_deref().ok_or("a jwt-svid key has no kid")?;
                 let key = PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
                 known.agrees(kid, &jwk)?;
                 if !self.jwt_keys.has_kid(kid) {
@@ -145,17 +146,17 @@ impl Bundle {
             }
             KeyUse::Wit => {
                 // [WIT-SVID §6.1] `kid` is unique over the keys of both uses.
-                let kid = jwk.kid.as_deref().ok_or("a wit-svid key without kid")?;
+                let kid = jwk.kid.as_deref().ok_or("a wit-svid key has no kid")?;
                 PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
                 known.agrees(kid, &jwk)?;
-                return Err("wit-svid keys are not used yet".into());
+                return Err("wit-svid keys are not supported".into());
             }
         }
         Ok(())
     }
 }
 
-/// The uses that a SPIFFE bundle knows. [SPIFFE-BUNDLE §4.2.2]
+/// The values of `use` that SPIFFE defines. [SPIFFE-BUNDLE §4.2.2]
 #[derive(Clone, Copy)]
 enum KeyUse {
     Jwt,
@@ -163,7 +164,7 @@ enum KeyUse {
     X509,
 }
 
-/// Why an entry was not taken: only the entry, or the whole document.
+/// What is refused: one JWK, or the whole document.
 enum Skipped {
     Key(String),
     Document(BundleError),
@@ -181,7 +182,7 @@ impl From<&str> for Skipped {
     }
 }
 
-/// What the document listed so far.
+/// The keys of the document that were read so far.
 #[derive(Default)]
 struct Listed {
     by_kid: HashMap<String, Material>,
@@ -189,8 +190,8 @@ struct Listed {
 }
 
 impl Listed {
-    /// The same key may stand under its `kid` again, in either use; another key may not: which of the two
-    /// verifies would be left to chance.
+    /// The same key may be listed again under its `kid`, in either use. A different key with the same `kid` is refused:
+    /// it would be undefined which of the two verifies a signature.
     fn agrees(&mut self, kid: &str, jwk: &Jwk) -> Result<(), Skipped> {
         let material = Material::of(jwk);
         match self.by_kid.get(kid) {
@@ -204,7 +205,7 @@ impl Listed {
     }
 }
 
-/// The members that make a key what it is, decoded: two spellings of one number are one key.
+/// The decoded members that identify a key: two encodings of one number are the same key.
 #[derive(PartialEq, Eq)]
 struct Material {
     names: [Option<String>; 2],
@@ -233,7 +234,7 @@ fn certificate(jwk: &Jwk) -> Result<Vec<u8>, String> {
         .x5c
         .as_ref()
         .and_then(|list| list.first())
-        .ok_or("an x509-svid key without x5c")?;
+        .ok_or("an x509-svid key has no x5c")?;
     base64::engine::general_purpose::STANDARD
         .decode(first)
         .map_err(|_| "x5c is not base64 DER".into())
@@ -325,7 +326,7 @@ mod tests {
 
     // Row I-10.
     #[test]
-    fn same_kid_for_different_keys_refuses_the_update() {
+    fn bundle_with_one_kid_for_different_keys_is_refused() {
         let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
         let twice =
             format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}},{{{other},"use":"wit-svid","kid":"1"}}"#);
@@ -339,7 +340,7 @@ mod tests {
 
     // Row I-10.
     #[test]
-    fn one_key_in_several_forms_and_uses_is_one_key() {
+    fn one_key_listed_in_several_encodings_and_uses_is_accepted() {
         let other = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
         for (what, keys) in [
             (
@@ -401,7 +402,7 @@ mod tests {
 
     // Row I-11.
     #[test]
-    fn x5c_needs_one_ca_certificate_in_base64_first() {
+    fn first_x5c_value_must_be_a_ca_certificate_in_base64() {
         use base64::Engine as _;
         let key = rcgen::KeyPair::generate().unwrap();
         let base64_of = |is_ca: bool| {
@@ -433,7 +434,7 @@ mod tests {
 
     // Row I-12.
     #[test]
-    fn private_key_material_refuses_the_update() {
+    fn bundle_with_private_key_material_is_refused() {
         assert_eq!(
             parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#)).unwrap_err(),
             BundleError::PrivateKey

@@ -1,14 +1,15 @@
 //! SPIFFE IDs and trust domain names. [SPIFFE-ID §2]
 //!
-//! A byte scanner, not a URL parser: URL parsers lower-case, drop ports, decode `%2F` and resolve `..`, and each
-//! of those is a way to make two names out of one. Nothing is ever normalised; what is not right is refused.
+//! The parser reads bytes and does not use a URL parser: URL parsers lower-case, drop ports, decode `%2F` and resolve
+//! `..`, and each of those gives one identity several spellings. Nothing is normalised; a text that is not exactly
+//! right is refused.
 
 use crate::limits::{SPIFFE_ID_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use std::fmt;
 
 const SCHEME: &str = "spiffe://";
 
-/// A SPIFFE ID, right by construction. Compared byte for byte.
+/// A valid SPIFFE ID. Compared byte for byte.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
 pub struct SpiffeId {
@@ -29,7 +30,7 @@ pub enum SpiffeIdError {
     TooLong,
     /// Does not begin with exactly `spiffe://`.
     WrongScheme,
-    /// Nothing between `spiffe://` and the path.
+    /// There is no trust domain between `spiffe://` and the path.
     EmptyTrustDomain,
     /// The trust domain is longer than 255 bytes.
     TrustDomainTooLong,
@@ -61,13 +62,13 @@ impl fmt::Display for SpiffeIdError {
 }
 
 impl SpiffeId {
-    /// Parses `text` to the letter of [SPIFFE-ID §2]; a SPIFFE ID without a path is valid here.
+    /// Parses `text` exactly as [SPIFFE-ID §2] defines it; a SPIFFE ID without a path is valid here.
     pub fn parse(text: &str) -> Result<SpiffeId, SpiffeIdError> {
         // [SPIFFE-ID §2.3] Up to 2048 bytes must be supported, longer ones should not exist.
         if text.len() > SPIFFE_ID_BYTES_MAX {
             return Err(SpiffeIdError::TooLong);
         }
-        // [SPIFFE-ID §2.4] calls the scheme case-insensitive, §2.1 demands lower case: the stricter reading.
+        // [SPIFFE-ID §2.4] calls the scheme case-insensitive, §2.1 requires lower case: the stricter rule is applied.
         let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdError::WrongScheme)?;
         let (name, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
@@ -96,7 +97,7 @@ impl SpiffeId {
         TrustDomain(self.trust_domain_name().into())
     }
 
-    /// The path with its leading slash, or nothing.
+    /// The path with its leading slash, or an empty text.
     pub fn path(&self) -> &str {
         self.text.get(self.path_start..).unwrap_or_default()
     }
@@ -137,7 +138,7 @@ fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
 
 fn judge_path(path: &str) -> Result<(), SpiffeIdError> {
     for segment in path.split('/').skip(1) {
-        // [SPIFFE-ID §2.2] No empty segment, hence no trailing slash either.
+        // [SPIFFE-ID §2.2] No empty segment, and so no trailing slash.
         if segment.is_empty() {
             return Err(SpiffeIdError::EmptySegment);
         }
@@ -291,7 +292,7 @@ mod tests {
 
     // Row A-23.
     #[test]
-    fn look_alike_suffix_is_another_trust_domain() {
+    fn trust_domain_with_another_suffix_is_a_different_trust_domain() {
         assert_eq!(
             SpiffeId::parse("spiffe://a.example.evil/w")
                 .unwrap()

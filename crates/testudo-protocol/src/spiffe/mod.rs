@@ -1,4 +1,4 @@
-//! SPIFFE: identities and the bundles that vouch for them.
+//! SPIFFE: identities, and the bundles with the keys that verify them.
 
 mod bundle;
 mod id;

@@ -33,7 +33,7 @@ pub enum X509Error {
     Path(PathError),
 }
 
-/// Why a certificate cannot be one that signs others. [X509-SVID §4]
+/// Why a certificate may not sign other certificates. [X509-SVID §4]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum SigningCertificateError {
@@ -47,7 +47,7 @@ pub enum SigningCertificateError {
     SpiffeIdHasPath,
 }
 
-/// Why no path leads from the leaf to an authority of its trust domain. [RFC5280 §6]
+/// Why the path from the leaf to an authority of its trust domain is not valid. [RFC5280 §6]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum PathError {
@@ -67,7 +67,7 @@ pub enum PathError {
 }
 
 impl X509Error {
-    /// True where the same chain could be good a little later: such a refusal must not be remembered.
+    /// True if the same chain may be valid a little later. Such a refusal must not be cached.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
@@ -99,17 +99,22 @@ impl fmt::Display for X509Error {
                 "a certificate's subject or issuer is longer than {CERTIFICATE_NAME_BYTES_MAX} bytes"
             ),
             X509Error::Malformed => f.write_str("a certificate or one of its extensions cannot be read"),
-            X509Error::NoUriName => f.write_str("the leaf has no URI name"),
-            X509Error::SeveralUriNames => f.write_str("the leaf has more than one URI name"),
-            X509Error::NotSpiffeId(fault) => write!(f, "the leaf's URI name is not a SPIFFE ID: it {fault}"),
-            X509Error::NoPath => f.write_str("the leaf's SPIFFE ID names a whole trust domain"),
+            X509Error::NoUriName => f.write_str("the leaf has no URI subject alternative name"),
+            X509Error::SeveralUriNames => {
+                f.write_str("the leaf has more than one URI subject alternative name")
+            }
+            X509Error::NotSpiffeId(fault) => write!(
+                f,
+                "the leaf's URI subject alternative name is not a SPIFFE ID: it {fault}"
+            ),
+            X509Error::NoPath => f.write_str("the leaf's SPIFFE ID has no path"),
             X509Error::LeafIsAuthority => f.write_str("the leaf is a certificate authority"),
             X509Error::KeyUsageMissing => f.write_str("the leaf has no key usage"),
             X509Error::KeyUsageNotCritical => f.write_str("the leaf's key usage is not critical"),
             X509Error::KeyUsageNoSignature => f.write_str("the leaf's key usage has no digitalSignature"),
             X509Error::KeyUsageSigns => f.write_str("the leaf's key usage has keyCertSign or cRLSign"),
             X509Error::EmptySubjectNameNotCritical => {
-                f.write_str("the leaf has no subject, and its names are not critical")
+                f.write_str("the leaf has no subject, and its subject alternative name is not critical")
             }
             X509Error::Signing(fault) => fault.fmt(f),
             X509Error::Key(fault) => fault.fmt(f),
@@ -122,7 +127,7 @@ impl fmt::Display for X509Error {
 
 impl fmt::Display for SigningCertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the certificate cannot sign others: ")?;
+        f.write_str("the certificate may not sign other certificates: ")?;
         match self {
             SigningCertificateError::Malformed => f.write_str("one of its extensions cannot be read"),
             SigningCertificateError::NotAuthority => f.write_str("it is not a certificate authority"),
@@ -130,9 +135,11 @@ impl fmt::Display for SigningCertificateError {
             SigningCertificateError::KeyUsageNoCertSign => f.write_str("its key usage has no keyCertSign"),
             SigningCertificateError::KeyUsageNotCritical => f.write_str("its key usage is not critical"),
             SigningCertificateError::SeveralUriNames => {
-                f.write_str("it has a SPIFFE ID and another URI name")
+                f.write_str("it has a SPIFFE ID and another URI subject alternative name")
             }
-            SigningCertificateError::NotSpiffeId(fault) => write!(f, "its SPIFFE ID is not one: it {fault}"),
+            SigningCertificateError::NotSpiffeId(fault) => {
+                write!(f, "its SPIFFE ID is not valid: it {fault}")
+            }
             SigningCertificateError::SpiffeIdHasPath => f.write_str("its SPIFFE ID has a path"),
         }
     }
@@ -144,20 +151,20 @@ impl fmt::Display for PathError {
             PathError::OutOfOrder => {
                 f.write_str("a certificate of the chain is not issued by the subject of the next one")
             }
-            PathError::SameSubject => f.write_str("two authorities of the chain have one subject"),
-            PathError::SameKey => f.write_str("two certificates of the chain have one key"),
+            PathError::SameSubject => f.write_str("two certificate authorities of the chain have the same subject"),
+            PathError::SameKey => f.write_str("two certificates of the chain have the same key"),
             PathError::NoAuthority => {
-                f.write_str("the chain's last issuer is no authority of the trust domain that is valid now")
+                f.write_str("the issuer of the chain's last certificate is not a currently valid authority of the trust domain")
             }
             PathError::UnknownAlgorithm => {
-                f.write_str("a signature's algorithm is unknown, or does not fit the issuer's key")
+                f.write_str("a signature algorithm of the chain is unknown, or does not fit the issuer's key")
             }
-            PathError::BadSignature => f.write_str("a signature does not verify"),
-            PathError::NotYetValid => f.write_str("a certificate is not valid yet"),
-            PathError::Expired => f.write_str("a certificate has expired"),
-            PathError::NotAuthority(fault) => write!(f, "an intermediate is none: {fault}"),
-            PathError::TooDeep => f.write_str("it is longer than an authority's pathLenConstraint allows"),
-            PathError::NotForClients => f.write_str("an extended key usage does not have clientAuth"),
+            PathError::BadSignature => f.write_str("a signature of the chain does not verify"),
+            PathError::NotYetValid => f.write_str("a certificate of the chain is not valid yet"),
+            PathError::Expired => f.write_str("a certificate of the chain has expired"),
+            PathError::NotAuthority(fault) => write!(f, "a certificate of the chain is not a valid intermediate: {fault}"),
+            PathError::TooDeep => f.write_str("the chain is longer than the pathLenConstraint of an authority allows"),
+            PathError::NotForClients => f.write_str("the extended key usage of a certificate of the chain does not contain clientAuth"),
             PathError::Key(fault) => write!(f, "a key of the chain is refused: {fault}"),
             PathError::Refused(why) => f.write_str(why),
         }

@@ -1,6 +1,8 @@
-//! X.509-SVIDs: the leaf's rules, and the path to a trust domain's own authorities. [X509-SVID] [RFC5280 §6]
+//! X.509-SVIDs: the rules of the leaf certificate, and the path to an authority of its trust domain. [X509-SVID]
+//! [RFC5280 §6]
 //!
-//! What SPIFFE demands of a leaf is here, of those that sign in `signing`, of the path between them in `path`.
+//! The rules of leaf certificates are in this file, those of signing certificates in `signing`, those of the path in
+//! `path`.
 //! Chains with URI name constraints are refused, although [X509-SVID §4.2] allows them: webpki does not implement
 //! them.
 
@@ -20,19 +22,19 @@ use scan::Scan;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A client's chain whose leaf keeps the rules of an X.509-SVID. It is not verified yet.
+/// A client's chain whose leaf meets the rules of an X.509-SVID. Its signatures are not verified yet.
 pub struct X509Svid {
     chain: Vec<Vec<u8>>,
     spiffe_id: SpiffeId,
 }
 
 impl X509Svid {
-    /// Reads a chain, leaf first, and holds the leaf to [X509-SVID §5.2].
+    /// Reads a chain, leaf first, and checks the leaf by the rules of [X509-SVID §5.2].
     pub fn parse(chain: &[Vec<u8>]) -> Result<X509Svid, X509Error> {
         if chain.len() > CHAIN_CERTIFICATES_MAX {
             return Err(X509Error::TooLong);
         }
-        // Their sizes and their order come first: they bound what the reader below has to do.
+        // The sizes and the order of the certificates are checked first: they bound the work of the parser below.
         path::scan(chain)?;
         let leaf = parse(chain.first().ok_or(X509Error::Empty)?)?;
         let spiffe_id = spiffe_id(&leaf)?;
@@ -48,7 +50,7 @@ impl X509Svid {
         &self.spiffe_id
     }
 
-    /// True where it has two certificates at most, hence as many signatures to verify as a token may cost.
+    /// True if the chain has at most two certificates: verifying it costs no more signatures than verifying a token.
     pub fn is_short(&self) -> bool {
         self.chain.len() <= 2
     }
@@ -58,14 +60,15 @@ impl X509Svid {
         self.chain.first().map(|leaf| sha256(leaf)).unwrap_or_default()
     }
 
-    /// Validates the path to one of `authorities`, and its times; yields when the first certificate of the path
-    /// ends. [X509-SVID §5.1] [RFC5280 §6]
+    /// Validates the path to one of `authorities` at the time `now`; returns when the first certificate of the path
+    /// expires. [X509-SVID §5.1] [RFC5280 §6]
     pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<Timestamp, X509Error> {
         path::validate(&path::scan(&self.chain)?, authorities, now).map_err(X509Error::Path)
     }
 }
 
-/// Judges what verifying with the key of a client's certificate would cost, before anything is verified with it.
+/// Checks what a verification with the key of a client's certificate would cost, before any signature is verified with
+/// it.
 pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Error> {
     let scan = Scan::new(certificate)?;
     PublicKey::judge_cost(scan.spki, KeyOwner::Client).map_err(X509Error::Key)
@@ -78,7 +81,7 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Error> {
     }
 }
 
-/// [X509-SVID §2] Exactly one URI name, whatever other names there are.
+/// [X509-SVID §2] Exactly one URI name; names of other kinds are allowed.
 fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Error> {
     let names = leaf
         .subject_alternative_name()
@@ -115,7 +118,8 @@ fn judge_leaf(leaf: &X509Certificate<'_>) -> Result<(), X509Error> {
     if constraints.is_some_and(|constraints| constraints.value.ca) {
         return Err(X509Error::LeafIsAuthority);
     }
-    // [X509-SVID §4.3] Present, critical, digitalSignature, and nothing that signs others.
+    // [X509-SVID §4.3] Key usage is present and critical, has digitalSignature, and has neither keyCertSign nor
+    // cRLSign.
     let usage = leaf
         .key_usage()
         .map_err(|_| X509Error::Malformed)?

@@ -1,8 +1,9 @@
-//! The path from a leaf to an authority of its trust domain, as it was sent: nothing is searched. [RFC5280 §6.1]
+//! Validates the path from a leaf to an authority of its trust domain, in the order in which the client sent it. No
+//! other path is searched. [RFC5280 §6.1]
 //!
 //! A client's certificates come in order, each issued by the subject of the next. Signatures are verified from the
-//! authority down, so a chain that a stranger made dies at its first one, however many certificates it has. What
-//! is in a certificate is read after its signature held.
+//! authority down, so a forged chain is refused after one verification, however many certificates it has. The content
+//! of a certificate is read after its signature was verified.
 
 use super::error::{PathError, X509Error};
 use super::parse;
@@ -16,7 +17,7 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime}
 use std::time::Duration;
 use x509_parser::prelude::X509Certificate;
 
-/// Puts a chain in order, or says that it is not: the leaf first, each certificate issued by the next one's subject.
+/// Checks that a chain is in order: the leaf first, and each certificate issued by the subject of the next one.
 pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Error> {
     let scans: Vec<Scan<'_>> = chain.iter().map(|der| Scan::new(der)).collect::<Result<_, _>>()?;
     let is_in_order = scans
@@ -29,14 +30,15 @@ pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Error> {
     }
 }
 
-/// Validates a path to one of `authorities`; yields when the first certificate of it ends.
+/// Validates a path to one of `authorities`; returns when the first certificate of the path expires.
 pub(super) fn validate(
     chain: &[Scan<'_>],
     authorities: &X509Authorities,
     now: Timestamp,
 ) -> Result<Timestamp, PathError> {
     let valid: Vec<&X509Authority> = authorities.iter().filter(|known| known.is_valid(now)).collect();
-    // An authority that the client sent along is where the path ends, with what follows it.
+    // If the client sent a certificate that is an authority of the bundle, the path ends there, and the certificates
+    // after it are ignored.
     let sent = |scan: &Scan<'_>| {
         let is_it = |known: &&X509Authority| {
             *known.anchor.subject == *scan.subject && *known.anchor.subject_public_key_info == *scan.spki
@@ -53,8 +55,8 @@ pub(super) fn validate(
     candidates.truncate(AUTHORITIES_TRIED_MAX);
     let tried = candidates.len();
     let outcome = first_that_signed(path, &candidates, now);
-    // A root at the end that the bundle does not have is as if it had not been sent. Whether it is one, or a
-    // certificate over a new key by an authority of the same name, its signature has told.
+    // A self-signed root at the end that is not in the bundle is ignored. Its signature shows whether it is
+    // self-signed, or a certificate for a new key, issued by an authority with the same name.
     match (outcome, path.split_last()) {
         (
             Err(PathError::BadSignature | PathError::UnknownAlgorithm | PathError::NoAuthority),
@@ -68,8 +70,8 @@ pub(super) fn validate(
     }
 }
 
-/// The authorities that may have signed the last certificate: those of its issuer's name. Those come first whose
-/// key has the identifier that it names, then those without one, then the newest.
+/// The authorities that may have signed the last certificate: their name is its issuer. First come those with the key
+/// identifier that the certificate names, then those without a key identifier; among equals, the newest first.
 fn issuers<'a>(path: &[Scan<'_>], valid: &[&'a X509Authority]) -> Vec<&'a X509Authority> {
     let Some(last) = path.last() else {
         return Vec::new();
@@ -90,7 +92,7 @@ fn issuers<'a>(path: &[Scan<'_>], valid: &[&'a X509Authority]) -> Vec<&'a X509Au
     issuers
 }
 
-/// No two authorities of one name, no two certificates of one key: an honest path has neither.
+/// Refuses two authorities with the same name and two certificates with the same key: a valid path has neither.
 fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathError> {
     for (at, upper) in path.iter().enumerate() {
         for (below, lower) in path.iter().enumerate().take(at) {
@@ -105,7 +107,7 @@ fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathError> {
     Ok(())
 }
 
-/// Tries the authorities in turn, until one signed the last certificate.
+/// The first of the authorities that signed the last certificate.
 fn first_that_signed(
     path: &[Scan<'_>],
     candidates: &[&X509Authority],
@@ -122,7 +124,7 @@ fn first_that_signed(
     Err(outcome)
 }
 
-/// From the certificate that the authority signed down to the leaf.
+/// Validates each certificate, from the one that the authority signed down to the leaf.
 fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathError> {
     judge_depth(authority.path_length, path)?;
     let mut ends = authority.valid_until();
@@ -131,8 +133,8 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
         if let Some(issuer) = issuer {
             verify_signature(scan, issuer.spki)?;
         }
-        // [RFC5280 §6.1.4 (o)] Extensions that are critical and unknown are refused by this reader, others of ours
-        // would pass over them.
+        // [RFC5280 §6.1.4 (o)] webpki refuses unknown critical extensions; the other parsers that are used here ignore
+        // them.
         let der = CertificateDer::from(scan.der);
         webpki::EndEntityCert::try_from(&der).map_err(refused)?;
         let certificate = parse(scan.der).map_err(|fault| PathError::Refused(fault.to_string()))?;
@@ -152,7 +154,7 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
     Ok(ends)
 }
 
-/// [RFC5280 §6.1.4 (l) (m)] Intermediates below, the leaf and the self-issued not counted.
+/// [RFC5280 §6.1.4 (l) (m)] Counts the intermediates below, without the leaf and self-issued certificates.
 fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathError> {
     let counted = below.iter().skip(1).filter(|scan| !scan.is_self_issued()).count();
     match path_length {
@@ -172,8 +174,8 @@ fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<T
     Ok(not_after)
 }
 
-/// [X509-SVID §4.4] Extended key usage may be absent; where it is there, clientAuth is among it. The usage of an
-/// intermediate limits what is below it.
+/// [X509-SVID §4.4] Extended key usage may be absent; if present, it must contain clientAuth. The extended key usage of
+/// an intermediate limits the certificates below it.
 fn judge_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathError> {
     let malformed = |_| PathError::Refused(X509Error::Malformed.to_string());
     let usage = certificate.extended_key_usage().map_err(malformed)?;
@@ -190,7 +192,7 @@ fn verify_signature(scan: &Scan<'_>, issuer_spki: &[u8]) -> Result<(), PathError
         .map_err(|_| PathError::BadSignature)
 }
 
-/// The algorithm of a certificate's signature, if it is known and fits the issuer's key; and that key.
+/// The algorithm of a certificate's signature, if it is supported and fits the issuer's key; and the issuer's key.
 fn algorithm<'a>(
     scan: &Scan<'_>,
     issuer_spki: &'a [u8],
@@ -206,8 +208,8 @@ fn algorithm<'a>(
     Some((*known, key))
 }
 
-/// Name constraints are webpki's to judge, over this one path, of which every signature held. It refuses those on
-/// URI names.
+/// Name constraints are checked by webpki, for this one path, after every signature was verified. webpki refuses
+/// constraints on URI names.
 fn judge_name_constraints(
     path: &[Scan<'_>],
     authority: &X509Authority,

@@ -1,7 +1,6 @@
-//! A certificate taken apart far enough to put a chain in order, before anything in it is believed.
+//! Reads the fields of a certificate that are needed to check the order of a chain, before any signature is verified.
 //!
-//! This costs a few hundred nanoseconds whatever the certificate contains. What it finds bounds the work of the
-//! readers that come later.
+//! This costs a few hundred nanoseconds for any certificate. Its checks bound the work of the parsers that run later.
 
 use super::error::X509Error;
 use crate::der::{self, Reader, Value};
@@ -17,7 +16,7 @@ const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x23];
 /// Parts of a certificate. [RFC5280 §4.1]
 pub(super) struct Scan<'a> {
     pub(super) der: &'a [u8],
-    /// What is signed.
+    /// The signed part (TBSCertificate).
     pub(super) tbs: &'a [u8],
     /// Content of the AlgorithmIdentifier of the signature.
     pub(super) signature_algorithm: &'a [u8],
@@ -28,9 +27,9 @@ pub(super) struct Scan<'a> {
     pub(super) subject: &'a [u8],
     /// Content of the SubjectPublicKeyInfo.
     pub(super) spki: &'a [u8],
-    /// The identifier of its own key, where it has one.
+    /// The identifier of the certificate's own key, if it has one.
     pub(super) key_id: Option<&'a [u8]>,
-    /// The identifier of the key that signed it, where it has one.
+    /// The identifier of the key that signed the certificate, if it has one.
     pub(super) issuer_key_id: Option<&'a [u8]>,
     pub(super) has_name_constraints: bool,
 }
@@ -77,13 +76,14 @@ impl<'a> Scan<'a> {
         Ok(scan)
     }
 
-    /// Reads the fields of the part that is signed; what remains is the extensions.
+    /// Reads the fields of the signed part and returns the rest, the extensions.
     fn read_fields(&mut self, tbs: &'a [u8]) -> Option<&'a [u8]> {
         let mut fields = Reader::new(tbs);
-        // [RFC5280 §4.1.2.1] Version 3: others have no extensions, hence no URI name and no basic constraints.
+        // [RFC5280 §4.1.2.1] Version 3 is required: earlier versions have no extensions, and so no URI name and no
+        // basic constraints.
         fields.expect(0xa0).filter(|version| *version == [2, 1, 2])?;
         fields.expect(der::INTEGER)?;
-        // [RFC5280 §4.1.1.2] The algorithm is named within what is signed, too.
+        // [RFC5280 §4.1.1.2] The signed part must name the same algorithm.
         fields
             .expect(der::SEQUENCE)
             .filter(|inner| *inner == self.signature_algorithm)?;
@@ -107,7 +107,8 @@ impl<'a> Scan<'a> {
         match id {
             KEY_IDENTIFIER => self.key_id = Some(der::only(value, der::OCTET_STRING)?),
             AUTHORITY_KEY_IDENTIFIER => {
-                // [RFC5280 §4.2.1.1] Issuer and serial number may stand there instead.
+                // [RFC5280 §4.2.1.1] The extension may contain the issuer and the serial number instead of a key
+                // identifier.
                 self.issuer_key_id = Reader::new(der::only(value, der::SEQUENCE)?).expect(0x80);
             }
             NAME_CONSTRAINTS => self.has_name_constraints = true,
@@ -116,7 +117,8 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// True where the names say that it signed itself; its signature may say otherwise.
+    /// True if issuer and subject are the same name. Whether the certificate is signed with its own key is checked
+    /// separately.
     pub(super) fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
     }

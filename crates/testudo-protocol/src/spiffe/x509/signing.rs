@@ -11,7 +11,8 @@ use std::fmt;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
 
-/// The certificates that sign X.509-SVIDs of one trust domain. Never mixed with another's. [SPIFFE-FED §4.2]
+/// The certificates that sign X.509-SVIDs of one trust domain. They are never mixed with those of another trust domain.
+/// [SPIFFE-FED §4.2]
 #[derive(Default)]
 pub struct X509Authorities {
     pub(super) authorities: Vec<X509Authority>,
@@ -20,9 +21,9 @@ pub struct X509Authorities {
 /// A certificate of a bundle that signs X.509-SVIDs, while it is valid.
 pub struct X509Authority {
     pub(super) anchor: TrustAnchor<'static>,
-    /// The identifier of its key, where it has one.
+    /// The identifier of its key, if it has one.
     pub(super) key_id: Option<Box<[u8]>>,
-    /// How many intermediates may follow, where it says so.
+    /// pathLenConstraint: how many intermediates may follow, if it is limited.
     pub(super) path_length: Option<u32>,
     validity: (Timestamp, Timestamp),
     thumbprint: [u8; 32],
@@ -34,12 +35,12 @@ impl X509Authority {
         self.validity.0
     }
 
-    /// Last second of its validity. [RFC5280 §4.1.2.5] Both ends are included.
+    /// Last second of its validity. [RFC5280 §4.1.2.5] The first and the last second are included.
     pub fn valid_until(&self) -> Timestamp {
         self.validity.1
     }
 
-    /// [X509-SVID §5.1] [RFC5280 §6.1.3] An authority outside its validity is no authority.
+    /// [X509-SVID §5.1] [RFC5280 §6.1.3] An authority outside its validity period is not used.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.validity.0 <= now && now <= self.validity.1
     }
@@ -66,7 +67,7 @@ impl X509Authorities {
             validity: validity(&certificate),
             thumbprint: sha256(der),
         };
-        // Listed twice, it is one; a chain is not tried against it twice.
+        // An authority that is listed twice is added once, so that a chain is not verified with it twice.
         let is_known = |known: &X509Authority| known.thumbprint == authority.thumbprint;
         if !self.authorities.iter().any(is_known) {
             self.authorities.push(authority);
@@ -84,7 +85,7 @@ impl X509Authorities {
         self.authorities.len()
     }
 
-    /// True where nothing is trusted.
+    /// True if there is no authority, so no chain is valid.
     pub fn is_empty(&self) -> bool {
         self.authorities.is_empty()
     }
@@ -104,7 +105,7 @@ pub(super) fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timesta
     )
 }
 
-/// Holds a certificate to the rules for those that sign; yields its pathLenConstraint.
+/// Checks a certificate by the rules for signing certificates; returns its pathLenConstraint.
 pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, SigningCertificateError> {
     // [X509-SVID §4.1] cA is true.
     let constraints = certificate
@@ -120,15 +121,15 @@ pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, Si
     if !usage.value.key_cert_sign() {
         return Err(SigningCertificateError::KeyUsageNoCertSign);
     }
-    // [X509-SVID §4.3] Key usage is critical on all SVIDs; an authority without SPIFFE ID is none.
+    // [X509-SVID §4.3] Key usage is critical in every SVID; an authority without a SPIFFE ID is not an SVID.
     if judge_name(certificate)? && !usage.critical {
         return Err(SigningCertificateError::KeyUsageNotCritical);
     }
     Ok(constraints.value.path_len_constraint)
 }
 
-/// [X509-SVID §3.2] A SPIFFE ID is not required; if there is one, it has no path. True where there is one.
-/// [X509-SVID §2] Then there is no other URI name.
+/// [X509-SVID §3.2] A SPIFFE ID is not required; if there is one, it has no path. Returns true if there is one.
+/// [X509-SVID §2] With a SPIFFE ID, no other URI name is allowed.
 fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningCertificateError> {
     let names = certificate
         .subject_alternative_name()
