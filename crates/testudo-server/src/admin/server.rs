@@ -6,9 +6,11 @@ use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply};
 use crate::state::app::App;
+use crate::state::readiness::Readiness;
 use crate::state::refused::RefusedRecord;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -42,7 +44,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         .chain(of_switches.iter())
         .chain(&of_bundles)
         .collect();
+    let Readiness { ready, checks } = Readiness::of(&app);
     Json(json!({
+        "ready": ready,
+        "checks": checks,
         "issuer": policy.issuer.as_str(),
         "version": env!("CARGO_PKG_VERSION"),
         "generation": policy.generation,
@@ -91,9 +96,10 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     )
 }
 
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
-    if app.condition.is_ready.load(std::sync::atomic::Ordering::Acquire) {
-        return (StatusCode::OK, "ready\n");
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+pub(super) async fn readyz(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    crate::http::readyz(&app, query.as_deref(), &headers).map(Body::new)
 }

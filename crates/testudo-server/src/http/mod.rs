@@ -6,6 +6,7 @@ mod cors;
 mod framing;
 mod incoming;
 mod proxy;
+mod ready;
 mod register;
 mod respond;
 mod routes;
@@ -14,6 +15,7 @@ mod well_known;
 
 pub use body::BodyError;
 pub(crate) use framing::judge as judge_framing;
+pub use ready::readyz;
 pub use respond::{json, plain};
+pub use routes::dispatch;
 pub(crate) use routes::turn_away;
-pub use routes::{dispatch, readyz};

@@ -3,7 +3,7 @@
 use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::respond::{self, failed, plain};
-use super::{cors, register, token, well_known};
+use super::{cors, readyz, register, token, well_known};
 use crate::fault::Stop;
 use crate::pages;
 use crate::peer::Peer;
@@ -15,7 +15,6 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{self, Rejection, RequestReason};
 
@@ -118,7 +117,7 @@ async fn serve<B: RequestBody>(
         Endpoint::Keys => well_known::jwks(app),
         Endpoint::Authorization => pages::no_sign_in(),
         Endpoint::Live => plain(StatusCode::OK, "ok\n"),
-        Endpoint::Ready => readyz(app),
+        Endpoint::Ready => readyz(app, incoming.request.uri().query(), incoming.request.headers()),
     }
 }
 
@@ -213,13 +212,4 @@ impl Endpoint {
             Endpoint::Authorization | Endpoint::Live | Endpoint::Ready => false,
         }
     }
-}
-
-/// Ready means that a known client would be served: everything is loaded, what other nodes did is known, and the
-/// server is not stopping.
-pub fn readyz(app: &App) -> Response<Full<Bytes>> {
-    if app.condition.is_ready.load(Ordering::Acquire) && app.accord.may_serve() {
-        return plain(StatusCode::OK, "ready\n");
-    }
-    plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
 }

@@ -115,8 +115,9 @@ pub struct ConfigurationFile {
 }
 
 /// What holds of this node now.
-#[derive(Default)]
 pub struct Condition {
+    /// When the node started.
+    pub started: Moment,
     /// Everything is loaded.
     pub is_ready: AtomicBool,
     /// A change by another node could not be taken over.
@@ -172,10 +173,11 @@ impl App {
             .into_iter()
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
-        let metrics = Metrics::default();
+        let (metrics, clock) = (Metrics::default(), Clock::default());
+        let started = Moment::now(&clock);
         let fetcher = Arc::new(ArcSwap::from_pointee(parts.fetcher));
         Ok(App {
-            clock: Clock::default(),
+            clock,
             in_force: ArcSwap::from_pointee(InForce {
                 policy: configuration.policy,
                 anchors,
@@ -208,7 +210,12 @@ impl App {
                 read: Mutex::new(configuration.digest),
                 order_followed: AtomicU64::new(reload_heard),
             },
-            condition: Condition::default(),
+            condition: Condition {
+                started,
+                is_ready: AtomicBool::new(false),
+                must_look_again: AtomicBool::new(false),
+                is_clock_far: AtomicBool::new(false),
+            },
             turns: Turns::default(),
             observer: parts.observer,
         })

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod metrics;
 pub mod moment;
 pub mod observer;
+pub mod readiness;
 pub mod refusals;
 pub mod refused;
 pub mod switches;

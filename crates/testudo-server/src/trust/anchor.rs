@@ -122,6 +122,11 @@ impl Anchor {
             .look(self.age_max(), now, |held| held.value.bundle.clone())
     }
 
+    /// True where a bundle was put in force once, however old it is by now.
+    pub fn held_keys_once(&self) -> bool {
+        self.kept.held().is_some()
+    }
+
     /// The stated maximum age holds, whatever the publisher hints.
     fn age_max(&self) -> Duration {
         Duration::from_secs(self.source.max_staleness.0.unsigned_abs())

@@ -27,11 +27,11 @@ pub enum Mood {
 pub struct Endpoint {
     mood: Arc<Mutex<Mood>>,
     requests: Arc<AtomicUsize>,
-    url: String,
+    pub url: String,
 }
 
 impl Endpoint {
-    async fn start(mood: Mood) -> Endpoint {
+    pub async fn start(mood: Mood) -> Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/bundle", listener.local_addr().unwrap());
         let (mood, requests) = (Arc::new(Mutex::new(mood)), Arc::new(AtomicUsize::new(0)));
@@ -51,7 +51,7 @@ impl Endpoint {
         Endpoint { mood, requests, url }
     }
 
-    fn set(&self, mood: Mood) {
+    pub fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 

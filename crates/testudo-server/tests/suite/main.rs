@@ -29,6 +29,7 @@ mod mutual_tls;
 mod nodes;
 mod occasions;
 mod proxies;
+mod readiness;
 mod registration;
 mod reloads;
 mod requests;
