@@ -126,8 +126,11 @@ impl Rule {
         }
         let scopes = scopes("scopes", &spec.scopes, &mut faults);
         let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
-        if !default_scopes.is_subset_of(&scopes) {
-            faults.push(fault("default_scopes", "has a value that is not in `scopes`"));
+        for value in default_scopes.iter() {
+            if !scopes.iter().any(|known| known == value) {
+                let problem = format!("{:?} is not in `scopes`", value.as_str());
+                faults.push(fault("default_scopes", problem));
+            }
         }
         let mut resources = Vec::new();
         for text in &spec.resources {

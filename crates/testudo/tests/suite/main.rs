@@ -10,6 +10,7 @@
 mod actors;
 mod administration;
 mod binary;
+mod broken;
 mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]

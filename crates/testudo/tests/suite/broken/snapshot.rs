@@ -1,0 +1,118 @@
+//! Outputs kept as files: what differs from run to run is masked.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// The output of a command, with the reason why it is what it is.
+pub fn of(how: &str, command: &str, output: &Output, folder: &Path) -> String {
+    let mut text = format!("{how}\n\n$ {command}\n");
+    text.push_str(&String::from_utf8_lossy(&output.stdout));
+    let talk = String::from_utf8_lossy(&output.stderr);
+    if !talk.is_empty() {
+        let _ = write!(text, "[stderr]\n{talk}");
+    }
+    let _ = writeln!(text, "[exit {}]", output.status.code().unwrap_or(-1));
+    mask(&text, folder)
+}
+
+/// Compares with the file, or writes it where `UPDATE_SNAPSHOTS` is set.
+pub fn compare(name: &str, said: &str) -> Result<(), String> {
+    let path = folder().join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, said).unwrap();
+        return Ok(());
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    if kept == said {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: the output is not that of {}\n--- kept\n{kept}--- now\n{said}",
+        path.display()
+    ))
+}
+
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/broken/snapshots")
+}
+
+/// Folder, times, ports, ids and digests become words. Columns are as wide as their widest cell, so spaces are two at
+/// most.
+fn mask(text: &str, folder: &Path) -> String {
+    let text = text.replace(&folder.display().to_string(), "FOLDER");
+    let lines: Vec<String> = text.lines().map(mask_line).collect();
+    lines.join("\n") + "\n"
+}
+
+fn mask_line(line: &str) -> String {
+    let mut masked = String::new();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-:._".contains(c);
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        masked.push_str(&mask_word(word));
+        let end = after.find(is_part).unwrap_or(after.len());
+        let (between, after) = after.split_at(end);
+        let is_gap = between.len() > 2 && between.chars().all(|c| c == ' ') && !masked.is_empty();
+        masked.push_str(if is_gap { "  " } else { between });
+        rest = after;
+    }
+    masked.trim_end().to_owned()
+}
+
+fn mask_word(word: &str) -> String {
+    let bare = word.trim_end_matches([':', '.']);
+    let tail = &word[bare.len()..];
+    let is_time = bare.len() >= 20 && bare.ends_with('Z') && bare.as_bytes()[4] == b'-' && bare.contains('T');
+    let is_hex = |length| bare.len() >= length && bare.chars().all(|c| c.is_ascii_hexdigit());
+    if is_time {
+        return format!("TIME{tail}");
+    }
+    if is_hex(24) {
+        return format!("ID{tail}");
+    }
+    match bare.split_once(':') {
+        Some((host @ ("127.0.0.1" | "localhost"), port))
+            if port.parse().is_ok_and(|port: u16| port > 9_999) =>
+        {
+            format!("{host}:PORT{tail}")
+        }
+        _ => word.to_owned(),
+    }
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
+    let folder = Path::new("/tmp/x-1");
+    for (text, masked) in [
+        (
+            "/tmp/x-1/testudo.toml: it ends at 2026-11-26T04:08:43Z.",
+            "FOLDER/testudo.toml: it ends at TIME.",
+        ),
+        ("ok      store     /tmp/x-1/t.db", "ok  store  FOLDER/t.db"),
+        ("    indented", "    indented"),
+        (
+            "request 019ac0ffee019ac0ffee01234567: refused",
+            "request ID: refused",
+        ),
+        ("http://127.0.0.1:40123/bundle", "http://127.0.0.1:PORT/bundle"),
+        (
+            "listen 127.0.0.1:8080, 600 s, ES256",
+            "listen 127.0.0.1:8080, 600 s, ES256",
+        ),
+    ] {
+        assert_eq!(mask(text, folder), format!("{masked}\n"));
+    }
+}
+
+/// A snapshot that no set-up writes is not looked at by any test.
+#[test]
+fn every_snapshot_belongs_to_a_broken_set_up() {
+    let known: Vec<String> = super::check::names().collect();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(known.iter().any(|known| format!("{known}.txt") == name), "{name}");
+    }
+}
