@@ -1,6 +1,6 @@
 //! Exactly what CI runs.
 
-use crate::{cargo, deny, failover, generate, kubernetes, root, spire, tidy};
+use crate::{cargo, deny, failover, generate, kubernetes, leftovers, root, spire, tidy};
 use std::path::Path;
 
 /// Cheap before dear; the first failure ends it.
@@ -21,18 +21,16 @@ pub fn run() -> Result<(), String> {
     spire::install()?;
     failover::install()?;
     kubernetes::install()?;
-    cargo(&["test", "--workspace"])?;
-    // The built binary by a clock that tests set; a feature that no release has.
-    cargo(&[
-        "test",
-        "-p",
-        "testudo",
-        "--features",
-        "test-clock",
-        "--test",
-        "suite",
-        "clock",
-    ])?;
+    leftovers::none_after(|environment| {
+        crate::run("cargo", &["test", "--workspace"], environment)?;
+        // The built binary by a clock that tests set; a feature that no release has.
+        let clock = ["--features", "test-clock", "--test", "suite", "clock"];
+        crate::run(
+            "cargo",
+            &[&["test", "-p", "testudo"], &clock[..]].concat(),
+            environment,
+        )
+    })?;
     eprintln!("{} crates in the lock file", locked_crates()?);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod fuzz;
 mod generate;
 mod imports;
 mod kubernetes;
+mod leftovers;
 #[cfg(test)]
 mod scratch;
 mod spire;

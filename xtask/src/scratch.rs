@@ -1,17 +1,14 @@
-//! A folder for one test, removed when the test ends.
+//! A folder of files for one test.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A folder of its own in the temporary folder of the system.
+/// A folder of its own.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// A folder with these files: (path in the folder, text).
     pub fn with(files: &[(&str, &str)]) -> Self {
-        static MADE: AtomicUsize = AtomicUsize::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("testudo-xtask-{}-{number}", std::process::id()));
+        let folder = testudo_testkit::scratch::folder("xtask");
         for (name, text) in files {
             let path = folder.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -22,11 +19,5 @@ impl Scratch {
 
     pub fn path(&self) -> &Path {
         &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -25,7 +25,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn start(name: &str) -> Endpoint {
+    async fn start() -> Endpoint {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let endpoint = Endpoint {
@@ -34,7 +34,7 @@ impl Endpoint {
             expires_in: Arc::new(AtomicU64::new(300)),
             answer: Arc::default(),
             last_body: Arc::default(),
-            svid: std::env::temp_dir().join(format!("testudo-client-{}-{name}", std::process::id())),
+            svid: testudo_testkit::scratch::folder("client").join("svid.jwt"),
         };
         std::fs::write(&endpoint.svid, "svid\n").unwrap();
         let (issued, expires_in) = (endpoint.issued.clone(), endpoint.expires_in.clone());
@@ -79,7 +79,7 @@ fn ok(body: &str) -> String {
 
 #[tokio::test]
 async fn parallel_callers_share_one_token_request() {
-    let endpoint = Endpoint::start("once").await;
+    let endpoint = Endpoint::start().await;
     let client = Arc::new(endpoint.client().wanting(Wanted {
         scope: Some("r".into()),
         ..Wanted::default()
@@ -106,7 +106,7 @@ async fn parallel_callers_share_one_token_request() {
 
 #[tokio::test]
 async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used() {
-    let endpoint = Endpoint::start("refresh").await;
+    let endpoint = Endpoint::start().await;
     let client = endpoint.client();
     endpoint.expires_in.store(0, Ordering::SeqCst);
     assert_eq!(client.token().await.unwrap().secret(), "token-1");
@@ -121,7 +121,7 @@ async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used()
 
 #[tokio::test]
 async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
-    let endpoint = Endpoint::start("refused").await;
+    let endpoint = Endpoint::start().await;
     let client = endpoint.client();
     let refusal = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
     *endpoint.answer.lock().unwrap() = Some(format!(
@@ -156,7 +156,7 @@ async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
 // Row AZ-26.
 #[tokio::test]
 async fn metadata_of_another_issuer_is_not_used() {
-    let endpoint = Endpoint::start("issuer").await;
+    let endpoint = Endpoint::start().await;
     let other = endpoint.url.replace("127.0.0.1", "localhost");
     let client = TokenClient::new(&other, Svids::File(endpoint.svid.clone())).unwrap();
     let error = client.token().await.unwrap_err();
@@ -166,7 +166,7 @@ async fn metadata_of_another_issuer_is_not_used() {
 
 #[tokio::test]
 async fn missing_svid_file_is_an_error_before_any_request() {
-    let endpoint = Endpoint::start("none").await;
+    let endpoint = Endpoint::start().await;
     let client = TokenClient::new(&endpoint.url, Svids::File("/nowhere/svid".into())).unwrap();
     assert!(matches!(client.token().await.unwrap_err(), ClientError::Svid(_)));
     assert!(TokenClient::new("http://as.example", Svids::from_environment()).is_err());

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn file_that_others_can_read_is_exposed() {
-        let path = std::env::temp_dir().join(format!("testudo-exposure-{}", std::process::id()));
+        let path = testudo_testkit::scratch::folder("exposure").join("file");
         std::fs::write(&path, "x").unwrap();
         for (mode, is_exposed) in [
             (0o600, false),

@@ -10,12 +10,10 @@ use super::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 use testudo_core::records::{Document, Write};
+use testudo_testkit::scratch::folder;
 
 fn scratch(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("testudo-store-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join("test.db")
+    folder(name).join("test.db")
 }
 
 fn write(key: &str) -> Batch {
@@ -131,8 +129,7 @@ async fn error_of_a_store_that_cannot_be_opened_names_the_store() {
 fn postgres() -> &'static testudo_testkit::postgres::Postgres {
     static SERVER: std::sync::OnceLock<testudo_testkit::postgres::Postgres> = std::sync::OnceLock::new();
     SERVER.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("testudo-store-pg-{}", std::process::id()));
-        testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts")
+        testudo_testkit::postgres::Postgres::start(&folder("postgres")).expect("PostgreSQL starts")
     })
 }
 
@@ -182,8 +179,7 @@ async fn an_older_schema_is_brought_to_today(url: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
     // A server of its own, since it is stopped here.
-    let folder = std::env::temp_dir().join(format!("testudo-store-pg-crash-{}", std::process::id()));
-    let server = testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts");
+    let server = testudo_testkit::postgres::Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     an_older_schema_is_brought_to_today(&server.database("older").unwrap()).await;
     let url = server.database("suite").unwrap();
     let store = Arc::new(Store::postgres(&url, None).await.unwrap());
@@ -269,8 +265,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
 
 #[test]
 fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
-    let folder = std::env::temp_dir().join(format!("testudo-store-readers-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = folder("readers");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(1)
@@ -295,15 +290,13 @@ fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
         drop(release);
         let _ = blocking.await;
     });
-    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// The server takes nothing but TLS, so what opens is encrypted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_over_tls_is_verified_by_its_certificate_and_its_name() {
     use testudo_testkit::x509::web_certificate;
-    let folder = std::env::temp_dir().join(format!("testudo-store-pg-tls-{}", std::process::id()));
-    let server = testudo_testkit::postgres::Postgres::start(&folder).expect("PostgreSQL starts");
+    let server = testudo_testkit::postgres::Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let by_address = server.database("tls").unwrap();
     let (own, root) = web_certificate("localhost");
     let (_, foreign) = web_certificate("localhost");

@@ -10,6 +10,7 @@ pub mod load;
 pub mod patroni;
 pub mod pgbouncer;
 pub mod postgres;
+pub mod scratch;
 pub mod spire;
 pub mod token;
 pub mod web;

@@ -136,9 +136,7 @@ impl Postgres {
 
     /// Sends a signal to every process of the server: `STOP` pauses it, `CONT` lets it go on.
     pub fn signal(&self, name: &str) -> Result<(), String> {
-        let pid_file = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid"))
-            .map_err(|e| e.to_string())?;
-        let pid = pid_file.lines().next().unwrap_or_default().to_owned();
+        let pid = self.process()?;
         let children = Command::new("pgrep")
             .args(["-P", &pid])
             .output()
@@ -151,6 +149,13 @@ impl Postgres {
         );
         let status = Command::new("kill").arg(format!("-{name}")).args(&pids).status();
         status.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The number of its first process.
+    pub fn process(&self) -> Result<String, String> {
+        let file = Path::new(&self.data()).join("postmaster.pid");
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 
     fn data(&self) -> String {

@@ -166,10 +166,7 @@ mod tests {
     use super::*;
 
     fn place(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("testudo-socket-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        folder.join("testudo.sock")
+        testudo_testkit::scratch::folder(name).join("testudo.sock")
     }
 
     #[tokio::test]

@@ -289,10 +289,7 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Folder {
-            let path = std::env::temp_dir().join(format!("testudo-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_dir_all(&path);
-            std::fs::create_dir_all(&path).unwrap();
-            Folder(path)
+            Folder(testudo_testkit::scratch::folder(name))
         }
 
         fn files(&self) -> TlsFiles {
@@ -300,12 +297,6 @@ mod tests {
                 certificate: self.0.join("tls.crt"),
                 private_key: self.0.join("tls.key"),
             }
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 

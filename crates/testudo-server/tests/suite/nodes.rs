@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use testudo_server::Running;
 use testudo_testkit::http::{Answer, Connection, over_socket};
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch::folder;
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::{form, svid_form};
 
@@ -18,10 +19,7 @@ pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
 pub fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("testudo-nodes-pg-{}", std::process::id()));
-        Postgres::start(&folder).expect("PostgreSQL starts")
-    })
+    SERVER.get_or_init(|| Postgres::start(&folder("postgres")).expect("PostgreSQL starts"))
 }
 
 struct Cluster {
@@ -384,8 +382,7 @@ async fn keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn known_clients_are_served_while_the_store_is_away() {
     // A server of its own: it is paused under everybody who uses it.
-    let folder = std::env::temp_dir().join(format!("testudo-away-pg-{}", std::process::id()));
-    let server = Postgres::start(&folder).unwrap();
+    let server = Postgres::start(&folder("postgres")).unwrap();
     let (world, tls) = World::start_over(&server.database("away").unwrap()).await;
     let ask = async |path: &str| {
         let mut connection = tls.connect(world.address(), None).await.unwrap();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use testudo_server::Running;
 use testudo_testkit::http::Answer;
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch::folder;
 use testudo_testkit::svid_form;
 
 /// Two nodes, of which the second reaches the database over a wire.
@@ -283,8 +284,7 @@ async fn lost_client_is_looked_for_again(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_clients_are_looked_for_again() {
-    let folder = std::env::temp_dir().join(format!("testudo-fell-back-pg-{}", std::process::id()));
-    let server = Postgres::start(&folder).unwrap();
+    let server = Postgres::start(&folder("postgres")).unwrap();
     let (first, tls) = World::start_over(&server.database("back").unwrap()).await;
     let (second, second_folder) = first.join().await;
     let addresses = [first.address(), second.addresses[0]];

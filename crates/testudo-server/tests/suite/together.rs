@@ -20,9 +20,7 @@ socket = "admin.sock"
 
 /// A folder with a configuration over this database.
 pub fn node(name: &str, database: &str, edit: impl FnOnce(String) -> String) -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("testudo-together-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = testudo_testkit::scratch::folder(name);
     let text = edit(CONFIGURATION.replace("DATABASE", database));
     std::fs::write(folder.join("testudo.toml"), text).unwrap();
     folder

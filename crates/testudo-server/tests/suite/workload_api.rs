@@ -17,9 +17,8 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(tag: &str) -> Agent {
-        let socket = std::env::temp_dir().join(format!("testudo-agent-{}-{tag}.sock", std::process::id()));
-        let _ = std::fs::remove_file(&socket);
+    fn start() -> Agent {
+        let socket = testudo_testkit::scratch::folder("agent").join("agent.sock");
         let (issuer, x509) = (TestIssuer::new(NAME), X509Issuer::new(NAME));
         let api = FakeWorkloadApi::start(&socket, Offer::Status(14), Offer::Status(14));
         let agent = Agent {
@@ -66,7 +65,7 @@ async fn refresh(world: &World) -> u16 {
 
 #[tokio::test]
 async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
-    let agent = Agent::start("failing");
+    let agent = Agent::start();
     let world = agent.world().await;
     let before = shown(&world).await;
     assert_eq!(before["x509_authorities"], 1, "{before}");
@@ -105,7 +104,7 @@ async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
 
 #[tokio::test]
 async fn an_agent_that_starts_with_a_failure_leaves_the_trust_domain_without_a_bundle() {
-    let agent = Agent::start("late");
+    let agent = Agent::start();
     agent.api.offers(agent.jwt(), Offer::Status(14));
     let world = agent.world().await;
     assert_eq!(shown(&world).await["state"], "none");
@@ -119,7 +118,7 @@ async fn an_agent_that_starts_with_a_failure_leaves_the_trust_domain_without_a_b
 
 #[tokio::test]
 async fn an_agent_that_offers_one_kind_only_is_a_source_of_that_kind() {
-    let agent = Agent::start("one-kind");
+    let agent = Agent::start();
     agent.api.offers(agent.jwt(), Offer::Status(12));
     let world = agent.world().await;
     let now = shown(&world).await;
@@ -134,7 +133,7 @@ const TOO_OLD: i64 = 90 * 86_400;
 
 #[tokio::test]
 async fn removal_of_the_last_jwt_authority_is_taken_once_the_held_bundle_is_too_old() {
-    let agent = Agent::start("removed");
+    let agent = Agent::start();
     let world = agent.world().await;
     agent.api.offers(Offer::Status(12), agent.certificates());
     assert_eq!(refresh(&world).await, 400);
@@ -153,7 +152,7 @@ async fn removal_of_the_last_jwt_authority_is_taken_once_the_held_bundle_is_too_
 
 #[tokio::test]
 async fn administrator_accepts_the_removal_of_the_last_authority_of_a_kind_at_once() {
-    let agent = Agent::start("accepted");
+    let agent = Agent::start();
     let world = agent.world().await;
     let accept = "/admin/v1/trust/z.example/accept";
     let no_certificates = || Offer::Bundles(vec![(NAME.into(), Vec::new())]);

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Actor, Authority};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -10,6 +9,7 @@ use testudo_server::serve::{Options, serve};
 use testudo_server::{Network, Note};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection, TlsClient};
+use testudo_testkit::scratch::folder;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
@@ -99,15 +99,6 @@ pub fn domains(more: &str) -> String {
     .concat()
 }
 
-fn folder() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("testudo-suite-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 impl World {
     /// A server that speaks TLS and takes X.509-SVIDs of `a.example` and `b.example`.
     pub async fn start_with_tls(rules: &str, server: &str) -> (World, MutualTls) {
@@ -159,7 +150,7 @@ impl World {
             issuer("f.example"),
         );
         let c6 = generate_key(Algorithm::ES256, Some("c6"));
-        let folder = folder();
+        let folder = folder("node");
         for (name, issuer) in [("a", &a), ("b", &b), ("o", &o), ("f", &f)] {
             std::fs::write(folder.join(format!("{name}.json")), issuer.bundle().to_string()).unwrap();
         }
@@ -206,7 +197,7 @@ impl World {
 
     /// The same with a configuration of its own.
     pub async fn join_with(&self, change: impl FnOnce(String) -> String) -> (Running, PathBuf) {
-        let folder = folder();
+        let folder = folder("node");
         for entry in std::fs::read_dir(&self.folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| {

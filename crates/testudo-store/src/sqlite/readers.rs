@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn read_that_panics_fails_alone_and_ends_no_reader_thread() {
-        let path = std::env::temp_dir().join(format!("testudo-readers-{}.db", std::process::id()));
+        let path = testudo_testkit::scratch::folder("readers").join("test.db");
         let connection = Connection::open(&path).unwrap();
         connection
             .execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER); INSERT INTO t VALUES (7)")
@@ -156,6 +156,5 @@ mod tests {
             assert_eq!(begun.await, Ok(()));
         }
         drop(readers);
-        let _ = std::fs::remove_file(&path);
     }
 }

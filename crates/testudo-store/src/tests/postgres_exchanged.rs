@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::records::Kind;
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch::folder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -38,8 +39,7 @@ const CONNECTIONS: usize = 7;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_that_was_in_use_while_the_database_was_exchanged_is_neither_believed_nor_lent_again() {
-    let folder = std::env::temp_dir().join(format!("testudo-store-pg-exchanged-{}", std::process::id()));
-    let successor = Postgres::start(&folder).expect("PostgreSQL starts");
+    let successor = Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let former_url = postgres().database("exchanged").unwrap();
     let successor_url = successor.database("exchanged").unwrap();
     let on_successor = Store::postgres(&successor_url, None).await.unwrap();

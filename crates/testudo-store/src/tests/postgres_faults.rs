@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use testudo_core::records::Kind;
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch::folder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -181,8 +182,7 @@ async fn advisory_lock_of_a_role_with_connect_alone_leaves_reads_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_synchronous_standby_leaves_reads_as_they_are() {
-    let folder = std::env::temp_dir().join(format!("testudo-store-pg-sync-{}", std::process::id()));
-    let server = Postgres::start(&folder).expect("PostgreSQL starts");
+    let server = Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let url = server.database("sync").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     store.commit(write("known")).await.unwrap();
@@ -253,7 +253,7 @@ async fn read_only_sessions_are_thrown_away_once_the_database_takes_writes_again
 
 #[tokio::test(flavor = "multi_thread")]
 async fn standby_is_refused_by_name_and_the_primary_is_taken_again() {
-    let folder = std::env::temp_dir().join(format!("testudo-store-pg-standby-{}", std::process::id()));
+    let folder = folder("postgres");
     let server = Postgres::start(&folder).expect("PostgreSQL starts");
     let url = server.database("standby").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();

@@ -5,6 +5,7 @@ use super::{postgres, write};
 use crate::Store;
 use std::time::Duration;
 use testudo_core::records::Kind;
+use testudo_testkit::scratch::folder;
 
 async fn refusal(url: &str) -> String {
     match Store::postgres(url, None).await {
@@ -178,10 +179,7 @@ async fn pooler_in_session_mode_works_and_one_in_transaction_mode_is_refused_by_
         return;
     }
     postgres().database("pooled").unwrap();
-    let start = |mode: &str| {
-        let folder = std::env::temp_dir().join(format!("testudo-pgbouncer-{}-{mode}", std::process::id()));
-        Pgbouncer::start(&folder, postgres().port(), mode).unwrap()
-    };
+    let start = |mode: &str| Pgbouncer::start(&folder("pgbouncer"), postgres().port(), mode).unwrap();
     let pooler = start("transaction");
     let refused = refusal(&pooler.database("pooled")).await;
     assert!(refused.contains("session mode"), "{refused}");

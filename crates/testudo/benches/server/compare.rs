@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use testudo_testkit::load::drive;
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch;
 use testudo_testkit::{TestIssuer, svid_form};
 
 const PAIRS: usize = 9;
@@ -68,8 +69,7 @@ pub async fn over_sqlite(old: &Path, new: &Path) {
 pub async fn over_postgres(old: &Path, new: &Path) {
     let issuer = Arc::new(TestIssuer::new("bench.example"));
     let requests = Requests::new(&issuer);
-    let database = std::env::temp_dir().join(format!("testudo-bench-postgres-{}", std::process::id()));
-    let postgres = Postgres::start(&database).unwrap();
+    let postgres = Postgres::start(&scratch::folder("postgres")).unwrap();
     let mut table = Table::new(POSTGRES);
     for pair in 0..PAIRS {
         for side in order(pair) {

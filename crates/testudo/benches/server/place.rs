@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_testkit::load::{Connector, Outcome, drive_over};
 use testudo_testkit::{TestIssuer, svid_form};
@@ -52,11 +51,7 @@ pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new(issuer: &TestIssuer) -> Folder {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("testudo-bench-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
+        let path = testudo_testkit::scratch::folder("bench");
         std::fs::write(path.join("bundle.json"), issuer.bundle().to_string()).unwrap();
         let config = format!(
             r#"

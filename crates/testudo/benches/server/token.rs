@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use std::sync::Arc;
 use testudo_testkit::load::{Connector, drive};
 use testudo_testkit::postgres::Postgres;
+use testudo_testkit::scratch;
 use testudo_testkit::{TestIssuer, svid_form};
 
 pub async fn run(is_full: bool) {
@@ -90,8 +91,7 @@ async fn mutual_tls(raw: (f64, f64)) {
 
 /// First uses on PostgreSQL with one node and with two, and what a known client costs there.
 async fn postgres(issuer: &Arc<TestIssuer>) {
-    let place = std::env::temp_dir().join(format!("testudo-bench-pg-{}", std::process::id()));
-    let database = match Postgres::start(&place) {
+    let database = match Postgres::start(&scratch::folder("postgres")) {
         Ok(database) => database,
         Err(why) => {
             println!("PostgreSQL was not measured: {why}");

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
@@ -199,12 +198,7 @@ pub fn run(arguments: &[&str], stdin: &str) -> Output {
 }
 
 pub fn folder() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("testudo-bin-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+    testudo_testkit::scratch::folder("bin")
 }
 
 pub fn now() -> i64 {

@@ -18,12 +18,7 @@ struct Remote {
 
 /// The root that a web server's certificate chains to, as a file.
 fn root_of(server: &DocumentServer) -> std::path::PathBuf {
-    let name = format!(
-        "testudo-keys-{}-{}.pem",
-        std::process::id(),
-        server.address.port()
-    );
-    let root = std::env::temp_dir().join(name);
+    let root = testudo_testkit::scratch::folder("keys").join("root.pem");
     std::fs::write(&root, &server.root_pem).unwrap();
     root
 }

@@ -1,0 +1,131 @@
+//! Where tests write: one folder for each test process. When the process has ended, however it ended, what it started
+//! is ended and the folder removed.
+//!
+//! Statics are not dropped, and a process that is killed drops nothing. So a shell waits for the end of the process:
+//! it reads from a pipe whose other end the process holds.
+
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+struct Scratch {
+    folder: PathBuf,
+    /// Holds our end of the pipe.
+    _watcher: Child,
+}
+
+static SCRATCH: LazyLock<Scratch> = LazyLock::new(|| {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("testudo-tests-{}-{:x}", std::process::id(), since.subsec_nanos());
+    let folder = std::env::temp_dir().join(name);
+    let watcher = Command::new("sh")
+        .args(["-c", include_str!("scratch.sh")])
+        .env("FOLDER", &folder)
+        .current_dir("/")
+        // Ctrl-C ends every process of the terminal's group.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    std::fs::DirBuilder::new()
+        .mode(0o755)
+        .create(&folder)
+        .expect("a folder for this test process");
+    // PostgreSQL's user looks for its own folder in here, whatever the umask is.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+    Scratch {
+        folder,
+        _watcher: watcher,
+    }
+});
+
+/// A new folder whose name begins with this.
+pub fn folder(name: &str) -> PathBuf {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let folder = SCRATCH.folder.join(format!("{name}-{number}"));
+    std::fs::create_dir(&folder).expect("a new folder");
+    folder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Postgres;
+    use std::io::{BufRead as _, BufReader};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    /// The process that the other test ends. It says where its folder is and which servers it started.
+    #[test]
+    #[ignore = "started by another test"]
+    #[allow(clippy::zombie_processes, reason = "left running on purpose")]
+    fn process_with_servers() {
+        let place = folder("place");
+        let postgres = Box::leak(Box::new(Postgres::start(&folder("postgres")).unwrap()));
+        // A paused server does not see that it is to end.
+        postgres.signal("STOP").unwrap();
+        let idle = Command::new("sleep")
+            .arg("1000")
+            .current_dir(&place)
+            .spawn()
+            .unwrap();
+        let pids = [idle.id().to_string(), postgres.process().unwrap()];
+        println!("folder {} {}", SCRATCH.folder.display(), pids.join(" "));
+        match std::env::var("ENDS_BY").unwrap().as_str() {
+            "panic" => panic!("on purpose"),
+            "exit" => {}
+            _ => std::thread::park(),
+        }
+    }
+
+    #[test]
+    fn folder_and_servers_of_a_test_process_are_gone_however_it_ended() {
+        for ends_by in ["exit", "panic", "INT", "KILL"] {
+            let mut process = Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "--nocapture"])
+                .arg("scratch::tests::process_with_servers")
+                .env("ENDS_BY", ends_by)
+                .process_group(0)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+            let line = lines.find_map(|line| Some(line.unwrap().split_once("folder ")?.1.to_owned()));
+            let line = line.expect("the process has its servers");
+            let mut words = line.split(' ');
+            let folder = Path::new(words.next().unwrap());
+            let pids: Vec<_> = words.collect();
+            assert!(folder.exists() && pids.len() == 2, "{line}");
+            if ["INT", "KILL"].contains(&ends_by) {
+                // As a terminal does it, to the whole group.
+                let group = format!("-{}", process.id());
+                let signal = format!("-{ends_by}");
+                assert!(
+                    Command::new("kill")
+                        .args([&signal, "--", &group])
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+            }
+            process.wait().unwrap();
+            let started = Instant::now();
+            let is_left = |pid: &&str| Path::new("/proc").join(pid).exists();
+            while folder.exists() || pids.iter().any(is_left) {
+                assert!(
+                    started.elapsed() < Duration::from_secs(30),
+                    "{ends_by}: {line} is left"
+                );
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}

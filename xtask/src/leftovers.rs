@@ -1,0 +1,89 @@
+//! What the tests leave behind: they run with a temporary folder of their own, in which nothing may be left, and of
+//! which no process may be left.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use testudo_testkit::scratch;
+
+/// What a test process started is ended and removed after the process has ended (`testkit/scratch.rs`).
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs tests with the environment that it hands to them; fails where they do, or where they leave something.
+pub fn none_after(tests: impl FnOnce(&[(&str, &str)]) -> Result<(), String>) -> Result<(), String> {
+    let folder = scratch::folder("ci");
+    // As the one of the system: some programs of the tests run as other users.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777))
+        .map_err(|error| error.to_string())?;
+    let outcome = tests(&[("TMPDIR", &folder.display().to_string())]);
+    let started = Instant::now();
+    let mut left = leftovers(&folder);
+    while !left.is_empty() && started.elapsed() < DEADLINE {
+        std::thread::sleep(Duration::from_millis(100));
+        left = leftovers(&folder);
+    }
+    match (outcome, left.is_empty()) {
+        (outcome, true) => outcome,
+        (outcome, false) => Err(format!(
+            "{}the tests left behind, of what goes into a temporary folder ({}):\n  {}\n\
+             hint: testudo_testkit::scratch::folder is removed with the test process",
+            outcome.err().map(|why| format!("{why}\n")).unwrap_or_default(),
+            folder.display(),
+            left.join("\n  ")
+        )),
+    }
+}
+
+/// Files in the folder, and processes whose temporary folder it is.
+fn leftovers(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<String> = files.map(|entry| entry.path().display().to_string()).collect();
+    let variable = format!("TMPDIR={}", folder.display());
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        // Processes of other users cannot be read, and are not ours.
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|one| one == variable.as_bytes())
+        {
+            let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            found.push(format!("process {}: {command}", process.file_name().display()));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn file_and_process_that_tests_leave_are_named() {
+        let folder = scratch::folder("leftovers");
+        assert_eq!(leftovers(&folder), Vec::<String>::new());
+        std::fs::write(folder.join("forgotten"), "").unwrap();
+        let mut process = Command::new("sleep")
+            .arg("1000")
+            .env("TMPDIR", &folder)
+            .spawn()
+            .unwrap();
+        let found = leftovers(&folder).join("\n");
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(
+            found.contains("/forgotten\n") && found.contains("sleep 1000"),
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn failure_of_the_tests_is_told_where_nothing_is_left() {
+        assert_eq!(
+            none_after(|_| Err("one failed".to_owned())),
+            Err("one failed".to_owned())
+        );
+        assert_eq!(none_after(|_| Ok(())), Ok(()));
+    }
+}
