@@ -1,9 +1,9 @@
-//! What can go wrong on the workload's side.
+//! Errors of the token client.
 
 use std::fmt;
 use testudo_fetch::FetchFault;
 
-/// Why there is no token.
+/// Why the client has no access token.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum ClientError {
@@ -26,11 +26,11 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ClientError::Svid(_) => Some(
-                "is SPIFFE_ENDPOINT_SOCKET set, and is this workload registered with the SPIRE server?"
+                "check that SPIFFE_ENDPOINT_SOCKET is set and that this workload is registered with the SPIRE server"
                     .into(),
             ),
             ClientError::Refused { error, .. } if error == "invalid_client" => Some(
-                "the server says why in its events: testudo event list, or testudo explain --credential FILE"
+                "the reason is in the events of the server: run testudo event list, or testudo explain --credential FILE"
                     .into(),
             ),
             ClientError::Refused {
@@ -56,7 +56,7 @@ impl fmt::Display for ClientError {
             ClientError::Issuer(problem) => write!(f, "the issuer {problem}"),
             ClientError::Tls(problem) => f.write_str(problem),
             ClientError::Metadata(problem) => write!(f, "the issuer's metadata cannot be used: {problem}"),
-            ClientError::Svid(problem) => write!(f, "no SVID: {problem}"),
+            ClientError::Svid(problem) => write!(f, "no SVID could be read: {problem}"),
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
             ClientError::Refused {
@@ -65,7 +65,10 @@ impl fmt::Display for ClientError {
                 description,
                 ..
             } => {
-                write!(f, "the issuer refuses: {error} ({description}, status {status})")
+                write!(
+                    f,
+                    "the issuer refused the request: {error} ({description}, status {status})"
+                )
             }
         }
     }

@@ -1,4 +1,4 @@
-//! SDK for workloads: an SVID in, an access token out.
+//! SDK for workloads: exchanges an SVID for an access token.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testudo_client::ClientError> {
@@ -10,8 +10,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A token is fetched once, handed out until it is nearly over, and fetched anew ahead of its end; however many
-//! tasks ask, one request is in flight.
+//! A token is fetched once, returned to all callers while it is valid, and replaced before it expires. Only one request
+//! is in flight at a time, for any number of tasks that ask for the token.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -30,21 +30,21 @@ use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
 use url::Url;
 
-/// Share of a token's life after which a new one is fetched.
+/// Share of a token's lifetime after which a new token is fetched.
 const REFRESH_AFTER: f64 = 0.8;
 
-/// What to ask for.
+/// What the token request asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Scope values, separated by spaces. Default: what the rule gives.
+    /// Scope values, separated by spaces. Default: the scope of the rule.
     pub scope: Option<String>,
-    /// The API the token is for. Default: the rule's first.
+    /// `resource`: the API that the token is for. Default: the first resource of the rule.
     pub resource: Option<String>,
-    /// `client_id`; never needed, since the SVID says it.
+    /// `client_id`; optional, since the SVID identifies the client.
     pub client_id: Option<String>,
 }
 
-/// An access token. Its `Debug` does not show it.
+/// An access token. Its `Debug` does not print the token.
 #[derive(Clone)]
 pub struct AccessToken {
     secret: String,
@@ -54,7 +54,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token itself. Keep it secret: a resource server takes any caller that sends it for the workload.
+    /// The token itself. Keep it secret: a resource server accepts it from any caller.
     pub fn secret(&self) -> &str {
         &self.secret
     }
@@ -64,7 +64,7 @@ impl AccessToken {
         self.scope.as_deref()
     }
 
-    /// How long it will be accepted.
+    /// The time until the token expires.
     pub fn remaining(&self) -> Duration {
         self.lifetime.saturating_sub(self.fetched.elapsed())
     }
@@ -85,7 +85,7 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Gets and keeps the token of one workload for one purpose. Share it behind an `Arc`.
+/// Fetches and caches one access token of one workload. Share it behind an `Arc`.
 pub struct TokenClient {
     issuer: IssuerUrl,
     svids: Svids,
@@ -98,12 +98,12 @@ pub struct TokenClient {
 }
 
 impl TokenClient {
-    /// A client of `issuer` that shows SVIDs from `svids`.
+    /// A client of `issuer` that authenticates with SVIDs from `svids`.
     pub fn new(issuer: &str, svids: Svids) -> Result<TokenClient, ClientError> {
         TokenClient::with_options(issuer, svids, FetcherOptions::default())
     }
 
-    /// The same with extra trust roots or a name map.
+    /// As [`TokenClient::new`], with extra trust roots or a map of host names to addresses.
     pub fn with_options(
         issuer: &str,
         svids: Svids,
@@ -123,15 +123,15 @@ impl TokenClient {
         })
     }
 
-    /// Sets what to ask for.
+    /// Sets what the token request asks for.
     #[must_use]
     pub fn wanting(mut self, wanted: Wanted) -> TokenClient {
         self.wanted = wanted;
         self
     }
 
-    /// A token that is good now. Waits only where none is held; a token that nears its end is replaced by one
-    /// caller while the others go on with it.
+    /// A token that is valid now. A caller waits only if no valid token is cached. When the token is about to expire,
+    /// one caller fetches the next one; the other callers receive the cached token meanwhile.
     pub async fn token(&self) -> Result<Arc<AccessToken>, ClientError> {
         let held = self.held();
         if let Some(token) = held.filter(|token| !token.remaining().is_zero()) {
@@ -141,7 +141,7 @@ impl TokenClient {
             let Ok(_turn) = self.one_in_flight.try_lock() else {
                 return Ok(token);
             };
-            // A refresh ahead of time that fails costs nothing yet.
+            // The cached token is still valid, so a failed refresh is no error yet.
             return Ok(self.fetch_and_hold().await.unwrap_or(token));
         }
         let _turn = self.one_in_flight.lock().await;
@@ -164,7 +164,7 @@ impl TokenClient {
         Ok(token)
     }
 
-    /// One exchange: SVID, form, answer.
+    /// Reads an SVID, sends the token request and parses the answer.
     async fn fetch(&self) -> Result<AccessToken, ClientError> {
         let metadata = self
             .metadata
@@ -179,7 +179,7 @@ impl TokenClient {
             form.push(("client_assertion", token));
         }
         if let Svid::X509 { spiffe_id, .. } = &svid {
-            // [RFC8705 §2] Required with a certificate; by default the client is named as its identity.
+            // [RFC8705 §2] Required with a certificate; the default is the SPIFFE ID.
             client_id = client_id.or(Some(spiffe_id));
         }
         let optional = [
@@ -201,8 +201,8 @@ impl TokenClient {
                     .await?
             }
             Svid::X509 { identity, .. } => {
-                // [RFC8705 §5] Where client certificates have a listener of their own, that is the one to ask. A
-                // connection of its own for each token: the certificate rotates under us.
+                // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
+                // Each token request opens a new connection, because the certificate is rotated.
                 let alias = metadata
                     .mtls_endpoint_aliases
                     .as_ref()
@@ -233,17 +233,18 @@ pub async fn discover(
 ) -> Result<AuthorizationServerMetadata, ClientError> {
     let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer("is not a URL"))?;
     let answer = fetcher
-        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .get(&url, UrlOrigin::Configuration, FetchLimits::default())
         .await?;
     if answer.status != 200 {
         return Err(ClientError::Metadata(format!("{url} answers {}", answer.status)));
     }
-    let metadata: AuthorizationServerMetadata = serde_json::from_slice(&answer.body)
-        .map_err(|error| ClientError::Metadata(format!("{url} is not metadata: {error}")))?;
-    // [RFC8414 §3.3] Another issuer in there is an attack or a mistake; either way the document is not used.
+    let metadata: AuthorizationServerMetadata = serde_json::from_slice(&answer.body).map_err(|error| {
+        ClientError::Metadata(format!("{url} is not authorization server metadata: {error}"))
+    })?;
+    // [RFC8414 §3.3] If the document names another issuer, by attack or by mistake, it is not used.
     if metadata.issuer != issuer.as_str() {
         return Err(ClientError::Metadata(format!(
-            "{url} speaks for another issuer, {}",
+            "{url} is the metadata of another issuer, {}",
             metadata.issuer
         )));
     }
@@ -268,7 +269,7 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             .map_err(|error| ClientError::Answer(format!("not a token response: {error}")))?;
         // [RFC6749 §7.1] A token of an unknown type must not be used.
         if !success.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(ClientError::Answer("the token is of an unknown type".into()));
+            return Err(ClientError::Answer("token_type is not known".into()));
         }
         let lifetime = Duration::from_secs(success.expires_in);
         return Ok(AccessToken {
@@ -286,7 +287,7 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             retry_after_seconds: answer.retry_after_seconds,
         }),
         Err(_) => Err(ClientError::Answer(format!(
-            "status {} without an OAuth error",
+            "status {} without an OAuth error code",
             answer.status
         ))),
     }

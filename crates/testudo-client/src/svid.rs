@@ -1,4 +1,4 @@
-//! Where SVIDs come from. Each is fetched anew for each token, so that a rotation needs no restart.
+//! Sources of SVIDs. An SVID is read again for each token, so that a rotated SVID needs no restart.
 
 use crate::ClientError;
 use std::path::PathBuf;
@@ -23,22 +23,22 @@ pub enum Svids {
     },
 }
 
-/// An SVID, ready to be shown.
+/// An SVID, ready for a token request.
 #[derive(Debug)]
 pub enum Svid {
-    /// Goes into the request.
+    /// A JWT-SVID, sent in the form of the request.
     Jwt(String),
-    /// Goes into the handshake.
+    /// An X.509-SVID, sent in the TLS handshake.
     X509 {
         /// Its SPIFFE ID.
         spiffe_id: String,
-        /// Chain and key.
+        /// Certificate chain and private key.
         identity: ClientIdentity,
     },
 }
 
 impl Svids {
-    /// The Workload API that the platform names in `SPIFFE_ENDPOINT_SOCKET`.
+    /// The Workload API at the socket in the environment variable `SPIFFE_ENDPOINT_SOCKET`.
     pub fn from_environment() -> Svids {
         Svids::WorkloadApi(None)
     }
@@ -72,7 +72,7 @@ impl Svids {
             }
             Svids::File(path) => {
                 let token = String::from_utf8(read(path).await?)
-                    .map_err(|_| ClientError::Svid(format!("{} is not text", path.display())))?;
+                    .map_err(|_| ClientError::Svid(format!("{} is not UTF-8 text", path.display())))?;
                 Ok(Svid::Jwt(token.trim().to_owned()))
             }
             Svids::X509Files {

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "tests fail loudly"
+    reason = "a failed assumption of a test panics"
 )]
 
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl Endpoint {
                 let read = stream.read(&mut buffer).await.unwrap();
                 let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
                 let text = if request.starts_with("POST") {
-                    // Long enough for all who ask at once to be waiting.
+                    // Long enough for all parallel callers to be waiting.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     *last_body.lock().unwrap() = request;
                     let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
@@ -100,12 +100,12 @@ async fn parallel_callers_share_one_token_request() {
     assert!(body.contains("client_assertion=svid&scope=r"), "{body}");
     assert!(
         !format!("{:?}", client.token().await.unwrap()).contains("token-1"),
-        "Debug does not show it"
+        "Debug must not print the token"
     );
 }
 
 #[tokio::test]
-async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used() {
+async fn token_about_to_expire_is_replaced_and_expired_token_is_not_used() {
     let endpoint = Endpoint::start().await;
     let client = endpoint.client();
     endpoint.expires_in.store(0, Ordering::SeqCst);
@@ -114,7 +114,7 @@ async fn a_token_that_nears_its_end_is_replaced_and_one_that_ended_is_not_used()
     assert_eq!(
         client.token().await.unwrap().secret(),
         "token-2",
-        "the first had no life left"
+        "the first token had expired"
     );
     assert_eq!(client.token().await.unwrap().secret(), "token-2");
 }
@@ -149,7 +149,7 @@ async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
         Some("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".into());
     assert!(
         matches!(client.token().await.unwrap_err(), ClientError::Fetch(_)),
-        "a redirect is not followed with an SVID"
+        "a redirect must not be followed with an SVID"
     );
 }
 

@@ -1,9 +1,9 @@
-//! Which addresses are public. Judged at connect time, on the address that is connected to.
+//! Which IP addresses are public. The check is made on the address to which the connection is opened.
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Everything in IANA's special-purpose registry that is not global.
+/// The entries of IANA's special-purpose registry that are not global.
 const NOT_PUBLIC_V4: [&str; 15] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -22,10 +22,11 @@ const NOT_PUBLIC_V4: [&str; 15] = [
     "240.0.0.0/4",
 ];
 
-/// Public IPv6 is 2000::/3; these parts of it are not, or carry an IPv4 address that would have to be judged.
+/// Public IPv6 is 2000::/3; these parts of it are not public, or contain an IPv4 address that would have to be checked
+/// too.
 const NOT_PUBLIC_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
-/// True where a stranger's URL may lead there.
+/// True if a URL of a client may lead to this address.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -39,7 +40,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         .any(|net| net.parse::<Ipv4Net>().is_ok_and(|net| net.contains(&address)))
 }
 
-/// v4-mapped, NAT64, unique local, link-local, multicast and the unspecified address all lie outside 2000::/3.
+/// v4-mapped, NAT64, unique local, link-local, multicast and the unspecified address are all outside 2000::/3.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let is_global_unicast = address
         .segments()

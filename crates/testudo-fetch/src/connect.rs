@@ -1,4 +1,5 @@
-//! From the addresses of a name to a connection: one after the other, so that a dead address is not an outage.
+//! Connects to the first address of a host name that works. The addresses are tried one after the other, so that an
+//! address without a server does not fail the fetch.
 //! [RFC8305 §5]
 
 use crate::FetchFault;
@@ -7,14 +8,14 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// So long an address has the attempt for itself; then the next one is tried beside it. [RFC8305 §5]
+/// After this time without an answer, the next address is tried in parallel. [RFC8305 §5]
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The first connection that comes about. The caller's deadline is the only one.
+/// The first connection that succeeds. There is no deadline here besides that of the caller.
 pub(crate) async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, FetchFault> {
     let count = addresses.len();
     let mut waiting = in_order(addresses).into_iter();
-    // What is still on its way when this returns is aborted.
+    // Attempts that are still running when this function returns are aborted.
     let mut attempts = JoinSet::new();
     let mut last = "the name has no address".to_owned();
     loop {
@@ -40,7 +41,7 @@ pub(crate) async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, Fet
     }))
 }
 
-/// The two families in turn, beginning with the one that the system prefers. [RFC8305 §4]
+/// IPv6 and IPv4 addresses alternate, beginning with the family that the system prefers. [RFC8305 §4]
 fn in_order(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc8305_4_ipv6_and_ipv4_addresses_are_tried_in_turn() {
+    fn rfc8305_4_ipv6_and_ipv4_addresses_are_tried_alternately() {
         assert_eq!(
             in_order(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"])),
             addresses(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"])
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_refuses_is_followed_by_the_next() {
+    async fn next_address_is_tried_after_one_that_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
         let refusing = SocketAddr::new("127.0.0.2".parse().unwrap(), good.port());
@@ -93,10 +94,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_does_not_answer_is_joined_by_the_next() {
+    async fn next_address_is_tried_in_parallel_to_one_that_does_not_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        // A queue of connections that no server accepts: once it is full, attempts hang.
+        // A listener that accepts no connection: once its queue is full, further attempts hang.
         let silent = TcpSocket::new_v4().unwrap();
         silent
             .bind(SocketAddr::new("127.0.0.3".parse().unwrap(), good.port()))
@@ -111,13 +112,13 @@ mod tests {
                 Err(_) => break true,
             }
         };
-        assert!(hangs, "this system queues connections without end");
+        assert!(hangs, "this system queues connections without a limit");
         let started = Instant::now();
         let stream = connect(vec![dead, good]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
         assert!(
             started.elapsed() >= ATTEMPT_DELAY,
-            "the first address had its time"
+            "the second address must not be tried before the delay"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! One HTTP exchange: from a URL to a bounded body.
+//! One HTTP exchange, with a bounded body.
 
 use crate::address::is_public;
 use crate::connect::connect;
@@ -31,7 +31,7 @@ pub(crate) async fn post_form(
     let request = request(url, "POST")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Full::new(Bytes::from(body)));
-    exchange(fetcher, url, UrlOrigin::Operator, request, body_bytes_max).await
+    exchange(fetcher, url, UrlOrigin::Configuration, request, body_bytes_max).await
 }
 
 fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
@@ -59,13 +59,13 @@ async fn exchange(
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
     let request = request.map_err(|error| FetchFault::Http(error.to_string()))?;
-    let is_tls = judge_url(url, origin)?;
+    let is_tls = check_url(url, origin)?;
     let addresses = addresses(fetcher, url, origin).await?;
     let stream = connect(addresses).await?;
-    // Without it, small requests wait for the other side's delayed acknowledgement.
+    // Without TCP_NODELAY, small requests wait for the delayed acknowledgement of the other side.
     let _ = stream.set_nodelay(true);
     if !is_tls {
-        return speak(stream, request, body_bytes_max).await;
+        return send_and_read(stream, request, body_bytes_max).await;
     }
     let name = match url.host().ok_or(FetchFault::NoHost)? {
         Host::Domain(name) => {
@@ -78,24 +78,25 @@ async fn exchange(
         .connect(name, stream)
         .await
         .map_err(|error| FetchFault::Tls(error.to_string()))?;
-    speak(stream, request, body_bytes_max).await
+    send_and_read(stream, request, body_bytes_max).await
 }
 
-/// https, or http where the host is a loopback address and an operator wrote the URL; true for TLS. A stranger's
-/// URL names the one port of https: behind any other may be a service that was never meant for strangers.
-fn judge_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
+/// Checks that the URL is https, or http with a loopback address in the configuration; returns true for TLS. A URL of a
+/// client must use port 443: another port may belong to an internal service that must not receive requests from
+/// outside.
+fn check_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchFault::HasUserInformation);
     }
     match (url.scheme(), origin) {
-        ("https", UrlOrigin::Stranger) => match url.port_or_known_default() {
+        ("https", UrlOrigin::Client) => match url.port_or_known_default() {
             Some(443) => Ok(true),
             port => Err(FetchFault::PortRefused {
                 port: port.unwrap_or_default(),
             }),
         },
-        ("https", UrlOrigin::Operator) => Ok(true),
-        ("http", UrlOrigin::Operator) => {
+        ("https", UrlOrigin::Configuration) => Ok(true),
+        ("http", UrlOrigin::Configuration) => {
             let is_loopback = match url.host().ok_or(FetchFault::NoHost)? {
                 Host::Domain(name) => name == "localhost",
                 Host::Ipv4(address) => address.is_loopback(),
@@ -111,25 +112,26 @@ fn judge_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
     }
 }
 
-/// Where to connect to. Every address that a stranger's name has is judged: one bad one is an attempt. The
-/// operator's name map is for the operator's URLs.
+/// The addresses to connect to. For a URL of a client, every address of the name must be public: a name with one
+/// private address is an attempt to reach an internal server. The name map of the configuration is used only for URLs
+/// of the configuration.
 async fn addresses(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<Vec<SocketAddr>, FetchFault> {
     let port = url.port_or_known_default().ok_or(FetchFault::NoHost)?;
     let found = match url.host().ok_or(FetchFault::NoHost)? {
         Host::Ipv4(address) => vec![IpAddr::V4(address)],
         Host::Ipv6(address) => vec![IpAddr::V6(address)],
         Host::Domain(name) => match origin {
-            UrlOrigin::Operator => match fetcher.resolve.get(name) {
+            UrlOrigin::Configuration => match fetcher.resolve.get(name) {
                 Some(address) => vec![*address],
                 None => fetcher.names.find(name, origin).await?,
             },
-            UrlOrigin::Stranger => match fetcher.stranger_routes.get(name) {
+            UrlOrigin::Client => match fetcher.client_url_routes.get(name) {
                 Some(route) => return Ok(vec![*route]),
                 None => fetcher.names.find(name, origin).await?,
             },
         },
     };
-    if origin == UrlOrigin::Stranger && !found.iter().all(|address| is_public(*address)) {
+    if origin == UrlOrigin::Client && !found.iter().all(|address| is_public(*address)) {
         return Err(FetchFault::AddressRefused);
     }
     Ok(found
@@ -138,7 +140,7 @@ async fn addresses(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<Ve
         .collect())
 }
 
-async fn speak<S>(
+async fn send_and_read<S>(
     stream: S,
     request: Request<Full<Bytes>>,
     body_bytes_max: usize,
@@ -152,7 +154,7 @@ where
         .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
         .await
         .map_err(http)?;
-    // The connection lives as long as this exchange: dropping the handle on return ends it.
+    // The connection ends with this exchange: the handle is dropped on return, which closes it.
     let driver = AbortOnDrop(tokio::spawn(connection));
     let response = sender.send_request(request).await.map_err(http)?;
     let fetched = read(response, body_bytes_max).await;

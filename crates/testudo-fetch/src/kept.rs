@@ -1,12 +1,12 @@
-//! What was fetched and is kept: how old it is, when to fetch again, why the last fetch failed.
+//! A cache for one fetched value: its age, when to fetch it again, and why the last fetch failed.
 //!
-//! Key sets of issuers, of clients and of trust domains are used long after they arrived. Every user decides what is
-//! fresh and what is too old; here is what must be right for all of them:
+//! Key sets of issuers, of clients and of trust domains are used long after they were fetched. The calling code decides
+//! which age is fresh and which is too old. This module ensures for all of them:
 //!
-//! - one fetch at a time, which belongs to no caller: a caller that hangs up ends nothing, and a source that hangs
+//! - one fetch at a time, in a task of its own: it continues if a caller stops waiting, and a source that hangs
 //!   costs all callers together one deadline;
-//! - pauses between fetches, longer after failures, so that a stranger who invents key ids does not make this server fetch;
-//! - a failed fetch keeps what is held, and says why it failed.
+//! - pauses between fetches, longer after failures, so that tokens with invented key ids do not cause a fetch each;
+//! - a failed fetch keeps the cached value, and its error can be read.
 
 use arc_swap::ArcSwapOption;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A moment by which ages are told.
+/// A point in time from which ages are computed.
 pub trait Moment: Copy + Send + Sync + 'static {
-    /// How long ago it was.
+    /// The time from this moment to `now`.
     fn age(&self, now: Self) -> Duration;
 
-    /// The moment so much later.
+    /// The moment that is `by` later.
     fn later(&self, by: Duration) -> Self;
 }
 
@@ -36,7 +36,7 @@ impl Moment for Instant {
 /// Pauses between the starts of fetches of one source.
 #[derive(Debug, Clone, Copy)]
 pub struct Pauses {
-    /// After every fetch, whatever came of it.
+    /// After every fetch, successful or not.
     pub between: Duration,
     /// After a failure. It doubles with each further failure in a row.
     pub after_failure: Duration,
@@ -44,17 +44,18 @@ pub struct Pauses {
     pub after_failure_max: Duration,
 }
 
-/// Why nothing was fetched.
+/// Why a fetch gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotFetched {
-    /// For the log and for those who ask.
+    /// The reason, for the log and for status output.
     pub why: String,
-    /// The source was asked, so it is left alone for a while. False where a limit of ours ended the fetch before.
+    /// True if the source received a request, so that a pause follows. False if a limit of this server ended the fetch
+    /// earlier.
     pub was_asked: bool,
 }
 
 impl NotFetched {
-    /// The source was asked, and this came of it.
+    /// The error of a fetch whose request reached the source.
     pub fn after_asking(why: impl Into<String>) -> NotFetched {
         NotFetched {
             why: why.into(),
@@ -68,11 +69,11 @@ impl NotFetched {
 pub struct Held<T, M> {
     /// What was fetched.
     pub value: Arc<T>,
-    /// Since when it is known to be so.
+    /// The start of the last fetch that confirmed the value.
     pub confirmed: M,
 }
 
-/// One source, and what is kept of it.
+/// One source, and its cached value.
 pub struct Kept<T, M> {
     pauses: Pauses,
     held: ArcSwapOption<Held<T, M>>,
@@ -80,7 +81,7 @@ pub struct Kept<T, M> {
 }
 
 struct Fetching<M> {
-    /// Carries no value: the sender is dropped when the running fetch ends, also when it ends by a panic.
+    /// No value is sent: the sender is dropped when the running fetch ends, also if it ends by a panic.
     running: Option<Running>,
     failures: u32,
     /// Start of the last fetch that counts for the pauses.
@@ -88,14 +89,14 @@ struct Fetching<M> {
     last_error: Option<String>,
 }
 
-/// A fetch that is under way.
+/// A fetch that is running.
 #[derive(Clone)]
 pub struct Running(watch::Receiver<()>);
 
 impl Running {
-    /// Waits for its end.
+    /// Waits until the fetch has ended.
     pub async fn ended(mut self) {
-        // An error is the dropped sender: the fetch is over.
+        // The error means that the sender was dropped, so the fetch has ended.
         let _ = self.0.changed().await;
     }
 
@@ -105,7 +106,7 @@ impl Running {
 }
 
 impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
-    /// Nothing is held yet.
+    /// A cache without a value.
     pub fn new(pauses: Pauses) -> Kept<T, M> {
         Kept {
             pauses,
@@ -119,13 +120,18 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         }
     }
 
-    /// What is held, however old it is.
+    /// The cached value, of any age.
     pub fn held(&self) -> Option<Arc<Held<T, M>>> {
         self.held.load_full()
     }
 
-    /// The part of it that is asked for, if a fetch confirmed it within `age_max`.
-    pub fn look<R>(&self, age_max: Duration, now: M, part: impl FnOnce(&Held<T, M>) -> R) -> Option<R> {
+    /// A part of the cached value, if a fetch confirmed it within `age_max`.
+    pub fn map_younger_than<R>(
+        &self,
+        age_max: Duration,
+        now: M,
+        part: impl FnOnce(&Held<T, M>) -> R,
+    ) -> Option<R> {
         let held = self.held.load();
         let held = held.as_deref()?;
         (held.confirmed.age(now) <= age_max).then(|| part(held))
@@ -133,10 +139,10 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
 
     /// The value, if a fetch confirmed it within `age_max`.
     pub fn younger_than(&self, age_max: Duration, now: M) -> Option<Arc<T>> {
-        self.look(age_max, now, |held| held.value.clone())
+        self.map_younger_than(age_max, now, |held| held.value.clone())
     }
 
-    /// Takes a value, or confirms it once more.
+    /// Stores a value, or confirms the stored one.
     pub fn keep(&self, value: Arc<T>, now: M) {
         self.held.store(Some(Arc::new(Held {
             value,
@@ -147,12 +153,13 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         fetching.last_error = None;
     }
 
-    /// Why the last fetch failed; nothing where it did not.
+    /// Why the last fetch failed; `None` if it succeeded.
     pub fn last_error(&self) -> Option<String> {
         self.fetching().last_error.clone()
     }
 
-    /// Starts a fetch, or joins the one that is under way. `None`: the pause after the last one is not over.
+    /// Starts a fetch, or returns the one that is running. `None` means that the pause after the last one has not
+    /// ended.
     pub fn fetch<F>(self: &Arc<Kept<T, M>>, now: M, fetch: impl FnOnce() -> F) -> Option<Running>
     where
         F: Future<Output = Result<T, NotFetched>> + Send + 'static,
@@ -173,7 +180,8 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         tokio::spawn(async move {
             let started = Instant::now();
             match fetch.await {
-                // Confirmed as of the start: what the source changed meanwhile may not be in it.
+                // The value counts as confirmed at the start of the fetch, because it may lack changes that the source
+                // made meanwhile.
                 Ok(value) => kept.keep(Arc::new(value), now),
                 Err(not_fetched) if not_fetched.was_asked => {
                     kept.note_failure(not_fetched.why, now.later(started.elapsed()));
@@ -185,7 +193,8 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         Some(running)
     }
 
-    /// The pause begins when a failure is known: a source that took long to fail is not asked again at once.
+    /// The pause begins at the end of the failed fetch, so that a source that took long to fail is not fetched again at
+    /// once.
     fn note_failure(&self, why: String, ended: M) {
         let mut fetching = self.fetching();
         fetching.failures = fetching.failures.saturating_add(1);
@@ -193,7 +202,7 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
         fetching.last_error = Some(why);
     }
 
-    /// Takes over what another one of the same source held.
+    /// Takes over the value and the state of an earlier cache of the same source.
     pub fn inherit(&self, earlier: &Kept<T, M>) {
         self.held.store(earlier.held.load_full());
         let (failures, last, last_error) = {
@@ -212,7 +221,7 @@ impl<T: Send + Sync + 'static, M: Moment> Kept<T, M> {
 }
 
 impl<M: Moment> Fetching<M> {
-    /// The source was not asked, so it needs no pause.
+    /// The source received no request, so no pause is needed.
     fn forget_attempt(&mut self, why: String, earlier: Option<M>) {
         self.last = earlier;
         self.last_error = Some(why);

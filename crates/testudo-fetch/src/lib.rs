@@ -1,26 +1,27 @@
-//! The one guarded outbound HTTP client. [decision 0013]
+//! The only outbound HTTP client, which protects internal servers from requests that clients cause. [decision 0013]
 //!
-//! Parse, judge the addresses, connect to one of *those*, TLS with the original name. No redirects, no proxy
-//! variables, no cookies; the body is bounded, one deadline covers everything, and a URL has at most one fetch
-//! in flight. What strangers make us fetch is bounded apart from what the operator configured, and shares nothing
-//! with it. Server and SDKs use the same client: three copies of a guard are two too many.
+//! A fetch parses the URL, resolves and checks the addresses, connects to one of the checked addresses, and uses TLS
+//! with the original name. Redirects, proxy variables and cookies are not supported. The body is bounded, one deadline
+//! applies to the whole fetch, and only one fetch of a URL runs at a time. Fetches of URLs of clients have their own
+//! limits and do not affect fetches of the configuration. The server and the SDKs use the same client, so that the
+//! checks exist once.
 
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 mod address;
 mod connect;
 mod exchange;
-mod flights;
 mod kept;
 mod names;
+mod running;
 
 pub use address::is_public;
-pub use flights::{STRANGER_FETCHES_MAX, STRANGER_FETCHES_PER_SITE_MAX};
 pub use kept::{Held, Kept, Moment, NotFetched, Pauses, Running};
-pub use names::{NameLookup, OPERATOR_LOOKUPS_MAX, STRANGER_LOOKUPS_MAX};
+pub use names::{CLIENT_LOOKUPS_MAX, CONFIGURATION_LOOKUPS_MAX, NameLookup};
+pub use running::{CLIENT_FETCHES_MAX, CLIENT_FETCHES_PER_SITE_MAX};
 
-use flights::Flights;
 use names::Names;
+use running::RunningFetches;
 
 use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -32,21 +33,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Who wrote the URL.
+/// Where the URL comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UrlOrigin {
     /// The configuration: private addresses are allowed.
-    Operator,
-    /// A request: only public addresses and port 443 will do, and the operator's name map is not consulted.
-    Stranger,
+    Configuration,
+    /// A client: only public addresses and port 443 are allowed, and the name map of the configuration is not used.
+    Client,
 }
 
 /// Bounds of one fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchLimits {
-    /// Body, bytes.
+    /// Maximum size of the body, bytes.
     pub body_bytes_max: usize,
-    /// From the first look at the name to the last byte.
+    /// Maximum time from resolving the name to the last byte.
     pub deadline: Duration,
 }
 
@@ -64,13 +65,13 @@ impl Default for FetchLimits {
 pub struct Fetched {
     /// HTTP status.
     pub status: u16,
-    /// Body, within its bound.
+    /// The complete body.
     pub body: Vec<u8>,
-    /// `Retry-After`, seconds, where the server said so.
+    /// `Retry-After`, seconds, if the server sent it.
     pub retry_after_seconds: Option<u64>,
 }
 
-/// Why nothing was fetched.
+/// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum FetchFault {
@@ -108,45 +109,45 @@ impl fmt::Display for FetchFault {
             FetchFault::Redirect { status } => {
                 write!(f, "the server redirects ({status}); redirects are not followed")
             }
-            FetchFault::InFlight => f.write_str("this URL is being fetched already"),
+            FetchFault::InFlight => f.write_str("another fetch of this URL is running"),
             FetchFault::PortRefused { port } => {
                 write!(f, "the URL names port {port}; a client's URL must use port 443")
             }
-            FetchFault::Busy { limit } => write!(f, "too many {limit} for clients' URLs are under way"),
+            FetchFault::Busy { limit } => write!(f, "too many {limit} are running for URLs of clients"),
         }
     }
 }
 
 impl std::error::Error for FetchFault {}
 
-/// How a fetcher is set up.
+/// Options of a fetcher.
 #[derive(Debug, Default, Clone)]
 pub struct FetcherOptions {
     /// Extra trust roots, PEM.
     pub extra_roots_pem: Option<Vec<u8>>,
-    /// The operator's own name map, exempt from the address check.
+    /// The name map of the configuration. Its addresses are not checked.
     pub resolve: HashMap<String, IpAddr>,
-    /// Shown to servers that ask for a client certificate.
+    /// The certificate for servers that request a client certificate.
     pub client_identity: Option<ClientIdentity>,
-    /// Stands in for the network, in tests. No configuration can set it.
+    /// Replaces the network in tests. It cannot be configured.
     pub network: Network,
 }
 
-/// What stands in for the network, in tests.
+/// A replacement of the network for tests.
 #[derive(Debug, Default, Clone)]
 pub struct Network {
-    /// Finds names in place of the system's resolver.
+    /// Resolves names instead of the system's resolver.
     pub lookup: NameLookup,
-    /// Where names in strangers' URLs lead; those are not judged, because a test has no public addresses.
-    pub stranger_routes: HashMap<String, SocketAddr>,
+    /// Addresses of the names in URLs of clients. They are not checked, because a test has no public addresses.
+    pub client_url_routes: HashMap<String, SocketAddr>,
 }
 
-/// A client certificate with its key. Its `Debug` does not show the key.
+/// A client certificate with its key. Its `Debug` does not print the key.
 #[derive(Clone)]
 pub struct ClientIdentity {
-    /// DER, leaf first.
+    /// The certificates, DER, leaf first.
     pub chain: Vec<Vec<u8>>,
-    /// DER, PKCS #8.
+    /// The private key, PKCS #8 in DER.
     pub private_key: Vec<u8>,
 }
 
@@ -162,12 +163,12 @@ impl ClientIdentity {
         let chain = CertificateDer::pem_slice_iter(certificates)
             .map(|der| der.map(|der| der.to_vec()))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("no PEM certificates: {error}"))?;
+            .map_err(|error| format!("there are no PEM certificates: {error}"))?;
         if chain.is_empty() {
-            return Err("no PEM certificates".into());
+            return Err("there are no PEM certificates".into());
         }
         let key = PrivateKeyDer::from_pem_slice(private_key)
-            .map_err(|error| format!("no PEM private key: {error}"))?;
+            .map_err(|error| format!("there is no PEM private key: {error}"))?;
         Ok(ClientIdentity {
             chain,
             private_key: key.secret_der().to_vec(),
@@ -179,13 +180,13 @@ impl ClientIdentity {
 pub struct Fetcher {
     tls: Arc<ClientConfig>,
     resolve: HashMap<String, IpAddr>,
-    stranger_routes: HashMap<String, SocketAddr>,
+    client_url_routes: HashMap<String, SocketAddr>,
     names: Names,
-    flights: Flights,
+    running: RunningFetches,
 }
 
 impl Fetcher {
-    /// Builds the client over the system's trust roots and the extra ones.
+    /// Builds the client, which trusts the roots of the system and the extra ones.
     pub fn new(options: FetcherOptions) -> Result<Fetcher, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let roots: Vec<CertificateDer<'static>> = match &options.extra_roots_pem {
@@ -219,25 +220,25 @@ impl Fetcher {
         Ok(Fetcher {
             tls: Arc::new(tls),
             resolve: options.resolve,
-            stranger_routes: options.network.stranger_routes,
+            client_url_routes: options.network.client_url_routes,
             names: Names::new(options.network.lookup),
-            flights: Flights::default(),
+            running: RunningFetches::default(),
         })
     }
 
-    /// Gets a document. A redirect is a fault, and so is a second fetch of a URL while one is in flight.
+    /// Gets a document. A redirect is an error, and so is a second fetch of a URL while one is running.
     pub async fn get(
         &self,
         url: &Url,
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let _flight = self.flights.begin(url, origin)?;
+        let _running = self.running.begin(url, origin)?;
         self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits)
             .await
     }
 
-    /// Posts a form, as the SDKs do.
+    /// Posts a form; used by the SDKs.
     pub async fn post_form(
         &self,
         url: &Url,

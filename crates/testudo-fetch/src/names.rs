@@ -1,5 +1,6 @@
-//! From names to addresses. A lookup blocks a thread for as long as the resolver takes, which no deadline of ours
-//! shortens: so lookups have threads of their own, few of them, and those that strangers cause are counted apart.
+//! Resolves names. A lookup blocks a thread until the resolver answers, and a deadline cannot stop it. So lookups run
+//! in a small number of separate threads, with one limit for names from clients and another for names from the
+//! configuration.
 
 use crate::{FetchFault, UrlOrigin};
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -7,21 +8,22 @@ use std::sync::Arc;
 use std::{fmt, io};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Lookups of strangers' names under way. Beyond, a fetch fails at once: a slow resolver is no reason to queue.
-pub const STRANGER_LOOKUPS_MAX: usize = 8;
-/// Lookups of the operator's names under way. Beyond, they wait: their URLs are few.
-pub const OPERATOR_LOOKUPS_MAX: usize = 16;
-/// Addresses of one name that are looked at.
+/// Running lookups of names from clients. Further fetches fail at once, so that requests do not queue for a slow
+/// resolver.
+pub const CLIENT_LOOKUPS_MAX: usize = 8;
+/// Running lookups of names from the configuration. Further lookups wait, since the configuration has few URLs.
+pub const CONFIGURATION_LOOKUPS_MAX: usize = 16;
+/// Maximum number of addresses of one name that are used.
 const ADDRESSES_MAX: usize = 16;
 
-/// Finds the addresses of a name; it may block.
+/// Resolves a name; it may block.
 #[derive(Clone)]
 pub struct NameLookup(Arc<Find>);
 
 type Find = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
 impl NameLookup {
-    /// In place of the system's resolver: for tests.
+    /// A replacement of the system's resolver, for tests.
     pub fn new(find: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> NameLookup {
         NameLookup(Arc::new(find))
     }
@@ -41,34 +43,37 @@ impl fmt::Debug for NameLookup {
 
 pub(crate) struct Names {
     lookup: NameLookup,
-    strangers: Arc<Semaphore>,
-    operator: Arc<Semaphore>,
+    for_clients: Arc<Semaphore>,
+    for_configuration: Arc<Semaphore>,
 }
 
 impl Names {
     pub(crate) fn new(lookup: NameLookup) -> Names {
         Names {
             lookup,
-            strangers: Arc::new(Semaphore::new(STRANGER_LOOKUPS_MAX)),
-            operator: Arc::new(Semaphore::new(OPERATOR_LOOKUPS_MAX)),
+            for_clients: Arc::new(Semaphore::new(CLIENT_LOOKUPS_MAX)),
+            for_configuration: Arc::new(Semaphore::new(CONFIGURATION_LOOKUPS_MAX)),
         }
     }
 
-    /// The addresses of a name, in the order in which the system gives them.
+    /// The addresses of a name, in the order in which the resolver returns them.
     pub(crate) async fn find(&self, name: &str, origin: UrlOrigin) -> Result<Vec<IpAddr>, FetchFault> {
         let not_found = || FetchFault::NameNotFound(name.to_owned());
         let permit = self.permit(origin).await?;
         let (reply, answer) = oneshot::channel();
         let (lookup, owned) = (self.lookup.clone(), name.to_owned());
-        // The thread holds the permit: a request that stops waiting makes no room for another lookup.
+        // The thread holds the permit until the lookup ends, even if the request stops waiting: the thread is still in
+        // use.
         std::thread::Builder::new()
             .name("name-lookup".into())
             .spawn(move || {
-                // The caller may have gone.
+                // The caller may have stopped waiting.
                 let _ = reply.send((lookup.0)(&owned));
                 drop(permit);
             })
-            .map_err(|error| FetchFault::Connect(format!("no thread for a name lookup: {error}")))?;
+            .map_err(|error| {
+                FetchFault::Connect(format!("cannot start a thread for a name lookup: {error}"))
+            })?;
         let found = answer.await.map_err(|_| not_found())?.map_err(|_| not_found())?;
         let mut addresses: Vec<IpAddr> = Vec::new();
         for address in found.into_iter().take(ADDRESSES_MAX) {
@@ -87,8 +92,13 @@ impl Names {
             limit: "name lookups",
         };
         match origin {
-            UrlOrigin::Stranger => self.strangers.clone().try_acquire_owned().map_err(|_| busy),
-            UrlOrigin::Operator => self.operator.clone().acquire_owned().await.map_err(|_| busy),
+            UrlOrigin::Client => self.for_clients.clone().try_acquire_owned().map_err(|_| busy),
+            UrlOrigin::Configuration => self
+                .for_configuration
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| busy),
         }
     }
 }

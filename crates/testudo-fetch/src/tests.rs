@@ -1,4 +1,4 @@
-//! The guard as a whole, over loopback.
+//! Tests of whole fetches over loopback.
 
 use super::*;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// A web server that answers every request with `ok`; the count of connections.
+/// A web server that answers every request with `ok`, and the number of its connections.
 async fn web_server(address: &str) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(address).await.unwrap();
     let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -46,7 +46,7 @@ async fn name_with_a_dead_ipv6_address_is_reached_over_ipv4() {
     });
     let url: Url = format!("http://localhost:{}/", address.port()).parse().unwrap();
     let fetched = fetcher
-        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .get(&url, UrlOrigin::Configuration, FetchLimits::default())
         .await;
     assert_eq!(fetched.unwrap().body, b"ok");
     assert_eq!(count.load(Ordering::SeqCst), 1);
@@ -76,29 +76,29 @@ async fn url_of_a_client_does_not_use_the_name_map_and_ports_of_the_configuratio
     let port = address.port();
     let other_port = format!("https://keys.example:{port}/");
     assert_eq!(
-        get(&other_port, UrlOrigin::Stranger).await,
+        get(&other_port, UrlOrigin::Client).await,
         Some(FetchFault::PortRefused { port })
     );
     assert_eq!(
-        get("https://keys.example/", UrlOrigin::Stranger).await,
+        get("https://keys.example/", UrlOrigin::Client).await,
         Some(FetchFault::NameNotFound("keys.example".into())),
-        "the resolver is asked, not the map"
+        "the resolver must be used, not the name map"
     );
     assert_eq!(*asked.lock().unwrap(), ["keys.example"]);
     for url in [
         format!("http://127.0.0.1:{port}/"),
         format!("http://localhost:{port}/"),
     ] {
-        assert_eq!(get(&url, UrlOrigin::Stranger).await, Some(FetchFault::NotHttps));
+        assert_eq!(get(&url, UrlOrigin::Client).await, Some(FetchFault::NotHttps));
     }
     assert_eq!(
-        get("https://127.0.0.1/", UrlOrigin::Stranger).await,
+        get("https://127.0.0.1/", UrlOrigin::Client).await,
         Some(FetchFault::AddressRefused)
     );
-    assert_eq!(count.load(Ordering::SeqCst), 0, "nothing was connected to");
-    // The operator's own URL goes there, and fails at TLS only.
+    assert_eq!(count.load(Ordering::SeqCst), 0, "no connection may be opened");
+    // A URL of the configuration may use this address and fails only at TLS.
     assert!(matches!(
-        get(&other_port, UrlOrigin::Operator).await,
+        get(&other_port, UrlOrigin::Configuration).await,
         Some(FetchFault::Tls(_))
     ));
     assert_eq!(count.load(Ordering::SeqCst), 1);
@@ -111,14 +111,12 @@ async fn name_from_a_client_with_one_private_address_is_refused() {
         ..FetcherOptions::default()
     });
     let url: Url = "https://keys.example/".parse().unwrap();
-    let fault = fetcher
-        .get(&url, UrlOrigin::Stranger, FetchLimits::default())
-        .await;
+    let fault = fetcher.get(&url, UrlOrigin::Client, FetchLimits::default()).await;
     assert_eq!(fault.err(), Some(FetchFault::AddressRefused));
 }
 
 #[tokio::test]
-async fn lookups_for_clients_that_hang_are_limited_and_do_not_delay_configured_names() {
+async fn hanging_lookups_for_clients_are_limited_and_do_not_delay_names_of_the_configuration() {
     let (address, _) = web_server("127.0.0.1:0").await;
     let (entered, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (count, gate) = (entered.clone(), answers.clone());
@@ -144,9 +142,9 @@ async fn lookups_for_clients_that_hang_are_limited_and_do_not_delay_configured_n
         ..FetchLimits::default()
     };
     let mut faults = Vec::new();
-    for number in 0..STRANGER_LOOKUPS_MAX + 4 {
+    for number in 0..CLIENT_LOOKUPS_MAX + 4 {
         let url: Url = format!("https://keys.site{number}.example/").parse().unwrap();
-        faults.push(fetcher.get(&url, UrlOrigin::Stranger, limits).await.err());
+        faults.push(fetcher.get(&url, UrlOrigin::Client, limits).await.err());
     }
     let busy = faults
         .iter()
@@ -154,13 +152,13 @@ async fn lookups_for_clients_that_hang_are_limited_and_do_not_delay_configured_n
         .count();
     assert_eq!(
         busy, 4,
-        "a request that gave up waiting makes no room: {faults:?}"
+        "a request that stopped waiting must not free its lookup: {faults:?}"
     );
-    assert_eq!(entered.load(Ordering::SeqCst), STRANGER_LOOKUPS_MAX);
+    assert_eq!(entered.load(Ordering::SeqCst), CLIENT_LOOKUPS_MAX);
     let started = Instant::now();
     let url: Url = format!("http://localhost:{}/", address.port()).parse().unwrap();
     let fetched = fetcher
-        .get(&url, UrlOrigin::Operator, FetchLimits::default())
+        .get(&url, UrlOrigin::Configuration, FetchLimits::default())
         .await;
     assert_eq!(fetched.unwrap().body, b"ok");
     assert!(
@@ -168,18 +166,18 @@ async fn lookups_for_clients_that_hang_are_limited_and_do_not_delay_configured_n
         "{:?}",
         started.elapsed()
     );
-    // When the resolver answers, there is room again.
+    // When the resolver answers, further lookups are possible.
     answers.store(true, Ordering::SeqCst);
     let url: Url = "https://keys.later.example/".parse().unwrap();
     let started = Instant::now();
     while let Some(FetchFault::Busy { .. }) = fetcher
-        .get(&url, UrlOrigin::Stranger, FetchLimits::default())
+        .get(&url, UrlOrigin::Client, FetchLimits::default())
         .await
         .err()
     {
         assert!(
             started.elapsed() < Duration::from_secs(20),
-            "the room never came back"
+            "no lookup was possible again within the deadline"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -1,13 +1,10 @@
-//! An issuer with real keys: a trust domain, or a client that signs its own assertions. For tests, and for `dev`,
-//! which tries the server out on one machine.
+//! An issuer with real keys: a trust domain, or a client that signs its own assertions. For tests, and for `testudo
+//! dev`, which runs a trial server on one machine.
 //!
-//! It is a crate of its own so that the binary holds this much of the test kit and no more.
+//! It is a separate crate, so that the binary contains only this part of the test kit.
 
 #![warn(clippy::wildcard_enum_match_arm)]
-#![allow(
-    clippy::expect_used,
-    reason = "an issuer of a test or a demonstration fails loudly"
-)]
+#![allow(clippy::expect_used, reason = "an error in a test or a trial panics")]
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
@@ -15,7 +12,7 @@ use aws_lc_rs::{rsa, signature as lc};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 
-/// Makes a private key; `kid` is its thumbprint where none is given.
+/// Generates a private key; without `kid`, its key id is the thumbprint.
 pub fn generate_key(algorithm: Algorithm, kid: Option<&str>) -> SigningKey {
     let random = SystemRandom::new();
     let ecdsa = |kind| {
@@ -42,14 +39,14 @@ pub fn generate_key(algorithm: Algorithm, kid: Option<&str>) -> SigningKey {
             pair.as_der().expect("PKCS #8").as_ref().to_vec()
         }
     };
-    SigningKey::from_pkcs8(algorithm, &pkcs8, kid).expect("a key that was made a moment ago")
+    SigningKey::from_pkcs8(algorithm, &pkcs8, kid).expect("a key that was just generated can be read")
 }
 
-/// A trust domain's signing side.
+/// A trust domain with its signing keys.
 pub struct TestIssuer {
-    /// Its name.
+    /// The name of the trust domain.
     pub trust_domain: String,
-    /// Its keys; the first one signs.
+    /// The keys of the trust domain; the first one signs.
     pub keys: Vec<SigningKey>,
     /// `spiffe_sequence` of the bundle.
     pub sequence: u64,
@@ -66,7 +63,7 @@ impl TestIssuer {
         }
     }
 
-    /// Adds a key that signs from now on; the old ones stay in the bundle.
+    /// Adds a key that signs from now on; the earlier keys stay in the bundle.
     pub fn rotate(&mut self) {
         self.keys.insert(0, generate_key(Algorithm::ES256, None));
         self.sequence += 1;
@@ -74,7 +71,7 @@ impl TestIssuer {
 
     /// The signing key.
     pub fn key(&self) -> &SigningKey {
-        self.keys.first().expect("an issuer has a key")
+        self.keys.first().expect("an issuer has at least one key")
     }
 
     /// The SPIFFE bundle document.
@@ -87,7 +84,7 @@ impl TestIssuer {
         json!({ "keys": keys, "spiffe_sequence": self.sequence, "spiffe_refresh_hint": 300 })
     }
 
-    /// A JWT-SVID as SPIRE makes them.
+    /// A JWT-SVID with the claims that SPIRE writes.
     pub fn svid(&self, path: &str, audience: &str, now: i64) -> String {
         let claims = json!({
             "sub": format!("spiffe://{}{path}", self.trust_domain),

@@ -1,9 +1,9 @@
-//! When the issuer's key set is fetched, and for whom a request waits.
+//! Caches the issuer's key set: when it is fetched, and when a request waits for a fetch.
 //!
-//! A verification never waits for the network while a usable key is held: a set that is due is refreshed in the
-//! background, with growing pauses after failures. Only a token whose `kid` is not held, or a set that is missing
-//! or too old, is worth waiting for; all requests wait for the same fetch, so an issuer that hangs costs each of
-//! them one deadline and not one after the other.
+//! A verification does not wait for the network while a usable key is cached: an aging set is refreshed in the
+//! background, with growing pauses after failures. A request waits only if the `kid` of its token is not in the set, or
+//! if the set is missing or too old. All requests wait for the same fetch, so an issuer that hangs costs them one
+//! deadline together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use testudo_fetch::{Held, Kept, Moment as _, NotFetched, Pauses};
 use testudo_protocol::jose::KeySet;
 use tokio::time::Instant;
 
-/// A younger set is used without a fetch.
+/// A key set younger than this is used without a fetch.
 const FRESH_FOR: Duration = Duration::from_secs(300);
-/// An older set is not used, however long the issuer is away.
+/// A key set older than this is not used, even if the issuer cannot be reached.
 const USABLE_FOR: Duration = Duration::from_secs(3600);
-/// Pause between fetches for an unknown `kid`, which a stranger can invent.
+/// Pause between fetches for an unknown `kid`, since any caller can invent one.
 const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(10);
-/// How long a token with an unknown `kid` waits for a new set; then the set that is held decides.
+/// How long the verification of a token with an unknown `kid` waits for a new set; then the cached set is used.
 const UNKNOWN_KID_WAIT: Duration = Duration::from_secs(3);
 /// Pause after the first failed fetch. It doubles with each further failure in a row.
 const FAILURE_PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -38,8 +38,8 @@ impl Default for KeptKeys {
 }
 
 impl KeptKeys {
-    /// The keys that judge a token with this `kid`. `fetch` is called where a new set is worth having.
-    /// The error says why there is no usable set.
+    /// The keys for a token with this `kid`. `fetch` is called if a new set is needed. The error contains why there is
+    /// no usable set.
     pub(crate) async fn get<F>(
         &self,
         kid: Option<&str>,
@@ -62,13 +62,13 @@ impl KeptKeys {
         let has_kid = kid.is_none_or(|kid| held.value.has_kid(kid));
         if has_kid {
             if age >= FRESH_FOR {
-                // The fetch runs on its own; this request goes on with the set that is held.
+                // The fetch runs in the background; this request uses the cached set.
                 let _ = self.0.fetch(Instant::now(), fetch);
             }
             return Ok(held.value.clone());
         }
         if age >= UNKNOWN_KID_PAUSE {
-            // Without an answer in time the set that is held refuses the token.
+            // Without an answer in time, the cached set is used, which refuses the token.
             let _ = tokio::time::timeout(UNKNOWN_KID_WAIT, self.wait_for(fetch)).await;
         }
         Ok(self.usable().unwrap_or(held).value.clone())
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// An issuer that counts fetches and answers as told.
+    /// An issuer that counts fetches and gives the answers that a test sets.
     #[derive(Clone, Default)]
     struct Issuer(Arc<AtomicUsize>);
 
@@ -148,19 +148,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_with_a_held_key_do_not_wait_for_a_hanging_issuer() {
+    async fn requests_with_a_cached_key_do_not_wait_for_an_issuer_that_hangs() {
         let kept = kept_for(FRESH_FOR + Duration::from_secs(1)).await;
         let (issuer, started) = (Issuer::default(), Instant::now());
         for _ in 0..6 {
             let held = kept.get(Some("k"), issuer.hangs()).await;
             assert!(held.is_ok_and(|held| held.has_kid("k")));
         }
-        assert_eq!(started.elapsed(), Duration::ZERO, "no request waited");
+        assert_eq!(started.elapsed(), Duration::ZERO, "no request may wait");
         assert_eq!(issuer.count(), 1, "one fetch runs in the background");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_set_that_is_due_is_refreshed_in_the_background() {
+    async fn aging_key_set_is_refreshed_in_the_background() {
         let kept = kept_for(FRESH_FOR).await;
         let issuer = Issuer::default();
         assert!(kept.get(Some("k"), issuer.answers(Ok("new"))).await.is_ok());
@@ -189,13 +189,13 @@ mod tests {
         assert_eq!(
             started.elapsed(),
             UNKNOWN_KID_WAIT,
-            "all wait for one fetch, and not to its end"
+            "all requests wait for one fetch, for a limited time"
         );
         assert_eq!(issuer.count(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_without_any_held_keys_share_one_fetch() {
+    async fn requests_without_cached_keys_share_one_fetch() {
         let kept = Arc::new(KeptKeys::default());
         let (issuer, started) = (Issuer::default(), Instant::now());
         let waiting = (0..6).map(|_| {
@@ -205,7 +205,11 @@ mod tests {
         for one in waiting.collect::<Vec<_>>() {
             assert_eq!(one.await.unwrap().unwrap(), "no complete answer within 10 s");
         }
-        assert_eq!(started.elapsed(), DEADLINE, "six requests: one deadline, not six");
+        assert_eq!(
+            started.elapsed(),
+            DEADLINE,
+            "six requests take one deadline together"
+        );
         assert_eq!(issuer.count(), 1);
     }
 
@@ -226,12 +230,12 @@ mod tests {
         tokio::time::advance(FAILURE_PAUSE_MAX).await;
         assert!(
             kept.get(Some("k"), issuer.answers(Ok("k"))).await.is_ok(),
-            "and it recovers"
+            "the keys are fetched once the issuer answers again"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_key_is_found_and_invented_kids_fetch_once_per_pause() {
+    async fn new_key_is_fetched_and_unknown_kids_cause_one_fetch_per_pause() {
         let kept = kept_for(UNKNOWN_KID_PAUSE).await;
         let issuer = Issuer::default();
         let held = kept.get(Some("new"), issuer.answers(Ok("new"))).await.unwrap();
@@ -240,7 +244,7 @@ mod tests {
             let kid = format!("x{number}");
             assert!(kept.get(Some(&kid), issuer.answers(Ok("new"))).await.is_ok());
         }
-        assert_eq!(issuer.count(), 1, "invented kids fetch once per pause");
+        assert_eq!(issuer.count(), 1, "unknown kids may cause one fetch per pause");
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fetch_that_panics_does_not_block_later_fetches() {
+    async fn fetch_that_panics_does_not_block_later_fetches() {
         let kept = Arc::new(KeptKeys::default());
         let panics = || async { panic!("on purpose") };
         assert!(kept.get(Some("k"), panics).await.is_err());

@@ -1,4 +1,5 @@
-//! A tower layer that lets through requests with a good token and answers the others. [RFC6750 §3]
+//! A tower layer that passes requests with a valid token to the inner service and answers the others with an error.
+//! [RFC6750 §3]
 
 use crate::verifier::{Verifier, VerifyError};
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -18,7 +19,7 @@ pub struct RequireToken {
 }
 
 impl RequireToken {
-    /// Any good token will do.
+    /// Accepts every valid token, with any scope.
     pub fn new(verifier: Arc<Verifier>) -> RequireToken {
         RequireToken {
             verifier,
@@ -43,8 +44,8 @@ impl<S> Layer<S> for RequireToken {
     }
 }
 
-/// The leaf certificate, DER, that the client showed on this connection. The code that terminates TLS puts it into
-/// the request's extensions; without it, tokens that are bound to a certificate are refused.
+/// The client's leaf certificate, DER, of this connection. The code that terminates TLS puts it into the request's
+/// extensions; without it, tokens that are bound to a certificate are refused.
 #[derive(Clone, Debug)]
 pub struct ClientCertificate(pub Arc<[u8]>);
 
@@ -72,7 +73,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = self.guard.clone();
-        // The service that was polled ready is the one to call; its clone takes its place.
+        // Only the service for which `poll_ready` succeeded may be called, so it is used here and replaced by its
+        // clone.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
@@ -119,8 +121,8 @@ async fn judge(
     Err(Refusal::InsufficientScope(guard.scope.clone()))
 }
 
-/// [OAUTH-2.1 §5.1] The header, and nothing else: a token in the query does not count as one, but beside a
-/// header it makes the request ambiguous.
+/// [OAUTH-2.1 §5.1] Only a token in the header is accepted. A token in the query is not used, and together with a token
+/// in the header it makes the request ambiguous.
 fn bearer_token<'h>(headers: &'h HeaderMap, query: Option<&str>) -> Result<&'h str, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::NoToken)?;

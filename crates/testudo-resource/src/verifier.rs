@@ -1,4 +1,4 @@
-//! Verification of access tokens with keys that follow the issuer's rotation.
+//! Verification of access tokens. The keys are fetched from the issuer and follow its key rotation.
 
 use crate::kept_keys::KeptKeys;
 use std::fmt;
@@ -12,17 +12,17 @@ use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::{Seconds, Timestamp};
 use url::Url;
 
-/// One fetch: the metadata, or the key set.
+/// Deadline of one fetch, of the metadata or of the key set.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 /// Tolerated difference of clocks.
 const LEEWAY: Seconds = Seconds(5);
 
-/// Why a token was not accepted.
+/// Why a token was refused.
 #[derive(Debug)]
 pub enum VerifyError {
-    /// The token is no good: 401.
+    /// The token is not valid: answer 401.
     Token(TokenError),
-    /// The issuer's keys cannot be had: 503.
+    /// The issuer's keys cannot be fetched: answer 503.
     NoKeys(String),
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VerifyError::Token(fault) => write!(f, "{fault}"),
-            VerifyError::NoKeys(why) => write!(f, "the issuer's keys cannot be had: {why}"),
+            VerifyError::NoKeys(why) => write!(f, "the issuer's keys cannot be fetched: {why}"),
         }
     }
 }
@@ -44,14 +44,14 @@ pub struct Verifier {
     keys: KeptKeys,
 }
 
-/// Where the issuer's keys come from.
+/// How the issuer's keys are fetched.
 struct Source {
     issuer: IssuerUrl,
     fetcher: Arc<Fetcher>,
 }
 
 impl Verifier {
-    /// `audience` is this resource server's own identifier, as it stands in tokens.
+    /// `audience` is the identifier of this resource server, which tokens must have in `aud`.
     pub fn new(issuer: &str, audience: &str) -> Result<Verifier, String> {
         Verifier::with_fetcher(
             issuer,
@@ -60,7 +60,7 @@ impl Verifier {
         )
     }
 
-    /// The same over a fetcher of your own: extra trust roots, a name map.
+    /// As [`Verifier::new`], with a fetcher that has extra trust roots or a name map.
     pub fn with_fetcher(issuer: &str, audience: &str, fetcher: Arc<Fetcher>) -> Result<Verifier, String> {
         let issuer = IssuerUrl::parse(issuer).map_err(|problem| format!("the issuer {problem}"))?;
         Ok(Verifier {
@@ -70,14 +70,14 @@ impl Verifier {
         })
     }
 
-    /// Verifies a token. Waits for the network only where no usable keys are held, or not the token's; keys that are
-    /// due are refreshed in the background.
+    /// Verifies a token. It waits for the network only if no usable keys are cached or the token's key is not among
+    /// them; otherwise keys are refreshed in the background.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
         self.verify_with_certificate(token, None).await
     }
 
-    /// The same for a connection on which the client showed a certificate (its leaf, DER): a token that is bound
-    /// to that one is good here, and nowhere else. [RFC8705 §3]
+    /// As [`Verifier::verify`], for a connection with a client certificate (its leaf, DER). A token that is bound to
+    /// this certificate is accepted. [RFC8705 §3]
     pub async fn verify_with_certificate(
         &self,
         token: &str,
@@ -97,7 +97,8 @@ impl Verifier {
     }
 
     async fn keys_for(&self, token: &str) -> Result<Arc<KeySet>, VerifyError> {
-        // Only to know whether a fetch may help; the key set judges.
+        // The unverified `kid` is used only to decide whether a fetch may help; the signature is verified with the key
+        // set.
         let unverified_kid = Jws::parse(token)
             .map_err(|fault| VerifyError::Token(TokenError::Jose(fault)))?
             .header
@@ -119,10 +120,10 @@ impl Source {
             let body = self.fetch(&self.issuer.metadata_url()).await?;
             serde_json::from_slice(&body).map_err(|error| format!("the metadata cannot be read: {error}"))?
         };
-        // [RFC8414 §3.3] The document must speak for the issuer that was asked for.
+        // [RFC8414 §3.3] The document must be the metadata of the requested issuer.
         if metadata.issuer != self.issuer.as_str() {
             return Err(format!(
-                "the metadata speaks for another issuer, {}",
+                "the document is the metadata of another issuer, {}",
                 metadata.issuer
             ));
         }
@@ -137,7 +138,7 @@ impl Source {
         };
         let answer = self
             .fetcher
-            .get(&parsed, UrlOrigin::Operator, limits)
+            .get(&parsed, UrlOrigin::Configuration, limits)
             .await
             .map_err(|fault| format!("{url}: {fault}"))?;
         if answer.status != 200 {

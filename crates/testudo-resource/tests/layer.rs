@@ -1,11 +1,11 @@
-//! The layer as an API has it, against an issuer that is a small HTTP server. Rows AT-04 to AT-14.
+//! Tests of the layer as an API uses it, with a small HTTP server as the issuer. Rows AT-04 to AT-14.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "tests fail loudly"
+    reason = "a failed assumption of a test panics"
 )]
 
 use http_body_util::Full;
@@ -24,12 +24,12 @@ use tower::{Layer as _, ServiceExt as _};
 
 const AUDIENCE: &str = "https://api.example";
 
-/// Serves metadata and keys; counts what it is asked for.
+/// Serves metadata and keys, and counts the requests.
 struct Issuer {
     url: String,
     keys: Arc<Mutex<Vec<SigningKey>>>,
     requests: Arc<AtomicUsize>,
-    /// Takes connections and never answers.
+    /// Accepts connections and never answers.
     is_silent: Arc<AtomicBool>,
 }
 
@@ -60,7 +60,7 @@ impl Issuer {
                         .iter()
                         .map(|key| key.public_jwk("sig", true))
                         .collect();
-                    // A type of key that this version does not know stands beside the good ones.
+                    // The set also has a key of a type that is not supported.
                     jwks.push(
                         serde_json::json!({ "kty": "AKP", "alg": "ML-DSA-65", "kid": "pq", "pub": "AA" }),
                     );
@@ -112,7 +112,7 @@ async fn ask(
         let token = request
             .extensions()
             .get::<VerifiedToken>()
-            .expect("the verified token");
+            .expect("the request has the verified token");
         assert_eq!(token.client_id, "spiffe://a.example/w");
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
@@ -159,7 +159,7 @@ async fn good_token_is_accepted_in_any_case_of_the_scheme() {
     assert_eq!(
         issuer.requests.load(Ordering::SeqCst),
         2,
-        "metadata and keys once"
+        "metadata and keys must be fetched once"
     );
 }
 
@@ -185,7 +185,7 @@ async fn bad_tokens_are_answered_401_invalid_token() {
         ("expired", issuer.sign(|draft| draft.claim("exp", 1))),
         ("no exp", issuer.sign(|draft| draft.without_claim("exp"))),
         (
-            "no client_id",
+            "without client_id",
             issuer.sign(|draft| draft.without_claim("client_id")),
         ),
         (
@@ -227,7 +227,7 @@ async fn missing_ambiguous_and_underscoped_tokens_get_the_right_challenge() {
     assert_eq!(
         ask(&verifier, "r", "/", &[]).await,
         (401, Some("Bearer".into())),
-        "AT-09: no error without a token"
+        "AT-09: the challenge has no error without a token"
     );
     assert_eq!(
         ask(&verifier, "r", "/", &["Basic YTpi"]).await,
@@ -237,7 +237,7 @@ async fn missing_ambiguous_and_underscoped_tokens_get_the_right_challenge() {
     assert_eq!(
         ask(&verifier, "r", &in_query, &[]).await,
         (401, Some("Bearer".into())),
-        "AT-08: the query does not count"
+        "AT-08: a token in the query is not accepted"
     );
     assert_eq!(ask(&verifier, "r", &in_query, &[&bearer]).await.0, 400, "AT-10");
     assert_eq!(ask(&verifier, "r", "/", &[&bearer, &bearer]).await.0, 400);
@@ -257,7 +257,7 @@ async fn missing_ambiguous_and_underscoped_tokens_get_the_right_challenge() {
 }
 
 #[tokio::test]
-async fn unknown_kids_cause_no_fetch_while_the_held_keys_are_seconds_old() {
+async fn unknown_kids_cause_no_fetch_while_the_cached_keys_are_seconds_old() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     verifier.verify(&issuer.sign(|draft| draft)).await.unwrap();
@@ -272,7 +272,7 @@ async fn unknown_kids_cause_no_fetch_while_the_held_keys_are_seconds_old() {
     assert_eq!(
         issuer.requests.load(Ordering::SeqCst),
         before,
-        "keys that are seconds old are not fetched again"
+        "keys that are seconds old must not be fetched again"
     );
 }
 
@@ -290,7 +290,7 @@ async fn unreachable_issuer_is_answered_503() {
 }
 
 #[tokio::test]
-async fn six_requests_to_a_silent_issuer_share_one_deadline() {
+async fn six_requests_share_one_deadline_while_the_issuer_does_not_answer() {
     let issuer = Issuer::start().await;
     issuer.is_silent.store(true, Ordering::SeqCst);
     let verifier = issuer.verifier();
@@ -304,7 +304,7 @@ async fn six_requests_to_a_silent_issuer_share_one_deadline() {
         assert_eq!(request.await.unwrap(), 503);
     }
     let elapsed = started.elapsed();
-    println!("six requests to a silent issuer: {elapsed:?}");
+    println!("six requests while the issuer does not answer: {elapsed:?}");
     assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
     assert_eq!(issuer.requests.load(Ordering::SeqCst), 1);
     issuer.is_silent.store(false, Ordering::SeqCst);
@@ -312,14 +312,14 @@ async fn six_requests_to_a_silent_issuer_share_one_deadline() {
     while ask(&verifier, "r", "/", &[&format!("Bearer {token}")]).await.0 != OK {
         assert!(
             Instant::now() < deadline,
-            "the issuer answers again and its tokens are still refused"
+            "the issuer answers again, but its tokens are still refused"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn a_request_with_a_held_key_does_not_wait_while_the_issuer_is_silent() {
+async fn request_with_a_cached_key_does_not_wait_while_the_issuer_does_not_answer() {
     let issuer = Issuer::start().await;
     let verifier = issuer.verifier();
     let token = issuer.sign(|draft| draft);

@@ -8,7 +8,7 @@ use crate::state::refused::RefusedRecord;
 use std::path::Path;
 use testudo_core::records::Kind;
 use testudo_protocol::Timestamp;
-use testudo_store::{Looked, Store, StoreFault};
+use testudo_store::{Inspected, Store, StoreFault};
 use zeroize::Zeroizing;
 
 /// Opens the store of a server that starts.
@@ -83,7 +83,7 @@ async fn postgres(configuration: &Configuration, url: &str) -> Result<Store, Str
 pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Store, String), String> {
     match &configuration.store.url {
         StoreUrl::Memory => Ok((Store::memory(), "memory".to_owned())),
-        StoreUrl::Postgres(url) => look_at_postgres(configuration, url).await,
+        StoreUrl::Postgres(url) => inspect_postgres(configuration, url).await,
         StoreUrl::Sqlite(path) => {
             let store = Store::sqlite_beside_a_server(path).map_err(|fault| fault.to_string())?;
             Ok((store, path.display().to_string()))
@@ -91,17 +91,17 @@ pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Stor
     }
 }
 
-async fn look_at_postgres(configuration: &Configuration, url: &str) -> Result<(Store, String), String> {
+async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<(Store, String), String> {
     let roots = configuration.store.extra_roots_pem.as_deref();
-    let looked = Store::look_at_postgres(url, roots).await;
+    let looked = Store::inspect_postgres(url, roots).await;
     Ok(match looked.map_err(|fault| fault.to_string())? {
         // What an empty database holds, an empty store in memory holds too.
-        Looked::Empty => (
+        Inspected::Empty => (
             Store::memory(),
             "PostgreSQL, without tables: they are made at the first start".to_owned(),
         ),
-        Looked::Found(store, None) => (*store, "PostgreSQL".to_owned()),
-        Looked::Found(store, Some(version)) => (
+        Inspected::Found(store, None) => (*store, "PostgreSQL".to_owned()),
+        Inspected::Found(store, Some(version)) => (
             *store,
             format!("PostgreSQL, schema version {version}: the next start brings it to today's"),
         ),

@@ -234,7 +234,7 @@ impl Running {
         }
         flush_last_used(&self.app).await;
         tell_left_out(&self.app, true).await;
-        self.app.store.let_go();
+        self.app.store.release_lock();
         self.socket.remove();
     }
 }

@@ -1,8 +1,9 @@
-//! Remembers records: seven verbs, three engines, one suite that holds them to the same answers.
+//! Stores records: seven operations, three engines, and one test suite that requires the same results from each engine.
 //!
-//! The verbs: `get`, `list`, and within a batch `insert` (must be absent), `replace` and `delete` (must be at a
-//! version), `absent` (must be absent, and stays so), `add` (a counter that may have a ceiling). A batch is written
-//! whole or not at all. Engines store documents and know nothing of fields, nor what a kind means.
+//! The operations: `get`, `list`, and within a batch `insert` (the record must be absent), `replace` and `delete` (the
+//! record must have a given version), `absent` (the record must be absent and is not written), `add` (to a counter, up
+//! to a maximum if one is given). A batch is written completely or not at all. Engines store documents; they do not
+//! read the fields, and they treat all kinds of records alike.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -25,7 +26,7 @@ use testudo_core::records::{Batch, Kind, Record, Versioned};
 use testudo_protocol::Timestamp;
 use tokio::sync::broadcast;
 
-/// Records returned by one `list` at most.
+/// Maximum number of records that one `list` returns.
 pub const LIST_MAX: usize = 1_000;
 
 /// A store. Cheap to share behind an `Arc`.
@@ -41,22 +42,22 @@ enum Engine {
     Postgres(PostgresEngine),
 }
 
-/// What a look at a database found.
-pub enum Looked {
-    /// Nothing of ours yet; the first start makes the tables.
+/// What the inspection of a database found.
+pub enum Inspected {
+    /// No tables of Testudo; the first start of a server creates them.
     Empty,
-    /// A store, and its schema's version where the next start brings it to today's.
+    /// A store; and the version of its schema, if the next start of a server will migrate it.
     Found(Box<Store>, Option<usize>),
 }
 
-/// Another node, or this one, changed something that is kept in memory.
+/// A notice that this node or another one changed a record that nodes keep in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// One record.
+    /// One record changed.
     Record(Kind, Vec<u8>),
-    /// Perhaps everything: changes were missed, or undone.
+    /// Any record may have changed: notices were missed, or the database was restored from an older state.
     Everything,
-    /// None, but an assurance: what any node committed before this moment has been told.
+    /// Nothing changed; all changes that any node committed before this moment have been sent to the receiver.
     UpTo(Instant),
 }
 
@@ -71,29 +72,29 @@ pub struct Stored {
     pub body: Vec<u8>,
 }
 
-/// A row of the store, whether or not its document is the record that it should be.
+/// A row of the store, whether or not its document can be read as a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row<R> {
     /// Key.
     pub key: Vec<u8>,
     /// Counts from 1.
     pub version: u64,
-    /// The record, or why the document is none.
+    /// The record, or why the document cannot be read.
     pub record: Result<R, StoreFault>,
 }
 
-/// A batch was not written.
+/// Why a batch was not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitError {
-    /// Decide again.
+    /// A record was changed meanwhile: load the records and decide again.
     Conflict(Conflict),
-    /// The store cannot be reached or refuses to write; nothing of the batch is there.
+    /// The store cannot be reached or refuses to write; nothing of the batch was written.
     Unavailable(StoreFault),
     /// Too many batches are waiting.
     Busy,
 }
 
-/// The store's fault, for logs.
+/// An error of the store, for logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFault(pub String);
 
@@ -106,55 +107,61 @@ impl fmt::Display for StoreFault {
 impl std::error::Error for StoreFault {}
 
 impl StoreFault {
-    /// A document that is not the record that it should be.
+    /// The error for a document that cannot be read as a record of its kind.
     pub fn unreadable(kind: Kind, error: &dyn fmt::Display) -> StoreFault {
         StoreFault(format!("a stored {kind:?} cannot be read: {error}"))
     }
 }
 
 impl Store {
-    /// A store that forgets with the process.
+    /// A store in memory, which ends with the process.
     pub fn memory() -> Store {
         Store::new(Engine::Memory(MemoryEngine::default()))
     }
 
-    /// A SQLite database; made where it is absent, migrated where it is old. One server may use it at a time.
+    /// A SQLite database; it is created if it is absent and migrated if its schema is old. Only one server may use it
+    /// at a time.
     pub fn sqlite(path: &Path) -> Result<Store, StoreFault> {
         SqliteEngine::open(path).map(|engine| Store::new(Engine::Sqlite(engine)))
     }
 
-    /// The same database for a look at it, beside a server that may be running.
+    /// Opens the SQLite database for reading by a tool, while a server may be using it.
     pub fn sqlite_beside_a_server(path: &Path) -> Result<Store, StoreFault> {
         SqliteEngine::open_beside(path).map(|engine| Store::new(Engine::Sqlite(engine)))
     }
 
-    /// Lets another server use what only one may use at a time. For a server that has stopped.
-    pub fn let_go(&self) {
+    /// Releases the lock of a database that only one server may use. For a server that has stopped while its process
+    /// continues.
+    pub fn release_lock(&self) {
         match &self.engine {
-            Engine::Sqlite(engine) => engine.let_go(),
+            Engine::Sqlite(engine) => engine.release_lock(),
             Engine::Memory(_) | Engine::Postgres(_) => {}
         }
     }
 
-    /// A PostgreSQL database, shared by many nodes; migrated where it is old. `extra_roots_pem` are trusted for
-    /// its certificate beside the system's roots, where the URL or these roots demand TLS.
+    /// A PostgreSQL database, shared by many nodes; it is migrated if its schema is old. With TLS, the certificate of
+    /// the database must be issued by a root of the system or of `extra_roots_pem`.
     pub async fn postgres(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Store, StoreFault> {
         PostgresEngine::open(url, extra_roots_pem)
             .await
             .map(|engine| Store::new(Engine::Postgres(engine)))
     }
 
-    /// A PostgreSQL database for a look at it. Nothing is made or changed there.
-    pub async fn look_at_postgres(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Looked, StoreFault> {
+    /// Inspects a PostgreSQL database without creating or changing anything there.
+    pub async fn inspect_postgres(
+        url: &str,
+        extra_roots_pem: Option<&[u8]>,
+    ) -> Result<Inspected, StoreFault> {
         Ok(match postgres::look(url, extra_roots_pem).await? {
-            postgres::Look::Empty => Looked::Empty,
+            postgres::Look::Empty => Inspected::Empty,
             postgres::Look::Schema(engine, earlier) => {
-                Looked::Found(Box::new(Store::new(Engine::Postgres(engine))), earlier)
+                Inspected::Found(Box::new(Store::new(Engine::Postgres(engine))), earlier)
             }
         })
     }
 
-    /// The store's own time, milliseconds since the epoch. None for engines in this process, whose time is ours.
+    /// The store's own clock, milliseconds since the epoch. `None` for engines in this process, which use the clock of
+    /// this machine.
     pub async fn millis(&self) -> Result<Option<u64>, StoreFault> {
         match &self.engine {
             Engine::Memory(_) | Engine::Sqlite(_) => Ok(None),
@@ -162,15 +169,15 @@ impl Store {
         }
     }
 
-    /// How long the store has not answered. Engines in this process always do.
-    pub fn silent_for(&self) -> Duration {
+    /// The time since the store last answered. Zero for engines in this process.
+    pub fn unanswered_for(&self) -> Duration {
         match &self.engine {
             Engine::Memory(_) | Engine::Sqlite(_) => Duration::ZERO,
-            Engine::Postgres(engine) => engine.silent_for(),
+            Engine::Postgres(engine) => engine.unanswered_for(),
         }
     }
 
-    /// Changes by any node, where several share the store.
+    /// Notices of changes by any node, if several nodes share the store.
     pub fn changes(&self) -> Option<broadcast::Receiver<Change>> {
         match &self.engine {
             Engine::Memory(_) | Engine::Sqlite(_) => None,
@@ -195,12 +202,12 @@ impl Store {
         }
     }
 
-    /// Batches that were written since the start.
+    /// Number of batches that were written since the start.
     pub fn batches_written(&self) -> u64 {
         self.batches_written.load(Ordering::Relaxed)
     }
 
-    /// Reads since the start.
+    /// Number of reads since the start.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
@@ -210,7 +217,7 @@ impl Store {
         Ok(self.get_many(vec![(kind, key.to_vec())]).await?.pop().flatten())
     }
 
-    /// Several documents in one visit, in the order asked for.
+    /// Several documents at once, in the order of `keys`.
     pub async fn get_many(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         match &self.engine {
@@ -231,8 +238,8 @@ impl Store {
         }
     }
 
-    /// Documents of a kind against the order of their keys, before `before` or else from the last one, at most `limit`
-    /// (and [`LIST_MAX`]). For keys that sort by time: newest first.
+    /// Documents of a kind in descending order of their keys, from the one before `before` or from the last one, at
+    /// most `limit` (and [`LIST_MAX`]). For keys that sort by time, this is newest first.
     pub async fn list_back(
         &self,
         kind: Kind,
@@ -248,7 +255,7 @@ impl Store {
         }
     }
 
-    /// Writes a batch whole, durably, or not at all.
+    /// Writes a batch completely and durably, or not at all.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         if batch.is_empty() {
             return Ok(());
@@ -262,7 +269,7 @@ impl Store {
         Ok(())
     }
 
-    /// The value of a counter; zero where it never moved.
+    /// The value of a counter; zero if it was never changed.
     pub async fn counter(&self, name: &str) -> Result<i64, StoreFault> {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.counter(name)),
@@ -271,7 +278,7 @@ impl Store {
         }
     }
 
-    /// Forgets the counters whose names are in `from..to`.
+    /// Deletes the counters whose names are in `from..to`.
     pub async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
         match &self.engine {
             Engine::Memory(engine) => engine.forget_counters(from, to),
@@ -281,12 +288,12 @@ impl Store {
         Ok(())
     }
 
-    /// True where other nodes may use the same store.
+    /// True if other nodes may use the same store.
     pub fn is_shared(&self) -> bool {
         matches!(&self.engine, Engine::Postgres(_))
     }
 
-    /// Drops up to `limit` documents whose time is over; returns how many.
+    /// Deletes up to `limit` expired documents; returns how many were deleted.
     pub async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.drop_expired(now, limit)),
@@ -300,7 +307,8 @@ impl Store {
         self.get(R::KIND, key).await?.map(typed).transpose()
     }
 
-    /// All records of a kind, page by page, and what is in the place of one that cannot be read. For small kinds.
+    /// All records of a kind, read in pages, with the error for each document that cannot be read. For kinds with few
+    /// records.
     pub async fn read_each<R: Record>(&self) -> Result<Vec<Row<R>>, StoreFault> {
         let mut all = Vec::new();
         let mut after = Vec::new();
@@ -316,7 +324,8 @@ impl Store {
         }
     }
 
-    /// All records of a kind, page by page. For small kinds; one that cannot be read stands for all.
+    /// All records of a kind, read in pages. For kinds with few records; one document that cannot be read fails the
+    /// whole call.
     pub async fn read_all<R: Record>(&self) -> Result<Vec<Versioned<R>>, StoreFault> {
         let mut all = Vec::new();
         let mut after = Vec::new();
@@ -331,7 +340,7 @@ impl Store {
     }
 }
 
-/// Reads a stored document as the record it is.
+/// Parses a stored document as a record.
 pub fn typed<R: Record>(stored: Stored) -> Result<Versioned<R>, StoreFault> {
     serde_json::from_slice(&stored.body)
         .map(|record| Versioned {

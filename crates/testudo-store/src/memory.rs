@@ -1,4 +1,4 @@
-//! The engine that forgets with the process. Also the specification of the others, by being obvious.
+//! The engine in memory. It is short and easy to check, so it also specifies what the other engines must do.
 
 use crate::{Conflict, Stored};
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +25,8 @@ struct Entry {
 
 impl MemoryEngine {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held would have left a half-written batch; there is none in `commit`.
+        // A poisoned lock is used as it is: `commit`, which writes while it has the lock, cannot panic, so no batch is
+        // partly written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,7 +95,7 @@ impl MemoryEngine {
         over.len()
     }
 
-    /// Applies the writes to the real state and takes them back if one fails.
+    /// Applies the writes to the state and undoes them if one fails.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Conflict> {
         let mut state = self.state();
         let mut undo: Vec<Undo> = Vec::new();

@@ -1,10 +1,10 @@
-//! The suite that every engine passes. Public, so that an engine elsewhere can be held to it too.
+//! The test suite that every engine must pass. It is public, so that an engine in another crate can use it too.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test suite fails loudly"
+    reason = "a failed case of the suite panics"
 )]
 
 use crate::{CommitError, Conflict, Store};
@@ -35,17 +35,17 @@ fn insert(key: &str, body: &str) -> Write {
 /// Runs every case; panics at the first engine that answers differently.
 pub async fn run(store: Arc<Store>) {
     insert_must_be_absent(&store).await;
-    replace_and_delete_are_at_a_version(&store).await;
-    a_batch_is_whole_or_nothing(&store).await;
-    counters_keep_their_ceiling(&store).await;
+    replace_and_delete_require_the_current_version(&store).await;
+    batch_is_written_completely_or_not_at_all(&store).await;
+    counter_does_not_exceed_its_maximum(&store).await;
     counters_can_be_forgotten(&store).await;
     lists_are_in_order_and_paged(&store).await;
-    kinds_do_not_meet(&store).await;
-    absence_can_be_demanded(&store).await;
-    many_documents_come_in_the_order_asked_for(&store).await;
+    same_key_in_two_kinds_is_two_records(&store).await;
+    batch_that_requires_absence_conflicts_with_an_existing_record(&store).await;
+    many_documents_are_returned_in_the_order_of_the_keys(&store).await;
     expired_records_are_dropped(&store).await;
-    one_racer_wins(store.clone()).await;
-    a_ceiling_holds_under_a_race(store).await;
+    one_of_many_concurrent_inserts_succeeds(store.clone()).await;
+    counter_does_not_exceed_its_maximum_under_concurrent_batches(store).await;
 }
 
 async fn insert_must_be_absent(store: &Store) {
@@ -62,7 +62,7 @@ async fn insert_must_be_absent(store: &Store) {
     assert_eq!((stored.version, stored.body.as_slice()), (1, &b"1"[..]));
 }
 
-async fn replace_and_delete_are_at_a_version(store: &Store) {
+async fn replace_and_delete_require_the_current_version(store: &Store) {
     store.commit(batch(vec![insert("versioned", "1")])).await.unwrap();
     let replace = |body: &str, version| {
         batch(vec![Write::Replace(
@@ -81,12 +81,12 @@ async fn replace_and_delete_are_at_a_version(store: &Store) {
     assert_eq!(store.commit(delete(1)).await, changed);
     store.commit(delete(2)).await.unwrap();
     assert_eq!(store.commit(delete(2)).await, changed);
-    // Version 0 is a version as any other that the record is not at.
+    // No record has version 0, so a write at version 0 conflicts.
     assert_eq!(store.commit(delete(0)).await, changed);
     assert_eq!(store.get(Kind::Client, b"versioned").await.unwrap(), None);
 }
 
-async fn a_batch_is_whole_or_nothing(store: &Store) {
+async fn batch_is_written_completely_or_not_at_all(store: &Store) {
     store.commit(batch(vec![insert("there", "1")])).await.unwrap();
     let add = Write::Add {
         counter: "whole".into(),
@@ -112,7 +112,7 @@ async fn a_batch_is_whole_or_nothing(store: &Store) {
     assert_eq!(store.counter("whole").await.unwrap(), 0);
 }
 
-async fn counters_keep_their_ceiling(store: &Store) {
+async fn counter_does_not_exceed_its_maximum(store: &Store) {
     let add = |delta, max| {
         batch(vec![Write::Add {
             counter: "ceiling".into(),
@@ -176,7 +176,7 @@ async fn lists_are_in_order_and_paged(store: &Store) {
     assert_eq!(back(Some("c"), 1).await, ["b5"]);
 }
 
-async fn kinds_do_not_meet(store: &Store) {
+async fn same_key_in_two_kinds_is_two_records(store: &Store) {
     store.commit(batch(vec![insert("same", "client")])).await.unwrap();
     store
         .commit(batch(vec![Write::Insert(document(
@@ -202,7 +202,7 @@ async fn kinds_do_not_meet(store: &Store) {
     assert_eq!(bodies, [Some(b"client".to_vec()), Some(b"switch".to_vec()), None]);
 }
 
-async fn absence_can_be_demanded(store: &Store) {
+async fn batch_that_requires_absence_conflicts_with_an_existing_record(store: &Store) {
     let absent = Write::Absent(Kind::Removed, b"absent".to_vec());
     store
         .commit(batch(vec![absent.clone(), insert("beside-absent", "1")]))
@@ -230,7 +230,7 @@ async fn absence_can_be_demanded(store: &Store) {
     assert_eq!(store.get(Kind::Client, b"beside-present").await.unwrap(), None);
 }
 
-async fn many_documents_come_in_the_order_asked_for(store: &Store) {
+async fn many_documents_are_returned_in_the_order_of_the_keys(store: &Store) {
     let name = |number: usize| format!("many-{number:03}").into_bytes();
     for number in (0..300).step_by(2) {
         let key = String::from_utf8_lossy(&name(number)).into_owned();
@@ -276,7 +276,7 @@ async fn expired_records_are_dropped(store: &Store) {
     assert_eq!(store.list(Kind::Replay, b"", 10).await.unwrap().len(), 2);
 }
 
-async fn one_racer_wins(store: Arc<Store>) {
+async fn one_of_many_concurrent_inserts_succeeds(store: Arc<Store>) {
     let racers: Vec<_> = (0..64)
         .map(|number| {
             let store = store.clone();
@@ -294,7 +294,7 @@ async fn one_racer_wins(store: Arc<Store>) {
     assert_eq!(winners, 1);
 }
 
-async fn a_ceiling_holds_under_a_race(store: Arc<Store>) {
+async fn counter_does_not_exceed_its_maximum_under_concurrent_batches(store: Arc<Store>) {
     let racers: Vec<_> = (0..64)
         .map(|number| {
             let store = store.clone();

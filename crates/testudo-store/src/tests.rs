@@ -1,4 +1,4 @@
-//! Both engines pass the suite; SQLite also survives what memory does not promise.
+//! Every engine passes the suite; SQLite and PostgreSQL also keep records across restarts and crashes.
 
 mod postgres_announcements;
 mod postgres_exchanged;
@@ -55,7 +55,7 @@ async fn sqlite_keeps_what_it_acknowledged_across_a_reopen() {
     assert_eq!(store.counter("n").await.unwrap(), 1);
 }
 
-/// The files as a crash leaves them: copied while the database is open, the write-ahead log not folded in.
+/// The files after a crash: they are copied while the database is open and before a checkpoint of the write-ahead log.
 #[tokio::test]
 async fn sqlite_keeps_what_it_acknowledged_across_a_crash() {
     let path = scratch("crash");
@@ -77,7 +77,7 @@ async fn sqlite_keeps_what_it_acknowledged_across_a_crash() {
 }
 
 #[tokio::test]
-async fn second_server_over_one_sqlite_file_is_refused_by_whatever_path_it_comes() {
+async fn second_server_on_one_sqlite_file_is_refused_for_every_path_of_the_file() {
     let path = scratch("held");
     let folder = path.parent().unwrap();
     let first = Store::sqlite(&path).unwrap();
@@ -95,7 +95,7 @@ async fn second_server_over_one_sqlite_file_is_refused_by_whatever_path_it_comes
             "{error}"
         );
     }
-    // Who only looks is let in, and the first goes on.
+    // A tool that only reads may open the file, and the first server continues.
     let beside = Store::sqlite_beside_a_server(&path).unwrap();
     first.commit(write("a")).await.unwrap();
     assert!(beside.get(Kind::Client, b"a").await.unwrap().is_some());
@@ -104,7 +104,7 @@ async fn second_server_over_one_sqlite_file_is_refused_by_whatever_path_it_comes
 }
 
 #[tokio::test]
-async fn sqlite_files_are_made_for_this_user_alone() {
+async fn sqlite_files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let path = scratch("private");
     let store = Store::sqlite(&path).unwrap();
@@ -125,7 +125,7 @@ async fn error_of_a_store_that_cannot_be_opened_names_the_store() {
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
 }
 
-/// One server for tests that leave it running; each has a database of its own.
+/// One PostgreSQL server for the tests that do not stop it; each test has its own database.
 fn postgres() -> &'static testudo_testkit::postgres::Postgres {
     static SERVER: std::sync::OnceLock<testudo_testkit::postgres::Postgres> = std::sync::OnceLock::new();
     SERVER.get_or_init(|| {
@@ -133,8 +133,8 @@ fn postgres() -> &'static testudo_testkit::postgres::Postgres {
     })
 }
 
-/// A database as the first version left it, and two nodes of this version that start over it at once.
-async fn an_older_schema_is_brought_to_today(url: &str) {
+/// A database with the schema of the first version, and two nodes of this version that start on it at the same time.
+async fn older_schema_is_migrated(url: &str) {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -167,7 +167,7 @@ async fn an_older_schema_is_brought_to_today(url: &str) {
     assert_eq!(
         row.get::<_, i16>(0),
         Kind::ReloadOrder as i16,
-        "what this version announces"
+        "a change by this version is in the table of changes"
     );
     let row = client
         .query_one("SELECT version FROM testudo_schema", &[])
@@ -178,16 +178,16 @@ async fn an_older_schema_is_brought_to_today(url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
-    // A server of its own, since it is stopped here.
+    // A separate server, since this test stops it.
     let server = testudo_testkit::postgres::Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
-    an_older_schema_is_brought_to_today(&server.database("older").unwrap()).await;
+    older_schema_is_migrated(&server.database("older").unwrap()).await;
     let url = server.database("suite").unwrap();
     let store = Arc::new(Store::postgres(&url, None).await.unwrap());
     suite::run(store.clone()).await;
     store.commit(write("acknowledged")).await.unwrap();
     let before = store.counter("n").await.unwrap();
 
-    // A second node over the same database, and what it is told.
+    // A second node on the same database, and the changes of which it is notified.
     let other = Store::postgres(&url, None).await.unwrap();
     let mut changes = other.changes().unwrap();
     let replaced = Document {
@@ -222,7 +222,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
         started.elapsed()
     );
 
-    // The database crashes and comes back; the store reconnects without a restart.
+    // The database crashes and starts again; the store reconnects without a restart.
     server.crash().unwrap();
     assert!(matches!(
         store.commit(write("lost")).await,
@@ -242,7 +242,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
     assert_eq!(store.counter("n").await.unwrap(), before);
     store.commit(write("after")).await.unwrap();
 
-    // It is paused: answers stop, nothing is promised, and it goes on by itself.
+    // The database is paused: the store answers with an error, and works again after the pause.
     server.signal("STOP").unwrap();
     assert!(matches!(
         store.commit(write("paused")).await,
@@ -264,7 +264,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
 }
 
 #[test]
-fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
+fn sqlite_reads_do_not_wait_while_the_blocking_pool_is_full() {
     let folder = folder("readers");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -292,9 +292,9 @@ fn reads_of_sqlite_go_on_while_the_blocking_pool_is_full() {
     });
 }
 
-/// The server takes nothing but TLS, so what opens is encrypted.
+/// The database accepts only TLS, so every connection that opens is encrypted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_over_tls_is_verified_by_its_certificate_and_its_name() {
+async fn certificate_and_name_of_a_database_with_tls_are_verified() {
     use testudo_testkit::x509::web_certificate;
     let server = testudo_testkit::postgres::Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let by_address = server.database("tls").unwrap();

@@ -1,9 +1,9 @@
-//! Programs that `go` builds from their modules, once, into a folder of the caller's choice.
+//! Builds programs from their Go modules, once, into a folder that the caller chooses.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs `go` in the folder of a module; programs that it installs come into `bin`. Its standard output.
+/// Runs `go` in the folder of a module and returns its standard output; programs are installed into `bin`.
 pub(crate) fn go(module: &Path, bin: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("go")
         .args(arguments)

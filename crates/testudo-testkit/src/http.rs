@@ -1,4 +1,4 @@
-//! A small HTTP client on one kept connection, for tests that look at every byte of an answer.
+//! A small HTTP client on one connection, for tests that check every byte of an answer.
 
 use crate::x509::X509Chain;
 use http_body_util::{BodyExt as _, Full};
@@ -16,7 +16,7 @@ pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// HTTP status.
@@ -55,13 +55,13 @@ impl Answer {
     }
 }
 
-/// A client that remembers its TLS sessions.
+/// A client that resumes its TLS sessions.
 pub struct TlsClient {
     config: Arc<rustls::ClientConfig>,
 }
 
 impl TlsClient {
-    /// Trusts `roots` (DER) for `as.example`, and shows a client's chain if there is one.
+    /// Trusts `roots` (DER) for `as.example`, and sends the client's chain if there is one.
     pub fn new(roots: &[Vec<u8>], client: Option<&X509Chain>) -> TlsClient {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut store = rustls::RootCertStore::empty();
@@ -75,7 +75,8 @@ impl TlsClient {
         let config = match client {
             None => builder.with_no_client_auth(),
             Some(client) => {
-                // Put together by hand: the library refuses a key that is not the certificate's, a thief does not.
+                // Built without the check of the library that the key belongs to the certificate: tests use the
+                // certificate of another client, as an attacker would.
                 let chain = client.chain.iter().map(|der| der.clone().into()).collect();
                 let key = rustls_pki_types::PrivatePkcs8KeyDer::from(client.key.clone()).into();
                 let key = provider.key_provider.load_private_key(key).expect("a usable key");
@@ -88,7 +89,7 @@ impl TlsClient {
         }
     }
 
-    /// The stream after a handshake, for tests that speak HTTP by hand. `None` where the server hangs up.
+    /// The stream after a handshake, for tests that write HTTP as bytes. `None` if the server closes the connection.
     pub async fn open(
         &self,
         address: SocketAddr,
@@ -102,7 +103,7 @@ impl TlsClient {
             .ok()
     }
 
-    /// A connection, and whether it resumed a session. `None` where the server hangs up.
+    /// A connection, and whether it resumed a session. `None` if the server closes the connection.
     pub async fn connect(&self, address: SocketAddr) -> Option<(Connection, bool)> {
         let stream = self.open(address, "as.example").await?;
         let is_resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
@@ -120,7 +121,7 @@ impl Connection {
         Connection::try_open(address).await.expect("the server listens")
     }
 
-    /// Connects over plain TCP to a server that may be about to end.
+    /// Connects over plain TCP to a server that may be stopping.
     pub async fn try_open(address: SocketAddr) -> Option<Connection> {
         let stream = TcpStream::connect(address).await.ok()?;
         stream.set_nodelay(true).ok()?;
@@ -131,7 +132,7 @@ impl Connection {
         Some(Connection { sender })
     }
 
-    /// Connects over TLS, trusting `roots` (DER) for `as.example`, and showing a client's chain if there is one.
+    /// Connects over TLS, trusting `roots` (DER) for `as.example`, and sends the client's chain if there is one.
     pub async fn open_tls(
         address: SocketAddr,
         roots: &[Vec<u8>],
@@ -152,7 +153,7 @@ impl Connection {
         self.send("GET", path, &[], "").await
     }
 
-    /// Sends anything.
+    /// Sends a request.
     pub async fn send(
         &mut self,
         method: &str,
@@ -165,7 +166,7 @@ impl Connection {
             .expect("an answer")
     }
 
-    /// Sends anything; `None` where the server hangs up.
+    /// Sends a request; `None` if the server closes the connection.
     pub async fn try_send(
         &mut self,
         method: &str,
@@ -203,11 +204,11 @@ impl Connection {
     }
 }
 
-/// One exchange of JSON over a Unix socket: the admin API.
+/// One JSON request over a Unix socket, for the admin API.
 pub async fn over_socket(socket: &std::path::Path, method: &str, path: &str, body: Value) -> (u16, Value) {
     let stream = tokio::net::UnixStream::connect(socket)
         .await
-        .expect("the admin socket");
+        .expect("the admin socket can be opened");
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .expect("HTTP/1.1");

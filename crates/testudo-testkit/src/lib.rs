@@ -1,7 +1,11 @@
-//! Fake issuers, broken credentials, an HTTP client that may misbehave, a load driver: for tests and
-//! benchmarks. The binary links none of it; the issuer of `dev` is `testudo-issuer`.
+//! Fake issuers, broken credentials, an HTTP client that can send malformed requests, and a load driver, for tests and
+//! benchmarks. The binary does not contain this crate; the issuer of `testudo dev` is in `testudo-issuer`.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "an error in a test panics"
+)]
 
 mod go_tools;
 pub mod http;
@@ -19,7 +23,7 @@ pub mod x509;
 
 pub use testudo_issuer::{TestIssuer, generate_key};
 
-/// The first address in the line with which `testudo serve` says that it is ready.
+/// The first address in the line that `testudo serve` prints when it is ready.
 pub fn ready_address(line: &str) -> std::net::SocketAddr {
     let rest = line.split("://").nth(1).unwrap();
     rest.split([',', ' ']).next().unwrap().parse().unwrap()

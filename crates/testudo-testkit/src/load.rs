@@ -1,4 +1,5 @@
-//! A load driver: many kept connections, bodies made beforehand, latencies measured per request.
+//! A load driver with many connections. The bodies are prepared before the run, and the latency of each request is
+//! measured.
 
 use crate::http::Connection;
 use crate::x509::X509Chain;
@@ -8,27 +9,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Requests answered 200.
+    /// Requests that were answered with 200.
     pub good: usize,
-    /// Requests answered otherwise, or not at all.
+    /// Requests that were answered with another status, or not answered.
     pub bad: usize,
-    /// Wall time.
+    /// Duration of the run.
     pub elapsed: Duration,
     /// Latencies, ascending.
     pub latencies: Vec<Duration>,
 }
 
 impl Outcome {
-    /// The latency below which this share of the requests stayed.
+    /// The latency that this share of the requests did not exceed.
     pub fn percentile(&self, share: f64) -> Duration {
         let position = ((self.latencies.len() as f64 - 1.0) * share).round() as usize;
         self.latencies.get(position).copied().unwrap_or_default()
     }
 
-    /// Good requests per second of wall time.
+    /// Requests per second that were answered with 200.
     pub fn per_second(&self) -> f64 {
         self.good as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
@@ -37,13 +38,13 @@ impl Outcome {
 /// How the driver connects.
 #[derive(Clone)]
 pub enum Connector {
-    /// Plain TCP, connections kept.
+    /// Plain TCP; connections stay open between requests.
     Plain,
-    /// Mutual TLS with this chain, trusting these roots; with `is_kept` false, a handshake for each request.
+    /// Mutual TLS with this chain, trusting these roots; without `is_kept`, each request needs a handshake.
     MutualTls {
         /// Trusted roots, DER.
         roots: Vec<Vec<u8>>,
-        /// Shown to the server.
+        /// The certificate chain that is sent to the server.
         client: X509Chain,
         /// One connection for all requests of a worker.
         is_kept: bool,
@@ -51,7 +52,7 @@ pub enum Connector {
 }
 
 impl Connector {
-    /// A new connection; `None` where the server refuses it.
+    /// A new connection; `None` if the server refuses it.
     pub async fn try_open(&self, address: SocketAddr) -> Option<Connection> {
         match self {
             Connector::Plain => Some(Connection::open(address).await),
@@ -65,7 +66,7 @@ impl Connector {
         self.try_open(address).await.expect("a connection")
     }
 
-    /// True where one connection serves all requests of a worker.
+    /// True if a worker sends all its requests on one connection.
     pub fn is_kept(&self) -> bool {
         match self {
             Connector::Plain => true,
@@ -79,7 +80,7 @@ pub async fn drive(address: SocketAddr, connections: usize, bodies: Arc<Vec<Byte
     drive_over(&Connector::Plain, &[address], connections, bodies).await
 }
 
-/// The same over any kind of connection, and over several nodes in turn.
+/// As [`drive`], with any kind of connection, and to several nodes alternately.
 pub async fn drive_over(
     connector: &Connector,
     addresses: &[SocketAddr],

@@ -1,4 +1,4 @@
-//! A throw-away pgbouncer from Debian's packages, before a PostgreSQL on loopback.
+//! A temporary pgbouncer from Debian's packages, in front of a PostgreSQL on loopback.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running pooler. Ends with the value.
+/// A running pooler. It is stopped when the value is dropped.
 pub struct Pgbouncer {
     child: Child,
     folder: PathBuf,
@@ -14,22 +14,22 @@ pub struct Pgbouncer {
 }
 
 impl Pgbouncer {
-    /// True where Debian's package is installed.
+    /// True if Debian's package is installed.
     pub fn is_installed() -> bool {
         Path::new(PROGRAM).exists()
     }
 
-    /// Starts it before the server on `server_port`. `mode`: `session` or `transaction`.
+    /// Starts pgbouncer in front of the server on `server_port`. `mode`: `session` or `transaction`.
     pub fn start(folder: &Path, server_port: u16, mode: &str) -> Result<Pgbouncer, String> {
         Pgbouncer::start_with(folder, server_port, &format!("pool_mode = {mode}\n"))
     }
 
-    /// The same with these lines of its settings.
+    /// As [`Pgbouncer::start`], with these lines in its configuration.
     pub fn start_with(folder: &Path, server_port: u16, settings_more: &str) -> Result<Pgbouncer, String> {
         let text = |error: std::io::Error| error.to_string();
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(text)?;
-        // It refuses to run as root, and the other user must be able to read here.
+        // pgbouncer refuses to run as root, so it runs as another user, who must be able to read the folder.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).map_err(text)?;
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -62,14 +62,14 @@ impl Pgbouncer {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if started.elapsed() > Duration::from_secs(20) {
-                return Err("pgbouncer does not take connections".to_owned());
+                return Err("pgbouncer does not accept connections".to_owned());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(pooler)
     }
 
-    /// The URL of a database of this name, by way of the pooler.
+    /// The URL of a database with this name, through the pooler.
     pub fn database(&self, name: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }

@@ -1,10 +1,10 @@
-//! A throw-away PostgreSQL from Debian's packages, as an unprivileged user where we are root.
+//! A temporary PostgreSQL from Debian's packages. If this process is root, it runs as an unprivileged user.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A running server. Ends with the value.
+/// A running server. It is stopped when the value is dropped.
 pub struct Postgres {
     bin: PathBuf,
     folder: PathBuf,
@@ -12,12 +12,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster in `folder` and starts it on a free port of the loopback address.
+    /// Creates a database cluster in `folder` and starts it on a free port of the loopback address.
     pub fn start(folder: &Path) -> Result<Postgres, String> {
         let bin = find()?;
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        // The other user must be able to write here.
+        // The unprivileged user must be able to write into the folder.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))
             .map_err(|error| error.to_string())?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -48,7 +48,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// The URL of a database of this name, made here.
+    /// Creates a database with this name; returns its URL.
     pub fn database(&self, name: &str) -> Result<String, String> {
         let port = self.port.to_string();
         self.run(
@@ -58,7 +58,7 @@ impl Postgres {
         Ok(format!("postgres://postgres@127.0.0.1:{}/{name}", self.port))
     }
 
-    /// The port on which it listens.
+    /// The port on which the server listens.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -74,7 +74,7 @@ impl Postgres {
         .map(drop)
     }
 
-    /// Takes connections over TLS with this certificate from now on, and no others.
+    /// From now on accepts only TLS connections, with this certificate.
     pub fn encrypt(&self, certificate_pem: &str, key_pem: &str) -> Result<(), String> {
         let data = self.data();
         let data = Path::new(&data);
@@ -99,13 +99,13 @@ impl Postgres {
         self.resume()
     }
 
-    /// Stops at once, as a crash would.
+    /// Stops the server at once, as a crash would.
     pub fn crash(&self) -> Result<(), String> {
         self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"])
             .map(drop)
     }
 
-    /// Starts it again.
+    /// Starts the server again.
     pub fn resume(&self) -> Result<(), String> {
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
@@ -119,14 +119,14 @@ impl Postgres {
         .map(drop)
     }
 
-    /// Keeps the database as it is now, for [`Postgres::restore`]. Restarts it.
+    /// Makes a copy of the database for [`Postgres::restore`] and restarts the server.
     pub fn back_up(&self) -> Result<(), String> {
         self.crash()?;
         copy(&self.data(), &self.backup())?;
         self.resume()
     }
 
-    /// Crashes and comes back as it was at the backup, as after a failover to a standby that lagged behind.
+    /// Stops the server and starts it from the backup, as after a failover to a standby whose data was late.
     pub fn restore(&self) -> Result<(), String> {
         self.crash()?;
         std::fs::remove_dir_all(self.data()).map_err(|error| error.to_string())?;
@@ -134,7 +134,7 @@ impl Postgres {
         self.resume()
     }
 
-    /// Sends a signal to every process of the server: `STOP` pauses it, `CONT` lets it go on.
+    /// Sends a signal to every process of the server: `STOP` pauses it, `CONT` continues it.
     pub fn signal(&self, name: &str) -> Result<(), String> {
         let pid = self.process()?;
         let children = Command::new("pgrep")
@@ -166,7 +166,7 @@ impl Postgres {
         self.folder.join("backup").display().to_string()
     }
 
-    /// PostgreSQL refuses to run as root.
+    /// Runs a program as the unprivileged user, because PostgreSQL refuses to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Output, String> {
         let program = self.bin.join(program);
         let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
@@ -211,7 +211,7 @@ fn copy(from: &str, to: &str) -> Result<(), String> {
     }
 }
 
-/// Debian keeps the server's programs out of the path.
+/// The folder of PostgreSQL's server programs, which Debian does not put into PATH.
 pub(crate) fn find() -> Result<PathBuf, String> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .map_err(|_| "PostgreSQL is not installed: apt-get install postgresql".to_owned())?;

@@ -1,6 +1,6 @@
-//! A real SPIRE on loopback: server and agent with join-token node attestation and the unix workload attestor.
+//! A real SPIRE on loopback: a server and an agent, with join-token node attestation and the unix workload attestor.
 //!
-//! The binaries are built by `go` from SPIRE's module, once, into a folder of the caller's choice.
+//! The binaries are built from SPIRE's Go module, once, into a folder that the caller chooses.
 
 use crate::go_tools::go;
 use std::net::TcpListener;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The version that the module proxy serves; see `docs/decisions/0004-spire-version.md`.
+/// The version that is available from the Go module proxy; see `docs/decisions/0004-spire-version.md`.
 pub const VERSION: &str = "v1.13.3";
 /// Trust domain of the SPIRE under test.
 pub const TRUST_DOMAIN: &str = "spire.test";
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Builds `spire-server` and `spire-agent` into `folder/bin`, unless they are there.
+/// Builds `spire-server` and `spire-agent` into `folder/bin`, unless they exist.
 pub fn install(folder: &Path) -> Result<PathBuf, String> {
     let bin = folder.join("bin");
     let marker = bin.join(VERSION);
@@ -25,8 +25,8 @@ pub fn install(folder: &Path) -> Result<PathBuf, String> {
     let module = folder.join("module");
     std::fs::create_dir_all(&module).map_err(|error| error.to_string())?;
     std::fs::create_dir_all(&bin).map_err(|error| error.to_string())?;
-    // A module of our own that names SPIRE as a tool: the proxy lists no versions, so `go install` with a version
-    // is refused there. The replaced dependency is one whose newest version has no entry in the checksum database.
+    // A Go module that requires SPIRE as a tool, because `go install` with a version fails: the module proxy lists no
+    // versions of SPIRE. One dependency is replaced, because its newest version has no entry in the checksum database.
     let proxy = "github.com/GoogleCloudPlatform/cloudsql-proxy";
     let text = format!("module spiretools\n\ngo 1.25\n\nreplace {proxy} => {proxy} v1.37.8\n");
     std::fs::write(module.join("go.mod"), text).map_err(|error| error.to_string())?;
@@ -39,7 +39,7 @@ pub fn install(folder: &Path) -> Result<PathBuf, String> {
     Ok(bin)
 }
 
-/// A running SPIRE. Ends with the value.
+/// A running SPIRE. It is stopped when the value is dropped.
 pub struct Spire {
     bin: PathBuf,
     folder: PathBuf,
@@ -48,7 +48,7 @@ pub struct Spire {
 }
 
 impl Spire {
-    /// Starts server and agent with everything they write in `folder`.
+    /// Starts server and agent, which write all their files into `folder`.
     pub fn start(bin: &Path, folder: &Path) -> Result<Spire, String> {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder.join("server")).map_err(|error| error.to_string())?;
@@ -86,12 +86,12 @@ impl Spire {
         Ok(spire)
     }
 
-    /// The Workload API, as `SPIFFE_ENDPOINT_SOCKET` wants it.
+    /// The address of the Workload API, in the form of `SPIFFE_ENDPOINT_SOCKET`.
     pub fn workload_api(&self) -> String {
         format!("unix:{}", socket(&self.folder, "agent"))
     }
 
-    /// Registers a workload by the user that runs it.
+    /// Registers a workload, which is identified by the user id of its process.
     pub fn register(&self, path: &str, uid: u32) -> Result<(), String> {
         let id = format!("spiffe://{TRUST_DOMAIN}{path}");
         let parent = format!("spiffe://{TRUST_DOMAIN}/node");
@@ -109,7 +109,7 @@ impl Spire {
         .map(drop)
     }
 
-    /// A JWT-SVID from the agent; waits until the agent has heard of the entry.
+    /// A JWT-SVID from the agent; waits until the agent has received the registration entry.
     pub fn jwt_svid(&self, audience: &str) -> Result<String, String> {
         let mut found = Err(String::new());
         wait_for("an SVID from the agent", || {
@@ -133,10 +133,10 @@ impl Spire {
             .find(|word| word.matches('.').count() == 2 && word.starts_with("eyJ"));
         token
             .map(str::to_owned)
-            .ok_or_else(|| format!("no token in {text:?}"))
+            .ok_or_else(|| format!("the output of the agent has no token: {text:?}"))
     }
 
-    /// Makes SPIRE publish a new JWT key, not yet used; returns its id.
+    /// Makes SPIRE publish a new JWT key, which does not sign yet; returns its id.
     pub fn prepare_jwt_key(&self) -> Result<String, String> {
         let prepared = self.server(&["localauthority", "jwt", "prepare", "-output", "json"])?;
         let prepared: serde_json::Value =
@@ -144,26 +144,26 @@ impl Spire {
         prepared["prepared_authority"]["authority_id"]
             .as_str()
             .map(str::to_owned)
-            .ok_or_else(|| "no prepared authority".to_owned())
+            .ok_or_else(|| "SPIRE printed no prepared authority".to_owned())
     }
 
-    /// Makes SPIRE sign with a key that was prepared.
+    /// Makes SPIRE sign with a prepared key.
     pub fn activate_jwt_key(&self, id: &str) -> Result<(), String> {
         self.server(&["localauthority", "jwt", "activate", "-authorityID", id])
             .map(drop)
     }
 
-    /// Makes SPIRE publish a new X.509 authority, not yet used; returns its id.
+    /// Makes SPIRE publish a new X.509 authority, which does not sign yet; returns its id.
     pub fn prepare_x509_authority(&self) -> Result<String, String> {
         let prepared = self.server(&["localauthority", "x509", "prepare", "-output", "json"])?;
         let prepared: serde_json::Value =
             serde_json::from_str(&prepared).map_err(|error| error.to_string())?;
         let id = prepared["prepared_authority"]["authority_id"].as_str();
         id.map(str::to_owned)
-            .ok_or_else(|| "no prepared authority".to_owned())
+            .ok_or_else(|| "SPIRE printed no prepared authority".to_owned())
     }
 
-    /// Makes SPIRE issue X.509-SVIDs from an authority that was prepared.
+    /// Makes SPIRE issue X.509-SVIDs from a prepared authority.
     pub fn activate_x509_authority(&self, id: &str) -> Result<(), String> {
         self.server(&["localauthority", "x509", "activate", "-authorityID", id])
             .map(drop)
@@ -275,7 +275,7 @@ fn run_program(program: &Path, arguments: &[&str]) -> Result<String, String> {
     ))
 }
 
-/// Asks again and again until it is so, with a deadline that says what was waited for.
+/// Polls until `is_there` is true, or fails at a deadline with the name of what was expected.
 fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) -> Result<(), String> {
     let started = Instant::now();
     while started.elapsed() < START_DEADLINE {
@@ -284,5 +284,5 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) -> Result<(), String
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    Err(format!("waited for {what} in vain"))
+    Err(format!("deadline exceeded while waiting for {what}"))
 }

@@ -1,4 +1,4 @@
-//! Takes tokens apart and puts them together wrong.
+//! Decodes tokens, and builds valid and broken ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,14 +19,14 @@ fn part(token: &str, position: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).expect("base64url")).expect("JSON")
 }
 
-/// A token of exactly these parts, base64url-encoded here.
+/// A token of exactly these parts, which this function encodes as base64url.
 pub fn assemble(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
     [header, payload, signature]
         .map(|part| URL_SAFE_NO_PAD.encode(part))
         .join(".")
 }
 
-/// A token under construction: header and claims to be mutated, and the key that will sign them.
+/// A token before it is signed: header and claims that a test can change, and the signing key.
 pub struct Draft<'k> {
     /// Header.
     pub header: Value,
@@ -36,7 +36,7 @@ pub struct Draft<'k> {
 }
 
 impl<'k> Draft<'k> {
-    /// A good JWT-SVID of `subject` for `audience`, valid for 240 s from `now`.
+    /// A valid JWT-SVID of `subject` for `audience`, which expires 240 s after `now`.
     pub fn svid(
         key: &'k testudo_protocol::jose::SigningKey,
         subject: &str,
@@ -50,7 +50,7 @@ impl<'k> Draft<'k> {
         }
     }
 
-    /// A good `private_key_jwt` assertion.
+    /// A valid `private_key_jwt` assertion.
     pub fn assertion(
         key: &'k testudo_protocol::jose::SigningKey,
         client_id: &str,
@@ -74,7 +74,7 @@ impl<'k> Draft<'k> {
         self
     }
 
-    /// Takes a claim out.
+    /// Removes a claim.
     #[must_use]
     pub fn without_claim(mut self, name: &str) -> Draft<'k> {
         self.claims.as_object_mut().expect("an object").remove(name);
@@ -88,7 +88,7 @@ impl<'k> Draft<'k> {
         self
     }
 
-    /// Takes a header parameter out.
+    /// Removes a header parameter.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Draft<'k> {
         self.header.as_object_mut().expect("an object").remove(name);
@@ -100,7 +100,7 @@ impl<'k> Draft<'k> {
         self.sign_text(&self.header.to_string(), &self.claims.to_string())
     }
 
-    /// Signs these very texts, for what no JSON value can hold.
+    /// Signs exactly these texts, for JSON that `serde_json::Value` cannot represent.
     pub fn sign_text(&self, header: &str, claims: &str) -> String {
         self.key
             .sign_compact(header.as_bytes(), claims.as_bytes())

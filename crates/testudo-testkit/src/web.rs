@@ -1,4 +1,4 @@
-//! A web server with one document, over TLS, that counts who comes.
+//! A web server with one document, over TLS, that counts its connections.
 
 use crate::x509::web_certificate;
 use http_body_util::Full;
@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 
-/// The server. It ends with the runtime it was started on.
+/// The server. It ends with the runtime on which it was started.
 pub struct DocumentServer {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// PEM root that its certificate chains to.
+    /// The root of its certificate, PEM.
     pub root_pem: String,
     state: Arc<State>,
 }
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl DocumentServer {
-    /// Starts a server named `host`, that answers 404.
+    /// Starts a server with the name `host` that answers 404.
     pub async fn start(host: &str) -> DocumentServer {
         let (leaf, root) = web_certificate(host);
         let chain = leaf
@@ -58,13 +58,13 @@ impl DocumentServer {
         }
     }
 
-    /// What it answers from now on: status, `Location`, body.
+    /// Sets the answer from now on: status, `Location`, body.
     pub fn answers(&self, status: u16, location: Option<&str>, body: &str) {
         let answer = (status, location.map(str::to_owned), body.to_owned());
         *self.state.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// How many connections came so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
@@ -92,7 +92,7 @@ async fn accept(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, stat
                     builder.body(Full::new(Bytes::from(body)))
                 }
             });
-            // A client that hangs up is not this server's concern.
+            // The client may have closed the connection.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

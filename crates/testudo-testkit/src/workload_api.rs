@@ -1,4 +1,4 @@
-//! A Workload API that answers two calls, as an agent does on its good and its bad days.
+//! A fake Workload API that answers two calls, with bundles or with an error.
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixListener;
 
-/// What a call answers.
+/// The answer of a call.
 #[derive(Clone)]
 pub enum Offer {
     /// Bundles by trust domain: a JWK Set, or certificates in DER one after the other.
@@ -19,7 +19,7 @@ pub enum Offer {
     Status(u16),
 }
 
-/// The agent. It ends with the runtime it was started on.
+/// The agent. It ends with the runtime on which it was started.
 pub struct FakeWorkloadApi {
     /// Its socket.
     pub socket: PathBuf,
@@ -38,7 +38,7 @@ impl FakeWorkloadApi {
         }
     }
 
-    /// What it answers from now on to `FetchJWTBundles` and `FetchX509Bundles`.
+    /// Sets the answers from now on to `FetchJWTBundles` and `FetchX509Bundles`.
     pub fn offers(&self, jwt: Offer, x509: Offer) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (jwt, x509);
     }
@@ -58,7 +58,7 @@ async fn accept(listener: UnixListener, state: Arc<Mutex<(Offer, Offer)>>) {
                     })
                 }
             });
-            // A client that hangs up is not this server's concern.
+            // The client may have closed the connection.
             let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

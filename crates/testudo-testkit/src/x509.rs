@@ -1,4 +1,4 @@
-//! X.509 authorities and SVIDs of a trust domain, good and broken.
+//! Valid and broken X.509 authorities and SVIDs of a trust domain.
 
 use base64::Engine as _;
 use rcgen::{
@@ -31,7 +31,7 @@ impl X509Issuer {
         X509Issuer::root(trust_domain, KeyPair::generate().expect("a key"), |_| {})
     }
 
-    /// A root authority with this key; `change` breaks it.
+    /// A root authority with this key; `change` modifies the certificate.
     pub fn root(trust_domain: &str, key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
         let mut parameters = authority(trust_domain);
         change(&mut parameters);
@@ -43,12 +43,12 @@ impl X509Issuer {
         X509Issuer::of(trust_domain, parameters, key, der)
     }
 
-    /// An authority under this one; `change` breaks it.
+    /// An intermediate authority, signed by this one; `change` modifies the certificate.
     pub fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
         self.intermediate_with(KeyPair::generate().expect("a key"), change)
     }
 
-    /// An authority under this one, with this key; `change` breaks it.
+    /// An intermediate authority with this key, signed by this one; `change` modifies the certificate.
     pub fn intermediate_with(&self, key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
         let mut parameters = authority(&self.trust_domain);
         parameters
@@ -59,7 +59,7 @@ impl X509Issuer {
         X509Issuer::of(&self.trust_domain, parameters, key, der)
     }
 
-    /// The certificate of another authority, over its key, as this authority signs it: a cross-certificate.
+    /// A cross-certificate: a certificate for the name and the key of another authority, signed by this one.
     pub fn cross_certify(&self, other: &X509Issuer) -> Vec<u8> {
         self.certify(&other.parameters, other.issuer.key())
     }
@@ -73,7 +73,7 @@ impl X509Issuer {
         }
     }
 
-    /// The certificate, DER, that this authority signs over a key.
+    /// A certificate, DER, that this authority signs for a key.
     pub fn certify(&self, parameters: &CertificateParams, key: &impl rcgen::PublicKeyData) -> Vec<u8> {
         let certificate = parameters.signed_by(key, &self.issuer).expect("a certificate");
         certificate.der().to_vec()
@@ -84,18 +84,18 @@ impl X509Issuer {
         &self.der
     }
 
-    /// An X.509-SVID as SPIRE makes them.
+    /// An X.509-SVID with the fields that SPIRE writes.
     pub fn svid(&self, path: &str) -> X509Chain {
         let id = format!("spiffe://{}{path}", self.trust_domain);
         self.leaf(&id, |_| {})
     }
 
-    /// A leaf with this URI name; `change` breaks it.
+    /// A leaf with this URI name; `change` modifies the certificate.
     pub fn leaf(&self, uri: &str, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
         self.leaf_with(uri, KeyPair::generate().expect("a key"), change)
     }
 
-    /// A leaf with this URI name and this key; `change` breaks it.
+    /// A leaf with this URI name and this key; `change` modifies the certificate.
     pub fn leaf_with(
         &self,
         uri: &str,
@@ -111,7 +111,7 @@ impl X509Issuer {
         }
     }
 
-    /// Another life of the same authority: its name and its key in another certificate, changed by `change`.
+    /// Another certificate of the same authority, with its name and its key; `change` modifies it.
     pub fn reissued(&self, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         let mut parameters = self.parameters.clone();
         change(&mut parameters);
@@ -124,19 +124,19 @@ impl X509Issuer {
         jwk_of(&self.der)
     }
 
-    /// A bundle of this authority alone.
+    /// A bundle with only this authority.
     pub fn bundle(&self) -> Value {
         json!({ "keys": [self.jwk()] })
     }
 }
 
 impl X509Chain {
-    /// The same with further certificates behind it.
+    /// The chain with the certificate of `authority` appended.
     pub fn followed_by(self, authority: &X509Issuer) -> X509Chain {
         self.with(&authority.der)
     }
 
-    /// The same with one more certificate behind it.
+    /// The chain with one more certificate appended.
     pub fn with(mut self, der: &[u8]) -> X509Chain {
         self.chain.push(der.to_vec());
         self
@@ -173,7 +173,7 @@ pub fn web_certificate(host: &str) -> (X509Chain, X509Chain) {
     (leaf, root)
 }
 
-/// What SPIRE writes into a leaf.
+/// The fields that SPIRE writes into a leaf.
 pub fn leaf_parameters(uri: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
@@ -198,7 +198,7 @@ pub fn uri_name(uri: &str) -> SanType {
     SanType::URI(uri.try_into().expect("an ASCII URI"))
 }
 
-/// Key usage as an extension of our own making, for what the builder would not write.
+/// A key usage extension that is not critical, which the certificate builder cannot write.
 pub fn key_usage_not_critical() -> CustomExtension {
     // BIT STRING with digitalSignature.
     CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![0x03, 0x02, 0x07, 0x80])

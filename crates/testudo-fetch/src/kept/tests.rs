@@ -1,4 +1,4 @@
-//! By a paused clock: ages and pauses are exact.
+//! These tests use a paused clock, so ages and pauses are exact.
 
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ fn kept(between: Duration) -> Arc<Kept<u32, Instant>> {
     }))
 }
 
-/// Answers after a second, and counts.
+/// A source that answers after a second and counts its fetches.
 #[derive(Clone, Default)]
 struct Source(Arc<AtomicUsize>);
 
@@ -51,7 +51,7 @@ async fn fetch(
 }
 
 #[tokio::test(start_paused = true)]
-async fn value_is_as_old_as_the_start_of_its_fetch() {
+async fn age_of_a_value_is_counted_from_the_start_of_its_fetch() {
     let (kept, source) = (kept(Duration::ZERO), Source::default());
     assert!(kept.younger_than(MINUTE, Instant::now()).is_none());
     fetch(&kept, &source, Ok(1)).await.unwrap();
@@ -59,11 +59,11 @@ async fn value_is_as_old_as_the_start_of_its_fetch() {
     assert_eq!(kept.younger_than(second, Instant::now()).as_deref(), Some(&1));
     tokio::time::advance(Duration::from_millis(1)).await;
     assert!(kept.younger_than(second, Instant::now()).is_none());
-    assert_eq!(*kept.held().unwrap().value, 1, "held, however old");
+    assert_eq!(*kept.held().unwrap().value, 1, "an old value is still held");
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_share_one_fetch_and_one_that_hangs_up_does_not_end_it() {
+async fn callers_share_one_fetch_which_continues_when_a_caller_stops_waiting() {
     let (kept, source) = (kept(Duration::ZERO), Source::default());
     let first = kept
         .fetch(Instant::now(), || source.clone().answer(Ok(1)))
@@ -78,7 +78,7 @@ async fn callers_share_one_fetch_and_one_that_hangs_up_does_not_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pause_between_fetches_holds_after_a_success_too() {
+async fn pause_between_fetches_also_applies_after_a_success() {
     let (kept, source) = (kept(MINUTE), Source::default());
     fetch(&kept, &source, Ok(1)).await.unwrap();
     tokio::time::advance(Duration::from_secs(58)).await;
@@ -89,7 +89,7 @@ async fn pause_between_fetches_holds_after_a_success_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_keeps_what_is_held_and_pauses_double_from_its_end() {
+async fn failed_fetch_keeps_the_value_and_pauses_double_from_the_end_of_each_failure() {
     let (kept, source) = (kept(Duration::ZERO), Source::default());
     fetch(&kept, &source, Ok(1)).await.unwrap();
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
@@ -98,7 +98,7 @@ async fn failure_keeps_what_is_held_and_pauses_double_from_its_end() {
         tokio::time::advance(Duration::from_millis(pause * 1000 - 1)).await;
         assert!(
             fetch(&kept, &source, Ok(2)).await.is_none(),
-            "{pause} s are not over"
+            "the pause of {pause} s has not ended"
         );
         tokio::time::advance(Duration::from_millis(1)).await;
     }
@@ -111,7 +111,7 @@ async fn failure_keeps_what_is_held_and_pauses_double_from_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn source_that_was_not_asked_needs_no_pause() {
+async fn fetch_that_sent_no_request_causes_no_pause() {
     let (kept, source) = (kept(MINUTE), Source::default());
     for _ in 0..3 {
         fetch(&kept, &source, Err(not_asked())).await.unwrap();

@@ -139,7 +139,7 @@ where
             // A known client must not be refused because first uses queue up: read first.
             Err(Fault::Busy) => Ok(Guessed::LookFirst(None)),
             // Nor because the store takes no writes while it can be read. Until it does, look first.
-            Err(Fault::Store(fault)) if app.store.silent_for() < AWAY_AFTER => {
+            Err(Fault::Store(fault)) if app.store.unanswered_for() < AWAY_AFTER => {
                 app.first_uses.guess.note(false);
                 Ok(Guessed::LookFirst(Some(fault)))
             }

@@ -119,7 +119,7 @@ impl Anchor {
     /// The bundle, while it may be used.
     pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
         self.kept
-            .look(self.age_max(), now, |held| held.value.bundle.clone())
+            .map_younger_than(self.age_max(), now, |held| held.value.bundle.clone())
     }
 
     /// True where a bundle was put in force once, however old it is by now.
@@ -137,7 +137,7 @@ impl Anchor {
     pub fn interval(&self, now: Moment) -> Duration {
         let hint = self
             .kept
-            .look(self.age_max(), now, |held| held.value.bundle.refresh_hint);
+            .map_younger_than(self.age_max(), now, |held| held.value.bundle.refresh_hint);
         let wanted = match hint {
             Some(hint) if !self.source.origin.is_on_this_machine() => {
                 hint.map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs()))

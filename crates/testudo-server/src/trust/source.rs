@@ -18,7 +18,7 @@ pub(super) async fn fetch(
                 ..FetchLimits::default()
             };
             let fetched = fetcher
-                .get(url, UrlOrigin::Operator, limits)
+                .get(url, UrlOrigin::Configuration, limits)
                 .await
                 .map_err(|fault| fault.to_string())?;
             match fetched.status {

@@ -8,7 +8,7 @@ CREATE TABLE records (
 );
 CREATE INDEX records_by_expiry ON records (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
--- What other nodes must feel, in the order in which it was committed. Kept for an hour.
+-- Changes that other nodes must apply, in the order in which they were committed. Kept for an hour.
 CREATE TABLE changes (
     id   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at   TIMESTAMPTZ NOT NULL DEFAULT now(),
@@ -16,9 +16,10 @@ CREATE TABLE changes (
     key  BYTEA NOT NULL
 );
 
--- Commits a group of batches. Rows of one batch follow each other; a batch that conflicts is undone alone.
--- ops: 1 insert, 2 replace, 3 delete, 4 demand absence, 5 add to a counter (its name in keys), 6 replace quietly.
--- The answer has one number per batch: 0, or the position of the row that conflicted.
+-- Commits a group of batches. The rows of one batch are adjacent; a batch that conflicts is undone alone.
+-- ops: 1 insert, 2 replace, 3 delete, 4 require absence, 5 add to a counter (its name in keys), 6 replace without a
+-- row in changes.
+-- Returns one number for each batch: 0, or the position of the row that conflicted.
 CREATE FUNCTION testudo_commit(
     batches INT[], ops SMALLINT[], kinds SMALLINT[], keys BYTEA[], versions BIGINT[],
     expiries BIGINT[], bodies BYTEA[], deltas BIGINT[], maxima BIGINT[]
@@ -31,7 +32,7 @@ DECLARE
     at_row INT;
     changed BIGINT;
 BEGIN
-    -- Groups of all nodes take turns: counters are locked in no particular order.
+    -- Groups of all nodes run one after the other, because the order in which they lock counters could deadlock.
     PERFORM pg_advisory_xact_lock(7308002);
     WHILE i <= n LOOP
         current_batch := batches[i];
@@ -64,7 +65,8 @@ BEGIN
                 IF changed <> 1 THEN
                     RAISE EXCEPTION USING ERRCODE = 'TD001';
                 END IF;
-                -- Others must feel: a client that changed or went (1), blocks (3), switches (5), keys (6).
+                -- Other nodes must apply these: a client that was changed or deleted (1),
+                -- blocks (3), switches (5), keys (6).
                 IF (ops[i] IN (2, 3) AND kinds[i] = 1) OR (ops[i] IN (1, 2, 3) AND kinds[i] IN (3, 5, 6)) THEN
                     INSERT INTO changes (kind, key) VALUES (kinds[i], keys[i]);
                     PERFORM pg_notify('testudo', '');

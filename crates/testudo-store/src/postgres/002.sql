@@ -1,8 +1,9 @@
--- An order to read the configuration again is heard by all nodes. Otherwise the function is that of 001.
+-- The order to reload the configuration (kind 10) is announced to all nodes. Otherwise the function is that of 001.
 
--- Commits a group of batches. Rows of one batch follow each other; a batch that conflicts is undone alone.
--- ops: 1 insert, 2 replace, 3 delete, 4 demand absence, 5 add to a counter (its name in keys), 6 replace quietly.
--- The answer has one number per batch: 0, or the position of the row that conflicted.
+-- Commits a group of batches. The rows of one batch are adjacent; a batch that conflicts is undone alone.
+-- ops: 1 insert, 2 replace, 3 delete, 4 require absence, 5 add to a counter (its name in keys), 6 replace without a
+-- row in changes.
+-- Returns one number for each batch: 0, or the position of the row that conflicted.
 CREATE OR REPLACE FUNCTION testudo_commit(
     batches INT[], ops SMALLINT[], kinds SMALLINT[], keys BYTEA[], versions BIGINT[],
     expiries BIGINT[], bodies BYTEA[], deltas BIGINT[], maxima BIGINT[]
@@ -15,7 +16,7 @@ DECLARE
     at_row INT;
     changed BIGINT;
 BEGIN
-    -- Groups of all nodes take turns: counters are locked in no particular order.
+    -- Groups of all nodes run one after the other, because the order in which they lock counters could deadlock.
     PERFORM pg_advisory_xact_lock(7308002);
     WHILE i <= n LOOP
         current_batch := batches[i];
@@ -48,7 +49,8 @@ BEGIN
                 IF changed <> 1 THEN
                     RAISE EXCEPTION USING ERRCODE = 'TD001';
                 END IF;
-                -- Others must feel: a client that changed or went (1), blocks (3), switches (5), keys (6), reloads (10).
+                -- Other nodes must apply these: a client that was changed or deleted (1),
+                -- blocks (3), switches (5), keys (6), reloads (10).
                 IF (ops[i] IN (2, 3) AND kinds[i] = 1) OR (ops[i] IN (1, 2, 3) AND kinds[i] IN (3, 5, 6, 10)) THEN
                     INSERT INTO changes (kind, key) VALUES (kinds[i], keys[i]);
                     PERFORM pg_notify('testudo', '');

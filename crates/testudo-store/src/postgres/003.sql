@@ -1,14 +1,14 @@
--- What other nodes must feel is said by the node that writes, row by row, and no longer by the number of a kind:
--- a new kind of record needs no new function. And NOTIFY is no longer part of the transaction. It raises its error at
--- COMMIT, where its queue is full, and so undid what an administrator did. A node sends it afterwards, as a hint.
+-- The node that writes states for each row whether other nodes must apply it. Earlier this depended on the number of
+-- the kind, and a new kind of record needed a new function. NOTIFY is no longer part of the transaction: if its queue
+-- was full, the COMMIT failed, which undid what an administrator did. A node now sends it after the commit, as a hint.
 --
 -- Nodes of an earlier version that are still running call testudo_commit, which stays as it is. Both functions take
--- the same lock, and both write to the table of changes, which every node looks at.
+-- the same lock, and both write to the table of changes, which every node reads.
 
--- Commits a group of batches. Rows of one batch follow each other; a batch that conflicts is undone alone.
--- ops: 1 insert, 2 replace, 3 delete, 4 demand absence, 5 add to a counter (its name in keys).
--- announce: the other nodes must be told of this row.
--- The answer has one number per batch: 0, or the position of the row that conflicted.
+-- Commits a group of batches. The rows of one batch are adjacent; a batch that conflicts is undone alone.
+-- ops: 1 insert, 2 replace, 3 delete, 4 require absence, 5 add to a counter (its name in keys).
+-- announce: true for a row that other nodes must apply.
+-- Returns one number for each batch: 0, or the position of the row that conflicted.
 CREATE FUNCTION testudo_write(
     batches INT[], ops SMALLINT[], kinds SMALLINT[], keys BYTEA[], versions BIGINT[],
     expiries BIGINT[], bodies BYTEA[], deltas BIGINT[], maxima BIGINT[], announce BOOLEAN[]
@@ -21,7 +21,7 @@ DECLARE
     at_row INT;
     changed BIGINT;
 BEGIN
-    -- Groups of all nodes take turns: counters are locked in no particular order.
+    -- Groups of all nodes run one after the other, because the order in which they lock counters could deadlock.
     PERFORM pg_advisory_xact_lock(7308002);
     WHILE i <= n LOOP
         current_batch := batches[i];

@@ -1,20 +1,22 @@
-//! What a `postgres://` URL says of the way to the database: encrypted and verified, or plain text, and how far.
+//! Reads from a `postgres://` URL how the database is reached: with TLS and a verified certificate, or in plain text,
+//! and whether plain text leaves this machine.
 //!
-//! Signing keys are wrapped there, but clients, events and blocks are not; and who can change what passes can
-//! thaw a client. So plain text to another machine must be asked for by name, and never comes of silence.
+//! Signing keys are encrypted in the database, but clients, events and blocks are not, and an attacker who can change
+//! the traffic can unfreeze a client. So plain text to another machine is used only if the URL has `sslmode=disable`,
+//! never by default.
 
 use std::net::IpAddr;
 use std::str::FromStr as _;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// A URL, judged.
+/// A URL that passed the checks.
 #[derive(Debug, Clone)]
 pub struct PostgresAddress {
     pub(super) config: Config,
-    /// The schema of our tables, as SQL writes it.
+    /// The schema of Testudo's tables, written as in SQL.
     pub(super) schema: String,
-    /// Whether the URL names it.
+    /// True if the URL names the schema.
     pub(super) is_schema_named: bool,
     transport: Transport,
 }
@@ -24,15 +26,15 @@ pub struct PostgresAddress {
 pub enum Transport {
     /// TLS; the server's certificate and its name are verified.
     Tls,
-    /// The same, because the URL names another machine and does not say how to reach it.
+    /// TLS with verification, because the URL names another machine and has no `sslmode`.
     TlsAssumed,
     /// Plain text that does not leave this machine.
     PlainNearby,
-    /// Plain text over a network, because `sslmode=disable` says so.
+    /// Plain text over a network, because the URL has `sslmode=disable`.
     PlainFar,
 }
 
-/// Why a URL cannot be used. The texts never repeat it: it may hold a password.
+/// Why a URL cannot be used. The texts never contain the URL, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressError {
     /// What is wrong.
@@ -41,14 +43,14 @@ pub struct AddressError {
     pub hint: &'static str,
 }
 
-/// Where the URL names none. Never what the role's own `search_path` says: any role that may create a schema could
-/// put one before ours.
+/// The schema if the URL names none. The `search_path` of the role is not used: any role that may create a schema could
+/// put a schema of its own first there.
 const DEFAULT_SCHEMA: &str = "public";
 
 const EXPECTED: &str = "expected: postgres://user@host/database?sslmode=verify-full";
 
 impl PostgresAddress {
-    /// Judges a URL. `has_roots`: roots for the server's certificate are configured (`store.ca`).
+    /// Checks a URL. `has_roots`: roots for the certificate of the database are configured (`store.ca`).
     pub fn parse(url: &str, has_roots: bool) -> Result<PostgresAddress, AddressError> {
         let (url, mode) = without_sslmode(url);
         let mut config = Config::from_str(&url).map_err(|error| AddressError {
@@ -58,11 +60,12 @@ impl PostgresAddress {
         let is_near =
             config.get_hosts().iter().all(is_near) && config.get_hostaddrs().iter().all(is_loopback);
         let transport = match mode.as_deref() {
-            // All three verify the chain and the name here: a certificate that anybody may have protects nothing.
+            // All three modes verify the chain and the name here: without the check of the name, an attacker could use
+            // any valid certificate.
             Some("require" | "verify-ca" | "verify-full") => Transport::Tls,
             Some("disable") if has_roots => {
                 return Err(AddressError {
-                    problem: "has sslmode=disable, and store.ca is there for TLS".to_owned(),
+                    problem: "has sslmode=disable, but store.ca is set, which is for TLS".to_owned(),
                     hint: "write sslmode=verify-full, or remove store.ca",
                 });
             }
@@ -97,7 +100,7 @@ impl PostgresAddress {
     }
 }
 
-/// The schema that `options=-csearch_path=NAME` in the URL names: the administrator's own word.
+/// The schema that the administrator names with `options=-csearch_path=NAME` in the URL.
 fn named_schema(options: &str) -> Result<Option<String>, AddressError> {
     let mut words = options.split_ascii_whitespace();
     let mut named = None;
@@ -122,7 +125,7 @@ fn named_schema(options: &str) -> Result<Option<String>, AddressError> {
     }
 }
 
-/// What PostgreSQL takes without quotes and leaves as it is.
+/// True for a name that needs no quotes in SQL and that PostgreSQL does not change to lower case.
 fn is_plain_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes
@@ -131,7 +134,8 @@ fn is_plain_name(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// The driver knows fewer modes than PostgreSQL's own tools: the mode is taken out and judged here.
+/// The driver supports fewer values of `sslmode` than PostgreSQL's own tools, so the parameter is removed from the URL
+/// and checked here.
 fn without_sslmode(url: &str) -> (String, Option<String>) {
     let Some((place, query)) = url.split_once('?') else {
         return (url.to_owned(), None);
@@ -183,7 +187,7 @@ mod tests {
     const FAR: &str = "postgres://u:p@db.example/t";
 
     #[test]
-    fn every_sslmode_that_promises_tls_uses_tls() {
+    fn every_sslmode_of_tls_verifies_the_certificate() {
         for mode in ["require", "verify-ca", "verify-full"] {
             check(&format!("{FAR}?sslmode={mode}"), false, Ok(Transport::Tls));
             check(

@@ -1,8 +1,8 @@
-//! One way to the database for every connection of a node, and the state in which a session begins.
+//! Opens every connection of a node to the database, and sets the state in which each session begins.
 //!
-//! A role or a database can have settings of its own (`ALTER ROLE … SET`, `ALTER DATABASE … SET`). Those on which
-//! our statements depend are set anew in every session, so that neither an administrator's default nor a schema of
-//! another role changes what a statement means.
+//! A role or a database can have settings of its own (`ALTER ROLE … SET`, `ALTER DATABASE … SET`). The settings on
+//! which our statements depend are set again in every session, so that neither a default of the database administrator
+//! nor a schema of another role changes the effect of a statement.
 
 use super::hosts::each_host;
 use super::{CONNECT_DEADLINE, PostgresAddress, STATEMENT_DEADLINE, Transport, fault, with_causes};
@@ -22,26 +22,27 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The server ends a statement before our own deadline: a statement that waits for a lock is then answered, and its
-/// connection is whole.
+/// The database ends a statement before our own deadline. A statement that waits for a lock is then answered with an
+/// error, and its connection can be used again.
 const STATEMENT_TIMEOUT: Duration = STATEMENT_DEADLINE.saturating_sub(Duration::from_secs(1));
 
-/// Where the URL has several hosts: one that has not answered by then is left for the next.
+/// If the URL has several hosts: a host that has not answered within this time is skipped.
 const HOST_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What was sent must be acknowledged by the other machine within this time. Otherwise the kernel waits for a
-/// quarter of an hour.
+/// Data that was sent must be acknowledged by the other machine within this time. The default of the kernel is about 15
+/// minutes.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
-/// An idle connection is tried after this time, then every [`KEEPALIVE_INTERVAL`], [`KEEPALIVE_RETRIES`] times.
+/// A keepalive probe is sent on an idle connection after this time, then every [`KEEPALIVE_INTERVAL`],
+/// [`KEEPALIVE_RETRIES`] times.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// Where the database is, and how a session there begins.
+/// The hosts of the database, and the statements that begin a session there.
 #[derive(Clone)]
 pub(super) struct Route {
     hosts: Arc<[Config]>,
-    /// The place of the host that was the primary last. It is tried first.
+    /// Index of the host that was the primary last. It is tried first.
     primary: Arc<AtomicUsize>,
     tls: Option<MakeRustlsConnect>,
     begin: Arc<str>,
@@ -75,35 +76,38 @@ impl Route {
         })
     }
 
-    /// How long it may take to find the primary among all hosts.
+    /// The time that is allowed for finding the primary among all hosts.
     pub(super) fn deadline(&self) -> Duration {
         let others = u32::try_from(self.hosts.len().saturating_sub(1)).unwrap_or(0);
         CONNECT_DEADLINE + HOST_DEADLINE.saturating_mul(others)
     }
 
-    /// A connection whose session is ready, and the task that drives it. Each notification wakes `heard`.
-    async fn connect(&self, heard: Arc<Notify>) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    /// A connection whose session is ready, and the task that drives it. Each notification wakes `notified`.
+    async fn connect(
+        &self,
+        notified: Arc<Notify>,
+    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let number = self.hosts.len();
         let first = self.primary.load(Ordering::Relaxed);
-        // The last one is waited for until the caller's deadline.
+        // The last host may take until the deadline of the caller.
         for place in (0..number.saturating_sub(1)).map(|step| (first + step) % number) {
             let Some(config) = self.hosts.get(place) else {
                 continue;
             };
-            match tokio::time::timeout(HOST_DEADLINE, self.connect_to(config, heard.clone())).await {
+            match tokio::time::timeout(HOST_DEADLINE, self.connect_to(config, notified.clone())).await {
                 Ok(Ok(connected)) => {
                     self.primary.store(place, Ordering::Relaxed);
                     return Ok(connected);
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(place, error = %with_causes(&error), "a host of store.url is left out")
+                    tracing::warn!(place, error = %with_causes(&error), "a host of store.url cannot be used; trying the next")
                 }
-                Err(_) => tracing::warn!(place, "a host of store.url does not answer"),
+                Err(_) => tracing::warn!(place, "a host of store.url does not answer; trying the next"),
             }
         }
         let last = (first + number.saturating_sub(1)) % number.max(1);
         let connected = self
-            .connect_to(self.hosts.get(last).unwrap_or(&Config::new()), heard)
+            .connect_to(self.hosts.get(last).unwrap_or(&Config::new()), notified)
             .await?;
         self.primary.store(last, Ordering::Relaxed);
         Ok(connected)
@@ -112,30 +116,30 @@ impl Route {
     async fn connect_to(
         &self,
         config: &Config,
-        heard: Arc<Notify>,
+        notified: Arc<Notify>,
     ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, driver) = match &self.tls {
             Some(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await?;
-                (client, drive(connection, heard))
+                (client, drive(connection, notified))
             }
             None => {
                 let (client, connection) = config.connect(NoTls).await?;
-                (client, drive(connection, heard))
+                (client, drive(connection, notified))
             }
         };
-        // Where the caller gives up, a connection that nothing answers must not live on.
+        // If the caller stops waiting, a connection without an answer must be closed.
         let guard = AbortOnDrop(Some(driver));
         client.batch_execute(&self.begin).await?;
         Ok((client, guard.release()))
     }
 
-    /// The same within the deadline, for a connection that is not in the pool.
+    /// As [`Route::connect`], within the deadline, for a connection that is not in the pool.
     pub(super) async fn connect_alone(
         &self,
-        heard: Arc<Notify>,
+        notified: Arc<Notify>,
     ) -> Result<(Client, AbortOnDrop), StoreFault> {
-        match tokio::time::timeout(self.deadline(), self.connect(heard)).await {
+        match tokio::time::timeout(self.deadline(), self.connect(notified)).await {
             Ok(Ok((client, driver))) => Ok((client, AbortOnDrop(Some(driver)))),
             Ok(Err(error)) => Err(with_causes(&error)),
             Err(_) => Err(fault(format!(
@@ -156,12 +160,13 @@ impl Connect for Route {
     }
 }
 
-/// What every session begins with, in one round trip.
+/// The statements that begin every session, in one round trip.
 ///
-/// `search_path` has one schema: tables and functions of these names in any other schema, and temporary ones, do
-/// not take the place of ours. A standby is refused, since it lags: a node that reads there would miss a freeze.
-/// A primary that is read-only for a while is not: its answers are today's. A commit that is answered is on the disk,
-/// and on that of the synchronous standby where there is one: a 200 promises it, whatever the role's default is.
+/// `search_path` has one schema, so that tables and functions of the same names in other schemas, and temporary ones,
+/// are not used instead of ours. A standby is refused, since its data is late: a node that reads there would miss a
+/// freeze. A primary that is read-only for a while is accepted, since its data is current. A commit is answered only
+/// after it is on the disk, and on the disk of the synchronous standby if there is one: an HTTP answer 200 promises
+/// this, so the default of the role is overridden.
 fn begin(schema: &str) -> String {
     format!(
         "SET search_path TO {schema}, pg_temp;
@@ -176,8 +181,8 @@ fn begin(schema: &str) -> String {
     )
 }
 
-/// Drives a connection; each notification wakes the task that waits on `heard`.
-fn drive<S, T>(mut connection: Connection<S, T>, heard: Arc<Notify>) -> JoinHandle<()>
+/// Drives a connection; each notification wakes the task that waits on `notified`.
+fn drive<S, T>(mut connection: Connection<S, T>, notified: Arc<Notify>) -> JoinHandle<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -185,10 +190,10 @@ where
     tokio::spawn(std::future::poll_fn(move |context| {
         loop {
             match connection.poll_message(context) {
-                Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => heard.notify_one(),
+                Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => notified.notify_one(),
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::warn!(error = %with_causes(&error), "a connection to the database broke");
+                    tracing::warn!(error = %with_causes(&error), "a connection to the database failed");
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
@@ -198,14 +203,14 @@ where
     }))
 }
 
-/// Ends a connection's task, and so closes its socket, whatever is still pending there.
+/// Ends the task of a connection, which closes its socket even if statements are pending.
 pub(super) struct AbortOnDrop(Option<JoinHandle<()>>);
 
 impl AbortOnDrop {
     fn release(mut self) -> JoinHandle<()> {
         match self.0.take() {
             Some(driver) => driver,
-            // Invariant: only `release` takes it, and it consumes the guard.
+            // Invariant: only `release` takes the handle, and it consumes the guard.
             None => tokio::spawn(async {}),
         }
     }
@@ -219,7 +224,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// The server's certificate is verified against the system's roots and the extra ones.
+/// The certificate of the database is verified with the roots of the system and the extra ones.
 fn tls_connector(extra_roots_pem: Option<&[u8]>) -> Result<MakeRustlsConnect, StoreFault> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let roots: Vec<CertificateDer<'static>> = match extra_roots_pem {

@@ -1,4 +1,5 @@
-//! The pool of a node's connections, bounded in number and in every wait, and since when they lead to today's server.
+//! The pool of a node's connections, bounded in number and in every wait. After a failover, connections to the former
+//! server are not used any more.
 
 use super::connect::Route;
 use super::{CONNECT_DEADLINE, CONNECTIONS_MAX, fault};
@@ -8,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_postgres::Config;
 
-/// Cheap to clone.
+/// A handle of the pool, cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: Pool,
-    /// When it was last found that another server answers, or the same one after a restart. A connection that was
-    /// asked for before may lead to the server that was, which may go on answering.
+    /// When the listener last found that another server answers, or the same server after a restart. A connection that
+    /// was requested earlier may lead to the former server, which may still answer.
     exchanged: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -37,30 +38,31 @@ impl Connections {
         })
     }
 
-    /// A connection that was made since the database was last exchanged.
+    /// A connection that was opened after the last change of the database server.
     pub(super) async fn get(&self) -> Result<Object, PoolError> {
         loop {
             let object = self.pool.get().await?;
-            if !self.is_of_another(Object::metrics(&object).created) {
+            if !self.may_be_of_former_server(Object::metrics(&object).created) {
                 return Ok(object);
             }
             drop(Object::take(object));
         }
     }
 
-    /// True where what began at this moment may have met the server that was.
-    pub(super) fn is_of_another(&self, began: Instant) -> bool {
+    /// True if a statement that began at this moment may have been answered by the former server.
+    pub(super) fn may_be_of_former_server(&self, began: Instant) -> bool {
         let exchanged = *self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
         exchanged.is_some_and(|moment| began <= moment)
     }
 
-    /// Another server answers now. Whatever began before is not believed, and no connection of before is lent again.
-    pub(super) fn leave_all(&self) {
+    /// Records that another server answers now. Results of statements that began earlier are not used, and no earlier
+    /// connection is given out again.
+    pub(super) fn discard_all(&self) {
         *self.exchanged.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.close_idle();
     }
 
-    /// Closes what is in the pool now. New ones are made as they are needed.
+    /// Closes the idle connections of the pool. New ones are opened when they are needed.
     pub(super) fn close_idle(&self) {
         self.pool.retain(|_, _| false);
     }

@@ -1,17 +1,17 @@
-//! The hint that there is something new in the table of changes: NOTIFY, sent after the commit.
+//! Sends NOTIFY after a commit, as a hint to other nodes that the table of changes has new rows.
 //!
-//! Within the transaction of a freeze it could undo the freeze: PostgreSQL raises its error at COMMIT, where the queue
-//! of notifications is full. A hint that is lost costs the other nodes half a second, until their next look.
+//! NOTIFY inside the transaction of a freeze could undo the freeze: if the queue of notifications is full, PostgreSQL
+//! fails the COMMIT. If a hint is lost, other nodes find the change half a second later, when they poll.
 
 use super::connections::Connections;
 use super::lease::checkout;
 use crate::StoreFault;
 use tokio::sync::mpsc;
 
-/// Hints that wait while one is being sent. All say the same.
+/// Hints that wait while one is being sent. One is enough, since all hints have the same content.
 const QUEUE_MAX: usize = 1;
 
-/// Gives hints to the task that sends them, which ends with this value.
+/// Passes hints to the task that sends them. The task ends when this value is dropped.
 pub(super) struct Hint(mpsc::Sender<()>);
 
 impl Hint {
@@ -22,7 +22,7 @@ impl Hint {
         Hint(sender)
     }
 
-    /// Waits for nothing. Where a hint waits already, it stands for this one too.
+    /// Queues a hint without waiting. If a hint is queued already, that one is enough.
     pub(super) fn give(&self) {
         let _ = self.0.try_send(());
     }
@@ -36,7 +36,7 @@ async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
             (Ok(()), _) => {
                 tracing::info!(
                     lost,
-                    "NOTIFY works again: other nodes are told of changes at once"
+                    "NOTIFY works again: other nodes are notified of changes at once"
                 );
                 lost = 0;
             }
@@ -45,7 +45,7 @@ async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
                 if lost == 1 {
                     tracing::warn!(
                         %fault,
-                        "NOTIFY is not possible: other nodes find changes at their next look, within half a second"
+                        "NOTIFY failed: other nodes find changes when they poll, within half a second"
                     );
                 }
             }
@@ -53,8 +53,8 @@ async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
     }
 }
 
-/// The change is on the disk already. The hint waits for no disk and no standby, since it holds a lock meanwhile
-/// that every NOTIFY in this server needs.
+/// `synchronous_commit` is off, because the change itself is on the disk already, and because the transaction of a
+/// NOTIFY holds a lock that every NOTIFY of the database server needs.
 async fn send(connections: &Connections) -> Result<(), StoreFault> {
     let client = checkout(connections).await?;
     let text = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('testudo', '')";

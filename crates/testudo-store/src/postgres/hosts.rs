@@ -1,12 +1,13 @@
-//! A URL with several hosts, as one configuration each.
+//! Splits a URL with several hosts into one configuration for each host.
 //!
-//! The driver tries several hosts too, but gives up one only where its TCP connection fails: a paused or dead machine
-//! whose kernel takes connections would keep it from the next.
+//! The driver can try several hosts itself, but goes to the next one only if the TCP connection fails. It would wait
+//! for a paused machine whose kernel still accepts connections.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// The hosts in the order of the URL. Where their numbers do not fit together, the whole, and the driver says why.
+/// The hosts in the order of the URL. If the numbers of hosts, addresses and ports differ, the configuration is
+/// returned unchanged, and the driver reports the error.
 pub(super) fn each_host(config: &Config) -> Vec<Config> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let number = hosts.len().max(addresses.len());

@@ -1,8 +1,8 @@
-//! A connection on loan from the pool, which goes back only where the server has answered everything, and is still
-//! the one that nodes go by.
+//! A connection that is taken from the pool. It is returned to the pool only if the server has answered every statement
+//! and has not been replaced by another server.
 //!
-//! A connection that hangs (its packets are dropped, the other machine is gone) is not closed by any sign. If it
-//! went back into the pool with a statement pending, every later loan would wait behind that statement.
+//! A connection that hangs (its packets are dropped, the other machine is gone) reports no error. If it were returned
+//! to the pool with a pending statement, every later user would wait behind that statement.
 
 use super::connections::Connections;
 use super::{STATEMENT_DEADLINE, fault, with_causes};
@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 
-/// A caller that goes away while its statement is pending (a client hung up) leaves a connection that is most likely
-/// sound. Where the statement has been pending for longer than this, it is not.
+/// If a caller ends while its statement is pending (a client closed its request), the connection most likely works. If
+/// the statement has been pending for longer than this, the connection is closed.
 const PENDING_MAX: Duration = Duration::from_secs(1);
 
-/// A connection on loan.
+/// A connection that is taken from the pool.
 pub(super) struct Lease {
     object: Option<Object>,
     connections: Connections,
@@ -26,12 +26,12 @@ pub(super) struct Lease {
     is_lost: AtomicBool,
 }
 
-/// Lends a connection.
+/// Takes a connection from the pool.
 pub(super) async fn checkout(connections: &Connections) -> Result<Lease, StoreFault> {
     let begun = Instant::now();
     let object = connections.get().await.map_err(|error| {
         if let PoolError::Timeout(TimeoutType::Wait) = error {
-            return fault("all connections of this node are waiting for an answer");
+            return fault("all connections of this node to the database are waiting for an answer");
         }
         with_causes(&error)
     })?;
@@ -45,7 +45,7 @@ pub(super) async fn checkout(connections: &Connections) -> Result<Lease, StoreFa
 }
 
 impl Lease {
-    /// Waits for work on this connection, within the deadline.
+    /// Awaits `work` on this connection, within the deadline.
     pub(super) async fn bounded<T>(
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -53,21 +53,21 @@ impl Lease {
         self.attempt(work).await.map_err(Failure::into_fault)
     }
 
-    /// The same, with the server's own word where it refused.
+    /// As [`Lease::bounded`], with the error of the database if it refused the statement.
     pub(super) async fn attempt<T>(
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
         self.is_pending.store(true, Ordering::Relaxed);
         let outcome = match within(STATEMENT_DEADLINE, work).await {
-            Ok(_) if self.connections.is_of_another(self.begun) => Err(Failure::Exchanged),
+            Ok(_) if self.connections.may_be_of_former_server(self.begun) => Err(Failure::ServerReplaced),
             outcome => outcome,
         };
         match &outcome {
-            Ok(_) | Err(Failure::Exchanged) => {}
+            Ok(_) | Err(Failure::ServerReplaced) => {}
             Err(Failure::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
             Err(Failure::Refused(error)) => {
-                // The session was made while the server was read-only, and another one may not be.
+                // The session began while the server was read-only. A new session may be able to write.
                 let is_read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
                 self.is_lost.store(is_read_only, Ordering::Relaxed);
             }
@@ -80,7 +80,7 @@ impl Lease {
 impl Deref for Lease {
     type Target = Object;
 
-    #[expect(clippy::expect_used, reason = "only `drop` takes the object out")]
+    #[expect(clippy::expect_used, reason = "only `drop` takes the object")]
     fn deref(&self) -> &Object {
         self.object
             .as_ref()
@@ -92,15 +92,15 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let is_stuck = self.is_pending.load(Ordering::Relaxed) && self.begun.elapsed() > PENDING_MAX;
         let is_broken = is_stuck || self.is_lost.load(Ordering::Relaxed);
-        if !is_broken && !self.connections.is_of_another(self.begun) {
+        if !is_broken && !self.connections.may_be_of_former_server(self.begun) {
             return;
         }
         if let Some(object) = self.object.take() {
-            // Out of the pool, which closes the socket.
+            // Removes the connection from the pool, which closes the socket.
             drop(Object::take(object));
         }
         if is_broken {
-            // Those that idle are as old and went the same way.
+            // The idle connections are as old and use the same network path, so they are closed too.
             self.connections.close_idle();
         }
     }
@@ -109,12 +109,12 @@ impl Drop for Lease {
 /// Why a statement has no result.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nothing was answered in this time.
+    /// There was no answer within this time.
     NoAnswer(Duration),
-    /// The server refused, or the connection broke.
+    /// The server refused the statement, or the connection failed.
     Refused(tokio_postgres::Error),
-    /// It was answered, perhaps by a server that has a successor since.
-    Exchanged,
+    /// The statement was answered, but perhaps by the former server.
+    ServerReplaced,
 }
 
 impl Failure {
@@ -122,17 +122,17 @@ impl Failure {
         match self {
             Failure::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
             Failure::Refused(error) => refusal(&error),
-            Failure::Exchanged => fault(
-                "another server answers now than when this statement was sent (a failover, or a restart): its result \
+            Failure::ServerReplaced => fault(
+                "the database server was replaced or restarted after this statement was sent: its result \
                  is not believed",
             ),
         }
     }
 
-    /// True where the server undid the statement because of another one, and it may succeed when repeated.
-    pub(super) fn is_passing(&self) -> bool {
+    /// True if the server undid the statement because of a concurrent one, so that it may succeed when it is repeated.
+    pub(super) fn is_transient(&self) -> bool {
         match self {
-            Failure::NoAnswer(_) | Failure::Exchanged => false,
+            Failure::NoAnswer(_) | Failure::ServerReplaced => false,
             Failure::Refused(error) => error.code().is_some_and(|code| {
                 [
                     SqlState::T_R_SERIALIZATION_FAILURE,
@@ -144,30 +144,30 @@ impl Failure {
     }
 }
 
-/// What the server said, and what to do where its words do not say it.
+/// The error of the database, with a hint for errors whose text does not name the remedy.
 fn refusal(error: &tokio_postgres::Error) -> StoreFault {
     let Some(said) = error.as_db_error() else {
         return with_causes(error);
     };
     let code = said.code();
     let remedy = if *code == SqlState::QUERY_CANCELED {
-        ": the statement waited, for a lock or for a slow disk"
+        ": the statement waited for a lock or for a slow disk"
     } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
-        ": the database takes no writes now (a standby, or default_transaction_read_only)"
+        ": the database accepts no writes now (it is a standby, or default_transaction_read_only is on)"
     } else if [
         SqlState::INVALID_SQL_STATEMENT_NAME,
         SqlState::DUPLICATE_PSTATEMENT,
     ]
     .contains(code)
     {
-        ": is a pooler in transaction mode in between? Connect directly, or in session mode"
+        ": there may be a connection pooler in transaction mode: connect directly, or use session mode"
     } else {
         ""
     };
     fault(format!("{} ({}){remedy}", said.message(), code.code()))
 }
 
-/// Waits for work on a connection that is not in the pool. Where it fails, the caller drops the connection.
+/// Awaits `work` on a connection that is not in the pool. If it fails, the caller drops the connection.
 pub(super) async fn bounded<T>(
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreFault> {
@@ -176,7 +176,7 @@ pub(super) async fn bounded<T>(
         .map_err(Failure::into_fault)
 }
 
-/// A paused server answers nothing and closes nothing: give up after this time.
+/// Stops waiting after this time, because a paused server neither answers nor closes the connection.
 pub(super) async fn within<T>(
     time: Duration,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,

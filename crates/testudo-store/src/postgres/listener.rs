@@ -1,10 +1,9 @@
-//! What other nodes changed: the table of changes, read in order, as soon as a NOTIFY says that there is
-//! something, and in any case every half second, since a NOTIFY is a hint that can be lost.
+//! Finds what other nodes changed. The listener reads the table of changes in order, after each NOTIFY and at least
+//! every half second, since a NOTIFY can be lost.
 //!
-//! All of it goes by a connection of its own, never by the pool: statements that wait there (for a lock, for a
-//! standby) must not look like a database that is away, and what is known of the server at the other end holds for
-//! every look. Whether changes were missed is judged in [`mark`]
-//! (`super::mark`).
+//! The listener uses a connection outside the pool: statements that wait in the pool (for a lock, for a standby) must
+//! not look like a database without an answer, and every poll must ask the same server. Whether changes were missed is
+//! decided in [`mark`](`super::mark`).
 
 use super::connect::{AbortOnDrop, Route};
 use super::connections::Connections;
@@ -17,46 +16,47 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast};
 use tokio_postgres::{Client, Statement};
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(300);
-/// Changes read at once.
+/// Maximum number of changes that one query reads.
 const CHANGES_MAX: i64 = 1_000;
 
-/// A connection that listens, and how far its node has read.
+/// A connection that listens, with the last row of the table of changes that was read.
 pub(super) struct Subscription {
     client: Client,
-    heard: Arc<Notify>,
+    notified: Arc<Notify>,
     since: Statement,
     mark: Mark,
-    /// It does not go on where an earlier one ended: what this node remembers may be wrong.
-    is_anew: bool,
+    /// True if the subscription does not continue an earlier one: records in the memory of this node may be out of
+    /// date.
+    is_new: bool,
     _driver: AbortOnDrop,
 }
 
 impl Subscription {
-    /// Listens, then looks where the table of changes ends. A caller that reads records afterwards misses no change:
-    /// each is either in what it reads, or after the mark.
+    /// Listens, then reads the last row of the table of changes. A caller that loads records afterwards misses no
+    /// change: each change is either in the loaded records or after the mark.
     pub(super) async fn begin(route: &Route, earlier: Option<Mark>) -> Result<Subscription, StoreFault> {
-        let heard = Arc::new(Notify::new());
-        let (client, driver) = route.connect_alone(heard.clone()).await?;
+        let notified = Arc::new(Notify::new());
+        let (client, driver) = route.connect_alone(notified.clone()).await?;
         bounded(client.batch_execute("LISTEN testudo")).await?;
         let epoch = epoch(&client).await?;
         let since = bounded(client.prepare(ROWS_SINCE)).await?;
-        let (mark, is_anew) = match earlier {
+        let (mark, is_new) = match earlier {
             Some(mark) if mark.is_of(&epoch) => (mark, false),
             Some(_) | None => (Mark::new(epoch, last_row(&client).await?), true),
         };
         Ok(Subscription {
             client,
-            heard,
+            notified,
             since,
             mark,
-            is_anew,
+            is_new,
             _driver: driver,
         })
     }
 
-    /// Looks until something goes wrong.
+    /// Polls until an error occurs.
     async fn follow(&mut self, changes: &broadcast::Sender<Change>, answered: &Mutex<Instant>) -> StoreFault {
         loop {
             if let Err(fault) = self.look(changes).await {
@@ -64,28 +64,31 @@ impl Subscription {
             }
             *answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             if self.client.is_closed() {
-                return StoreFault("PostgreSQL: the listening connection broke".into());
+                return StoreFault("PostgreSQL: the listening connection failed".into());
             }
-            // A time-out is the fallback, not a failure.
-            let _ = tokio::time::timeout(LOOK_EVERY, self.heard.notified()).await;
+            // A time-out is not an error: it is the poll every half second.
+            let _ = tokio::time::timeout(POLL_INTERVAL, self.notified.notified()).await;
         }
     }
 
-    /// Reads what came since, and says up to when that is all.
+    /// Reads the new rows, sends them, and then sends the moment up to which all changes have been sent.
     async fn look(&mut self, changes: &broadcast::Sender<Change>) -> Result<(), StoreFault> {
-        // An error of `send` means that there is no subscriber, so no record is kept in memory.
+        // An error of `send` means that there is no receiver, so no record is kept in memory.
         let tell = |change| {
             let _ = changes.send(change);
         };
         loop {
-            // Before the question: what is committed while it is answered may be in the answer or not.
+            // The time is taken before the query, since a change that is committed during the query may be missing in
+            // its result.
             let asked = Instant::now();
             let rows = bounded(self.client.query(&self.since, &[&self.mark.from(), &CHANGES_MAX])).await?;
             let rows: Vec<Row> = rows.iter().map(row).collect();
             match self.mark.advance(&rows) {
                 Ok(new) => new.iter().map(change).for_each(tell),
                 Err(Gap) => {
-                    tracing::warn!("changes by other nodes were missed or undone: everything is read anew");
+                    tracing::warn!(
+                        "changes by other nodes were missed or undone: all records in memory are loaded again"
+                    );
                     self.mark.restart(last_row(&self.client).await?);
                     tell(Change::Everything);
                 }
@@ -97,48 +100,48 @@ impl Subscription {
         }
     }
 
-    /// Where the next subscription may go on: nowhere after a connection that the other side ended. The server may
-    /// have crashed, and have lost what it had not written down.
+    /// The mark from which the next subscription may continue. `None` if the server closed the connection: it may have
+    /// crashed and lost changes that were not on the disk.
     fn into_mark(self) -> Option<Mark> {
         (!self.client.is_closed()).then_some(self.mark)
     }
 }
 
-/// What the rest of the engine shares with the listener.
+/// The values that the engine shares with the listener.
 pub(super) struct Shared {
-    /// The pool, which may hold connections to a server of before a failover.
+    /// The pool, which may have connections to the former server after a failover.
     pub(super) connections: Connections,
-    /// Where changes are told.
+    /// The channel to which changes are sent.
     pub(super) changes: broadcast::Sender<Change>,
-    /// When the database was last heard.
-    pub(super) heard: Arc<Mutex<Instant>>,
+    /// When the database last answered.
+    pub(super) last_answer: Arc<Mutex<Instant>>,
     /// Ends the listener.
     pub(super) stop: Arc<Notify>,
 }
 
-/// Runs until told to stop.
+/// Runs until `stop` is notified.
 pub(super) async fn run(route: Route, first: Subscription, shared: Shared) {
     let Shared {
         connections,
         changes,
-        heard,
+        last_answer,
         stop,
     } = shared;
     let mut subscription = first;
     loop {
         let fault = tokio::select! {
-            fault = subscription.follow(&changes, &heard) => fault,
+            fault = subscription.follow(&changes, &last_answer) => fault,
             () = stop.notified() => return,
         };
-        tracing::warn!(%fault, "changes by other nodes are not heard; trying again");
+        tracing::warn!(%fault, "changes by other nodes cannot be read from the database; trying again");
         let mark = subscription.into_mark();
         subscription = tokio::select! {
             subscription = begin_again(&route, mark) => subscription,
             () = stop.notified() => return,
         };
-        if subscription.is_anew {
-            tracing::warn!("the database was away: everything is read anew");
-            connections.leave_all();
+        if subscription.is_new {
+            tracing::warn!("the connection to the database was lost: all records in memory are loaded again");
+            connections.discard_all();
             let _ = changes.send(Change::Everything);
         }
     }
@@ -149,12 +152,14 @@ async fn begin_again(route: &Route, mark: Option<Mark>) -> Subscription {
         tokio::time::sleep(RECONNECT_PAUSE).await;
         match Subscription::begin(route, mark.clone()).await {
             Ok(subscription) => return subscription,
-            Err(fault) => tracing::warn!(%fault, "changes by other nodes are not heard; trying again"),
+            Err(fault) => {
+                tracing::warn!(%fault, "changes by other nodes cannot be read from the database; trying again")
+            }
         }
     }
 }
 
-/// Which database this is, and which start of its server.
+/// Identifies the database and the start of its server.
 async fn epoch(client: &Client) -> Result<String, StoreFault> {
     let text = "SELECT concat(oid, '/', extract(epoch FROM pg_postmaster_start_time()))
                 FROM pg_database WHERE datname = current_database()";
@@ -164,11 +169,12 @@ async fn epoch(client: &Client) -> Result<String, StoreFault> {
 const ROWS_SINCE: &str =
     "SELECT tableoid, id, at, kind, key FROM changes WHERE id >= $1 ORDER BY id LIMIT $2";
 
-/// The last row. In an empty table one that changes nothing is put first: who has read no row could not tell that
-/// the table was exchanged, or that rows came and were pruned.
+/// The last row of the table of changes. Into an empty table, a row without a change is inserted first: a node that has
+/// read no row could not detect that the table was replaced, or that rows were added and pruned.
 ///
-/// That row is written in turn with the groups of all nodes. A group that has its number already and is not committed
-/// would come before this row later, and this node would neither load nor be told of what it changed.
+/// The row is inserted under the advisory lock of the writers. Otherwise a group whose rows have lower numbers but are
+/// not committed yet would appear before this row later, and this node would neither load its changes nor be notified
+/// of them.
 async fn last_row(client: &Client) -> Result<Row, StoreFault> {
     let text = "SELECT tableoid, id, at, kind, key FROM changes ORDER BY id DESC LIMIT 1";
     if let Some(found) = bounded(client.query_opt(text, &[])).await? {
@@ -194,9 +200,9 @@ fn row(found: &tokio_postgres::Row) -> Row {
 fn change(row: &Row) -> Change {
     match kind_of(row.kind) {
         Some(kind) => Change::Record(kind, row.key.clone()),
-        // A node of a later version keeps something in memory that this one does not know. It may decide by it what
-        // this node decides by another record that it knows: taking over everything is right in any case, and such
-        // rows are rare. The first row of a table that was found empty comes here too.
+        // A row of a kind that only a later version of Testudo knows. The change may affect decisions for which this
+        // version uses another kind of record, so all records in memory are loaded again; such rows are rare. The row
+        // that is inserted into an empty table comes here too.
         None => Change::Everything,
     }
 }

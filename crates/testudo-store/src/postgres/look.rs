@@ -1,19 +1,20 @@
-//! A look at a database without making or changing anything there: for `doctor`, before a start.
+//! Inspects a database without creating or changing anything there: for `testudo doctor`, before a start.
 
 use super::connect::Route;
 use super::lease::bounded;
-use super::schema::{self, Found, TODAY};
+use super::schema::{self, CURRENT, Found};
 use super::{PostgresAddress, PostgresEngine, fault};
 use crate::StoreFault;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_postgres::Client;
 
-/// What a node would find there. Everything that would refuse its start, or each of its writes, is an error.
+/// What a node would find in the database. Every condition that would refuse its start, or each of its writes, is an
+/// error.
 pub(crate) enum Look {
-    /// Nothing of ours; the tables can be made.
+    /// No tables of Testudo; they can be created.
     Empty,
-    /// A schema that can be read, and its version where that is not today's.
+    /// A schema that can be read; and its version, if it has to be migrated.
     Schema(PostgresEngine, Option<usize>),
 }
 
@@ -26,20 +27,20 @@ pub(crate) async fn look(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Lo
     let text = "SELECT current_setting('transaction_read_only') = 'on'";
     if yes(&client, text).await? {
         return Err(fault(
-            "the database takes no writes now: default_transaction_read_only is on",
+            "the database accepts no writes now: default_transaction_read_only is on",
         ));
     }
     let version = match found {
         Found::Nothing => {
-            demand_create(&client, &address).await?;
+            require_create(&client, &address).await?;
             return Ok(Look::Empty);
         }
         Found::Earlier(version) => {
-            demand_ownership(&client, version).await?;
+            require_ownership(&client, version).await?;
             Some(version)
         }
-        Found::Today => {
-            demand_writes(&client).await?;
+        Found::Current => {
+            require_writes(&client).await?;
             None
         }
     };
@@ -51,7 +52,7 @@ async fn yes(client: &Client, text: &str) -> Result<bool, StoreFault> {
     Ok(row.get::<_, Option<bool>>(0).unwrap_or(false))
 }
 
-async fn demand_create(client: &Client, address: &PostgresAddress) -> Result<(), StoreFault> {
+async fn require_create(client: &Client, address: &PostgresAddress) -> Result<(), StoreFault> {
     let schema = &address.schema;
     let text = format!("SELECT has_schema_privilege(to_regnamespace('{schema}'), 'CREATE')");
     match yes(client, &text).await? {
@@ -63,19 +64,19 @@ async fn demand_create(client: &Client, address: &PostgresAddress) -> Result<(),
     }
 }
 
-async fn demand_ownership(client: &Client, version: usize) -> Result<(), StoreFault> {
+async fn require_ownership(client: &Client, version: usize) -> Result<(), StoreFault> {
     let text = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
                 WHERE oid IN (to_regclass('records'), to_regclass('counters'), to_regclass('changes'))";
     match yes(client, text).await? {
         true => Ok(()),
         false => Err(fault(format!(
-            "the schema has version {version} and must be brought to version {TODAY}, which takes the role that owns \
+            "the schema has version {version} and must be migrated to version {CURRENT}, which needs the role that owns \
              it: start one node once as that role"
         ))),
     }
 }
 
-async fn demand_writes(client: &Client) -> Result<(), StoreFault> {
+async fn require_writes(client: &Client) -> Result<(), StoreFault> {
     let text = "SELECT string_agg(p || ' on ' || t, ', ')
                 FROM unnest(ARRAY['records', 'counters', 'changes']) t,
                      unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p

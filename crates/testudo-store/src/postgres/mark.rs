@@ -1,33 +1,34 @@
-//! Where a node stands in the table of changes, and whether it can prove that it missed none.
+//! Records up to which row a node has read the table of changes, and detects whether it missed changes.
 //!
 //! Rows of that table are pruned, a database fails over to a standby that had not received the last of them, and a
-//! backup is restored. So a node keeps the last row that it read, not only its number: the next look reads that row
-//! again. Where it is not there any more, or is another one under the same number, changes may have been missed or
-//! undone, and everything is taken over anew. Pure: the listener asks the database, the tests ask a model of one.
+//! backup is restored. So a node keeps the last row that it read, not only its number, and the next poll reads that row
+//! again. If the row is missing, or is another row with the same number, changes may have been missed or undone, and
+//! all records are loaded again. The code is pure: the listener uses it with a database, the tests with a model of a
+//! database.
 
 use std::time::SystemTime;
 
 /// A row of the table of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The table's own number: another one after a dump was restored.
+    /// The number (oid) of the table. It is a different one after a dump was restored.
     pub(super) table: u32,
     pub(super) id: i64,
-    /// When it was written. Numbers are given again after a tail was lost, times are not.
+    /// When the row was written. After the last rows were lost, their numbers are used again, but not their times.
     pub(super) at: SystemTime,
     pub(super) kind: i16,
     pub(super) key: Vec<u8>,
 }
 
-/// The end of the table of changes as it was last seen.
+/// The last row of the table of changes that the node read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// Which database, and which start of its server.
+    /// The database, and the start of its server.
     epoch: String,
     last: Row,
 }
 
-/// It cannot be proven that no change was missed.
+/// Changes may have been missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap;
 
@@ -36,24 +37,24 @@ impl Mark {
         Mark { epoch, last }
     }
 
-    /// Begins anew where the table ends now. To be called before anything is read anew.
+    /// Continues from the current last row. Call it before the records are loaded again.
     pub(super) fn restart(&mut self, last: Row) {
         self.last = last;
     }
 
-    /// Records that the database lost need not have left a trace in the table of changes: a new client has no row
-    /// there. What another server, or the same one after a restart, still has is therefore not known.
+    /// True if the mark was made at the same start of the same server. Another server, or the same one after a restart,
+    /// may have lost records without a row in the table of changes: a new client has no row there.
     pub(super) fn is_of(&self, epoch: &str) -> bool {
         self.epoch == epoch
     }
 
-    /// The first number to read: that of the last row seen.
+    /// The first number to read: that of the last row that was read.
     pub(super) fn from(&self) -> i64 {
         self.last.id
     }
 
-    /// Goes on over rows that were read from [`Mark::from`] on, in the order of their numbers; returns those that
-    /// are new.
+    /// Moves the mark over the rows that were read, which start at [`Mark::from`] and are in the order of their
+    /// numbers; returns the rows that are new.
     pub(super) fn advance<'r>(&mut self, rows: &'r [Row]) -> Result<&'r [Row], Gap> {
         let new = match rows.split_first() {
             Some((first, new)) if *first == self.last => new,

@@ -1,9 +1,9 @@
-//! PostgreSQL, and what speaks its protocol: many nodes over one store.
+//! PostgreSQL, and databases that use its protocol: many nodes share one store.
 //!
-//! The same seven verbs. A writer task per node puts waiting batches into one call of a server-side function, so
-//! that a group costs one round trip and one commit; a batch that conflicts is undone alone. Groups of all nodes
-//! take turns by an advisory lock, so counters cannot deadlock. Changes that other nodes must feel are written to a
-//! table in the same transaction; NOTIFY says afterwards that there are some.
+//! The writer task of each node passes waiting batches in one call to a function in the database, so that a group costs
+//! one round trip and one commit; a batch that conflicts is undone alone. An advisory lock lets the groups of all nodes
+//! run one after the other, so counters cannot deadlock. Changes that other nodes must apply are written to a table in
+//! the same transaction; a NOTIFY follows the commit.
 
 mod address;
 mod connect;
@@ -31,19 +31,19 @@ use writer::Job;
 pub use address::{AddressError, PostgresAddress, Transport};
 pub(crate) use look::{Look, look};
 
-/// Documents that are read by a statement each; more are read by one for all.
+/// Up to this number, each document is read by its own statement; more documents are read by one statement.
 const FEW_KEYS: usize = 4;
-/// Connections in the pool of one node: readers, the writer, upkeep. The listener has one more, of its own: it must
-/// go on when all of these wait.
+/// Connections in the pool of one node: readers, the writer, upkeep. The listener has one more connection, since it
+/// must work while all of these wait.
 const CONNECTIONS_MAX: usize = 7;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A statement must be answered by then, by a server that may be paused.
+/// Time in which a statement must be answered. It is needed because a paused server never answers.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(5);
-/// Changes are kept for an hour, and of the older ones the last: a node that has read that far finds it again, however
-/// long nothing was changed, and knows that it missed none.
+/// Changes of the last hour are kept, and the last of the older ones: a node that read up to this row finds it again
+/// after any time without changes, which shows that it missed none.
 const PRUNE_CHANGES: &str = "DELETE FROM changes WHERE id <
     (SELECT max(id) FROM changes WHERE at < now() - interval '1 hour')";
-/// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
+/// Batches that may wait for the writer. With a full queue, first uses are answered with 503.
 const QUEUE_MAX: usize = 4_096;
 
 pub(crate) struct PostgresEngine {
@@ -51,10 +51,10 @@ pub(crate) struct PostgresEngine {
     jobs: mpsc::Sender<Job>,
     changes: broadcast::Sender<Change>,
     stop: Arc<tokio::sync::Notify>,
-    heard: Arc<Mutex<Instant>>,
+    last_answer: Arc<Mutex<Instant>>,
 }
 
-/// Ends the listener; the writer ends by itself, after what was sent to it.
+/// Ends the listener. The writer ends after the batches that were sent to it are written.
 impl Drop for PostgresEngine {
     fn drop(&mut self) {
         self.stop.notify_one();
@@ -71,20 +71,20 @@ fn parse(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<PostgresAddress, S
 }
 
 impl PostgresEngine {
-    /// Connects, migrates under an advisory lock, subscribes to changes, and starts the writer and the listener. Who
-    /// reads afterwards misses no change.
+    /// Connects, migrates under an advisory lock, subscribes to changes, and starts the writer and the listener. Code
+    /// that loads records afterwards misses no change.
     pub(crate) async fn open(
         url: &str,
         extra_roots_pem: Option<&[u8]>,
     ) -> Result<PostgresEngine, StoreFault> {
         let address = parse(url, extra_roots_pem)?;
         let route = Route::new(&address, extra_roots_pem)?;
-        schema::bring_to_today(&route, &address).await?;
+        schema::migrate_to_current(&route, &address).await?;
         let subscription = listener::Subscription::begin(&route, None).await?;
         PostgresEngine::start(route, Some(subscription))
     }
 
-    /// Starts the writer over a schema of today, and the listener, but for a mere look.
+    /// Starts the writer on a current schema, and the listener unless the database is only inspected.
     fn start(
         route: Route,
         subscription: Option<listener::Subscription>,
@@ -95,12 +95,12 @@ impl PostgresEngine {
         let hint = hint::Hint::start(connections.clone());
         tokio::spawn(writer::run(connections.clone(), hint, queue));
         let stop = Arc::new(tokio::sync::Notify::new());
-        let heard = Arc::new(Mutex::new(Instant::now()));
+        let last_answer = Arc::new(Mutex::new(Instant::now()));
         if let Some(subscription) = subscription {
             let shared = listener::Shared {
                 connections: connections.clone(),
                 changes: changes.clone(),
-                heard: heard.clone(),
+                last_answer: last_answer.clone(),
                 stop: stop.clone(),
             };
             tokio::spawn(listener::run(route, subscription, shared));
@@ -110,13 +110,13 @@ impl PostgresEngine {
             jobs,
             changes,
             stop,
-            heard,
+            last_answer,
         })
     }
 
-    /// How long ago the server last answered the listener, which asks every half second.
-    pub(crate) fn silent_for(&self) -> Duration {
-        self.heard
+    /// The time since the database last answered the listener, which polls every half second.
+    pub(crate) fn unanswered_for(&self) -> Duration {
+        self.last_answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .elapsed()
@@ -164,7 +164,7 @@ impl PostgresEngine {
             .await
     }
 
-    /// Many documents by one statement: a round trip each would cost more than the rest.
+    /// Reads many documents by one statement: a round trip for each would cost more than the query.
     async fn get_at_once(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
         let kinds: Vec<i16> = keys.iter().map(|(kind, _)| *kind as i16).collect();
         let names: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
@@ -258,7 +258,7 @@ impl PostgresEngine {
 
     pub(crate) async fn forget_counters(&self, from: &str, to: &str) -> Result<(), StoreFault> {
         let client = checkout(&self.connections).await?;
-        // Compared byte by byte, whatever the database's collation.
+        // Compared byte by byte, independent of the collation of the database.
         let text = "DELETE FROM counters WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2";
         client
             .bounded(client.execute(text, &[&from, &to]))
@@ -266,7 +266,7 @@ impl PostgresEngine {
             .map(drop)
     }
 
-    /// The time of the database, milliseconds since the epoch.
+    /// The clock of the database, milliseconds since the epoch.
     pub(crate) async fn millis(&self) -> Result<u64, StoreFault> {
         let client = checkout(&self.connections).await?;
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -295,7 +295,7 @@ impl PostgresEngine {
     }
 }
 
-/// Pool and driver print only that something failed; why is below it, in several layers.
+/// The errors of pool and driver print only that an operation failed; the reason is in the chain of their sources.
 fn with_causes(error: &dyn std::error::Error) -> StoreFault {
     let mut text = error.to_string();
     let mut cause = error.source();

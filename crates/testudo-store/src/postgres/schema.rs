@@ -12,62 +12,63 @@ use tokio_postgres::{Client, Transaction};
 
 /// The advisory lock that a node takes while it migrates.
 const MIGRATION_LOCK: i64 = 7_308_001;
-/// How long a node waits for another one that migrates.
+/// How long a node waits for another node that migrates the schema.
 const LOCK_DEADLINE: Duration = Duration::from_secs(60);
-/// How long one step may take: it may have to go through a table of millions of rows.
+/// How long one migration step may take: it may have to rewrite a table with millions of rows.
 const STEP_DEADLINE: Duration = Duration::from_secs(600);
-/// The server gives up by itself at a deadline; an answer that takes longer than this beyond it does not come.
+/// The database ends a statement at its deadline; an answer that is later than the deadline by this time will not come.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Steps from one schema version to the next, in order.
+/// Migration steps from one schema version to the next, in order.
 const MIGRATIONS: &[&str] = &[
     include_str!("001.sql"),
     include_str!("002.sql"),
     include_str!("003.sql"),
 ];
 
-/// The version that this version of Testudo works with.
-pub(super) const TODAY: usize = MIGRATIONS.len();
+/// The schema version of this version of Testudo.
+pub(super) const CURRENT: usize = MIGRATIONS.len();
 
-/// What a schema holds of ours.
+/// The tables of Testudo in a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Nothing.
+    /// There are none.
     Nothing,
-    /// An earlier version.
+    /// They have an earlier version, which must be migrated.
     Earlier(usize),
-    /// What this version of Testudo works with.
-    Today,
+    /// They have the version of this version of Testudo.
+    Current,
 }
 
-/// Brings the schema to today. Several nodes that start at once take turns. Nothing is written, and no lock is
-/// taken, where the schema is today's already: a role that may not create tables can start a node then.
-pub(super) async fn bring_to_today(route: &Route, address: &PostgresAddress) -> Result<(), StoreFault> {
+/// Migrates the schema to the current version. Nodes that start at the same time do this one after the other. If the
+/// schema is current, nothing is written and no lock is taken, so that a role that may not create tables can start a
+/// node.
+pub(super) async fn migrate_to_current(route: &Route, address: &PostgresAddress) -> Result<(), StoreFault> {
     let (mut client, _ends_with_us) = route.connect_alone(Arc::new(Notify::new())).await?;
     refuse_transaction_pooling(route, &client).await?;
     let found = look(&client, address).await?;
-    if found == Found::Today {
+    if found == Found::Current {
         return Ok(());
     }
     let migrated = migrate(&mut client, &address.schema).await;
     migrated.map_err(|failure| match (failure, found) {
         (Failure::Refused(error), _) if error.code() == Some(&SqlState::QUERY_CANCELED) => fault(format!(
-            "the schema must be brought to version {}, and for {} s another session has held its migration lock or a \
+            "the schema must be migrated to version {}, and for {} s another session has held the migration lock or a \
              table of it",
-            TODAY,
+            CURRENT,
             LOCK_DEADLINE.as_secs()
         )),
         (Failure::Refused(error), found) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             let is = match found {
                 Found::Nothing => "is empty".to_owned(),
                 Found::Earlier(version) => format!("has version {version}"),
-                Found::Today => "was today's".to_owned(),
+                Found::Current => "was today's".to_owned(),
             };
             fault(format!(
-                "schema {} {is} and must be brought to version {}, which this role may not do ({}): start one node \
+                "schema {} {is} and must be migrated to version {}, which this role may not do ({}): start one node \
                  once as the role that owns the schema",
                 address.schema,
-                TODAY,
+                CURRENT,
                 Failure::Refused(error).into_fault()
             ))
         }
@@ -75,8 +76,9 @@ pub(super) async fn bring_to_today(route: &Route, address: &PostgresAddress) -> 
     })
 }
 
-/// A pooler in transaction mode hands the sessions of one client to another: what a session begins with would not
-/// hold for our statements, and notifications would not come. Seen by what a second session finds of the first.
+/// Refuses a connection pooler in transaction mode: it gives the session of one client to another, so the settings of a
+/// session would not apply to our statements, and notifications would not arrive. The pooler is detected by a setting
+/// of the first session that a second session can read.
 pub(super) async fn refuse_transaction_pooling(route: &Route, first: &Client) -> Result<(), StoreFault> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mark = format!("{}-{}", std::process::id(), now.as_nanos());
@@ -86,14 +88,14 @@ pub(super) async fn refuse_transaction_pooling(route: &Route, first: &Client) ->
     let found: String = bounded(second.query_one(text, &[])).await?.get(0);
     match found == mark {
         true => Err(fault(
-            "a pooler in transaction mode is in between, and it mixes the sessions of its clients: let store.url \
+            "there is a connection pooler in transaction mode, which mixes the sessions of its clients: let store.url \
              lead to PostgreSQL directly, or to a pooler in session mode",
         )),
         false => Ok(()),
     }
 }
 
-/// What is there, without a lock and without a write. A schema that cannot be one of this version's is an error.
+/// Inspects the schema without a lock and without a write. A schema that this version cannot use is an error.
 pub(super) async fn look(client: &Client, address: &PostgresAddress) -> Result<Found, StoreFault> {
     let schema = &address.schema;
     let name = format!("{schema}.testudo_schema");
@@ -110,18 +112,18 @@ pub(super) async fn look(client: &Client, address: &PostgresAddress) -> Result<F
         .map(|row| row.try_get(0))
         .collect::<Result<_, _>>()
         .map_err(|error| with_causes(&error))?;
-    let today = TODAY;
+    let today = CURRENT;
     match versions[..] {
         [] => Ok(Found::Earlier(0)),
         [version] => match usize::try_from(version) {
-            Ok(version) if version == today => Ok(Found::Today),
+            Ok(version) if version == today => Ok(Found::Current),
             Ok(version) if version < today => Ok(Found::Earlier(version)),
             Ok(version) => Err(fault(format!(
                 "schema {schema} has version {version}, and this version of Testudo knows versions up to {today}: \
                  start a newer Testudo"
             ))),
             Err(_) => Err(fault(format!(
-                "{name} says version {version}, which no version of Testudo writes: restore the table"
+                "{name} has version {version}, which no version of Testudo writes: restore the table"
             ))),
         },
         _ => Err(fault(format!(
@@ -130,15 +132,15 @@ pub(super) async fn look(client: &Client, address: &PostgresAddress) -> Result<F
     }
 }
 
-/// An earlier version took the first schema of the role's `search_path`. A node that finds nothing in its schema must
-/// not begin anew beside what this role wrote there.
+/// An earlier version of Testudo used the first schema of the role's `search_path`. A node that finds no tables in its
+/// schema must not start with an empty store while the tables of this role are in another schema.
 async fn refuse_another_schema(client: &Client, schema: &str) -> Result<(), StoreFault> {
     let text = "SELECT n.nspname::text FROM pg_catalog.pg_class c
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relname = 'testudo_schema' AND c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%'
                   AND c.oid IS DISTINCT FROM to_regclass($1)
                   AND pg_catalog.pg_has_role(c.relowner, 'MEMBER') ORDER BY 1 LIMIT 1";
-    // Another node that starts now may have made the table since it was looked for.
+    // Another node that starts now may have created the table since the query above.
     let own = format!("{schema}.testudo_schema");
     match bounded(client.query_opt(text, &[&own])).await? {
         None => Ok(()),
@@ -161,7 +163,7 @@ async fn migrate(client: &mut Client, schema: &str) -> Result<(), Failure> {
     within(answer, limit(&transaction, STEP_DEADLINE)).await?;
     let table = format!("CREATE TABLE IF NOT EXISTS {schema}.testudo_schema (version INTEGER NOT NULL)");
     within(STEP_DEADLINE + answer, transaction.batch_execute(&table)).await?;
-    // Another node may have been here since the look.
+    // Another node may have migrated the schema since it was inspected.
     let row = within(
         answer,
         transaction.query_opt("SELECT version FROM testudo_schema", &[]),
@@ -182,7 +184,7 @@ async fn migrate(client: &mut Client, schema: &str) -> Result<(), Failure> {
     within(STEP_DEADLINE, transaction.commit()).await
 }
 
-/// The server's own limit for the statements that follow in this transaction.
+/// Sets the time limit in the database for the statements that follow in this transaction.
 async fn limit(transaction: &Transaction<'_>, time: Duration) -> Result<(), tokio_postgres::Error> {
     let text = format!("SET LOCAL statement_timeout TO {}", time.as_millis());
     transaction.batch_execute(&text).await

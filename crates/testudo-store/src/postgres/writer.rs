@@ -1,4 +1,4 @@
-//! The writer: takes what is waiting, up to 256 batches, into one call.
+//! The writer: writes all waiting batches, up to 256, in one call.
 
 use super::connections::Connections;
 use super::hint::Hint;
@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Batches in one call.
 const GROUP_MAX: usize = 256;
-/// Calls of one group, where the server undoes them because of another session (deadlock, serialization failure).
-/// Beyond, its batches are answered 503.
+/// How often a group is tried if the database undoes it because of another session (deadlock, serialization failure).
+/// After that, its requests are answered with 503.
 const ATTEMPTS_MAX: u32 = 5;
-/// Times the number of the attempt: the pause before it.
+/// The pause before an attempt is this times the number of the attempt.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
 pub(super) struct Job {
@@ -20,7 +20,7 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<(), CommitError>>,
 }
 
-/// Ends when every sender is gone.
+/// Ends when every sender is dropped.
 pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::Receiver<Job>) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP_MAX);
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
@@ -31,7 +31,9 @@ pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::R
                     hint.give();
                 }
             }
-            Err(fault) => tracing::error!(%fault, batches = group.len(), "the store refused a group"),
+            Err(fault) => {
+                tracing::error!(%fault, batches = group.len(), "the database refused a group of batches")
+            }
         }
         for (position, job) in group.drain(..).enumerate() {
             let answer = match &outcome {
@@ -41,13 +43,13 @@ pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::R
                 },
                 Err(fault) => Err(CommitError::Unavailable(fault.clone())),
             };
-            // The request may have ended: the write stands in any case.
+            // The request may have ended, so the error of `send` is ignored; the batch is written in any case.
             let _ = job.reply.send(answer);
         }
     }
 }
 
-/// True where a batch that was written has something of which the other nodes must be told.
+/// True if a batch that was written has a change of which other nodes must be notified.
 fn has_announced(group: &[Job], conflicts: &[Option<Conflict>]) -> bool {
     group.iter().zip(conflicts).any(|(job, conflict)| {
         let is_written = conflict.is_none();
@@ -59,7 +61,7 @@ fn has_announced(group: &[Job], conflicts: &[Option<Conflict>]) -> bool {
     })
 }
 
-/// The rows of a group, column by column, as the function takes them.
+/// The rows of a group, one vector for each column, as the function in the database expects them.
 #[derive(Default)]
 struct Columns {
     batches: Vec<i32>,
@@ -135,7 +137,8 @@ impl Columns {
     }
 }
 
-/// One conflict or none per batch. The error means that nothing of the group is known to be written.
+/// The conflict of each batch, if it has one. With an error, it is not known whether any batch of the group was
+/// written.
 async fn write_group(connections: &Connections, group: &[Job]) -> Result<Vec<Option<Conflict>>, StoreFault> {
     let mut columns = Columns::default();
     for (position, job) in group.iter().enumerate() {
@@ -147,7 +150,7 @@ async fn write_group(connections: &Connections, group: &[Job]) -> Result<Vec<Opt
     let answers = loop {
         match call(connections, &columns).await? {
             Ok(answers) => break answers,
-            Err(failure) if failure.is_passing() && attempts < ATTEMPTS_MAX => {
+            Err(failure) if failure.is_transient() && attempts < ATTEMPTS_MAX => {
                 attempts += 1;
                 tokio::time::sleep(PAUSE * attempts).await;
             }
@@ -191,7 +194,7 @@ async fn call(connections: &Connections, c: &Columns) -> Result<Result<Vec<i32>,
                 ],
             )
             .await?;
-        // The database's own word: a function that answers otherwise must not end the writer.
+        // The number comes from the database; an unexpected value must not end the writer.
         row.try_get(0)
     };
     Ok(client.attempt(work).await)

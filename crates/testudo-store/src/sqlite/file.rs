@@ -1,9 +1,9 @@
-//! The database file itself: made for this user alone, and used by one server at a time.
+//! The database file: only its owner may read it, and only one server uses it at a time.
 //!
-//! Two servers over one file would both serve: each with its own memory, so that a client that is frozen on one goes
-//! on on the other. The lock is on the file and not beside it: every path that leads to it meets the same lock. The
-//! kernel lets go of it when the process ends, however it ends. It is another kind of lock than the ones by which
-//! SQLite orders single accesses: `sqlite3` and backups work as ever.
+//! Two servers on one file would each have their own records in memory, so a client that is frozen on one could still
+//! get tokens from the other. The lock is on the file itself and not on a second file, so it is the same lock for every
+//! path of the file. The kernel releases it when the process ends for any reason. It does not conflict with the locks
+//! that SQLite uses for single accesses, so `sqlite3` and backups work while a server runs.
 
 use crate::StoreFault;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,33 +15,33 @@ use std::path::Path;
 pub(super) struct Held(File);
 
 impl Held {
-    /// Makes the file where it is absent, and takes its lock.
+    /// Creates the file if it is absent, and takes its lock.
     pub(super) fn take(path: &Path) -> Result<Held, StoreFault> {
         let file = open(path)?;
         let why = match file.try_lock() {
             Ok(()) => return Ok(Held(file)),
             Err(TryLockError::WouldBlock) => {
-                "is in use by another server: SQLite serves one; stop that server, or let several share a PostgreSQL"
+                "is in use by another server, and SQLite is for one server: stop that server, or use PostgreSQL for several"
                     .to_owned()
             }
             Err(TryLockError::Error(error)) => {
-                format!("cannot be locked: {error}; SQLite needs a file system of this machine")
+                format!("cannot be locked: {error}; SQLite needs a local file system")
             }
         };
-        // Closed, it would take the locks with it that SQLite may hold on this file elsewhere in this process.
+        // The file stays open: closing it would release the locks that SQLite may have on this file in this process.
         let _stays_open = ManuallyDrop::new(file);
         Err(StoreFault(format!("{} {why}", path.display())))
     }
 
-    /// Lets another server have the file. It stays open, for the reason above.
-    pub(super) fn let_go(&self) {
+    /// Releases the lock, so that another server can use the file. The file stays open, for the reason above.
+    pub(super) fn release_lock(&self) {
         if let Err(error) = self.0.unlock() {
-            tracing::warn!(%error, "the lock of the database could not be released; it ends with this process");
+            tracing::warn!(%error, "the lock of the database file could not be released; it ends with this process");
         }
     }
 }
 
-/// Makes the file where it is absent. SQLite gives `-wal` and `-shm` the mode of the database.
+/// Creates the file if it is absent. SQLite creates `-wal` and `-shm` with the mode of the database file.
 pub(super) fn open(path: &Path) -> Result<File, StoreFault> {
     let mut options = OpenOptions::new();
     options

@@ -1,7 +1,7 @@
-//! SQLite: one writer thread that groups batches into transactions, reader threads with connections of their own.
+//! SQLite: one writer thread that groups batches into transactions, and reader threads with separate connections.
 //!
-//! A commit costs one fsync, and a group of batches shares it: that is what makes first uses fast. An answer is
-//! sent after the group's commit, never before.
+//! A commit costs one fsync, which all batches of a group share. This makes first uses fast. An answer is sent after
+//! the commit of the group.
 
 mod file;
 mod readers;
@@ -19,14 +19,14 @@ use testudo_protocol::Timestamp;
 use tokio::sync::oneshot;
 use writer::Job;
 
-/// Batches that may wait for the writer. Beyond, first uses are answered 503 rather than queued.
+/// Batches that may wait for the writer. With a full queue, first uses are answered with 503.
 const QUEUE_MAX: usize = 4_096;
 
 pub(crate) struct SqliteEngine {
     jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Readers,
-    /// Absent where a server may be running beside.
+    /// The lock of the file; `None` for a tool that reads the file while a server may be running.
     held: Option<file::Held>,
 }
 
@@ -35,27 +35,27 @@ fn fault(error: rusqlite::Error) -> StoreFault {
 }
 
 impl SqliteEngine {
-    /// For a server: no other one may use the file meanwhile.
+    /// Opens the file for a server; no other server can use it meanwhile.
     pub(crate) fn open(path: &Path) -> Result<SqliteEngine, StoreFault> {
         let held = file::Held::take(path)?;
         SqliteEngine::connect(path, Some(held))
     }
 
-    /// For a look beside a server that may be running.
+    /// Opens the file for a tool, while a server may be running.
     pub(crate) fn open_beside(path: &Path) -> Result<SqliteEngine, StoreFault> {
         drop(file::open(path)?);
         SqliteEngine::connect(path, None)
     }
 
-    /// Lets another server have the file; for a server that has ended within a process that goes on.
-    pub(crate) fn let_go(&self) {
+    /// Releases the lock of the file, for a server that has stopped while its process continues.
+    pub(crate) fn release_lock(&self) {
         if let Some(held) = &self.held {
-            held.let_go();
+            held.release_lock();
         }
     }
 
     fn connect(path: &Path, held: Option<file::Held>) -> Result<SqliteEngine, StoreFault> {
-        // Without SQLITE_OPEN_URI: a path is a path, also one that begins with `file:`.
+        // Without SQLITE_OPEN_URI, a path that begins with `file:` is a path and not a URI.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))?;
@@ -106,8 +106,9 @@ impl SqliteEngine {
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreFault> {
         let (reply, answer) = oneshot::channel();
-        self.send(job(reply))
-            .map_err(|_| StoreFault("the writer is busy or gone".into()))?;
+        self.send(job(reply)).map_err(|_| {
+            StoreFault("the queue of the writer thread is full, or the thread has ended".into())
+        })?;
         answer
             .await
             .map_err(|_| StoreFault("the writer thread has ended".into()))
@@ -180,7 +181,7 @@ impl SqliteEngine {
         .await
     }
 
-    /// Runs a query off the async threads: a page that is not cached costs a disk read.
+    /// Runs a query outside the async threads, because a page that is not cached is read from the disk.
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -197,12 +198,12 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Ends the writer after what was sent to it has been written.
+/// Ends the writer after everything that was sent to it is written.
 impl Drop for SqliteEngine {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
-            // A writer that panicked has acknowledged nothing that is not on disk.
+            // A panic of the writer is ignored: every batch that it acknowledged is on the disk.
             let _ = writer.join();
         }
     }

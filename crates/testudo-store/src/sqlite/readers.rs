@@ -1,5 +1,5 @@
-//! Reading: threads of its own with a connection each. The runtime's pool of blocking threads is shared with whatever
-//! else blocks in the process; nothing there may keep a client from being read.
+//! Reader threads, each with its own connection. The runtime's pool of blocking threads is not used: other blocking
+//! work in the process could fill it, and then no client could be read.
 
 use super::{fault, schema};
 use crate::StoreFault;
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// Threads that read. A read waits for the disk now and then; more would only share the same two or four cores.
+/// Number of reader threads. Reads seldom wait for the disk, so more threads would only compete for the same few cores.
 const READERS: usize = 4;
-/// Reads that may wait for a thread. Beyond, a request is answered 503 rather than queued.
+/// Reads that may wait for a thread. With a full queue, a request is answered with 503.
 const QUEUE_MAX: usize = 4_096;
 
 type Query = Box<dyn FnOnce(&mut Reader) + Send>;
@@ -23,7 +23,7 @@ pub(super) struct Readers {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a thread reads with.
+/// The connection of one thread.
 struct Reader {
     path: PathBuf,
     connection: Option<Connection>,
@@ -63,7 +63,7 @@ impl Readers {
             let found = reader
                 .connection()
                 .and_then(|connection| query(connection).map_err(fault));
-            // The caller may have gone.
+            // The caller may have stopped waiting.
             let _ = reply.send(found);
         });
         let queries = self.queries.as_ref().ok_or_else(gone)?;
@@ -71,22 +71,24 @@ impl Readers {
             TrySendError::Full(_) => StoreFault("too many reads are waiting".into()),
             TrySendError::Disconnected(_) => gone(),
         })?;
-        // What was asked is answered before the threads end, unless the query panicked.
-        answer
-            .await
-            .map_err(|_| StoreFault("a read panicked: a fault of the server, its log says where".into()))?
+        // Queries that were queued are answered before the threads end, so a missing answer means that the query
+        // panicked.
+        answer.await.map_err(|_| {
+            StoreFault("a read panicked, which is a bug of the server; the log has the location".into())
+        })?
     }
 }
 
 fn run(mut reader: Reader, waiting: &Mutex<Receiver<Query>>) {
     loop {
-        // One thread waits for the next query, the others for their turn to wait.
+        // One thread waits for the next query while it holds the lock; the other threads wait for the lock.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            // A query that panics fails its own request only: without this, each one would end a thread for good.
+            // A query that panics fails only its own request. Without this, each panic would end a reader thread
+            // permanently.
             Ok(query) => {
                 if catch_unwind(AssertUnwindSafe(|| query(&mut reader))).is_err() {
-                    // Statements and transactions may be left open in it.
+                    // The connection is dropped, because statements and transactions may be open in it.
                     reader.connection = None;
                 }
             }
@@ -96,7 +98,7 @@ fn run(mut reader: Reader, waiting: &Mutex<Receiver<Query>>) {
 }
 
 impl Reader {
-    /// Opened at the first query: not every thread is needed.
+    /// The connection is opened at the first query, since not every thread is needed.
     fn connection(&mut self) -> Result<&Connection, StoreFault> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -111,12 +113,12 @@ impl Reader {
     }
 }
 
-/// Ends the threads after what was asked has been answered.
+/// Ends the threads after all queued queries are answered.
 impl Drop for Readers {
     fn drop(&mut self) {
         self.queries = None;
         for thread in self.threads.drain(..) {
-            // Panics of queries are caught; a thread that ended by another one leaves nothing to wait for.
+            // Panics of queries are caught above; after any other panic of a thread there is nothing to wait for.
             let _ = thread.join();
         }
     }
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn read_that_panics_fails_alone_and_ends_no_reader_thread() {
+    async fn read_that_panics_fails_only_its_own_request_and_no_reader_thread_ends() {
         let path = testudo_testkit::scratch::folder("readers").join("test.db");
         let connection = Connection::open(&path).unwrap();
         connection
@@ -137,7 +139,7 @@ mod tests {
         for number in 0..3 * READERS {
             let failed = readers
                 .read(move |connection| {
-                    // Left open by the panic.
+                    // The panic below leaves this transaction open.
                     connection.execute_batch("BEGIN; SELECT n FROM t")?;
                     assert!(number > 3 * READERS, "on purpose");
                     Ok(())

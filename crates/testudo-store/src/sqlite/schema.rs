@@ -1,11 +1,13 @@
-//! Tables, pragmas, migrations.
+//! Tables, pragmas and migrations.
 
 use rusqlite::Connection;
 use std::time::Duration;
 
-/// Steps from one schema version to the next, in order; `user_version` counts those that were taken.
+/// Migration steps from one schema version to the next, in order; `user_version` is the number of steps that were
+/// applied.
 const MIGRATIONS: &[&str] = &[
-    // A rowid table with a unique index: WITHOUT ROWID would move whole documents when pages split.
+    // A rowid table with a unique index: in a table WITHOUT ROWID, SQLite would move whole documents when a page is
+    // split.
     "CREATE TABLE records (
          kind    INTEGER NOT NULL,
          key     BLOB    NOT NULL,
@@ -18,11 +20,11 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);",
 ];
 
-/// Sets the writer's connection up and brings the schema to today.
+/// Sets up the connection of the writer and migrates the schema to the current version.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: a commit that was answered is on the disk.
+    // With FULL, a commit is on the disk before it is answered.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     connection.pragma_update(None, "cache_size", -32_768)?;
@@ -37,7 +39,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Sets a reader's connection up.
+/// Sets up the connection of a reader.
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "cache_size", -8_192)?;

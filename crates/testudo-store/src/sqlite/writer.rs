@@ -1,4 +1,4 @@
-//! The writer thread: takes what is waiting, up to 256 batches, into one transaction.
+//! The writer thread: writes all waiting batches, up to 256, in one transaction.
 
 use crate::{CommitError, Conflict, StoreFault};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// Batches in one transaction.
 const GROUP_MAX: usize = 256;
-/// Without work for that long, the write-ahead log is folded into the database.
+/// After this time without work, the write-ahead log is copied into the database file (a checkpoint).
 const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
 
 pub(super) enum Job {
@@ -21,7 +21,7 @@ pub(super) enum Job {
     DropExpired(Timestamp, usize, oneshot::Sender<Result<usize, StoreFault>>),
 }
 
-/// Counters live here while the server runs; each group writes those that moved.
+/// The values of counters, kept in memory while the server runs; each group writes those that it changed.
 #[derive(Default)]
 struct Counters {
     values: HashMap<String, i64>,
@@ -62,7 +62,7 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
         match job {
             Job::Commit(batch, reply) => commits.push((batch, reply)),
             Job::Counter(name, reply) => {
-                // The request may have ended; then the answer is not needed.
+                // The request may have ended, so an error of `send` is ignored.
                 let _ = reply.send(counters.value(connection, &name).unwrap_or(0));
             }
             Job::ForgetCounters(from, to, reply) => {
@@ -84,8 +84,8 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
             }
         }
         Err(error) => {
-            tracing::error!(error = %error, batches = commits.len(), "the store refused a transaction");
-            // The transaction is gone, and with it what the counters thought they knew.
+            tracing::error!(error = %error, batches = commits.len(), "SQLite refused a transaction");
+            // The transaction was rolled back, so the counters in memory may be wrong and are read again.
             *counters = Counters::default();
             for (_, reply) in commits {
                 let fault = StoreFault(format!("SQLite: {error}"));
@@ -97,7 +97,7 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
 
 type Reply = oneshot::Sender<Result<(), CommitError>>;
 
-/// One transaction. The outer error means that nothing was written; an inner one that this batch was not.
+/// Writes one transaction. The outer error means that nothing was written, an inner one that its batch was not written.
 fn write_group(
     connection: &mut Connection,
     counters: &mut Counters,
@@ -120,8 +120,8 @@ fn write_group(
     Ok(outcomes)
 }
 
-/// Counters are judged first and moved last, documents in between under a savepoint: whatever fails, nothing
-/// of the batch stays.
+/// Counters are checked first and changed last; documents are written in between, under a savepoint. If any step fails,
+/// nothing of the batch is written.
 fn write_batch(
     connection: &Connection,
     counters: &mut Counters,

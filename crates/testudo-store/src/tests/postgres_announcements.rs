@@ -1,4 +1,4 @@
-//! What other nodes are told: in the table of changes with the transaction, and by NOTIFY after it.
+//! How other nodes are notified: a row in the table of changes in the same transaction, and a NOTIFY after it.
 
 use super::postgres;
 use super::postgres_faults::{session, until};
@@ -23,7 +23,7 @@ fn batch(writes: Vec<Write>) -> Batch {
     }
 }
 
-/// The next change that a node is told.
+/// The next change of which a node is notified.
 async fn next(changes: &mut Receiver<Change>) -> Change {
     let told = async {
         loop {
@@ -35,10 +35,10 @@ async fn next(changes: &mut Receiver<Change>) -> Change {
     };
     tokio::time::timeout(Duration::from_secs(10), told)
         .await
-        .expect("a change is told")
+        .expect("a change is sent")
 }
 
-/// A client that is there, then frozen, and an identity that is blocked: what an administrator does.
+/// Registers a client, freezes it, and blocks an identity, as an administrator would.
 async fn freeze_and_block(store: &Store, client: &str) {
     let insert = batch(vec![Write::Insert(document(Kind::Client, client))]);
     store.commit(insert).await.unwrap();
@@ -48,40 +48,41 @@ async fn freeze_and_block(store: &Store, client: &str) {
     store.commit(block).await.unwrap();
 }
 
-async fn hears_freeze_and_block(changes: &mut Receiver<Change>, client: &str) {
+async fn expect_freeze_and_block(changes: &mut Receiver<Change>, client: &str) {
     for kind in [Kind::Client, Kind::Block] {
         assert_eq!(next(changes).await, Change::Record(kind, client.into()));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn freeze_and_block_reach_other_nodes_within_a_second_where_notify_fails() {
+async fn freeze_and_block_reach_other_nodes_within_a_second_if_notify_fails() {
     let url = postgres().database("no_notify").unwrap();
     drop(Store::postgres(&url, None).await.unwrap());
     let admin = session(&url).await;
     admin
         .batch_execute(
-            "CREATE ROLE hushed LOGIN; REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC",
+            "CREATE ROLE without_notify LOGIN; REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC",
         )
         .await
         .unwrap();
-    let grants = include_str!("../../../../docs/operations/run-time-role.sql").replace("runner", "hushed");
+    let grants =
+        include_str!("../../../../docs/operations/run-time-role.sql").replace("runner", "without_notify");
     admin.batch_execute(&grants).await.unwrap();
-    let url = url.replace("postgres@", "hushed@");
+    let url = url.replace("postgres@", "without_notify@");
     let probe = session(&url)
         .await
         .batch_execute("SELECT pg_notify('testudo', '')")
         .await;
     assert!(
         probe.is_err(),
-        "the role may send NOTIFY: nothing would be tested"
+        "the role must not be able to send NOTIFY, or this test shows nothing"
     );
     let store = Store::postgres(&url, None).await.unwrap();
     let other = Store::postgres(&url, None).await.unwrap();
     let mut changes = other.changes().unwrap();
     let started = Instant::now();
     freeze_and_block(&store, "a").await;
-    hears_freeze_and_block(&mut changes, "a").await;
+    expect_freeze_and_block(&mut changes, "a").await;
     assert!(
         started.elapsed() < Duration::from_secs(1),
         "{:?}",
@@ -99,12 +100,12 @@ async fn freeze_and_block_are_announced_by_notify_long_before_the_next_poll() {
     for number in 0..11 {
         let started = Instant::now();
         freeze_and_block(&store, &number.to_string()).await;
-        hears_freeze_and_block(&mut changes, &number.to_string()).await;
+        expect_freeze_and_block(&mut changes, &number.to_string()).await;
         times.push(started.elapsed());
     }
     times.sort();
-    println!("three commits, until another node knows: {times:?}");
-    // A look comes every 500 ms: without NOTIFY the median would be far above this.
+    println!("time of three commits until another node is notified: {times:?}");
+    // The listener polls every 500 ms: without NOTIFY the median would be far above this.
     assert!(times[5] < Duration::from_millis(150), "{times:?}");
 }
 
@@ -132,15 +133,19 @@ async fn first_use_is_not_announced_to_other_nodes() {
         Write::Insert(document(Kind::Client, "new")),
     ]);
     assert!(store.commit(conflict).await.is_err());
-    assert_eq!(rows().await, 0, "a batch that was not written is not announced");
+    assert_eq!(
+        rows().await,
+        0,
+        "a batch that was not written must not be announced"
+    );
     let block = batch(vec![Write::Insert(document(Kind::Block, "b"))]);
     store.commit(block).await.unwrap();
     assert_eq!(rows().await, 1);
 }
 
-/// During a rolling upgrade nodes of the earlier version go on over the new schema. They call `testudo_commit`.
+/// During a rolling upgrade, nodes of the earlier version use the new schema. They call `testudo_commit`.
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_of_the_earlier_version_and_of_this_one_tell_each_other_of_changes() {
+async fn nodes_of_the_earlier_version_and_of_this_one_are_notified_of_each_others_changes() {
     let url = postgres().database("rolling").unwrap();
     let new = Store::postgres(&url, None).await.unwrap();
     let mut changes = new.changes().unwrap();
@@ -157,8 +162,12 @@ async fn nodes_of_the_earlier_version_and_of_this_one_tell_each_other_of_changes
         next(&mut changes).await,
         Change::Record(Kind::Block, b"by the earlier".to_vec())
     );
-    assert_eq!(block("by the earlier").await, [1], "the row that conflicted");
-    // What this version does is in the table that the earlier one looks at.
+    assert_eq!(
+        block("by the earlier").await,
+        [1],
+        "the number of the row that conflicted"
+    );
+    // Changes by this version are in the table that the earlier version reads.
     freeze_and_block(&new, "by the new").await;
     let text = "SELECT kind FROM changes WHERE key = 'by the new' ORDER BY id";
     let kinds: Vec<i16> = earlier
@@ -186,12 +195,15 @@ async fn change_of_a_kind_that_this_version_does_not_know_is_announced_as_a_chan
         next(&mut changes).await,
         Change::Record(Kind::Block, b"known".to_vec())
     );
-    until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+    until("the poll", async || {
+        store.unanswered_for() < Duration::from_secs(1)
+    })
+    .await;
 }
 
-/// A table of changes is empty at a first start, and where an earlier version pruned it to the last row.
+/// The table of changes is empty at a first start, and after an earlier version pruned its last row.
 #[tokio::test(flavor = "multi_thread")]
-async fn change_that_is_not_committed_while_a_node_finds_the_table_of_changes_empty_is_felt_by_it() {
+async fn node_that_finds_the_table_of_changes_empty_does_not_miss_an_uncommitted_change() {
     let url = postgres().database("not_committed_yet").unwrap();
     drop(Store::postgres(&url, None).await.unwrap());
     let writer = session(&url).await;
@@ -211,7 +223,7 @@ async fn change_that_is_not_committed_while_a_node_finds_the_table_of_changes_em
         }
     });
     let observer = session(&url).await;
-    until("the start is over, or waits for the writer", async || {
+    until("the start has ended or waits for the writer", async || {
         let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7308002
                         AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
         start.is_finished() || observer.query_one(text, &[]).await.unwrap().get(0)
@@ -219,7 +231,7 @@ async fn change_that_is_not_committed_while_a_node_finds_the_table_of_changes_em
     .await;
     writer.batch_execute("COMMIT").await.unwrap();
     let (_node, mut changes, is_loaded) = start.await.unwrap();
-    // It is in what the node loads, or it is told.
+    // The change is in the records that the node loads, or the node is notified of it.
     if !is_loaded {
         assert_eq!(
             next(&mut changes).await,

@@ -1,4 +1,4 @@
-//! A failover that leaves the former server running: connections to it stay open, and its answers are not believed.
+//! A failover after which the former server still runs: connections to it stay open, and its answers must not be used.
 
 use super::postgres_faults::{session, until};
 use super::{postgres, write};
@@ -11,12 +11,12 @@ use testudo_testkit::scratch::folder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What is between `@` and `/` in a URL.
+/// The part between `@` and `/` of a URL.
 fn host(url: &str) -> &str {
     url.split(['@', '/']).nth(3).unwrap()
 }
 
-/// A name that moves from one server to another: new connections lead to the other one, the rest stay as they are.
+/// A host name that moves from one server to another: new connections reach the other server, existing ones stay open.
 async fn name_that_moves(url: &str) -> (String, watch::Sender<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = listener.local_addr().unwrap().to_string();
@@ -34,11 +34,11 @@ async fn name_that_moves(url: &str) -> (String, watch::Sender<String>) {
     (url.replace(host(url), &here), target)
 }
 
-/// As many as the pool has.
+/// The size of the pool.
 const CONNECTIONS: usize = 7;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connection_that_was_in_use_while_the_database_was_exchanged_is_neither_believed_nor_lent_again() {
+async fn after_a_failover_answers_of_the_former_server_are_not_used_and_its_connections_not_reused() {
     let successor = Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let former_url = postgres().database("exchanged").unwrap();
     let successor_url = successor.database("exchanged").unwrap();
@@ -72,13 +72,13 @@ async fn connection_that_was_in_use_while_the_database_was_exchanged_is_neither_
     let exchanged = async { while changes.recv().await.unwrap() != Change::Everything {} };
     tokio::time::timeout(Duration::from_secs(30), exchanged)
         .await
-        .expect("the node notices that it is another server");
+        .expect("the node detects the other server");
     other.batch_execute("ROLLBACK").await.unwrap();
     for read in reads {
         let answer = read.await.unwrap();
         assert!(
             answer.is_err(),
-            "an answer of the former server is believed: {answer:?}"
+            "an answer of the former server was used: {answer:?}"
         );
     }
     let reads: Vec<_> = (0..4 * CONNECTIONS)
@@ -95,7 +95,7 @@ async fn connection_that_was_in_use_while_the_database_was_exchanged_is_neither_
         assert_eq!(
             read.await.unwrap(),
             (false, true),
-            "the former server was asked again"
+            "the former server received another query"
         );
     }
     store.commit(write("later")).await.unwrap();

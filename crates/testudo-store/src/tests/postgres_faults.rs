@@ -1,4 +1,4 @@
-//! PostgreSQL that hangs, waits, or takes no writes: what a node may conclude from it, and what not.
+//! How a node behaves while PostgreSQL hangs, waits for a lock, or accepts no writes.
 
 use super::{postgres, write};
 use crate::{CommitError, Store};
@@ -11,9 +11,9 @@ use testudo_testkit::scratch::folder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Long enough for a loaded machine.
+/// A deadline that is long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(30);
-/// A node whose look waits behind other statements is silent for their whole deadline (5 s).
+/// A node whose poll waited behind other statements would be without an answer for their whole deadline (5 s).
 const SILENT_MAX: Duration = Duration::from_secs(4);
 
 /// A session of an administrator.
@@ -26,32 +26,36 @@ pub(super) async fn session(url: &str) -> tokio_postgres::Client {
 pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < SOON, "{what}: waited in vain");
+        assert!(
+            started.elapsed() < SOON,
+            "{what}: did not happen within the deadline"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The longest silence while `work` lasts.
+/// The longest time without an answer of the database while `work` runs.
 async fn longest_silence<T>(store: &Store, work: impl Future<Output = T>) -> (T, Duration) {
     let mut longest = Duration::ZERO;
     tokio::pin!(work);
     loop {
         tokio::select! {
-            done = &mut work => return (done, longest.max(store.silent_for())),
-            () = tokio::time::sleep(Duration::from_millis(20)) => longest = longest.max(store.silent_for()),
+            done = &mut work => return (done, longest.max(store.unanswered_for())),
+            () = tokio::time::sleep(Duration::from_millis(20)) => longest = longest.max(store.unanswered_for()),
         }
     }
 }
 
-/// A way to the server whose connections can be made to hang: nothing passes, nothing is closed. Later ones work.
-struct Way {
+/// A proxy to the server whose open connections can be made to hang: no data passes and nothing is closed. Later
+/// connections work.
+struct Proxy {
     url: String,
     hang: watch::Sender<usize>,
     made: Arc<AtomicUsize>,
 }
 
-impl Way {
-    async fn to(url: &str) -> Way {
+impl Proxy {
+    async fn to(url: &str) -> Proxy {
         let target = url.split(['@', '/']).nth(3).unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = listener.local_addr().unwrap().to_string();
@@ -74,19 +78,19 @@ impl Way {
                 });
             }
         });
-        Way { url, hang, made }
+        Proxy { url, hang, made }
     }
 
-    /// All connections that exist hang from now on.
+    /// All open connections hang from now on.
     fn hang(&self) {
         self.hang.send(self.made.load(Ordering::SeqCst)).unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_hang_are_replaced_and_the_store_is_in_touch_again() {
-    let way = Way::to(&postgres().database("hang").unwrap()).await;
-    let store = Arc::new(Store::postgres(&way.url, None).await.unwrap());
+async fn connections_that_hang_are_replaced_and_the_store_answers_again() {
+    let proxy = Proxy::to(&postgres().database("hang").unwrap()).await;
+    let store = Arc::new(Store::postgres(&proxy.url, None).await.unwrap());
     store.commit(write("known")).await.unwrap();
     let read_all_at_once = async || {
         let reads: Vec<_> = (0..30)
@@ -106,22 +110,25 @@ async fn connections_that_hang_are_replaced_and_the_store_is_in_touch_again() {
         30,
         "every connection of the pool is in use"
     );
-    way.hang();
+    proxy.hang();
     let started = Instant::now();
     read_all_at_once().await;
-    // One round of time-outs, and every connection is a new one.
+    // After one round of time-outs, every connection is a new one.
     assert_eq!(
         read_all_at_once().await,
         30,
-        "a connection that hangs was lent again"
+        "a connection that hangs was used again"
     );
     store.commit(write("later")).await.unwrap();
-    until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+    until("the poll", async || {
+        store.unanswered_for() < Duration::from_secs(1)
+    })
+    .await;
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn table_lock_is_not_a_database_that_is_away() {
+async fn table_lock_is_not_taken_for_a_database_that_does_not_answer() {
     let url = postgres().database("table_lock").unwrap();
     let store = Arc::new(Store::postgres(&url, None).await.unwrap());
     store.commit(write("known")).await.unwrap();
@@ -144,7 +151,7 @@ async fn table_lock_is_not_a_database_that_is_away() {
         refused
     })
     .await;
-    assert!(silence < SILENT_MAX, "silent for {silence:?}");
+    assert!(silence < SILENT_MAX, "no answer of the database for {silence:?}");
     assert!(
         refused.iter().any(|why| why.contains("statement timeout")),
         "{refused:?}"
@@ -154,13 +161,13 @@ async fn table_lock_is_not_a_database_that_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn advisory_lock_of_a_role_with_connect_alone_leaves_reads_as_they_are() {
+async fn advisory_lock_of_a_role_that_may_only_connect_does_not_delay_reads() {
     let url = postgres().database("advisory").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     store.commit(write("known")).await.unwrap();
     let admin = session(&url).await;
-    admin.batch_execute("CREATE ROLE bystander LOGIN").await.unwrap();
-    let other = session(&url.replace("postgres@", "bystander@")).await;
+    admin.batch_execute("CREATE ROLE other_role LOGIN").await.unwrap();
+    let other = session(&url.replace("postgres@", "other_role@")).await;
     other
         .batch_execute("SELECT pg_advisory_lock(7308002)")
         .await
@@ -175,20 +182,20 @@ async fn advisory_lock_of_a_role_with_connect_alone_leaves_reads_as_they_are() {
         panic!("{outcome:?}")
     };
     assert!(why.to_string().contains("statement timeout"), "{why}");
-    assert!(silence < SILENT_MAX, "silent for {silence:?}");
+    assert!(silence < SILENT_MAX, "no answer of the database for {silence:?}");
     drop(other);
     until("writes", async || store.commit(write("after")).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_synchronous_standby_leaves_reads_as_they_are() {
+async fn missing_synchronous_standby_does_not_delay_reads() {
     let server = Postgres::start(&folder("postgres")).expect("PostgreSQL starts");
     let url = server.database("sync").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     store.commit(write("known")).await.unwrap();
     let admin = session(&url).await;
     let standby = async |name: &str| {
-        // A statement each: ALTER SYSTEM is not for transactions.
+        // One statement each, because ALTER SYSTEM cannot run in a transaction.
         for text in [
             format!("ALTER SYSTEM SET synchronous_standby_names TO '{name}'"),
             "SELECT pg_reload_conf()".to_owned(),
@@ -213,9 +220,9 @@ async fn missing_synchronous_standby_leaves_reads_as_they_are() {
     .await;
     assert!(
         matches!(outcome, Err(CommitError::Unavailable(_))),
-        "nothing is promised: {outcome:?}"
+        "a write must not be confirmed without the standby: {outcome:?}"
     );
-    assert!(silence < SILENT_MAX, "silent for {silence:?}");
+    assert!(silence < SILENT_MAX, "no answer of the database for {silence:?}");
     standby("").await;
     let number = AtomicUsize::new(0);
     until("writes", async || {
@@ -226,7 +233,7 @@ async fn missing_synchronous_standby_leaves_reads_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn read_only_sessions_are_thrown_away_once_the_database_takes_writes_again() {
+async fn read_only_sessions_are_closed_once_the_database_accepts_writes_again() {
     let url = postgres().database("read_only").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     store.commit(write("known")).await.unwrap();
@@ -240,19 +247,22 @@ async fn read_only_sessions_are_thrown_away_once_the_database_takes_writes_again
     admin.batch_execute(end).await.unwrap();
     until("reads", async || store.get(Kind::Client, b"known").await.is_ok()).await;
     let Err(CommitError::Unavailable(why)) = store.commit(write("refused")).await else {
-        panic!("a read-only database took a write");
+        panic!("a read-only database accepted a write");
     };
     assert!(why.to_string().contains("default_transaction_read_only"), "{why}");
-    // Its answers are today's, so the node is in touch with it.
+    // The data of a read-only database is current, so the node accepts its answers.
     assert!(store.get(Kind::Client, b"known").await.unwrap().is_some());
-    until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+    until("the poll", async || {
+        store.unanswered_for() < Duration::from_secs(1)
+    })
+    .await;
     set("off").await;
     let _ = store.commit(write("first")).await;
     store.commit(write("second")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn standby_is_refused_by_name_and_the_primary_is_taken_again() {
+async fn standby_is_refused_with_the_reason_and_the_primary_is_used_again() {
     let folder = folder("postgres");
     let server = Postgres::start(&folder).expect("PostgreSQL starts");
     let url = server.database("standby").unwrap();
@@ -277,7 +287,7 @@ async fn standby_is_refused_by_name_and_the_primary_is_taken_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn isolation_that_the_database_prefers_does_not_refuse_parallel_first_uses() {
+async fn default_isolation_level_of_the_database_does_not_refuse_parallel_first_uses() {
     for level in ["repeatable read", "serializable"] {
         let name = level.replace(' ', "_");
         let url = postgres().database(&name).unwrap();
@@ -306,7 +316,8 @@ async fn serialization_failures_and_deadlocks_are_tried_again_five_times_at_most
     let arguments =
         "INT[], SMALLINT[], SMALLINT[], BYTEA[], BIGINT[], BIGINT[], BYTEA[], BIGINT[], BIGINT[], BOOLEAN[]";
     let fails = async |code: &str, times: i64| {
-        // The real function behind one that fails this often. A sequence is not undone with its transaction.
+        // A function that fails this often and then calls the real one. A sequence counts, since it is not undone with
+        // a transaction.
         let text = format!(
             "DROP SEQUENCE IF EXISTS tries; CREATE SEQUENCE tries;
              CREATE OR REPLACE FUNCTION testudo_write({arguments}) RETURNS INT[] LANGUAGE plpgsql AS $$ BEGIN
@@ -330,17 +341,17 @@ async fn serialization_failures_and_deadlocks_are_tried_again_five_times_at_most
             .unwrap();
         assert_eq!(row.get::<_, i64>(0), 5, "{code}");
     }
-    // What will not pass by itself is not tried again.
+    // An error that would occur again is not retried.
     fails("53100", 1).await;
     assert!(store.commit(write("c")).await.is_err());
     assert_eq!(store.counter("n").await.unwrap(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_that_takes_connections_and_answers_nothing_is_left_for_the_next() {
+async fn host_that_accepts_connections_without_answering_is_skipped() {
     let url = postgres().database("hosts").unwrap();
     let target = url.split(['@', '/']).nth(3).unwrap();
-    // As the kernel of a paused server does.
+    // The kernel of a paused server still accepts connections.
     let paused = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = paused.local_addr().unwrap().to_string();
     for hosts in [format!("{address},{target}"), format!("{target},{address}")] {
@@ -348,7 +359,10 @@ async fn host_that_takes_connections_and_answers_nothing_is_left_for_the_next() 
         let store = Store::postgres(&several, None).await.unwrap();
         store.commit(write(&hosts)).await.unwrap();
         assert!(store.get(Kind::Client, hosts.as_bytes()).await.unwrap().is_some());
-        until("the look", async || store.silent_for() < Duration::from_secs(1)).await;
+        until("the poll", async || {
+            store.unanswered_for() < Duration::from_secs(1)
+        })
+        .await;
     }
     let refused = Store::postgres(&url.replace(target, &address), None).await;
     let why = refused.err().unwrap().to_string();
@@ -367,8 +381,8 @@ async fn database_that_cannot_be_reached_is_refused_with_the_cause() {
         (format!("postgres://postgres@{closed}/x"), "refused"),
         (url.replace("/causes", "/absent"), "does not exist"),
         (
-            url.replace("postgres@", "stranger@"),
-            "role \"stranger\" does not exist",
+            url.replace("postgres@", "unknown_role@"),
+            "role \"unknown_role\" does not exist",
         ),
     ] {
         let why = Store::postgres(&url, None).await.err().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! Which schema a node takes for its own, and what it may not do to it.
+//! Which schema a node uses, and which schemas it must not use or change.
 
 use super::postgres_faults::session;
 use super::{postgres, write};
@@ -15,7 +15,7 @@ async fn refusal(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schema_of_another_version_than_there_is_refuses_the_start() {
+async fn unknown_schema_version_refuses_the_start() {
     let url = postgres().database("versions").unwrap();
     drop(Store::postgres(&url, None).await.unwrap());
     let admin = session(&url).await;
@@ -34,7 +34,11 @@ async fn schema_of_another_version_than_there_is_refuses_the_start() {
         let row = admin
             .query_one("SELECT version::text FROM testudo_schema", &[])
             .await;
-        assert_eq!(row.unwrap().get::<_, String>(0), version, "left as it is");
+        assert_eq!(
+            row.unwrap().get::<_, String>(0),
+            version,
+            "the version must not be changed"
+        );
     }
     admin
         .batch_execute("INSERT INTO testudo_schema VALUES (1)")
@@ -44,7 +48,7 @@ async fn schema_of_another_version_than_there_is_refuses_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schema_that_comes_first_in_the_search_path_takes_nothing_over() {
+async fn tables_in_a_schema_that_is_first_in_the_search_path_are_not_used() {
     let url = postgres().database("paths").unwrap();
     let store = Store::postgres(&url, None).await.unwrap();
     store.commit(write("known")).await.unwrap();
@@ -80,7 +84,7 @@ async fn schema_that_comes_first_in_the_search_path_takes_nothing_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_in_another_schema_must_be_named_and_are_not_made_anew() {
+async fn start_is_refused_if_the_tables_are_in_a_schema_that_the_url_does_not_name() {
     let url = postgres().database("elsewhere").unwrap();
     let admin = session(&url).await;
     admin.batch_execute("CREATE SCHEMA auth").await.unwrap();
@@ -95,7 +99,7 @@ async fn tables_in_another_schema_must_be_named_and_are_not_made_anew() {
     assert_eq!(
         found.unwrap().get::<_, Option<String>>(0),
         None,
-        "nothing was made"
+        "no table must be created"
     );
     let again = Store::postgres(&named, None).await.unwrap();
     assert!(again.get(Kind::Client, b"known").await.unwrap().is_some());
@@ -120,7 +124,10 @@ async fn migration_waits_for_another_session_longer_than_a_statement_may() {
     }
     // A statement may take 5 s.
     tokio::time::sleep(Duration::from_secs(7)).await;
-    assert!(!opening.is_finished(), "it gave up");
+    assert!(
+        !opening.is_finished(),
+        "the migration stopped waiting for the lock"
+    );
     other
         .batch_execute("SELECT pg_advisory_unlock(7308001)")
         .await
@@ -129,7 +136,7 @@ async fn migration_waits_for_another_session_longer_than_a_statement_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn role_without_rights_to_create_starts_on_a_schema_of_today_alone() {
+async fn role_that_may_not_create_tables_starts_only_on_a_current_schema() {
     let url = postgres().database("rights").unwrap();
     let admin = session(&url).await;
     admin.batch_execute("CREATE ROLE runner LOGIN").await.unwrap();
@@ -165,17 +172,17 @@ async fn role_without_rights_to_create_starts_on_a_schema_of_today_alone() {
     assert!(refused.contains("role that owns the schema"), "{refused}");
 }
 
-/// Runs where Debian's pgbouncer is installed. Where it is missing, CI fails, and other machines say that this was
-/// not tried.
+/// Needs Debian's pgbouncer. Without it, the test fails in CI, and on other machines prints that poolers were not
+/// tested.
 #[tokio::test(flavor = "multi_thread")]
-async fn pooler_in_session_mode_works_and_one_in_transaction_mode_is_refused_by_name() {
+async fn pooler_in_session_mode_works_and_pooler_in_transaction_mode_is_refused_with_the_reason() {
     use testudo_testkit::pgbouncer::Pgbouncer;
     if !Pgbouncer::is_installed() {
         assert!(
             std::env::var_os("CI").is_none(),
-            "poolers are not tried without pgbouncer, and CI must try them: apt-get install pgbouncer"
+            "CI must test poolers, and pgbouncer is not installed: apt-get install pgbouncer"
         );
-        println!("not tried: pgbouncer is not installed");
+        println!("poolers were not tested: pgbouncer is not installed");
         return;
     }
     postgres().database("pooled").unwrap();

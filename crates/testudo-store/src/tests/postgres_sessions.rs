@@ -1,11 +1,11 @@
-//! What every session begins with, whatever an administrator set for the role or the database.
+//! The settings of every session, which replace those that an administrator set for the role or the database.
 
 use super::postgres;
 use super::postgres_faults::session;
 use crate::Store;
 use testudo_core::records::{Batch, Document, Kind, Write};
 
-/// A record whose write is announced, so that a hint follows it.
+/// A batch with a record whose write is announced, so that a NOTIFY follows it.
 fn block(key: &str) -> Batch {
     let document = Document {
         kind: Kind::Block,
@@ -20,13 +20,13 @@ fn block(key: &str) -> Batch {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_are_durable_whatever_synchronous_commit_is_set_for_the_role_or_the_database() {
+async fn commits_are_durable_even_if_the_role_or_the_database_sets_synchronous_commit_off() {
     let url = postgres().database("durable").unwrap();
     drop(Store::postgres(&url, None).await.unwrap());
     let admin = session(&url).await;
     admin
         .batch_execute(
-            "CREATE ROLE hasty LOGIN SUPERUSER;
+            "CREATE ROLE not_durable LOGIN SUPERUSER;
              CREATE TABLE seen (value TEXT);
              CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                  INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));
@@ -36,8 +36,8 @@ async fn commits_are_durable_whatever_synchronous_commit_is_set_for_the_role_or_
         )
         .await
         .unwrap();
-    let as_hasty = url.replace("postgres@", "hasty@");
-    for scope in ["DATABASE durable", "ROLE hasty"] {
+    let as_not_durable = url.replace("postgres@", "not_durable@");
+    for scope in ["DATABASE durable", "ROLE not_durable"] {
         for (configured, expected) in [
             ("off", "on"),
             ("local", "on"),
@@ -49,7 +49,7 @@ async fn commits_are_durable_whatever_synchronous_commit_is_set_for_the_role_or_
                 "ALTER {scope} SET synchronous_commit TO {configured}; DELETE FROM records; DELETE FROM seen"
             );
             admin.batch_execute(&text).await.unwrap();
-            let store = Store::postgres(&as_hasty, None).await.unwrap();
+            let store = Store::postgres(&as_not_durable, None).await.unwrap();
             for number in 0..10 {
                 store.commit(block(&number.to_string())).await.unwrap();
             }

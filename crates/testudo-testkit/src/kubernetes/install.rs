@@ -1,4 +1,4 @@
-//! Where the programs come from: the API server and Helm are built by `go` from their modules, etcd is Debian's.
+//! Installs the programs: the API server and Helm are built from their Go modules, etcd is Debian's package.
 
 use crate::go_tools::go;
 use serde_json::Value;
@@ -10,7 +10,7 @@ const PROMETHEUS_OPERATOR: &str = "v0.89.0";
 const ETCD: &str = "/usr/bin/etcd";
 const SERVICE_MONITORS: &str = "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml";
 
-/// The programs and files.
+/// The installed programs and files.
 #[derive(Debug, Clone)]
 pub struct Tools {
     pub(super) api_server: PathBuf,
@@ -22,11 +22,11 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds them in the folder of [`install`]; the error says what to type.
+    /// Finds the programs in the folder of [`install`]; the error names the command that installs a missing one.
     pub fn find(folder: &Path) -> Result<Tools, String> {
         if !is_installed(folder) {
             return Err(format!(
-                "the Kubernetes API server is not in {}: cargo xtask kubernetes install",
+                "the Kubernetes API server is not in {}: run cargo xtask kubernetes install",
                 folder.display()
             ));
         }
@@ -67,7 +67,7 @@ pub fn install(folder: &Path) -> Result<(), String> {
     let definition = std::fs::read(published.join(SERVICE_MONITORS))
         .map_err(|error| format!("{SERVICE_MONITORS} of {operator}: {error}"))?;
     std::fs::write(folder.join("servicemonitors.yaml"), definition).map_err(|error| error.to_string())?;
-    // Kubernetes requires its own parts at v0.0.0: each is named here at its real version.
+    // The go.mod of Kubernetes requires its own modules at v0.0.0, so each is replaced by its real version here.
     let kubernetes = format!("k8s.io/kubernetes@v{KUBERNETES}");
     let go_mod = downloaded(&run(&["mod", "download", "-json", &kubernetes])?, "GoMod")?;
     let required = std::fs::read_to_string(&go_mod).map_err(|error| format!("{go_mod}: {error}"))?;
@@ -79,7 +79,7 @@ pub fn install(folder: &Path) -> Result<(), String> {
     {
         run(&["mod", "edit", &format!("-replace={part}={part}@{parts_version}")])?;
     }
-    // Names what is needed, so that `go mod tidy` finds its versions.
+    // Imports the needed packages, so that `go mod tidy` finds their versions.
     write(
         "main.go",
         "package main\n\nimport (\n\t_ \"k8s.io/component-base/metrics/prometheus/clientgo\"\n\t_ \"k8s.io/kubernetes/cmd/kube-apiserver/app\"\n)\n\nfunc main() {}\n",
@@ -93,11 +93,11 @@ pub fn install(folder: &Path) -> Result<(), String> {
         &target.display().to_string(),
         "k8s.io/kubernetes/cmd/kube-apiserver",
     ])?;
-    // Written last: a folder without it is one whose installation did not end.
+    // Written last: without this file, the installation is not complete.
     std::fs::write(marker(folder), versions()).map_err(|error| error.to_string())
 }
 
-/// A member of what `go mod download -json` prints.
+/// A member of the JSON that `go mod download -json` prints.
 fn downloaded(json: &str, member: &str) -> Result<String, String> {
     let value: Value = serde_json::from_str(json).map_err(|error| format!("go mod download: {error}"))?;
     value

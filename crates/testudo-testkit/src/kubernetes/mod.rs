@@ -1,5 +1,5 @@
-//! A real Kubernetes API server on loopback, over an etcd. No node and no controller: nothing runs there, but it judges
-//! what is applied as every cluster does.
+//! A real Kubernetes API server on loopback, with an etcd. It has no node and no controller, so no workload runs, but
+//! it validates what is applied as every cluster does.
 
 mod install;
 
@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Some 10 s on a machine with nothing else to do.
+/// A start takes about 10 s on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(100);
 
-/// The server. It ends with the value.
+/// The API server. It is stopped when the value is dropped.
 pub struct ApiServer {
     folder: PathBuf,
     address: String,
     processes: Vec<Child>,
 }
 
-/// How the server answered.
+/// An answer of the API server.
 #[derive(Debug)]
 pub struct Answer {
-    /// Of HTTP.
+    /// The HTTP status.
     pub status: u16,
-    /// The object, or a `Status` that says what is wrong.
+    /// The object, or a `Status` with the error.
     pub body: Value,
 }
 
 impl ApiServer {
-    /// Starts it with everything that it writes in `folder`.
+    /// Starts the API server, which writes all its files into `folder`.
     pub fn start(tools: &Tools, folder: &Path) -> Result<ApiServer, String> {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
@@ -91,7 +91,7 @@ impl ApiServer {
         Ok(server)
     }
 
-    /// One request of the administrator; the body is YAML or JSON.
+    /// Sends a request as the administrator; the body is YAML or JSON.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<Answer, String> {
         let file = self.folder.join("request.yaml");
         std::fs::write(&file, body).map_err(|error| error.to_string())?;
@@ -135,7 +135,7 @@ impl ApiServer {
 
 impl Drop for ApiServer {
     fn drop(&mut self) {
-        // The API server before its etcd.
+        // The API server is stopped before its etcd.
         for process in self.processes.iter_mut().rev() {
             let _ = process.kill();
             let _ = process.wait();
@@ -150,7 +150,7 @@ fn free_port() -> Result<u16, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The key of service account tokens.
+/// The key pair for service account tokens.
 fn key_pair(folder: &Path) -> Result<(), String> {
     let pair = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
     std::fs::write(folder.join("accounts.key"), pair.serialize_pem())

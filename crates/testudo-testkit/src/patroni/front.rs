@@ -1,4 +1,5 @@
-//! What stands beside the members: the etcd that says who leads, and the HAProxy that leads clients there.
+//! The programs besides the members: the etcd that stores which member is the primary, and the HAProxy that connects
+//! clients to it.
 
 use super::member::Member;
 use super::tools::{Tools, as_postgres};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running program. Ends with the value.
+/// A running program. It is stopped when the value is dropped.
 pub(super) struct Service {
     child: Child,
     pub(super) address: String,
@@ -31,8 +32,8 @@ impl Service {
         let started = Instant::now();
         while TcpStream::connect(&service.address).is_err() {
             if started.elapsed() > START_DEADLINE {
-                let said = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(format!("{program} takes no connections:\n{said}"));
+                let output = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(format!("{program} does not accept connections:\n{output}"));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -47,7 +48,7 @@ impl Drop for Service {
     }
 }
 
-/// One etcd: its own faults are not what is tried here.
+/// One etcd is enough, since the failure of etcd is not tested.
 pub(super) fn etcd(tools: &Tools, folder: &Path, own_address: &str) -> Result<Service, String> {
     let address = format!("{own_address}:{}", super::free_port()?);
     let (clients, peers) = (
@@ -80,8 +81,8 @@ pub(super) fn etcd(tools: &Tools, folder: &Path, own_address: &str) -> Result<Se
     )
 }
 
-/// HAProxy before the members: it asks each Patroni twice a second whether it is the primary, and ends the sessions
-/// that lead to one that is not.
+/// Starts HAProxy in front of the members. It asks each Patroni twice a second whether its member is the primary, and
+/// closes sessions to members that are not.
 pub(super) fn haproxy(tools: &Tools, folder: &Path, members: &[Member]) -> Result<Service, String> {
     let address = format!("127.0.0.1:{}", super::free_port()?);
     let servers: String = members

@@ -1,4 +1,4 @@
-//! One member of a cluster: a PostgreSQL and the Patroni that starts and ends it.
+//! One member of a cluster: a PostgreSQL and the Patroni that starts and stops it.
 
 use super::tools::{Tools, as_postgres};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-/// Patroni's answers come from its memory: one that has not come by then will not.
+/// Patroni answers from its memory, so an answer that is later than this will not come.
 const REST_DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) struct Member {
@@ -21,7 +21,7 @@ pub(super) struct Member {
     patroni: Option<Child>,
 }
 
-/// What all members share.
+/// Settings that all members share.
 pub(super) struct Surroundings<'a> {
     pub(super) tools: &'a Tools,
     /// `host:port` of etcd.
@@ -30,7 +30,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Member {
-    /// A member that has not been started. Its data is made by Patroni.
+    /// Prepares a member without starting it. Patroni creates its data.
     pub(super) fn make(
         around: &Surroundings<'_>,
         number: usize,
@@ -54,7 +54,7 @@ impl Member {
         Ok(member)
     }
 
-    /// Without passwords: only this machine reaches these addresses.
+    /// No passwords are needed: only this machine can reach these addresses.
     fn configuration(&self, around: &Surroundings<'_>) -> String {
         let (name, address, folder) = (&self.name, &self.address, self.folder.display());
         let (postgres, rest) = (self.postgres_port, self.rest_port);
@@ -115,7 +115,8 @@ watchdog: {{ mode: 'off' }}
         Ok(())
     }
 
-    /// Kills Patroni with what it has started, and PostgreSQL's first process; the others end when they notice.
+    /// Kills Patroni, the processes that it started, and the first process of PostgreSQL; the other processes of
+    /// PostgreSQL end when they detect this.
     pub(super) fn kill(&mut self) {
         let mut pids = Vec::from_iter(self.postmaster());
         if let Some(mut patroni) = self.patroni.take() {
@@ -126,7 +127,7 @@ watchdog: {{ mode: 'off' }}
         send("KILL", &pids);
     }
 
-    /// Sends a signal to every process: those that make others first.
+    /// Sends a signal to every process, to parents before their children.
     pub(super) fn signal(&self, name: &str) {
         let patroni = self.patroni.as_ref().map(|child| child.id().to_string());
         let firsts: Vec<String> = patroni.into_iter().chain(self.postmaster()).collect();
@@ -135,8 +136,8 @@ watchdog: {{ mode: 'off' }}
         send(name, &others);
     }
 
-    /// PostgreSQL's first process. The file outlives it, and another process may have its number by now: PostgreSQL's
-    /// works in the folder of its data.
+    /// The first process of PostgreSQL. The pid file stays after the process ends, and its number may belong to another
+    /// process; the working folder of the process shows whether it is PostgreSQL.
     fn postmaster(&self) -> Option<String> {
         let data = self.folder.join("data");
         let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
@@ -145,8 +146,8 @@ watchdog: {{ mode: 'off' }}
         (works_in == data).then(|| pid.to_owned())
     }
 
-    /// Everything that Patroni and PostgreSQL wrote.
-    pub(super) fn said(&self) -> String {
+    /// The log of Patroni and PostgreSQL.
+    pub(super) fn log_text(&self) -> String {
         let bytes = std::fs::read(self.log()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -155,33 +156,33 @@ watchdog: {{ mode: 'off' }}
         self.folder.join("log")
     }
 
-    /// Where Patroni's REST API is.
+    /// The address of Patroni's REST API.
     pub(super) fn rest_api(&self) -> String {
         format!("{}:{}", self.address, self.rest_port)
     }
 
-    /// What Patroni knows of all members.
+    /// The state of all members, from Patroni.
     pub(super) fn cluster(&self) -> Option<Value> {
         let (_, body) = ask(&self.rest_api(), "/cluster")?;
         serde_json::from_str(&body).ok()
     }
 
-    /// Patroni says that this is the primary, as HAProxy asks it.
+    /// True if Patroni answers that this member is the primary, as HAProxy asks it.
     pub(super) fn is_primary(&self) -> bool {
-        says_yes(&self.rest_api(), "/primary")
+        answers_yes(&self.rest_api(), "/primary")
     }
 
-    /// Patroni says that this runs and follows.
+    /// True if Patroni answers that this member is a running replica.
     pub(super) fn is_replica(&self) -> bool {
-        says_yes(&self.rest_api(), "/replica")
+        answers_yes(&self.rest_api(), "/replica")
     }
 }
 
-pub(super) fn says_yes(rest_api: &str, path: &str) -> bool {
+pub(super) fn answers_yes(rest_api: &str, path: &str) -> bool {
     ask(rest_api, path).is_some_and(|(status, _)| status == 200)
 }
 
-/// Asks a Patroni: status and body, if it answers.
+/// Sends a request to a Patroni; status and body, if it answers.
 fn ask(rest_api: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&rest_api.parse().ok()?, REST_DEADLINE).ok()?;
     stream.set_read_timeout(Some(REST_DEADLINE)).ok()?;
@@ -202,7 +203,7 @@ impl Drop for Member {
     }
 }
 
-/// The leader's key in etcd ends after so long without word of its holder: Patroni allows no less.
+/// The leader key in etcd expires after this time without a renewal. It is the minimum that Patroni allows.
 pub const TTL_SECONDS: u64 = 20;
 
 fn children(pid: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
-//! A PostgreSQL that fails over: three members with synchronous replication under Patroni, an etcd that says which of
-//! them leads, and an HAProxy that leads there. All of it on loopback, or with each member in a network namespace.
+//! A PostgreSQL cluster with failover: three members with synchronous replication under Patroni, an etcd that stores
+//! which of them is the primary, and an HAProxy that connects clients to it. All run on loopback, or each member in a
+//! network namespace.
 
 mod front;
 mod member;
@@ -12,60 +13,61 @@ pub use tools::{Tools, install};
 
 use front::Service;
 use member::{Member, Surroundings};
-use network::Places;
+use network::Placement;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// With two a lost one leaves no synchronous standby.
+/// With two members, the loss of one would leave no synchronous standby.
 const MEMBERS: usize = 3;
 const POLL: Duration = Duration::from_millis(100);
 
-/// The cluster. Ends with the value.
+/// The cluster. It is stopped when the value is dropped.
 pub struct Cluster {
     tools: Tools,
     folder: PathBuf,
-    // Members end before the network in which they are.
+    // Members are stopped before their network is removed.
     members: Vec<Member>,
     haproxy: Service,
     _etcd: Service,
-    places: Places,
+    places: Placement,
 }
 
-/// What the primary's Patroni says of the cluster.
+/// The state of the cluster, from the primary's Patroni.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// The member that leads.
+    /// The primary.
     pub primary: usize,
-    /// The member without which nothing is acknowledged.
+    /// The synchronous standby, without which no commit is acknowledged.
     pub synchronous_standby: Option<usize>,
-    /// Members that follow the primary on its timeline.
+    /// Members that replicate from the primary on its timeline.
     pub streaming: Vec<usize>,
 }
 
-/// Asks members whether they lead.
-pub struct Witness {
+/// Asks members whether they are the primary.
+pub struct PrimaryProbe {
     rest_apis: Vec<String>,
 }
 
-impl Witness {
-    /// The members that say that they are the primary, as HAProxy asks them. Those that do not answer say nothing.
-    pub fn who_claims_to_lead(&self) -> Vec<usize> {
+impl PrimaryProbe {
+    /// The members that answer that they are the primary, asked as HAProxy does. Members without an answer are not
+    /// included.
+    pub fn claimed_primaries(&self) -> Vec<usize> {
         let members = self.rest_apis.iter().enumerate();
-        let claiming = members.filter(|(_, address)| member::says_yes(address, "/primary"));
+        let claiming = members.filter(|(_, address)| member::answers_yes(address, "/primary"));
         claiming.map(|(number, _)| number).collect()
     }
 }
 
 impl Cluster {
-    /// Starts it in `folder` and waits until it is whole.
+    /// Starts the cluster in `folder` and waits until all members are running.
     pub fn start(tools: Tools, folder: &Path, network: Network) -> Result<Cluster, String> {
         let _ = std::fs::remove_dir_all(folder);
         shared_folder(folder)?;
         let tools = tools.readable_in(folder)?;
-        let places = Places::make(network, MEMBERS)?;
+        let places = Placement::make(network, MEMBERS)?;
         let etcd = front::etcd(&tools, folder, &places.own_address)?;
         let around = Surroundings {
             tools: &tools,
@@ -91,13 +93,13 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The port on loopback behind which the primary is.
+    /// The port of HAProxy on loopback, which connects to the primary.
     pub fn port(&self) -> u16 {
         let port = self.haproxy.address.rsplit(':').next();
         port.and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
-    /// Makes a database of this name; its URL by way of HAProxy.
+    /// Creates a database with this name; returns its URL through HAProxy.
     pub fn database(&self, name: &str) -> Result<String, String> {
         let port = self.port().to_string();
         let at = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres"];
@@ -109,20 +111,20 @@ impl Cluster {
         Ok(format!("postgres://postgres@127.0.0.1:{port}/{name}"))
     }
 
-    /// Name of a member, as HAProxy and Patroni call it.
+    /// Name of a member in HAProxy and Patroni.
     pub fn name(&self, member: usize) -> &str {
         &self.members[member].name
     }
 
-    /// What the primary says, if there is one that can be reached.
+    /// The state of the cluster, if the primary can be reached.
     pub fn view(&self) -> Option<View> {
         let primary = (0..MEMBERS).find(|number| self.members[*number].is_primary())?;
-        let said = self.members[primary].cluster()?;
-        let said = said["members"].as_array()?;
-        let find = |number: usize| said.iter().find(|one| one["name"] == self.name(number));
+        let state = self.members[primary].cluster()?;
+        let state = state["members"].as_array()?;
+        let find = |number: usize| state.iter().find(|one| one["name"] == self.name(number));
         let timeline = &find(primary)?["timeline"];
         let others = (0..MEMBERS).filter_map(|number| Some((number, find(number)?)));
-        // What etcd says of a member that is gone stays there for a while: the member is asked itself.
+        // The entry of a stopped member stays in etcd for a while, so the member itself is asked.
         let following: Vec<(usize, &Value)> = others
             .filter(|(_, one)| one["state"] == "streaming" && one["timeline"] == *timeline)
             .filter(|(number, _)| self.members[*number].is_replica())
@@ -135,14 +137,14 @@ impl Cluster {
         })
     }
 
-    /// Waits until one member leads and all others follow it, one of them synchronously.
+    /// Waits until one member is the primary and all others replicate from it, one of them synchronously.
     pub fn wait_until_whole(&self, deadline: Duration) -> Result<View, String> {
         self.wait_until("the cluster is whole", deadline, |view| {
             view.synchronous_standby.is_some() && view.streaming.len() == MEMBERS - 1
         })
     }
 
-    /// Waits until the primary says this.
+    /// Waits until the state of the cluster satisfies `is_so`.
     pub fn wait_until(
         &self,
         what: &str,
@@ -156,8 +158,8 @@ impl Cluster {
                 Some(view) if is_so(&view) => return Ok(view),
                 _ if started.elapsed() > deadline => {
                     return Err(format!(
-                        "waited in vain until {what}; the primary says {view:?}\n{}",
-                        self.said()
+                        "deadline exceeded while waiting until {what}; the state of the cluster is {view:?}\n{}",
+                        self.logs()
                     ));
                 }
                 _ => std::thread::sleep(POLL),
@@ -165,7 +167,7 @@ impl Cluster {
         }
     }
 
-    /// Kills a member's PostgreSQL and its Patroni, as where the machine loses power.
+    /// Kills a member's PostgreSQL and its Patroni, as a loss of power would.
     pub fn kill(&mut self, member: usize) {
         self.members[member].kill();
     }
@@ -175,37 +177,37 @@ impl Cluster {
         self.members[member].start(&self.tools)
     }
 
-    /// Sends a signal to every process of a member: `STOP` pauses it, `CONT` lets it go on.
+    /// Sends a signal to every process of a member: `STOP` pauses it, `CONT` continues it.
     pub fn signal(&self, member: usize, name: &str) {
         self.members[member].signal(name);
     }
 
-    /// Takes a member off the network, both ways, and no peer is told; or puts it back.
+    /// Disconnects a member from the network in both directions without closing connections; or connects it again.
     pub fn set_connected(&self, member: usize, is_connected: bool) -> Result<(), String> {
         self.places.set_connected(member, is_connected)
     }
 
-    /// Who asks each member whether it leads, on a thread of its own.
-    pub fn witness(&self) -> Witness {
-        Witness {
+    /// A probe that asks each member whether it is the primary, for use on another thread.
+    pub fn primary_probe(&self) -> PrimaryProbe {
+        PrimaryProbe {
             rest_apis: self.members.iter().map(Member::rest_api).collect(),
         }
     }
 
-    /// What a member's Patroni and PostgreSQL wrote so far.
+    /// The log of a member's Patroni and PostgreSQL so far.
     pub fn log(&self, member: usize) -> String {
-        self.members[member].said()
+        self.members[member].log_text()
     }
 
     /// The last lines of every log, for an error.
-    fn said(&self) -> String {
+    fn logs(&self) -> String {
         let last = |text: String| {
             let lines: Vec<&str> = text.lines().collect();
             lines[lines.len().saturating_sub(15)..].join("\n")
         };
         let mut all = String::new();
         for member in &self.members {
-            all.push_str(&format!("--- {}\n{}\n", member.name, last(member.said())));
+            all.push_str(&format!("--- {}\n{}\n", member.name, last(member.log_text())));
         }
         for name in ["etcd.log", "haproxy.log"] {
             let text = std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();

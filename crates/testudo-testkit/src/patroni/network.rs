@@ -1,20 +1,20 @@
-//! Where the members of a cluster are: all on the loopback address, or each in a network namespace of its own.
+//! The network of a cluster: all members on the loopback address, or each in its own network namespace.
 
 use super::tools::{is_root, run};
 use std::process::Command;
 
-/// How members reach one another.
+/// How members are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
     /// All on 127.0.0.1. No member can be partitioned.
     Loopback,
-    /// Each member in a network namespace behind a bridge, as a machine of its own behind a switch. Needs root.
+    /// Each member in a network namespace behind a bridge, like a separate machine behind a switch. Needs root.
     Namespaces,
 }
 
-/// Addresses and namespaces. They end with the value.
-pub(super) struct Places {
-    /// Where everything but the members is.
+/// Addresses and namespaces. The namespaces are removed when the value is dropped.
+pub(super) struct Placement {
+    /// The address of etcd and HAProxy.
     pub(super) own_address: String,
     /// Address of each member.
     pub(super) addresses: Vec<String>,
@@ -27,10 +27,10 @@ struct Bridge {
     ports: Vec<String>,
 }
 
-impl Places {
-    pub(super) fn make(network: Network, members: usize) -> Result<Places, String> {
+impl Placement {
+    pub(super) fn make(network: Network, members: usize) -> Result<Placement, String> {
         match network {
-            Network::Loopback => Ok(Places {
+            Network::Loopback => Ok(Placement {
                 own_address: "127.0.0.1".to_owned(),
                 addresses: vec!["127.0.0.1".to_owned(); members],
                 bridge: None,
@@ -39,7 +39,7 @@ impl Places {
         }
     }
 
-    /// The words before a command that is to run at the place of a member.
+    /// The command prefix that runs a command in the namespace of a member.
     pub(super) fn prefix(&self, member: usize) -> Vec<String> {
         match &self.bridge {
             None => Vec::new(),
@@ -49,8 +49,8 @@ impl Places {
         }
     }
 
-    /// Takes the member's cable out of the switch, or puts it back. Its own link stays up: packets are sent, arrive
-    /// nowhere, and nothing tells either side.
+    /// Disconnects the member from the bridge, or connects it again. Its own link stays up: packets are lost, and
+    /// neither side is notified.
     pub(super) fn set_connected(&self, member: usize, is_connected: bool) -> Result<(), String> {
         let Some(bridge) = &self.bridge else {
             return Err("a member on the loopback address cannot be partitioned".to_owned());
@@ -63,9 +63,9 @@ impl Places {
     }
 }
 
-fn namespaces(members: usize) -> Result<Places, String> {
+fn namespaces(members: usize) -> Result<Placement, String> {
     if !is_root() {
-        return Err("network namespaces need root: run the soak as root".to_owned());
+        return Err("network namespaces need root: run cargo xtask soak as root".to_owned());
     }
     let process = std::process::id();
     // 198.18.0.0/15 is reserved for tests of networks (RFC 2544): no machine outside has such an address.
@@ -87,7 +87,7 @@ fn namespaces(members: usize) -> Result<Places, String> {
         );
         let address = format!("{subnet}.{}", 11 + member);
         ip(&["netns", "add", &namespace])?;
-        // From here on it is removed with the value.
+        // From here on, the namespaces are removed when the value is dropped.
         bridge.namespaces.push(namespace.clone());
         bridge.ports.push(port.clone());
         ip(&[
@@ -104,7 +104,7 @@ fn namespaces(members: usize) -> Result<Places, String> {
         }
         addresses.push(address);
     }
-    Ok(Places {
+    Ok(Placement {
         own_address,
         addresses,
         bridge: Some(bridge),

@@ -1,12 +1,12 @@
-//! The programs of a cluster: where they are, and how Patroni is installed.
+//! Finds the programs of a cluster, and installs Patroni.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Patroni and everything it needs, each of one version.
+/// Patroni and its dependencies, each with a fixed version.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
-/// Debian's, whose files every user may read; a Python of the home folder of root is of no use to PostgreSQL's user.
+/// Debian's Python, which every user may read. PostgreSQL's user cannot run a Python in root's home folder.
 const PYTHON: &str = "/usr/bin/python3";
 const ETCD: &str = "/usr/bin/etcd";
 const HAPROXY: &str = "/usr/sbin/haproxy";
@@ -24,7 +24,7 @@ pub fn install(folder: &Path) -> Result<(), String> {
     std::fs::write(&list, REQUIREMENTS).map_err(|error| error.to_string())?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     run(Command::new(python(folder)).args(pip).arg("-r").arg(&list))?;
-    // Written last: a folder without it is one whose installation did not end.
+    // Written last: without this file, the installation is not complete.
     std::fs::write(marker(folder), REQUIREMENTS).map_err(|error| error.to_string())
 }
 
@@ -40,18 +40,19 @@ fn python(folder: &Path) -> PathBuf {
     folder.join("bin/python3")
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Debug, Clone)]
 pub struct Tools {
     pub(super) etcd: PathBuf,
     pub(super) haproxy: PathBuf,
-    /// Debian keeps the server's programs out of the path.
+    /// The folder of PostgreSQL's server programs, which Debian does not put into PATH.
     pub(super) postgres_bin: PathBuf,
     pub(super) patroni: PathBuf,
 }
 
 impl Tools {
-    /// Finds them; the error names all that are missing and what to type. `patroni` is the folder of [`install`].
+    /// Finds the programs; the error names all missing programs and the commands that install them. `patroni` is the
+    /// folder of [`install`].
     pub fn find(patroni: &Path) -> Result<Tools, String> {
         let mut missing = Vec::new();
         for (program, package) in [
@@ -69,7 +70,7 @@ impl Tools {
         });
         if !is_installed(patroni) {
             missing.push(format!(
-                "Patroni is not in {}: cargo xtask soak install",
+                "Patroni is not in {}: run cargo xtask soak install",
                 patroni.display()
             ));
         }
@@ -84,7 +85,7 @@ impl Tools {
         }
     }
 
-    /// The same where PostgreSQL's user cannot read the installed Patroni: a copy in `folder`, which it can.
+    /// If PostgreSQL's user cannot read the installed Patroni, makes a readable copy in `folder`.
     pub(super) fn readable_in(mut self, folder: &Path) -> Result<Tools, String> {
         let looked = as_postgres(Vec::new(), "/usr/bin/test")
             .arg("-r")
@@ -104,8 +105,8 @@ impl Tools {
     }
 }
 
-/// A command that runs as PostgreSQL's user where we are root, behind other words (a network namespace). Its process
-/// is the program itself: no shell and no `runuser` in between, so that signals reach it.
+/// A command that runs as PostgreSQL's user if this process is root, after a prefix (a network namespace). The process
+/// is the program itself, without a shell or `runuser` as its parent, so that signals reach it.
 pub(super) fn as_postgres(prefix: Vec<String>, program: &str) -> Command {
     let mut words = prefix;
     if is_root() {
@@ -122,7 +123,7 @@ pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// Runs a command that must succeed; its standard output.
+/// Runs a command that must succeed; returns its standard output.
 pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = command
         .stdin(Stdio::null())

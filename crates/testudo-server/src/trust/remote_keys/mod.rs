@@ -150,7 +150,7 @@ async fn fetch(fetcher: &Fetcher, url: &Url) -> Result<KeySet, NotFetched> {
         body_bytes_max: BYTES_MAX,
         deadline: DEADLINE,
     };
-    let fetched = fetcher.get(url, UrlOrigin::Stranger, limits).await;
+    let fetched = fetcher.get(url, UrlOrigin::Client, limits).await;
     let fetched = fetched.map_err(|fault| NotFetched {
         was_asked: !matches!(fault, FetchFault::Busy { .. }),
         why: fault.to_string(),

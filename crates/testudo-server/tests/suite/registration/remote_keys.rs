@@ -36,7 +36,7 @@ impl Remote {
         let server = DocumentServer::start("keys.example").await;
         let outbound = format!("[outbound]\nca = \"{}\"\n", root_of(&server).display());
         let network = Network {
-            stranger_routes: [("keys.example".to_owned(), server.address)].into(),
+            client_url_routes: [("keys.example".to_owned(), server.address)].into(),
             ..Network::default()
         };
         let world = open_world(&outbound).await.on(network).await;

@@ -1,5 +1,6 @@
-//! A model: a database that is changed, pruned, restarted, set back and dumped, and a node that reads from it. Every
-//! order of up to seven events is played; after it, one look must leave nothing wrong in the node's memory.
+//! A model of a database that is changed, pruned, restarted, restored and dumped, and of a node that reads from it. The
+//! test runs every order of up to seven events; one poll after them must leave nothing out of date in the node's
+//! memory.
 
 use super::*;
 use std::time::Duration;
@@ -8,24 +9,24 @@ const FIRST_STEPS: [Event; 2] = [Event::Connect, Event::Change];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// An administrator changes the record that nodes remember.
+    /// An administrator changes the record that nodes keep in memory.
     Change,
-    /// A client registers here, which leaves no row in the table of changes; the node remembers it.
+    /// A client registers at this node, which adds no row to the table of changes; the node keeps the client in memory.
     Register,
-    /// Time passes, and what is old is pruned.
+    /// Time passes, and old rows are pruned.
     Prune,
-    /// The database is kept as it is.
+    /// A copy of the database is made.
     Backup,
-    /// The server falls back to that, and starts anew.
+    /// The server is restored from the copy and restarts.
     Restore,
-    /// A dump of that is read into the running server, by tables made anew.
+    /// A dump of the copy is restored into the running server, which creates the tables again.
     Reload,
-    /// The last change is undone without a restart that the node would see; its number is given again.
+    /// The last change is undone without a restart that the node could detect; its number is used again.
     LoseTail,
-    /// The node looks, or connects and then looks.
+    /// The node polls, or connects and then polls.
     Look,
     Connect,
-    /// The node's connection dies by itself: the other side ended it, or an answer came too late.
+    /// The node's connection ends: the server closed it, or an answer came too late.
     Break,
     Late,
 }
@@ -44,15 +45,15 @@ const EVENTS: [Event; 11] = [
     Event::Late,
 ];
 
-/// What is in the database and would be lost with it.
+/// The content of the database, which a restore replaces.
 #[derive(Debug, Clone, Default)]
 struct Tables {
     number: u32,
     rows: Vec<Row>,
     next_id: i64,
-    /// The row that the last pruning left.
+    /// The row that the last pruning kept.
     pruned_to: i64,
-    /// The record that administrators change, through time, and the clients that are registered.
+    /// The states of the record that administrators change, in order, and the clients that are registered.
     states: Vec<u64>,
     clients: Vec<u64>,
 }
@@ -75,7 +76,7 @@ struct World {
     is_connected: bool,
     remembered_state: u64,
     remembered_clients: Vec<u64>,
-    times_anew: usize,
+    full_loads: usize,
 }
 
 impl World {
@@ -100,7 +101,7 @@ impl World {
                 self.tables.clients.push(client);
                 self.remembered_clients.push(client);
             }
-            // As PRUNE_CHANGES: the last of the old rows stays.
+            // As in PRUNE_CHANGES, the last of the old rows is kept.
             Event::Prune => {
                 let kept = self.tables.rows.len().saturating_sub(1);
                 self.tables.rows.drain(..kept);
@@ -123,7 +124,8 @@ impl World {
                 }
             }
             Event::LoseTail => {
-                // What was pruned after it was written would be lost with it, and so be there again.
+                // Rows that were pruned after the lost change was written are there again, because their deletion is
+                // lost too.
                 let pruned_to = self.tables.pruned_to;
                 if let Some(lost) = self.tables.rows.pop_if(|last| last.id > pruned_to) {
                     self.tables.next_id = lost.id - 1;
@@ -157,7 +159,11 @@ impl World {
         if self.tables.rows.is_empty() {
             self.add_row();
         }
-        self.tables.rows.last().cloned().expect("it was put there")
+        self.tables
+            .rows
+            .last()
+            .cloned()
+            .expect("the row was inserted above")
     }
 
     /// As the listener's `Subscription::begin`.
@@ -176,7 +182,7 @@ impl World {
         if !self.is_connected {
             return;
         }
-        let mark = self.mark.as_mut().expect("it is connected");
+        let mark = self.mark.as_mut().expect("the node is connected");
         let mut rows = self.tables.rows.clone();
         rows.retain(|row| row.id >= mark.from());
         match mark.advance(&rows) {
@@ -184,7 +190,7 @@ impl World {
             Ok(_) => self.remembered_state = self.tables.state(),
             Err(Gap) => {
                 let last = self.last_row();
-                self.mark.as_mut().expect("it is connected").restart(last);
+                self.mark.as_mut().expect("the node is connected").restart(last);
                 self.load_everything();
             }
         }
@@ -193,7 +199,7 @@ impl World {
     fn load_everything(&mut self) {
         self.remembered_state = self.tables.state();
         self.remembered_clients.clear();
-        self.times_anew += 1;
+        self.full_loads += 1;
     }
 
     fn check(&mut self, played: &[Event]) {
@@ -208,13 +214,13 @@ impl World {
             .find(|client| !self.tables.clients.contains(client));
         assert_eq!(
             lost, None,
-            "a client that is not there is remembered after {played:?}"
+            "the node has a client in memory that is not in the database after {played:?}"
         );
     }
 }
 
 #[test]
-fn after_any_order_of_faults_one_look_leaves_nothing_wrong_in_memory() {
+fn after_any_order_of_faults_one_poll_leaves_nothing_out_of_date_in_memory() {
     const EVENTS_AFTER_THE_FIRST: u32 = 5;
     for number in 0..EVENTS.len().pow(EVENTS_AFTER_THE_FIRST) {
         let mut rest = number;
@@ -230,7 +236,7 @@ fn after_any_order_of_faults_one_look_leaves_nothing_wrong_in_memory() {
 }
 
 #[test]
-fn a_quiet_table_that_is_pruned_is_no_reason_to_load_everything() {
+fn pruning_of_a_table_without_changes_does_not_load_all_records_again() {
     let mut world = World::default();
     for event in [Event::Change, Event::Connect, Event::Prune, Event::Look] {
         world.play(event);
@@ -246,6 +252,6 @@ fn a_quiet_table_that_is_pruned_is_no_reason_to_load_everything() {
             world.play(event);
         }
     }
-    assert_eq!(world.times_anew, 1, "the first time only");
+    assert_eq!(world.full_loads, 1, "only the first connection loads all records");
     world.check(&[]);
 }

@@ -16,7 +16,7 @@ use scene::{Scene, until};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use testudo_testkit::patroni::{Network, TTL_SECONDS, Witness};
+use testudo_testkit::patroni::{Network, PrimaryProbe, TTL_SECONDS};
 use tokio::task::JoinHandle;
 
 /// A primary that says nothing is replaced after [`TTL_SECONDS`]; the rest is for a machine that does other things.
@@ -87,7 +87,7 @@ struct Trial {
     administrators: Arc<Administrators>,
     outages: Arc<Outages>,
     tasks: Vec<JoinHandle<()>>,
-    witness: JoinHandle<()>,
+    primary_probe: JoinHandle<()>,
     faults: usize,
 }
 
@@ -98,8 +98,10 @@ impl Trial {
         tasks.extend(more);
         let (outages, watching) = Outages::watch(scene.load.clone(), scene.probe_url.clone()).await;
         tasks.push(watching);
-        let (witness, load) = (scene.cluster.witness(), scene.load.clone());
-        let witness = tokio::task::spawn_blocking(move || at_most_one_leads(&witness, || load.goes_on()));
+        let (primary_probe, load) = (scene.cluster.primary_probe(), scene.load.clone());
+        let primary_probe = tokio::task::spawn_blocking(move || {
+            at_most_one_member_is_primary(&primary_probe, || load.goes_on())
+        });
         Trial {
             scene,
             limits,
@@ -107,7 +109,7 @@ impl Trial {
             administrators,
             outages,
             tasks,
-            witness,
+            primary_probe,
             faults: 0,
         }
     }
@@ -245,7 +247,7 @@ impl Trial {
         let ended = self
             .tasks
             .iter()
-            .chain([&self.witness])
+            .chain([&self.primary_probe])
             .any(JoinHandle::is_finished);
         assert!(
             !ended,
@@ -267,17 +269,20 @@ impl Trial {
         for task in self.tasks {
             task.await.unwrap();
         }
-        self.witness.await.unwrap();
+        self.primary_probe.await.unwrap();
         println!("reconciliation at rest");
         reconcile::at_rest(&self.scene.load, &self.clients, &self.administrators).await;
     }
 }
 
-/// Invariant: no two members say that they lead.
-fn at_most_one_leads(witness: &Witness, goes_on: impl Fn() -> bool) {
+/// Invariant: no two members answer that they are the primary.
+fn at_most_one_member_is_primary(primary_probe: &PrimaryProbe, goes_on: impl Fn() -> bool) {
     while goes_on() {
-        let leading = witness.who_claims_to_lead();
-        assert!(leading.len() <= 1, "members {leading:?} say that they lead");
+        let primaries = primary_probe.claimed_primaries();
+        assert!(
+            primaries.len() <= 1,
+            "members {primaries:?} answer that they are the primary"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,68 +1,69 @@
-//! What is being fetched at this moment, and how much of it strangers may cause.
+//! The fetches that are running, and limits for those that clients cause.
 
 use crate::{FetchFault, UrlOrigin};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use url::Url;
 
-/// Fetches for strangers under way, of all of them together.
-pub const STRANGER_FETCHES_MAX: usize = 32;
-/// Of those, to one site, which is the last two labels of the name: who owns a domain owns every name under it.
-pub const STRANGER_FETCHES_PER_SITE_MAX: usize = 4;
+/// Running fetches of URLs of clients, all together.
+pub const CLIENT_FETCHES_MAX: usize = 32;
+/// Running fetches of URLs of clients from one site, which is the last two labels of the name: the owner of a domain
+/// controls every name under it.
+pub const CLIENT_FETCHES_PER_SITE_MAX: usize = 4;
 
 #[derive(Default)]
-pub(crate) struct Flights(Mutex<State>);
+pub(crate) struct RunningFetches(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// A stranger's fetch of a URL and the operator's have nothing to do with one another.
+    /// A client's fetch of a URL does not affect a fetch of the same URL for the configuration.
     urls: HashSet<(UrlOrigin, String)>,
     by_site: HashMap<String, usize>,
-    strangers: usize,
+    for_clients: usize,
 }
 
-/// Marks a URL as being fetched for as long as it lives.
-pub(crate) struct Flight<'f> {
-    flights: &'f Flights,
+/// Marks a URL as being fetched until this value is dropped.
+pub(crate) struct RunningFetch<'f> {
+    running: &'f RunningFetches,
     key: (UrlOrigin, String),
     site: String,
 }
 
-impl Flights {
-    pub(crate) fn begin(&self, url: &Url, origin: UrlOrigin) -> Result<Flight<'_>, FetchFault> {
+impl RunningFetches {
+    pub(crate) fn begin(&self, url: &Url, origin: UrlOrigin) -> Result<RunningFetch<'_>, FetchFault> {
         let (key, site) = ((origin, url.as_str().to_owned()), site(url));
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.urls.contains(&key) {
             return Err(FetchFault::InFlight);
         }
-        if origin == UrlOrigin::Stranger {
-            if state.strangers >= STRANGER_FETCHES_MAX {
+        if origin == UrlOrigin::Client {
+            if state.for_clients >= CLIENT_FETCHES_MAX {
                 return Err(FetchFault::Busy { limit: "fetches" });
             }
             let of_site = state.by_site.entry(site.clone()).or_default();
-            if *of_site >= STRANGER_FETCHES_PER_SITE_MAX {
+            if *of_site >= CLIENT_FETCHES_PER_SITE_MAX {
                 return Err(FetchFault::Busy {
                     limit: "fetches from one site",
                 });
             }
             *of_site += 1;
-            state.strangers += 1;
+            state.for_clients += 1;
         }
         state.urls.insert(key.clone());
-        Ok(Flight {
-            flights: self,
+        Ok(RunningFetch {
+            running: self,
             key,
             site,
         })
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for RunningFetch<'_> {
     fn drop(&mut self) {
-        let mut state = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.urls.remove(&self.key);
-        if self.key.0 == UrlOrigin::Stranger {
-            state.strangers = state.strangers.saturating_sub(1);
+        if self.key.0 == UrlOrigin::Client {
+            state.for_clients = state.for_clients.saturating_sub(1);
             if let Some(of_site) = state.by_site.get_mut(&self.site) {
                 *of_site = of_site.saturating_sub(1);
                 if *of_site == 0 {
@@ -73,7 +74,7 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// An address is a site of its own.
+/// The site of a URL. Each IP address is a separate site.
 fn site(url: &Url) -> String {
     let Some(name) = url.domain() else {
         return url.host_str().unwrap_or_default().to_owned();
@@ -94,50 +95,50 @@ mod tests {
 
     #[test]
     fn url_of_a_client_and_url_of_the_configuration_never_share_a_fetch() {
-        let flights = Flights::default();
+        let running = RunningFetches::default();
         let place = url("https://keys.example/jwks");
-        let by_stranger = flights.begin(&place, UrlOrigin::Stranger).unwrap();
-        let by_operator = flights.begin(&place, UrlOrigin::Operator).unwrap();
-        for origin in [UrlOrigin::Stranger, UrlOrigin::Operator] {
-            assert_eq!(flights.begin(&place, origin).err(), Some(FetchFault::InFlight));
+        let by_client = running.begin(&place, UrlOrigin::Client).unwrap();
+        let by_configuration = running.begin(&place, UrlOrigin::Configuration).unwrap();
+        for origin in [UrlOrigin::Client, UrlOrigin::Configuration] {
+            assert_eq!(running.begin(&place, origin).err(), Some(FetchFault::InFlight));
         }
-        drop(by_stranger);
-        assert!(flights.begin(&place, UrlOrigin::Stranger).is_ok());
+        drop(by_client);
+        assert!(running.begin(&place, UrlOrigin::Client).is_ok());
         assert_eq!(
-            flights.begin(&place, UrlOrigin::Operator).err(),
+            running.begin(&place, UrlOrigin::Configuration).err(),
             Some(FetchFault::InFlight)
         );
-        drop(by_operator);
-        assert!(flights.begin(&place, UrlOrigin::Operator).is_ok());
+        drop(by_configuration);
+        assert!(running.begin(&place, UrlOrigin::Configuration).is_ok());
     }
 
     #[test]
     fn fetches_for_clients_are_limited_per_site_and_in_all_and_those_of_the_configuration_are_not() {
-        let flights = Flights::default();
+        let running = RunningFetches::default();
         let mut held = Vec::new();
-        for number in 0..STRANGER_FETCHES_PER_SITE_MAX {
+        for number in 0..CLIENT_FETCHES_PER_SITE_MAX {
             let place = url(&format!("https://h{number}.keys.example/"));
-            held.push(flights.begin(&place, UrlOrigin::Stranger).unwrap());
+            held.push(running.begin(&place, UrlOrigin::Client).unwrap());
         }
         let more = url("https://more.keys.example/");
         assert!(matches!(
-            flights.begin(&more, UrlOrigin::Stranger),
+            running.begin(&more, UrlOrigin::Client),
             Err(FetchFault::Busy { .. })
         ));
-        assert!(flights.begin(&more, UrlOrigin::Operator).is_ok());
-        for number in held.len()..STRANGER_FETCHES_MAX {
+        assert!(running.begin(&more, UrlOrigin::Configuration).is_ok());
+        for number in held.len()..CLIENT_FETCHES_MAX {
             let place = url(&format!("https://site{number}.example/"));
-            held.push(flights.begin(&place, UrlOrigin::Stranger).unwrap());
+            held.push(running.begin(&place, UrlOrigin::Client).unwrap());
         }
         let other = url("https://other.test/");
         assert!(matches!(
-            flights.begin(&other, UrlOrigin::Stranger),
+            running.begin(&other, UrlOrigin::Client),
             Err(FetchFault::Busy { .. })
         ));
-        assert!(flights.begin(&other, UrlOrigin::Operator).is_ok());
+        assert!(running.begin(&other, UrlOrigin::Configuration).is_ok());
         held.clear();
-        assert!(flights.begin(&more, UrlOrigin::Stranger).is_ok());
-        assert!(flights.0.lock().unwrap().by_site.is_empty());
+        assert!(running.begin(&more, UrlOrigin::Client).is_ok());
+        assert!(running.0.lock().unwrap().by_site.is_empty());
     }
 
     #[test]
