@@ -1,6 +1,6 @@
 //! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
 
-use crate::root;
+use crate::{command_line, root};
 use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, SaidBy};
 use testudo_server::config::sections::ConfigFile;
 
@@ -25,7 +25,8 @@ pub fn run(check: bool) -> Result<(), String> {
         ));
     }
     file("docs/reference/specifications.md", &specifications, check)?;
-    file("docs/reference/client-metadata.md", &client_metadata(), check)
+    file("docs/reference/client-metadata.md", &client_metadata(), check)?;
+    file("docs/reference/cli.md", &command_line::reference(), check)
 }
 
 fn client_metadata() -> String {

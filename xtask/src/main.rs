@@ -5,6 +5,7 @@
 
 mod ci;
 mod citations;
+mod command_line;
 mod deny;
 mod dist;
 mod failover;
@@ -46,7 +47,8 @@ usage: cargo xtask COMMAND
   spire install|up     builds SPIRE; runs it in the foreground with one registered workload
   kubernetes install   builds the Kubernetes API server and Helm, for the tests of the chart
   dist [binary|deb|sbom|check]
-                       everything of a release into target/dist: static binary, archive, .deb, SBOM, checksums;
+                       everything of a release into target/dist: static binary, man pages, archive, .deb, SBOM,
+                       checksums;
                        `check` tries them: the container's root file system, names in a chroot, the package
   dev                  testudo dev
 ";

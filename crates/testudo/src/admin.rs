@@ -1,10 +1,10 @@
 //! Talks to the running server over its admin socket.
 
-use crate::arguments::Place;
-use crate::output::{Failed, note};
+use crate::arguments::{Json, Place};
+use crate::output::{Failed, Lines, note, warn};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +23,7 @@ impl Admin {
         let socket = place
             .socket
             .clone()
-            .unwrap_or_else(|| config::admin_socket(&place.config));
+            .unwrap_or_else(|| config::admin_socket(&place.file.config));
         Admin { socket }
     }
 
@@ -36,18 +36,44 @@ impl Admin {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// What a probe answers, good or bad.
+    pub async fn probe<T: DeserializeOwned>(&self, path: &str) -> Result<(StatusCode, T), Failed> {
+        let (status, body) = self.send(Method::GET, path, None).await?;
+        Ok((status, read(&body)?))
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, Failed> {
+        let (status, body) = self.send(method, path, body).await?;
+        if status.is_success() {
+            return read(&body);
+        }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        let message = text("error_description").unwrap_or_else(|| format!("the server answers {status}"));
+        let failed = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Failed::away(message),
+            _ => Failed::new(message),
+        };
+        Err(failed.hint_if(text("hint")))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(StatusCode, Bytes), Failed> {
         let unreachable = |error: std::io::Error| {
-            Failed::new(format!("no server answers at {}: {error}", self.socket.display())).hint(
+            Failed::away(format!("no server answers at {}: {error}", self.socket.display())).hint(
                 "start it with `testudo serve`, or name its socket with --socket or its file with --config",
             )
         };
-        let broken = |error: hyper::Error| Failed::new(format!("the server's answer broke off: {error}"));
+        let broken = |error: hyper::Error| Failed::away(format!("the server's answer broke off: {error}"));
         let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -57,6 +83,7 @@ impl Admin {
             .method(method)
             .uri(path)
             .header(header::HOST, "testudo")
+            .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| Failed::new(error.to_string()))?;
@@ -64,27 +91,30 @@ impl Admin {
         let status = response.status();
         let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
         driver.abort();
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .map_err(|error| Failed::new(format!("the server's answer cannot be read: {error}")));
-        }
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        Err(
-            Failed::new(text("error_description").unwrap_or_else(|| format!("the server answers {status}")))
-                .hint_if(text("hint")),
-        )
+        Ok((status, body))
     }
 }
 
-/// Prints what a change did: `{ "done": …, "warning": … }`.
-pub fn print_done(answer: &Value) {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failed> {
+    serde_json::from_slice(body)
+        .map_err(|error| Failed::new(format!("the server's answer cannot be read: {error}")))
+}
+
+/// Prints what a change did, `{ "done": …, "warning": … }`: for people it is talk, for programs it is the data, one
+/// line for each change.
+pub fn print_done(answer: &Value, options: Json) -> Result<(), Failed> {
+    if options.json {
+        let mut lines = Lines::new();
+        lines.json(answer)?;
+        return lines.flush();
+    }
     if let Some(done) = answer.get("done").and_then(Value::as_str) {
         note(done);
     }
     if let Some(warning) = answer.get("warning").and_then(Value::as_str) {
-        note(&format!("warning: {}", warning.trim_end()));
+        warn(warning);
     }
+    Ok(())
 }
 
 /// Percent-encodes a query value or path segment.

@@ -1,12 +1,12 @@
 //! Options that several commands have.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Where the server and its configuration are.
+/// The configuration file.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Where the server is")]
-pub struct Place {
+pub struct ConfigFile {
     /// Configuration file.
     #[arg(
         long,
@@ -16,9 +16,44 @@ pub struct Place {
         value_name = "FILE"
     )]
     pub config: PathBuf,
+}
+
+/// Where the running server is.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Where the server is")]
+pub struct Place {
+    #[command(flatten)]
+    pub file: ConfigFile,
     /// Admin socket of the running server; by default the one that the configuration names.
     #[arg(long, global = true, env = "TESTUDO_SOCKET", value_name = "PATH")]
     pub socket: Option<PathBuf>,
+}
+
+/// One command, of the configuration file.
+#[derive(Args)]
+pub struct OfFile<C: Args> {
+    #[command(flatten)]
+    pub command: C,
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+/// One command, for the running server.
+#[derive(Args)]
+pub struct AtServer<C: Args> {
+    #[command(flatten)]
+    pub command: C,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// The commands of one noun, for the running server.
+#[derive(Args)]
+pub struct Noun<C: Subcommand> {
+    #[command(subcommand)]
+    pub command: C,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// Output for programs.
@@ -29,10 +64,22 @@ pub struct Json {
     pub json: bool,
 }
 
-/// Why a change is made.
+/// How a list is printed.
+#[derive(Args, Clone, Copy)]
+pub struct Listing {
+    #[command(flatten)]
+    pub json: Json,
+    /// Print one line for each, however narrow the terminal is.
+    #[arg(long, conflicts_with = "json")]
+    pub wide: bool,
+}
+
+/// What every change takes.
 #[derive(Args)]
-pub struct Reason {
+pub struct Change {
     /// Why, for the event.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
 }

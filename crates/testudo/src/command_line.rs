@@ -1,15 +1,13 @@
 //! Every command, once. What a command takes stands in its file below `commands/`, beside what it does.
 
-use crate::arguments::{Json, Place, Reason};
-use crate::commands::{client, dev, event, explain, identity, init, key, rule, token, trust};
+use crate::arguments::{AtServer, Change, ConfigFile, Json, Listing, Noun, OfFile};
+use crate::commands::{client, completions, dev, event, explain, identity, init, key, rule, token, trust};
 use clap::{Parser, Subcommand};
 
 /// OAuth tokens for attested workloads: no client secret, no registration ticket.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "testudo", version, max_term_width = 80)]
 pub struct Arguments {
-    #[command(flatten)]
-    pub place: Place,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -19,37 +17,37 @@ pub enum Command {
     /// A whole world on loopback with nothing installed: issuer, server, one rule.
     Dev(dev::Dev),
     /// The server.
-    Serve,
+    Serve(ConfigFile),
     /// Write a commented starter configuration.
     Init(init::Init),
     /// Report every problem of the configuration at once.
-    Check(Json),
+    Check(OfFile<Json>),
     /// Try everything that the configuration names.
-    Doctor(Json),
+    Doctor(OfFile<Listing>),
     /// Apply the configuration file to the running server.
-    Reload(Reason),
+    Reload(AtServer<Change>),
     /// What the running server is doing.
-    Status(Json),
+    Status(AtServer<Json>),
+    /// Ask the running server whether it is ready, for containers without a shell.
+    Healthcheck(AtServer<Json>),
+    /// Version, commit and date of this program.
+    Version(Json),
+    /// Print a script that completes commands and options in a shell.
+    Completions(completions::Completions),
     /// Authorities (trust domains, issuers) and their keys.
-    #[command(subcommand)]
-    Trust(trust::Trust),
+    Trust(Noun<trust::Trust>),
     /// Rules, and which one governs an identity.
-    #[command(subcommand)]
-    Rule(rule::Rule),
+    Rule(Noun<rule::Rule>),
     /// Registered clients.
-    #[command(subcommand)]
-    Client(client::Client),
+    Client(Noun<client::Client>),
     /// Identities that are kept out.
-    #[command(subcommand)]
-    Identity(identity::Identity),
+    Identity(Noun<identity::Identity>),
     /// Audit events.
-    #[command(subcommand)]
-    Event(event::Event),
+    Event(Noun<event::Event>),
     /// Walk a decision: each check, its outcome, what to change.
-    Explain(explain::Explain),
+    Explain(AtServer<explain::Explain>),
     /// Signing keys.
-    #[command(subcommand)]
-    Key(key::Key),
+    Key(Noun<key::Key>),
     /// The workload's side: get and look at tokens.
     #[command(subcommand)]
     Token(token::Token),

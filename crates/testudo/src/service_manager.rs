@@ -4,7 +4,7 @@
 //! A manager that cannot be told is a warning, never the end of the server: the server works, and systemd reports by
 //! itself what it waited for.
 
-use crate::output::note;
+use crate::output::warn;
 use rustix::time::{ClockId, clock_gettime};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -27,9 +27,7 @@ impl ServiceManager {
             Ok(place) => ServiceManager(Some(place)),
             Err(error) => {
                 let name = name.display();
-                note(&format!(
-                    "warning: NOTIFY_SOCKET `{name}` cannot be used: {error}"
-                ));
+                warn(&format!("NOTIFY_SOCKET `{name}` cannot be used: {error}"));
                 ServiceManager(None)
             }
         }
@@ -57,8 +55,8 @@ impl ServiceManager {
     fn tell(&self, message: &str) {
         let Some((socket, address)) = &self.0 else { return };
         if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
-            note(&format!(
-                "warning: the service manager (NOTIFY_SOCKET) cannot be told: {error}"
+            warn(&format!(
+                "the service manager (NOTIFY_SOCKET) cannot be told: {error}"
             ));
         }
     }

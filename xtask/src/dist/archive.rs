@@ -19,6 +19,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
     copy(binary, "testudo")?;
     copy(&root().join("LICENSE"), "LICENSE")?;
     copy(&root().join("README.md"), "README.md")?;
+    super::manuals::install(&content)?;
     let archive = folder.join(format!("{name}.tar.gz"));
     output(
         Command::new("tar")
@@ -64,6 +65,8 @@ mod tests {
             .unwrap();
         assert_eq!(archive.file_name().unwrap().to_str().unwrap(), name);
         let listed = output(Command::new("tar").arg("-tzf").arg(&archive)).unwrap();
+        let page = format!("testudo-{VERSION}-{TARGET}/usr/share/man/man1/testudo-event-follow.1.gz");
+        assert!(listed.contains(&page), "{listed} has no {page}");
         assert!(
             listed.lines().any(|line| line == value("bin-dir")),
             "{listed} has no {}",

@@ -1,6 +1,6 @@
 //! The Debian package: binary, unit, user, example configuration. `dpkg-deb` builds it from a folder.
 
-use super::{VERSION, commit_seconds, output};
+use super::{VERSION, commit_seconds, manuals, output};
 use crate::root;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,13 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
         install(&root().join(from), &content.join(to), *mode)?;
     }
     install(binary, &content.join("usr/bin/testudo"), 0o755)?;
+    // Made beside the package, so that every file and folder gets its mode from `install`.
+    let made = folder.join("manuals");
+    let _ = std::fs::remove_dir_all(&made);
+    for name in manuals::install(&made)? {
+        install(&made.join(&name), &content.join(&name), 0o644)?;
+    }
+    std::fs::remove_dir_all(&made).map_err(|error| error.to_string())?;
     let control = std::fs::read_to_string(root().join("deploy/debian/control"))
         .map_err(|error| format!("deploy/debian/control: {error}"))?;
     let write = |name: &str, text: &str| {
@@ -130,6 +137,23 @@ mod tests {
             ("-rw-r--r-- root/root", "./usr/lib/systemd/system/testudo.socket"),
             ("-rw-r--r-- root/root", "./usr/lib/sysusers.d/testudo.conf"),
             ("-rw-r--r-- root/root", "./usr/share/testudo/nsswitch.conf"),
+            ("-rw-r--r-- root/root", "./usr/share/man/man1/testudo.1.gz"),
+            (
+                "-rw-r--r-- root/root",
+                "./usr/share/man/man1/testudo-client-sweep.1.gz",
+            ),
+            (
+                "-rw-r--r-- root/root",
+                "./usr/share/bash-completion/completions/testudo",
+            ),
+            (
+                "-rw-r--r-- root/root",
+                "./usr/share/zsh/vendor-completions/_testudo",
+            ),
+            (
+                "-rw-r--r-- root/root",
+                "./usr/share/fish/vendor_completions.d/testudo.fish",
+            ),
             ("drwxr-x--- root/root", "./etc/testudo/"),
             ("-rw-r----- root/root", "./etc/testudo/testudo.toml"),
         ] {

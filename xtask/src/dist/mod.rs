@@ -3,6 +3,7 @@
 
 mod archive;
 mod deb;
+mod manuals;
 mod sbom;
 
 use crate::{cargo, root, run};

@@ -5,6 +5,7 @@ use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply};
+use crate::config::Report;
 use crate::state::app::App;
 use crate::state::readiness::Readiness;
 use crate::state::refused::RefusedRecord;
@@ -76,14 +77,25 @@ pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) ->
             let warnings = &reloaded.warnings;
             Ok(Json(Done {
                 done: format!("reloaded: {}", reloaded.summary()),
-                warning: (!warnings.problems.is_empty()).then(|| warnings.to_string()),
+                warning: (!warnings.problems.is_empty()).then(|| text(warnings)),
             }))
         }
         Err(report) => Err(Failure::bad_request(
-            report.to_string().trim_end().to_owned(),
+            text(&report),
             Some("the configuration in force stays as it was".into()),
         )),
     }
+}
+
+/// All problems, errors first. The kind of the first one is the kind of the whole text, which its reader names.
+fn text(report: &Report) -> String {
+    let mut problems = report.problems.clone();
+    problems.sort_by_key(|problem| problem.is_warning);
+    let text = Report { problems }.to_string();
+    let bare = ["error: ", "warning: "]
+        .iter()
+        .find_map(|kind| text.strip_prefix(kind));
+    bare.unwrap_or(&text).trim_end().to_owned()
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -1,11 +1,12 @@
 //! `testudo check`.
 
-use crate::arguments::{Json, Place};
+use crate::arguments::Json;
 use crate::output::{Failed, note, note_report, print_json};
+use std::path::Path;
 use testudo_server::config;
 
-pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
-    let (report, is_usable) = match config::load(&place.config, 1) {
+pub fn run(path: &Path, options: &Json) -> Result<(), Failed> {
+    let (report, is_usable) = match config::load(path, 1) {
         Ok((_, warnings)) => (warnings, true),
         Err(report) => (report, false),
     };
@@ -15,13 +16,13 @@ pub fn run(place: &Place, options: &Json) -> Result<(), Failed> {
         note_report(&report);
     }
     if is_usable {
-        note(&format!("{}: no errors", place.config.display()));
+        note(&format!("{}: no errors", path.display()));
         return Ok(());
     }
     let errors = report.errors().count();
     Err(Failed::new(format!(
         "{} has {errors} error{}",
-        place.config.display(),
+        path.display(),
         if errors == 1 { "" } else { "s" }
     )))
 }

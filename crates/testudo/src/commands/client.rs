@@ -1,8 +1,8 @@
 //! `testudo client …`.
 
 use crate::admin::{Admin, encode, print_done};
-use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, note, print_fields, print_json, print_line, print_table};
+use crate::arguments::{Change, Json, Listing, Place};
+use crate::output::{Failed, note, print_fields, print_json, print_line, print_list};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub struct Selection {
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]
-    pub reason: Reason,
+    pub change: Change,
 }
 
 #[derive(Subcommand)]
@@ -59,7 +59,7 @@ pub enum Client {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
-        json: Json,
+        listing: Listing,
     },
     /// One client.
     Show {
@@ -80,18 +80,16 @@ pub enum Client {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        reason: Reason,
-        #[command(flatten)]
-        json: Json,
+        change: Change,
     },
 }
 
 pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
-        Client::List { filter, json } => {
+        Client::List { filter, listing } => {
             let clients = list(&admin, &filter).await?;
-            if json.json {
+            if listing.json.json {
                 return print_json(&clients);
             }
             let row = |client: &ClientView| {
@@ -102,7 +100,7 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                     client.credential_kind.to_string(),
                     client.first_seen.clone(),
                     client.last_used.clone(),
-                    if client.is_orphaned { "orphaned" } else { "" }.to_owned(),
+                    if client.is_orphaned { "yes" } else { "" }.to_owned(),
                 ]
             };
             let header = [
@@ -112,9 +110,10 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                 "credential",
                 "first seen",
                 "last used",
-                "",
+                "orphaned",
             ];
-            print_table(&header, clients.iter().map(row).collect());
+            let rows: Vec<_> = clients.iter().map(row).collect();
+            return print_list("clients", &header, &rows, listing.wide);
         }
         Client::Show { client_id, json } => {
             let client: ClientView = admin
@@ -123,19 +122,15 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             if json.json {
                 return print_json(&client);
             }
-            show(&client);
+            return show(&client);
         }
         Client::Freeze(selection) => act(&admin, selection, "freeze").await?,
         Client::Thaw(selection) => act(&admin, selection, "thaw").await?,
         Client::Delete(selection) => act(&admin, selection, "delete").await?,
-        Client::Sweep {
-            dry_run,
-            reason,
-            json,
-        } => {
-            let body = json!({ "dry_run": dry_run, "reason": reason.reason });
+        Client::Sweep { dry_run, change } => {
+            let body = json!({ "dry_run": dry_run, "reason": change.reason });
             let swept: Value = admin.post("/admin/v1/clients/sweep", &body).await?;
-            if json.json {
+            if change.json.json {
                 return print_json(&swept);
             }
             let verb = if dry_run { "would be removed" } else { "removed" };
@@ -149,7 +144,7 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
                 .flatten()
                 .filter_map(Value::as_str)
             {
-                print_line(client_id);
+                print_line(client_id)?;
             }
         }
     }
@@ -222,10 +217,10 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
     let (all, mut failures) = (client_ids.len(), 0_usize);
     // In an incident, one id with a typing error must not keep the server from freezing the others.
     for client_id in client_ids {
-        let body = json!({ "client_id": client_id, "reason": selection.reason.reason });
+        let body = json!({ "client_id": client_id, "reason": selection.change.reason });
         let answer: Result<Value, Failed> = admin.post(&format!("/admin/v1/clients/{verb}"), &body).await;
         match answer {
-            Ok(answer) => print_done(&answer),
+            Ok(answer) => print_done(&answer, selection.change.json)?,
             Err(failed) if all == 1 => return Err(failed),
             Err(failed) => {
                 failed.about(&client_id).print();
@@ -241,7 +236,7 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
     )))
 }
 
-fn show(client: &ClientView) {
+fn show(client: &ClientView) -> Result<(), Failed> {
     let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
     let earlier = client.predecessor.as_ref().map_or_else(
         || "-".to_owned(),
@@ -281,7 +276,7 @@ fn show(client: &ClientView) {
         ("vouched for by", sponsor),
         ("redirect URIs", client.metadata.redirect_uris.join(" ")),
         ("earlier life", earlier),
-    ]);
+    ])
 }
 
 /// What the client restrained itself to when it registered.

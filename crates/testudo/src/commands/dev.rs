@@ -3,7 +3,7 @@
 //! A throw-away trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the
 //! workload's platform.
 
-use crate::output::{Failed, note, print_text};
+use crate::output::{Failed, note, print_prose, print_text};
 use clap::Args;
 use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
@@ -210,7 +210,7 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     let fetcher = Fetcher::new(FetcherOptions::default()).map_err(Failed::new)?;
     let endpoint = Url::parse(&format!("{as_url}/token")).map_err(|error| Failed::new(error.to_string()))?;
 
-    print_text(&format!(
+    print_prose(&format!(
         "1. First use: spiffe://{TRUST_DOMAIN}/ns/demo/sa/shop was never seen. It is registered and gets a token."
     ))?;
     let first = exchange(
@@ -221,13 +221,13 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     )
     .await?;
     show(&first, 200)?;
-    print_text(
+    print_prose(
         "2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.",
     )?;
     let fresh = svid(issuer, "/ns/demo/sa/shop", as_url, 300);
     let second = exchange(&fetcher, &endpoint, &fresh, Some("orders.write")).await?;
     show(&second, 200)?;
-    print_text(&format!(
+    print_prose(&format!(
         "3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind."
     ))?;
     let third = exchange(

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_line};
+use crate::output::{Failed, print_json, print_prose};
 use clap::Args;
 use serde_json::json;
 use std::io::Read as _;
@@ -46,7 +46,7 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     if options.json.json {
         print_json(&explanation)?;
     } else {
-        print(&explanation);
+        print(&explanation)?;
     }
     if options.exit_code && explanation.verdict.rejection.is_some() {
         return Err(Failed::new("the request is refused"));
@@ -55,39 +55,40 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
 }
 
 /// What the record says first, and then today's decision; one line where both are the same.
-fn print(explanation: &Explanation) {
+fn print(explanation: &Explanation) -> Result<(), Failed> {
     if let Some(event) = &explanation.event {
-        print_line(&format!("{}  {}", event.time, event.event.name()));
-        print_line("");
+        print_prose(&format!("{}  {}", event.time, event.event.name()))?;
+        print_prose("")?;
     }
     if let Some(then) = &explanation.then {
-        print_line(&format!("then: {}", text(then)));
-        print_hint(then);
+        print_prose(&format!("then: {}", text(then)))?;
+        print_hint(then)?;
     }
     let Some(today) = &explanation.today else {
-        print_line("");
-        print_line("today: unknown, since nothing is kept by which the request proved who it is");
-        return;
+        print_prose("")?;
+        print_prose("today: unknown, since nothing is kept by which the request proved who it is")?;
+        return Ok(());
     };
     if explanation.then.is_some() {
-        print_line("");
+        print_prose("")?;
     }
     for step in &explanation.steps {
-        print_line(&format!("passed   {}: {}", step.check, step.detail));
+        print_prose(&format!("passed   {}: {}", step.check, step.detail))?;
     }
     if explanation
         .then
         .as_ref()
         .is_some_and(|then| then.agrees_with(today))
     {
-        print_line(&format!("today: the same, {}", today.outcome));
+        print_prose(&format!("today: the same, {}", today.outcome))?;
     } else {
-        print_line(&format!("today: {}", text(today)));
-        print_hint(today);
+        print_prose(&format!("today: {}", text(today)))?;
+        print_hint(today)?;
     }
     for note in &explanation.notes {
-        print_line(&format!("note: {note}"));
+        print_prose(&format!("note: {note}"))?;
     }
+    Ok(())
 }
 
 fn text(verdict: &Verdict) -> String {
@@ -103,9 +104,10 @@ fn text(verdict: &Verdict) -> String {
     }
 }
 
-fn print_hint(verdict: &Verdict) {
-    if let Some(hint) = &verdict.hint {
-        print_line(&format!("hint: {hint}"));
+fn print_hint(verdict: &Verdict) -> Result<(), Failed> {
+    match &verdict.hint {
+        Some(hint) => print_prose(&format!("hint: {hint}")),
+        None => Ok(()),
     }
 }
 

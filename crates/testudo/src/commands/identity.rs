@@ -1,8 +1,8 @@
 //! `testudo identity …`.
 
 use crate::admin::{Admin, print_done};
-use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, print_json, print_table};
+use crate::arguments::{Change, Listing, Place};
+use crate::output::{Failed, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use testudo_core::records::Block;
@@ -14,32 +14,36 @@ pub enum Identity {
         /// An identity, a pattern, a configured client's id, or the name of an authority for all of its identities.
         identity: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// Let it in again.
     Unblock {
         /// As it was blocked.
         identity: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// All blocks.
-    List(Json),
+    List(Listing),
 }
 
 pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
-        Identity::Block { identity, reason } => {
-            let body = json!({ "identity": identity, "reason": reason.reason });
-            print_done(&admin.post::<Value>("/admin/v1/blocks", &body).await?);
+        Identity::Block { identity, change } => {
+            let body = json!({ "identity": identity, "reason": change.reason });
+            print_done(
+                &admin.post::<Value>("/admin/v1/blocks", &body).await?,
+                change.json,
+            )
         }
-        Identity::Unblock { identity, reason } => {
-            let body = json!({ "identity": identity, "reason": reason.reason });
-            print_done(&admin.post::<Value>("/admin/v1/blocks/remove", &body).await?);
+        Identity::Unblock { identity, change } => {
+            let body = json!({ "identity": identity, "reason": change.reason });
+            let answer: Value = admin.post("/admin/v1/blocks/remove", &body).await?;
+            print_done(&answer, change.json)
         }
         Identity::List(options) => {
-            if options.json {
+            if options.json.json {
                 let blocks: Value = admin.get("/admin/v1/blocks").await?;
                 return print_json(&blocks);
             }
@@ -52,11 +56,13 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
                     block.reason.clone().unwrap_or_default(),
                 ]
             };
-            print_table(
+            let rows: Vec<_> = blocks.iter().map(row).collect();
+            print_list(
+                "blocked identities",
                 &["identity", "since", "by", "reason"],
-                blocks.iter().map(row).collect(),
-            );
+                &rows,
+                options.wide,
+            )
         }
     }
-    Ok(())
 }

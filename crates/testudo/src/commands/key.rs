@@ -1,8 +1,8 @@
 //! `testudo key …`.
 
 use crate::admin::{Admin, print_done};
-use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, print_json, print_table};
+use crate::arguments::{Change, Listing, Place};
+use crate::output::{Failed, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use testudo_server::state::keys::ListedKey;
@@ -10,14 +10,14 @@ use testudo_server::state::keys::ListedKey;
 #[derive(Subcommand)]
 pub enum Key {
     /// All signing keys: the next, the active, the retiring.
-    List(Json),
+    List(Listing),
     /// Make a new key. It is published at once, and signs ten minutes later.
     Rotate {
         /// When a key was stolen: the new one signs at once, and all others are withdrawn on every node.
         #[arg(long)]
         now: bool,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
     /// made first.
@@ -26,7 +26,7 @@ pub enum Key {
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
 }
 
@@ -35,7 +35,7 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
     match command {
         Key::List(options) => {
             let keys: Vec<ListedKey> = admin.get("/admin/v1/keys").await?;
-            if options.json {
+            if options.json.json {
                 return print_json(&keys);
             }
             let row = |key: &ListedKey| {
@@ -51,33 +51,38 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
                         .unwrap_or_default(),
                 ]
             };
-            print_table(
-                &[
-                    "key",
-                    "algorithm",
-                    "state",
-                    "signs from",
-                    "made",
-                    "published until",
-                ],
-                keys.iter().map(row).collect(),
-            );
+            let rows: Vec<_> = keys.iter().map(row).collect();
+            let header = [
+                "key",
+                "algorithm",
+                "state",
+                "signs from",
+                "made",
+                "published until",
+            ];
+            print_list("keys", &header, &rows, options.wide)
         }
-        Key::Rotate { now, reason } => {
-            let body = json!({ "now": now, "reason": reason.reason });
-            print_done(&admin.post::<Value>("/admin/v1/keys/rotate", &body).await?);
+        Key::Rotate { now, change } => {
+            let body = json!({ "now": now, "reason": change.reason });
+            print_done(
+                &admin.post::<Value>("/admin/v1/keys/rotate", &body).await?,
+                change.json,
+            )
         }
-        Key::Revoke { kid, reason } => {
-            let body = json!({ "kid": kid, "reason": reason.reason });
-            print_done(&admin.post::<Value>("/admin/v1/keys/revoke", &body).await?);
+        Key::Revoke { kid, change } => {
+            let body = json!({ "kid": kid, "reason": change.reason });
+            print_done(
+                &admin.post::<Value>("/admin/v1/keys/revoke", &body).await?,
+                change.json,
+            )
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::Noun;
     use crate::command_line::{Arguments, Command};
     use clap::Parser as _;
 
@@ -87,13 +92,17 @@ mod tests {
             let line = ["testudo", "key", "revoke", kid, "--reason", "stolen"];
             let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string());
             let Ok(Arguments {
-                command: Command::Key(Key::Revoke { kid: found, reason }),
+                command:
+                    Command::Key(Noun {
+                        command: Key::Revoke { kid: found, change },
+                        ..
+                    }),
                 ..
             }) = parsed
             else {
                 panic!("{kid}: {:?}", parsed.err());
             };
-            assert_eq!((found.as_str(), reason.reason.as_deref()), (kid, Some("stolen")));
+            assert_eq!((found.as_str(), change.reason.as_deref()), (kid, Some("stolen")));
         }
     }
 }

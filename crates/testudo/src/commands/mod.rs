@@ -2,10 +2,12 @@
 
 pub mod check;
 pub mod client;
+pub mod completions;
 pub mod dev;
 pub mod doctor;
 pub mod event;
 pub mod explain;
+pub mod healthcheck;
 pub mod identity;
 pub mod init;
 pub mod key;
@@ -14,3 +16,4 @@ pub mod serve;
 pub mod server;
 pub mod token;
 pub mod trust;
+pub mod version;

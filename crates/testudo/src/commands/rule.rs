@@ -1,8 +1,8 @@
 //! `testudo rule …`.
 
 use crate::admin::Admin;
-use crate::arguments::{Json, Place};
-use crate::output::{Failed, note, print_json, print_table};
+use crate::arguments::{Listing, Place};
+use crate::output::{Failed, note, print_json, print_list};
 use clap::Subcommand;
 use serde_json::json;
 use testudo_server::admin::{Governed, RuleView};
@@ -10,13 +10,13 @@ use testudo_server::admin::{Governed, RuleView};
 #[derive(Subcommand)]
 pub enum Rule {
     /// All rules, in the order in which they are asked.
-    List(Json),
+    List(Listing),
     /// Which rule governs an identity, and what it would be given.
     Test {
         /// SPIFFE IDs; without any, they are read from stdin, one a line.
         identities: Vec<String>,
         #[command(flatten)]
-        json: Json,
+        listing: Listing,
     },
 }
 
@@ -25,25 +25,24 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
     match command {
         Rule::List(options) => {
             let rules: Vec<RuleView> = admin.get("/admin/v1/rules").await?;
-            if options.json {
+            if options.json.json {
                 return print_json(&rules);
             }
             let row = |rule: &RuleView| {
                 vec![
                     rule.name.clone(),
                     if rule.enabled { "enabled" } else { "DISABLED" }.to_owned(),
-                    rule.identities.join("\n"),
+                    rule.identities.join(" "),
                     rule.scopes.clone(),
-                    rule.resources.join("\n"),
+                    rule.resources.join(" "),
                     rule.clients.to_string(),
                 ]
             };
-            print_table(
-                &["rule", "switch", "identities", "scopes", "resources", "clients"],
-                rules.iter().map(row).collect(),
-            );
+            let rows: Vec<_> = rules.iter().map(row).collect();
+            let header = ["rule", "switch", "identities", "scopes", "resources", "clients"];
+            return print_list("rules", &header, &rows, options.wide);
         }
-        Rule::Test { identities, json } => {
+        Rule::Test { identities, listing } => {
             let identities = if identities.is_empty() {
                 read_identities()?
             } else {
@@ -52,7 +51,7 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             let governed: Vec<Governed> = admin
                 .post("/admin/v1/rules/test", &json!({ "identities": identities }))
                 .await?;
-            if json.json {
+            if listing.json.json {
                 print_json(&governed)?;
             } else {
                 let row = |one: &Governed| {
@@ -65,12 +64,11 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                         one.problem.clone().unwrap_or_default(),
                     ]
                 };
-                print_table(
-                    &["identity", "rule", "client", "scopes", "resources", "problem"],
-                    governed.iter().map(row).collect(),
-                );
+                let rows: Vec<_> = governed.iter().map(row).collect();
+                let header = ["identity", "rule", "client", "scopes", "resources", "problem"];
+                print_list("identities", &header, &rows, listing.wide)?;
             }
-            for one in governed.iter().filter(|_| !json.json) {
+            for one in governed.iter().filter(|_| !listing.json.json) {
                 if let Some(hint) = &one.hint {
                     note(&format!("hint: {}: {hint}", one.identity));
                 }
@@ -92,7 +90,20 @@ fn read_identities() -> Result<Vec<String>, Failed> {
     let lines = lines.map_err(|error| Failed::new(format!("stdin cannot be read: {error}")))?;
     Ok(lines
         .into_iter()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| without_comment(&line).trim().to_owned())
+        .filter(|line| !line.is_empty())
         .collect())
+}
+
+/// A comment begins at a `#` that begins the line or follows a blank: no identity has blanks, but some have `#`.
+fn without_comment(line: &str) -> &str {
+    let begins = |(at, _): &(usize, &str)| {
+        line.split_at(*at)
+            .0
+            .chars()
+            .next_back()
+            .is_none_or(char::is_whitespace)
+    };
+    let comment = line.match_indices('#').find(begins);
+    comment.map_or(line, |(at, _)| line.split_at(at).0)
 }

@@ -1,9 +1,9 @@
 //! `testudo serve`.
 
-use crate::arguments::Place;
 use crate::output::{Failed, note, note_report};
 use crate::service_manager::ServiceManager;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use testudo_core::Actor;
 use testudo_server::listen::PassedSockets;
 use testudo_server::reload::reload;
@@ -12,14 +12,14 @@ use testudo_server::{Note, config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
+pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
     start_log();
     let manager = ServiceManager::from_environment();
     #[cfg(feature = "test-clock")]
-    note("warning: this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
-    let (configuration, warnings) = config::load(&place.config, 1).map_err(|report| {
+    crate::output::warn("this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
+    let (configuration, warnings) = config::load(path, 1).map_err(|report| {
         note_report(&report);
-        Failed::new(format!("{} cannot be used", place.config.display()))
+        Failed::new(format!("{} cannot be used", path.display()))
     })?;
     note_report(&warnings);
     let scheme = if configuration.server.tls.is_some() {
@@ -34,7 +34,7 @@ pub async fn run(place: &Place, passed: PassedSockets) -> Result<(), Failed> {
     };
     let socket = configuration.admin.socket.clone();
     let options = Options {
-        config_path: Some(place.config.clone()),
+        config_path: Some(path.to_owned()),
         passed,
         ..Options::default()
     };

@@ -1,40 +1,67 @@
 //! `testudo reload`, `testudo status`.
 
-use crate::admin::Admin;
-use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, note, print_fields, print_json, print_table};
+use crate::admin::{Admin, print_done};
+use crate::arguments::{Change, Json, Place};
+use crate::output::{Failed, print_fields, print_json, print_list};
 use serde_json::{Map, Value, json};
 
-pub async fn reload(place: &Place, reason: Reason) -> Result<(), Failed> {
-    let body = json!({ "reason": reason.reason });
+pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
+    let body = json!({ "reason": change.reason });
     let answer: Value = Admin::at(place).post("/admin/v1/reload", &body).await?;
-    for field in ["done", "warning"] {
-        // Each warning begins with that word already.
-        if let Some(text) = answer.get(field).and_then(Value::as_str) {
-            note(text.trim_end());
-        }
-    }
-    Ok(())
+    print_done(&answer, change.json)
 }
+
+/// What is shown of `status`, in this order: who it is, how it is, what it did. What a newer server says besides
+/// follows.
+const STATUS: &[&str] = &[
+    "issuer",
+    "version",
+    "ready",
+    "generation",
+    "store",
+    "tls_certificates_end",
+    "refused_records",
+    "clients_in_memory",
+    "tokens_issued",
+    "store_batches_written",
+    "store_reads",
+];
 
 pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
     let mut status: Map<String, Value> = Admin::at(place).get("/admin/v1/status").await?;
     if options.json {
         return print_json(&status);
     }
-    let checks = status.remove("checks");
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let fields: Vec<(&str, String)> = status
-        .iter()
-        .map(|(name, value)| (name.as_str(), text(value)))
+    let checks = status.remove("checks").unwrap_or_default();
+    let known = STATUS.iter().filter_map(|name| Some((*name, status.get(*name)?)));
+    let others = status.iter().map(|(name, value)| (name.as_str(), value));
+    let fields: Vec<(&str, String)> = known
+        .chain(others.filter(|(name, _)| !STATUS.contains(name)))
+        .map(|(name, value)| (name, text(value)))
         .collect();
-    print_fields(&fields);
-    let checks = checks.as_ref().and_then(Value::as_array).into_iter().flatten();
+    print_fields(&fields)?;
     let row = |check: &Value| {
         ["state", "name", "detail"]
             .map(|member| text(&check[member]))
             .to_vec()
     };
-    print_table(&["check", "of", "detail"], checks.map(row).collect());
-    Ok(())
+    let rows: Vec<_> = checks.as_array().into_iter().flatten().map(row).collect();
+    print_list("checks", &["check", "of", "detail"], &rows, false)
+}
+
+/// A value as a person reads it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(members) if members.is_empty() => "none".to_owned(),
+        Value::Object(members) => {
+            let pairs = members
+                .iter()
+                .map(|(name, value)| format!("{name} {}", text(value)));
+            pairs.collect::<Vec<_>>().join(", ")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
 }

@@ -1,5 +1,6 @@
 //! `testudo token …`: the workload's side.
 
+use crate::arguments::Json;
 use crate::output::{Failed, note, print_json, print_line};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub struct TokenGet {
     /// PEM file with roots for the server's certificate, beside the system's.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Args)]
@@ -54,6 +57,8 @@ pub struct TokenInspect {
     /// The audience it should be for; default: its own.
     #[arg(long, value_name = "URL", requires = "issuer")]
     pub audience: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 pub async fn run(command: Token) -> Result<(), Failed> {
@@ -94,8 +99,15 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
             client_id: None,
         });
     let token = client.token().await.map_err(failed)?;
-    print_line(token.secret());
-    Ok(())
+    if options.json.json {
+        return print_json(&json!({
+            "access_token": token.secret(),
+            "token_type": "Bearer",
+            "expires_in": token.remaining().as_secs(),
+            "scope": token.scope(),
+        }));
+    }
+    print_line(token.secret())
 }
 
 async fn inspect(options: TokenInspect) -> Result<(), Failed> {

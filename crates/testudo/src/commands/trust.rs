@@ -1,15 +1,15 @@
 //! `testudo trust …`.
 
 use crate::admin::{Admin, encode, print_done};
-use crate::arguments::{Json, Place, Reason};
-use crate::output::{Failed, print_fields, print_json, print_table};
+use crate::arguments::{Change, Json, Listing, Place};
+use crate::output::{Failed, print_fields, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub enum Trust {
     /// All authorities.
-    List(Json),
+    List(Listing),
     /// One authority: age of its keys, the keys, last error.
     Show {
         /// Name of the trust domain or issuer.
@@ -22,7 +22,7 @@ pub enum Trust {
         /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
     /// authority that was there.
@@ -30,21 +30,21 @@ pub enum Trust {
         /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// Refuse the authority from the next request on.
     Disable {
         /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
     /// Let the authority in again.
     Enable {
         /// Name of the trust domain or issuer.
         name: String,
         #[command(flatten)]
-        reason: Reason,
+        change: Change,
     },
 }
 
@@ -53,7 +53,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
     match command {
         Trust::List(options) => {
             let domains: Vec<Value> = admin.get("/admin/v1/trust").await?;
-            if options.json {
+            if options.json.json {
                 return print_json(&domains);
             }
             let row = |domain: &Value| {
@@ -79,7 +79,8 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 "clients",
                 "last error",
             ];
-            print_table(&header, domains.iter().map(row).collect());
+            let rows: Vec<_> = domains.iter().map(row).collect();
+            print_list("authorities", &header, &rows, options.wide)
         }
         Trust::Show { name, json } => {
             let domain: Value = admin.get(&format!("/admin/v1/trust/{}", encode(&name))).await?;
@@ -122,24 +123,22 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                     format!("{thumbprint} {state}, {from} to {until}"),
                 )
             }));
-            print_fields(&fields);
+            print_fields(&fields)
         }
-        Trust::Refresh { name, reason } => act(&admin, &name, "refresh", reason).await?,
-        Trust::Accept { name, reason } => act(&admin, &name, "accept", reason).await?,
-        Trust::Disable { name, reason } => act(&admin, &name, "disable", reason).await?,
-        Trust::Enable { name, reason } => act(&admin, &name, "enable", reason).await?,
+        Trust::Refresh { name, change } => act(&admin, &name, "refresh", &change).await,
+        Trust::Accept { name, change } => act(&admin, &name, "accept", &change).await,
+        Trust::Disable { name, change } => act(&admin, &name, "disable", &change).await,
+        Trust::Enable { name, change } => act(&admin, &name, "enable", &change).await,
     }
-    Ok(())
 }
 
-async fn act(admin: &Admin, name: &str, verb: &str, reason: Reason) -> Result<(), Failed> {
+async fn act(admin: &Admin, name: &str, verb: &str, change: &Change) -> Result<(), Failed> {
     let (path, body) = (
         format!("/admin/v1/trust/{}/{verb}", encode(name)),
-        json!({ "reason": reason.reason }),
+        json!({ "reason": change.reason }),
     );
     let answer: Value = admin.post(&path, &body).await?;
-    print_done(&answer);
-    Ok(())
+    print_done(&answer, change.json)
 }
 
 fn text(value: &Value) -> String {

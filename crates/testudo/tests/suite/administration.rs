@@ -132,14 +132,10 @@ pub(crate) fn kid_of(token: &str) -> String {
 }
 
 pub(crate) fn events(site: &Site, kind: &str) -> Vec<Value> {
-    let events = site.json(&["event", "list", "--oldest-first", "--limit", "1000"]);
-    let is_of_kind = |event: &&Value| event["event"] == kind;
+    let events = site.events(&["--oldest-first", "--limit", "1000"]);
     events
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(is_of_kind)
-        .cloned()
+        .into_iter()
+        .filter(|event| event["event"] == kind)
         .collect()
 }
 

@@ -179,6 +179,20 @@ bundle = {{ file = "bundle.json" }}
     pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat())).unwrap()
     }
+
+    /// What `event list --json` prints, with these options besides.
+    #[track_caller]
+    pub fn events(&self, options: &[&str]) -> Vec<serde_json::Value> {
+        json_lines(&self.ok(&[&["event", "list", "--json"], options].concat()))
+    }
+}
+
+/// One object on each line.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 pub fn stderr(output: &Output) -> String {

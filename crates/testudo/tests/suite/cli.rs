@@ -134,10 +134,8 @@ async fn trust_rule_event_and_explain_commands_show_what_the_server_has() {
     let explained = site.json(&["explain", "--credential", path.to_str().unwrap()]);
     assert_eq!(explained["outcome"], "allowed");
 
-    let events = site.json(&["event", "list"]);
+    let events = site.events(&[]);
     let kinds: Vec<&str> = events
-        .as_array()
-        .unwrap()
         .iter()
         .map(|event| event["event"].as_str().unwrap())
         .collect();
@@ -309,7 +307,7 @@ async fn tokens_and_keys_are_never_logged() {
     needles.push(std::fs::read_to_string(site.folder.join("testudo.db.kek")).unwrap());
     // The log is written by now for all but the last request; ask something else after it.
     site.json(&["client", "list"]);
-    let events = site.json(&["event", "list"]).to_string();
+    let events = site.ok(&["event", "list", "--json"]);
     server.signal("TERM");
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let log = server.log.lock().unwrap().clone();

@@ -202,8 +202,8 @@ fn list_that_leaves_events_out_says_so_and_how_to_go_on() {
     let list = |more: &[&str]| {
         let output = site.run(&[&["event", "list", "--json", "--reason", "incident*"], more].concat());
         assert!(output.status.success(), "{}", crate::binary::stderr(&output));
-        let events: Vec<Event> = serde_json::from_slice(&output.stdout).unwrap();
-        let identities = events.into_iter().map(|event| event.identity.unwrap());
+        let events = crate::binary::json_lines(&String::from_utf8(output.stdout.clone()).unwrap());
+        let identities = events.iter().map(|event| event["identity"].as_str().unwrap());
         let last = identities.map(|identity| identity.chars().last().unwrap());
         (last.collect::<String>(), crate::binary::stderr(&output))
     };

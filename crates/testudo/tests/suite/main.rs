@@ -23,6 +23,8 @@ mod dev;
 mod docs;
 mod durability;
 mod event_export;
+mod event_follow;
+mod every_command;
 mod failover;
 mod faults;
 mod files;

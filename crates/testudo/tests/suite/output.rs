@@ -1,79 +1,10 @@
-//! Where the output goes: to a reader that has ended, or to a full device.
+//! What commands say where something is missing or fails: exit status, JSON of errors, lists without rows.
 
-use crate::binary::{Site, stderr};
-use std::fs::OpenOptions;
-use std::process::{Command, Output, Stdio};
+use crate::binary::{Site, folder, json_lines, run, stderr};
+use serde_json::json;
 use testudo_testkit::svid_form;
 
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
-
-/// Every command that prints and ends by itself.
-const COMMANDS: &[&[&str]] = &[
-    &["--help"],
-    &["--version"],
-    &["check", "--json"],
-    &["doctor"],
-    &["status"],
-    &["trust", "list"],
-    &["trust", "show", "prod.example"],
-    &["rule", "list"],
-    &["client", "list"],
-    &["identity", "list"],
-    &["event", "list"],
-    &["key", "list"],
-    &["dev", "--once"],
-    &["doctor", "--json"],
-    &["status", "--json"],
-    &["trust", "list", "--json"],
-    &["rule", "list", "--json"],
-    &["client", "list", "--json"],
-    &["event", "list", "--json"],
-    &["key", "list", "--json"],
-];
-
-fn run_into(site: &Site, arguments: &[&str], stdout: impl Into<Stdio>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args(arguments)
-        .env("TESTUDO_CONFIG", site.config())
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap()
-}
-
-#[test]
-fn closed_pipe_ends_a_command_silently() {
-    let site = Site::new();
-    let _server = site.serve();
-    for command in COMMANDS {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let output = run_into(&site, command, writer);
-        assert!(output.status.success(), "{command:?}: {output:?}");
-        let text = stderr(&output);
-        assert!(
-            !text.contains("panicked") && !text.contains("error:"),
-            "{command:?}: {text}"
-        );
-    }
-}
-
-#[test]
-fn full_device_is_an_error_that_names_stdout() {
-    let site = Site::new();
-    let _server = site.serve();
-    for command in COMMANDS {
-        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = run_into(&site, command, full);
-        assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
-        let text = stderr(&output);
-        assert!(
-            !text.contains("panicked")
-                && text.contains("error: cannot write to stdout: No space left on device"),
-            "{command:?}: {text}"
-        );
-    }
-}
 
 #[tokio::test]
 async fn freeze_goes_on_after_a_client_that_fails_and_names_it() {
@@ -89,4 +20,178 @@ async fn freeze_goes_on_after_a_client_that_fails_and_names_it() {
         "{text}"
     );
     assert!(site.ok(&["client", "list", "--state", "frozen"]).contains(PAY_ID));
+}
+
+#[test]
+fn exit_status_tells_done_failed_and_wrong_arguments_apart() {
+    let site = Site::new();
+    let svid = site.folder.join("svid");
+    site.write("svid", &site.svid("/none"));
+    let away = site.run(&["healthcheck"]);
+    assert_eq!(away.status.code(), Some(1), "{away:?}");
+    let server = site.serve();
+    let credential = svid.to_str().unwrap();
+    for (status, words) in [
+        (0, &["check"][..]),
+        (0, &["doctor"]),
+        (0, &["healthcheck"]),
+        (0, &["client", "list"]),
+        (0, &["rule", "test", PAY_ID]),
+        (0, &["explain", "--credential", credential]),
+        (0, &["--help"]),
+        (0, &["--version"]),
+        (0, &["help", "client", "list"]),
+        (1, &["client", "show", PAY_ID]),
+        (1, &["rule", "test", "spiffe://prod.example/none"]),
+        (1, &["explain", "--credential", credential, "--exit-code"]),
+        (1, &["explain", "0000"]),
+        (1, &["trust", "show", "nowhere.example"]),
+        (2, &[]),
+        (2, &["client"]),
+        (2, &["client", "list", "--no-such-option"]),
+        (2, &["event", "list", "--limit", "0"]),
+        (2, &["explain"]),
+        (
+            2,
+            &["token", "get", "--issuer", "http://127.0.0.1:1", "--config", "x"],
+        ),
+        (2, &["init", "--socket", "x"]),
+        (2, &["dev", "--config", "x"]),
+        (2, &["check", "--socket", "x"]),
+        (2, &["completions", "tcsh"]),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_testudo"))
+            .args(words)
+            .env("TESTUDO_CONFIG", site.config())
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{words:?}: {}",
+            stderr(&output)
+        );
+    }
+    drop(server);
+    site.configure("", "nonsense = 1");
+    for words in [&["check"], &["doctor"], &["serve"]] {
+        assert_eq!(site.run(words).status.code(), Some(1), "{words:?}");
+    }
+}
+
+#[test]
+fn errors_are_json_where_json_is_asked_for() {
+    let site = Site::new();
+    let output = site.run(&["client", "list", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let said = json_lines(&stderr(&output));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0]["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("no server answers at ")
+    );
+    assert!(said[0]["hint"].as_str().unwrap().starts_with("start it with"));
+
+    let output = site.run(&["client", "list", "--json", "--no-such-option"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = json_lines(&stderr(&output));
+    assert_eq!(said[0]["error"], "unexpected argument '--no-such-option' found");
+    assert!(
+        said[0]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("Usage: testudo client list")
+    );
+
+    site.configure("", "nonsense = 1");
+    let said = json_lines(&stderr(&site.run(&["doctor", "--json"])));
+    assert!(
+        said[0]["error"].as_str().unwrap().contains("nonsense"),
+        "{said:?}"
+    );
+    assert!(
+        said[1]["warning"].is_string() && said[2]["error"].is_string(),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn list_without_rows_says_so_and_prints_no_header() {
+    let site = Site::new();
+    let _server = site.serve();
+    for (words, said) in [
+        (["client", "list"], "no clients\n"),
+        (["identity", "list"], "no blocked identities\n"),
+    ] {
+        let output = site.run(&words);
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+        assert_eq!(stderr(&output), said);
+        assert_eq!(site.json(&words), json!([]));
+    }
+    let output = site.run(&["event", "list", "--identity", "spiffe://prod.example/none"]);
+    assert_eq!(
+        (stderr(&output).as_str(), output.stdout.len()),
+        ("no events\n", 0)
+    );
+}
+
+#[test]
+fn status_begins_with_who_the_server_is() {
+    let site = Site::new();
+    let _server = site.serve();
+    let text = site.ok(&["status"]);
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(
+        names[..5],
+        ["issuer", "version", "ready", "generation", "store"],
+        "{text}"
+    );
+}
+
+#[test]
+fn warning_and_error_are_said_once() {
+    let site = Site::new();
+    let _server = site.serve();
+    // A configuration that is taken with a warning, and one that is not taken.
+    site.configure("", "");
+    let said = stderr(&site.run(&["reload"]));
+    assert!(
+        said.contains("warning: ") && !said.contains("warning: warning:"),
+        "{said}"
+    );
+    site.configure("", "nonsense = 1\nrubbish = 2");
+    let said = stderr(&site.run(&["reload"]));
+    assert!(
+        said.starts_with("error: ") && !said.contains("error: error:"),
+        "{said}"
+    );
+    assert!(said.contains("nonsense") && said.contains("rubbish"), "{said}");
+    let folder = folder();
+    let said = stderr(&run(
+        &["check", "--config", folder.join("none.toml").to_str().unwrap()],
+        "",
+    ));
+    assert!(
+        said.starts_with("error: ") && !said.contains("error: error:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn comment_in_the_list_of_identities_is_no_identity() {
+    let site = Site::new();
+    let _server = site.serve();
+    let list = format!("# payments\n  # more\n{PAY_ID} # the first one\n{PAY_ID}\t# again\n\n");
+    let config = site.config();
+    let output = run(
+        &["rule", "test", "--json", "--config", config.to_str().unwrap()],
+        &list,
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tested: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let identities: Vec<&str> = tested.iter().filter_map(|one| one["identity"].as_str()).collect();
+    assert_eq!(identities, [PAY_ID, PAY_ID]);
 }

@@ -35,6 +35,14 @@ fn inner_process(server: &Server) -> String {
     std::fs::read_to_string(children).unwrap().trim().to_owned()
 }
 
+/// Ends the server itself: what ends `unshare` does not end a process that changed its user.
+fn end(mut server: Server) {
+    let told = Command::new("kill").arg(inner_process(&server)).status().unwrap();
+    assert!(told.success());
+    let ended = tokio::task::block_in_place(|| server.child.wait()).unwrap();
+    assert!(ended.success(), "{ended}\n{}", server.log.lock().unwrap());
+}
+
 /// A container whose trust domain publishes its bundle at a name.
 struct Container {
     scratch: PathBuf,
@@ -96,15 +104,12 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
     /// told to, as process 1 of its container.
     async fn gives_a_token(&self) {
         let before = self.bundles.connections();
-        let mut server = tokio::task::block_in_place(|| Server::spawn(self.root.command(&["serve"])));
+        let server = tokio::task::block_in_place(|| Server::spawn(self.root.command(&["serve"])));
         let svid = self.issuer.svid("/ns/shop/sa/pay", ISSUER, now());
         let answer = server.token(svid_form(&svid, &[])).await;
         assert_eq!(answer.status, 200, "{answer:?}\n{}", server.log.lock().unwrap());
         assert!(self.bundles.connections() > before, "the bundle came by its name");
-        let told = Command::new("kill").arg(inner_process(&server)).status().unwrap();
-        assert!(told.success());
-        let ended = tokio::task::block_in_place(|| server.child.wait()).unwrap();
-        assert!(ended.success(), "{ended}\n{}", server.log.lock().unwrap());
+        end(server);
     }
 }
 
@@ -177,4 +182,10 @@ async fn server_in_the_container_is_not_root_and_writes_to_two_folders_only() {
     assert_eq!(writable, ["/run/testudo", "/var/lib/testudo"]);
     let inside = container.root.command(&["status"]).output().unwrap();
     assert!(inside.status.success(), "{}", stderr(&inside));
+    let check: Vec<&str> = container.root.health_check.iter().map(String::as_str).collect();
+    let well = container.root.command(&check).output().unwrap();
+    assert!(well.status.success(), "{}", stderr(&well));
+    end(server);
+    let gone = container.root.command(&check).output().unwrap();
+    assert_eq!(gone.status.code(), Some(1), "{}", stderr(&gone));
 }

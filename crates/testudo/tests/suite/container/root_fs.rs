@@ -10,6 +10,8 @@ pub struct RootFs {
     /// `USER`, as `65532:65532`.
     pub user: String,
     entrypoint: String,
+    /// What an engine runs to see whether the container is well, without the program.
+    pub health_check: Vec<String>,
     environment: Vec<String>,
     working_folder: String,
 }
@@ -31,6 +33,7 @@ impl RootFs {
             folder: folder.to_owned(),
             user: String::new(),
             entrypoint: String::new(),
+            health_check: Vec::new(),
             environment: Vec::new(),
             working_folder: String::new(),
         };
@@ -42,6 +45,12 @@ impl RootFs {
                 "USER" => root.user = rest.to_owned(),
                 "WORKDIR" => root.working_folder = rest.to_owned(),
                 "ENTRYPOINT" => root.entrypoint = rest.trim_matches(['[', ']', '"']).to_owned(),
+                "HEALTHCHECK" => {
+                    let (_, words) = rest.split_once("CMD ").unwrap();
+                    let words: Vec<String> = serde_json::from_str(words).unwrap();
+                    assert_eq!(words[0], root.entrypoint);
+                    root.health_check = words[1..].to_vec();
+                }
                 "EXPOSE" | "CMD" => {}
                 other => panic!("the test does not know {other} of deploy/Containerfile"),
             }

@@ -66,8 +66,7 @@ impl Shop {
             (&claims["iss"], &claims["aud"]),
             (&self.issuer.clone().into(), &RESOURCE.into())
         );
-        let refusals = self.site.json(&["event", "list"]);
-        let refusals = refusals.as_array().unwrap().iter();
+        let refusals = self.site.events(&[]).into_iter();
         assert_eq!(
             refusals.filter(|event| !event["rejection"].is_null()).count(),
             0,

@@ -1,13 +1,12 @@
 //! `testudo event …`.
 
+mod follow;
+
 use crate::admin::{Admin, encode};
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, note, print_json, print_line};
+use crate::output::{Failed, Lines, note};
 use clap::{Args, Subcommand};
-use std::io::{BufWriter, ErrorKind, Write as _};
-use std::time::Duration;
 use testudo_core::records;
-use testudo_protocol::printable::{escape, escape_json};
 use testudo_server::admin::EventPage;
 
 #[derive(Subcommand)]
@@ -29,8 +28,11 @@ pub enum Event {
     Export {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        json: Json,
     },
-    /// Events as they happen, until interrupted.
+    /// Events as they happen, until interrupted. A server that restarts meanwhile is waited for, and no event is left
+    /// out.
     Follow(Json),
 }
 
@@ -123,8 +125,8 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
             };
             list(&admin, which, order, limit as usize, json.json).await
         }
-        Event::Export { which } => export(&admin, which).await,
-        Event::Follow(options) => follow(&admin, options.json).await,
+        Event::Export { which, .. } => export(&admin, which).await,
+        Event::Follow(options) => follow::run(&admin, options.json).await,
     }
 }
 
@@ -165,11 +167,14 @@ async fn list(
             break page.next.map(|next| (next, page.searched_to.unwrap_or_default()));
         }
     };
-    if as_json {
-        print_json(&events)?;
-    } else {
-        events.iter().for_each(|event| print_line(&line(event)));
+    if events.is_empty() && !as_json {
+        note("no events");
     }
+    let mut lines = Lines::new();
+    events
+        .iter()
+        .try_for_each(|event| write(&mut lines, event, as_json))?;
+    lines.flush()?;
     if let Some((next, time)) = more {
         let (side, flag) = match order {
             Order::Oldest => ("later", "after"),
@@ -185,63 +190,24 @@ async fn list(
 
 /// Writes page after page: what is held at once is one page.
 async fn export(admin: &Admin, mut which: Which) -> Result<(), Failed> {
-    let mut out = BufWriter::new(std::io::stdout());
+    let mut lines = Lines::new();
     loop {
         let page = page(admin, &mut which, Order::Oldest, PAGE).await?;
-        for event in &page.events {
-            let text = serde_json::to_string(event).map_err(|error| Failed::new(error.to_string()))?;
-            if !is_written(writeln!(out, "{}", escape_json(&text)))? {
-                return Ok(());
-            }
-        }
+        let incomplete =
+            |failed: Failed| failed.hint("what was written is not all; make room and export again");
+        let written = page.events.iter().try_for_each(|event| lines.json(event));
+        written.map_err(incomplete)?;
         if page.next.is_none() {
-            return is_written(out.flush()).map(drop);
+            return lines.flush().map_err(incomplete);
         }
     }
 }
 
-/// False where the reader of the output has closed it and wants no more.
-fn is_written(outcome: std::io::Result<()>) -> Result<bool, Failed> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(
-            Failed::new(format!("the events cannot be written to stdout: {error}"))
-                .hint("what was written so far is not all; make room and export again"),
-        ),
-    }
-}
-
-/// Asks again and again for the events after the last one. Ends where the reader of the output has closed it.
-async fn follow(admin: &Admin, as_json: bool) -> Result<(), Failed> {
-    let latest = page(admin, &mut Which::default(), Order::Newest, 1).await?;
-    let mut which = Which {
-        after: Some(
-            latest
-                .events
-                .first()
-                .map_or_else(|| "0".to_owned(), |event| event.id.clone()),
-        ),
-        ..Which::default()
-    };
-    loop {
-        let page = page(admin, &mut which, Order::Oldest, PAGE).await?;
-        for event in &page.events {
-            let text = if as_json {
-                escape_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
-            } else {
-                escape(&line(event), &[]).into_owned()
-            };
-            if !is_written(writeln!(std::io::stdout(), "{text}"))? {
-                return Ok(());
-            }
-        }
-        if let Some(last) = page.events.last() {
-            which.after = Some(last.id.clone());
-        }
-        if page.next.is_none() {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+/// One event is one line, for programs as for people.
+fn write(lines: &mut Lines, event: &records::Event, as_json: bool) -> Result<(), Failed> {
+    match as_json {
+        true => lines.json(event),
+        false => lines.text(&line(event)),
     }
 }
 

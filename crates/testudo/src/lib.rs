@@ -1,0 +1,106 @@
+//! `testudo`: the command line. It is a library so that the reference, the man pages and the completions are made from
+//! what is run.
+//!
+//! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod admin;
+mod arguments;
+mod command_line;
+mod commands;
+mod exit;
+mod output;
+mod service_manager;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use command_line::{Arguments, Command};
+use exit::Exit;
+use output::Failed;
+use std::io::Write as _;
+use std::process::ExitCode;
+use testudo_server::listen::PassedSockets;
+
+/// Every command with its options and help.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
+}
+
+/// Each exit status and what it says.
+pub fn exit_statuses() -> impl Iterator<Item = (u8, &'static str)> {
+    Exit::ALL.into_iter().map(|exit| (exit.number(), exit.meaning()))
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments = match read_arguments() {
+        Ok(arguments) => arguments,
+        Err(answer) => return print_answer(&answer).into(),
+    };
+    // Removes variables from the environment, which is sound only while there is one thread.
+    let passed = match PassedSockets::from_environment() {
+        Ok(passed) => passed,
+        Err(why) => return end(&Failed::new(why)),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&Failed::new(format!("cannot start the runtime: {error}"))),
+    };
+    match runtime.block_on(run(arguments, passed)) {
+        Ok(()) => Exit::Done.into(),
+        Err(failed) => end(&failed),
+    }
+}
+
+fn end(failed: &Failed) -> ExitCode {
+    failed.print();
+    failed.exit().into()
+}
+
+fn read_arguments() -> Result<Arguments, clap::Error> {
+    // What is wrong with the arguments is said before it is known what they mean.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        output::speak_json();
+    }
+    let matches: ArgMatches = command_line().try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// Help and the version, or what is wrong with the arguments.
+fn print_answer(answer: &clap::Error) -> Exit {
+    if answer.use_stderr() {
+        output::usage_error(answer);
+        return Exit::Usage;
+    }
+    match answer.print().and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            let failed = Failed::undelivered(&error);
+            failed.print();
+            failed.exit()
+        }
+    }
+}
+
+async fn run(arguments: Arguments, passed: PassedSockets) -> Result<(), Failed> {
+    match arguments.command {
+        Command::Dev(options) => commands::dev::run(options).await,
+        Command::Serve(file) => commands::serve::run(&file.config, passed).await,
+        Command::Init(options) => commands::init::run(&options),
+        Command::Check(of) => commands::check::run(&of.file.config, &of.command),
+        Command::Doctor(of) => commands::doctor::run(&of.file.config, &of.command).await,
+        Command::Reload(at) => commands::server::reload(&at.place, &at.command).await,
+        Command::Status(at) => commands::server::status(&at.place, &at.command).await,
+        Command::Healthcheck(at) => commands::healthcheck::run(&at.place, &at.command).await,
+        Command::Version(options) => commands::version::run(&options),
+        Command::Completions(options) => commands::completions::run(&options, command_line()),
+        Command::Trust(at) => commands::trust::run(&at.place, at.command).await,
+        Command::Rule(at) => commands::rule::run(&at.place, at.command).await,
+        Command::Client(at) => commands::client::run(&at.place, at.command).await,
+        Command::Identity(at) => commands::identity::run(&at.place, at.command).await,
+        Command::Event(at) => commands::event::run(&at.place, at.command).await,
+        Command::Explain(at) => commands::explain::run(&at.place, at.command).await,
+        Command::Key(at) => commands::key::run(&at.place, at.command).await,
+        Command::Token(command) => commands::token::run(command).await,
+    }
+}

@@ -1,0 +1,335 @@
+//! Every command, whatever reads its output: a terminal of 80 columns, a reader that has ended, a full device, a
+//! program that wants JSON, or one that wants no colour.
+
+use crate::binary::{Server, Site, json_lines, now, stderr};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use testudo_testkit::svid_form;
+
+const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
+
+/// What a command prints on stdout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prints {
+    Data,
+    /// Lines that are as long as they are: one document, or a script.
+    LongLines,
+    /// It talks on stderr only.
+    Nothing,
+}
+use Prints::{Data, LongLines, Nothing};
+
+/// Each command that ends by itself, in an order in which all succeed. `{…}` is filled in.
+const COMMANDS: &[(&[&str], Prints)] = &[
+    (&["dev", "--once", "--listen", "127.0.0.1:0"], LongLines),
+    (&["init", "{folder}/new"], Nothing),
+    (&["check"], Nothing),
+    (&["doctor"], Data),
+    (&["reload"], Nothing),
+    (&["status"], Data),
+    (&["healthcheck"], Data),
+    (&["version"], Data),
+    (&["completions", "bash"], LongLines),
+    (&["trust", "list"], Data),
+    (&["trust", "show", "prod.example"], Data),
+    (&["trust", "refresh", "prod.example"], Nothing),
+    (&["trust", "accept", "prod.example"], Nothing),
+    (&["trust", "disable", "prod.example"], Nothing),
+    (&["trust", "enable", "prod.example"], Nothing),
+    (&["rule", "list"], Data),
+    (&["rule", "test", PAY_ID], Data),
+    (&["client", "list"], Data),
+    (&["client", "show", PAY_ID], Data),
+    (&["client", "freeze", PAY_ID], Nothing),
+    (&["client", "thaw", PAY_ID], Nothing),
+    (&["client", "sweep", "--dry-run"], Nothing),
+    (
+        &[
+            "identity",
+            "block",
+            "spiffe://prod.example/x",
+            "--reason",
+            "incident 7",
+        ],
+        Nothing,
+    ),
+    (&["identity", "list"], Data),
+    (&["identity", "unblock", "spiffe://prod.example/x"], Nothing),
+    (&["event", "list"], Data),
+    (&["event", "export"], LongLines),
+    (&["explain", "{refused}"], Data),
+    (&["explain", "--credential", "{folder}/svid"], Data),
+    (&["key", "rotate"], Nothing),
+    (&["key", "list"], Data),
+    (&["key", "revoke", "{next key}"], Nothing),
+    (
+        &[
+            "token",
+            "get",
+            "--issuer",
+            "{issuer}",
+            "--svid-file",
+            "{folder}/svid",
+        ],
+        LongLines,
+    ),
+    (&["token", "inspect", "--issuer", "{issuer}"], LongLines),
+    (&["client", "delete", PAY_ID], Nothing),
+];
+
+/// Those that go on until they are ended, and have tests of their own.
+const ENDLESS: &[&str] = &["serve", "event follow"];
+
+/// A server with a client, a refused request and what else the commands are about.
+struct World {
+    site: Site,
+    issuer: String,
+    refused: String,
+    token: String,
+    _server: Server,
+}
+
+impl World {
+    async fn new() -> World {
+        let (site, issuer) = Site::under_its_own_name();
+        let server = site.serve();
+        let svid = |path: &str| site.issuer.svid(path, &issuer, now());
+        let answer = server.token(svid_form(&svid("/ns/shop/sa/pay"), &[])).await;
+        let token = answer.access_token();
+        let refused = server.token(svid_form(&svid("/none"), &[])).await;
+        let refused = refused.header("request-id").unwrap().to_owned();
+        site.write("svid", &svid("/ns/shop/sa/pay"));
+        World {
+            issuer: issuer.clone(),
+            refused,
+            token,
+            _server: server,
+            site,
+        }
+    }
+
+    fn next_key(&self) -> String {
+        let keys = self.site.json(&["key", "list"]);
+        let next = keys.as_array().unwrap().iter().find(|key| key["state"] == "next");
+        next.unwrap()["kid"].as_str().unwrap().to_owned()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
+        command
+            .env("TESTUDO_CONFIG", self.site.config())
+            .env_remove("COLUMNS");
+        for word in words {
+            let filled = match *word {
+                "{refused}" => self.refused.clone(),
+                "{issuer}" => self.issuer.clone(),
+                "{next key}" => self.next_key(),
+                other => other.replace("{folder}", self.site.folder.to_str().unwrap()),
+            };
+            command.arg(filled);
+        }
+        command
+    }
+
+    /// Runs it with a token on stdin, which only `token inspect` reads.
+    fn run(&self, mut command: Command, stdout: impl Into<Stdio>) -> Output {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads nothing may have ended.
+        let _ = child.stdin.take().unwrap().write_all(self.token.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+}
+
+fn name(words: &[&str]) -> String {
+    let is_noun = testudo::command_line()
+        .find_subcommand(words[0])
+        .unwrap()
+        .has_subcommands();
+    words[..if is_noun { 2 } else { 1 }].join(" ")
+}
+
+/// Every command of the definition that the program parses by, and whether it has `--json`.
+fn defined() -> Vec<(String, bool)> {
+    let root = testudo::command_line();
+    let mut found = Vec::new();
+    for command in root.get_subcommands() {
+        let has_json = |command: &clap::Command| command.get_arguments().any(|one| one.get_id() == "json");
+        if !command.has_subcommands() {
+            found.push((command.get_name().to_owned(), has_json(command)));
+        }
+        for below in command.get_subcommands() {
+            found.push((
+                format!("{} {}", command.get_name(), below.get_name()),
+                has_json(below),
+            ));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_is_tried_here() {
+    let tried: BTreeSet<String> = COMMANDS.iter().map(|(words, _)| name(words)).collect();
+    let endless = ENDLESS.iter().map(|name| (*name).to_owned());
+    let all: BTreeSet<String> = defined().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(tried.into_iter().chain(endless).collect::<BTreeSet<_>>(), all);
+}
+
+/// True for a line that a terminal of 80 columns shows whole, or that holds one word that must not be broken.
+fn fits(line: &str) -> bool {
+    line.chars().count() <= 80 || line.split(' ').any(|word| word.chars().count() > 60)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_and_output_fit_80_columns() {
+    let world = World::new().await;
+    for (words, prints) in COMMANDS {
+        let mut command = world.command(words);
+        command.env("COLUMNS", "80");
+        let output = world.run(command, Stdio::piped());
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.is_empty(), *prints == Nothing, "{words:?}: {text}");
+        let wide = text.lines().find(|line| *prints == Data && !fits(line));
+        assert_eq!(wide, None, "{words:?}: {text}");
+    }
+    for (name, _) in defined() {
+        let words: Vec<&str> = name.split(' ').chain(["--help"]).collect();
+        let output = world
+            .command(&words)
+            .env_remove("TESTUDO_CONFIG")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let wide = text.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_pipe_ends_every_command_silently() {
+    let world = World::new().await;
+    for (words, _) in COMMANDS {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = world.run(world.command(words), writer);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+        let said = stderr(&output);
+        let is_quiet = !said.contains("panicked") && !said.contains("error:");
+        assert!(is_quiet, "{words:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_device_is_an_error_that_names_stdout_in_every_command() {
+    let world = World::new().await;
+    for (words, prints) in COMMANDS {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = world.run(world.command(words), full);
+        let said = stderr(&output);
+        let expected = if *prints == Nothing { 0 } else { 1 };
+        assert_eq!(output.status.code(), Some(expected), "{words:?}: {said}");
+        let is_named = said.contains("error: cannot write to stdout: No space left on device");
+        assert_eq!(is_named, *prints != Nothing, "{words:?}: {said}");
+        assert!(!said.contains("panicked"), "{words:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_json_on_both_outputs_of_every_command() {
+    let world = World::new().await;
+    let defined = defined();
+    let without: Vec<&str> = defined
+        .iter()
+        .filter(|(_, has_json)| !has_json)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(without, ["dev", "serve", "init", "completions"]);
+    for (words, _) in COMMANDS
+        .iter()
+        .filter(|(words, _)| !without.contains(&name(words).as_str()))
+    {
+        let output = world.run(world.command(&[words, &["--json"][..]].concat()), Stdio::piped());
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let is_document = serde_json::from_str::<Value>(&text).is_ok();
+        assert!(!text.is_empty(), "{words:?} prints its answer");
+        if !is_document {
+            assert!(
+                json_lines(&text).iter().all(Value::is_object),
+                "{words:?}: {text}"
+            );
+        }
+        for line in json_lines(&stderr(&output)) {
+            let is_talk = ["error", "warning", "note"]
+                .iter()
+                .any(|member| line[*member].is_string());
+            assert!(is_talk, "{words:?}: {line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_prints_colour_to_a_program_or_with_no_color() {
+    let world = World::new().await;
+    for (words, _) in COMMANDS {
+        let output = world.run(world.command(words), Stdio::piped());
+        let bytes = [output.stdout, output.stderr].concat();
+        assert!(!bytes.contains(&0x1b), "{words:?}");
+        // On a terminal, help is coloured unless NO_COLOR says otherwise.
+        let help = format!("{} {} --help", env!("CARGO_BIN_EXE_testudo"), name(words));
+        assert!(
+            !on_a_terminal(80, &format!("NO_COLOR=1 {help}")).contains('\u{1b}'),
+            "{help}"
+        );
+    }
+    let help = format!("{} --help", env!("CARGO_BIN_EXE_testudo"));
+    assert!(
+        on_a_terminal(80, &help).contains('\u{1b}'),
+        "the terminal is taken for one"
+    );
+}
+
+/// What a shell command prints on a terminal so many columns wide.
+fn on_a_terminal(columns: usize, command: &str) -> String {
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("stty cols {columns} rows 24; {command}"))
+        .arg("/dev/null")
+        .env_remove("COLUMNS")
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn table_that_is_wider_than_the_terminal_becomes_records() {
+    let world = World::new().await;
+    let list = format!(
+        "{} client list --config {}",
+        env!("CARGO_BIN_EXE_testudo"),
+        world.site.config().display()
+    );
+    let narrow = on_a_terminal(80, &list);
+    assert!(narrow.starts_with(&format!("client      {PAY_ID}\n")), "{narrow}");
+    assert!(narrow.contains("\nrule        payments\n"), "{narrow}");
+    for table in [
+        on_a_terminal(80, &format!("{list} --wide")),
+        on_a_terminal(200, &list),
+    ] {
+        assert!(table.contains("CLIENT") && table.lines().count() == 2, "{table}");
+    }
+    let piped = world.site.ok(&["client", "list"]);
+    assert!(piped.contains("CLIENT") && piped.lines().count() == 2, "{piped}");
+}
