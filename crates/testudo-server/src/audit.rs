@@ -1,5 +1,4 @@
-//! Audit events that are not part of a decision: what this server did by itself, what administrators did, and
-//! refusals, sampled.
+//! Audit events that no decision of core makes: what this server did by itself, and a sample of refused requests.
 
 use crate::state::app::App;
 use crate::state::metrics::RejectionLabel;
@@ -13,29 +12,29 @@ use testudo_core::rejection::{Answer, Endpoint, Rejection};
 use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
 use testudo_protocol::oauth::ErrorCode;
 
-/// Who makes a change, and why, for the event.
+/// Who makes a change, and the reason, for the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
-    /// Who.
+    /// The administrator, the client or the server.
     pub actor: &'a Actor,
-    /// Why.
+    /// What an administrator gave as the reason.
     pub reason: Option<&'a str>,
 }
 
 impl<'a> Note<'a> {
-    /// Without a reason.
+    /// An actor without a reason.
     pub fn by(actor: &'a Actor) -> Note<'a> {
         Note { actor, reason: None }
     }
 
-    /// Names both in an event.
+    /// Writes actor and reason into an event.
     pub(crate) fn sign(&self, event: &mut Event) {
         event.actor = Some(self.actor.to_string());
         event.reason = self.reason.map(str::to_owned);
     }
 }
 
-/// Writes an event of its own; a failure is logged.
+/// Writes one event. A failure to write it is logged.
 pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
     let Some(event) = new_event(app, kind, fill) else {
         return;
@@ -54,7 +53,7 @@ pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event
     Some(event)
 }
 
-/// Writes events of records that are not believed, and of what was done about them, and the log.
+/// Writes events, and a log line for each, of records that are not used and of what was done about them.
 pub(crate) async fn tell(app: &App, news: Vec<News>) {
     let mut batch = Batch::default();
     for (kind, detail) in news.into_iter().take(EVENTS_MAX) {
@@ -71,7 +70,7 @@ pub(crate) async fn tell(app: &App, news: Vec<News>) {
     }
 }
 
-/// Writes how many refusals of each kind have no event of their own, when their minute is over or the server stops.
+/// Writes the counts of refusals that have no event of their own, when their minute is over or the server stops.
 pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     let now = app.now();
     let left_out = app.refusals.take_left_out(now, is_stopping);
@@ -95,30 +94,30 @@ pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     if let Err(error) = app.store.commit(batch).await {
         tracing::warn!(
             ?error,
-            "counts of refusals could not be written: the next ones include them"
+            "counts of refused requests could not be written; the next counts include them"
         );
         app.refusals.put_back(left_out);
     }
 }
 
-/// Segments of an identity by which refusals are told apart.
+/// How many path segments of an identity belong to the prefix by which refusals are sampled.
 const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
-/// What was learned of a request on the way, for events.
+/// What is known of a request so far, for the events about it.
 pub(crate) struct RequestTrail<'r> {
     pub(crate) occasion: OccasionKind,
-    /// The id that the answer carries.
+    /// The id that the answer has in `Request-Id`.
     pub(crate) id: &'r str,
     pub(crate) identity: Option<Arc<AttestedIdentity>>,
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) has_statement: bool,
-    /// What else the request carried that a decision looks at.
+    /// What else in the request the decision depends on.
     pub(crate) details: RequestDetails,
 }
 
 impl<'r> RequestTrail<'r> {
-    /// Nothing is known of the request yet.
+    /// A request of which nothing else is known yet.
     pub(crate) fn of(occasion: OccasionKind, id: &'r str) -> RequestTrail<'r> {
         RequestTrail {
             occasion,
@@ -131,7 +130,7 @@ impl<'r> RequestTrail<'r> {
         }
     }
 
-    /// The request, as events name it.
+    /// The request, for an event.
     pub(crate) fn request(&self) -> RequestRef<'_> {
         RequestRef {
             occasion: self.occasion,
@@ -141,8 +140,8 @@ impl<'r> RequestTrail<'r> {
     }
 }
 
-/// What the caller is answered. A refusal is counted; a sample of them becomes events and log lines. `would` is what
-/// would have happened, where first use is only observed.
+/// Makes the answer of a refused request and counts the refusal. A sample of refusals has an event and a log line.
+/// `would` is the event of the registration that `first_use = "observe"` prevented.
 pub(crate) async fn refuse(
     app: &App,
     trail: &RequestTrail<'_>,
@@ -217,7 +216,7 @@ async fn note_refusal(
     if let Some(would) = would {
         batch.insert(&*would);
     }
-    // An event about a refusal is worth an attempt, not a failed answer.
+    // The caller gets its answer also where the event cannot be written.
     if let Err(error) = app.store.commit(batch).await {
         tracing::warn!(?error, "an event could not be written");
     }

@@ -1,17 +1,18 @@
-//! What one connection has shown: its last refused chain is not verified again.
+//! The last refused certificate chain of a connection, so that it is not verified again.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use testudo_protocol::spiffe::{Bundle, X509Error};
 
-/// What one connection has brought before.
+/// The last refused certificate chain of a connection.
 #[derive(Debug, Default)]
 pub struct ChainMemory {
-    /// The requests of one connection show one chain: the first of them has it verified, the others wait.
+    /// Held while the chain of the handshake is verified: of several requests on one connection, the first has the
+    /// chain verified and the others wait for the result.
     pub(crate) turn: tokio::sync::Mutex<()>,
     refused: Mutex<Option<Refused>>,
 }
 
-/// The last chain that was refused, and the bundle by which it was.
+/// A chain that was refused, and the bundle with which it was verified.
 #[derive(Debug)]
 struct Refused {
     digest: [u8; 32],
@@ -20,7 +21,7 @@ struct Refused {
 }
 
 impl ChainMemory {
-    /// Why this chain was refused, if the bundle of then is in force.
+    /// Why this chain was refused, if it was and the same bundle is still in force.
     pub(crate) fn recall(&self, digest: &[u8; 32], bundle: &Arc<Bundle>) -> Option<X509Error> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = refused.as_ref()?;
@@ -28,12 +29,13 @@ impl ChainMemory {
         is_it.then(|| refused.fault.clone())
     }
 
-    /// Remembers a refusal, unless time alone may mend it.
+    /// Remembers a refusal, unless the chain may become valid as time passes.
     pub(crate) fn remember(&self, digest: [u8; 32], bundle: &Arc<Bundle>, fault: &X509Error) {
         if fault.may_pass() {
             return;
         }
-        // The weak reference keeps the address from being used again, and the bundle from nothing else.
+        // The weak reference does not keep the bundle in memory, but keeps its address from being used for another
+        // bundle.
         let refused = Refused {
             digest,
             bundle: Arc::downgrade(bundle),
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_remembered_for_its_chain_and_its_bundle() {
+    fn refusal_is_remembered_for_the_same_chain_and_bundle_only() {
         use testudo_protocol::spiffe::PathError;
         let memory = ChainMemory::default();
         let bundle = || Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap());
@@ -58,7 +60,7 @@ mod tests {
         assert_eq!(memory.recall(&[1; 32], &then), Some(bad));
         assert_eq!(memory.recall(&[2; 32], &then), None);
         assert_eq!(memory.recall(&[1; 32], &later), None);
-        // What time alone can mend is asked again.
+        // A chain that may become valid as time passes is verified again.
         let memory = ChainMemory::default();
         memory.remember([1; 32], &then, &X509Error::Path(PathError::NotYetValid));
         memory.remember([1; 32], &then, &X509Error::Path(PathError::NoAuthority));

@@ -1,10 +1,11 @@
-//! Chains of client certificates: verified beside the async workers, behind a bound, and not twice in vain.
+//! Verifies certificate chains of clients: on blocking threads, with a bound, and a refused chain only once per
+//! connection.
 //!
-//! A chain is up to five signatures of the client's choice of algorithm. While one is verified no other request
-//! may wait for it, so this happens on threads of its own kind; what cannot be verified soon is answered with 503
-//! instead of being queued. Work whose caller has gone away is five signatures at most, and none where it has not
-//! begun. A short chain costs about what a token costs, and handing it to another thread would add to that: it is
-//! verified where it arrived, if its turn comes at once.
+//! A chain has up to five signatures, with algorithms that the client chooses. Chains are verified on blocking threads,
+//! so that other requests do not wait; a request is answered with 503 where too many chains already wait. After a
+//! client closed its connection, its chain is not verified if it still waits. A short chain costs about as much as
+//! signing a token, and another thread would add to that, so it is verified on the async worker if no other chain is
+//! ahead of it.
 
 use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
@@ -18,7 +19,7 @@ use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Trace};
 use testudo_protocol::Timestamp;
 
-/// verify: a chain of certificates, at its door.
+/// verify: a chain of certificates.
 pub(crate) async fn verify(
     app: &App,
     peer: &Peer,
@@ -26,12 +27,12 @@ pub(crate) async fn verify(
     facts: &Facts,
     in_force: &Arc<InForce>,
 ) -> Result<AttestedIdentity, Stop> {
-    // Without a bundle nothing is verified: the door says why.
+    // Without a bundle no signature is verified: `X509Svid::verify` only returns the reason.
     let Facts::Keys(AuthorityKeys::Bundle(bundle)) = facts else {
         return Ok(door.verify(facts, terms(&in_force.policy, app.now()), &mut Trace::off())?);
     };
     let (memory, digest) = (&peer.chains, door.digest());
-    // The connection of a proxy brings chains of many clients, which need not wait for each other.
+    // On a connection from a proxy there are chains of many clients, which must not wait for each other.
     let is_own = peer.certificates.as_ref().is_some_and(|own| own.digest == digest);
     let _turn = match is_own {
         true => Some(memory.turn.lock().await),
@@ -54,7 +55,7 @@ pub(crate) async fn verify(
     Ok(verified?)
 }
 
-/// A chain proves the same identity whatever it is shown for.
+/// The purpose of the request does not matter: a chain proves the same identity for each.
 fn terms(policy: &Policy, now: Timestamp) -> Terms<'_> {
     Terms {
         policy,

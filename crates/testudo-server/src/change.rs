@@ -1,8 +1,8 @@
-//! One guard for everything that an administrator changes.
+//! The guard of every change by an administrator.
 //!
-//! It holds the administrators' turn, so that two of them do not decide by the same records, and who orders the change
-//! and why. What was decided is committed with its events in one batch; then it is in force here, before the answer,
-//! and on the other nodes as soon as they hear of it.
+//! It holds the lock of such changes, so that two administrators do not decide on the same records at the same time,
+//! and it knows who orders the change and why. The change is committed with its events in one batch. Then it is in
+//! force on this node, before the answer is sent, and on other nodes as soon as the store announces it to them.
 
 use crate::audit::Note;
 use crate::read_again;
@@ -13,7 +13,7 @@ use testudo_core::records::{Event, Kind, Write};
 use testudo_store::{CommitError, StoreFault};
 use tokio::sync::MutexGuard;
 
-/// An administrator's change under way: the turn, the administrator and the reason.
+/// A change by an administrator that is being made: the lock, the administrator and the reason.
 pub(crate) struct Change<'a> {
     app: &'a App,
     note: Note<'a>,
@@ -21,7 +21,7 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Waits for the turn.
+    /// Waits for the lock.
     pub(crate) async fn begin(app: &'a App, note: Note<'a>) -> Change<'a> {
         Change {
             app,
@@ -30,18 +30,18 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// The order at this moment: for one decision.
+    /// The order, with time and random bytes for one decision.
     pub(crate) fn order(&self) -> Result<Order<'a>, StoreFault> {
         let entropy = self.app.clock.entropy();
         Ok(Order {
             actor: self.note.actor,
             reason: self.note.reason,
-            entropy: entropy.ok_or_else(|| StoreFault("the system has no randomness to give".into()))?,
+            entropy: entropy.ok_or_else(|| StoreFault("the operating system gave no random bytes".into()))?,
             now: self.app.now(),
         })
     }
 
-    /// Writes what was decided, whole or not at all, and takes it into memory.
+    /// Writes the change in one batch and updates the memory of this node.
     pub(crate) async fn commit(&self, changes: &Audited) -> Result<(), CommitError> {
         let batch = changes.batch();
         let written: Vec<(Kind, Vec<u8>)> = batch.writes.iter().filter_map(place).collect();
@@ -51,8 +51,8 @@ impl<'a> Change<'a> {
                 changes.events().iter().for_each(log);
                 self.take_over(&written).await
             }
-            // What this node remembers of a client may be what made the commit fail; or the store wrote it and could
-            // not say so.
+            // The client in memory may be out of date, which made the commit fail; or the store wrote the batch and its
+            // answer was lost.
             Err(_) => {
                 for (_, key) in written.iter().filter(|(kind, _)| *kind == Kind::Client) {
                     self.app.memory.clients.forget(key);
@@ -62,7 +62,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Where a record does not let itself be read, it is looked for again with the next tick.
+    /// If a record cannot be read, everything is loaded again by background work.
     async fn take_over(&self, written: &[(Kind, Vec<u8>)]) -> Result<(), CommitError> {
         read_again::records(self.app, written).await.map_err(|why| {
             self.app.condition.must_look_again.store(true, Ordering::Release);
@@ -80,7 +80,7 @@ fn place(write: &Write) -> Option<(Kind, Vec<u8>)> {
     }
 }
 
-/// The second record of what an administrator changed, beside the database.
+/// Writes the event to the log too, so that there is a record of the change outside of the database.
 fn log(event: &Event) {
     tracing::info!(
         actor = event.actor,

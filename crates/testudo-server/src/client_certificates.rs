@@ -1,11 +1,13 @@
-//! Client certificates in the handshake: asked for, proven to be held, and judged elsewhere.
+//! Client certificates in the TLS handshake: the server requests one and checks that the client has its private key.
+//! The chain is verified later.
 //!
-//! A stock verifier takes one root store for all, which merges trust domains. This one checks only that the
-//! client has the leaf's key; the door judges the chain on every request, by the leaf's own trust domain. So a
-//! kept connection or a resumed session outlives neither a disable nor a bundle change nor the certificate.
+//! The verifier of rustls uses one set of roots for all clients, which would merge trust domains. This verifier checks
+//! only that the client has the private key of the leaf; `doors::X509Svid` verifies the chain at every request, by the
+//! bundle of the leaf's own trust domain. So neither an open connection nor a resumed session stays valid after its
+//! authority is disabled, its bundle is replaced or its certificate ends.
 //!
-//! The leaf's key is judged before anything is verified with it: the client chooses it, and with 8192 bits and
-//! a large exponent an attacker could make one handshake cost as much as 60.
+//! The size of the leaf's key is checked before a signature is verified with it: with an RSA key of 8192 bits and a
+//! large exponent, a handshake of an attacker would cost as much as 60 others.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -17,16 +19,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, HANDSHAKE_CERTIFICATES_MAX};
 use testudo_protocol::spiffe::judge_client_key;
 
-/// Asks for a client certificate and verifies only that the client has its private key.
+/// Requests a client certificate and verifies only that the client has its private key.
 #[derive(Debug)]
 pub struct AskForCertificate {
     provider: Arc<CryptoProvider>,
-    /// Whether a certificate is asked for; a reload may change it.
+    /// Whether a certificate is requested; a reload may change it.
     asks: Arc<AtomicBool>,
 }
 
 impl AskForCertificate {
-    /// Over a crypto provider.
+    /// A verifier with this crypto provider.
     pub fn new(provider: Arc<CryptoProvider>, asks: Arc<AtomicBool>) -> AskForCertificate {
         AskForCertificate { provider, asks }
     }
@@ -41,7 +43,8 @@ impl ClientCertVerifier for AskForCertificate {
         false
     }
 
-    /// No hints: the list would tell every caller which authorities are trusted, and an SVID client has one certificate.
+    /// Empty: the list would tell every caller which authorities are trusted, and an SVID client has only one
+    /// certificate to choose from.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -60,7 +63,7 @@ impl ClientCertVerifier for AskForCertificate {
             ));
         }
         if let Err(fault) = judge_client_key(end_entity) {
-            tracing::debug!(%fault, "a client's certificate is refused in the handshake");
+            tracing::debug!(%fault, "the certificate of a client is refused in the TLS handshake");
             return Err(Error::InvalidCertificate(
                 CertificateError::ApplicationVerificationFailure,
             ));
@@ -151,9 +154,15 @@ mod tests {
         assert!(judge(&KeyPair::generate().unwrap()).is_ok());
         assert!(judge(&rsa(512, &[1, 0, 1])).is_ok(), "4096 bits");
         assert!(judge(&rsa(1024, &[1, 0, 1])).is_err(), "8192 bits");
-        let dear = [0x00, 0xff, 0xff, 0xff, 0xff];
-        assert!(judge(&rsa(1024, &dear)).is_err(), "8192 bits and 2^32 - 1");
-        assert!(judge(&rsa(256, &dear)).is_err(), "2048 bits and 2^32 - 1");
+        let large_exponent = [0x00, 0xff, 0xff, 0xff, 0xff];
+        assert!(
+            judge(&rsa(1024, &large_exponent)).is_err(),
+            "8192 bits, exponent 2^32 - 1"
+        );
+        assert!(
+            judge(&rsa(256, &large_exponent)).is_err(),
+            "2048 bits, exponent 2^32 - 1"
+        );
     }
 
     #[test]

@@ -1,33 +1,33 @@
-//! Why a request ends without its result: it is refused (4xx), or this server failed (5xx).
+//! Why a request has no success: it is refused (4xx), or this server failed (5xx).
 
 use testudo_core::rejection::{Answer, Rejection};
 use testudo_protocol::jose::SigningFault;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_store::StoreFault;
 
-/// Our fault: the caller may try again.
+/// A fault of this server. The caller may try again.
 #[derive(Debug)]
 pub enum Fault {
     /// The store cannot be read or written.
     Store(StoreFault),
-    /// What other nodes did has not been heard for longer than `serve_without_store`.
+    /// This node has not known the changes of other nodes for longer than `store.serve_without_store`.
     Unsure,
     /// Too many first uses are waiting.
     Busy,
-    /// Requests in flight hold all the memory that they may.
+    /// Requests in flight use all the memory that they may.
     Full,
     /// Too many chains of client certificates are waiting to be verified.
     ChainsWaiting,
-    /// Races were lost too often.
+    /// Other requests changed the records of this one at every attempt.
     Contended,
     /// Signing failed.
     Signing(SigningFault),
-    /// No randomness.
+    /// The operating system gave no random bytes.
     NoEntropy,
 }
 
 impl Fault {
-    /// The answer, whichever endpoint was asked: worth another try.
+    /// The answer, the same at every endpoint: the caller should try again later.
     pub(crate) fn answer(&self) -> Answer {
         let (sentence, retry_after_seconds) = match self {
             Fault::Store(_)
@@ -53,24 +53,24 @@ impl std::fmt::Display for Fault {
         match self {
             Fault::Store(fault) => write!(f, "the store is unavailable: {fault}"),
             Fault::Unsure => f.write_str(
-                "changes by other nodes have not been heard for longer than store.serve_without_store",
+                "this node has not known the changes of other nodes for longer than store.serve_without_store",
             ),
             Fault::Busy => f.write_str("too many first uses are waiting for the store"),
-            Fault::Full => f.write_str("too many requests are in flight, or too large ones"),
+            Fault::Full => f.write_str("requests in flight use all the memory that they may"),
             Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
-            Fault::Contended => f.write_str("the client changed too often meanwhile"),
+            Fault::Contended => f.write_str("other requests changed the records of this request at every attempt"),
             Fault::Signing(fault) => write!(f, "{fault}"),
-            Fault::NoEntropy => f.write_str("the system has no randomness to give"),
+            Fault::NoEntropy => f.write_str("the operating system gave no random bytes"),
         }
     }
 }
 
-/// Why a request goes no further.
+/// Why a request ends without success.
 #[derive(Debug)]
 pub enum Stop {
     /// The request is refused.
     Refused(Rejection),
-    /// By ours.
+    /// This server failed.
     Failed(Fault),
 }
 

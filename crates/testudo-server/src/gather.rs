@@ -1,4 +1,4 @@
-//! gather: the outside facts that a door asks for. A door judges; it does not fetch.
+//! gather: reads or fetches the facts that are needed to verify a credential. The code that verifies it does no IO.
 
 use crate::fault::Fault;
 use crate::state::app::App;
@@ -11,7 +11,7 @@ use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
 use testudo_store::StoreFault;
 
-/// Answers a door's question.
+/// The facts for a lookup.
 pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) -> Result<Facts, Fault> {
     match lookup {
         Lookup::Authority {
@@ -35,8 +35,8 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
     }
 }
 
-/// The keys of a configured authority. An unknown `kid` is worth one early fetch per 30 s; an authority that is not
-/// configured causes no fetch.
+/// The keys of a configured authority. An unknown `kid` causes at most one early fetch per 30 s; an authority that is
+/// not configured causes none.
 async fn authority_keys(app: &App, in_force: &InForce, authority: &Authority, kid: Option<&str>) -> Facts {
     let Some(anchor) = in_force.anchor(authority) else {
         return Facts::Nothing;
@@ -47,7 +47,7 @@ async fn authority_keys(app: &App, in_force: &InForce, authority: &Authority, ki
         (Some(_), None) => true,
         (None, _) => false,
     };
-    // A disabled authority is refused in any case; it fetches nothing.
+    // Identities of a disabled authority are refused in any case, so nothing is fetched for them.
     let is_enabled = app.switches.load().is_enabled(authority);
     let current = if has_key || !is_enabled {
         current
@@ -62,8 +62,8 @@ async fn authority_keys(app: &App, in_force: &InForce, authority: &Authority, ki
     }
 }
 
-/// The keys of a client that registered. A name that this server never gave is known for one by its seal, and
-/// touches no table.
+/// The keys of a registered client. A client id contains a MAC of this server, so an invented id is recognised without
+/// reading the store.
 async fn registered_keys(
     app: &App,
     policy: &Policy,
@@ -88,7 +88,7 @@ async fn registered_keys(
         Some(Err(why)) => return Ok(Facts::KeysElsewhere { why: why.clone() }),
         Some(Ok(place)) => place,
     };
-    // A client that would be refused in any case causes no fetch.
+    // A frozen or expired client is refused in any case, so nothing is fetched for it.
     if client.state == ClientState::Frozen || client.is_expired(app.now()) {
         return Ok(Facts::Nothing);
     }

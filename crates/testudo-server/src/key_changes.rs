@@ -1,6 +1,6 @@
-//! How the set of signing keys changes while the server runs: a key is announced, a key retires by the clock, a key is
-//! withdrawn because it was stolen. What becomes of which key is decided in core; here the keys are read, made, sealed
-//! and written.
+//! Changes of the signing keys while the server runs: an administrator rotates or revokes a key, or a key becomes
+//! active or retires because its time has come. Core decides what happens to each key; this module reads, creates,
+//! encrypts and writes the keys.
 
 use crate::audit::tell;
 use crate::change::Change;
@@ -14,17 +14,17 @@ use testudo_core::admin::{Decided, NotDone, Order};
 use testudo_protocol::Timestamp;
 use testudo_store::{CommitError, StoreFault};
 
-/// Times a change is decided again because another node changed the keys meanwhile.
+/// Most attempts to make a change. An attempt fails where another node changes the keys meanwhile.
 const ATTEMPTS: usize = 4;
 const RACED: &str =
-    "other nodes changed the keys at the same time, several times: nothing was done, try again";
+    "other nodes changed the signing keys at the same time, several times: nothing was changed, try again";
 
 /// Why keys were not changed.
 #[derive(Debug)]
 pub enum NotChanged {
-    /// The administrator has to order something else.
+    /// The order cannot be carried out as it is.
     NotDone(NotDone),
-    /// Ours to mend.
+    /// This server failed.
     Failed(StoreFault),
 }
 
@@ -40,7 +40,8 @@ impl From<String> for NotChanged {
     }
 }
 
-/// Carries out the order of an administrator: here at once, and on the other nodes as soon as they hear of it.
+/// Carries out the order of an administrator. It is in force on this node at once, and on other nodes as soon as the
+/// store announces it to them.
 pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Result<Decided, NotChanged> {
     for _ in 0..ATTEMPTS {
         let order = change.order().map_err(NotChanged::Failed)?;
@@ -61,11 +62,11 @@ pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Re
                 tell(app, found.news).await;
                 return Ok(decided);
             }
-            // Another node changed the keys at the same moment: look again.
+            // Another node changed the keys at the same moment: read them again.
             Err(CommitError::Conflict(_)) => {}
             Err(CommitError::Busy) => return Err("the store is busy".to_owned().into()),
             Err(CommitError::Unavailable(fault)) => {
-                let why = format!("{fault}; look with `testudo key list` whether the change was written");
+                let why = format!("{fault}; check with `testudo key list` whether the change was written");
                 return Err(why.into());
             }
         }
@@ -73,7 +74,7 @@ pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Re
     Err(RACED.to_owned().into())
 }
 
-/// Removes keys whose time is over, and takes into use what is due.
+/// Removes keys that are no longer published, and activates the key whose time has come.
 pub async fn retire(app: &App) -> Result<(), String> {
     let order = Order {
         actor: &Actor::Clock,
@@ -81,7 +82,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
         entropy: app
             .clock
             .entropy()
-            .ok_or("the system has no randomness to give")?,
+            .ok_or("the operating system gave no random bytes")?,
         now: app.now(),
     };
     let found = read(app, order.now).await?;

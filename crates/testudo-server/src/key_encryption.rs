@@ -1,4 +1,4 @@
-//! The key-encryption key: where it is kept, and what is wrapped with it.
+//! The key-encryption key: reading it from its file, and encrypting with it what is secret in the store.
 
 use crate::private_files::{Exposure, exposure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -9,15 +9,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// Wraps keys at rest: AES-256-GCM, a random nonce in front, the purpose as associated data.
+/// Encrypts private keys and secrets for the store: AES-256-GCM, with a random nonce in front of the ciphertext and the
+/// purpose as associated data.
 pub struct KeyEncryption(RandomizedNonceKey);
 
 impl KeyEncryption {
-    /// From 32 bytes.
+    /// The key from its 32 bytes.
     pub fn new(key: &[u8; 32]) -> Result<KeyEncryption, String> {
         RandomizedNonceKey::new(&AES_256_GCM, key)
             .map(KeyEncryption)
-            .map_err(|_| "unusable key".into())
+            .map_err(|_| "the key-encryption key cannot be used".into())
     }
 
     pub(crate) fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
@@ -25,12 +26,15 @@ impl KeyEncryption {
         let nonce = self
             .0
             .seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)
-            .map_err(|_| "wrapping failed")?;
+            .map_err(|_| "encryption with the key-encryption key failed")?;
         Ok(STANDARD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
     pub(crate) fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-        let wrong = || "cannot be unwrapped: is this the key-encryption key it was wrapped with?".to_owned();
+        let wrong = || {
+            "cannot be decrypted: check that this is the key-encryption key that it was encrypted with"
+                .to_owned()
+        };
         let mut bytes = STANDARD.decode(wrapped).map_err(|_| wrong())?;
         if bytes.len() < NONCE_LEN {
             return Err(wrong());
@@ -45,7 +49,7 @@ impl KeyEncryption {
     }
 }
 
-/// 32 bytes, raw or as base64url text.
+/// Parses a key of 32 bytes, raw or as base64url text.
 pub fn parse_key_encryption_key(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     if let Ok(raw) = <[u8; 32]>::try_from(bytes) {
         return Some(Zeroizing::new(raw));
@@ -55,7 +59,7 @@ pub fn parse_key_encryption_key(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     <[u8; 32]>::try_from(decoded.as_slice()).ok().map(Zeroizing::new)
 }
 
-/// Reads a key-encryption key, or makes one that only this user may read.
+/// Reads the key-encryption key from a file, or creates it in a file that only this user can read.
 pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     match std::fs::read(path) {
         Ok(bytes) => {
@@ -65,8 +69,12 @@ pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]
                     path = path.display()
                 ));
             }
-            return parse_key_encryption_key(&Zeroizing::new(bytes))
-                .ok_or_else(|| format!("{} is not 32 bytes as base64url", path.display()));
+            return parse_key_encryption_key(&Zeroizing::new(bytes)).ok_or_else(|| {
+                format!(
+                    "{} does not contain 32 bytes, raw or in base64url",
+                    path.display()
+                )
+            });
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
@@ -88,7 +96,7 @@ pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]
 /// 32 random bytes.
 pub fn random_32() -> Result<Zeroizing<[u8; 32]>, String> {
     let mut key = Zeroizing::new([0; 32]);
-    aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| "the system has no randomness to give")?;
+    aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| "the operating system gave no random bytes")?;
     Ok(key)
 }
 
@@ -97,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn value_sealed_for_one_purpose_does_not_open_for_another() {
+    fn value_encrypted_for_one_purpose_is_not_decrypted_for_another() {
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let wrapped = encryption.wrap("a", b"secret").unwrap();
         assert_eq!(encryption.unwrap("a", &wrapped).unwrap().as_slice(), b"secret");

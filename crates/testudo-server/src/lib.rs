@@ -1,4 +1,4 @@
-//! What touches the world: HTTP, TLS, fetching, the admin API, upkeep.
+//! The server: HTTP, TLS, fetching, the admin API, background work.
 //!
 //! The decisions are in `testudo-core`; this crate parses, gathers, loads, commits and renders around them.
 

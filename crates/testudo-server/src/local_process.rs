@@ -1,16 +1,17 @@
-//! The process at the other end of a Unix socket, as the system names it: no process can pretend to be another
-//! user's.
+//! The process at the other end of a Unix socket, as the kernel states it, so that a process cannot claim to be of
+//! another user.
 
 use std::io::{BufReader, Read as _};
 use testudo_core::ProcessOwner;
 use tokio::net::UnixStream;
 
-/// The system's list of users. Users of a directory service are not in it: they are named by their number.
+/// The list of local users. It does not contain users of a directory service; events have only their number.
 const USERS: &str = "/etc/passwd";
-/// As much of it as is searched for a name, bytes: an event needs the number, and the name only where it is cheap.
+/// Most bytes of the list that are searched for a name. An event needs the number of the user; the name is only a help
+/// for readers.
 const USERS_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Whose process connected.
+/// The process that connected, and its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalProcess {
     uid: u32,
@@ -25,12 +26,12 @@ impl LocalProcess {
         Some(LocalProcess {
             uid: credentials.uid(),
             gid: credentials.gid(),
-            // Zero: a process outside of our own container.
+            // 0 for a process outside of the container of this server.
             pid: credentials.pid().filter(|pid| *pid > 0),
         })
     }
 
-    /// With the name of its user. Reads a file.
+    /// The owner with the name of the user, which is read from [`USERS`].
     pub(crate) fn owner(self) -> ProcessOwner {
         let users = std::fs::File::open(USERS).ok();
         ProcessOwner {
@@ -44,7 +45,7 @@ impl LocalProcess {
 
 /// The first name of a user in lines of `name:password:uid:…`.
 fn name_in(users: impl std::io::BufRead, uid: u32) -> Option<Box<str>> {
-    // A line that is no text ends the search: the number is enough.
+    // A line that is not UTF-8 ends the search without a name.
     users.lines().map_while(Result::ok).find_map(|line| {
         let mut fields = line.split(':');
         let (name, number) = (fields.next()?, fields.nth(1)?);

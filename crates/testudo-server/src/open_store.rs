@@ -1,4 +1,4 @@
-//! The store, and the key that opens what is secret in it: for `serve`, and for a look by `doctor`.
+//! Opens the store and reads the key-encryption key, for `serve` and for the checks of `doctor`.
 
 use crate::config::key_strength::weakness;
 use crate::config::{Configuration, StoreUrl, key_encryption_key_beside};
@@ -11,14 +11,15 @@ use testudo_protocol::Timestamp;
 use testudo_store::{Inspected, Store, StoreFault};
 use zeroize::Zeroizing;
 
-/// Opens the store of a server that starts.
+/// Opens the store for a server that starts.
 pub(crate) async fn open_store(configuration: &Configuration) -> Result<(Store, KeyEncryption), String> {
     let configured = configuration.store.key_encryption_key.as_ref();
     let (store, key) = match (&configuration.store.url, configured) {
         (StoreUrl::Memory, Some(key)) => (Store::memory(), key.clone()),
         (StoreUrl::Memory, None) => (Store::memory(), random_32()?),
         (StoreUrl::Postgres(url), Some(key)) => (postgres(configuration, url).await?, key.clone()),
-        // The configuration's judge demands the key; a process of its own could not share one.
+        // Cannot happen, since the configuration is checked for it. A key that each node creates for itself could not
+        // decrypt what other nodes write.
         (StoreUrl::Postgres(_), None) => return Err("PostgreSQL needs store.key_encryption_key".into()),
         (StoreUrl::Sqlite(path), configured) => {
             let store = Store::sqlite(path).map_err(|fault| fault.to_string())?;
@@ -32,8 +33,8 @@ pub(crate) async fn open_store(configuration: &Configuration) -> Result<(Store, 
     Ok((store, KeyEncryption::new(&key)?))
 }
 
-/// The key beside a SQLite database. It is made for a database that holds nothing yet, and for no other: a new key
-/// would open none of the keys that are there.
+/// The key-encryption key in the file beside a SQLite database. It is created only for a database without keys: a new
+/// key could not decrypt the keys that the database already contains.
 async fn key_beside(store: &Store, database: &Path) -> Result<Zeroizing<[u8; 32]>, String> {
     let path = key_encryption_key_beside(database);
     if is_absent(&path) && holds_keys(store).await.map_err(|fault| fault.to_string())? {
@@ -57,8 +58,8 @@ fn is_absent(path: &Path) -> bool {
 
 fn lost(path: &Path, database: &Path) -> String {
     format!(
-        "{} is missing, and {} holds keys that nothing else opens: put it back from a backup. To begin anew, with \
-         other signing keys and without the clients, move the database away",
+        "{} is missing, and {} contains keys that cannot be decrypted without it: restore it from a backup. To start \
+         with new signing keys and without clients, move the database away",
         path.display(),
         database.display()
     )
@@ -79,7 +80,7 @@ async fn postgres(configuration: &Configuration, url: &str) -> Result<Store, Str
     opened.map_err(|fault| fault.to_string())
 }
 
-/// The store as `doctor` finds it, beside a server that may be running; and what it is.
+/// Opens the store for `doctor`, while a server may be running on it; and describes the store.
 pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Store, String), String> {
     match &configuration.store.url {
         StoreUrl::Memory => Ok((Store::memory(), "memory".to_owned())),
@@ -95,20 +96,20 @@ async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<(S
     let roots = configuration.store.extra_roots_pem.as_deref();
     let looked = Store::inspect_postgres(url, roots).await;
     Ok(match looked.map_err(|fault| fault.to_string())? {
-        // What an empty database holds, an empty store in memory holds too.
+        // An empty store in memory stands for the empty database.
         Inspected::Empty => (
             Store::memory(),
-            "PostgreSQL, without tables: they are made at the first start".to_owned(),
+            "PostgreSQL, without tables: the first start creates them".to_owned(),
         ),
         Inspected::Found(store, None) => (*store, "PostgreSQL".to_owned()),
         Inspected::Found(store, Some(version)) => (
             *store,
-            format!("PostgreSQL, schema version {version}: the next start brings it to today's"),
+            format!("PostgreSQL, schema version {version}: the next start updates the schema"),
         ),
     })
 }
 
-/// The key-encryption key, where one is there already. Nothing is made.
+/// The key-encryption key, where there is one already. None is created.
 pub(crate) fn look_for_encryption(configuration: &Configuration) -> Result<Option<KeyEncryption>, String> {
     let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
         (Some(key), _) => key.clone(),
@@ -124,8 +125,8 @@ pub(crate) fn look_for_encryption(configuration: &Configuration) -> Result<Optio
     KeyEncryption::new(&key).map(Some)
 }
 
-/// Whether the key-encryption key is there and opens the keys of the store; and the records that are refused.
-/// Nothing is made.
+/// Whether there is a key-encryption key that decrypts the keys of the store; and the records that are not used. No key
+/// is created.
 pub(crate) async fn look_at_keys(
     configuration: &Configuration,
     store: &Store,
@@ -139,15 +140,18 @@ pub(crate) async fn look_at_keys(
             if is_absent(&path) {
                 return match holds_keys(store).await {
                     Ok(true) => Err(lost(&path, database)),
-                    Ok(false) => fine(format!("{} is made at the first start", path.display())),
+                    Ok(false) => fine(format!("{} is created at the first start", path.display())),
                     Err(fault) => Err(fault.to_string()),
                 };
             }
             read_or_make(&path)?
         }
-        (None, StoreUrl::Memory) => return fine("made at each start".to_owned()),
+        (None, StoreUrl::Memory) => return fine("created at each start".to_owned()),
         (None, StoreUrl::Postgres(_)) => return Err("PostgreSQL needs store.key_encryption_key".to_owned()),
     };
     let (opened, refused) = keys::try_to_open(store, &KeyEncryption::new(&key)?, now).await?;
-    Ok((format!("opens {opened} keys of the store"), refused))
+    Ok((
+        format!("decrypts {opened} keys and secrets of the store"),
+        refused,
+    ))
 }

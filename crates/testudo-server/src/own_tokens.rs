@@ -1,4 +1,4 @@
-//! Access tokens of this server, shown to this server: at the registration endpoint and at the admin API.
+//! Verifies access tokens of this server that are sent to this server: to the registration endpoint and the admin API.
 
 use crate::client_records::client_by_id;
 use crate::state::app::App;
@@ -8,14 +8,14 @@ use testudo_protocol::Seconds;
 use testudo_protocol::oauth::access_token::{Expectation, TokenError, VerifiedToken, verify};
 use testudo_store::StoreFault;
 
-/// How far the clocks of two nodes may be apart: one issued the token, another one is shown it.
+/// How much the clocks of the node that issued the token and of this node may differ.
 const CLOCKS_APART_MAX: Seconds = Seconds(60);
 
-/// Verifies a token that should be for `audience`. A bound one is worth nothing without its certificate, of which
-/// this is the SHA-256.
+/// Verifies a token for `audience`. A token that is bound to a certificate is refused unless `certificate_thumbprint`
+/// is the SHA-256 of that certificate.
 ///
-/// Whatever its `exp` says, the token ends when the longest life is over that we give a token today: one that was
-/// signed with a stolen key for a year to come does not outlive that key by a year.
+/// The token is valid for the configured token lifetime at most, even if its `exp` is later: an attacker with a stolen
+/// signing key cannot make tokens that are valid long after the key was revoked.
 pub(crate) fn verify_own(
     app: &App,
     policy: &Policy,
@@ -31,7 +31,7 @@ pub(crate) fn verify_own(
     };
     let now = app.now();
     let verified = verify(token, &app.keys.load().published, expected, now)?;
-    // Rules and clients can only shorten it.
+    // Rules and clients can only shorten the configured lifetime.
     let longest = policy.tokens.access_token_lifetime;
     let is_from_the_future = verified.issued > now + CLOCKS_APART_MAX;
     if is_from_the_future || now >= verified.issued + longest {
@@ -40,9 +40,9 @@ pub(crate) fn verify_own(
     Ok(verified)
 }
 
-/// The client that a good token was given to, if it is active in the same life. [decision 0009] The token may be good for
-/// minutes yet: a frozen client is refused now. One that was deleted and came back is refused with tokens of before,
-/// or its deletion would end no token.
+/// The client to which a valid token was issued, if that client is active. [decision 0009] A frozen client is refused
+/// although its token has not expired. A client that was removed and registered again is refused with a token from
+/// before its removal; otherwise the removal would not end its tokens.
 pub(crate) async fn holder(app: &App, verified: &VerifiedToken) -> Result<Option<Client>, StoreFault> {
     let client = client_by_id(app, &verified.client_id).await?;
     let client = client.map(|client| client.record);

@@ -1,10 +1,10 @@
-//! Who is at the other end of a connection: a client, or a proxy in front of it, which tells us the client's
-//! certificates in header fields [RFC9440 §2], and its address.
+//! The other end of a connection: a client, or a proxy that forwards the client's certificates [RFC9440 §2] and its
+//! address in header fields.
 //!
-//! Believed only from the addresses that the configuration names. Certificates from anywhere else are a forgery,
-//! and a request that has them is refused rather than read without them; an address from anywhere else is the
-//! sender's own business. The other way round, the certificates of a connection from the proxy are the proxy's
-//! own and never a client's: a proxy that authenticates itself to us must not lend its identity to strangers.
+//! These fields are used only on connections from the addresses of `server.proxy`. On other connections, a request with
+//! certificate fields is refused, since the fields are forged, and an address field is ignored. The certificates of the
+//! TLS handshake with the proxy are never used as a client's: otherwise every client behind a proxy that authenticates
+//! itself would have the identity of the proxy.
 
 mod client_address;
 
@@ -22,39 +22,39 @@ use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_protocol::limits::CHAIN_CERTIFICATES_MAX;
 use testudo_protocol::spiffe::X509Error;
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
-    /// Address of the connection.
+    /// IP address of the other end; `None` at a Unix socket.
     pub address: Option<IpAddr>,
-    /// Certificates of its handshake.
+    /// Client certificates of the TLS handshake.
     pub certificates: Option<Arc<PeerCertificates>>,
-    /// Chains that came over it and were refused.
+    /// The last refused certificate chain of this connection.
     pub chains: Arc<ChainMemory>,
-    /// The process there, at a Unix socket.
+    /// The process at the other end of a Unix socket.
     pub process: Option<LocalProcess>,
 }
 
-/// `server.proxy`, judged.
+/// `server.proxy`, checked.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    /// Networks that the proxy connects from.
+    /// Networks from which the proxy connects.
     pub trusted: Vec<IpNet>,
-    /// Fields with the client's certificate, and with the rest of its chain.
+    /// Names of the fields with the client's certificate and with the rest of its chain.
     pub certificate_fields: Option<(HeaderName, HeaderName)>,
-    /// Field with the addresses that a request came through, of which the proxy appended the last.
+    /// Name of the field with the addresses that a request came through. The proxy appends the last one.
     pub address_field: Option<HeaderName>,
 }
 
 impl Proxy {
-    /// True where it tells us the client's certificates.
+    /// True where the proxy forwards client certificates.
     pub fn forwards_certificates(&self) -> bool {
         self.certificate_fields.is_some()
     }
 
     /// True where the other end of a connection is the proxy.
     pub(crate) fn is_at(&self, peer: Option<IpAddr>) -> bool {
-        // A listener on `[::]` sees an IPv4 peer as `::ffff:a.b.c.d`.
+        // On a listener at `[::]`, an IPv4 peer has the address `::ffff:a.b.c.d`.
         peer.is_some_and(|peer| {
             let peer = peer.to_canonical();
             self.trusted.iter().any(|net| net.contains(&peer))
@@ -62,16 +62,16 @@ impl Proxy {
     }
 }
 
-/// The address of the client: the last one of the proxy's field, or the other end of the connection.
+/// The address of the client: the last one in the proxy's address field, or that of the other end of the connection.
 pub(crate) fn address(proxy: Option<&Proxy>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
     let field = proxy
         .filter(|proxy| proxy.is_at(peer))
         .and_then(|proxy| proxy.address_field.as_ref());
-    let said = field.and_then(|field| client_address::last_in(headers, field));
-    said.or(peer)
+    let forwarded = field.and_then(|field| client_address::last_in(headers, field));
+    forwarded.or(peer)
 }
 
-/// The client's certificates as the proxy saw them; nothing where it sent none.
+/// The client's certificates that the proxy forwards; `None` where it forwards none.
 pub(crate) fn certificates(
     proxy: Option<&Proxy>,
     peer: Option<IpAddr>,
@@ -83,7 +83,7 @@ pub(crate) fn certificates(
         return Ok(None);
     };
     let malformed = || Rejection::Credential(CredentialReason::Certificate(X509Error::Malformed));
-    // A proxy that always writes the fields leaves them empty where the client showed no certificate.
+    // Some proxies write empty fields where the client sent no certificate.
     let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
         let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
         headers.get_all(field).iter().filter(is_filled).collect()
@@ -92,7 +92,7 @@ pub(crate) fn certificates(
     if leaves.is_empty() && rest.is_empty() {
         return Ok(None);
     }
-    // [RFC9440 §4] The field is an injection wherever it does not come from the terminator.
+    // [RFC9440 §4] A field that does not come from the proxy is forged.
     if !proxy.is_at(peer) {
         return Err(CredentialReason::ForeignCertificateHeader.into());
     }
@@ -111,7 +111,7 @@ pub(crate) fn certificates(
     Ok(Some(Arc::new(PeerCertificates::new(chain))))
 }
 
-/// `:base64:`, and nothing around it.
+/// The bytes of `:BASE64:`.
 fn byte_sequence(text: &str) -> Option<Vec<u8>> {
     STANDARD
         .decode(text.trim().strip_prefix(':')?.strip_suffix(':')?)
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_field_is_an_absent_field() {
+    fn empty_certificate_field_is_treated_as_absent() {
         for empty in ["", " ", "\t "] {
             assert_eq!(read("10.1.2.3", &[("client-cert", empty)]), Ok(None), "{empty:?}");
             assert_eq!(
@@ -171,13 +171,13 @@ mod tests {
             assert_eq!(
                 read("192.0.2.1", &elsewhere),
                 Ok(None),
-                "an absent field forges nothing"
+                "an empty field is not a forged certificate"
             );
         }
         assert_eq!(
             read("10.0.0.1", &[("client-cert", "::")]),
             Ok(Some(1)),
-            "an empty certificate is there, and the door refuses it"
+            "a certificate of zero bytes counts as present, and is refused when it is verified"
         );
     }
 
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(
             from("10.0.0.1", &["203.0.113.9, 192.0.2.7"]),
             "192.0.2.7",
-            "the first is the sender's word"
+            "the first address is written by the sender"
         );
         assert_eq!(from("10.0.0.1", &["192.0.2.7", "2001:db8::1"]), "2001:db8::1");
         assert_eq!(from("10.0.0.1", &["192.0.2.7:80"]), "192.0.2.7");
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(
             from("198.51.100.1", &["192.0.2.7"]),
             "198.51.100.1",
-            "not from the proxy"
+            "the connection is not from the proxy"
         );
     }
 

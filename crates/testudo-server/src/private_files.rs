@@ -1,4 +1,4 @@
-//! Files that only this user should read, judged as ssh judges a private key.
+//! Checks the permissions of files that only this user should be able to read, by the rules of ssh for private keys.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 /// Who besides this user can read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// The file is ours, and its mode lets others in: ours to mend.
+    /// The file belongs to this user, and its mode lets other users read it.
     Ours(u32),
-    /// The file is another user's, who lets everybody in. A group alone is let pass: that is how an orchestrator
-    /// shows a secret to a process.
+    /// The file belongs to another user, and its mode lets every user read it. Read permission for the group alone is
+    /// accepted: orchestrators mount secrets in that way.
     Foreign(u32),
 }
 
@@ -20,11 +20,11 @@ impl std::fmt::Display for Exposure {
     }
 }
 
-/// How a file is exposed; `None` where it is not, or is not there.
+/// How other users can read a file; `None` where they cannot, or there is no file.
 pub fn exposure(path: &Path) -> Option<Exposure> {
     let file = std::fs::metadata(path).ok()?;
     let mode = file.mode() & 0o777;
-    // Without /proc, the stricter of the two is assumed.
+    // Without /proc, the stricter rule is used.
     let is_ours = std::fs::metadata("/proc/self").map_or(true, |process| process.uid() == file.uid());
     match is_ours {
         true => (mode & 0o077 != 0).then_some(Exposure::Ours(mode)),

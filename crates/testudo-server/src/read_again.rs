@@ -1,4 +1,4 @@
-//! Keys, switches and blocks, read again after a change on this node or another one.
+//! Reads keys, switches and blocks again after they were changed on this node or another one.
 
 use crate::audit::tell;
 use crate::state::app::App;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use testudo_core::records::{Held, Kind};
 use testudo_store::StoreFault;
 
-/// Takes over records that were written, here or on another node: what is remembered of them is forgotten, or read
-/// again, once for all of them.
+/// Applies records that were written on this node or another one: removes clients from memory, and reads keys, switches
+/// and blocks again, once for all records.
 pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<(), String> {
     let (mut has_keys, mut has_standing) = (false, false);
     for (kind, key) in written {
@@ -16,7 +16,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
             Some(Held::Clients) => app.memory.clients.forget(key),
             Some(Held::Keys) => has_keys = true,
             Some(Held::Standing) => has_standing = true,
-            // An order to reload and a bundle have followers of their own.
+            // Handled by `reload::follow` and `trust::follow`.
             Some(Held::Configuration | Held::Bundles) | None => {}
         }
     }
@@ -29,7 +29,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
     Ok(())
 }
 
-/// Reads the signing keys again: another one was made, became due, or was withdrawn.
+/// Reads the signing keys again after one was created, activated, retired or revoked.
 pub async fn keys(app: &App) -> Result<(), String> {
     let _turn = app.turns.reading.lock().await;
     let algorithm = app.in_force.load().policy.tokens.signing_algorithm;

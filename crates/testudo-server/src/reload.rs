@@ -1,8 +1,9 @@
-//! Reading the configuration again: on the node that is told, and then on all of them.
+//! Reads the configuration again: on the node that gets the order, and then on the other nodes.
 //!
-//! What changes is swapped whole; what is in force stays where the file cannot be used. Every node reads its own
-//! file: the order travels through the store, the file does not. A file that changes is read by its own node only:
-//! no administrator ordered a reload, so no order goes to the other nodes, and they never reload one another.
+//! The configuration in force is replaced as a whole; if the new file cannot be used, the configuration in force stays.
+//! Each node reads its own file: the order to reload is sent through the store, the file is not. When the file of a
+//! node changes without an order, only that node reads it, so that nodes do not cause reloads of each other without
+//! end.
 
 use crate::audit::{Note, tell, write_event};
 use crate::change::Change;
@@ -22,23 +23,23 @@ use testudo_core::admin::Audited;
 use testudo_core::records::{Batch, Event, EventKind, Kind, ReloadOrder};
 use testudo_store::{CommitError, typed};
 
-/// Applies the configuration file again, here and on every other node: each reads its own. The events of all nodes name
-/// who ordered it, and why.
+/// Applies the configuration file on this node and orders all other nodes to apply theirs. The events of all nodes name
+/// the administrator and the reason.
 pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let change = Change::begin(app, note).await;
     let reloaded = apply(app, note).await?;
     let detail = reloaded.detail("");
-    // It holds here in any case. Without the store, the other nodes are told by the next reload.
+    // The new configuration is in force on this node in any case.
     if let Err(why) = order_reload(app, &change, detail).await {
         tracing::error!(
             why,
-            "the other nodes were not told to reload, or the event was not written"
+            "the order to reload could not be sent to the other nodes, or the event could not be written; run `testudo server reload` again"
         );
     }
     Ok(reloaded)
 }
 
-/// Writes the event, and with it the order to the other nodes where there may be some.
+/// Writes the event, and in the same batch the order to the other nodes where the store is shared.
 async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<(), String> {
     let order = change.order().map_err(|fault| fault.to_string())?;
     let event = Event {
@@ -53,7 +54,7 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
             by: Some(order.actor.to_string()),
             reason: order.reason.map(str::to_owned),
         };
-        // What the last one says is of no interest here: it is replaced.
+        // The new order replaces the last one.
         let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
         let version = match last.map_err(|fault| fault.to_string())? {
             Some(last) => {
@@ -65,26 +66,28 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
                 1
             }
         };
-        // Before the order can come back to us: what we read ourselves we do not read again.
+        // Noted before the store can announce the order to this node, which has read its file already.
         app.file.order_followed.store(version, Ordering::SeqCst);
     }
     let outcome = match change.commit(&Audited::new(batch, event.clone())).await {
-        // Another node was told at the same moment: all nodes hear that order. The event is still ours.
+        // Another node wrote an order at the same moment, which all nodes follow. Only the event of this node is still
+        // missing.
         Err(CommitError::Conflict(_)) => change.commit(&Audited::new(Batch::default(), event)).await,
         outcome => outcome,
     };
     outcome.map_err(|error| format!("{error:?}"))
 }
 
-/// Follows the order of another node, if it is one that was not followed yet.
+/// Carries out the order of another node, unless it was carried out already.
 pub async fn follow(app: &Arc<App>) -> Result<(), String> {
-    // The turn first: an order of our own that is being written is ours by the time we read it.
+    // The lock is taken first, so that an order that this node is writing is noted as its own before the order is read
+    // here.
     let turn = app.turns.admin.lock().await;
     let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
     let Some(order) = last.map_err(|fault| fault.to_string())? else {
         return Ok(());
     };
-    // Another one, not a later one: a database that was restored counts on from an earlier version.
+    // Any other version counts, not only a later one: after a restore, the database continues from an earlier version.
     if app.file.order_followed.swap(order.version, Ordering::SeqCst) == order.version {
         return Ok(());
     }
@@ -93,12 +96,12 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
         Ok(order) => {
             if configuration_digest(app) != order.record.digest {
                 tracing::warn!(
-                    "another node reloaded a configuration file that is not the same as this node's"
+                    "another node reloaded a configuration file that differs from the file of this node"
                 );
             }
             (by, reason) = (order.record.by, order.record.reason);
         }
-        // An order is an order: reading our own file again does no harm.
+        // The order is carried out although its record cannot be read: to read the file once more does no harm.
         Err(fault) => {
             let record = RefusedRecord::new("reload_order", ReloadOrder::KEY, fault.to_string());
             tell(app, refused::news(&[], &[record])).await;
@@ -114,14 +117,16 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
             let detail = reloaded.detail(", as ordered on another node");
             tell_reload(app, note, detail).await;
         }
-        // What is in force stays; a broken file is no reason to forget clients.
-        Err(report) => tracing::error!(%report, "another node reloaded; this node's file cannot be used"),
+        // The configuration in force stays.
+        Err(report) => {
+            tracing::error!(%report, "another node ordered a reload, but the configuration file of this node cannot be used")
+        }
     }
     drop(turn);
     Ok(())
 }
 
-/// The event of a reload that this node did by itself.
+/// Writes the event of a reload for which this node writes no order.
 async fn tell_reload(app: &App, note: Note<'_>, detail: String) {
     write_event(app, EventKind::RulesChanged, |event| {
         event.detail = Some(detail);
@@ -130,14 +135,14 @@ async fn tell_reload(app: &App, note: Note<'_>, detail: String) {
     .await;
 }
 
-/// How often the configuration file is looked at.
+/// How often the configuration file is checked for changes.
 const LOOK: Duration = Duration::from_secs(2);
-/// A file that changed must stay as it is for so long: an editor may be in the middle of writing it, and half of a
-/// file may be a configuration, too.
+/// How long a changed file must stay unchanged before it is read: an editor may be in the middle of writing it, and a
+/// part of a configuration file may be valid.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// Reads the configuration file again when it changes: by its name, so that a link that points elsewhere now
-/// (Kubernetes swaps one) is a change. Has no end of its own.
+/// Reads the configuration file again when it changes. The file is read by its name, so that the replacement of a
+/// symbolic link (as Kubernetes does it) is seen as a change. Runs until the task is dropped.
 pub async fn watch(app: Arc<App>) {
     let mut last = None;
     loop {
@@ -158,10 +163,11 @@ pub async fn watch(app: Arc<App>) {
     }
 }
 
-/// Applies a file that changed, here only. What cannot be used is said once; what is in force stays.
+/// Applies a changed file on this node. If it cannot be used, that is reported once, and the configuration in force
+/// stays.
 async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
     let _turn = app.turns.admin.lock().await;
-    // An administrator may have been faster.
+    // An administrator may have ordered a reload meanwhile.
     if digest == last_read(app) {
         return;
     }
@@ -177,9 +183,9 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
             }
         }
         Err(report) => {
-            tracing::error!(%report, "configuration.refused: the file changed and cannot be used");
+            tracing::error!(%report, "configuration.refused: the configuration file changed and cannot be used");
             let detail = format!(
-                "{}; the configuration in force goes on",
+                "{}; the configuration in force stays",
                 report.to_string().trim_end()
             );
             write_event(app, EventKind::ConfigurationRefused, |event| {
@@ -195,14 +201,14 @@ fn last_read(app: &App) -> [u8; 32] {
     *app.file.read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// SHA-256 of the configuration file as it is now; that of nothing where it cannot be read.
+/// SHA-256 of the current configuration file; that of an empty file where it cannot be read.
 fn configuration_digest(app: &App) -> [u8; 32] {
     let path = app.file.path.as_ref();
     let bytes = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
     testudo_protocol::jose::sha256(&bytes)
 }
 
-/// Reads the TLS files again. What cannot be used is a warning: the certificate in force goes on.
+/// Reads the TLS files again. Files that cannot be used are a warning, and the certificate in force stays.
 async fn renew_certificates(app: &App, configuration: &Configuration, note: Note<'_>, warnings: &mut Report) {
     let named = [
         ("server.tls", &app.certificates.server, &configuration.server.tls),
@@ -215,25 +221,26 @@ async fn renew_certificates(app: &App, configuration: &Configuration, note: Note
                 certificate.name_files(files);
                 let renewal = certificate.renew();
                 if let Renewal::Kept(why) = &renewal {
-                    let hint = Some("the certificate in force goes on being used");
+                    let hint = Some("the certificate in force stays in use");
                     warnings.warn(section, format!("cannot be used: {why}"), hint);
                 }
                 tell_renewal(app, certificate, renewal, note).await;
             }
-            (Some(_), None) => warnings.warn(section, format!("is gone: {AT_NEXT_START}"), None),
-            (None, Some(_)) => warnings.warn(section, format!("is new: {AT_NEXT_START}"), None),
+            (Some(_), None) => warnings.warn(section, format!("was removed: {AT_NEXT_START}"), None),
+            (None, Some(_)) => warnings.warn(section, format!("was added: {AT_NEXT_START}"), None),
         }
     }
 }
 
-/// What a reload did.
+/// The result of a reload.
 #[derive(Debug)]
 pub struct Reloaded {
-    /// Counts the configurations that were in force.
+    /// Number of the configuration in force, counted from the start of this node.
     pub generation: u64,
-    /// What is different now: `+2 rules`.
+    /// What changed. Example: `+2 rules`.
     pub changes: Vec<String>,
-    /// Warnings about the file, settings that take effect at the next start, and trust domains without a bundle.
+    /// Warnings about the file, about settings that take effect at the next start, and about authorities without a
+    /// bundle.
     pub warnings: Report,
 }
 
@@ -246,7 +253,7 @@ impl Reloaded {
         }
     }
 
-    /// For the event.
+    /// The text for `detail` of the event.
     fn detail(&self, order: &str) -> String {
         let (generation, summary) = (self.generation, self.summary());
         let mut detail = format!("configuration reloaded, generation {generation}{order}: {summary}");
@@ -259,21 +266,22 @@ impl Reloaded {
     }
 }
 
-/// How a warning ends about a setting that a reload does not take.
+/// The end of a warning about a setting that a reload does not apply.
 const AT_NEXT_START: &str = "takes effect at the next start";
-/// The key of a warning about a trust domain without a bundle.
+/// The key of a warning about an authority without a bundle.
 const BUNDLE: &str = "trust_domains.bundle";
 
-/// Everything of the file that a reload takes. The rest is named in the warnings; the event is the caller's.
+/// Applies all settings of the file that a reload can change. The warnings name the others. The caller writes the
+/// event.
 async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let path = app.file.path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",
-            "this server was started without a file",
+            "this server was started without a configuration file",
             None,
         ))
     })?;
-    // Before it is read: a change in between is another one, which the next look finds.
+    // Noted before the file is read, so that a change in between is found by the next check.
     *app.file.read.lock().unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
@@ -304,7 +312,8 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     Ok(reloaded)
 }
 
-/// Takes what does not stand in the policy: outgoing requests, limits of connections, memory and outages.
+/// Applies settings that are not part of the policy: outbound requests, limits of connections and memory,
+/// `serve_without_store`.
 fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report> {
     let (outbound, server) = (&configuration.outbound, &configuration.server);
     {
@@ -319,14 +328,14 @@ fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report>
     app.connection_rules.store(Arc::new(server.connection_rules()));
     app.memory.clients.resize(server.clients_in_memory);
     app.accord.set_limit(configuration.store.serve_without_store);
-    // As at the start: a reload opens no listener.
+    // A reload opens no listener, so the listeners are those of the start.
     let has_other_listener = app.in_force.load().arrival.mtls_url.is_some();
     app.certificates
         .ask(server.asks_for_certificates, has_other_listener);
     Ok(())
 }
 
-/// Trust domains of which no client can get a token now.
+/// Warnings about authorities without a usable bundle: their identities get no token now.
 fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
     let moment = app.moment();
     let empty = in_force
@@ -336,9 +345,12 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
     let mut problems: Vec<_> = empty
         .map(|anchor| {
             let status = anchor.status(moment);
-            let why = status.last_error.unwrap_or_else(|| "none came yet".to_owned());
+            let why = status
+                .last_error
+                .unwrap_or_else(|| "it was not fetched yet".to_owned());
             let problem = format!("of {} is missing: {why}", status.trust_domain);
-            let hint = "its clients are refused until a bundle comes; `testudo trust show` tells the state";
+            let hint =
+                "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
             config::Problem::warning(BUNDLE, problem, Some(hint.to_owned()))
         })
         .collect();
@@ -346,8 +358,8 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
     problems
 }
 
-/// Puts authorities, rules and clients in force. An authority whose source is the same keeps the keys that it has;
-/// for the others this waits a short while.
+/// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others
+/// this waits up to 2 s for a bundle.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     let serving = Serving::of(&configuration);
     let current = app.in_force.load_full();

@@ -1,4 +1,4 @@
-//! What a reload changed, in words: for the answer, the log and the event.
+//! Describes what a reload changed, for the answer, the log and the event.
 
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -8,11 +8,12 @@ use testudo_core::policy::Policy;
 use testudo_core::records::{Client, Kind, Versioned};
 use testudo_store::{LIST_MAX, typed};
 
-/// Clients that are looked at to count those that no rule governs any more: a reload waits for it, and administrators'
-/// changes wait for the reload.
+/// Most clients that are read to count those that no rule governs any more. The reload waits for this, and other
+/// changes by administrators wait for the reload.
 const CLIENTS_COUNTED_MAX: usize = 10_000;
 
-/// What differs between two configurations: `+2 rules`, `-1 trust domain`, `14 clients no longer governed`.
+/// The differences between two configurations. Examples: `+2 rules`, `-1 trust domain`, `14 clients no longer
+/// governed`.
 pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec<String> {
     let mut changes = Vec::new();
     let (old, new) = (&before.policy, &after.policy);
@@ -50,7 +51,7 @@ pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec
     changes
 }
 
-/// Entries that came, went or changed, by name.
+/// The number of entries that were added, removed or changed, by name.
 fn differences(
     what: &str,
     before: &BTreeMap<String, String>,
@@ -91,7 +92,7 @@ async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<Str
         let Some(last) = page.last() else { break };
         after.clone_from(&last.key);
         looked_at += page.len();
-        // A record that cannot be read is told elsewhere.
+        // Records that cannot be read are reported by the sweep.
         let clients = page.into_iter().filter_map(|stored| typed::<Client>(stored).ok());
         orphans += clients
             .filter(|Versioned { record, .. }| {

@@ -1,4 +1,4 @@
-//! What came of reading our own certificates again: log, event, metric.
+//! Reports the result of reading a TLS certificate of this server again.
 
 use crate::audit::{Note, write_event};
 use crate::state::app::App;
@@ -6,7 +6,7 @@ use crate::state::certificates::{Certificate, Renewal};
 use crate::state::metrics::CertificateLabel;
 use testudo_core::records::EventKind;
 
-/// Says what came of reading a certificate again: log, event, metric.
+/// Writes the log line, the event and the metric.
 pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: Renewal, note: Note<'_>) {
     let section = certificate.section;
     let (kind, detail) = match renewal {
@@ -17,7 +17,7 @@ pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: 
         }
         Renewal::Kept(why) => {
             tracing::error!(section, why, "tls.certificate_refused");
-            let detail = format!("{section}: {why}; the certificate in force goes on");
+            let detail = format!("{section}: {why}; the certificate in force stays");
             (EventKind::CertificateRefused, detail)
         }
     };
@@ -29,7 +29,7 @@ pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: 
     .await;
 }
 
-/// When our certificates end.
+/// Sets the metric of when the certificates of this server end.
 pub(crate) fn certificate_gauges(app: &App) {
     for certificate in app.certificates.all() {
         let label = CertificateLabel {

@@ -1,4 +1,4 @@
-//! From a configuration to a running server, and back down again.
+//! Starts and stops a server.
 
 use crate::admin;
 use crate::audit::{tell, tell_left_out};
@@ -23,27 +23,27 @@ use testudo_fetch::Network;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long background work may take to notice that the server stops.
+/// How long the shutdown waits for background work to end.
 const BACKGROUND_WAIT: Duration = Duration::from_millis(200);
 
-/// What `serve` can be told besides the configuration.
+/// Options of [`serve`] besides the configuration.
 #[derive(Default)]
 pub struct Options {
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
-    /// Told of every token request.
+    /// Called after every token request.
     pub observer: Option<Observer>,
-    /// Stands in for the network, in tests.
+    /// Replaces the network in tests.
     pub network: Network,
     /// Sockets that a service manager opened.
     pub passed: PassedSockets,
 }
 
-/// A server that is up.
+/// A running server.
 pub struct Running {
     /// Its state.
     pub app: Arc<App>,
-    /// Public addresses, with the ports that were really bound.
+    /// Addresses of the public listeners, with the ports that were bound.
     pub addresses: Vec<SocketAddr>,
     /// Address of the admin listener.
     pub admin_address: Option<SocketAddr>,
@@ -74,10 +74,10 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     let tls = acceptor(&certificates.server, Asking::AsConfigured)?;
     let mtls = acceptor(&certificates.server, Asking::Always)?;
     let admin_tls = acceptor(&certificates.admin, Asking::Never)?;
-    // Before anything is made or changed: the most frequent mistake is a second server.
+    // Checked before anything is created or changed: the most frequent mistake is to start a second server.
     admin::must_be_free(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;
-    // Before anything is read: what other nodes change meanwhile waits here until it is followed.
+    // Subscribed before anything is read: changes that other nodes make meanwhile wait in this channel.
     let changes = store.changes();
     let clock = crate::state::clock::Clock::default();
     let algorithm = configuration.policy.tokens.signing_algorithm;
@@ -157,7 +157,8 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         )));
     }
     certificate_gauges(&app);
-    // Before the first connection is accepted: in a passed socket, a probe may be waiting already.
+    // Set before the first connection is accepted: on a socket that the service manager passed, a probe may already be
+    // waiting.
     app.condition.is_ready.store(true, Ordering::Release);
     for (listener, tls) in bound {
         let listening = Listening::new(Endpoints::Public(app.clone()), tls, connections.clone());
@@ -192,7 +193,7 @@ fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Con
             open_files = files.limit,
             connections_max,
             wanted,
-            "server.connections_max is lowered: the limit of open files leaves no more; raise it (ulimit -Hn, LimitNOFILE)"
+            "server.connections_max is lowered, because the limit of open files of this process does not allow more; raise that limit (ulimit -Hn, LimitNOFILE)"
         );
     }
     app.metrics.connections_max.set(connections_max as i64);
@@ -204,13 +205,13 @@ fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Con
 }
 
 impl Running {
-    /// Stops accepting, lets running requests finish, writes what is in memory only.
+    /// Stops accepting connections, lets running requests finish, and writes what is only in memory.
     pub async fn stop(self) {
         self.app.condition.is_ready.store(false, Ordering::Release);
         // An error means that every task has stopped already.
         let _ = self.stop.send(true);
         for listener in self.listeners {
-            // They end at the word to stop; one that panicked has ended as well.
+            // Listeners end when `stop` changes. An error means that the listener panicked and has ended as well.
             let _ = listener.await;
         }
         let drain = self.app.in_force.load().serving.drain;
@@ -222,10 +223,10 @@ impl Running {
                 requests,
                 connections = cut.connections + admin_cut.connections,
                 drain_seconds = drain.as_secs(),
-                "server.drain is over: running requests were cut"
+                "server.drain is over: running requests were ended without an answer"
             );
         }
-        // Refresh loops and reapers have no end of their own; the others were told.
+        // Some tasks run until they are aborted; the others end when `stop` changes.
         let over = tokio::time::Instant::now() + BACKGROUND_WAIT;
         for mut task in self.tasks {
             if tokio::time::timeout_at(over, &mut task).await.is_err() {

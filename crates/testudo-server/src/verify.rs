@@ -1,4 +1,4 @@
-//! gather and verify: the facts that a door asks for, and then the credential at its door.
+//! gather and verify: gets the facts that a credential needs and verifies it.
 
 use crate::chains;
 use crate::fault::Stop;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use testudo_core::doors::{Credential, Facts, Purpose, Terms};
 use testudo_core::{AttestedIdentity, Trace};
 
-/// The identity that the credential proves, and the facts by which. What may take long is verified beside the async workers.
+/// The identity that the credential proves, and the facts with which it was verified. Certificate chains are verified
+/// on blocking threads, since that may take long.
 pub(crate) async fn verify_credential(
     app: &App,
     in_force: &Arc<InForce>,

@@ -34,15 +34,15 @@ impl OccasionKind {
     }
 }
 
-/// Who vouched for a client that has no evidence of its own: the subject of an initial access token. The rule
-/// that governs the sponsor governs the client.
+/// The holder of the initial access token with which a client without evidence was registered. The rule that governs
+/// the sponsor governs the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sponsor {
-    /// Who vouches for the sponsor.
+    /// Key of the authority that vouches for the sponsor. Example: `spiffe://prod.example`.
     #[schemars(with = "String")]
     pub authority: Authority,
-    /// The sponsor within that authority.
+    /// Identity of the sponsor. Example: `spiffe://prod.example/portal`.
     pub subject: String,
-    /// How the sponsor proved itself.
+    /// Kind of the credential with which the sponsor authenticated last.
     pub credential: CredentialKind,
 }

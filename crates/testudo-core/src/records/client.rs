@@ -112,30 +112,36 @@ pub struct Registration {
     pub must_sign_requests: bool,
 }
 
-/// What a client is called and where it may redirect to.
+/// What is known of a client besides its identity: names, redirect URIs, keys and attested limits. [RFC7591 §2]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct ClientMetadata {
-    /// What it is called.
+    /// The members that are text for people and machines to read, such as `client_name` and `client_uri`, each also by
+    /// language.
     #[serde(flatten)]
     pub labels: Labels,
-    /// Recorded, never trusted, never fetched. [decision 0007]
+    /// URL of the bundle endpoint that the client states for its trust domain. It is recorded and shown; the server
+    /// neither fetches it nor trusts keys from it. [decision 0007]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_bundle_endpoint: Option<String>,
+    /// Whether the client is a web server or runs on a user's device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,
+    /// The only URIs to which authorization answers may be sent. Example: `https://app.example/callback`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
-    /// Attested ceiling, where the authority states one and is trusted to.
+    /// Scope values, separated by spaces, that the authority attests as the most that the client may have, where
+    /// `attested_metadata` of the authority lists `scope`. Example: `orders.read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Grant types that the client may use; absent where its rule alone decides. Example: `client_credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
-    /// Keys of its own, of a client that no platform attests.
+    /// Public keys that a client without an attester registered by value, as a JWK set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,
-    /// Where they are instead.
+    /// URL at which a client without an attester publishes its JWK set, in place of `jwks`. Example:
+    /// `https://app.example/jwks.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
 }

@@ -9,64 +9,103 @@ use testudo_protocol::Timestamp;
 
 /// What happened. Fields that do not apply are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[expect(missing_docs, reason = "the names are the audit vocabulary of the design")]
 pub struct Event {
+    /// Id of the event, and its key in the store: 32 hexadecimal digits, of which the first 16 are the time in
+    /// milliseconds, so that ids sort by time. Example: `000001a1ee565e7b0000002a07c1d2e3`.
     pub id: String,
+    /// When it happened, in seconds since the epoch, by the clock of the node that wrote the event. Example:
+    /// `1795000000`.
     #[schemars(with = "i64")]
     pub time: Timestamp,
+    /// What happened. Example: `client.registered`.
     pub event: EventKind,
+    /// Id of the request that caused the event, as the answer had it in `Request-Id`: 28 hexadecimal digits. Absent
+    /// where no client's request caused it. Example: `01a1ee565e7bdeadbeef00000007`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
+    /// The authority that vouched for the identity, or of which the event is: a trust domain, another issuer,
+    /// `configuration` or `registration`. Absent where no identity was proven. Example: `spiffe://prod.example`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub authority: Option<String>,
+    /// The identity that the credential proved, or the identity or pattern that an administrator blocked. Example:
+    /// `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub identity: Option<String>,
+    /// The running copy that made the request, where the rule makes one client of all copies of a workload (`client =
+    /// "workload"`): what `{instance}` stands for in the identity. Example: `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
+    /// Client id of the client that the event is about. A refused request has none here: what it sent as `client_id` is
+    /// in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_id: Option<String>,
+    /// Name of the rule that governed the request or governs the client. Example: `payments`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,
+    /// First digits of the hash of that rule as it was written: they change whenever the rule changes. Example:
+    /// `3f9a1c0b27de`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule_revision: Option<String>,
+    /// Kind of the credential that proved the identity: `jwt_svid`, `x509_svid`, `wit_svid`, `private_key_jwt`, or
+    /// `none` for a client without credential.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub door: Option<String>,
+    /// Kind of the request: `token` for the token endpoint, `registration` for the registration endpoints.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub occasion: Option<String>,
+    /// SHA-256 of the credential, in hexadecimal: the credential itself is not kept. Of a chain of certificates, of all
+    /// of them. 64 digits.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential_digest: Option<String>,
+    /// The claim `jti` of the credential, where it has one. Example: `5f0c7a9e-1b2c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential_jti: Option<String>,
+    /// When the credential ends, in seconds since the epoch. Example: `1795000300`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<i64>")]
     pub credential_expires: Option<Timestamp>,
+    /// Scope values, separated by spaces: those that were granted, or those that a refused request asked for. Example:
+    /// `orders.read orders.write`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scope: Option<String>,
+    /// The resource server for which the token was granted, or was asked for in a refused request. [RFC8707 §2]
+    /// Example: `https://orders.example`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resource: Option<String>,
+    /// Why. Of a refusal, the name of the rejection (`scope_not_allowed`); of a removed client, `deleted`, `idle` or
+    /// `expired`; of an administrator's change, what the administrator gave as `--reason`, which then stands in the
+    /// place of the others.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// One sentence or a short text that depends on the kind of event: why the request was refused, what changed, which
+    /// key was made. Of `client.would_register`, the client metadata in JSON. For readers, not for programs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// What an administrator or client can do so that the refused request succeeds. Only in events of refusals.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
-    /// OAuth code that the caller of a refused request was answered with.
+    /// The OAuth error code with which the refused request was answered. Example: `invalid_client`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// What the request carried beside scope and resource.
+    /// What the request carried beside scope and resource, so that `testudo explain` can decide it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request: Option<Box<RequestDetails>>,
+    /// Number of refusals that this one event counts, because they have no event of their own. Example: `40`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
+    /// Who caused it: the identity of an administrator (`spiffe://prod.example/admin/alice`), the process at the admin
+    /// socket (`uid:1000(alice) gid:100 pid:4711`), `signal`, `watch` (a file changed), `client`, `clock` or `sweep`.
+    /// Of a request with an initial access token, the sponsor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<String>,
-    /// Until when it is kept.
+    /// When the event may be deleted, in seconds since the epoch: 30 days after a refusal, 400 days after other events,
+    /// 90 days for a client with neither attester nor sponsor. Example: `1829560000`.
     #[schemars(with = "i64")]
     pub keep_until: Timestamp,
 }
 
 impl Event {
-    /// An event with nothing but its time and kind.
+    /// An event with its id, time, kind and end, and no other field.
     pub fn new(id: String, time: Timestamp, event: EventKind, keep_until: Timestamp) -> Event {
         Event {
             id,

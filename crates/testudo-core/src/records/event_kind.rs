@@ -2,35 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Rows: variant, name, whether it is a failure, what it says.
+/// Rows: variant, name, whether it is a failure, what it means.
 macro_rules! kinds {
-    ($($variant:ident, $name:literal, $is_failure:literal, $says:literal;)*) => {
-        /// The audit vocabulary.
+    ($($variant:ident, $name:literal, $is_failure:literal, $meaning:literal;)*) => {
+        /// The kinds of audit events.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum EventKind {
-            $(#[doc = $says] #[serde(rename = $name)] $variant,)*
+            $(#[doc = $meaning] #[serde(rename = $name)] $variant,)*
         }
 
         impl EventKind {
             /// All kinds.
             pub const ALL: &[EventKind] = &[$(EventKind::$variant,)*];
 
-            /// The name in the vocabulary.
+            /// The name of the kind in events, logs and the admin API. Example: `client.registered`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(EventKind::$variant => $name,)*
                 }
             }
 
-            /// What an event of this kind says, for the reference.
-            pub fn says(self) -> &'static str {
+            /// What an event of this kind means, for the reference.
+            pub fn meaning(self) -> &'static str {
                 match self {
-                    $(EventKind::$variant => $says,)*
+                    $(EventKind::$variant => $meaning,)*
                 }
             }
 
-            /// True where something of ours or of an administrator cannot be used: it has to be looked at, and the log
-            /// has it as an error. Refused clients are not among them, since any caller can cause those.
+            /// True where a key, bundle, certificate, record or configuration of this server cannot be used: an
+            /// administrator has to look at it, and the log line has level ERROR. Refused clients are not failures,
+            /// since any caller can cause a refusal.
             pub fn is_failure(self) -> bool {
                 match self {
                     $(EventKind::$variant => $is_failure,)*
@@ -42,21 +43,21 @@ macro_rules! kinds {
 
 kinds! {
     ClientRegistered, "client.registered", false,
-        "A client was registered: the first time that its identity was welcome, or by a registration.";
+        "A client was registered: by the first token request of its identity that was granted, or by a registration request.";
     ClientReturned, "client.returned", false,
-        "A client that was removed was registered again; its generation is one more.";
+        "A client that had been removed was registered again. Its `generation` is one higher than before.";
     ClientUpdated, "client.updated", false,
-        "A record of a client was changed: its metadata, or what it may do.";
+        "The record of a client was changed: its metadata, or what it may do.";
     ClientWouldRegister, "client.would_register", false,
-        "A client would have been registered, if its rule did not only observe first uses. Stands beside the event of the refusal.";
+        "A client would have been registered, but `first_use = \"observe\"` holds for it. Written together with the event of the refusal.";
     ClientRefused, "client.refused", false,
-        "A request was refused. A sample: 20 of a reason, an authority and a prefix of identities, 200 in all, in a minute. With `count`: so many more of this reason and authority have no event of their own.";
+        "A request was refused. Only a sample of refusals has events: per minute, 20 for each combination of reason, authority and identity prefix, and 200 in all. An event with `count` states how many more refusals of this reason and authority have no event of their own.";
     ClientFrozen, "client.frozen", false,
-        "An administrator froze a client: it is refused until it is thawed.";
+        "An administrator froze a client: its requests are refused until an administrator thaws it.";
     ClientThawed, "client.thawed", false,
-        "An administrator let a frozen client in again.";
+        "An administrator thawed a frozen client: its requests are served again.";
     ClientRemoved, "client.removed", false,
-        "A client was removed: by an administrator, by itself, or by the sweep because its time was over.";
+        "A client was removed: by an administrator, by the client itself, or by the server because it was idle for too long or its lifetime ended.";
     IdentityBlocked, "identity.blocked", false,
         "An administrator blocked an identity, a pattern or an authority.";
     IdentityUnblocked, "identity.unblocked", false,
@@ -66,35 +67,35 @@ kinds! {
     AuthorityEnabled, "authority.enabled", false,
         "An administrator enabled an authority again.";
     BundleUpdated, "authority.bundle_updated", false,
-        "A new bundle of an authority is in force.";
+        "A bundle of an authority that differs from the one before is in force.";
     BundleStale, "authority.bundle_stale", true,
-        "A bundle is older than it may be: its authority is refused until a fetch succeeds.";
+        "The bundle of an authority could not be fetched. The last good bundle is used until its maximum age; after that, the identities of the authority are refused until a fetch succeeds.";
     BundleRolledBack, "authority.bundle_rolled_back", true,
-        "A bundle with a lower sequence than the one before was published, and was not taken.";
+        "The source of a bundle offers a lower `spiffe_sequence` than the one before. That bundle is not put in force.";
     RulesChanged, "rule.changed", false,
-        "The configuration was applied again; `reload` says what changed.";
+        "The configuration was applied again; `detail` states what changed.";
     VelocityLimited, "velocity.limited", false,
-        "A first use was refused because too many clients came in a short time. Sampled like `client.refused`.";
+        "A first use or registration was refused because too many new clients were registered in a short time. Sampled like `client.refused`.";
     QuotaReached, "quota.reached", false,
-        "A first use was refused because the rule has as many clients as it may. Sampled like `client.refused`.";
+        "A first use or registration was refused because the rule or authority already has `clients_max` clients. Sampled like `client.refused`.";
     KeyCreated, "key.created", false,
-        "A signing key was made.";
+        "A signing key was created.";
     KeyRetired, "key.retired", false,
         "A signing key is no longer published.";
     KeyRevoked, "key.revoked", false,
-        "A signing key was withdrawn: tokens that it signed are refused.";
+        "An administrator revoked a signing key: tokens that it signed are refused.";
     BundleAccepted, "authority.bundle_accepted", false,
-        "An administrator accepted a bundle that was held back.";
+        "An administrator accepted a bundle that the server had held back.";
     CertificateRenewed, "tls.certificate_renewed", false,
         "A new TLS certificate of this server is in force.";
     CertificateRefused, "tls.certificate_refused", true,
-        "A new TLS certificate of this server cannot be used; the one before goes on.";
+        "A new TLS certificate of this server cannot be used; the earlier certificate stays in force.";
     ConfigurationRefused, "configuration.refused", true,
-        "The configuration file changed and cannot be used; what was in force goes on.";
+        "The configuration file changed and cannot be used; the earlier configuration stays in force.";
     KeyTakenOver, "key.taken_over", false,
-        "Signing keys of an earlier version were taken over into the sealed list.";
+        "A signing key that an earlier version of this server created was added to the sealed list of signing keys.";
     RecordRefused, "record.refused", true,
-        "A record of the store cannot be read or is not believed, and is not used.";
+        "A record in the store cannot be read, or was not written by this server, and is not used.";
 }
 
 impl EventKind {

@@ -1,5 +1,5 @@
-//! A request as events name it, and what it carried: with the identity and the scope in the event, that is all that a
-//! decision looks at, so that `explain` can make the decision again.
+//! What an event keeps of the request that caused it. Together with the identity and the scope in the event, it is
+//! everything that a decision depends on, so that `testudo explain` can make the decision again.
 
 use crate::identity::{AttestedIdentity, OccasionKind, Proof, SingleUse, Sponsor};
 use crate::members::{Field, Kind, base, member};
@@ -10,68 +10,76 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
-/// Bytes of client metadata and attested claims, together, that an event keeps: up to 200 refusals of a minute are
-/// events, and clients cause them.
+/// Most bytes of client metadata and attested claims, together, that one event keeps. Callers can cause up to 200 such
+/// events in a minute.
 pub const METADATA_KEPT_BYTES_MAX: usize = 8 * 1024;
 
-/// A request as events name it.
+/// The request that causes an event.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRef<'a> {
     /// What kind of request it is.
     pub occasion: OccasionKind,
-    /// Its id, as it was sent in `Request-Id`.
+    /// Its id, as the answer has it in `Request-Id`.
     pub id: &'a str,
     /// What it carried.
     pub details: &'a RequestDetails,
 }
 
-/// What a request carried beside scope and resource.
+/// What a request carried besides scope and resource.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RequestDetails {
-    /// `client_id`, as it was sent.
+    /// The parameter `client_id`, as the client sent it, or the client id in the path of a registration. Example:
+    /// `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The members of a registration request that this server knows, without the software statement.
+    /// The members of a registration request that this server knows, without `software_statement`. Example:
+    /// `{"client_name": "Pay"}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Members and claims were left out because they have more than 8 KiB together.
+    /// True where `metadata` and `attested_claims` were left out because together they have more than 8 KiB.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_shortened: bool,
-    /// The request managed a registration, and proved itself by the registration access token, which is not kept.
+    /// True where the request reads, replaces or deletes a registration and is authenticated by the registration access
+    /// token. The token is not kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_management: bool,
-    /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`.
+    /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. Example:
+    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_request_id: Option<String>,
-    /// `iat` of the credential, in seconds since the epoch.
+    /// The claim `iat` of the credential, in seconds since the epoch. Example: `1795000000`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i64>")]
     pub credential_issued: Option<Timestamp>,
-    /// SHA-256 of the client certificate, in base64url. [RFC8705 §3.1]
+    /// SHA-256 of the client certificate, in base64url, 43 characters. [RFC8705 §3.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The audience of the credential was the registration endpoint.
+    /// True where the audience of the credential was the registration endpoint, and not the issuer.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_for_registration: bool,
-    /// Key of the single-use mark, in base64url, and until when the mark is kept.
+    /// The record that keeps a single-use credential from being used twice: its key, in base64url, and until when it is
+    /// kept, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<(String, i64)>")]
     pub single_use: Option<(String, Timestamp)>,
-    /// Claims that the authority is trusted to state of its clients.
+    /// Claims of the credential that set client metadata and that `attested_metadata` of the authority lists. Example:
+    /// `{"client_name": "Pay"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attested_claims: BTreeMap<String, Value>,
-    /// Names of claims that set client metadata and that the authority is not trusted to state.
+    /// Names of claims of the credential that set client metadata and that `attested_metadata` of the authority does
+    /// not list. Their values are not used. Example: `["scope"]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted_claims: Vec<String>,
-    /// The sponsor of a client that has no evidence of its own.
+    /// The holder of the initial access token with which a client without evidence was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<Sponsor>,
 }
 
 impl RequestDetails {
-    /// The same with what the credential of the request proves; nothing where there is nothing to keep. Of a request that
-    /// proved no identity no metadata is kept: it cannot be decided again, and anybody can send it.
+    /// These details with what the credential of the request proves; `None` where all of them are empty. Without a
+    /// proven identity, the metadata is dropped: `explain` cannot decide such a request again, and any caller can send
+    /// one.
     pub fn proven(&self, identity: Option<&AttestedIdentity>) -> Option<Box<RequestDetails>> {
         let mut details = self.clone();
         match identity {
@@ -87,7 +95,7 @@ impl RequestDetails {
         (details != RequestDetails::default()).then(|| Box::new(details))
     }
 
-    /// Adds what the credential says beside who it proves.
+    /// Adds what the credential states besides the identity.
     fn note_proof(&mut self, identity: &AttestedIdentity) {
         let proof = &identity.proof;
         self.credential_issued = proof.issued;
@@ -104,9 +112,9 @@ impl RequestDetails {
         self.attested_claims.clone_from(&proof.attested_claims);
     }
 
-    /// Adds the members of a registration request that this server knows and that are text, flags or lists of text. Of
-    /// the software statement nothing is kept, since it is a credential, and of `jwks` nothing before it was judged, since
-    /// it may hold a private key.
+    /// Adds the members of a registration request that this server knows and that are text, flags or lists of text.
+    /// `software_statement` is never kept, since it is a credential. `jwks` is kept only after it was checked, since it
+    /// may contain a private key.
     pub fn note_metadata(&mut self, metadata: &Map<String, Value>) {
         let is_kept = |name: &str| {
             member(base(name)).is_some_and(|member| {
@@ -126,14 +134,14 @@ impl RequestDetails {
         self.metadata = Some(kept.collect());
     }
 
-    /// Adds the public keys of a registration request, as they were judged.
+    /// Adds the public keys of a registration request, after they were checked.
     pub fn note_keys(&mut self, jwks: Option<&Value>) {
         if let (Some(jwks), Some(metadata)) = (jwks, &mut self.metadata) {
             metadata.insert("jwks".to_owned(), jwks.clone());
         }
     }
 
-    /// What the credential said, for an identity that it proved until `expires`.
+    /// What the credential stated, for an identity that it proved until `expires`.
     pub fn proof(&self, expires: Timestamp) -> Proof {
         Proof {
             issued: self.credential_issued,

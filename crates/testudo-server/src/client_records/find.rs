@@ -1,12 +1,12 @@
-//! A client by the identifier that people know.
+//! Finds a client by its client id.
 
 use crate::state::app::App;
 use testudo_core::Authority;
 use testudo_core::records::{Client, ClientIdAlias, Versioned, client_key};
 use testudo_store::StoreFault;
 
-/// A client by its public identifier: the identity itself, an alias, or the name it was configured or registered
-/// with.
+/// The client with this client id, which is the identity itself, an alias, or the id with which it was configured or
+/// registered.
 pub(crate) async fn client_by_id(
     app: &App,
     client_id: &str,

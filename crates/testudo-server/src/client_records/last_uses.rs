@@ -1,8 +1,8 @@
-//! Writes when clients were last used: what requests only note in memory.
+//! Writes to the store when clients were last used, which requests note in memory only.
 //!
-//! Losing a minute of it is allowed, losing a client or another's change is not. Clients are read in one visit and
-//! written in one batch, each at the version that was read; where one of them changed meanwhile, nothing of the
-//! batch is written, and its clients are written one by one.
+//! A crash may lose the uses of one minute, but this write must not overwrite a change of a client. So clients are read
+//! together and written in one batch, each at the version that was read. If one of them changed meanwhile, the batch
+//! fails, and its clients are written one by one.
 
 use crate::state::app::App;
 use crate::state::clients::CachedClient;
@@ -14,10 +14,10 @@ use testudo_store::{CommitError, StoreFault};
 
 /// Pause between two flushes.
 pub(crate) const FLUSH_PAUSE: Seconds = Seconds(60);
-/// Clients per read and per batch. A batch holds the writer, and so the first uses behind it, for some milliseconds.
+/// Clients per read and per batch. First uses wait while a batch is written, which takes some milliseconds.
 const FLUSH_BATCH: usize = 250;
 
-/// Writes the uses since the last flush. Where the store is away, they are kept for the next one.
+/// Writes the uses since the last flush. If the store cannot be reached, they are kept for the next flush.
 pub async fn flush_last_used(app: &App) {
     let dirty = app.memory.clients.take_dirty();
     for (position, chunk) in dirty.chunks(FLUSH_BATCH).enumerate() {
@@ -43,7 +43,7 @@ async fn write(app: &App, chunk: &[Arc<CachedClient>]) -> Result<(), String> {
         Err(CommitError::Conflict(_)) => {
             for one in changed.chunks(1) {
                 match app.store.commit(batch(one)).await {
-                    // The change came later than this use.
+                    // On a conflict the client was changed after this use, and its record is left as it is.
                     Ok(()) | Err(CommitError::Conflict(_)) => {}
                     Err(error) => return Err(format!("{error:?}")),
                 }
@@ -54,7 +54,8 @@ async fn write(app: &App, chunk: &[Arc<CachedClient>]) -> Result<(), String> {
     }
 }
 
-/// The clients as they will be: those that are still in the life that was used, and were not used since.
+/// The records to write. Left out are clients that were removed and registered again since the use, and clients with a
+/// later use in the store.
 async fn changed(app: &App, chunk: &[Arc<CachedClient>]) -> Result<Vec<Versioned<Client>>, StoreFault> {
     let keys = chunk.iter().map(|known| {
         let client = &known.stored.record;
@@ -78,7 +79,7 @@ async fn changed(app: &App, chunk: &[Arc<CachedClient>]) -> Result<Vec<Versioned
 }
 
 fn batch(clients: &[Versioned<Client>]) -> Batch {
-    // No decision of another node depends on when a client was last used.
+    // Not announced to other nodes: no decision depends on when a client was last used.
     let mut batch = Batch {
         is_quiet: true,
         ..Batch::default()

@@ -1,4 +1,5 @@
-//! Records of clients, apart from requests: found by id, their last uses written, removed when their time is over.
+//! Records of clients outside of client requests: finding one by its client id, writing last uses, removing idle and
+//! expired clients.
 
 mod find;
 mod last_uses;

@@ -1,4 +1,4 @@
-//! Removing clients: one, or all that are idle or past their lifetime.
+//! Removes clients that are idle or past their lifetime.
 
 use super::last_uses::{FLUSH_PAUSE, flush_last_used};
 use super::left::left_by;
@@ -12,28 +12,29 @@ use testudo_core::records::{Client, Kind, Record as _, Versioned};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, LIST_MAX, StoreFault};
 
-/// How old a use may be that another node has not written yet: two flushes, one of which may have failed.
+/// Greatest age of a use that another node has not yet written to the store: two flush intervals, since one flush may
+/// have failed.
 const USES_UNKNOWN_MAX: Seconds = Seconds(2 * FLUSH_PAUSE.0);
 
-/// What a sweep did, or would do.
+/// The result of a sweep, or of a dry run.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct Swept {
-    /// Clients looked at.
+    /// Number of clients that were read.
     pub visited: usize,
-    /// Clients removed, or that would be.
+    /// Number of clients that were removed, or that would be removed by a sweep that is no dry run.
     pub removed: usize,
-    /// Their ids, the first 100.
+    /// The client ids of the first 100 of them.
     pub client_ids: Vec<String>,
 }
 
-/// Removes clients that are idle or past their lifetime, page by page. Each is deleted at the version that was
-/// looked at: one that woke up meanwhile stays.
+/// Removes clients that are idle or past their lifetime, page by page. Each one is deleted at the version that was
+/// read, so a client that was used meanwhile stays.
 ///
-/// The events name who ordered it: the clock of the server, or an administrator.
+/// The events name who ordered the sweep: the server, or an administrator.
 pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept, StoreFault> {
     flush_last_used(app).await;
     let now = earlier_now(app, app.now()).await?;
-    // What another node knows of uses, the database learns at that node's next flush.
+    // Other nodes may know of uses that they have not yet written.
     let margin = if app.store.is_shared() {
         USES_UNKNOWN_MAX
     } else {
@@ -56,7 +57,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
             let client: Versioned<Client> = match testudo_store::typed(stored) {
                 Ok(client) => client,
                 Err(fault) => {
-                    let why = format!("{fault}: its identity gets no token");
+                    let why = format!("{fault}: the identity of this client gets no token");
                     if unreadable.len() < refused::EVENTS_MAX {
                         unreadable.push(RefusedRecord::new("client", &key, why));
                     }
@@ -80,7 +81,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
     }
 }
 
-/// Removes one client at its version. False where it changed meanwhile.
+/// Removes one client at the version that was read. False where the client was changed meanwhile.
 async fn remove(
     app: &App,
     client: &Versioned<Client>,
@@ -89,7 +90,7 @@ async fn remove(
 ) -> Result<bool, StoreFault> {
     let left = left_by(app, &client.record).await?;
     let Some(entropy) = app.clock.entropy() else {
-        return Err(StoreFault("the system has no randomness to give".into()));
+        return Err(StoreFault("the operating system gave no random bytes".into()));
     };
     let cause = Cause {
         actor: note.actor,
@@ -105,6 +106,6 @@ async fn remove(
         Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),
         Err(CommitError::Unavailable(fault)) => Err(fault),
-        Err(CommitError::Busy) => Err(StoreFault("the writer is busy".into())),
+        Err(CommitError::Busy) => Err(StoreFault("too many writes are waiting for the store".into())),
     }
 }

@@ -1,4 +1,4 @@
-//! Bearer tokens: the one that a request shows, and those that this server gives out for a registration.
+//! The bearer token that a request contains, and the registration access tokens that this server issues.
 
 use crate::key_encryption::random_32;
 use base64::Engine as _;
@@ -8,7 +8,8 @@ use hyper::header;
 use testudo_protocol::jose::sha256;
 use zeroize::Zeroizing;
 
-/// The one bearer token of a request. [RFC6750 §2.1]
+/// The bearer token of a request. `None` where `Authorization` is absent, sent twice, or of another scheme. [RFC6750
+/// §2.1]
 pub(super) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -19,7 +20,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     is_bearer.then(|| Zeroizing::new(token.to_owned()))
 }
 
-/// A registration access token: 256 random bits. It is shown once and not kept. [RFC7592 §5]
+/// A registration access token: 256 random bits. The answer contains it once; the server keeps only its digest.
+/// [RFC7592 §5]
 pub(super) struct RegistrationToken(Zeroizing<String>);
 
 impl RegistrationToken {

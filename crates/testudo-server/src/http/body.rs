@@ -1,5 +1,5 @@
-//! Request bodies, within their bounds. When a body must have arrived, and how many bytes all bodies may hold, is
-//! watched by the listener ([`crate::listen`]), for every kind of endpoint.
+//! Request bodies, within their bounds. The listener ([`crate::listen`]) limits the time for a body to arrive and the
+//! bytes of all bodies together, for every kind of endpoint.
 
 use crate::fault::{Fault, Stop};
 use bytes::Buf as _;
@@ -9,7 +9,7 @@ use hyper::{Request, header};
 use testudo_core::rejection::{Rejection, RequestReason};
 use testudo_protocol::limits::BODY_BYTES_MAX;
 
-/// A request's body, as the listeners and the tests bring it.
+/// The body of a request, from a listener or from a test.
 pub trait RequestBody:
     Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin
 {
@@ -23,9 +23,9 @@ impl<B> RequestBody for B where
 /// Why a body did not arrive.
 #[derive(Debug)]
 pub enum BodyError {
-    /// Not within `server.body_timeout`.
+    /// It was not complete within `server.body_timeout`.
     Late,
-    /// The memory for requests in flight is used up.
+    /// Requests in flight already use all the memory that they may.
     NoRoom,
     /// The connection or its framing broke.
     Broken(hyper::Error),
@@ -43,13 +43,13 @@ impl std::fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// The whole body. One that breaks off is answered with `unusable`.
+/// The whole body. Where the body breaks off, the request is refused with `unusable`.
 pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Result<Bytes, Stop> {
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(RequestReason::BodyTooLarge.into());
     }
     let mut first = Bytes::new();
-    // What comes in several frames is copied: a frame of one byte may hold a whole read buffer in memory.
+    // A body of several frames is copied: a frame of one byte may keep a whole read buffer in memory.
     let mut copied: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(mut data) = frame.map_err(|error| fault(error.into(), &unusable))?.into_data() else {
@@ -73,7 +73,8 @@ pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Re
     }
 }
 
-/// [RFC7591 §3.1] application/json; a parameter of it has no meaning.
+/// The body of a request whose `Content-Type` is `application/json`; parameters of the media type are ignored. [RFC7591
+/// §3.1]
 pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Stop> {
     let media = request
         .headers()

@@ -1,8 +1,8 @@
-//! What scripts of other origins may call, and what they may read of the answers.
+//! Cross-origin requests: which endpoints a script of another origin may call, and what it may read of the answers.
 //!
-//! Any origin: no cookie and no other authority of the browser is of use at these endpoints, so a script gets nothing
-//! that its own server would not get. Never the authorization endpoint: a browser is sent there, and a script that could
-//! read its answers would read codes. [RFC9700 §2.6]
+//! Every origin is allowed: these endpoints use no cookie and nothing else that a browser adds by itself, so a script
+//! gets nothing that its own server could not get. The authorization endpoint is never open to scripts: a script that
+//! could read its answers could read authorization codes. [RFC9700 §2.6]
 
 use super::respond::no_content;
 use http_body_util::Full;
@@ -12,20 +12,22 @@ use hyper::{Response, header};
 
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
-/// Fields of answers, besides the few that every script may read.
+/// Answer fields that a script may read, besides those that every script may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "DPoP-Nonce, OAuth-Client-Attestation-Challenge, Retry-After, Request-Id, WWW-Authenticate",
 );
 
-/// Fields of requests, besides the few that every script may send. `*` would leave `Authorization` out.
+/// Request fields that a script may send, besides those that every script may send. `*` would not include
+/// `Authorization`.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, DPoP, OAuth-Client-Attestation, OAuth-Client-Attestation-PoP",
 );
 
-/// How long a browser may remember this, in seconds; browsers remember it for two hours at most.
+/// How long a browser may cache the answer to `OPTIONS`, in seconds. Browsers cache it for at most two hours.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
 
-/// Lets scripts of other origins read the answer. Workloads state no origin, and are not sent these fields.
+/// Lets scripts of other origins read the answer. A workload sends no `Origin`, so its answers do not have these
+/// fields.
 pub(super) fn readable(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
@@ -33,7 +35,8 @@ pub(super) fn readable(mut response: Response<Full<Bytes>>) -> Response<Full<Byt
     response
 }
 
-/// The answer to `OPTIONS`: what a script may send here, which a browser asks before it sends it.
+/// The answer to `OPTIONS`, which a browser sends before the request of a script, to learn which methods and fields are
+/// allowed.
 pub(super) fn preflight(methods: &'static str) -> Response<Full<Bytes>> {
     let mut response = no_content();
     let headers = response.headers_mut();

@@ -3,25 +3,26 @@
 use hyper::{HeaderMap, Request, Version, header};
 use testudo_core::rejection::{Rejection, RequestReason};
 
-/// One valid host, and no body in a coding that the server would not undo.
+/// Refuses a request without exactly one valid host, and a request with an encoded body, which the server does not
+/// decode.
 pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejection> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let (host, another) = (hosts.next().map(header::HeaderValue::as_bytes), hosts.next());
-    // [RFC9112 §3.2] None or several: a proxy and this server could each use another one.
+    // [RFC9112 §3.2] With no `Host` or several, a proxy and this server could each take another host.
     if another.is_some() {
         return Err(RequestReason::HostNotOne.into());
     }
     let authority = request.uri().authority();
     match (host, request.version()) {
-        // [RFC9112 §3.2.2] A whole URI in the request line does not make the field needless.
+        // [RFC9112 §3.2.2] `Host` is required also where the request line has an absolute URI.
         (None, Version::HTTP_11) => return Err(RequestReason::HostNotOne.into()),
-        // [RFC9113 §8.3.1] One of both is there.
+        // [RFC9113 §8.3.1] `:authority` or `Host` must be present.
         (None, Version::HTTP_2) if authority.is_none() => return Err(RequestReason::HostNotOne.into()),
-        // HTTP/1.0 knew none.
+        // HTTP/1.0 has no `Host`.
         (None, _) => {}
         (Some(host), _) if !is_host(host) => return Err(RequestReason::HostInvalid.into()),
-        // [RFC9113 §8.3.1] A host that is not the authority makes the request malformed.
+        // [RFC9113 §8.3.1] A `Host` that differs from `:authority` makes the request malformed.
         (Some(host), Version::HTTP_2) => {
             let port: &[u8] = match request.uri().scheme_str() {
                 Some("https") => b":443",
@@ -41,8 +42,8 @@ pub(crate) fn judge<B>(request: &Request<B>, has_body: bool) -> Result<(), Rejec
     }
 }
 
-/// A host, and a port where there is one; empty where the URI has no authority. [RFC9112 §3.2] A comma, which a
-/// name could have by the grammar, is refused: it is what two fields look like that were made one on the way.
+/// True for a host with or without a port, and for an empty value, which a URI without authority has. [RFC9112 §3.2] A
+/// comma is refused although the grammar allows it: a proxy that joins two `Host` fields writes a comma between them.
 fn is_host(value: &[u8]) -> bool {
     let (name, rest) = match value.strip_prefix(b"[") {
         Some(literal) => {
@@ -69,8 +70,8 @@ fn is_host(value: &[u8]) -> bool {
     is_port && name.iter().all(of_name)
 }
 
-/// [RFC9110 §15.5.16] A body in a coding that the server does not undo is refused. Empty elements of a list are none.
-/// [RFC9110 §5.6.1]
+/// [RFC9110 §15.5.16] True where the body has a content coding, which the server does not decode. Empty list elements
+/// are ignored. [RFC9110 §5.6.1]
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::CONTENT_ENCODING)
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc9112_3_2_a_host_that_is_none_is_refused() {
+    fn rfc9112_3_2_invalid_host_is_refused() {
         for host in [
             "a",
             "A.example:8443",
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc9113_8_3_1_over_http2_authority_and_host_agree_and_one_is_there() {
+    fn rfc9113_8_3_1_http2_request_needs_an_authority_or_a_host_and_they_must_be_equal() {
         let http2 = |uri, fields: &[(&'static str, &'static str)], expected| {
             check_at(uri, Version::HTTP_2, fields, expected);
         };
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(
             judge(&request.body(()).unwrap(), false),
             Ok(()),
-            "nothing is encoded"
+            "there is no body to decode"
         );
     }
 }

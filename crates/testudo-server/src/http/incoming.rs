@@ -1,9 +1,9 @@
-//! A request as a listener brings it to its endpoint.
+//! A request on its way from a listener to its endpoint.
 
 use crate::peer::Peer;
 use hyper::Request;
 
-/// A request, who is at the other end of its connection, and the id that its answer and its events carry.
+/// A request, the other end of its connection, and the request id that its answer and events contain.
 pub(super) struct Incoming<'r, B> {
     pub(super) peer: &'r Peer,
     pub(super) request: Request<B>,

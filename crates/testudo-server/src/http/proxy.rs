@@ -8,13 +8,13 @@ use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::rejection::Rejection;
 
-/// The address of the client: as a trusted proxy states it, or the other end of the connection.
+/// The address of the client: the one that a trusted proxy states, or the other end of the connection.
 pub(super) fn address_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     address(arrival.proxy.as_ref(), peer.address, headers)
 }
 
-/// The client's certificates: those that the proxy saw, where the connection is the proxy's; else those of the
-/// connection's own handshake.
+/// The client's certificates: those that the proxy forwards, where the proxy opened the connection; otherwise those of
+/// the TLS handshake of the connection.
 pub(super) fn certificates_of(
     arrival: &Arrival,
     peer: &Peer,
@@ -25,15 +25,15 @@ pub(super) fn certificates_of(
         .proxy
         .as_ref()
         .is_some_and(|proxy| proxy.is_at(peer.address));
-    // [RFC9440 §4] Between proxy and server, the handshake proves the proxy and not the client.
+    // [RFC9440 §4] On a connection from the proxy, the handshake proves the proxy and not the client.
     match is_proxy {
         true => Ok(forwarded),
         false => Ok(peer.certificates.clone()),
     }
 }
 
-/// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. One that is longer than
-/// 128 characters, or has others than visible ASCII, is left out.
+/// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. `None` where it is
+/// longer than 128 characters or contains anything but visible ASCII.
 pub(super) fn request_id_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<String> {
     const CHARACTERS_MAX: usize = 128;
     let proxy = arrival.proxy.as_ref()?;

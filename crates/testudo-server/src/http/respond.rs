@@ -1,4 +1,4 @@
-//! Answers. Error bodies are JSON with `error` and `error_description`; nothing of the request is echoed.
+//! Answers. Error bodies are JSON with `error` and `error_description`, and contain nothing that the request contained.
 
 use crate::fault::Fault;
 use crate::state::app::App;
@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
 use testudo_core::rejection::Answer;
 
-/// JSON with the headers that tokens and errors need. [RFC6749 §5.1]
+/// A JSON answer that caches must not store, as tokens and errors need it. [RFC6749 §5.1]
 pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
@@ -19,7 +19,7 @@ pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
     response
 }
 
-/// Text for probes.
+/// A plain text answer, for probes.
 pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
@@ -30,7 +30,7 @@ pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>
     response
 }
 
-/// An error answer: the one place where it becomes HTTP.
+/// The HTTP response of a refusal or fault. All error responses are made here.
 pub(super) fn error(answer: &Answer) -> Response<Full<Bytes>> {
     let body = serde_json::json!({ "error": answer.code.name(), "error_description": answer.sentence });
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -52,10 +52,10 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
     response
 }
 
-/// Our fault, counted, logged and answered.
+/// Counts, logs and answers a request that failed because of a fault of this server.
 pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     match what {
-        // A flood has its own counter; a log line for each request would fill the log.
+        // Overload has counters of its own. A log line for each such request would fill the log.
         Fault::ChainsWaiting | Fault::Full => {
             tracing::debug!(request.id = request_id, fault = %what, "turned away");
         }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_for_overload_has_retry_after() {
+    fn answer_to_a_request_refused_for_overload_has_retry_after() {
         let answer = error(&Fault::ChainsWaiting.answer());
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "1");

@@ -1,4 +1,4 @@
-//! Which path leads where, and what every answer carries.
+//! Which endpoint a path belongs to, and the header fields of every answer.
 
 use super::body::RequestBody;
 use super::incoming::Incoming;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{self, Rejection, RequestReason};
 
-/// Answers one request. Never fails: what goes wrong is an answer too.
+/// Answers one request. A refusal or fault is an answer as well.
 pub async fn dispatch<B: RequestBody>(
     app: Arc<App>,
     peer: &Peer,
@@ -29,7 +29,7 @@ pub async fn dispatch<B: RequestBody>(
     named(response, &request_id)
 }
 
-/// Answers a request that no handler is to see.
+/// Answers a request that the listener refused before it reached an endpoint.
 pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
     let request_id = app.clock.request_id();
     let response = match stop {
@@ -39,7 +39,7 @@ pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
     named(response, &request_id)
 }
 
-/// Refused before an endpoint looked at it: counted, with no event.
+/// The answer to a request that was refused before an endpoint handled it. It is counted and has no event.
 fn refused(app: &App, rejection: &Rejection) -> Response<Full<Bytes>> {
     let label = RejectionLabel {
         rejection: rejection.name(),
@@ -48,7 +48,7 @@ fn refused(app: &App, rejection: &Rejection) -> Response<Full<Bytes>> {
     respond::error(&rejection.answer(rejection::Endpoint::None))
 }
 
-/// What every answer carries.
+/// Adds the header fields that every answer has.
 fn named(mut response: Response<Full<Bytes>>, request_id: &str) -> Response<Full<Bytes>> {
     if let Ok(value) = request_id.parse() {
         response.headers_mut().insert("request-id", value);
@@ -75,7 +75,8 @@ async fn route<B: RequestBody>(
     if is_for_scripts && request.method() == Method::OPTIONS {
         return cors::preflight(allowed);
     }
-    // A browser states the origin of a script. What a cache may keep is answered to scripts as well.
+    // A browser sends `Origin` with the request of a script. An answer that a cache may store always has the fields for
+    // scripts, since the cache may give it to one.
     let is_cacheable = request.method() == Method::GET;
     let is_read_by_script =
         is_for_scripts && (is_cacheable || request.headers().contains_key(header::ORIGIN));
@@ -90,7 +91,7 @@ async fn route<B: RequestBody>(
         };
         serve(app, &in_force, endpoint, incoming).await
     } else {
-        // [RFC9110 §15.5.6] A 405 says what would be allowed.
+        // [RFC9110 §15.5.6] The answer 405 lists the allowed methods.
         let mut response = refused(app, &RequestReason::MethodNotAllowed.into());
         let allowed = HeaderValue::from_static(allowed);
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -121,12 +122,12 @@ async fn serve<B: RequestBody>(
     }
 }
 
-/// What this server answers.
+/// The public endpoints.
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint {
     Token,
     Registration,
-    /// One client's registration. [RFC7592 §2]
+    /// The registration of one client. [RFC7592 §2]
     Client {
         id: String,
     },
@@ -142,7 +143,7 @@ enum Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of a path, where the policy opens it.
+    /// The endpoint of a path. `None` where there is none, or the configuration does not enable it.
     fn at(path: &str, policy: &Policy) -> Option<Endpoint> {
         match path {
             "/livez" => return Some(Endpoint::Live),
@@ -151,7 +152,7 @@ impl Endpoint {
         }
         let issuer = &policy.issuer;
         if let Some(name) = path.strip_prefix("/.well-known/") {
-            // The well-known part is put between host and path of the issuer. [RFC8414 §3]
+            // `/.well-known/NAME` stands between the host and the path of the issuer. [RFC8414 §3]
             let name = name.strip_suffix(issuer.path())?;
             return Endpoint::well_known(name);
         }
@@ -160,7 +161,7 @@ impl Endpoint {
             "/jwks" => Endpoint::Keys,
             "/authorize" => Endpoint::Authorization,
             "/register" => Endpoint::Registration,
-            // After the path of the issuer: where OpenID Connect has it. [OIDCD §4]
+            // OpenID Connect appends it to the path of the issuer. [OIDCD §4]
             "/.well-known/openid-configuration" => Endpoint::OpenIdConfiguration,
             path => Endpoint::Client {
                 id: path.strip_prefix("/register/")?.to_owned(),
@@ -187,20 +188,21 @@ impl Endpoint {
         }
     }
 
-    /// The methods that it takes, as `Allow` has them. Scripts may ask for them by OPTIONS besides.
+    /// The methods that the endpoint accepts, in the form of `Allow`. Where scripts may call it, `OPTIONS` is answered
+    /// as well.
     fn methods(&self) -> &'static str {
         match self {
             Endpoint::Token | Endpoint::Registration => "POST",
-            // [RFC7592 §2] Nothing else can be done to a registration.
+            // [RFC7592 §2] A registration can be read, replaced and deleted.
             Endpoint::Client { .. } => "GET, PUT, DELETE",
             Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
-            // [RFC6749 §3.1] GET must, POST may be taken.
+            // [RFC6749 §3.1] GET must be supported, POST may be.
             Endpoint::Authorization => "GET, HEAD, POST",
             Endpoint::Live | Endpoint::Ready => "GET, HEAD",
         }
     }
 
-    /// True where scripts of other origins may call it.
+    /// True where scripts of other origins may call the endpoint.
     fn is_for_scripts(&self) -> bool {
         match self {
             Endpoint::Token

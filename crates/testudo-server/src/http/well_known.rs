@@ -1,4 +1,4 @@
-//! Metadata and keys. Public, cacheable, readable from any origin. [RFC8414 §3]
+//! The metadata documents and the JWK set: public, and caches may store them. [RFC8414 §3]
 
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -13,7 +13,7 @@ pub(super) fn metadata(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
     public(serde_json::to_vec(&offered(app, in_force)).unwrap_or_default())
 }
 
-/// The same document, with what OpenID Connect demands besides. [OIDCD §4.2]
+/// The metadata document with the members that OpenID Connect requires in addition. [OIDCD §4.2]
 pub(super) fn openid_configuration(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
     let keys = app.keys.load();
     let published = keys.listed.iter().map(|key| key.algorithm.as_str());

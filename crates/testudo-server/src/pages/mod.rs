@@ -1,4 +1,4 @@
-//! Pages for people. Today there is one, which says that no person can sign in here.
+//! HTML pages for people. There is one: it states that people cannot sign in at this server.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -7,11 +7,11 @@ use hyper::{Response, StatusCode, header};
 
 const NO_SIGN_IN: &str = include_str!("no_sign_in.html");
 
-/// What a page may load and do: nothing. It has no script, and no other site may frame it.
+/// The page may load nothing and run no script, and no site may show it in a frame.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The authorization endpoint of a server at which people cannot sign in. The request is not looked at, and the browser
-/// is never sent back: no client has proven here that a redirect URI is its own. [RFC6749 §4.1.2.1]
+/// The answer of the authorization endpoint, since people cannot sign in at this server. The browser is not redirected:
+/// the redirect URI in the request may be an attacker's. [RFC6749 §4.1.2.1]
 pub(crate) fn no_sign_in() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(NO_SIGN_IN.as_bytes())));
     *response.status_mut() = StatusCode::BAD_REQUEST;

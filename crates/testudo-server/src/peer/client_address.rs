@@ -1,14 +1,13 @@
-//! The address of a client, as the proxy in front writes it: in `X-Forwarded-For` and its like, or in `Forwarded`.
-//! [RFC7239 §4]
+//! The address of a client that a proxy writes into `X-Forwarded-For`, a similar field, or `Forwarded`. [RFC7239 §4]
 //!
-//! Only the last element is the proxy's word; those before it are whatever the sender wrote. So the field is read from
-//! its end, and a quotation mark that the sender opened cannot take the proxy's element in.
+//! The proxy writes only the last element; the sender may have written the elements before it. So the field is read
+//! from its end: then a quotation mark that the sender left open cannot hide the element of the proxy.
 
 use hyper::HeaderMap;
 use hyper::header::{FORWARDED, HeaderName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The last address of the field; nothing where it is no address: `unknown`, a hidden name, or something malformed.
+/// The last address of the field. `None` where the last element is `unknown`, an obfuscated identifier or malformed.
 pub(super) fn last_in(headers: &HeaderMap, field: &HeaderName) -> Option<IpAddr> {
     let value = headers.get_all(field).iter().next_back()?.to_str().ok()?;
     let element = value.rsplit(',').next()?.trim();
@@ -19,8 +18,8 @@ pub(super) fn last_in(headers: &HeaderMap, field: &HeaderName) -> Option<IpAddr>
     address_of(node).map(|address| address.to_canonical())
 }
 
-/// The value of the one `for` of an element. [RFC7239 §4] An element that is not `name=value` between semicolons was cut
-/// out of a quoted text that had a comma: then the proxy's own word begins before it, and is not read.
+/// The value of the only `for` of an element. [RFC7239 §4] `None` where the element is not a list of `name=value`: then
+/// the comma before it was inside a quoted text, and the element of the proxy begins earlier.
 fn for_of(element: &str) -> Option<&str> {
     let mut found = None;
     for pair in element.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -33,7 +32,7 @@ fn for_of(element: &str) -> Option<&str> {
     found
 }
 
-/// Without the marks around it. [RFC9110 §5.6.4] An address needs no escape.
+/// The value without quotation marks. [RFC9110 §5.6.4] `None` where it contains an escape, which no address needs.
 fn unquoted(value: &str) -> Option<&str> {
     let inner = match value.strip_prefix('"') {
         Some(rest) => rest.strip_suffix('"')?,
@@ -57,7 +56,7 @@ fn address_of(node: &str) -> Option<IpAddr> {
     is_port(port).then_some(address.into())
 }
 
-/// A port, or the name of a hidden one. [RFC7239 §6.3]
+/// True for a port number or an obfuscated port. [RFC7239 §6.3]
 fn is_port(text: &str) -> bool {
     let is_hidden = text.strip_prefix('_').is_some_and(|name| {
         !name.is_empty()
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none_and_the_element_before_it_is_not_read() {
+    fn last_element_that_is_not_an_address_gives_none_and_the_element_before_it_is_not_read() {
         for value in [
             "",
             ",",
@@ -159,10 +158,10 @@ mod tests {
                 "192.0.2.43",
             ),
             ("for=203.0.113.9;by=\"", ""),
-            // Written without the marks that a colon needs.
+            // Without the quotation marks that a colon needs.
             ("for=192.0.2.43:47011", "192.0.2.43"),
             ("for=[2001:db8::1]", "2001:db8::1"),
-            // The sender opens a quotation and leaves it open.
+            // The sender left a quotation mark open.
             ("for=\"203.0.113.9, for=192.0.2.43", "192.0.2.43"),
             ("for=203.0.113.9;host=\"x, for=192.0.2.43", "192.0.2.43"),
         ] {
@@ -193,7 +192,7 @@ mod tests {
             "for=192.0.2.43\"",
             "for=192.0.2.43;secret",
             "for=\"192.0.2\\.43\"",
-            // A name of a host that the sender chose, which the proxy put in quotation marks as it should.
+            // A host name that the sender chose and that the proxy correctly wrote in quotation marks.
             "for=203.0.113.9;host=\"x, for=192.0.2.43\"",
             "for=203.0.113.9;host=\"x, for=192.0.2.43;y=\\\"\"",
         ] {

@@ -1,4 +1,5 @@
-//! One try at a request: what is needed is at hand, guessed to be absent, or read; then it is decided and written.
+//! One attempt at a request: the records that it needs are taken from memory, assumed to be absent, or read; then the
+//! request is decided and the decision is written.
 
 use super::commit::{Unwritten, commit_decided, refund, take};
 use super::load::load;
@@ -15,11 +16,11 @@ use testudo_core::{Rejection, Trace};
 use testudo_protocol::Timestamp;
 use testudo_store::StoreFault;
 
-/// A store that has not answered a look for this time is away, and not only without writes. Looks come every half
+/// A store that has answered no health check for this time cannot be read either. There is a health check every half
 /// second.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
-/// What every try at one request has in common.
+/// What all attempts at one request have in common.
 pub(super) struct Attempt<'a, O, F> {
     pub(super) app: &'a App,
     pub(super) policy: &'a Policy,
@@ -28,17 +29,17 @@ pub(super) struct Attempt<'a, O, F> {
     pub(super) finish: &'a F,
 }
 
-/// What became of a guess.
+/// The outcome of deciding without reading.
 enum Guessed<R> {
     Right(R),
-    /// Look first. The fault: the store took no write, and may still be read.
+    /// The records have to be read first. With a fault where the store accepted no write but may still be readable.
     LookFirst(Option<StoreFault>),
 }
 
-/// What became of a decision.
+/// The outcome of carrying out a decision.
 enum Carried<R> {
     Done(R),
-    /// A race was lost.
+    /// Another request or node changed a record meanwhile: decide again.
     Again,
     Refused(Rejection),
 }
@@ -50,10 +51,11 @@ where
     O::Outcome: Send,
     R: Send,
 {
-    /// One try, with the client that is in memory, or with what was read before. `None`: decide again.
+    /// One attempt, with the client that is in memory, or with records that were read before. `None` where the request
+    /// has to be decided again.
     ///
-    /// A client in memory whose request needs nothing else costs no store read, and no write unless its credential is
-    /// single-use.
+    /// If the client is in memory and nothing else is needed, the store is not read, and is written only where the
+    /// credential is single-use.
     pub(super) async fn run(
         &self,
         mut known: Option<Arc<CachedClient>>,
@@ -77,7 +79,8 @@ where
         if known.is_none()
             && let Some((key, client)) = take_alive(needs, &mut loaded, now)
         {
-            // Filed, and decided on as known. If an administrator changed it meanwhile, it is read again.
+            // The client is put into memory, and the request is decided as that of a known client. If an administrator
+            // changed the client meanwhile, it is read again.
             app.memory.clients.file(key.to_vec(), client, ticket);
             known = app.memory.clients.get(key);
             if known.is_none() {
@@ -106,9 +109,9 @@ where
         }
     }
 
-    /// A read costs more than the write that would find out anyway. Where first uses are what comes, it is decided
-    /// as if nothing existed, and the batch demands that nothing does. Whatever else the guess would lead to (a
-    /// refusal, an observation) is decided only with the records at hand.
+    /// Decides without reading, as if the client did not exist. While most unknown clients are new, this saves a read,
+    /// since the batch fails anyway where a record exists. Only a registration is decided in this way; a refusal or an
+    /// observed first use is decided after the records were read.
     async fn guess(&self, ticket: ReadTicket) -> Result<Guessed<R>, Stop> {
         let app = self.app;
         let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
@@ -136,9 +139,10 @@ where
                 app.first_uses.guess.note(false);
                 Ok(Guessed::LookFirst(None))
             }
-            // A known client must not be refused because first uses queue up: read first.
+            // The queue of writes is full. The client may exist and need no write, so read first.
             Err(Fault::Busy) => Ok(Guessed::LookFirst(None)),
-            // Nor because the store takes no writes while it can be read. Until it does, look first.
+            // The store accepts no writes but may be readable, and the client may exist: read first, also for the next
+            // requests.
             Err(Fault::Store(fault)) if app.store.unanswered_for() < AWAY_AFTER => {
                 app.first_uses.guess.note(false);
                 Ok(Guessed::LookFirst(Some(fault)))
@@ -147,7 +151,7 @@ where
         }
     }
 
-    /// Makes the answer, commits, and tells memory. The limits were taken.
+    /// Makes the answer, commits the batch, and updates the clients in memory. The limits are already taken.
     async fn carry_out(
         &self,
         decision: Decision<O::Outcome>,
@@ -177,7 +181,7 @@ where
                 return Ok(match self.occasion.conflict(&conflict) {
                     Resolution::Refuse(rejection) => Carried::Refused(rejection),
                     Resolution::Again => {
-                        // What memory holds may be what was out of date.
+                        // The client in memory may be out of date.
                         if let (Some(_), Some(key)) = (known, self.needs.client()) {
                             app.memory.clients.forget(key);
                         }
@@ -218,7 +222,7 @@ where
     }
 }
 
-/// The client that was read, where memory may have it and its lifetime is not over.
+/// The client that was read, where it may be put into memory and its lifetime is not over.
 fn take_alive<'n>(
     needs: &Needs<'n>,
     loaded: &mut Loaded<'_>,

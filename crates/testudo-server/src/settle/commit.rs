@@ -1,4 +1,4 @@
-//! Committing: the one place where requests write, of clients and of administrators.
+//! Commits batches. All writes of requests are made here, those of clients and those of administrators.
 
 use crate::fault::Fault;
 use crate::state::app::App;
@@ -8,15 +8,15 @@ use testudo_core::rejection::{AdmissionReason, Rejection};
 use testudo_core::velocity::{Limit, SHARED_PREFIX, seconds_to_next_minute};
 use testudo_store::CommitError;
 
-/// Why a batch was not written, where the store is well.
+/// Why a batch was not written although the store works.
 pub(super) enum Unwritten {
-    /// The request's own conflict.
+    /// A record of the request was changed, or a counter of its own is at its limit.
     Conflict(Conflict),
-    /// All nodes together have registered what they may in this minute.
+    /// All nodes together have registered as many clients in this minute as they may.
     TooFast(Rejection),
 }
 
-/// Takes one from the bucket of every limit, or from none.
+/// Takes one token from the bucket of every limit. Where one of them is empty, it takes from none.
 pub(super) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
     if limits.is_empty() {
         return Ok(());
@@ -29,7 +29,7 @@ pub(super) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
     buckets.take(limits, app.clock.steady_millis())
 }
 
-/// Gives back what was taken: nothing was written.
+/// Puts back what was taken, because nothing was written.
 pub(super) fn refund(app: &App, limits: &[Limit]) {
     if !limits.is_empty() {
         let mut buckets = app
@@ -41,7 +41,7 @@ pub(super) fn refund(app: &App, limits: &[Limit]) {
     }
 }
 
-/// Commits what was decided. What it took from the buckets goes back where nothing was written.
+/// Commits a decision. Where nothing is written, what was taken from the buckets is put back.
 pub(super) async fn commit_decided(
     app: &App,
     mut batch: Batch,
@@ -53,7 +53,7 @@ pub(super) async fn commit_decided(
         return Ok(Ok(()));
     }
     if app.store.is_shared() {
-        // Buckets are per node; what all nodes may register in a minute is counted where they meet.
+        // Each node has buckets of its own. The limit of all nodes together is a counter in the store that they share.
         for limit in limits {
             let (counter, max) = limit.shared_counter(millis);
             batch.add(counter, 1, Some(max));
@@ -73,7 +73,7 @@ pub(super) async fn commit_decided(
     }
 }
 
-/// The refusal of a limit that all nodes share.
+/// The refusal where the limit of all nodes together is reached.
 pub(super) fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
     let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
     Rejection::Admission(AdmissionReason::TooFast {

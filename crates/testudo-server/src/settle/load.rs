@@ -1,11 +1,11 @@
-//! Reading what a decision needs, in one visit.
+//! Reads the records that a decision needs, with one call of the store.
 
 use crate::state::app::App;
 use testudo_core::records::{Loaded, Needs};
 use testudo_store::StoreFault;
 
-/// Everything that is needed, except the client with the key `remembered`, which is in memory. Where nothing is left
-/// to read, the store is not asked.
+/// Reads the needed records, except the client with the key `remembered`, which is in memory. Where nothing is left to
+/// read, the store is not called.
 pub(crate) async fn load<'n>(
     app: &App,
     needs: &Needs<'n>,

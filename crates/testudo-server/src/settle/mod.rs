@@ -1,7 +1,8 @@
-//! Load, decide, sign, commit: the one place where a protocol request writes, whatever the request is.
+//! Load, decide, sign, commit: every request of a client that writes goes through this module.
 //!
-//! Everything that one request changes is one batch; it is committed after the answer is made (and the token in it
-//! signed), and before it is sent. A lost race is loaded and decided again.
+//! Everything that one request changes is one batch. It is committed after the answer is made (and its token signed)
+//! and before the answer is sent. If another request changed a record meanwhile, the records are loaded and the request
+//! is decided again.
 
 mod attempt;
 pub(crate) mod commit;
@@ -14,7 +15,7 @@ pub(crate) use rehearse::rehearse;
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;
 use crate::state::clients::CachedClient;
-use crate::state::first_uses::{FirstUseTurn, Joined, TURN_MAX};
+use crate::state::first_uses::{FirstUseLock, Joined, WAIT_MAX};
 use attempt::Attempt;
 use std::sync::Arc;
 use testudo_core::decision::Moment;
@@ -24,11 +25,11 @@ use testudo_core::records::{Loaded, Needs};
 use testudo_protocol::Timestamp;
 use tokio::time::Instant;
 
-/// Times a request is decided again after a lost race.
+/// Most attempts to decide a request. An attempt fails where another request changes a record meanwhile.
 const ATTEMPTS: usize = 4;
 
-/// Settles a request that is proven and governed. `finish` makes the answer of what was decided, before anything is
-/// written: a token that cannot be signed leaves no client behind.
+/// Decides and writes a request of a verified identity with a rule. `finish` makes the answer before anything is
+/// written, so that no client is registered whose token cannot be signed.
 pub async fn settle<O: Occasion, R>(
     app: &App,
     policy: &Policy,
@@ -42,8 +43,8 @@ where
     settle_on(app, policy, occasion, None, finish).await
 }
 
-/// The same where what is needed was read before, to learn who the caller is. It is decided on that first; what was
-/// written since then is a conflict of the batch, and everything is read again.
+/// As [`settle`], for a request whose records were already read, to verify the caller. The first attempt uses those
+/// records. If one of them was changed since, the batch fails and all records are read again.
 pub async fn settle_on<O: Occasion, R>(
     app: &App,
     policy: &Policy,
@@ -55,8 +56,8 @@ where
     O::Outcome: Send,
     R: Send,
 {
-    // [decision 0011] Served from memory for `serve_without_store` only: after that, a freeze or a block on another
-    // node could stay unknown to this node, for known and for new clients.
+    // [decision 0011] After `serve_without_store` without the store, requests of known and new clients are refused:
+    // this node may not know of a freeze or block that was made on another node.
     app.accord.judge()?;
     let needs = occasion.needs();
     let attempt = Attempt {
@@ -66,7 +67,7 @@ where
         needs: &needs,
         finish: &finish,
     };
-    let mut turns = Turns {
+    let mut queue = FirstUseQueue {
         app,
         needs: &needs,
         deadline: None,
@@ -75,11 +76,11 @@ where
     while attempts < ATTEMPTS {
         let now = app.now();
         let known = remembered(app, &needs, now);
-        let turn = match &known {
+        let lock = match &known {
             Some(_) => None,
-            None => match turns.next().await? {
-                Turn::Ours(turn) => turn,
-                Turn::Waited => {
+            None => match queue.next().await? {
+                Next::Proceed(lock) => lock,
+                Next::LookAgain => {
                     at_hand = None;
                     continue;
                 }
@@ -87,7 +88,7 @@ where
         };
         attempts += 1;
         let settled = attempt.run(known, at_hand.take()).await;
-        drop(turn);
+        drop(lock);
         if let Some(reply) = settled? {
             return Ok(reply);
         }
@@ -95,11 +96,11 @@ where
     Err(Fault::Contended.into())
 }
 
-/// The client in memory, where that is good enough for the occasion.
+/// The client in memory, where the request may be decided with it.
 fn remembered(app: &App, needs: &Needs<'_>, now: Timestamp) -> Option<Arc<CachedClient>> {
     let key = needs.client_from_memory()?;
     let known = app.memory.clients.get(key)?;
-    // Its absolute lifetime is over: what is in memory no longer is a client.
+    // The lifetime of the client is over.
     if known.stored.record.is_expired(now) {
         app.memory.clients.forget(key);
         return None;
@@ -107,34 +108,34 @@ fn remembered(app: &App, needs: &Needs<'_>, now: Timestamp) -> Option<Arc<Cached
     Some(known)
 }
 
-/// The turns of one request at a client that is not in memory.
-struct Turns<'t> {
+/// Makes one request wait for others of the same client while the client is not in memory.
+struct FirstUseQueue<'t> {
     app: &'t App,
     needs: &'t Needs<'t>,
-    /// However many wait for one another, none waits longer than this in all.
+    /// Until when the request waits in all, however many others come before it.
     deadline: Option<Instant>,
 }
 
-enum Turn<'t> {
-    /// This request goes. Holding the turn makes others for the same client wait.
-    Ours(Option<FirstUseTurn<'t>>),
-    /// Another one went, and is done.
-    Waited,
+enum Next<'t> {
+    /// This request may go on. Others of the same client wait while it holds the lock.
+    Proceed(Option<FirstUseLock<'t>>),
+    /// Another request of the same client was handled meanwhile: look into memory again.
+    LookAgain,
 }
 
-impl<'t> Turns<'t> {
-    /// One at a time for each client: racers wait here, and then find the client in memory.
-    async fn next(&mut self) -> Result<Turn<'t>, Fault> {
+impl<'t> FirstUseQueue<'t> {
+    /// Lets one request of each client through at a time. The others wait here and then find the client in memory.
+    async fn next(&mut self) -> Result<Next<'t>, Fault> {
         let Some(key) = self.needs.client() else {
-            return Ok(Turn::Ours(None));
+            return Ok(Next::Proceed(None));
         };
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + TURN_MAX);
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + WAIT_MAX);
         match self.app.first_uses.locks.join(key) {
-            Joined::First(turn) => Ok(Turn::Ours(Some(turn))),
+            Joined::First(lock) => Ok(Next::Proceed(Some(lock))),
             Joined::Waiting(mut other) => {
-                // An error means that the other one is done, which is all that is waited for.
+                // The watch ends with an error when the other request is done.
                 match tokio::time::timeout_at(deadline, other.changed()).await {
-                    Ok(_) => Ok(Turn::Waited),
+                    Ok(_) => Ok(Next::LookAgain),
                     Err(_) => Err(Fault::Busy),
                 }
             }

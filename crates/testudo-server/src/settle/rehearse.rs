@@ -1,4 +1,4 @@
-//! What a request would lead to, with nothing taken, written or sent: for `explain`.
+//! The outcome that a request would have, for `explain`. Nothing is taken from limits, written or sent.
 
 use super::commit::too_fast;
 use super::load::load;
@@ -11,7 +11,7 @@ use testudo_core::records::{Batch, Conflict, Kind, Write};
 use testudo_core::{Rejection, Trace};
 use testudo_store::StoreFault;
 
-/// Decides as `settle` does, and looks whether the limits have room and whether the store would take the batch.
+/// Decides as `settle` does, and checks whether the limits would allow it and whether the store would accept the batch.
 pub(crate) async fn rehearse<O: Occasion>(
     app: &App,
     occasion: &O,
@@ -30,14 +30,14 @@ pub(crate) async fn rehearse<O: Occasion>(
     for conflict in conflicts(app, &decision.batch).await? {
         match occasion.conflict(&conflict) {
             Resolution::Refuse(rejection) => return Ok(Err(rejection)),
-            // The record was made since the request: what else would be in the way is looked for all the same.
+            // The record was written after the request. Other conflicts are looked for all the same.
             Resolution::Again => {}
         }
     }
     Ok(Ok(decision.outcome))
 }
 
-/// This node's buckets, and what all nodes together may register in this minute.
+/// Checks the buckets of this node and the limits of all nodes together in this minute.
 async fn limits_have_room<T>(
     app: &App,
     decision: &Decision<T>,
@@ -64,7 +64,7 @@ async fn limits_have_room<T>(
     Ok(Ok(()))
 }
 
-/// The writes that the store would not take, in their order.
+/// The writes that the store would refuse, in their order.
 async fn conflicts(app: &App, batch: &Batch) -> Result<Vec<Conflict>, StoreFault> {
     let mut conflicts = Vec::new();
     let mut deleted: HashSet<(Kind, &[u8])> = HashSet::new();
@@ -81,7 +81,7 @@ async fn conflicts(app: &App, batch: &Batch) -> Result<Vec<Conflict>, StoreFault
                 }
                 continue;
             }
-            // Their versions were read a moment ago.
+            // Not checked: the version was read a moment ago.
             Write::Delete(kind, key, _) => {
                 deleted.insert((*kind, key));
                 continue;

@@ -1,27 +1,28 @@
-//! Until when this node is known to have taken over what was done on every node.
+//! The moment up to which this node has applied the changes of all nodes.
 //!
-//! A change by an administrator is in force on every node that serves requests. A node that cannot know all changes
-//! (the database is away, or a change could not be read) goes on for `serve_without_store` [decision 0011],
-//! counted from the last moment at which it knew them all, and then stops serving until it does again.
+//! A change by an administrator must be in force on every node that serves requests. A node that may have missed
+//! changes (the database cannot be reached, or a change could not be read) goes on serving for `serve_without_store`
+//! [decision 0011], counted from the last moment at which it knew all changes. Then it refuses requests until it knows
+//! all changes again.
 
 use crate::fault::Fault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Read by every request that is about to succeed; written by the one task that takes over changes.
+/// Read by every request that is about to succeed; written by the task that applies the changes of other nodes.
 #[derive(Debug)]
 pub struct Accord {
     started: Instant,
-    /// Nanoseconds from `started` to the moment up to which everything was taken over.
+    /// Nanoseconds from `started` to the moment up to which all changes are applied.
     taken_over_until: AtomicU64,
     /// `store.serve_without_store`, in seconds; a reload replaces it.
     limit: AtomicU64,
-    /// No other node shares the store: there is nothing to take over.
+    /// True where no other node shares the store: then there are no changes of other nodes.
     is_alone: bool,
 }
 
 impl Accord {
-    /// For a node that reads its keys, switches and blocks after this moment.
+    /// For a node that has not yet read its keys, switches and blocks.
     pub(crate) fn new(limit: Duration, is_alone: bool) -> Accord {
         Accord {
             started: Instant::now(),
@@ -31,19 +32,19 @@ impl Accord {
         }
     }
 
-    /// The configuration says another `store.serve_without_store`.
+    /// Sets `store.serve_without_store` of a reloaded configuration.
     pub(crate) fn set_limit(&self, limit: Duration) {
         self.limit.store(limit.as_secs(), Ordering::Relaxed);
     }
 
-    /// Everything that was committed before this moment holds on this node.
+    /// Notes that every change that was committed before this moment is applied on this node.
     pub(crate) fn note(&self, until: Instant) {
         let since_start = until.saturating_duration_since(self.started).as_nanos();
         let nanos = u64::try_from(since_start).unwrap_or(u64::MAX);
         self.taken_over_until.fetch_max(nanos, Ordering::AcqRel);
     }
 
-    /// How long ago this node last knew all changes.
+    /// How long ago this node last knew the changes of all nodes.
     pub fn unsure_for(&self) -> Duration {
         if self.is_alone {
             return Duration::ZERO;
@@ -52,12 +53,12 @@ impl Accord {
         self.started.elapsed().saturating_sub(until)
     }
 
-    /// Whether this node may serve.
+    /// Whether this node may serve requests.
     pub fn may_serve(&self) -> bool {
         self.unsure_for() <= Duration::from_secs(self.limit.load(Ordering::Relaxed))
     }
 
-    /// A fault where this node may not serve.
+    /// The fault with which a request is refused while this node may not serve.
     pub(crate) fn judge(&self) -> Result<(), Fault> {
         match self.may_serve() {
             true => Ok(()),
@@ -85,7 +86,7 @@ mod tests {
         let accord = of(limit, false, age);
         assert!(!accord.may_serve());
         assert!(matches!(accord.judge(), Err(Fault::Unsure)));
-        // Sure again, a moment ago; and an older assurance that comes late takes nothing back.
+        // All changes are known again; an older moment that is noted late does not undo that.
         accord.note(Instant::now());
         accord.note(accord.started);
         assert!(accord.may_serve() && accord.unsure_for() < limit);

@@ -1,4 +1,4 @@
-//! The running server's state: what the handlers share.
+//! The state of the running server, which all handlers share.
 
 use crate::config::{Configuration, ConnectionRules, OutboundSettings, StartedWith};
 use crate::key_encryption::KeyEncryption;
@@ -33,61 +33,61 @@ use testudo_fetch::{Fetcher, Network};
 use testudo_protocol::Timestamp;
 use testudo_store::{Store, StoreFault};
 
-/// Shared by all requests. What changes is swapped whole; nothing is locked while waiting.
+/// Shared by all requests. Parts that change are replaced as a whole, and no lock is held across an `await`.
 pub struct App {
     /// Time and randomness.
     pub clock: Clock,
-    /// What the configuration says. A reload swaps it whole: a request loads it once.
+    /// The configuration in force. A reload replaces it as a whole; a request loads it once.
     pub in_force: ArcSwap<InForce>,
-    /// What administrators switched. Swapped with each change.
+    /// Authorities that administrators disabled and identities that they blocked. Replaced with each change.
     pub switches: ArcSwap<Switches>,
     /// Records of switches and blocks that cannot be read.
     pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
-    /// Records.
+    /// The store of records.
     pub store: Store,
-    /// Whether this node is sure of what other nodes did.
+    /// Whether this node knows all changes that other nodes made.
     pub accord: Accord,
     /// Signing keys.
     pub keys: ArcSwap<Keyring>,
-    /// Wraps keys at rest.
+    /// Encrypts private keys and secrets in the store.
     pub encryption: KeyEncryption,
-    /// What is remembered so that it need not be read or verified again.
+    /// Records and verdicts in memory, so that they need not be read or verified again.
     pub memory: Memory,
-    /// What new clients share.
+    /// /// State of first uses and registrations.
     pub first_uses: FirstUses,
-    /// Bound of the work on client certificates.
+    /// Limits the work of verifying client certificates.
     pub chain_work: ChainWork,
-    /// Refusals of the running minute.
+    /// The refusals of the current minute.
     pub refusals: RefusalLedger,
-    /// Outbound HTTP.
+    /// The client for outbound HTTP requests.
     pub fetcher: Arc<ArcSwap<Fetcher>>,
-    /// What the fetcher was made of.
+    /// The settings from which `fetcher` was made.
     pub outbound: Mutex<OutboundSettings>,
-    /// Stands in for the network, in tests.
+    /// Replaces the network in tests.
     pub network: Network,
-    /// What connections are judged by.
+    /// Limits and timeouts of connections.
     pub connection_rules: Arc<ArcSwap<ConnectionRules>>,
-    /// Settings that take effect at the next start, as they are in force.
+    /// The values, as of the start, of settings that take effect at the next start only.
     pub started_with: StartedWith,
-    /// Our own certificates.
+    /// The TLS certificates of this server.
     pub certificates: Certificates,
-    /// Counters.
+    /// Counters and gauges.
     pub metrics: Metrics,
-    /// The file that a reload reads.
+    /// The configuration file, which a reload reads.
     pub file: ConfigurationFile,
-    /// What holds of this node now.
+    /// State of this node that changes at run time.
     pub condition: Condition,
-    /// What only one may do at a time.
+    /// Locks of work that only one task may do at a time.
     pub turns: Turns,
     /// Called with the outcome of each token request (`dev` prints them).
     pub observer: Option<Observer>,
 }
 
-/// What is remembered so that it need not be read or verified again. All of it is bounded.
+/// Records and verdicts in memory, so that they need not be read or verified again. All parts have a bound.
 pub struct Memory {
-    /// Clients that were used a while ago.
+    /// Clients that were used lately.
     pub clients: Clients,
-    /// Verdicts on credentials.
+    /// Credentials that were verified.
     pub verdicts: Verdicts,
     /// Key sets that registered clients publish themselves.
     pub remote_keys: RemoteKeys,
@@ -96,21 +96,21 @@ pub struct Memory {
 /// What new clients share.
 #[derive(Default)]
 pub struct FirstUses {
-    /// First uses under way, so that racers wait instead of writing.
+    /// One lock per client that is being registered: other requests of the same client wait instead of writing.
     pub locks: FirstUseLocks,
-    /// Whether unknown clients are mostly new.
+    /// Whether clients that are not in memory are mostly new.
     pub guess: NewClientGuess,
-    /// How fast new clients may come.
+    /// Limits of the rate at which clients are registered.
     pub buckets: Mutex<Buckets>,
 }
 
-/// The configuration file, and what was done with it.
+/// The configuration file, and what was read of it.
 pub struct ConfigurationFile {
     /// The file that a reload reads. Absent where the server was started without one.
     pub path: Option<PathBuf>,
-    /// SHA-256 of what was read last, whether or not it could be used.
+    /// SHA-256 of the content that was read last, whether or not it could be used.
     pub read: Mutex<[u8; 32]>,
-    /// The version of the last order to reload that this node followed, or gave.
+    /// Version of the last reload order that this node carried out or wrote.
     pub order_followed: AtomicU64,
 }
 
@@ -120,35 +120,36 @@ pub struct Condition {
     pub started: Moment,
     /// Everything is loaded.
     pub is_ready: AtomicBool,
-    /// A change by another node could not be taken over.
+    /// True where a change that another node made could not be applied: everything has to be loaded again.
     pub must_look_again: AtomicBool,
-    /// Our clock and the database's were far apart at the last look.
+    /// True where the clocks of this machine and of the database differed by too much at the last check.
     pub is_clock_far: AtomicBool,
 }
 
 /// What only one may do at a time.
 #[derive(Default)]
 pub struct Turns {
-    /// One administrator's change at a time, so that what is read, written and swapped belongs together.
+    /// Held during a change by an administrator: another change cannot come between its reading, its writing and the
+    /// update of memory.
     pub admin: tokio::sync::Mutex<()>,
-    /// One reading of keys, switches and blocks at a time: what was read first is also put in force first, so that
-    /// an older reading never replaces a newer one.
+    /// Held while keys, switches and blocks are read and put in force, so that the result of an older read never
+    /// replaces the result of a newer one.
     pub reading: tokio::sync::Mutex<()>,
 }
 
-/// What a fresh [`App`] is made of besides the configuration.
+/// The parts from which an [`App`] is made, besides the configuration.
 pub struct AppParts {
-    /// Records.
+    /// The store of records.
     pub store: Store,
     /// Signing keys.
     pub keys: Keyring,
-    /// Wraps keys at rest.
+    /// Encrypts private keys and secrets in the store.
     pub encryption: KeyEncryption,
-    /// Outbound HTTP.
+    /// The client for outbound HTTP requests.
     pub fetcher: Fetcher,
-    /// Stands in for the network, in tests.
+    /// Replaces the network in tests.
     pub network: Network,
-    /// Our own certificates.
+    /// The TLS certificates of this server.
     pub certificates: Certificates,
     /// The file that a reload reads.
     pub config_path: Option<PathBuf>,
@@ -157,13 +158,13 @@ pub struct AppParts {
 }
 
 impl App {
-    /// Puts the state together. Switches and blocks are loaded, bundles are not yet.
+    /// Makes the state, and loads switches and blocks. Bundles are fetched later.
     pub async fn new(configuration: Configuration, parts: AppParts) -> Result<App, StoreFault> {
         let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
         let (switches, refused) = switches::load(&parts.store).await?;
-        // The file was read a moment ago: orders up to now are followed, whatever they say.
+        // The configuration file was read a moment ago, so the reload orders up to now are carried out.
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
-        let reload_heard = order.map_or(0, |order| order.version);
+        let order_followed = order.map_or(0, |order| order.version);
         let arrival = Arrival::of(&configuration);
         let serving = Serving::of(&configuration);
         let started_with = StartedWith::of(&configuration);
@@ -208,7 +209,7 @@ impl App {
             file: ConfigurationFile {
                 path: parts.config_path,
                 read: Mutex::new(configuration.digest),
-                order_followed: AtomicU64::new(reload_heard),
+                order_followed: AtomicU64::new(order_followed),
             },
             condition: Condition {
                 started,
@@ -221,17 +222,17 @@ impl App {
         })
     }
 
-    /// Now.
+    /// The time by the wall clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The same by both clocks, for ages.
+    /// The time by both clocks, for computing ages.
     pub fn moment(&self) -> Moment {
         Moment::now(&self.clock)
     }
 
-    /// Steps 1 to 4 of admission, by the switches and blocks of this moment.
+    /// Steps 1 to 4 of admission, with the switches and blocks that are in force now.
     pub fn govern<'a>(
         &self,
         identity: &'a AttestedIdentity,
@@ -241,7 +242,7 @@ impl App {
         self.govern_traced(identity, occasion, policy, &mut Trace::off())
     }
 
-    /// The same, with each check that passes in the trace.
+    /// As [`App::govern`], and records each check that passes in the trace.
     pub fn govern_traced<'a>(
         &self,
         identity: &'a AttestedIdentity,

@@ -1,5 +1,5 @@
-//! The server's own certificates: read at the start, and again when their files change. Connections and TLS
-//! sessions go on; only new handshakes see the new certificate.
+//! The TLS certificates of this server: read at the start, and again when their files change. Open connections and TLS
+//! sessions are not affected; only new handshakes use the new certificate.
 
 use crate::client_certificates::AskForCertificate;
 use crate::config::{Configuration, TlsFiles};
@@ -18,17 +18,17 @@ use testudo_protocol::certificate::Validity;
 use testudo_protocol::jose::sha256;
 use tokio_rustls::TlsAcceptor;
 
-/// The certificates of this server, by the section that names them.
+/// The certificates of this server, by the section of the configuration that names their files.
 #[derive(Debug, Clone, Default)]
 pub struct Certificates {
-    /// `server.tls`: public listeners, also the one for client certificates.
+    /// `server.tls`: for the public listeners, including the one for client certificates.
     pub server: Option<Arc<Certificate>>,
     /// `admin.tls`.
     pub admin: Option<Arc<Certificate>>,
 }
 
 impl Certificates {
-    /// Reads what the configuration names.
+    /// Reads the files that the configuration names.
     pub fn read(configuration: &Configuration) -> Result<Certificates, String> {
         let read = |section, files: &Option<TlsFiles>| {
             let certificate = files.as_ref().map(|files| Certificate::read(section, files));
@@ -40,15 +40,15 @@ impl Certificates {
         })
     }
 
-    /// Whether the public listeners ask for client certificates: where another listener is there for them, only that
-    /// one asks.
+    /// Sets whether the public listeners request client certificates. Where there is a separate listener for client
+    /// certificates, only that one requests them.
     pub fn ask(&self, asks_for_certificates: bool, has_other_listener: bool) {
         if let Some(certificate) = &self.server {
             certificate.ask(asks_for_certificates && !has_other_listener);
         }
     }
 
-    /// All there are.
+    /// The certificates that are configured.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Certificate>> {
         self.server.iter().chain(&self.admin)
     }
@@ -56,7 +56,7 @@ impl Certificates {
 
 /// A certificate with its key, which can be replaced while it is in use.
 pub struct Certificate {
-    /// The section of the configuration: `server.tls`.
+    /// The section of the configuration. Example: `server.tls`.
     pub section: &'static str,
     pair: ArcSwap<Pair>,
     provider: Arc<CryptoProvider>,
@@ -64,41 +64,41 @@ pub struct Certificate {
     asks: Arc<AtomicBool>,
 }
 
-/// Whether a listener asks for client certificates.
+/// Whether a listener requests client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
-    /// It is not for clients.
+    /// Never: the listener is not for clients.
     Never,
-    /// It is there for client certificates.
+    /// Always: the listener is the one for client certificates.
     Always,
-    /// It asks while a trust domain takes X.509-SVIDs, and no other listener is there for them.
+    /// While a trust domain accepts X.509-SVIDs and there is no separate listener for client certificates.
     AsConfigured,
 }
 
-/// What is in force.
+/// The certificate and key that are in force.
 struct Pair {
     key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
-/// What the files held when they were looked at last.
+/// The state of the files at the last check.
 struct Look {
     files: TlsFiles,
     digest: [u8; 32],
-    /// The refusal of these files was logged.
+    /// True where it was logged that these files cannot be used.
     is_told: bool,
 }
 
-/// What came of reading the files again.
+/// The result of reading the files again.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// They are as they were.
+    /// The files have not changed.
     Unchanged,
-    /// A new pair is in force, which ends then.
+    /// A new certificate and key are in force; the certificate ends at this time.
     Renewed(Timestamp),
-    /// They cannot be used, for this reason: the earlier pair stays in force.
+    /// The files cannot be used, for this reason: the earlier certificate and key stay in force.
     Kept(String),
-    /// They still cannot be used, which was logged before.
+    /// The files still cannot be used, which was logged before.
     StillKept,
 }
 
@@ -135,7 +135,7 @@ impl Certificate {
 
     /// TLS 1.3 and 1.2 with this certificate, HTTP/2 and 1.1.
     ///
-    /// A listener that asks [`Asking::AsConfigured`] does so while [`Certificate::ask`] says it.
+    /// A listener with [`Asking::AsConfigured`] follows [`Certificate::ask`], also after the acceptor was made.
     pub fn acceptor(self: &Arc<Self>, asking: Asking) -> Result<TlsAcceptor, String> {
         let provider = self.provider.clone();
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -155,28 +155,28 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// When the certificate in force begins and ends.
+    /// The validity of the certificate in force.
     pub fn validity(&self) -> Validity {
         self.pair.load().validity
     }
 
-    /// Whether listeners that ask as the configuration says ask now.
+    /// Whether listeners with [`Asking::AsConfigured`] request client certificates now.
     pub fn asks(&self) -> bool {
         self.asks.load(Ordering::Relaxed)
     }
 
-    /// Whether the listeners that ask as the configuration says ask for client certificates from now on.
+    /// Sets whether listeners with [`Asking::AsConfigured`] request client certificates from now on.
     pub fn ask(&self, asks: bool) {
         self.asks.store(asks, Ordering::Relaxed);
     }
 
-    /// The configuration names other files now; they are read at the next [`Certificate::renew`].
+    /// Replaces the names of the files, which are read at the next [`Certificate::renew`].
     pub fn name_files(&self, files: &TlsFiles) {
         self.look().files = files.clone();
     }
 
-    /// Reads the files again where they changed. Certificate and key are two files and cannot be replaced at one
-    /// moment: between the two they do not fit, and the pair in force stays.
+    /// Reads the files again where they changed. Certificate and key are two files and cannot be replaced at the same
+    /// moment: while only one of them is replaced, they do not match, and the pair in force stays.
     pub fn renew(&self) -> Renewal {
         self.renew_locked(&mut self.look())
     }
@@ -204,8 +204,8 @@ impl Certificate {
         }
     }
 
-    /// The same for a look by the clock, without an order. `None` where the files changed and do not fit, which may
-    /// be one of two files that are being replaced: with `is_doubted`, the next look tells it.
+    /// As [`Certificate::renew`], for the regular check. `None` where the files changed and do not match: one of them
+    /// may be in the middle of a replacement. The next check is made with `is_doubted` and reports it.
     pub fn renew_if_settled(&self, is_doubted: bool) -> Option<Renewal> {
         if is_doubted {
             return Some(self.renew());
@@ -236,14 +236,15 @@ impl Look {
     }
 }
 
-/// Both files.
+/// The content of both files.
 struct Contents {
     certificate: Vec<u8>,
     private_key: zeroize::Zeroizing<Vec<u8>>,
 }
 
 impl Contents {
-    /// By their names, so that a link that points elsewhere now (Kubernetes swaps one) is a change.
+    /// Reads the files by their names, so that the replacement of a symbolic link (as Kubernetes does it) is seen as a
+    /// change.
     fn read(files: &TlsFiles) -> Result<Contents, String> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
@@ -267,12 +268,12 @@ impl Contents {
         let leaf = chain
             .first()
             .ok_or_else(|| format!("{certificate} has no PEM certificate"))?;
-        let validity =
-            Validity::of(leaf).ok_or_else(|| format!("{certificate} begins with no X.509 certificate"))?;
+        let validity = Validity::of(leaf)
+            .ok_or_else(|| format!("the first PEM block of {certificate} is not an X.509 certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(&self.private_key)
             .map_err(|error| format!("{private_key} has no PEM private key: {error}"))?;
         let key = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| format!("{certificate} and {private_key} do not fit together: {error}"))?;
+            .map_err(|error| format!("{certificate} and {private_key} do not match: {error}"))?;
         Ok(Pair {
             key: Arc::new(key),
             validity,
@@ -325,10 +326,7 @@ mod tests {
         std::fs::write(&files.certificate, &second).unwrap();
         match certificate.renew() {
             Renewal::Kept(why) => {
-                assert!(
-                    why.contains("tls.crt") && why.contains("do not fit together"),
-                    "{why}"
-                );
+                assert!(why.contains("tls.crt") && why.contains("do not match"), "{why}");
             }
             other @ (Renewal::Unchanged | Renewal::StillKept | Renewal::Renewed(_)) => panic!("{other:?}"),
         }
@@ -345,7 +343,7 @@ mod tests {
         std::fs::write(&files.private_key, &second_key).unwrap();
         assert!(
             matches!(certificate.renew(), Renewal::Renewed(_)),
-            "it is told that all is well"
+            "that the files can be used again is reported"
         );
     }
 
@@ -359,7 +357,8 @@ mod tests {
             std::fs::write(path.join("tls.crt"), certificate).unwrap();
             std::fs::write(path.join("tls.key"), key).unwrap();
         }
-        // As Kubernetes does it: files are links through `..data`, which is a link and replaced at one moment.
+        // As Kubernetes mounts a secret: the files are symbolic links through `..data`, a link that is replaced
+        // atomically.
         std::os::unix::fs::symlink("a", folder.0.join("..data")).unwrap();
         for name in ["tls.crt", "tls.key"] {
             std::os::unix::fs::symlink(format!("..data/{name}"), folder.0.join(name)).unwrap();

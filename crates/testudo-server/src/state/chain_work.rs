@@ -1,22 +1,21 @@
-//! The bound of the work on chains of client certificates: done on threads of its own kind, a few at once, and
-//! turned away where too many wait.
+//! Limits the work of verifying certificate chains of clients: a few are verified at the same time, on blocking
+//! threads, and a request is refused where too many wait.
 
 use std::num::NonZero;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Chains that wait for their turn. With four signatures by RSA-4096 each, the last of them waits for a tenth of a
-/// second.
+/// Most chains that wait. If each has four signatures by RSA-4096, the last one waits for about 0.1 s.
 const WAITING_MAX: usize = 256;
 
-/// The bound.
+/// Limits how many certificate chains are verified and wait at the same time.
 pub struct ChainWork {
     running: Arc<Semaphore>,
     places: Semaphore,
 }
 
 impl Default for ChainWork {
-    /// Half of the processors: the other half is for requests that have no chain.
+    /// Uses half of the processors, so that the other half serves requests without certificates.
     fn default() -> ChainWork {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         ChainWork::new(processors.div_ceil(2), WAITING_MAX)
@@ -31,7 +30,7 @@ impl ChainWork {
         }
     }
 
-    /// Does the work when its turn comes. Nothing where too much is waiting already.
+    /// Does the work, after waiting for a free thread. `None` where too many already wait.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         is_short: bool,
@@ -44,8 +43,8 @@ impl ChainWork {
         // The semaphore is never closed.
         let turn = self.running.clone().acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
-            // Held by the work and not by the caller: a caller that hangs up must not free a place before its work
-            // ends.
+            // The permit is moved into the work: when the caller closes its connection, the permit must be held until
+            // the work ends.
             let _turn = turn;
             work()
         });
@@ -60,7 +59,7 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn chains_beyond_the_capacity_are_refused_until_there_is_room() {
+    async fn chains_beyond_the_capacity_are_refused_until_one_is_done() {
         let work = Arc::new(ChainWork::new(1, 1));
         let (begun, has_begun) = mpsc::channel();
         let (end, may_end) = mpsc::channel::<()>();
@@ -87,13 +86,13 @@ mod tests {
         assert_eq!(
             work.run(true, || 8).await,
             None,
-            "one runs, one waits, the third is turned away"
+            "one runs, one waits, the third is refused"
         );
         assert!(
             tokio::time::timeout(Duration::from_millis(1), &mut waiting)
                 .await
                 .is_err(),
-            "its turn has not come"
+            "the first one still runs"
         );
         end.send(()).unwrap();
         assert_eq!(running.await.unwrap(), Some(()));
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn chain_of_a_caller_that_hung_up_is_not_verified_unless_it_had_begun() {
+    async fn chain_that_waits_is_not_verified_after_its_caller_disconnected() {
         let work = Arc::new(ChainWork::new(1, 1));
         let turn = work.running.clone().acquire_owned().await.unwrap();
         let (begun, has_begun) = mpsc::channel::<()>();
@@ -112,11 +111,7 @@ mod tests {
         );
         assert!(gone.await.is_err());
         drop(turn);
-        assert_eq!(
-            work.run(true, || 1).await,
-            Some(1),
-            "its place and its turn are free"
-        );
-        assert!(has_begun.recv().is_err(), "it was dropped and not done");
+        assert_eq!(work.run(true, || 1).await, Some(1), "both permits are free again");
+        assert!(has_begun.recv().is_err(), "the work was dropped and not done");
     }
 }

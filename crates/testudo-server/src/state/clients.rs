@@ -1,4 +1,4 @@
-//! Clients in memory, so that a known client costs no store access, and when they were last used.
+//! Clients in memory, so that the request of a known client needs no read of the store; and when each was last used.
 
 use crate::trust::remote_keys::Place;
 use quick_cache::sync::Cache;
@@ -9,38 +9,38 @@ use testudo_core::doors::ClientKeys;
 use testudo_core::records::{Client, Versioned};
 use testudo_protocol::Timestamp;
 
-/// A client that was loaded, and when it was last used since.
+/// A client in memory, and when it was last used.
 #[derive(Debug)]
 pub struct CachedClient {
-    /// As stored.
+    /// The record, as stored.
     pub stored: Versioned<Client>,
     last_used: AtomicI64,
     last_credential: Mutex<CredentialKind>,
     is_dirty: AtomicBool,
-    /// Parsed at their first use: importing a key costs as much as verifying with it.
+    /// The client's keys, parsed at their first use: importing a key costs as much as one verification.
     keys: OnceLock<Option<Arc<ClientKeys>>>,
     place: OnceLock<Result<Place, String>>,
 }
 
 impl CachedClient {
-    /// Keys of its own, of a client that registered with some.
+    /// The keys that the client registered by value, if any.
     pub fn keys(&self) -> Option<Arc<ClientKeys>> {
         let parse = || ClientKeys::of(&self.stored.record).map(Arc::new);
         self.keys.get_or_init(parse).clone()
     }
 
-    /// Where it publishes its keys, of a client that registered a URL for them.
+    /// The `jwks_uri` that the client registered, if any, in its normal form.
     pub(crate) fn place_of_keys(&self) -> Option<&Result<Place, String>> {
         let url = self.stored.record.metadata.jwks_uri.as_deref()?;
         Some(self.place.get_or_init(|| Place::parse(url)))
     }
 
-    /// When it was last used, flushed or not.
+    /// When the client was last used, whether or not that is already in the store.
     pub fn last_used(&self) -> Timestamp {
         Timestamp(self.last_used.load(Ordering::Relaxed))
     }
 
-    /// The kind of credential it showed last.
+    /// The kind of the credential that the client used last.
     pub fn last_credential(&self) -> CredentialKind {
         *self
             .last_credential
@@ -52,18 +52,18 @@ impl CachedClient {
 /// Clients in memory.
 pub struct Clients {
     cache: Cache<Vec<u8>, Arc<CachedClient>>,
-    /// Counts changes made by administrators. A client that was read before a change and kept after it would
-    /// stay stale: the code that keeps it compares the count first.
+    /// Counts changes made by administrators. A client that was read before a change must not be put into memory after
+    /// it, so [`Clients::file`] compares the count.
     changes: AtomicU64,
     dirty: Mutex<Vec<Arc<CachedClient>>>,
 }
 
-/// Taken before a read, given back when its result is filed.
+/// The count of changes before a read. [`Clients::file`] compares it with the count after the read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadTicket(u64);
 
 impl Clients {
-    /// Room for so many.
+    /// An empty memory for at most `clients_max` clients.
     pub fn new(clients_max: usize) -> Clients {
         Clients {
             cache: Cache::new(clients_max),
@@ -72,7 +72,7 @@ impl Clients {
         }
     }
 
-    /// Room for another number: what is too many is forgotten.
+    /// Changes the most clients in memory; removes those that are too many.
     pub fn resize(&self, clients_max: usize) {
         self.cache.set_capacity(clients_max as u64);
     }
@@ -82,12 +82,12 @@ impl Clients {
         self.cache.get(key)
     }
 
-    /// To be taken before the store is read.
+    /// The ticket to take before the store is read.
     pub fn ticket(&self) -> ReadTicket {
         ReadTicket(self.changes.load(Ordering::SeqCst))
     }
 
-    /// Files what was read; drops it again if a change came in between.
+    /// Puts a client that was read into memory; removes it again if there was a change since `ticket`.
     pub fn file(&self, key: Vec<u8>, stored: Versioned<Client>, ticket: ReadTicket) -> Arc<CachedClient> {
         let known = Arc::new(CachedClient {
             last_used: AtomicI64::new(stored.record.last_used.0),
@@ -104,19 +104,19 @@ impl Clients {
         known
     }
 
-    /// Forgets a client that was changed in the store.
+    /// Removes a client from memory because it was changed in the store.
     pub fn forget(&self, key: &[u8]) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.remove(key);
     }
 
-    /// Forgets all: changes may have been missed.
+    /// Removes all clients from memory because changes may have been missed.
     pub fn forget_all(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.clear();
     }
 
-    /// Notes a use: in memory only, written by the next flush.
+    /// Notes a use in memory. The next flush writes it to the store.
     pub fn note_use(&self, known: &Arc<CachedClient>, kind: CredentialKind, now: Timestamp) {
         if known.last_used.swap(now.0, Ordering::Relaxed) == now.0 {
             return;
@@ -133,16 +133,16 @@ impl Clients {
         }
     }
 
-    /// Takes back clients whose uses could not be written: the next flush tries again.
+    /// Notes again the clients whose uses could not be written; the next flush tries them again.
     pub fn take_back(&self, clients: &[Arc<CachedClient>]) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        let untold = clients
+        let clean = clients
             .iter()
             .filter(|known| !known.is_dirty.swap(true, Ordering::Relaxed));
-        dirty.extend(untold.cloned());
+        dirty.extend(clean.cloned());
     }
 
-    /// The clients used since the last call.
+    /// The clients that were used since the last call.
     pub fn take_dirty(&self) -> Vec<Arc<CachedClient>> {
         let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
         for known in &dirty {
@@ -151,12 +151,12 @@ impl Clients {
         dirty
     }
 
-    /// Clients in memory now.
+    /// The number of clients in memory.
     pub fn len(&self) -> usize {
         self.cache.len()
     }
 
-    /// True where none is.
+    /// True where no client is in memory.
     pub fn is_empty(&self) -> bool {
         self.cache.is_empty()
     }

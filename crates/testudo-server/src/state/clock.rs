@@ -1,8 +1,9 @@
-//! The clock and the source of randomness: the only places that read either.
+//! The clock and the source of randomness. No other file of the server reads either.
 //!
-//! Two clocks, for two questions. What time it is comes from the system, and an administrator or a time server may
-//! set it, back and forth. How much time has passed comes from a clock that only runs forward: velocity is measured
-//! by it, so that a wall clock which was ahead for a moment does not stop registration until time has caught up.
+//! There are two clocks. The wall clock of the system gives the time of day; an administrator or a time server may set
+//! it forward and back. The steady clock gives how much time has passed, and is never set. Velocity limits use the
+//! steady clock: if they used a wall clock that was ahead for a moment and then set back, registration would be refused
+//! until the wall clock had caught up.
 
 mod calm;
 pub(crate) mod request_id;
@@ -17,15 +18,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use testudo_core::Entropy;
 use testudo_protocol::Timestamp;
 
-/// Time, shiftable by tests.
+/// The clocks. Tests can change them.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,
-    /// What tests moved the wall clock by, and let pass.
+    /// How far a test set the wall clock forward or back, and how much time it let pass on both clocks.
     stepped_seconds: AtomicI64,
     passed_seconds: AtomicI64,
     calm: Mutex<Calm>,
-    /// The latest time up to which marks were dropped.
+    /// The latest time up to which single-use marks were deleted.
     dropped_until: AtomicI64,
     sequence: AtomicU32,
     /// Random, so that ids of two nodes differ.
@@ -35,7 +36,7 @@ pub struct Clock {
 impl Default for Clock {
     fn default() -> Clock {
         let mut node = [0; 4];
-        // Where the system has no randomness to give, nothing is served that needs an id.
+        // Without random bytes no request is served, since each one needs entropy.
         let _ = aws_lc_rs::rand::fill(&mut node);
         Clock {
             node: u32::from_be_bytes(node),
@@ -61,20 +62,21 @@ impl Clock {
             .saturating_add_signed(moved.saturating_mul(1000))
     }
 
-    /// Now by the wall clock, whole seconds.
+    /// The time by the wall clock, in whole seconds.
     pub fn now(&self) -> Timestamp {
         Timestamp((self.millis() / 1000) as i64)
     }
 
-    /// Milliseconds that have passed since the start. Nothing sets this clock.
+    /// Milliseconds since the start of the server, by the steady clock.
     pub fn steady_millis(&self) -> u64 {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let passed = self.passed_seconds.load(Ordering::Relaxed).max(0).unsigned_abs();
         elapsed.saturating_add(passed.saturating_mul(1000))
     }
 
-    /// The time up to which what is over may be dropped for good; nothing near a start or a jump of the wall clock,
-    /// which may be set right again a moment later. To be asked regularly: a jump is seen by asking.
+    /// The time up to which expired records may be deleted. `None` for a while after a start or a jump of the wall
+    /// clock: the clock may be wrong and corrected a moment later. Call it regularly: a jump is noticed by comparing
+    /// with the call before.
     pub fn time_to_drop(&self) -> Option<Timestamp> {
         let (wall, steady) = (self.millis(), self.steady_millis());
         let is_calm = self
@@ -85,28 +87,28 @@ impl Clock {
         is_calm.then_some(Timestamp((wall / 1000) as i64))
     }
 
-    /// Notes that marks of single-use credentials were dropped which had to be kept until `time`.
+    /// Notes that the marks of single-use credentials that had to be kept until `time` were deleted.
     pub fn note_dropped(&self, time: Timestamp) {
         self.dropped_until.fetch_max(time.0, Ordering::Relaxed);
     }
 
-    /// True where the mark of a credential, to be kept until `keep_until`, may have been dropped already: the wall
-    /// clock was set back since. The store can then no longer tell whether such a credential was used before.
+    /// True where a single-use mark with this `keep_until` may already be deleted, because the wall clock was set back
+    /// after the deletion. Then the store can no longer tell whether the credential was used before.
     pub fn may_have_dropped(&self, keep_until: Timestamp) -> bool {
         keep_until.0 <= self.dropped_until.load(Ordering::Relaxed)
     }
 
-    /// Lets time pass: for tests of what happens in a month.
+    /// Lets time pass on both clocks, for tests.
     pub fn shift(&self, seconds: i64) {
         self.passed_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Sets the wall clock forward or back, as a wrong time server does: for tests.
+    /// Sets the wall clock forward or back, as a wrong time server does, for tests.
     pub fn step(&self, seconds: i64) {
         self.stepped_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Fresh randomness for one decision, or `None` where the system fails to give any.
+    /// Random bytes and ids for one decision; `None` where the operating system gives no random bytes.
     pub fn entropy(&self) -> Option<Entropy> {
         let mut random = [0; 20];
         aws_lc_rs::rand::fill(&mut random).ok()?;
@@ -117,7 +119,7 @@ impl Clock {
         })
     }
 
-    /// An id for one request.
+    /// A new request id.
     pub fn request_id(&self) -> String {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         request_id(self.millis(), self.node, sequence)

@@ -1,5 +1,5 @@
-//! First uses on this node: those under way, so that racers wait instead of writing, and how often an unknown
-//! client turned out to be new.
+//! First uses on this node: a lock per client, so that concurrent requests of one new client wait instead of all
+//! writing; and how often an unknown client turned out to be new.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a first use waits for another one of the same identity.
-pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
+/// How long a request waits for the first use of the same client by another request.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Whether unknown clients have lately turned out to be new. After a restart they are mostly known, and guessing
-/// would cost a failed write each.
+/// Whether clients that are not in memory have lately turned out to be new. After a restart they are mostly in the
+/// store already, and each wrong guess would cost a failed write.
 #[derive(Default)]
 pub struct NewClientGuess {
     score: AtomicI32,
 }
 
-/// Right guesses in a row that outweigh a wrong one.
+/// The number of right guesses that outweigh a wrong one.
 const WRONG_GUESS: i32 = 8;
 
 impl NewClientGuess {
@@ -25,7 +25,7 @@ impl NewClientGuess {
         self.score.load(Ordering::Relaxed) >= 0
     }
 
-    /// Notes that an unknown client was new, or that it was not.
+    /// Notes whether a client that was not in memory was new.
     pub(crate) fn note(&self, was_new: bool) {
         let score = self.score.load(Ordering::Relaxed);
         let next = if was_new {
@@ -33,30 +33,30 @@ impl NewClientGuess {
         } else {
             (score - WRONG_GUESS).max(-WRONG_GUESS)
         };
-        // A lost update shifts the estimate by one; it is an estimate.
+        // A lost update changes the estimate by one, which does no harm.
         self.score.store(next, Ordering::Relaxed);
     }
 }
 
-/// First uses under way on this node, by client key.
+/// One lock per client whose first use is running on this node, by client key.
 #[derive(Default)]
 pub struct FirstUseLocks {
     under_way: Mutex<HashMap<Vec<u8>, watch::Receiver<()>>>,
 }
 
-/// What a first use finds.
+/// The result of [`FirstUseLocks::join`].
 pub(crate) enum Joined<'f> {
-    /// No other is under way: this one goes first.
-    First(FirstUseTurn<'f>),
-    /// Another one is under way. It is over when the watch changes.
+    /// No other request holds the lock of this client.
+    First(FirstUseLock<'f>),
+    /// Another request holds the lock; the watch changes when it is released.
     Waiting(watch::Receiver<()>),
 }
 
-/// The turn of the first use that came first. Dropping it lets the next one go.
-pub(crate) struct FirstUseTurn<'f> {
+/// The lock of a client. Dropping it releases the lock.
+pub(crate) struct FirstUseLock<'f> {
     locks: &'f FirstUseLocks,
     key: Vec<u8>,
-    /// Dropping it wakes the requests that wait.
+    /// Dropping the sender wakes the requests that wait.
     _ended: watch::Sender<()>,
 }
 
@@ -68,7 +68,7 @@ impl FirstUseLocks {
         }
         let (ended, waiting) = watch::channel(());
         under_way.insert(key.to_vec(), waiting);
-        Joined::First(FirstUseTurn {
+        Joined::First(FirstUseLock {
             locks: self,
             key: key.to_vec(),
             _ended: ended,
@@ -76,7 +76,7 @@ impl FirstUseLocks {
     }
 }
 
-impl Drop for FirstUseTurn<'_> {
+impl Drop for FirstUseLock<'_> {
     fn drop(&mut self) {
         self.locks
             .under_way

@@ -1,5 +1,5 @@
-//! What a configuration puts in force. A reload swaps it whole, and a request uses one of them from its beginning to
-//! its end: it is never judged by the keys of one configuration and the policy of another.
+//! The configuration in force. A reload replaces it as a whole, and a request uses the same one from beginning to end:
+//! it is never judged by the keys of one configuration and the policy of another.
 
 use crate::config::Configuration;
 use crate::peer::Proxy;
@@ -20,25 +20,25 @@ pub type Anchors = HashMap<Authority, Arc<Anchor>>;
 pub struct InForce {
     /// Authorities, rules, clients, limits and lifetimes.
     pub policy: Policy,
-    /// The sources of the authorities' keys, and the keys that they gave last.
+    /// The sources of the authorities' keys, and the keys that were fetched last.
     pub anchors: Anchors,
-    /// How requests arrive.
+    /// The proxy, TLS and client certificates with which requests arrive.
     pub arrival: Arrival,
-    /// What background work and the end of the server need to know.
+    /// Settings of background work and of the shutdown.
     pub serving: Serving,
 }
 
-/// Settings that no request needs.
+/// Settings of background work and of the shutdown.
 #[derive(Debug, Clone, Copy)]
 pub struct Serving {
-    /// How long running requests may finish on shutdown.
+    /// How long requests that are running at the shutdown may take to finish.
     pub drain: Duration,
-    /// Whether files are read again when they change.
+    /// Whether TLS and configuration files are read again when they change.
     pub watch: bool,
 }
 
 impl Serving {
-    /// What the configuration says of it.
+    /// The settings of a configuration.
     pub fn of(configuration: &Configuration) -> Serving {
         Serving {
             drain: configuration.server.drain,
@@ -47,22 +47,22 @@ impl Serving {
     }
 }
 
-/// What stands between clients and this server.
+/// How requests of clients reach this server.
 #[derive(Debug, Clone, Default)]
 pub struct Arrival {
-    /// A TLS terminator in front.
+    /// The proxy in front of this server that terminates TLS.
     pub proxy: Option<Proxy>,
-    /// Where the listener for client certificates is reached, if it is another one. As at the start: a reload opens no
-    /// listener.
+    /// URL of the separate listener for client certificates, if there is one. A reload does not change it, since it
+    /// opens no listener.
     pub mtls_url: Option<String>,
-    /// True where client certificates can arrive at all.
+    /// True where client certificates can reach this server.
     pub takes_certificates: bool,
-    /// The public listeners have TLS. As at the start.
+    /// True where the public listeners have TLS. A reload does not change it.
     has_tls: bool,
 }
 
 impl Arrival {
-    /// What the configuration says of it, at the start.
+    /// The settings of the configuration at the start.
     pub fn of(configuration: &Configuration) -> Arrival {
         let server = &configuration.server;
         let at_start = Arrival {
@@ -73,7 +73,7 @@ impl Arrival {
         at_start.reloaded(configuration)
     }
 
-    /// The same with the proxy of another configuration. Listeners stay as they are.
+    /// These settings with the proxy of a reloaded configuration. Listeners do not change.
     pub fn reloaded(&self, configuration: &Configuration) -> Arrival {
         let server = &configuration.server;
         let forwards = server.proxy.as_ref().is_some_and(Proxy::forwards_certificates);
@@ -91,16 +91,16 @@ impl InForce {
         self.anchors.get(authority)
     }
 
-    /// The keys by which an authority vouches at this moment.
+    /// The keys of an authority that may be used at this moment.
     pub fn authority_keys(&self, authority: &Authority, moment: Moment) -> Option<AuthorityKeys> {
         let bundle = self.anchor(authority)?.current(moment)?;
         Some(AuthorityKeys::Bundle(bundle))
     }
 
-    /// Kinds of credential that could be verified at this moment.
+    /// The kinds of credential that can be verified at this moment.
     pub fn usable_credentials(&self, moment: Moment) -> Vec<CredentialKind> {
         let policy = &self.policy;
-        // True where an authority may issue this kind, and holds something that can judge it.
+        // True where an authority may issue this kind of credential and has a key that verifies it.
         let is_judged = |kind, by| {
             policy.authorities.iter().any(|(authority, trusted)| {
                 let keys = || self.authority_keys(authority, moment);

@@ -1,10 +1,10 @@
-//! Ages that a clock which is set back cannot make younger.
+//! Ages of values in memory that do not shrink when the wall clock is set back.
 
 use crate::state::clock::Clock;
 use std::time::Duration;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// A moment, by two clocks.
+/// A moment, by the wall clock and the steady clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     steady_millis: u64,
@@ -20,7 +20,7 @@ impl Moment {
         }
     }
 
-    /// A moment at which both clocks have run for so many seconds.
+    /// A moment at which both clocks show `seconds`.
     #[cfg(test)]
     pub(crate) fn of(seconds: i64) -> Moment {
         Moment {
@@ -34,8 +34,8 @@ impl Moment {
         self.wall
     }
 
-    /// How long ago it was: the longer of what the two clocks say. The steady clock goes on when the wall clock is
-    /// set back; it stands still while the machine sleeps, and then the wall clock gives the right age.
+    /// How long ago this moment was: the longer of the ages by both clocks. The steady clock is right when the wall
+    /// clock is set back; the wall clock is right after the machine was suspended, during which the steady clock stops.
     pub fn age(&self, now: Moment) -> Seconds {
         let steady = now.steady_millis.saturating_sub(self.steady_millis) / 1000;
         let steady = i64::try_from(steady).unwrap_or(i64::MAX);
@@ -73,7 +73,7 @@ mod tests {
         clock.step(2 * 86_400);
         assert!(
             moment.age(Moment::now(&clock)) >= Seconds(86_400),
-            "as after a sleep"
+            "as after the machine was suspended"
         );
     }
 }

@@ -1,15 +1,15 @@
-//! What `testudo dev` is told of every token request.
+//! The observer of token requests, with which `testudo dev` prints them.
 
-/// Told of every token request.
+/// Called after every token request.
 pub type Observer = Box<dyn Fn(&Observation) + Send + Sync>;
 
-/// One request, for `testudo dev`.
+/// One token request and its outcome.
 #[derive(Debug)]
 pub struct Observation {
     /// Request id.
     pub request_id: String,
     /// Identity, where one was proven.
     pub identity: Option<String>,
-    /// What came of it, in words.
+    /// The outcome, as text to print.
     pub outcome: String,
 }

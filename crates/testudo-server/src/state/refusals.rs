@@ -1,10 +1,10 @@
-//! Refusals as audit events: a sample, and a count of what it leaves out.
+//! Audit events of refused requests: a sample, and a count of the refusals that are not in the sample.
 //!
-//! Refusals come in floods. Per minute, the first 20 of each (reason, authority, prefix) become events, at most
-//! 200 in all. The others are counted, and when the minute is over there is one event per reason and authority with
-//! the count: "and 40 more of this kind". It counts what has no event of its own and nothing else, so the sum of
-//! events and counts is the number of refusals. A million distinct refused identities cost a constant amount of memory
-//! and disk.
+//! A caller can cause any number of refusals. Per minute, the first 20 of each combination of reason, authority and
+//! identity prefix become events, at most 200 in all. The others are counted, and when the minute is over one event per
+//! reason and authority states the count: "and 40 more of this kind". The count includes only refusals without an event
+//! of their own, so events and counts together are the number of refusals. Memory and disk stay bounded even for a
+//! million distinct refused identities.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,10 @@ use testudo_protocol::{Seconds, Timestamp};
 const SAMPLES_PER_KEY: u32 = 20;
 const SAMPLES_PER_MINUTE: u32 = 200;
 const KEYS_MAX: usize = 1_000;
-/// Refusals are kept shorter than what happened to clients.
+/// How long events of refusals are kept: shorter than events of clients, because any caller can cause them.
 pub const REFUSAL_RETENTION: Seconds = Seconds(30 * 86_400);
 
-/// Counts refusals of the running minute.
+/// Counts the refusals of the current minute.
 #[derive(Default)]
 pub struct RefusalLedger {
     minute: Mutex<Minute>,
@@ -33,10 +33,10 @@ struct Minute {
     left_out: HashMap<Like, LeftOut>,
 }
 
-/// A refusal, as the ledger tells it from others.
+/// A refusal, with the fields by which refusals are sampled and counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Refused<'a> {
-    /// Kind of its event.
+    /// The kind of its event.
     pub kind: EventKind,
     /// Name of the rejection.
     pub reason: &'static str,
@@ -46,16 +46,16 @@ pub struct Refused<'a> {
     pub prefix: &'a str,
 }
 
-/// Refusals that one count is about.
+/// The refusals that are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Like {
     kind: EventKind,
     reason: &'static str,
-    /// None where there are more than [`KEYS_MAX`] authorities: their refusals are counted together.
+    /// `None` for the refusals of all authorities beyond [`KEYS_MAX`], which are counted together.
     authority: Option<String>,
 }
 
-/// Refusals that have no event of their own.
+/// How many refusals have no event of their own, and in which period.
 #[derive(Debug, Clone, Copy)]
 pub struct LeftOut {
     count: u64,
@@ -84,7 +84,7 @@ impl Minute {
 }
 
 impl RefusalLedger {
-    /// Notes a refusal; true where it shall become an event of its own.
+    /// Notes a refusal. True where it has to become an event of its own.
     pub fn note(&self, refused: Refused<'_>, now: Timestamp) -> bool {
         let mut minute = self.lock();
         if minute.number != now.0 / 60 {
@@ -116,7 +116,7 @@ impl RefusalLedger {
         false
     }
 
-    /// What was left out since the last call, if its minute is over or the server stops.
+    /// The counts since the last call, if the minute is over or the server stops.
     pub fn take_left_out(&self, now: Timestamp, is_stopping: bool) -> Vec<(Like, LeftOut)> {
         let mut minute = self.lock();
         let is_over = minute.number != now.0 / 60;
@@ -126,7 +126,7 @@ impl RefusalLedger {
         }
     }
 
-    /// Counts again what could not be written: the next event has it.
+    /// Adds counts back that could not be written; the next event includes them.
     pub fn put_back(&self, left_out: Vec<(Like, LeftOut)>) {
         let mut minute = self.lock();
         for (like, what) in left_out {
@@ -139,7 +139,7 @@ impl RefusalLedger {
     }
 }
 
-/// The event of a count.
+/// The event that states a count.
 pub fn event_of_count(like: &Like, left_out: LeftOut, entropy: &Entropy, now: Timestamp) -> Event {
     let id = entropy.event_id(like.kind as u8);
     let mut event = Event::new(id, now, like.kind, now + REFUSAL_RETENTION);
@@ -153,7 +153,7 @@ pub fn event_of_count(like: &Like, left_out: LeftOut, entropy: &Entropy, now: Ti
     event
 }
 
-/// The kind of event that a rejection is.
+/// The kind of the event of a rejection.
 pub fn kind_of(rejection: &Rejection) -> EventKind {
     match rejection {
         Rejection::Admission(AdmissionReason::TooFast { .. }) => EventKind::VelocityLimited,
@@ -211,7 +211,7 @@ mod tests {
 
     // Row RF-67.
     #[test]
-    fn flood_of_refusals_takes_constant_memory_and_is_counted_whole() {
+    fn memory_for_many_refusals_is_bounded_and_every_refusal_is_counted() {
         let ledger = RefusalLedger::default();
         let now = Timestamp(60);
         let sampled = (0..200_000)

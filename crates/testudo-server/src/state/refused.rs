@@ -1,6 +1,6 @@
 //! Records of the store that are not used: documents that cannot be read, and records that only an attacker who can
-//! write the database can have made. Each is refused alone, is an event, and is shown by `doctor` and `status` for as
-//! long as it is there.
+//! write to the database can have made. Each one has an event and is shown by `doctor` and `status` for as long as it
+//! is in the store; the other records stay in use.
 
 use crate::trust::Anchor;
 use serde::Serialize;
@@ -8,20 +8,20 @@ use std::fmt;
 use testudo_core::records::{EventKind, Record, Versioned};
 use testudo_store::{Stored, typed};
 
-/// An event that an administrator should read.
+/// An event to write: its kind and its `detail`.
 pub type News = (EventKind, String);
 
-/// Events of one reading at most; what is beyond stands in `status` and `doctor`.
+/// Most events of one load of the store; `status` and `doctor` show the other records too.
 pub(crate) const EVENTS_MAX: usize = 20;
 
-/// One of them.
+/// A record of the store that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedRecord {
     /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client` or `bundle_sequence`.
     pub kind: &'static str,
-    /// Its key.
+    /// The key of the record.
     pub key: String,
-    /// What is wrong with it, and what follows.
+    /// What is wrong with the record, and what the server does therefore.
     pub why: String,
 }
 
@@ -31,7 +31,7 @@ impl RefusedRecord {
         RefusedRecord { kind, key, why }
     }
 
-    /// The stored sequence of a trust domain's bundle, where it is not believed.
+    /// The stored record of the bundle sequence of an authority, where it is not used.
     pub(crate) fn of_bundle(anchor: &Anchor) -> Option<RefusedRecord> {
         let (key, why) = anchor.refused_floor()?;
         Some(RefusedRecord::new("bundle_sequence", key.as_bytes(), why))
@@ -44,7 +44,7 @@ impl fmt::Display for RefusedRecord {
     }
 }
 
-/// The record that a document is. A document that cannot be read is left out and logged.
+/// Parses a document. A document that cannot be read is logged and gives `None`.
 pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
     let key = String::from_utf8_lossy(&stored.key).into_owned();
     match typed(stored) {
@@ -56,7 +56,7 @@ pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
     }
 }
 
-/// What is refused now and was not before, as news.
+/// Events of the records that are refused now and were not refused before.
 pub(crate) fn news(before: &[RefusedRecord], now: &[RefusedRecord]) -> Vec<News> {
     now.iter()
         .filter(|record| !before.contains(record))

@@ -1,7 +1,7 @@
-//! Switches and blocks, as the store has them.
+//! Reads the switches of authorities and the blocks of identities from the store.
 //!
-//! A record that cannot be read still blocks what its key names: it was altered by a mistake or by an attack, and in
-//! both cases the identity that the administrator blocked must stay blocked.
+//! A record that cannot be read still blocks the identity that its key names: whether it was altered by mistake or by
+//! an attacker, the identity that the administrator blocked must stay blocked.
 
 use crate::state::refused::RefusedRecord;
 use testudo_core::policy::Switches;
@@ -11,7 +11,7 @@ use testudo_core::rules::blocks::{canonical, pattern};
 use testudo_protocol::Timestamp;
 use testudo_store::{Row, Store, StoreFault};
 
-/// Everything that is switched off or blocked, and the switch and block records that cannot be read.
+/// The disabled authorities, the blocks, and the records of both that cannot be read.
 pub(crate) async fn load(store: &Store) -> Result<(Switches, Vec<RefusedRecord>), StoreFault> {
     let (blocks, mut refused) = blocks(store).await?;
     let mut disabled = std::collections::HashSet::new();
@@ -33,7 +33,7 @@ pub(crate) async fn load(store: &Store) -> Result<(Switches, Vec<RefusedRecord>)
     Ok((Switches { disabled, blocks }, refused))
 }
 
-/// All blocks. In the place of one that cannot be read stands a block of what its key names.
+/// All blocks. For a record that cannot be read, a block of the identity that its key names.
 pub(crate) async fn blocks(store: &Store) -> Result<(Vec<Block>, Vec<RefusedRecord>), StoreFault> {
     let mut blocks = Vec::new();
     let mut refused = Vec::new();
@@ -50,13 +50,16 @@ fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
     let Ok(key) = String::from_utf8(row.key) else {
         return match row.record {
             Ok(block) => {
-                let why = format!("is not the key of its block: {:?} is blocked", block.identity);
+                let why = format!(
+                    "has a key that is not the identity of its block; {:?} is blocked",
+                    block.identity
+                );
                 (vec![block], Some(why))
             }
             Err(fault) => (
                 Vec::new(),
                 Some(format!(
-                    "{fault}, and its key names no identity: it blocks no identity"
+                    "{fault}, and its key is not UTF-8: it blocks no identity"
                 )),
             ),
         };
@@ -68,12 +71,11 @@ fn read_block(row: Row<Block>) -> (Vec<Block>, Option<String>) {
         }
         Ok(block) => {
             let is_broken = matches!(pattern(&canonical(&key, |_| None)), Some(Err(_)));
-            let why = is_broken
-                .then(|| "looks like a pattern and is not a valid one: it blocks no identity".to_owned());
+            let why = is_broken.then(|| "is not a valid pattern: it blocks no identity".to_owned());
             (vec![block], why)
         }
         Err(fault) => {
-            let why = format!("{fault}: what its key names is blocked");
+            let why = format!("{fault}: the identity or pattern of its key is blocked");
             (vec![stand_in(key, &why)], Some(why))
         }
     }

@@ -1,5 +1,6 @@
-//! Remembered verdicts on credentials. Each ends with the credential, with the keys that vouched, or with the
-//! policy; whether the identity may have a token *now* is decided anew at each request.
+//! Credentials that were verified, so that the same credential need not be verified again. A verdict is valid until the
+//! credential expires, or the keys that verified it or the policy are replaced. Whether the identity may get a token is
+//! decided at each request.
 
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -7,18 +8,18 @@ use testudo_core::doors::{AuthorityKeys, Presented};
 use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::Timestamp;
 
-/// Verdicts kept.
+/// Most verdicts in memory.
 const VERDICTS_MAX: usize = 65_536;
 
-/// A credential that was verified, with what the verdict rests on.
+/// A credential that was verified, and the keys and policy with which it was.
 pub struct Verdict {
-    /// The identity that it proves.
+    /// The identity that the credential proves.
     pub identity: Arc<AttestedIdentity>,
     keys: AuthorityKeys,
     policy_generation: u64,
 }
 
-/// Remembered verdicts, by SHA-256 of the credential.
+/// Verdicts, by SHA-256 of the credential.
 pub struct Verdicts {
     cache: Cache<[u8; 32], Arc<Verdict>>,
 }
@@ -32,7 +33,8 @@ impl Default for Verdicts {
 }
 
 impl Verdicts {
-    /// The identity that these very bytes proved before, if the keys and the policy of the verdict are still in force.
+    /// The identity that the same credential proved before, if the keys and the policy of that verdict are still in
+    /// force.
     pub fn recall(
         &self,
         presented: &Presented,
@@ -53,7 +55,7 @@ impl Verdicts {
         None
     }
 
-    /// Remembers a verdict on a credential that may be used again.
+    /// Remembers a verdict, unless the credential is single-use.
     pub fn remember(&self, identity: &Arc<AttestedIdentity>, keys: &AuthorityKeys, policy_generation: u64) {
         if let (None, Some(digest)) = (&identity.proof.single_use, identity.proof.digest) {
             let verdict = Verdict {

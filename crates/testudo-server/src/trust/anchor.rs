@@ -1,4 +1,5 @@
-//! The trust anchor of one authority: the bundle that is held, how long it may be used, and when to look again.
+//! The trust anchor of one authority: the bundle that is in memory, how long it may be used, and when it is fetched
+//! again.
 
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
@@ -12,61 +13,63 @@ use testudo_protocol::jose::sha256;
 use testudo_protocol::spiffe::Bundle;
 use tokio::sync::{Notify, watch};
 
-/// Pause between fetches where the bundle gives no hint. [SPIFFE-BUNDLE §4.1.2]
+/// Pause between fetches where the bundle has no `spiffe_refresh_hint`. [SPIFFE-BUNDLE §4.1.2]
 const REFRESH_DEFAULT: Duration = Duration::from_secs(300);
-/// A file is looked at that often, a Workload API asked, and any source while nothing usable is held: every request
-/// of the domain is refused then.
+/// Pause between reads of a file or a Workload API; and, for every source, between fetches while there is no usable
+/// bundle, since every request of the authority is refused then.
 const REFRESH_SOON: Duration = Duration::from_secs(5);
-/// However short the maximum age: a source is asked no more often than that.
+/// Shortest pause between fetches, even where the maximum age is shorter.
 const REFRESH_MIN: Duration = Duration::from_millis(500);
-/// Pause between early fetches for an unknown `kid`: a caller can invent any number of them.
+/// Pause between early fetches for an unknown `kid`: a caller can invent any number of key ids.
 const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
-/// So long a request waits for an early fetch. The fetch goes on without it.
+/// How long a request waits for an early fetch. After that the fetch continues in the background.
 const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The trust anchor of one authority.
 pub struct Anchor {
     pub(super) source: BundleSource,
     pub(super) kept: Kept<Taken, Moment>,
-    /// When an early fetch was last asked for.
+    /// When an early fetch was last requested.
     pub(super) early: Mutex<Option<Moment>>,
-    /// The lowest sequence that is taken, as far as this node knows; nothing before the store was asked.
+    /// The lowest sequence that is accepted, as far as this node knows; `None` until the store was read.
     pub(super) floor: Mutex<Option<Floor>>,
-    /// An administrator accepted a bundle on another node, and no event of this node has stated it yet.
+    /// True after an administrator accepted a bundle on another node, until an event of this node has stated it.
     pub(super) is_accepted_elsewhere: AtomicBool,
     pub(super) trouble: Mutex<Option<Trouble>>,
-    /// Why the stored record of the floor is not used.
+    /// Why the stored record of the lowest accepted sequence is not used, where it is not.
     pub(super) refused_floor: Mutex<Option<String>>,
-    /// One refresh at a time, so that what is fetched, judged, stored and said belongs together.
+    /// Held during a refresh, so that only one runs at a time: what is fetched, judged, stored and reported is then one
+    /// bundle.
     pub(super) turn: tokio::sync::Mutex<()>,
-    /// Asks the loop that keeps the bundle fresh not to wait.
+    /// Wakes the loop that refreshes the bundle before its pause is over.
     pub(super) wanted: Notify,
-    /// Counts refreshes that have ended.
+    /// The number of refreshes that have ended. A request that waits for an early fetch watches it.
     pub(super) ended: watch::Sender<u64>,
 }
 
-/// A bundle in force, with the digest of its document.
+/// A bundle that is in force, with the SHA-256 of its document.
 pub(super) struct Taken {
     pub(super) bundle: Arc<Bundle>,
     pub(super) digest: [u8; 32],
 }
 
-/// The loop that keeps a bundle fresh has intervals of its own.
+/// No pauses: the loop that refreshes a bundle has intervals of its own.
 const NO_PAUSES: Pauses = Pauses {
     between: Duration::ZERO,
     after_failure: Duration::ZERO,
     after_failure_max: Duration::ZERO,
 };
 
-/// A bundle that was fetched and is not in force.
+/// A bundle that was fetched and is not yet in force.
 pub(super) struct Read {
     pub(super) bundle: Arc<Bundle>,
     pub(super) digest: [u8; 32],
-    /// What the source does not name any more, and an administrator accepts.
+    /// The kind of authority that is missing compared with the bundle in force, where an administrator accepts that.
     pub(super) lost: Option<&'static str>,
 }
 
-/// What keeps a bundle from being confirmed, and what has been said of it: each thing once per outage.
+/// Why the last refresh failed, and which events were already written for it: each kind of failure has one event until
+/// a refresh succeeds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trouble {
     pub(super) why: String,
@@ -78,15 +81,16 @@ pub(super) struct Trouble {
 /// What a refresh found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// Another bundle than before is in force.
+    /// A bundle that differs from the one before is in force.
     Updated,
-    /// The same bundle, confirmed.
+    /// The source still has the bundle that is in force.
     Unchanged,
-    /// A bundle is in force although it would have been held back: an administrator accepted it.
+    /// A bundle is in force that would have been held back, because an administrator accepted it.
     Accepted(String),
-    /// A lower sequence than was taken before, or none after one: not applied.
+    /// The bundle has a lower sequence than one that was accepted before, or none where an earlier one had one. It is
+    /// not put in force.
     HeldBack(HeldBack),
-    /// Nothing usable came.
+    /// The source could not be read, or what it returned is not a valid bundle.
     Failed(String),
 }
 
@@ -95,7 +99,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Anchor {
-    /// An anchor that holds nothing yet.
+    /// An anchor that has no bundle yet.
     pub fn new(source: BundleSource) -> Anchor {
         Anchor {
             source,
@@ -116,7 +120,7 @@ impl Anchor {
         &self.source
     }
 
-    /// The bundle, while it may be used.
+    /// The bundle, while it is not older than `max_staleness`.
     pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
         self.kept
             .map_younger_than(self.age_max(), now, |held| held.value.bundle.clone())
@@ -127,13 +131,13 @@ impl Anchor {
         self.kept.held().is_some()
     }
 
-    /// The stated maximum age holds, whatever the publisher hints.
+    /// The configured maximum age. The publisher's hint does not extend it.
     fn age_max(&self) -> Duration {
         Duration::from_secs(self.source.max_staleness.0.unsigned_abs())
     }
 
-    /// Pause until the next scheduled fetch. A longer hint is shortened to half of the maximum age, so that one
-    /// failed fetch does not end the use of the bundle.
+    /// Pause until the next scheduled fetch: at most half of the maximum age, so that the bundle stays usable when one
+    /// fetch fails.
     pub fn interval(&self, now: Moment) -> Duration {
         let hint = self
             .kept
@@ -148,14 +152,14 @@ impl Anchor {
     }
 
     /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
-    /// that keeps the bundle fresh does it, so a caller that hangs up ends nothing.
+    /// that refreshes the bundle fetches it, so the fetch goes on when the caller closes its connection.
     pub async fn refresh_early(&self, now: Moment) {
         if !self.take_early_turn(now) {
             return;
         }
         let mut ended = self.ended.subscribe();
         self.wanted.notify_one();
-        // A request that waits too long is judged by the bundle that is held.
+        // After the deadline, the request is verified with the bundle that is in memory.
         let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
     }
 
@@ -168,7 +172,7 @@ impl Anchor {
         true
     }
 
-    /// The bundle of a document: the very object that is held, where the document is the same.
+    /// Parses a bundle document. Where the document is that of the bundle in force, the result is the same object.
     pub(super) fn read(&self, document: &[u8]) -> Result<Read, String> {
         let digest = sha256(document);
         let held = self.kept.held();
@@ -183,13 +187,13 @@ impl Anchor {
         })
     }
 
-    /// True where the document is the one that is in force.
+    /// True where the bundle in force was parsed from the same document.
     pub(super) fn holds(&self, read: &Read) -> bool {
         let held = self.kept.held();
         held.is_some_and(|held| held.value.digest == read.digest)
     }
 
-    /// Puts a bundle in force, or confirms the one that is.
+    /// Puts a bundle in force. Where it is already in force, only its age begins anew.
     pub(super) fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
         let is_same = self.holds(&read);
         let taken = Taken {
@@ -204,7 +208,7 @@ impl Anchor {
         }
     }
 
-    /// Takes over what an anchor of the same source held: a reload forgets nothing.
+    /// Takes over the bundle and the state of an earlier anchor of the same source, so that a reload loses nothing.
     pub fn inherit(&self, earlier: &Anchor) {
         self.kept.inherit(&earlier.kept);
         *locked(&self.early) = *locked(&earlier.early);

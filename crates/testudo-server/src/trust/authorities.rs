@@ -1,11 +1,11 @@
-//! The X.509 authorities that a bundle has, with their validity: outside it, an authority is none.
+//! The X.509 authorities of a bundle, with their validity. Outside of its validity, an X.509 authority is not used.
 
 use super::anchor::Anchor;
 use serde::Serialize;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{Bundle, X509Authority};
 
-/// For `testudo trust show`.
+/// An X.509 authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AuthorityStatus {
     /// SHA-256 of the certificate, in hexadecimal.
@@ -14,7 +14,7 @@ pub struct AuthorityStatus {
     pub valid_from: String,
     /// Last second of its validity.
     pub valid_until: String,
-    /// `valid`, `ended` or `not yet valid`. Only a valid one vouches for certificates.
+    /// `valid`, `ended` or `not yet valid`. Certificates are verified with valid ones only.
     pub state: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl AuthorityStatus {
     }
 }
 
-/// The authorities of a bundle, as of now.
+/// The X.509 authorities of a bundle, with their state at `now`.
 pub(crate) fn authorities(bundle: &Bundle, now: Timestamp) -> Vec<AuthorityStatus> {
     let authorities = bundle.x509_authorities.iter();
     authorities
@@ -43,7 +43,7 @@ pub(crate) fn authorities(bundle: &Bundle, now: Timestamp) -> Vec<AuthorityStatu
 }
 
 impl Anchor {
-    /// The authorities of the bundle that is held.
+    /// The X.509 authorities of the bundle in memory.
     pub fn x509_authorities(&self, now: Timestamp) -> Vec<AuthorityStatus> {
         self.kept
             .held()

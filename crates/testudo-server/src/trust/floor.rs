@@ -1,9 +1,9 @@
-//! The lowest sequence that may still be put in force for an authority: kept in the store, so that a restart does
-//! not forget it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
+//! The lowest bundle sequence that is still accepted for an authority. It is kept in the store, so that a restart does
+//! not lose it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
 //!
-//! It is sealed under the key-encryption key, with the authority inside: an attacker who can write the database cannot
-//! lower it. An older record that is put back can be opened; a node that has seen a newer one ignores it, but after a
-//! restart of every node it would be used.
+//! The record is encrypted under the key-encryption key and contains the authority: an attacker who can write to the
+//! database cannot lower the sequence. Such an attacker can put back an older record. A node that has seen a newer
+//! record ignores the older one; after a restart of every node the older one would be used.
 
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
@@ -19,28 +19,30 @@ struct Sealed {
     floor: Floor,
 }
 
-/// Why the floor is not known.
+/// Why the lowest accepted sequence is not known.
 pub(super) enum FloorFault {
-    /// The store cannot be read now.
+    /// The store cannot be read.
     Store(StoreFault),
-    /// There is a record that was not sealed by this server for this authority.
+    /// The record was not encrypted by this server for this authority.
     Unreadable { version: u64 },
 }
 
 impl FloorFault {
-    /// What to tell the administrator.
+    /// The sentence for the administrator.
     pub(super) fn explain(&self, authority: &Authority) -> String {
         match self {
-            FloorFault::Store(fault) => format!("the sequence taken last cannot be read: {fault}"),
+            FloorFault::Store(fault) => {
+                format!("the sequence of the last accepted bundle cannot be read from the store: {fault}")
+            }
             FloorFault::Unreadable { .. } => format!(
-                "the stored record of the sequence taken last does not open under this server's key-encryption key: \
-                 if the publisher is to be believed, run `testudo trust accept {authority}`"
+                "the stored record of the last accepted bundle sequence cannot be decrypted with this server's \
+                 key-encryption key: if the bundle at the source is right, run `testudo trust accept {authority}`"
             ),
         }
     }
 }
 
-/// What a bundle states of itself.
+/// The facts of a fetched bundle that are compared with the lowest accepted sequence.
 pub(super) fn offered(bundle: &Bundle) -> Offered {
     Offered {
         sequence: bundle.sequence.map(|sequence| sequence.0),
@@ -49,7 +51,7 @@ pub(super) fn offered(bundle: &Bundle) -> Offered {
     }
 }
 
-/// The floor of an authority and the version of its record: zero where there is none.
+/// The lowest accepted sequence of an authority, and the version of its record: 0 where there is no record.
 pub(super) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
@@ -67,7 +69,7 @@ pub(super) async fn read(
         .ok_or(FloorFault::Unreadable { version })
 }
 
-/// Puts a floor into a batch, over the version that was read.
+/// Adds the write of the record to a batch. The batch fails where the record no longer has the version that was read.
 pub(super) fn put(
     batch: &mut Batch,
     encryption: &KeyEncryption,
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stored_sequence_opens_for_its_own_authority_and_key_only() {
+    async fn stored_sequence_is_decrypted_for_its_own_authority_and_key_only() {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
         let known = |found: Result<(Floor, u64), FloorFault>| found.ok();
@@ -132,7 +134,7 @@ mod tests {
         );
         let other = KeyEncryption::new(&[8; 32]).unwrap();
         assert!(read(&store, &other, AUTHORITY).await.is_err());
-        // The record of another authority under this one's key.
+        // The record of one authority, stored under the key of another one.
         let foreign = store
             .read::<BundleSequence>(AUTHORITY.as_bytes())
             .await

@@ -1,4 +1,4 @@
-//! A look at a source of bundles that keeps nothing: for `doctor`.
+//! Checks of a bundle source for `doctor`, which put nothing in force.
 
 use super::workload_api::Expected;
 use super::{floor, source};
@@ -8,13 +8,13 @@ use testudo_fetch::Fetcher;
 use testudo_protocol::spiffe::Bundle;
 use testudo_store::Store;
 
-/// Fetches a source's bundle once and judges the document: for `doctor`, which keeps none.
+/// Fetches the bundle of a source once and parses it.
 pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, String> {
     let document = source::fetch(source, fetcher, Expected::AsMuchAs(None)).await?;
     Bundle::parse(&document).map_err(|fault| fault.to_string())
 }
 
-/// Whether a server over this store would put a bundle in force, by the sequences taken before: for `doctor`.
+/// Whether a server with this store would put the bundle in force, by the sequences that were accepted before.
 pub(crate) async fn would_be_taken(
     source: &BundleSource,
     bundle: &Bundle,
@@ -27,7 +27,7 @@ pub(crate) async fn would_be_taken(
         .map_err(|fault| fault.explain(authority))?;
     floor.judge(&floor::offered(bundle)).map_err(|held_back| {
         format!(
-            "{held_back}: if the publisher began anew, run `testudo trust accept {authority}` beside the server"
+            "{held_back}: if the publisher restarted its sequence, run `testudo trust accept {authority}` on the machine of the server"
         )
     })
 }

@@ -1,8 +1,8 @@
-//! Trust anchors: the bundle of each authority, kept fresh in the background. [decision 0008]
+//! Trust anchors: the bundle of each authority, refreshed in the background. [decision 0008]
 //!
-//! A failed fetch keeps the last good bundle until its maximum age, then the authority is refused. A fetched bundle
-//! without keys is applied at once: it means "trust nothing". A lower sequence is never applied, unless an
-//! administrator accepts it.
+//! After a failed fetch, the last good bundle is used until its maximum age; then identities of the authority are
+//! refused. A fetched bundle without keys is put in force at once: it means "trust nothing". A bundle with a lower
+//! sequence is put in force only where an administrator accepts it.
 
 mod anchor;
 mod authorities;

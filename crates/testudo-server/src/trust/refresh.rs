@@ -1,8 +1,7 @@
-//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch, judge, store, put in force,
-//! and say what changed.
+//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch it, judge it, store its sequence,
+//! put it in force, and report what changed.
 //!
-//! The event, the log line and the metric belong to the change of the bundle, so they are written here, for the
-//! scheduled fetch, the early one, and an administrator's.
+//! The event, the log line and the metric are written here, so that every kind of refresh has them.
 
 use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
 use super::floor::{self, FloorFault};
@@ -21,21 +20,22 @@ use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
 use testudo_core::records::{Batch, EventKind};
 use testudo_store::{CommitError, StoreFault};
 
-/// How long the start waits for bundle sources. One that hangs must not keep the others from being served.
+/// How long the start of the server waits for bundle sources. A source that does not answer must not delay the
+/// identities of other authorities.
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
-/// From the first byte sent to a source to the last one read.
+/// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
-/// Other nodes may raise the stored sequence at the same moment; each time it is judged again.
+/// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is judged again.
 const ATTEMPTS: usize = 4;
 
 /// Why a bundle is fetched.
 #[derive(Clone, Copy)]
 enum Cause<'a> {
-    /// Its time has come, or earlier: a caller shows an unknown `kid`, or another node took a bundle.
+    /// The pause is over, a credential has an unknown `kid`, or another node accepted a bundle.
     Schedule,
     /// An administrator ordered a refresh.
     Refresh(Note<'a>),
-    /// An administrator accepts what is held back.
+    /// An administrator accepts the bundle that is held back.
     Accept(Note<'a>),
 }
 
@@ -52,7 +52,7 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// Fetches all bundles at once; gives up waiting, not fetching, after a short while.
+/// Fetches all bundles at the same time. After [`FIRST_BUNDLES_WAIT`] the start goes on, and so do the fetches.
 pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
     let fetches: Vec<_> = anchors
         .iter()
@@ -63,17 +63,19 @@ pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
         .collect();
     let all = async {
         for fetch in fetches {
-            // A panic in there is logged by the runtime; the domain stays without a bundle.
+            // The runtime logs a panic of the task; the authority has no bundle then.
             let _ = fetch.await;
         }
     };
     if tokio::time::timeout(FIRST_BUNDLES_WAIT, all).await.is_err() {
-        tracing::warn!("not all bundles have arrived; their trust domains are refused until they do");
+        tracing::warn!(
+            "not all bundles could be fetched yet; identities of their authorities are refused until they are"
+        );
     }
 }
 
-/// Refreshes a bundle as long as its anchor is in use: at its interval, and earlier where that is asked for. Between
-/// two refreshes it keeps nothing of the server alive, and ends with it.
+/// Refreshes a bundle at its interval, and earlier on request, for as long as its anchor is in use. Between two
+/// refreshes the task keeps no reference to the server, so it ends when the server ends.
 pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
     let app = Arc::downgrade(app);
     tokio::spawn(async move {
@@ -96,7 +98,7 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
     });
 }
 
-/// The interval with some jitter, so that many servers do not ask at the same moment.
+/// The interval, shortened by a random part, so that many servers do not fetch at the same moment.
 fn pause(app: &App, anchor: &Anchor) -> Duration {
     let entropy = app.clock.entropy();
     let jitter = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
@@ -104,8 +106,8 @@ fn pause(app: &App, anchor: &Anchor) -> Duration {
     interval - interval * jitter / 2560
 }
 
-/// Another node stored a sequence of this authority: a node whose bundle is behind looks at its own source at once, not
-/// at its next turn, which may be minutes away. Where it was this node itself, there is nothing to do.
+/// Called when a sequence of this authority was stored. If another node stored a higher one, this node fetches from its
+/// own source at once: its next scheduled fetch may be minutes away.
 pub(crate) async fn follow(app: &App, authority: &[u8]) -> Result<(), StoreFault> {
     for anchor in anchors(app) {
         if anchor.source().authority.key().as_bytes() == authority {
@@ -115,7 +117,7 @@ pub(crate) async fn follow(app: &App, authority: &[u8]) -> Result<(), StoreFault
     Ok(())
 }
 
-/// The same for each authority, where it is not known what other nodes stored.
+/// As [`follow`] for every authority: it is not known which sequences other nodes stored.
 pub(crate) async fn follow_all(app: &App) -> Result<(), StoreFault> {
     for anchor in anchors(app) {
         anchor.follow(app).await?;
@@ -130,21 +132,22 @@ fn anchors(app: &App) -> Vec<Arc<Anchor>> {
 impl Anchor {
     async fn follow(&self, app: &App) -> Result<(), StoreFault> {
         let Some(held) = *locked(&self.floor) else {
-            // Its first refresh reads what is stored.
+            // The first refresh reads the stored sequence.
             return Ok(());
         };
         let authority = self.source.authority.key();
         match floor::read(&app.store, &app.encryption, authority).await {
             Ok((stored, _)) => self.look_if_behind(app, held, stored),
             Err(FloorFault::Store(fault)) => return Err(fault),
-            // Refused by the next refresh, which says so.
+            // The next refresh refuses the record and reports it.
             Err(FloorFault::Unreadable { .. }) => {}
         }
         Ok(())
     }
 
-    /// An administrator's word is followed at once. A sequence is worth an early fetch, as an unknown `kid` is, and no
-    /// more often: where a publisher raises it with each answer, nodes would send each other to the source for ever.
+    /// Fetches at once what an administrator accepted on another node. For a higher sequence, fetches as often as for
+    /// an unknown `kid`: if a publisher raised the sequence with every answer, each fetch of one node would cause
+    /// fetches of all others without end.
     fn look_if_behind(&self, app: &App, held: Floor, stored: Floor) {
         let is_behind = stored > held;
         if stored.accepted > held.accepted || (is_behind && self.take_early_turn(app.moment())) {
@@ -158,13 +161,13 @@ pub(crate) async fn refresh(app: &App, anchor: &Anchor) -> Refreshed {
     run(app, anchor, Cause::Schedule).await
 }
 
-/// One refresh for which an administrator asks.
+/// One refresh that an administrator ordered.
 pub(crate) async fn refresh_for(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
     run(app, anchor, Cause::Refresh(note)).await
 }
 
-/// One refresh by an administrator who takes what is held back: a lower sequence, or none after one, or, from a
-/// Workload API, a bundle without a kind of authority that was there.
+/// One refresh in which an administrator accepts a bundle that would be held back: a lower sequence, no sequence where
+/// an earlier bundle had one, or, from a Workload API, a bundle without a kind of authority that the one in force has.
 pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refreshed {
     run(app, anchor, Cause::Accept(note)).await
 }
@@ -181,7 +184,8 @@ async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
 }
 
 async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, String> {
-    // One that is too old to be used is no bundle to compare with: it would shut the trust domain for good.
+    // A bundle that is too old to be used is not compared with: otherwise the answer of a Workload API that has fewer
+    // kinds of authority would be refused for ever.
     let held = anchor.current(app.moment());
     let as_before = Expected::AsMuchAs(held.as_deref());
     let expected = match cause.accepts() {
@@ -204,8 +208,9 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, Str
     Ok(read)
 }
 
-/// Judges a bundle by the sequences taken before, here and on other nodes; stores its own, then puts it in force. What
-/// an administrator accepts is stored with its event in one batch, or it is not accepted.
+/// Compares a bundle with the sequences that this node and other nodes accepted before, stores its sequence, then puts
+/// it in force. Where an administrator accepts it, the sequence and the event are one batch; if the batch cannot be
+/// written, the bundle is not accepted.
 async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refreshed {
     let authority = &anchor.source().authority;
     let offered = Offered {
@@ -221,7 +226,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
         let (next, accepted) = match (known.floor.judge(&offered), cause) {
             (_, Cause::Accept(note)) => {
                 let Some(entropy) = app.clock.entropy() else {
-                    return Refreshed::Failed("the system has no randomness to give".into());
+                    return Refreshed::Failed("the operating system gave no random bytes".into());
                 };
                 let (actor, reason, now) = (note.actor, note.reason, app.now());
                 let order = Order {
@@ -238,7 +243,8 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
                 (floor, what)
             }
             (Ok(()), Cause::Schedule | Cause::Refresh(_)) => (known.floor.after(&offered), None),
-            // What this node knows better than the store is stored again: another node may start by it.
+            // If the store has an older sequence than this node knows, the newer one is stored again: a node that
+            // starts reads it there.
             (Err(held_back), Cause::Schedule | Cause::Refresh(_)) => {
                 if !known.is_stored && put(app, authority, &mut batch, known.floor, known.version).is_ok() {
                     let _ = app.store.commit(batch).await;
@@ -259,19 +265,20 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
         match committed {
             Ok(()) if is_stored => {}
             Ok(()) => *locked(&anchor.refused_floor) = None,
-            // Another node was first: judge again by what it stored.
+            // Another node stored a sequence meanwhile: judge again, with that sequence.
             Err(CommitError::Conflict(_)) => continue,
             Err(error) if accepted.is_some() => {
-                return Refreshed::Failed(format!("what was accepted cannot be stored: {error:?}"));
+                return Refreshed::Failed(format!("the accepted sequence cannot be stored: {error:?}"));
             }
-            // Keys that were withdrawn must go now; the next refresh stores it.
+            // The bundle is put in force all the same, since it may lack keys that were withdrawn; the next refresh
+            // stores its sequence.
             Err(error) => tracing::warn!(?error, "the sequence of a bundle could not be stored"),
         }
         *locked(&anchor.floor) = Some(next);
         let outcome = anchor.put_in_force(read, app.moment());
         return accepted.map_or(outcome, Refreshed::Accepted);
     }
-    Refreshed::Failed("other nodes changed the sequence at the same moment, several times".into())
+    Refreshed::Failed("other nodes changed the stored sequence at the same time, several times".into())
 }
 
 fn put(
@@ -284,16 +291,16 @@ fn put(
     floor::put(batch, &app.encryption, authority.key(), floor, version)
 }
 
-/// What is known of the sequences taken before.
+/// What is known of the sequences that were accepted before.
 struct KnownFloor {
     floor: Floor,
     version: u64,
-    /// The store says the same.
+    /// True where the store has this sequence.
     is_stored: bool,
     is_unreadable: bool,
 }
 
-/// The higher of what the store says and what this node has seen.
+/// The higher of the sequence in the store and the one that this node has seen.
 async fn known(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<KnownFloor, String> {
     let authority = anchor.source().authority.key();
     let remembered = *locked(&anchor.floor);
@@ -325,8 +332,8 @@ async fn known(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<KnownFloo
                 return Err(why);
             }
         },
-        // While the store is away this node goes by what it has seen. Where it has seen nothing, an earlier bundle
-        // could not be told from the latest.
+        // While the store cannot be read, this node compares with what it has seen. If it has seen nothing, it could
+        // not tell an old bundle from the latest one, so the refresh fails.
         Err(FloorFault::Store(fault)) => match (remembered, cause) {
             (Some(floor), Cause::Schedule | Cause::Refresh(_)) => KnownFloor {
                 floor,
@@ -343,7 +350,7 @@ async fn known(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<KnownFloo
     Ok(known)
 }
 
-/// Notes that the stored record is not believed; an event when that begins.
+/// Notes that the stored record is not used, and writes an event the first time.
 async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
     let before = locked(&anchor.refused_floor).replace(why.to_owned());
     if let (None, Some(record)) = (before, RefusedRecord::of_bundle(anchor)) {
@@ -351,10 +358,10 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
     }
 }
 
-/// Event, log line and metric of what a refresh found. A failure is an event when it begins, however it was met.
+/// Writes the event, the log line and the metric of a refresh. The first of several failures in a row has an event.
 ///
-/// Where an administrator accepted a bundle on another node, the event of the acceptance names the administrator. This
-/// node then fetches from its own source by itself: its event names none, and states what it follows.
+/// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
+/// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
     let name = anchor.source().authority.name();
     let label = crate::state::metrics::AuthorityLabel {
@@ -390,7 +397,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
                 reason = reason.flatten(),
                 "authority.bundle_accepted"
             );
-            // Its event was stored with the sequence.
+            // The event was written in one batch with the sequence.
             return;
         }
         Refreshed::HeldBack(held_back) => {
@@ -422,7 +429,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
     .await;
 }
 
-/// Notes a failure; true for the first one since the bundle was last confirmed.
+/// Notes a failure. True for the first one since a refresh last succeeded.
 fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
     let mut trouble = locked(&anchor.trouble);
     let trouble = trouble.get_or_insert_with(Trouble::default);
@@ -431,11 +438,11 @@ fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
     !std::mem::replace(&mut trouble.is_failure_said, true)
 }
 
-/// Notes a bundle that is held back; true where this very one was not held back before.
+/// Notes a bundle that is held back. True where the same one was not held back before.
 fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
     let mut trouble = locked(&anchor.trouble);
     let trouble = trouble.get_or_insert_with(Trouble::default);
-    trouble.why = format!("{held_back}: not applied");
+    trouble.why = format!("{held_back}: not put in force");
     trouble.held_back = Some(held_back);
     trouble.held_back_said.replace(held_back) != Some(held_back)
 }

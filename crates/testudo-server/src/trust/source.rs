@@ -1,4 +1,4 @@
-//! The three places a bundle can come from. Each yields a SPIFFE bundle document.
+//! The three kinds of bundle source. Each returns a SPIFFE bundle document.
 
 use super::workload_api::{self, Expected};
 use crate::config::{BundleOrigin, BundleSource};

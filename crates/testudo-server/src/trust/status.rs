@@ -1,48 +1,49 @@
-//! What there is to know about an authority's bundle: for `testudo trust show` and the metrics.
+//! The state of an authority's bundle, for `testudo trust show` and the metrics.
 
 use super::anchor::{Anchor, locked};
 use crate::state::moment::Moment;
 use serde::Serialize;
 
-/// For `testudo trust show`.
+/// The bundle of one authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AnchorStatus {
-    /// Name of the trust domain, or of another authority.
+    /// The authority: a trust domain, or another issuer.
     pub trust_domain: String,
     /// Where the bundle comes from.
     pub source: String,
     /// `fresh`, `stale`, `expired` or `none`.
     pub state: &'static str,
-    /// Seconds since the bundle was last confirmed.
+    /// Seconds since the source last returned this bundle.
     pub age_seconds: Option<i64>,
-    /// Age at which it is no longer used, whatever the publisher hints.
+    /// Age in seconds from which the bundle is no longer used. The publisher's hint does not extend it.
     pub max_staleness_seconds: i64,
-    /// `spiffe_refresh_hint` of the publisher.
+    /// `spiffe_refresh_hint` of the bundle, in seconds.
     pub refresh_hint_seconds: Option<i64>,
-    /// Seconds between two fetches: the hint, shortened where the maximum age demands it.
+    /// Seconds between two fetches: the hint, but at most half of the maximum age.
     pub refresh_interval_seconds: f64,
-    /// `spiffe_sequence`.
+    /// `spiffe_sequence` of the bundle.
     pub sequence: Option<u64>,
     /// Key ids of the JWT-SVID keys.
     pub jwt_keys: Vec<String>,
     /// Number of X.509 authorities.
     pub x509_authorities: usize,
-    /// JWKs that were passed over, and why.
+    /// JWKs of the bundle that are not used, and why.
     pub ignored: Vec<String>,
-    /// A lower sequence that the source offers; `testudo trust accept` takes it.
+    /// The lower sequence that the source now has, which `testudo trust accept` would put in force.
     pub held_back: Option<String>,
-    /// Why the last fetch failed.
+    /// Why the last refresh failed.
     pub last_error: Option<String>,
 }
 
 impl Anchor {
-    /// Why the stored record of the highest sequence is not used, where it is not, and its key.
+    /// The key of the stored record of the lowest accepted sequence, and why the record is not used; `None` where it is
+    /// used.
     pub(crate) fn refused_floor(&self) -> Option<(String, String)> {
         let why = locked(&self.refused_floor).clone()?;
         Some((self.source.authority.key().to_owned(), why))
     }
 
-    /// What there is to know.
+    /// The state at `now`.
     pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.kept.held();
         let bundle = held.as_ref().map(|held| &held.value.bundle);

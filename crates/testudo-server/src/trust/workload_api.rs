@@ -1,10 +1,10 @@
-//! Bundles from a Workload API. Its answer lists JWT and X.509 authorities without the document around them: its
-//! namespace says what the keys are for, so `use` is filled in here.
+//! Bundles from a Workload API. Its answers contain JWT and X.509 authorities in separate calls and not as one bundle
+//! document, so this module makes the document and fills in `use`.
 //!
-//! Nothing there distinguishes "this trust domain has no authorities any more" from an agent that has just started
-//! and does not know yet. So where the last authority of a kind is gone, that is a failed fetch, whatever the reason:
-//! the last good bundle is used until its maximum age. After that no bundle is in use any more, and the answer of
-//! the agent is taken. An administrator who knows that the authority was removed need not wait.
+//! An answer of an agent without authorities may mean that the trust domain has none any more, or that the agent has
+//! just started and does not know them yet. So an answer in which all authorities of a kind are missing is a failed
+//! fetch: the last good bundle is used until its maximum age. After that, no bundle is in use, and the answer of the
+//! agent is accepted. An administrator who knows that the authorities were removed can accept the answer earlier.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,17 +13,17 @@ use spiffe::WorkloadApiError;
 use spiffe::transport::{GrpcStatusCode, TransportError};
 use testudo_protocol::spiffe::Bundle;
 
-/// What an answer is compared with.
+/// What the answer of the Workload API must contain.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'a> {
     /// At least one authority, and one of each kind that the bundle in force has.
     AsMuchAs(Option<&'a Bundle>),
-    /// An administrator accepts any answer of the agent about the trust domain.
+    /// Anything: an administrator accepts the answer of the agent.
     Anything,
 }
 
 impl Expected<'_> {
-    /// Which kind of authority is missing.
+    /// The kind of authority that is missing, if one is.
     pub(super) fn missing(self, has_jwt: bool, has_x509: bool) -> Option<&'static str> {
         let Expected::AsMuchAs(held) = self else {
             return None;
@@ -73,17 +73,17 @@ pub(super) async fn ask(socket: &str, trust_domain: &str, expected: Expected<'_>
         .collect();
     if let Some(missing) = expected.missing(!jwt_keys.is_empty(), !x509_keys.is_empty()) {
         return Err(format!(
-            "the Workload API names {missing} of {trust_domain}; if that is meant, run `testudo trust accept {trust_domain}`"
+            "the Workload API lists {missing} of {trust_domain}; if that is intended, run `testudo trust accept {trust_domain}`"
         ));
     }
     let mut keys = [jwt_keys, x509_keys].concat();
-    // The order of a map is not the order of the next answer; the document must not seem to change.
+    // The order of the keys differs from answer to answer. Sorted, the same keys give the same document.
     keys.sort_by_key(Value::to_string);
     Ok(serde_json::json!({ "keys": keys }).to_string().into_bytes())
 }
 
-/// What one call answers; nothing where the agent does not offer that kind of bundle, or what it offers cannot be
-/// read. A call that failed for a reason that may pass is no statement about the authorities.
+/// The answer of one call. `None` where the agent does not support that kind of bundle or its answer cannot be parsed.
+/// An error of the connection is an error: it tells nothing about the authorities.
 fn offered<T>(answer: Result<T, WorkloadApiError>) -> Result<Option<T>, String> {
     match answer {
         Ok(bundles) => Ok(Some(bundles)),
@@ -98,5 +98,5 @@ fn offered<T>(answer: Result<T, WorkloadApiError>) -> Result<Option<T>, String> 
 }
 
 fn refused(error: WorkloadApiError) -> String {
-    format!("the Workload API refuses: {error}")
+    format!("the Workload API returned an error: {error}")
 }

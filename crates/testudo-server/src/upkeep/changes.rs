@@ -1,9 +1,9 @@
-//! Taking over what other nodes did: subscribe, load, apply.
+//! Applies the changes that other nodes made: subscribe, load, apply.
 //!
-//! The store tells changes in the order in which they were committed, and from time to time up to which moment that
-//! is all ([`Change::UpTo`]). What this node changed itself comes back too, and does no harm. Where a change cannot be
-//! taken over, or the store says that some were missed or undone, everything is loaded anew; until that succeeds this
-//! node is not sure ([`crate::state::accord`]).
+//! The store announces changes in the order in which they were committed, and from time to time the moment up to which
+//! it has announced all of them ([`Change::UpTo`]). The changes of this node are announced to it as well; applying them
+//! again has no effect. Where a change cannot be applied, or the store announces that changes were missed or undone,
+//! everything is loaded again. Until that succeeds, this node does not know all changes ([`crate::state::accord`]).
 
 use crate::read_again;
 use crate::state::app::App;
@@ -15,8 +15,8 @@ use testudo_core::records::{Held, Kind};
 use testudo_store::Change;
 use tokio::sync::{broadcast, watch};
 
-/// Takes over everything once, at the end of a start: from here on this node is sure. What it loaded before is older
-/// than what it may have missed meanwhile.
+/// Loads everything once, at the end of a start: changes may have been committed after the first load and before this
+/// node subscribed.
 pub(crate) async fn begin(app: &Arc<App>) -> Result<(), String> {
     let began = Instant::now();
     take_over_everything(app).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn begin(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes over what another node changed.
+/// Applies the changes of other nodes until the server stops.
 pub async fn follow_changes(
     app: Arc<App>,
     mut changes: broadcast::Receiver<Change>,
@@ -46,7 +46,7 @@ pub async fn follow_changes(
         if let Err(why) = outcome {
             tracing::error!(
                 why,
-                "a change by another node could not be taken over; trying again"
+                "a change that another node made could not be applied; everything is loaded again"
             );
             app.condition.must_look_again.store(true, Ordering::Release);
         }
@@ -65,7 +65,8 @@ async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String>
     Ok(())
 }
 
-/// Everything up to this moment was told: this node is sure again, once what it could not take over is loaded.
+/// Notes that all changes up to this moment were announced. If one of them could not be applied, everything is loaded
+/// first.
 async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
     if app.condition.must_look_again.swap(false, Ordering::AcqRel) {
         take_over_everything(app).await?;
@@ -74,12 +75,12 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
     Ok(())
 }
 
-/// Loads everything anew, then forgets what is remembered of clients. Clients that the database lost are looked for
-/// again at their next request, and registered again.
+/// Loads everything again, then removes all clients from memory. A client that the database lost is read at its next
+/// request, is not found, and is registered again.
 ///
-/// In this order: a change is often the last thing that a database tells before it is gone. Where nothing can be
-/// loaded, known clients are served from memory until this node has been unsure for too long; and it is not sure
-/// before they are forgotten.
+/// The order matters: a database often announces a change just before it fails. If nothing can be loaded, the clients
+/// stay in memory and are served until `serve_without_store` is over. The node counts as up to date only after they are
+/// removed from memory.
 pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     read_again::switches(app)
         .await

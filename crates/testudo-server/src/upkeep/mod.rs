@@ -1,4 +1,4 @@
-//! Work that no request waits for: flushing uses, dropping what is over, sweeping idle clients, gauges.
+//! Background work: writing last uses, deleting expired records, removing idle clients, updating gauges.
 
 mod changes;
 
@@ -22,15 +22,16 @@ use tokio::sync::watch;
 const TICK: Duration = Duration::from_secs(5);
 const TICKS_PER_FLUSH: u32 = (FLUSH_PAUSE.0.unsigned_abs() / TICK.as_secs()) as u32;
 const TICKS_PER_SWEEP: u32 = 720;
-/// Documents dropped per tick: expiry never holds the writer for long.
+/// Most documents that are deleted per tick, so that deletion does not delay other writes.
 const DROPPED_PER_TICK: usize = 2_000;
 
-/// How often TLS files are looked at.
+/// How often the TLS files are checked for changes.
 const CERTIFICATES_TICK: Duration = Duration::from_secs(2);
 
-/// Reads TLS files again when they change. Has no end of its own.
+/// Reads TLS files again when they change. Runs until the task is dropped.
 pub async fn watch_certificates(app: Arc<App>) {
-    // A pair that is being replaced does not fit for a moment: it is told when the next look finds it the same.
+    // The sections whose certificate and key did not match at the last check: they may be in the middle of a
+    // replacement. They are reported if they still do not match at the next check.
     let mut doubted: Vec<&'static str> = Vec::new();
     loop {
         tokio::time::sleep(CERTIFICATES_TICK).await;
@@ -61,7 +62,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tick = tick.wrapping_add(1);
         gauges(&app);
-        // Where nodes share the store, the task that follows changes does this.
+        // Where nodes share the store, `follow_changes` does this.
         if !app.store.is_shared()
             && app.condition.must_look_again.swap(false, Ordering::AcqRel)
             && changes::take_over_everything(&app).await.is_err()
@@ -73,7 +74,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         {
             tracing::error!(
                 why,
-                "a signing key that is due could not be taken into use, or out of use"
+                "a signing key whose time has come could not be activated or retired"
             );
         }
         let trusted_now = drop_what_is_over(&app).await;
@@ -81,11 +82,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if tick.is_multiple_of(TICKS_PER_FLUSH) {
             flush_last_used(&app).await;
             if let Some(now) = trusted_now.filter(|_| app.store.is_shared()) {
-                // Minutes that are over for every node, however its clock stands.
+                // Counters of the last five minutes are kept, since the clocks of nodes differ.
                 let minute = u64::try_from(now.0 / 60).unwrap_or(0);
                 let over = format!("{SHARED_PREFIX}{:012}", minute.saturating_sub(5));
                 if let Err(fault) = app.store.forget_counters(SHARED_PREFIX, &over).await {
-                    tracing::warn!(%fault, "counters of earlier minutes could not be forgotten");
+                    tracing::warn!(%fault, "counters of earlier minutes could not be deleted");
                 }
             }
         }
@@ -96,27 +97,28 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                     tracing::info!(removed = swept.removed, "idle clients were removed")
                 }
                 Ok(_) => {}
-                Err(fault) => tracing::warn!(%fault, "the sweep failed"),
+                Err(fault) => tracing::warn!(%fault, "idle clients could not be removed"),
             }
         }
     }
 }
 
-/// Drops records that are over, and says by which time. None by a clock that was set a moment ago: it may be set
-/// right again, and what was dropped stays away. Where nodes share a database, its time must say so too.
+/// Deletes expired records, and returns the time by which they were judged. Deletes nothing shortly after the wall
+/// clock jumped: the clock may be wrong, and deleted records do not come back. Where nodes share a database, records
+/// must be expired by the clock of the database as well.
 pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
     let calm = app.clock.time_to_drop();
     let now = match earlier_now(app, app.now()).await {
         Ok(now) => now,
         Err(fault) => {
-            tracing::warn!(%fault, "the database's time could not be read, nothing is dropped");
+            tracing::warn!(%fault, "the time of the database could not be read; no expired records are deleted");
             return None;
         }
     };
     let now = now.min(calm?);
     app.clock.note_dropped(now);
     if let Err(fault) = app.store.drop_expired(now, DROPPED_PER_TICK).await {
-        tracing::warn!(%fault, "expired records could not be dropped");
+        tracing::warn!(%fault, "expired records could not be deleted");
     }
     Some(now)
 }

@@ -285,7 +285,7 @@ async fn sequence_of_a_bundle_that_does_not_open_is_refused_by_every_node_and_th
         until_both(true).await;
         cluster.until(PAY, true).await;
         assert!(cluster.refused(&folders[0]).await.contains(authority));
-        assert!(cluster.findings().await.contains("does not open"), "{body}");
+        assert!(cluster.findings().await.contains("cannot be decrypted"), "{body}");
         let started = Instant::now();
         // One of each node.
         while cluster.world.events("record.refused").await.len() < before + 2 {

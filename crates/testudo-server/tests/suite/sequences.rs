@@ -211,7 +211,10 @@ async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_
         let now = shown(&world).await;
         assert_eq!(now["state"], "none", "{body}: {now}");
         assert!(
-            now["last_error"].as_str().unwrap().contains("does not open"),
+            now["last_error"]
+                .as_str()
+                .unwrap()
+                .contains("cannot be decrypted"),
             "{body}: {now}"
         );
         assert_eq!(ask(&world, &world.a).await, 400, "other trust domains go on");

@@ -189,7 +189,7 @@ async fn doctor_makes_nothing_in_an_empty_database_and_finds_what_would_refuse_t
     assert!(about(&good, "key-encryption key").0);
     assert_eq!(
         about(&good, "clock of the database"),
-        (true, "agrees with this machine's")
+        (true, "agrees with the clock of this machine")
     );
     let edit = |from: &str, to: &str| {
         let path = folder.join("testudo.toml");
@@ -223,7 +223,10 @@ async fn doctor_makes_nothing_in_an_empty_database_and_finds_what_would_refuse_t
     edit("/doctor\"", "/doctor_empty\"");
     let findings = examine(&folder).await;
     let (is_good, detail) = about(&findings, "store");
-    assert!(is_good && detail.contains("made at the first start"), "{detail}");
+    assert!(
+        is_good && detail.contains("the first start creates them"),
+        "{detail}"
+    );
     let text = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     let row = session(&empty).await.query_one(text, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 0, "doctor made something");

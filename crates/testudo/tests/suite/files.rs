@@ -171,7 +171,7 @@ fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is
     std::fs::write(&kek, "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0").unwrap();
     set_mode(&kek, 0o600);
     let doctor = site.run(&["doctor"]);
-    assert!(String::from_utf8_lossy(&doctor.stdout).contains("cannot be unwrapped"));
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("cannot be decrypted"));
     // Put back, it opens what is there.
     std::fs::rename(&away, &kek).unwrap();
     site.ok(&["doctor"]);

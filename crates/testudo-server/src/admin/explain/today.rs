@@ -177,7 +177,7 @@ async fn decide(
     };
     let entropy = app.clock.entropy().ok_or_else(|| {
         Failure::from(testudo_store::StoreFault(
-            "the system has no randomness to give".into(),
+            "the operating system gave no random bytes".into(),
         ))
     })?;
     let at = Moment {

@@ -1,15 +1,16 @@
-//! What a registration answers: everything that holds, whether or not it was asked for. [RFC7591 §3.2.1]
+//! The answer of the registration endpoint: all metadata that is in force for the client, whether or not the request
+//! contained it. [RFC7591 §3.2.1]
 
 use serde_json::{Map, Value, json};
 use testudo_core::members::{Field, Kind, MEMBERS};
 use testudo_core::occasions::registered::Registered;
 use testudo_core::policy::Policy;
 
-/// What an answer carries besides what is registered.
+/// What the answer contains besides the registered metadata.
 pub(super) enum Extra<'a> {
-    /// The statement, as it came: it is evidence of the moment, and kept nowhere. [RFC7591 §3.2.1]
+    /// The software statement of the request, unchanged. The server does not store it. [RFC7591 §3.2.1]
     Statement(Option<&'a str>),
-    /// Where and with what the client manages its registration. [RFC7592 §3]
+    /// The URL and the token with which the client manages its registration. [RFC7592 §3]
     Management { uri: String, token: &'a str },
 }
 
@@ -34,7 +35,7 @@ pub(super) fn render(registered: &Registered, extra: Extra<'_>) -> Vec<u8> {
     Value::Object(body.0).to_string().into_bytes()
 }
 
-/// Where a client manages its registration. [RFC7592 §3]
+/// The URL at which a client manages its registration. [RFC7592 §3]
 pub(super) fn client_uri(policy: &Policy, client_id: &str) -> String {
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     format!("{endpoint}/{client_id}")
@@ -44,7 +45,7 @@ pub(super) fn client_uri(policy: &Policy, client_id: &str) -> String {
 struct Body(Map<String, Value>);
 
 impl Body {
-    /// Puts the effective value of a member; nothing where the client has none.
+    /// Adds a member with the value that is in force; adds nothing where the client has no value for it.
     fn put_field(&mut self, name: &str, field: Field, registered: &Registered) {
         let (client, answer) = (&registered.client, &registered.answer);
         let metadata = &client.metadata;
@@ -77,7 +78,8 @@ impl Body {
             Field::TlsClientCertificateBoundAccessTokens => self.put_demand(name, answer.must_bind_tokens),
             Field::RequirePushedAuthorizationRequests => self.put_demand(name, answer.must_push),
             Field::RequireSignedRequestObject => self.put_demand(name, answer.must_sign_requests),
-            // A statement is kept nowhere, see `Extra`. Tokens are bound to no key: a request for that is refused.
+            // The software statement is not stored, see `Extra`. Tokens bound by DPoP are not supported: a request for
+            // them was refused.
             Field::SoftwareStatement | Field::DpopBoundAccessTokens => {}
         }
     }

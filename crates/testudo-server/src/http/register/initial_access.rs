@@ -1,6 +1,6 @@
-//! Initial access tokens: ordinary access tokens of this server, for the registration endpoint, with the scope
-//! value `client.register`. [RFC7591 §3] The client that sends one becomes the
-//! sponsor of what it registers.
+//! Initial access tokens: access tokens of this server for the registration endpoint, with the scope value
+//! `client.register`. [RFC7591 §3] The client to which the token was issued becomes the sponsor of the client that is
+//! registered with it.
 
 use crate::fault::Fault;
 use crate::fault::Stop;
@@ -16,7 +16,8 @@ use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
-/// The sponsor, by its token. A token that is bound to a certificate is refused without that certificate.
+/// The sponsor, found by its initial access token. A token that is bound to a certificate is refused without that
+/// certificate.
 pub(super) async fn sponsor(
     app: &App,
     policy: &Policy,
@@ -27,14 +28,14 @@ pub(super) async fn sponsor(
         Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why: why.to_owned() })
     };
     if !policy.registration.takes_initial_access_tokens {
-        return Err(refused("they are not taken here").into());
+        return Err(refused("this server does not accept initial access tokens").into());
     }
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     let leaf = certificates.and_then(|certificates| certificates.chain.first());
     let thumbprint = leaf.map(|leaf| sha256(leaf));
     let verified = verify_own(app, policy, token, &endpoint, thumbprint.as_ref())
         .map_err(|fault| refused(&fault.to_string()))?;
-    // [RFC6750 §3.1] The token is valid and lacks the scope value.
+    // [RFC6750 §3.1] The token is valid and does not contain the scope value.
     if !verified
         .scope
         .iter()
@@ -43,8 +44,9 @@ pub(super) async fn sponsor(
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     let client = holder(app, &verified).await.map_err(Fault::Store)?;
-    let client = client.ok_or_else(|| refused("its client is frozen or gone"))?;
-    Ok(vouching(&client, &verified).ok_or_else(|| refused("its client cannot vouch for another"))?)
+    let client = client.ok_or_else(|| refused("the client to which it was issued is frozen or removed"))?;
+    Ok(vouching(&client, &verified)
+        .ok_or_else(|| refused("the client to which it was issued cannot register other clients"))?)
 }
 
 /// A client that has a sponsor cannot become a sponsor itself.
@@ -52,7 +54,7 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     let authority = Authority::of_key(&client.authority)?;
     let subject = match authority.kind() {
         AuthorityKind::Spiffe => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
-        // The token does not say which of the identities that share a client it was given to.
+        // Several identities share this client, and the token does not state to which of them it was issued.
         AuthorityKind::Issuer if client.subject.ends_with("/*") => return None,
         AuthorityKind::Issuer | AuthorityKind::Configuration => client.subject.clone(),
         AuthorityKind::Registration => return None,
@@ -64,11 +66,11 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     }))
 }
 
-/// The answer to the token where the sponsor itself is refused.
+/// The refusal of an initial access token whose sponsor is refused; other refusals are returned unchanged.
 pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> Rejection {
     match &identity.sponsor {
         Some(_) => Rejection::Credential(CredentialReason::InitialAccessTokenRefused {
-            why: format!("its holder may not register clients: {rejection}"),
+            why: format!("its sponsor may not register clients: {rejection}"),
         }),
         None => rejection,
     }

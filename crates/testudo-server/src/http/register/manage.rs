@@ -1,4 +1,4 @@
-//! `/register/{client_id}`: a client that registered without evidence reads, replaces or ends its registration.
+//! `/register/{client_id}`: a client that registered without evidence reads, replaces or deletes its registration.
 //! [RFC7592 §2]
 
 use super::answer::{Extra, client_uri, render};
@@ -32,7 +32,8 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
-    // A name that this server never made is text of the caller, of any length.
+    // Only client ids that this server assigned are noted: any other id is text that the caller invented, of any
+    // length.
     let is_ours = app.keys.load().opaque_key.has_named(client_id);
     trail.details.client_id = is_ours.then(|| client_id.to_owned());
     trail.details.is_management = true;
@@ -58,15 +59,16 @@ async fn serve_management<B: RequestBody>(
     let policy = &in_force.policy;
     let Incoming { peer, request, .. } = incoming;
     let method = request.method().clone();
-    // [RFC7592 §2] In the header and nowhere else: a form or a URL is kept in too many places.
+    // [RFC7592 §2] The token is accepted in `Authorization` only: URLs and forms are written to logs and caches.
     let shown = bearer(request.headers()).ok_or(CredentialReason::RegistrationTokenMissing)?;
     let digest = sha256(shown.as_bytes());
     let address = address_of(&in_force.arrival, peer, request.headers());
-    // [RFC7592 §2.1] A client id that this server never made touches no table.
+    // [RFC7592 §2.1] For a client id that this server never assigned, the store is not read.
     if !app.keys.load().opaque_key.has_named(client_id) {
         return Err(CredentialReason::RegistrationTokenRefused { is_superseded: false }.into());
     }
-    // Read once: the token is judged before the body is read, and decided on with the same record.
+    // The record is read once: the token is checked against it before the body is read, and the decision uses the same
+    // record.
     let key = client_key(Authority::registration().key(), client_id);
     let loaded = load(app, &ManagementRequest::needed(&key), None).await;
     let loaded = loaded.map_err(Fault::Store)?;
@@ -109,7 +111,8 @@ async fn serve_management<B: RequestBody>(
     Ok(Some(render(&registered, Extra::Management { uri, token })))
 }
 
-/// The client that was read, if the token opens it. Unknown and foreign clients look alike. [RFC7592 §2.1]
+/// The client record, if the registration access token belongs to it. The refusal is the same for an unknown client and
+/// for the token of another client, so that a caller cannot find out which client ids exist. [RFC7592 §2.1]
 fn opened<'l>(
     loaded: &'l Loaded<'_>,
     key: &[u8],

@@ -2,8 +2,9 @@
 //!
 //! The caller sends a software statement, a client certificate or both (the client is attested); or an initial access
 //! token (the client has a sponsor); or none of them, where `[registration.open]` is configured. Evidence that is sent
-//! must be valid: a request with bad evidence is refused and not treated as one without. The server never issues a
-//! client secret, and a registration access token only to clients that have no evidence to register again with.
+//! must be valid: a request with invalid evidence is refused and not treated as a request without evidence. The server
+//! never issues a client secret. It issues a registration access token only to clients that have no evidence with which
+//! they could register again.
 
 mod answer;
 mod initial_access;
@@ -69,7 +70,7 @@ pub(super) async fn register_client<B: RequestBody>(
     }
 }
 
-/// A registration request, parsed; nothing in it is proven.
+/// A registration request, parsed. Nothing in it is verified yet.
 struct Arrived {
     peer: Peer,
     requested: Requested,
@@ -93,7 +94,7 @@ async fn serve_registration<B: RequestBody>(
         Some(token) => Some(sponsor(app, &in_force.policy, token, arrived.certificates.as_deref()).await?),
         None => None,
     };
-    // Beside an initial access token, a certificate is what the token may be bound to.
+    // Together with an initial access token, a certificate is not evidence: the token may be bound to it.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
     if arrived.requested.software_statement.is_some() || has_certificate {
         by_evidence(app, in_force, arrived, sponsor, trail).await
@@ -104,7 +105,7 @@ async fn serve_registration<B: RequestBody>(
     }
 }
 
-/// parse: JSON within its bounds, the certificates of the connection, and a token.
+/// parse: the JSON body within its bounds, the certificates, and the bearer token.
 async fn receive<B: RequestBody>(
     arrival: &Arrival,
     peer: &Peer,
@@ -118,9 +119,10 @@ async fn receive<B: RequestBody>(
     let address = proxy::address_of(arrival, peer, request.headers());
     let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
     let bearer = bearer(request.headers());
-    // What is there and cannot be read is not overlooked: it would register more than its holder may.
+    // An `Authorization` that cannot be read is refused and not ignored: without the token, the request could register
+    // a client with more rights than the sponsor may give.
     if has_authorization && bearer.is_none() {
-        let why = "it is not one bearer token".to_owned();
+        let why = "`Authorization` must be sent once, with the scheme `Bearer` and a token".to_owned();
         return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
     let members = Requested::members(&json_body(request).await?)?;
@@ -136,7 +138,8 @@ async fn receive<B: RequestBody>(
     })
 }
 
-/// A client that its platform attests. Where the request also has an initial access token, both limits hold.
+/// Registers a client that an authority attests. Where the request also has an initial access token, the limits of the
+/// sponsor's rule hold as well.
 async fn by_evidence(
     app: &App,
     in_force: &Arc<InForce>,
@@ -170,7 +173,7 @@ async fn by_evidence(
     Ok(render(&registered, Extra::Statement(statement)))
 }
 
-/// gather and verify: every piece of evidence, and that all of it is of one identity.
+/// gather and verify: verifies each piece of evidence, and that all of it proves the same identity.
 async fn prove(
     app: &App,
     in_force: &Arc<InForce>,
@@ -178,8 +181,8 @@ async fn prove(
     requested: &Requested,
     certificates: Option<Arc<PeerCertificates>>,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
-    // A statement is a JWT-SVID, the one kind there is a door for. A verifiable credential will be a kind of its own,
-    // told apart here and judged at its own door.
+    // A software statement is always read as a JWT-SVID. Another kind, such as a verifiable credential, has to be
+    // distinguished here.
     let statement = requested.software_statement.clone();
     let statement = statement.map(|text| Presented::new(CredentialKind::JwtSvid, text));
     let shown = [statement, certificates.map(Presented::certificates)];
@@ -192,7 +195,7 @@ async fn prove(
         let (identity, _) = verify_credential(app, in_force, peer, credential, purpose).await?;
         match &mut proven {
             None => proven = Some(identity),
-            // Together they prove more than the statement alone: its subject is at the other end.
+            // The certificate proves that the subject of the statement is the other end of the connection.
             Some(first) if first.subject == identity.subject => {
                 first.proof.certificate_thumbprint = identity.proof.certificate_thumbprint;
             }
@@ -202,7 +205,8 @@ async fn prove(
     Ok(Arc::new(proven.ok_or(CredentialReason::EvidenceMissing)?))
 }
 
-/// A client that gets its name from us: on the word of a sponsor, or at the open door.
+/// Registers a client without evidence: with a sponsor, or under `[registration.open]`. The server assigns its client
+/// id.
 async fn without_evidence(
     app: &App,
     policy: &Policy,
@@ -243,7 +247,7 @@ fn govern_here<'a>(
     let governed = app
         .govern(identity, OccasionKind::Registration, policy)
         .map_err(|rejection| refusal_of(identity, rejection))?;
-    // The token was given under the rule of a moment ago; today's decides.
+    // The rule may have changed since the initial access token was issued: the rule that is in force now decides.
     let may_vouch = |scope: &testudo_protocol::oauth::Scope| scope.as_str() == SCOPE_REGISTER;
     if identity.sponsor.is_some() && !governed.found.rule.scopes.iter().any(may_vouch) {
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());

@@ -1,6 +1,6 @@
 //! The token endpoint. [RFC6749 §3.2]
 //!
-//! parse → gather → verify → load → decide → sign → commit → render, in this order and nowhere else.
+//! The steps, in this order: parse → gather → verify → load → decide → sign → commit → render.
 
 mod observe;
 mod parse;
@@ -32,11 +32,11 @@ use testudo_core::tokens::access_token::{self, IssuedToken};
 use testudo_core::{AttestedIdentity, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
-/// How a token request ends that was decided.
+/// The outcome of a token request that was decided.
 enum Settled {
-    /// With a token; whether its client is new.
+    /// The token that was issued, and whether its client is new.
     Token(IssuedToken, bool),
-    /// First use is only observed: refused, with the event of what would have happened.
+    /// Refused, because `first_use = "observe"` holds for the identity; with the event of what would have happened.
     Observed(Box<Event>, Rejection),
 }
 
@@ -128,14 +128,15 @@ async fn serve_token<B: RequestBody>(
         sign(app, &governed, outcome, at)
     })
     .await?; // load … commit
-    // Only of those that got a token: a flood that is refused must not push the verdicts of others out.
+    // Only after a token was issued: otherwise an attacker could displace the verdicts of other clients with refused
+    // requests.
     if let (Settled::Token(..), Some(Facts::Keys(keys))) = (&settled, &facts) {
         app.memory.verdicts.remember(&identity, keys, policy.generation);
     }
     Ok(settled)
 }
 
-/// sign: before anything is written, so that no client is left behind without its token.
+/// sign: done before anything is written, so that no client is registered whose token cannot be signed.
 fn sign(
     app: &App,
     governed: &GovernedIdentity<'_>,
@@ -157,7 +158,7 @@ fn sign(
     Ok(Settled::Token(token, grant.is_new))
 }
 
-/// The verdict on these very bytes, if it still stands.
+/// The identity that this same credential proved earlier, if the verdict is still valid.
 fn recall(app: &App, in_force: &InForce, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
     let now = app.now();
     app.memory.verdicts.recall(

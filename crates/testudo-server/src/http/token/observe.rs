@@ -1,4 +1,4 @@
-//! Telling `testudo dev` of a request.
+//! Reports each token request to `testudo dev`, which prints it.
 
 use crate::audit::RequestTrail;
 use crate::state::app::App;

@@ -1,4 +1,4 @@
-//! What a token request is like before anything in it is proven.
+//! Parsing of a token request. Nothing in the request is verified here.
 
 use crate::fault::Stop;
 use crate::http::body::{self, RequestBody};
@@ -12,23 +12,23 @@ use testudo_core::rejection::{Authorization, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
 
-/// A token request, parsed; nothing in it is proven.
+/// A token request, parsed. Nothing in it is verified yet.
 pub(super) struct Arrived {
-    /// The evidence.
+    /// The credential.
     pub(super) presented: Presented,
-    /// What is wanted.
+    /// The grant, with the scope and resource that are asked for.
     pub(super) grant: GrantRequest,
-    /// `client_id`, as sent.
+    /// The parameter `client_id`, as the client sent it.
     pub(super) client_id: Option<String>,
 }
 
-/// parse: the body within its bounds, the form, the mechanism, the grant.
+/// parse: the body within its bounds, the form, the client authentication method, the grant.
 pub(super) async fn receive<B: RequestBody>(
     arrival: &Arrival,
     peer: &Peer,
     request: Request<B>,
 ) -> Result<Arrived, Stop> {
-    // [OAUTH-2.1 §2.4.1] Credentials never travel in the URL, where logs would keep them.
+    // [OAUTH-2.1 §2.4.1] Credentials in the URL are refused: URLs are written to logs.
     if request.uri().query().is_some() {
         return Err(RequestReason::CredentialsInUrl.into());
     }
@@ -44,7 +44,7 @@ pub(super) async fn receive<B: RequestBody>(
     Ok(parse(&body, headers)?)
 }
 
-/// The part of parsing that needs no HTTP.
+/// Parses the body.
 fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
     let mut form = Form::parse(body).map_err(RequestReason::MalformedForm)?;
     let client_id = form.get("client_id").map(str::to_owned);
@@ -63,7 +63,7 @@ fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
     })
 }
 
-/// A charset other than UTF-8 would be another form. [RFC6749 B]
+/// True for `application/x-www-form-urlencoded`, with no charset or UTF-8. [RFC6749 B]
 fn is_form<B>(request: &Request<B>) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
         return false;
@@ -82,7 +82,7 @@ fn is_form<B>(request: &Request<B>) -> bool {
         })
 }
 
-/// How the caller tried to authenticate in the header, for the answer.
+/// The scheme of `Authorization`, on which the answer to a failed authentication depends.
 pub(super) fn authorization<B>(request: &Request<B>) -> Authorization {
     match request
         .headers()

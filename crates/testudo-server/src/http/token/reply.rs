@@ -1,4 +1,4 @@
-//! What the token endpoint answers a request with that it grants. [RFC6749 §5.1]
+//! The answer of the token endpoint to a request that is granted. [RFC6749 §5.1]
 
 use serde::Serialize;
 use testudo_core::tokens::access_token::IssuedToken;
@@ -6,11 +6,11 @@ use testudo_core::tokens::access_token::IssuedToken;
 #[derive(Serialize)]
 struct TokenReply<'a> {
     access_token: &'a str,
-    /// `Bearer`, also for a token that is bound to a certificate. [RFC8705 §3]
+    /// Always `Bearer`, also for a token that is bound to a certificate. [RFC8705 §3]
     token_type: &'static str,
-    /// In seconds.
+    /// Lifetime of the token in seconds.
     expires_in: i64,
-    /// What was granted; absent where no scope was.
+    /// The scope values that were granted, separated by spaces; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
 }

@@ -1,5 +1,5 @@
-//! Ids of requests: 28 hexadecimal digits, 12 of the time, 8 of the node, 8 that count. They sort by time, and two
-//! nodes do not make the same one. They are no secret.
+//! Request ids: 28 hexadecimal digits, of which 12 are the time in milliseconds, 8 identify the node and 8 are a
+//! counter. They sort by time, and two nodes do not make the same id. A request id is not secret.
 
 use testudo_protocol::Timestamp;
 
@@ -7,17 +7,17 @@ pub(super) fn request_id(millis: u64, node: u32, sequence: u32) -> String {
     format!("{:012x}{node:08x}{sequence:08x}", millis & 0xffff_ffff_ffff)
 }
 
-/// The time in a request's id.
+/// The time that a request id contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestTime {
     millis: u64,
 }
 
 impl RequestTime {
-    /// Digits of an id, and of one that an earlier version made: without the node.
+    /// Number of digits of an id, and of an id that an earlier version made, which lacks the node.
     const DIGITS: [usize; 2] = [28, 20];
 
-    /// Nothing for what is no id of a request.
+    /// The time in a request id; `None` where the text is not a request id.
     pub(crate) fn of_id(id: &str) -> Option<RequestTime> {
         let is_id = RequestTime::DIGITS.contains(&id.len())
             && id
@@ -35,13 +35,13 @@ impl RequestTime {
         Timestamp(i64::try_from(self.millis / 1000).unwrap_or(i64::MAX))
     }
 
-    /// A key before those of all events of this time. The id of an event, which is its key, begins with 16 digits of
-    /// the time in milliseconds.
+    /// A store key that sorts before the events of this time. The key of an event is its id, which begins with the time
+    /// in milliseconds in 16 hexadecimal digits.
     pub(crate) fn key_before_events(self) -> Vec<u8> {
         format!("{:016x}", self.millis).into_bytes()
     }
 
-    /// A key after those of all events that were made within so many milliseconds of this time.
+    /// A store key that sorts after the events that were made within `millis` milliseconds after this time.
     pub(crate) fn key_after(self, millis: u64) -> Vec<u8> {
         format!("{:016x}", self.millis.saturating_add(millis).saturating_add(1)).into_bytes()
     }

@@ -1,11 +1,12 @@
-//! The wall clock as tests of the built binary want it: `TESTUDO_TEST_CLOCK` names a file that holds an offset in
-//! seconds, read at each look. Behind the cargo feature `test-clock`, which no release has.
+//! An offset of the wall clock for tests of the built binary: `TESTUDO_TEST_CLOCK` names a file that contains the
+//! offset in seconds. The file is read each time the clock is read. Only with the cargo feature `test-clock`, which no
+//! release has.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// The offset now. A file that is absent or is being written leaves the last one in force.
+/// The current offset. While the file is absent or being written, the last offset is used.
 pub(super) fn seconds() -> i64 {
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
     static LAST: AtomicI64 = AtomicI64::new(0);

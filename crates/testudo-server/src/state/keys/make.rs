@@ -1,4 +1,4 @@
-//! New signing keys.
+//! Creates signing keys.
 
 use crate::key_encryption::KeyEncryption;
 use aws_lc_rs::encoding::AsDer as _;
@@ -9,7 +9,7 @@ use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use zeroize::Zeroizing;
 
-/// A new key, wrapped: it signs from `active_from`.
+/// A new signing key, encrypted for the store. It signs from `active_from`.
 pub(crate) fn make_signing_key(
     encryption: &KeyEncryption,
     algorithm: Algorithm,
@@ -27,7 +27,7 @@ pub(crate) fn make_signing_key(
     })
 }
 
-/// A new private key as PKCS #8.
+/// A new private key in PKCS #8.
 fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
     let random = SystemRandom::new();
     let failed = |_| "key generation failed".to_owned();

@@ -1,4 +1,4 @@
-//! Signing keys: made at the first start, wrapped at rest, parsed once.
+//! Signing keys: created at the first start, stored encrypted, parsed once.
 
 mod make;
 mod sealed_list;
@@ -20,49 +20,49 @@ use testudo_store::{CommitError, Store};
 
 /// The keys that this server signs with and publishes.
 pub struct Keyring {
-    /// Signs new tokens.
+    /// The key that signs new tokens.
     pub active: Arc<SigningKey>,
-    /// What `/jwks` answers, ready to send.
+    /// The body of the answer of `/jwks`.
     pub jwks: String,
-    /// The same keys, for tokens of ours that come back to us.
+    /// The same keys, for verifying tokens of this server that are presented to it.
     pub published: KeySet,
-    /// Makes opaque client ids.
+    /// The secret from which opaque client ids are derived.
     pub opaque_key: Arc<OpaqueKey>,
-    /// All keys, newest first, as they are listed.
+    /// All keys, newest first, as `testudo key list` prints them.
     pub listed: Vec<ListedKey>,
-    /// Records of the store that are not believed.
+    /// Records of keys and secrets in the store that are not used.
     pub refused: Vec<RefusedRecord>,
-    /// What was done while they were loaded, for events.
+    /// Events that have to be written about the load.
     pub news: Vec<News>,
     pub(crate) known: KeysSeen,
 }
 
-/// A signing key, as it is listed.
+/// A signing key, as `testudo key list` prints it.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ListedKey {
     /// Key id.
     pub kid: String,
     /// Algorithm name.
     pub algorithm: String,
-    /// When it was made.
+    /// When the key was created, in seconds since the epoch.
     #[schemars(with = "i64")]
     pub created: Timestamp,
-    /// When it begins, or began, to sign.
+    /// From when the key signs, in seconds since the epoch.
     #[schemars(with = "i64")]
     pub active_from: Timestamp,
     /// `next`, `active` or `retiring`.
     pub state: KeyState,
-    /// When a retiring key is taken out: by the clock, whatever happens in between.
+    /// When a retiring key is removed from `/jwks`, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<i64>")]
     pub published_until: Option<Timestamp>,
 }
 
-/// Times the keys are read and written again because another node changed them meanwhile.
+/// Most attempts to read and write the keys. An attempt fails where another node changes the keys meanwhile.
 const LOADS: usize = 8;
 
 impl Keyring {
-    /// Loads the keys, making those that are missing: at the first start, or after `signing_algorithm` changed.
+    /// Loads the keys, and creates those that are missing: at the first start, or after `signing_algorithm` changed.
     pub async fn load(
         store: &Store,
         encryption: &KeyEncryption,
@@ -72,7 +72,8 @@ impl Keyring {
         Keyring::read(store, encryption, algorithm, now, None).await
     }
 
-    /// Loads them again. What `self` has seen to be withdrawn stays withdrawn, whatever the store says by now.
+    /// Loads the keys again. A key that `self` knows as withdrawn stays withdrawn, even where the store no longer has
+    /// the mark.
     pub(crate) async fn load_again(
         &self,
         store: &Store,
@@ -83,8 +84,8 @@ impl Keyring {
         Keyring::read(store, encryption, algorithm, now, Some(&self.known)).await
     }
 
-    /// What is missing is written together with the sealed list. Of nodes that start together one writes the list;
-    /// the others find that it is there, and read again. A key signs after it was stored, and not before.
+    /// Missing keys and the sealed list are written in one batch. Of several nodes that start at the same time, one
+    /// writes the list; the others get a conflict and read again. So a key signs only after it was stored.
     async fn read(
         store: &Store,
         encryption: &KeyEncryption,
@@ -121,7 +122,7 @@ impl Keyring {
             match store.commit(batch).await {
                 Ok(()) => news.extend(told),
                 Err(CommitError::Conflict(_)) => {}
-                // The list is written by the next reading; what is in force must not wait for it.
+                // The keys are usable without the new list, so they are put in force; the next load writes the list.
                 Err(error) if is_usable && known.is_some() => {
                     tracing::warn!(?error, "the sealed list of signing keys could not be written");
                     return Keyring::of(found, algorithm, now, news);
@@ -156,7 +157,9 @@ impl Keyring {
             });
         }
         let jwks = serde_json::json!({ "keys": published }).to_string();
-        let opaque = found.opaque.ok_or("no secret for opaque client ids")?;
+        let opaque = found
+            .opaque
+            .ok_or("the store has no secret for opaque client ids")?;
         Ok(Keyring {
             active,
             published: KeySet::from_jwks(jwks.as_bytes())?,
@@ -174,7 +177,7 @@ impl Keyring {
 }
 
 impl Keyring {
-    /// True where a published key should sign by now, or one that is published should not be any more.
+    /// True where a key has to begin to sign, or has to be removed from `/jwks`.
     pub fn has_key_due(&self, now: Timestamp) -> bool {
         self.listed.iter().any(|key| match key.state {
             KeyState::Next => key.active_from <= now,
@@ -183,8 +186,8 @@ impl Keyring {
     }
 }
 
-/// Opens every key and secret of the store, to see whether it can be done; how many there are, and what would be
-/// refused. Nothing is written.
+/// Decrypts every key and secret of the store and writes nothing. Returns how many could be decrypted, and the records
+/// that would not be used.
 pub(crate) async fn try_to_open(
     store: &Store,
     encryption: &KeyEncryption,

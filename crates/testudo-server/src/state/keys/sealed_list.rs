@@ -1,10 +1,11 @@
-//! The list of signing keys at rest: sealed under the key-encryption key.
+//! The list of signing keys in the store, encrypted under the key-encryption key. An attacker who can write to the
+//! database cannot add a key to it.
 
 use crate::key_encryption::KeyEncryption;
 use testudo_core::records::ServerSecret;
 use testudo_core::signing_keys::KeyList;
 
-/// Purpose, and so the key, of the record that holds the list.
+/// Purpose, and therefore store key, of the record that contains the list.
 pub(crate) const PURPOSE: &str = "signing-keys";
 
 pub(crate) fn open(encryption: &KeyEncryption, secret: &ServerSecret) -> Result<KeyList, String> {

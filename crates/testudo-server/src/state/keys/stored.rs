@@ -1,5 +1,5 @@
-//! What the store holds of signing keys, and what of it is believed. Everything is read and opened before anything
-//! is written: a server with a wrong key-encryption key leaves the store as it was.
+//! Reads the signing keys of the store and decides which of them are used. Everything is read and decrypted before
+//! anything is written, so a server with a wrong key-encryption key does not change the store.
 
 use super::sealed_list;
 use crate::key_encryption::KeyEncryption;
@@ -15,37 +15,37 @@ use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_store::{Row, Store, StoreFault, Stored, typed};
 
-/// Purpose of the secret behind opaque client ids.
+/// Purpose of the secret from which opaque client ids are derived.
 pub(super) const OPAQUE: &str = "opaque-client-id";
-/// Times the store is read again because the keys changed in between.
+/// Most attempts to read keys, marks and list without a change in between.
 const READINGS: usize = 8;
 
-/// What a running server has seen of the keys: the store may be put back to an earlier state, and it is not.
+/// What a running server remembers of the keys, so that it notices a store that was put back to an earlier state.
 pub(crate) struct KeysSeen {
     pub(super) list: KeyList,
     pub(super) opaque: Arc<OpaqueKey>,
 }
 
-/// The keys of the store, judged.
+/// The keys of the store, after they were judged.
 pub(crate) struct Found {
     /// The keys, their marks and their list.
     pub keys: SigningKeys,
-    /// The accepted keys, ready to sign, by their ids.
+    /// The accepted keys, decrypted, by key id.
     pub opened: HashMap<String, Arc<SigningKey>>,
-    /// Rows that are not believed.
+    /// Records that are not used.
     pub refused: Vec<RefusedRecord>,
-    /// The list in the store is another one.
+    /// True where the list in the store has to be written again.
     pub is_list_due: bool,
-    /// What is told once the list is written.
+    /// Events to write after the list is written.
     pub news: Vec<News>,
-    /// Makes opaque client ids, where the store has its secret.
+    /// The secret from which opaque client ids are derived, where the store has one.
     pub opaque: Option<Arc<OpaqueKey>>,
     list_version: u64,
 }
 
 impl Found {
-    /// Seals a list in place of the one that was read. Where another node changed the keys meanwhile, nothing of the
-    /// batch is written.
+    /// Encrypts a list that replaces the one that was read. If another node changed the keys meanwhile, the whole batch
+    /// fails.
     pub(crate) fn seal(&self, mut list: KeyList, encryption: &KeyEncryption) -> Result<Batch, String> {
         list.sequence += 1;
         let record = sealed_list::seal(encryption, &list)?;
@@ -58,7 +58,7 @@ impl Found {
     }
 }
 
-/// Rows that belong together.
+/// Records that were read without a change in between.
 struct Rows {
     keys: Vec<Row<StoredSigningKey>>,
     marks: Vec<Row<WithdrawnKey>>,
@@ -66,7 +66,7 @@ struct Rows {
     opaque: Option<Stored>,
 }
 
-/// Reads and judges. `known` is what this server saw before, if it runs.
+/// Reads and judges the keys. `known` is what a running server has read before.
 pub(crate) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
@@ -89,8 +89,8 @@ pub(crate) async fn read(
         || matches!(opaque, Some(Ok(_)));
     if sealed > 0 && !is_any_open {
         return Err(format!(
-            "the keys and secrets of the store ({sealed}) cannot be unwrapped: is this the key-encryption key they were \
-             wrapped with? Nothing was written"
+            "none of the {sealed} keys and secrets in the store can be decrypted: check that this is the key-encryption \
+             key that they were encrypted with. Nothing was written"
         ));
     }
 
@@ -124,9 +124,9 @@ pub(crate) async fn read(
     Ok(found)
 }
 
-/// Keys, marks and list of one moment: every change replaces the list, so that one that is the same before and after
-/// means that nothing changed in between. The marks are read after the keys, because nodes of a version without the
-/// list write both at once.
+/// Reads keys, marks and list without a change in between. Every change replaces the list, so if the list is the same
+/// before and after, nothing changed. The marks are read after the keys, because nodes of a version without the list
+/// write both in one batch.
 async fn read_rows(store: &Store) -> Result<Option<Rows>, StoreFault> {
     let secret = |purpose: &str| (Kind::ServerSecret, purpose.as_bytes().to_vec());
     let mut before = store
@@ -174,8 +174,8 @@ fn open_opaque(encryption: &KeyEncryption, stored: Stored) -> Result<OpaqueKey, 
         .map_err(|_| "has the wrong length".to_owned())
 }
 
-/// The list to go by: that of the store, with the withdrawals that this server saw; where the store's does not open,
-/// the one that this server saw.
+/// Chooses the list that is used: the list of the store, with the withdrawals that this server has seen; or, where the
+/// list of the store cannot be decrypted, the list that this server has seen.
 fn choose_list(found: &mut Found, stored: Option<Result<KeyList, String>>, known: Option<&KeysSeen>) {
     let seen = known.map(|known| &known.list);
     let what = match (stored, seen) {
@@ -190,21 +190,22 @@ fn choose_list(found: &mut Found, stored: Option<Result<KeyList, String>>, known
                 return;
             }
             found.keys.list.sequence = found.keys.list.sequence.max(seen.sequence);
-            "is older than the one that this server saw: keys that were withdrawn stay withdrawn".to_owned()
+            "is older than the list that this server has read before: withdrawn keys stay withdrawn"
+                .to_owned()
         }
         (Some(Err(why)), Some(seen)) => {
             found.keys.list = seen.clone();
-            format!("{why}; it is written again as this server knows it")
+            format!("{why}; this server writes the list again as it has read it before")
         }
         (None, Some(seen)) => {
             found.keys.list = seen.clone();
-            "is gone; it is written again as this server knows it".to_owned()
+            "is missing; this server writes the list again as it has read it before".to_owned()
         }
         (Some(Err(why)), None) => {
             found.keys.list = KeyList::begin_anew();
-            format!("{why}; no signing key of the store is believed without it, another one is made")
+            format!("{why}; without it no signing key of the store is used, and a new signing key is created")
         }
-        // A new store, or one of a version without the list: the keys are taken over, which is told.
+        // The store is new, or was written by a version without the list: its keys are accepted, with an event each.
         (None, None) => {
             found.is_list_due = true;
             return;
@@ -215,8 +216,9 @@ fn choose_list(found: &mut Found, stored: Option<Result<KeyList, String>>, known
     found.news.push((EventKind::RecordRefused, record.to_string()));
 }
 
-/// Keeps out what is marked as withdrawn, also where no withdrawal made the mark: a writer of the
-/// database could as well delete the key. What only such a writer can have done is reported.
+/// Rejects keys that are marked as withdrawn, also where the mark was not made by a withdrawal: an attacker who can
+/// write to the database could delete the key as well. Marks that only such an attacker can have made or removed are
+/// reported.
 fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
     for row in &rows.marks {
         let kid = String::from_utf8_lossy(&row.key).into_owned();
@@ -232,7 +234,7 @@ fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
                 found.is_list_due = true;
             }
             Ok(_) if found.keys.list.lists(&kid) => {
-                let what = "was not made by a withdrawal: the sealed list names the key as one that is in use; the \
+                let what = "was not made by a withdrawal, since the sealed list names the key as in use; the \
                             key counts as withdrawn";
                 found.refused.push(report(what));
             }
@@ -247,7 +249,7 @@ fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
         .withdrawn()
         .filter(|kid| !found.keys.marked.contains_key(*kid));
     let gone = gone.map(|kid| {
-        let what = "was removed: the key stays withdrawn, `testudo key revoke` makes the mark again";
+        let what = "was removed; the key stays withdrawn, and `testudo key revoke` writes the mark again";
         RefusedRecord::new("withdrawn_key", kid.as_bytes(), what.to_owned())
     });
     found.refused.extend(gone.collect::<Vec<_>>());
@@ -272,7 +274,7 @@ fn judge_key(
             Listing::Absent if found.keys.list.takes_over(now) => {
                 found.keys.list.add(&record);
                 found.is_list_due = true;
-                let what = format!("{kid}: made by an earlier version, taken over");
+                let what = format!("{kid}: created by an earlier version, added to the sealed list");
                 found.news.push((EventKind::KeyTakenOver, what));
                 Ok((record, key))
             }
@@ -282,8 +284,8 @@ fn judge_key(
             }
         },
         (Ok(_), Some(Err(why))) => Err(why),
-        // Every row that can be read was tried.
-        (Ok(_), None) => Err("was not opened".to_owned()),
+        // Cannot happen: every record that can be read was decrypted or has an error.
+        (Ok(_), None) => Err("was not decrypted".to_owned()),
     };
     match judged {
         Ok((record, key)) => {
@@ -303,8 +305,8 @@ fn judge_key(
     }
 }
 
-/// A server that runs goes on with the secret that it has. One that starts must not make opaque client ids that no
-/// other node makes.
+/// A running server keeps the secret that it has. A server that starts refuses to start without the right secret: it
+/// would derive client ids that differ from those of other nodes.
 fn judge_opaque(
     found: &mut Found,
     stored: Option<Result<OpaqueKey, String>>,
@@ -316,16 +318,17 @@ fn judge_opaque(
         (None, known) => found.opaque = known,
         (Some(Err(why)), Some(known)) => {
             found.opaque = Some(known);
-            let why = format!("{why}: this server goes on with the secret that it has, none will start");
+            let why =
+                format!("{why}; this server keeps the secret that it has in memory, but no server can start");
             found
                 .refused
                 .push(RefusedRecord::new("server_secret", OPAQUE.as_bytes(), why));
         }
         (Some(Err(why)), None) => {
             return Err(format!(
-                "the record of the secret behind opaque client ids (kind {}, key {OPAQUE:?}) {why}, though the \
-                 key-encryption key opens others: put the record back from a backup; where it is deleted, opaque \
-                 client ids change",
+                "the record of the secret for opaque client ids (kind {}, key {OPAQUE:?}) {why}, although the \
+                 key-encryption key decrypts others: restore the record from a backup; if it is deleted, all \
+                 opaque client ids change",
                 Kind::ServerSecret as u8
             ));
         }

@@ -1,4 +1,4 @@
-//! How long a bundle is used, and what is held back.
+//! Tests: how long a bundle is used, and which bundles are held back.
 
 use super::super::floor::offered;
 use super::*;
@@ -35,29 +35,29 @@ fn last_good_bundle_is_used_until_its_maximum_age() {
 }
 
 #[test]
-fn the_maximum_age_holds_whatever_the_publisher_hints() {
+fn refresh_hint_of_the_publisher_does_not_extend_the_maximum_age() {
     let (anchor, issuer) = (anchor_of(20), TestIssuer::new("a.example"));
     put(&anchor, &issuer.bundle().to_string(), 0);
     assert_eq!(anchor.status(Moment::of(0)).refresh_hint_seconds, Some(300));
     assert!(anchor.current(Moment::of(20)).is_some());
     assert!(anchor.current(Moment::of(21)).is_none());
     assert_eq!(anchor.status(Moment::of(21)).state, "expired");
-    // Two fetches fit into the maximum age: one of them may fail.
+    // There are two fetches within the maximum age: one of them may fail.
     assert_eq!(anchor.interval(Moment::of(0)), Duration::from_secs(10));
     assert_eq!(anchor_of(20).interval(Moment::of(0)), REFRESH_SOON);
-    // A hint within the maximum age is followed.
+    // A hint that is shorter than the maximum age is used.
     let patient = anchor_of(3600);
     put(&patient, &issuer.bundle().to_string(), 0);
     assert_eq!(patient.interval(Moment::of(0)), Duration::from_secs(300));
     assert_eq!(
         patient.interval(Moment::of(3601)),
         REFRESH_SOON,
-        "nothing usable is held"
+        "no bundle is usable"
     );
 }
 
 #[test]
-fn the_same_bundle_again_is_the_same_object() {
+fn unchanged_bundle_is_not_replaced_by_a_copy() {
     let (anchor, issuer) = (anchor_of(3600), TestIssuer::new("a.example"));
     let document = issuer.bundle().to_string();
     put(&anchor, &document, 0);
@@ -90,13 +90,13 @@ fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
         assert_eq!(
             Floor::default().judge(&with(bad)),
             Ok(()),
-            "nothing was taken before"
+            "no bundle was accepted before"
         );
     }
     assert_eq!(
         floor.judge(&bundle(r#"{"keys":[]}"#)),
         Ok(()),
-        "a document that lists no key is applied at once, and lowers nothing"
+        "a document without keys is put in force at once and does not lower the sequence"
     );
     assert_eq!(floor.after(&bundle(r#"{"keys":[]}"#)), floor);
     assert!(

@@ -1,5 +1,5 @@
-//! How often one host is visited because of clients' URLs, for all such URLs together: a client must not use this
-//! server to flood a third party.
+//! Limits how often one host is asked for key sets, for all `jwks_uri` of clients together: a client must not be able
+//! to use this server to flood a third party with requests.
 
 use crate::state::moment::Moment;
 use quick_cache::sync::Cache;
@@ -9,7 +9,7 @@ use testudo_protocol::Seconds;
 /// Fetches from one host within [`WINDOW`].
 pub(super) const FETCHES_PER_HOST_MAX: u32 = 60;
 const WINDOW: Seconds = Seconds(60);
-/// Hosts that are counted; the ones least used go first.
+/// Most hosts that are counted at the same time; the least used one is dropped first.
 const HOSTS_MAX: usize = 1_000;
 
 pub(super) struct Hosts(Cache<String, Arc<Mutex<(Moment, u32)>>>);
@@ -21,7 +21,7 @@ impl Default for Hosts {
 }
 
 impl Hosts {
-    /// Counts one fetch; false where the host has had its share of this minute.
+    /// Counts one fetch. False where the host was already asked [`FETCHES_PER_HOST_MAX`] times within [`WINDOW`].
     pub(super) fn may_visit(&self, host: &str, now: Moment) -> bool {
         let new = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new((now, 0))));
         let counted = match self.0.get_or_insert_with(host, new) {

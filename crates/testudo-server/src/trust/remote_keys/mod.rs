@@ -1,9 +1,9 @@
 //! Key sets that registered clients publish themselves (`jwks_uri`). [RFC7591 §2]
 //!
-//! Any client may register such a URL: it is fetched by the guarded client, from public addresses and port 443 only,
-//! when a client shows an assertion that a good signature would let in, and never before; each place not more often than
-//! every 30 s, one at a time, within 3 s, and each host not more often than its share. A failed fetch keeps the last
-//! good keys for an hour.
+//! Any client may register such a URL, so an attacker can. It is fetched by the guarded client, from public addresses
+//! and port 443 only, and only for an assertion that would be accepted if its signature is valid. Each URL is fetched
+//! at most once per 30 s, with one fetch at a time and 3 s for each, and each host at most 60 times per minute. After a
+//! failed fetch, the last good keys are used for one hour.
 
 mod hosts;
 mod place;
@@ -25,20 +25,20 @@ use testudo_protocol::jose::KeySet;
 use testudo_protocol::json;
 use url::Url;
 
-/// Key sets held; the ones least used go first.
+/// Most key sets in memory; the least used one is dropped first.
 const KEY_SETS_MAX: usize = 1_000;
-/// A document, bytes. Registered by value, a key set has as many.
+/// Most bytes of a key set: as many as a client may register by value in `jwks`.
 const BYTES_MAX: usize = 16 * 1024;
-/// Younger keys are used without a fetch.
+/// Keys up to this age are used without a fetch.
 const FRESH: Duration = Duration::from_secs(300);
-/// Older keys are not used, even if the URL cannot be fetched.
+/// Keys beyond this age are not used, even if the URL cannot be fetched.
 const STALE_MAX: Duration = Duration::from_secs(3600);
-/// Pause between fetches of one place, for all clients together.
+/// Pause between fetches of one URL, for all clients together.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A request waits for this.
+/// Most time for one fetch. The request that needs the keys waits for it.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// The key sets held, by place.
+/// The key sets in memory, by URL.
 pub struct RemoteKeys {
     entries: Cache<String, Arc<Entry>>,
     fetcher: Arc<ArcSwap<Fetcher>>,
@@ -49,7 +49,7 @@ pub struct RemoteKeys {
 /// Counts fetches by outcome.
 type Fetches = Family<FetchLabel, Counter>;
 
-/// The key set of one place.
+/// The key set of one URL.
 type Entry = Kept<KeySet, Moment>;
 
 const PAUSES: Pauses = Pauses {
@@ -59,9 +59,10 @@ const PAUSES: Pauses = Pauses {
 };
 
 impl RemoteKeys {
-    /// Nothing held; it is fetched with `fetcher` and counted in `fetches`.
+    /// No key sets yet. They are fetched with `fetcher`, and the fetches are counted in `fetches`.
     pub fn new(fetcher: Arc<ArcSwap<Fetcher>>, fetches: Fetches) -> RemoteKeys {
-        // Shown as zero from the start: an alert on a series that appears with its first event misses that event.
+        // Each outcome has its series from the start: an alert on a series that appears with its first event misses
+        // that event.
         for outcome in ["fetched", "failed", "shed"] {
             drop(fetches.get_or_create(&FetchLabel { outcome }));
         }
@@ -73,8 +74,8 @@ impl RemoteKeys {
         }
     }
 
-    /// The keys at a place, fetched if they are old or do not have `kid`, and if it `is_worth` a fetch; why not, where
-    /// there are none.
+    /// The keys at a URL. They are fetched if they are older than [`FRESH`] or lack `kid`, and if `is_worth` says that
+    /// a fetch is justified. The error states why there are no keys.
     pub(crate) async fn get(
         &self,
         clock: &Clock,
@@ -96,7 +97,7 @@ impl RemoteKeys {
         usable.ok_or_else(|| {
             entry
                 .last_error()
-                .unwrap_or_else(|| "they were not fetched".into())
+                .unwrap_or_else(|| "the keys were not fetched".into())
         })
     }
 
@@ -108,7 +109,7 @@ impl RemoteKeys {
         }
     }
 
-    /// One fetch, counted by how it ended.
+    /// One fetch, counted by its outcome.
     fn fetch(
         &self,
         url: Url,
@@ -120,7 +121,7 @@ impl RemoteKeys {
                 fetch(&fetcher, &url).await
             } else {
                 Err(NotFetched {
-                    why: "the host was asked too often within a minute".to_owned(),
+                    why: "the host was already asked for key sets too often within this minute".to_owned(),
                     was_asked: false,
                 })
             };
@@ -131,7 +132,11 @@ impl RemoteKeys {
             };
             if let Err(fault) = &outcome {
                 let (url, why) = (url.as_str(), &fault.why);
-                tracing::debug!(url, why, "the keys of a registered client cannot be had");
+                tracing::debug!(
+                    url,
+                    why,
+                    "the key set of a registered client could not be fetched"
+                );
             }
             fetches.get_or_create(&FetchLabel { outcome: label }).inc();
             outcome
@@ -139,7 +144,7 @@ impl RemoteKeys {
     }
 }
 
-/// Keys that need no fetch.
+/// The keys in memory, where they need no fetch.
 fn enough(entry: &Entry, kid: Option<&str>, now: Moment) -> Option<Arc<KeySet>> {
     let keys = entry.younger_than(FRESH, now)?;
     kid.is_none_or(|kid| keys.has_kid(kid)).then_some(keys)

@@ -1,22 +1,22 @@
-//! One place on the network, whatever the spelling of its URL.
+//! The normal form of a `jwks_uri`, so that several spellings of one URL share one entry and one pause.
 
 use url::Url;
 
-/// The URL as it is fetched, remembered and paused by: two spellings of one URL are one place. [RFC3986 §6.2.2]
+/// A `jwks_uri` in its normal form, under which the key set is fetched and cached. [RFC3986 §6.2.2]
 ///
-/// What the parser does already: lower case of scheme and host, no port where it is the scheme's own, no dot
-/// segments. What is left: percent-encoded characters that need no encoding, the dot that ends a name, an empty
-/// query, a fragment.
+/// The parser of `url` already writes scheme and host in lower case and removes the default port and dot segments. This
+/// type also decodes percent-encoded characters that need no encoding, and removes the final dot of the host name, an
+/// empty query and the fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place(pub(super) Url);
 
 impl Place {
     pub(crate) fn parse(text: &str) -> Result<Place, String> {
-        let mut url = Url::parse(text).map_err(|error| format!("jwks_uri is no URL: {error}"))?;
+        let mut url = Url::parse(text).map_err(|error| format!("jwks_uri is not a valid URL: {error}"))?;
         url.set_fragment(None);
         if let Some(name) = url.domain().map(|name| name.trim_end_matches('.').to_owned()) {
             url.set_host(Some(&name))
-                .map_err(|error| format!("the host of jwks_uri is none: {error}"))?;
+                .map_err(|error| format!("the host of jwks_uri is not valid: {error}"))?;
         }
         let path = decoded(url.path());
         url.set_path(&path);
@@ -26,7 +26,8 @@ impl Place {
     }
 }
 
-/// Unreserved characters are written as they are, the others with capital hex digits. [RFC3986 §6.2.2.1]
+/// Decodes percent-encoded unreserved characters, and writes the hex digits of the others in upper case. [RFC3986
+/// §6.2.2.1]
 fn decoded(text: &str) -> String {
     let mut rest = text;
     let mut out = String::with_capacity(text.len());
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_url_are_one_entry() {
+    fn spellings_of_one_url_have_the_same_normal_form() {
         let place = "https://keys.example/a/jwks?v=1";
         for spelling in [
             "HTTPS://KEYS.example/a/jwks?v=1",

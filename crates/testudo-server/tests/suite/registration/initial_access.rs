@@ -93,7 +93,7 @@ async fn initial_access_token_needs_scope_audience_signature_and_lifetime() {
     assert_eq!(
         send_as(&world, &initial(&world).await, &own).await.status,
         401,
-        "not taken here"
+        "does not accept initial access tokens"
     );
 }
 
