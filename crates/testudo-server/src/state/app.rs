@@ -114,11 +114,11 @@ pub struct ConfigurationFile {
     pub order_followed: AtomicU64,
 }
 
-/// What holds of this node now.
+/// State of this node that changes at run time.
 pub struct Condition {
     /// When the node started.
     pub started: Moment,
-    /// Everything is loaded.
+    /// True once everything is loaded.
     pub is_ready: AtomicBool,
     /// True where a change that another node made could not be applied: everything has to be loaded again.
     pub must_look_again: AtomicBool,
@@ -126,7 +126,7 @@ pub struct Condition {
     pub is_clock_far: AtomicBool,
 }
 
-/// What only one may do at a time.
+/// Locks of work that only one task may do at a time.
 #[derive(Default)]
 pub struct Turns {
     /// Held during a change by an administrator: another change cannot come between its reading, its writing and the
