@@ -71,12 +71,12 @@ mod tests {
         let postgres = Box::leak(Box::new(Postgres::start(&folder("postgres")).unwrap()));
         // A paused server does not see that it is to end.
         postgres.signal("STOP").unwrap();
-        let idle = Command::new("sleep")
-            .arg("1000")
-            .current_dir(&place)
-            .spawn()
-            .unwrap();
-        let pids = [idle.id().to_string(), postgres.process().unwrap()];
+        let idle = |more: &mut Command| more.arg("1000").spawn().unwrap().id().to_string();
+        let pids = [
+            idle(Command::new("sleep").current_dir(&place)),
+            idle(Command::new("sleep").env("PLACE", place.join("file"))),
+            postgres.process().unwrap(),
+        ];
         println!("folder {} {}", SCRATCH.folder.display(), pids.join(" "));
         match std::env::var("ENDS_BY").unwrap().as_str() {
             "panic" => panic!("on purpose"),
@@ -103,7 +103,7 @@ mod tests {
             let mut words = line.split(' ');
             let folder = Path::new(words.next().unwrap());
             let pids: Vec<_> = words.collect();
-            assert!(folder.exists() && pids.len() == 2, "{line}");
+            assert!(folder.exists() && pids.len() == 3, "{line}");
             if ["INT", "KILL"].contains(&ends_by) {
                 // As a terminal does it, to the whole group.
                 let group = format!("-{}", process.id());

@@ -2,8 +2,10 @@
 trap '' HUP INT QUIT TERM
 # Ends when the test process has: it holds the other end of this pipe, and writes nothing.
 read -r _
+# Processes that name something in the folder, in their arguments or their environment, or that work in it.
 left() {
     pgrep -f -- "$FOLDER/"
+    grep -laF "$FOLDER/" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
     ls -ld /proc/[0-9]*/cwd /proc/[0-9]*/root 2>/dev/null |
         sed -n "s|.* /proc/\([0-9]*\)/[a-z]* -> $FOLDER.*|\1|p"
 }

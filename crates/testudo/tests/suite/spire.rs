@@ -99,7 +99,7 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
     assert_eq!(site.json(&["client", "list"])[0]["client_id"], id);
 
     // The example API accepts it, and nothing else.
-    let api = Api::start(&issuer);
+    let api = Api::start(&issuer, &site.folder);
     assert_eq!(api.orders(Some(&access_token)).await, 200);
     assert_eq!(api.orders(None).await, 401);
     assert_eq!(api.orders(Some(&svid)).await, 401, "an SVID is no access token");
@@ -275,7 +275,7 @@ struct Api {
 }
 
 impl Api {
-    fn start(issuer: &str) -> Api {
+    fn start(issuer: &str, folder: &Path) -> Api {
         // Built by the workspace's tests; cargo puts it beside the binary under test.
         let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name("orders-api");
         if !program.exists() {
@@ -286,6 +286,7 @@ impl Api {
         }
         let mut child = Command::new(program)
             .args([issuer, RESOURCE, "127.0.0.1:0"])
+            .current_dir(folder)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
