@@ -16,7 +16,7 @@ fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
 }
 
-fn configure(site: &Site, issuer: &str, port: u16, workload_api: &str) {
+pub fn configure(site: &Site, issuer: &str, port: u16, workload_api: &str) {
     let text = format!(
         r#"
 issuer = "{issuer}"
@@ -51,7 +51,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A real SPIRE with this process as the workload `/workload/shop`.
-fn start(site: &Site) -> Spire {
+pub fn start(site: &Site) -> Spire {
     let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
     let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
     let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();

@@ -1,5 +1,9 @@
 //! Programs of others against the built binary.
 
+mod check_a_token;
+mod get_a_token;
+mod guides;
+mod minted;
 mod programs;
-mod recipes;
 mod schemathesis;
+mod shop;

@@ -72,6 +72,15 @@ pub fn go(name: &str, modules: &[&str]) -> Result<PathBuf, String> {
     })
 }
 
+/// The program of one file of Go, built in the folder of its module.
+pub fn build_go(module: &Path, program: &str) -> PathBuf {
+    std::fs::write(module.join("main.go"), program).unwrap();
+    // What the packages need is added to the module as well.
+    let build = ["build", "-mod=mod", "-o", "recipe", "."];
+    done(Command::new("go").args(build).current_dir(module)).unwrap();
+    module.join("recipe")
+}
+
 /// A folder with these packages of npm.
 pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     installed(name, &packages.join("\n"), |folder| {
@@ -87,6 +96,38 @@ pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     })
 }
 
+/// A folder with what a Maven project depends on, in `lib`.
+pub fn java(name: &str, pom: &str) -> Result<PathBuf, String> {
+    // What several recipes need is downloaded once.
+    let repository = folder("maven");
+    installed(name, pom, |folder| {
+        std::fs::write(folder.join("pom.xml"), pom).map_err(|error| error.to_string())?;
+        let repository = std::path::absolute(repository).map_err(|error| error.to_string())?;
+        done(
+            Command::new("mvn")
+                .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
+                .arg(format!("-Dmaven.repo.local={}", repository.display()))
+                .arg("-DoutputDirectory=lib")
+                .current_dir(folder),
+        )
+    })
+}
+
+/// Compiles one file of Java in such a folder; a command that runs it still lacks the name of the class.
+pub fn build_java(project: &Path, file: &str, program: &str) -> impl Fn() -> Command {
+    std::fs::write(project.join(file), program).unwrap();
+    let compile = ["-cp", "lib/*", "-d", "classes", file];
+    done(Command::new("javac").args(compile).current_dir(project)).unwrap();
+    let project = std::path::absolute(project).unwrap();
+    let path = format!("{0}/classes:{0}/lib/*", project.display());
+    move || {
+        let mut java = Command::new("java");
+        // Starts sooner.
+        java.args(["-XX:TieredStopAtLevel=1", "-cp", &path]);
+        java
+    }
+}
+
 /// Runs a command to its end.
 pub fn done(command: &mut Command) -> Result<(), String> {
     let output = command
@@ -95,7 +136,8 @@ pub fn done(command: &mut Command) -> Result<(), String> {
     match output.status.success() {
         true => Ok(()),
         false => Err(format!(
-            "{command:?}: {}",
+            "{command:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         )),
     }

@@ -1,0 +1,126 @@
+//! Each recipe of `docs/guides/get-a-token.md` gets a token, and says the server's error code where it gets none.
+
+use super::guides::recipe;
+use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
+use super::shop::{RESOURCE, Shop, said};
+use std::process::Command;
+
+const PAGE: &str = "get-a-token.md";
+
+/// The program prints the token; `json` prints the whole answer.
+#[track_caller]
+fn judge(shop: &Shop, program: impl Fn() -> Command) {
+    let output = said(shop.prepare(&mut program()), "");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let answer = serde_json::from_str::<serde_json::Value>(&stdout).unwrap_or_default();
+    let claims = testudo_testkit::token::claims(answer["access_token"].as_str().unwrap_or(stdout.trim()));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"], &claims["sub"]),
+        (
+            &shop.issuer.clone().into(),
+            &RESOURCE.into(),
+            &shop.client.clone().into()
+        )
+    );
+    let events = shop.site.events(&[]);
+    let refused = |event: &&serde_json::Value| !event["rejection"].is_null();
+    assert_eq!(
+        events.iter().find(refused),
+        None,
+        "no refused attempt"
+    );
+
+    let elsewhere = said(
+        shop.prepare(&mut program())
+            .env("RESOURCE", "https://other.example"),
+        "",
+    );
+    let said = [elsewhere.stdout, elsewhere.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        !elsewhere.status.success() && said.contains("invalid_target"),
+        "{said}"
+    );
+}
+
+#[test]
+fn recipe_for_the_shell_gets_a_token() {
+    let recipe = recipe(PAGE, "Shell");
+    let program = || {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", recipe.block("sh")]);
+        shell
+    };
+    judge(&Shop::with_svid_in_a_file(), program);
+}
+
+#[test]
+fn recipe_for_python_gets_a_token() {
+    let recipe = recipe(PAGE, "Python");
+    let packages = recipe.packages(&["Authlib==1.9.10", "requests==2.34.2"]);
+    let Some(folder) = or_not_tried(python("python-get", packages)) else {
+        return;
+    };
+    let program = || {
+        let mut python = Command::new(folder.join("bin/python"));
+        python.args(["-c", recipe.block("python")]);
+        python
+    };
+    judge(&Shop::with_svid_in_a_file(), program);
+}
+
+#[test]
+fn recipe_for_go_gets_a_token_without_a_refused_attempt() {
+    let recipe = recipe(PAGE, "Go");
+    let modules = recipe.packages(&[
+        "golang.org/x/oauth2@v0.38.0",
+        "github.com/spiffe/go-spiffe/v2@v2.9.0",
+    ]);
+    let Some(folder) = or_not_tried(go("go-get", modules)) else {
+        return;
+    };
+    let built = build_go(&folder, recipe.block("go"));
+    judge(&Shop::with_a_spire_agent(), || Command::new(&built));
+}
+
+#[test]
+fn recipe_for_openid_client_gets_a_token() {
+    javascript("JavaScript: openid-client", "openid-client@6.9.0");
+}
+
+#[test]
+fn recipe_for_oauth4webapi_gets_a_token() {
+    javascript("JavaScript: oauth4webapi", "oauth4webapi@3.8.8");
+}
+
+fn javascript(heading: &str, package: &str) {
+    let recipe = recipe(PAGE, heading);
+    let (name, _) = package.split_once('@').unwrap();
+    let Some(folder) = or_not_tried(node(name, recipe.packages(&[package]))) else {
+        return;
+    };
+    let file = folder.join("get.mjs");
+    std::fs::write(&file, recipe.block("js")).unwrap();
+    let program = || {
+        let mut node = Command::new("node");
+        node.arg(&file);
+        node
+    };
+    judge(&Shop::with_svid_in_a_file(), program);
+}
+
+#[test]
+fn recipe_for_spring_security_gets_a_token() {
+    let recipe = recipe(PAGE, "Java: Spring Security");
+    let Some(folder) = or_not_tried(java("java-get", recipe.block("xml"))) else {
+        return;
+    };
+    let java = build_java(&folder, "Get.java", recipe.block("java"));
+    judge(&Shop::with_svid_in_a_file(), || {
+        let mut java = java();
+        java.arg("Get");
+        java
+    });
+}

@@ -1,0 +1,97 @@
+//! A server that is reached under its own name, and a workload that wants to call an API.
+
+use super::guides::recipe;
+use crate::binary::{Server, Site, free_port, now};
+use crate::spire;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use testudo_testkit::spire::Spire;
+
+pub const RESOURCE: &str = "https://api.example.net/orders";
+
+pub struct Shop {
+    pub site: Site,
+    pub issuer: String,
+    pub client: String,
+    /// What the recipe reads beside the issuer and the resource.
+    more: Vec<(&'static str, String)>,
+    _server: Server,
+    _spire: Option<Spire>,
+}
+
+impl Shop {
+    /// The workload has its SVID in a file.
+    pub fn with_svid_in_a_file() -> Shop {
+        let (site, issuer) = Site::under_its_own_name();
+        Shop::over(site, issuer)
+    }
+
+    /// The same over TLS; the root of the server's certificate is in a file that `CA` names.
+    pub fn over_tls() -> Shop {
+        let (site, issuer) = Site::with_mutual_tls("");
+        let root = site.folder.join("root.pem").display().to_string();
+        let mut shop = Shop::over(site, issuer);
+        shop.more.extend([("CA", root.clone()), ("CURL_CA_BUNDLE", root)]);
+        shop
+    }
+
+    fn over(site: Site, issuer: String) -> Shop {
+        site.write("svid.jwt", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
+        let file = site.folder.join("svid.jwt").display().to_string();
+        Shop {
+            _server: site.serve(),
+            _spire: None,
+            client: "spiffe://prod.example/ns/shop/sa/pay".to_owned(),
+            more: vec![("SVID_FILE", file)],
+            site,
+            issuer,
+        }
+    }
+
+    /// The workload asks a SPIRE agent.
+    pub fn with_a_spire_agent() -> Shop {
+        let site = Site::new();
+        let agent = spire::start(&site);
+        let port = free_port();
+        let issuer = format!("http://127.0.0.1:{port}");
+        spire::configure(&site, &issuer, port, &agent.workload_api());
+        agent.jwt_svid(&issuer).expect("the agent knows the workload");
+        Shop {
+            _server: site.serve(),
+            client: format!("spiffe://{}/workload/shop", testudo_testkit::spire::TRUST_DOMAIN),
+            more: vec![("SPIFFE_ENDPOINT_SOCKET", agent.workload_api())],
+            _spire: Some(agent),
+            site,
+            issuer,
+        }
+    }
+
+    /// Gives a program what the recipes read.
+    pub fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
+            .current_dir(&self.site.folder)
+            .env("ISSUER", &self.issuer)
+            .env("RESOURCE", RESOURCE)
+            .envs(self.more.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// An access token, by the recipe for the shell.
+    pub fn token(&self) -> String {
+        let script = recipe("get-a-token.md", "Shell").block("sh").to_owned();
+        let output = said(self.prepare(Command::new("sh").args(["-c", &script])), "");
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Runs a program to its end.
+pub fn said(command: &mut Command, stdin: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
