@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A start takes about 10 s on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(180);
+/// The token of the one user that the server has from the start.
+const ADMINISTRATOR: &str = "admin";
 const POLL: Duration = Duration::from_millis(100);
 
 /// The API server. It is stopped when the value is dropped.
@@ -33,12 +35,17 @@ pub struct Answer {
 impl ApiServer {
     /// Starts the API server, which writes all its files into `folder`.
     pub fn start(tools: &Tools, folder: &Path) -> Result<ApiServer, String> {
+        ApiServer::start_with(tools, folder, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_with(tools: &Tools, folder: &Path, more: &[&str]) -> Result<ApiServer, String> {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
         let [clients, peers, port] = [free_port()?, free_port()?, free_port()?];
-        std::fs::write(folder.join("tokens.csv"), "admin,admin,1,\"system:masters\"\n")
-            .map_err(|error| error.to_string())?;
+        let tokens = format!("{ADMINISTRATOR},admin,1,\"system:masters\"\n");
+        std::fs::write(folder.join("tokens.csv"), tokens).map_err(|error| error.to_string())?;
         key_pair(&folder)?;
         let mut server = ApiServer {
             address: format!("https://127.0.0.1:{port}"),
@@ -64,19 +71,23 @@ impl ApiServer {
         server.spawn(
             &tools.api_server,
             &[
-                &format!("--etcd-servers={clients}"),
-                &format!("--service-account-issuer={issuer}"),
-                &format!("--api-audiences={issuer}"),
-                "--service-account-signing-key-file=accounts.key",
-                "--service-account-key-file=accounts.pub",
-                "--token-auth-file=tokens.csv",
-                "--authorization-mode=RBAC",
-                "--bind-address=127.0.0.1",
-                &format!("--secure-port={port}"),
-                "--cert-dir=certificates",
-                "--service-cluster-ip-range=10.0.0.0/24",
-                "--disable-admission-plugins=ServiceAccount",
-            ],
+                &[
+                    &*format!("--etcd-servers={clients}"),
+                    &format!("--service-account-issuer={issuer}"),
+                    &format!("--api-audiences={issuer}"),
+                    "--service-account-signing-key-file=accounts.key",
+                    "--service-account-key-file=accounts.pub",
+                    "--token-auth-file=tokens.csv",
+                    "--authorization-mode=RBAC",
+                    "--bind-address=127.0.0.1",
+                    &format!("--secure-port={port}"),
+                    "--cert-dir=certificates",
+                    "--service-cluster-ip-range=10.0.0.0/24",
+                    "--disable-admission-plugins=ServiceAccount",
+                ],
+                more,
+            ]
+            .concat(),
         )?;
         let began = Instant::now();
         while !matches!(server.ask("GET", "/readyz", ""), Ok(answer) if answer.status == 200) {
@@ -93,13 +104,18 @@ impl ApiServer {
 
     /// Sends a request as the administrator; the body is YAML or JSON.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+        self.ask_as(ADMINISTRATOR, method, path, body)
+    }
+
+    /// One request with another token.
+    pub fn ask_as(&self, token: &str, method: &str, path: &str, body: &str) -> Result<Answer, String> {
         let file = self.folder.join("request.yaml");
         std::fs::write(&file, body).map_err(|error| error.to_string())?;
         let output = Command::new("curl")
             .args(["-sk", "-X", method, "-w", "\n%{http_code}"])
             .args([
                 "-H",
-                "authorization: Bearer admin",
+                &format!("authorization: Bearer {token}"),
                 "-H",
                 "accept: application/json",
             ])

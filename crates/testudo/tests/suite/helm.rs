@@ -30,7 +30,7 @@ fn repository() -> PathBuf {
 }
 
 /// Missing programs are a failure in CI, where `cargo xtask kubernetes install` came before.
-fn tools() -> Option<Tools> {
+pub fn tools() -> Option<Tools> {
     match Tools::find(&repository().join("target/kubernetes")) {
         Ok(tools) => Some(tools),
         Err(why) if std::env::var_os("CI").is_some() => panic!("{why}"),

@@ -26,11 +26,7 @@ fn judge(shop: &Shop, program: impl Fn() -> Command) {
     );
     let events = shop.site.events(&[]);
     let refused = |event: &&serde_json::Value| !event["rejection"].is_null();
-    assert_eq!(
-        events.iter().find(refused),
-        None,
-        "no refused attempt"
-    );
+    assert_eq!(events.iter().find(refused), None, "no refused attempt");
 
     let elsewhere = said(
         shop.prepare(&mut program())

@@ -3,6 +3,7 @@
 mod check_a_token;
 mod get_a_token;
 mod guides;
+mod kubernetes;
 mod minted;
 mod programs;
 mod schemathesis;
