@@ -348,7 +348,7 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
             let why = status
                 .last_error
                 .unwrap_or_else(|| "it was not fetched yet".to_owned());
-            let problem = format!("of {} is missing: {why}", status.trust_domain);
+            let problem = format!("of {} is missing: {why}", anchor.source().authority);
             let hint =
                 "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
             config::Problem::warning(BUNDLE, problem, Some(hint.to_owned()))

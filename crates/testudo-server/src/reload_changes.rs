@@ -3,6 +3,7 @@
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::collections::BTreeMap;
+use testudo_core::AuthorityKind;
 use testudo_core::admission::governing::governing_client;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, Kind, Versioned};
@@ -24,9 +25,10 @@ pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec
             .map(|(place, rule)| (rule.name.to_string(), format!("{place} {rule:?}")))
             .collect()
     };
-    let domains = |in_force: &InForce| {
+    let authorities = |in_force: &InForce, kind: AuthorityKind| {
         let trusted = in_force.policy.authorities.iter();
         trusted
+            .filter(|(authority, _)| authority.kind() == kind)
             .map(|(authority, trusted)| {
                 let source = in_force.anchor(authority).map(|anchor| anchor.source());
                 (authority.to_string(), format!("{source:?} {trusted:?}"))
@@ -40,10 +42,13 @@ pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec
             .collect()
     };
     let of_rules = differences("rule", &rules(old), &rules(new));
-    let of_domains = differences("trust domain", &domains(before), &domains(after));
-    let may_orphan = !of_rules.is_empty() || !of_domains.is_empty();
+    let of_authorities = [AuthorityKind::Spiffe, AuthorityKind::Issuer].map(|kind| {
+        let (before, after) = (authorities(before, kind), authorities(after, kind));
+        differences(kind.noun(), &before, &after)
+    });
+    let may_orphan = !of_rules.is_empty() || of_authorities.iter().any(|changes| !changes.is_empty());
     changes.extend(of_rules);
-    changes.extend(of_domains);
+    changes.extend(of_authorities.into_iter().flatten());
     changes.extend(differences("configured client", &clients(old), &clients(new)));
     if may_orphan {
         changes.extend(no_longer_governed(app, old, new).await);

@@ -206,6 +206,12 @@ impl Connection {
 
 /// One JSON request over a Unix socket, for the admin API.
 pub async fn over_socket(socket: &std::path::Path, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let answer = answer_over_socket(socket, method, path, body).await;
+    (answer.status, answer.json())
+}
+
+/// The same, where the answer may not be JSON.
+pub async fn answer_over_socket(socket: &std::path::Path, method: &str, path: &str, body: Value) -> Answer {
     let stream = tokio::net::UnixStream::connect(socket)
         .await
         .expect("the admin socket can be opened");
@@ -219,8 +225,7 @@ pub async fn over_socket(socket: &std::path::Path, method: &str, path: &str, bod
     } else {
         body.to_string()
     };
-    let answer = connection
+    connection
         .send(method, path, &[("content-type", "application/json")], body)
-        .await;
-    (answer.status, answer.json())
+        .await
 }

@@ -78,6 +78,11 @@ impl Authority {
         scheme::name(self.kind, &self.key)
     }
 
+    /// The bare name of a trust domain; nothing of another authority.
+    pub fn trust_domain(&self) -> Option<&str> {
+        (self.kind == AuthorityKind::Spiffe).then(|| self.name())
+    }
+
     /// Kind and name, for sentences.
     pub fn described(&self) -> String {
         format!("{} `{self}`", self.kind.noun())

@@ -52,7 +52,9 @@ pub(super) fn operations() -> Vec<Operation> {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ClientView {
     pub client_id: String,
+    /// Bare name of the trust domain that it counts under: its own, or that of its sponsor.
     pub trust_domain: Option<String>,
+    /// Key of its authority: `spiffe://prod.example`, `cluster-a:`, `configuration`, `registration`.
     pub authority: String,
     pub subject: String,
     pub state: ClientState,
@@ -85,6 +87,7 @@ pub struct ClientView {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
+    /// Name or key of an authority, a trust domain or another: its clients, and those that they sponsored.
     trust_domain: Option<String>,
     rule: Option<String>,
     state: Option<ClientState>,
@@ -112,6 +115,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         Some(Ok(seconds)) => Some(app.now() - seconds),
         Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
     };
+    let counted_under = filter.trust_domain.map(|name| counted_under(&app, name));
     let wanted = filter
         .limit
         .map_or(LIST_MAX, |limit| limit.get() as usize)
@@ -133,10 +137,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
                 continue;
             };
             let view = view(&app, &stored.record);
-            let is_wanted = filter
-                .trust_domain
+            let is_wanted = counted_under
                 .as_ref()
-                .is_none_or(|name| view.trust_domain.as_ref() == Some(name))
+                .is_none_or(|key| key == stored.record.counted_under())
                 && filter.rule.as_ref().is_none_or(|rule| view.rule == *rule)
                 && filter.state.is_none_or(|state| view.state == state)
                 && (!filter.orphaned || view.is_orphaned)
@@ -215,6 +218,18 @@ pub(super) async fn sweep(
     Ok(Json(client_records::sweep(&app, request.dry_run, note).await?))
 }
 
+/// The key of the authority that has this name or key. One that is not configured any more has clients all the same:
+/// its name is that of a trust domain where it can be one, as for `testudo trust`.
+fn counted_under(app: &App, name: String) -> String {
+    if Authority::of_key(&name).is_some() {
+        return name;
+    }
+    let in_force = app.in_force.load();
+    let configured = in_force.policy.authority_named(&name).cloned();
+    let named = configured.or_else(|| Authority::of_key(&format!("spiffe://{name}")));
+    named.map_or(name, |authority| authority.key().to_owned())
+}
+
 async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
     let found = client_by_id(app, client_id).await?;
     Ok(order::known(client_id, found)?)
@@ -229,10 +244,8 @@ fn view(app: &App, client: &Client) -> ClientView {
     let policy = &in_force.policy;
     let governed_by = governing_client(client, policy).map(|rule| rule.name.clone());
     ClientView {
-        // A client with a sponsor belongs to the authority of its sponsor.
         trust_domain: Authority::of_key(client.counted_under())
-            .filter(|authority| authority.kind().attests())
-            .map(|authority| authority.name().to_owned()),
+            .and_then(|authority| authority.trust_domain().map(str::to_owned)),
         is_orphaned: governed_by.is_none(),
         governed_by,
         credential_kind: known

@@ -16,11 +16,12 @@ pub struct RejectionLabel {
     pub rejection: &'static str,
 }
 
-/// Of which authority. The label is named as it was when all of them were trust domains: dashboards ask for it.
+/// Of which authority.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct AuthorityLabel {
-    /// Name of the authority.
-    pub trust_domain: String,
+    /// Its key, which no other authority has: `spiffe://prod.example`, `cluster-a:`. A trust domain and an issuer may
+    /// have the same name.
+    pub authority: String,
 }
 
 /// Why the server closed a connection.
@@ -153,7 +154,7 @@ impl Default for Metrics {
         );
         registry.register(
             "bundle_age_seconds",
-            "Age of a trust domain's bundle",
+            "Age of an authority's bundle",
             metrics.bundle_age_seconds.clone(),
         );
         registry.register(

@@ -365,7 +365,7 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
     let name = anchor.source().authority.name();
     let label = crate::state::metrics::AuthorityLabel {
-        trust_domain: name.to_owned(),
+        authority: anchor.source().authority.key().to_owned(),
     };
     let (kind, detail) = match outcome {
         Refreshed::Unchanged => {

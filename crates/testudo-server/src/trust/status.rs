@@ -7,8 +7,10 @@ use serde::Serialize;
 /// The bundle of one authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AnchorStatus {
-    /// The authority: a trust domain, or another issuer.
-    pub trust_domain: String,
+    /// Key of the authority, as events and metrics name it: `spiffe://prod.example`, `cluster-a:`.
+    pub authority: String,
+    /// Bare name, where the authority is a trust domain.
+    pub trust_domain: Option<String>,
     /// Where the bundle comes from.
     pub source: String,
     /// `fresh`, `stale`, `expired` or `none`.
@@ -60,7 +62,8 @@ impl Anchor {
         };
         let held_back = trouble.as_ref().and_then(|trouble| trouble.held_back);
         AnchorStatus {
-            trust_domain: self.source.authority.to_string(),
+            authority: self.source.authority.key().to_owned(),
+            trust_domain: self.source.authority.trust_domain().map(str::to_owned),
             source: self.source.origin.to_string(),
             state,
             age_seconds: held.as_ref().map(|held| held.confirmed.age(now).0),

@@ -131,7 +131,7 @@ fn gauges(app: &App) {
     for anchor in app.in_force.load().anchors.values() {
         let status = anchor.status(app.moment());
         let label = crate::state::metrics::AuthorityLabel {
-            trust_domain: status.trust_domain,
+            authority: status.authority,
         };
         metrics
             .bundle_age_seconds

@@ -309,7 +309,7 @@ fn failures(world: &World) -> u64 {
     let text = world.running.app.metrics.text();
     let line = text
         .lines()
-        .find(|line| line.starts_with("testudo_bundle_failures_total{trust_domain=\"z.example\"}"));
+        .find(|line| line.starts_with("testudo_bundle_failures_total{authority=\"spiffe://z.example\"}"));
     line.and_then(|line| line.rsplit(' ').next())
         .map_or(0, |count| count.parse().unwrap())
 }

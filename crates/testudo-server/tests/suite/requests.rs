@@ -389,7 +389,7 @@ async fn explain_gives_the_decision_and_reason_of_a_token_request() {
         .collect();
     assert_eq!(
         checks[..4],
-        ["form", "trust domain configured", "signature", "times"]
+        ["form", "authority configured", "signature", "times"]
     );
     assert!(world.clients().await.is_empty(), "explain registers no client");
     let wrong = world

@@ -303,6 +303,15 @@ impl World {
         testudo_testkit::http::over_socket(&self.folder.join("admin.sock"), method, path, body).await
     }
 
+    /// What `/metrics` answers.
+    pub async fn metrics(&self) -> String {
+        let socket = self.folder.join("admin.sock");
+        let path = "/metrics";
+        let answer =
+            testudo_testkit::http::answer_over_socket(&socket, "GET", path, serde_json::Value::Null).await;
+        String::from_utf8(answer.body).unwrap()
+    }
+
     pub async fn clients(&self) -> Vec<serde_json::Value> {
         let page = self
             .admin("GET", "/admin/v1/clients", serde_json::Value::Null)

@@ -11,7 +11,7 @@ use testudo_server::admin::ClientView;
 /// Which clients.
 #[derive(Args, Clone, Default)]
 pub struct Filter {
-    /// Of this trust domain or issuer.
+    /// Of this trust domain or issuer, by its name or its key (`spiffe://prod.example`, `cluster-a:`).
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<String>,
     /// Admitted under this rule.

@@ -12,14 +12,14 @@ pub enum Trust {
     List(Listing),
     /// One authority: age of its keys, the keys, last error.
     Show {
-        /// Name of the trust domain or issuer.
+        /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         json: Json,
     },
     /// Fetch the bundle now.
     Refresh {
-        /// Name of the trust domain or issuer.
+        /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
@@ -27,21 +27,21 @@ pub enum Trust {
     /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
     /// authority that was there.
     Accept {
-        /// Name of the trust domain or issuer.
+        /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
     },
     /// Refuse the authority from the next request on.
     Disable {
-        /// Name of the trust domain or issuer.
+        /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
     },
     /// Let the authority in again.
     Enable {
-        /// Name of the trust domain or issuer.
+        /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
@@ -59,7 +59,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             let row = |domain: &Value| {
                 let keys = domain["jwt_keys"].as_array().map_or(0, Vec::len);
                 vec![
-                    text(&domain["trust_domain"]),
+                    text(&domain["authority"]),
                     enabled(domain),
                     text(&domain["first_use"]),
                     text(&domain["state"]),
@@ -70,7 +70,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ]
             };
             let header = [
-                "trust domain",
+                "authority",
                 "switch",
                 "first use",
                 "bundle",
@@ -94,7 +94,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                     .unwrap_or_default()
             };
             let mut fields = vec![
-                ("trust domain", text(&domain["trust_domain"])),
+                ("authority", text(&domain["authority"])),
                 ("switch", enabled(&domain)),
                 ("first use", text(&domain["first_use"])),
                 ("credentials", list(&domain["credentials"])),

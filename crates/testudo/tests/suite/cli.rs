@@ -79,8 +79,8 @@ async fn trust_rule_event_and_explain_commands_show_what_the_server_has() {
     let server = site.serve();
     let domains = site.json(&["trust", "list"]);
     assert_eq!(
-        (&domains[0]["trust_domain"], &domains[0]["state"]),
-        (&json!("prod.example"), &json!("fresh"))
+        (&domains[0]["authority"], &domains[0]["state"]),
+        (&json!("spiffe://prod.example"), &json!("fresh"))
     );
     assert!(site.ok(&["trust", "show", "prod.example"]).contains("fresh"));
     site.ok(&["trust", "refresh", "prod.example"]);

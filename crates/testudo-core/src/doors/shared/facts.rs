@@ -106,6 +106,6 @@ pub(crate) fn vouching<'a>(
             .into());
         }
     };
-    trace.passed("trust domain configured", || name.to_owned());
+    trace.passed("authority configured", || authority.described());
     Ok((trusted, bundle))
 }

@@ -2,6 +2,7 @@
 //! contained it. [RFC7591 §3.2.1]
 
 use serde_json::{Map, Value, json};
+use testudo_core::AuthorityKind;
 use testudo_core::members::{Field, Kind, MEMBERS};
 use testudo_core::occasions::registered::Registered;
 use testudo_core::policy::Policy;
@@ -52,7 +53,8 @@ impl Body {
         match field {
             Field::ClientId => self.put(name, &client.client_id),
             Field::SpiffeId => {
-                let is_spiffe = client.subject.starts_with("spiffe://");
+                let kind = AuthorityKind::of_key(&client.authority);
+                let is_spiffe = kind == Some(AuthorityKind::Spiffe);
                 self.put_some(name, is_spiffe.then_some(&client.subject));
             }
             Field::SpiffeBundleEndpoint => self.put_some(name, metadata.spiffe_bundle_endpoint.as_ref()),

@@ -47,7 +47,7 @@ async fn job_of_an_issuer_is_registered_at_its_first_use_and_known_at_the_second
     );
     assert_eq!(
         (&client["trust_domain"], &client["rule"], &client["governed_by"]),
-        (&json!("ci"), &json!("ci"), &json!("ci"))
+        (&Value::Null, &json!("ci"), &json!("ci"))
     );
     assert_eq!(client["metadata"]["client_name"], "build of team-a");
     let events = made_up.world.events("client.registered").await;
@@ -254,8 +254,8 @@ async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by
             .admin("GET", "/admin/v1/trust/ci", Value::Null)
             .await;
         assert_eq!(
-            (&shown["trust_domain"], &shown["is_enabled"]),
-            (&json!("ci"), &json!(false))
+            (&shown["authority"], &shown["trust_domain"], &shown["is_enabled"]),
+            (&json!("ci:"), &Value::Null, &json!(false))
         );
         made_up
             .world
@@ -271,9 +271,18 @@ async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|view| view["trust_domain"].as_str())
+        .filter_map(|view| view["authority"].as_str())
         .collect();
-    assert_eq!(names, ["a.example", "b.example", "f.example", "o.example", "ci"]);
+    assert_eq!(
+        names,
+        [
+            "spiffe://a.example",
+            "spiffe://b.example",
+            "spiffe://f.example",
+            "spiffe://o.example",
+            "ci:"
+        ]
+    );
     assert_eq!(
         made_up
             .world
@@ -433,7 +442,7 @@ async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
     );
     assert_eq!(
         (&client["trust_domain"], &client["rule"]),
-        (&json!("ci"), &json!("ci"))
+        (&Value::Null, &json!("ci"))
     );
     // It counts with its sponsor, and goes with the authority of its sponsor.
     assert_ne!(register().await.status, 201);
@@ -476,4 +485,53 @@ async fn registration_by_evidence_of_a_job_is_decided_as_that_of_a_workload() {
     assert_eq!(explained["detail"], "a known client is registered for scope `w`");
     made_up.reload(|policy| policy.credentials.clear()).await;
     assert_eq!(explain("w").await["rejection"], "credential_not_accepted");
+}
+
+#[tokio::test]
+async fn trust_domain_and_issuer_of_one_name_are_told_apart_everywhere() {
+    let domain = "[[trust_domains]]\nname = \"ci\"\nbundle = { file = \"absent.json\" }\n";
+    let made_up = MadeUp::start_with(domain, |_| {}).await;
+    let world = &made_up.world;
+    access_token(&made_up.ask(JOB, &[]).await);
+
+    let of = |view: &Value| {
+        (
+            view["authority"].clone(),
+            view["trust_domain"].clone(),
+            view["state"].clone(),
+        )
+    };
+    let issuer = world.admin("GET", "/admin/v1/trust/ci:", Value::Null).await;
+    assert_eq!(of(&issuer), (json!("ci:"), Value::Null, json!("fresh")));
+    for name in ["ci", "spiffe://ci"] {
+        let path = format!("/admin/v1/trust/{}", name.replace('/', "%2F"));
+        let domain = world.admin("GET", &path, Value::Null).await;
+        assert_eq!(of(&domain), (json!("spiffe://ci"), json!("ci"), json!("none")));
+    }
+    // A fetch of the trust domain's bundle fails; the issuer has its own series.
+    let (status, _) = world
+        .try_admin("POST", "/admin/v1/trust/ci/refresh", json!({}))
+        .await;
+    assert!(status >= 400, "{status}");
+    let metrics = world.metrics().await;
+    let failures = |authority: &str| {
+        let series = format!("testudo_bundle_failures_total{{authority=\"{authority}\"}} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        count.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    assert!(failures("spiffe://ci") > 0, "{metrics}");
+    assert_eq!(failures("ci:"), 0, "{metrics}");
+    // Clients are selected by the key, and by a name in the order in which `testudo trust` takes it.
+    for (name, count) in [("ci:", 1), ("ci", 0), ("spiffe:%2F%2Fci", 0)] {
+        let path = format!("/admin/v1/clients?trust_domain={name}");
+        let listed = world.admin("GET", &path, Value::Null).await;
+        assert_eq!(listed["clients"].as_array().unwrap().len(), count, "{name}");
+    }
+    // A reload counts each by its kind.
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(domain, "")).unwrap();
+    let reloaded = world.admin("POST", "/admin/v1/reload", json!({})).await;
+    let done = reloaded["done"].as_str().unwrap();
+    assert!(done.contains("-1 trust domain, -1 issuer"), "{done}");
 }
