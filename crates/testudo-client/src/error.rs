@@ -11,6 +11,11 @@ pub enum ClientError {
     Tls(String),
     Metadata(String),
     Svid(String),
+    /// There is an SVID, and the issuer would refuse it.
+    Unfit {
+        problem: String,
+        hint: String,
+    },
     Fetch(FetchFault),
     Answer(String),
     Refused {
@@ -18,6 +23,7 @@ pub enum ClientError {
         error: String,
         description: String,
         retry_after_seconds: Option<u64>,
+        request_id: Option<String>,
     },
 }
 
@@ -29,23 +35,24 @@ impl ClientError {
                 "check that SPIFFE_ENDPOINT_SOCKET is set and that this workload is registered with the SPIRE server"
                     .into(),
             ),
-            ClientError::Refused { error, .. } if error == "invalid_client" => Some(
-                "the reason is in the events of the server: run testudo event list, or testudo explain --credential FILE"
-                    .into(),
-            ),
+            ClientError::Unfit { hint, .. } => Some(hint.clone()),
             ClientError::Refused {
-                retry_after_seconds: Some(seconds),
+                retry_after_seconds,
+                request_id,
                 ..
-            } => Some(format!("try again in {seconds} s")),
+            } => {
+                let again = retry_after_seconds.map(|seconds| format!("try again in {seconds} s"));
+                let ask = request_id.as_ref().map(|id| {
+                    format!("request {id}: give it to the administrator of the server: testudo explain {id}")
+                });
+                let hints: Vec<String> = again.into_iter().chain(ask).collect();
+                (!hints.is_empty()).then(|| hints.join("; "))
+            }
             ClientError::Issuer(_)
             | ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
-            | ClientError::Answer(_)
-            | ClientError::Refused {
-                retry_after_seconds: None,
-                ..
-            } => None,
+            | ClientError::Answer(_) => None,
         }
     }
 }
@@ -57,6 +64,12 @@ impl fmt::Display for ClientError {
             ClientError::Tls(problem) => f.write_str(problem),
             ClientError::Metadata(problem) => write!(f, "the issuer's metadata cannot be used: {problem}"),
             ClientError::Svid(problem) => write!(f, "no SVID could be read: {problem}"),
+            ClientError::Unfit { problem, .. } => {
+                write!(
+                    f,
+                    "the SVID was not sent, since the issuer would refuse it: {problem}"
+                )
+            }
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
             ClientError::Refused {

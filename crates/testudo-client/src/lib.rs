@@ -16,6 +16,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod error;
+mod look;
 mod svid;
 
 pub use error::ClientError;
@@ -166,12 +167,16 @@ impl TokenClient {
 
     /// Reads an SVID, sends the token request and parses the answer.
     async fn fetch(&self) -> Result<AccessToken, ClientError> {
+        // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
+        let svid = self.svids.svid(self.issuer.as_str()).await?;
+        match &svid {
+            Svid::Jwt(token) => look::at_jwt(token, self.issuer.as_str())?,
+            Svid::X509 { identity, .. } => look::at_certificate(identity)?,
+        }
         let metadata = self
             .metadata
             .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
             .await?;
-        // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
-        let svid = self.svids.svid(self.issuer.as_str()).await?;
         let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
         let mut client_id = self.wanted.client_id.as_deref();
         if let Svid::Jwt(token) = &svid {
@@ -285,6 +290,7 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             error: refusal.error,
             description: refusal.error_description.unwrap_or_default(),
             retry_after_seconds: answer.retry_after_seconds,
+            request_id: answer.request_id.clone(),
         }),
         Err(_) => Err(ClientError::Answer(format!(
             "status {} without an OAuth error code",

@@ -11,8 +11,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_client::{ClientError, Svids, TokenClient, Wanted};
+use testudo_testkit::TestIssuer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 struct Endpoint {
@@ -22,6 +23,8 @@ struct Endpoint {
     answer: Arc<Mutex<Option<String>>>,
     last_body: Arc<Mutex<String>>,
     svid: PathBuf,
+    /// What is in that file.
+    token: String,
 }
 
 impl Endpoint {
@@ -35,8 +38,9 @@ impl Endpoint {
             answer: Arc::default(),
             last_body: Arc::default(),
             svid: testudo_testkit::scratch::folder("client").join("svid.jwt"),
+            token: TestIssuer::new("prod.example").svid("/pay", &url, now()),
         };
-        std::fs::write(&endpoint.svid, "svid\n").unwrap();
+        endpoint.show(&endpoint.token);
         let (issued, expires_in) = (endpoint.issued.clone(), endpoint.expires_in.clone());
         let (answer, last_body) = (endpoint.answer.clone(), endpoint.last_body.clone());
         tokio::spawn(async move {
@@ -65,9 +69,17 @@ impl Endpoint {
         endpoint
     }
 
+    fn show(&self, svid: &str) {
+        std::fs::write(&self.svid, format!("{svid}\n")).unwrap();
+    }
+
     fn client(&self) -> TokenClient {
         TokenClient::new(&self.url, Svids::File(self.svid.clone())).unwrap()
     }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
 fn ok(body: &str) -> String {
@@ -97,7 +109,8 @@ async fn parallel_callers_share_one_token_request() {
     }
     assert_eq!(endpoint.issued.load(Ordering::SeqCst), 1);
     let body = endpoint.last_body.lock().unwrap().clone();
-    assert!(body.contains("client_assertion=svid&scope=r"), "{body}");
+    let sent = format!("client_assertion={}&scope=r", endpoint.token);
+    assert!(body.contains(&sent), "{body}");
     assert!(
         !format!("{:?}", client.token().await.unwrap()).contains("token-1"),
         "Debug must not print the token"
@@ -124,16 +137,27 @@ async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
     let endpoint = Endpoint::start().await;
     let client = endpoint.client();
     let refusal = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
-    *endpoint.answer.lock().unwrap() = Some(format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{refusal}",
-        refusal.len()
-    ));
+    let refused = |more: &str| {
+        format!(
+            "HTTP/1.1 400 Bad Request\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{refusal}",
+            refusal.len()
+        )
+    };
+    *endpoint.answer.lock().unwrap() = Some(refused("request-id: 01a2b3\r\nretry-after: 7\r\n"));
     let error = client.token().await.unwrap_err();
     assert!(
         matches!(&error, ClientError::Refused { error, .. } if error == "invalid_client"),
         "{error}"
     );
-    assert!(error.hint().unwrap().contains("testudo explain"));
+    assert_eq!(
+        error.hint().unwrap(),
+        "try again in 7 s; request 01a2b3: give it to the administrator of the server: testudo explain 01a2b3"
+    );
+    // An id that a terminal would obey, or that fills the screen, is not repeated.
+    for id in ["\u{9b}31m".to_owned(), "x".repeat(129)] {
+        *endpoint.answer.lock().unwrap() = Some(refused(&format!("request-id: {id}\r\n")));
+        assert_eq!(client.token().await.unwrap_err().hint(), None, "{id:?}");
+    }
     for nonsense in [
         "{}",
         "<html>",
@@ -158,6 +182,7 @@ async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
 async fn metadata_of_another_issuer_is_not_used() {
     let endpoint = Endpoint::start().await;
     let other = endpoint.url.replace("127.0.0.1", "localhost");
+    endpoint.show(&TestIssuer::new("prod.example").svid("/pay", &other, now()));
     let client = TokenClient::new(&other, Svids::File(endpoint.svid.clone())).unwrap();
     let error = client.token().await.unwrap_err();
     assert!(matches!(error, ClientError::Metadata(_)), "{error}");
@@ -170,4 +195,46 @@ async fn missing_svid_file_is_an_error_before_any_request() {
     let client = TokenClient::new(&endpoint.url, Svids::File("/nowhere/svid".into())).unwrap();
     assert!(matches!(client.token().await.unwrap_err(), ClientError::Svid(_)));
     assert!(TokenClient::new("http://as.example", Svids::from_environment()).is_err());
+}
+
+#[tokio::test]
+async fn svid_that_the_issuer_would_refuse_is_not_sent_and_the_error_names_why() {
+    let endpoint = Endpoint::start().await;
+    let client = endpoint.client();
+    let svid = |audience: serde_json::Value, from: i64, until: i64| {
+        let claims = serde_json::json!({
+            "sub": "spiffe://prod.example/pay", "aud": audience, "iat": now() + from, "exp": now() + until,
+        });
+        TestIssuer::new("prod.example").sign(&claims)
+    };
+    let ours = || endpoint.url.as_str().into();
+    let token_endpoint = format!("{}/token", endpoint.url);
+    for (svid, expected) in [
+        ("svid".to_owned(), "no JWT-SVID"),
+        (svid(ours(), -600, -60), "it expired at 20"),
+        (svid(ours(), 120, 600), "it is not valid before 20"),
+        (
+            svid(token_endpoint.as_str().into(), 0, 60),
+            "it is for the audience `http://127.0.0.1:",
+        ),
+        (
+            svid(vec![endpoint.url.as_str(), "https://b"].into(), 0, 60),
+            "`, `https://b`",
+        ),
+    ] {
+        endpoint.show(&svid);
+        let error = client.token().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{expected}: {error}");
+        assert!(error.hint().is_some(), "{error}");
+    }
+    assert_eq!(endpoint.issued.load(Ordering::SeqCst), 0);
+    // Within the leeway of clocks, the server decides; and the audience may be written as text or as array.
+    for svid in [
+        svid(ours(), -600, -5),
+        svid(ours(), 20, 600),
+        svid(vec![endpoint.url.as_str()].into(), 0, 60),
+    ] {
+        endpoint.show(&svid);
+        assert!(endpoint.client().token().await.is_ok());
+    }
 }

@@ -162,6 +162,9 @@ where
     fetched
 }
 
+/// Longer than any id in use; it is repeated in errors and logs.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
 async fn read(
     response: Response<hyper::body::Incoming>,
     body_bytes_max: usize,
@@ -175,6 +178,13 @@ async fn read(
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
+    let request_id = response
+        .headers()
+        .get("request-id")
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()))
+        .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
+        .map(str::to_owned);
     let body = Limited::new(response.into_body(), body_bytes_max)
         .collect()
         .await
@@ -189,6 +199,7 @@ async fn read(
         status,
         body: body.to_bytes().to_vec(),
         retry_after_seconds,
+        request_id,
     })
 }
 

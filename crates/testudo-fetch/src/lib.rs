@@ -69,6 +69,8 @@ pub struct Fetched {
     pub body: Vec<u8>,
     /// `Retry-After`, seconds, if the server sent it.
     pub retry_after_seconds: Option<u64>,
+    /// `Request-Id`, if the server sent a printable one of usual length: what its operator finds the request by.
+    pub request_id: Option<String>,
 }
 
 /// Why a fetch failed.

@@ -274,7 +274,11 @@ async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
     );
     assert!(!refused.status.success());
     assert!(refused.stdout.is_empty());
-    assert!(stderr(&refused).contains("invalid_scope"), "{}", stderr(&refused));
+    let said = stderr(&refused);
+    assert!(said.contains("invalid_scope"), "{said}");
+    let (_, id) = said.split_once("testudo explain ").unwrap();
+    let explained = site.ok(&["explain", id.trim()]);
+    assert!(explained.contains("scope"), "{explained}");
 }
 
 /// PF-06: no token, assertion or key in the log, at any level, and none in events.
