@@ -15,6 +15,8 @@ pub(super) struct Operation {
     pub(super) access: Access,
     pub(super) takes: Takes,
     pub(super) gives: Describe,
+    /// It asks the publisher of an authority's keys, who may fail.
+    pub(super) asks_publisher: bool,
     pub(super) handler: MethodRouter<Arc<App>>,
 }
 
@@ -47,6 +49,7 @@ impl Operation {
             access: Access::Read,
             takes: Takes::Nothing,
             gives: of::<T>,
+            asks_publisher: false,
             handler,
         }
     }
@@ -82,6 +85,12 @@ impl Operation {
             "500",
             "The server could not do it, and the administrator can do nothing about it.",
         ));
+        if self.asks_publisher {
+            refusals.push((
+                "502",
+                "The source of the keys did not answer, or not with keys: what was held before stays in force.",
+            ));
+        }
         refusals.push(("503", "The store cannot be reached, or is busy: try again."));
         refusals
     }
@@ -108,6 +117,14 @@ impl Operation {
         Operation {
             access: Access::Read,
             ..Operation::act::<T>(path, summary, handler)
+        }
+    }
+
+    /// It answers 502 where the publisher fails.
+    pub(super) fn asking_a_publisher(self) -> Operation {
+        Operation {
+            asks_publisher: true,
+            ..self
         }
     }
 

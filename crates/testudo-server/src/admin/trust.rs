@@ -9,6 +9,7 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
@@ -31,13 +32,15 @@ pub(super) fn operations() -> Vec<Operation> {
             "Fetch its bundle now.",
             post(refresh),
         )
-        .by_optional_body::<Reason>(),
+        .by_optional_body::<Reason>()
+        .asking_a_publisher(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/accept",
             "Fetch its bundle now, and take what would be held back: a lower sequence than was taken, none after one, or, from a Workload API, no authority of a kind that was there.",
             post(accept),
         )
-        .by_optional_body::<Reason>(),
+        .by_optional_body::<Reason>()
+        .asking_a_publisher(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/disable",
             "Refuse it from the next request on.",
@@ -108,9 +111,10 @@ pub(super) async fn accept(
     match trust::accept(&app, &anchor, by.because(body.reason.as_deref())).await {
         Refreshed::Updated => Ok(done(format!("{name}: updated; nothing was held back"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged; nothing is held back"))),
-        other @ (Refreshed::Accepted(_) | Refreshed::HeldBack(_) | Refreshed::Failed(_)) => {
-            told(&name, other)
-        }
+        other @ (Refreshed::Accepted(_)
+        | Refreshed::HeldBack(_)
+        | Refreshed::Failed(_)
+        | Refreshed::NotTaken(_)) => told(&name, other),
     }
 }
 
@@ -119,10 +123,16 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
         Refreshed::Accepted(what) => Ok(done(format!("{name}: accepted: {what}"))),
-        Refreshed::Failed(why) => Err(Failure::bad_request(
-            format!("{name}: {why}"),
-            Some("the bundle held before stays in force until its maximum age".into()),
-        )),
+        Refreshed::Failed(why) => Err(Failure {
+            status: StatusCode::BAD_GATEWAY,
+            error: format!("{name}: the source of its keys: {why}"),
+            hint: Some("the bundle held before stays in force until its maximum age".into()),
+        }),
+        Refreshed::NotTaken(why) => Err(Failure {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: format!("{name}: {why}"),
+            hint: Some("the bundle held before stays in force until its maximum age".into()),
+        }),
         Refreshed::HeldBack(held_back) => Err(Failure::bad_request(
             format!("{name}: {held_back}: not applied"),
             Some(format!(

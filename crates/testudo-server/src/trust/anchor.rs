@@ -92,6 +92,8 @@ pub enum Refreshed {
     HeldBack(HeldBack),
     /// The source could not be read, or what it returned is not a valid bundle.
     Failed(String),
+    /// What came could not be taken, because of this server or its store.
+    NotTaken(String),
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

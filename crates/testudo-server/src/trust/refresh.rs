@@ -220,13 +220,13 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
     for _ in 0..ATTEMPTS {
         let known = match known(app, anchor, cause).await {
             Ok(known) => known,
-            Err(why) => return Refreshed::Failed(why),
+            Err(why) => return Refreshed::NotTaken(why),
         };
         let mut batch = Batch::default();
         let (next, accepted) = match (known.floor.judge(&offered), cause) {
             (_, Cause::Accept(note)) => {
                 let Some(entropy) = app.clock.entropy() else {
-                    return Refreshed::Failed("the operating system gave no random bytes".into());
+                    return Refreshed::NotTaken("the operating system gave no random bytes".into());
                 };
                 let (actor, reason, now) = (note.actor, note.reason, app.now());
                 let order = Order {
@@ -268,7 +268,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
             // Another node stored a sequence meanwhile: judge again, with that sequence.
             Err(CommitError::Conflict(_)) => continue,
             Err(error) if accepted.is_some() => {
-                return Refreshed::Failed(format!("the accepted sequence cannot be stored: {error:?}"));
+                return Refreshed::NotTaken(format!("the accepted sequence cannot be stored: {error:?}"));
             }
             // The bundle is put in force all the same, since it may lack keys that were withdrawn; the next refresh
             // stores its sequence.
@@ -278,7 +278,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
         let outcome = anchor.put_in_force(read, app.moment());
         return accepted.map_or(outcome, Refreshed::Accepted);
     }
-    Refreshed::Failed("other nodes changed the stored sequence at the same time, several times".into())
+    Refreshed::NotTaken("other nodes changed the stored sequence at the same time, several times".into())
 }
 
 fn put(
@@ -409,7 +409,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
             }
             (EventKind::BundleRolledBack, held_back.to_string())
         }
-        Refreshed::Failed(why) => {
+        Refreshed::Failed(why) | Refreshed::NotTaken(why) => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
             tracing::warn!(trust_domain = name, why, "authority.bundle_stale");
             if !is_new_failure(anchor, why) {

@@ -145,7 +145,9 @@ async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age(
     ] {
         endpoint.set(mood);
         let (status, answer) = refresh(&world).await;
-        assert_eq!(status, 400, "{answer}");
+        assert_eq!(status, 502, "{answer}");
+        let said = answer["error_description"].as_str().unwrap();
+        assert!(said.starts_with("z.example: the source of its keys: "), "{said}");
         assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
     }
     world.running.app.clock.shift(3601);
@@ -344,7 +346,7 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
         "met by the early fetch"
     );
     assert_eq!(failures(&world), 1);
-    assert_eq!(refresh(&world).await.0, 400);
+    assert_eq!(refresh(&world).await.0, 502);
     assert_eq!(failures(&world), 2);
     world.running.app.clock.shift(31);
     assert_eq!(ask_with_unknown_kid(&world).await, 400);
@@ -357,7 +359,7 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
     assert_eq!(refresh(&world).await.0, 200);
     endpoint.set(Mood::Status(500));
-    assert_eq!(refresh(&world).await.0, 400);
+    assert_eq!(refresh(&world).await.0, 502);
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
         2,

@@ -240,7 +240,7 @@ async fn sequence_is_not_lowered_where_the_event_that_names_the_administrator_ca
     let kept = stored(&world);
     refuse_events(&world);
     let (status, answer) = post(&world, "accept").await;
-    assert_eq!(status, 400, "{answer}");
+    assert_eq!(status, 503, "the store's fault, not the publisher's: {answer}");
     assert!(
         answer["error_description"]
             .as_str()

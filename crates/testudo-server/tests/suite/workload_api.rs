@@ -89,7 +89,7 @@ async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
         ("both of others", others(), no_certificates()),
     ] {
         agent.api.offers(jwt, x509);
-        assert_eq!(refresh(&world).await, 400, "{what}");
+        assert_eq!(refresh(&world).await, 502, "{what}");
         let now = shown(&world).await;
         assert_eq!(now["x509_authorities"], 1, "{what}: {now}");
         assert_eq!(now["jwt_keys"], before["jwt_keys"], "{what}");
@@ -136,7 +136,7 @@ async fn removal_of_the_last_jwt_authority_is_taken_once_the_held_bundle_is_too_
     let agent = Agent::start();
     let world = agent.world().await;
     agent.api.offers(Offer::Status(12), agent.certificates());
-    assert_eq!(refresh(&world).await, 400);
+    assert_eq!(refresh(&world).await, 502);
     let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
     assert_eq!(world.send(&svid_form(&svid, &[])).await.status, 200, "held");
     world.running.app.clock.shift(TOO_OLD);
@@ -167,7 +167,7 @@ async fn administrator_accepts_the_removal_of_the_last_authority_of_a_kind_at_on
         agent.api.offers(jwt, x509);
         let path = "/admin/v1/trust/z.example/refresh";
         let (status, refused) = world.try_admin("POST", path, json!({})).await;
-        assert_eq!(status, 400, "{refused}");
+        assert_eq!(status, 502, "{refused}");
         let refused = refused.to_string();
         assert!(
             refused.contains(names) && refused.contains("testudo trust accept z.example"),
@@ -191,5 +191,5 @@ async fn administrator_accepts_the_removal_of_the_last_authority_of_a_kind_at_on
     }
     // An agent that does not answer names nothing that could be accepted.
     agent.api.offers(Offer::Status(14), Offer::Status(14));
-    assert_eq!(world.try_admin("POST", accept, json!({})).await.0, 400);
+    assert_eq!(world.try_admin("POST", accept, json!({})).await.0, 502);
 }
