@@ -51,6 +51,8 @@ pub struct Rule {
 pub struct RuleError {
     /// The key within the rule.
     pub key: &'static str,
+    /// Which entry of a list it is.
+    pub entry: Option<usize>,
     /// What is wrong, as the rest of a sentence that begins with the value.
     pub problem: String,
     /// What to do.
@@ -60,8 +62,27 @@ pub struct RuleError {
 fn fault(key: &'static str, problem: impl Into<String>) -> RuleError {
     RuleError {
         key,
+        entry: None,
         problem: problem.into(),
         hint: None,
+    }
+}
+
+/// An entry of a list is wrong.
+fn fault_of_entry(key: &'static str, entry: usize, problem: impl Into<String>) -> RuleError {
+    RuleError {
+        entry: Some(entry),
+        ..fault(key, problem)
+    }
+}
+
+impl RuleError {
+    /// `scopes`, or `scopes[1]`.
+    pub fn path(&self) -> String {
+        match self.entry {
+            Some(entry) => format!("{}[{entry}]", self.key),
+            None => self.key.to_owned(),
+        }
     }
 }
 
@@ -86,17 +107,15 @@ impl Rule {
         patterns: Vec<Pattern>,
         mut faults: Vec<RuleError>,
     ) -> Result<Rule, Vec<RuleError>> {
-        let captures: Vec<&str> = patterns
-            .iter()
-            .map(|pattern| pattern.capture_names().collect::<Vec<_>>())
-            .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
-            .unwrap_or_default();
-
+        let captures = captures(spec, &patterns);
         let mut labels = Vec::new();
         for (key, text) in spec.labels() {
             match ConfiguredLabel::parse(key, text, &captures) {
                 Ok(label) => labels.push(label),
-                Err((problem, hint)) => faults.push(RuleError { key, problem, hint }),
+                Err((problem, hint)) => faults.push(RuleError {
+                    hint,
+                    ..fault(key, problem)
+                }),
             }
         }
         let kinds: Vec<AuthorityKind> = patterns.iter().map(|known| known.authority().kind()).collect();
@@ -106,7 +125,7 @@ impl Rule {
             ClientIdTemplate::Identity
         });
         let mut redirect_uris = Vec::new();
-        for text in &spec.redirect_uris {
+        for (entry, text) in spec.redirect_uris.iter().enumerate() {
             let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
                 redirect_uri::form(template.sample())
                     .map(|_| template)
@@ -114,29 +133,37 @@ impl Rule {
             });
             match template {
                 Ok(template) => redirect_uris.push(template),
-                Err(problem) => faults.push(fault("redirect_uris", format!("{text:?} {problem}"))),
+                Err(problem) => {
+                    let problem = format!("{text:?} {problem}");
+                    faults.push(fault_of_entry("redirect_uris", entry, problem));
+                }
             }
         }
         let mut redirect_uri_hosts = Vec::new();
-        for text in &spec.redirect_uri_hosts {
+        for (entry, text) in spec.redirect_uri_hosts.iter().enumerate() {
             match HostTemplate::parse(text, &captures) {
                 Ok(template) => redirect_uri_hosts.push(template),
-                Err(problem) => faults.push(fault("redirect_uri_hosts", format!("{text:?} {problem}"))),
+                Err(problem) => {
+                    let problem = format!("{text:?} {problem}");
+                    faults.push(fault_of_entry("redirect_uri_hosts", entry, problem));
+                }
             }
         }
         let scopes = scopes("scopes", &spec.scopes, &mut faults);
         let default_scopes = self::scopes("default_scopes", &spec.default_scopes, &mut faults);
-        for value in default_scopes.iter() {
-            if !scopes.iter().any(|known| known == value) {
-                let problem = format!("{:?} is not in `scopes`", value.as_str());
-                faults.push(fault("default_scopes", problem));
+        for (entry, text) in spec.default_scopes.iter().enumerate() {
+            if !spec.scopes.contains(text) && Scope::parse(text).is_ok() {
+                let problem = format!("{text:?} is not in `scopes`");
+                faults.push(fault_of_entry("default_scopes", entry, problem));
             }
         }
         let mut resources = Vec::new();
-        for text in &spec.resources {
+        for (entry, text) in spec.resources.iter().enumerate() {
             match Resource::parse(text) {
                 Ok(resource) => resources.push(resource),
-                Err(problem) => faults.push(fault("resources", format!("{text:?} {problem}"))),
+                Err(problem) => {
+                    faults.push(fault_of_entry("resources", entry, format!("{text:?} {problem}")));
+                }
             }
         }
         let grant_types = spec
@@ -156,12 +183,16 @@ impl Rule {
         let client_idle_lifetime = lifetime("client_idle_lifetime", &spec.client_idle_lifetime);
         let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
         let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
-        if spec.registrations_per_minute == Some(0) || spec.registrations_burst == Some(0) {
-            faults.push(RuleError {
-                key: "registrations_per_minute",
-                problem: "is zero".into(),
-                hint: Some("to register no client, set first_use = \"off\""),
-            });
+        for (key, count) in [
+            ("registrations_per_minute", spec.registrations_per_minute),
+            ("registrations_burst", spec.registrations_burst),
+        ] {
+            if count == Some(0) {
+                faults.push(RuleError {
+                    hint: Some("to register no client, set first_use = \"off\""),
+                    ..fault(key, "is zero")
+                });
+            }
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -195,28 +226,49 @@ impl Rule {
     }
 }
 
+/// Names that every pattern of the rule captures. A pattern that is wrong names its captures all the same: it is said
+/// of the pattern, and not once more of everything that uses them.
+fn captures<'r>(spec: &'r RuleSpec, patterns: &'r [Pattern]) -> Vec<&'r str> {
+    let names_in = |text: &'r String| -> Vec<&'r str> {
+        match patterns.iter().find(|pattern| pattern.as_str() == text) {
+            Some(pattern) => pattern.capture_names().collect(),
+            None => text
+                .split(['/', ':'])
+                .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+                .collect(),
+        }
+    };
+    let of_each = spec.identities.iter().map(names_in);
+    of_each
+        .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
+        .unwrap_or_default()
+}
+
 fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     if spec.identities.is_empty() {
         faults.push(fault("identities", "is missing or empty"));
     }
     let mut patterns = Vec::new();
-    for text in &spec.identities {
-        match Pattern::parse(text) {
-            Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => {
-                faults.push(RuleError {
-                    key: "identities",
-                    problem: format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
-                    hint: Some("set entire_trust_domain = true in the rule if that is meant"),
-                });
+    for (entry, text) in spec.identities.iter().enumerate() {
+        let (problem, hint) = match Pattern::parse(text) {
+            Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => (
+                format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
+                Some("set entire_trust_domain = true in the rule if that is meant"),
+            ),
+            Ok(pattern) => {
+                patterns.push(pattern);
+                continue;
             }
-            Ok(pattern) => patterns.push(pattern),
-            Err(problem @ PatternError::PartOfSegment { .. }) => faults.push(RuleError {
-                key: "identities",
-                problem: format!("{text:?} {problem}"),
-                hint: Some("write one rule per shape of path"),
-            }),
-            Err(problem) => faults.push(fault("identities", format!("{text:?} {problem}"))),
-        }
+            Err(problem) => {
+                let is_part = matches!(problem, PatternError::PartOfSegment { .. });
+                let hint = is_part.then_some("write one rule per shape of path");
+                (format!("{text:?} {problem}"), hint)
+            }
+        };
+        faults.push(RuleError {
+            hint,
+            ..fault_of_entry("identities", entry, problem)
+        });
     }
     patterns
 }
@@ -227,9 +279,11 @@ fn must_bind_tokens(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> bool {
         None | Some("none") => return false,
         Some("mtls" | "any") => {}
         Some(value @ "dpop") => faults.push(RuleError {
-            key: "sender_constraint",
-            problem: format!("{value:?} cannot be enforced by this version"),
             hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
+            ..fault(
+                "sender_constraint",
+                format!("{value:?} cannot be enforced by this version"),
+            )
         }),
         Some(value) => {
             faults.push(fault(
@@ -243,10 +297,10 @@ fn must_bind_tokens(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> bool {
 
 fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {
     let mut set = ScopeSet::default();
-    for text in texts {
+    for (entry, text) in texts.iter().enumerate() {
         match Scope::parse(text) {
             Ok(scope) => set.insert(scope),
-            Err(problem) => faults.push(fault(key, format!("{text:?} {problem}"))),
+            Err(problem) => faults.push(fault_of_entry(key, entry, format!("{text:?} {problem}"))),
         }
     }
     set

@@ -91,7 +91,7 @@ pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) ->
 fn text(report: &Report) -> String {
     let mut problems = report.problems.clone();
     problems.sort_by_key(|problem| problem.is_warning);
-    let text = Report { problems }.to_string();
+    let text: String = problems.iter().map(ToString::to_string).collect();
     let bare = ["error: ", "warning: "]
         .iter()
         .find_map(|kind| text.strip_prefix(kind));

@@ -35,12 +35,13 @@ pub struct AdminSettings {
 
 impl Judge<'_> {
     pub(super) fn admin(&mut self, section: &AdminSection) -> Option<AdminSettings> {
-        let listen = match &section.listen {
-            None => None,
-            Some(text) => Some(self.address("admin.listen", text)?),
-        };
+        let text = section.listen.as_deref();
+        let listen = text.and_then(|text| self.address("admin.listen", text));
         let tls = section.tls.as_ref().map(|tls| self.tls("admin.tls", tls));
-        self.plain_admin_listener(listen, tls.is_some());
+        let is_read = text.is_none() == listen.is_none() && !self.report.is_unread("admin");
+        if is_read {
+            self.plain_admin_listener(listen, tls.is_some());
+        }
         let socket = self.path(section.socket.as_deref().unwrap_or("testudo.sock"));
         Some(AdminSettings { socket, listen, tls })
     }

@@ -15,17 +15,17 @@ impl Judge<'_> {
         if administration.is_empty() {
             return administration;
         }
-        if section.listen.is_none() {
+        if !self.is_written(section.listen.as_ref(), "admin.listen") {
             self.report.warn(
                 "admin.listen",
                 "is absent: the identities in admin.administrators and admin.auditors have no way in",
                 Some("set admin.listen, or remove them: the admin socket asks for no token"),
             );
         }
+        let are_rules_unread = self.report.is_unread("rules");
         let gives = |scope: &str| {
-            rules
-                .iter()
-                .any(|rule| rule.scopes.iter().any(|known| known == scope))
+            let has = |rule: &RuleSpec| rule.scopes.iter().any(|known| known == scope);
+            are_rules_unread || rules.iter().any(has)
         };
         if !administration.administrators.is_empty() && !gives(SCOPE_WRITE) {
             self.no_rule_gives("admin.administrators", SCOPE_WRITE);
@@ -38,10 +38,13 @@ impl Judge<'_> {
 
     fn people(&mut self, key: &str, texts: &[String]) -> Vec<Pattern> {
         let mut patterns = Vec::new();
-        for text in texts {
+        for (entry, text) in texts.iter().enumerate() {
             match Pattern::parse(text) {
                 Ok(pattern) => patterns.push(pattern),
-                Err(problem) => self.report.error(key, format!("{text:?} {problem}"), None),
+                Err(problem) => {
+                    let key = format!("{key}[{entry}]");
+                    self.report.error(key, format!("{text:?} {problem}"), None);
+                }
             }
         }
         patterns

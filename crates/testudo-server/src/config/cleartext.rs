@@ -10,13 +10,17 @@ fn is_beyond_loopback(address: &SocketAddr) -> bool {
 }
 
 impl Judge<'_> {
-    pub(super) fn plain_public_listeners(&mut self, listen: &[SocketAddr], has_tls: bool) {
-        for address in listen
-            .iter()
-            .filter(|address| !has_tls && is_beyond_loopback(address))
-        {
+    pub(super) fn plain_public_listeners(&mut self, listen: &[String], has_tls: bool) {
+        let addresses = listen.iter().map(|text| text.parse::<SocketAddr>());
+        for (entry, address) in addresses.enumerate() {
+            let Some(address) = address
+                .ok()
+                .filter(|address| !has_tls && is_beyond_loopback(address))
+            else {
+                continue;
+            };
             self.report.warn(
-                "server.listen",
+                format!("server.listen[{entry}]"),
                 format!(
                     "\"{address}\" takes plain HTTP beyond loopback: SVIDs and tokens can be read on the way"
                 ),

@@ -61,16 +61,17 @@ impl Judge<'_> {
                     built_in(id),
                     Some("c_" | "u_" | "spiffe:" | "http:" | "https:" | "vc:")
                 );
-            if !is_legal {
+            if !is_legal && !self.report.is_unread(&format!("{key}.client_id")) {
                 self.report.error(
                     format!("{key}.client_id"),
                     format!("{id:?} cannot be a configured client's id"),
-                    Some("expected: 1 to 2048 printable ASCII characters, neither a SPIFFE ID nor a URL, and not beginning with c_, u_ or vc:"),
+                    None,
                 );
             }
-            if clients.contains_key(id) {
-                self.report
-                    .error(format!("{key}.client_id"), format!("{id:?} is there twice"), None);
+            let first = sections.iter().position(|known| known.client_id == id);
+            if let Some(first) = first.filter(|first| *first < position && !id.is_empty()) {
+                let first = format!("clients[{first}].client_id");
+                self.report.twice(&format!("{key}.client_id"), id, &first);
             }
             if section
                 .token_endpoint_auth_method
@@ -105,12 +106,7 @@ impl Judge<'_> {
                     );
                 }
                 (Ok(_), None) => {}
-                (Err(faults), _) => {
-                    for fault in faults {
-                        self.report
-                            .error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
-                    }
-                }
+                (Err(errors), _) => self.rule_errors(&key, errors),
             }
         }
         clients
@@ -127,8 +123,8 @@ impl Judge<'_> {
                 match std::fs::read(&path) {
                     Ok(bytes) => bytes,
                     Err(error) => {
-                        self.report
-                            .error(&key, format!("{} cannot be read: {error}", path.display()), None);
+                        let problem = format!("{} cannot be read: {error}", path.display());
+                        self.report.error(format!("{key}.file"), problem, None);
                         return None;
                     }
                 }
@@ -137,6 +133,7 @@ impl Judge<'_> {
                 file: None,
                 keys: Some(keys),
             }) => json!({ "keys": keys }).to_string().into_bytes(),
+            _ if self.report.is_unread(&key) => return None,
             _ => {
                 self.report
                     .error(&key, "must have exactly one of file, keys", None);
@@ -151,7 +148,7 @@ impl Judge<'_> {
             self.report.error(
                 &key,
                 format!("is not a JWK Set of usable public keys: {problem}"),
-                Some("expected: public keys, at least one of which verifies signatures; keys for encryption are left alone"),
+                Some("at least one of the keys must verify signatures; keys for encryption are left alone"),
             );
         });
         keys.ok()

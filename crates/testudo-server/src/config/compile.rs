@@ -46,7 +46,7 @@ pub(super) fn compile(
     let tokens = judge.tokens(&file.tokens);
     let outbound = judge.outbound(&file.outbound);
     let (authorities, bundles) = judge.trust_domains(&file.trust_domains);
-    let rules = judge.rules(&file.rules, &authorities);
+    let rules = judge.rules(&file.rules, &authorities, &file.trust_domains);
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file.registration.as_ref(), &file.rules);
     let reserved_ids = reserved_ids(file.issuer.as_deref(), &file.issuers);

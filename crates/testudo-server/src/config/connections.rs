@@ -60,52 +60,54 @@ impl ConnectionLimits {
 impl Judge<'_> {
     pub(super) fn connections(&mut self, section: &ServerSection) -> Option<ConnectionLimits> {
         let defaults = ConnectionLimits::default();
-        let per_address = section.connections_max_per_address;
-        let per_prefix = section.connections_max_per_prefix;
+        let connections_max = self.count(
+            "connections_max",
+            section.connections_max,
+            defaults.connections_max,
+        );
+        let connections_max_per_address = self.count(
+            "connections_max_per_address",
+            section.connections_max_per_address,
+            defaults.connections_max_per_address,
+        );
+        let connections_max_per_prefix = self.count(
+            "connections_max_per_prefix",
+            section.connections_max_per_prefix,
+            defaults.connections_max_per_prefix,
+        );
+        let first_request_timeout = self.deadline(
+            "first_request_timeout",
+            section.first_request_timeout.as_deref(),
+            defaults.first_request_timeout,
+        );
+        let body_timeout = self.deadline(
+            "body_timeout",
+            section.body_timeout.as_deref(),
+            defaults.body_timeout,
+        );
+        let write_timeout = self.deadline(
+            "write_timeout",
+            section.write_timeout.as_deref(),
+            defaults.write_timeout,
+        );
+        let idle_timeout = self.deadline(
+            "idle_timeout",
+            section.idle_timeout.as_deref(),
+            defaults.idle_timeout,
+        );
+        if section.streams_max == Some(0) {
+            self.zero("streams_max", "1");
+        }
+        // Now that everything was looked at: all problems are reported at once.
         let limits = ConnectionLimits {
-            connections_max: self.count(
-                "connections_max",
-                section.connections_max,
-                defaults.connections_max,
-            )?,
-            connections_max_per_address: self.count(
-                "connections_max_per_address",
-                per_address,
-                defaults.connections_max_per_address,
-            )?,
-            connections_max_per_prefix: self.count(
-                "connections_max_per_prefix",
-                per_prefix,
-                defaults.connections_max_per_prefix,
-            )?,
-            first_request_timeout: self.deadline(
-                "first_request_timeout",
-                section.first_request_timeout.as_deref(),
-                defaults.first_request_timeout,
-            )?,
-            body_timeout: self.deadline(
-                "body_timeout",
-                section.body_timeout.as_deref(),
-                defaults.body_timeout,
-            )?,
-            write_timeout: self.deadline(
-                "write_timeout",
-                section.write_timeout.as_deref(),
-                defaults.write_timeout,
-            )?,
-            idle_timeout: self.deadline(
-                "idle_timeout",
-                section.idle_timeout.as_deref(),
-                defaults.idle_timeout,
-            )?,
-            streams_max: match section.streams_max {
-                Some(0) => {
-                    self.zero("streams_max", "1");
-                    return None;
-                }
-                Some(streams) => streams,
-                None => defaults.streams_max,
-            },
+            connections_max: connections_max?,
+            connections_max_per_address: connections_max_per_address?,
+            connections_max_per_prefix: connections_max_per_prefix?,
+            first_request_timeout: first_request_timeout?,
+            body_timeout: body_timeout?,
+            write_timeout: write_timeout?,
+            idle_timeout: idle_timeout?,
+            streams_max: section.streams_max.unwrap_or(defaults.streams_max),
         };
         if limits.connections_max_per_prefix < limits.connections_max_per_address {
             self.report.warn(
@@ -139,7 +141,7 @@ impl Judge<'_> {
     }
 
     fn zero(&mut self, key: &str, least: &str) {
-        let hint = format!("expected: {least} or more; leave the key out for its default");
+        let hint = format!("write {least} or more, or leave the key out for its default");
         self.report.error(
             format!("server.{key}"),
             "is zero: no client could be served",

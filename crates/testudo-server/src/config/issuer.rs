@@ -6,11 +6,13 @@ use testudo_protocol::oauth::IssuerUrl;
 impl Judge<'_> {
     pub(super) fn issuer(&mut self, text: Option<&str>) -> Option<IssuerUrl> {
         let Some(text) = text else {
-            self.report.error(
-                "issuer",
-                "is missing",
-                Some("write issuer = \"https://as.example.net\""),
-            );
+            if !self.report.is_unread("issuer") {
+                self.report.error(
+                    "issuer",
+                    "is missing",
+                    Some("write issuer = \"https://as.example.net\" above the first section"),
+                );
+            }
             return None;
         };
         match IssuerUrl::parse(text) {
@@ -22,11 +24,7 @@ impl Judge<'_> {
                 Some(issuer)
             }
             Err(problem) => {
-                self.report.error(
-                    "issuer",
-                    format!("{text:?} {problem}"),
-                    Some("expected: https://host or https://host/path, without a trailing slash"),
-                );
+                self.report.error("issuer", format!("{text:?} {problem}"), None);
                 None
             }
         }

@@ -51,6 +51,12 @@ impl Judge<'_> {
     /// elsewhere; here it is only absent.
     pub(super) fn what_this_version_leaves_out(&mut self, sections: &[IssuerSection]) {
         for (position, issuer) in sections.iter().enumerate() {
+            let first = sections.iter().position(|known| known.name == issuer.name);
+            if let Some(first) = first.filter(|first| *first < position && !issuer.name.is_empty()) {
+                let key = format!("issuers[{position}].name");
+                self.report
+                    .twice(&key, &issuer.name, &format!("issuers[{first}].name"));
+            }
             self.report.warn(
                 format!("issuers[{position}]"),
                 format!(

@@ -6,6 +6,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use testudo_core::rules::RuleError;
 use testudo_protocol::Seconds;
 
 /// What every judgement needs.
@@ -21,6 +22,40 @@ impl<'r> Judge<'r> {
 }
 
 impl Judge<'_> {
+    /// True where the key is there, whether or not what is written there could be read: it is not missing.
+    pub(super) fn is_written<T>(&self, value: Option<&T>, key: &str) -> bool {
+        value.is_some() || self.report.is_unread(key)
+    }
+
+    /// Addresses of a list.
+    pub(super) fn addresses(&mut self, key: &str, texts: &[String]) -> Vec<SocketAddr> {
+        if texts.is_empty() && !self.report.is_unread(key) {
+            self.report.error(key, "is empty", None);
+        }
+        let addresses = texts.iter().enumerate();
+        addresses
+            .filter_map(|(entry, text)| self.address(&format!("{key}[{entry}]"), text))
+            .collect()
+    }
+
+    /// What is wrong with a rule, but for what follows from a key that could not be read: that has been said.
+    pub(super) fn rule_errors(&mut self, key: &str, errors: Vec<RuleError>) {
+        for error in errors {
+            let unread = |name: &str| self.report.is_unread(&format!("{key}.{name}"));
+            let follows = match error.key {
+                "default_scopes" => unread("scopes"),
+                // They use captures of the patterns.
+                "client_id" | "client_name" | "client_uri" | "logo_uri" | "redirect_uris"
+                | "redirect_uri_hosts" => unread("identities"),
+                name => error.entry.is_none() && unread(name),
+            };
+            if !follows {
+                let path = format!("{key}.{}", error.path());
+                self.report.error(path, error.problem, error.hint);
+            }
+        }
+    }
+
     pub(super) fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
     }
@@ -29,11 +64,8 @@ impl Judge<'_> {
         match text.parse() {
             Ok(address) => Some(address),
             Err(_) => {
-                self.report.error(
-                    key,
-                    format!("{text:?} is not an address with a port"),
-                    Some("expected: 127.0.0.1:8080 or [::1]:8080"),
-                );
+                self.report
+                    .error(key, format!("{text:?} is not an address with a port"), None);
                 None
             }
         }

@@ -70,17 +70,12 @@ impl Judge<'_> {
     ) -> Option<ServerSettings> {
         let default = vec!["127.0.0.1:8080".to_owned()];
         let texts = section.listen.as_ref().unwrap_or(&default);
-        if texts.is_empty() {
-            self.report.error("server.listen", "is empty", None);
-        }
-        let listen: Vec<SocketAddr> = texts
-            .iter()
-            .filter_map(|text| self.address("server.listen", text))
-            .collect();
+        let listen = self.addresses("server.listen", texts);
         let tls = section.tls.as_ref().map(|tls| self.tls("server.tls", tls));
-        self.plain_public_listeners(&listen, tls.is_some());
-        let connections = self.connections(section)?;
-        let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10))?;
+        let is_encrypted = self.is_written(tls.as_ref(), "server.tls");
+        self.plain_public_listeners(texts, is_encrypted);
+        let connections = self.connections(section);
+        let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10));
         let asks_for_certificates = trust_domains
             .iter()
             .filter_map(|domain| domain.credentials.as_ref())
@@ -88,7 +83,7 @@ impl Judge<'_> {
         let mtls = self.mtls(section);
         let proxy = self.proxy(section);
         let is_told = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
-        if asks_for_certificates && tls.is_none() && !is_told {
+        if asks_for_certificates && !is_encrypted && !is_told {
             self.report.warn(
                 "server.tls",
                 "is absent although a trust domain accepts \"x509_svid\": there is no TLS to show a certificate in",
@@ -101,33 +96,27 @@ impl Judge<'_> {
             mtls,
             proxy,
             asks_for_certificates,
-            connections,
+            connections: connections?,
             clients_in_memory: section.clients_in_memory.unwrap_or(100_000).max(1),
-            drain: Duration::from_secs(drain.0.unsigned_abs()),
+            drain: Duration::from_secs(drain?.0.unsigned_abs()),
             watch: section.watch.unwrap_or(true),
         })
     }
 
     pub(super) fn mtls(&mut self, section: &ServerSection) -> Option<MtlsSettings> {
         let mtls = section.mtls.as_ref()?;
-        if section.tls.is_none() {
-            self.report.error("server.mtls", "needs server.tls", None);
+        if !self.is_written(section.tls.as_ref(), "server.tls") {
+            let hint = Some("set server.tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }");
+            self.report.refuse("server.mtls", "needs server.tls", hint);
         }
-        if let Err(problem) = IssuerUrl::parse(&mtls.url) {
-            let hint = Some("expected: https://mtls.as.example.net, without a trailing slash");
+        if let Err(problem) = IssuerUrl::parse(&mtls.url)
+            && !self.report.is_unread("server.mtls.url")
+        {
             self.report
-                .error("server.mtls.url", format!("{:?} {problem}", mtls.url), hint);
-        }
-        let listen: Vec<SocketAddr> = mtls
-            .listen
-            .iter()
-            .filter_map(|text| self.address("server.mtls.listen", text))
-            .collect();
-        if mtls.listen.is_empty() {
-            self.report.error("server.mtls.listen", "is empty", None);
+                .error("server.mtls.url", format!("{:?} {problem}", mtls.url), None);
         }
         Some(MtlsSettings {
-            listen,
+            listen: self.addresses("server.mtls.listen", &mtls.listen),
             url: mtls.url.clone(),
         })
     }
@@ -135,13 +124,12 @@ impl Judge<'_> {
     pub(super) fn proxy(&mut self, section: &ServerSection) -> Option<Proxy> {
         let proxy = section.proxy.as_ref()?;
         let mut trusted = Vec::new();
-        for text in &proxy.trusted {
+        for (entry, text) in proxy.trusted.iter().enumerate() {
             match text.parse() {
                 Ok(net) => trusted.push(canonical(net)),
                 Err(_) => {
-                    let hint = Some("expected: 10.0.0.0/8 or 127.0.0.1/32");
-                    self.report
-                        .error("server.proxy.trusted", format!("{text:?} is not a network"), hint);
+                    let key = format!("server.proxy.trusted[{entry}]");
+                    self.report.error(key, format!("{text:?} is not a network"), None);
                 }
             }
         }
@@ -165,7 +153,7 @@ impl Judge<'_> {
             address_field = Some(field("client_address_header", name.to_ascii_lowercase())?);
         }
         let is_heard = certificate_fields.is_some() || address_field.is_some();
-        if is_heard && trusted.is_empty() {
+        if is_heard && proxy.trusted.is_empty() && !self.report.is_unread("server.proxy.trusted") {
             let problem = "is empty although a header of the proxy is to be believed";
             self.report.error("server.proxy.trusted", problem, None);
         }

@@ -13,8 +13,10 @@ mod issuer;
 mod issuers;
 mod judge;
 pub(crate) mod key_strength;
+mod keys;
 mod listeners;
 mod outbound;
+mod places;
 mod problem;
 mod read;
 mod registration;
@@ -31,10 +33,12 @@ mod trust;
 pub use admin::AdminSettings;
 pub use compile::Configuration;
 pub use connections::{ConnectionLimits, ConnectionRules};
+pub use keys::{KEYS, Key};
 pub use listeners::{MtlsSettings, ServerSettings};
 pub use outbound::OutboundSettings;
+pub use places::Place;
 pub use problem::{Problem, Report};
-pub use reloading::{FIXED_AT_START, FixedSetting, StartedWith, TAKEN_BY_RELOAD};
+pub use reloading::{FIXED_AT_START, FixedSetting, StartedWith};
 pub use starter::STARTER;
 pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
 pub use tls::TlsFiles;
@@ -45,22 +49,26 @@ use testudo_protocol::jose::sha256;
 
 /// Reads and judges a configuration file. On failure the report holds every problem; on success its warnings.
 pub fn load(path: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
+    let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Report::of(Problem::error(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-            Some("run `testudo init` to write a starter file".into()),
-        ))
+        let hint = "run `testudo init` to write a starter file".to_owned();
+        let problem = Problem::error("the file", format!("cannot be read: {error}"), Some(hint));
+        Report::of(problem.at(Place::file(&name)))
     })?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&text, folder, generation)
+    judge(&name, &text, folder, generation)
 }
 
 /// Judges a configuration; `folder` is where its relative paths begin.
 pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
+    judge("testudo.toml", text, folder, generation)
+}
+
+fn judge(name: &str, text: &str, folder: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
     let mut report = Report::default();
-    let file = read::read(text, &mut report);
+    let file = read::read(name, text, &mut report);
     let configuration = file.and_then(|file| compile::compile(&file, folder, generation, &mut report));
+    report.sort(name);
     match configuration {
         Some(configuration) if !report.has_errors() => {
             let digest = sha256(text.as_bytes());

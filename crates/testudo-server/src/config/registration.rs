@@ -114,7 +114,8 @@ impl Judge<'_> {
             open,
         };
         let may_vouch = |rule: &RuleSpec| rule.scopes.iter().any(|scope| scope == SCOPE_REGISTER);
-        if policy.takes_initial_access_tokens && !rules.iter().any(may_vouch) {
+        let is_useless = policy.takes_initial_access_tokens && !rules.iter().any(may_vouch);
+        if is_useless && !self.report.is_unread("rules") {
             let hint = "add it to the scopes of a rule, and the registration endpoint to its resources";
             self.report.warn(
                 "registration.initial_access_tokens",
@@ -163,11 +164,8 @@ impl Judge<'_> {
                 takes_jwks_uri: section.jwks_uri,
                 per_address: Rate::new(section.registrations_per_minute_per_address.unwrap_or(10), None),
             }),
-            Err(faults) => {
-                for fault in faults {
-                    let key = format!("{OPEN_RULE}.{}", fault.key);
-                    self.report.error(key, fault.problem, fault.hint);
-                }
+            Err(errors) => {
+                self.rule_errors(OPEN_RULE, errors);
                 None
             }
         }

@@ -1,6 +1,7 @@
 //! `[[rules]]`: who may have what.
 
 use super::judge::Judge;
+use super::trust::TrustDomainSection;
 use std::collections::HashMap;
 use testudo_core::grants;
 use testudo_core::policy::AuthorityPolicy;
@@ -14,54 +15,55 @@ impl Judge<'_> {
         &mut self,
         specs: &[RuleSpec],
         authorities: &HashMap<Authority, AuthorityPolicy>,
+        trust_domains: &[TrustDomainSection],
     ) -> RuleSet {
         let mut rules: Vec<Rule> = Vec::new();
+        // Where an entry is wrong, a rule may be about just that one.
+        let has_all_authorities =
+            authorities.len() == trust_domains.len() && !self.report.is_unread("trust_domains");
         for (position, spec) in specs.iter().enumerate() {
             let key = format!("rules[{position}]");
             match Rule::compile(spec) {
                 Ok(rule) => {
                     if rules.iter().any(|known| known.name == rule.name) {
-                        self.report.error(
-                            format!("{key}.name"),
-                            format!("{:?} is there twice", rule.name),
-                            None,
-                        );
+                        let first = specs.iter().position(|spec| spec.name == rule.name);
+                        let first = format!("rules[{}].name", first.unwrap_or_default());
+                        self.report.twice(&format!("{key}.name"), &rule.name, &first);
                     }
-                    for grant in rule.grant_types.iter().filter(|grant| !grants::is_served(grant)) {
-                        let problem = format!(
-                            "{grant:?} is not served by this version: a client can register for it, and not use it"
-                        );
-                        self.report.warn(format!("{key}.grant_types"), problem, None);
+                    for (entry, grant) in rule.grant_types.iter().enumerate() {
+                        if !grants::is_served(grant) {
+                            let problem = format!(
+                                "{grant:?} is not served by this version: a client can register for it, and not use it"
+                            );
+                            self.report
+                                .warn(format!("{key}.grant_types[{entry}]"), problem, None);
+                        }
                     }
-                    for pattern in &rule.patterns {
-                        if !authorities.contains_key(pattern.authority()) {
-                            self.has_no_authority(&format!("{key}.identities"), pattern);
+                    for (entry, pattern) in rule.patterns.iter().enumerate() {
+                        if has_all_authorities && !authorities.contains_key(pattern.authority()) {
+                            self.has_no_authority(&format!("{key}.identities[{entry}]"), pattern);
                         }
                     }
                     self.ids_may_clash(&key, &rule);
                     rules.push(rule);
                 }
-                Err(faults) => {
-                    for fault in faults {
-                        self.report
-                            .error(format!("{key}.{}", fault.key), fault.problem, fault.hint);
-                    }
-                }
+                Err(errors) => self.rule_errors(&key, errors),
             }
         }
         let rules = RuleSet::new(rules);
         for (rule, by) in rules.shadowed() {
+            let position = specs.iter().position(|spec| spec.name == rule.name);
             let problem = format!(
                 "never governs: rule `{}` before it matches everything it matches",
                 by.name
             );
             self.report.warn(
-                format!("rule `{}`", rule.name),
+                format!("rules[{}]", position.unwrap_or_default()),
                 problem,
                 Some("move it up, or remove it"),
             );
         }
-        if rules.iter().next().is_none() {
+        if specs.is_empty() && !self.report.is_unread("rules") {
             self.report
                 .warn("rules", "is empty: no workload gets a token", None);
         }

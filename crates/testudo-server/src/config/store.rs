@@ -29,8 +29,8 @@ pub struct StoreSection {
 }
 
 /// A secret: the text itself, or where it is.
-#[derive(Deserialize, JsonSchema, Clone)]
-#[serde(untagged)]
+#[derive(JsonSchema, Clone)]
+#[schemars(untagged)]
 pub enum SecretText {
     /// The secret is the content of a file.
     File {
@@ -44,6 +44,38 @@ pub enum SecretText {
     },
     /// The secret is written in the configuration itself.
     Text(String),
+}
+
+/// Written by hand, so that an unknown key in the table is an error that names it; serde's own error for an untagged
+/// enum names none.
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Elsewhere {
+            file: Option<String>,
+            env: Option<String>,
+        }
+        struct TextOrPlace;
+        impl<'de> serde::de::Visitor<'de> for TextOrPlace {
+            type Value = SecretText;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, { file = \"…\" } or { env = \"…\" }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<SecretText, E> {
+                Ok(SecretText::Text(text.to_owned()))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<SecretText, A::Error> {
+                let place = Elsewhere::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                match (place.file, place.env) {
+                    (Some(file), None) => Ok(SecretText::File { file }),
+                    (None, Some(env)) => Ok(SecretText::Env { env }),
+                    _ => Err(serde::de::Error::custom("must have exactly one of file, env")),
+                }
+            }
+        }
+        deserializer.deserialize_any(TextOrPlace)
+    }
 }
 
 /// Says where the secret is and never what it is: a section that is printed must not hold it.
@@ -98,12 +130,32 @@ pub fn key_encryption_key_beside(database: &Path) -> PathBuf {
 
 impl Judge<'_> {
     pub(super) fn store(&mut self, section: &StoreSection) -> Option<StoreSettings> {
+        let url = self.store_url(section);
+        let key_encryption_key = match &section.key_encryption_key {
+            None => Some(None),
+            Some(secret) => self.key_encryption_key(secret).map(Some),
+        };
+        let extra_roots_pem = match &section.ca {
+            None => Some(None),
+            Some(path) => self.certificates("store.ca", &self.path(path)).map(Some),
+        };
+        let text = section.serve_without_store.as_deref();
+        let serve_without_store = self.duration("store.serve_without_store", text, Seconds(300));
+        Some(StoreSettings {
+            url: url?,
+            key_encryption_key: key_encryption_key?,
+            extra_roots_pem: extra_roots_pem?,
+            serve_without_store: Duration::from_secs(serve_without_store?.0.unsigned_abs()),
+        })
+    }
+
+    fn store_url(&mut self, section: &StoreSection) -> Option<StoreUrl> {
         let bytes = match &section.url {
             None => Zeroizing::new(b"sqlite:testudo.db".to_vec()),
             Some(secret) => self.secret("store.url", secret)?,
         };
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-        let url = match text.split_once(':') {
+        match text.split_once(':') {
             Some(("memory", "")) => {
                 self.report.warn(
                     "store.url",
@@ -114,11 +166,13 @@ impl Judge<'_> {
             }
             Some(("sqlite", path)) if !path.is_empty() => {
                 let path = self.path(path);
-                self.sqlite_files(&path, section.key_encryption_key.is_none());
+                let has_key =
+                    self.is_written(section.key_encryption_key.as_ref(), "store.key_encryption_key");
+                self.sqlite_files(&path, !has_key);
                 Some(StoreUrl::Sqlite(path))
             }
             Some(("postgres" | "postgresql", _)) => {
-                if section.key_encryption_key.is_none() {
+                if !self.is_written(section.key_encryption_key.as_ref(), "store.key_encryption_key") {
                     // Beside a database on another machine there is no folder that all nodes share.
                     self.report.error(
                         "store.key_encryption_key",
@@ -130,53 +184,28 @@ impl Judge<'_> {
                 Some(StoreUrl::Postgres(Zeroizing::new(text.to_owned())))
             }
             _ => {
-                self.report.error(
-                    "store.url",
-                    "is not a store",
-                    Some("expected: sqlite:PATH, postgres://host/database or memory:"),
-                );
+                self.report.error("store.url", "is not a store", None);
                 None
             }
+        }
+    }
+
+    fn key_encryption_key(&mut self, secret: &SecretText) -> Option<Zeroizing<[u8; 32]>> {
+        let key = "store.key_encryption_key";
+        if let SecretText::File { file } = secret {
+            self.key_encryption_key_file(key, &self.path(file));
+        }
+        let bytes = self.secret(key, secret)?;
+        let parsed = crate::key_encryption::parse_key_encryption_key(&bytes);
+        let problem = match &parsed {
+            Some(key) => weakness(key),
+            None => Some("is not 32 bytes, raw or as base64url"),
         };
-        let key_encryption_key = match &section.key_encryption_key {
-            None => None,
-            Some(secret) => {
-                let key = "store.key_encryption_key";
-                if let SecretText::File { file } = secret {
-                    self.key_encryption_key_file(key, &self.path(file));
-                }
-                let bytes = self.secret(key, secret)?;
-                match crate::key_encryption::parse_key_encryption_key(&bytes) {
-                    Some(key) => {
-                        if let Some(weakness) = weakness(&key) {
-                            let hint = Some("make one with `testudo init`");
-                            self.report.error("store.key_encryption_key", weakness, hint);
-                        }
-                        Some(key)
-                    }
-                    None => {
-                        self.report.error(
-                            "store.key_encryption_key",
-                            "is not 32 bytes, raw or as base64url",
-                            Some("make one with `testudo init`"),
-                        );
-                        return None;
-                    }
-                }
-            }
-        };
-        let extra_roots_pem = match &section.ca {
-            None => None,
-            Some(path) => Some(self.certificates("store.ca", &self.path(path))?),
-        };
-        let text = section.serve_without_store.as_deref();
-        let serve_without_store = self.duration("store.serve_without_store", text, Seconds(300))?;
-        Some(StoreSettings {
-            url: url?,
-            key_encryption_key,
-            extra_roots_pem,
-            serve_without_store: Duration::from_secs(serve_without_store.0.unsigned_abs()),
-        })
+        if let Some(problem) = problem {
+            let hint = Some("make one with `testudo init`");
+            self.report.error(key, problem, hint);
+        }
+        parsed
     }
 
     /// The way to the database: encrypted, or plain text within this machine.
@@ -193,7 +222,7 @@ impl Judge<'_> {
                 "has sslmode=disable: everything in the store crosses the network in plain text",
                 Some("sslmode=verify-full encrypts it and verifies the server"),
             ),
-            Err(fault) => self.report.error("store.url", fault.problem, Some(fault.hint)),
+            Err(fault) => self.report.refuse("store.url", fault.problem, Some(fault.hint)),
         }
     }
 
@@ -213,7 +242,7 @@ impl Judge<'_> {
     /// As ssh refuses a private key that others can read: who has this key and a copy of the database signs tokens.
     fn key_encryption_key_file(&mut self, key: &str, path: &Path) {
         match exposure(path) {
-            Some(exposure @ Exposure::Ours(_)) => self.report.error(
+            Some(exposure @ Exposure::Ours(_)) => self.report.refuse(
                 key,
                 format!("{} {exposure}", path.display()),
                 Some(&format!(

@@ -133,19 +133,19 @@ impl Judge<'_> {
             let name = match TrustDomain::parse(&section.name) {
                 Ok(name) => name,
                 Err(problem) => {
-                    let hint = Some("expected: a bare name such as prod.example, without spiffe://");
-                    self.report.error(
-                        format!("{key}.name"),
-                        format!("{:?} {problem}", section.name),
-                        hint,
-                    );
+                    let key = format!("{key}.name");
+                    if !self.report.is_unread(&key) {
+                        self.report
+                            .error(key, format!("{:?} {problem}", section.name), None);
+                    }
                     continue;
                 }
             };
             let authority = Authority::from(&name);
             if policies.contains_key(&authority) {
-                self.report
-                    .error(format!("{key}.name"), format!("{name} is there twice"), None);
+                let first = sections.iter().position(|known| known.name == section.name);
+                let first = format!("trust_domains[{}].name", first.unwrap_or_default());
+                self.report.twice(&format!("{key}.name"), &section.name, &first);
                 continue;
             }
             if let Some(source) = self.bundle(&key, &authority, &section.bundle) {
@@ -163,9 +163,8 @@ impl Judge<'_> {
         let key = format!("{key}.lifetime_max");
         let lifetime = self.duration(&key, Some(text?), Seconds(0));
         if lifetime == Some(Seconds(0)) {
-            let hint = Some("expected: a time such as \"24h\"");
             self.report
-                .error(key, "is zero: every SVID would be refused", hint);
+                .error(key, "is zero: every SVID would be refused", None);
         }
         lifetime
     }
@@ -175,12 +174,12 @@ impl Judge<'_> {
         key: &str,
         section: &TrustDomainSection,
     ) -> Option<AuthorityPolicy> {
-        for claim in &section.attested_metadata {
+        for (entry, claim) in section.attested_metadata.iter().enumerate() {
             if !attestable().any(|name| name == claim) {
                 let names: Vec<&str> = attestable().collect();
-                let hint = format!("expected some of: {}", names.join(", "));
+                let hint = format!("known members: {}", names.join(", "));
                 self.report.error(
-                    format!("{key}.attested_metadata"),
+                    format!("{key}.attested_metadata[{entry}]"),
                     format!("{claim:?} is not client metadata"),
                     Some(&hint),
                 );
@@ -190,17 +189,14 @@ impl Judge<'_> {
             .credentials
             .clone()
             .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
-        for kind in credentials.iter().filter(|kind| !is_svid(**kind)) {
-            self.report.error(
-                format!("{key}.credentials"),
-                format!("`{kind}` is not a kind of SVID"),
-                Some("use some of: jwt_svid, x509_svid, wit_svid"),
-            );
-        }
-        for kind in [CredentialKind::WitSvid] {
-            if credentials.contains(&kind) {
+        for (entry, kind) in credentials.iter().enumerate() {
+            let key = format!("{key}.credentials[{entry}]");
+            if !is_svid(*kind) {
+                self.report
+                    .error(key, format!("`{kind}` is not a kind of SVID"), None);
+            } else if *kind == CredentialKind::WitSvid {
                 self.report.warn(
-                    format!("{key}.credentials"),
+                    key,
                     format!("\"{kind}\" has no door in this version: such credentials are refused"),
                     None,
                 );
@@ -250,7 +246,7 @@ impl Judge<'_> {
             &format!("{key}.max_staleness"),
             section.max_staleness.as_deref(),
             Seconds(3600),
-        )?;
+        );
         let origin = match (&section.url, &section.file, &section.workload_api) {
             (Some(url), None, None) => self.bundle_url(&key, url, section)?,
             (None, Some(file), None) => BundleOrigin::File(self.path(file)),
@@ -261,10 +257,11 @@ impl Judge<'_> {
                 self.report.error(
                     format!("{key}.workload_api"),
                     format!("{socket:?} is not a Unix socket"),
-                    Some("expected: unix:///run/spire/sockets/agent.sock"),
+                    None,
                 );
                 return None;
             }
+            _ if self.report.is_unread(&key) => return None,
             _ => {
                 self.report
                     .error(&key, "must have exactly one of url, file, workload_api", None);
@@ -274,7 +271,7 @@ impl Judge<'_> {
         Some(BundleSource {
             authority: authority.clone(),
             origin,
-            max_staleness,
+            max_staleness: max_staleness?,
         })
     }
 
@@ -288,7 +285,7 @@ impl Judge<'_> {
         match section.profile.as_deref() {
             None | Some("https_web") => {}
             Some("https_spiffe") => {
-                self.report.error(
+                self.report.refuse(
                     format!("{key}.profile"),
                     "\"https_spiffe\" is not available in this version",
                     Some("use https_web, file or workload_api"),
@@ -296,11 +293,8 @@ impl Judge<'_> {
                 return None;
             }
             Some(other) => {
-                self.report.error(
-                    format!("{key}.profile"),
-                    format!("{other:?} is no profile"),
-                    Some("expected: https_web"),
-                );
+                self.report
+                    .error(format!("{key}.profile"), format!("{other:?} is no profile"), None);
                 return None;
             }
         }

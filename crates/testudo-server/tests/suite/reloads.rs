@@ -3,7 +3,7 @@
 use crate::world::{ISSUER, World};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use testudo_server::config::{FIXED_AT_START, TAKEN_BY_RELOAD};
+use testudo_server::config::{FIXED_AT_START, KEYS};
 use testudo_testkit::{TestIssuer, svid_form};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -135,34 +135,44 @@ async fn reload_announces_no_listener_for_certificates_and_no_certificates_that_
 
 /// The keys of the schema, as dotted paths: entries of arrays share the path of the array.
 fn keys_of_the_schema() -> Vec<String> {
-    fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    fn kinds<'a>(schema: &'a Value, root: &'a Value) -> Vec<&'a Value> {
         if let Some(name) = schema["$ref"].as_str() {
-            return resolved(&root["$defs"][name.rsplit('/').next().unwrap()], root);
+            return kinds(&root["$defs"][name.rsplit('/').next().unwrap()], root);
         }
         let one_of = schema["anyOf"].as_array().or(schema["oneOf"].as_array());
-        let mut kinds = one_of.into_iter().flatten().filter(|kind| kind["type"] != "null");
-        match (kinds.next(), kinds.next()) {
-            (Some(kind), None) => resolved(kind, root),
-            _ => schema,
+        match one_of {
+            Some(kinds_of) => kinds_of.iter().flat_map(|kind| kinds(kind, root)).collect(),
+            None => vec![schema],
         }
     }
     fn walk(schema: &Value, path: &str, root: &Value, keys: &mut Vec<String>) {
-        let schema = resolved(schema, root);
-        let items = resolved(&schema["items"], root);
-        let entries = [schema, items]
-            .into_iter()
-            .find(|of| of["properties"].is_object());
-        let Some(entries) = entries else {
+        let of_value = kinds(schema, root);
+        let of_entry = of_value.iter().flat_map(|kind| kinds(&kind["items"], root));
+        let is_secret = path.starts_with("store.");
+        let all: Vec<&Value> = of_value.iter().copied().chain(of_entry).collect();
+        let tables: Vec<_> = all
+            .iter()
+            .filter(|kind| kind["properties"].is_object() && !is_secret)
+            .collect();
+        // What can be something else than a table is a key of its own.
+        let is_leaf = |kind: &&Value| kind["type"] != "null" && kind["properties"].is_null();
+        if tables.is_empty()
+            || of_value
+                .iter()
+                .any(|kind| is_leaf(kind) && kind["type"] != "array")
+        {
             keys.push(path.to_owned());
-            return;
-        };
-        for (name, entry) in entries["properties"].as_object().unwrap() {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
-            walk(entry, &path, root, keys);
+        }
+        for (name, entry) in tables
+            .iter()
+            .flat_map(|table| table["properties"].as_object().unwrap())
+        {
+            walk(
+                entry,
+                format!("{path}.{name}").trim_start_matches('.'),
+                root,
+                keys,
+            );
         }
     }
     let path = concat!(
@@ -177,13 +187,15 @@ fn keys_of_the_schema() -> Vec<String> {
 }
 
 #[test]
-fn every_configuration_key_is_taken_by_a_reload_or_fixed_at_start_and_listed_once() {
-    let fixed = FIXED_AT_START.iter().map(|setting| setting.key);
-    let mut listed: Vec<&str> = TAKEN_BY_RELOAD.iter().copied().chain(fixed).collect();
+fn every_configuration_key_is_listed_once_and_those_that_a_reload_does_not_take_are_compared_by_it() {
+    let listed: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
     let mut keys = keys_of_the_schema();
-    listed.sort_unstable();
     keys.sort_unstable();
     assert_eq!(listed, keys);
+    let at_start = KEYS.iter().filter(|key| !key.is_taken_by_reload);
+    let mut compared: Vec<&str> = FIXED_AT_START.iter().map(|setting| setting.key).collect();
+    compared.sort_unstable();
+    assert_eq!(compared, at_start.map(|key| key.path).collect::<Vec<_>>());
 }
 
 async fn reloaded_with(world: &World, change: impl FnOnce(String) -> String) -> Value {

@@ -392,7 +392,7 @@ sender_constraint = "dpop"
         "did you mean `issuer`?",
         "server.listn is not a known key",
         "did you mean `listen`?",
-        "server.listen \"nowhere\" is not an address",
+        "server.listen[0] \"nowhere\" is not an address",
         "tokens.access_token_lifetime \"5 minutes\" is not a duration",
         "tokens.signing_algorithm \"HS256\"",
         "trust_domains[0].name \"Prod.Example\"",
@@ -400,7 +400,8 @@ sender_constraint = "dpop"
         "trust_domains[1].first_use cannot be read",
         "admits a whole trust domain",
         "entire_trust_domain = true",
-        "rules[0].scopes \"a b\"",
+        "testudo.toml:20:11: rule `a`, rules[0].scopes[0] \"a b\"",
+        "expected: a scope value without spaces, such as \"orders.read\"",
         "rules[1].client_name",
         "rules[1].sender_constraint",
     ] {
@@ -408,6 +409,24 @@ sender_constraint = "dpop"
     }
     let as_json: Vec<Value> = serde_json::from_slice(&site.run(&["check", "--json"]).stdout).unwrap();
     assert!(as_json.len() >= 14, "{}", as_json.len());
+    let scopes = as_json
+        .iter()
+        .find(|problem| problem["key"] == "rules[0].scopes[0]")
+        .unwrap();
+    assert_eq!(
+        (&scopes["line"], &scopes["column"], &scopes["value"]),
+        (&json!(20), &json!(11), &json!("\"a b\""))
+    );
+    assert!(scopes["file"].as_str().unwrap().ends_with("/testudo.toml"));
+    assert_eq!(
+        (&scopes["entry"], &scopes["is_warning"]),
+        (&json!("rule `a`"), &json!(false))
+    );
+    let places: Vec<_> = as_json
+        .iter()
+        .map(|problem| (problem["line"].as_u64(), problem["column"].as_u64()))
+        .collect();
+    assert!(places.is_sorted(), "in the order of the file: {places:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn listener_without_tls_beyond_loopback_is_reported() {
         let of_listen = report
             .problems
             .into_iter()
-            .filter(|problem| problem.key == "server.listen");
+            .filter(|problem| problem.key.starts_with("server.listen["));
         of_listen.map(|problem| problem.problem).collect()
     };
     for near in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {

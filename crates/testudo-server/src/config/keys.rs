@@ -1,0 +1,471 @@
+//! Every key of the configuration, once: what can stand there, with an example, and whether a reload takes it.
+//!
+//! What it means is said in its section; the reference in `docs/reference/configuration.md` has both.
+
+/// A key of the configuration. The entries of a list share one path.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// `trust_domains.bundle.url`
+    pub path: &'static str,
+    /// What can stand there: for a list, what each of its entries can be.
+    pub form: &'static str,
+    /// A value, in TOML: for a list, one entry.
+    pub example: &'static str,
+    /// A list of such values.
+    pub is_list: bool,
+    /// False: it takes effect at the next start. For keys below `server.tls` and `admin.tls`, a reload takes the files;
+    /// a section that appears or disappears takes effect at the next start, and the reload says so.
+    pub is_taken_by_reload: bool,
+    /// It may contain a secret: its value is never shown.
+    pub is_secret: bool,
+}
+
+impl Key {
+    /// An example of the whole value.
+    pub fn example(&self) -> String {
+        match self.is_list {
+            true => format!("[{}]", self.example),
+            false => self.example.to_owned(),
+        }
+    }
+
+    const fn list(self) -> Key {
+        Key {
+            is_list: true,
+            ..self
+        }
+    }
+
+    const fn at_start(self) -> Key {
+        Key {
+            is_taken_by_reload: false,
+            ..self
+        }
+    }
+
+    const fn secret(self) -> Key {
+        Key {
+            is_secret: true,
+            ..self
+        }
+    }
+}
+
+const fn key(path: &'static str, form: &'static str, example: &'static str) -> Key {
+    Key {
+        path,
+        form,
+        example,
+        is_list: false,
+        is_taken_by_reload: true,
+        is_secret: false,
+    }
+}
+
+const ADDRESS: &str = "an address with a port";
+const AUDIENCE: &str = "a text that `aud` may be";
+const COUNT: &str = "a number of 1 or more";
+const DURATION: &str = "a number with its unit (s, m, h or d)";
+const FIRST_USE: &str = "one of \"off\", \"observe\", \"on\"";
+const GRANT: &str = "a grant type";
+const HEADER: &str = "the name of a header field";
+const HTTPS: &str = "an https URL";
+const PATH: &str = "the path of a file, from the folder of the configuration file";
+const PATTERN: &str =
+    "a pattern of identities: whole segments, each a literal, {name} or *, the last may be **";
+const RESOURCE: &str = "an absolute URI without a fragment";
+const SCOPE: &str = "a scope value without spaces";
+const SVID: &str = "one of \"jwt_svid\", \"x509_svid\", \"wit_svid\"";
+const SWITCH: &str = "true or false";
+const TEXT: &str = "a text";
+
+/// All keys, in the order of their paths.
+pub const KEYS: &[Key] = &[
+    key("admin.administrators", PATTERN, "\"spiffe://prod.example/ops/*\"").list(),
+    key("admin.auditors", PATTERN, "\"spiffe://prod.example/audit/*\"").list(),
+    key("admin.listen", ADDRESS, "\"127.0.0.1:8081\"").at_start(),
+    key("admin.socket", "the path of a Unix socket", "\"testudo.sock\"").at_start(),
+    key("admin.tls.certificate", PATH, "\"tls.crt\""),
+    key("admin.tls.private_key", PATH, "\"tls.key\""),
+    key("clients.access_token_lifetime", DURATION, "\"5m\""),
+    key(
+        "clients.client_id",
+        "1 to 2048 printable ASCII characters, neither a SPIFFE ID nor a URL, and not beginning with c_, u_ or vc:",
+        "\"batch\"",
+    ),
+    key("clients.client_name", TEXT, "\"Nightly batch\""),
+    key("clients.default_scopes", SCOPE, "\"orders.read\"").list(),
+    key("clients.grant_types", GRANT, "\"client_credentials\"").list(),
+    key("clients.jwks.file", PATH, "\"batch.jwks.json\""),
+    key(
+        "clients.jwks.keys",
+        "a public key as a JWK",
+        "{ kty = \"OKP\", crv = \"Ed25519\", x = \"…\" }",
+    )
+    .list(),
+    key(
+        "clients.resources",
+        RESOURCE,
+        "\"https://api.example.net/orders\"",
+    )
+    .list(),
+    key("clients.scopes", SCOPE, "\"orders.read\"").list(),
+    key(
+        "clients.token_endpoint_auth_method",
+        "\"private_key_jwt\"",
+        "\"private_key_jwt\"",
+    ),
+    key(
+        "issuer",
+        "https://host or https://host/path, without a trailing slash",
+        "\"https://as.example.net\"",
+    ),
+    key(
+        "issuers.accept_audiences",
+        AUDIENCE,
+        "\"https://old.example.net\"",
+    )
+    .list(),
+    key("issuers.attests", TEXT, "\"client\"").list(),
+    key("issuers.clients_max", COUNT, "100000"),
+    key("issuers.first_use", FIRST_USE, "\"on\""),
+    key("issuers.formats", TEXT, "\"jwt_vc_json\"").list(),
+    key("issuers.holder_binding", TEXT, "\"cnf\""),
+    key(
+        "issuers.issuer",
+        "the `iss` of its credentials",
+        "\"https://token.actions.example\"",
+    ),
+    key(
+        "issuers.jwks",
+        "a table that says where its keys are",
+        "{ file = \"jwks.json\" }",
+    ),
+    key(
+        "issuers.kind",
+        "one of \"kubernetes\", \"attester\", \"verifiable_credential\", \"jwt\"",
+        "\"kubernetes\"",
+    ),
+    key("issuers.lifetime_max", DURATION, "\"24h\""),
+    key(
+        "issuers.name",
+        "lower-case letters, digits and -, a letter first",
+        "\"cluster-a\"",
+    ),
+    key("issuers.registrations_per_minute", COUNT, "600"),
+    key("issuers.status", TEXT, "\"required\""),
+    key("issuers.status_max_stale", DURATION, "\"1h\""),
+    key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
+    key(
+        "issuers.token_review",
+        "a table that says which API server reviews tokens",
+        "{ url = \"https://kubernetes.default.svc\" }",
+    ),
+    key("issuers.types", TEXT, "\"WorkloadCredential\"").list(),
+    key(
+        "issuers.use",
+        "one of \"client\", \"registration\", \"grant\"",
+        "\"client\"",
+    )
+    .list(),
+    key("outbound.ca", PATH, "\"extra-roots.pem\""),
+    key(
+        "outbound.resolve",
+        "a table of host names with an IP address each",
+        "{ \"spire.prod.example\" = \"127.0.0.1\" }",
+    ),
+    key("registration.initial_access_tokens", SWITCH, "false"),
+    key(
+        "registration.open",
+        "true, false, or a table of settings",
+        "false",
+    ),
+    key("registration.open.access_token_lifetime", DURATION, "\"5m\""),
+    key("registration.open.client_idle_lifetime", DURATION, "\"7d\""),
+    key("registration.open.client_lifetime", DURATION, "\"30d\""),
+    key("registration.open.clients_max", COUNT, "1000"),
+    key("registration.open.default_scopes", SCOPE, "\"orders.read\"").list(),
+    key("registration.open.grant_types", GRANT, "\"client_credentials\"").list(),
+    key("registration.open.jwks_uri", SWITCH, "false"),
+    key("registration.open.registrations_burst", COUNT, "60"),
+    key("registration.open.registrations_per_minute", COUNT, "60"),
+    key(
+        "registration.open.registrations_per_minute_per_address",
+        COUNT,
+        "10",
+    ),
+    key(
+        "registration.open.resources",
+        RESOURCE,
+        "\"https://api.example.net/orders\"",
+    )
+    .list(),
+    key("registration.open.scopes", SCOPE, "\"orders.read\"").list(),
+    key("registration.statements", SWITCH, "true"),
+    key("rules.access_token_lifetime", DURATION, "\"5m\""),
+    key("rules.client", "\"workload\" or \"instance\"", "\"workload\""),
+    key(
+        "rules.client_id",
+        "\"identity\", \"opaque\", or a template of literals and captures",
+        "\"{namespace}/{service}\"",
+    ),
+    key("rules.client_idle_lifetime", DURATION, "\"30d\""),
+    key("rules.client_lifetime", DURATION, "\"365d\""),
+    key(
+        "rules.client_name",
+        "a text; {name} inserts a capture",
+        "\"{service} in {namespace}\"",
+    ),
+    key(
+        "rules.client_uri",
+        HTTPS,
+        "\"https://{service}.apps.example.net/\"",
+    ),
+    key("rules.clients_max", COUNT, "1000"),
+    key("rules.credentials", SVID, "\"jwt_svid\"").list(),
+    key(
+        "rules.default_scopes",
+        "one of the values in `scopes`",
+        "\"orders.read\"",
+    )
+    .list(),
+    key("rules.enabled", SWITCH, "true"),
+    key("rules.entire_trust_domain", SWITCH, "false"),
+    key("rules.first_use", FIRST_USE, "\"on\""),
+    key("rules.grant_types", GRANT, "\"client_credentials\"").list(),
+    key(
+        "rules.identities",
+        PATTERN,
+        "\"spiffe://prod.example/ns/{namespace}/sa/{service}\"",
+    )
+    .list(),
+    key(
+        "rules.logo_uri",
+        HTTPS,
+        "\"https://{service}.apps.example.net/logo.png\"",
+    ),
+    key("rules.name", "a name that no other rule has", "\"payments\""),
+    key("rules.occasions", "\"token\" or \"registration\"", "\"token\"").list(),
+    key(
+        "rules.redirect_uri_hosts",
+        "a host name; {name} stands for a whole label",
+        "\"{service}.apps.example.net\"",
+    )
+    .list(),
+    key(
+        "rules.redirect_uris",
+        "an https URL whose last host labels are literal",
+        "\"https://{service}.apps.example.net/callback\"",
+    )
+    .list(),
+    key(
+        "rules.registration",
+        "\"narrowing\" or \"fixed\"",
+        "\"narrowing\"",
+    ),
+    key("rules.registrations_burst", COUNT, "60"),
+    key("rules.registrations_per_minute", COUNT, "60"),
+    key("rules.resources", RESOURCE, "\"https://api.example.net/orders\"").list(),
+    key("rules.scopes", SCOPE, "\"orders.read\"").list(),
+    key(
+        "rules.sender_constraint",
+        "one of \"none\", \"mtls\", \"any\"",
+        "\"none\"",
+    ),
+    key("server.body_timeout", DURATION, "\"10s\""),
+    key("server.clients_in_memory", COUNT, "100000"),
+    key("server.connections_max", COUNT, "10000").at_start(),
+    key("server.connections_max_per_address", COUNT, "2500"),
+    key("server.connections_max_per_prefix", COUNT, "5000"),
+    key("server.drain", DURATION, "\"10s\""),
+    key("server.first_request_timeout", DURATION, "\"10s\""),
+    key("server.idle_timeout", DURATION, "\"60s\""),
+    key("server.listen", ADDRESS, "\"127.0.0.1:8080\"")
+        .list()
+        .at_start(),
+    key("server.mtls.listen", ADDRESS, "\"127.0.0.1:8444\"")
+        .list()
+        .at_start(),
+    key(
+        "server.mtls.url",
+        "an https URL without a trailing slash",
+        "\"https://mtls.as.example.net\"",
+    )
+    .at_start(),
+    key(
+        "server.proxy.client_address_header",
+        HEADER,
+        "\"x-forwarded-for\"",
+    ),
+    key(
+        "server.proxy.client_certificate_header",
+        HEADER,
+        "\"client-cert\"",
+    ),
+    key(
+        "server.proxy.trusted",
+        "a network: an address, / and the length of its prefix",
+        "\"10.0.0.0/8\"",
+    )
+    .list(),
+    key("server.streams_max", COUNT, "128").at_start(),
+    key("server.tls.certificate", PATH, "\"tls.crt\""),
+    key("server.tls.private_key", PATH, "\"tls.key\""),
+    key("server.watch", SWITCH, "true"),
+    key("server.write_timeout", DURATION, "\"20s\""),
+    key("store.ca", PATH, "\"database-roots.pem\"").at_start(),
+    key(
+        "store.key_encryption_key",
+        "32 bytes, raw in a file or as base64url: { file = … }, { env = … } or the text",
+        "{ file = \"kek\" }",
+    )
+    .at_start()
+    .secret(),
+    key("store.serve_without_store", DURATION, "\"5m\""),
+    key(
+        "store.url",
+        "sqlite:PATH, postgres://host/database or memory:, as { file = … }, { env = … } or the text",
+        "\"sqlite:testudo.db\"",
+    )
+    .at_start()
+    .secret(),
+    key(
+        "tokens.access_token_lifetime",
+        "a time from \"10s\" to \"1h\"",
+        "\"5m\"",
+    ),
+    key(
+        "tokens.signing_algorithm",
+        "one of \"ES256\", \"EdDSA\", \"ES384\", \"RS256\", \"PS256\"",
+        "\"ES256\"",
+    )
+    .at_start(),
+    key(
+        "trust_domains.accept_audiences",
+        AUDIENCE,
+        "\"https://old.example.net\"",
+    )
+    .list(),
+    key(
+        "trust_domains.attested_metadata",
+        "a member of client metadata",
+        "\"client_name\"",
+    )
+    .list(),
+    key("trust_domains.bundle.bootstrap", PATH, "\"bundle.json\""),
+    key(
+        "trust_domains.bundle.endpoint_spiffe_id",
+        "a SPIFFE ID",
+        "\"spiffe://prod.example/spire/server\"",
+    ),
+    key("trust_domains.bundle.file", PATH, "\"bundle.json\""),
+    key("trust_domains.bundle.max_staleness", DURATION, "\"1h\""),
+    key("trust_domains.bundle.profile", "\"https_web\"", "\"https_web\""),
+    key(
+        "trust_domains.bundle.url",
+        HTTPS,
+        "\"https://spire.prod.example:8443\"",
+    ),
+    key(
+        "trust_domains.bundle.workload_api",
+        "a Unix socket",
+        "\"unix:///run/spire/sockets/agent.sock\"",
+    ),
+    key("trust_domains.clients_max", COUNT, "100000"),
+    key("trust_domains.credentials", SVID, "\"jwt_svid\"").list(),
+    key("trust_domains.first_use", FIRST_USE, "\"on\""),
+    key("trust_domains.lifetime_max", DURATION, "\"24h\""),
+    key(
+        "trust_domains.name",
+        "a bare name, without spiffe://",
+        "\"prod.example\"",
+    ),
+    key("trust_domains.registrations_burst", COUNT, "600"),
+    key("trust_domains.registrations_burst_per_prefix", COUNT, "60"),
+    key("trust_domains.registrations_per_minute", COUNT, "600"),
+    key("trust_domains.registrations_per_minute_per_prefix", COUNT, "60"),
+    key("trust_domains.single_use", SWITCH, "false"),
+    key(
+        "trust_domains.statement_issuer",
+        "the `iss` of a software statement",
+        "\"https://ca.example\"",
+    ),
+    key("trust_domains.velocity_prefix_segments", COUNT, "2"),
+];
+
+/// What can stand where a table must.
+const TABLES: &[(&str, &str)] = &[
+    ("admin", "a table: [admin]"),
+    (
+        "admin.tls",
+        "{ certificate = \"tls.crt\", private_key = \"tls.key\" }",
+    ),
+    ("clients", "a list of tables, each beginning with [[clients]]"),
+    (
+        "clients.jwks",
+        "a table with one of file, keys, such as { file = \"batch.jwks.json\" }",
+    ),
+    ("issuers", "a list of tables, each beginning with [[issuers]]"),
+    ("outbound", "a table: [outbound]"),
+    ("registration", "a table: [registration]"),
+    ("rules", "a list of tables, each beginning with [[rules]]"),
+    ("server", "a table: [server]"),
+    (
+        "server.mtls",
+        "{ listen = [\"127.0.0.1:8444\"], url = \"https://mtls.as.example.net\" }",
+    ),
+    (
+        "server.proxy",
+        "{ trusted = [\"10.0.0.0/8\"], client_certificate_header = \"client-cert\" }",
+    ),
+    (
+        "server.tls",
+        "{ certificate = \"tls.crt\", private_key = \"tls.key\" }",
+    ),
+    ("store", "a table: [store]"),
+    ("tokens", "a table: [tokens]"),
+    (
+        "trust_domains",
+        "a list of tables, each beginning with [[trust_domains]]",
+    ),
+    (
+        "trust_domains.bundle",
+        "a table with one of url, file, workload_api, such as { file = \"bundle.json\" }",
+    ),
+];
+
+/// The key without the numbers of entries, and whether it ends with one.
+fn path_of(key: &str) -> (String, bool) {
+    let mut path = String::new();
+    for part in key.split('[') {
+        path.push_str(part.split_once(']').map_or(part, |(_, rest)| rest));
+    }
+    (path, key.ends_with(']'))
+}
+
+/// What can stand at a key, with an example.
+pub(super) fn form(key: &str) -> Option<String> {
+    let (path, is_entry) = path_of(key);
+    if let Some((_, form)) = TABLES.iter().find(|(table, _)| *table == path) {
+        return Some((*form).to_owned());
+    }
+    let key = KEYS.iter().find(|key| key.path == path)?;
+    // A form that lists its values in quotes is an example of itself.
+    let lists_values = key.form.contains(key.example);
+    Some(match (key.is_list && !is_entry, lists_values) {
+        (true, _) => format!("a list, each entry {}, such as {}", key.form, key.example()),
+        (false, true) => key.form.to_owned(),
+        (false, false) => format!("{}, such as {}", key.form, key.example),
+    })
+}
+
+/// True where the value may contain a secret, or is a part of one.
+pub(super) fn is_secret(key: &str) -> bool {
+    let (path, _) = path_of(key);
+    let is_in = |inner: &str, outer: &str| {
+        let rest = inner.strip_prefix(outer);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let mut secrets = KEYS.iter().filter(|key| key.is_secret);
+    secrets.any(|secret| is_in(&path, secret.path) || is_in(secret.path, &path))
+}

@@ -1,0 +1,283 @@
+//! Where each value of a configuration is written: the file, line and column, or the variable that an administrator
+//! has to change.
+//!
+//! The TOML parser gives the spans. A tree of them has the shape of the values, and follows where one is taken out.
+
+use serde::Serialize;
+use serde_path_to_error::Segment;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Characters of a value that are shown beside what is wrong with it.
+const VALUE_CHARACTERS_MAX: usize = 80;
+
+/// Where something is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, as it was named. Absent where a variable says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its line, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The character in that line, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The variable of the environment that says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+}
+
+impl Place {
+    /// A file as a whole.
+    pub fn file(name: impl Into<String>) -> Place {
+        Place {
+            file: Some(name.into()),
+            line: None,
+            column: None,
+            variable: None,
+        }
+    }
+
+    /// A byte of a file.
+    pub(super) fn within(name: &str, text: &str, byte: usize) -> Place {
+        let before = text.get(..byte).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Place {
+            line: Some(before.matches('\n').count() + 1),
+            column: Some(line.chars().count() + 1),
+            ..Place::file(name)
+        }
+    }
+}
+
+/// `testudo.toml:24:10`, or the variable's name.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in self.file.iter().chain(&self.variable) {
+            f.write_str(name)?;
+        }
+        for number in self.line.iter().chain(&self.column) {
+            write!(f, ":{number}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One file, as it was read.
+pub(super) struct Source {
+    /// As messages name it.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// May hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file {}", self.name)
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    File {
+        source: Arc<Source>,
+        key: Range<usize>,
+        value: Range<usize>,
+    },
+}
+
+/// A value of the configuration: where it stands, and the values in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Node {
+    origin: Option<Origin>,
+    /// Its number among the entries of its own file, where it is an entry of a list.
+    number: usize,
+    /// What the entry is called: `` rule `payments` ``.
+    entry: Option<Arc<str>>,
+    is_table: bool,
+    members: BTreeMap<String, Node>,
+    items: Vec<Node>,
+}
+
+/// The lists of the configuration whose entries have names: the list, the noun, the key of the name.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("rules", "rule", "name"),
+    ("trust_domains", "trust domain", "name"),
+    ("issuers", "issuer", "name"),
+    ("clients", "client", "client_id"),
+];
+
+impl Node {
+    /// The tree of one file.
+    pub(super) fn of_file(source: &Arc<Source>, table: &DeTable<'_>) -> Node {
+        let mut root = Node::of_table(source, table);
+        for (list, noun, key) in NAMED {
+            let written = table.get(*list).and_then(|value| value.get_ref().as_array());
+            let Some((written, list)) = written.zip(root.members.get_mut(*list)) else {
+                continue;
+            };
+            for (value, node) in written.iter().zip(&mut list.items) {
+                let name = value.get_ref().get(*key).and_then(|name| name.get_ref().as_str());
+                node.entry = name.map(|name| format!("{noun} `{name}`").into());
+            }
+        }
+        root
+    }
+
+    fn of_table(source: &Arc<Source>, table: &DeTable<'_>) -> Node {
+        let member = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| Node {
+            origin: Some(Origin::File {
+                source: source.clone(),
+                key: key.span(),
+                value: value.span(),
+            }),
+            ..Node::of_value(source, value.get_ref())
+        };
+        Node {
+            is_table: true,
+            members: table
+                .iter()
+                .map(|(key, value)| (key.get_ref().to_string(), member((key, value))))
+                .collect(),
+            ..Node::default()
+        }
+    }
+
+    fn of_value(source: &Arc<Source>, value: &DeValue<'_>) -> Node {
+        let item = |(number, value): (usize, &Spanned<DeValue<'_>>)| Node {
+            origin: Some(Origin::File {
+                source: source.clone(),
+                key: value.span(),
+                value: value.span(),
+            }),
+            number,
+            ..Node::of_value(source, value.get_ref())
+        };
+        match (value.as_table(), value.as_array()) {
+            (Some(table), _) => Node::of_table(source, table),
+            (None, Some(array)) => Node {
+                items: array.iter().enumerate().map(item).collect(),
+                ..Node::default()
+            },
+            (None, None) => Node::default(),
+        }
+    }
+}
+
+/// What is known of a key.
+pub(super) struct Found {
+    pub(super) place: Option<Place>,
+    /// The key as its own file has it: entries of an included file are counted from its beginning.
+    pub(super) key: String,
+    pub(super) entry: Option<String>,
+    /// The value as it is written, where it is one of few characters and not a table.
+    pub(super) value: Option<String>,
+}
+
+/// Where everything of a configuration stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    /// Where everything else would have to be written.
+    main: Option<Place>,
+    root: Node,
+}
+
+impl Places {
+    pub(super) fn new(main: &str, root: Node) -> Places {
+        Places {
+            main: Some(Place::within(main, "", 0)),
+            root,
+        }
+    }
+
+    /// The value, or the table in which it is missing. For a key that is wrong itself, the place is that of the key.
+    pub(super) fn find(&self, key: &str, is_about_key: bool) -> Found {
+        let (mut node, mut rest, mut own) = (&self.root, key, String::new());
+        let mut entry = None;
+        while let Some((step, next, after)) = step(node, rest) {
+            own.push_str(&step);
+            (node, rest) = (next, after);
+            entry = node.entry.as_deref().or(entry);
+        }
+        own.push_str(rest);
+        let own = own.trim_start_matches('.').to_owned();
+        let is_there = rest.is_empty();
+        let place = node
+            .origin
+            .as_ref()
+            .map(|origin| origin.place(is_about_key && is_there));
+        let value = node.origin.as_ref().filter(|_| is_there && !node.is_table);
+        Found {
+            place: place.or_else(|| self.main.clone()),
+            key: own,
+            entry: entry.map(str::to_owned),
+            value: value.and_then(Origin::value),
+        }
+    }
+
+    /// Takes a value out, as it is taken out of the configuration.
+    pub(super) fn remove(&mut self, parents: &[Segment], last: &Segment) {
+        let mut node = &mut self.root;
+        for segment in parents {
+            let next = match segment {
+                Segment::Map { key } | Segment::Enum { variant: key } => node.members.get_mut(key),
+                Segment::Seq { index } => node.items.get_mut(*index),
+                Segment::Unknown => None,
+            };
+            let Some(next) = next else { return };
+            node = next;
+        }
+        match last {
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                node.members.remove(key);
+            }
+            Segment::Seq { index } if *index < node.items.len() => {
+                node.items.remove(*index);
+            }
+            Segment::Seq { .. } | Segment::Unknown => {}
+        }
+    }
+}
+
+/// The first step of a key: what it is called, where it leads, and what is left of the key.
+fn step<'n, 'k>(node: &'n Node, key: &'k str) -> Option<(String, &'n Node, &'k str)> {
+    if let Some((index, rest)) = key.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let item = node.items.get(index.parse::<usize>().ok()?)?;
+        return Some((format!("[{}]", item.number), item, rest));
+    }
+    let key = key.strip_prefix('.').unwrap_or(key);
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+    // A name may contain dots: the longest that is there is meant.
+    let members = node.members.iter().filter_map(|(name, member)| {
+        let rest = key.strip_prefix(name.as_str()).filter(|rest| ends(rest))?;
+        Some((name, member, rest))
+    });
+    let (name, member, rest) = members.max_by_key(|(name, ..)| name.len())?;
+    Some((format!(".{name}"), member, rest))
+}
+
+impl Origin {
+    fn place(&self, is_about_key: bool) -> Place {
+        match self {
+            Origin::File { source, key, value } => {
+                let span = if is_about_key { key } else { value };
+                Place::within(&source.name, &source.text, span.start)
+            }
+        }
+    }
+
+    fn value(&self) -> Option<String> {
+        match self {
+            Origin::File { source, value, .. } => {
+                let text = source.text.get(value.clone())?;
+                let is_short = !text.contains('\n') && text.chars().count() <= VALUE_CHARACTERS_MAX;
+                is_short.then(|| text.to_owned())
+            }
+        }
+    }
+}
