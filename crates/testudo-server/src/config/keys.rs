@@ -1,6 +1,6 @@
 //! Every key of the configuration, once: what can stand there, with an example, and whether a reload takes it.
 //!
-//! What it means is said in its section; the reference in `docs/reference/configuration.md` has both.
+//! What it means is said in its section.
 
 /// A key of the configuration. The entries of a list share one path.
 #[derive(Debug, Clone, Copy)]

@@ -22,14 +22,14 @@ const BROKEN: &[Broken] = &[
         name: "no-file",
         how: "There is no configuration file yet.",
         set_up: |site| std::fs::remove_file(site.config()).unwrap(),
-        fault: "testudo.toml cannot be read",
+        fault: "testudo.toml: the file cannot be read",
         remedy: "testudo init",
     },
     Broken {
         name: "unclosed-string",
         how: "A closing quote is missing: the file is not TOML.",
         set_up: |site| edit(site, "url = \"sqlite:testudo.db\"", "url = \"sqlite:testudo.db"),
-        fault: "line 7",
+        fault: "testudo.toml:7:25",
         remedy: "expected `\"`",
     },
     Broken {
@@ -51,7 +51,7 @@ const BROKEN: &[Broken] = &[
         how: "`listen` is one address where a list is expected.",
         set_up: |site| edit(site, "listen = [\"127.0.0.1:0\"]", "listen = \"127.0.0.1:0\""),
         fault: "server.listen",
-        remedy: "expected a",
+        remedy: "expected: a list",
     },
     Broken {
         name: "no-issuer",
