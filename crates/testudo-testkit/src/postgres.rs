@@ -108,7 +108,8 @@ impl Postgres {
     /// Starts the server again.
     pub fn resume(&self) -> Result<(), String> {
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' \
+             -c dynamic_shared_memory_type={SHARED_MEMORY}",
             self.port
         );
         let log = self.folder.join("log").display().to_string();
@@ -153,9 +154,12 @@ impl Postgres {
 
     /// The number of its first process.
     pub fn process(&self) -> Result<String, String> {
-        let file = Path::new(&self.data()).join("postmaster.pid");
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
+        noted(&self.data(), 1, 1)
+    }
+
+    /// The shared memory by which it keeps other servers out of its data.
+    pub fn shared_memory(&self) -> Result<String, String> {
+        shared_memory(&self.data())
     }
 
     fn data(&self) -> String {
@@ -192,6 +196,29 @@ impl Postgres {
             String::from_utf8_lossy(&output.stderr)
         ))
     }
+}
+
+/// Files in the folder of the data: a server that is killed leaves what it has elsewhere.
+pub(crate) const SHARED_MEMORY: &str = "mmap";
+
+/// Removes the shared memory of a server that was killed.
+pub(crate) fn remove_shared_memory(data: &str) {
+    if let Ok(id) = shared_memory(data) {
+        let _ = Command::new("ipcrm").args(["-m", &id]).output();
+    }
+}
+
+fn shared_memory(data: &str) -> Result<String, String> {
+    noted(data, 7, 2)
+}
+
+/// A word of the file that a server keeps in its data while it runs, and longer where it was killed.
+fn noted(data: &str, line: usize, word: usize) -> Result<String, String> {
+    let file = Path::new(data).join("postmaster.pid");
+    let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    let mut words = text.lines().nth(line - 1).unwrap_or_default().split_whitespace();
+    let found = words.nth(word - 1).map(str::to_owned);
+    found.ok_or_else(|| format!("{} has no line {line}", file.display()))
 }
 
 impl Drop for Postgres {

@@ -4,6 +4,7 @@
 //! Statics are not dropped, and a process that is killed drops nothing. So a shell waits for the end of the process:
 //! it reads from a pipe whose other end the process holds.
 
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -54,6 +55,16 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// A command of the shell for the end of the process, by which something outside of the folder is removed. It may be
+/// gone by then.
+pub fn at_end(command: &str) {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(SCRATCH.folder.join("at-end.sh"));
+    writeln!(file.expect("the folder is ours"), "{command}").expect("the folder is ours");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,29 +80,43 @@ mod tests {
     fn process_with_servers() {
         let place = folder("place");
         let postgres = Box::leak(Box::new(Postgres::start(&folder("postgres")).unwrap()));
-        // A paused server does not see that it is to end.
-        postgres.signal("STOP").unwrap();
+        let ends_by = std::env::var("ENDS_BY").unwrap();
+        let process = postgres.process().unwrap();
+        let memory = postgres.shared_memory().unwrap();
+        // A paused server does not see that it is to end, and one that is killed removes nothing.
+        postgres
+            .signal(if ends_by == "panic" { "KILL" } else { "STOP" })
+            .unwrap();
+        at_end(&format!("rmdir {}", std::env::var("OUTSIDE").unwrap()));
         let idle = |more: &mut Command| more.arg("1000").spawn().unwrap().id().to_string();
         let pids = [
             idle(Command::new("sleep").current_dir(&place)),
             idle(Command::new("sleep").env("PLACE", place.join("file"))),
-            postgres.process().unwrap(),
+            process,
         ];
-        println!("folder {} {}", SCRATCH.folder.display(), pids.join(" "));
-        match std::env::var("ENDS_BY").unwrap().as_str() {
+        println!("folder {} {memory} {}", SCRATCH.folder.display(), pids.join(" "));
+        match ends_by.as_str() {
             "panic" => panic!("on purpose"),
-            "exit" => {}
             _ => std::thread::park(),
         }
     }
 
+    fn has_memory(id: &str) -> bool {
+        let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        segments
+            .lines()
+            .any(|line| line.split_whitespace().nth(1) == Some(id))
+    }
+
     #[test]
     fn folder_and_servers_of_a_test_process_are_gone_however_it_ended() {
-        for ends_by in ["exit", "panic", "INT", "KILL"] {
+        for ends_by in ["panic", "INT", "KILL"] {
+            let outside = folder("outside");
             let mut process = Command::new(std::env::current_exe().unwrap())
                 .args(["--ignored", "--exact", "--nocapture"])
                 .arg("scratch::tests::process_with_servers")
                 .env("ENDS_BY", ends_by)
+                .env("OUTSIDE", &outside)
                 .process_group(0)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -102,6 +127,7 @@ mod tests {
             let line = line.expect("the process has its servers");
             let mut words = line.split(' ');
             let folder = Path::new(words.next().unwrap());
+            let memory = words.next().unwrap();
             let pids: Vec<_> = words.collect();
             assert!(folder.exists() && pids.len() == 3, "{line}");
             if ["INT", "KILL"].contains(&ends_by) {
@@ -119,9 +145,9 @@ mod tests {
             process.wait().unwrap();
             let started = Instant::now();
             let is_left = |pid: &&str| Path::new("/proc").join(pid).exists();
-            while folder.exists() || pids.iter().any(is_left) {
+            while folder.exists() || outside.exists() || pids.iter().any(is_left) || has_memory(memory) {
                 assert!(
-                    started.elapsed() < Duration::from_secs(30),
+                    started.elapsed() < Duration::from_secs(60),
                     "{ends_by}: {line} is left"
                 );
                 std::thread::sleep(Duration::from_millis(50));

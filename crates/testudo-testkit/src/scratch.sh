@@ -21,4 +21,10 @@ while pids=$(left | sort -u) && [ -n "$pids" ] && [ $round -lt 100 ]; do
     round=$((round + 1))
     sleep 0.1
 done
+# What is not in the folder: the tests wrote here how it is removed.
+[ -e "$FOLDER/at-end.sh" ] && sh "$FOLDER/at-end.sh"
+# Memory by which a PostgreSQL keeps others out of its data, where it was killed.
+for file in $(find "$FOLDER" -name postmaster.pid); do
+    ipcrm -m "$(awk 'NR == 7 { print $2 }' "$file")"
+done
 rm -rf --one-file-system -- "$FOLDER"

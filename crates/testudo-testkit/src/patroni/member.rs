@@ -1,6 +1,7 @@
 //! One member of a cluster: a PostgreSQL and the Patroni that starts and stops it.
 
 use super::tools::{Tools, as_postgres};
+use crate::postgres::{SHARED_MEMORY, remove_shared_memory};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -89,7 +90,7 @@ postgresql:
     superuser: {{ username: postgres }}
     replication: {{ username: replicator }}
     rewind: {{ username: rewinder }}
-  parameters: {{ unix_socket_directories: '' }}
+  parameters: {{ unix_socket_directories: '', dynamic_shared_memory_type: {SHARED_MEMORY} }}
   pg_hba: ['host all all 0.0.0.0/0 trust', 'host replication all 0.0.0.0/0 trust']
 watchdog: {{ mode: 'off' }}
 "
@@ -200,6 +201,7 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.signal("CONT");
         self.kill();
+        remove_shared_memory(&self.folder.join("data").display().to_string());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The network of a cluster: all members on the loopback address, or each in its own network namespace.
 
 use super::tools::{is_root, run};
+use crate::scratch;
 use std::process::Command;
 
 /// How members are connected.
@@ -76,6 +77,7 @@ fn namespaces(members: usize) -> Result<Placement, String> {
         ports: Vec::new(),
     };
     let own_address = format!("{subnet}.1");
+    scratch::at_end(&format!("ip link del {}", bridge.name));
     ip(&["link", "add", &bridge.name, "type", "bridge"])?;
     ip(&["addr", "add", &format!("{own_address}/24"), "dev", &bridge.name])?;
     ip(&["link", "set", &bridge.name, "up"])?;
@@ -88,6 +90,7 @@ fn namespaces(members: usize) -> Result<Placement, String> {
         let address = format!("{subnet}.{}", 11 + member);
         ip(&["netns", "add", &namespace])?;
         // From here on, the namespaces are removed when the value is dropped.
+        scratch::at_end(&format!("ip netns del {namespace}"));
         bridge.namespaces.push(namespace.clone());
         bridge.ports.push(port.clone());
         ip(&[

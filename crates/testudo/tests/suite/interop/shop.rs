@@ -72,6 +72,12 @@ impl Shop {
             .current_dir(&self.site.folder)
             .env("ISSUER", &self.issuer)
             .env("RESOURCE", RESOURCE)
+            // What it writes beside that is removed with the test. Java has no variable for its temporary folder alone.
+            .env("TMPDIR", &self.site.folder)
+            .env(
+                "JAVA_TOOL_OPTIONS",
+                format!("-XX:-UsePerfData -Djava.io.tmpdir={}", self.site.folder.display()),
+            )
             .envs(self.more.iter().map(|(name, value)| (name, value)))
     }
 
