@@ -128,14 +128,14 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     ];
     let mut listeners = Vec::new();
     let admin_listener = admin_settings.listen.map(|address| passed.bind(address));
-    let doors = admin::Doors {
+    let listening = admin::AdminListeners {
         listener: admin_listener.transpose()?,
         address: connections.clone(),
         socket: admin_connections.clone(),
         tls: admin_tls,
     };
     let (admin_listeners, admin_address) =
-        admin::listen(&app, &admin_settings, doors, stopped.clone()).await?;
+        admin::listen(&app, &admin_settings, listening, stopped.clone()).await?;
     listeners.extend(admin_listeners);
     tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
     if app.file.path.is_some() {

@@ -1,5 +1,5 @@
-//! The actor of a change: the administrator that was verified. Over HTTP that is the identity of the access token, at
-//! the socket the process that connected. The request itself never names the actor.
+//! The actor of a change: the verified administrator. Over HTTP it is the identity that the access token proves, at the
+//! admin socket the process that connected. Nothing in the request itself names the actor.
 
 use super::reply::Failure;
 use crate::audit::Note;
@@ -12,16 +12,16 @@ use axum::http::request::Parts;
 use std::sync::Arc;
 use testudo_core::Actor;
 
-/// The administrator of this request.
-pub(super) struct By(Actor);
+/// The administrator who sent the request.
+pub(super) struct Administrator(Actor);
 
-impl By {
-    /// Waits for the administrators' turn, to change something for this reason.
+impl Administrator {
+    /// Begins a change with this reason, after waiting for the lock of such changes.
     pub(super) async fn change<'a>(&'a self, app: &'a App, reason: Option<&'a str>) -> Change<'a> {
         Change::begin(app, self.because(reason)).await
     }
 
-    /// With the reason that the administrator gave.
+    /// The actor with the reason that the administrator gave.
     pub(super) fn because<'a>(&'a self, reason: Option<&'a str>) -> Note<'a> {
         Note {
             actor: &self.0,
@@ -30,20 +30,20 @@ impl By {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for By {
+impl<S: Send + Sync> FromRequestParts<S> for Administrator {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<By, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Administrator, Failure> {
         if let Some(proven) = parts.extensions.get::<Actor>() {
-            return Ok(By(proven.clone()));
+            return Ok(Administrator(proven.clone()));
         }
         let process = parts.extensions.get::<Arc<Peer>>().and_then(|peer| peer.process);
         match process {
-            Some(process) => Ok(By(Actor::Process(process.owner()))),
+            Some(process) => Ok(Administrator(Actor::Process(process.owner()))),
             None => Err(Failure {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
-                error: "the system does not say which process is at the admin socket: nothing was changed, because \
-                        the event could not name the administrator"
+                error: "the operating system does not state which process is connected to the admin socket, so the event \
+                        could not name the administrator: nothing was changed"
                     .into(),
                 hint: None,
             }),

@@ -1,6 +1,5 @@
-//! Identities that are kept out.
-
-use super::acting::By;
+//! Blocks of identities and patterns.
+use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reply::{Done, Reply, carry_out};
@@ -17,14 +16,18 @@ use testudo_store::{Stored, typed};
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::read::<Vec<Block>>("/admin/v1/blocks", "Identities that are kept out.", get(list)),
+        Operation::read::<Vec<Block>>(
+            "/admin/v1/blocks",
+            "Blocks of identities, patterns and authorities.",
+            get(list),
+        ),
         Operation::act::<Done>(
             "/admin/v1/blocks",
-            "Keep an identity or a pattern out.",
+            "Block an identity, a pattern or an authority.",
             post(block),
         )
         .by_body::<BlockRequest>(),
-        Operation::act::<Done>("/admin/v1/blocks/remove", "Let it in again.", post(unblock))
+        Operation::act::<Done>("/admin/v1/blocks/remove", "Remove a block.", post(unblock))
             .by_body::<BlockRequest>(),
     ]
 }
@@ -34,7 +37,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Reply<Vec<Block>> {
     Ok(Json(blocks))
 }
 
-/// What can be blocked has one of these forms; the server judges the rest.
+/// The forms of what can be blocked. The server checks the details.
 const IDENTITY: &str = "^(spiffe://[a-z0-9._-]{1,255}(/([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\\*)){0,8}(/\\*\\*)?\
                         |[a-z][a-z0-9-]{0,31}:([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8})?\
                         |[A-Za-z0-9._-]{1,64})$";
@@ -42,16 +45,17 @@ const IDENTITY: &str = "^(spiffe://[a-z0-9._-]{1,255}(/([A-Za-z0-9_-][A-Za-z0-9.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BlockRequest {
-    /// An identity, a pattern (whole segments may be `*`, the last one `**`), the name of an authority for all of its
-    /// identities, or the id of a configured client.
+    /// What to block: an identity, a pattern (whole segments may be `*`, the last one `**`), the name of an authority
+    /// for all of its identities, or the client id of a configured client.
     #[schemars(regex(pattern = IDENTITY))]
     identity: String,
+    /// The reason, which the event records.
     reason: Option<String>,
 }
 
 pub(super) async fn block(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
@@ -65,7 +69,7 @@ pub(super) async fn block(
 
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Json(wanted): Json<BlockRequest>,
 ) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;

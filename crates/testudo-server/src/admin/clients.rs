@@ -1,6 +1,6 @@
-//! Clients: see, freeze, thaw, delete, sweep.
+//! Operations on clients: list, show, freeze, thaw, delete, sweep.
 
-use super::acting::By;
+use super::acting::Administrator;
 use super::input::{Json, Query};
 use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, carry_out};
@@ -30,73 +30,95 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::ask::<ClientView>("/admin/v1/clients/show", "One client.", post(show)).by_body::<Named>(),
         Operation::act::<Done>(
             "/admin/v1/clients/freeze",
-            "Refuse a client until it is thawed.",
+            "Freeze a client: its requests are refused until it is thawed.",
             post(freeze),
         )
         .by_body::<Change>(),
         Operation::act::<Done>(
             "/admin/v1/clients/thaw",
-            "Let a frozen client in again.",
+            "Thaw a frozen client: its requests are served again.",
             post(thaw),
         )
         .by_body::<Change>(),
         Operation::act::<Done>("/admin/v1/clients/delete", "Remove a client.", post(delete))
             .by_body::<Change>(),
-        Operation::act::<Swept>("/admin/v1/clients/sweep", "Remove idle clients now.", post(sweep))
-            .by_body::<SweepRequest>(),
+        Operation::act::<Swept>(
+            "/admin/v1/clients/sweep",
+            "Remove idle and expired clients now.",
+            post(sweep),
+        )
+        .by_body::<SweepRequest>(),
     ]
 }
 
-/// A client, as it is shown. Times are RFC 3339.
+/// A client, as the admin API shows it. Times are in RFC 3339.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct ClientView {
+    /// Client id. Example: `spiffe://prod.example/ns/pay/sa/api`.
     pub client_id: String,
-    /// Bare name of the trust domain that it counts under: its own, or that of its sponsor.
+    /// Name, without `spiffe://`, of the trust domain under which the client is counted: its own, or for a client with
+    /// a sponsor that of the sponsor. Example: `prod.example`.
     pub trust_domain: Option<String>,
-    /// Key of its authority: `spiffe://prod.example`, `cluster-a:`, `configuration`, `registration`.
+    /// Key of the authority that vouches for the client: `spiffe://prod.example`, `cluster-a:`, `configuration` or
+    /// `registration`.
     pub authority: String,
+    /// Identity of the client within the authority. Example: `spiffe://prod.example/ns/pay/sa/api`.
     pub subject: String,
+    /// `active`, or `frozen` by an administrator.
     pub state: ClientState,
-    /// Rule at admission.
+    /// Name of the rule that governed the client when it was registered. Example: `payments`.
     pub rule: String,
+    /// First digits of the hash of that rule as it was then. Example: `3f9a1c0b27de`.
     pub rule_revision: String,
-    /// Rule that governs today; absent for an orphan.
+    /// Name of the rule that governs the client now; absent where no rule does.
     pub governed_by: Option<String>,
+    /// True where no rule governs the client now, so that it gets no token.
     pub is_orphaned: bool,
+    /// Kind of the request that registered the client: `token` or `registration`.
     pub occasion: OccasionKind,
-    /// Kind of credential shown last.
+    /// Kind of the credential that the client used last.
     pub credential_kind: CredentialKind,
+    /// Kind of the credential with which the client was registered.
     pub first_credential_kind: CredentialKind,
+    /// When the client was registered.
     pub first_seen: String,
+    /// When the client last got a token or managed its registration.
     pub last_used: String,
+    /// When the client's lifetime ends; absent where it has no end.
     pub expires: Option<String>,
+    /// Seconds without use after which the client is removed; absent where it is not removed for that.
     pub idle_lifetime_seconds: Option<i64>,
+    /// How often a client of this identity has been registered: 1 for the first time.
     pub generation: u32,
+    /// The client of the same identity that was removed before this one was registered.
     pub predecessor: Option<Predecessor>,
+    /// Names, redirect URIs, keys and attested limits of the client.
     pub metadata: ClientMetadata,
-    /// Limits that the client chose when it registered.
+    /// Limits that the client set for itself when it registered.
     #[serde(default)]
     pub registration: Option<Registration>,
-    /// Who vouched for it, where it has no evidence of its own.
+    /// The holder of the initial access token with which the client was registered, where there was one.
     #[serde(default)]
     pub sponsor: Option<Sponsor>,
 }
 
-/// Filters of a list.
+/// Filters of the list. A client is listed where all of them hold.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// Name or key of an authority, a trust domain or another: its clients, and those that they sponsored.
+    /// Name or key of a trust domain or another authority: only its clients, and those that they sponsored.
     trust_domain: Option<String>,
+    /// Name of the rule that governed the client when it was registered.
     rule: Option<String>,
+    /// State of the client.
     state: Option<ClientState>,
+    /// Only clients that were not used for this time, such as `30d`.
     #[schemars(regex(pattern = r"^[0-9]{1,9}[smhd]$"))]
     unused_for: Option<String>,
     #[serde(default)]
     orphaned: bool,
     after: Option<String>,
-    /// The page's clients at most; a page has 1,000 at most.
+    /// Most clients of the page, 1 to 1,000. Default: 1,000.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: Option<NonZeroU32>,
 }
@@ -105,7 +127,7 @@ pub(super) struct Filter {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Page {
     clients: Vec<ClientView>,
-    /// Send it as `after` to get the next page; absent on the last page.
+    /// The value of `after` for the next page; absent on the last page.
     next: Option<String>,
 }
 
@@ -168,28 +190,40 @@ pub(super) async fn show(State(app): State<Arc<App>>, Json(named): Json<Named>) 
     Ok(Json(view(&app, &client.record)))
 }
 
-/// A client that is to be changed.
+/// The client to change.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     client_id: String,
-    /// Why, for the event.
+    /// The reason, which the event records.
     reason: Option<String>,
 }
 
-pub(super) async fn freeze(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+pub(super) async fn freeze(
+    State(app): State<Arc<App>>,
+    by: Administrator,
+    Json(wanted): Json<Change>,
+) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let client = find(&app, &wanted.client_id).await?;
     carry_out(&change, order::freeze(&change.order()?, &client)).await
 }
 
-pub(super) async fn thaw(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+pub(super) async fn thaw(
+    State(app): State<Arc<App>>,
+    by: Administrator,
+    Json(wanted): Json<Change>,
+) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let client = find(&app, &wanted.client_id).await?;
     carry_out(&change, order::thaw(&change.order()?, &client)).await
 }
 
-pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Json<Change>) -> Reply<Done> {
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    by: Administrator,
+    Json(wanted): Json<Change>,
+) -> Reply<Done> {
     let change = by.change(&app, wanted.reason.as_deref()).await;
     let client = find(&app, &wanted.client_id).await?;
     let left = client_records::left_by(&app, &client.record).await?;
@@ -204,14 +238,15 @@ pub(super) async fn delete(State(app): State<Arc<App>>, by: By, Json(wanted): Js
 pub(super) struct SweepRequest {
     #[serde(default)]
     dry_run: bool,
-    /// Why, for the events.
+    /// The reason, which the events record.
     reason: Option<String>,
 }
 
-/// Takes no turn: each client is removed at its version, and an urgent change does not wait for all of them.
+/// Does not take the lock of changes, so that an urgent change need not wait for the whole sweep: each client is
+/// removed at the version that was read.
 pub(super) async fn sweep(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Json(request): Json<SweepRequest>,
 ) -> Reply<Swept> {
     let note = by.because(request.reason.as_deref());
@@ -271,7 +306,7 @@ fn view(app: &App, client: &Client) -> ClientView {
     }
 }
 
-/// A use that is in memory and not yet in the store counts as well.
+/// The last use, including one that is in memory and not yet in the store.
 fn last_used(app: &App, client: &Client) -> Timestamp {
     let known = app
         .memory

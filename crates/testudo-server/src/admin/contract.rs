@@ -1,4 +1,4 @@
-//! What every answer of the admin listeners has: `Request-Id`, and for errors JSON in words of ours.
+//! What every answer of the admin listeners has: `Request-Id`, and for errors a JSON body of this server.
 
 use super::operations;
 use super::reply::Failure;
@@ -9,10 +9,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// Around everything, probes and unknown paths included.
-pub(super) async fn name_and_word(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Wraps every request, including those of probes and unknown paths.
+pub(super) async fn complete_answer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let request_id = app.clock.request_id();
-    let mut response = in_our_words(next.run(request).await);
+    let mut response = with_error_body(next.run(request).await);
     let headers = response.headers_mut();
     if let Ok(value) = request_id.parse() {
         headers.insert("request-id", value);
@@ -25,8 +25,8 @@ pub(super) async fn name_and_word(State(app): State<Arc<App>>, request: Request,
     response
 }
 
-/// The router answers an unknown path and a method that is not taken with no body.
-fn in_our_words(response: Response) -> Response {
+/// Adds a JSON body where the router answers without one: to an unknown path or an unsupported method.
+fn with_error_body(response: Response) -> Response {
     let is_ours = response.headers().contains_key(header::CONTENT_TYPE);
     let (error, hint) = match response.status() {
         StatusCode::NOT_FOUND if !is_ours => (
@@ -34,8 +34,8 @@ fn in_our_words(response: Response) -> Response {
             "GET /admin/v1/openapi.json describes all operations",
         ),
         StatusCode::METHOD_NOT_ALLOWED if !is_ours => (
-            "this operation does not take this method",
-            "the field Allow of this answer names those that it takes",
+            "this operation does not accept this method",
+            "the field Allow of this answer lists the methods that it accepts",
         ),
         _ => return response,
     };
@@ -52,14 +52,14 @@ fn in_our_words(response: Response) -> Response {
     response
 }
 
-/// Around each operation: one without parameters takes none. A filter that is misspelled, or sent to the wrong
-/// operation, would else look as if it had been applied.
+/// Wraps each operation: refuses query parameters where the operation has none. Otherwise a filter that was sent to the
+/// wrong operation would look as if it had been applied.
 pub(super) async fn refuse_parameters_where_none_are(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let has_query = request.uri().query().is_some_and(|query| !query.is_empty());
     if has_query && operations::takes_no_query(request.method(), path) {
-        let hint = "GET /admin/v1/openapi.json describes what this operation takes";
-        return Failure::bad_request("this operation takes no query parameters", Some(hint.into()))
+        let hint = "GET /admin/v1/openapi.json describes the input of this operation";
+        return Failure::bad_request("this operation has no query parameters", Some(hint.into()))
             .into_response();
     }
     next.run(request).await

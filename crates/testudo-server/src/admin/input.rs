@@ -1,5 +1,4 @@
-//! What operations are given: JSON bodies, query parameters and pieces of paths, each refused in words of ours where it
-//! is wrong.
+//! The input of operations: JSON bodies, query parameters and names in paths. Each error is a JSON body of this server.
 
 pub(super) use super::json::Json;
 use super::reply::Failure;
@@ -11,8 +10,8 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use std::error::Error;
 
-/// Where to read what an operation takes.
-const SEE: &str = "GET /admin/v1/openapi.json describes what this operation takes";
+/// The hint of an error of input.
+const SEE: &str = "GET /admin/v1/openapi.json describes the input of this operation";
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Failure;
@@ -39,13 +38,13 @@ pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
         status: rejection.status(),
         error: match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than 2 MiB".into(),
-            _ => "the body broke off, or did not arrive in time".into(),
+            _ => "the body is incomplete, or did not arrive in time".into(),
         },
         hint: None,
     })
 }
 
-/// Reads a body, and says which member is wrong.
+/// Parses a body. The error names the member that is wrong.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
@@ -57,7 +56,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     read.map_err(|why| Failure::bad_request(format!("the body: {why}"), Some(SEE.into())))
 }
 
-/// Query parameters. Unknown ones are refused by the type.
+/// Query parameters. The type refuses unknown parameters.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -67,7 +66,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         read.map(|query| Query(query.0))
             .map_err(|rejection: QueryRejection| {
-                // Its source names the parameter; the words around it are those of a library.
+                // Only the source of the error is used, which names the parameter; the rest of the sentence is that of
+                // axum.
                 let why = rejection
                     .source()
                     .map_or_else(|| "they cannot be read".into(), ToString::to_string);
@@ -76,7 +76,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The one piece of the path that varies.
+/// The name in the path.
 pub(super) struct Name(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {

@@ -1,9 +1,9 @@
-//! JSON, of a request or of an answer.
+//! JSON bodies of requests and answers.
 
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// A JSON body. How one is read is in `input.rs`.
+/// A JSON body. `input.rs` parses it from a request.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -1,6 +1,6 @@
-//! Signing keys: the list, rotation by publishing before use, and withdrawal of a key that was stolen.
+//! Operations on signing keys: list, rotate (publish the new key before it signs), and revoke a key that was stolen.
 
-use super::acting::By;
+use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, told};
@@ -19,13 +19,13 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::read::<Vec<ListedKey>>("/admin/v1/keys", "Signing keys.", get(list)),
         Operation::act::<Done>(
             "/admin/v1/keys/rotate",
-            "Make a signing key and publish it.",
+            "Create a signing key and publish it.",
             post(rotate),
         )
         .by_body::<Rotation>(),
         Operation::act::<Done>(
             "/admin/v1/keys/revoke",
-            "Withdraw a signing key on every node at once.",
+            "Revoke a signing key on every node at once.",
             post(revoke),
         )
         .by_body::<Revocation>(),
@@ -39,7 +39,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<ListedKey>> {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
-    /// Sign with the new key at once, and withdraw all others.
+    /// True to sign with the new key at once and revoke all others.
     #[serde(default)]
     now: bool,
     /// Why, for the event.
@@ -49,7 +49,7 @@ pub(super) struct Rotation {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
-    /// Id of the key.
+    /// Key id of the key to revoke.
     kid: String,
     /// Why, for the event.
     reason: Option<String>,
@@ -57,7 +57,7 @@ pub(super) struct Revocation {
 
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Json(rotation): Json<Rotation>,
 ) -> Reply<Done> {
     let change = by.change(&app, rotation.reason.as_deref()).await;
@@ -70,7 +70,7 @@ pub(super) async fn rotate(
 
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Json(revocation): Json<Revocation>,
 ) -> Reply<Done> {
     let change = by.change(&app, revocation.reason.as_deref()).await;

@@ -40,7 +40,7 @@ pub use rules::{Governed, RuleView};
 pub(crate) use socket::try_the_place;
 pub use socket::{BoundSocket, Place, must_be_free};
 
-/// Metrics and probes: no authorization, no secrets.
+/// Metrics and probes. They need no authorization and contain no secrets.
 fn probes() -> Router<Arc<App>> {
     Router::new()
         .route("/metrics", get(server::metrics))
@@ -48,51 +48,52 @@ fn probes() -> Router<Arc<App>> {
         .route("/readyz", get(server::readyz))
 }
 
-/// The operations, of which none overlooks a parameter.
+/// The operations. Query parameters that an operation does not have are refused.
 fn routes() -> Router<Arc<App>> {
     operations::router().layer(axum::middleware::from_fn(
         contract::refuse_parameters_where_none_are,
     ))
 }
 
-/// Operations and probes, of which every answer keeps the contract.
+/// Operations and probes, with the header fields and error bodies that every answer has.
 fn with_contract(operations: Router<Arc<App>>, app: &Arc<App>) -> Router {
-    let contract = axum::middleware::from_fn_with_state(app.clone(), contract::name_and_word);
+    let contract = axum::middleware::from_fn_with_state(app.clone(), contract::complete_answer);
     operations.merge(probes()).layer(contract).with_state(app.clone())
 }
 
-/// What the two admin listeners run under.
-pub struct Doors {
+/// Listener, limits and TLS of the two admin listeners.
+pub struct AdminListeners {
     /// The listener of `admin.listen`, where that is configured.
     pub listener: Option<TcpListener>,
-    /// Limits of `admin.listen`: shared with the public listeners.
+    /// Connection limits of `admin.listen`, which are shared with the public listeners.
     pub address: Arc<Connections>,
-    /// Limits of the socket: its own, so that no flood elsewhere locks administrators out.
+    /// Connection limits of the admin socket. They are separate, so that administrators can connect while an attacker
+    /// floods the other listeners.
     pub socket: Arc<Connections>,
     /// TLS of `admin.listen`.
     pub tls: Option<TlsAcceptor>,
 }
 
-/// Binds the socket, and accepts there and, where configured, at the address.
+/// Binds the admin socket, and accepts connections on it and, where configured, on `admin.listen`.
 pub async fn listen(
     app: &Arc<App>,
     settings: &AdminSettings,
-    doors: Doors,
+    listeners: AdminListeners,
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = socket::bind(&settings.socket).await?;
     let endpoints = Endpoints::Admin(app.clone(), with_contract(routes(), app));
-    let listening = Listening::new(endpoints, None, doors.socket);
+    let listening = Listening::new(endpoints, None, listeners.socket);
     let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
     let mut address = None;
-    if let Some(listener) = doors.listener {
+    if let Some(listener) = listeners.listener {
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
         let guarded = routes().layer(axum::middleware::from_fn_with_state(
             app.clone(),
             token::require_administrator,
         ));
         let endpoints = Endpoints::Admin(app.clone(), with_contract(guarded, app));
-        let listening = Listening::new(endpoints, doors.tls, doors.address);
+        let listening = Listening::new(endpoints, listeners.tls, listeners.address);
         tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
     }
     Ok((tasks, address))

@@ -1,4 +1,4 @@
-//! One operation of the admin API, as a row: each noun's file has its own rows, beside the handlers.
+//! One operation of the admin API, as a row of a table. The file of each noun has its own rows, beside the handlers.
 
 use crate::state::app::App;
 use axum::routing::MethodRouter;
@@ -11,7 +11,7 @@ pub(super) struct Operation {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) summary: &'static str,
-    /// What a token must be good for, over HTTP.
+    /// The scope value that a token needs, over HTTP.
     pub(super) access: Access,
     pub(super) takes: Takes,
     pub(super) gives: Describe,
@@ -22,12 +22,12 @@ pub(super) struct Operation {
 
 pub(super) type Describe = fn(&mut SchemaGenerator) -> Schema;
 
-/// Where an operation's input is.
+/// Where the input of an operation is.
 pub(super) enum Takes {
     Nothing,
     Query(Describe),
     Body(Describe),
-    /// A missing body is the same as `{}`.
+    /// A missing body is read as `{}`.
     OptionalBody(Describe),
 }
 
@@ -36,7 +36,7 @@ pub(super) fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl Operation {
-    /// It shows something.
+    /// An operation that reads and takes no input.
     pub(super) fn read<T: JsonSchema>(
         path: &'static str,
         summary: &'static str,
@@ -54,26 +54,23 @@ impl Operation {
         }
     }
 
-    /// The errors that it answers besides 200, and when.
+    /// The statuses of error answers, with their meaning.
     pub(super) fn refusals(&self) -> Vec<(&'static str, &'static str)> {
         let mut refusals = vec![
             (
                 "400",
-                "The request is not what the operation takes, or cannot be done.",
+                "The input is not valid for this operation, or the change cannot be made.",
             ),
             ("401", "Over HTTP: no valid token of an administrator or auditor."),
-            ("403", "Over HTTP: the token is not good for this operation."),
+            ("403", "Over HTTP: the token does not permit this operation."),
         ];
         let has_body = matches!(self.takes, Takes::Body(_) | Takes::OptionalBody(_));
         let names_something = has_body || self.path.contains('{');
         if names_something {
-            refusals.push(("404", "What the request names is not there."));
+            refusals.push(("404", "The client, authority, key or request does not exist."));
         }
         if self.access == Access::Write {
-            refusals.push((
-                "409",
-                "The record changed meanwhile, or is held back: read it again.",
-            ));
+            refusals.push(("409", "The record was changed meanwhile: try again."));
         }
         if has_body {
             refusals.push(("413", "The body is larger than 2 MiB."));
@@ -81,21 +78,18 @@ impl Operation {
         if matches!(self.takes, Takes::Body(_)) {
             refusals.push(("415", "The body is not JSON."));
         }
-        refusals.push((
-            "500",
-            "The server could not do it, and the administrator can do nothing about it.",
-        ));
+        refusals.push(("500", "The server failed. The log has the reason."));
         if self.asks_publisher {
             refusals.push((
                 "502",
-                "The source of the keys did not answer, or not with keys: what was held before stays in force.",
+                "The source of the keys did not answer, or not with valid keys: the earlier keys stay in force.",
             ));
         }
         refusals.push(("503", "The store cannot be reached, or is busy: try again."));
         refusals
     }
 
-    /// It changes something.
+    /// An operation that changes something.
     pub(super) fn act<T: JsonSchema>(
         path: &'static str,
         summary: &'static str,
@@ -108,7 +102,7 @@ impl Operation {
         }
     }
 
-    /// Its input is too large or too private for a URL, but it changes nothing.
+    /// An operation that reads, but has its input in a body because it is too large or too private for a URL.
     pub(super) fn ask<T: JsonSchema>(
         path: &'static str,
         summary: &'static str,
@@ -120,7 +114,7 @@ impl Operation {
         }
     }
 
-    /// It answers 502 where the publisher fails.
+    /// The operation with the status 502, for a failure of the source of keys.
     pub(super) fn asking_a_publisher(self) -> Operation {
         Operation {
             asks_publisher: true,
@@ -128,7 +122,7 @@ impl Operation {
         }
     }
 
-    /// Its input is in the query of the URL.
+    /// The operation with its input in the query of the URL.
     pub(super) fn by_query<T: JsonSchema>(self) -> Operation {
         Operation {
             takes: Takes::Query(of::<T>),
@@ -136,7 +130,7 @@ impl Operation {
         }
     }
 
-    /// Its input is the body.
+    /// The operation with its input in the body.
     pub(super) fn by_body<T: JsonSchema>(self) -> Operation {
         Operation {
             takes: Takes::Body(of::<T>),
@@ -144,7 +138,7 @@ impl Operation {
         }
     }
 
-    /// Its input is the body, which may be left out.
+    /// The operation with its input in the body, which may be left out.
     pub(super) fn by_optional_body<T: JsonSchema>(self) -> Operation {
         Operation {
             takes: Takes::OptionalBody(of::<T>),

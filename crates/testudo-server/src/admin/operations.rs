@@ -1,7 +1,7 @@
-//! Every operation of the admin API, once: what is served is what is described.
+//! The table of all operations of the admin API, from which the router and the OpenAPI document are made.
 //!
-//! The rows stand in the file of their noun, beside the handlers. Put together they are the router and, at
-//! `/admin/v1/openapi.json`, the OpenAPI document.
+//! The rows are in the file of their noun, beside the handlers. The OpenAPI document is served at
+//! `/admin/v1/openapi.json`.
 
 use super::input::Json;
 use super::operation::{Operation, Takes, of};
@@ -35,7 +35,7 @@ fn operations() -> Vec<Operation> {
     nouns.into_iter().flatten().collect()
 }
 
-/// All of them.
+/// The router of all operations.
 pub(super) fn router() -> Router<Arc<App>> {
     operations().into_iter().fold(Router::new(), |router, operation| {
         router.route(operation.path, operation.handler)
@@ -54,8 +54,8 @@ pub(super) fn takes_no_query(method: &Method, path: Option<&str>) -> bool {
     path.is_some_and(|path| TABLE.contains(&(name_of(method), path)))
 }
 
-/// What the token of a request must be good for, by its method and the path of the table. An operation that is
-/// not in the table needs `admin.write`.
+/// The scope value that the token of a request needs, by its method and path. A request for an operation that is not in
+/// the table needs `admin.write`.
 pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
     static TABLE: LazyLock<HashMap<(&str, &str), Access>> = LazyLock::new(|| {
         let operations = operations().into_iter();
@@ -67,7 +67,7 @@ pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
     known.copied().unwrap_or(Access::Write)
 }
 
-/// The method as the table has it; empty where no operation has it.
+/// The name of a method in the table; empty for a method that no operation has.
 fn name_of(method: &Method) -> &'static str {
     match *method {
         // The router answers HEAD by the same handler.
@@ -96,7 +96,7 @@ pub fn openapi() -> Value {
             "operationId": operation_id(operation.method, operation.path),
             "summary": operation.summary,
             "parameters": path_parameters(operation.path),
-            // Over the socket nothing is needed, over HTTP a token with this scope value.
+            // Over HTTP a token with this scope value is needed, over the socket no token.
             "security": [{ "administrator": [operation.access.scope()] }, {}],
             "responses": { "200": answer("Done.", &gives) },
         });
@@ -140,11 +140,11 @@ fn answer(description: &str, schema: &Schema) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
 }
 
-/// The members of the type are the parameters.
+/// The query parameters: the members of the type.
 fn query_parameters(schema: Schema, generator: &mut SchemaGenerator) -> Value {
     let name = schema.get("$ref").and_then(Value::as_str);
     let name = name.and_then(|reference| reference.rsplit('/').next());
-    // Described here, parameter by parameter, the type is of no use among the schemas.
+    // The type is described here by its parameters, so it is removed from the schemas.
     let own = name.and_then(|name| generator.definitions_mut().remove(name));
     let own = own.unwrap_or_else(|| schema.to_value());
     let members = own.get("properties").and_then(Value::as_object);
@@ -162,7 +162,7 @@ fn query_parameters(schema: Schema, generator: &mut SchemaGenerator) -> Value {
     parameters.collect()
 }
 
-/// A name for programs that are made from this document: `get_trust_by_name`.
+/// The `operationId`, from which code generators make the name of a function. Example: `get_trust_by_name`.
 fn operation_id(method: &str, path: &str) -> String {
     let segments = path
         .split('/')
@@ -177,7 +177,7 @@ fn operation_id(method: &str, path: &str) -> String {
         .join("_")
 }
 
-/// `{name}` in a path.
+/// The names in braces in a path, such as `{name}`.
 fn path_parameters(path: &str) -> Vec<Value> {
     path.split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_to_a_schema() {
+    fn every_reference_in_the_document_has_a_schema() {
         let document = openapi();
         let text = document.to_string();
         let schemas = document["components"]["schemas"].as_object().unwrap();

@@ -1,15 +1,15 @@
-//! Why an administrator makes a change: kept in the event.
+//! The reason that an administrator gives for a change, which the event records.
 
 use super::input;
 use super::reply::Failure;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
 
-/// Body of a change that needs no other input. It may be left out, whatever `Content-Type` then says.
+/// The body of a change that has no other input. The body may be left out; then `Content-Type` is ignored.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reason {
-    /// Why, for the event.
+    /// The reason, which the event records.
     pub(super) reason: Option<String>,
 }
 

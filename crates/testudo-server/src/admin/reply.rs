@@ -1,4 +1,4 @@
-//! Answers of the admin API: JSON, and errors that say what to do.
+//! Answers of the admin API: JSON, and errors with a hint.
 
 use super::json::Json;
 use crate::change::Change;
@@ -10,7 +10,7 @@ use testudo_core::admin::{Decided, NotDone};
 use testudo_protocol::oauth::ErrorCode;
 use testudo_store::{CommitError, StoreFault};
 
-/// Why a request was not carried out, in words for an administrator.
+/// Why a request was not carried out, for an administrator.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
@@ -18,19 +18,19 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
 }
 
-/// The body of every error, of the same form as at the public endpoints. [RFC6749 §5.2]
+/// The body of every error, in the same form as at the public endpoints. [RFC6749 §5.2]
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct ErrorBody {
-    /// For programs.
+    /// OAuth error code, for programs. Example: `invalid_request`.
     error: &'static str,
-    /// What is wrong, for people.
+    /// What is wrong, as a sentence for people.
     error_description: String,
-    /// What to do about it.
+    /// What the administrator can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
-/// The code of a status.
+/// The OAuth error code of an HTTP status.
 fn code(status: StatusCode) -> ErrorCode {
     match status {
         StatusCode::UNAUTHORIZED => ErrorCode::InvalidToken,
@@ -74,13 +74,13 @@ impl From<CommitError> for Failure {
         match error {
             CommitError::Conflict(_) => Failure {
                 status: StatusCode::CONFLICT,
-                error: "the record changed meanwhile".into(),
+                error: "the record was changed meanwhile".into(),
                 hint: Some("try again".into()),
             },
             CommitError::Unavailable(fault) => fault.into(),
             CommitError::Busy => Failure {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                error: "the store is busy".into(),
+                error: "too many writes are waiting for the store".into(),
                 hint: None,
             },
         }
@@ -100,7 +100,7 @@ impl IntoResponse for Failure {
 
 pub(super) type Reply<T> = Result<Json<T>, Failure>;
 
-/// A change that was made, and what to know about it.
+/// The answer to a change that was made.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub(super) struct Done {
     pub(super) done: String,
@@ -128,7 +128,7 @@ impl From<NotDone> for Failure {
     }
 }
 
-/// Commits what was decided, and answers what was done.
+/// Commits a decision and returns its answer.
 pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Done> {
     if let Some(changes) = &decided.changes {
         change.commit(changes).await?;
@@ -136,7 +136,7 @@ pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Do
     Ok(told(decided))
 }
 
-/// The answer of what was decided and is committed.
+/// The answer of a decision that is committed.
 pub(super) fn told(decided: Decided) -> Json<Done> {
     Json(Done {
         done: decided.done,

@@ -1,4 +1,4 @@
-//! Rules: the list, and which one governs an identity.
+//! Operations on rules: list them, and test which rule governs an identity.
 
 use super::explain::today;
 use super::input::Json;
@@ -35,27 +35,27 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Identities of one `rule test` at most.
+/// Most identities of one `rule test`.
 const TESTED_MAX: usize = 10_000;
 
-/// A rule, as it is listed.
+/// A rule, as the admin API lists it.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleView {
-    /// Name.
+    /// Name of the rule. Example: `payments`.
     pub name: String,
-    /// Patterns.
+    /// Patterns of identities that the rule matches.
     pub identities: Vec<String>,
-    /// Scopes.
+    /// Scope values that may be asked for, separated by spaces.
     pub scopes: String,
-    /// Default scopes.
+    /// Scope values that are granted where none is asked for, separated by spaces.
     pub default_scopes: String,
-    /// Resources.
+    /// Resources for which tokens may be issued.
     pub resources: Vec<String>,
-    /// Revision.
+    /// First digits of the hash of the rule as it is written. Example: `3f9a1c0b27de`.
     pub revision: String,
-    /// False refuses all it matches.
+    /// False where all identities that the rule matches are refused.
     pub enabled: bool,
-    /// Clients, active and frozen.
+    /// Number of clients that were registered under the rule, active and frozen.
     pub clients: i64,
 }
 
@@ -100,33 +100,33 @@ pub(super) struct Test {
     identities: Vec<String>,
 }
 
-/// What an identity would be given.
+/// What an identity would get.
 #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Governed {
-    /// The identity that was asked about.
+    /// The identity of the question.
     pub identity: String,
-    /// The rule that governs it; absent: no client and no token.
+    /// The rule that governs it; absent where no rule does, so that it gets no token.
     pub rule: Option<String>,
-    /// What the pattern captured.
+    /// Values of the captures in the pattern. Example: `{"service": "api"}`.
     pub captures: std::collections::BTreeMap<String, String>,
-    /// The client it is or would be.
+    /// Client id of the client that it is or would be.
     pub client_id: Option<String>,
-    /// Its display name.
+    /// `client_name` of that client.
     pub client_name: Option<String>,
-    /// Scopes it may ask for.
+    /// Scope values that it may ask for.
     pub scopes: String,
-    /// Scopes it gets by default.
+    /// Scope values that it gets where it asks for none.
     pub default_scopes: String,
-    /// Resources it may ask for.
+    /// Resources for which it may ask.
     pub resources: Vec<String>,
-    /// Its redirect URIs.
+    /// Redirect URIs of that client.
     pub redirect_uris: Vec<String>,
-    /// Name of the first reason to refuse it a token.
+    /// Name of the rejection, where it gets no token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejection: Option<String>,
-    /// Why it gets no token, where it gets none.
+    /// Why it gets no token, as a sentence.
     pub problem: Option<String>,
-    /// What to change.
+    /// What to change so that it gets a token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
 }
@@ -134,7 +134,7 @@ pub struct Governed {
 pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) -> Reply<Vec<Governed>> {
     if test.identities.len() > TESTED_MAX {
         return Err(Failure::bad_request(
-            format!("at most {TESTED_MAX} identities at once"),
+            format!("identities must have at most {TESTED_MAX} entries"),
             None,
         ));
     }
@@ -146,7 +146,7 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
     Ok(Json(tested))
 }
 
-/// What the identity would be given, and the first reason to refuse it a token, by the same steps as in a request.
+/// What the identity would get, and the first reason to refuse it a token, by the same steps as in a request.
 async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Governed, Failure> {
     let authority = match Authority::of_identity(identity) {
         Ok(authority) => authority,
@@ -182,7 +182,8 @@ async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Gover
     Ok(governed)
 }
 
-/// Why no kind of credential that the authority may issue gets a token; that of the first kind.
+/// The rejection of the first kind of credential that the authority may issue; `None` where any of the kinds gets a
+/// token.
 async fn first_refusal(
     app: &App,
     in_force: &InForce,
@@ -195,7 +196,7 @@ async fn first_refusal(
             kind: *kind,
             ..identity.clone()
         };
-        // Who shows a certificate has one that tokens can be bound to.
+        // With an X.509-SVID there is a certificate to which the token can be bound.
         shown.proof.certificate_thumbprint = (*kind == CredentialKind::X509Svid).then_some([0; 32]);
         match today::of_identity(app, in_force, &shown).await? {
             Ok(_) => return Ok(None),
@@ -206,7 +207,7 @@ async fn first_refusal(
 }
 
 impl Governed {
-    /// Nothing is given to the identity.
+    /// An identity that gets no token.
     fn refused(identity: &str, problem: String) -> Governed {
         Governed {
             identity: identity.to_owned(),
@@ -216,7 +217,7 @@ impl Governed {
     }
 }
 
-/// An identity as if proven just now, to ask how it would be judged: nothing is granted to it.
+/// An identity that counts as proven, to find out how it would be judged. No token is issued to it.
 pub(super) fn assumed(authority: Authority, subject: &str, kind: CredentialKind) -> AttestedIdentity {
     let proof = Proof {
         is_for_registration: true,

@@ -1,6 +1,6 @@
-//! The server itself: status, reload, metrics.
+//! Operations on the server: status, reload, metrics, readiness.
 
-use super::acting::By;
+use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::read::<Value>("/admin/v1/status", "What the server is doing.", get(status)),
+        Operation::read::<Value>("/admin/v1/status", "State of the server.", get(status)),
         Operation::act::<Done>(
             "/admin/v1/reload",
             "Apply the configuration file again, on every node.",
@@ -62,7 +62,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     }))
 }
 
-/// When our certificates end, by the section that names them.
+/// When the TLS certificates of this server end, by the section of the configuration that names them.
 fn certificates_end(app: &App) -> Value {
     let ends = app.certificates.all().map(|certificate| {
         let ends = certificate.validity().not_after.to_string();
@@ -71,7 +71,7 @@ fn certificates_end(app: &App) -> Value {
     Value::Object(ends.collect())
 }
 
-pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) -> Reply<Done> {
+pub(super) async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) -> Reply<Done> {
     match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
         Ok(reloaded) => {
             let warnings = &reloaded.warnings;
@@ -82,7 +82,7 @@ pub(super) async fn reload(State(app): State<Arc<App>>, by: By, body: Reason) ->
         }
         Err(report) => Err(Failure::bad_request(
             text(&report),
-            Some("the configuration in force stays as it was".into()),
+            Some("the configuration in force stays".into()),
         )),
     }
 }

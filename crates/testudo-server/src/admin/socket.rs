@@ -1,8 +1,8 @@
-//! The admin socket as a file: who may open it is an administrator.
+//! The admin socket as a file: a user who may open it is an administrator.
 //!
-//! It is bound inside a folder that only this user may enter, and moved to its place once its mode is right: at no
-//! moment can another user connect, whatever the umask is. What is at its place already is left alone unless it is a
-//! socket on which no server listens.
+//! The socket is bound inside a folder that only this user may enter, and moved to its path after its mode is set. So
+//! at no time can another user connect, whatever the umask is. A file that is already at the path is not replaced,
+//! unless it is a socket on which no server listens.
 
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::{Error, ErrorKind};
@@ -10,22 +10,22 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, 
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
-/// What is at the place of the admin socket.
+/// What is at the path of the admin socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Nothing.
     Free,
-    /// A socket that nothing listens on.
-    DeadSocket,
-    /// A socket that a server listens on.
+    /// A socket on which no server listens.
+    UnusedSocket,
+    /// A socket on which a server listens.
     Taken,
 }
 
 /// Binds the admin socket.
 pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
-    if must_be_free(path).await? == Place::DeadSocket {
+    if must_be_free(path).await? == Place::UnusedSocket {
         std::fs::remove_file(path)
-            .map_err(|error| format!("cannot remove the dead socket {}: {error}", path.display()))?;
+            .map_err(|error| format!("cannot remove the unused socket {}: {error}", path.display()))?;
     }
     let staging = Staging::new(path)?;
     let failed = |what: &str, error: Error| format!("{what} {}: {error}", path.display());
@@ -33,39 +33,44 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
     let listener =
         UnixListener::bind(&socket).map_err(|error| failed("cannot bind the admin socket", error))?;
     std::fs::set_permissions(&socket, Permissions::from_mode(0o600))
-        .map_err(|error| failed("cannot narrow the mode of the admin socket", error))?;
+        .map_err(|error| failed("cannot set mode 0600 on the admin socket", error))?;
     move_into_place(&socket, path).map_err(|error| failed("cannot move the admin socket to", error))?;
     Ok(listener)
 }
 
-/// Stops the start where another server listens.
+/// Fails where another server listens.
 pub async fn must_be_free(path: &Path) -> Result<Place, String> {
     match judge_the_place(path).await? {
         Place::Taken => Err(format!("another server listens on {}", path.display())),
-        free @ (Place::Free | Place::DeadSocket) => Ok(free),
+        free @ (Place::Free | Place::UnusedSocket) => Ok(free),
     }
 }
 
-/// Whether a server could listen here, in words: for `doctor`, which runs beside a server, too.
+/// Whether a server could listen here or does so already, as text for `doctor`.
 pub(crate) async fn try_the_place(path: &Path) -> Result<String, String> {
     let place = path.display();
     match judge_the_place(path).await? {
         Place::Taken => return Ok(format!("a server listens on {place}")),
-        Place::Free | Place::DeadSocket => Staging::new(path)?,
+        Place::Free | Place::UnusedSocket => Staging::new(path)?,
     };
-    Ok(format!("{place} can be made"))
+    Ok(format!("{place} can be created"))
 }
 
-/// Judges what is at the place. A file that is no socket stops the start: it may be a file that is still needed.
+/// Finds out what is at the path. A file that is not a socket is an error: it may still be needed.
 async fn judge_the_place(path: &Path) -> Result<Place, String> {
     let found = match path.symlink_metadata() {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
-        Err(error) => return Err(format!("cannot look at admin.socket {}: {error}", path.display())),
+        Err(error) => {
+            return Err(format!(
+                "cannot read the state of admin.socket {}: {error}",
+                path.display()
+            ));
+        }
     };
     let stop = |what: &str| {
         Err(format!(
-            "admin.socket {} is {what}: nothing was removed; name another place, or move it away",
+            "admin.socket {} is {what}: nothing was removed; configure another path, or move the file away",
             path.display()
         ))
     };
@@ -75,24 +80,24 @@ async fn judge_the_place(path: &Path) -> Result<Place, String> {
     match UnixStream::connect(path).await {
         Ok(_) => Ok(Place::Taken),
         // A server that crashed left it behind.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Place::DeadSocket),
-        Err(error) => stop(&format!("a socket that cannot be judged ({error})")),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Place::UnusedSocket),
+        Err(error) => stop(&format!("a socket to which no connection is possible ({error})")),
     }
 }
 
 fn kind_of(found: &Metadata) -> &'static str {
     let kind = found.file_type();
     match () {
-        () if kind.is_symlink() => "a symbolic link and no socket",
-        () if kind.is_dir() => "a folder and no socket",
-        () if kind.is_fifo() => "a named pipe and no socket",
-        () if kind.is_file() => "a file and no socket",
-        () => "a device and no socket",
+        () if kind.is_symlink() => "a symbolic link and not a socket",
+        () if kind.is_dir() => "a folder and not a socket",
+        () if kind.is_fifo() => "a named pipe and not a socket",
+        () if kind.is_file() => "a file and not a socket",
+        () => "a device and not a socket",
     }
 }
 
-/// A link fails where something came to the place meanwhile; a rename would replace it. Some file systems have no
-/// links.
+/// Creates a hard link, which fails where a file was created at the path meanwhile; a rename would replace that file. A
+/// rename is used only on file systems without hard links.
 fn move_into_place(socket: &Path, path: &Path) -> Result<(), Error> {
     match std::fs::hard_link(socket, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => std::fs::rename(socket, path),
@@ -100,8 +105,8 @@ fn move_into_place(socket: &Path, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// A folder that only this user may enter, beside the place of the socket. The names are short: the path of a socket
-/// has 107 bytes at most.
+/// A folder beside the path of the socket that only this user may enter. Its name is short, since the path of a socket
+/// has at most 107 bytes.
 struct Staging(PathBuf);
 
 impl Staging {
@@ -111,7 +116,7 @@ impl Staging {
         let folder = path.with_file_name(format!(".t{number:08x}"));
         DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
             format!(
-                "cannot make a folder beside admin.socket {}: {error}",
+                "cannot create a folder beside admin.socket {}: {error}",
                 path.display()
             )
         })?;
@@ -121,13 +126,13 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // The socket was moved out of it.
+        // Removes the first name of the socket; its path is another link to it.
         let _ = std::fs::remove_file(self.0.join("s"));
         let _ = std::fs::remove_dir(&self.0);
     }
 }
 
-/// The socket that this server bound, to be removed when it ends.
+/// The socket that this server bound and removes when it ends.
 pub struct BoundSocket {
     path: PathBuf,
     file: Option<Identity>,
@@ -142,16 +147,16 @@ impl BoundSocket {
         }
     }
 
-    /// Removes it, if it is still the same one: another server may have taken the place.
+    /// Removes the socket, if it is still the same one: another server may have bound a socket at the path.
     pub fn remove(&self) {
         if self.file.is_some() && identity(&self.path) == self.file {
-            // Where it stays, no server listens on it, and the next start removes it.
+            // If it cannot be removed, the next start removes it, since no server listens on it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// Device, inode and time of the last change: the number of an inode is given again at once.
+/// Device, inode and time of the last change, since the system may give the number of an inode to another file at once.
 type Identity = (u64, u64, (i64, i64));
 
 fn identity(path: &Path) -> Option<Identity> {
@@ -170,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dead_socket_is_replaced_and_a_live_one_is_not() {
+    async fn socket_without_a_server_is_replaced_and_one_with_a_server_is_not() {
         let path = place("dead");
         let first = bind(&path).await.unwrap();
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
@@ -180,11 +185,11 @@ mod tests {
         let _second = bind(&path).await.unwrap();
         UnixStream::connect(&path).await.unwrap();
         let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
-        assert_eq!(left.len(), 1, "nothing but the socket stays behind: {left:?}");
+        assert_eq!(left.len(), 1, "only the socket is left in the folder: {left:?}");
     }
 
     #[tokio::test]
-    async fn anything_but_a_dead_socket_stops_the_start_and_loses_nothing() {
+    async fn file_at_the_path_that_is_not_a_socket_stops_the_start_and_is_kept() {
         for (name, says) in [
             ("file", "a file"),
             ("folder", "a folder"),

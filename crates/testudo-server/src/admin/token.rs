@@ -1,9 +1,10 @@
-//! Who may use the admin API over HTTP: holders of an access token of ours, for ourselves, with a scope value of its
-//! own, whose client is an administrator or an auditor. No password, no key, no default.
+//! Authorization of the admin API over HTTP: an access token of this server for its issuer, with the scope value
+//! `admin.read` or `admin.write`, whose client is listed in `admin.administrators` or `admin.auditors`. There is no
+//! password or API key.
 //!
 //! The token proves that the client was admitted when the token was issued. Whether the client is still admitted is
-//! decided at every request, by the steps of any request: an administrator who was frozen, blocked, disabled or deleted
-//! must not be able to undo that with an earlier token.
+//! decided at every request: an administrator whose client was frozen, blocked, disabled or deleted must not be able to
+//! undo that with an earlier token.
 
 use super::operations;
 use super::reply::Failure;
@@ -43,7 +44,8 @@ pub(super) async fn require_administrator(
     }
 }
 
-/// The one bearer token of a request. [RFC6750 §2.1]
+/// The bearer token of a request. `None` where `Authorization` is absent, sent twice, or of another scheme. [RFC6750
+/// §2.1]
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -55,19 +57,20 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Why a request is not served.
 enum Denied {
-    /// It carries no token.
+    /// The request contains no bearer token.
     NoToken,
-    /// It carries something that is no good token of ours. A stranger can send that at will: it is not logged.
+    /// The token is not a valid token of this server. It is not logged, because any caller can send any number of such
+    /// tokens.
     BadToken,
-    /// The token is good; its client is not welcome at this moment.
+    /// The token is valid, but its client is not admitted at this time.
     NotWelcome { client_id: String, why: String },
-    /// The client is welcome, and may not do this.
+    /// The client is admitted, but may not use this operation.
     NotAllowed {
         client_id: String,
         wanted: Access,
         why: NotAllowed,
     },
-    /// Ours to mend.
+    /// The store failed.
     Store(StoreFault),
 }
 
@@ -93,7 +96,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         why,
     };
     let client = holder(app, &verified).await?;
-    let client = client.ok_or_else(|| not_welcome("the client is frozen or gone".to_owned()))?;
+    let client = client.ok_or_else(|| not_welcome("the client is frozen or removed".to_owned()))?;
     let subject = identity_of(&client, &verified);
     let identity = subject.and_then(|subject| {
         let authority = Authority::of_identity(subject).ok()?;
@@ -103,7 +106,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     let governed = app.govern(&identity, OccasionKind::Token, policy);
     let governed = governed.map_err(|rejection| not_welcome(rejection.to_string()))?;
     if governed.client_key != client.key() {
-        let why = "by the rules of today the identity belongs to another client";
+        let why = "by the current rules, the identity belongs to another client";
         return Err(not_welcome(why.to_owned()));
     }
     let administration = &policy.administration;
@@ -116,8 +119,8 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     })
 }
 
-/// The identity that a token was given to: administrators are listed by identity, and a client that the configuration
-/// names or that registered is none.
+/// The identity to which a token was issued. Administrators are listed by identity, so a configured client or one that
+/// registered without evidence has none here.
 fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a str> {
     let kind = AuthorityKind::of_key(&client.authority)?;
     match kind {
@@ -137,7 +140,9 @@ impl Denied {
             Denied::NotAllowed { client_id, why, .. } => {
                 tracing::warn!(client.id = client_id, path, %why, "admin.refused");
             }
-            Denied::Store(fault) => tracing::warn!(%fault, path, "an administrator could not be judged"),
+            Denied::Store(fault) => {
+                tracing::warn!(%fault, path, "a request to the admin API could not be authorized")
+            }
         }
     }
 }
@@ -148,12 +153,12 @@ impl IntoResponse for Denied {
         let (status, challenge, error, hint) = match &self {
             Denied::NoToken => {
                 let hint = "send `Authorization: Bearer` with an access token for the issuer".to_owned();
-                (unauthorized, "Bearer", "a token is missing", hint)
+                (unauthorized, "Bearer", "the access token is missing", hint)
             }
-            // One answer for both: a caller without a valid token learns nothing about clients.
+            // The same answer for both: a caller must not learn which clients exist.
             Denied::BadToken | Denied::NotWelcome { .. } => {
                 let challenge = "Bearer error=\"invalid_token\"";
-                let hint = "get a new token; the server's log says more about a client that is not welcome";
+                let hint = "get a new access token; where the client is frozen, blocked or removed, the server's log has the reason";
                 (unauthorized, challenge, "the token is not valid", hint.to_owned())
             }
             // [RFC6750 §3.1]
@@ -163,7 +168,7 @@ impl IntoResponse for Denied {
                     Access::Write => "Bearer error=\"insufficient_scope\", scope=\"admin.write\"",
                 };
                 let hint = format!("{why} ({})", wanted.scope());
-                let error = "the token is not good for this operation";
+                let error = "the access token does not permit this operation";
                 (StatusCode::FORBIDDEN, challenge, error, hint)
             }
             Denied::Store(_) => {

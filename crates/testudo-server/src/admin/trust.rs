@@ -1,6 +1,6 @@
-//! Authorities: their keys, and the switch that turns one off at once.
+//! Operations on authorities: show them, fetch or accept a bundle, disable and enable them.
 
-use super::acting::By;
+use super::acting::Administrator;
 use super::input::{Json, Name};
 use super::operation::Operation;
 use super::reason::Reason;
@@ -23,45 +23,49 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::read::<Vec<TrustView>>(
             "/admin/v1/trust",
-            "Trust domains and their bundles.",
+            "Authorities and their bundles.",
             get(list),
         ),
         Operation::read::<TrustView>("/admin/v1/trust/{name}", "One authority.", get(show)),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/refresh",
-            "Fetch its bundle now.",
+            "Fetch the bundle of an authority now.",
             post(refresh),
         )
         .by_optional_body::<Reason>()
         .asking_a_publisher(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/accept",
-            "Fetch its bundle now, and take what would be held back: a lower sequence than was taken, none after one, or, from a Workload API, no authority of a kind that was there.",
+            "Fetch the bundle of an authority now, and accept one that would be held back: with a lower sequence, without a sequence where an earlier bundle had one, or, from a Workload API, without a kind of authority that the bundle in force has.",
             post(accept),
         )
         .by_optional_body::<Reason>()
         .asking_a_publisher(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/disable",
-            "Refuse it from the next request on.",
+            "Disable an authority: its identities are refused from the next request on.",
             post(disable),
         )
         .by_optional_body::<Reason>(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/enable",
-            "Let it in again.",
+            "Enable a disabled authority.",
             post(enable),
         )
         .by_optional_body::<Reason>(),
     ]
 }
 
-/// An authority with its keys.
+/// An authority with its bundle.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct TrustView {
+    /// False where an administrator disabled the authority.
     is_enabled: bool,
+    /// What happens at the first token request of an identity.
     first_use: testudo_core::rules::FirstUse,
+    /// Kinds of credential that are accepted from the authority.
     credentials: Vec<testudo_core::CredentialKind>,
+    /// Number of clients of the authority, active and frozen.
     clients: i64,
     /// The X.509 authorities of the bundle, each with its validity.
     x509_authority_validity: Vec<AuthorityStatus>,
@@ -88,7 +92,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Name(name): Name) -> Reply
 
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
@@ -102,7 +106,7 @@ pub(super) async fn refresh(
 
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
@@ -125,18 +129,18 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
         Refreshed::Accepted(what) => Ok(done(format!("{name}: accepted: {what}"))),
         Refreshed::Failed(why) => Err(Failure {
             status: StatusCode::BAD_GATEWAY,
-            error: format!("{name}: the source of its keys: {why}"),
-            hint: Some("the bundle held before stays in force until its maximum age".into()),
+            error: format!("{name}: the keys could not be fetched: {why}"),
+            hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),
         Refreshed::NotTaken(why) => Err(Failure {
             status: StatusCode::SERVICE_UNAVAILABLE,
             error: format!("{name}: {why}"),
-            hint: Some("the bundle held before stays in force until its maximum age".into()),
+            hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),
         Refreshed::HeldBack(held_back) => Err(Failure::bad_request(
-            format!("{name}: {held_back}: not applied"),
+            format!("{name}: {held_back}: not put in force"),
             Some(format!(
-                "if the publisher began anew, run `testudo trust accept {name}`"
+                "if the publisher restarted its sequence, run `testudo trust accept {name}`"
             )),
         )),
     }
@@ -144,7 +148,7 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
 
 pub(super) async fn disable(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
@@ -153,17 +157,17 @@ pub(super) async fn disable(
 
 pub(super) async fn enable(
     State(app): State<Arc<App>>,
-    by: By,
+    by: Administrator,
     Name(name): Name,
     body: Reason,
 ) -> Reply<Done> {
     turn_switch(&app, by, &name, body, order::enable).await
 }
 
-/// Decides by the switch that is there, in the administrator's turn.
+/// Disables or enables an authority, under the lock of changes.
 async fn turn_switch(
     app: &App,
-    by: By,
+    by: Administrator,
     name: &str,
     body: Reason,
     decide: fn(&Order<'_>, &Authority, Option<u64>) -> Decided,
@@ -174,7 +178,7 @@ async fn turn_switch(
     carry_out(&change, decide(&change.order()?, &authority, held)).await
 }
 
-/// Version of the switch that is there, whether or not it can be read.
+/// Version of the stored switch, whether or not its record can be read.
 async fn switch(app: &App, authority: &Authority) -> Result<Option<u64>, StoreFault> {
     let stored = app.store.get(Kind::Switch, authority.key().as_bytes()).await?;
     Ok(stored.map(|stored| stored.version))

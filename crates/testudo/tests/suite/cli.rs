@@ -470,7 +470,7 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
         (output.status.success(), stdout)
     };
     let (is_good, text) = said();
-    assert!(is_good && text.contains("can be made"), "{text}");
+    assert!(is_good && text.contains("can be created"), "{text}");
     let server = site.serve();
     let (is_good, text) = said();
     assert!(is_good && text.contains("a server listens on"), "{text}");
@@ -478,12 +478,12 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
     let _ = std::fs::remove_file(&socket);
     std::fs::write(&socket, "precious").unwrap();
     let (is_good, text) = said();
-    assert!(!is_good && text.contains("is a file and no socket"), "{text}");
+    assert!(!is_good && text.contains("is a file and not a socket"), "{text}");
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "precious");
     let serve = site.run(&["serve"]);
     assert!(!serve.status.success(), "the twin: serve refuses it as well");
     assert!(
-        stderr(&serve).contains("is a file and no socket"),
+        stderr(&serve).contains("is a file and not a socket"),
         "{}",
         stderr(&serve)
     );
@@ -498,7 +498,7 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
     );
     let (is_good, text) = said();
     assert!(
-        !is_good && text.contains("cannot make a folder beside admin.socket"),
+        !is_good && text.contains("cannot create a folder beside admin.socket"),
         "{text}"
     );
 }

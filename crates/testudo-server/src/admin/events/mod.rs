@@ -1,11 +1,12 @@
-//! Audit events: found by time, kind and what they name, page by page.
+//! Searches audit events by time, kind and the fields of the event, page by page.
 //!
-//! The store knows no fields of records, and the key of an event is its id, which begins with its time. So `since` and
-//! `until` are ranges of keys, and the other filters look at one event after another. One answer looks at a bounded
-//! number of them and says where to go on (`scan.rs`); what an event must be is in `wanted.rs`.
+//! The store does not know the fields of records, and the key of an event is its id, which begins with its time. So
+//! `since` and `until` are ranges of keys, and the other filters are applied to one event after another. For one answer
+//! a bounded number of events is read, and the answer states where to continue (`scan.rs`). The filters are in
+//! `filter.rs`.
 
+mod filter;
 mod scan;
-mod wanted;
 
 use super::input::{Json, Query};
 use super::operation::Operation;
@@ -13,12 +14,12 @@ use super::reply::{Failure, Reply};
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::get;
+use filter::Filters;
 use scan::{Range, scan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::records::Event;
 use testudo_store::LIST_MAX;
-use wanted::Wanted;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -28,38 +29,38 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Events of one answer, unless more are asked for.
+/// Most events of one answer where the request has no `limit`.
 const LIMIT_DEFAULT: usize = 100;
 
-/// Which events are asked for. `*` in a text stands for any characters.
+/// Which events are searched for. `*` in a text stands for any characters.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Search {
-    /// Events of this moment or later: RFC 3339, or a duration before now such as `24h`.
+    /// Only events at or after this time: RFC 3339, or a duration before now such as `24h`.
     #[schemars(regex(
         pattern = "^([0-9]{1,6}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?)$"
     ))]
     since: Option<String>,
-    /// Events before this moment: RFC 3339, or a duration before now.
+    /// Only events before this time: RFC 3339, or a duration before now.
     #[schemars(regex(
         pattern = "^([0-9]{1,6}[smhd]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?)$"
     ))]
     until: Option<String>,
     /// Kinds of events, separated by commas, such as `client.refused`.
     #[serde(rename = "type")]
-    #[schemars(schema_with = "wanted::kinds_schema")]
+    #[schemars(schema_with = "filter::kinds_schema")]
     kinds: Option<String>,
-    /// Identity, or instance of one.
+    /// Identity of the event, or its `instance`.
     identity: Option<String>,
-    /// `client_id`; of a refused request the one that it named.
+    /// `client_id` of the event; of a refused request, the one that the request contained.
     client: Option<String>,
     /// Name of a rule.
     rule: Option<String>,
-    /// Name of the reason to refuse, or the reason that an administrator gave.
+    /// Name of the rejection, or the reason that an administrator gave.
     reason: Option<String>,
-    /// Who made the change.
+    /// The actor who made the change.
     actor: Option<String>,
-    /// Request-Id of a request, or the id that a trusted proxy gave it.
+    /// `Request-Id` of the request, or the id that a trusted proxy gave it.
     request: Option<String>,
     /// Events later than the one with this id.
     #[schemars(regex(pattern = "^[0-9a-fA-F]*$"))]
@@ -67,45 +68,45 @@ pub(super) struct Search {
     /// Events earlier than the one with this id.
     #[schemars(regex(pattern = "^[0-9a-fA-F]*$"))]
     before: Option<String>,
-    /// By default `oldest` with `after`, else `newest`.
+    /// Default: `oldest` with `after`, otherwise `newest`.
     order: Option<Order>,
-    /// Events of the answer, at most 1,000.
+    /// Most events of the answer, 1 to 1,000. Default: 100.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: Option<u32>,
 }
 
-/// Which event is the first of an answer.
+/// The order of the events in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// The newest one.
+    /// The newest event first.
     Newest,
-    /// The oldest one.
+    /// The oldest event first.
     Oldest,
 }
 
 /// A page of events.
 #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventPage {
-    /// In the order that was asked for.
+    /// The events that were found, in the requested order.
     pub events: Vec<Event>,
-    /// Where to go on: as `before` in the order `newest`, as `after` in the order `oldest`. Absent where everything
-    /// that was asked for was looked at.
+    /// Where to continue: the value of `before` in the order `newest`, of `after` in the order `oldest`. Absent where
+    /// the search is complete.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
-    /// How many events were looked at.
+    /// How many events were read for this answer.
     pub searched: usize,
-    /// Time of the last event that was looked at, RFC 3339.
+    /// Time of the last event that was read, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub searched_to: Option<String>,
 }
 
 async fn list(State(app): State<Arc<App>>, Query(search): Query<Search>) -> Reply<EventPage> {
-    let wanted = Wanted::of(&search)?;
+    let filters = Filters::of(&search)?;
     let range = Range::of(&search, app.now())?;
     let limit = match search.limit.map_or(LIMIT_DEFAULT, |limit| limit as usize) {
         0 => return Err(Failure::bad_request("limit must be at least 1", None)),
         limit => limit.min(LIST_MAX),
     };
-    Ok(Json(scan(&app, &wanted, range, limit).await?))
+    Ok(Json(scan(&app, &filters, range, limit).await?))
 }

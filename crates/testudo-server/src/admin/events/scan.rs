@@ -1,6 +1,6 @@
-//! Looks at events one after another, in either direction, within limits of one answer.
+//! Reads events one after another, in either direction, within the limits of one answer.
 
-use super::wanted::Wanted;
+use super::filter::Filters;
 use super::{EventPage, Order, Search};
 use crate::admin::explain::REQUEST_MILLIS_MAX;
 use crate::admin::reply::Failure;
@@ -12,19 +12,20 @@ use testudo_core::records::{Event, Kind};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{LIST_MAX, Stored};
 
-/// Events that one answer looks at, at most.
+/// Most events that are read for one answer.
 const SEARCHED_MAX: usize = 20_000;
-/// After this time an answer says how far it looked: no search keeps a reader of the store for long.
+/// Most time for one answer, which then states how far it searched, so that a search does not occupy a reader of the
+/// store for long.
 const SEARCH_TIME_MAX: Duration = Duration::from_millis(40);
-/// Bytes of the events of an answer as they are stored, at most, beside its first event.
+/// Most bytes of the events of an answer, as they are stored. The first event is returned even if it is larger.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Ids of events, and the direction.
+/// A range of event ids, and the direction of the search.
 #[derive(Debug)]
 pub(super) struct Range {
-    /// All ids are greater than this one.
+    /// Only ids greater than this one.
     after: Vec<u8>,
-    /// All ids are less than this one.
+    /// Only ids less than this one.
     before: Option<Vec<u8>>,
     order: Order,
 }
@@ -49,7 +50,8 @@ impl Range {
             cursor("before", search.before.as_deref())?,
         );
         let time = search.request.as_deref().and_then(RequestTime::of_id);
-        // The id of a proxy may look like one of ours: it is one of ours where it is of a time that was.
+        // An id that a proxy assigned may have the form of a request id of this server. It is taken for one only where
+        // its time is plausible.
         if let Some(time) =
             time.filter(|time| time.seconds() > now - LONG_AGO && time.seconds() < now + AHEAD)
         {
@@ -86,12 +88,12 @@ impl Range {
     }
 }
 
-/// Ids of requests from within so many years are taken for ours.
+/// Request ids with a time longer ago than this are taken for ids of a proxy.
 const LONG_AGO: Seconds = Seconds(10 * 365 * 86_400);
-/// Clocks of nodes differ by less.
+/// Most by which the clock of another node may be ahead.
 const AHEAD: Seconds = Seconds(86_400);
 
-/// The key of an event begins with 16 hexadecimal digits: its time in milliseconds.
+/// The store key of a time: the key of an event begins with its time in milliseconds, in 16 hexadecimal digits.
 fn key_at(moment: Timestamp) -> Vec<u8> {
     let millis = u64::try_from(moment.0).unwrap_or(0).saturating_mul(1000);
     format!("{millis:016x}").into_bytes()
@@ -120,7 +122,7 @@ fn cursor(name: &str, text: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-/// What was found so far.
+/// The events that were found so far.
 #[derive(Default)]
 struct Found {
     page: EventPage,
@@ -128,11 +130,11 @@ struct Found {
 }
 
 impl Found {
-    /// Takes the event if it is wanted; false where the answer has no room for it.
-    fn take(&mut self, stored: Stored, wanted: &Wanted, limit: usize) -> bool {
+    /// Adds the event if the filters hold for it. False where the answer is already full.
+    fn take(&mut self, stored: Stored, filters: &Filters, limit: usize) -> bool {
         let bytes = stored.body.len();
         let event = refused::readable::<Event>(stored).map(|found| found.record);
-        let Some(event) = event.filter(|event| wanted.has(event)) else {
+        let Some(event) = event.filter(|event| filters.has(event)) else {
             return true;
         };
         let is_full = self.page.events.len() >= limit
@@ -148,19 +150,15 @@ impl Found {
 
 pub(super) async fn scan(
     app: &App,
-    wanted: &Wanted,
+    filters: &Filters,
     mut range: Range,
     limit: usize,
 ) -> Result<EventPage, Failure> {
     let started = Instant::now();
     let mut found = Found::default();
     let mut last: Option<Vec<u8>> = None;
-    // One more than is wanted shows whether there are more.
-    let rows = if wanted.is_everything() {
-        limit + 1
-    } else {
-        LIST_MAX
-    };
+    // One more than the limit is read, to learn whether there are more.
+    let rows = if filters.are_empty() { limit + 1 } else { LIST_MAX };
     loop {
         let page = range.page(app, rows).await?;
         if page.is_empty() {
@@ -171,7 +169,7 @@ pub(super) async fn scan(
             if !range.has(&key) {
                 return Ok(ended(found.page, last, None));
             }
-            if !found.take(stored, wanted, limit) {
+            if !found.take(stored, filters, limit) {
                 let next = last.clone();
                 return Ok(ended(found.page, last, next));
             }

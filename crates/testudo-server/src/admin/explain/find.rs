@@ -1,7 +1,8 @@
-//! The event of a request, by the request's id alone.
+//! Finds the event of a request by the id of the request.
 //!
-//! The id begins with the time at which the request came, and events are stored in the order of their time: the search
-//! begins at the first event that can be of the request, however many there are since.
+//! The id begins with the time at which the request arrived, and events are stored in the order of their time. So the
+//! search begins at the first event that the request can have caused, and its cost does not depend on the number of
+//! later events.
 
 use crate::admin::reply::Failure;
 use crate::state::app::App;
@@ -11,11 +12,10 @@ use testudo_core::records::{Event, EventKind, Kind};
 use testudo_protocol::Timestamp;
 use testudo_store::LIST_MAX;
 
-/// The last event of a request is written within this time of its arrival: longer than all deadlines of a request.
+/// Most milliseconds between the arrival of a request and its last event: longer than all deadlines of a request.
 pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
 
-/// Pages of [`LIST_MAX`] events that one question reads at most. Within the time of a request there are fewer, unless
-/// a crowd of first uses came.
+/// Most pages of [`LIST_MAX`] events that one search reads.
 const PAGES_MAX: usize = 200;
 
 pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Failure> {
@@ -41,7 +41,8 @@ pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Failu
     found.ok_or_else(|| not_found(request_id, Some(time.seconds())))
 }
 
-/// A request has one event, or two where first use is observed: the refusal says what the caller was told.
+/// A request has one event, or two under `first_use = "observe"`. Of the two, the event of the refusal has the answer
+/// that the caller got.
 fn is_better(event: &Event, found: Option<&Event>) -> bool {
     match found {
         None => true,
@@ -51,7 +52,7 @@ fn is_better(event: &Event, found: Option<&Event>) -> bool {
     }
 }
 
-/// The id of an event is its key. Ids of a proxy say nothing of the time.
+/// Finds an event by its own id, which is its key, or by the id of a proxy, which contains no time.
 async fn by_another_id(app: &App, id: &str) -> Result<Event, Failure> {
     if let Some(stored) = app.store.get(Kind::Event, id.as_bytes()).await?
         && let Some(event) = readable(vec![stored]).pop()
@@ -60,10 +61,10 @@ async fn by_another_id(app: &App, id: &str) -> Result<Event, Failure> {
             Some(_) => Ok(event),
             None => Err(Failure::bad_request(
                 format!(
-                    "{id:?} is the id of {}, which is no event of a request",
+                    "{id:?} is the id of an event {}, which was not caused by a request",
                     event.event.name()
                 ),
-                Some("testudo event list shows it".to_owned()),
+                Some("`testudo event list` shows the event".to_owned()),
             )),
         };
     }
@@ -84,13 +85,13 @@ fn readable(stored: Vec<testudo_store::Stored>) -> Vec<Event> {
 
 fn not_found(request_id: &str, time: Option<Timestamp>) -> Failure {
     let error = match time {
-        Some(time) => format!("no event of request {request_id:?}, which came at {time}"),
+        Some(time) => format!("there is no event of request {request_id:?}, which arrived at {time}"),
         None => format!(
             "{request_id:?} is neither a Request-Id of this server nor the id of an event, and none of the latest {LIST_MAX} events has it as the id of a proxy"
         ),
     };
     Failure::not_found(
         error,
-        "events are kept of first uses, of changes and of a sample of refusals; for others, explain the credential: testudo explain --credential FILE",
+        "events are written for first uses, for changes and for a sample of refusals; for another request, explain its credential: testudo explain --credential FILE",
     )
 }

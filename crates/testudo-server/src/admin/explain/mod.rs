@@ -1,7 +1,8 @@
-//! Why a request was answered as it was, and how it would be answered now: the same functions as in a request, with a
+//! Explains how a request was answered and how it would be answered now, with the same functions as a request and a
 //! trace that records each check.
 //!
-//! `find.rs` finds the events of a request by its id; `then.rs` says what they record; `today.rs` decides again.
+//! `find.rs` finds the event of a request, `then.rs` reads what the event records, `today.rs` decides the request
+//! again.
 
 mod find;
 mod then;
@@ -27,8 +28,12 @@ use testudo_protocol::oauth::{Resource, ScopeSet};
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::ask::<Explanation>("/admin/v1/explain", "Walk a decision.", post(explain))
-            .by_body::<Question>(),
+        Operation::ask::<Explanation>(
+            "/admin/v1/explain",
+            "Explain how a request was answered, or how a credential would be.",
+            post(explain),
+        )
+        .by_body::<Question>(),
     ]
 }
 
@@ -39,30 +44,33 @@ pub(super) fn operations() -> Vec<Operation> {
     { "required": ["credential"], "properties": { "credential": { "type": "string" }, "request_id": { "type": "null" } } },
 ]))]
 pub(super) struct Question {
-    /// Id of the request that is asked about.
+    /// Id of the request to explain, as its answer had it in `Request-Id`.
     request_id: Option<String>,
-    /// Or a credential, as it would be sent.
+    /// A credential to explain instead, as a client would send it in `client_assertion`.
     credential: Option<String>,
+    /// With `credential`: the parameter `scope` of the token request.
     scope: Option<String>,
+    /// With `credential`: the parameter `resource` of the token request.
     resource: Option<String>,
+    /// With `credential`: the parameter `client_id` of the token request.
     client_id: Option<String>,
 }
 
-/// How a request was answered, or would be.
+/// How a request was answered, or would be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Verdict {
     /// `allowed` or `refused`.
     pub outcome: String,
-    /// Name of the reason to refuse.
+    /// Name of the rejection, where the request is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejection: Option<String>,
-    /// OAuth code that the caller is answered with.
+    /// OAuth error code of the answer, where the request is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// What happened, or would happen.
+    /// What happened or would happen, as a sentence.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
-    /// What to change.
+    /// What to change so that the request is allowed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
 }
@@ -73,17 +81,17 @@ pub struct Explanation {
     /// The event of the request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<Event>,
-    /// Of a request: how it was answered.
+    /// How the request was answered; absent for a credential.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub then: Option<Verdict>,
-    /// How it would be answered now, by today's configuration and records. Absent where the request proved no identity:
-    /// nothing of it is left to decide again.
+    /// How the request or credential would be answered now, with the current configuration and records. Absent where
+    /// the request proved no identity: then the event does not contain enough to decide again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub today: Option<Verdict>,
-    /// What today's decision does not know of the request.
+    /// What the current decision does not know of the request.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
-    /// Checks that pass today, in order.
+    /// The checks that pass now, in their order.
     pub steps: Vec<Step>,
     /// `then` for a request, `today` for a credential.
     #[serde(flatten)]
@@ -117,14 +125,11 @@ pub(super) async fn explain(
                 verdict,
             }))
         }
-        _ => Err(Failure::bad_request(
-            "ask about either a request id or a credential",
-            None,
-        )),
+        _ => Err(Failure::bad_request("send either request_id or credential", None)),
     }
 }
 
-/// The record of the request first, and then the same decision by today's configuration.
+/// Explains a request: how it was answered, from its event, and how it would be answered now.
 async fn of_request(app: &App, request_id: &str) -> Result<Explanation, Failure> {
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
@@ -183,7 +188,7 @@ impl Verdict {
         }
     }
 
-    /// True where both give the same answer for the same reason.
+    /// True where both have the same outcome for the same reason.
     pub fn agrees_with(&self, other: &Verdict) -> bool {
         (&self.outcome, &self.rejection) == (&other.outcome, &other.rejection)
     }

@@ -1,4 +1,4 @@
-//! What the event of a request records: how it was answered, and what it carried.
+//! Reads from the event of a request how it was answered and what it contained.
 
 use super::Verdict;
 use testudo_core::identity::Proof;
@@ -18,7 +18,7 @@ pub(super) fn verdict(event: &Event) -> Verdict {
             detail: event.detail.clone().or_else(|| Some(allowed(event))),
             hint: None,
         },
-        // What an event of another kind says of its request is in its reason.
+        // All other kinds: the request was refused, for the reason of the event.
         kind @ (EventKind::ClientWouldRegister
         | EventKind::ClientRefused
         | EventKind::ClientFrozen
@@ -62,8 +62,8 @@ fn allowed(event: &Event) -> String {
     )
 }
 
-/// The identity as it was proven then; nothing where the request proved none, or proved it by a token that only the
-/// client has.
+/// The identity that the request proved. `None` where it proved none, or proved it by a registration access token,
+/// which only the client has.
 pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     let managed = event
         .request
@@ -76,7 +76,7 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     let details = event.request.as_deref();
     let sponsor = details.and_then(|details| details.sponsor.clone()).map(Box::new);
     if authority.kind() == AuthorityKind::Registration {
-        // An event of an earlier version does not say who vouched for the client.
+        // An event of an earlier version does not contain the sponsor of the client.
         details?;
         return Some(AttestedIdentity::named_here(subject, kind, sponsor));
     }
@@ -93,32 +93,32 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     })
 }
 
-/// What the decision of today does not know, or takes as it is not.
+/// What the current decision does not know of the request, or assumes about it.
 pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     match event.request.as_deref() {
         None => notes.push(
-            "the event is of an earlier version and does not say what else the request carried; today's decision goes by identity, scope and resource"
+            "the event was written by an earlier version and does not contain everything of the request; the current decision uses identity, scope and resource"
                 .to_owned(),
         ),
         Some(details) if details.is_shortened => notes.push(
-            "the request had more than 8 KiB of metadata or claims, which are not kept; today's decision is made without them"
+            "the request had more than 8 KiB of metadata and claims, which are not kept; the current decision is made without them"
                 .to_owned(),
         ),
         Some(details) if details.metadata.is_some() && is_about_keys(event) => {
-            notes.push("keys that were refused are not kept; today's decision is made without them".to_owned());
+            notes.push("keys that were refused are not kept; the current decision is made without them".to_owned());
         }
         Some(_) => {}
     }
     if let Some(expired) = event.credential_expires.filter(|expires| *expires <= now) {
         notes.push(format!(
-            "the credential expired at {expired}; today's decision is of one like it that is valid now"
+            "the credential expired at {expired}; the current decision assumes a credential like it that is valid now"
         ));
     }
     notes
 }
 
-/// True where the request was refused for its keys.
+/// True where the request was refused because of its keys.
 fn is_about_keys(event: &Event) -> bool {
     let reason = event.reason.as_deref().unwrap_or_default();
     reason.starts_with("jwks_") || reason == "private_key_disclosed"

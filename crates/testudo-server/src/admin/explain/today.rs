@@ -1,4 +1,4 @@
-//! How a request would be answered now. Nothing of it is counted or written.
+//! Decides how a request would be answered now. Nothing is counted or written.
 
 use super::{Failure, Verdict, grant};
 use crate::gather::gather;
@@ -19,8 +19,8 @@ use testudo_core::{
     AttestedIdentity, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
 };
 
-/// What a request is for.
-enum Wanted<'a> {
+/// The request that is decided, with what it contained.
+enum Asked<'a> {
     Token {
         grant: &'a GrantRequest,
         details: &'a RequestDetails,
@@ -47,37 +47,37 @@ pub(in crate::admin) async fn of_credential(
         client_id: client_id.map(str::to_owned),
         ..RequestDetails::default()
     };
-    let wanted = Wanted::Token {
+    let asked = Asked::Token {
         grant,
         details: &details,
     };
     let in_force = app.in_force.load_full();
     let outcome = match verify(app, &in_force, credential, &mut trace).await {
-        Ok(identity) => decide(app, &in_force, &identity, wanted, &mut trace).await?,
+        Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
     Ok((trace.into_steps(), Verdict::of(outcome, AT_TOKEN)))
 }
 
-/// A token request of this identity that asks for nothing in particular.
+/// A token request of this identity without scope and resource.
 pub(in crate::admin) async fn of_identity(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
 ) -> Result<Result<String, Rejection>, Failure> {
-    let wanted = Wanted::Token {
+    let asked = Asked::Token {
         grant: &grant(None, None).map_err(unreadable)?,
         details: &RequestDetails::default(),
     };
-    decide(app, in_force, identity, wanted, &mut Trace::off()).await
+    decide(app, in_force, identity, asked, &mut Trace::off()).await
 }
 
-/// What an event has was read once, when the request came.
+/// For scope and resource of an event, which could be parsed when the request arrived.
 fn unreadable(rejection: Rejection) -> Failure {
     Failure::bad_request(rejection.to_string(), None)
 }
 
-/// The request of an event, with everything that it carried.
+/// The request of an event, with everything that the event contains of it.
 pub(super) async fn of_event(
     app: &App,
     event: &Event,
@@ -91,7 +91,7 @@ pub(super) async fn of_event(
     let details = event.request.as_deref().unwrap_or(&nothing);
     let grant = grant(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
-    let (endpoint, wanted) = if is_registration {
+    let (endpoint, asked) = if is_registration {
         let statement = match identity.kind == CredentialKind::JwtSvid {
             true => Statement::Verified,
             false => Statement::Absent,
@@ -109,21 +109,21 @@ pub(super) async fn of_event(
             Err(reason) => return Ok((trace.into_steps(), Verdict::of(Err(reason.into()), endpoint))),
         };
         let requested = Box::new(requested);
-        (endpoint, Wanted::Registration { requested, details })
+        (endpoint, Asked::Registration { requested, details })
     } else {
-        let wanted = Wanted::Token {
+        let asked = Asked::Token {
             grant: &grant,
             details,
         };
-        (AT_TOKEN, wanted)
+        (AT_TOKEN, asked)
     };
     let in_force = app.in_force.load_full();
-    let outcome = decide(app, &in_force, identity, wanted, &mut trace).await?;
+    let outcome = decide(app, &in_force, identity, asked, &mut trace).await?;
     Ok((trace.into_steps(), Verdict::of(outcome, endpoint)))
 }
 
-/// A file holds a token without its `client_assertion_type`: the SVID's door first, and where the token is not
-/// even readable there, the other. Only here may a door be guessed, since nothing is granted.
+/// Verifies a credential whose `client_assertion_type` is not known: it is read as a JWT-SVID, and where it cannot be
+/// one, as an assertion by `private_key_jwt`. Guessing is allowed only here, where no token is issued.
 async fn verify(
     app: &App,
     in_force: &InForce,
@@ -143,7 +143,7 @@ async fn verify(
     };
     trace.passed("form", || "a JWS in compact form".to_owned());
     let policy = &in_force.policy;
-    // Without the store nothing is known of a client that registered, which is what the caller would be told.
+    // If the store cannot be read, a registered client is treated as unknown, as the token endpoint does.
     let facts = gather(app, in_force, credential.lookups()).await;
     let facts = facts.unwrap_or(Facts::Nothing);
     let terms = Terms {
@@ -158,7 +158,7 @@ async fn decide(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
-    wanted: Wanted<'_>,
+    asked: Asked<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, Failure> {
     let policy = &in_force.policy;
@@ -167,9 +167,9 @@ async fn decide(
         let authority = authority.clone();
         return Ok(Err(CredentialReason::UnknownTrustDomain { authority }.into()));
     }
-    let occasion = match wanted {
-        Wanted::Token { .. } => OccasionKind::Token,
-        Wanted::Registration { .. } => OccasionKind::Registration,
+    let occasion = match asked {
+        Asked::Token { .. } => OccasionKind::Token,
+        Asked::Registration { .. } => OccasionKind::Registration,
     };
     let governed = match app.govern_traced(identity, occasion, policy, trace) {
         Ok(governed) => governed,
@@ -185,8 +185,8 @@ async fn decide(
         entropy: &entropy,
         now: app.now(),
     };
-    match wanted {
-        Wanted::Token { grant, details } => {
+    match asked {
+        Asked::Token { grant, details } => {
             let request = TokenRequest {
                 governed: &governed,
                 client_id: details.client_id.as_deref(),
@@ -195,14 +195,14 @@ async fn decide(
             };
             Ok(match rehearse(app, &request, &at, trace).await? {
                 Ok(TokenOutcome::Granted(TokenGrant { granted, is_new, .. })) => Ok(if is_new {
-                    format!("a new client would be registered and get {granted}")
+                    format!("a new client would be registered and would get {granted}")
                 } else {
                     format!("a known client gets {granted}")
                 }),
                 Ok(TokenOutcome::Observed(_, rejection)) | Err(rejection) => Err(rejection),
             })
         }
-        Wanted::Registration { requested, details } => {
+        Asked::Registration { requested, details } => {
             let request = request_ref(occasion, details);
             let asked = RegistrationByEvidence {
                 governed: &governed,
@@ -221,7 +221,7 @@ async fn decide(
     }
 }
 
-/// A registration by evidence, or one without where the client has a name that this server made.
+/// A registration by evidence, or a registration without evidence where this server assigned the client id.
 async fn registration(
     app: &App,
     asked: RegistrationByEvidence<'_>,

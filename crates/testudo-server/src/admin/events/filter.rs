@@ -1,4 +1,4 @@
-//! What an event must be to stand in an answer.
+//! The filters of a search for events.
 
 use super::Search;
 use crate::admin::reply::Failure;
@@ -6,7 +6,7 @@ use testudo_core::records::{Event, EventKind};
 
 /// The filters of a search. All of them must hold.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Filters {
     kinds: Option<Vec<EventKind>>,
     identity: Option<Text>,
     client: Option<Text>,
@@ -20,10 +20,10 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 struct Text(String);
 
-impl Wanted {
-    pub(super) fn of(search: &Search) -> Result<Wanted, Failure> {
+impl Filters {
+    pub(super) fn of(search: &Search) -> Result<Filters, Failure> {
         let text = |text: &Option<String>| text.clone().map(Text);
-        Ok(Wanted {
+        Ok(Filters {
             kinds: search.kinds.as_deref().map(kinds).transpose()?,
             identity: text(&search.identity),
             client: text(&search.client),
@@ -34,8 +34,8 @@ impl Wanted {
         })
     }
 
-    /// True where no event is left out.
-    pub(super) fn is_everything(&self) -> bool {
+    /// True where there is no filter.
+    pub(super) fn are_empty(&self) -> bool {
         let texts = [
             &self.identity,
             &self.client,
@@ -63,9 +63,9 @@ impl Wanted {
     }
 }
 
-fn is_one<const N: usize>(wanted: &Option<Text>, found: [Option<&String>; N]) -> bool {
-    let Some(wanted) = wanted else { return true };
-    found.into_iter().flatten().any(|found| wanted.is(found))
+fn is_one<const N: usize>(filter: &Option<Text>, found: [Option<&String>; N]) -> bool {
+    let Some(filter) = filter else { return true };
+    found.into_iter().flatten().any(|found| filter.is(found))
 }
 
 impl Text {
@@ -80,7 +80,7 @@ impl Text {
         let tail = parts.pop().unwrap_or_default();
         for part in parts {
             match found.find(part) {
-                // The first place is the best one: what follows has the most left.
+                // The first match leaves the most text for the parts that follow.
                 Some(at) => found = found.get(at + part.len()..).unwrap_or_default(),
                 None => return false,
             }
@@ -93,9 +93,9 @@ fn kinds(text: &str) -> Result<Vec<EventKind>, Failure> {
     let kind = |name: &str| {
         EventKind::of_name(name).ok_or_else(|| {
             Failure::bad_request(
-                format!("type: there is no kind of event {name:?}"),
+                format!("kinds: there is no kind of event {name:?}"),
                 Some(format!(
-                    "one of {}",
+                    "write one or more of: {}",
                     EventKind::ALL
                         .iter()
                         .map(|kind| kind.name())
@@ -108,7 +108,7 @@ fn kinds(text: &str) -> Result<Vec<EventKind>, Failure> {
     text.split(',').map(|name| kind(name.trim())).collect()
 }
 
-/// Names of kinds, separated by commas.
+/// The schema of `kinds`: names of kinds, separated by commas.
 pub(super) fn kinds_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let names: Vec<String> = EventKind::ALL
         .iter()
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn star_stands_for_any_characters() {
-        for (wanted, found, expected) in [
+        for (filter, found, expected) in [
             ("spiffe://a/x", "spiffe://a/x", true),
             ("spiffe://a/x", "spiffe://a/xy", false),
             ("spiffe://a/*", "spiffe://a/x/y", true),
@@ -137,7 +137,7 @@ mod tests {
             ("*é*", "café!", true),
             ("a/*", "a/*", true),
         ] {
-            assert_eq!(Text(wanted.into()).is(found), expected, "{wanted} {found}");
+            assert_eq!(Text(filter.into()).is(found), expected, "{filter} {found}");
         }
     }
 }
