@@ -25,11 +25,10 @@ pub(crate) async fn verify_credential(
         purpose,
         now: app.now(),
     };
-    let identity = match credential {
-        Credential::X509Svid(door) => chains::verify(app, peer, door, &facts, in_force).await?,
-        other @ (Credential::JwtSvid(_) | Credential::PrivateKeyJwt(_)) => {
-            other.verify(&facts, terms, &mut Trace::off())?
-        }
+    let identity = if let Credential::X509Svid(door) = credential {
+        chains::verify(app, peer, door, &facts, in_force).await?
+    } else {
+        credential.verify(&facts, terms, &mut Trace::off())?
     };
     Ok((identity, facts))
 }

@@ -135,7 +135,7 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
             .authority(&identity.authority)
             .is_some_and(|trusted| trusted.credentials.contains(&identity.kind)),
         AuthorityKind::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
-        AuthorityKind::Registration => !identity.kind.is_issued(),
+        AuthorityKind::Registration => identity.kind.issued_by().is_none(),
     };
     if is_accepted {
         return Ok(());

@@ -6,6 +6,7 @@
 use super::shared::audience::{Audience, judge_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, vouching};
+use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::members::{base, shadowed};
 use crate::policy::AuthorityPolicy;
@@ -41,8 +42,8 @@ struct Claims {
 
 impl JwtSvid {
     /// Reads the token as far as is needed to know whose keys must judge it.
-    pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<JwtSvid, Rejection> {
-        let jws = Jws::parse(assertion).map_err(CredentialReason::Jose)?;
+    pub fn recognise(presented: &Presented) -> Result<JwtSvid, Rejection> {
+        let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
         // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
         // JWTs of the same issuer out.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
@@ -74,7 +75,7 @@ impl JwtSvid {
             unverified_claims,
             unverified_authority: Authority::from(&unverified_subject),
             unverified_subject,
-            digest,
+            digest: presented.digest,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Doors: one file per kind of credential, from its arrival to an [`AttestedIdentity`].
 //!
 //! Every door file has the same four items in the same order: the struct, `recognise`, `lookups`, `verify`. What the
-//! doors have in common is in `shared/`; a request names its door (`shared/presented.rs`), and the dispatch is here.
+//! doors have in common is in `shared/`; a request names its door (`shared/presented.rs`), and the table of doors is here.
 
 pub mod jwt_svid;
 pub mod private_key_jwt;
@@ -25,61 +25,51 @@ use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 use x509_svid::X509Svid;
 
-/// A credential that could be read. Nothing in it is proven.
-pub enum Credential {
+/// One row per door: its documentation, the kind of credential that requests show there, and the door.
+macro_rules! doors {
+    ($($(#[$documentation:meta])* $kind:ident is $door:ty;)*) => {
+        /// A credential that could be read. Nothing in it is proven.
+        pub enum Credential {
+            $($(#[$documentation])* $kind($door),)*
+        }
+
+        /// Reads a credential at the door that the request names.
+        pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
+            $(if presented.kind == CredentialKind::$kind {
+                return <$door>::recognise(presented).map(Credential::$kind);
+            })*
+            // No request names a kind that has no door.
+            Err(CredentialReason::UnsupportedMechanism.into())
+        }
+
+        impl Credential {
+            /// What must be known to judge it.
+            pub fn lookups(&self) -> Lookup<'_> {
+                match self {
+                    $(Credential::$kind(door) => door.lookups(),)*
+                }
+            }
+
+            /// Judges it.
+            pub fn verify(
+                self,
+                facts: &Facts,
+                terms: Terms<'_>,
+                trace: &mut Trace,
+            ) -> Result<AttestedIdentity, Rejection> {
+                match self {
+                    $(Credential::$kind(door) => door.verify(facts, terms, trace),)*
+                }
+            }
+        }
+    };
+}
+
+doors! {
     /// SPIFFE JWT-SVID.
-    JwtSvid(JwtSvid),
+    JwtSvid is JwtSvid;
     /// A client's own assertion.
-    PrivateKeyJwt(PrivateKeyJwt),
+    PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE X.509-SVID.
-    X509Svid(X509Svid),
-}
-
-/// Reads a credential at the door that the request names.
-pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
-    match (&presented.evidence, presented.kind) {
-        (Evidence::Assertion(assertion), CredentialKind::JwtSvid) => {
-            JwtSvid::recognise(assertion, presented.digest).map(Credential::JwtSvid)
-        }
-        (Evidence::Assertion(assertion), CredentialKind::PrivateKeyJwt) => {
-            PrivateKeyJwt::recognise(assertion, presented.digest).map(Credential::PrivateKeyJwt)
-        }
-        (Evidence::Certificates(certificates), CredentialKind::X509Svid) => {
-            X509Svid::recognise(certificates).map(Credential::X509Svid)
-        }
-        // No request can name these.
-        (
-            Evidence::Assertion(_) | Evidence::Certificates(_),
-            CredentialKind::JwtSvid
-            | CredentialKind::PrivateKeyJwt
-            | CredentialKind::X509Svid
-            | CredentialKind::WitSvid
-            | CredentialKind::Public,
-        ) => Err(CredentialReason::UnsupportedMechanism.into()),
-    }
-}
-
-impl Credential {
-    /// What must be known to judge it.
-    pub fn lookups(&self) -> Lookup<'_> {
-        match self {
-            Credential::JwtSvid(door) => door.lookups(),
-            Credential::PrivateKeyJwt(door) => door.lookups(),
-            Credential::X509Svid(door) => door.lookups(),
-        }
-    }
-
-    /// Judges it.
-    pub fn verify(
-        self,
-        facts: &Facts,
-        terms: Terms<'_>,
-        trace: &mut Trace,
-    ) -> Result<AttestedIdentity, Rejection> {
-        match self {
-            Credential::JwtSvid(door) => door.verify(facts, terms, trace),
-            Credential::PrivateKeyJwt(door) => door.verify(facts, terms, trace),
-            Credential::X509Svid(door) => door.verify(facts, terms, trace),
-        }
-    }
+    X509Svid is X509Svid;
 }

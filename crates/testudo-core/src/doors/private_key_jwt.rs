@@ -6,6 +6,7 @@
 use super::shared::claims::single_use_mark;
 use super::shared::client_assertion::ClientAssertion;
 use super::shared::facts::{Facts, Lookup, Terms};
+use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -20,8 +21,8 @@ pub struct PrivateKeyJwt {
 
 impl PrivateKeyJwt {
     /// Reads the assertion as far as is needed to know whose keys must judge it.
-    pub fn recognise(assertion: &str, digest: [u8; 32]) -> Result<PrivateKeyJwt, Rejection> {
-        let jws = Jws::parse(assertion).map_err(CredentialReason::Jose)?;
+    pub fn recognise(presented: &Presented) -> Result<PrivateKeyJwt, Rejection> {
+        let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
         // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
         // other type is another kind of JWT. [RFC8725 §3.11]
         if !matches!(
@@ -48,7 +49,7 @@ impl PrivateKeyJwt {
         Ok(PrivateKeyJwt {
             jws,
             unverified_claims,
-            digest,
+            digest: presented.digest,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
 use super::shared::facts::{Facts, Lookup, Terms, vouching};
-use super::shared::presented::PeerCertificates;
+use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -21,14 +21,14 @@ pub struct X509Svid {
 
 impl X509Svid {
     /// Holds the leaf to its rules, and learns whose authorities must judge the chain.
-    pub fn recognise(certificates: &PeerCertificates) -> Result<X509Svid, Rejection> {
-        let svid = spiffe::X509Svid::parse(&certificates.chain).map_err(CredentialReason::Certificate)?;
+    pub fn recognise(presented: &Presented) -> Result<X509Svid, Rejection> {
+        let svid = spiffe::X509Svid::parse(presented.chain()?).map_err(CredentialReason::Certificate)?;
         let unverified_subject = svid.unverified_spiffe_id().clone();
         Ok(X509Svid {
             svid,
             unverified_authority: Authority::from(&unverified_subject),
             unverified_subject,
-            digest: certificates.digest,
+            digest: presented.digest,
         })
     }
 

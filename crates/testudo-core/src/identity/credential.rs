@@ -1,91 +1,147 @@
 //! Kinds of credential: what a door takes, and how it is called in configuration, records and metadata.
 
+use super::AuthorityKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE};
 
-/// The kind of credential, which is also the name of its door.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CredentialKind {
-    /// A SPIFFE JWT-SVID. [JWT-SVID]
-    JwtSvid,
-    /// A SPIFFE X.509-SVID. [X509-SVID]
-    X509Svid,
-    /// A SPIFFE WIT-SVID.
-    WitSvid,
-    /// A client's own signed assertion. [RFC7523 §2.2]
-    PrivateKeyJwt,
-    /// Nothing: a public client, known by its name only. [RFC6749 §2.1]
-    #[serde(rename = "none")]
-    Public,
+/// One row per kind: its documentation, its name in configuration, records, events and logs, and what it is.
+macro_rules! credential_kinds {
+    ($($(#[$documentation:meta])* $kind:ident $name:literal $row:expr;)*) => {
+        /// The kind of credential, which is also the name of its door.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+        pub enum CredentialKind {
+            $($(#[$documentation])* #[serde(rename = $name)] $kind,)*
+        }
+
+        impl CredentialKind {
+            /// All kinds.
+            pub const ALL: [CredentialKind; [$($name),*].len()] = [$(CredentialKind::$kind,)*];
+
+            /// Name in configuration, records, events and logs.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(CredentialKind::$kind => $name,)*
+                }
+            }
+
+            fn row(self) -> Row {
+                match self {
+                    $(CredentialKind::$kind => $row,)*
+                }
+            }
+        }
+    };
 }
 
-/// Which keys of its authority judge a credential.
+/// What a kind of credential is.
+struct Row {
+    /// Name in `token_endpoint_auth_methods_supported`.
+    auth_method: &'static str,
+    /// `client_assertion_type` of the requests that show it, where they send it in `client_assertion`.
+    assertion_type: Option<&'static str>,
+    /// The kind of authority that issues it; nothing where it is of a client's own making.
+    issued_by: Option<AuthorityKind>,
+    /// Which keys judge it; nothing where there is no door for it.
+    judged_by: Option<JudgedBy>,
+}
+
+/// Which keys judge a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JudgedBy {
-    /// Those that sign tokens.
+    /// Those of its authority that sign tokens.
     TokenKeys,
-    /// Those that certificates end in.
+    /// Those of its authority that certificates end in.
     Certificates,
+    /// Those that the client was configured with or registered.
+    ClientKeys,
+}
+
+credential_kinds! {
+    /// A SPIFFE JWT-SVID. [JWT-SVID]
+    JwtSvid "jwt_svid" Row {
+        auth_method: "spiffe_jwt",
+        assertion_type: Some(ASSERTION_TYPE_JWT_SPIFFE),
+        issued_by: Some(AuthorityKind::Spiffe),
+        judged_by: Some(JudgedBy::TokenKeys),
+    };
+    /// A SPIFFE X.509-SVID. [X509-SVID]
+    X509Svid "x509_svid" Row {
+        auth_method: "spiffe_x509",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Spiffe),
+        judged_by: Some(JudgedBy::Certificates),
+    };
+    /// A SPIFFE WIT-SVID.
+    WitSvid "wit_svid" Row {
+        auth_method: "spiffe_wit",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Spiffe),
+        judged_by: None,
+    };
+    /// A client's own signed assertion. [RFC7523 §2.2]
+    PrivateKeyJwt "private_key_jwt" Row {
+        auth_method: "private_key_jwt",
+        assertion_type: Some(ASSERTION_TYPE_JWT_BEARER),
+        issued_by: None,
+        judged_by: Some(JudgedBy::ClientKeys),
+    };
+    /// Nothing: a public client, known by its name only. [RFC6749 §2.1]
+    Public "none" Row {
+        auth_method: "none",
+        assertion_type: None,
+        issued_by: None,
+        judged_by: None,
+    };
 }
 
 impl CredentialKind {
-    /// All kinds.
-    pub const ALL: [CredentialKind; 5] = [
-        CredentialKind::JwtSvid,
-        CredentialKind::X509Svid,
-        CredentialKind::WitSvid,
-        CredentialKind::PrivateKeyJwt,
-        CredentialKind::Public,
-    ];
-
     /// The kind of this name.
     pub fn of_name(name: &str) -> Option<CredentialKind> {
         CredentialKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// True for the kinds that an authority issues; the others are of a client's own making.
-    pub fn is_issued(self) -> bool {
-        match self {
-            CredentialKind::JwtSvid | CredentialKind::X509Svid | CredentialKind::WitSvid => true,
-            CredentialKind::PrivateKeyJwt | CredentialKind::Public => false,
-        }
+    /// The kind that a request shows with this `client_assertion_type`.
+    pub fn of_assertion_type(name: &str) -> Option<CredentialKind> {
+        let mut kinds = CredentialKind::ALL.into_iter();
+        kinds.find(|kind| kind.row().assertion_type == Some(name))
     }
 
-    /// Which keys of its authority judge it; nothing where there is no door for it, or keys of the client judge it.
+    /// The kind of authority that issues it; nothing where it is of a client's own making.
+    pub fn issued_by(self) -> Option<AuthorityKind> {
+        self.row().issued_by
+    }
+
+    /// Which keys judge it; nothing where there is no door for it.
     pub fn judged_by(self) -> Option<JudgedBy> {
-        match self {
-            CredentialKind::JwtSvid => Some(JudgedBy::TokenKeys),
-            CredentialKind::X509Svid => Some(JudgedBy::Certificates),
-            CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => None,
-        }
-    }
-
-    /// Name in configuration, records, events and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            CredentialKind::JwtSvid => "jwt_svid",
-            CredentialKind::X509Svid => "x509_svid",
-            CredentialKind::WitSvid => "wit_svid",
-            CredentialKind::PrivateKeyJwt => "private_key_jwt",
-            CredentialKind::Public => "none",
-        }
+        self.row().judged_by
     }
 
     /// Name in `token_endpoint_auth_methods_supported`. [SPIFFE-AUTH §4]
     pub fn auth_method(self) -> &'static str {
-        match self {
-            CredentialKind::JwtSvid => "spiffe_jwt",
-            CredentialKind::X509Svid => "spiffe_x509",
-            CredentialKind::WitSvid => "spiffe_wit",
-            CredentialKind::PrivateKeyJwt => "private_key_jwt",
-            CredentialKind::Public => "none",
-        }
+        self.row().auth_method
     }
 }
 
 impl fmt::Display for CredentialKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_stored_under_its_name_and_each_assertion_type_names_one_kind() {
+        for kind in CredentialKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert_eq!(CredentialKind::of_name(kind.name()), Some(kind));
+            if let Some(assertion_type) = kind.row().assertion_type {
+                assert_eq!(CredentialKind::of_assertion_type(assertion_type), Some(kind));
+                assert!(kind.judged_by().is_some(), "{kind} has no door");
+            }
+        }
     }
 }

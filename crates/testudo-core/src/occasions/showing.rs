@@ -58,7 +58,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
     };
     let kind = CredentialKind::ALL
         .into_iter()
-        .find(|kind| kind.is_issued() && kind.auth_method() == name)
+        .find(|kind| kind.issued_by().is_some() && kind.auth_method() == name)
         .ok_or(MetadataReason::AuthMethodNotSvid)?;
     Ok(Some(kind))
 }

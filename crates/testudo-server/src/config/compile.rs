@@ -1,7 +1,6 @@
 //! From sections to meaning: settings for the server, a policy for the core.
 
 use super::admin::AdminSettings;
-use super::issuers::reserved_ids;
 use super::judge::Judge;
 use super::listeners::ServerSettings;
 use super::outbound::OutboundSettings;
@@ -49,8 +48,7 @@ pub(super) fn compile(
     let rules = judge.rules(&file.rules, &authorities, &file.trust_domains);
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file.registration.as_ref(), &file.rules);
-    let reserved_ids = reserved_ids(file.issuer.as_deref(), &file.issuers);
-    judge.what_this_version_leaves_out(&file.issuers);
+    let reserved_ids = judge.issuers(file.issuer.as_deref(), &file.issuers);
     Some(Configuration {
         digest: [0; 32],
         policy: Policy {

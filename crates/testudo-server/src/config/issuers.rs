@@ -3,6 +3,7 @@
 use super::judge::Judge;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use testudo_core::Authority;
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
@@ -34,37 +35,37 @@ pub struct IssuerSection {
     pub clients_max: Option<u64>,
 }
 
-/// Ids that no rule's template makes: those of this server, and those in the names of other issuers.
-pub(super) fn reserved_ids(ours: Option<&str>, sections: &[IssuerSection]) -> ReservedIds {
-    let issuers = sections.iter().filter_map(|issuer| issuer.issuer.as_deref());
-    ReservedIds {
-        prefixes: sections
-            .iter()
-            .map(|issuer| format!("{}:", issuer.name).into())
-            .collect(),
-        issuers: ours.into_iter().chain(issuers).map(Box::from).collect(),
-    }
-}
-
 impl Judge<'_> {
-    /// Known keys that this version does not act on. Where silence would weaken something, it is an error
-    /// elsewhere; here it is only absent.
-    pub(super) fn what_this_version_leaves_out(&mut self, sections: &[IssuerSection]) {
-        for (position, issuer) in sections.iter().enumerate() {
-            let first = sections.iter().position(|known| known.name == issuer.name);
-            if let Some(first) = first.filter(|first| *first < position && !issuer.name.is_empty()) {
-                let key = format!("issuers[{position}].name");
-                self.report
-                    .twice(&key, &issuer.name, &format!("issuers[{first}].name"));
+    /// Judges the names: what an identity or a record key begins with must name one entry. Yields the ids that no rule's
+    /// template makes: those of this server, and those in the names of these issuers.
+    pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> ReservedIds {
+        let mut reserved = ReservedIds::default();
+        let issuers = sections.iter().filter_map(|section| section.issuer.as_deref());
+        reserved.issuers = ours.into_iter().chain(issuers).map(Box::from).collect();
+        for (position, section) in sections.iter().enumerate() {
+            let key = format!("issuers[{position}]");
+            let Some(authority) = Authority::issuer(&section.name) else {
+                self.report.error(
+                    format!("{key}.name"),
+                    format!("{:?} is not the name of an issuer", section.name),
+                    Some("expected: a-z, then a-z, 0-9 and -, and none of spiffe, http, https, urn, did, vc"),
+                );
+                continue;
+            };
+            let prefix = Box::from(authority.key());
+            let mut before = sections.iter().take(position);
+            if let Some(first) = before.position(|known| known.name == section.name) {
+                let first = format!("issuers[{first}].name");
+                self.report.twice(&format!("{key}.name"), &section.name, &first);
+                continue;
             }
+            reserved.prefixes.push(prefix);
             self.report.warn(
-                format!("issuers[{position}]"),
-                format!(
-                    "{:?} has no door in this version: its credentials are refused",
-                    issuer.name
-                ),
+                key,
+                format!("{authority} has no door in this version: its credentials are refused"),
                 None,
             );
         }
+        reserved
     }
 }

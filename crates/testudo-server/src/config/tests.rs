@@ -102,6 +102,18 @@ fn bundle_sources_without_https_or_with_two_places_are_refused() {
 
 // Rows RF-35, C-15.
 #[test]
+fn issuer_whose_name_is_the_scheme_of_other_ids_or_is_there_twice_is_refused() {
+    let entry = |name: &str| format!("[[issuers]]\nname = \"{name}\"\nkind = \"kubernetes\"\n");
+    assert!(judge(&format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-b"))).is_ok());
+    for name in ["", "spiffe", "https", "vc", "Cluster", "a.example", "c_x", "a:b"] {
+        let text = format!("{GOOD}{}", entry(name));
+        refused(&text, "issuers[0].name", "is not the name of an issuer");
+    }
+    let twice = format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-a"));
+    refused(&twice, "issuers[1].name", "there twice");
+}
+
+#[test]
 fn pattern_for_a_whole_trust_domain_needs_the_switch() {
     let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
     for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {

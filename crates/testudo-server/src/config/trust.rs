@@ -9,7 +9,7 @@ use testudo_core::members::attestable;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
-use testudo_core::{Authority, CredentialKind};
+use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
 
@@ -112,13 +112,8 @@ impl std::fmt::Display for BundleOrigin {
     }
 }
 
-fn is_svid(kind: CredentialKind) -> bool {
-    [
-        CredentialKind::JwtSvid,
-        CredentialKind::X509Svid,
-        CredentialKind::WitSvid,
-    ]
-    .contains(&kind)
+fn is_svid(kind: &CredentialKind) -> bool {
+    kind.issued_by() == Some(AuthorityKind::Spiffe)
 }
 
 impl Judge<'_> {
@@ -191,10 +186,10 @@ impl Judge<'_> {
             .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
         for (entry, kind) in credentials.iter().enumerate() {
             let key = format!("{key}.credentials[{entry}]");
-            if !is_svid(*kind) {
+            if !is_svid(kind) {
                 self.report
                     .error(key, format!("`{kind}` is not a kind of SVID"), None);
-            } else if *kind == CredentialKind::WitSvid {
+            } else if kind.judged_by().is_none() {
                 self.report.warn(
                     key,
                     format!("\"{kind}\" has no door in this version: such credentials are refused"),

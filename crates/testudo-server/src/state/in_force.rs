@@ -113,7 +113,8 @@ impl InForce {
         let is_usable = |kind: &CredentialKind| match kind.judged_by() {
             Some(by @ JudgedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
             Some(by @ JudgedBy::TokenKeys) => is_judged(*kind, by),
-            None => *kind == CredentialKind::PrivateKeyJwt && clients_have_keys,
+            Some(JudgedBy::ClientKeys) => clients_have_keys,
+            None => false,
         };
         CredentialKind::ALL.into_iter().filter(is_usable).collect()
     }

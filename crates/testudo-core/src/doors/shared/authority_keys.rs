@@ -34,6 +34,7 @@ impl AuthorityKeys {
         match by {
             JudgedBy::TokenKeys => !bundle.jwt_keys.is_empty(),
             JudgedBy::Certificates => bundle.x509_authorities.iter().any(|known| known.is_valid(now)),
+            JudgedBy::ClientKeys => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::rejection::{CredentialReason, Rejection, RequestReason};
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::jose;
-use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form};
+use testudo_protocol::oauth::Form;
 
 /// Evidence as it arrived, by the mechanism that the request names.
 pub struct Presented {
@@ -94,15 +94,30 @@ impl Presented {
             _ => return Err(RequestReason::TwoMechanisms.into()),
         }
         let kind = match form.get("client_assertion_type") {
-            Some(ASSERTION_TYPE_JWT_SPIFFE) => CredentialKind::JwtSvid,
-            Some(ASSERTION_TYPE_JWT_BEARER) => CredentialKind::PrivateKeyJwt,
-            Some(_) => return Err(CredentialReason::UnknownAssertionType.into()),
+            Some(named) => CredentialKind::of_assertion_type(named),
             None => return Err(CredentialReason::MissingAssertion.into()),
         };
+        let kind = kind.ok_or(CredentialReason::UnknownAssertionType)?;
         let assertion = form
             .take("client_assertion")
             .ok_or(CredentialReason::MissingAssertion)?;
         Ok(Presented::new(kind, assertion))
+    }
+
+    /// What was sent in `client_assertion`.
+    pub(crate) fn assertion(&self) -> Result<&str, Rejection> {
+        match &self.evidence {
+            Evidence::Assertion(assertion) => Ok(assertion),
+            Evidence::Certificates(_) => Err(CredentialReason::UnsupportedMechanism.into()),
+        }
+    }
+
+    /// The certificates of the handshake, leaf first.
+    pub(crate) fn chain(&self) -> Result<&[Vec<u8>], Rejection> {
+        match &self.evidence {
+            Evidence::Certificates(certificates) => Ok(&certificates.chain),
+            Evidence::Assertion(_) => Err(CredentialReason::UnsupportedMechanism.into()),
+        }
     }
 
     /// A credential for a door.
