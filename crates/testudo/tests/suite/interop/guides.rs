@@ -34,24 +34,23 @@ impl Recipe {
         block
     }
 
-    /// The packages, if the text names each with this version: `name==1`, `name@1`.
+    /// The packages that the text links at a registry, each with the version that is written behind the link:
+    /// `name==1` where `between` is `==`.
     #[track_caller]
-    pub fn packages<'a>(&self, packages: &'a [&'a str]) -> &'a [&'a str] {
-        for package in packages {
-            let (name, version) = package
-                .split_once("==")
-                .or_else(|| package.rsplit_once('@'))
-                .unwrap();
-            let (_, link) = self
-                .text
-                .split_once(&format!("[{name}]("))
-                .unwrap_or_else(|| panic!("no {name}"));
-            let (_, rest) = link.split_once(") ").unwrap();
-            let rest = rest
-                .strip_prefix(version)
-                .unwrap_or_else(|| panic!("{package} is not the version of the page"));
-            assert!(!rest.starts_with(|next: char| next.is_ascii_digit()), "{package}");
+    pub fn packages(&self, registry: &str, between: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for (place, link) in self.text.match_indices(&format!("](https://{registry}/")) {
+            let (_, name) = self.text[..place].rsplit_once('[').unwrap();
+            let (_, behind) = self.text[place + link.len()..].split_once(") ").unwrap();
+            let version = behind
+                .split([' ', ',', '\n'])
+                .next()
+                .unwrap()
+                .trim_end_matches('.');
+            assert!(version.contains('.'), "{name} has no version but {version:?}");
+            found.push(format!("{name}{between}{version}"));
         }
-        packages
+        assert!(!found.is_empty(), "no package at {registry}");
+        found
     }
 }

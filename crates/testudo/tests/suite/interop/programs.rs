@@ -48,7 +48,7 @@ fn installed(
 }
 
 /// A virtual environment of Python with these packages, and no others than they need.
-pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+pub fn python(name: &str, packages: &[String]) -> Result<PathBuf, String> {
     installed(name, &packages.join("\n"), |folder| {
         done(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
         let pip = folder.join("bin/pip");
@@ -61,7 +61,7 @@ pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
 }
 
 /// A module of Go that requires these others.
-pub fn go(name: &str, modules: &[&str]) -> Result<PathBuf, String> {
+pub fn go(name: &str, modules: &[String]) -> Result<PathBuf, String> {
     installed(name, &modules.join("\n"), |folder| {
         done(
             Command::new("go")
@@ -82,7 +82,7 @@ pub fn build_go(module: &Path, program: &str) -> PathBuf {
 }
 
 /// A folder with these packages of npm.
-pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+pub fn node(name: &str, packages: &[String]) -> Result<PathBuf, String> {
     installed(name, &packages.join("\n"), |folder| {
         std::fs::write(folder.join("package.json"), "{\"private\": true}")
             .map_err(|error| error.to_string())?;

@@ -14,7 +14,7 @@ const EXAMPLES: &str = "15";
 const SEED: &str = "12";
 
 fn program() -> Option<PathBuf> {
-    let folder = or_not_tried(python("schemathesis", &["schemathesis==4.32.5"]))?;
+    let folder = or_not_tried(python("schemathesis", &["schemathesis==4.32.5".to_owned()]))?;
     Some(folder.join("bin/st"))
 }
 
