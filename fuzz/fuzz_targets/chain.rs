@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::{X509Authorities, X509Svid, judge_client_key};
+use testudo_protocol::spiffe::{X509Authorities, X509Svid, check_client_key};
 
 /// A moment at which the seeds are valid.
 const WITHIN: i64 = 1_795_636_000;
@@ -12,7 +12,7 @@ const INTERMEDIATE: &[u8] = include_bytes!("../seeds/intermediate.der");
 const LEAF: &[u8] = include_bytes!("../seeds/leaf.der");
 
 fuzz_target!(|bytes: &[u8]| {
-    judge(&pieces(bytes));
+    check(&pieces(bytes));
     let mut good = [LEAF.to_vec(), INTERMEDIATE.to_vec()];
     for change in bytes.chunks_exact(4) {
         let [which, high, low, value] = *change else { continue };
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         let at = usize::from(u16::from_be_bytes([high, low])) % der.len();
         der[at] = value;
     }
-    let verified = judge(&good);
+    let verified = check(&good);
     assert!(verified || good[0] != LEAF || good[1] != INTERMEDIATE, "the seeds are good");
 });
 
@@ -37,9 +37,9 @@ fn pieces(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// True where the chain verifies at some moment.
-fn judge(chain: &[Vec<u8>]) -> bool {
+fn check(chain: &[Vec<u8>]) -> bool {
     if let Some(leaf) = chain.first() {
-        let _ = judge_client_key(leaf);
+        let _ = check_client_key(leaf);
     }
     let Ok(svid) = X509Svid::parse(chain) else { return false };
     let mut authorities = X509Authorities::default();

@@ -1,7 +1,7 @@
 //! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
 
 use crate::{command_line, root};
-use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, SaidBy};
+use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, StatedBy};
 use testudo_server::config::sections::ConfigFile;
 
 /// Writes the files, or, with `check`, fails where one is out of date.
@@ -39,7 +39,7 @@ fn client_metadata() -> String {
             member.name,
             value_of(member),
             if member.is_taggable { "yes" } else { "" },
-            said_by(member)
+            stated_by(member)
         ));
     }
     text
@@ -60,19 +60,19 @@ fn value_of(member: &Member) -> String {
     }
 }
 
-fn said_by(member: &Member) -> String {
+fn stated_by(member: &Member) -> String {
     let client = match member.needs_own_host {
         true => "client, on a host of its redirect URIs",
         false => "client",
     };
-    match member.said_by {
-        SaidBy::Client => client.to_owned(),
-        SaidBy::ClientUnlessClaimed => format!("{client}, unless its credential has a claim of this name"),
-        SaidBy::AttesterOrClient if member.label_kind().is_none() => {
+    match member.stated_by {
+        StatedBy::Client => client.to_owned(),
+        StatedBy::ClientUnlessClaimed => format!("{client}, unless its credential has a claim of this name"),
+        StatedBy::AttesterOrClient if member.label_kind().is_none() => {
             "attester by a claim; a client may narrow it".to_owned()
         }
-        SaidBy::AttesterOrClient => format!("attester by a claim, else {client}"),
-        SaidBy::Attester => "attester by a claim".to_owned(),
+        StatedBy::AttesterOrClient => format!("attester by a claim, else {client}"),
+        StatedBy::Attester => "attester by a claim".to_owned(),
     }
 }
 

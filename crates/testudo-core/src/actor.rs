@@ -1,45 +1,46 @@
-//! Who changes something: an administrator, as he was verified, or the server itself. Stands in events, records and
-//! the log.
+//! The actor of a change: a verified administrator, the client, or the server itself. It is written into events,
+//! records and the log.
 
 use crate::identity::Authority;
 use std::fmt;
 
-/// Who changes something.
+/// The actor of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// An administrator over HTTP: the identity that the access token proves.
+    /// An administrator who uses the admin API over HTTP: the identity of the access token.
     Identity {
-        /// Who vouches for the administrator.
+        /// The authority of the administrator's identity.
         authority: Authority,
-        /// The administrator within that authority.
+        /// The administrator's subject within that authority.
         subject: Box<str>,
     },
-    /// An administrator at the admin socket: the process there, as the system names it.
+    /// An administrator who uses the admin socket: the owner of the connected process, as the operating system reports
+    /// it.
     Process(ProcessOwner),
-    /// An administrator who sent this server a signal. The system does not say which process did.
+    /// An administrator who sent a signal to this server. The operating system does not report which process sent it.
     Signal,
-    /// A file of the configuration changed. The system does not say which process changed it.
+    /// A configuration file changed. The operating system does not report which process changed it.
     FileWatch,
-    /// The client itself, of which the event is.
+    /// The client that the event is about.
     Client,
-    /// The server, because a time has come.
+    /// The server, at a scheduled time.
     Clock,
-    /// The server, in its search for clients whose time is over.
+    /// The server, in its sweep, which removes clients whose lifetime has ended.
     Sweep,
-    /// As another node wrote it down: what it ordered is carried out here.
+    /// The actor of an order that another node received, as that node recorded it; this node carries the order out.
     AsWritten(Box<str>),
 }
 
-/// Whose a process is.
+/// The owner of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessOwner {
-    /// Number of the user.
+    /// User id.
     pub uid: u32,
-    /// Name of the user, where the system has one.
+    /// User name, if the operating system has one.
     pub name: Option<Box<str>>,
-    /// Number of the group.
+    /// Group id.
     pub gid: u32,
-    /// Number of the process, where it can be seen from here: a container does not see those outside of it.
+    /// Process id, if it is visible to this process: a process in a container cannot see processes outside.
     pub pid: Option<i32>,
 }
 
@@ -47,7 +48,8 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Actor::Identity { authority, subject } => {
-                // An identity that is attested begins with its authority; other subjects are unique within theirs only.
+                // The subject of an attested identity begins with its authority; other subjects are unique only within
+                // their authority, so the authority is written before them.
                 match authority.path(subject) {
                     Some(_) => f.write_str(subject),
                     None => write!(f, "{} {subject}", authority.key()),
@@ -101,7 +103,7 @@ mod tests {
                 identity("spiffe://prod.example", "spiffe://prod.example/ops/alice"),
                 "spiffe://prod.example/ops/alice",
             ),
-            // Not an identity of that trust domain, however alike it looks.
+            // This subject only begins with the same characters; it is not an identity of that trust domain.
             (
                 identity("spiffe://prod.example", "spiffe://prod.example.evil/x"),
                 "spiffe://prod.example spiffe://prod.example.evil/x",

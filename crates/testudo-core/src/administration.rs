@@ -1,8 +1,8 @@
 //! Who may use the admin API over HTTP, and for what.
 //!
-//! Three things must agree, at every request: the identity is listed in the configuration, its token carries the
-//! scope value, and the rule that governs the identity today still gives that value. Whether the identity stands
-//! (enabled, not blocked, not frozen) is judged by the same functions as for any request, before this.
+//! Every request must meet three conditions: the configuration lists the identity, its token has the scope value, and
+//! the rule that governs the identity today still gives this scope value. Before this, the functions of every other
+//! request check that the authority is enabled, the identity not blocked and the client not frozen.
 
 use crate::identity::AttestedIdentity;
 use crate::rules::Pattern;
@@ -10,22 +10,22 @@ use crate::rules::Rule;
 use std::fmt;
 use testudo_protocol::oauth::ScopeSet;
 
-/// Scope value of a token that may look.
+/// Scope value for read access.
 pub const SCOPE_READ: &str = "admin.read";
-/// Scope value of a token that may change things, and look.
+/// Scope value for read and write access.
 pub const SCOPE_WRITE: &str = "admin.write";
 
-/// What an operation of the admin API does.
+/// The access that an operation of the admin API needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// It shows.
+    /// The operation changes nothing.
     Read,
-    /// It changes something, here or elsewhere.
+    /// The operation changes something, in this server or in another system.
     Write,
 }
 
 impl Access {
-    /// The scope value that it needs.
+    /// The scope value that the access needs.
     pub fn scope(self) -> &'static str {
         match self {
             Access::Read => SCOPE_READ,
@@ -33,7 +33,7 @@ impl Access {
         }
     }
 
-    /// True where a set of scope values gives this access: `admin.write` implies `admin.read`.
+    /// True if the scope values give this access; `admin.write` includes `admin.read`.
     fn is_given_by(self, scope: &ScopeSet) -> bool {
         scope.iter().any(|value| match self {
             Access::Read => [SCOPE_READ, SCOPE_WRITE].contains(&value.as_str()),
@@ -42,25 +42,25 @@ impl Access {
     }
 }
 
-/// Whom the configuration lists. Replaced by a reload.
+/// The identities that the configuration lists in `[admin]`. A reload replaces the lists.
 #[derive(Debug, Clone, Default)]
 pub struct Administration {
-    /// May read and write.
+    /// Identities that may read and write.
     pub administrators: Vec<Pattern>,
-    /// May read.
+    /// Identities that may only read.
     pub auditors: Vec<Pattern>,
 }
 
-/// Why an identity may not do it.
+/// Why an identity may not perform an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAllowed {
-    /// Neither an administrator nor an auditor.
+    /// The identity is neither an administrator nor an auditor.
     NotListed,
-    /// Auditors do not change anything.
+    /// The identity is an auditor, and the operation changes something.
     ListedToRead,
-    /// Its token lacks the scope value.
+    /// The token of the identity does not have the scope value.
     TokenLacksScope,
-    /// The rule that governs it today does not give the scope value any more.
+    /// The rule that governs the identity today does not give the scope value.
     RuleLacksScope,
 }
 
@@ -70,9 +70,9 @@ impl fmt::Display for NotAllowed {
             NotAllowed::NotListed => {
                 "the identity is listed in neither admin.administrators nor admin.auditors"
             }
-            NotAllowed::ListedToRead => "the identity is an auditor: auditors may look and change nothing",
+            NotAllowed::ListedToRead => "the identity is an auditor, and auditors may only read",
             NotAllowed::TokenLacksScope => {
-                "the token does not carry the scope value that this operation needs"
+                "the token does not have the scope value that this operation needs"
             }
             NotAllowed::RuleLacksScope => {
                 "the rule that governs the identity does not list the scope value that this operation needs"
@@ -82,13 +82,13 @@ impl fmt::Display for NotAllowed {
 }
 
 impl Administration {
-    /// True where neither list names an identity.
+    /// True if both lists are empty.
     pub fn is_empty(&self) -> bool {
         self.administrators.is_empty() && self.auditors.is_empty()
     }
 
-    /// Judges one operation.
-    pub fn judge(
+    /// Checks whether an identity may perform an operation.
+    pub fn check(
         &self,
         identity: &AttestedIdentity,
         wanted: Access,
@@ -158,20 +158,20 @@ mod tests {
             Rule::compile_for_client(&spec).unwrap(),
             ScopeSet::parse(SCOPE_WRITE).unwrap(),
         );
-        let judge = |id: &str, access| {
+        let check = |id: &str, access| {
             let authority = Authority::of_identity(id).unwrap();
             let proof = Proof::until(Timestamp(0));
             let identity = AttestedIdentity::proven(authority, id, CredentialKind::JwtSvid, proof);
-            administration.judge(&identity, access, &scope, &rule)
+            administration.check(&identity, access, &scope, &rule)
         };
-        assert_eq!(judge("ci:ops/deploy", Access::Write), Ok(()));
-        assert_eq!(judge("ci:dev/deploy", Access::Read), Err(NotAllowed::NotListed));
+        assert_eq!(check("ci:ops/deploy", Access::Write), Ok(()));
+        assert_eq!(check("ci:dev/deploy", Access::Read), Err(NotAllowed::NotListed));
         assert_eq!(
-            judge("spiffe://ci/ops/deploy", Access::Read),
+            check("spiffe://ci/ops/deploy", Access::Read),
             Err(NotAllowed::NotListed)
         );
         assert_eq!(
-            judge("spiffe://a.example/audit/x", Access::Write),
+            check("spiffe://a.example/audit/x", Access::Write),
             Err(NotAllowed::ListedToRead)
         );
     }

@@ -1,4 +1,4 @@
-//! What every decision is given, and what it gives back.
+//! The input and the result of every decision.
 
 use crate::entropy::Entropy;
 use crate::identity::CredentialKind;
@@ -8,28 +8,29 @@ use crate::rejection::Rejection;
 use crate::velocity::Limit;
 use testudo_protocol::Timestamp;
 
-/// One point in time under one policy. What one decision makes (a record, its event, a token) has one time, and is
-/// judged by one configuration.
+/// One point in time and one policy. Everything that a decision creates (a record, its event, a token) has the same
+/// time and is based on the same configuration.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
-    /// What the configuration says.
+    /// The configuration.
     pub policy: &'a Policy,
-    /// Random names, and the order of events.
+    /// Randomness for ids, and values that order events.
     pub entropy: &'a Entropy,
     /// The time.
     pub now: Timestamp,
 }
 
-/// What was decided. Nothing of it is written, counted or sent yet.
+/// The result of a decision. Nothing of it has been written, counted or sent yet.
 #[derive(Debug)]
 pub struct Decision<T> {
-    /// What the answer is made of.
+    /// The content of the answer.
     pub outcome: T,
-    /// Everything that the request changes: written whole, or not at all.
+    /// All changes of the request, which are written together or not at all.
     pub batch: Batch,
-    /// One is taken from the bucket of each before the batch is written, and given back where it is not written.
+    /// Rate limits. One is taken from the bucket of each before the batch is written, and returned if the batch is not
+    /// written.
     pub limits: Vec<Limit>,
-    /// What happens to the copy of the client in memory once the batch is written.
+    /// What happens to the copy of the client in memory after the batch is written.
     pub memory: ClientMemory,
 }
 
@@ -45,23 +46,23 @@ impl<T> Decision<T> {
     }
 }
 
-/// What a decision means for the copy of a client that a node keeps in memory.
+/// What a decision changes in the copy of a client that a node keeps in memory.
 #[derive(Debug)]
 pub enum ClientMemory {
     /// Nothing.
     Unchanged,
     /// The client was used, with this kind of credential.
     Used(CredentialKind),
-    /// The batch makes this client, which is likely to come again.
+    /// The batch creates this client, which will probably send further requests.
     Made(Box<Client>),
-    /// The batch changes the client, or may have met a newer one: the copy is dropped.
+    /// The batch changes the client, or may be based on an old copy: the copy is dropped.
     Outdated,
 }
 
-/// What it means that a batch was not written because of a conflict.
+/// What to do when a batch was not written because of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// A race was lost: what is needed is read and decided again.
+    /// Another request wrote first: load the records and decide again.
     Again,
     /// The request is refused.
     Refuse(Rejection),

@@ -1,4 +1,4 @@
-//! Authorization server metadata: what is on offer now. [RFC8414 §2]
+//! Authorization server metadata: what this server supports now. [RFC8414 §2]
 
 use crate::grants;
 use crate::identity::CredentialKind;
@@ -6,9 +6,9 @@ use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
 
-/// The metadata document. `usable` are the kinds of credential for which keys are held now: what could not be
-/// verified is not advertised. [SPIFFE-AUTH §4] `mtls_base` is where the listener for client certificates is, if
-/// that is not the issuer itself.
+/// The metadata document. `usable` are the kinds of credential for which keys are loaded; kinds that could not be
+/// verified are not listed. [SPIFFE-AUTH §4] `mtls_base` is the base URL of the listener for client certificates, if it
+/// differs from the issuer.
 pub fn metadata(
     policy: &Policy,
     usable: &[CredentialKind],
@@ -25,7 +25,7 @@ pub fn metadata(
         .collect();
     scopes.sort();
     scopes.dedup();
-    // EdDSA is a client's own affair: no SVID may be signed with it.
+    // EdDSA is allowed in assertions of clients with their own keys; no SVID may be signed with it.
     let takes_eddsa = usable.contains(&CredentialKind::PrivateKeyJwt);
     let algorithms = Algorithm::ALL
         .into_iter()
@@ -50,7 +50,7 @@ pub fn metadata(
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {
             token_endpoint: format!("{base}/token"),
-            // A client registers by its certificate there, too.
+            // A client can also register with its certificate at that listener.
             registration_endpoint: policy
                 .registration
                 .takes_evidence
@@ -59,14 +59,14 @@ pub fn metadata(
     }
 }
 
-/// The same, for programs that look where OpenID Connect puts it. [OIDCD §3] What is demanded there and not by
-/// [RFC8414 §2] stands there alone: people cannot sign in here and there are no ID tokens, so a client that reads the
-/// other document must not believe so. `published` are the algorithms of our keys.
+/// The metadata document of OpenID Connect Discovery. [OIDCD §3] Members that only OpenID Connect requires are in this
+/// document alone and not in that of [RFC8414 §2]: users cannot sign in here and there are no ID tokens, so a client
+/// that reads the other document must not assume them. `published` are the algorithms of this server's keys.
 pub fn openid_configuration<'a>(
     metadata: AuthorizationServerMetadata,
     published: impl Iterator<Item = &'a str>,
 ) -> OpenIdConfiguration {
-    // [OIDCD §3] It must be among them, although no key of ours may be for it.
+    // [OIDCD §3] RS256 must be listed, even if this server has no RS256 key.
     let demanded = Algorithm::RS256.name();
     let mut algorithms: Vec<String> = published.chain([demanded]).map(str::to_owned).collect();
     algorithms.sort();

@@ -1,16 +1,16 @@
-//! Randomness and the fine clock: the server passes them in, since this crate may not read either.
+//! Randomness and the time in milliseconds. The server passes them as arguments, since this crate is pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What one decision may need that cannot be computed: random names, and an order among events of one second.
+/// Random bytes for the ids of one decision, and values that order the events of one second.
 #[derive(Clone, Copy, Debug)]
 pub struct Entropy {
     /// Milliseconds since the epoch.
     pub millis: u64,
-    /// Grows by one with each value made on this node.
+    /// A counter of this node, one higher for each decision.
     pub sequence: u32,
-    /// Random bytes; each is used for one thing only.
+    /// Random bytes; each byte is used for one purpose only.
     pub random: [u8; 20],
 }
 
@@ -20,7 +20,7 @@ impl Entropy {
         URL_SAFE_NO_PAD.encode(self.random.first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
-    /// For one of several events of the same kind in one decision, counted from 0.
+    /// The value for one of several events of the same kind in one decision, counted from 0.
     pub fn numbered(self, number: u32) -> Entropy {
         Entropy {
             sequence: self.sequence.wrapping_add(number),
@@ -28,8 +28,8 @@ impl Entropy {
         }
     }
 
-    /// The id of an event: 32 hexadecimal digits that sort by time. One decision makes at most one event per
-    /// `kind_tag` and number.
+    /// The id of an event: 32 hexadecimal digits that sort by time. Within one decision, each pair of `kind_tag` and
+    /// number is used at most once.
     pub fn event_id(&self, kind_tag: u8) -> String {
         let node: [u8; 3] = [self.random[16], self.random[17], self.random[18]];
         let mut bytes = [0u8; 16];

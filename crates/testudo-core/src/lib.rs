@@ -1,7 +1,8 @@
 //! Decisions of an authorization server, as pure functions.
 //!
-//! A rule belongs here when Testudo's own policy, state or administrator can change the answer. No clock, no
-//! randomness, no waiting: what a decision needs is an argument, and what it wants written is in its result.
+//! A rule belongs in this crate if the policy, the state or the administrator of Testudo can change its result. The
+//! crate has no clock and no randomness and does no IO: everything that a decision needs is an argument, and everything
+//! that has to be written is in its result.
 
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 

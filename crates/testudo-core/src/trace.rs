@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// On or off. A trace that is off costs one branch per step.
+/// A trace of checks, which can be off. A trace that is off costs one branch per step.
 #[derive(Debug, Default)]
 pub struct Trace {
     steps: Option<Vec<Step>>,
@@ -14,7 +14,7 @@ pub struct Trace {
 pub struct Step {
     /// Name of the check.
     pub check: String,
-    /// What it saw.
+    /// The values that were checked.
     pub detail: String,
 }
 
@@ -24,7 +24,7 @@ impl Trace {
         Trace::default()
     }
 
-    /// A trace that records.
+    /// A trace that records checks.
     pub fn on() -> Trace {
         Trace {
             steps: Some(Vec::new()),
@@ -41,7 +41,7 @@ impl Trace {
         }
     }
 
-    /// What was recorded.
+    /// The recorded checks.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps.unwrap_or_default()
     }

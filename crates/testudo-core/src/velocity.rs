@@ -1,10 +1,11 @@
-//! How fast new clients may appear: token buckets per authority, per rule and per path prefix. Buckets belong
-//! to identities' prefixes, not to clients: deleting a client refills nothing.
+//! Rate limits for new clients: token buckets per authority, per rule and per path prefix. Buckets belong to prefixes
+//! of identities and not to clients, so deleting a client refills no bucket.
 
 use crate::rejection::{AdmissionReason, Rejection};
 use std::collections::HashMap;
 
-/// Buckets kept, about 200 bytes each: 2 MB. A full bucket is dropped first, since one that is absent is as full.
+/// Maximum number of buckets, about 200 bytes each, 2 MB together. Full buckets are dropped first, since an absent
+/// bucket counts as full.
 const BUCKETS_MAX: usize = 10_000;
 
 /// A rate.
@@ -17,7 +18,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate whose burst defaults to one minute's worth.
+    /// A rate whose burst defaults to the number per minute.
     pub fn new(per_minute: u32, burst: Option<u32>) -> Rate {
         Rate {
             per_minute,
@@ -29,20 +30,20 @@ impl Rate {
 /// A limit that a new client must pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// Names the bucket.
+    /// The key of the bucket.
     pub bucket: String,
-    /// The name an administrator knows it by.
+    /// The name of the limit for administrators.
     pub shown_as: String,
     /// Its rate.
     pub rate: Rate,
 }
 
-/// Prefix of the counters that hold a cluster to a rate: `velocity/MINUTE/BUCKET`.
+/// Prefix of the counters that limit the rate of a cluster: `velocity/MINUTE/BUCKET`.
 pub const SHARED_PREFIX: &str = "velocity/";
 
 impl Limit {
-    /// The counter of this limit in this minute, and its ceiling: what all nodes together may register. A node's
-    /// own bucket smooths, this one bounds.
+    /// The counter of this limit in this minute, and its maximum: how many clients all nodes together may register. The
+    /// bucket of a node spreads registrations over time; the counter bounds their number.
     pub fn shared_counter(&self, now_millis: u64) -> (String, u64) {
         let ceiling = self.rate.per_minute.max(self.rate.burst);
         (
@@ -52,7 +53,7 @@ impl Limit {
     }
 }
 
-/// Seconds until the next minute begins, when a cluster's counters begin anew.
+/// Seconds until the next minute begins, when the counters of a cluster start at zero.
 pub fn seconds_to_next_minute(now_millis: u64) -> i64 {
     60 - ((now_millis / 1000) % 60) as i64
 }
@@ -63,7 +64,7 @@ pub struct Buckets {
     buckets: HashMap<String, Bucket>,
 }
 
-/// Levels are in thousandths of a client, so that slow rates refill smoothly.
+/// Levels are in thousandths of a client, so that slow rates refill in small steps.
 #[derive(Debug)]
 struct Bucket {
     level: u64,
@@ -88,7 +89,7 @@ impl Bucket {
     fn refill(&mut self, rate: Rate, now_millis: u64) {
         self.rate = rate;
         let level = self.level_at(rate, now_millis);
-        // A bucket that is full gains nothing by waiting longer.
+        // Time during which a bucket is full does not count.
         if level != self.level || level == full(rate) {
             self.filled_millis = now_millis;
         }
@@ -107,11 +108,11 @@ impl Bucket {
 }
 
 impl Buckets {
-    /// Fails where one of the limits leaves no room for one more. Nothing is taken.
-    pub fn judge(&self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
+    /// Fails if one of the limits is exhausted. Nothing is taken from the buckets.
+    pub fn check(&self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
         let mut fullest: Option<(i64, &Limit)> = None;
         for limit in limits {
-            // One that is not there is full. It is made by a success only: refused strangers leave nothing behind.
+            // An absent bucket is full. Buckets are created only by successes, so that refused requests use no memory.
             let level = match self.buckets.get(&limit.bucket) {
                 Some(bucket) => bucket.level_at(limit.rate, now_millis),
                 None => full(limit.rate),
@@ -137,7 +138,7 @@ impl Buckets {
 
     /// Takes one from every limit's bucket, or from none.
     pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
-        self.judge(limits, now_millis)?;
+        self.check(limits, now_millis)?;
         for limit in limits {
             let bucket = self
                 .buckets
@@ -156,8 +157,8 @@ impl Buckets {
         Ok(())
     }
 
-    /// Drops the full ones; where too many are in use, the quarter that will be full again soonest, so that this is
-    /// not done again at the next registration.
+    /// Drops the full buckets. If too many are in use, drops the quarter that will be full soonest, so that the next
+    /// registrations need not do this again.
     fn make_room(&mut self, now_millis: u64) {
         self.buckets.retain(|_, bucket| !bucket.is_full(now_millis));
         if self.buckets.len() <= BUCKETS_MAX {
@@ -175,7 +176,7 @@ impl Buckets {
         }
     }
 
-    /// Gives one back to every limit: the registration did not happen.
+    /// Returns one to every limit, after a registration that was not written.
     pub fn refund(&mut self, limits: &[Limit]) {
         for limit in limits {
             if let Some(bucket) = self.buckets.get_mut(&limit.bucket) {
@@ -213,13 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn time_during_which_a_bucket_was_full_lets_nothing_more_in() {
+    fn time_during_which_a_bucket_is_full_does_not_increase_the_burst() {
         let mut buckets = Buckets::default();
         let limits = [limit("a", 1, 1)];
         buckets.take(&limits, 0).unwrap();
         buckets.refund(&limits);
         assert_eq!(buckets.take(&limits, 60_000), Ok(()));
-        assert!(buckets.take(&limits, 60_000).is_err(), "the burst is one");
+        assert!(
+            buckets.take(&limits, 60_000).is_err(),
+            "the burst allows one registration"
+        );
         assert_eq!(buckets.take(&limits, 120_000), Ok(()));
     }
 
@@ -243,7 +247,7 @@ mod tests {
                 .unwrap();
         }
         assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
-        // Also where none of them is full again by then.
+        // The number is bounded even if no bucket is full at that time.
         let mut buckets = Buckets::default();
         for number in 0..50_000u64 {
             buckets
@@ -253,7 +257,7 @@ mod tests {
         assert!(buckets.buckets.len() <= BUCKETS_MAX + 1);
         assert!(
             buckets.take(&[limit("b49999", 1, 1)], 50).is_err(),
-            "the latest is still empty"
+            "the latest bucket must still be empty"
         );
     }
 
@@ -270,6 +274,10 @@ mod tests {
         for number in 1..200_000 {
             assert!(buckets.take(&of(number), 0).is_err());
         }
-        assert_eq!(buckets.buckets.len(), 2, "those of the one that got in");
+        assert_eq!(
+            buckets.buckets.len(),
+            2,
+            "only the buckets of the admitted request exist"
+        );
     }
 }

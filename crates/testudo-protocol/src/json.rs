@@ -22,13 +22,13 @@ impl fmt::Display for JsonError {
 /// Checks `bytes` with [`judge_shape`] and parses them into `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
-    judge_shape(text)?;
+    check_shape(text)?;
     serde_json::from_str(text).map_err(|error| JsonError(error.to_string()))
 }
 
 /// Refuses a text that is not one JSON object, is nested too deep, or has an object with too many members or with a
 /// duplicate member.
-pub fn judge_shape(text: &str) -> Result<(), JsonError> {
+pub fn check_shape(text: &str) -> Result<(), JsonError> {
     if !text.trim_start().starts_with('{') {
         return Err(JsonError("not a JSON object".into()));
     }
@@ -136,12 +136,12 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str) {
-        assert!(judge_shape(text).is_err(), "{text}");
+        assert!(check_shape(text).is_err(), "{text}");
     }
 
     #[test]
     fn plain_object_passes() {
-        judge_shape(r#" {"a":1,"b":[1,2,{"c":null}],"d":-1.5e3,"e":true} "#).unwrap();
+        check_shape(r#" {"a":1,"b":[1,2,{"c":null}],"d":-1.5e3,"e":true} "#).unwrap();
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     fn depth_is_bounded_at_the_limit_and_one_past() {
         let nested =
             |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{}", "}".repeat(depth - 1));
-        judge_shape(&nested(JSON_DEPTH_MAX)).unwrap();
+        check_shape(&nested(JSON_DEPTH_MAX)).unwrap();
         refused(&nested(JSON_DEPTH_MAX + 1));
         refused(&nested(100_000));
     }
@@ -167,7 +167,7 @@ mod tests {
             let list: Vec<String> = (0..members).map(|n| format!("\"m{n}\":0")).collect();
             format!("{{{}}}", list.join(","))
         };
-        judge_shape(&wide(JSON_MEMBERS_MAX)).unwrap();
+        check_shape(&wide(JSON_MEMBERS_MAX)).unwrap();
         refused(&wide(JSON_MEMBERS_MAX + 1));
     }
 

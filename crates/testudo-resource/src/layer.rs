@@ -79,7 +79,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let certificate = request.extensions().get::<ClientCertificate>().cloned();
-            match judge(&guard, request.headers(), request.uri().query(), certificate).await {
+            match check(&guard, request.headers(), request.uri().query(), certificate).await {
                 Ok(token) => {
                     request.extensions_mut().insert(token);
                     inner.call(request).await
@@ -100,7 +100,7 @@ enum Refusal {
     NoKeys,
 }
 
-async fn judge(
+async fn check(
     guard: &RequireToken,
     headers: &HeaderMap,
     query: Option<&str>,

@@ -17,7 +17,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use testudo_protocol::limits::{CERTIFICATE_BYTES_MAX, HANDSHAKE_CERTIFICATES_MAX};
-use testudo_protocol::spiffe::judge_client_key;
+use testudo_protocol::spiffe::check_client_key;
 
 /// Requests a client certificate and verifies only that the client has its private key.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl ClientCertVerifier for AskForCertificate {
                 CertificateError::ApplicationVerificationFailure,
             ));
         }
-        if let Err(fault) = judge_client_key(end_entity) {
+        if let Err(fault) = check_client_key(end_entity) {
             tracing::debug!(%fault, "the certificate of a client is refused in the TLS handshake");
             return Err(Error::InvalidCertificate(
                 CertificateError::ApplicationVerificationFailure,

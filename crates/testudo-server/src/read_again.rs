@@ -15,7 +15,7 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
         match kind.announced().held() {
             Some(Held::Clients) => app.memory.clients.forget(key),
             Some(Held::Keys) => has_keys = true,
-            Some(Held::Standing) => has_standing = true,
+            Some(Held::Switches) => has_standing = true,
             // Handled by `reload::follow` and `trust::follow`.
             Some(Held::Configuration | Held::Bundles) | None => {}
         }

@@ -1,4 +1,4 @@
-//! Identities that are kept out, and let in again.
+//! Blocks identities, and removes blocks.
 
 use super::order::{Audited, Decided, NotDone, Order};
 use crate::identity::{Authority, AuthorityKind};
@@ -10,18 +10,18 @@ const EXPECTED: &str = "expected: spiffe://prod.example/ns/x/sa/y, with * and **
                         configured trust domain or issuer for all of its identities";
 
 const UNBLOCK_HINT: &str =
-    "`testudo identity list` shows what is; a block is removed by the text it was made with";
+    "`testudo identity list` shows the blocks; a block is removed by the text with which it was made";
 
-/// What is stored under the text of a block.
+/// The record that is stored under the text of a block.
 #[derive(Debug)]
 pub struct Held {
     /// Its version.
     pub version: u64,
-    /// The block, where it can be read.
+    /// The block, if the record can be read.
     pub block: Option<Block>,
 }
 
-/// The text under which a block is kept: the name of an authority means all of its identities.
+/// The text under which a block is stored. The name of an authority means all of its identities.
 pub fn canonical(text: &str, policy: &Policy) -> String {
     blocks::canonical(text, |name| {
         let authority = policy.authority_named(name);
@@ -29,7 +29,7 @@ pub fn canonical(text: &str, policy: &Policy) -> String {
     })
 }
 
-/// Keeps an identity out, by its canonical text.
+/// Blocks an identity, by its canonical text.
 pub fn block(
     order: &Order<'_>,
     identity: &str,
@@ -37,7 +37,7 @@ pub fn block(
     policy: &Policy,
     blocks: &Blocks,
 ) -> Result<Decided, NotDone> {
-    judge(identity, policy, blocks)?;
+    check(identity, policy, blocks)?;
     let block = Block {
         identity: identity.to_owned(),
         reason: order.reason.map(str::to_owned),
@@ -50,17 +50,17 @@ pub fn block(
         Some(Held {
             block: Some(held), ..
         }) if held.identity == identity => {
-            return Ok(Decided::nothing(format!("{identity}: blocked already")));
+            return Ok(Decided::nothing(format!("{identity} is blocked already")));
         }
         // The stored record cannot be read, or blocks another identity: this block replaces it.
         Some(Held { version, .. }) => batch.replace(&block, version),
     }
-    let changes = told(order, batch, EventKind::IdentityBlocked, identity);
+    let changes = audited(order, batch, EventKind::IdentityBlocked, identity);
     Ok(Decided::change(changes, format!("{identity}: blocked")))
 }
 
-/// Lets an identity in again, whether or not the record of its block can be read. `held`: the text under which a block
-/// is stored, and its version.
+/// Removes the block of an identity, also if the record of the block cannot be read. `held`: the text under which the
+/// block is stored, and its version.
 pub fn unblock(order: &Order<'_>, wanted: &str, held: Option<(&str, u64)>) -> Result<Decided, NotDone> {
     let Some((identity, version)) = held else {
         return Err(NotDone::not_found(
@@ -70,36 +70,36 @@ pub fn unblock(order: &Order<'_>, wanted: &str, held: Option<(&str, u64)>) -> Re
     };
     let mut batch = Batch::default();
     batch.remove(Kind::Block, identity.as_bytes().to_vec(), version);
-    let changes = told(order, batch, EventKind::IdentityUnblocked, identity);
+    let changes = audited(order, batch, EventKind::IdentityUnblocked, identity);
     Ok(Decided::change(changes, format!("{identity}: unblocked")))
 }
 
-fn told(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Audited {
+fn audited(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Audited {
     let mut event = order.event(kind);
     event.identity = Some(identity.to_owned());
     Audited::new(batch, event)
 }
 
-/// An identity, a pattern, or a configured client's id: a block with a typing error would keep no identity out, and
-/// the administrator would not learn of it.
-fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
+/// Checks that the text is an identity, a pattern, or the id of a configured client: a block with a typing error would
+/// block no identity, and the administrator would not notice.
+fn check(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
     let not_done = |problem: String, hint| Err(NotDone::refused(problem, hint));
     match blocks::pattern(identity) {
         Some(Ok(_)) if held.pattern_count() >= BLOCK_PATTERNS_MAX => not_done(
             format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"),
             None,
         ),
-        Some(Ok(pattern)) => vouches_here(identity, policy, pattern.authority()),
+        Some(Ok(pattern)) => require_configured(identity, policy, pattern.authority()),
         Some(Err(fault)) => not_done(format!("{identity:?} {fault}"), None),
         None if policy.clients.contains_key(identity) => Ok(()),
         None => match Authority::of_identity(identity) {
-            Ok(authority) => vouches_here(identity, policy, &authority),
+            Ok(authority) => require_configured(identity, policy, &authority),
             Err(fault) => {
                 let problem = format!("{identity:?} is neither a pattern nor an identity: it {fault}");
                 let name = identity.strip_suffix(':').unwrap_or(identity);
                 match name.contains([':', '/']) || name.is_empty() {
                     true => not_done(problem, Some(EXPECTED)),
-                    // It has the form of a name of an authority or of a configured client.
+                    // The text may be the name of an authority or the id of a configured client.
                     false => Err(NotDone::not_found(problem, EXPECTED)),
                 }
             }
@@ -107,9 +107,9 @@ fn judge(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
     }
 }
 
-/// Almost every text with a colon has the form of an issuer's identity, so the issuer must be configured: a typing error
-/// would block no identity. A trust domain may be blocked before it is configured.
-fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
+/// The issuer of an identity must be configured, because almost every text with a colon has the form of an issuer's
+/// identity, and a typing error would block no identity. A trust domain may be blocked before it is configured.
+fn require_configured(identity: &str, policy: &Policy, authority: &Authority) -> Result<(), NotDone> {
     let is_known = policy.authority(authority).is_some();
     match authority.kind() {
         AuthorityKind::Issuer if !is_known => Err(NotDone::not_found(
@@ -117,7 +117,7 @@ fn vouches_here(identity: &str, policy: &Policy, authority: &Authority) -> Resul
                 "{identity:?} is of the {}, which is not configured",
                 authority.described()
             ),
-            "`testudo trust list` shows the authorities that are",
+            "`testudo trust list` shows the configured authorities",
         )),
         AuthorityKind::Issuer
         | AuthorityKind::Spiffe

@@ -1,7 +1,8 @@
-//! A bundle that was fetched: put in force, held back, or taken because an administrator accepts it.
+//! Decides whether a fetched bundle is used, held back because its sequence is lower, or used because an administrator
+//! accepts it.
 //!
-//! What the highest sequence so far is, is kept sealed by the server (`trust/floor.rs`), so that no restart and no other
-//! node takes an earlier bundle. [SPIFFE-BUNDLE §4.1.1]
+//! The server stores the highest sequence so far encrypted (`trust/floor.rs`), so that no other node, and no node after
+//! a restart, uses an earlier bundle. [SPIFFE-BUNDLE §4.1.1]
 
 use super::order::Order;
 use crate::identity::Authority;
@@ -9,43 +10,47 @@ use crate::records::{Event, EventKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The lowest sequence that may still be put in force for an authority. Ordered: a floor that an administrator accepted
-/// later is higher than every sequence before it.
+/// The lowest sequence that may be used for an authority. Floors are ordered: one that an administrator accepted later
+/// is higher than every earlier floor, whatever its sequence is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Floor {
-    /// When an administrator last accepted a lower sequence; seconds since the epoch, zero where none did.
+    /// When an administrator last accepted a lower sequence, in seconds since the epoch; zero if none did.
     pub accepted: i64,
-    /// The highest sequence taken since.
+    /// The highest sequence used since then.
     pub sequence: Option<u64>,
 }
 
-/// What a bundle states of itself.
+/// The properties of a fetched bundle that the decision needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offered {
-    /// Its sequence, where the publisher keeps one.
+    /// Its sequence, if the document has one.
     pub sequence: Option<u64>,
-    /// It lists no key at all.
+    /// True if the bundle has no key.
     pub is_empty: bool,
-    /// What the source does not name any more, as only an administrator may accept it.
+    /// What the source no longer offers, if only an administrator may accept that.
     pub lost: Option<&'static str>,
 }
 
-/// A bundle that is not put in force.
+/// A bundle that is not used because its sequence is too low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldBack {
-    /// The highest sequence taken so far.
+    /// The highest sequence used so far.
     pub held: u64,
-    /// What is offered, where the document says so.
+    /// The sequence of the fetched document, if it has one.
     pub offered: Option<u64>,
 }
 
 impl fmt::Display for HeldBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offered {
-            Some(offered) => write!(f, "sequence {offered} is offered, {} was taken before", self.held),
+            Some(offered) => write!(
+                f,
+                "the source offers sequence {offered}, but sequence {} was used before",
+                self.held
+            ),
             None => write!(
                 f,
-                "a bundle without spiffe_sequence is offered, sequence {} was taken before",
+                "the source offers a bundle without spiffe_sequence, but sequence {} was used before",
                 self.held
             ),
         }
@@ -53,9 +58,9 @@ impl fmt::Display for HeldBack {
 }
 
 impl Floor {
-    /// Whether a bundle may be put in force. One that lists no key may, whatever it leaves out: it brings back no
-    /// key that was withdrawn, and is what an administrator writes in an emergency.
-    pub fn judge(&self, offered: &Offered) -> Result<(), HeldBack> {
+    /// Checks that a bundle may be used. A bundle without keys may always be used: it cannot bring back a withdrawn
+    /// key, and publishers use it in an emergency.
+    pub fn check(&self, offered: &Offered) -> Result<(), HeldBack> {
         let Some(held) = self.sequence else { return Ok(()) };
         match offered.sequence {
             Some(sequence) if sequence >= held => Ok(()),
@@ -64,7 +69,7 @@ impl Floor {
         }
     }
 
-    /// The floor once this bundle is in force.
+    /// The floor after this bundle is used.
     pub fn after(self, offered: &Offered) -> Floor {
         Floor {
             sequence: self.sequence.max(offered.sequence),
@@ -73,40 +78,39 @@ impl Floor {
     }
 }
 
-/// What an administrator's order to accept a bundle comes to.
+/// The result of an administrator's order to accept a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The floor that is written.
+    /// The floor to store.
     pub floor: Floor,
-    /// What was accepted; nothing where the bundle would have been taken anyway.
+    /// What was accepted; `None` if the bundle would have been used without the order.
     pub what: Option<String>,
 }
 
-/// Takes a bundle, whatever its sequence is. `is_readable` is false where the stored floor does not open: it is
-/// replaced.
+/// Accepts a bundle with any sequence. `is_readable` is false if the stored floor cannot be decrypted: it is replaced.
 pub fn accept(order: &Order<'_>, floor: Floor, is_readable: bool, offered: &Offered) -> Accepted {
-    // Later than any acceptance before, also where the clock was set back since.
+    // Later than every earlier acceptance, even if the clock was set back since.
     let lowered = Floor {
         accepted: order.now.0.max(floor.accepted.saturating_add(1)),
         sequence: offered.sequence,
     };
-    match floor.judge(offered) {
+    match floor.check(offered) {
         Err(held_back) => Accepted {
             floor: lowered,
             what: Some(held_back.to_string()),
         },
         Ok(()) if !is_readable => Accepted {
             floor: lowered,
-            what: Some("the stored sequence could not be read, and was replaced".to_owned()),
+            what: Some("the stored sequence could not be read and was replaced".to_owned()),
         },
         Ok(()) => Accepted {
             floor: floor.after(offered),
-            what: offered.lost.map(|lost| format!("the Workload API names {lost}")),
+            what: offered.lost.map(|lost| format!("the Workload API offers {lost}")),
         },
     }
 }
 
-/// The event of an acceptance: it goes into the batch of the floor.
+/// The event of an acceptance, written in the same batch as the floor.
 pub fn accepted_event(order: &Order<'_>, authority: &Authority, what: &str) -> Event {
     let mut event = order.event(EventKind::BundleAccepted);
     event.authority = Some(authority.key().to_owned());

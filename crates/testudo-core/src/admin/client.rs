@@ -1,4 +1,4 @@
-//! Clients: freeze, thaw, delete.
+//! Freezes, thaws and deletes clients.
 
 use super::order::{Audited, Decided, NotDone, Order};
 use crate::admission::governing::governing_client;
@@ -7,24 +7,24 @@ use crate::identity::Authority;
 use crate::policy::Policy;
 use crate::records::{Batch, Client, ClientState, EventKind, Versioned};
 
-/// The warning where a deleted client is created again at its next request.
-const WILL_RETURN: &str = "a rule still admits this identity: it will come back at its next request; freeze the \
+/// The warning if a deleted client will be created again at its next request.
+const WILL_RETURN: &str = "a rule still admits this identity: the client will be registered again at its next request; freeze the \
                            client or block the identity to keep it out";
 
-/// The client of this id: what is changed or shown has to be there.
+/// The client with this id, which must exist.
 pub fn known(client_id: &str, found: Option<Versioned<Client>>) -> Result<Versioned<Client>, NotDone> {
     found.ok_or_else(|| {
         let problem = format!("no client has the id {client_id:?}");
-        NotDone::not_found(problem, "`testudo client list` shows those there are")
+        NotDone::not_found(problem, "`testudo client list` shows all clients")
     })
 }
 
-/// Refuses a client until it is thawed.
+/// Freezes a client: its requests are refused until it is thawed.
 pub fn freeze(order: &Order<'_>, client: &Versioned<Client>) -> Decided {
     set_state(order, client, ClientState::Frozen)
 }
 
-/// Lets a frozen client in again.
+/// Thaws a frozen client.
 pub fn thaw(order: &Order<'_>, client: &Versioned<Client>) -> Decided {
     set_state(order, client, ClientState::Active)
 }
@@ -48,8 +48,8 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
     Decided::change(Audited::new(batch, event), done)
 }
 
-/// Removes a client at the version that was looked at. Where a rule still admits its identity, it comes back with its
-/// next request, which the answer says.
+/// Deletes a client at the version that was read. If a rule still admits its identity, the next request registers it
+/// again, and the answer warns of this.
 pub fn delete(order: &Order<'_>, client: &Versioned<Client>, traces: Traces<'_>, policy: &Policy) -> Decided {
     let cause = cause(order, "deleted");
     let batch = removal(client, traces, &cause);

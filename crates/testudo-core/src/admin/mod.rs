@@ -1,8 +1,8 @@
-//! What an administrator orders, decided: whether it can be done, what is written and with which event, and what the
-//! answer warns of.
+//! Decides the orders of administrators: whether an order can be carried out, what is written and with which event, and
+//! what the answer warns of.
 //!
-//! The server has verified the administrator and holds the administrators' turn meanwhile (its `change.rs`); it
-//! commits what is decided here and shows it.
+//! The server verifies the administrator and holds the lock of administrator changes meanwhile (`change.rs` of the
+//! server); it commits the decision and answers with it.
 
 pub mod block;
 pub mod bundle;

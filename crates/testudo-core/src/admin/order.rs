@@ -1,4 +1,4 @@
-//! An order of an administrator, and what it comes to: changes that are never without their event.
+//! An order of an administrator, and its result: changes, always with the event that records them.
 
 use crate::actor::Actor;
 use crate::admission::lifecycle::HISTORY_RETENTION;
@@ -10,18 +10,18 @@ use testudo_protocol::Timestamp;
 /// An order of an administrator, at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// Who orders it, as verified.
+    /// The verified administrator.
     pub actor: &'a Actor,
-    /// Why, in the administrator's words.
+    /// The reason that the administrator gave.
     pub reason: Option<&'a str>,
-    /// For the ids of events.
+    /// Randomness for the ids of events.
     pub entropy: Entropy,
     /// When.
     pub now: Timestamp,
 }
 
 impl Order<'_> {
-    /// The event of this kind of this order: it names the administrator and the reason.
+    /// An event of this kind, with the administrator and the reason of this order.
     pub fn event(&self, kind: EventKind) -> Event {
         self.numbered_event(kind, 0)
     }
@@ -36,8 +36,8 @@ impl Order<'_> {
     }
 }
 
-/// Changes together with the events that tell of them. Invariant: there is at least one event, so what an
-/// administrator changes cannot be committed without an event.
+/// Changes together with the events that record them. Invariant: there is at least one event, so that no change of an
+/// administrator can be committed without an event.
 #[derive(Debug, Clone)]
 pub struct Audited {
     batch: Batch,
@@ -53,7 +53,7 @@ impl Audited {
         }
     }
 
-    /// Changes with several events; nothing where there is no event.
+    /// Changes with several events; `None` if `events` is empty.
     pub fn with_events(batch: Batch, events: Vec<Event>) -> Option<Audited> {
         (!events.is_empty()).then_some(Audited { batch, events })
     }
@@ -63,13 +63,13 @@ impl Audited {
         &self.events
     }
 
-    /// With changes that the server adds: records that it seals.
+    /// Adds changes of the server: records that it encrypts.
     pub fn and(mut self, more: Batch) -> Audited {
         self.batch.extend(more);
         self
     }
 
-    /// Everything that is to be written, events included.
+    /// All changes, including the events.
     pub fn batch(&self) -> Batch {
         let mut batch = self.batch.clone();
         for event in &self.events {
@@ -79,19 +79,19 @@ impl Audited {
     }
 }
 
-/// What an order comes to.
+/// The result of an order.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// What is to be written; nothing where everything is as ordered already.
+    /// What is written; `None` if nothing has to be changed.
     pub changes: Option<Audited>,
-    /// What is done once that is written, for the answer.
+    /// What was done, for the answer.
     pub done: String,
-    /// What the administrator should know about it.
+    /// A warning for the administrator.
     pub warning: Option<&'static str>,
 }
 
 impl Decided {
-    /// A change.
+    /// An order that changes something.
     pub fn change(changes: Audited, done: String) -> Decided {
         Decided {
             changes: Some(changes),
@@ -100,7 +100,7 @@ impl Decided {
         }
     }
 
-    /// Everything is as ordered already.
+    /// An order that changes nothing, because the state is as ordered already.
     pub fn nothing(done: String) -> Decided {
         Decided {
             changes: None,
@@ -110,19 +110,19 @@ impl Decided {
     }
 }
 
-/// Why an order is not carried out: the administrator has to order something else.
+/// Why an order cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotDone {
-    /// There is nothing of the name that the order gives.
+    /// True if no object has the name in the order.
     pub is_not_found: bool,
     /// What is wrong with it.
     pub problem: String,
-    /// What was expected.
+    /// What the administrator can do.
     pub hint: Option<Cow<'static, str>>,
 }
 
 impl NotDone {
-    /// There is nothing of this name.
+    /// No object has the name in the order.
     pub fn not_found(problem: impl Into<String>, hint: &'static str) -> NotDone {
         NotDone {
             is_not_found: true,
@@ -131,7 +131,7 @@ impl NotDone {
         }
     }
 
-    /// The order is not one that can be carried out.
+    /// The order is not valid.
     pub fn refused(problem: impl Into<String>, hint: Option<&'static str>) -> NotDone {
         NotDone {
             is_not_found: false,

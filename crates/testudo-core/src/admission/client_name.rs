@@ -1,4 +1,4 @@
-//! The name of the client that an identity is: its `client_id`, and the subject under which its record is kept.
+//! The client of an identity: its `client_id`, and the subject under which its record is stored.
 
 use crate::identity::AttestedIdentity;
 use crate::rules::client_id::ClientIdTemplate;
@@ -8,11 +8,12 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The key that opaque client ids are derived with. The code that makes it wipes the bytes; has no `Debug`.
+/// The key from which opaque client ids are derived. The code that creates it overwrites the secret bytes afterwards;
+/// it has no `Debug`.
 pub struct OpaqueKey(hmac::Key);
 
 impl OpaqueKey {
-    /// From 32 random bytes that every node shares.
+    /// Makes the key from 32 random bytes that all nodes share.
     pub fn new(secret: &[u8; 32]) -> OpaqueKey {
         OpaqueKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
@@ -22,7 +23,7 @@ impl OpaqueKey {
         URL_SAFE_NO_PAD.encode(self.tag::<16>(&parts))
     }
 
-    /// The parts are length-prefixed, so that no two lists of parts are one text.
+    /// Each part is preceded by its length, so that two different lists of parts never give the same input.
     fn tag<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -32,8 +33,8 @@ impl OpaqueKey {
         *context.sign().as_ref().first_chunk::<N>().unwrap_or(&[0; N])
     }
 
-    /// A client id for a client without an identity of its own: random bytes and a seal (HMAC), so that an invented id
-    /// is refused without a read of the store.
+    /// A client id for a client that registers without an attested identity: random bytes and an HMAC of them, so that
+    /// an invented id is refused without a read of the store.
     pub fn new_client_id(&self, random: &[u8; 16]) -> String {
         let seal = self.tag::<SEAL_BYTES>(&[SEALED, random]);
         format!(
@@ -42,7 +43,7 @@ impl OpaqueKey {
         )
     }
 
-    /// True where this server, or another node of it, made this client id.
+    /// True if this server, on any node, created this client id.
     pub fn has_named(&self, client_id: &str) -> bool {
         let decoded = client_id
             .strip_prefix(REGISTERED)
@@ -58,28 +59,29 @@ impl OpaqueKey {
     }
 }
 
-/// What ids of registered clients begin with.
+/// The prefix of the ids of registered clients.
 const REGISTERED: &str = "c_";
 
 const SEALED: &[u8] = b"client_id of a registered client";
 
 const SEAL_BYTES: usize = 8;
 
-/// The client that an identity is, under the rule that governs it.
+/// The client of an identity under the rule that governs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientName {
     /// Public identifier.
     pub client_id: Box<str>,
-    /// The subject under which the record is kept: the identity, or the folded form.
+    /// The subject under which the record is stored: the identity, or for instances that share a client the identity
+    /// with `*` as its last segment.
     pub subject: Box<str>,
-    /// The running copy, where the rule folds several into one client.
+    /// The instance, if the rule makes all instances of a workload one client.
     pub folded_instance: Option<Box<str>>,
 }
 
 /// Names the client of `identity` under `found`.
 pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueKey) -> ClientName {
     if !identity.authority.kind().attests() {
-        // The id that it was configured or registered with.
+        // The client keeps the id that was configured or assigned at registration.
         return ClientName {
             client_id: identity.subject.clone(),
             subject: identity.subject.clone(),
@@ -101,7 +103,8 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
         ClientIdTemplate::Identity => subject.clone(),
         ClientIdTemplate::Opaque => key.derive(&[identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
-            // Longer ones are refused where the identity is governed: cut off, two of them could be one.
+            // A longer id is refused by [`govern`](super::governed::govern): if it were shortened, two clients could
+            // get one id.
             fill(pieces, &found.captures).into()
         }
     };
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn client_ids_that_the_server_never_made_are_recognised() {
+    fn client_id_that_the_server_did_not_create_is_detected() {
         let (key, other) = (OpaqueKey::new(&[7; 32]), OpaqueKey::new(&[8; 32]));
         let id = key.new_client_id(&[1; 16]);
         assert_eq!(id.len(), 34);

@@ -1,11 +1,11 @@
-//! What a conflict means for a batch that makes, changes or uses a client.
+//! How a conflict is resolved for a batch that creates, changes or uses a client.
 
 use super::governed::GovernedIdentity;
 use crate::decision::Resolution;
 use crate::records::{Conflict, Kind, clients_of_authority};
 use crate::rejection::{AdmissionReason, CredentialReason};
 
-/// A race for the client itself is decided again. What deciding again cannot cure is refused.
+/// A lost race for the client record is decided again. A conflict that would occur again is a refusal.
 pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
     match on {
         Conflict::Exists(kind, _) if *kind == Kind::Replay => {
@@ -17,8 +17,9 @@ pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict)
             }
             .into(),
         ),
-        // Another node was first, there was an earlier life, or two events met on one id. Records of a grant are
-        // judged by the grant. Whatever else there may be, deciding again ends after a few times, as our own failure.
+        // Another node wrote first, the client existed before, or two events got the same id. Conflicts of a grant's
+        // own records are resolved by the grant. Any other conflict ends after a few attempts as an error of the
+        // server.
         Conflict::Changed(..) | Conflict::Exists(..) => Resolution::Again,
         Conflict::OverLimit(counter) => {
             let (authority, ..) = governed.identity.governed_as();
@@ -42,7 +43,7 @@ mod tests {
     use testudo_protocol::Timestamp;
 
     #[test]
-    fn only_a_credential_used_before_and_a_client_id_taken_before_are_refused_at_once() {
+    fn only_a_used_credential_and_a_client_id_in_use_are_refused_at_once() {
         let authority = Authority::of_key("spiffe://a.example").unwrap();
         let proof = Proof::until(Timestamp(9));
         let identity =

@@ -1,6 +1,6 @@
 //! The records and events that are written with a new client.
 //!
-//! Invariant: clients are created by [`create`], at every occasion, and nowhere else.
+//! Invariant: every client is created by [`create`], for every kind of request.
 
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
@@ -15,7 +15,7 @@ use crate::records::{
 use crate::rules::Rule;
 use testudo_protocol::Seconds;
 
-/// What a client is created with.
+/// The values with which a client is created.
 pub(crate) struct Creation {
     pub(crate) metadata: ClientMetadata,
     pub(crate) registration: Option<Registration>,
@@ -25,17 +25,17 @@ pub(crate) struct Creation {
     pub(crate) lifetimes: Lifetimes,
 }
 
-/// How long a client lives.
+/// The lifetimes of a client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetimes {
     /// The client is removed after this time without use.
     pub(crate) idle: Option<Seconds>,
-    /// The client ends at this age, used or not.
+    /// The client ends at this age, even if it is used.
     pub(crate) at_most: Option<Seconds>,
 }
 
 impl Lifetimes {
-    /// As the rule says.
+    /// The lifetimes of the rule.
     pub(crate) fn by(rule: &Rule) -> Lifetimes {
         Lifetimes {
             idle: rule.client_idle_lifetime,
@@ -44,7 +44,7 @@ impl Lifetimes {
     }
 }
 
-/// Step 11 of admission, in one batch: all of it or nothing.
+/// Step 11 of admission: one batch, which is written completely or not at all.
 pub(crate) fn create(
     governed: &GovernedIdentity<'_>,
     stored: StoredClient<'_>,
@@ -56,7 +56,7 @@ pub(crate) fn create(
     let rule = governed.found.rule;
     let mut batch = single_use(governed.identity);
     let earlier = match (stored.client, stored.removed) {
-        // A client past its absolute lifetime ends here.
+        // A client whose absolute lifetime has ended is removed here.
         (Some(expired), _) => {
             batch.delete(&expired.record, expired.version);
             batch.add(clients_of_authority(expired.record.counted_under()), -1, None);
@@ -75,7 +75,8 @@ pub(crate) fn create(
             removed.record.reason.as_str(),
         )),
         (None, None) => {
-            // The caller may not have looked: where a removed client has this key, the commit fails and it is loaded.
+            // The caller may have decided without reading the history: if a removed client has this key, the commit
+            // fails, and the history is loaded.
             batch.absent(Kind::Removed, governed.client_key.clone());
             None
         }
@@ -136,8 +137,8 @@ pub(crate) fn create(
     (client, batch)
 }
 
-/// The mark of a single-use credential: written with the token, so that a refused request does not use the credential
-/// up.
+/// The record that a single-use credential was used. It is written when a token is issued, so that a refused request
+/// does not use up the credential.
 pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.proof.single_use {
@@ -146,7 +147,7 @@ pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     batch
 }
 
-/// An event with everything that is known about the client.
+/// An event with all known values of the client and its request.
 pub fn event_of_request(
     governed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,

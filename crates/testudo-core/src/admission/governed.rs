@@ -1,4 +1,4 @@
-//! Steps 1 to 4 of admission: no record is needed, and nothing is loaded for an identity that they refuse.
+//! Steps 1 to 4 of admission. They need no record, so nothing is loaded for an identity that they refuse.
 //!
 //! | # | step | refusal |
 //! |---|---|---|
@@ -7,8 +7,8 @@
 //! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `RuleDisabled` |
 //! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_no_other_clients`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
 //!
-//! Every occasion begins here; with the answer the server loads the client, and the occasion goes on with step 5
-//! (`occasions/mod.rs` has the whole table).
+//! Every kind of request begins with these steps; then the server loads the client, and the request continues with step
+//! 5 (the whole table is in `occasions/mod.rs`).
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
@@ -27,24 +27,24 @@ pub struct GovernedIdentity<'a> {
     pub identity: &'a AttestedIdentity,
     /// Its rule.
     pub found: Match<'a>,
-    /// Its client, whether or not that exists yet.
+    /// The name of its client, which may not exist yet.
     pub name: ClientName,
     /// Key of the client's record and of its history.
     pub client_key: Vec<u8>,
 }
 
-/// What identities are judged by at this moment.
+/// The configuration and the switches that apply to identities at this moment.
 #[derive(Clone, Copy)]
 pub struct CurrentRules<'p, 'a> {
     /// The configuration.
     pub policy: &'p Policy,
-    /// What administrators switched off, and whom they blocked.
+    /// Authorities that administrators disabled, and identities that they blocked.
     pub switches: &'a Switches,
-    /// Makes opaque client ids.
+    /// The key of opaque client ids.
     pub opaque_key: &'a OpaqueKey,
 }
 
-/// Steps 1 to 4: they need no record, so nothing is loaded for an identity that they refuse.
+/// Runs steps 1 to 4.
 pub fn govern<'a>(
     identity: &'a AttestedIdentity,
     occasion: OccasionKind,
@@ -105,8 +105,8 @@ fn identity_is_not_blocked(identity: &AttestedIdentity, switches: &Switches) -> 
     }
 }
 
-/// Step 3. A configured client brings its own rule, one that registered without evidence has the rule of its
-/// sponsor, or that of the open door; everyone else is matched.
+/// Step 3. A configured client has its own rule. A client that registered without evidence has the rule of its sponsor
+/// or of `registration.open`. For all others the rule is found by pattern.
 fn governing_rule<'a>(
     identity: &AttestedIdentity,
     occasion: OccasionKind,
@@ -128,7 +128,7 @@ fn governing_rule<'a>(
     }
 }
 
-/// Step 4, the authority's half; a rule that wants other credentials does not match in step 3.
+/// Step 4, for the authority. A rule that requires another kind of credential does not match in step 3.
 fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Result<(), Rejection> {
     let is_accepted = match identity.authority.kind() {
         AuthorityKind::Spiffe | AuthorityKind::Issuer => policy
@@ -146,7 +146,8 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
     }))
 }
 
-/// Step 4, too: a template makes no id that has a form of ours, of a person or of another namespace.
+/// Step 4 as well: the template of a rule must not make an id in a form that is reserved for this server, for persons
+/// or for another namespace.
 fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> Result<(), Rejection> {
     let ClientIdTemplate::Template(_) = &found.rule.client_id else {
         return Ok(());
@@ -161,8 +162,8 @@ fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> R
     Ok(())
 }
 
-/// Step 4, too: a template must not make the id of a client that the configuration names. Among the clients in
-/// the store, the alias record sees to it.
+/// Step 4 as well: the template of a rule must not make the id of a configured client. For clients in the store, the
+/// alias record prevents a second client with the same id.
 fn client_id_is_no_other_clients(
     identity: &AttestedIdentity,
     name: &ClientName,

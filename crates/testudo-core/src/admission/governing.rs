@@ -1,11 +1,11 @@
-//! The rule that governs a client today, whatever it was admitted by.
+//! Finds the rule that governs a client today, which may differ from the rule at its admission.
 
 use crate::identity::{Authority, AuthorityKind};
 use crate::policy::Policy;
 use crate::records::Client;
 use crate::rules::Rule;
 
-/// The rule that governs a client today: its own, or its sponsor's. Nothing for an orphan.
+/// The rule that governs a client today: its own, or that of its sponsor. `None` if no rule matches any more.
 pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p Rule> {
     let sponsored = client.sponsor.as_ref();
     let authority = match sponsored {
@@ -18,7 +18,7 @@ pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p R
         AuthorityKind::Registration => Some(&policy.registration.open.as_ref()?.rule),
         AuthorityKind::Spiffe | AuthorityKind::Issuer => {
             policy.authority(&authority)?;
-            // A folded client stands for identities one segment longer; any of them will do.
+            // A client that instances share has identities with one more segment; any of them gives the same rule.
             let subject = match subject.strip_suffix("/*") {
                 Some(prefix) => format!("{prefix}/x"),
                 None => subject.clone(),

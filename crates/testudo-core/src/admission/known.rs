@@ -1,31 +1,31 @@
-//! Steps 5 and 6 of admission: what is stored of the client that an identity is, and what it must pass first.
+//! Steps 5 and 6 of admission: the stored client of an identity, and the checks that it must pass first.
 
 use super::governed::GovernedIdentity;
 use crate::records::{Client, ClientState, Loaded, Needs, Removed, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::Timestamp;
 
-/// What the store knows of a client.
+/// The stored records of a client.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoredClient<'s> {
     /// The client.
     pub client: Option<&'s Versioned<Client>>,
-    /// Its earlier life.
+    /// The history of a removed client with the same key.
     pub removed: Option<&'s Versioned<Removed>>,
 }
 
 impl<'s> StoredClient<'s> {
-    /// What is needed to know it: the client, or its earlier life.
+    /// The records to load: the client, or if there is none, the history of a removed client.
     pub(crate) fn needs<'n>(governed: &'n GovernedIdentity<'_>) -> Needs<'n> {
         StoredClient::needed(&governed.client_key)
     }
 
-    /// The same, by the key of the client.
+    /// The same records, by the key of the client.
     pub(crate) fn needed(client_key: &[u8]) -> Needs<'_> {
         Needs::one::<Client>(client_key).or_else::<Removed>()
     }
 
-    /// What was found.
+    /// The records that were found.
     pub(crate) fn of(governed: &GovernedIdentity<'_>, loaded: &'s Loaded<'_>) -> StoredClient<'s> {
         StoredClient {
             client: loaded.find(&governed.client_key),
@@ -33,13 +33,13 @@ impl<'s> StoredClient<'s> {
         }
     }
 
-    /// The client, unless its absolute lifetime is over: then it counts as unknown.
+    /// The client, unless its absolute lifetime has ended: then it counts as unknown.
     pub(crate) fn alive(&self, now: Timestamp) -> Option<&'s Versioned<Client>> {
         self.client.filter(|client| !client.record.is_expired(now))
     }
 }
 
-/// Step 5. [RFC7521 §4.2] Optional; if sent, it names the client that the evidence proves.
+/// Step 5. [RFC7521 §4.2] `client_id` is optional; if sent, it must be the id of the client that the credential proves.
 pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
     if sent.is_none_or(|sent| sent == expected) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What happens to a client after it exists: its removal, and events about it.
+//! The removal of clients, and events about existing clients.
 
 use crate::actor::Actor;
 use crate::entropy::Entropy;
@@ -8,29 +8,29 @@ use crate::records::{
 };
 use testudo_protocol::{Seconds, Timestamp};
 
-/// How long a removed client and events about clients are remembered.
+/// How long the history of a removed client and events about clients are kept.
 pub const HISTORY_RETENTION: Seconds = Seconds(400 * 86_400);
 
 /// How long events about a client without attester and sponsor are kept: shorter, since any caller can cause them up
 /// to the rate.
 const STRANGERS_RETENTION: Seconds = Seconds(90 * 86_400);
 
-/// How long events about a client are remembered.
-pub fn event_retention(authority_key: &str, is_vouched_for: bool) -> Seconds {
-    if !is_vouched_for && authority_key == Authority::registration().key() {
+/// How long events about a client are kept.
+pub fn event_retention(authority_key: &str, has_sponsor: bool) -> Seconds {
+    if !has_sponsor && authority_key == Authority::registration().key() {
         return STRANGERS_RETENTION;
     }
     HISTORY_RETENTION
 }
 
-/// Who does it, why and when.
+/// The actor, the reason and the time of a change.
 #[derive(Debug, Clone)]
 pub struct Cause<'a> {
     /// An administrator, or the sweep.
     pub actor: &'a Actor,
-    /// In a word: the reason that a later life of the client remembers, and the event's.
+    /// The reason as one word, for the history of the client and the event.
     pub reason: &'a str,
-    /// What an administrator gave as the reason: the event's, if there is one.
+    /// The reason that an administrator gave; the event has this one if it is present.
     pub note: Option<&'a str>,
     /// For the id of the event.
     pub entropy: &'a Entropy,
@@ -38,16 +38,17 @@ pub struct Cause<'a> {
     pub now: Timestamp,
 }
 
-/// What a client leaves behind, or takes with it, when it is removed.
+/// Other records of a client that its removal replaces or deletes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Traces<'a> {
-    /// The record of an earlier life, which the new one replaces.
+    /// The history of an earlier client with the same key, which is replaced.
     pub history: Option<&'a Versioned<Removed>>,
-    /// Its public identifier, where that is not the identity.
+    /// The alias record of its `client_id`, if the id is not the identity.
     pub alias: Option<&'a Versioned<ClientIdAlias>>,
 }
 
-/// Removes a client at the version that was looked at, and tells it: one that woke up meanwhile stays.
+/// Removes a client at the version that was read, and writes an event. A client that was used meanwhile has a newer
+/// version and is kept.
 pub fn remove(client: &Versioned<Client>, traces: Traces<'_>, cause: &Cause<'_>) -> Batch {
     let mut batch = removal(client, traces, cause);
     batch.insert(&event_about_client(

@@ -1,4 +1,4 @@
-//! Step 10 of admission: the velocity buckets that a new or a changed client takes from.
+//! Step 10 of admission: the rate limits that a new or changed client counts against.
 
 use super::governed::GovernedIdentity;
 use crate::policy::Policy;
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
 pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
     let mut limits = Vec::with_capacity(3);
-    // What a sponsor registers counts against the limits of the sponsor.
+    // Clients that a sponsor registers count against the limits of the sponsor.
     let (authority, subject, _) = governed.identity.governed_as();
     if let Some(trusted) = policy.authority(authority) {
         limits.push(Limit {

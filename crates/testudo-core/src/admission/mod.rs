@@ -1,6 +1,7 @@
-//! Admission: what an identity must pass to be a client, or to become one, whatever the request is.
+//! Admission: the checks that an identity must pass to be served as a client or to become one, for every kind of
+//! request.
 //!
-//! The occasions (`occasions/`) call these steps in their order; a client is created here and nowhere else.
+//! The kinds of request (`occasions/`) call these steps in order; every client is created here.
 
 pub mod client_name;
 pub(crate) mod conflicts;

@@ -1,11 +1,12 @@
 //! SPIFFE JWT-SVID as client assertion. [SPIFFE-AUTH §3.1] [JWT-SVID]
 //!
-//! The keys of the trust domain in `sub` verify it; `iss` is ignored, whatever its value. A JWT-SVID may be used again
-//! within its life, because agents hand out the same one; `single_use = true` of a trust domain changes that.
+//! The keys of the trust domain in `sub` verify it; `iss` is ignored, whatever its value. A JWT-SVID may be used
+//! several times until it expires, because agents give the same one to a workload again; `single_use = true` of a trust
+//! domain forbids this.
 
-use super::shared::audience::{Audience, judge_audience};
-use super::shared::claims::{JWT_SVID_LIFETIME_MAX, judge_lifetime, judge_times, single_use_mark};
-use super::shared::facts::{Facts, Lookup, Purpose, Terms, vouching};
+use super::shared::audience::{Audience, check_audience};
+use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times, single_use_mark};
+use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::members::{base, shadowed};
@@ -20,7 +21,7 @@ use testudo_protocol::limits::JWT_ID_BYTES_MAX;
 use testudo_protocol::printable::is_printable;
 use testudo_protocol::spiffe::SpiffeId;
 
-/// A JWT-SVID that could be read.
+/// A parsed JWT-SVID; nothing in it is verified yet.
 pub struct JwtSvid {
     jws: Jws,
     unverified_claims: Claims,
@@ -29,7 +30,7 @@ pub struct JwtSvid {
     digest: [u8; 32],
 }
 
-/// [JWT-SVID §3] What must be there, and what is looked at where it is.
+/// [JWT-SVID §3] Required claims, and optional ones that are checked if present.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -41,22 +42,23 @@ struct Claims {
 }
 
 impl JwtSvid {
-    /// Reads the token as far as is needed to know whose keys must judge it.
+    /// Reads the part of the token that is needed to find the keys that verify it.
     pub fn recognise(presented: &Presented) -> Result<JwtSvid, Rejection> {
         let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
-        // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`: this is what keeps access tokens, WITs and other
-        // JWTs of the same issuer out.
+        // [JWT-SVID §2.3] `typ` is absent, `JWT` or `JOSE`. This check refuses access tokens, WITs and other JWTs of
+        // the same issuer.
         if !matches!(jws.header.typ.as_deref(), None | Some("JWT" | "JOSE")) {
             return Err(CredentialReason::TypeNotAllowed {
                 found: jws.header.typ,
             }
             .into());
         }
-        // [JWT-SVID §2] No other header parameter: nothing may carry a key, point to one, or change the rules.
+        // [JWT-SVID §2] No other header parameter is allowed: it could contain a key, refer to one, or change how the
+        // token is verified.
         if jws.header.has_other {
             return Err(CredentialReason::Jose(jose::JoseError::HeaderParameterRefused).into());
         }
-        // [JWT-SVID §2.1] Nine algorithms; EdDSA is not among them, although we know it.
+        // [JWT-SVID §2.1] Nine algorithms are allowed; EdDSA is supported elsewhere, but not in JWT-SVIDs.
         if !jws
             .algorithm()
             .is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid())
@@ -79,7 +81,7 @@ impl JwtSvid {
         })
     }
 
-    /// The bundle of the trust domain that `sub` names, and of no other.
+    /// The only keys used are in the bundle of the trust domain that `sub` names.
     pub fn lookups(&self) -> Lookup<'_> {
         Lookup::Authority {
             unverified_authority: &self.unverified_authority,
@@ -87,7 +89,7 @@ impl JwtSvid {
         }
     }
 
-    /// Signature first: until it is verified, no other claim is checked.
+    /// Verifies the signature first; other claims are checked only after it.
     pub fn verify(
         self,
         facts: &Facts,
@@ -95,8 +97,8 @@ impl JwtSvid {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let Terms { policy, purpose, now } = terms;
-        let (domain, bundle) = vouching(&self.unverified_authority, facts, policy, trace)?;
-        // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Keys of this trust domain and of this use only.
+        let (domain, bundle) = policy_and_keys(&self.unverified_authority, facts, policy, trace)?;
+        // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Only keys of this trust domain with the use `jwt-svid` are used.
         self.jws
             .verify(&bundle.jwt_keys)
             .map_err(CredentialReason::Jose)?;
@@ -108,14 +110,15 @@ impl JwtSvid {
             )
         });
 
-        // Signed, hence no longer unverified.
+        // The signature holds, so the claims are verified from here on.
         let (subject, claims) = (self.unverified_subject, self.unverified_claims);
-        // A bare trust domain names no workload. [X509-SVID §3.1] says so for certificates; the same here.
+        // A SPIFFE ID without a path names no workload. [X509-SVID §3.1] forbids it for certificates, and it is refused
+        // here too.
         if subject.path().is_empty() {
             return Err(CredentialReason::SubjectHasNoPath.into());
         }
-        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
-        judge_lifetime(
+        check_times(claims.exp, claims.nbf, claims.iat, now)?;
+        check_lifetime(
             claims.exp,
             claims.iat,
             domain.lifetime_max.unwrap_or(JWT_SVID_LIFETIME_MAX),
@@ -124,15 +127,15 @@ impl JwtSvid {
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_for_registration = match purpose {
             Purpose::Authentication => {
-                judge_audience(&claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
+                check_audience(&claims.aud, policy.issuer.as_str(), &domain.accept_audiences)?;
                 false
             }
             Purpose::Statement { endpoint } => {
-                // Without `iat` the server could not tell which of two statements is the newer.
+                // Without `iat` the server could not know which of two statements is newer.
                 claims.iat.ok_or(CredentialReason::IssuedAtMissing)?;
                 statement_issuer(&self.jws, domain)?;
                 let is_for_endpoint = claims.aud.is_solely(endpoint);
-                judge_audience(&claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
+                check_audience(&claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
                 is_for_endpoint
             }
         };
@@ -177,8 +180,8 @@ impl JwtSvid {
     }
 }
 
-/// [RFC7591 §2.3] A statement has an issuer. A JWT-SVID need not, and its keys are those of the trust domain in `sub` in
-/// any case; where `statement_issuer` is configured, `iss` must equal it byte for byte.
+/// [RFC7591 §2.3] A software statement must have an issuer. A JWT-SVID need not have `iss`, and it is always verified
+/// with the keys of the trust domain in `sub`; if `statement_issuer` is configured, `iss` must equal it byte for byte.
 fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection> {
     let Some(expected) = &domain.statement_issuer else {
         return Ok(());
@@ -196,7 +199,7 @@ fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection
 /// Claims by name, and the names of those that have no effect.
 type Claimed = (BTreeMap<String, serde_json::Value>, Vec<String>);
 
-/// [SPIFFE-ID §4.1.3] Extra claims mean nothing unless this trust domain is trusted to state them.
+/// [SPIFFE-ID §4.1.3] Additional claims have no effect unless the configuration allows this trust domain to state them.
 fn attested_claims(jws: &Jws, domain: &AuthorityPolicy, purpose: Purpose<'_>) -> Result<Claimed, Rejection> {
     if domain.attested_metadata.is_empty() && purpose == Purpose::Authentication {
         return Ok(Claimed::default());

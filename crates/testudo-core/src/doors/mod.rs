@@ -1,4 +1,5 @@
-//! Doors: one file per kind of credential, from its arrival to an [`AttestedIdentity`].
+//! Doors: one file for each kind of credential. A door parses and verifies a credential and returns an
+//! [`AttestedIdentity`].
 //!
 //! Every door file has the same four items in the same order: the struct, `recognise`, `lookups`, `verify`. What the
 //! doors have in common is in `shared/`; a request names its door (`shared/presented.rs`), and the table of doors is here.
@@ -28,12 +29,12 @@ use x509_svid::X509Svid;
 /// One row per door: its documentation, the kind of credential that requests show there, and the door.
 macro_rules! doors {
     ($($(#[$documentation:meta])* $kind:ident is $door:ty;)*) => {
-        /// A credential that could be read. Nothing in it is proven.
+        /// A parsed credential. Nothing in it is verified yet.
         pub enum Credential {
             $($(#[$documentation])* $kind($door),)*
         }
 
-        /// Reads a credential at the door that the request names.
+        /// Parses a credential of the kind that the request names.
         pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
             $(if presented.kind == CredentialKind::$kind {
                 return <$door>::recognise(presented).map(Credential::$kind);
@@ -43,14 +44,14 @@ macro_rules! doors {
         }
 
         impl Credential {
-            /// What must be known to judge it.
+            /// The facts that are needed to verify the credential.
             pub fn lookups(&self) -> Lookup<'_> {
                 match self {
                     $(Credential::$kind(door) => door.lookups(),)*
                 }
             }
 
-            /// Judges it.
+            /// Verifies the credential.
             pub fn verify(
                 self,
                 facts: &Facts,
@@ -68,7 +69,7 @@ macro_rules! doors {
 doors! {
     /// SPIFFE JWT-SVID.
     JwtSvid is JwtSvid;
-    /// A client's own assertion.
+    /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE X.509-SVID.
     X509Svid is X509Svid;

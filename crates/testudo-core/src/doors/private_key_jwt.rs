@@ -1,7 +1,7 @@
-//! A client's own signed assertion. [RFC7523 §2.2] [RFC10070]
+//! An assertion that a client signed with its own key. [RFC7523 §2.2] [RFC10070]
 //!
-//! For clients that the configuration names with their keys, and for those that registered with keys of their
-//! own. No attester signs it, so the assertion is single-use and short-lived.
+//! For configured clients with keys, and for clients that registered their own keys. No attester limits such an
+//! assertion, so it can be used once and has a short lifetime.
 
 use super::shared::claims::single_use_mark;
 use super::shared::client_assertion::ClientAssertion;
@@ -12,7 +12,7 @@ use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::jose::{JoseError, Jws};
 
-/// An assertion that could be read.
+/// A parsed assertion; nothing in it is verified yet.
 pub struct PrivateKeyJwt {
     jws: Jws,
     unverified_claims: ClientAssertion,
@@ -20,11 +20,11 @@ pub struct PrivateKeyJwt {
 }
 
 impl PrivateKeyJwt {
-    /// Reads the assertion as far as is needed to know whose keys must judge it.
+    /// Reads the part of the assertion that is needed to find the keys that verify it.
     pub fn recognise(presented: &Presented) -> Result<PrivateKeyJwt, Rejection> {
         let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
-        // [RFC10070 §4] Clients must send `client-authentication+jwt`, servers should take untyped ones too; any
-        // other type is another kind of JWT. [RFC8725 §3.11]
+        // [RFC10070 §4] Clients must send `typ` `client-authentication+jwt`, and servers should also accept assertions
+        // without `typ`; any other value is another kind of JWT. [RFC8725 §3.11]
         if !matches!(
             jws.header.typ.as_deref(),
             None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
@@ -34,8 +34,8 @@ impl PrivateKeyJwt {
             }
             .into());
         }
-        // [RFC7515 §4] Other parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, unknown ones. None
-        // is looked at; the keys are the registered ones. `crit` is refused where the signature is verified.
+        // [RFC7515 §4] Other header parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, and unknown
+        // ones. Only registered keys are used. `crit` is refused where the signature is verified.
         if jws.header.has_b64 {
             return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused).into());
         }
@@ -53,7 +53,7 @@ impl PrivateKeyJwt {
         })
     }
 
-    /// The policy holds the keys of configured clients.
+    /// The keys of configured clients are in the policy, so only those of registered clients are looked up.
     pub fn lookups(&self) -> Lookup<'_> {
         Lookup::Client {
             unverified_client_id: &self.unverified_claims.sub,
@@ -62,8 +62,8 @@ impl PrivateKeyJwt {
         }
     }
 
-    /// Signature first, under the keys of the client that `sub` names. A configured client comes
-    /// before a registered one of the same id, so that no registration takes over a configured id.
+    /// Verifies the signature first, with the keys of the client that `sub` names. A configured client takes precedence
+    /// over a registered one with the same id, so that a registration cannot take over a configured id.
     pub fn verify(
         self,
         facts: &Facts,
@@ -80,7 +80,7 @@ impl PrivateKeyJwt {
             (None, Facts::Client(client)) => {
                 trace.passed("client registered", || self.unverified_claims.sub.clone());
                 let algorithm = self.jws.algorithm().ok();
-                // [OIDCR §2] A client that named one algorithm is held to it.
+                // [OIDCR §2] A client that registered one algorithm may use only this one.
                 if client.only.is_some() && algorithm != client.only {
                     return Err(CredentialReason::AlgorithmNotAllowed {
                         found: self.jws.header.alg,
@@ -90,9 +90,10 @@ impl PrivateKeyJwt {
                 self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
                 (Authority::registration(), client.sponsor.clone())
             }
-            // The keys could not be fetched. An assertion that is invalid with any key is refused for that instead.
+            // The keys could not be fetched. If the claims of the assertion are invalid anyway, that is the reason of
+            // the refusal.
             (None, Facts::KeysElsewhere { why }) => {
-                self.unverified_claims.judge(terms.policy, terms.now, trace)?;
+                self.unverified_claims.check(terms.policy, terms.now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());
             }
             (None, Facts::Keys(_) | Facts::NoKeys | Facts::Disabled | Facts::Nothing) => {
@@ -101,7 +102,7 @@ impl PrivateKeyJwt {
         };
         trace.passed("signature", || self.jws.header.alg.clone());
 
-        self.unverified_claims.judge(terms.policy, terms.now, trace)?;
+        self.unverified_claims.check(terms.policy, terms.now, trace)?;
         let claims = self.unverified_claims;
         let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);

@@ -1,17 +1,17 @@
 //! SPIFFE X.509-SVID over mutual TLS. [SPIFFE-AUTH §3.2] [RFC8705 §2] [X509-SVID]
 //!
-//! The handshake proved that the client has the leaf's key; the chain is verified here, up to an
-//! authority of the trust domain that the leaf names and of no other. The system's trust store is not used.
+//! The TLS handshake proved that the client has the private key of the leaf. The chain is verified here, up to an
+//! authority of the trust domain that the leaf names. The trust store of the system is not used.
 
-use super::shared::claims::{X509_SVID_LIFETIME_MAX, judge_lifetime};
-use super::shared::facts::{Facts, Lookup, Terms, vouching};
+use super::shared::claims::{X509_SVID_LIFETIME_MAX, check_lifetime};
+use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::spiffe::{self, SpiffeId};
 
-/// A chain whose leaf keeps the rules of an X.509-SVID.
+/// A chain whose leaf meets the rules of an X.509-SVID; its signatures are not verified yet.
 pub struct X509Svid {
     svid: spiffe::X509Svid,
     unverified_subject: SpiffeId,
@@ -20,7 +20,7 @@ pub struct X509Svid {
 }
 
 impl X509Svid {
-    /// Holds the leaf to its rules, and learns whose authorities must judge the chain.
+    /// Checks the rules of the leaf, and finds the trust domain whose authorities verify the chain.
     pub fn recognise(presented: &Presented) -> Result<X509Svid, Rejection> {
         let svid = spiffe::X509Svid::parse(presented.chain()?).map_err(CredentialReason::Certificate)?;
         let unverified_subject = svid.unverified_spiffe_id().clone();
@@ -40,7 +40,7 @@ impl X509Svid {
         }
     }
 
-    /// True where it has no more signatures to verify than a token may cost.
+    /// True if verifying the chain costs no more signatures than verifying a token.
     pub fn is_short(&self) -> bool {
         self.svid.is_short()
     }
@@ -50,20 +50,20 @@ impl X509Svid {
         self.digest
     }
 
-    /// The path to an authority of that trust domain.
+    /// Validates the path to an authority of that trust domain.
     pub fn verify(
         self,
         facts: &Facts,
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let (domain, bundle) = vouching(&self.unverified_authority, facts, terms.policy, trace)?;
+        let (domain, bundle) = policy_and_keys(&self.unverified_authority, facts, terms.policy, trace)?;
         let expires = self
             .svid
             .verify(&bundle.x509_authorities, terms.now)
             .map_err(CredentialReason::Certificate)?;
         let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
-        judge_lifetime(expires, None, allowed, terms.now)?;
+        check_lifetime(expires, None, allowed, terms.now)?;
         trace.passed("path", || format!("valid until {expires}"));
         let proof = Proof {
             digest: Some(self.digest),

@@ -1,11 +1,11 @@
-//! What a token is bound to: judged once, for every grant.
+//! Decides what a token is bound to, for every grant.
 
 use super::requester::Requester;
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::oauth::access_token::Confirmation;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// What must be proven together with a token for it to be of any use.
+/// What a caller must prove to use the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binding {
     /// Possession of the key of the certificate with this SHA-256. [RFC8705 §3]
@@ -13,9 +13,9 @@ pub enum Binding {
 }
 
 impl Binding {
-    /// What this client's tokens must be bound to, where its rule or its registration demands it. The error: this
-    /// request proved nothing that a token could be bound to.
-    pub(super) fn judge(requester: &Requester<'_>) -> Result<Option<Binding>, Rejection> {
+    /// What the tokens of this client must be bound to, if its rule or its registration requires a binding. The error
+    /// means that the request proved no key to which a token can be bound.
+    pub(super) fn check(requester: &Requester<'_>) -> Result<Option<Binding>, Rejection> {
         let by_registration = requester
             .registration
             .is_some_and(|stands| stands.must_bind_tokens);
@@ -31,15 +31,15 @@ impl Binding {
         }
     }
 
-    /// How long a token of this life may live that is issued at `now`.
+    /// The lifetime of a token that is issued at `now`, limited by the binding.
     pub(super) fn limited(&self, life: Seconds, requester: &Requester<'_>, now: Timestamp) -> Seconds {
         match self {
-            // [RFC8705 §6.3] Bound to a certificate that ends, the token is of no use after it.
+            // [RFC8705 §6.3] A token that is bound to a certificate cannot be used after the certificate expires.
             Binding::Certificate(_) => life.min(requester.governed.identity.proof.expires - now),
         }
     }
 
-    /// How the token says it: `cnf`. [RFC8705 §3.1]
+    /// The `cnf` claim of the token. [RFC8705 §3.1]
     pub fn confirmation(&self) -> Confirmation {
         match self {
             Binding::Certificate(thumbprint) => Confirmation::certificate(thumbprint),

@@ -23,7 +23,7 @@ impl ClientCredentials {
         })
     }
 
-    /// Decides what the token may be for.
+    /// Decides scope and resource of the token.
     pub(super) fn decide(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Allowed, Rejection> {
         Ok(Allowed {
             scope: self.asked.scope(requester)?,

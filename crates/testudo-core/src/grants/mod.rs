@@ -1,9 +1,9 @@
-//! Grants: what can be asked for at the token endpoint.
+//! The grants of the token endpoint.
 //!
-//! A grant is a file with a struct, `parse` and `decide`, which is step 9 of admission; a variant of [`GrantRequest`];
-//! and a line in the table of those that are served. What every grant has in common is not in its file: whether the
-//! client may use it (`requester`), life and binding of the token (`binding`), and the parameters `scope` and
-//! `resource` (`scope_and_resource`).
+//! A grant is a file with a struct, `parse` and `decide` (step 9 of admission), a variant of [`GrantRequest`], and a
+//! row in the table of supported grants. Code that all grants share is in other files: whether the client may use the
+//! grant (`requester`), lifetime and binding of the token (`binding`), and the parameters `scope` and `resource`
+//! (`scope_and_resource`).
 
 mod binding;
 mod client_credentials;
@@ -34,32 +34,31 @@ pub enum GrantRequest {
 /// Reads the parameters of one grant.
 type Parse = fn(&Form) -> Result<GrantRequest, Rejection>;
 
-/// The grants that are served, by their names in `grant_type`. [RFC9700 §2.4] The password grant is among those that
-/// will never be here.
+/// The supported grants, by their names in `grant_type`. [RFC9700 §2.4] The password grant must never be added.
 const SERVED: [(&str, Parse); 1] = [(GRANT_CLIENT_CREDENTIALS, |form| {
     ClientCredentials::parse(form).map(GrantRequest::ClientCredentials)
 })];
 
-/// What a grant itself allows. The rest of what is granted is the same for all of them.
+/// The part of the result that differs between grants.
 struct Allowed {
     scope: ScopeSet,
     resource: Resource,
-    /// What the grant changes of its own records.
+    /// Changes of the grant's own records.
     batch: Batch,
 }
 
-/// Names of the grants that the token endpoint serves.
+/// Names of the grants that the token endpoint supports.
 pub fn served() -> impl Iterator<Item = &'static str> {
     SERVED.into_iter().map(|(name, _)| name)
 }
 
-/// True where the token endpoint serves the grant. Others can be registered, and not used.
+/// True if the token endpoint supports the grant. A client may register other grants, but cannot use them.
 pub fn is_served(name: &str) -> bool {
     served().any(|served| served == name)
 }
 
 impl GrantRequest {
-    /// Parses the part of a token request that says what is wanted.
+    /// Parses the grant and its parameters in a token request.
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         let name = form.get("grant_type").ok_or(RequestReason::MissingGrantType)?;
         let served = SERVED.into_iter().find(|(served, _)| *served == name);
@@ -74,15 +73,15 @@ impl GrantRequest {
         }
     }
 
-    /// Adds the records of its own that the grant needs.
+    /// Adds the grant's own records that it needs.
     pub fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
         match self {
             GrantRequest::ClientCredentials(_) => needs,
         }
     }
 
-    /// Step 9 of admission: is this request allowed to this client? What the grant changes of its own records is in
-    /// the batch.
+    /// Step 9 of admission: whether this client may make this request. Changes of the grant's own records are in the
+    /// batch.
     pub fn decide(
         &self,
         governed: &GovernedIdentity<'_>,
@@ -95,7 +94,7 @@ impl GrantRequest {
             registration,
         };
         requester.may_use(self.name())?;
-        let binding = Binding::judge(&requester)?;
+        let binding = Binding::check(&requester)?;
         let allowed = match self {
             GrantRequest::ClientCredentials(request) => request.decide(&requester, at.policy)?,
         };
@@ -112,14 +111,14 @@ impl GrantRequest {
         Ok((granted, allowed.batch))
     }
 
-    /// What a conflict means that is about the grant's own records; nothing where it is not.
+    /// How a conflict of the grant's own records is resolved; `None` for other records.
     pub fn conflict(&self, _on: &Conflict) -> Option<Resolution> {
         match self {
             GrantRequest::ClientCredentials(_) => None,
         }
     }
 
-    /// What was asked for, for events.
+    /// Requested scope and resource, for events.
     pub fn asked(&self) -> &ScopeAndResource {
         match self {
             GrantRequest::ClientCredentials(request) => &request.asked,
@@ -132,11 +131,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grant_that_is_announced_as_served_is_parsed_under_its_name() {
+    fn every_grant_in_the_metadata_is_parsed_under_its_name() {
         assert!(is_served(GRANT_CLIENT_CREDENTIALS));
         for name in served() {
             let form = Form::parse(format!("grant_type={name}").as_bytes()).unwrap();
-            // A parameter that the grant needs may be missing; the grant itself is known.
+            // A required parameter of the grant may be missing here, but the grant must be known.
             match GrantRequest::parse(&form) {
                 Ok(request) => assert_eq!(request.name(), name),
                 Err(refusal) => assert_ne!(refusal, RequestReason::UnsupportedGrantType.into(), "{name}"),

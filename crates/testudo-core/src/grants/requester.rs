@@ -1,4 +1,4 @@
-//! The client that requests a token, as every grant sees it: by its rule, its attester and its registration.
+//! The client that requests a token: its rule, the claims of its attester, and its registration.
 
 use crate::admission::governed::GovernedIdentity;
 use crate::metadata::attested;
@@ -11,12 +11,12 @@ use testudo_protocol::Seconds;
 pub(super) struct Requester<'a> {
     /// Its identity, with the rule that governs it.
     pub governed: &'a GovernedIdentity<'a>,
-    /// What it registered, if it did.
+    /// The limits that it registered, if it did.
     pub registration: Option<&'a Registration>,
 }
 
 impl Requester<'_> {
-    /// The rule, the attester and the registration all allow the grant, as far as they say anything of it.
+    /// Checks that the grant is allowed by the rule, and by the attester and the registration if they list grants.
     pub fn may_use(&self, grant: &str) -> Result<(), Rejection> {
         let attested = attested::attested_grant_types(self.governed.identity)?;
         let registered = self.registration.and_then(|stands| stands.grant_types.as_ref());
@@ -33,7 +33,7 @@ impl Requester<'_> {
         .into())
     }
 
-    /// Life of its access tokens: `configured`, or less where its rule says so.
+    /// Lifetime of its access tokens: `configured`, or less if its rule has a shorter one.
     pub fn token_lifetime(&self, configured: Seconds) -> Seconds {
         let by_rule = self.governed.found.rule.access_token_lifetime;
         by_rule.map_or(configured, |shorter| shorter.min(configured))

@@ -1,4 +1,5 @@
-//! Request parameters that several grants have: `scope`, and `resource` with `audience`; and how far they are allowed.
+//! Parameters that several grants share: `scope`, and `resource` with `audience`; and the check that their values are
+//! allowed.
 
 use super::requester::Requester;
 use crate::metadata::attested;
@@ -7,7 +8,7 @@ use crate::rejection::{AdmissionReason, Rejection, RequestReason};
 use testudo_protocol::limits::RESOURCES_MAX;
 use testudo_protocol::oauth::{Form, Resource, ScopeSet};
 
-/// What is asked for: what the token may do, and where.
+/// The requested scope and resource.
 #[derive(Debug, Clone, Default)]
 pub struct ScopeAndResource {
     /// `scope`.
@@ -25,8 +26,8 @@ impl ScopeAndResource {
         })
     }
 
-    /// [RFC6749 §3.3] What is asked for, if all of it is allowed; else the rule's default. An attested scope
-    /// lowers the ceiling, never raises it.
+    /// [RFC6749 §3.3] The requested scope, which must be allowed completely; without one, the default of the rule. An
+    /// attested scope can only reduce what is allowed.
     pub(super) fn scope(&self, requester: &Requester<'_>) -> Result<ScopeSet, Rejection> {
         let rule = requester.governed.found.rule;
         let attested = attested::attested_scope(requester.governed.identity)?;
@@ -52,7 +53,8 @@ impl ScopeAndResource {
         }
     }
 
-    /// [RFC8707 §2] One of the rule's; the first where none is named. [RFC9068 §3] Without any, the issuer.
+    /// [RFC8707 §2] The requested resource, which must be one of the rule's; without a request, the first of them.
+    /// [RFC9068 §3] If the rule has none, the issuer.
     pub(super) fn resource(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Resource, Rejection> {
         let rule = requester.governed.found.rule;
         let refused = || {
@@ -71,14 +73,14 @@ impl ScopeAndResource {
     }
 }
 
-/// `scope`, by its syntax.
+/// Parses `scope`.
 fn parse_scope(form: &Form) -> Result<Option<ScopeSet>, Rejection> {
     form.get("scope")
         .map(|text| ScopeSet::parse(text).map_err(|why| RequestReason::MalformedScope(why).into()))
         .transpose()
 }
 
-/// `resource` and `audience` pass one gate (decision 0012), and a token has one audience.
+/// `resource` and `audience` are read by the same code (decision 0012), and a token has one audience.
 fn parse_resource(form: &Form) -> Result<Option<Resource>, Rejection> {
     let mut wanted: Option<Resource> = None;
     for text in form

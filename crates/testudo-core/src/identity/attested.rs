@@ -1,52 +1,53 @@
-//! An identity that an authority vouched for, and what the credential says that proved it.
+//! An identity that an authority attested, with the content of the credential that proved it.
 
 use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
-/// An identity that an authority vouched for, in a credential whose signature, time and audience were checked.
+/// An identity that an authority attested in a credential whose signature, times and audience were checked.
 #[derive(Debug, Clone)]
 pub struct AttestedIdentity {
-    /// Who vouches.
+    /// The authority that attested the identity.
     pub authority: Authority,
-    /// The identity within the authority, as its kind of authority writes it: a SPIFFE ID, `cluster-a:pay/api`, or the
-    /// id of a client that was configured or registered.
+    /// The subject within the authority: a SPIFFE ID, a subject of an issuer (`cluster-a:pay/api`), or the id of a
+    /// configured or registered client.
     pub subject: Box<str>,
-    /// How it was proven.
+    /// The kind of credential that proved it.
     pub kind: CredentialKind,
-    /// The sponsor that registered it, where it has one.
+    /// The sponsor that registered the client, if there is one.
     pub sponsor: Option<Box<Sponsor>>,
-    /// What its credential says beside who it is.
+    /// The content of the credential besides the subject.
     pub proof: Proof,
 }
 
-/// What a credential says beside whom it proves. Which of these it says depends on its kind: a door fills in what its
-/// credentials have, and leaves the rest as it is in [`Proof::until`].
+/// The content of a credential besides its subject. A door fills in the fields that its kind of credential has; the
+/// others keep the values of [`Proof::until`].
 #[derive(Debug, Clone)]
 pub struct Proof {
-    /// End of the credential's life.
+    /// When the credential expires.
     pub expires: Timestamp,
-    /// Time of its issue, where it says so.
+    /// When the credential was issued, if it contains this time.
     pub issued: Option<Timestamp>,
-    /// SHA-256 of the credential; nothing for a client that is only being named.
+    /// SHA-256 of the credential; `None` for a client that is being registered without a credential.
     pub digest: Option<[u8; 32]>,
-    /// The credential's `jti`, for the record.
+    /// The `jti` of the credential, for events.
     pub jwt_id: Option<String>,
-    /// The credential may be used once only; this is what marks it as used.
+    /// If the credential may be used only once, the key under which its use is recorded.
     pub single_use: Option<SingleUse>,
-    /// The client certificate that proved it, as tokens are bound to it. [RFC8705 §3.1]
+    /// The client certificate of the request, to which tokens can be bound. [RFC8705 §3.1]
     pub certificate_thumbprint: Option<[u8; 32]>,
-    /// The credential was made for the registration endpoint: its audience is that endpoint's URL.
+    /// True if the audience of the credential is the URL of the registration endpoint.
     pub is_for_registration: bool,
-    /// Claims that the authority is trusted to state about a client, by name. Others never get here.
+    /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
+    /// included.
     pub attested_claims: BTreeMap<String, serde_json::Value>,
-    /// Members of client metadata that the credential states although its authority is not trusted to. They have
-    /// no effect, and neither has what a request says under the same name.
+    /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
+    /// have no effect, and neither do members with the same names in the request.
     pub unlisted_claims: Vec<String>,
 }
 
 impl Proof {
-    /// A proof that ends then, and says nothing else.
+    /// A proof with this expiry and no other content.
     pub fn until(expires: Timestamp) -> Proof {
         Proof {
             expires,
@@ -63,7 +64,7 @@ impl Proof {
 }
 
 impl AttestedIdentity {
-    /// An identity that its credential proved: what a door yields.
+    /// An identity that a credential proved: the result of a door.
     pub fn proven(
         authority: Authority,
         subject: impl Into<Box<str>>,
@@ -79,8 +80,8 @@ impl AttestedIdentity {
         }
     }
 
-    /// A client that this server named: nothing of it is proven but what it will prove by its keys, and whatever
-    /// its sponsor proved.
+    /// A client with an id that this server assigned. Nothing about it is proven at registration except the identity of
+    /// its sponsor.
     pub fn named_here(
         client_id: &str,
         kind: CredentialKind,
@@ -97,7 +98,7 @@ impl AttestedIdentity {
         }
     }
 
-    /// The subject as a SPIFFE ID, where it is one.
+    /// The subject as a SPIFFE ID, if it is one.
     pub fn spiffe_id(&self) -> Option<&str> {
         match self.authority.kind() {
             AuthorityKind::Spiffe => Some(&self.subject),
@@ -105,17 +106,18 @@ impl AttestedIdentity {
         }
     }
 
-    /// True where the request that showed this identity proved possession of a key that is its own.
+    /// True if the request proved possession of a private key of this identity.
     pub fn has_proven_key(&self) -> bool {
         self.proof.certificate_thumbprint.is_some()
     }
 
-    /// True where the request showed this kind of credential, alone or beside another one.
+    /// True if the request presented this kind of credential, alone or together with another one.
     pub fn shows(&self, kind: CredentialKind) -> bool {
         self.kind == kind || (kind == CredentialKind::X509Svid && self.has_proven_key())
     }
 
-    /// Whose rule, rates and quota it stands under, and by which kind of credential: its own, or its sponsor's.
+    /// The identity and kind of credential that determine rule, rate limits and quota: those of the client, or those of
+    /// its sponsor.
     pub fn governed_as(&self) -> (&Authority, &str, CredentialKind) {
         match &self.sponsor {
             Some(sponsor) => (&sponsor.authority, &sponsor.subject, sponsor.credential),
@@ -124,11 +126,11 @@ impl AttestedIdentity {
     }
 }
 
-/// What makes a single-use credential the same as one seen before.
+/// Identifies a single-use credential, so that its second use is detected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleUse {
-    /// (door, authority, subject, jti), length-prefixed by being hashed part by part.
+    /// Hash of (door, authority, subject, jti), each part preceded by its length.
     pub key: [u8; 32],
-    /// When the mark may be forgotten.
+    /// When the record of the use may be deleted.
     pub keep_until: Timestamp,
 }

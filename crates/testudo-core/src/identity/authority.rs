@@ -1,13 +1,14 @@
-//! Who vouches for an identity: a kind and a name. Each authority has its own namespace of keys and of subjects.
+//! The authority that attests an identity: a kind and a name. Each authority has its own namespace of keys and
+//! subjects.
 //!
-//! Patterns, rules, blocks, limits, switches and records know an authority by its key and a subject by its segments.
-//! What a kind of authority looks like in writing is in `scheme.rs`, and in no other file. [decision 0019]
+//! Patterns, rules, blocks, limits, switches and records use the key of an authority and the segments of a subject. The
+//! text forms of each kind of authority are defined only in `scheme.rs`. [decision 0019]
 
 use super::scheme::{self, AuthorityKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Who vouches for an identity.
+/// The authority that attests an identity.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Authority {
     kind: AuthorityKind,
@@ -22,58 +23,58 @@ impl Authority {
         }
     }
 
-    /// The administrator, by a `[[clients]]` entry.
+    /// The authority of configured clients (`[[clients]]` entries).
     pub fn configuration() -> Authority {
         Authority::new(AuthorityKind::Configuration, scheme::CONFIGURATION)
     }
 
-    /// This server.
+    /// The authority of clients that this server named when they registered.
     pub fn registration() -> Authority {
         Authority::new(AuthorityKind::Registration, scheme::REGISTRATION)
     }
 
-    /// An entry of `[[issuers]]`; nothing where it cannot have this name.
+    /// An entry of `[[issuers]]`; `None` if the name is not allowed.
     pub fn issuer(name: &str) -> Option<Authority> {
         let key = format!("{name}:");
         scheme::is_issuer_name(name).then(|| Authority::new(AuthorityKind::Issuer, &key))
     }
 
-    /// The authority of a key.
+    /// The authority with this key.
     pub fn of_key(key: &str) -> Option<Authority> {
         AuthorityKind::of_key(key).map(|kind| Authority::new(kind, key))
     }
 
-    /// The authority that a whole identity names, or what is wrong with the text, as the rest of a sentence that
-    /// begins with it.
+    /// The authority of a complete identity. The error is the rest of a sentence that begins with the text.
     pub fn of_identity(text: &str) -> Result<Authority, String> {
         let (authority, _) = Authority::split(text)?;
-        scheme::judge_identity(authority.kind, text)?;
+        scheme::check_identity(authority.kind, text)?;
         Ok(authority)
     }
 
-    /// The authority that an identity begins with, or the form in which several are folded; what follows is not judged.
+    /// The authority with which an identity begins, or the subject of a client that instances share. The rest of the
+    /// text is not checked.
     pub fn at_the_beginning(text: &str) -> Option<Authority> {
         Authority::split(text).ok().map(|(authority, _)| authority)
     }
 
-    /// The authority that an identity or a pattern begins with, and the segments behind it, not judged; nothing where
-    /// there are none.
+    /// The authority with which an identity or a pattern begins, and the segments after it, which are not checked;
+    /// `None` if there are no segments.
     pub(crate) fn split(text: &str) -> Result<(Authority, Option<&str>), String> {
         let (kind, key, path) = scheme::split(text)?;
         Ok((Authority::new(kind, key), path))
     }
 
-    /// What kind of authority it is.
+    /// The kind of the authority.
     pub fn kind(&self) -> AuthorityKind {
         self.kind
     }
 
-    /// The authority as it stands in record keys, events and switches; what its subjects begin with.
+    /// The text of the authority in record keys, events and switches. Its subjects begin with this text.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The name an administrator uses: a trust domain's bare name, the name of an `[[issuers]]` entry.
+    /// The name that administrators use: the name of a trust domain, or of an `[[issuers]]` entry.
     pub fn name(&self) -> &str {
         scheme::name(self.kind, &self.key)
     }
@@ -88,7 +89,7 @@ impl Authority {
         format!("{} `{self}`", self.kind.noun())
     }
 
-    /// The subject of these segments, with slashes between them; nothing where its subjects have none.
+    /// The subject with these segments (separated by slashes); `None` if subjects of this authority have no segments.
     pub fn subject(&self, path: &str) -> Option<String> {
         match self.kind {
             AuthorityKind::Spiffe => Some(format!("{}/{path}", self.key)),
@@ -97,7 +98,7 @@ impl Authority {
         }
     }
 
-    /// The segments of a subject with the slashes between them; nothing where its subjects have none.
+    /// The segments of a subject, separated by slashes; `None` if subjects of this authority have no segments.
     pub fn path<'s>(&self, subject: &'s str) -> Option<&'s str> {
         let rest = subject.strip_prefix(&*self.key)?;
         let path = match self.kind {
@@ -108,16 +109,16 @@ impl Authority {
         (!path.is_empty()).then_some(path)
     }
 
-    /// The first segments of a subject, each with a slash before it: the place that rates are counted for.
+    /// The first segments of a subject, each with a slash before it. Rate limits are counted for this prefix.
     pub fn prefix(&self, subject: &str, segments: usize) -> String {
         let path = self.path(subject);
         let first = path.into_iter().flat_map(|path| path.split('/')).take(segments);
         first.flat_map(|segment| ["/", segment]).collect()
     }
 
-    /// Whether a subject of this authority can have this segment: what is wrong with it, as the rest of a sentence.
-    pub(crate) fn judge_segment(&self, segment: &str) -> Result<(), String> {
-        scheme::judge_segment(self.kind, segment)
+    /// Checks that a subject of this authority can have this segment. The error is the rest of a sentence.
+    pub(crate) fn check_segment(&self, segment: &str) -> Result<(), String> {
+        scheme::check_segment(self.kind, segment)
     }
 }
 
@@ -192,12 +193,12 @@ mod tests {
             .into_iter()
             .filter(|key| Authority::of_key(key).is_some())
             .collect();
-        // A name of an entry is free to be a word that is a key without the colon.
+        // An entry may have a name that without the colon is the key of another kind of authority.
         assert_eq!(readable, ["configuration:"]);
     }
 
     #[test]
-    fn an_issuer_cannot_have_the_name_of_a_scheme_of_ids() {
+    fn issuer_with_the_name_of_a_client_id_scheme_is_refused() {
         for name in [
             "spiffe", "http", "https", "urn", "did", "vc", "", "A", "1a", "-a", "a_b", "a.b", "a:b", "a/b",
         ] {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_belongs_to_the_authority_whose_whole_key_is_before_it() {
+    fn path_of_a_subject_requires_the_complete_key_of_its_authority() {
         let authority = Authority::of_key("spiffe://a.example").unwrap();
         assert_eq!(authority.path("spiffe://a.example/ns/x"), Some("ns/x"));
         assert_eq!(authority.prefix("spiffe://a.example/ns/x/sa/y", 2), "/ns/x");
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_held_to_the_scheme_of_its_authority() {
+    fn identity_must_have_the_text_form_of_its_authority() {
         let kind = |text: &str| {
             Authority::of_identity(text)
                 .map(|authority| authority.kind())

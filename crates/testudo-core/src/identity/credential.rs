@@ -1,4 +1,4 @@
-//! Kinds of credential: what a door takes, and how it is called in configuration, records and metadata.
+//! The kinds of credential, and their names in configuration, records and metadata.
 
 use super::AuthorityKind;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ macro_rules! credential_kinds {
             /// All kinds.
             pub const ALL: [CredentialKind; [$($name),*].len()] = [$(CredentialKind::$kind,)*];
 
-            /// Name in configuration, records, events and logs.
+            /// The name in configuration, records, events and logs.
             pub fn name(self) -> &'static str {
                 match self {
                     $(CredentialKind::$kind => $name,)*
@@ -43,12 +43,12 @@ struct Row {
     /// The kind of authority that issues it; nothing where it is of a client's own making.
     issued_by: Option<AuthorityKind>,
     /// Which keys judge it; nothing where there is no door for it.
-    judged_by: Option<JudgedBy>,
+    verified_by: Option<VerifiedBy>,
 }
 
 /// Which keys judge a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum JudgedBy {
+pub enum VerifiedBy {
     /// Those of its authority that sign tokens.
     TokenKeys,
     /// Those of its authority that certificates end in.
@@ -63,40 +63,40 @@ credential_kinds! {
         auth_method: "spiffe_jwt",
         assertion_type: Some(ASSERTION_TYPE_JWT_SPIFFE),
         issued_by: Some(AuthorityKind::Spiffe),
-        judged_by: Some(JudgedBy::TokenKeys),
+        verified_by: Some(VerifiedBy::TokenKeys),
     };
     /// A SPIFFE X.509-SVID. [X509-SVID]
     X509Svid "x509_svid" Row {
         auth_method: "spiffe_x509",
         assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
-        judged_by: Some(JudgedBy::Certificates),
+        verified_by: Some(VerifiedBy::Certificates),
     };
     /// A SPIFFE WIT-SVID.
     WitSvid "wit_svid" Row {
         auth_method: "spiffe_wit",
         assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
-        judged_by: None,
+        verified_by: None,
     };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
         auth_method: "private_key_jwt",
         assertion_type: Some(ASSERTION_TYPE_JWT_BEARER),
         issued_by: None,
-        judged_by: Some(JudgedBy::ClientKeys),
+        verified_by: Some(VerifiedBy::ClientKeys),
     };
-    /// Nothing: a public client, known by its name only. [RFC6749 §2.1]
+    /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
         auth_method: "none",
         assertion_type: None,
         issued_by: None,
-        judged_by: None,
+        verified_by: None,
     };
 }
 
 impl CredentialKind {
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn of_name(name: &str) -> Option<CredentialKind> {
         CredentialKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -113,8 +113,8 @@ impl CredentialKind {
     }
 
     /// Which keys judge it; nothing where there is no door for it.
-    pub fn judged_by(self) -> Option<JudgedBy> {
-        self.row().judged_by
+    pub fn verified_by(self) -> Option<VerifiedBy> {
+        self.row().verified_by
     }
 
     /// Name in `token_endpoint_auth_methods_supported`. [SPIFFE-AUTH §4]
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(CredentialKind::of_name(kind.name()), Some(kind));
             if let Some(assertion_type) = kind.row().assertion_type {
                 assert_eq!(CredentialKind::of_assertion_type(assertion_type), Some(kind));
-                assert!(kind.judged_by().is_some(), "{kind} has no door");
+                assert!(kind.verified_by().is_some(), "{kind} has no door");
             }
         }
     }

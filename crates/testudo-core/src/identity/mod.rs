@@ -1,4 +1,4 @@
-//! Who is asking, once it is proven.
+//! Proven identities, and the authorities that attest them.
 
 mod attested;
 mod authority;
@@ -8,12 +8,12 @@ mod spiffe;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use authority::Authority;
-pub use credential::{CredentialKind, JudgedBy};
+pub use credential::{CredentialKind, VerifiedBy};
 pub use scheme::AuthorityKind;
 
 use serde::{Deserialize, Serialize};
 
-/// The request at which evidence is shown.
+/// The kind of request in which a credential is presented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Occasion")]
@@ -25,7 +25,7 @@ pub enum OccasionKind {
 }
 
 impl OccasionKind {
-    /// Name in configuration, records and events.
+    /// The name in configuration, records and events.
     pub fn name(self) -> &'static str {
         match self {
             OccasionKind::Token => "token",

@@ -1,9 +1,10 @@
-//! How each kind of authority is written: its key, its name, and the segments of its subjects.
+//! The text forms of each kind of authority: its key, its name, and the segments of its subjects.
 //!
 //! | kind | key | subject |
 //! |---|---|---|
 //! | trust domain | `spiffe://prod.example` | `spiffe://prod.example/ns/pay/sa/api`, a SPIFFE ID with a path |
-//! | issuer | `cluster-a:` | `cluster-a:pay/api`: segments of VSCHAR without `*`, `{` and `}`; what is outside is percent-encoded |
+//! | issuer | `cluster-a:` | `cluster-a:pay/api`: segments of VSCHAR without `*`, `{` and `}`; other characters are
+//! percent-encoded |
 //! | configuration | `configuration` | the `client_id` of the entry, no segments |
 //! | registration | `registration` | the `client_id` that this server gave, no segments |
 
@@ -13,11 +14,12 @@ pub(super) const CONFIGURATION: &str = "configuration";
 pub(super) const REGISTRATION: &str = "registration";
 pub(super) const SPIFFE: &str = "spiffe://";
 
-/// Schemes of client ids: no `[[issuers]]` entry has such a name, or its subjects would be ids of others.
+/// Schemes of client ids. An `[[issuers]]` entry must not have such a name, or its subjects would be client ids of
+/// another namespace.
 const NO_ISSUERS: [&str; 6] = ["spiffe", "http", "https", "urn", "did", "vc"];
 
-/// What kind of authority it is. Entries of `[[issuers]]` differ in their credentials, and in nothing that is decided
-/// about an identity once it is proven: they are one kind.
+/// The kind of an authority. All entries of `[[issuers]]` are one kind: their credentials differ, but the decisions
+/// about a proven identity are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum AuthorityKind {
     /// A SPIFFE trust domain.
@@ -26,12 +28,12 @@ pub enum AuthorityKind {
     Issuer,
     /// The administrator, by a `[[clients]]` entry with keys.
     Configuration,
-    /// This server, which named the client when it registered without evidence of its own.
+    /// This server, which assigned the id of a client that registered without evidence.
     Registration,
 }
 
 impl AuthorityKind {
-    /// The kind of the authority that has this key.
+    /// The kind of the authority with this key.
     pub fn of_key(key: &str) -> Option<AuthorityKind> {
         if key == CONFIGURATION {
             return Some(AuthorityKind::Configuration);
@@ -46,8 +48,8 @@ impl AuthorityKind {
         is_issuer_name(name).then_some(AuthorityKind::Issuer)
     }
 
-    /// True where identities of such an authority are proven by credentials that it issued, and governed by rules; a
-    /// client of the others is known by its name.
+    /// True if the authority issues the credentials of its identities, and rules govern them. Clients of the other
+    /// kinds are identified by their `client_id`.
     pub fn attests(self) -> bool {
         match self {
             AuthorityKind::Spiffe | AuthorityKind::Issuer => true,
@@ -55,7 +57,7 @@ impl AuthorityKind {
         }
     }
 
-    /// True where a segment of a subject may hold this character.
+    /// True if a segment of a subject may contain this character.
     pub(crate) fn may_be_in_a_segment(self, character: char) -> bool {
         match self {
             // [SPIFFE-ID §2.2]
@@ -67,7 +69,7 @@ impl AuthorityKind {
         }
     }
 
-    /// What an administrator calls it.
+    /// The name of the kind in messages.
     pub fn noun(self) -> &'static str {
         match self {
             AuthorityKind::Spiffe => "trust domain",
@@ -77,7 +79,7 @@ impl AuthorityKind {
     }
 }
 
-/// `[a-z][a-z0-9-]*`, and no scheme of client ids.
+/// True for `[a-z][a-z0-9-]*`, unless it is a scheme of client ids.
 pub(super) fn is_issuer_name(name: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_lowercase();
     let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -86,7 +88,7 @@ pub(super) fn is_issuer_name(name: &str) -> bool {
         && !NO_ISSUERS.contains(&name)
 }
 
-/// The name in a key.
+/// The name of the authority in its key.
 pub(super) fn name(kind: AuthorityKind, key: &str) -> &str {
     match kind {
         AuthorityKind::Spiffe => key.strip_prefix(SPIFFE).unwrap_or(key),
@@ -95,7 +97,7 @@ pub(super) fn name(kind: AuthorityKind, key: &str) -> &str {
     }
 }
 
-/// Kind, key and segments of an identity or a pattern, or what is wrong with its authority.
+/// Kind, key and segments of an identity or a pattern. The error describes what is wrong with its authority.
 pub(super) fn split(text: &str) -> Result<(AuthorityKind, &str, Option<&str>), String> {
     if let Some(rest) = text.strip_prefix(SPIFFE) {
         let name = rest.split('/').next().unwrap_or_default();
@@ -106,20 +108,21 @@ pub(super) fn split(text: &str) -> Result<(AuthorityKind, &str, Option<&str>), S
     let end = text.find(':').map_or(0, |colon| colon + 1);
     let (key, path) = text.split_at(end);
     let name = key.strip_suffix(':').unwrap_or_default();
-    // What has slashes there is a URL of another scheme.
+    // A text with slashes after the colon is a URL of another scheme.
     if is_issuer_name(name) && !path.starts_with('/') {
         return Ok((AuthorityKind::Issuer, key, (!path.is_empty()).then_some(path)));
     }
-    Err("does not begin with spiffe://, nor with the name of an issuer and a colon".to_owned())
+    Err("begins neither with spiffe:// nor with the name of an issuer and a colon".to_owned())
 }
 
-/// VSCHAR, but not what patterns and folded clients are written with: no identity is read as one of them.
+/// VSCHAR without the characters of patterns, so that an identity cannot be read as a pattern or as the subject of a
+/// client that instances share.
 fn is_of_an_issuers_segment(character: char) -> bool {
     matches!(character, ' '..='~') && !matches!(character, '*' | '{' | '}' | '/')
 }
 
-/// What is wrong with a whole identity of this kind.
-pub(super) fn judge_identity(kind: AuthorityKind, text: &str) -> Result<(), String> {
+/// Checks a complete identity of this kind.
+pub(super) fn check_identity(kind: AuthorityKind, text: &str) -> Result<(), String> {
     match kind {
         AuthorityKind::Spiffe => SpiffeId::parse(text)
             .map(|_| ())
@@ -127,14 +130,14 @@ pub(super) fn judge_identity(kind: AuthorityKind, text: &str) -> Result<(), Stri
         AuthorityKind::Issuer => {
             let (_, path) = text.split_once(':').unwrap_or_default();
             path.split('/')
-                .try_for_each(|segment| judge_segment(kind, segment))
+                .try_for_each(|segment| check_segment(kind, segment))
         }
         AuthorityKind::Configuration | AuthorityKind::Registration => Ok(()),
     }
 }
 
-/// What is wrong with one segment of a subject of this kind.
-pub(super) fn judge_segment(kind: AuthorityKind, segment: &str) -> Result<(), String> {
+/// Checks one segment of a subject of this kind.
+pub(super) fn check_segment(kind: AuthorityKind, segment: &str) -> Result<(), String> {
     match kind {
         AuthorityKind::Spiffe => SpiffeId::parse(&format!("{SPIFFE}x/{segment}"))
             .map(|_| ())

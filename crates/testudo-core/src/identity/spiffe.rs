@@ -1,4 +1,4 @@
-//! The trust domain of a SPIFFE ID as an authority.
+//! Conversion of SPIFFE trust domains into authorities.
 
 use super::authority::Authority;
 use super::scheme::{AuthorityKind, SPIFFE};

@@ -1,20 +1,20 @@
-//! Labels of one client: what people and programs call it. They have no power.
+//! The labels of one client: its names and descriptions. They give the client no rights.
 
 use super::member::Member;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// Labels by name, tagged ones among them. A sorted list: clients have few labels, a hundred thousand clients are kept in
-/// memory, and an empty list allocates nothing.
+/// Labels by name, including those with a language tag. They are a sorted list, because clients have few labels, up to
+/// a hundred thousand clients are kept in memory, and an empty list allocates nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(Vec<(LabelName, Label)>);
 
 /// The name of a label: `client_name`, or `client_name#de`.
 #[derive(Clone)]
 pub struct LabelName {
-    /// Its row.
+    /// The row of the member in the table.
     pub member: &'static Member,
-    /// Its language tag, as it was spelled. [RFC7591 §2.2]
+    /// The language tag, as the client wrote it. [RFC7591 §2.2]
     pub tag: Option<Box<str>>,
 }
 
@@ -24,23 +24,23 @@ pub struct LabelName {
 pub enum Label {
     /// One text.
     Text(String),
-    /// Several.
+    /// Several texts.
     Texts(Vec<String>),
 }
 
 impl Labels {
-    /// Each label, by name.
+    /// The labels with their names, in order.
     pub fn iter(&self) -> impl Iterator<Item = &(LabelName, Label)> {
         self.0.iter()
     }
 
-    /// The label of this member that has no language tag.
+    /// The label of this member without a language tag.
     pub fn untagged(&self, member: &Member) -> Option<&Label> {
         let (_, label) = self.0.iter().find(|(name, _)| name.is_untagged(member))?;
         Some(label)
     }
 
-    /// The text of the label of this name that has no language tag.
+    /// The text of the label with this name, without a language tag.
     pub fn text(&self, name: &str) -> Option<&str> {
         let is_it = |label: &LabelName| label.tag.is_none() && label.member.name == name;
         match &self.0.iter().find(|(label, _)| is_it(label))?.1 {
@@ -49,7 +49,7 @@ impl Labels {
         }
     }
 
-    /// Sets a label. An empty list is no label.
+    /// Sets a label. An empty list is ignored.
     pub fn insert(&mut self, name: LabelName, label: Label) {
         if label == Label::Texts(Vec::new()) {
             return;
@@ -61,7 +61,7 @@ impl Labels {
                 }
             }
             Err(at) => {
-                // A list that grows by itself begins with room for four; most clients have one label.
+                // Reserves exactly one element, because `Vec` would reserve four, and most clients have one label.
                 if self.0.is_empty() {
                     self.0.reserve_exact(1);
                 }
@@ -70,12 +70,12 @@ impl Labels {
         }
     }
 
-    /// Keeps the labels of which this is true.
+    /// Keeps the labels for which `is_kept` is true.
     pub fn retain(&mut self, is_kept: impl Fn(&LabelName) -> bool) {
         self.0.retain(|(name, _)| is_kept(name));
     }
 
-    /// These labels, and those of `others` in place of what is here by the same name.
+    /// These labels, where each label of `others` replaces the one with the same name.
     pub fn overridden_by(mut self, others: Labels) -> Labels {
         if self.0.is_empty() {
             return others;
@@ -103,7 +103,7 @@ impl LabelName {
         LabelName { member, tag: None }
     }
 
-    /// True where it is the plain name of this member.
+    /// True if it is the name of this member without a language tag.
     pub fn is_untagged(&self, member: &Member) -> bool {
         self.tag.is_none() && self.member.name == member.name
     }

@@ -1,44 +1,44 @@
 //! A row of the table of members.
 
-/// What is known of one member of client metadata.
+/// The rules of one member of client metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its name in requests, claims, records and answers.
     pub name: &'static str,
-    /// What it is, and within which bounds.
+    /// Its kind, with its bounds.
     pub kind: Kind,
     /// Who may state it.
-    pub said_by: SaidBy,
-    /// May be there once for each language: `client_name#de`. [RFC7591 §2.2]
+    pub stated_by: StatedBy,
+    /// True if it may be present once for each language: `client_name#de`. [RFC7591 §2.2]
     pub is_taggable: bool,
-    /// A client may state it only on a host of one of its redirect URIs. [RFC7591 §5]
+    /// True if a URL that the client states must have the host of one of its redirect URIs. [RFC7591 §5]
     pub needs_own_host: bool,
 }
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Kept and answered as it was read. It has no behaviour that depends on its kind.
+    /// A label: stored and returned as it was read, without effect on what the client may do.
     Label(LabelKind),
-    /// Changes what the server does: it has a field of its own.
+    /// A member that changes what the server does, with its own field.
     Field(Field),
 }
 
-/// How a label is read and judged.
+/// The type of a label and its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are bounds, with their units")]
 pub enum LabelKind {
-    /// Text that people read, in its composed form, on one line.
+    /// Text for people, on one line, normalised to Unicode NFC.
     Name { characters_max: usize },
-    /// Address that a user may click on; it is never fetched.
+    /// A URL that a user may open; the server never fetches it.
     Url,
-    /// Text that programs compare, byte for byte.
+    /// Text that programs compare byte for byte.
     Text { bytes_max: usize },
-    /// Several texts that people read.
+    /// Several texts for people.
     Texts { items_max: usize, characters_max: usize },
 }
 
-/// Members with a field of their own.
+/// Members with their own field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the members")]
 pub enum Field {
@@ -62,7 +62,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Texts, but for the software statement: it is evidence.
+    /// True for texts, except the software statement, which is evidence.
     fn may_be_empty(self) -> bool {
         match self {
             Field::ClientId
@@ -86,43 +86,43 @@ impl Field {
     }
 }
 
-/// Who may state a member, besides the administrator, and what a claim of the same name in the client's credential
-/// does to it.
+/// Who may set a member, besides the administrator, and the effect of a claim with the same name in the client's
+/// credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SaidBy {
-    /// The request. A claim of this name is not about the member.
+pub enum StatedBy {
+    /// The request. A claim with this name has no effect on the member.
     Client,
-    /// The request, unless the credential has a claim of this name. The claim itself is never taken.
+    /// The request, unless the credential has a claim with this name. The claim itself is never used.
     ClientUnlessClaimed,
-    /// The attester, where the configuration lists the claim; else the request, unless the claim is there. Where the
-    /// member is a limit (`scope`), the request may narrow what the attester states.
+    /// The attester, if the configuration lists the claim; otherwise the request, unless the credential has the claim.
+    /// If the member is a limit (`scope`), the request may reduce what the attester states.
     AttesterOrClient,
-    /// The attester, where the configuration lists the claim. What a request states is judged and not taken.
+    /// The attester, if the configuration lists the claim. The value in a request is validated and not used.
     Attester,
 }
 
-/// A row of a label.
-pub(super) const fn label(name: &'static str, kind: LabelKind, said_by: SaidBy) -> Member {
-    Member::new(name, Kind::Label(kind), said_by)
+/// The row of a label.
+pub(super) const fn label(name: &'static str, kind: LabelKind, stated_by: StatedBy) -> Member {
+    Member::new(name, Kind::Label(kind), stated_by)
 }
 
-/// A row of a member with a field of its own.
-pub(super) const fn field(name: &'static str, field: Field, said_by: SaidBy) -> Member {
-    Member::new(name, Kind::Field(field), said_by)
+/// The row of a member with its own field.
+pub(super) const fn field(name: &'static str, field: Field, stated_by: StatedBy) -> Member {
+    Member::new(name, Kind::Field(field), stated_by)
 }
 
 impl Member {
-    const fn new(name: &'static str, kind: Kind, said_by: SaidBy) -> Member {
+    const fn new(name: &'static str, kind: Kind, stated_by: StatedBy) -> Member {
         Member {
             name,
             kind,
-            said_by,
+            stated_by,
             is_taggable: false,
             needs_own_host: false,
         }
     }
 
-    /// The same, in several languages.
+    /// The row, with language tags allowed.
     pub(super) const fn taggable(self) -> Member {
         Member {
             is_taggable: true,
@@ -130,7 +130,7 @@ impl Member {
         }
     }
 
-    /// The same, from a client on its own hosts only.
+    /// The row, for URLs that must have a host of the client's redirect URIs.
     pub(super) const fn on_own_host(self) -> Member {
         Member {
             needs_own_host: true,
@@ -138,7 +138,7 @@ impl Member {
         }
     }
 
-    /// True where a request may state it as an empty text, which is the same as not to state it.
+    /// True if an empty text in a request means that the member is absent.
     pub fn may_be_empty(&self) -> bool {
         match self.kind {
             Kind::Label(LabelKind::Name { .. } | LabelKind::Url | LabelKind::Text { .. }) => true,
@@ -147,7 +147,7 @@ impl Member {
         }
     }
 
-    /// The kind of label that it is, if it is one.
+    /// The kind of label, if the member is a label.
     pub fn label_kind(&self) -> Option<LabelKind> {
         match self.kind {
             Kind::Label(kind) => Some(kind),
@@ -156,28 +156,28 @@ impl Member {
     }
 }
 
-impl SaidBy {
-    /// True where a request may set the member.
+impl StatedBy {
+    /// True if a request may set the member.
     pub fn may_request(self) -> bool {
         match self {
-            SaidBy::Client | SaidBy::ClientUnlessClaimed | SaidBy::AttesterOrClient => true,
-            SaidBy::Attester => false,
+            StatedBy::Client | StatedBy::ClientUnlessClaimed | StatedBy::AttesterOrClient => true,
+            StatedBy::Attester => false,
         }
     }
 
-    /// True where a claim that the configuration lists sets the member.
+    /// True if a claim that the configuration lists sets the member.
     pub fn may_attest(self) -> bool {
         match self {
-            SaidBy::AttesterOrClient | SaidBy::Attester => true,
-            SaidBy::Client | SaidBy::ClientUnlessClaimed => false,
+            StatedBy::AttesterOrClient | StatedBy::Attester => true,
+            StatedBy::Client | StatedBy::ClientUnlessClaimed => false,
         }
     }
 
-    /// True where a claim that the configuration does not list takes the member out of the request.
+    /// True if a claim that the configuration does not list removes the member from the request.
     pub fn is_shadowed_by_claims(self) -> bool {
         match self {
-            SaidBy::ClientUnlessClaimed | SaidBy::AttesterOrClient | SaidBy::Attester => true,
-            SaidBy::Client => false,
+            StatedBy::ClientUnlessClaimed | StatedBy::AttesterOrClient | StatedBy::Attester => true,
+            StatedBy::Client => false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The members of client metadata that this server knows. [RFC7591 §2]
 //!
-//! `table.rs` has one row for each. What is known of a member stands there and nowhere else: how a request and a
-//! credential may state it, how it is judged, stored and answered. Most members are labels (`labels.rs`): they are kept
-//! in one map, so a label is one row and no field of any struct. How a value is judged is in `metadata`.
+//! `table.rs` has one row for each member. All rules about a member are in its row: how a request and a credential may
+//! set it, and how it is validated, stored and returned. Most members are labels (`labels.rs`), which are stored in one
+//! map, so a new label is one row and needs no field. The validation of values is in `metadata`.
 
 mod labels;
 mod member;
@@ -10,7 +10,7 @@ mod stored;
 mod table;
 
 pub use labels::{Label, LabelName, Labels};
-pub use member::{Field, Kind, LabelKind, Member, SaidBy};
+pub use member::{Field, Kind, LabelKind, Member, StatedBy};
 pub use table::{MEMBERS, around_tags, attestable, base, member, shadowed};
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The stored form of labels, and its schema: each under its own name, beside the other members of the record, and those
-//! with a language tag in one object `tagged`. Servers of before the table wrote the same document.
+//! The stored form of labels, and its schema. Each label is a member of the record with its own name; labels with a
+//! language tag are in one object `tagged`. Servers that are older than the table of members write the same document.
 
 use super::labels::{Label, LabelName, Labels};
 use super::member::{LabelKind, Member};
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for LabelsVisitor {
     type Value = Labels;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("members of client metadata")
+        f.write_str("an object with members of client metadata")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Labels, M::Error> {
@@ -87,7 +87,7 @@ impl<'de> Visitor<'de> for LabelsVisitor {
                         }
                     }
                 }
-                // Of a version after this one, or of another kind of member.
+                // A label of a later version, or another kind of member.
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -104,7 +104,7 @@ fn tagged_name(name: &str) -> Option<LabelName> {
     Some(LabelName { member, tag })
 }
 
-/// What the name of a stored member means here.
+/// The meaning of the name of a stored member.
 enum Key {
     Label(&'static Member, LabelKind),
     Tagged,

@@ -1,6 +1,6 @@
-//! The table of members, and what can be asked of it by name.
+//! The table of members, and functions that find rows by name.
 
-use super::member::SaidBy::{Attester, AttesterOrClient, Client, ClientUnlessClaimed};
+use super::member::StatedBy::{Attester, AttesterOrClient, Client, ClientUnlessClaimed};
 use super::member::{Field, LabelKind, Member, field, label};
 
 const NAME: LabelKind = LabelKind::Name { characters_max: 120 };
@@ -15,10 +15,10 @@ const CONTACTS: LabelKind = LabelKind::Texts {
     characters_max: 254,
 };
 
-/// Every member that is read, in the order in which a request is judged: of several that are wrong, the first is named
-/// in the answer.
+/// All supported members, in the order in which a request is validated: if several are wrong, the answer names the
+/// first.
 ///
-/// A logo is never taken from the client: on a consent page, users trust a familiar logo without reading the name.
+/// A logo in a request is never used: on a consent page, users trust a familiar logo without reading the name.
 #[rustfmt::skip]
 pub static MEMBERS: &[Member] = &[
     // Each row on one line.
@@ -49,12 +49,12 @@ pub static MEMBERS: &[Member] = &[
     field("require_signed_request_object", Field::RequireSignedRequestObject, Client),
 ];
 
-/// The row of this name.
+/// The row with this name.
 pub fn member(name: &str) -> Option<&'static Member> {
     MEMBERS.iter().find(|member| member.name == name)
 }
 
-/// The name of the member that a name means, without its language tag: `client_name` for `client_name#de`.
+/// The name without its language tag: `client_name` for `client_name#de`.
 pub fn base(name: &str) -> &str {
     match name.split_once('#') {
         Some((base, _)) if member(base).is_some_and(|member| member.is_taggable) => base,
@@ -62,19 +62,19 @@ pub fn base(name: &str) -> &str {
     }
 }
 
-/// The member that a claim of this name takes out of the request, where the configuration does not list the claim.
+/// The member that a claim with this name removes from the request if the configuration does not list the claim.
 pub fn shadowed(claim: &str) -> Option<&'static Member> {
-    member(base(claim)).filter(|member| member.said_by.is_shadowed_by_claims())
+    member(base(claim)).filter(|member| member.stated_by.is_shadowed_by_claims())
 }
 
 /// Names of the claims that `attested_metadata` of an authority may list.
 pub fn attestable() -> impl Iterator<Item = &'static str> {
-    let attestable = MEMBERS.iter().filter(|member| member.said_by.may_attest());
+    let attestable = MEMBERS.iter().filter(|member| member.stated_by.may_attest());
     attestable.map(|member| member.name)
 }
 
-/// The rows up to the last one that may carry a language tag, and the rest. Members with a tag have their place between
-/// the two, where requests are judged and where labels are stored.
+/// The rows up to the last one that allows a language tag, and the remaining rows. Members with a tag are validated and
+/// stored between the two.
 pub fn around_tags() -> (&'static [Member], &'static [Member]) {
     let last = MEMBERS.iter().rposition(|member| member.is_taggable);
     MEMBERS.split_at(last.map_or(0, |last| last + 1))

@@ -1,9 +1,9 @@
-//! What holds for every row of the table, and the form in which labels are stored.
+//! Tests of every row of the table, and of the stored form of labels.
 
 use super::*;
 use serde_json::{Value, json};
 
-/// A value that the label may have.
+/// A valid value of the label.
 fn sample(kind: LabelKind) -> Value {
     match kind {
         LabelKind::Name { .. } | LabelKind::Text { .. } => json!("Shop"),
@@ -24,7 +24,7 @@ fn names(is_meant: impl Fn(&Member) -> bool) -> Vec<&'static str> {
 }
 
 #[test]
-fn no_name_and_no_field_has_two_rows() {
+fn every_name_and_every_field_has_one_row() {
     for (at, row) in MEMBERS.iter().enumerate() {
         for earlier in &MEMBERS[..at] {
             assert_ne!(earlier.name, row.name);
@@ -38,7 +38,7 @@ fn no_name_and_no_field_has_two_rows() {
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(
             is_plain && row.name != "tagged",
-            "{}: also the name of a stored member",
+            "{}: is also the name of another stored member",
             row.name
         );
         assert_eq!(member(row.name), Some(row));
@@ -46,7 +46,7 @@ fn no_name_and_no_field_has_two_rows() {
 }
 
 #[test]
-fn only_labels_of_one_text_have_languages_and_only_addresses_have_hosts() {
+fn only_labels_of_one_text_allow_languages_and_only_urls_require_a_host() {
     for row in MEMBERS {
         let kind = row.label_kind();
         let is_text = matches!(kind, Some(LabelKind::Name { .. } | LabelKind::Url));
@@ -60,27 +60,27 @@ fn only_labels_of_one_text_have_languages_and_only_addresses_have_hosts() {
 }
 
 #[test]
-fn address_that_a_client_may_state_must_be_on_its_own_host() {
+fn url_that_a_client_may_state_must_have_its_own_host() {
     for (row, kind) in labels().filter(|(_, kind)| *kind == LabelKind::Url) {
         assert_eq!(
             row.needs_own_host,
-            row.said_by.may_request(),
+            row.stated_by.may_request(),
             "{} {kind:?}",
             row.name
         );
     }
 }
 
-// An attester must not get power by a row that is written too widely.
+// A row with too many rights would let an attester set limits.
 #[test]
-fn attester_states_labels_and_three_limits_and_nothing_else() {
+fn attester_may_state_only_labels_and_three_limits() {
     let is_field = |row: &Member| row.label_kind().is_none();
     assert_eq!(
-        names(|row| is_field(row) && row.said_by.may_attest()),
+        names(|row| is_field(row) && row.stated_by.may_attest()),
         ["redirect_uris", "grant_types", "scope"]
     );
     assert_eq!(
-        names(|row| is_field(row) && row.said_by.is_shadowed_by_claims()),
+        names(|row| is_field(row) && row.stated_by.is_shadowed_by_claims()),
         [
             "redirect_uris",
             "token_endpoint_auth_method",
@@ -89,10 +89,10 @@ fn attester_states_labels_and_three_limits_and_nothing_else() {
             "scope"
         ]
     );
-    assert_eq!(names(|row| !row.said_by.may_request()), ["logo_uri"]);
+    assert_eq!(names(|row| !row.stated_by.may_request()), ["logo_uri"]);
     let attestable: Vec<&str> = attestable().collect();
-    assert_eq!(attestable, names(|row| row.said_by.may_attest()));
-    for row in MEMBERS.iter().filter(|row| row.said_by.may_attest()) {
+    assert_eq!(attestable, names(|row| row.stated_by.may_attest()));
+    for row in MEMBERS.iter().filter(|row| row.stated_by.may_attest()) {
         assert_eq!(
             shadowed(row.name),
             Some(row),
@@ -105,7 +105,7 @@ fn attester_states_labels_and_three_limits_and_nothing_else() {
 fn language_tag_belongs_to_the_name_of_a_member_without_languages() {
     for row in MEMBERS {
         let tagged = format!("{}#de", row.name);
-        let is_shadowed = row.is_taggable && row.said_by.is_shadowed_by_claims();
+        let is_shadowed = row.is_taggable && row.stated_by.is_shadowed_by_claims();
         assert_eq!(base(&tagged), if row.is_taggable { row.name } else { &tagged });
         assert_eq!(shadowed(&tagged).is_some(), is_shadowed, "{tagged}");
     }
@@ -146,7 +146,7 @@ fn stored_label_of_another_type_is_not_read() {
 }
 
 #[test]
-fn stored_members_that_are_no_labels_here_are_passed_over() {
+fn stored_members_that_are_not_labels_are_ignored() {
     let stored =
         json!({ "later": 7, "scope": "r", "jwks": {}, "tagged": { "later#de": "x", "contacts#de": "x" } });
     let labels: Labels = serde_json::from_value(stored).unwrap();

@@ -1,7 +1,7 @@
-//! What an attester states of a client: limits that it lowers, and labels that it gives.
+//! Client metadata that an attester states: limits, which it can only reduce, and labels.
 //!
-//! Only claims that the authority is trusted to state get here at all ([`Proof::attested_claims`](crate::identity::Proof::attested_claims)); a
-//! claim outside that list has no effect.
+//! Only claims that the configuration allows the authority to state are read
+//! ([`Proof::attested_claims`](crate::identity::Proof::attested_claims)); other claims have no effect.
 
 use super::requested::Requested;
 use crate::identity::AttestedIdentity;
@@ -10,8 +10,8 @@ use serde_json::Value;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{ScopeSet, redirect_uri};
 
-/// What the authority says, held to the same rules as what a client says. A malformed claim is refused and
-/// not left out, so that the operator of the attester notices.
+/// Reads the metadata that the authority states, by the same rules as that of a client. A malformed claim is refused
+/// and not ignored, so that the operator of the attester notices it.
 pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
     if identity.proof.attested_claims.is_empty() {
         return Ok(Requested::default());
@@ -26,7 +26,7 @@ pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejecti
     Ok(attested)
 }
 
-/// The attested ceiling on scope, where there is one. It lowers the rule's, never raises it.
+/// The attested limit of the scope, if there is one. It can only reduce the scope of the rule.
 pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, Rejection> {
     let malformed = Rejection::from(AdmissionReason::AttestedClaimMalformed(
         MetadataReason::ScopeMalformed,
@@ -40,7 +40,7 @@ pub fn attested_scope(identity: &AttestedIdentity) -> Result<Option<ScopeSet>, R
     }
 }
 
-/// Attested grant types, where the authority states them.
+/// The attested grant types, if the authority states them.
 pub fn attested_grant_types(identity: &AttestedIdentity) -> Result<Option<Vec<String>>, Rejection> {
     let malformed = Rejection::from(AdmissionReason::AttestedClaimMalformed(
         MetadataReason::NotAListOfStrings {

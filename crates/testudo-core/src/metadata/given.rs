@@ -1,12 +1,12 @@
-//! The value that a request or a claim gives a member, read by type. [RFC7591 §2]
+//! Reads the value of a member in a request or in claims, by its type. [RFC7591 §2]
 //!
-//! A known member of the wrong type is refused, never coerced; `null` is absent.
+//! A known member of the wrong type is refused and not converted; `null` means absent.
 
 use crate::members::Member;
 use crate::rejection::MetadataReason;
 use serde_json::{Map, Value};
 
-/// A member, and its value where it is there.
+/// A member, and its value if it is present.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) member: &'static str,
@@ -21,7 +21,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// A member that is not there.
+    /// A member that is absent.
     pub(super) fn absent(member: &Member) -> Given<'a> {
         Given {
             member: member.name,

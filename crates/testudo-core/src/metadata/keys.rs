@@ -1,4 +1,5 @@
-//! Keys that a client brings: public, few, and judged before anything is stored. [RFC7591 §2] [RFC7517 §5]
+//! Keys that a client registers. They are limited in number and validated before anything is stored. [RFC7591 §2]
+//! [RFC7517 §5]
 
 use super::given::Given;
 use crate::rejection::MetadataReason;
@@ -22,7 +23,8 @@ impl Given<'_> {
     }
 }
 
-/// A place that keys may be fetched from: https, a name of the network rather than an address, and not our own.
+/// Checks that keys may be fetched from this URL: https, with a host name instead of an address, and not this server
+/// itself.
 /// The host is resolved when an assertion of the client must be verified, not at registration.
 pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), MetadataReason> {
     let own = Url::parse(issuer).ok();
@@ -45,8 +47,9 @@ pub fn place_of_keys(uri: &str, issuer: &str) -> Result<(), MetadataReason> {
     }
 }
 
-/// The keys of a `jwks` member: the one judge of what a client registers, publishes, and has in the configuration. Keys of unknown type or for encryption are passed over; one that can verify a
-/// signature must remain, and a key that is wrong is refused rather than passed over.
+/// Validates the keys of a `jwks` member, by the same rules for keys that a client registers, publishes, or has in the
+/// configuration. Keys of an unknown type or for encryption are ignored, at least one key must be able to verify
+/// signatures, and an invalid key is refused.
 pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     let keys = jwks
         .get("keys")
@@ -64,7 +67,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
         if !key.is_object() {
             return Err(MetadataReason::JwksMalformed);
         }
-        // Also of a type we do not know: what is private is private.
+        // A private key is refused even if its type is unknown.
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
             .iter()
             .any(|member| key.get(member).is_some())
@@ -77,7 +80,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
         let jwk: Jwk = serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed)?;
         match PublicKey::from_client_jwk(&jwk) {
             Ok(public) => {
-                // Of the keys that count: one for encryption may have the name of one that signs.
+                // Only among signature keys: an encryption key may have the same `kid` as a signature key.
                 if let Some(kid) = key.get("kid").and_then(Value::as_str) {
                     if names.contains(&kid) {
                         return Err(MetadataReason::JwksKeyIdRepeated);
@@ -96,8 +99,8 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     Ok(set)
 }
 
-/// What is stored of a key set that [`key_set`] accepted, and shown in answers: of each key, the members that say
-/// which key it is. What else a stranger wrote in there has no use. [RFC7517 §4]
+/// The part of a key set that is stored and returned in answers, after [`key_set`] accepted it: for each key, the
+/// members that identify it. Other members of the request are dropped. [RFC7517 §4]
 fn known_members(jwks: &Value) -> Value {
     const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();

@@ -1,17 +1,19 @@
-//! Labels: what a client is called. They go configured, then attested, then requested, and have no power.
+//! Labels of a client. A configured label takes precedence over an attested one, and that over a requested one. Labels
+//! give no rights.
 
 use super::requested::Requested;
 use crate::members::{Label, LabelName, Labels};
 use crate::records::ClientMetadata;
 
-/// Fills in what neither the rule nor the attester says. `vouched` is what they say, with the limits settled.
-pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> ClientMetadata {
-    // A requested `client_name#lang` is ignored where the administrator or the attester set `client_name`.
+/// Adds the requested labels that neither the rule nor the attester sets. `vouched` has their labels and the final
+/// limits.
+pub(crate) fn complete(authoritative: ClientMetadata, requested: &Requested) -> ClientMetadata {
+    // A requested `client_name#lang` is ignored if the administrator or the attester set `client_name`.
     let is_free = |name: &LabelName| {
-        name.member.said_by.may_request() && vouched.labels.untagged(name.member).is_none()
+        name.member.stated_by.may_request() && authoritative.labels.untagged(name.member).is_none()
     };
     let is_beside = |name: &LabelName, label: &Label| match label {
-        Label::Text(text) => !name.member.needs_own_host || is_beside(text, &vouched.redirect_uris),
+        Label::Text(text) => !name.member.needs_own_host || is_beside(text, &authoritative.redirect_uris),
         Label::Texts(_) => !name.member.needs_own_host,
     };
     let asked = requested.labels.iter();
@@ -20,8 +22,8 @@ pub(crate) fn complete(vouched: ClientMetadata, requested: &Requested) -> Client
         .cloned()
         .collect();
     ClientMetadata {
-        labels: taken.overridden_by(vouched.labels),
-        ..vouched
+        labels: taken.overridden_by(authoritative.labels),
+        ..authoritative
     }
 }
 

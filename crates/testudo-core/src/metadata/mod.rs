@@ -1,9 +1,9 @@
-//! Client metadata: what a request asks for, what an attester states, and what a client gets of it.
+//! Client metadata: what a request asks for, what an attester states, and the result for the client.
 //!
-//! Which members there are, and who may state them, is one table (`crate::members`). `requested.rs` reads a request row by
-//! row (`given.rs`, `values.rs`, `texts.rs`, `keys.rs`); `attested.rs` reads what an attester states in the same way.
-//! `resolve.rs` puts rule and attester together; `labels.rs`, `narrowing.rs` and `redirect_uris.rs` add what the request
-//! may.
+//! The members, and who may set them, are in one table (`crate::members`). `requested.rs` reads a request row by row
+//! (`given.rs`, `values.rs`, `texts.rs`, `keys.rs`); `attested.rs` reads what an attester states in the same way.
+//! `resolve.rs` combines rule and attester; `labels.rs`, `narrowing.rs` and `redirect_uris.rs` add what the request may
+//! set.
 
 pub mod attested;
 mod given;

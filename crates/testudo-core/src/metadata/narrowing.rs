@@ -1,4 +1,4 @@
-//! Limits: what a client may have is what is configured, lowered by what it asked for. A request can only narrow.
+//! Limits of a client: the configured limits, reduced to what the client asked for. A request can only reduce them.
 
 use super::requested::Requested;
 use crate::rejection::MetadataReason;
@@ -7,7 +7,8 @@ use testudo_protocol::oauth::ScopeSet;
 pub(crate) const CODE_GRANT: &str = "authorization_code";
 const REFRESH_GRANT: &str = "refresh_token";
 
-/// [RFC7591 §2] Dead grants are refused, others outside the ceiling cut; something must remain.
+/// [RFC7591 §2] Grants that OAuth 2.1 removed are refused. Other grants that are not allowed are left out, and at least
+/// one must remain.
 pub(crate) fn grant_types(
     mut ceiling: Vec<String>,
     asked: Option<&Vec<String>>,
@@ -30,18 +31,19 @@ pub(crate) fn grant_types(
     Ok(ceiling)
 }
 
-/// Those grants that need no browser. Nothing yields a refresh token but a grant that redirects.
+/// The grants without a redirect. `refresh_token` is left out too, because only grants with a redirect give refresh
+/// tokens.
 pub(crate) fn without_redirects(mut grant_types: Vec<String>) -> Vec<String> {
     grant_types.retain(|grant| grant != CODE_GRANT && grant != REFRESH_GRANT);
     grant_types
 }
 
-/// True where one of the grants sends a browser back to the client.
+/// True if one of the grants redirects a browser to the client.
 pub(crate) fn redirects(grant_types: &[String]) -> bool {
     grant_types.iter().any(|grant| grant == CODE_GRANT)
 }
 
-/// [RFC7591 §2.1] Consistent with the grants, or refused; derived where absent.
+/// [RFC7591 §2.1] Must be consistent with the grants; if absent, it is derived from them.
 pub(crate) fn response_types(
     grant_types: &[String],
     requested: &Requested,
@@ -57,7 +59,7 @@ pub(crate) fn response_types(
     }
 }
 
-/// Cut to the ceiling; where something was asked for, something must remain.
+/// Reduces the requested scope to what is allowed. If the client requested a scope, at least one value must remain.
 pub(crate) fn scope(ceiling: ScopeSet, asked: Option<&ScopeSet>) -> Result<ScopeSet, MetadataReason> {
     let Some(asked) = asked else {
         return Ok(ceiling);

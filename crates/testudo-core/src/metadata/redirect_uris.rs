@@ -1,4 +1,4 @@
-//! Which redirect URIs a client may have: those that its rule derives, and those that fit the rule.
+//! The redirect URIs that a client may have: those that its rule derives, and those that the rule allows.
 
 use crate::records::ApplicationType;
 use crate::rejection::MetadataReason;
@@ -14,25 +14,25 @@ pub(super) fn derived(found: &Match<'_>) -> Vec<String> {
         .collect()
 }
 
-/// True where the rule allows an attester to state this redirect URI.
+/// True if the rule allows an attester to state this redirect URI.
 pub(crate) fn fits(uri: &str, found: &Match<'_>) -> bool {
     let rule = found.rule;
     let is_silent = rule.redirect_uris.is_empty() && rule.redirect_uri_hosts.is_empty();
     is_silent || is_allowed(uri, found)
 }
 
-/// True where the rule says this redirect URI, or its host.
+/// True if the rule lists this redirect URI or its host.
 pub(crate) fn is_allowed(uri: &str, found: &Match<'_>) -> bool {
     is_on_a_host(uri, found) || derived(found).iter().any(|derived| is_same(derived, uri))
 }
 
-/// True where the URI leads to one of the rule's hosts.
+/// True if the host of the URI is one of the rule's hosts.
 pub(crate) fn is_on_a_host(uri: &str, found: &Match<'_>) -> bool {
     let mut hosts = found.rule.redirect_uri_hosts.iter();
     hosts.any(|host| host.admits(uri, &found.captures))
 }
 
-/// The type of the application that these redirect URIs are of: as it says, or as they say where it says nothing.
+/// The application type: the requested one, which must fit the redirect URIs, or the one that follows from them.
 pub fn application_type(
     uris: &[String],
     said: Option<ApplicationType>,

@@ -1,6 +1,6 @@
-//! What a registration request asks for. [RFC7591 §2]
+//! The members of a registration request. [RFC7591 §2]
 //!
-//! What is unknown is ignored and not echoed; what is known is in `crate::members`.
+//! Unknown members are ignored and not returned; the known ones are in `crate::members`.
 
 use super::given::{Given, present};
 use super::texts::read_tagged;
@@ -12,7 +12,7 @@ use testudo_protocol::jose::Algorithm;
 use testudo_protocol::json;
 use testudo_protocol::oauth::ScopeSet;
 
-/// Of [RFC8705 §2.1.2]: an administrator's to say, never a client's.
+/// The members of [RFC8705 §2.1.2], which only an administrator may set.
 const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
     "tls_client_auth_subject_dn",
     "tls_client_auth_san_dns",
@@ -21,16 +21,16 @@ const SUBJECTS_OF_CERTIFICATES: [&str; 5] = [
     "tls_client_auth_san_email",
 ];
 
-/// True where a request means the same without the member. [RFC7592 §2.2] `null` and an empty text are such values: some
-/// clients write out every member that they know, `"scope": ""` among them, and at the token endpoint an empty parameter
-/// is an absent one as well. [RFC6749 §3.2] An empty text where none may be is of the wrong type, and empty evidence is
-/// evidence that fails: the client that sends it must not be registered as one without.
+/// True if the value means that the member is absent. [RFC7592 §2.2] `null` and an empty text are such values: some
+/// clients send every member that they know, for example `"scope": ""`, and an empty parameter at the token endpoint is
+/// absent too. [RFC6749 §3.2] If the member cannot be a text, an empty text is of the wrong type. An empty software
+/// statement is evidence that fails: a client that sends it must not be registered without evidence.
 fn is_absent(name: &str, value: &Value) -> bool {
     let is_empty_text = value.as_str() == Some("");
     value.is_null() || is_empty_text && member(base(name)).is_none_or(Member::may_be_empty)
 }
 
-/// A registration request, by its members. Self-asserted, all of it. [RFC7591 §5]
+/// A registration request, by its members. All values are claims of the client and not verified. [RFC7591 §5]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct Requested {
@@ -45,7 +45,7 @@ pub struct Requested {
     pub grant_types: Option<Vec<String>>,
     pub response_types: Option<Vec<String>>,
     pub scope: Option<ScopeSet>,
-    /// Labels, tagged ones among them.
+    /// Labels, including those with a language tag.
     pub labels: Labels,
     pub jwks: Option<Value>,
     pub jwks_uri: Option<String>,
@@ -61,7 +61,7 @@ impl Requested {
         Ok(Requested::of(Requested::members(body)?)?)
     }
 
-    /// The members of the body of a request that have a value, each there once. [RFC7591 §3.1]
+    /// The members of the request body that have a value. A duplicate member is refused. [RFC7591 §3.1]
     pub fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
         let mut members: Map<String, Value> =
             json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
@@ -80,7 +80,8 @@ impl Requested {
             "registration_client_uri",
             "client_secret_expires_at",
             "client_id_issued_at",
-            // [RFC7592 §2.2] If sent, it is the client's secret; there is none that it could be.
+            // [RFC7592 §2.2] `client_secret`, if sent, must match the client's secret. Clients of this server have no
+            // secret, so it is refused.
             "client_secret",
         ];
         if let Some(member) = ours.into_iter().find(|name| members.contains_key(*name)) {
@@ -106,7 +107,7 @@ impl Requested {
         for member in after {
             requested.read(member, Given::of(member, &members))?;
         }
-        // [RFC7591 §2] One of the two, never both.
+        // [RFC7591 §2] `jwks` and `jwks_uri` must not both be present.
         if requested.jwks.is_some() && requested.jwks_uri.is_some() {
             return Err(MetadataReason::JwksTwice);
         }
@@ -116,7 +117,7 @@ impl Requested {
         Ok(requested)
     }
 
-    /// Sets a member to what is given; to what a request without the member has, where none is.
+    /// Sets a member to the given value, or to its value in a request without the member.
     fn read(&mut self, member: &'static Member, given: Given<'_>) -> Result<(), MetadataReason> {
         match member.kind {
             Kind::Field(field) => self.read_field(field, given),
@@ -158,12 +159,12 @@ impl Requested {
         Ok(())
     }
 
-    /// True where the request brings keys, or says where they are.
+    /// True if the request has `jwks` or `jwks_uri`.
     pub fn has_keys(&self) -> bool {
         self.jwks.is_some() || self.jwks_uri.is_some()
     }
 
-    /// The same request, cut to the scopes and grant types that the sponsor may give.
+    /// The request, reduced to the scopes and grant types that the sponsor may give.
     pub fn within(mut self, scopes: &ScopeSet, grant_types: &[String]) -> Requested {
         self.scope = Some(match &self.scope {
             Some(asked) => asked.intersection(scopes),
@@ -180,7 +181,7 @@ impl Requested {
         self
     }
 
-    /// The same request without what would narrow the client's limits.
+    /// The request without the members that would reduce the client's limits.
     pub fn without_limits(mut self) -> Requested {
         self.scope = None;
         self.grant_types = None;
@@ -193,15 +194,15 @@ impl Requested {
         self
     }
 
-    /// Removes members that the evidence states and `attested_metadata` does not list: else a claim that is not listed would let
-    /// the client win over its attester.
+    /// Removes members for which the credential has a claim that `attested_metadata` does not list. Otherwise the
+    /// client could set a value that contradicts its attester.
     pub fn without(mut self, unlisted: &[String]) -> Requested {
         for member in unlisted.iter().filter_map(|claim| shadowed(claim)) {
             match member.kind {
                 Kind::Label(_) => self.labels.retain(|name| name.member.name != member.name),
                 Kind::Field(field) => {
                     let absent = self.read_field(field, Given::absent(member));
-                    debug_assert!(absent.is_ok(), "nothing is wrong with a value that is not there");
+                    debug_assert!(absent.is_ok(), "an absent value is always valid");
                 }
             }
         }

@@ -1,6 +1,7 @@
-//! Where a client's metadata comes from, member by member.
+//! Combines the configured and the attested metadata of a client, member by member.
 //!
-//! Limits are the intersection of what is configured, attested and requested; labels go configured, then attested.
+//! Limits are the intersection of the configured, attested and requested ones; a configured label takes precedence over
+//! an attested one.
 
 use super::attested::attested;
 use super::redirect_uris::{derived, fits};
@@ -14,13 +15,14 @@ use crate::rules::label::{ConfiguredLabel, LabelTemplate};
 use crate::rules::pieces::{fill, pieces};
 use testudo_protocol::oauth::is_label_url;
 
-/// The metadata of `identity`'s client under the rule that governs it: what the rule says, and then the attester.
+/// The metadata of `identity`'s client under the rule that governs it: the values of the rule, then those of the
+/// attester.
 pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientMetadata, Rejection> {
-    Ok(vouched(attested(identity)?, found))
+    Ok(authoritative(attested(identity)?, found))
 }
 
-/// The same, of what was attested.
-pub(crate) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata {
+/// As [`resolve`], for attested metadata that was already read.
+pub(crate) fn authoritative(attested: Requested, found: &Match<'_>) -> ClientMetadata {
     ClientMetadata {
         labels: labels(attested.labels, found),
         redirect_uris: redirect_uris(found, attested.redirect_uris.as_deref().unwrap_or_default()),
@@ -30,8 +32,9 @@ pub(crate) fn vouched(attested: Requested, found: &Match<'_>) -> ClientMetadata 
     }
 }
 
-/// Configured beats attested. One that an identity cannot fill, or that no client could request, is left out; what the
-/// attester says is not taken in its place.
+/// Adds the configured labels, which take precedence over attested ones. A configured label is left out if the captures
+/// of the identity cannot fill it, or if its value would be refused in a request; the attested value does not replace
+/// it.
 fn labels(mut labels: Labels, found: &Match<'_>) -> Labels {
     for ConfiguredLabel { member, template } in &found.rule.labels {
         let name = LabelName::of(member);
@@ -56,11 +59,11 @@ fn labels(mut labels: Labels, found: &Match<'_>) -> Labels {
     labels
 }
 
-/// Those that the rule derives, and those attested ones that fit it. A rule that says nothing of redirect URIs
-/// leaves them to the attester.
+/// The redirect URIs that the rule derives, and the attested ones that the rule allows. A rule without redirect URIs
+/// and hosts allows every attested one.
 ///
-/// A template that an identity cannot fill (a service named `x.y` in a host) yields no redirect URI: the
-/// authorization endpoint refuses a redirect URI that is not registered, and other clients need none.
+/// If the captures of an identity cannot fill a template (a service named `x.y` in a host), there is no redirect URI
+/// for it: the authorization endpoint refuses unregistered redirect URIs, and clients that do not use it need none.
 fn redirect_uris(found: &Match<'_>, attested: &[String]) -> Vec<String> {
     let mut uris = derived(found);
     for uri in attested {

@@ -1,4 +1,4 @@
-//! Members of a request, one by one.
+//! Tests of the members of a registration request.
 
 use super::labels::complete;
 use super::requested::Requested;
@@ -7,7 +7,7 @@ use crate::records::ClientMetadata;
 use crate::rejection::MetadataReason;
 use serde_json::{Map, Value, json};
 
-/// The members of a request that are judged, in the order in which they are. A number is wrong for each of them.
+/// The validated members of a request, in the order of validation. A number is an invalid value for each of them.
 const JUDGED: [&str; 26] = [
     "software_statement",
     "client_id",
@@ -72,7 +72,7 @@ fn empty_text_of_a_request_is_an_absent_member() {
             );
         }
     }
-    assert_eq!(tried, 15, "every text but the software statement");
+    assert_eq!(tried, 15, "every text except the software statement");
     for wrong in [
         "redirect_uris",
         "grant_types",
@@ -86,7 +86,7 @@ fn empty_text_of_a_request_is_an_absent_member() {
     assert_eq!(
         evidence.software_statement.as_deref(),
         Some(""),
-        "it is evidence, and no good one"
+        "an empty software statement is invalid evidence"
     );
     assert_eq!(
         read(json!({ "tls_client_auth_subject_dn": "" })),
@@ -116,7 +116,7 @@ fn empty_scope_that_an_attester_states_is_refused() {
     assert_eq!(Requested::of(claims), Err(MetadataReason::ScopeMalformed));
 }
 
-/// A value that the member may have, and another one.
+/// Two different valid values of the member.
 fn samples(row: &Member) -> (Value, Value) {
     let kind = match row.kind {
         Kind::Label(kind) => kind,
@@ -168,7 +168,7 @@ fn labels() -> impl Iterator<Item = (&'static Member, LabelKind)> {
     rows.filter_map(|row| Some((row, row.label_kind()?)))
 }
 
-/// A client with these labels, that redirects to this host.
+/// A client with these labels and a redirect URI on this host.
 fn client(labels: Labels, host: &str) -> ClientMetadata {
     ClientMetadata {
         labels,
@@ -193,7 +193,7 @@ fn each_member_is_read_and_null_is_absent() {
 }
 
 #[test]
-fn each_label_of_the_wrong_type_is_refused_by_its_name() {
+fn label_of_the_wrong_type_is_refused_with_the_name_of_the_member() {
     for (row, kind) in labels() {
         let refused = match kind {
             LabelKind::Texts { .. } => MetadataReason::NotAListOfStrings { member: row.name },
@@ -224,7 +224,7 @@ fn each_label_of_the_wrong_type_is_refused_by_its_name() {
 }
 
 #[test]
-fn each_label_is_taken_at_its_bound_and_refused_one_past_it() {
+fn label_is_accepted_at_its_bound_and_refused_one_past_it() {
     let url = |length: usize| {
         let start = "https://app.example/";
         json!(format!("{start}{}", "x".repeat(length - start.len())))
@@ -262,11 +262,11 @@ fn each_label_is_taken_at_its_bound_and_refused_one_past_it() {
 }
 
 #[test]
-fn each_claim_takes_the_member_of_its_name_out_of_the_request_where_it_is_in_its_row() {
+fn unlisted_claim_removes_the_member_from_the_request_if_its_row_requires_it() {
     for row in MEMBERS {
         let asked = asked(json!({ row.name: samples(row).0 }));
         let left = asked.clone().without(&[row.name.to_owned()]);
-        let is_taken_out = row.said_by.is_shadowed_by_claims();
+        let is_taken_out = row.stated_by.is_shadowed_by_claims();
         assert_eq!(
             left,
             if is_taken_out { Requested::default() } else { asked },
@@ -281,14 +281,14 @@ fn each_claim_takes_the_member_of_its_name_out_of_the_request_where_it_is_in_its
         assert_eq!(
             left,
             Requested::default(),
-            "{} {kind:?}: in all languages",
+            "{} {kind:?}: the member is removed in all languages",
             row.name
         );
     }
 }
 
 #[test]
-fn each_label_gets_from_the_request_into_the_record_as_its_row_says() {
+fn requested_label_is_recorded_if_its_row_allows_it() {
     for (row, _) in labels() {
         let (one, two) = samples(row);
         let mut members = json!({ row.name: one });
@@ -299,7 +299,7 @@ fn each_label_gets_from_the_request_into_the_record_as_its_row_says() {
         let own = complete(client(Labels::default(), "app.example"), &requested).labels;
         let foreign = complete(client(Labels::default(), "evil.example"), &requested).labels;
         let nothing = Labels::default();
-        let expected = if row.said_by.may_request() {
+        let expected = if row.stated_by.may_request() {
             &requested.labels
         } else {
             &nothing
@@ -315,24 +315,24 @@ fn each_label_gets_from_the_request_into_the_record_as_its_row_says() {
         let read: ClientMetadata = serde_json::from_value(stored).unwrap();
         assert_eq!(read.labels, own, "{}", row.name);
 
-        // What the administrator or the attester says stands, in all languages.
-        let vouched = asked(json!({ row.name: two })).labels;
-        let both = complete(client(vouched.clone(), "app.example"), &requested).labels;
-        assert_eq!(both, vouched, "{}", row.name);
+        // A label of the administrator or the attester is kept in all languages.
+        let authoritative = asked(json!({ row.name: two })).labels;
+        let both = complete(client(authoritative.clone(), "app.example"), &requested).labels;
+        assert_eq!(both, authoritative, "{}", row.name);
     }
 }
 
 #[test]
-fn vouched_label_in_one_language_leaves_the_other_languages_to_the_request() {
+fn label_of_the_rule_or_attester_in_one_language_leaves_the_other_languages_to_the_request() {
     let requested = asked(json!({ "client_name": "1", "client_name#de": "2", "client_name#fr": "3" }));
-    let vouched = asked(json!({ "client_name#de": "4" })).labels;
-    let both = complete(client(vouched, "app.example"), &requested).labels;
+    let authoritative = asked(json!({ "client_name#de": "4" })).labels;
+    let both = complete(client(authoritative, "app.example"), &requested).labels;
     let expected = asked(json!({ "client_name": "1", "client_name#de": "4", "client_name#fr": "3" })).labels;
     assert_eq!(both, expected);
 }
 
 #[test]
-fn tagged_label_of_the_wrong_type_is_refused_for_its_type_before_its_tag_is_judged() {
+fn tagged_label_of_the_wrong_type_is_refused_before_its_tag_is_checked() {
     let members = json!({ "client_name#DE": "x", "client_name#de": 7 });
     let refused = MetadataReason::NotAString {
         member: "client_name",

@@ -1,4 +1,4 @@
-//! What people will read: names, contacts, label URLs, and their language-tagged forms. [RFC7591 §2.2]
+//! Texts for people: names, contacts, label URLs, and their forms with a language tag. [RFC7591 §2.2]
 
 use super::given::Given;
 use crate::members::{Label, LabelKind, LabelName, Labels, member};
@@ -15,7 +15,7 @@ const TAGGED_VALUES_MAX: usize = 20;
 impl Given<'_> {
     pub(super) fn label(self, kind: LabelKind) -> Result<Option<Label>, MetadataReason> {
         let member = self.member;
-        let judged = match kind {
+        let checked = match kind {
             LabelKind::Name { characters_max } => {
                 self.text()?.map(|text| name(member, &text, characters_max))
             }
@@ -38,7 +38,7 @@ impl Given<'_> {
                     .transpose();
             }
         };
-        judged.map(|text| text.map(Label::Text)).transpose()
+        checked.map(|text| text.map(Label::Text)).transpose()
     }
 
     pub(super) fn url(self) -> Result<Option<String>, MetadataReason> {
@@ -46,7 +46,8 @@ impl Given<'_> {
     }
 }
 
-/// Reads each `member#tag` into `labels`. A malformed tag makes an unknown member; two spellings of one tag are refused.
+/// Reads each `member#tag` into `labels`. A member with a malformed tag is an unknown member; two spellings of one tag
+/// are refused.
 pub(super) fn read_tagged(members: &Map<String, Value>, labels: &mut Labels) -> Result<(), MetadataReason> {
     let mut seen = Vec::new();
     for (name, value) in members {
@@ -64,7 +65,7 @@ pub(super) fn read_tagged(members: &Map<String, Value>, labels: &mut Labels) -> 
         if !value.is_string() {
             return Err(MetadataReason::NotAString { member });
         }
-        // [RFC7591 §2.2] [RFC5646 §2.1.1] Tags have no case.
+        // [RFC7591 §2.2] [RFC5646 §2.1.1] Upper and lower case are the same in a tag.
         let spelled = (member, tag.to_ascii_lowercase());
         if seen.contains(&spelled) {
             return Err(MetadataReason::LanguageTagRepeated { member });
@@ -109,9 +110,10 @@ fn visible_texts(texts: &[String], items_max: usize, characters_max: usize) -> O
     texts.iter().map(|text| visible(text, characters_max)).collect()
 }
 
-/// Text on one line, in its composed form, of which every character is seen and means the same to all readers.
+/// Text on one line in NFC, without invisible or unassigned characters.
 fn visible(text: &str, characters_max: usize) -> Option<String> {
-    // Composing never makes a text longer than three times itself; longer ones are not worth the work.
+    // NFC can make a text at most three times longer, so texts that are too long in any case are refused before the
+    // work.
     if text.len() > 16 * characters_max {
         return None;
     }
@@ -120,8 +122,8 @@ fn visible(text: &str, characters_max: usize) -> Option<String> {
     is_good.then_some(composed)
 }
 
-/// True where nothing in the text is hidden, and something is there to be seen: a text of spaces and of marks
-/// without a letter is blank.
+/// True if the text has no hidden character and at least one visible one: a text of spaces and combining marks is
+/// blank.
 fn is_visible(text: &str) -> bool {
     let is_seen = |c: char| {
         !matches!(
@@ -132,9 +134,9 @@ fn is_visible(text: &str) -> bool {
     text.chars().any(is_seen) && !text.chars().any(is_hidden)
 }
 
-/// Controls, line ends, everything of category Format (zero-width characters, those that turn the direction of
-/// writing, tags), private use, what no version of Unicode has assigned, and what is drawn as nothing although its
-/// category is another: fillers, selectors, the blank of Braille.
+/// True for control characters, line ends, all of category Format (zero-width characters, direction marks, tags),
+/// private use, unassigned characters, and characters of other categories that are drawn as nothing: fillers,
+/// selectors, the blank of Braille.
 fn is_hidden(c: char) -> bool {
     let is_drawn_as_nothing = matches!(
         c,
@@ -162,7 +164,7 @@ fn is_hidden(c: char) -> bool {
         )
 }
 
-/// This server never fetches it, but a user may click on it: https, and no hidden characters.
+/// The server never fetches the URL, but a user may open it: it must be https and have no hidden characters.
 fn label_url(member: &'static str, text: String) -> Result<String, MetadataReason> {
     if is_label_url(&text) {
         return Ok(text);
@@ -170,7 +172,7 @@ fn label_url(member: &'static str, text: String) -> Result<String, MetadataReaso
     Err(MetadataReason::LabelUrlMalformed { member })
 }
 
-/// [RFC5646 §2.1] The shape of a tag: a language of letters, then subtags of letters and digits.
+/// [RFC5646 §2.1] The syntax of a tag: a language of letters, then subtags of letters and digits.
 fn is_language_tag(tag: &str) -> bool {
     let mut subtags = tag.split('-');
     let is_language = subtags.next().is_some_and(|language| {

@@ -1,4 +1,4 @@
-//! Members that have a form of their own: redirect URIs, scope, algorithm, kind of application. [RFC7591 §2]
+//! Members with their own syntax: redirect URIs, scope, algorithm, application type. [RFC7591 §2]
 
 use super::given::Given;
 use crate::records::ApplicationType;
@@ -45,8 +45,8 @@ impl Given<'_> {
         if is_good { Ok(Some(uris)) } else { Err(refused) }
     }
 
-    /// [RFC6749 §3.3] Values and single spaces. Of a request an empty scope does not come here; an attester that states
-    /// one is refused, because absence would leave the scope of the rule.
+    /// [RFC6749 §3.3] Values separated by single spaces. An empty scope in a request counts as absent and is not passed
+    /// here. An empty attested scope is refused, because as absent it would leave the whole scope of the rule.
     pub(super) fn scope(self) -> Result<Option<ScopeSet>, MetadataReason> {
         let Some(text) = self.text()? else {
             return Ok(None);

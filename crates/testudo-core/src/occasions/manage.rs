@@ -1,8 +1,8 @@
 //! A client that registered without evidence reads, replaces or deletes its registration. [RFC7592]
 //!
-//! The only credential for it is the registration access token; an attested client has none and registers again. The
-//! token is valid for this one client until the client is removed, and not while an administrator has frozen, blocked
-//! or disabled it.
+//! The only credential for this is the registration access token. Attested clients have none; they register again. The
+//! token is valid for one client until the client is removed, but not while an administrator has frozen the client,
+//! blocked its identity or disabled its authority.
 
 use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
@@ -19,46 +19,48 @@ use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// How long the token before the last one opens, if the last one was not used yet: its answer may have been lost.
+/// How long the previous token is still accepted while its successor has not been used: the answer with the successor
+/// may have been lost.
 const OVERLAP: Seconds = Seconds(60);
-/// Unused successors that are kept: answers that are lost one after the other within the minute.
+/// Number of unused successors that are kept, for answers that are lost one after the other within the minute.
 const UNUSED_MAX: usize = 4;
 
-/// What is to be done.
+/// The requested change.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
-    /// Nothing. [RFC7592 §2.1]
+    /// No change: read the registration. [RFC7592 §2.1]
     Read,
-    /// The metadata is replaced whole, and the token by another one. [RFC7592 §2.2]
+    /// Replace the metadata completely, and the token with a new one. [RFC7592 §2.2]
     Replace(RegistrationRequest<'a>),
-    /// The client ends. [RFC7592 §2.3]
+    /// Delete the client. [RFC7592 §2.3]
     Delete,
 }
 
-/// Which of a client's tokens was shown.
+/// Which of a client's tokens the request has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// The latest.
+    /// The current token.
     Current,
-    /// The one before, in its last minute.
+    /// The previous token, within the minute in which it is still accepted.
     Previous,
-    /// One that was given out, was not used, and was not the last to be given out; by its rank.
+    /// A successor that was issued and not used, and after which another one was issued; with its position in the list.
     Unused(usize),
 }
 
 /// A management request.
 #[derive(Debug, Clone, Copy)]
 pub struct ManagementRequest<'a> {
-    /// The client, with its rule, found by its client id.
+    /// The client, found by its client id, with its rule.
     pub governed: &'a GovernedIdentity<'a>,
-    /// What is to be done.
+    /// The requested change.
     pub change: Change<'a>,
-    /// SHA-256 of the token that was shown.
+    /// SHA-256 of the token in the request.
     pub token: &'a [u8; 32],
 }
 
 impl ManagementRequest<'_> {
-    /// What is needed of the client with this key, also before the request is complete: the token is judged first.
+    /// The records to load for the client with this key. They are also loaded before the request body is read, since
+    /// the token is checked first.
     pub fn needed(client_key: &[u8]) -> Needs<'_> {
         StoredClient::needed(client_key)
     }
@@ -67,7 +69,7 @@ impl ManagementRequest<'_> {
 impl Occasion for ManagementRequest<'_> {
     type Outcome = Registered;
 
-    /// Never from memory: the token that opens is in the store.
+    /// The client is read from the store and not from memory, since only the store has the current token.
     fn needs(&self) -> Needs<'_> {
         StoredClient::needs(self.governed)
     }
@@ -79,7 +81,7 @@ impl Occasion for ManagementRequest<'_> {
         _trace: &mut Trace,
     ) -> Result<Decision<Registered>, Rejection> {
         let stored = StoredClient::of(self.governed, loaded);
-        // [RFC7592 §2.1] No client, no token: 401, as for a wrong one.
+        // [RFC7592 §2.1] If there is no client, the answer is 401, as for a wrong token.
         let client = stored
             .alive(at.now)
             .ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
@@ -87,7 +89,8 @@ impl Occasion for ManagementRequest<'_> {
         let management =
             management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
         let shown = management.shown(self.token, at.now)?;
-        // Also for reading and deleting: a frozen client that deletes itself and registers again would undo the freeze.
+        // This also applies to reading and deleting: a frozen client that deletes its registration and registers again
+        // would undo the freeze.
         is_not_frozen(&client.record)?;
         match self.change {
             Change::Read => Ok(read(client, management.confirmed(shown, at.now))),
@@ -95,7 +98,7 @@ impl Occasion for ManagementRequest<'_> {
                 let next = management.succeeded_by(asked.management_digest, shown, at.now);
                 unattested::replace(self.governed, client, &asked, next, at)
             }
-            // A superseded token may ask again for the answer that was lost, and end nothing.
+            // The previous token may be used to repeat a request whose answer was lost, but not to delete the client.
             Change::Delete if shown == Shown::Previous => {
                 Err(CredentialReason::RegistrationTokenRefused { is_superseded: true }.into())
             }
@@ -144,7 +147,7 @@ fn read(client: &Versioned<Client>, confirmed: Option<ManagementToken>) -> Decis
 }
 
 impl ManagementToken {
-    /// Which token was shown, by its SHA-256.
+    /// Finds the token with this SHA-256.
     pub fn shown(&self, digest: &[u8; 32], now: Timestamp) -> Result<Shown, Rejection> {
         let is = |kept: &[u8; 32]| aws_lc_rs::constant_time::verify_slices_are_equal(kept, digest).is_ok();
         match &self.previous {
@@ -159,8 +162,8 @@ impl ManagementToken {
         }
     }
 
-    /// The first use of a new token ends the one before it, and every token that was given out later to the holder who
-    /// showed that one. Nothing where that has been so already.
+    /// The first use of a new token revokes its predecessor, and all tokens that were issued later in exchange for that
+    /// predecessor. `None` if nothing changes.
     fn confirmed(&self, shown: Shown, now: Timestamp) -> Option<ManagementToken> {
         match (shown, self.previous) {
             (Shown::Current, Some((previous, until))) if now < until => Some(ManagementToken {
@@ -176,9 +179,9 @@ impl ManagementToken {
         }
     }
 
-    /// [RFC7592 §5] The token is replaced with the metadata. A caller with the previous one never got the latest, or
-    /// stole the previous one: the latest stays good beside the new one and outranks it, and the minute of the
-    /// previous one is not begun anew.
+    /// [RFC7592 §5] The token is replaced together with the metadata. A caller with the previous token either did not
+    /// receive the current one, or stole the previous one. So the current token stays valid besides the new one and
+    /// takes precedence over it, and the minute of the previous token is not extended.
     fn succeeded_by(&self, digest: [u8; 32], shown: Shown, now: Timestamp) -> ManagementToken {
         match shown {
             Shown::Current => ManagementToken {
@@ -192,7 +195,8 @@ impl ManagementToken {
             }
             Shown::Previous => {
                 let mut unused = self.unused.clone();
-                // The first is the one that counts; those beyond were given to the same superseded token.
+                // The first successor takes precedence; the later ones were issued for the same previous token, so the
+                // number is limited.
                 if unused.len() < UNUSED_MAX {
                     unused.push(self.digest);
                 }
@@ -214,7 +218,7 @@ mod tests {
     const LATER: Timestamp = Timestamp(1_060);
 
     #[test]
-    fn rfc7592_5_a_token_ends_when_its_successor_is_used_or_after_a_minute() {
+    fn rfc7592_5_token_is_revoked_when_its_successor_is_used_or_after_a_minute() {
         let first = ManagementToken {
             digest: [1; 32],
             previous: None,
@@ -229,15 +233,15 @@ mod tests {
         assert_eq!(confirmed.shown(&[1; 32], NOW), Err(gone.clone()));
         assert_eq!(confirmed.confirmed(Shown::Current, NOW), None);
         assert_eq!(second.confirmed(Shown::Previous, NOW), None);
-        // The answer with the second was lost: the first is shown again, and its minute is not begun anew.
+        // The answer with the second token was lost: the first one is used again, and its minute is not extended.
         let third = second.succeeded_by([3; 32], Shown::Previous, Timestamp(1_050));
         assert_eq!(third.shown(&[1; 32], Timestamp(1_059)), Ok(Shown::Previous));
         assert_eq!(third.shown(&[1; 32], LATER), Err(gone));
-        // The second may have arrived all the same, and the first have been stolen: the second is good, outranks the
-        // third whatever was done with that, and ends it.
+        // The second may have arrived after all, and the first may have been stolen: the second is valid, takes
+        // precedence over the third, and revokes it.
         assert_eq!(third.shown(&[2; 32], LATER), Ok(Shown::Unused(0)));
         let used = third.confirmed(Shown::Current, LATER);
-        assert_eq!(used, None, "the first had ended by itself");
+        assert_eq!(used, None, "the first token had expired");
         let fourth = third.succeeded_by([4; 32], Shown::Current, LATER);
         assert_eq!(fourth.shown(&[2; 32], LATER), Ok(Shown::Unused(0)));
         let unknown =
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn first_unused_successor_stays_good_however_often_the_superseded_token_is_shown() {
+    fn first_unused_successor_stays_valid_when_the_previous_token_is_used_several_times() {
         let first = ManagementToken {
             digest: [0; 32],
             previous: None,
@@ -267,7 +271,7 @@ mod tests {
         assert_eq!(
             won.shown(&[1; 32], NOW),
             Ok(Shown::Previous),
-            "the answer may be lost again"
+            "the answer may be lost several times"
         );
         for number in 2..60 {
             assert!(won.shown(&[number; 32], NOW).is_err(), "{number}");

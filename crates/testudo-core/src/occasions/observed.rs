@@ -1,4 +1,4 @@
-//! First use that is only observed: the event that records which client would have been registered, or why not.
+//! The event of a first use that is only observed: which client would have been registered, or why not.
 
 use crate::admission::create::event_of_request;
 use crate::admission::governed::GovernedIdentity;

@@ -1,22 +1,22 @@
-//! One shape for every kind of request: what it needs, what is decided, and what a conflict means.
+//! The interface of every kind of request: the records that it needs, its decision, and the resolution of conflicts.
 
 use crate::decision::{Decision, Moment, Resolution};
 use crate::records::{Conflict, Loaded, Needs};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
 
-/// A request that is proven and governed, and now to be decided. The server loads what it needs, lets it decide,
-/// and writes what was decided (`server/settle`); a new kind of request or record changes nothing there.
+/// A request whose identity is proven and whose rule is known. The server loads the records that it needs, calls
+/// `decide`, and writes the result (`server/settle`); a new kind of request or record needs no change there.
 ///
-/// A trait, where the house prefers an enum: each kind of request has an outcome of its own type.
+/// This is a trait and not an enum, because each kind of request has an outcome of another type.
 pub trait Occasion: Sync {
-    /// What the answer is made of.
+    /// The content of the answer.
     type Outcome;
 
-    /// The records that are needed.
+    /// The records to load.
     fn needs(&self) -> Needs<'_>;
 
-    /// Decides, on what was found of those records. Asked again, with what is found then, after a lost race.
+    /// Decides with the records that were found. After a lost race it is called again with the current records.
     fn decide(
         &self,
         loaded: &Loaded<'_>,
@@ -24,11 +24,11 @@ pub trait Occasion: Sync {
         trace: &mut Trace,
     ) -> Result<Decision<Self::Outcome>, Rejection>;
 
-    /// What it means that the batch of a decision was not written.
+    /// How to continue when the batch of a decision was not written because of this conflict.
     fn conflict(&self, on: &Conflict) -> Resolution;
 
-    /// True where the server may decide before it reads, as if no record that is needed existed. The decision stands
-    /// only where its batch demands the absence of them all.
+    /// True if the server may decide before it reads, as if none of the needed records existed. The decision is used
+    /// only if its batch requires the absence of all of them.
     fn may_guess(&self) -> bool {
         false
     }

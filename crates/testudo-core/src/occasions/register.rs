@@ -1,9 +1,9 @@
-//! The second occasion: registration by evidence. [RFC7591 §3]
+//! Registration by evidence. [RFC7591 §3]
 //!
-//! The same identity, the same steps and the same record as by first use; but the client may narrow what it may have
-//! later. A bearer statement may only narrow, and for a while (`showing`): keys and redirect
-//! URIs of its own are refused, and the next registration replaces what this one said. There is no secret and no
-//! registration access token: a client that can prove itself changes its registration by registering again.
+//! Identity, steps and record are the same as for a first use, but the client may reduce its limits. A bearer statement
+//! may only reduce them, and only for a limited time (`showing`); keys and redirect URIs of the client are refused, and
+//! the next registration replaces the values of this one. There is no secret and no registration access token: a client
+//! that can prove its identity changes its registration by registering again.
 
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, event_of_request, single_use};
@@ -13,7 +13,7 @@ use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::metadata::requested::Requested;
-use crate::metadata::resolve::vouched;
+use crate::metadata::resolve::authoritative;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::{Answer, Registered};
@@ -26,12 +26,12 @@ use crate::trace::Trace;
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::redirect_uri::is_same;
 
-/// A registration of an identity that is proven and governed.
+/// A registration request of a proven identity whose rule is known.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationByEvidence<'a> {
-    /// Who registers.
+    /// The identity that registers.
     pub governed: &'a GovernedIdentity<'a>,
-    /// What it asks to be registered with.
+    /// The requested metadata.
     pub requested: &'a Requested,
     /// For events.
     pub request: RequestRef<'a>,
@@ -40,7 +40,7 @@ pub struct RegistrationByEvidence<'a> {
 impl Occasion for RegistrationByEvidence<'_> {
     type Outcome = Registered;
 
-    /// Never from memory: what stands decides what may change.
+    /// The client is read from the store and not from memory, since the stored registration determines what may change.
     fn needs(&self) -> Needs<'_> {
         StoredClient::needs(self.governed)
     }
@@ -118,15 +118,15 @@ impl RegistrationByEvidence<'_> {
         let mut taken = Vec::new();
         if registered.client != *was {
             batch.replace(&registered.client, client.version);
-            if !says_the_same(&registered.client, was, now) {
-                // Each change writes an event, so it counts as a new registration: a client that toggles a member
-                // must not fill the store.
+            if !differ_only_in_time(&registered.client, was, now) {
+                // Each change writes an event, so it counts against the rate limits like a new registration: a client
+                // that changes a member again and again must not fill the store.
                 taken = limits(self.governed, at.policy);
                 let mut event = event_of_request(self.governed, self.request, EventKind::ClientUpdated, at);
                 event.scope = Some(registered.answer.scope.to_string());
                 event.detail = Some(match limits_in_force(was, now).scope {
                     Some(scope) => format!("scope was `{scope}`"),
-                    None => "scope was all that the rule gives".to_owned(),
+                    None => "scope was not limited by the registration".to_owned(),
                 });
                 batch.insert(&event);
             }
@@ -140,7 +140,7 @@ impl RegistrationByEvidence<'_> {
     }
 }
 
-/// What comes of the request where it may narrow the client's limits; else the limits as they stand.
+/// The result of the request if it may reduce the client's limits; otherwise the current limits.
 fn held_to(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
@@ -152,7 +152,7 @@ fn held_to(
     let asked = resolve_with_evidence(governed, requested, only, now)?;
     let whole = requested.clone().without_limits();
     if governed.found.rule.registration == RegistrationForm::Fixed {
-        // The request was validated. It narrows nothing: the limits stay those of the rule.
+        // The request was validated but must not reduce anything, so the limits stay those of the rule.
         return resolve_with_evidence(governed, &whole, None, now);
     }
     showing::is_shown(governed, requested, only)?;
@@ -180,7 +180,7 @@ fn held_to(
     Ok(Resolved(metadata, kept, answer_to_stored(governed, client, now)?))
 }
 
-/// The client as a further registration leaves it.
+/// The client after a further registration.
 fn again(
     governed: &GovernedIdentity<'_>,
     client: &Client,
@@ -193,7 +193,7 @@ fn again(
         answer,
         is_new: false,
     };
-    // [decision 0016] Older evidence changes nothing; the answer shows what stands.
+    // [decision 0016] Older evidence changes nothing; the answer contains the current registration.
     if stands.is_some_and(|stands| stands.issued > registration.issued) {
         registered.answer = answer_to_stored(governed, client, now)?;
         return Ok(registered);
@@ -204,7 +204,7 @@ fn again(
         ..client.clone()
     };
     let is_newer = changed.registration.as_ref().map(|new| new.issued) > stands.map(|stands| stands.issued);
-    if is_newer || !says_the_same(&changed, client, now) {
+    if is_newer || !differ_only_in_time(&changed, client, now) {
         registered.client = Client {
             last_used: now,
             last_credential: governed.identity.kind,
@@ -214,12 +214,12 @@ fn again(
     Ok(registered)
 }
 
-/// True where two registrations differ in their time at most.
-fn says_the_same(one: &Client, other: &Client, now: Timestamp) -> bool {
+/// True if two registrations are equal except for their time.
+fn differ_only_in_time(one: &Client, other: &Client, now: Timestamp) -> bool {
     one.metadata == other.metadata && limits_in_force(one, now) == limits_in_force(other, now)
 }
 
-/// The limits that a client registered with, without its times; empty for a client that never registered.
+/// The registered limits of a client, without the times; empty for a client that never registered.
 fn limits_in_force(client: &Client, now: Timestamp) -> Registration {
     let beginning = Timestamp(0);
     match client.registration_at(now).cloned() {
@@ -236,7 +236,7 @@ fn limits_in_force(client: &Client, now: Timestamp) -> Registration {
 /// The result of a registration: labels, limits, and the answer.
 struct Resolved(ClientMetadata, Registration, Answer);
 
-/// Step 8, member by member. `only` is the kind of credential that the client is to be held to.
+/// Step 8, member by member. `only` is the only kind of credential that the client wants to be accepted.
 fn resolve_with_evidence(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
@@ -244,7 +244,7 @@ fn resolve_with_evidence(
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
     let (identity, rule) = (governed.identity, governed.found.rule);
-    // [SPIFFE-AUTH §6] Keys of a SPIFFE client are in its trust domain's bundle and nowhere else.
+    // [SPIFFE-AUTH §6] The keys of a SPIFFE client are only those of its trust domain's bundle.
     if requested.has_keys() {
         let member = if requested.jwks.is_some() {
             "jwks"
@@ -265,16 +265,16 @@ fn resolve_with_evidence(
     }
     let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
-    let vouched = vouched(attested, &governed.found);
+    let authoritative = authoritative(attested, &governed.found);
     let (says, asks) = (
-        vouched.labels.text("software_id"),
+        authoritative.labels.text("software_id"),
         requested.labels.text("software_id"),
     );
     if says.is_some() && asks.is_some() && says != asks {
         return Err(MetadataReason::SoftwareIdMismatch.into());
     }
     let mut grants = rule.grant_types.clone();
-    if let Some(attested) = &vouched.grant_types {
+    if let Some(attested) = &authoritative.grant_types {
         grants.retain(|grant| attested.contains(grant));
     }
     let grant_types = narrowing::grant_types(grants, requested.grant_types.as_ref())?;
@@ -284,17 +284,24 @@ fn resolve_with_evidence(
         None => rule.scopes.clone(),
     };
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
-    let redirect_uris = redirect_uris(governed, requested, &grant_types, &stated, &vouched.redirect_uris)?;
+    let redirect_uris = redirect_uris(
+        governed,
+        requested,
+        &grant_types,
+        &stated,
+        &authoritative.redirect_uris,
+    )?;
     let is_by_possession = identity.has_proven_key();
-    let vouched = ClientMetadata {
-        // Bearer evidence takes none of them away for good: what it leaves is in the registration, which ends.
+    let authoritative = ClientMetadata {
+        // Bearer evidence must not remove redirect URIs permanently: those that remain are in the registration, which
+        // ends.
         redirect_uris: if is_by_possession {
             redirect_uris.clone()
         } else {
-            vouched.redirect_uris
+            authoritative.redirect_uris
         },
         spiffe_bundle_endpoint: requested.spiffe_bundle_endpoint.clone(),
-        ..vouched
+        ..authoritative
     };
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
     let registration = Registration {
@@ -322,12 +329,13 @@ fn resolve_with_evidence(
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
     };
-    let metadata = labels::complete(vouched, requested);
+    let metadata = labels::complete(authoritative, requested);
     Ok(Resolved(metadata, registration, answer))
 }
 
-/// [SPIFFE-AUTH §5.1] The identity itself; from a client that proved possession of a key also a prefix of it, by
-/// whole segments. The client stays under the `spiffe_id` of its rule in any case, and the answer contains that one.
+/// [SPIFFE-AUTH §5.1] The requested `spiffe_id` must be the identity itself; a client that proved possession of a key
+/// may also name a prefix of it, by whole segments. The `spiffe_id` of the client is always that of its rule, which the
+/// answer contains.
 fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
     let Some(whole) = identity.spiffe_id() else {
         return false;
@@ -339,7 +347,7 @@ fn is_named(identity: &AttestedIdentity, id: &str) -> bool {
     identity.has_proven_key() && is_a_workload && whole.starts_with(prefix)
 }
 
-/// What a client is registered with now, for an answer that changes nothing.
+/// The current registration of a client, for the answer of a request that changes nothing.
 fn answer_to_stored(
     governed: &GovernedIdentity<'_>,
     client: &Client,
@@ -368,8 +376,8 @@ fn answer_to_stored(
     })
 }
 
-/// Those of the rule or of the attester; a request may name fewer of them. Bearer evidence must not bring a
-/// redirect URI of its own; a client that proved possession of a key may, on the rule's hosts.
+/// The redirect URIs of the rule or of the attester; a request may name fewer of them. A request with bearer evidence
+/// must not add a redirect URI; a client that proved possession of a key may, on the rule's hosts.
 fn redirect_uris(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,

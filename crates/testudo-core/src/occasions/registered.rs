@@ -1,4 +1,4 @@
-//! The result of a registration of any kind: the client, and what the answer contains.
+//! The result of any kind of registration: the client, and the content of the answer.
 
 use crate::identity::CredentialKind;
 use crate::records::Client;
@@ -7,7 +7,7 @@ use testudo_protocol::oauth::ScopeSet;
 /// The result of a registration.
 #[derive(Debug)]
 pub struct Registered {
-    /// The client as it will be.
+    /// The client after the registration.
     pub client: Client,
     /// The registered values that the answer contains.
     pub answer: Answer,
@@ -15,7 +15,7 @@ pub struct Registered {
     pub is_new: bool,
 }
 
-/// The effective values, which the answer must show. [RFC7591 §3.2.1]
+/// The effective values, which the answer must contain. [RFC7591 §3.2.1]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
 pub struct Answer {
@@ -24,7 +24,7 @@ pub struct Answer {
     pub response_types: Vec<String>,
     pub scope: ScopeSet,
     pub token_endpoint_auth_method: &'static str,
-    /// The one kind of credential that the client is held to, where it is held to one.
+    /// The only kind of credential that is accepted from the client, if it registered one.
     pub only: Option<CredentialKind>,
     pub must_bind_tokens: bool,
     pub must_push: bool,

@@ -1,9 +1,9 @@
 //! Which limits a piece of evidence may narrow when a client registers, and for how long.
 //!
-//! An attacker who has seen a bearer statement once can send it. A method or a binding is therefore registered only
-//! with that credential in the same request; what a bearer statement narrows needs a statement that was made for
-//! the registration endpoint, and ends by itself; and what a client registered with proof of its key, a
-//! bearer statement does not change. Otherwise one statement that leaked would lock every instance of a workload out.
+//! An attacker who obtained a bearer statement can send it. Therefore an authentication method or a binding is
+//! registered only if the request has that credential. A bearer statement may reduce limits only if its audience is the
+//! registration endpoint, and only for a limited time. Limits that a client registered with proof of its key are not
+//! changed by a bearer statement. Otherwise one leaked statement could block every instance of a workload.
 
 use crate::admission::governed::GovernedIdentity;
 use crate::identity::{AttestedIdentity, CredentialKind};
@@ -14,11 +14,12 @@ use crate::records::Registration;
 use crate::rejection::{AdmissionReason, MetadataReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
-/// How long the limits hold that bearer evidence narrowed. Long enough for a workload that registers whenever it
-/// starts or renews its SVID, short enough for an outage that a stolen statement can cause.
+/// How long limits apply that bearer evidence reduced. It is long enough for a workload that registers when it starts
+/// or renews its SVID, and bounds the outage that a stolen statement can cause.
 pub const BEARER_NARROWING_LIFETIME: Seconds = Seconds(3_600);
 
-/// Step 4 for every piece of evidence: what authority or rule does not take proves no possession either.
+/// Step 4 for every piece of evidence: a credential that the authority or the rule does not accept must not count as
+/// proof of possession either.
 pub(crate) fn every_kind_is_accepted(
     governed: &GovernedIdentity<'_>,
     policy: &Policy,
@@ -51,7 +52,7 @@ fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
     kinds.is_none_or(|kinds| kinds.contains(&kind))
 }
 
-/// The kind of SVID that the client wants to be held to.
+/// The only kind of SVID that the client wants to be accepted.
 pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
@@ -63,8 +64,8 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
     Ok(Some(kind))
 }
 
-/// The client shows now what it wants to be held to: the method, and the certificate that its tokens are to be
-/// bound to, where the rule does not demand that in any case.
+/// Checks that the request has the credential that the client wants to register: the authentication method, and the
+/// certificate to which its tokens will be bound, unless the rule requires this binding anyway.
 pub(crate) fn is_shown(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
@@ -80,16 +81,16 @@ pub(crate) fn is_shown(
     Err(MetadataReason::BindingNotShown.into())
 }
 
-/// What evidence lacks that would narrow the limits of the client.
+/// What is missing in the evidence, so that it cannot reduce the limits of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lacking {
-    /// The certificate that the client registered with.
+    /// The request does not have the certificate with which the client registered.
     Certificate,
-    /// Its audience is the registration endpoint.
+    /// The audience of the statement is not the registration endpoint.
     Audience,
 }
 
-/// Why this evidence may not change the limits of the client; nothing where it may. `stands` is what holds now.
+/// Why this evidence may not change the limits of the client; `None` if it may. `stands` is the current registration.
 pub(crate) fn restriction(identity: &AttestedIdentity, stands: Option<&Registration>) -> Option<Lacking> {
     if identity.has_proven_key() {
         return None;
@@ -100,8 +101,8 @@ pub(crate) fn restriction(identity: &AttestedIdentity, stands: Option<&Registrat
     (!identity.proof.is_for_registration).then_some(Lacking::Audience)
 }
 
-/// Refuses a request whose outcome is narrower than what the rule and the attester give: a client must learn that
-/// it was not narrowed.
+/// Refuses a request that would reduce the limits of the rule and the attester, so that the client learns that its
+/// limits were not reduced.
 pub(crate) fn narrows_nothing(
     asked: &Answer,
     full: &Answer,
@@ -135,7 +136,7 @@ pub(crate) fn narrows_nothing(
     }
 }
 
-/// Kinds of SVID that the client may authenticate with where it registers none of them.
+/// Number of SVID kinds with which the client may authenticate if it registers none.
 pub(crate) fn kinds_accepted(governed: &GovernedIdentity<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()
@@ -143,7 +144,7 @@ pub(crate) fn kinds_accepted(governed: &GovernedIdentity<'_>, policy: &Policy) -
         .count()
 }
 
-/// When the limits end that this request narrows; nothing where it narrows none, or they end with the client.
+/// When the reduced limits of this request end; `None` if it reduces none, or if they end with the client.
 pub(crate) fn end(identity: &AttestedIdentity, requested: &Requested, now: Timestamp) -> Option<Timestamp> {
     let narrows = *requested != requested.clone().without_limits();
     (narrows && !identity.has_proven_key()).then(|| now + BEARER_NARROWING_LIFETIME)

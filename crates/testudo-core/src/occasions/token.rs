@@ -1,5 +1,5 @@
-//! A token request: the identity is a client, or becomes one, and gets a token. The checks and their order are in the
-//! table of `occasions/mod.rs`.
+//! A token request: the identity is a client or becomes one, and receives a token. The checks and their order are in
+//! the table of `occasions/mod.rs`.
 
 use super::observed::would_register;
 use super::occasion::Occasion;
@@ -18,7 +18,7 @@ use crate::rejection::{AdmissionReason, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
 
-/// A token request of an identity that is proven and governed.
+/// A token request of a proven identity whose rule is known.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRequest<'a> {
     /// The identity that requests the token.
@@ -36,18 +36,18 @@ pub struct TokenRequest<'a> {
 pub enum TokenOutcome {
     /// The client may have a token.
     Granted(TokenGrant),
-    /// First use is only observed: the event says what would have happened; the request is refused.
+    /// First use is only observed: the event records what would have happened, and the request is refused.
     Observed(Box<Event>, Rejection),
 }
 
-/// What the token says.
+/// The content of the token.
 #[derive(Debug)]
 pub struct TokenGrant {
-    /// What depends on the request.
+    /// The claims that depend on the request.
     pub granted: Granted,
     /// True where the client is new.
     pub is_new: bool,
-    /// The client's id where today's rule would make another one. Else it is that of the request's identity.
+    /// The client's id, if the rule of today would give another one; otherwise the id follows from the identity.
     pub earlier_client_id: Option<String>,
 }
 
@@ -89,7 +89,8 @@ impl Occasion for TokenRequest<'_> {
         of_grant.unwrap_or_else(|| conflict_of_client(self.governed, on))
     }
 
-    /// A read costs more than the write that would find out anyway, and many first uses come at the same moment.
+    /// A guess saves a read: the write detects existing records anyway, and many first uses can arrive at the same
+    /// moment.
     /// [decision 0003]
     fn may_guess(&self) -> bool {
         true
@@ -126,7 +127,7 @@ impl TokenRequest<'_> {
         })
     }
 
-    /// The client does not exist, or its lifetime is over.
+    /// The client does not exist, or its lifetime has ended.
     fn admit_new(
         &self,
         stored: StoredClient<'_>,
@@ -183,7 +184,7 @@ impl TokenRequest<'_> {
     }
 }
 
-/// Step 6, too: a client that registered for one kind of SVID is served by that one only.
+/// Step 6 as well: a client that registered one kind of SVID may use only this kind.
 fn kind_is_registered(
     identity: &AttestedIdentity,
     registration: Option<&Registration>,

@@ -1,40 +1,40 @@
-//! What an authority is trusted for: which credentials it may issue, and what they may bring about.
+//! The policy of an authority: which credentials it may issue, and what they allow.
 
 use crate::identity::CredentialKind;
 use crate::rules::FirstUse;
 use crate::velocity::Rate;
 use testudo_protocol::Seconds;
 
-/// A `[[trust_domains]]` entry, or that of another kind of authority.
+/// The settings of a `[[trust_domains]]` entry, or of an entry of another kind of authority.
 #[derive(Debug, Clone)]
 pub struct AuthorityPolicy {
     /// Kinds of credential that it may issue. All others are refused.
     pub credentials: Vec<CredentialKind>,
-    /// What happens to an identity that was never seen.
+    /// What happens at the first request of an unknown identity.
     pub first_use: FirstUse,
-    /// Further exact audience values, beside our issuer identifier.
+    /// Further exact audience values, besides the issuer identifier of this server.
     pub accept_audiences: Vec<String>,
-    /// A bearer credential must have `jti`, and is accepted once.
+    /// True if a bearer credential must have `jti` and is accepted only once.
     pub single_use: bool,
-    /// Longest life of a credential, in place of the bound of its door.
+    /// Longest lifetime of a credential, instead of the bound of its door.
     pub lifetime_max: Option<Seconds>,
     /// Claims of its credentials that may become client metadata.
     pub attested_metadata: Vec<String>,
-    /// `iss` that a software statement must have, where it must have one.
+    /// The `iss` that a software statement must have, if one is configured.
     pub statement_issuer: Option<String>,
-    /// New clients.
+    /// Rate limit for new clients.
     pub registrations: Rate,
-    /// New clients under one prefix of subjects.
+    /// Rate limit for new clients whose subjects have the same prefix.
     pub registrations_per_prefix: Option<Rate>,
-    /// Segments of a subject that make a prefix.
+    /// Number of segments of a subject in its prefix.
     pub velocity_prefix_segments: usize,
-    /// Clients, active and frozen.
+    /// Maximum number of clients, active and frozen.
     pub clients_max: Option<u64>,
 }
 
 #[cfg(test)]
 impl AuthorityPolicy {
-    /// Takes JWT-SVIDs, registers on first use, and has no quota.
+    /// An authority that issues JWT-SVIDs, whose identities register on first use, without a quota.
     pub(crate) fn of_tests() -> AuthorityPolicy {
         AuthorityPolicy {
             credentials: vec![CredentialKind::JwtSvid],

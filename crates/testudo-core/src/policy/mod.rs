@@ -17,22 +17,22 @@ use testudo_protocol::Seconds;
 use testudo_protocol::jose::{Algorithm, KeySet};
 use testudo_protocol::oauth::IssuerUrl;
 
-/// What the configuration says. Replaced whole by a reload.
+/// The compiled configuration. A reload replaces it completely.
 #[derive(Debug)]
 pub struct Policy {
-    /// Counts reloads; remembered verdicts of an earlier policy are forgotten.
+    /// Number of reloads. Verification results that were cached under an earlier policy are dropped.
     pub generation: u64,
-    /// Our issuer identifier.
+    /// The issuer identifier of this server.
     pub issuer: IssuerUrl,
-    /// Authorities that vouch for identities, each with what it is trusted for.
+    /// The configured authorities with their policies.
     pub authorities: HashMap<Authority, AuthorityPolicy>,
     /// Clients that the configuration names, by `client_id`.
     pub clients: HashMap<Box<str>, ConfiguredClient>,
     /// Rules.
     pub rules: RuleSet,
-    /// Client ids that the template of a rule must not produce.
+    /// Client ids that a template of a rule must not make.
     pub reserved_ids: ReservedIds,
-    /// How tokens are made.
+    /// Settings of access tokens.
     pub tokens: TokenPolicy,
     /// Who may register at the registration endpoint.
     pub registration: RegistrationPolicy,
@@ -43,56 +43,56 @@ pub struct Policy {
 /// The `[registration]` section: who may register at the endpoint.
 #[derive(Debug, Default)]
 pub struct RegistrationPolicy {
-    /// For clients with evidence: a software statement or a certificate.
+    /// True if clients may register with evidence: a software statement or a certificate.
     pub takes_evidence: bool,
-    /// For clients that a holder of an initial access token registers. [RFC7591 §3]
+    /// True if a holder of an initial access token may register clients. [RFC7591 §3]
     pub takes_initial_access_tokens: bool,
-    /// For everybody else.
+    /// Settings of registration without evidence and without token, if it is enabled.
     pub open: Option<OpenPolicy>,
 }
 
-/// What a client without attester and sponsor may have.
+/// Limits of clients without attester and sponsor.
 #[derive(Debug)]
 pub struct OpenPolicy {
-    /// Its limits, as a rule of its own.
+    /// The limits of such a client, as a rule.
     pub rule: Rule,
-    /// New clients from one address.
+    /// Rate limit for new clients from one address.
     pub per_address: Rate,
-    /// Clients may say where their keys are, instead of what they are.
+    /// True if clients may register a `jwks_uri` instead of `jwks`.
     pub takes_jwks_uri: bool,
 }
 
 impl RegistrationPolicy {
-    /// True where one of the doors is open.
+    /// True if registration is enabled in any form.
     pub fn is_open(&self) -> bool {
         self.takes_evidence || self.registers_without_evidence()
     }
 
-    /// True where clients are registered that have no evidence of their own.
+    /// True if clients without evidence can be registered.
     pub fn registers_without_evidence(&self) -> bool {
         self.takes_initial_access_tokens || self.open.is_some()
     }
 }
 
-/// A `[[clients]]` entry: an ordinary client with its own keys.
+/// A `[[clients]]` entry: a client with its own keys.
 #[derive(Debug)]
 pub struct ConfiguredClient {
     /// Its public keys.
     pub keys: Arc<KeySet>,
-    /// What it may have, as a rule of its own.
+    /// Its limits, as a rule.
     pub rule: Rule,
 }
 
 /// The `[tokens]` section.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenPolicy {
-    /// Algorithm of our signing key.
+    /// Algorithm of this server's signing key.
     pub signing_algorithm: Algorithm,
-    /// Life of an access token.
+    /// Lifetime of an access token.
     pub access_token_lifetime: Seconds,
 }
 
-/// What administrators switched while the server runs; kept in the store.
+/// Authorities that administrators disabled and identities that they blocked at run time; both are kept in the store.
 #[derive(Debug, Default)]
 pub struct Switches {
     /// Keys of disabled authorities.
@@ -102,31 +102,32 @@ pub struct Switches {
 }
 
 impl Switches {
-    /// True where no administrator disabled the authority.
+    /// True if no administrator disabled the authority.
     pub fn is_enabled(&self, authority: &Authority) -> bool {
         self.disabled.is_empty() || !self.disabled.contains(authority.key())
     }
 }
 
 impl Policy {
-    /// URL of the registration endpoint, where it is open.
+    /// URL of the registration endpoint, if registration is enabled.
     pub fn registration_endpoint(&self) -> Option<String> {
         let is_open = self.registration.is_open();
         is_open.then(|| format!("{}/register", self.issuer))
     }
 
-    /// What an authority is trusted for, where it is one that is configured.
+    /// The policy of an authority, if it is configured.
     pub fn authority(&self, authority: &Authority) -> Option<&AuthorityPolicy> {
         self.authorities.get(authority)
     }
 
-    /// The configured authority of this name or key: a trust domain, else an issuer.
+    /// The configured authority with this name or key: a trust domain, or else an issuer.
     pub fn authority_named(&self, name: &str) -> Option<&Authority> {
         let named = |authority: &&Authority| [authority.name(), authority.key()].contains(&name);
         self.authorities.keys().filter(named).min()
     }
 
-    /// What may happen at a first use, the stricter of authority and rule, with the name of who says so.
+    /// What happens at a first use, the stricter setting of authority and rule, with the name of the one that has this
+    /// setting.
     pub fn first_use(&self, authority: &Authority, rule: &Rule) -> (FirstUse, String) {
         let (of_authority, says) = match authority.kind() {
             AuthorityKind::Spiffe | AuthorityKind::Issuer => {
@@ -134,9 +135,9 @@ impl Policy {
                 let first_use = policy.map_or(FirstUse::Off, |policy| policy.first_use);
                 (first_use, authority.described())
             }
-            // A configured client is known by name: its record is made when it first comes.
+            // A configured client is always allowed: its record is created at its first request.
             AuthorityKind::Configuration => (FirstUse::On, authority.described()),
-            // These come to be at the registration endpoint, or not at all.
+            // These clients can only be created at the registration endpoint.
             AuthorityKind::Registration => (FirstUse::Off, "clients without evidence".to_owned()),
         };
         match rule.first_use {

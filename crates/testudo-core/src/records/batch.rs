@@ -1,23 +1,23 @@
-//! Everything that one request writes: all of it or nothing.
+//! All changes of one request, which are written together or not at all.
 
 use super::Kind;
 use super::record::{Announced, Record};
 use testudo_protocol::Timestamp;
 
-/// One change. What must happen once only is an `Insert` (the record must be absent) or a `Delete` (it must be at this
-/// version), never a read followed by a write, between which another node could write. `Absent` accompanies a write
-/// that is right only while another record does not exist.
+/// One change. A change that must happen only once is an `Insert` (the record must be absent) or a `Delete` (it must
+/// have this version), not a read followed by a write, since another node could write in between. `Absent` is added to
+/// a write that is correct only while another record does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// The record must be absent.
     Insert(Document),
-    /// The record must be at this version; it is replaced, and its version grows by one.
+    /// The record must have this version; it is replaced, and its version increases by one.
     Replace(Document, u64),
-    /// The record must be at this version; it is deleted.
+    /// The record must have this version; it is deleted.
     Delete(Kind, Vec<u8>, u64),
     /// The record must be absent; nothing is written.
     Absent(Kind, Vec<u8>),
-    /// A counter changes by `delta`, and must not end above `max`.
+    /// A counter changes by `delta`, and must not exceed `max`.
     Add {
         /// Name of the counter.
         counter: String,
@@ -29,7 +29,7 @@ pub enum Write {
 }
 
 impl Write {
-    /// True where the other nodes must be told of it.
+    /// True if the other nodes must be notified of the change.
     fn is_announced(&self) -> bool {
         let (kind, is_insert) = match self {
             Write::Insert(document) => (document.kind, true),
@@ -54,7 +54,7 @@ pub struct Document {
     pub key: Vec<u8>,
     /// The record as JSON.
     pub body: Vec<u8>,
-    /// From this time on the store may delete the document by itself. `None`: never.
+    /// The store may delete the document after this time. `None`: never.
     pub expires: Option<Timestamp>,
 }
 
@@ -64,24 +64,24 @@ impl Document {
         Document {
             kind: R::KIND,
             key: record.key(),
-            // Records hold text, numbers and lists of them; those always serialise.
+            // Records consist of text, numbers and lists, which can always be serialised.
             body: serde_json::to_vec(record).unwrap_or_default(),
             expires: record.expires(),
         }
     }
 }
 
-/// Everything that one request changes: all of it or nothing.
+/// All changes of one request, which are written together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The changes, in order.
     pub writes: Vec<Write>,
-    /// The other nodes are not told of this batch, because it changes nothing that they decide by.
+    /// True if other nodes need not be notified of this batch, because it changes nothing that affects their decisions.
     pub is_quiet: bool,
 }
 
 impl Batch {
-    /// Each change, and whether the other nodes must be told of it.
+    /// Each change, with true if the other nodes must be notified of it.
     pub fn with_announcements(&self) -> impl Iterator<Item = (&Write, bool)> {
         self.writes
             .iter()
@@ -93,17 +93,17 @@ impl Batch {
         self.writes.push(Write::Insert(Document::of(record)));
     }
 
-    /// Adds the replacement of a record that must be at `version`.
+    /// Adds the replacement of a record that must have `version`.
     pub fn replace<R: Record>(&mut self, record: &R, version: u64) {
         self.writes.push(Write::Replace(Document::of(record), version));
     }
 
-    /// Adds the deletion of a record that must be at `version`.
+    /// Adds the deletion of a record that must have `version`.
     pub fn delete<R: Record>(&mut self, record: &R, version: u64) {
         self.writes.push(Write::Delete(R::KIND, record.key(), version));
     }
 
-    /// Adds the deletion of the document under a key, also where it cannot be read as a record.
+    /// Adds the deletion of the document under a key, also if it cannot be read as a record.
     pub fn remove(&mut self, kind: Kind, key: Vec<u8>, version: u64) {
         self.writes.push(Write::Delete(kind, key, version));
     }
@@ -118,7 +118,7 @@ impl Batch {
         self.writes.push(Write::Add { counter, delta, max });
     }
 
-    /// True where the batch is written only if there is no such record.
+    /// True if the batch is written only while this record does not exist.
     pub fn demands_absence_of(&self, kind: Kind, key: &[u8]) -> bool {
         self.writes.iter().any(|write| match write {
             Write::Insert(document) => document.kind == kind && document.key == key,
@@ -127,18 +127,18 @@ impl Batch {
         })
     }
 
-    /// True where a record of this kind is made.
+    /// True if the batch inserts a record of this kind.
     pub fn inserts(&self, kind: Kind) -> bool {
         let is_one = |write: &Write| matches!(write, Write::Insert(document) if document.kind == kind);
         self.writes.iter().any(is_one)
     }
 
-    /// Adds the changes of another one.
+    /// Adds the changes of another batch.
     pub fn extend(&mut self, other: Batch) {
         self.writes.extend(other.writes);
     }
 
-    /// True where nothing is to be written.
+    /// True if the batch has no changes.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Whether an insert, a replacement, a deletion and a demand of absence are announced.
+    /// Whether an insert, a replacement, a deletion and a condition of absence are announced.
     fn announced(kind: Kind, is_quiet: bool) -> [bool; 4] {
         let batch = Batch {
             writes: vec![
@@ -176,7 +176,7 @@ mod tests {
     fn writes_of_records_that_other_nodes_keep_in_memory_are_announced() {
         for kind in Kind::ALL {
             let expected = match kind {
-                // A first use is no news to a node that has not seen the client.
+                // Other nodes have no copy of a new client, so a first use is not announced.
                 Kind::Client => [false, true, true, false],
                 Kind::Block
                 | Kind::Switch

@@ -21,7 +21,7 @@ pub struct Block {
 
 impl Record for Block {
     const KIND: Kind = Kind::Block;
-    const ANNOUNCED: Announced = Announced::Always(Held::Standing);
+    const ANNOUNCED: Announced = Announced::Always(Held::Switches);
     fn key(&self) -> Vec<u8> {
         self.identity.as_bytes().to_vec()
     }

@@ -1,4 +1,4 @@
-//! A client: what cannot be computed from today's rules.
+//! The record of a client: the values that cannot be computed from the current rules.
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// A registered client, created by `admission::create` and nowhere else. What most clients do not have is
-/// boxed: a hundred thousand are kept in memory.
+/// A registered client, created by `admission::create` and nowhere else. Fields that most clients do not use are boxed,
+/// because up to a hundred thousand clients are kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Format of this document; see `upgrade` when it grows.
     pub format: u8,
-    /// Key of the authority that vouches: `spiffe://prod.example` or `configuration`.
+    /// Key of the authority that attested the identity: `spiffe://prod.example` or `configuration`.
     pub authority: String,
-    /// The identity within the authority; the folded form where instances share a client.
+    /// The subject within the authority; its last segment is `*` if instances share the client.
     pub subject: String,
     /// The `client_id` that requests and tokens name.
     pub client_id: String,
-    /// Whether the client may be served, or an administrator froze it.
+    /// Whether the client is active, or an administrator froze it.
     pub state: ClientState,
     /// Name of the rule that applied when the client was admitted. For information only: today's rules decide.
     pub rule: String,
     /// Revision of that rule when the client was admitted.
     pub rule_revision: String,
-    /// Request at which the client was admitted.
+    /// Kind of request in which the client was admitted.
     pub occasion: OccasionKind,
-    /// Kind of credential shown then.
+    /// Kind of credential that was used then.
     pub first_credential: CredentialKind,
-    /// Kind of credential shown last.
+    /// Kind of credential that was used last.
     pub last_credential: CredentialKind,
     /// When the client was admitted, in seconds since the epoch.
     pub created: Timestamp,
     /// When it last got a token, in seconds since the epoch; the record may lag by a minute.
     pub last_used: Timestamp,
-    /// The client is removed when it was not used for so many seconds. `None`: no such limit.
+    /// The client is removed after this number of seconds without use. `None`: no such limit.
     pub idle_lifetime: Option<Seconds>,
     /// End of its absolute lifetime, in seconds since the epoch. `None`: no end.
     pub expires: Option<Timestamp>,
@@ -47,10 +47,10 @@ pub struct Client {
     pub predecessor: Option<Predecessor>,
     /// Client metadata as it was computed at admission.
     pub metadata: ClientMetadata,
-    /// What the client restrained itself to when it registered; the last registration counts.
+    /// The limits that the client set for itself in its last registration.
     #[serde(default)]
     pub registration: Option<Box<Registration>>,
-    /// The client whose access token registered this one, which had no evidence of its own.
+    /// The sponsor: the client whose access token registered this one, if it had no evidence of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sponsor: Option<Box<Sponsor>>,
     /// The token with which the client manages its registration. [RFC7592 §3]
@@ -58,31 +58,31 @@ pub struct Client {
     pub management: Option<Box<ManagementToken>>,
 }
 
-/// A registration access token, of which only the SHA-256 is kept. It ends with the client.
+/// A registration access token, of which only the SHA-256 is stored. It is valid until the client is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManagementToken {
     /// SHA-256 of the token.
     pub digest: [u8; 32],
-    /// Digest of the token before this one, and until when it is still accepted: the answer that carried its successor
-    /// may be lost. Kept after that time, so that its use is detected.
+    /// Digest of the token before this one, and until when it is still accepted: the answer with its successor may have
+    /// been lost. The digest is kept after that time, so that a later use is detected.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub previous: Option<([u8; 32], Timestamp)>,
-    /// Successors that were given out and not used yet when the token before them was shown again, oldest first.
+    /// Successors that were issued but not used when the previous token was used again, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unused: Vec<[u8; 32]>,
 }
 
-/// The registered part of a client: self-restraint on every occasion, never a grant of anything.
+/// The registered limits of a client. They apply to every request and can only reduce what the rule allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Registration {
-    /// `iat` of the evidence: older evidence changes nothing any more. [decision 0016]
+    /// `iat` of the evidence. Older evidence changes nothing. [decision 0016]
     #[schemars(with = "i64")]
     pub issued: Timestamp,
-    /// When the narrowing ends, where bearer evidence made it. Absent: with the client, or the next registration.
+    /// When the limits end, if bearer evidence set them. Absent: they end with the client or the next registration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<i64>")]
     pub until: Option<Timestamp>,
-    /// The client proved possession of a key when it registered: bearer evidence does not change it.
+    /// The client proved possession of a key when it registered, so bearer evidence cannot change the registration.
     #[serde(default)]
     pub is_by_possession: bool,
     /// The scope values that remain; `None`: all that the rule allows.
@@ -92,7 +92,7 @@ pub struct Registration {
     /// The grant types that remain; `None`: all that the rule allows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grant_types: Option<Vec<String>>,
-    /// Redirect URIs that remain, of those of the rule and of the attester.
+    /// The redirect URIs that remain of those of the rule and of the attester.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub redirect_uris: Option<Vec<String>>,
     /// The only kind of credential that is accepted.
@@ -101,13 +101,13 @@ pub struct Registration {
     /// The only signature algorithm of its assertions that is accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signing_algorithm: Option<String>,
-    /// Tokens are bound to the client's certificate, or not issued.
+    /// Tokens are issued only if they are bound to the client's certificate.
     #[serde(default)]
     pub must_bind_tokens: bool,
-    /// Authorization requests of the client are pushed, or not served. [RFC9126 §6]
+    /// Authorization requests of the client are accepted only if they are pushed. [RFC9126 §6]
     #[serde(default)]
     pub must_push: bool,
-    /// Authorization requests of the client are signed, or not served. [RFC9101 §10.5]
+    /// Authorization requests of the client are accepted only if they are signed. [RFC9101 §10.5]
     #[serde(default)]
     pub must_sign_requests: bool,
 }
@@ -146,7 +146,7 @@ pub struct ClientMetadata {
     pub jwks_uri: Option<String>,
 }
 
-/// Where a client runs, which decides what its redirect URIs may look like. [OIDCR §2]
+/// Where a client runs, which determines the allowed forms of its redirect URIs. [OIDCR §2]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
@@ -194,12 +194,12 @@ pub struct Removed {
 
 /// Key of a client and of its history: (authority, subject).
 pub fn client_key(authority_key: &str, subject: &str) -> Vec<u8> {
-    // Neither part can contain NUL, so two pairs cannot have one key.
+    // Neither part can contain NUL, so two different pairs never have the same key.
     [authority_key.as_bytes(), &[0], subject.as_bytes()].concat()
 }
 
 impl Registration {
-    /// A registration that restricts nothing.
+    /// A registration without limits.
     pub fn of_nothing(issued: Timestamp) -> Registration {
         Registration {
             issued,
@@ -237,12 +237,12 @@ impl Record for Removed {
 }
 
 impl Client {
-    /// True where the absolute lifetime is over: it counts as unknown.
+    /// True if the absolute lifetime has ended: the client counts as unknown.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| now >= end)
     }
 
-    /// The restrictions of its registration in force at this time; `None` where there are none or they have ended.
+    /// The registered limits at this time; `None` if there are none or they have ended.
     pub fn registration_at(&self, now: Timestamp) -> Option<&Registration> {
         let registration = self.registration.as_deref()?;
         registration
@@ -251,9 +251,9 @@ impl Client {
             .then_some(registration)
     }
 
-    /// True where an alias record reserves its `client_id`, so that no second client gets it. An identity that an
-    /// authority attests is in the client's key, and no rule makes one; nor does a rule make the sealed name of a
-    /// client that registered.
+    /// True if an alias record reserves the `client_id`, so that no second client gets it. No alias is needed if the id
+    /// is the attested identity, which is unique as the key of the client, or if this server assigned the id: no rule
+    /// can make such ids.
     pub fn has_alias(&self) -> bool {
         match AuthorityKind::of_key(&self.authority) {
             Some(AuthorityKind::Registration) => false,
@@ -262,7 +262,7 @@ impl Client {
         }
     }
 
-    /// Key of the authority under whose quota it stands.
+    /// Key of the authority whose quota counts this client.
     pub fn counted_under(&self) -> &str {
         match &self.sponsor {
             Some(sponsor) => sponsor.authority.key(),
@@ -270,7 +270,7 @@ impl Client {
         }
     }
 
-    /// True where it went unused for longer than its idle lifetime.
+    /// True if the client was not used for longer than its idle lifetime.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         self.idle_lifetime
             .is_some_and(|idle| now >= self.last_used + idle)

@@ -1,10 +1,10 @@
-//! The stored form of a client. Nodes of two versions share a store while they are replaced one by one, so what one
-//! version writes must be read by the other with the same meaning.
+//! Tests of the stored form of a client. During a rolling upgrade, nodes of two versions share a store, so each version
+//! must read the records of the other with the same meaning.
 
 use super::Client;
 use serde_json::{Value, json};
 
-/// A client with everything that a record can hold, as a server of before the table of members wrote it.
+/// A client with every field of a record, as a server wrote it that is older than the table of members.
 const WHOLE: &str = concat!(
     r#"{"format":1,"authority":"registration","subject":"c_1","client_id":"c_1","state":"active","#,
     r#""rule":"registration.open","rule_revision":"r1","occasion":"registration","#,
@@ -30,11 +30,11 @@ fn read(metadata: &Value) -> Result<Client, serde_json::Error> {
 }
 
 #[test]
-fn client_record_is_written_byte_for_byte_as_the_version_before_wrote_it() {
+fn client_record_is_byte_for_byte_equal_to_that_of_the_earlier_version() {
     let client: Client = serde_json::from_str(WHOLE).unwrap();
     assert_eq!(serde_json::to_string(&client).unwrap(), WHOLE);
     let empty = serde_json::to_value(read(&json!({})).unwrap()).unwrap();
-    assert_eq!(empty["metadata"], json!({}), "what is absent is not written");
+    assert_eq!(empty["metadata"], json!({}), "absent members must not be written");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn stored_client_with_a_member_of_another_type_is_not_read() {
     let whole: Value = serde_json::from_str(WHOLE).unwrap();
     for member in whole["metadata"].as_object().unwrap().keys() {
         if member == "jwks" {
-            continue; // Any JSON: it was judged when it was taken, and is judged again when it is used.
+            continue; // Any JSON is read: the keys were validated at registration and are validated again when they are used.
         }
         for wrong in [json!(7), json!(true), json!([7]), json!({ "a": 7 })] {
             assert!(read(&json!({ member: wrong })).is_err(), "{member}: {wrong}");
@@ -77,7 +77,7 @@ fn empty_lists_and_null_of_a_stored_client_mean_that_the_member_is_absent() {
 }
 
 #[test]
-fn member_that_only_a_later_version_knows_is_passed_over() {
+fn member_that_only_a_later_version_knows_is_ignored() {
     let known = json!({ "client_name": "Shop", "redirect_uris": ["https://app.example/cb"] });
     for later in [
         json!("x"),

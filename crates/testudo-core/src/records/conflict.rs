@@ -2,13 +2,13 @@
 
 use super::Kind;
 
-/// A batch was not written because the store did not hold what it assumed.
+/// A batch was not written, because the records in the store were not as the batch requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conflict {
-    /// A record that must be absent is there.
+    /// A record that must be absent exists.
     Exists(Kind, Vec<u8>),
-    /// A record to replace or delete is not at that version.
+    /// A record to replace or delete does not have the required version.
     Changed(Kind, Vec<u8>),
-    /// A counter would exceed its ceiling.
+    /// A counter would exceed its maximum.
     OverLimit(String),
 }

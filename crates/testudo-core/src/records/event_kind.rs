@@ -1,4 +1,4 @@
-//! The kinds of audit events: one row each. The enum, the names and the reference are made of the table.
+//! The kinds of audit events, one row for each. The enum, the names and the reference are generated from the table.
 
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ kinds! {
     BundleAccepted, "authority.bundle_accepted", false,
         "An administrator accepted a bundle that the server had held back.";
     CertificateRenewed, "tls.certificate_renewed", false,
-        "A new TLS certificate of this server is in force.";
+        "A new TLS certificate of this server is in use.";
     CertificateRefused, "tls.certificate_refused", true,
         "A new TLS certificate of this server cannot be used; the earlier certificate stays in force.";
     ConfigurationRefused, "configuration.refused", true,

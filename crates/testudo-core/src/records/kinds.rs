@@ -1,9 +1,9 @@
-//! How the table of the kinds of record is written down (`records/mod.rs`).
+//! The macro for the table of record kinds in `records/mod.rs`.
 
-/// One line per kind: its documentation, its name, its number as it is stored, and the record that is stored so.
+/// One line for each kind: its documentation, its name, its stored number, and the type of the record.
 macro_rules! kinds {
     ($($(#[$documentation:meta])* $name:ident = $number:literal is $record:ty;)*) => {
-        /// The kind of a record. The numbers are stored: they never change, and none is used again.
+        /// The kind of a record. The numbers are stored, so they must never change or be used again.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Kind {
@@ -14,7 +14,7 @@ macro_rules! kinds {
             /// All kinds, in the order of the table.
             pub const ALL: [Kind; [$($number),*].len()] = [$(Kind::$name,)*];
 
-            /// Which writes of this kind the other nodes are told of ([`Record::ANNOUNCED`]).
+            /// The writes of this kind of which other nodes are notified ([`Record::ANNOUNCED`]).
             pub const fn announced(self) -> Announced {
                 match self {
                     $(Kind::$name => <$record>::ANNOUNCED,)*
@@ -22,7 +22,7 @@ macro_rules! kinds {
             }
         }
 
-        // A record that says it is of another kind than its line does not compile.
+        // A record type whose `KIND` differs from its line does not compile.
         $(const _: () = assert!(matches!(<$record>::KIND, Kind::$name));)*
     };
 }

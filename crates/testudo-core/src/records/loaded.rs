@@ -1,4 +1,4 @@
-//! The records that a decision asked for, as they were found.
+//! The records that a decision needs, as they were found in the store or in memory.
 
 use super::Client;
 use super::Kind;
@@ -6,7 +6,7 @@ use super::needs::WantedRecord;
 use super::record::{Record, Versioned};
 use std::any::Any;
 
-/// What was found of the records that a decision needs. The client in memory is borrowed, the rest was read.
+/// The found records. A client in memory is borrowed; the others were read from the store.
 #[derive(Default)]
 pub struct Loaded<'l> {
     remembered: Option<(&'l [u8], &'l Versioned<Client>)>,
@@ -20,17 +20,17 @@ struct Found<'l> {
 }
 
 impl<'l> Loaded<'l> {
-    /// Nothing that was asked for exists.
+    /// None of the needed records exists.
     pub fn nothing() -> Loaded<'l> {
         Loaded::default()
     }
 
-    /// Adds the client that is in memory.
+    /// Adds a client from memory.
     pub fn remember(&mut self, key: &'l [u8], client: &'l Versioned<Client>) {
         self.remembered = Some((key, client));
     }
 
-    /// Adds a document that was read. The error: it is not the record that it should be.
+    /// Adds a document that was read. The error means that it cannot be parsed as the expected record.
     pub fn add(
         &mut self,
         wanted: &WantedRecord<'l>,
@@ -45,7 +45,7 @@ impl<'l> Loaded<'l> {
         Ok(())
     }
 
-    /// The record with this key, if it exists and was asked for.
+    /// The record with this key, if it exists and was loaded.
     pub fn find<R: Record>(&self, key: &[u8]) -> Option<&Versioned<R>> {
         if let Some((remembered, client)) = self.remembered
             && remembered == key
@@ -59,7 +59,7 @@ impl<'l> Loaded<'l> {
             .and_then(|found| found.record.downcast_ref())
     }
 
-    /// Takes a record out that was read, to keep it elsewhere.
+    /// Removes a record that was read and returns it.
     pub fn take<R: Record>(&mut self, key: &[u8]) -> Option<Versioned<R>> {
         let place = self
             .read

@@ -1,7 +1,7 @@
-//! The records that the server stores, and the changes of them.
+//! The records that the server stores, and changes of them.
 //!
 //! One struct is the schema of one kind of record. A record is stored as a document with key, version and
-//! expiry; the engines in `testudo-store` know nothing of its fields.
+//! expiry; the engines in `testudo-store` do not read its fields.
 
 #[macro_use]
 mod kinds;
@@ -56,19 +56,19 @@ kinds! {
     Event = 4 is event::Event;
     /// An authority that an administrator disabled.
     Switch = 5 is switch::Switch;
-    /// A signing key, wrapped.
+    /// A signing key, encrypted.
     SigningKey = 6 is secret::StoredSigningKey;
-    /// A single-use credential that was used.
+    /// The use of a single-use credential.
     Replay = 7 is replay::Replay;
-    /// A secret of the server that all nodes share, wrapped.
+    /// A secret of the server that all nodes share, encrypted.
     ServerSecret = 8 is secret::ServerSecret;
     /// Which client has a `client_id` that is not its identity.
     ClientIdAlias = 9 is alias::ClientIdAlias;
-    /// The last order to read the configuration again.
+    /// The last order to reload the configuration.
     ReloadOrder = 10 is reload::ReloadOrder;
-    /// The mark of a signing key that an administrator withdrew.
+    /// The withdrawal of a signing key by an administrator.
     WithdrawnKey = 11 is secret::WithdrawnKey;
-    /// The highest sequence taken of a trust domain's bundles, sealed.
+    /// The highest used sequence of a trust domain's bundles, encrypted.
     BundleSequence = 12 is bundle_sequence::BundleSequence;
 }
 

@@ -1,11 +1,11 @@
-//! Which records a decision needs. The server reads them, whatever they are, and decides nothing itself.
+//! The records that a decision needs. The server reads them.
 
 use super::Kind;
 use super::record::{Record, Versioned};
 use super::{Batch, Client};
 use std::any::Any;
 
-/// The records that a decision needs, by key. The keys are in the request that is decided.
+/// The records that a decision needs, by key. The keys are borrowed from the request.
 #[derive(Debug, Clone, Default)]
 pub struct Needs<'n> {
     needs: Vec<Need<'n>>,
@@ -19,7 +19,7 @@ struct Need<'n> {
     may_be_remembered: bool,
 }
 
-/// Reads a stored document as the record that it should be.
+/// Parses a stored document as a record.
 pub(super) type Decode = fn(&[u8], u64) -> Result<Box<dyn Any + Send + Sync>, serde_json::Error>;
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ impl RecordType {
     }
 }
 
-/// One record to be read.
+/// One record to read.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedRecord<'n> {
     /// The kind of the record.
@@ -68,8 +68,8 @@ impl<'n> Needs<'n> {
         self
     }
 
-    /// Where the record before is absent, the one of another kind that has the same key. A client that is in memory
-    /// costs no read of its history.
+    /// If the previous record is absent, needs the record of another kind with the same key. For a client in memory,
+    /// its history is not read.
     #[must_use]
     pub fn or_else<R: Record>(mut self) -> Needs<'n> {
         if let Some(need) = self.needs.last_mut() {
@@ -78,7 +78,7 @@ impl<'n> Needs<'n> {
         self
     }
 
-    /// For a client: the copy in this node's memory may be used. An occasion that changes the client reads the store.
+    /// For a client: the copy in this node's memory may be used. A request that changes the client must read the store.
     #[must_use]
     pub fn from_memory(mut self) -> Needs<'n> {
         if let Some(need) = self.needs.last_mut() {
@@ -102,7 +102,7 @@ impl<'n> Needs<'n> {
         self.needs.iter().find(|need| need.record.kind == Client::KIND)
     }
 
-    /// What is to be read, where `remembered` is the key of a client that is in memory already.
+    /// The records to read; `remembered` is the key of a client that is already in memory.
     pub fn to_read(&self, remembered: Option<&[u8]>) -> impl Iterator<Item = WantedRecord<'n>> {
         self.needs
             .iter()
@@ -122,8 +122,8 @@ impl<'n> Needs<'n> {
             })
     }
 
-    /// True where the batch is written only if none of these records exists. What was decided without a look at
-    /// them is then right, or not written.
+    /// True if the batch is written only while none of these records exists. Then a decision that was made without
+    /// reading them is either correct or not written.
     pub fn are_absent_where(&self, batch: &Batch) -> bool {
         self.to_read(None)
             .all(|wanted| batch.demands_absence_of(wanted.kind, wanted.key))

@@ -1,16 +1,17 @@
-//! An administrator's order to read the configuration file again: given to one node, followed by all.
+//! An administrator's order to reload the configuration file. One node receives it, and all nodes carry it out.
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// The order. There is one record of it; its version counts the orders.
+/// The order. There is one such record; its version is the number of orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadOrder {
     /// When the order was given, in seconds since the epoch.
     pub at: Timestamp,
-    /// SHA-256 of the file that the node read that received the order: the files of the others should be the same.
+    /// SHA-256 of the configuration file on the node that received the order. The files on the other nodes should be
+    /// equal.
     pub digest: [u8; 32],
     /// The administrator who gave the order. Absent where a node of an earlier version wrote it.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! The mark that a single-use credential was used.
+//! The record that a single-use credential was used.
 
 use super::Kind;
 use super::record::{Announced, Record};
@@ -6,17 +6,17 @@ use crate::identity::SingleUse;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// The mark of one credential. Its insert fails where the credential was used before.
+/// The record of the use of one credential. Its insert fails if the credential was used before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     key: [u8; 32],
-    /// [RFC7523 §3 (7)] Kept past `exp` by a leeway and a margin: the assertion is accepted until then by a clock that
-    /// is behind, and its replay must still be detected.
+    /// [RFC7523 §3 (7)] The record is kept after `exp` for a leeway and a margin: a node whose clock is behind accepts
+    /// the assertion until then, so a replay must still be detected.
     pub keep_until: Timestamp,
 }
 
 impl Replay {
-    /// The mark of a credential.
+    /// The record for a credential.
     pub fn of(single_use: &SingleUse) -> Replay {
         Replay {
             key: single_use.key,

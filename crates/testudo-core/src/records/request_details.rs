@@ -17,11 +17,11 @@ pub const METADATA_KEPT_BYTES_MAX: usize = 8 * 1024;
 /// The request that causes an event.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRef<'a> {
-    /// What kind of request it is.
+    /// The kind of request.
     pub occasion: OccasionKind,
     /// Its id, as the answer has it in `Request-Id`.
     pub id: &'a str,
-    /// What it carried.
+    /// The content of the request.
     pub details: &'a RequestDetails,
 }
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_and_claims_of_more_than_8_kib_together_are_left_out_and_the_event_says_so() {
+    fn metadata_and_claims_of_more_than_8_kib_together_are_left_out_and_the_event_records_this() {
         let mut identity = AttestedIdentity::named_here("c", crate::CredentialKind::JwtSvid, None);
         let half = "x".repeat(METADATA_KEPT_BYTES_MAX / 2);
         let details = noted(json!({ "client_name": half }));
@@ -224,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn key_set_in_the_place_of_another_member_is_not_kept() {
+    fn key_set_as_the_value_of_another_member_is_not_kept() {
         let details =
             noted(json!({ "jwks_uri": { "keys": [{ "d": "secret" }] }, "contacts": [{ "d": "secret" }] }));
         assert!(details.metadata.unwrap().is_empty());
     }
 
     #[test]
-    fn proof_of_a_credential_is_the_same_after_it_was_an_event() {
+    fn proof_of_a_credential_is_the_same_after_it_was_read_from_an_event() {
         let mut identity = AttestedIdentity::named_here("c", crate::CredentialKind::JwtSvid, None);
         identity.proof = Proof {
             issued: Some(Timestamp(5)),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_a_request_that_carried_nothing() {
+    fn request_without_content_has_no_details_in_its_event() {
         assert_eq!(RequestDetails::default().proven(None), None);
     }
 }

@@ -1,22 +1,22 @@
-//! Secrets of the server, always wrapped by the key-encryption key before they get here.
+//! Secrets of the server. They are encrypted under the key-encryption key before they become records.
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
-/// A signing key at rest. `wrapped` is AES-256-GCM over PKCS #8, base64; see the server's `keys` module. The
-/// other fields are used only where the sealed list of keys has the same values.
+/// A stored signing key. `wrapped` is PKCS #8, encrypted with AES-256-GCM, in base64; see the `keys` module of the
+/// server. The other fields are used only if the encrypted list of keys has the same values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSigningKey {
     /// The key's id, which tokens name as `kid`.
     pub kid: String,
     /// The JOSE name of its algorithm, such as `ES256`.
     pub algorithm: String,
-    /// When it was made, in seconds since the epoch.
+    /// When it was created, in seconds since the epoch.
     pub created: Timestamp,
-    /// When it begins to sign. It is published from the beginning, so that resource servers have it
-    /// before the first token that it signs.
+    /// When it begins to sign. It is published from its creation on, so that resource servers have it before the first
+    /// token that it signs.
     pub active_from: Timestamp,
     /// The private key, encrypted under the key-encryption key.
     pub wrapped: String,
@@ -30,8 +30,8 @@ impl Record for StoredSigningKey {
     }
 }
 
-/// The mark of a signing key that was withdrawn: a key of this id is neither published nor accepted, nor used to
-/// sign, also where its row comes back with a restored backup. Kept for good: withdrawals are rare and the mark is
+/// The withdrawal of a signing key: a key with this id is neither published nor accepted, nor used to sign, even if its
+/// row exists again after a backup was restored. The record is kept permanently: withdrawals are rare and the record is
 /// small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithdrawnKey {

@@ -1,4 +1,4 @@
-//! An authority that an administrator switched off without touching the configuration.
+//! An authority that an administrator disabled at run time, without a change of the configuration.
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
@@ -10,15 +10,15 @@ use testudo_protocol::Timestamp;
 pub struct Switch {
     /// Key of the authority.
     pub authority: String,
-    /// The administrator who switched it off.
+    /// The administrator who disabled it.
     pub by: String,
-    /// When it was switched off, in seconds since the epoch.
+    /// When it was disabled, in seconds since the epoch.
     pub since: Timestamp,
 }
 
 impl Record for Switch {
     const KIND: Kind = Kind::Switch;
-    const ANNOUNCED: Announced = Announced::Always(Held::Standing);
+    const ANNOUNCED: Announced = Announced::Always(Held::Switches);
     fn key(&self) -> Vec<u8> {
         self.authority.as_bytes().to_vec()
     }

@@ -1,4 +1,4 @@
-//! What a decision needs, what was found of it, and when a guess stands.
+//! Tests of the needed and the loaded records, and of decisions that are made before reading.
 
 use super::{Batch, Block, Kind, Loaded, Needs, Record, Replay, Versioned};
 use crate::identity::SingleUse;
@@ -11,7 +11,7 @@ fn replay(byte: u8) -> Replay {
     })
 }
 
-/// Reads what is needed from a store that has these records, each at version 3.
+/// Reads the needed records from a store that has these records, each at version 3.
 fn load<'n>(needs: &Needs<'n>, stored: &[Replay]) -> Loaded<'n> {
     let mut loaded = Loaded::nothing();
     for wanted in needs.to_read(None) {
@@ -28,7 +28,7 @@ fn load<'n>(needs: &Needs<'n>, stored: &[Replay]) -> Loaded<'n> {
 }
 
 #[test]
-fn record_is_found_by_its_kind_and_key_and_by_nothing_else() {
+fn record_is_found_only_by_its_kind_and_key() {
     let (here, elsewhere) = (replay(1), replay(2));
     let (key, other) = (here.key(), elsewhere.key());
     let needs = Needs::one::<Replay>(&key)
@@ -38,7 +38,7 @@ fn record_is_found_by_its_kind_and_key_and_by_nothing_else() {
     assert_eq!(
         kinds,
         [Kind::Replay, Kind::Block, Kind::Replay],
-        "all of it in one visit"
+        "all records must be read at once"
     );
     let mut loaded = load(&needs, std::slice::from_ref(&here));
     let found = Versioned {
@@ -49,7 +49,11 @@ fn record_is_found_by_its_kind_and_key_and_by_nothing_else() {
     assert_eq!(loaded.find::<Replay>(&other), None);
     assert!(loaded.find::<Block>(&key).is_none());
     assert_eq!(loaded.take::<Replay>(&key), Some(found));
-    assert_eq!(loaded.find::<Replay>(&key), None, "it was taken out");
+    assert_eq!(
+        loaded.find::<Replay>(&key),
+        None,
+        "the record was removed by take"
+    );
 }
 
 #[test]
@@ -61,15 +65,12 @@ fn document_that_is_another_record_is_an_error_and_not_an_absence() {
 }
 
 #[test]
-fn guess_stands_only_where_the_batch_demands_the_absence_of_everything_that_was_needed() {
+fn guess_is_used_only_if_the_batch_requires_the_absence_of_every_needed_record() {
     let record = replay(1);
     let key = record.key();
     let needs = Needs::one::<Replay>(&key).or_else::<Block>();
     let mut batch = Batch::default();
-    assert!(
-        !needs.are_absent_where(&batch),
-        "a batch that writes nothing demands nothing"
-    );
+    assert!(!needs.are_absent_where(&batch), "an empty batch requires nothing");
     batch.insert(&record);
     assert!(!needs.are_absent_where(&batch), "the other record may exist");
     batch.absent(Kind::Block, replay(2).key());
@@ -81,6 +82,6 @@ fn guess_stands_only_where_the_batch_demands_the_absence_of_everything_that_was_
     replaced.absent(Kind::Block, key.clone());
     assert!(
         !needs.are_absent_where(&replaced),
-        "a replacement demands that it exists"
+        "a replacement requires that the record exists"
     );
 }

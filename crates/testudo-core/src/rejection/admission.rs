@@ -1,17 +1,18 @@
-//! A proven identity is not welcome, or may not have what it asks for; in the order of `admission`.
+//! Reasons to refuse a proven identity, or its request, in the order of the steps of `admission`.
 //!
-//! Who is not welcome is told the same as a caller that proved nothing, but where a client registers.
+//! At the token endpoint, a refused identity receives the same answer as a caller without a valid credential; at the
+//! registration endpoint, the answer is different.
 
 use super::metadata::MetadataReason;
-use super::row::{AtManagement, OfStatement, Row};
+use super::row::{AtManagement, Row, StatementEffect};
 use crate::identity::CredentialKind;
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
 
-/// Why an identity does not get what it asks for.
+/// Why the request of a proven identity is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdmissionReason {
-    /// Registration by statement or certificate is switched off.
+    /// Registration by statement or certificate is disabled in the configuration.
     EvidenceNotTaken,
     /// An administrator disabled the authority.
     AuthorityDisabled {
@@ -25,57 +26,57 @@ pub enum AdmissionReason {
     },
     /// No rule governs the identity.
     NoRule,
-    /// The rule that governs is switched off.
+    /// The rule that governs the identity is disabled.
     RuleDisabled {
         /// Its name.
         rule: String,
     },
-    /// Trust domain or rule do not take this kind of credential.
+    /// The trust domain or the rule does not accept this kind of credential.
     CredentialNotAccepted {
-        /// The kind that was shown.
+        /// The kind of the credential.
         kind: CredentialKind,
-        /// Who does not take it.
+        /// The trust domain or rule that does not accept it.
         by: String,
     },
-    /// `client_id` in the request is another one than the client's.
+    /// `client_id` in the request is not the id of the client.
     ClientIdMismatch {
-        /// The client's.
+        /// The id of the client.
         expected: String,
     },
     /// An administrator froze the client.
     ClientFrozen,
-    /// The identity is new, and may not register by its first request.
+    /// The identity is unknown, and first use is off.
     FirstUseOff {
-        /// Where that is said.
+        /// The trust domain or rule that has this setting.
         by: String,
     },
-    /// The identity is new, and first uses are only observed.
+    /// The identity is unknown, and first uses are only observed.
     FirstUseObserved {
-        /// Where that is said.
+        /// The trust domain or rule that has this setting.
         by: String,
     },
-    /// A claim that the authority may state of its clients is not what that member may be.
+    /// A claim that the authority states about its client is not a valid value of that member.
     AttestedClaimMalformed(MetadataReason),
-    /// The rule does not give this grant.
+    /// The rule does not allow this grant.
     GrantNotAllowed {
         /// Its name.
         rule: String,
     },
-    /// The rule does not give this scope.
+    /// The rule does not allow this scope.
     ScopeNotAllowed {
         /// Its name.
         rule: String,
-        /// The first value that it does not give.
+        /// The first scope value that is not allowed.
         refused: String,
     },
-    /// The rule does not give tokens for this resource.
+    /// The rule does not allow tokens for this resource.
     ResourceNotAllowed {
         /// Its name.
         rule: String,
     },
-    /// Tokens must be bound, and no certificate was shown.
+    /// Tokens must be bound to a client certificate, and the request has none.
     BindingMissing {
-        /// Who demands that.
+        /// The rule that requires the binding.
         rule: String,
     },
     /// Another identity has the `client_id` that the rule makes.
@@ -83,53 +84,53 @@ pub enum AdmissionReason {
         /// The id.
         client_id: String,
     },
-    /// The `client_id` that the rule's template makes has a form that is reserved for other kinds of client.
+    /// The `client_id` that the template of the rule makes has a form that is reserved for other kinds of client.
     ClientIdReserved {
         /// Its name.
         rule: String,
     },
-    /// There are as many clients as there may be.
+    /// The maximum number of clients is reached.
     TooManyClients {
-        /// Which limit.
+        /// The limit that is exceeded.
         limit: String,
     },
-    /// Clients are registered faster than they may be.
+    /// The rate limit for new clients is exceeded.
     TooFast {
-        /// Which limit.
+        /// The limit that is exceeded.
         limit: String,
-        /// When there will be room for one.
+        /// After this time another client can be registered.
         retry_after_seconds: i64,
     },
 }
 
 impl AdmissionReason {
     pub(super) fn row(&self) -> Row {
-        let closed = |name| Row::unwelcome(name).at_management(AtManagement::Closed);
+        let closed = |name| Row::not_admitted(name).at_management(AtManagement::Closed);
         match self {
             AdmissionReason::EvidenceNotTaken => {
-                Row::unwelcome("evidence_not_taken").of_statement(OfStatement::NoneIsTaken)
+                Row::not_admitted("evidence_not_taken").statement_effect(StatementEffect::NoneIsTaken)
             }
             AdmissionReason::AuthorityDisabled { .. } => closed("authority_disabled"),
             AdmissionReason::IdentityBlocked { .. } => {
-                Row::unwelcome("identity_blocked").at_management(AtManagement::NoSuchClient)
+                Row::not_admitted("identity_blocked").at_management(AtManagement::NoSuchClient)
             }
             AdmissionReason::NoRule => closed("no_rule"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
             AdmissionReason::ClientIdMismatch { .. } => {
                 let sentence = "client_id must be left out, or be the client's own";
-                Row::unwelcome("client_id_mismatch").of_statement(OfStatement::Member(
+                Row::not_admitted("client_id_mismatch").statement_effect(StatementEffect::Member(
                     ErrorCode::InvalidClientMetadata,
                     sentence.into(),
                 ))
             }
             AdmissionReason::ClientFrozen => closed("client_frozen"),
-            AdmissionReason::FirstUseOff { .. } => Row::unwelcome("first_use_off"),
-            AdmissionReason::FirstUseObserved { .. } => Row::unwelcome("first_use_observed"),
+            AdmissionReason::FirstUseOff { .. } => Row::not_admitted("first_use_off"),
+            AdmissionReason::FirstUseObserved { .. } => Row::not_admitted("first_use_observed"),
             AdmissionReason::AttestedClaimMalformed(reason) => {
                 let sentence = format!("as attested, {reason}");
-                Row::unwelcome("attested_claim_malformed")
-                    .of_statement(OfStatement::Member(reason.row().code, sentence.into()))
+                Row::not_admitted("attested_claim_malformed")
+                    .statement_effect(StatementEffect::Member(reason.row().code, sentence.into()))
             }
             AdmissionReason::GrantNotAllowed { .. } => Row::new(
                 "grant_not_allowed",
@@ -151,9 +152,9 @@ impl AdmissionReason {
                 ErrorCode::InvalidRequest,
                 "this client's tokens must be bound to a client certificate",
             ),
-            AdmissionReason::ClientIdClash { .. } => Row::unwelcome("client_id_clash"),
-            AdmissionReason::ClientIdReserved { .. } => Row::unwelcome("client_id_reserved"),
-            // Room appears when a client is removed; nothing says when that will be.
+            AdmissionReason::ClientIdClash { .. } => Row::not_admitted("client_id_clash"),
+            AdmissionReason::ClientIdReserved { .. } => Row::not_admitted("client_id_reserved"),
+            // There is no `Retry-After`, because it is not known when a client will be removed.
             AdmissionReason::TooManyClients { .. } => Row::new(
                 "too_many_clients",
                 ErrorCode::SlowDown,
@@ -175,7 +176,7 @@ impl AdmissionReason {
 impl fmt::Display for AdmissionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AdmissionReason::EvidenceNotTaken => f.write_str("registration by evidence is switched off"),
+            AdmissionReason::EvidenceNotTaken => f.write_str("registration by evidence is disabled"),
             AdmissionReason::AuthorityDisabled { name } => write!(f, "{name} is disabled"),
             AdmissionReason::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),
             AdmissionReason::NoRule => f.write_str("no rule governs this identity"),
@@ -184,15 +185,18 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::ClientIdMismatch { expected } => {
                 write!(
                     f,
-                    "client_id in the request is not that of the credential, {expected}"
+                    "client_id in the request is not {expected}, the id of the client that the credential proves"
                 )
             }
             AdmissionReason::ClientFrozen => f.write_str("the client is frozen"),
             AdmissionReason::FirstUseOff { by } => {
-                write!(f, "the identity is new, and first use is off for {by}")
+                write!(f, "the identity is unknown, and first use is off for {by}")
             }
             AdmissionReason::FirstUseObserved { by } => {
-                write!(f, "the identity is new, and first use is only observed for {by}")
+                write!(
+                    f,
+                    "the identity is unknown, and first use is only observed for {by}"
+                )
             }
             AdmissionReason::AttestedClaimMalformed(reason) => {
                 write!(f, "a claim that the attester states is refused: {reason}")
@@ -207,7 +211,7 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::BindingMissing { rule } => {
                 write!(
                     f,
-                    "rule {rule} wants bound tokens, and the client showed no certificate"
+                    "rule {rule} requires bound tokens, and the request has no client certificate"
                 )
             }
             AdmissionReason::ClientIdClash { client_id } => {
@@ -215,7 +219,7 @@ impl fmt::Display for AdmissionReason {
             }
             AdmissionReason::ClientIdReserved { rule } => write!(
                 f,
-                "the client_id that rule {rule} makes has a form that no rule gives, or more than 2048 bytes"
+                "the client_id that rule {rule} makes has a reserved form, or more than 2048 bytes"
             ),
             AdmissionReason::TooManyClients { limit } => write!(f, "clients_max of {limit} is reached"),
             AdmissionReason::TooFast {

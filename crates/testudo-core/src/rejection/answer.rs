@@ -1,12 +1,12 @@
-//! What the caller is answered, by the endpoint that was asked. [RFC6749 §5.2] [RFC7591 §3.2.2] [RFC7592 §2]
+//! The error answer for a caller, by endpoint. [RFC6749 §5.2] [RFC7591 §3.2.2] [RFC7592 §2]
 
 use super::Rejection;
 use super::credential::CredentialReason;
-use super::row::{AtManagement, BEARER, OfStatement, Row};
+use super::row::{AtManagement, BEARER, Row, StatementEffect};
 use std::borrow::Cow;
 use testudo_protocol::oauth::ErrorCode;
 
-/// An error answer, whole. How it is written is the server's matter, what it says is decided here.
+/// A complete error answer. Its content is decided here; the server formats it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// `error`.
@@ -15,54 +15,54 @@ pub struct Answer {
     pub status: u16,
     /// `WWW-Authenticate`.
     pub challenge: Option<&'static str>,
-    /// `error_description`: ASCII, and nothing of the request in it.
+    /// `error_description`: ASCII, without any text of the request.
     pub sentence: Cow<'static, str>,
     /// `Retry-After`.
     pub retry_after_seconds: Option<i64>,
 }
 
-/// Who answers.
+/// The endpoint that answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
-    /// No endpoint: the request is refused before one is looked for.
+    /// No endpoint: the request is refused before its path is evaluated.
     None,
     /// The token endpoint.
     Token {
-        /// What stands in the request's `Authorization`.
+        /// The scheme of the request's `Authorization` field.
         authorization: Authorization,
     },
     /// The registration endpoint.
     Registration {
-        /// How far the request's software statement came.
+        /// Whether the software statement of the request was verified.
         statement: Statement,
     },
-    /// The management of one registration.
+    /// The client configuration endpoint of one registration.
     Management,
 }
 
 /// The scheme of a request's `Authorization` field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorization {
-    /// There is no such field.
+    /// The request has no `Authorization` field.
     Absent,
     /// A bearer token.
     Bearer,
-    /// Another scheme; most likely a client's password.
+    /// Another scheme, most likely Basic with a client secret.
     Other,
 }
 
-/// How far a registration request's software statement came.
+/// Whether the software statement of a registration request was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statement {
-    /// There is none.
+    /// The request has no statement.
     Absent,
-    /// It is not proven that a configured authority signed it.
+    /// The signature of the statement was not verified with the key of a configured authority.
     Unverified,
-    /// Its signature held.
+    /// The signature of the statement was verified.
     Verified,
 }
 
-/// For a token request that came with an `Authorization` other than a bearer token.
+/// The challenge for a token request whose `Authorization` is not a bearer token.
 const BASIC: &str = "Basic realm=\"token endpoint\"";
 
 impl Rejection {
@@ -80,7 +80,7 @@ impl Rejection {
         let row = self.row();
         let status = match authorization {
             Authorization::Absent => row.code.status(),
-            // [RFC6749 §5.2] Who tried `Authorization` must get 401.
+            // [RFC6749 §5.2] A client that used `Authorization` must receive 401.
             Authorization::Bearer | Authorization::Other => row.code.status_after_authorization(),
         };
         let status = row.status.unwrap_or(status);
@@ -93,7 +93,7 @@ impl Rejection {
             code: row.code,
             status,
             challenge,
-            sentence: row.said.sentence(),
+            sentence: row.public_sentence.sentence(),
             retry_after_seconds: row.retry_after_seconds,
         }
     }
@@ -105,7 +105,7 @@ impl Rejection {
             code,
             status: row.status.unwrap_or(code.status()),
             challenge: row.challenge,
-            sentence: sentence.unwrap_or_else(|| row.said.sentence()),
+            sentence: sentence.unwrap_or_else(|| row.public_sentence.sentence()),
             retry_after_seconds: row.retry_after_seconds,
         }
     }
@@ -133,9 +133,10 @@ impl Rejection {
 }
 
 impl Row {
-    /// The code at the registration endpoint, and the sentence where it is not that of the row. What is wrong with a
-    /// statement is one code, that this server does not approve of it another; a client that showed a certificate
-    /// instead failed to authenticate; everything else is as elsewhere. [RFC7591 §3.2.2]
+    /// The error code at the registration endpoint, and the sentence if it differs from that of the row. An invalid
+    /// statement and a statement that this server does not approve have their own codes. A client that used a
+    /// certificate instead failed to authenticate. All other reasons have the same code as at other endpoints. [RFC7591
+    /// §3.2.2]
     fn at_registration(&self, statement: Statement) -> (ErrorCode, Option<Cow<'static, str>>) {
         let invalid = (
             ErrorCode::InvalidSoftwareStatement,
@@ -145,20 +146,20 @@ impl Row {
             ErrorCode::UnapprovedSoftwareStatement,
             Some("the statement is not accepted here".into()),
         );
-        match (&self.of_statement, statement) {
-            (OfStatement::Member(code, sentence), _) => (*code, Some(sentence.clone())),
-            (OfStatement::Nothing, _)
+        match (&self.statement_effect, statement) {
+            (StatementEffect::Member(code, sentence), _) => (*code, Some(sentence.clone())),
+            (StatementEffect::Nothing, _)
             | (
-                OfStatement::Invalid | OfStatement::Unapproved | OfStatement::NoneIsTaken,
+                StatementEffect::Invalid | StatementEffect::Unapproved | StatementEffect::NoneIsTaken,
                 Statement::Absent,
             ) => (self.code, None),
-            // Before the signature held, the caller may be anybody, and whether a trust domain is known here or
-            // switched off is not for anybody.
-            (OfStatement::Invalid, Statement::Unverified | Statement::Verified)
-            | (OfStatement::Unapproved, Statement::Unverified) => invalid,
-            // That the server takes no statements at all is said of everybody's.
-            (OfStatement::Unapproved, Statement::Verified)
-            | (OfStatement::NoneIsTaken, Statement::Unverified | Statement::Verified) => unapproved,
+            // Before the signature is verified, the caller is unknown, and the answer must not reveal whether a trust
+            // domain is configured or disabled.
+            (StatementEffect::Invalid, Statement::Unverified | Statement::Verified)
+            | (StatementEffect::Unapproved, Statement::Unverified) => invalid,
+            // That the server accepts no statements at all is not secret, so every caller receives this answer.
+            (StatementEffect::Unapproved, Statement::Verified)
+            | (StatementEffect::NoneIsTaken, Statement::Unverified | Statement::Verified) => unapproved,
         }
     }
 }

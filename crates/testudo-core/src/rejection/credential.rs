@@ -1,6 +1,7 @@
-//! What the caller shows of itself: client authentication, statements, and tokens for the registration endpoint.
+//! Reasons to refuse a credential: client authentication, software statements, and tokens for the registration
+//! endpoint.
 //!
-//! A caller whose authentication failed is told that and no more; what really happened is in the log.
+//! The answer for a failed authentication does not contain the reason; the reason is in the log and in events.
 
 use super::row::{BEARER, Row};
 use crate::identity::Authority;
@@ -10,121 +11,121 @@ use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
-/// Why a credential proves nothing.
+/// Why a credential is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialReason {
-    /// The request carries no client authentication.
+    /// The request has no client authentication.
     NoCredential,
-    /// A client secret, or HTTP authentication.
+    /// The request has a client secret or uses HTTP authentication.
     UnsupportedMechanism,
     /// `client_assertion_type` names a type that is not supported.
     UnknownAssertionType,
     /// One of `client_assertion` and `client_assertion_type` is missing.
     MissingAssertion,
-    /// The JWT is malformed, or its signature does not hold.
+    /// The JWT is malformed, or its signature does not verify.
     Jose(JoseError),
     /// The certificate or its chain is refused.
     Certificate(X509Error),
-    /// A certificate header of an address that is no trusted proxy.
+    /// A certificate header was sent from an address that is not a trusted proxy.
     ForeignCertificateHeader,
-    /// `typ` is one that this credential does not have.
+    /// `typ` is not allowed for this kind of credential.
     TypeNotAllowed {
         /// The value in the header of the token.
         found: Option<String>,
     },
-    /// `alg` is one that this credential does not have, or the client did not register.
+    /// `alg` is not allowed for this kind of credential, or is not the one that the client registered.
     AlgorithmNotAllowed {
         /// The value in the header of the token.
         found: String,
     },
-    /// `sub` is no SPIFFE ID.
+    /// `sub` is not a SPIFFE ID.
     SubjectNotSpiffeId(SpiffeIdError),
-    /// `sub` is a trust domain, and no workload of it.
+    /// `sub` is a trust domain without a path, so it does not name a workload.
     SubjectHasNoPath,
     /// The trust domain or issuer is not configured.
     UnknownTrustDomain {
-        /// The one that was named.
+        /// The trust domain or issuer.
         authority: Authority,
     },
-    /// No usable bundle of the trust domain is held: our own trouble, not the client's.
+    /// This server has no usable bundle of the trust domain. The client is not at fault.
     BundleUnavailable {
         /// The trust domain.
         name: String,
     },
-    /// No client that has keys of its own has this id.
+    /// No client with its own keys has this id.
     UnknownClient,
     /// The keys at a client's `jwks_uri` could not be fetched.
     ClientKeysUnavailable {
-        /// What went wrong.
+        /// The error of the fetch.
         why: String,
     },
-    /// The credential was made for another audience.
+    /// The credential is for another audience.
     AudienceMismatch {
         /// The audience of this server.
         expected: String,
-        /// Those of the credential.
+        /// The audiences of the credential.
         found: Vec<String>,
     },
-    /// `exp` is over.
+    /// `exp` has passed.
     AssertionExpired {
-        /// When it was.
+        /// The time of `exp`.
         expired: Timestamp,
     },
-    /// `nbf`, or the beginning of a certificate, is to come.
+    /// `nbf`, or the beginning of a certificate's validity, is in the future.
     AssertionNotYetValid {
-        /// When it will be.
+        /// The time in the credential.
         valid_from: Timestamp,
     },
-    /// `iat` is to come.
+    /// `iat` is in the future.
     AssertionFromTheFuture {
-        /// When it will be.
+        /// The time in the credential.
         issued: Timestamp,
     },
-    /// The credential lives for longer than is allowed.
+    /// The lifetime of the credential is longer than allowed.
     LifetimeTooLong {
-        /// From `iat`, or from now, to `exp`.
+        /// The lifetime from `iat`, or from now, to `exp`.
         seconds: i64,
-        /// What is allowed.
+        /// The longest allowed lifetime.
         allowed: i64,
     },
     /// `iss` and `sub` of a client's assertion are not both its `client_id`. [RFC7523 §3]
     IssuerIsNotSubject,
-    /// A single-use credential without `jti`.
+    /// A single-use credential has no `jti`.
     JwtIdMissing,
-    /// `jti` is longer than is kept.
+    /// `jti` is too long to be stored.
     JwtIdTooLong,
-    /// `jti` has characters that are not seen in a list.
+    /// `jti` has control characters or invisible characters.
     JwtIdUnprintable,
     /// A single-use credential was used before.
     AssertionReplayed,
-    /// Whether a single-use credential was used before is no longer known.
+    /// The server no longer knows whether a single-use credential was used before.
     MarkDropped {
-        /// Until when such marks were kept.
+        /// Records of uses were deleted up to this time.
         kept_until: Timestamp,
     },
-    /// A statement without `iat`.
+    /// A software statement has no `iat`.
     IssuedAtMissing,
-    /// Neither a statement nor a certificate was shown, and no client registers without.
+    /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
     EvidenceMissing,
-    /// Statement and certificate are of two identities.
+    /// The statement and the certificate prove two different identities.
     TwoIdentities,
-    /// `iss` of a statement is not the one that the trust domain's statements have.
+    /// `iss` of a statement is not the configured `statement_issuer` of the trust domain.
     StatementIssuerMismatch {
-        /// The one that they have.
+        /// The configured issuer.
         expected: String,
     },
-    /// The initial access token is not good, or its holder may not register clients.
+    /// The initial access token is not valid, or its holder may not register clients.
     InitialAccessTokenRefused {
-        /// What is wrong with it.
+        /// Why the token is refused.
         why: String,
     },
-    /// The access token is good, and not for registering clients.
+    /// The access token is valid, but does not have the scope for registering clients.
     InitialAccessTokenHasNoScope,
-    /// A registration is to be managed, and no token was sent. [RFC7592 §2]
+    /// A request to manage a registration has no token. [RFC7592 §2]
     RegistrationTokenMissing,
-    /// The registration access token opens nothing.
+    /// The registration access token is not valid.
     RegistrationTokenRefused {
-        /// It did, before another one took its place.
+        /// True if the token was valid before another one replaced it.
         is_superseded: bool,
     },
 }
@@ -136,47 +137,50 @@ impl CredentialReason {
         };
         let invalid_statement = "the software statement is not valid";
         match self {
-            CredentialReason::NoCredential => Row::unproven("no_credential"),
-            CredentialReason::UnsupportedMechanism => Row::unproven("unsupported_mechanism"),
-            CredentialReason::UnknownAssertionType => Row::unproven("unknown_assertion_type"),
-            CredentialReason::MissingAssertion => Row::unproven("missing_assertion"),
-            CredentialReason::Jose(_) => Row::unproven("token_malformed_or_forged"),
-            CredentialReason::Certificate(_) => Row::unproven("certificate_refused"),
-            CredentialReason::ForeignCertificateHeader => Row::unproven("foreign_certificate_header"),
-            CredentialReason::TypeNotAllowed { .. } => Row::unproven("type_not_allowed"),
-            CredentialReason::AlgorithmNotAllowed { .. } => Row::unproven("algorithm_not_allowed"),
-            CredentialReason::SubjectNotSpiffeId(_) => Row::unproven("subject_not_spiffe_id"),
-            CredentialReason::SubjectHasNoPath => Row::unproven("subject_has_no_path"),
-            CredentialReason::UnknownTrustDomain { .. } => Row::unproven("unknown_trust_domain"),
-            // It is right to come again: a source of trust anchors that has nothing usable to give is asked every
-            // five seconds.
+            CredentialReason::NoCredential => Row::unauthenticated("no_credential"),
+            CredentialReason::UnsupportedMechanism => Row::unauthenticated("unsupported_mechanism"),
+            CredentialReason::UnknownAssertionType => Row::unauthenticated("unknown_assertion_type"),
+            CredentialReason::MissingAssertion => Row::unauthenticated("missing_assertion"),
+            CredentialReason::Jose(_) => Row::unauthenticated("token_malformed_or_forged"),
+            CredentialReason::Certificate(_) => Row::unauthenticated("certificate_refused"),
+            CredentialReason::ForeignCertificateHeader => Row::unauthenticated("foreign_certificate_header"),
+            CredentialReason::TypeNotAllowed { .. } => Row::unauthenticated("type_not_allowed"),
+            CredentialReason::AlgorithmNotAllowed { .. } => Row::unauthenticated("algorithm_not_allowed"),
+            CredentialReason::SubjectNotSpiffeId(_) => Row::unauthenticated("subject_not_spiffe_id"),
+            CredentialReason::SubjectHasNoPath => Row::unauthenticated("subject_has_no_path"),
+            CredentialReason::UnknownTrustDomain { .. } => Row::unauthenticated("unknown_trust_domain"),
+            // A retry may help: a bundle source without a usable bundle is fetched every five seconds.
             CredentialReason::BundleUnavailable { .. } => Row::new(
                 "bundle_unavailable",
                 ErrorCode::TemporarilyUnavailable,
                 "this credential cannot be verified now, try again later",
             )
             .retry_after(5),
-            CredentialReason::UnknownClient => Row::unproven("unknown_client"),
-            CredentialReason::ClientKeysUnavailable { .. } => Row::unproven("client_keys_unavailable"),
-            CredentialReason::AudienceMismatch { .. } => Row::unproven("audience_mismatch"),
-            CredentialReason::AssertionExpired { .. } => Row::unproven("assertion_expired"),
-            CredentialReason::AssertionNotYetValid { .. } => Row::unproven("assertion_not_yet_valid"),
-            CredentialReason::AssertionFromTheFuture { .. } => Row::unproven("assertion_from_the_future"),
-            CredentialReason::LifetimeTooLong { .. } => Row::unproven("lifetime_too_long"),
-            CredentialReason::IssuerIsNotSubject => Row::unproven("issuer_is_not_subject"),
-            CredentialReason::JwtIdMissing => Row::unproven("jwt_id_missing"),
-            CredentialReason::JwtIdTooLong => Row::unproven("jwt_id_too_long"),
-            CredentialReason::JwtIdUnprintable => Row::unproven("jwt_id_unprintable"),
-            CredentialReason::AssertionReplayed => Row::unproven("assertion_replayed"),
-            CredentialReason::MarkDropped { .. } => Row::unproven("mark_dropped"),
-            CredentialReason::IssuedAtMissing => Row::unproven("issued_at_missing"),
-            CredentialReason::EvidenceMissing => Row::unproven("evidence_missing")
+            CredentialReason::UnknownClient => Row::unauthenticated("unknown_client"),
+            CredentialReason::ClientKeysUnavailable { .. } => Row::unauthenticated("client_keys_unavailable"),
+            CredentialReason::AudienceMismatch { .. } => Row::unauthenticated("audience_mismatch"),
+            CredentialReason::AssertionExpired { .. } => Row::unauthenticated("assertion_expired"),
+            CredentialReason::AssertionNotYetValid { .. } => Row::unauthenticated("assertion_not_yet_valid"),
+            CredentialReason::AssertionFromTheFuture { .. } => {
+                Row::unauthenticated("assertion_from_the_future")
+            }
+            CredentialReason::LifetimeTooLong { .. } => Row::unauthenticated("lifetime_too_long"),
+            CredentialReason::IssuerIsNotSubject => Row::unauthenticated("issuer_is_not_subject"),
+            CredentialReason::JwtIdMissing => Row::unauthenticated("jwt_id_missing"),
+            CredentialReason::JwtIdTooLong => Row::unauthenticated("jwt_id_too_long"),
+            CredentialReason::JwtIdUnprintable => Row::unauthenticated("jwt_id_unprintable"),
+            CredentialReason::AssertionReplayed => Row::unauthenticated("assertion_replayed"),
+            CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
+            CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
+            CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
                 .sentence("show a software statement or a client certificate")
                 .status(401)
                 .challenge(BEARER),
-            CredentialReason::TwoIdentities => Row::unproven("two_identities").sentence(invalid_statement),
+            CredentialReason::TwoIdentities => {
+                Row::unauthenticated("two_identities").sentence(invalid_statement)
+            }
             CredentialReason::StatementIssuerMismatch { .. } => {
-                Row::unproven("statement_issuer_mismatch").sentence(invalid_statement)
+                Row::unauthenticated("statement_issuer_mismatch").sentence(invalid_statement)
             }
             CredentialReason::InitialAccessTokenRefused { .. } => of_token(
                 "initial_access_token_refused",
@@ -207,7 +211,7 @@ impl CredentialReason {
 impl fmt::Display for CredentialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CredentialReason::NoCredential => f.write_str("the request carries no client authentication"),
+            CredentialReason::NoCredential => f.write_str("the request has no client authentication"),
             CredentialReason::UnsupportedMechanism => {
                 f.write_str("client secrets and HTTP authentication are not supported")
             }
@@ -218,7 +222,7 @@ impl fmt::Display for CredentialReason {
             CredentialReason::Jose(fault) => write!(f, "{fault}"),
             CredentialReason::Certificate(fault) => write!(f, "{fault}"),
             CredentialReason::ForeignCertificateHeader => {
-                f.write_str("a client certificate header came from an address that is no trusted proxy")
+                f.write_str("a client certificate header came from an address that is not a trusted proxy")
             }
             CredentialReason::TypeNotAllowed { found } => {
                 let found = found.as_deref().unwrap_or("(absent)");
@@ -229,22 +233,25 @@ impl fmt::Display for CredentialReason {
             }
             CredentialReason::SubjectNotSpiffeId(fault) => write!(f, "sub is not a SPIFFE ID: it {fault}"),
             CredentialReason::SubjectHasNoPath => {
-                f.write_str("sub names a whole trust domain, not a workload")
+                f.write_str("sub is a trust domain without a path, so it does not name a workload")
             }
             CredentialReason::UnknownTrustDomain { authority } => {
                 write!(f, "the {} is not configured", authority.described())
             }
             CredentialReason::BundleUnavailable { name } => {
-                write!(f, "no bundle of {name} is held, or it is past its maximum age")
+                write!(
+                    f,
+                    "there is no bundle of {name}, or it is older than its maximum age"
+                )
             }
-            CredentialReason::UnknownClient => f.write_str("no configured client has this id"),
+            CredentialReason::UnknownClient => f.write_str("no client with its own keys has this client_id"),
             CredentialReason::ClientKeysUnavailable { why } => {
-                write!(f, "the keys at the client's jwks_uri cannot be had: {why}")
+                write!(f, "the keys at the client's jwks_uri cannot be fetched: {why}")
             }
             CredentialReason::AudienceMismatch { expected, found } => {
                 write!(
                     f,
-                    "the audience is {found:?}, this server expects only {expected:?}"
+                    "the audience is {found:?}, and this server accepts only {expected:?}"
                 )
             }
             CredentialReason::AssertionExpired { expired } => {
@@ -259,7 +266,7 @@ impl fmt::Display for CredentialReason {
             CredentialReason::LifetimeTooLong { seconds, allowed } => {
                 write!(
                     f,
-                    "the credential lives {seconds} s, at most {allowed} s are allowed"
+                    "the lifetime of the credential is {seconds} s, and at most {allowed} s are allowed"
                 )
             }
             CredentialReason::IssuerIsNotSubject => f.write_str("iss and sub must both be the client's id"),
@@ -271,20 +278,20 @@ impl fmt::Display for CredentialReason {
             CredentialReason::AssertionReplayed => f.write_str("this single-use assertion was used before"),
             CredentialReason::MarkDropped { kept_until } => write!(
                 f,
-                "whether this single-use assertion was used before is no longer known: such marks were dropped up to {kept_until}, and the clock was set back since"
+                "the server no longer knows whether this single-use assertion was used before: records of uses were deleted up to {kept_until}, and the clock was set back since then"
             ),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
                 f.write_str("show a software statement or a client certificate")
             }
             CredentialReason::TwoIdentities => {
-                f.write_str("the statement and the certificate name two identities")
+                f.write_str("the statement and the certificate prove two different identities")
             }
             CredentialReason::StatementIssuerMismatch { expected } => {
                 write!(f, "iss of the statement is not {expected}")
             }
             CredentialReason::InitialAccessTokenRefused { why } => {
-                write!(f, "the initial access token: {why}")
+                write!(f, "the initial access token is refused: {why}")
             }
             CredentialReason::InitialAccessTokenHasNoScope => {
                 f.write_str("the access token is not one for registering clients")

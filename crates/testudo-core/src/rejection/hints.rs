@@ -1,6 +1,6 @@
-//! How each reason is cured: what an administrator or the owner of a client changes, and where.
+//! A hint for each reason: what an administrator or the owner of a client can change to make the request succeed.
 //!
-//! Only those who may know what happened read this: it is in events, in `testudo explain` and in `testudo doctor`,
+//! Hints may reveal the reason of a refusal, so they appear only in events, `testudo explain` and `testudo doctor`,
 //! never in an answer.
 
 use super::{AdmissionReason, CredentialReason, MetadataReason, RequestReason};
@@ -17,33 +17,33 @@ pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
         RequestReason::NotJson | RequestReason::MalformedJson => {
             "the client must send one JSON object with Content-Type: application/json"
         }
-        RequestReason::BodyTooLarge => "the client must send less: 64 KiB is the bound for every body",
+        RequestReason::BodyTooLarge => "the client must send a smaller body: the maximum is 64 KiB",
         RequestReason::BodyLate => {
             "look for a slow network or proxy between client and server, or raise server.body_timeout"
         }
-        RequestReason::BodyEncoded => "switch off compression of requests in the client or the proxy",
+        RequestReason::BodyEncoded => "disable compression of requests in the client or the proxy",
         RequestReason::HostNotOne | RequestReason::HostInvalid => {
             "correct the Host field that the client or the proxy sends"
         }
         RequestReason::NoSuchEndpoint => {
-            "the client must take the URLs of the endpoints from the metadata of the issuer, and a proxy must pass paths on as they are"
+            "the client must take the URLs of the endpoints from the metadata of the issuer, and a proxy must forward paths unchanged"
         }
-        RequestReason::MethodNotAllowed => "the client must use a method that the field Allow of the answer names",
+        RequestReason::MethodNotAllowed => "the client must use a method in the Allow header of the answer",
         RequestReason::CredentialsInUrl => "the client must send all parameters in the body of a POST",
         RequestReason::MissingGrantType => "the client must send grant_type=client_credentials",
         RequestReason::UnsupportedGrantType => {
             "the client must use a grant of grant_types_supported in the metadata of this server"
         }
-        RequestReason::MalformedClientId => "leave client_id out, or send the id as it was registered",
+        RequestReason::MalformedClientId => "leave client_id out, or send the registered id",
         RequestReason::TwoMechanisms => {
-            "the client must authenticate in one way: take out client_secret, the Authorization header or the second assertion"
+            "the client must authenticate in one way: remove client_secret, the Authorization header or the second assertion"
         }
         RequestReason::ClientIdMissing => "the client must send its SPIFFE ID as client_id",
         RequestReason::MalformedScope(_) => "the client must send scope values separated by single spaces",
         RequestReason::MalformedResource(_) => {
-            "the client must send an absolute URI as resource, as `resources` of its rule has it"
+            "the client must send an absolute URI as resource, as listed in `resources` of its rule"
         }
-        RequestReason::SeveralResources => "the client must ask for a token for each resource",
+        RequestReason::SeveralResources => "the client must request a separate token for each resource",
     }
     .into()
 }
@@ -54,7 +54,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "the client must send client_assertion_type and client_assertion, or a client certificate".into()
         }
         CredentialReason::UnsupportedMechanism => {
-            "the client must send a client_assertion or a client certificate in place of a secret".into()
+            "the client must send a client_assertion or a client certificate instead of a secret".into()
         }
         CredentialReason::UnknownAssertionType => {
             "for a JWT-SVID the client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-spiffe".into()
@@ -62,10 +62,10 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::Jose(fault) => of_token(fault).into(),
         CredentialReason::Certificate(fault) => of_certificate(fault).into(),
         CredentialReason::ForeignCertificateHeader => {
-            "add the address of the proxy to proxy.trusted, or have the proxy in front take the header out".into()
+            "add the address of the proxy to proxy.trusted, or configure the proxy to remove the header".into()
         }
         CredentialReason::TypeNotAllowed { .. } => {
-            "show the kind of token that client_assertion_type names: a JWT-SVID has typ JWT, JOSE or none".into()
+            "send the kind of token that client_assertion_type names: a JWT-SVID has typ JWT, JOSE or none".into()
         }
         CredentialReason::AlgorithmNotAllowed { .. } => {
             "sign with an algorithm that the metadata of this server lists, and that the client registered".into()
@@ -94,75 +94,75 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             format!("ask the Workload API for audience `{expected}`").into()
         }
         CredentialReason::AssertionExpired { .. } => {
-            "fetch a fresh credential, and compare the clocks".into()
+            "fetch a new credential, and check that the clocks of client, issuer and server agree".into()
         }
         CredentialReason::AssertionNotYetValid { .. } | CredentialReason::AssertionFromTheFuture { .. } => {
-            "compare the clocks of issuer and server".into()
+            "check that the clocks of issuer and server agree".into()
         }
         CredentialReason::LifetimeTooLong { .. } => {
-            "have credentials issued for a shorter life; for SVIDs, lifetime_max of the trust domain is the bound".into()
+            "have credentials issued with a shorter lifetime; for SVIDs, the bound is lifetime_max of the trust domain".into()
         }
         CredentialReason::IssuerIsNotSubject => "the client must set iss and sub to its client_id".into(),
         CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
-            "have the issuer give each credential a short jti of visible characters, or take single_use from the trust domain".into()
+            "have the issuer give each credential a short jti of visible characters, or remove single_use from the trust domain".into()
         }
         CredentialReason::AssertionReplayed => {
-            "the client must make or fetch a new credential for each request".into()
+            "the client must create or fetch a new credential for each request".into()
         }
         CredentialReason::MarkDropped { .. } => {
-            "this server's clock was set back: compare it with a time server".into()
+            "the clock of this server was set back: compare it with a time server".into()
         }
-        CredentialReason::IssuedAtMissing => "have the issuer put iat into what it signs".into(),
+        CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
         CredentialReason::EvidenceMissing => {
-            "send the SVID as software_statement or connect with the X.509-SVID; [registration.open] admits clients without".into()
+            "send the SVID as software_statement or connect with the X.509-SVID; clients without evidence need [registration.open]".into()
         }
         CredentialReason::TwoIdentities => {
-            "show a statement and a certificate of the same workload, or one of them only".into()
+            "send a statement and a certificate of the same workload, or only one of them".into()
         }
         CredentialReason::StatementIssuerMismatch { expected } => {
-            format!("leave iss out of the statement, or have it be `{expected}`").into()
+            format!("leave iss out of the statement, or set it to `{expected}`").into()
         }
         CredentialReason::InitialAccessTokenRefused { .. } => {
-            "fetch a new access token with scope client.register from this server; its holder needs a rule with this scope".into()
+            "request a new access token with scope client.register from this server; the rule of its holder must have this scope".into()
         }
         CredentialReason::InitialAccessTokenHasNoScope => {
-            "ask for a token with scope client.register, which the rule of its holder must give".into()
+            "request a token with scope client.register, which the rule of its holder must have".into()
         }
         CredentialReason::RegistrationTokenMissing => {
             "send the registration_access_token of the registration in the Authorization header".into()
         }
         CredentialReason::RegistrationTokenRefused { is_superseded } => match is_superseded {
-            true => "a later answer held a new registration_access_token: the client must send that one".into(),
+            true => "a later answer contained a new registration_access_token: the client must send that one".into(),
             false => "the client must send the registration_access_token of its registration, or register again".into(),
         },
     }
 }
 
-/// Of a signed token.
+/// Hints for signed tokens.
 fn of_token(fault: &JoseError) -> &'static str {
     match fault {
         JoseError::NoKey => {
-            "the bundle has no such key: run `testudo trust refresh` if the issuer rotated a moment ago"
+            "the bundle has no such key: run `testudo trust refresh` if the issuer has just rotated its keys"
         }
         JoseError::BadSignature => {
             "the token was altered, or another issuer signed it with the same kid: fetch it again from the Workload API"
         }
         JoseError::AlgorithmRefused => {
-            "have the issuer sign with RS256, ES256, PS256 or their forms with 384 and 512; `none` and HS256 are never accepted"
+            "have the issuer sign with RS256, ES256, PS256 or their variants with 384 and 512; `none` and HS256 are never accepted"
         }
         JoseError::HeaderParameterRefused | JoseError::CriticalExtension => {
             "have the issuer leave the header parameter out"
         }
         JoseError::TooLarge | JoseError::NotCompact | JoseError::NotBase64Url => {
-            "send the token as the issuer gave it: three parts of base64url between dots, without line breaks"
+            "send the token exactly as the issuer issued it: three parts of base64url, separated by dots, without line breaks"
         }
         JoseError::Header(_) | JoseError::Claims(_) => {
-            "the token is not what an issuer of SVIDs makes: look at it with `testudo explain --credential FILE`"
+            "the token is not an SVID as an issuer creates it: inspect it with `testudo explain --credential FILE`"
         }
     }
 }
 
-/// Of a client certificate.
+/// Hints for client certificates.
 fn of_certificate(fault: &X509Error) -> &'static str {
     match fault {
         X509Error::Empty => "the client must send its certificate and intermediates",
@@ -170,14 +170,14 @@ fn of_certificate(fault: &X509Error) -> &'static str {
         | X509Error::TooManyExtensions
         | X509Error::ExtensionTooLarge
         | X509Error::NameTooLong => {
-            "the client must send its own certificate and the few intermediates that lead to an authority"
+            "the client must send its own certificate and only the intermediates up to an authority"
         }
-        X509Error::Malformed => "the client must send the certificate as the issuer gave it",
+        X509Error::Malformed => "the client must send the certificate exactly as the issuer issued it",
         X509Error::NoUriName | X509Error::SeveralUriNames | X509Error::NotSpiffeId(_) | X509Error::NoPath => {
-            "have the certificate issued with one URI name: the SPIFFE ID of the workload"
+            "have the certificate issued with one URI subject alternative name: the SPIFFE ID of the workload"
         }
         X509Error::LeafIsAuthority => {
-            "show the certificate of a workload, not of an authority; `openssl req -x509` makes an authority"
+            "use the certificate of a workload, not of an authority; `openssl req -x509` creates an authority"
         }
         X509Error::KeyUsageMissing
         | X509Error::KeyUsageNotCritical
@@ -186,12 +186,14 @@ fn of_certificate(fault: &X509Error) -> &'static str {
             "have the certificate issued with a critical key usage: digitalSignature, without keyCertSign and cRLSign"
         }
         X509Error::EmptySubjectNameNotCritical => {
-            "have the certificate issued with a subject, or with its alternative names marked critical"
+            "have the certificate issued with a subject, or with a critical subject alternative name"
         }
-        X509Error::Signing(_) => "have the intermediate certificates issued as the sentence says",
-        X509Error::Key(_) => "have the certificate issued for a P-256 key, or another one that is accepted",
+        X509Error::Signing(_) => "have the intermediate certificates issued again without this fault",
+        X509Error::Key(_) => {
+            "have the certificate issued for a P-256 key, or for another accepted kind of key"
+        }
         X509Error::Path(_) => {
-            "`testudo trust show` lists the authorities of the trust domain; send the intermediates too, in order"
+            "`testudo trust show` lists the authorities of the trust domain; the client must also send the intermediates, in order"
         }
     }
 }
@@ -199,23 +201,23 @@ fn of_certificate(fault: &X509Error) -> &'static str {
 pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
     match reason {
         MetadataReason::NoGrantTypeRemains => {
-            "add one of the requested grants to grant_types of the rule, or have the client ask for one that is there"
+            "add one of the requested grants to grant_types of the rule, or have the client request one that is listed there"
         }
         MetadataReason::NoScopeRemains => {
-            "add one of the requested values to scopes of the rule, or have the client ask for one that is there"
+            "add one of the requested values to scopes of the rule, or have the client request one that is listed there"
         }
         MetadataReason::RedirectUriOutsideRule | MetadataReason::RedirectUriOfOthers => {
-            "add the redirect URI to redirect_uris of the rule, or have the client ask for one that is allowed"
+            "add the redirect URI to redirect_uris of the rule, or have the client request one that is allowed"
         }
         MetadataReason::AttestedRedirectUriOutsideRule => {
-            "correct redirect_uris where the attester states them, or allow them in redirect_uris of the rule"
+            "correct the redirect_uris that the attester states, or allow them in redirect_uris of the rule"
         }
         MetadataReason::SoftwareIdMismatch => {
-            "leave software_id out of the request, or correct it where the attester states it"
+            "leave software_id out of the request, or correct the value that the attester states"
         }
-        MetadataReason::JwksUriNotTaken => "have the client send its keys in jwks",
+        MetadataReason::JwksUriNotTaken => "the client must send its keys in jwks",
         MetadataReason::PrivateKeyDisclosed => {
-            "the key was sent in the clear: the client must make a new one, and send its public half only"
+            "the private key has been disclosed: the client must create a new key, and send only the public key"
         }
         MetadataReason::NarrowingNeedsCertificate { .. } | MetadataReason::BindingNotShown => {
             "the client must connect with its X.509-SVID to send this request"
@@ -224,7 +226,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
             "ask the Workload API for an SVID whose audience is the registration_endpoint of this server"
         }
         MetadataReason::ReplacementOfAnother | MetadataReason::ReplacementMalformed { .. } => {
-            "the client must send the metadata of its registration with its client_id, without what only answers have"
+            "the client must send the metadata of its registration with its client_id, without members that only answers have"
         }
         MetadataReason::NotAString { .. }
         | MetadataReason::NotABoolean { .. }
@@ -255,7 +257,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::RedirectUrisWithoutGrant
         | MetadataReason::RedirectUrisOfWeb
         | MetadataReason::RedirectUrisMixed => {
-            "the client was told this sentence: it must correct the member and send the request again"
+            "the answer contains this sentence: the client must correct the member and send the request again"
         }
         MetadataReason::JwksTwice
         | MetadataReason::JwksMissing
@@ -267,7 +269,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::JwksKeyRefused { .. }
         | MetadataReason::JwksWithoutKey
         | MetadataReason::JwksUriMalformed => {
-            "the client was told this sentence: it must correct its keys and send the request again"
+            "the answer contains this sentence: the client must correct its keys and send the request again"
         }
         MetadataReason::CertificateSubjectNamed { .. }
         | MetadataReason::StatementNotTaken
@@ -275,7 +277,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::SpiffeIdMismatch
         | MetadataReason::ClientIdChosen
         | MetadataReason::KeysOfAttestedClient { .. } => {
-            "the client was told this sentence: it must leave the member out and send the request again"
+            "the answer contains this sentence: the client must leave the member out and send the request again"
         }
     }
     .into()
@@ -287,7 +289,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::AuthorityDisabled { name } => format!("run `testudo trust enable {name}`").into(),
         AdmissionReason::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`").into(),
         AdmissionReason::NoRule => {
-            "add a [[rules]] entry whose identities match, or check with `testudo rule test`".into()
+            "add a [[rules]] entry with a matching pattern in identities, or check the rules with `testudo rule test`".into()
         }
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {
@@ -301,24 +303,24 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
             format!("set first_use = \"on\" for {by}").into()
         }
         AdmissionReason::AttestedClaimMalformed(_) => {
-            "correct the claim where the workload is registered with its issuer, or take it out of attested_metadata".into()
+            "correct the claim at the issuer of the workload's credential, or remove it from attested_metadata".into()
         }
         AdmissionReason::GrantNotAllowed { rule } => {
-            format!("add the grant to grant_types of rule `{rule}`, or ask for one that is there").into()
+            format!("add the grant to grant_types of rule `{rule}`, or request one that is listed there").into()
         }
         AdmissionReason::ScopeNotAllowed { rule, refused } => {
-            format!("add `{refused}` to the scopes of rule `{rule}`, or ask for less").into()
+            format!("add `{refused}` to scopes of rule `{rule}`, or request less").into()
         }
-        AdmissionReason::ResourceNotAllowed { rule } => format!("add the resource to rule `{rule}`").into(),
+        AdmissionReason::ResourceNotAllowed { rule } => format!("add the resource to resources of rule `{rule}`").into(),
         AdmissionReason::BindingMissing { .. } => {
             "authenticate with an X.509-SVID over mutual TLS".into()
         }
         AdmissionReason::ClientIdClash { client_id } => format!(
-            "`testudo client show '{client_id}'` says whose id it is; delete that client, or change the rule's client_id"
+            "`testudo client show '{client_id}'` shows the client with this id; delete that client, or change the rule's client_id"
         )
         .into(),
         AdmissionReason::ClientIdReserved { rule } => format!(
-            "begin the client_id of rule `{rule}` with a literal, as in \"workload-{{service}}\""
+            "begin the client_id of rule `{rule}` with a fixed text, as in \"workload-{{service}}\""
         )
         .into(),
         AdmissionReason::TooManyClients { limit } => {

@@ -1,6 +1,7 @@
-//! What a client says of itself when it registers. It can see all of it, and is told which member is wrong.
+//! Reasons to refuse the metadata of a registration request. The answer names the member that is wrong, since the
+//! client sent it.
 //!
-//! The sentence that is sent is the text of the log, and is made of the member's name: none is without it.
+//! The answer and the log have the same sentence, which contains the name of the member.
 
 use super::row::Row;
 use std::borrow::Cow;
@@ -13,135 +14,135 @@ use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     missing_docs,
-    reason = "`member` is the member's name in RFC 7591 and its like, the rest are bounds"
+    reason = "`member` is the member's name in RFC 7591 and similar specifications, the others are bounds"
 )]
 pub enum MetadataReason {
-    /// A text is another type of JSON.
+    /// The member must be a string and has another JSON type.
     NotAString { member: &'static str },
-    /// A flag is another type of JSON.
+    /// The member must be true or false and has another JSON type.
     NotABoolean { member: &'static str },
-    /// A list is another type of JSON, holds something else than texts, or too many of them.
+    /// The member must be an array of strings and has another JSON type, other elements, or too many of them.
     NotAListOfStrings { member: &'static str },
-    /// A name is blank, too long, or has characters that are not seen.
+    /// A name is blank, too long, or has invisible characters.
     NameMalformed {
         member: &'static str,
         characters_max: usize,
     },
-    /// A text of `software_id` and its like is blank, too long, or has characters that are not seen.
+    /// `software_id` or a similar text is blank, too long, or has invisible characters.
     SoftwareTextMalformed { member: &'static str, bytes_max: usize },
-    /// The address of a page or picture is one that must not be shown.
+    /// The URL of a page or logo must not be shown to users.
     LabelUrlMalformed { member: &'static str },
-    /// `contacts` are too many, too long, or have characters that are not seen.
+    /// `contacts` has too many elements, or elements that are too long or have invisible characters.
     ContactsMalformed {
         member: &'static str,
         items_max: usize,
         characters_max: usize,
     },
-    /// Two members differ in the case of their language tags only. [RFC7591 §2.2]
+    /// The language tags of two members differ only in upper and lower case. [RFC7591 §2.2]
     LanguageTagRepeated { member: &'static str },
-    /// There are more members with a language tag than are kept.
+    /// There are too many members with a language tag.
     TooManyLanguageTags { member: &'static str, tags_max: usize },
-    /// A request names the subject of a certificate. [RFC8705 §2.1.2]
+    /// The request sets the subject of a client certificate, which only an administrator may set. [RFC8705 §2.1.2]
     CertificateSubjectNamed { member: &'static str },
-    /// A statement comes where one is not looked for.
+    /// A software statement is sent to an endpoint that accepts none.
     StatementNotTaken,
-    /// A client without evidence says which SPIFFE ID it has.
+    /// A client without evidence sends a `spiffe_id`.
     SpiffeIdClaimed,
-    /// `spiffe_id` is not the identity that was proven.
+    /// `spiffe_id` is not the proven identity.
     SpiffeIdMismatch,
     /// `software_id` is not the one that the attester states.
     SoftwareIdMismatch,
-    /// A client chooses its identifier. [RFC7591 §6]
+    /// A client sends the `client_id` that it wants. [RFC7591 §6]
     ClientIdChosen,
     /// `application_type` is neither `web` nor `native`.
     ApplicationTypeUnknown,
-    /// A web application is to become a native one.
+    /// A replacement changes a web application into a native one.
     ApplicationTypeChanged,
 
-    /// `grant_types` has one of those that OAuth 2.1 ended.
+    /// `grant_types` has a grant that OAuth 2.1 removed.
     GrantTypeEnded,
-    /// Nothing of `grant_types` is allowed.
+    /// None of `grant_types` is allowed.
     NoGrantTypeRemains,
-    /// `response_types` is not what the grants have. [RFC7591 §2.1]
+    /// `response_types` does not fit the grants. [RFC7591 §2.1]
     ResponseTypesMismatch,
-    /// `scope` is empty, or not scope values between single spaces.
+    /// `scope` is empty, or is not a list of scope values separated by single spaces.
     ScopeMalformed,
-    /// Nothing of `scope` is allowed.
+    /// None of the values of `scope` is allowed.
     NoScopeRemains,
     /// DPoP is not supported.
     DpopNotSupported,
-    /// Tokens are to be bound both to a key and to a certificate.
+    /// The request asks for tokens that are bound both to a key and to a certificate.
     BoundTwice,
-    /// Tokens are to be bound to a certificate, and this client has none.
+    /// The request asks for tokens that are bound to a certificate, and this client has none.
     BindingWithoutCertificate,
-    /// Tokens are to be bound to a certificate, and none is shown.
+    /// The request asks for tokens that are bound to a certificate, but was sent without one.
     BindingNotShown,
-    /// Limits of a client that registered with its certificate are narrowed without it.
+    /// A request without certificate reduces the limits of a client that registered with its certificate.
     NarrowingNeedsCertificate { member: &'static str },
-    /// Limits are narrowed by a statement that was not made for the registration endpoint.
+    /// A statement whose audience is not the registration endpoint is used to reduce limits.
     NarrowingNeedsAudience { member: &'static str },
 
-    /// A client without evidence names a method that needs evidence or a secret.
+    /// A client without evidence requests an authentication method that needs evidence or a secret.
     AuthMethodWithoutEvidence,
-    /// A client that its platform attests names another method than an SVID.
+    /// A client that its platform attests requests an authentication method other than an SVID.
     AuthMethodNotSvid,
-    /// The method is that of a credential that the request does not show.
+    /// The requested authentication method needs a credential that the request does not have.
     AuthMethodNotShown,
-    /// The method is another one than at registration.
+    /// A replacement changes the authentication method.
     AuthMethodChanged,
     /// The signature algorithm is unknown, symmetric or `none`.
     SigningAlgorithmNotSupported,
-    /// None of the client's keys is for the signature algorithm.
+    /// No key of the client fits the signature algorithm.
     SigningAlgorithmWithoutKey,
-    /// `jwks` and `jwks_uri` are both there. [RFC7591 §2]
+    /// `jwks` and `jwks_uri` are both present. [RFC7591 §2]
     JwksTwice,
-    /// A client that its platform attests brings keys of its own.
+    /// A client that its platform attests sends its own keys.
     KeysOfAttestedClient { member: &'static str },
-    /// A client that signs its assertions has no keys.
+    /// A client with `private_key_jwt` has no keys.
     JwksMissing,
     /// `jwks` is not a key set.
     JwksMalformed,
     /// `jwks` has too many keys or bytes.
     JwksTooLarge { keys_max: usize, kib_max: usize },
-    /// Two keys have one `kid`.
+    /// Two keys have the same `kid`.
     JwksKeyIdRepeated,
-    /// A key is a shared secret.
+    /// A key is symmetric.
     JwksKeySymmetric,
-    /// A key is no JWK.
+    /// A key is not a JWK.
     JwksKeyMalformed,
     /// A key is weak, broken, or not for the algorithm that it names.
     JwksKeyRefused { position: usize, why: KeyError },
-    /// No key verifies signatures.
+    /// No key can verify signatures.
     JwksWithoutKey,
-    /// A private key stands in `jwks`: it is no longer secret.
+    /// `jwks` contains a private key, which is therefore no longer secret.
     PrivateKeyDisclosed,
-    /// Keys are taken by value only.
+    /// `jwks_uri` is not enabled; keys must be sent in `jwks`.
     JwksUriNotTaken,
-    /// `jwks_uri` leads to a place that keys are not fetched from.
+    /// `jwks_uri` is a URL from which keys must not be fetched.
     JwksUriMalformed,
 
-    /// `redirect_uris` is no array of different texts.
+    /// `redirect_uris` is not an array of different strings.
     RedirectUrisMalformed { items_max: usize },
-    /// A redirect URI is one that readers may read differently, or that leads nowhere.
+    /// A redirect URI has no valid destination, or parsers may read it differently.
     RedirectUri(RedirectUriError),
-    /// A grant redirects, and there is nowhere to.
+    /// A grant needs a redirect URI, and there is none.
     RedirectUrisMissing,
-    /// There are redirect URIs, and no grant redirects.
+    /// There are redirect URIs, and no grant uses them.
     RedirectUrisWithoutGrant,
     /// A web application has a redirect URI that is not https.
     RedirectUrisOfWeb,
-    /// There are both kinds of redirect URI, and no `application_type`.
+    /// There are redirect URIs of web and of native applications, and no `application_type`.
     RedirectUrisMixed,
-    /// A redirect URI is outside what the rule allows.
+    /// A redirect URI is not allowed by the rule.
     RedirectUriOutsideRule,
-    /// A redirect URI that the attester states is outside what the rule allows.
+    /// A redirect URI that the attester states is not allowed by the rule.
     AttestedRedirectUriOutsideRule,
-    /// A redirect URI is none of the client's own.
+    /// A redirect URI is not one that the rule or the attester gives the client.
     RedirectUriOfOthers,
 
-    /// What replaces a registration is for another client, or for none. [RFC7592 §2.2]
+    /// `client_id` in a replacement is missing, or is the id of another client. [RFC7592 §2.2]
     ReplacementOfAnother,
-    /// What replaces a registration has a member that only answers have. [RFC7592 §2.2]
+    /// A replacement has a member that only answers have. [RFC7592 §2.2]
     ReplacementMalformed { member: &'static str },
 }
 
@@ -397,6 +398,6 @@ fn redirects_wrong(name: &'static str, sentence: impl Into<Cow<'static, str>>) -
 
 impl fmt::Display for MetadataReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.row().said.sentence())
+        f.write_str(&self.row().public_sentence.sentence())
     }
 }

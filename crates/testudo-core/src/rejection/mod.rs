@@ -1,9 +1,9 @@
-//! Every reason to refuse a request, and what each means to the three audiences: the caller (a code and a
-//! sentence), the administrator or client that can fix it (a hint), and the log (what really happened).
+//! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
+//! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons stand in four enums by topic: `request.rs`, `credential.rs`, `metadata.rs` and `admission.rs`. Each has
-//! one row per reason (`row.rs`): its name, its code and what is said; its remedy is in `hints.rs`. `answer.rs` makes of a row the answer of
-//! one endpoint; nothing else picks a code, a status or a challenge.
+//! Reasons are in four enums by topic: `request.rs`, `credential.rs`, `metadata.rs` and `admission.rs`. Each reason has
+//! one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
+//! answer of an endpoint from the row; code, status and challenge are chosen only there.
 
 mod admission;
 mod answer;
@@ -24,16 +24,16 @@ pub use request::RequestReason;
 use row::Row;
 use std::fmt;
 
-/// Why a request is refused: the caller's fault, but for a bundle that is missing here.
+/// Why a request is refused. The fault is that of the caller, except if a bundle is missing at this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// The request itself: its body, its form, its parameters.
+    /// The request itself is wrong: its body, its form, its parameters.
     Request(RequestReason),
-    /// What the caller shows of itself.
+    /// The credential is refused.
     Credential(CredentialReason),
-    /// What a client says of itself when it registers.
+    /// The metadata of a registration is refused.
     Metadata(MetadataReason),
-    /// A proven identity is not welcome, or may not have what it asks for.
+    /// The identity is proven, but it or its request is refused.
     Admission(AdmissionReason),
 }
 
@@ -62,12 +62,12 @@ impl From<AdmissionReason> for Rejection {
 }
 
 impl Rejection {
-    /// The name under which logs, events and counters know the reason.
+    /// The name of the reason in logs, events and counters.
     pub fn name(&self) -> &'static str {
         self.row().name
     }
 
-    /// How to fix it, for those who may know what happened: `explain`, `doctor`, events.
+    /// The hint, for `testudo explain`, `testudo doctor` and events.
     pub fn hint(&self) -> String {
         match self {
             Rejection::Request(reason) => hints::of_request(reason),
@@ -88,8 +88,8 @@ impl Rejection {
     }
 }
 
-/// What really happened, for logs and `explain`. Never sent to a caller where the row says something else; never
-/// holds a credential.
+/// The exact reason, for logs and `testudo explain`. It is not sent to the caller if the row has another sentence, and
+/// it never contains a credential.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,5 @@
-//! The request itself: its body, its form, its parameters. The caller can see all of it, and is told what is wrong.
+//! Reasons to refuse the request itself: its body, its form, its parameters. The answer names what is wrong, since the
+//! caller sent it.
 
 use super::row::Row;
 use std::fmt;
@@ -13,39 +14,39 @@ pub enum RequestReason {
     MalformedForm(FormError),
     /// The body is not `application/json`. [RFC7591 §3.1]
     NotJson,
-    /// The body is not one JSON object, or a member stands in it twice.
+    /// The body is not one JSON object, or has a duplicate member.
     MalformedJson,
     /// The body has more than 64 KiB.
     BodyTooLarge,
-    /// The body did not arrive within its time.
+    /// The body did not arrive before the deadline.
     BodyLate,
     /// The body has a content coding.
     BodyEncoded,
-    /// There is no `Host`, or more than one. [RFC9112 §3.2]
+    /// The request has no `Host` field, or more than one. [RFC9112 §3.2]
     HostNotOne,
-    /// `Host` is no host, or another one than `:authority`.
+    /// `Host` is not a valid host, or differs from `:authority`.
     HostInvalid,
     /// No endpoint has this path.
     NoSuchEndpoint,
-    /// The endpoint does not take this method.
+    /// The endpoint does not allow this method.
     MethodNotAllowed,
     /// Parameters are in the URL, where logs would keep them.
     CredentialsInUrl,
     /// `grant_type` is missing.
     MissingGrantType,
-    /// `grant_type` names a grant that is not served.
+    /// `grant_type` names a grant that is not supported.
     UnsupportedGrantType,
     /// `client_id` is too long, or has characters that are not allowed in one.
     MalformedClientId,
     /// More than one client authentication mechanism is used. [RFC6749 §2.3]
     TwoMechanisms,
-    /// A client certificate comes without `client_id`. [RFC8705 §2]
+    /// A request with a client certificate has no `client_id`. [RFC8705 §2]
     ClientIdMissing,
-    /// `scope` is not scope values between single spaces; and why.
+    /// `scope` is not a list of scope values separated by single spaces; with the reason.
     MalformedScope(&'static str),
-    /// `resource` or `audience` is no absolute URI; and why.
+    /// `resource` or `audience` is not an absolute URI; with the reason.
     MalformedResource(&'static str),
-    /// More than one resource is asked for.
+    /// The request names more than one resource.
     SeveralResources,
 }
 
@@ -74,32 +75,32 @@ impl RequestReason {
             // [RFC9110 §15.5.16]
             RequestReason::BodyEncoded => invalid(
                 "body_encoded",
-                "Content-Encoding is not supported: send the body as it is",
+                "Content-Encoding is not supported: send the body uncompressed",
             )
             .status(415),
             RequestReason::HostNotOne => invalid(
                 "host_not_one",
-                "a request needs exactly one Host field, or over HTTP/2 an :authority",
+                "a request must have exactly one Host field, or an :authority with HTTP/2",
             ),
             RequestReason::HostInvalid => invalid(
                 "host_invalid",
-                "Host must be a host with an optional port, and the same as :authority",
+                "Host must be a host with an optional port, and equal to :authority",
             ),
             // [RFC9110 §15.5.5]
             RequestReason::NoSuchEndpoint => invalid(
                 "no_such_endpoint",
-                "no endpoint has this path: the metadata of the issuer names those that exist",
+                "no endpoint has this path: the metadata of the issuer lists the endpoints",
             )
             .status(404),
             // [RFC9110 §15.5.6]
             RequestReason::MethodNotAllowed => invalid(
                 "method_not_allowed",
-                "this endpoint does not take this method: Allow names those that it takes",
+                "this endpoint does not allow this method: the Allow header lists the allowed methods",
             )
             .status(405),
             RequestReason::CredentialsInUrl => invalid(
                 "credentials_in_url",
-                "parameters belong in the body, never in the URL",
+                "parameters must be sent in the body, not in the URL",
             ),
             RequestReason::MissingGrantType => invalid("missing_grant_type", "grant_type is missing"),
             RequestReason::UnsupportedGrantType => Row::new(
@@ -130,7 +131,7 @@ impl RequestReason {
             RequestReason::SeveralResources => Row::new(
                 "several_resources",
                 ErrorCode::InvalidTarget,
-                "ask for one resource per token",
+                "resource must name one resource: request a separate token for each",
             ),
         }
     }
@@ -147,7 +148,7 @@ fn form_sentence(fault: &FormError) -> &'static str {
 
 impl fmt::Display for RequestReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.row().said.sentence())?;
+        f.write_str(&self.row().public_sentence.sentence())?;
         if let RequestReason::MalformedScope(why) | RequestReason::MalformedResource(why) = self {
             write!(f, ": it {why}")?;
         }

@@ -1,92 +1,96 @@
-//! The row of a reason: its name, and what it means to the caller.
+//! The row of a reason: its name, and its answer at each endpoint.
 
 use std::borrow::Cow;
 use testudo_protocol::oauth::ErrorCode;
 
-/// [RFC6750 §3.1] Where nothing was shown: a challenge, and no reproach.
+/// [RFC6750 §3.1] If the request has no token, the challenge has no error code.
 pub(super) const BEARER: &str = "Bearer";
 
-/// What every failed client authentication says. One sentence, whatever the reason: who may not come in learns
-/// nothing about which keys, trust domains or clients exist.
+/// The sentence of every failed client authentication. It is the same for every reason, so that a caller cannot learn
+/// which keys, trust domains or clients exist.
 const CLIENT_AUTHENTICATION_FAILED: &str = "client authentication failed";
 
-/// A reason, as the answers of all endpoints know it.
+/// The values of a reason that determine the answers of all endpoints.
 pub(super) struct Row {
-    /// The name in logs, events and counters. It stays what it is.
+    /// The name in logs, events and counters. It must not be changed.
     pub(super) name: &'static str,
-    /// The code, where nothing below says another.
+    /// The error code, unless a field below gives another one.
     pub(super) code: ErrorCode,
-    pub(super) said: Said,
-    pub(super) of_statement: OfStatement,
+    pub(super) public_sentence: PublicSentence,
+    pub(super) statement_effect: StatementEffect,
     pub(super) at_management: AtManagement,
-    /// Where HTTP has a status of its own.
+    /// The HTTP status, if it differs from that of the code.
     pub(super) status: Option<u16>,
     pub(super) retry_after_seconds: Option<i64>,
-    /// What an answer of the registration endpoint asks for. [RFC6750 §3.1]
+    /// The challenge in an answer of the registration endpoint. [RFC6750 §3.1]
     pub(super) challenge: Option<&'static str>,
 }
 
-/// What the caller is told.
-pub(super) enum Said {
+/// The sentence in the answer.
+pub(super) enum PublicSentence {
     /// The sentence of every failed client authentication.
     AuthenticationFailed,
-    /// A sentence of its own.
-    This(Cow<'static, str>),
+    /// Another sentence.
+    Own(Cow<'static, str>),
 }
 
-/// What a reason means for the software statement of a registration. [RFC7591 §3.2.2]
-pub(super) enum OfStatement {
-    /// Nothing: the code is the same with and without one.
+/// The effect of a reason on the answer to a registration with a software statement. [RFC7591 §3.2.2]
+pub(super) enum StatementEffect {
+    /// The code is the same with and without a statement.
     Nothing,
-    /// It proves nothing.
+    /// The statement is invalid.
     Invalid,
-    /// It is genuine, and this server does not approve of it.
+    /// The statement is authentic, but this server does not approve it.
     Unapproved,
-    /// This server accepts none, independent of the signer.
+    /// This server accepts no statements of any signer.
     NoneIsTaken,
-    /// A member that the request or the statement states is wrong, also where a certificate was shown instead: this
-    /// code and this sentence.
+    /// A member of the request or a claim of the statement is wrong; this code and this sentence also apply with a
+    /// certificate instead of a statement.
     Member(ErrorCode, Cow<'static, str>),
 }
 
-/// What a reason means to a client that manages its registration. [RFC7592 §2]
+/// The effect of a reason on the answer to a client that manages its registration. [RFC7592 §2]
 pub(super) enum AtManagement {
     /// The same as at the registration endpoint.
     AsAtRegistration,
-    /// The client is known, and nothing is permitted to it now. [RFC7592 §2.1]
+    /// The client is known, but may not do anything now. [RFC7592 §2.1]
     Closed,
     /// The answer is that of a client that does not exist.
     NoSuchClient,
 }
 
 impl Row {
-    /// A reason with a code and a sentence of its own.
+    /// A reason with its own code and sentence.
     pub(super) fn new(name: &'static str, code: ErrorCode, sentence: impl Into<Cow<'static, str>>) -> Row {
-        Row::saying(name, code, Said::This(sentence.into()))
+        Row::with_sentence(name, code, PublicSentence::Own(sentence.into()))
     }
 
-    /// The caller did not prove who it is.
-    pub(super) fn unproven(name: &'static str) -> Row {
+    /// The caller did not prove its identity.
+    pub(super) fn unauthenticated(name: &'static str) -> Row {
         Row {
-            of_statement: OfStatement::Invalid,
-            ..Row::saying(name, ErrorCode::InvalidClient, Said::AuthenticationFailed)
+            statement_effect: StatementEffect::Invalid,
+            ..Row::with_sentence(
+                name,
+                ErrorCode::InvalidClient,
+                PublicSentence::AuthenticationFailed,
+            )
         }
     }
 
-    /// The caller proved who it is, and is not welcome.
-    pub(super) fn unwelcome(name: &'static str) -> Row {
+    /// The caller proved its identity, but is refused.
+    pub(super) fn not_admitted(name: &'static str) -> Row {
         Row {
-            of_statement: OfStatement::Unapproved,
-            ..Row::unproven(name)
+            statement_effect: StatementEffect::Unapproved,
+            ..Row::unauthenticated(name)
         }
     }
 
-    fn saying(name: &'static str, code: ErrorCode, said: Said) -> Row {
+    fn with_sentence(name: &'static str, code: ErrorCode, public_sentence: PublicSentence) -> Row {
         Row {
             name,
             code,
-            said,
-            of_statement: OfStatement::Nothing,
+            public_sentence,
+            statement_effect: StatementEffect::Nothing,
             at_management: AtManagement::AsAtRegistration,
             status: None,
             retry_after_seconds: None,
@@ -95,12 +99,12 @@ impl Row {
     }
 
     pub(super) fn sentence(mut self, sentence: &'static str) -> Row {
-        self.said = Said::This(sentence.into());
+        self.public_sentence = PublicSentence::Own(sentence.into());
         self
     }
 
-    pub(super) fn of_statement(mut self, meaning: OfStatement) -> Row {
-        self.of_statement = meaning;
+    pub(super) fn statement_effect(mut self, meaning: StatementEffect) -> Row {
+        self.statement_effect = meaning;
         self
     }
 
@@ -125,11 +129,11 @@ impl Row {
     }
 }
 
-impl Said {
+impl PublicSentence {
     pub(super) fn sentence(self) -> Cow<'static, str> {
         match self {
-            Said::AuthenticationFailed => CLIENT_AUTHENTICATION_FAILED.into(),
-            Said::This(sentence) => sentence,
+            PublicSentence::AuthenticationFailed => CLIENT_AUTHENTICATION_FAILED.into(),
+            PublicSentence::Own(sentence) => sentence,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Every reason at every endpoint: what the caller is answered, as a table that is read when it changes.
+//! Tests of the answers for every reason at every endpoint. They are in a table, so that a change of an answer is
+//! visible in a review.
 
 use super::*;
 use crate::identity::{Authority, CredentialKind};
@@ -286,7 +287,7 @@ fn reasons() -> Vec<Rejection> {
     all
 }
 
-/// The endpoints that answer alike share a line.
+/// Endpoints with the same answer share a line.
 fn table() -> String {
     let mut text = String::new();
     for reason in reasons() {
@@ -322,7 +323,7 @@ fn table() -> String {
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the table is a file beside the test, written where the developer asks for it"
+    reason = "the table is a file beside the test, which UPDATE_ANSWERS=1 writes"
 )]
 fn answers_of_all_endpoints_are_those_of_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rejection/answers.txt");
@@ -362,14 +363,14 @@ fn every_variant_of_the_four_enums_is_in_the_table() {
     assert_eq!(count, in_table.len());
 }
 
-/// `Request(NotAForm)` to `NotAForm`.
+/// The variant: `NotAForm` of `Request(NotAForm)`.
 fn variant(debug: &str) -> String {
     let (_, inner) = debug.split_once('(').unwrap();
     inner.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 #[test]
-fn each_reason_has_a_name_of_its_own() {
+fn every_reason_has_a_unique_name() {
     let mut names: Vec<(&str, String)> = reasons()
         .iter()
         .map(|reason| (reason.name(), variant(&format!("{reason:?}"))))
@@ -421,7 +422,7 @@ fn sentences_are_ascii_and_those_about_metadata_name_a_member() {
 }
 
 #[test]
-fn each_reason_has_a_remedy_that_is_another_sentence_than_the_fault() {
+fn every_reason_has_a_hint_that_differs_from_its_sentence() {
     for reason in reasons() {
         let (fault, remedy) = (reason.to_string(), reason.hint());
         assert!(remedy.len() > 20, "{}: {remedy}", reason.name());
@@ -431,7 +432,7 @@ fn each_reason_has_a_remedy_that_is_another_sentence_than_the_fault() {
 }
 
 #[test]
-fn log_says_what_is_malformed_in_a_scope_or_a_resource() {
+fn log_contains_what_is_malformed_in_a_scope_or_a_resource() {
     let scope = ScopeSet::parse(&"a ".repeat(10_000)).unwrap_err();
     let scope = Rejection::Request(RequestReason::MalformedScope(scope));
     assert_eq!(scope.to_string(), "scope is malformed: it is too long");

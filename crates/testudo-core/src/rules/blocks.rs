@@ -1,4 +1,4 @@
-//! Identities that are kept out, exactly or by pattern. A property of an identity, not of a client: it is there
+//! Blocked identities, exact ones and patterns. A block applies to an identity, not to a client, so it also applies
 //! before the first use and after a removal.
 
 use super::pattern::{Pattern, PatternError};
@@ -6,10 +6,10 @@ use crate::identity::{AttestedIdentity, Authority, AuthorityKind};
 use crate::records::Block;
 use std::collections::HashSet;
 
-/// Patterns at most; each costs a look per request.
+/// Maximum number of patterns. Each request is compared with each of them.
 pub const BLOCK_PATTERNS_MAX: usize = 1_000;
 
-/// All blocks, ready to be asked.
+/// All blocks, compiled for lookups.
 #[derive(Debug, Default)]
 pub struct Blocks {
     exact: HashSet<Box<str>>,
@@ -17,14 +17,15 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Compiles blocks; the text of a block is a pattern where it has `*` or `{`.
+    /// Compiles blocks. The text of a block is a pattern if it has `*` or `{`.
     pub fn new<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> Blocks {
         let mut compiled = Blocks::default();
         for block in blocks {
-            // Also one that was made before bare trust domains were understood.
+            // This also applies to a block from a version that did not support the bare name of a trust domain.
             match pattern(&canonical(&block.identity, |_| None)) {
                 Some(Ok(pattern)) => compiled.patterns.push(pattern),
-                // Judged when the block was made; a text that no longer compiles blocks itself.
+                // The text was checked when the block was made. A text that no longer compiles as a pattern is compared
+                // as an exact identity.
                 Some(Err(_)) | None => {
                     compiled.exact.insert(block.identity.as_str().into());
                 }
@@ -33,7 +34,7 @@ impl Blocks {
         compiled
     }
 
-    /// The block that keeps `identity` out, by its text. A blocked identity cannot be a sponsor either.
+    /// The text of the block that applies to `identity` or to its sponsor.
     pub fn blocking(&self, identity: &AttestedIdentity) -> Option<&str> {
         if self.exact.is_empty() && self.patterns.is_empty() {
             return None;
@@ -61,17 +62,17 @@ impl Blocks {
     }
 }
 
-/// The text under which a block of `text` is kept. An authority, by its key or by the name of one that is configured,
-/// means every identity of it: no identity is an authority, so nothing else could be meant.
+/// The text under which a block of `text` is stored. The key of an authority, or the name of a configured one, means
+/// all its identities; the key of an authority is never an identity.
 pub fn canonical(text: &str, named: impl Fn(&str) -> Option<Authority>) -> String {
-    // No client has such an id, so it need not be configured.
+    // No client id has the form of an authority's key, so the authority need not be configured.
     let trust_domain = Authority::of_key(text).filter(|known| known.kind() == AuthorityKind::Spiffe);
     let meant = trust_domain.or_else(|| named(text));
     let all = meant.and_then(|authority| authority.subject("**"));
     all.unwrap_or_else(|| text.to_owned())
 }
 
-/// The pattern that `text` is, if it is meant as one; an error where it is meant as one and is none.
+/// Parses `text` as a pattern; `None` if it has no wildcard and no capture, and an error if it is malformed.
 pub fn pattern(text: &str) -> Option<Result<Pattern, PatternError>> {
     text.contains(['*', '{']).then(|| Pattern::parse(text))
 }

@@ -1,4 +1,4 @@
-//! A rule's `client_id`: how the client's id is made from its identity.
+//! `client_id` of a rule: how the id of a client is made from its identity.
 
 use super::pieces::{Piece, pieces};
 use super::reserved_ids::built_in;
@@ -8,17 +8,18 @@ use testudo_protocol::oauth::is_vschar;
 /// A rule's `client_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientIdTemplate {
-    /// The identity itself; folded instances share the prefix and `/*`, a form that no SPIFFE ID can have.
+    /// The identity itself. Instances that share a client have the id with `/*` as its end, which no SPIFFE ID can
+    /// have.
     Identity,
-    /// 128 bits of an HMAC over authority and subject: the same on every node without a look-up.
+    /// 128 bits of an HMAC of authority and subject: every node computes the same id without reading the store.
     Opaque,
-    /// Literals and captures.
+    /// A template of literals and captures.
     Template(Vec<Piece>),
 }
 
 impl ClientIdTemplate {
-    /// Parses a rule's `client_id`; `captures` are the names that may be used, `kinds` those of the authorities whose
-    /// segments they stand for.
+    /// Parses a rule's `client_id`; `captures` are the names that may be used, `kinds` the kinds of the authorities
+    /// whose segments they stand for.
     pub fn parse(text: &str, captures: &[&str], kinds: &[AuthorityKind]) -> Result<ClientIdTemplate, String> {
         match text {
             "identity" => return Ok(ClientIdTemplate::Identity),
@@ -37,30 +38,32 @@ impl ClientIdTemplate {
         }
         if !pieces.iter().any(|piece| matches!(piece, Piece::Capture(_))) {
             return Err(format!(
-                "{text:?} is neither \"identity\" nor \"opaque\", and as a template it captures nothing: every identity would get the same id"
+                "{text:?} is neither \"identity\" nor \"opaque\", and as a template it has no capture: every identity would get the same id"
             ));
         }
         if text.contains("://") {
-            // SPIFFE IDs belong to the identity form, https URLs to metadata documents. A capture is one path
-            // segment and can hold neither colon nor slash, so without these in a literal no template makes one.
+            // SPIFFE IDs are ids of the form `identity`, and https URLs are ids of metadata documents. A capture is one
+            // path segment without colon and slash, so without `://` in a literal no template can make one.
             return Err(format!("{text:?} must not contain ://"));
         }
         if let Some(form) = built_in(text) {
             return Err(format!(
-                "{text:?} begins with {form:?}, a form of ids that no rule gives; write for example {:?}",
+                "{text:?} begins with {form:?}, which is reserved for other ids; write for example {:?}",
                 format!("workload-{}", text.get(form.len()..).unwrap_or_default())
             ));
         }
         captures_are_apart(text, &pieces, kinds)?;
         if !is_vschar(text) {
-            return Err(format!("{text:?} has characters that a client_id cannot have"));
+            return Err(format!(
+                "{text:?} has characters that are not allowed in a client_id"
+            ));
         }
         Ok(ClientIdTemplate::Template(pieces))
     }
 }
 
-/// Between two captures stands a character that no segment has; else two identities would have one id: of
-/// `{a}-{b}`, `x-y` and `z` make the id that `x` and `y-z` make, and the second of them would be refused.
+/// Between two captures there must be a character that no segment contains. Otherwise two identities could have one id,
+/// and the second of them would be refused: with `{a}-{b}`, `x-y` and `z` give the same id as `x` and `y-z`.
 fn captures_are_apart(text: &str, pieces: &[Piece], kinds: &[AuthorityKind]) -> Result<(), String> {
     let may_be_in_one = |character| kinds.iter().any(|kind| kind.may_be_in_a_segment(character));
     let mut before: Option<&str> = None;
@@ -70,7 +73,7 @@ fn captures_are_apart(text: &str, pieces: &[Piece], kinds: &[AuthorityKind]) -> 
             (Piece::Literal(literal), _) => between = literal,
             (Piece::Capture(name), Some(earlier)) if between.chars().all(may_be_in_one) => {
                 return Err(format!(
-                    "{text:?} has {between:?} between {{{earlier}}} and {{{name}}}, and a captured segment may hold that, too: two identities would have one id; write for example \"{{{earlier}}}/{{{name}}}\", with a character that no segment of these authorities has"
+                    "{text:?} has {between:?} between {{{earlier}}} and {{{name}}}, and a captured segment may contain that too: two identities could have one id; write for example \"{{{earlier}}}/{{{name}}}\", with a character that no segment of these authorities has"
                 ));
             }
             (Piece::Capture(name), _) => {
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn captures_of_an_issuer_need_a_separator_that_no_segment_contains() {
+    fn captures_of_an_issuer_must_be_separated_by_a_character_that_no_segment_contains() {
         for close in ["{x}:{y}", "{x}-~-{y}", "a.{x}@{y}-b"] {
             assert!(parse_two(close, AuthorityKind::Issuer).is_err(), "{close}");
         }

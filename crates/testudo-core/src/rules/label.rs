@@ -1,4 +1,4 @@
-//! Labels that a rule gives its clients: texts and addresses with captures in them.
+//! Labels that a rule sets for its clients: texts and URLs with captures.
 
 use super::redirect_uris::RedirectTemplate;
 use crate::members::{LabelKind, Member, member};
@@ -7,7 +7,7 @@ use testudo_protocol::oauth::is_label_url;
 /// A label of a rule.
 #[derive(Debug)]
 pub struct ConfiguredLabel {
-    /// Which one.
+    /// The name of the label.
     pub member: &'static Member,
     /// Its value, with captures.
     pub template: LabelTemplate,
@@ -22,7 +22,7 @@ pub enum LabelTemplate {
     Url(RedirectTemplate),
 }
 
-/// What is wrong with a label: a sentence without the key, and what to do.
+/// The error of a label: a sentence without the key, and a hint.
 pub(super) type LabelProblem = (String, Option<&'static str>);
 
 impl ConfiguredLabel {
@@ -39,7 +39,7 @@ impl ConfiguredLabel {
                 template: url_template(text, captures).map_err(|problem| (problem, None))?,
             }),
             Some((_, LabelKind::Texts { .. })) | None => Err((
-                "is for a label that is not one text: a rule cannot set it".to_owned(),
+                "is a label that is not a single text, so a rule cannot set it".to_owned(),
                 None,
             )),
         }

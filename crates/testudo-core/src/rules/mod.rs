@@ -1,7 +1,7 @@
 //! Rules: which identities may have which scopes, resources and grants; and blocks: which identities are refused.
 //!
-//! An administrator writes a [`RuleSpec`], `rule.rs` makes a [`Rule`] of it, and the first one of a [`RuleSet`]
-//! that matches governs.
+//! An administrator writes a [`RuleSpec`], `rule.rs` compiles it into a [`Rule`], and the first matching rule of a
+//! [`RuleSet`] governs an identity.
 
 pub mod blocks;
 pub mod client_id;

@@ -23,7 +23,7 @@ pub(super) enum Segment {
     AnyRest,
 }
 
-/// What a pattern's names stand for, in the order of the pattern.
+/// The captured segments with their names, in the order of the pattern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures(Vec<(Box<str>, Box<str>)>);
 
@@ -112,7 +112,7 @@ impl Pattern {
         })
     }
 
-    /// As it was written.
+    /// The pattern as the administrator wrote it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -134,20 +134,20 @@ impl Pattern {
         })
     }
 
-    /// True where `*` or `**` stands for something that no name captures.
+    /// True if the pattern has `*` or `**`.
     pub fn has_wildcards(&self) -> bool {
         self.segments
             .iter()
             .any(|segment| matches!(segment, Segment::AnyOne | Segment::AnyRest))
     }
 
-    /// True where the last segment is `{instance}`: many running copies, by default one client.
+    /// True if the last segment is `{instance}`: by default all instances of the workload share one client.
     pub fn ends_in_instance(&self) -> bool {
         matches!(self.segments.last(), Some(Segment::Capture(name)) if &**name == "instance")
     }
 
-    /// True where the pattern ends in `**` and fixes no segment before: it admits everything that
-    /// its authority vouches for.
+    /// True if the pattern ends with `**` and has no literal segment before: it matches every identity of its
+    /// authority.
     pub fn admits_entire_authority(&self) -> bool {
         self.segments.last() == Some(&Segment::AnyRest)
             && !self
@@ -180,7 +180,7 @@ impl Pattern {
         }
     }
 
-    /// True where everything that `narrower` matches is matched by `self` too.
+    /// True if `self` matches every identity that `narrower` matches.
     pub fn covers(&self, narrower: &Pattern) -> bool {
         if self.authority != narrower.authority {
             return false;
@@ -220,8 +220,8 @@ fn segment(authority: &Authority, part: &str) -> Result<Segment, PatternError> {
             segment: part.to_owned(),
         });
     }
-    // A literal that no identity of the authority can have would never match: say so now.
-    match authority.judge_segment(part) {
+    // A literal that no identity of the authority can have would never match, so it is an error.
+    match authority.check_segment(part) {
         Ok(()) => Ok(Segment::Literal(part.into())),
         Err(fault) => Err(PatternError::Literal {
             segment: part.to_owned(),

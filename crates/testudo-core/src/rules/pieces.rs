@@ -1,18 +1,18 @@
-//! Texts of a rule with captures in them, taken apart: `a-{b}-c` is a literal, a capture and a literal.
+//! Parses texts of a rule with captures: `a-{b}-c` is a literal, a capture and a literal.
 
 use super::pattern::Captures;
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Copied.
+    /// Fixed text.
     Literal(String),
     /// Replaced by a captured segment.
     Capture(String),
 }
 
 impl Piece {
-    /// The capture that it is, if it is one.
+    /// The name of the capture, if the piece is one.
     pub fn capture(&self) -> Option<&str> {
         match self {
             Piece::Capture(name) => Some(name),
@@ -44,7 +44,7 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-/// Inserts captures into pieces, as they are.
+/// Replaces the captures by their values, without encoding.
 pub(crate) fn fill(pieces: &[Piece], captures: &Captures) -> String {
     pieces
         .iter()

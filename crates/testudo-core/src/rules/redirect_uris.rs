@@ -1,14 +1,14 @@
 //! Redirect URIs derived from an identity.
 //!
 //! A capture fills a whole host label, a whole path segment, or a query value, and nothing else. The result is
-//! parsed again and must have the template's scheme, port and literal labels: a crafted path segment cannot
-//! move the host.
+//! parsed again and must have the template's scheme, port and literal labels: an attacker who can choose a path segment
+//! of an identity cannot change the host.
 
 use super::pattern::Captures;
 use testudo_protocol::oauth::redirect_uri;
 use url::Url;
 
-/// A redirect URI, or a label's URL, with captures in it, taken apart.
+/// A parsed redirect URI or label URL with captures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectTemplate {
     text: String,
@@ -20,7 +20,7 @@ pub struct RedirectTemplate {
     query: Vec<(String, Slot)>,
 }
 
-/// A host that redirect URIs may lead to, with captures as whole labels.
+/// An allowed host of redirect URIs, with captures as whole labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostTemplate(RedirectTemplate);
 
@@ -34,7 +34,7 @@ impl HostTemplate {
         RedirectTemplate::parse(&format!("https://{text}/"), captures).map(HostTemplate)
     }
 
-    /// True where `uri` is an https URI on the host that the captures make of this template.
+    /// True if `uri` is an https URI with the host of this template, after the captures are inserted.
     pub fn admits(&self, uri: &str, captures: &Captures) -> bool {
         let host = |text: &str| {
             Url::parse(text)
@@ -75,7 +75,10 @@ impl RedirectTemplate {
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) => (
                 host,
-                Some(port.parse::<u16>().map_err(|_| "has a port that is no number")?),
+                Some(
+                    port.parse::<u16>()
+                        .map_err(|_| "has a port that is not a number")?,
+                ),
             ),
             None => (authority, None),
         };
@@ -86,7 +89,7 @@ impl RedirectTemplate {
         let slot = |part: &str| slot(part, captures);
         let labels: Vec<Slot> = host.split('.').map(slot).collect::<Result<_, _>>()?;
         if matches!(labels.last(), Some(Slot::Capture(_))) && !is_loopback {
-            return Err("must end in a literal host label".into());
+            return Err("must end with a literal host label".into());
         }
         let segments = path.split('/').map(slot).collect::<Result<_, _>>()?;
         let mut pairs = Vec::new();
@@ -110,17 +113,17 @@ impl RedirectTemplate {
             segments,
             query: pairs,
         };
-        // The literal parts must make a URL: derive once with a harmless value.
+        // The literal parts must form a valid URL, which is checked once with a harmless value for each capture.
         let sample = template.fill(|_| Some("x")).map_err(|_| "is not a URL")?;
         Ok(RedirectTemplate { sample, ..template })
     }
 
-    /// As it was written.
+    /// The template as the administrator wrote it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What a harmless value for each capture makes of it: whatever is wrong with the literal parts shows here.
+    /// The URI with a harmless value for each capture, for checks of the literal parts.
     pub fn sample(&self) -> &str {
         &self.sample
     }
@@ -160,13 +163,13 @@ impl RedirectTemplate {
                 Slot::Capture(name) => uri.push_str(&percent_encode(capture(name)?)),
             }
         }
-        // Read the result as a browser will: nothing may have moved.
+        // Parses the result as a browser does: scheme, host and port must be those of the template.
         let parsed = Url::parse(&uri).map_err(|_| "the result is not a URL")?;
         if parsed.host_str() != Some(host.as_str())
             || parsed.scheme() != self.scheme
             || parsed.as_str() != uri
         {
-            return Err("the result is read differently from how it is written");
+            return Err("a URL parser changes the result");
         }
         Ok(uri)
     }
@@ -185,14 +188,14 @@ fn slot(part: &str, captures: &[&str]) -> Result<Slot, String> {
     }
 }
 
-/// Letters, digits and inner hyphens, lower case, 1 to 63: what can stand in a host without surprises.
+/// True for 1 to 63 lower-case letters, digits and inner hyphens, which are safe as a host label.
 fn dns_label(value: &str) -> Result<&str, &'static str> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_label = (1..=63).contains(&value.len())
         && value.bytes().all(legal)
         && !value.starts_with('-')
         && !value.ends_with('-')
-        // All digits could make the host an IPv4 address; `xn--` could make it look like another name.
+        // A label of digits only could make the host an IPv4 address, and `xn--` could make it look like another name.
         && !value.bytes().all(|byte| byte.is_ascii_digit())
         && !value.starts_with("xn--");
     if is_label {

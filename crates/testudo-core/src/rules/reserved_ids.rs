@@ -1,11 +1,11 @@
-//! Client ids that no template of a rule may make: forms that this server assigns itself, that name a person, or
-//! that belong to another namespace. Otherwise an attacker who can choose a path segment could get the
-//! id of another client, and a freeze would apply to the wrong one.
+//! Reserved client ids, which no template of a rule may make: ids that this server assigns, that name a person, or that
+//! belong to another namespace. Otherwise an attacker who can choose a path segment could get the id of another client,
+//! and a freeze would apply to the wrong client.
 
-/// What such ids begin with; URI schemes in any case of letters.
+/// The prefixes of such ids; URI schemes are compared without case.
 const PREFIXES: [&str; 8] = ["c_", "u_", "spiffe:", "http:", "https:", "urn:", "did:", "vc:"];
 
-/// The built-in forms, and what the configuration adds to them.
+/// The built-in prefixes, and those that follow from the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct ReservedIds {
     /// `name:` of every `[[issuers]]` entry: its subjects are written `name:subject`.
@@ -15,7 +15,7 @@ pub struct ReservedIds {
 }
 
 impl ReservedIds {
-    /// True where `client_id` has one of these forms.
+    /// True if `client_id` has a reserved form.
     pub fn hold(&self, client_id: &str) -> bool {
         built_in(client_id).is_some()
             || self
@@ -26,7 +26,7 @@ impl ReservedIds {
     }
 }
 
-/// The built-in form that `text` begins with.
+/// The built-in prefix with which `text` begins.
 pub fn built_in(text: &str) -> Option<&'static str> {
     PREFIXES.into_iter().find(|prefix| {
         let begins = text.get(..prefix.len());

@@ -1,5 +1,5 @@
-//! A rule: what the identities that it matches may have; and its compilation from the sentence that an administrator
-//! writes, or to everything that is wrong with the sentence.
+//! A rule, which determines what the identities that match it may have; and its compilation from the text that an
+//! administrator writes, which reports all errors.
 
 use super::client_id::ClientIdTemplate;
 use super::label::ConfiguredLabel;
@@ -28,7 +28,7 @@ pub struct Rule {
     pub redirect_uris: Vec<RedirectTemplate>,
     pub redirect_uri_hosts: Vec<HostTemplate>,
     pub registration: RegistrationForm,
-    /// Of `client_name` and the other labels that a rule may set, those that it sets.
+    /// The labels that the rule sets, `client_name` included.
     pub labels: Vec<ConfiguredLabel>,
     pub client_idle_lifetime: Option<Seconds>,
     pub client_lifetime: Option<Seconds>,
@@ -42,18 +42,18 @@ pub struct Rule {
     pub clients_max: Option<u64>,
     pub first_use: Option<FirstUse>,
     pub enabled: bool,
-    /// First bytes of the hash of the sentence as written: changes whenever the rule does.
+    /// First bytes of the hash of the rule's text, which change with every change of the rule.
     pub revision: String,
 }
 
-/// What is wrong with a rule: the key, and a sentence that goes on from it.
+/// An error in a rule: the key, and the rest of a sentence that begins with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     /// The key within the rule.
     pub key: &'static str,
-    /// Which entry of a list it is.
+    /// The index of the wrong entry, if the value of the key is a list.
     pub entry: Option<usize>,
-    /// What is wrong, as the rest of a sentence that begins with the value.
+    /// The error, as the rest of a sentence that begins with the key.
     pub problem: String,
     /// What to do.
     pub hint: Option<&'static str>,
@@ -68,7 +68,7 @@ fn fault(key: &'static str, problem: impl Into<String>) -> RuleError {
     }
 }
 
-/// An entry of a list is wrong.
+/// The error of an entry of a list.
 fn fault_of_entry(key: &'static str, entry: usize, problem: impl Into<String>) -> RuleError {
     RuleError {
         entry: Some(entry),
@@ -87,7 +87,7 @@ impl RuleError {
 }
 
 impl Rule {
-    /// Compiles a rule, or says everything that is wrong with it.
+    /// Compiles a rule, or returns all its errors.
     pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
         let mut faults = Vec::new();
         if spec.name.is_empty() {
@@ -97,7 +97,7 @@ impl Rule {
         Rule::compile_permissions(spec, patterns, faults)
     }
 
-    /// Compiles what a `[[clients]]` entry may have: a rule that governs that client only, without patterns.
+    /// Compiles the rule of a `[[clients]]` entry, which has no patterns and governs only that client.
     pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
         Rule::compile_permissions(spec, Vec::new(), Vec::new())
     }
@@ -129,7 +129,7 @@ impl Rule {
             let template = RedirectTemplate::parse(text, &captures).and_then(|template| {
                 redirect_uri::form(template.sample())
                     .map(|_| template)
-                    .map_err(|fault| format!("is not taken: {fault}"))
+                    .map_err(|fault| format!("is not a valid resource: {fault}"))
             });
             match template {
                 Ok(template) => redirect_uris.push(template),
@@ -252,8 +252,11 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     for (entry, text) in spec.identities.iter().enumerate() {
         let (problem, hint) = match Pattern::parse(text) {
             Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => (
-                format!("{text:?} admits a whole {}", pattern.authority().kind().noun()),
-                Some("set entire_trust_domain = true in the rule if that is meant"),
+                format!(
+                    "{text:?} admits every identity of a {}",
+                    pattern.authority().kind().noun()
+                ),
+                Some("set entire_trust_domain = true in the rule if this is intended"),
             ),
             Ok(pattern) => {
                 patterns.push(pattern);
@@ -261,7 +264,7 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
             }
             Err(problem) => {
                 let is_part = matches!(problem, PatternError::PartOfSegment { .. });
-                let hint = is_part.then_some("write one rule per shape of path");
+                let hint = is_part.then_some("write one rule for each form of path");
                 (format!("{text:?} {problem}"), hint)
             }
         };
@@ -273,7 +276,8 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     patterns
 }
 
-/// What cannot be enforced is refused and not ignored: a rule that asks for bound tokens must never yield plain ones.
+/// A value that cannot be enforced is an error and is not ignored: a rule that requires bound tokens must never give
+/// unbound ones.
 fn must_bind_tokens(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> bool {
     match spec.sender_constraint.as_deref() {
         None | Some("none") => return false,

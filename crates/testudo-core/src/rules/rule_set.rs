@@ -1,7 +1,7 @@
 //! All rules, and which of them governs an identity.
 //!
-//! The first rule in file order that matches governs. Matching goes through a tree (`tree.rs`), which a property
-//! test holds equal to the plain walk over the list.
+//! The first rule in file order that matches governs. Matching uses a tree (`tree.rs`); a property test compares it
+//! with a plain search of the list.
 
 use super::pattern::{Captures, Pattern};
 use super::rule::Rule;
@@ -22,12 +22,12 @@ pub struct RuleSet {
 pub struct Match<'r> {
     /// The rule.
     pub rule: &'r Rule,
-    /// What the pattern's `{names}` stand for.
+    /// The segments that the pattern captured.
     pub captures: Captures,
 }
 
 impl<'r> Match<'r> {
-    /// A rule that is not found by a pattern and captures nothing.
+    /// A match without a pattern and without captures.
     pub fn plain(rule: &'r Rule) -> Match<'r> {
         Match {
             rule,
@@ -56,13 +56,13 @@ impl RuleSet {
         self.rules.iter()
     }
 
-    /// A rule by name.
+    /// The rule with this name.
     pub fn by_name(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)
     }
 
-    /// The rule that governs an identity, shown by this kind of credential at `occasion`. Rules match identities
-    /// that authorities attest; a configured client has its rule in its own entry.
+    /// The rule that governs an identity with this kind of credential at `occasion`. Rules match attested identities; a
+    /// configured client has its rule in its own entry.
     pub fn governing(
         &self,
         authority: &Authority,
@@ -87,7 +87,8 @@ impl RuleSet {
             }
             .into()),
             Some(found) => Ok(found),
-            // The event names the rule that would govern with another credential; the public sentence is the same.
+            // The event names the rule that would match with another kind of credential; the answer is the same as
+            // without a rule.
             None => match self.first_match(authority, subject, |_| true) {
                 Some(found) => Err(AdmissionReason::CredentialNotAccepted {
                     kind,
@@ -99,7 +100,7 @@ impl RuleSet {
         }
     }
 
-    /// The first rule in file order whose pattern matches and that `accepts` lets through.
+    /// The first rule in file order whose pattern matches and for which `accepts` is true.
     pub fn first_match(
         &self,
         authority: &Authority,
@@ -116,7 +117,7 @@ impl RuleSet {
         Some(Match { rule, captures })
     }
 
-    /// The plain walk that the tree must agree with: the specification of [`RuleSet::first_match`].
+    /// A plain search of the list, which specifies the result of [`RuleSet::first_match`].
     pub fn first_match_by_walking(&self, authority: &Authority, subject: &str) -> Option<usize> {
         self.rules.iter().position(|rule| {
             rule.patterns
@@ -125,7 +126,8 @@ impl RuleSet {
         })
     }
 
-    /// Rules of which every pattern is also a pattern of an earlier, unconditional rule: they never govern.
+    /// Rules that never govern, because an earlier rule without conditions covers all their patterns; each with the
+    /// earlier rule.
     pub fn shadowed(&self) -> Vec<(&Rule, &Rule)> {
         let mut found = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
@@ -266,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rule_tree_finds_the_rule_that_a_walk_over_all_rules_finds(
+        fn rule_tree_finds_the_same_rule_as_a_search_of_the_list(
             patterns in prop::collection::vec(pattern(), 0..40),
             paths in prop::collection::vec(prop::collection::vec(prop_oneof!["a", "b", "c", "d"], 0..6), 1..20),
         ) {
@@ -280,7 +282,7 @@ mod tests {
             }
         }
 
-        /// Where `covers` says yes, every path of the narrower pattern is one of the wider.
+        /// If `covers` is true, the wide pattern matches every path that the narrow pattern matches.
         #[test]
         fn pattern_that_covers_another_matches_all_that_it_matches(wide in pattern(), narrow in pattern(), path in prop::collection::vec(prop_oneof!["a", "b", "c"], 0..6)) {
             let (wide, narrow) = (Pattern::parse(&wide).unwrap(), Pattern::parse(&narrow).unwrap());

@@ -1,7 +1,7 @@
-//! The rules about one authority as a tree of path segments.
+//! The rules of one authority as a tree of path segments.
 //!
-//! Each node has the smallest rule index below it, so that a branch without an earlier rule than the best match found
-//! so far is not entered. A node has one parent, hence is visited at most once per match.
+//! Each node has the smallest rule index of its subtree, so that a subtree is skipped if it cannot improve the best
+//! match so far. Each node has one parent, so a match visits it at most once.
 
 use super::pattern::{Pattern, Segment};
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ struct Node {
     any: Option<Box<Node>>,
     /// Rules whose pattern ends here, ascending.
     ends: Vec<usize>,
-    /// Rules whose pattern goes on with `**`, ascending.
+    /// Rules whose pattern continues with `**`, ascending.
     rests: Vec<usize>,
 }
 
@@ -63,8 +63,8 @@ impl Tree {
 }
 
 impl Node {
-    /// `path` is what is left without its slash; `None` where it has ended. Recursion is as deep as the deepest
-    /// pattern, not as the path.
+    /// `path` is the rest of the path without its leading slash; `None` at its end. The depth of the recursion is that
+    /// of the deepest pattern, not of the path.
     fn search(&self, path: Option<&str>, accepts: &impl Fn(usize) -> bool, best: &mut usize) {
         if self.smallest >= *best {
             return;

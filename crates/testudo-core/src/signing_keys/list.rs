@@ -1,34 +1,34 @@
-//! The list of the signing keys that are accepted, and of those that were withdrawn. The server seals it under the
-//! key-encryption key, in one record that every change of the keys replaces.
+//! The list of accepted signing keys and of withdrawn ones. The server encrypts it under the key-encryption key, in one
+//! record that every change of the keys replaces.
 //!
-//! It decides which node was first where two nodes change the keys at the same moment, and it covers every field of a
-//! key that is used: an attacker who can write the database cannot bring back a withdrawn key, or change when a key
-//! signs.
+//! If two nodes change the keys at the same moment, only one of them can replace the record. The list contains every
+//! field of a key that the server uses, so that an attacker who can write the database cannot bring back a withdrawn
+//! key or change when a key signs.
 
 use crate::records::StoredSigningKey;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::{Seconds, Timestamp};
 
-/// How long after the list was begun keys that it does not list are taken over. Nodes of a version without the list
-/// may run beside this one during a rollout, and an administrator may rotate there: this node must publish that key.
-/// Afterwards nothing but a writer of the database makes such a row.
+/// For this time after the list was created, keys that are not in it are added to it. During a rollout, nodes of a
+/// version without the list run beside this one, and a key that an administrator rotates there must be published here.
+/// After that time, a row that is not in the list can only come from an attacker who writes to the database.
 pub const ROLLOUT: Seconds = Seconds(86_400);
-/// Withdrawn keys that the list names, the latest ones. What is not listed is refused in any case; the names let
-/// an event state the reason, and count during a rollout.
+/// Number of withdrawn keys in the list, the latest ones. Keys that are not in the list are refused in any case; the
+/// entries give events a reason, and are needed during a rollout.
 const WITHDRAWN_MAX: usize = 1_000;
 
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyList {
-    /// When it was begun.
+    /// When the list was created.
     begun: Timestamp,
-    /// Counts changes.
+    /// Number of changes.
     pub sequence: u64,
     keys: Vec<Entry>,
-    withdrawn: Vec<Gone>,
+    withdrawn: Vec<Withdrawal>,
 }
 
-/// All that is believed of a key besides the private key, which is wrapped for its id alone.
+/// All trusted fields of a key except the private key, whose encryption is bound to the key id only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     kid: String,
@@ -38,7 +38,7 @@ struct Entry {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Gone {
+struct Withdrawal {
     kid: String,
     at: Timestamp,
 }
@@ -54,19 +54,19 @@ impl Entry {
     }
 }
 
-/// What the list says of a stored key.
+/// The result of comparing a stored key with the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// It is the key that was listed.
+    /// The list has this key with the same fields.
     Same,
-    /// A key of this id is listed, with another algorithm or other times.
+    /// The list has a key with this id, but with another algorithm or other times.
     Altered,
-    /// No key of this id is listed.
+    /// The list has no key with this id.
     Absent,
 }
 
 impl KeyList {
-    /// The list of a store that has none.
+    /// A new list for a store without a list.
     pub fn begin(now: Timestamp) -> KeyList {
         KeyList {
             begun: now,
@@ -76,17 +76,17 @@ impl KeyList {
         }
     }
 
-    /// The list in the place of one that cannot be read: it has no key, so no key of the store is accepted.
+    /// A new list that replaces one that cannot be read. It is empty, so no stored key is accepted.
     pub fn begin_anew() -> KeyList {
         KeyList::begin(Timestamp(0))
     }
 
-    /// True while rows of a version without the list are taken over.
+    /// True while keys of a version without the list are added to it.
     pub fn takes_over(&self, now: Timestamp) -> bool {
         now < self.begun + ROLLOUT
     }
 
-    /// What it says of a stored key.
+    /// Compares a stored key with the list.
     pub fn listing(&self, key: &StoredSigningKey) -> Listing {
         match self.keys.iter().find(|entry| entry.kid == key.kid) {
             None => Listing::Absent,
@@ -95,33 +95,33 @@ impl KeyList {
         }
     }
 
-    /// True where a key of this id is accepted.
+    /// True if a key with this id is accepted.
     pub fn lists(&self, kid: &str) -> bool {
         self.keys.iter().any(|entry| entry.kid == kid)
     }
 
-    /// A key was made.
+    /// Adds a new key.
     pub fn add(&mut self, key: &StoredSigningKey) {
         self.keys.push(Entry::of(key));
     }
 
-    /// A key retired by the clock.
+    /// Removes a key that is no longer published.
     pub fn remove(&mut self, kid: &str) {
         self.keys.retain(|entry| entry.kid != kid);
     }
 
-    /// Keeps the keys that are in the store.
+    /// Removes keys that are not in the store.
     pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.keys.retain(|entry| is_there(&entry.kid));
     }
 
-    /// A key was withdrawn: it is accepted no longer, and the list states since when.
+    /// Withdraws a key: it is no longer accepted, and the list contains the time.
     pub fn withdraw(&mut self, kid: &str, at: Timestamp) {
         self.remove(kid);
         if self.withdrawn_at(kid).is_some() {
             return;
         }
-        self.withdrawn.push(Gone {
+        self.withdrawn.push(Withdrawal {
             kid: kid.to_owned(),
             at,
         });
@@ -129,20 +129,20 @@ impl KeyList {
         self.withdrawn.drain(..surplus);
     }
 
-    /// When a key was withdrawn, as far as the list still names it.
+    /// When a key was withdrawn, if the list still has the withdrawal.
     pub fn withdrawn_at(&self, kid: &str) -> Option<Timestamp> {
         let gone = self.withdrawn.iter().find(|gone| gone.kid == kid);
         gone.map(|gone| gone.at)
     }
 
-    /// Ids of the withdrawn keys that it names.
+    /// Ids of the withdrawn keys in the list.
     pub fn withdrawn(&self) -> impl Iterator<Item = &str> {
         self.withdrawn.iter().map(|gone| gone.kid.as_str())
     }
 
-    /// Takes over the withdrawals of a list that was seen before. True where this one had forgotten any.
+    /// Adds the withdrawals of a list that was read earlier. Returns true if this list lacked any of them.
     pub fn remember(&mut self, seen: &KeyList) -> bool {
-        let forgotten: Vec<&Gone> = seen
+        let forgotten: Vec<&Withdrawal> = seen
             .withdrawn
             .iter()
             .filter(|gone| self.withdrawn_at(&gone.kid).is_none())

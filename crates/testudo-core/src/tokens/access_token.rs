@@ -7,13 +7,13 @@ use testudo_protocol::Seconds;
 use testudo_protocol::jose::{SigningFault, SigningKey};
 use testudo_protocol::oauth::access_token::AccessToken;
 
-/// An access token that was signed.
+/// A signed access token.
 pub struct IssuedToken {
     /// The signed JWT.
     pub jwt: String,
-    /// Time from now to its `exp`.
+    /// The time until `exp`.
     pub lifetime: Seconds,
-    /// Its scope; absent where no scope was granted.
+    /// Its scope; absent if no scope was granted.
     pub scope: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub fn issue(
     let instance = governed.name.folded_instance.as_deref();
     let token = AccessToken {
         iss: at.policy.issuer.as_str(),
-        // [RFC9068 §2.2] No person is involved: the subject is the client.
+        // [RFC9068 §2.2] There is no user, so the subject is the client.
         sub: client_id,
         client_id,
         aud: &granted.resource,
@@ -39,7 +39,7 @@ pub fn issue(
         jti: &jwt_id,
         scope: scope.as_deref(),
         sub_type: "client",
-        // Where the client's id does not name the workload, the token still does.
+        // If the client id does not name the workload, the token has a claim that does.
         spiffe_id: governed.identity.spiffe_id().filter(|id| *id != client_id),
         instance,
         cnf: granted.binding.as_ref().map(Binding::confirmation),

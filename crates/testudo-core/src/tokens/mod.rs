@@ -1,3 +1,3 @@
-//! Tokens: what has been granted, in the form that a resource server reads.
+//! Access tokens, in the form that resource servers verify.
 
 pub mod access_token;

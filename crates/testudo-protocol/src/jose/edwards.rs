@@ -21,7 +21,7 @@ const D: Field = Field::new(&[
 ]);
 
 /// Refuses encodings that are not canonical, points of small order, and values that are not on the curve.
-pub(super) fn judge(encoded: &[u8; 32]) -> Result<(), KeyError> {
+pub(super) fn check(encoded: &[u8; 32]) -> Result<(), KeyError> {
     let mut y = *encoded;
     if let Some(last) = y.last_mut() {
         // The highest bit is the sign of x.
@@ -192,14 +192,14 @@ mod tests {
 
     #[test]
     fn base_point_is_on_the_curve_and_about_half_of_the_next_values_are_not() {
-        assert_eq!(judge(&BASE), Ok(()));
+        assert_eq!(check(&BASE), Ok(()));
         let neighbours = (0..64u8).map(|low| {
             let mut y = BASE;
             y[0] = low;
-            judge(&y)
+            check(&y)
         });
         let off_curve = neighbours
-            .filter(|judged| *judged == Err(KeyError::NotOnCurve))
+            .filter(|checked| *checked == Err(KeyError::NotOnCurve))
             .count();
         assert!(
             (16..48).contains(&off_curve),
@@ -212,7 +212,7 @@ mod tests {
         // [RFC8032 §5.1.3] (4 - 1) / (4 d + 1) has no root.
         let mut y = [0; 32];
         y[0] = 2;
-        assert_eq!(judge(&y), Err(KeyError::NotOnCurve));
+        assert_eq!(check(&y), Err(KeyError::NotOnCurve));
     }
 
     proptest! {
@@ -220,7 +220,7 @@ mod tests {
         fn every_generated_key_is_on_the_curve(seed: [u8; 32]) {
             use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
             let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
-            prop_assert_eq!(judge(pair.public_key().as_ref().try_into().unwrap()), Ok(()));
+            prop_assert_eq!(check(pair.public_key().as_ref().try_into().unwrap()), Ok(()));
         }
 
         #[test]

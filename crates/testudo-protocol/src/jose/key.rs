@@ -87,8 +87,8 @@ impl PublicKey {
     }
 
     /// Checks what a verification with the key of a certificate would cost, before any signature is verified with it.
-    pub fn judge_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
-        material::judge_cost(spki, owner)
+    pub fn check_cost(spki: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
+        material::check_cost(spki, owner)
     }
 
     fn of(jwk: &Jwk, owner: KeyOwner) -> Result<PublicKey, KeyError> {

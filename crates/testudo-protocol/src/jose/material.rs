@@ -88,7 +88,7 @@ impl Material {
 
     pub(super) fn edwards(encoded: &[u8]) -> Result<Material, KeyError> {
         let encoded: &[u8; 32] = encoded.try_into().map_err(|_| KeyError::WrongLength)?;
-        edwards::judge(encoded)?;
+        edwards::check(encoded)?;
         ParsedPublicKey::new(Algorithm::EdDSA.verification(), encoded)
             .map(|parsed| Material::Fixed(Algorithm::EdDSA, parsed))
             .map_err(|_| KeyError::NotOnCurve)
@@ -97,7 +97,7 @@ impl Material {
     /// Modulus and exponent, big-endian.
     pub(super) fn rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<Material, KeyError> {
         let (n, e) = (significant(n), significant(e));
-        judge_rsa(n, e, owner)?;
+        check_rsa(n, e, owner)?;
         let public_key = [unsigned(n), unsigned(e)].concat();
         Ok(Material::Rsa {
             public_key_der: der::wrap(der::SEQUENCE, &public_key).into(),
@@ -132,7 +132,7 @@ impl Material {
 }
 
 /// The numbers of an RSA key, without leading zero bytes.
-fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
+fn check_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
     let bits = n
         .first()
         .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -159,13 +159,13 @@ fn judge_rsa(n: &[u8], e: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
 /// Checks what a verification with the key of a certificate costs, without building the key. The cost of an RSA key
 /// depends on its numbers, the cost of other keys on their curve; a point that is not on the curve is refused when a
 /// signature is verified.
-pub(super) fn judge_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
+pub(super) fn check_cost(content: &[u8], owner: KeyOwner) -> Result<(), KeyError> {
     let (algorithm, key) = spki_parts(content).ok_or(KeyError::MalformedSpki)?;
     if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
         return Ok(());
     }
     let (n, e) = rsa_numbers(key).ok_or(KeyError::MalformedSpki)?;
-    judge_rsa(significant(n), significant(e), owner)
+    check_rsa(significant(n), significant(e), owner)
 }
 
 /// Algorithm and key of a SubjectPublicKeyInfo.
@@ -284,7 +284,7 @@ mod tests {
             ]
             .concat()
         };
-        let judge = |spki: &[u8], owner| PublicKey::from_spki(spki, owner).map(|_| ());
+        let check = |spki: &[u8], owner| PublicKey::from_spki(spki, owner).map(|_| ());
         use rustls_pki_types::alg_id;
         let rsa_key = |bits: usize, e: &[u8]| {
             use crate::der::{INTEGER, SEQUENCE, wrap};
@@ -297,47 +297,47 @@ mod tests {
         };
         let rsa = |bits, e: &[u8]| spki(alg_id::RSA_ENCRYPTION, &rsa_key(bits, e));
         let (authority, client) = (KeyOwner::Authority, KeyOwner::Client);
-        assert_eq!(judge(&rsa(4096, &[1, 0, 1]), client), Ok(()));
-        assert_eq!(judge(&rsa(8192, &[1, 0, 1]), authority), Ok(()));
+        assert_eq!(check(&rsa(4096, &[1, 0, 1]), client), Ok(()));
+        assert_eq!(check(&rsa(8192, &[1, 0, 1]), authority), Ok(()));
         assert_eq!(
-            judge(&rsa(8192, &[1, 0, 1]), client),
+            check(&rsa(8192, &[1, 0, 1]), client),
             Err(KeyError::ClientRsaSize)
         );
         assert_eq!(
-            judge(&rsa(2048, &[1, 0, 3]), client),
+            check(&rsa(2048, &[1, 0, 3]), client),
             Err(KeyError::ClientRsaExponent)
         );
-        assert_eq!(judge(&rsa(1024, &[1, 0, 1]), authority), Err(KeyError::RsaSize));
-        assert_eq!(judge(&rsa(2048, &[3]), authority), Err(KeyError::RsaExponent));
+        assert_eq!(check(&rsa(1024, &[1, 0, 1]), authority), Err(KeyError::RsaSize));
+        assert_eq!(check(&rsa(2048, &[3]), authority), Err(KeyError::RsaExponent));
         assert_eq!(
-            judge(&rsa(2048, &[0x81]), authority),
+            check(&rsa(2048, &[0x81]), authority),
             Err(KeyError::MalformedSpki),
             "negative"
         );
         let mut off_curve = vec![4; 65];
         off_curve[0] = 4;
         assert_eq!(
-            judge(&spki(alg_id::ECDSA_P256, &off_curve), client),
+            check(&spki(alg_id::ECDSA_P256, &off_curve), client),
             Err(KeyError::NotOnCurve)
         );
         let compressed = [&[2][..], &[7; 32]].concat();
         assert_eq!(
-            judge(&spki(alg_id::ECDSA_P256, &compressed), client),
+            check(&spki(alg_id::ECDSA_P256, &compressed), client),
             Err(KeyError::WrongLength)
         );
         assert_eq!(
-            judge(&spki(alg_id::ED25519, &[0; 32]), client),
+            check(&spki(alg_id::ED25519, &[0; 32]), client),
             Err(KeyError::SmallOrder)
         );
         assert_eq!(
-            judge(&spki(alg_id::ED25519, &[0; 31]), client),
+            check(&spki(alg_id::ED25519, &[0; 31]), client),
             Err(KeyError::WrongLength)
         );
         assert_eq!(
-            judge(&spki(alg_id::ECDSA_P256K1, &off_curve), client),
+            check(&spki(alg_id::ECDSA_P256K1, &off_curve), client),
             Err(KeyError::UnknownType)
         );
-        assert_eq!(judge(&[], client), Err(KeyError::MalformedSpki));
+        assert_eq!(check(&[], client), Err(KeyError::MalformedSpki));
     }
 
     #[test]

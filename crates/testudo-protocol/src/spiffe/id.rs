@@ -74,8 +74,8 @@ impl SpiffeId {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
-        judge_trust_domain(name)?;
-        judge_path(path)?;
+        check_trust_domain(name)?;
+        check_path(path)?;
         Ok(SpiffeId {
             text: text.into(),
             path_start: SCHEME.len() + name.len(),
@@ -111,7 +111,7 @@ impl SpiffeId {
 impl TrustDomain {
     /// Parses a bare name, without `spiffe://`.
     pub fn parse(name: &str) -> Result<TrustDomain, SpiffeIdError> {
-        judge_trust_domain(name)?;
+        check_trust_domain(name)?;
         Ok(TrustDomain(name.into()))
     }
 
@@ -121,7 +121,7 @@ impl TrustDomain {
     }
 }
 
-fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
+fn check_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
     if name.is_empty() {
         return Err(SpiffeIdError::EmptyTrustDomain);
     }
@@ -136,7 +136,7 @@ fn judge_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
     }
 }
 
-fn judge_path(path: &str) -> Result<(), SpiffeIdError> {
+fn check_path(path: &str) -> Result<(), SpiffeIdError> {
     for segment in path.split('/').skip(1) {
         // [SPIFFE-ID §2.2] No empty segment, and so no trailing slash.
         if segment.is_empty() {

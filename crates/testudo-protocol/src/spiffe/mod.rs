@@ -7,5 +7,5 @@ mod x509;
 pub use bundle::{Bundle, BundleError, Sequence};
 pub use id::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use x509::{
-    PathError, SigningCertificateError, X509Authorities, X509Authority, X509Error, X509Svid, judge_client_key,
+    PathError, SigningCertificateError, X509Authorities, X509Authority, X509Error, X509Svid, check_client_key,
 };

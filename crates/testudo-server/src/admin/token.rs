@@ -111,7 +111,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     }
     let administration = &policy.administration;
     administration
-        .judge(&identity, wanted, &verified.scope, governed.found.rule)
+        .check(&identity, wanted, &verified.scope, governed.found.rule)
         .map_err(not_allowed)?;
     Ok(Actor::Identity {
         authority: identity.authority,

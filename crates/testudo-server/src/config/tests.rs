@@ -118,7 +118,11 @@ fn pattern_for_a_whole_trust_domain_needs_the_switch() {
     let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
     for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {
         let text = with(identities, &format!("identities = [\"{pattern}\"]"));
-        refused(&text, "rules[0].identities[0]", "admits a whole trust domain");
+        refused(
+            &text,
+            "rules[0].identities[0]",
+            "admits every identity of a trust domain",
+        );
         assert!(judge(&format!("{text}\nentire_trust_domain = true")).is_ok());
     }
 }
@@ -145,7 +149,7 @@ fn bad_rules_are_refused_with_their_key() {
     refused(
         &more("redirect_uris = [\"https://{service}/cb\"]"),
         "rules[0].redirect_uris[0]",
-        "must end in a literal host label",
+        "must end with a literal host label",
     );
     refused(
         &more("sender_constraint = \"dpop\""),

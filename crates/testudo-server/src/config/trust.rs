@@ -189,7 +189,7 @@ impl Judge<'_> {
             if !is_svid(kind) {
                 self.report
                     .error(key, format!("`{kind}` is not a kind of SVID"), None);
-            } else if kind.judged_by().is_none() {
+            } else if kind.verified_by().is_none() {
                 self.report.warn(
                     key,
                     format!("\"{kind}\" has no door in this version: such credentials are refused"),

@@ -50,7 +50,7 @@ async fn limits_have_room<T>(
             .buckets
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        buckets.judge(limits, app.clock.steady_millis())
+        buckets.check(limits, app.clock.steady_millis())
     };
     if judged.is_err() || !app.store.is_shared() {
         return Ok(judged);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::doors::AuthorityKeys;
-use testudo_core::identity::JudgedBy;
+use testudo_core::identity::VerifiedBy;
 use testudo_core::policy::Policy;
 use testudo_core::{Authority, CredentialKind};
 
@@ -105,15 +105,15 @@ impl InForce {
             policy.authorities.iter().any(|(authority, trusted)| {
                 let keys = || self.authority_keys(authority, moment);
                 trusted.credentials.contains(&kind)
-                    && keys().is_some_and(|keys| keys.can_judge(by, moment.wall()))
+                    && keys().is_some_and(|keys| keys.can_verify(by, moment.wall()))
             })
         };
         let clients_have_keys =
             !policy.clients.is_empty() || policy.registration.registers_without_evidence();
-        let is_usable = |kind: &CredentialKind| match kind.judged_by() {
-            Some(by @ JudgedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
-            Some(by @ JudgedBy::TokenKeys) => is_judged(*kind, by),
-            Some(JudgedBy::ClientKeys) => clients_have_keys,
+        let is_usable = |kind: &CredentialKind| match kind.verified_by() {
+            Some(by @ VerifiedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
+            Some(by @ VerifiedBy::TokenKeys) => is_judged(*kind, by),
+            Some(VerifiedBy::ClientKeys) => clients_have_keys,
             None => false,
         };
         CredentialKind::ALL.into_iter().filter(is_usable).collect()

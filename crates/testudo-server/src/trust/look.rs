@@ -25,7 +25,7 @@ pub(crate) async fn would_be_taken(
     let (floor, _) = floor::read(store, encryption, authority.key())
         .await
         .map_err(|fault| fault.explain(authority))?;
-    floor.judge(&floor::offered(bundle)).map_err(|held_back| {
+    floor.check(&floor::offered(bundle)).map_err(|held_back| {
         format!(
             "{held_back}: if the publisher restarted its sequence, run `testudo trust accept {authority}` on the machine of the server"
         )

@@ -223,7 +223,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
             Err(why) => return Refreshed::NotTaken(why),
         };
         let mut batch = Batch::default();
-        let (next, accepted) = match (known.floor.judge(&offered), cause) {
+        let (next, accepted) = match (known.floor.check(&offered), cause) {
             (_, Cause::Accept(note)) => {
                 let Some(entropy) = app.clock.entropy() else {
                     return Refreshed::NotTaken("the operating system gave no random bytes".into());

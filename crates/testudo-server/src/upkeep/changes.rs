@@ -57,7 +57,7 @@ async fn take_over(app: &Arc<App>, kind: Kind, key: &[u8]) -> Result<(), String>
     match kind.announced().held() {
         Some(Held::Bundles) => trust::follow(app, key).await.map_err(|fault| fault.to_string())?,
         Some(Held::Configuration) => crate::reload::follow(app).await?,
-        Some(Held::Clients | Held::Keys | Held::Standing) => {
+        Some(Held::Clients | Held::Keys | Held::Switches) => {
             read_again::records(app, &[(kind, key.to_vec())]).await?
         }
         None => {}

@@ -71,7 +71,7 @@ async fn deleted_client_returns_linked_to_its_predecessor_unless_blocked() {
         .admin("POST", "/admin/v1/clients/delete", json!({ "client_id": PAY_ID }))
         .await;
     assert!(
-        answer["warning"].as_str().unwrap().contains("come back"),
+        answer["warning"].as_str().unwrap().contains("registered again"),
         "{answer}"
     );
     assert!(world.clients().await.is_empty());

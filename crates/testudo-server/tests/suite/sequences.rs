@@ -51,7 +51,7 @@ async fn bundle_sequence_survives_a_restart() {
         now["held_back"]
             .as_str()
             .unwrap()
-            .contains("sequence 1 is offered, 2 was"),
+            .contains("the source offers sequence 1, but sequence 2 was"),
         "{now}"
     );
     assert_eq!(ask(&world, &world.b).await, 503);
@@ -133,7 +133,7 @@ async fn bundle_that_was_held_back_is_taken_when_an_administrator_accepts_it() {
         answer["done"]
             .as_str()
             .unwrap()
-            .contains("sequence 1 is offered, 2 was taken before"),
+            .contains("the source offers sequence 1, but sequence 2 was used before"),
         "{answer}"
     );
     let now = shown(&world).await;

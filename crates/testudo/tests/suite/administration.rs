@@ -216,7 +216,7 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
 
     let again = nodes.sites[0].run(&["key", "revoke", &active]);
     assert!(!again.status.success());
-    assert!(stderr(&again).contains("withdrawn already"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("already withdrawn"), "{}", stderr(&again));
     let unknown = nodes.sites[0].run(&["key", "revoke", "nothing"]);
     assert!(!unknown.status.success());
     assert!(

@@ -56,7 +56,7 @@ async fn client_commands_follow_a_client_from_first_use_to_deletion() {
         "client", "delete", "--rule", "payments", "--yes", "--reason", "gone",
     ]);
     assert!(deleted.status.success());
-    assert!(stderr(&deleted).contains("come back"), "the warning");
+    assert!(stderr(&deleted).contains("registered again"), "the warning");
     for (kind, reason) in [
         ("client.frozen", "odd calls"),
         ("client.thawed", "explained"),
@@ -398,7 +398,7 @@ sender_constraint = "dpop"
         "trust_domains[0].name \"Prod.Example\"",
         "trust_domains[1].bundle must have exactly one",
         "trust_domains[1].first_use cannot be read",
-        "admits a whole trust domain",
+        "admits every identity of a trust domain",
         "entire_trust_domain = true",
         "testudo.toml:20:11: rule `a`, rules[0].scopes[0] \"a b\"",
         "expected: a scope value without spaces, such as \"orders.read\"",

@@ -20,13 +20,13 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     };
     let (is_good, said) = doctor();
     assert!(
-        !is_good && said.contains("sequence 1 is offered, 2 was taken before"),
+        !is_good && said.contains("the source offers sequence 1, but sequence 2 was used before"),
         "{said}"
     );
     let server = site.serve();
     let (is_good, said) = doctor();
     assert!(
-        !is_good && said.contains("sequence 1 is offered, 2 was taken before"),
+        !is_good && said.contains("the source offers sequence 1, but sequence 2 was used before"),
         "{said}"
     );
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
@@ -38,7 +38,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     );
     let shown = site.ok(&["trust", "show", "prod.example"]);
     assert!(
-        shown.contains("sequence 1 is offered, 2 was taken before"),
+        shown.contains("the source offers sequence 1, but sequence 2 was used before"),
         "{shown}"
     );
     let refused = site.run(&["trust", "refresh", "prod.example"]);
@@ -51,7 +51,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     let accepted = site.run(&["trust", "accept", "prod.example", "--reason", "moved"]);
     assert!(accepted.status.success(), "{}", stderr(&accepted));
     assert_eq!(site.json(&["trust", "show", "prod.example"])["sequence"], 1);
-    assert!(!doctor().1.contains("is offered"), "{}", doctor().1);
+    assert!(!doctor().1.contains("the source offers"), "{}", doctor().1);
     let key = site.issuer.keys.last().unwrap();
     let svid = testudo_testkit::token::Draft::svid(
         key,

@@ -1,4 +1,4 @@
-//! Block and unblock.
+//! Tests of blocking and unblocking identities.
 
 use super::*;
 use crate::admin::block::{Held, block, canonical, unblock};
@@ -27,11 +27,11 @@ fn identity_that_is_blocked_already_is_not_written_again() {
         block: Some(record(PAY)),
     };
     let decided = block(&order(), PAY, Some(held), &policy(), &Blocks::default()).unwrap();
-    check(&decided, &[], "spiffe://a.example/pay/1: blocked already");
+    check(&decided, &[], "spiffe://a.example/pay/1 is blocked already");
 }
 
 #[test]
-fn record_of_a_block_that_is_not_what_it_should_be_is_replaced_at_its_version() {
+fn unreadable_or_wrong_record_of_a_block_is_replaced_at_its_version() {
     for (case, block_found) in [
         ("it cannot be read", None),
         (
@@ -83,7 +83,7 @@ fn block_names_the_identity_the_administrator_and_the_reason() {
 }
 
 #[test]
-fn text_that_would_keep_no_identity_out_is_refused() {
+fn block_that_would_match_no_identity_is_refused() {
     for (identity, words) in [
         ("", "neither a pattern nor an identity"),
         ("https://a.example/pay", "neither a pattern nor an identity"),
@@ -114,7 +114,7 @@ fn identity_of_an_issuer_that_is_not_configured_is_refused() {
 }
 
 #[test]
-fn patterns_are_blocked_up_to_their_number_and_identities_beyond_it() {
+fn number_of_blocked_patterns_is_limited_and_number_of_blocked_identities_is_not() {
     let blocks = |count: usize| {
         let records: Vec<Block> = (0..count)
             .map(|number| record(&format!("spiffe://a.example/n{number}/*")))
@@ -126,7 +126,10 @@ fn patterns_are_blocked_up_to_their_number_and_identities_beyond_it() {
     let with = |identity: &str, held: &Blocks| block(&order(), identity, None, &policy(), held);
     assert!(with(pattern, &all_but_one).is_ok());
     check_not_done(with(pattern, &all), false, "at most 1000 patterns");
-    assert!(with(PAY, &all).is_ok(), "an identity costs no look per request");
+    assert!(
+        with(PAY, &all).is_ok(),
+        "an exact identity does not count as a pattern"
+    );
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn identity_that_is_not_blocked_is_not_unblocked() {
 }
 
 #[test]
-fn name_of_an_authority_is_kept_as_the_pattern_of_all_its_identities() {
+fn block_of_an_authority_is_stored_as_the_pattern_of_all_its_identities() {
     for (text, expected) in [
         ("a.example", "spiffe://a.example/**"),
         ("spiffe://a.example", "spiffe://a.example/**"),
@@ -151,7 +154,7 @@ fn name_of_an_authority_is_kept_as_the_pattern_of_all_its_identities() {
             "spiffe://not.configured.example",
             "spiffe://not.configured.example/**",
         ),
-        // Not the name of an authority that is configured: it stays as it is, and is judged so.
+        // A text that is not the name of a configured authority is not changed.
         ("not.configured.example", "not.configured.example"),
         (PAY, PAY),
         ("", ""),

@@ -1,4 +1,4 @@
-//! Bundles that are taken, held back, or accepted by an administrator.
+//! Tests of bundles that are used, held back, or accepted by an administrator.
 
 use super::*;
 use crate::admin::bundle::{Floor, HeldBack, Offered, accept, accepted_event};
@@ -16,7 +16,7 @@ fn offered(sequence: Option<u64>) -> Offered {
 
 // Row I-06.
 #[test]
-fn bundle_is_held_back_where_its_sequence_is_lower_or_missing() {
+fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
     for (held, sequence, is_empty, taken) in [
         (None, None, false, true),
         (None, Some(0), false, true),
@@ -26,7 +26,7 @@ fn bundle_is_held_back_where_its_sequence_is_lower_or_missing() {
         (Some(2), Some(0), false, false),
         (Some(2), None, false, false),
         (Some(u64::MAX), Some(u64::MAX - 1), false, false),
-        // A document that lists no key lowers nothing.
+        // A document without keys is used and does not lower the floor.
         (Some(2), None, true, true),
         (Some(2), Some(1), true, false),
     ] {
@@ -42,14 +42,14 @@ fn bundle_is_held_back_where_its_sequence_is_lower_or_missing() {
                 offered: sequence,
             }),
         };
-        assert_eq!(floor(0, held).judge(&offered), expected, "{held:?} {offered:?}");
-        // To take a bundle never lowers the floor.
+        assert_eq!(floor(0, held).check(&offered), expected, "{held:?} {offered:?}");
+        // Using a bundle never lowers the floor.
         assert_eq!(floor(7, held).after(&offered), floor(7, held.max(sequence)));
     }
 }
 
 #[test]
-fn accepting_a_bundle_that_is_not_held_back_lowers_nothing_and_is_no_acceptance() {
+fn accepting_a_bundle_that_is_not_held_back_changes_no_floor_and_is_not_recorded() {
     for (held, sequence) in [
         (None, None),
         (None, Some(1)),
@@ -67,9 +67,9 @@ fn accepting_a_bundle_that_is_not_held_back_lowers_nothing_and_is_no_acceptance(
 }
 
 #[test]
-fn accepted_floor_is_later_than_every_floor_before_it() {
+fn accepted_floor_is_higher_than_every_earlier_floor() {
     for (case, before, sequence, at) in [
-        ("none was accepted", 0, Some(1), NOW.0),
+        ("no earlier acceptance", 0, Some(1), NOW.0),
         ("accepted a second ago", NOW.0 - 1, Some(1), NOW.0),
         ("accepted in this second", NOW.0, Some(1), NOW.0 + 1),
         ("the clock was set back", NOW.0 + 500, Some(1), NOW.0 + 501),
@@ -79,42 +79,42 @@ fn accepted_floor_is_later_than_every_floor_before_it() {
         let accepted = accept(&order(), held, true, &offered(sequence));
         assert_eq!(accepted.floor, floor(at, sequence), "{case}");
         assert!(accepted.floor > held, "{case}");
-        assert!(accepted.floor.judge(&offered(sequence)).is_ok(), "{case}");
+        assert!(accepted.floor.check(&offered(sequence)).is_ok(), "{case}");
         let what = accepted.what.unwrap();
-        assert!(what.contains("9 was taken before"), "{case}: {what}");
+        assert!(what.contains("9 was used before"), "{case}: {what}");
     }
-    // The last moment that there is.
+    // The last possible time.
     let accepted = accept(&order(), floor(i64::MAX, Some(9)), true, &offered(Some(1)));
     assert_eq!(accepted.floor, floor(i64::MAX, Some(1)));
 }
 
 #[test]
-fn acceptance_states_what_would_have_been_held_back() {
+fn event_of_an_acceptance_contains_why_the_bundle_was_held_back() {
     let lost = Offered {
         lost: Some("no JWT authority"),
         ..offered(Some(3))
     };
     for (is_readable, offer, expected) in [
-        (true, lost, "the Workload API names no JWT authority"),
+        (true, lost, "the Workload API offers no JWT authority"),
         (
             false,
             offered(Some(3)),
-            "the stored sequence could not be read, and was replaced",
+            "the stored sequence could not be read and was replaced",
         ),
         (
             true,
             offered(Some(1)),
-            "sequence 1 is offered, 2 was taken before",
+            "the source offers sequence 1, but sequence 2 was used before",
         ),
         (
             true,
             offered(None),
-            "a bundle without spiffe_sequence is offered, sequence 2 was taken before",
+            "the source offers a bundle without spiffe_sequence, but sequence 2 was used before",
         ),
         (
             false,
             offered(Some(1)),
-            "sequence 1 is offered, 2 was taken before",
+            "the source offers sequence 1, but sequence 2 was used before",
         ),
     ] {
         let accepted = accept(&order(), floor(0, Some(2)), is_readable, &offer);

@@ -1,4 +1,4 @@
-//! Freeze, thaw, delete.
+//! Tests of freezing, thawing and deleting clients.
 
 use super::*;
 use crate::admin::client::{delete, freeze, known, thaw};
@@ -10,7 +10,7 @@ const A: &str = "spiffe://a.example";
 const PAY: &str = "spiffe://a.example/pay/1";
 
 #[test]
-fn client_that_is_as_ordered_already_is_not_written_and_has_no_event() {
+fn freeze_of_a_frozen_client_and_thaw_of_an_active_one_write_nothing() {
     check(&freeze(&order(), &client(A, PAY, Frozen)), &[], "c1: frozen");
     check(&thaw(&order(), &client(A, PAY, Active)), &[], "c1: thawed");
 }
@@ -31,7 +31,7 @@ fn freeze_and_thaw_replace_the_client_at_the_version_that_was_read() {
         let written: Client = serde_json::from_slice(&document.body).unwrap();
         let mut expected = client(A, PAY, state).record;
         expected.state = state;
-        assert_eq!(written, expected, "nothing else of the client changes");
+        assert_eq!(written, expected, "only the state of the client may change");
     }
 }
 
@@ -45,7 +45,7 @@ fn client_id_that_no_client_has_is_not_found() {
 }
 
 #[test]
-fn deleted_client_goes_with_its_alias_and_counters_and_leaves_its_history() {
+fn deletion_of_a_client_removes_its_alias_lowers_counters_and_writes_its_history() {
     let client = client(A, PAY, Frozen);
     let history = Versioned {
         version: 7,
@@ -103,7 +103,7 @@ fn deleted_client_goes_with_its_alias_and_counters_and_leaves_its_history() {
 }
 
 #[test]
-fn deletion_warns_where_a_rule_admits_the_identity_and_nowhere_else() {
+fn deletion_warns_only_if_a_rule_admits_the_identity() {
     let registration = Authority::registration().key().to_owned();
     for (authority, subject, warns) in [
         (A, PAY, true),
@@ -114,11 +114,11 @@ fn deletion_warns_where_a_rule_admits_the_identity_and_nowhere_else() {
         (A, "spiffe://a.example/pay/1/2", false),
         // The trust domain is not configured.
         ("spiffe://b.example", "spiffe://b.example/pay/1", false),
-        // The configuration does not name it any more.
+        // The configuration no longer has this client.
         ("configuration", "ops-tool", false),
-        // Its id was assigned here, and is not assigned again.
+        // The client id was assigned by this server and is not assigned again.
         (&registration, "c1", false),
-        // The key of its authority is not one.
+        // The key of its authority is not valid.
         ("", "x", false),
     ] {
         for state in [Active, Frozen] {
@@ -135,7 +135,7 @@ fn deletion_warns_where_a_rule_admits_the_identity_and_nowhere_else() {
             );
             assert!(
                 decided.changes.is_some(),
-                "{authority} {subject}: it is removed all the same"
+                "{authority} {subject}: the client must be removed"
             );
         }
     }

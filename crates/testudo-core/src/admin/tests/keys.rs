@@ -1,4 +1,4 @@
-//! The next key, withdrawals, and retirement by the clock.
+//! Tests of creating the next key, withdrawing keys, and removing retired keys.
 
 use super::*;
 use crate::admin::keys::{KeysDecided, Wanted, plan, retire};
@@ -15,7 +15,7 @@ fn key(kid: &str, algorithm: Algorithm, active_from: Timestamp) -> StoredSigning
     }
 }
 
-/// Keys of ES256 by id and age, newest first.
+/// ES256 keys with these ids and ages, newest first.
 fn keys(of: &[(&str, i64)]) -> SigningKeys {
     let mut list = KeyList::begin(Timestamp(0));
     let accepted = of.iter().map(|(kid, age)| {
@@ -31,7 +31,7 @@ fn keys(of: &[(&str, i64)]) -> SigningKeys {
     }
 }
 
-/// Plans and decides as the server does: it makes a key where one is needed.
+/// Plans and decides as the server does; creates a key if one is needed.
 fn ordered(wanted: Wanted<'_>, keys: &SigningKeys) -> Result<KeysDecided, NotDone> {
     let plan = plan(wanted, keys, Algorithm::ES256, NOW)?;
     let made = plan.needs_key(NOW).map(|from| key("new", Algorithm::ES256, from));
@@ -51,7 +51,7 @@ fn carried_out(wanted: Wanted<'_>, keys: &SigningKeys, written: &[&str], done: &
 fn next_key_is_published_before_it_signs_and_withdraws_no_other() {
     let keys = keys(&[("old", 100)]);
     let from = NOW + PUBLISHED_BEFORE_USE;
-    let done = format!("new: published, signs from {from}");
+    let done = format!("new is published and signs from {from}");
     let decided = carried_out(
         Wanted::Next,
         &keys,
@@ -65,7 +65,7 @@ fn next_key_is_published_before_it_signs_and_withdraws_no_other() {
 }
 
 #[test]
-fn withdrawal_of_the_only_key_makes_another_one_in_the_same_batch() {
+fn withdrawal_of_the_only_key_creates_a_new_one_in_the_same_batch() {
     let keys = keys(&[("only", 100)]);
     let decided = carried_out(
         Wanted::Withdrawn("only"),
@@ -84,7 +84,7 @@ fn withdrawal_of_the_only_key_makes_another_one_in_the_same_batch() {
 }
 
 #[test]
-fn withdrawal_makes_another_key_only_where_the_key_that_signs_goes() {
+fn withdrawal_creates_a_new_key_only_if_the_signing_key_is_withdrawn() {
     // `next` does not sign yet, `retiring` does not sign any more.
     let keys = keys(&[("next", -300), ("active", 100), ("retiring", 200)]);
     for (kid, makes) in [("next", false), ("active", true), ("retiring", false)] {
@@ -92,7 +92,7 @@ fn withdrawal_makes_another_key_only_where_the_key_that_signs_goes() {
         assert_eq!(decided.list.lists("new"), makes, "{kid}");
         assert!(!decided.list.lists(kid), "{kid}");
     }
-    // The only one that signs with this algorithm: one of another algorithm does not take its place.
+    // The only key with this algorithm: a key with another algorithm cannot replace it.
     let mut of_two = keys;
     of_two.accepted.retain(|key| key.record.kid == "active");
     let other = key("rsa", Algorithm::RS256, NOW - Seconds(50));
@@ -111,7 +111,7 @@ fn withdrawal_makes_another_key_only_where_the_key_that_signs_goes() {
 }
 
 #[test]
-fn withdrawal_of_all_keys_takes_refused_rows_too_and_marks_what_has_a_text_as_its_id() {
+fn withdrawal_of_all_keys_removes_refused_rows_and_records_keys_whose_id_is_text() {
     let mut keys = keys(&[("b", 100), ("a", 200)]);
     keys.rejected = vec![(b"altered".to_vec(), 9), (vec![0xff], 4)];
     keys.marked.insert("altered".into(), Some(NOW));
@@ -124,7 +124,7 @@ fn withdrawal_of_all_keys_takes_refused_rows_too_and_marks_what_has_a_text_as_it
             "insert WithdrawnKey b",
             "delete SigningKey a @2",
             "insert WithdrawnKey a",
-            // It has its mark.
+            // Its withdrawal is already recorded.
             "delete SigningKey altered @9",
             "delete SigningKey \u{fffd} @4",
             "key.created",
@@ -146,27 +146,27 @@ fn withdrawal_of_all_keys_takes_refused_rows_too_and_marks_what_has_a_text_as_it
 }
 
 #[test]
-fn key_that_is_not_there_is_not_withdrawn() {
+fn withdrawal_of_an_unknown_key_is_refused() {
     let mut keys = keys(&[("a", 100)]);
     let earlier = NOW - Seconds(60);
     keys.marked.insert("gone".into(), Some(earlier));
     keys.marked.insert("unread".into(), None);
     keys.list.withdraw("gone", earlier);
-    let already = format!("withdrawn already, at {earlier}");
+    let already = format!("already withdrawn, at {earlier}");
     for (kid, words) in [
-        ("", "no signing key has this id"),
-        ("A", "no signing key has this id"),
-        ("a ", "no signing key has this id"),
-        ("unknown", "no signing key has this id"),
+        ("", "no signing key has this key id"),
+        ("A", "no signing key has this key id"),
+        ("a ", "no signing key has this key id"),
+        ("unknown", "no signing key has this key id"),
         ("gone", already.as_str()),
-        ("unread", "the mark of its withdrawal cannot be read"),
+        ("unread", "the record of its withdrawal cannot be read"),
     ] {
         check_not_done(ordered(Wanted::Withdrawn(kid), &keys), true, words);
     }
 }
 
 #[test]
-fn mark_that_was_removed_is_made_again_with_the_time_of_the_withdrawal() {
+fn deleted_record_of_a_withdrawal_is_written_again_with_the_original_time() {
     let mut keys = keys(&[("a", 100)]);
     let earlier = NOW - Seconds(60);
     keys.list.withdraw("gone", earlier);
@@ -185,7 +185,7 @@ fn mark_that_was_removed_is_made_again_with_the_time_of_the_withdrawal() {
 }
 
 #[test]
-fn withdrawn_key_whose_row_is_back_is_removed_again_and_keeps_its_time() {
+fn restored_row_of_a_withdrawn_key_is_removed_again_and_the_time_is_kept() {
     let mut keys = keys(&[("a", 100)]);
     let earlier = NOW - Seconds(60);
     keys.rejected = vec![(b"gone".to_vec(), 5)];
@@ -201,23 +201,27 @@ fn withdrawn_key_whose_row_is_back_is_removed_again_and_keeps_its_time() {
 }
 
 #[test]
-fn key_retires_two_hours_after_its_successor_took_over_and_not_before() {
+fn key_is_removed_two_hours_after_its_successor_signs_and_not_earlier() {
     for (case, of, expected) in [
         ("no key", &[][..], &[][..]),
-        ("the only key, however old", &[("a", 1_000_000)], &[]),
+        ("the only key, at any age", &[("a", 1_000_000)], &[]),
         (
-            "a key that signs and one that will",
+            "the signing key and the next one",
             &[("b", -1), ("a", 1_000_000)],
             &[],
         ),
         ("a second before", &[("b", 7199), ("a", 8000)], &[]),
         ("at the second", &[("b", 7200), ("a", 8000)], &["a"]),
         (
-            "two of them",
+            "two retired keys",
             &[("c", 7200), ("b", 8000), ("a", 20_000)],
             &["b", "a"],
         ),
-        ("one of them", &[("c", 100), ("b", 8000), ("a", 20_000)], &["a"]),
+        (
+            "one retired key",
+            &[("c", 100), ("b", 8000), ("a", 20_000)],
+            &["a"],
+        ),
     ] {
         let keys = keys(of);
         let outcome = retire(&order(), &keys, Algorithm::ES256);
@@ -235,7 +239,7 @@ fn key_retires_two_hours_after_its_successor_took_over_and_not_before() {
             assert_eq!(
                 list.withdrawn_at(kid),
                 None,
-                "{case}: to retire is not to be withdrawn"
+                "{case}: a retired key must not be recorded as withdrawn"
             );
         }
     }

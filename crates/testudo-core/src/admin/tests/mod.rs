@@ -1,4 +1,4 @@
-//! Each order of an administrator: what it writes, what it answers, and what is not carried out.
+//! Tests of the orders of administrators: what is written, what is answered, and which orders are refused.
 
 mod block;
 mod bundle;
@@ -104,8 +104,8 @@ fn client(authority: &str, subject: &str, state: ClientState) -> Versioned<Clien
     }
 }
 
-/// What is written, a line each: the verb, the kind of record, its key, and the version that it must be at. Of an event
-/// the name stands in place of the key.
+/// One line for each change: the operation, the kind of record, its key, and its required version. For an event, its
+/// name.
 fn lines(batch: &Batch) -> Vec<String> {
     let key = |key: &[u8]| String::from_utf8_lossy(key).replace('\0', " ");
     let line = |write: &Write| match write {
@@ -124,7 +124,7 @@ fn lines(batch: &Batch) -> Vec<String> {
     batch.writes.iter().map(line).collect()
 }
 
-/// What is written and answered; each event names the administrator, the reason, and has an id of its own.
+/// Checks the changes and the answer, and that each event has the administrator, the reason and a unique id.
 #[track_caller]
 fn check(decided: &Decided, written: &[&str], done: &str) {
     let batch = decided.changes.as_ref().map(|changes| changes.batch());
@@ -135,7 +135,7 @@ fn check(decided: &Decided, written: &[&str], done: &str) {
     assert_eq!(
         events.is_empty(),
         written.is_empty(),
-        "{done}: a change has its event"
+        "{done}: every change must have an event"
     );
     for (number, event) in events.iter().enumerate() {
         assert_eq!(event.actor.as_deref(), Some(ALICE), "{done}");
@@ -145,17 +145,17 @@ fn check(decided: &Decided, written: &[&str], done: &str) {
         assert_eq!(
             events.iter().position(is_twin),
             Some(number),
-            "{done}: ids differ"
+            "{done}: the ids of events must differ"
         );
     }
 }
 
-/// Not carried out: nothing of that name, or something else is to be ordered.
+/// Checks that the order was refused with these words, as not found or for another reason.
 #[track_caller]
 fn check_not_done<T>(outcome: Result<T, NotDone>, is_not_found: bool, words: &str) {
     let Err(why) = outcome else {
-        panic!("carried out: {words}")
+        panic!("the order was carried out, expected: {words}")
     };
     assert_eq!(why.is_not_found, is_not_found, "{why:?}");
-    assert!(why.problem.contains(words), "{why:?} does not say {words:?}");
+    assert!(why.problem.contains(words), "{why:?} does not contain {words:?}");
 }

@@ -1,4 +1,4 @@
-//! Changes are never without their event.
+//! Tests that changes always have an event.
 
 use super::*;
 use crate::admin::Audited;

@@ -1,21 +1,21 @@
-//! The switch of an authority.
+//! Tests of disabling and enabling authorities.
 
 use super::*;
 use crate::admin::trust::{disable, enable, known};
 
 #[test]
-fn authority_that_is_as_ordered_already_is_not_written_and_has_no_event() {
+fn disabling_a_disabled_and_enabling_an_enabled_authority_writes_nothing() {
     let a = authority("spiffe://a.example");
     check(
         &disable(&order(), &a, Some(1)),
         &[],
-        "a.example: disabled already",
+        "a.example is disabled already",
     );
-    check(&enable(&order(), &a, None), &[], "a.example: enabled already");
+    check(&enable(&order(), &a, None), &[], "a.example is enabled already");
 }
 
 #[test]
-fn switch_is_inserted_where_it_is_absent_and_removed_at_its_version() {
+fn switch_is_inserted_by_disabling_and_removed_at_its_version_by_enabling() {
     let a = authority("spiffe://a.example");
     check(
         &disable(&order(), &a, None),

@@ -1,4 +1,4 @@
-//! `aud` of an assertion, and which one is ours.
+//! The `aud` of an assertion, and the check that it is for this server.
 
 use crate::rejection::{CredentialReason, Rejection};
 use serde::Deserialize;
@@ -41,9 +41,9 @@ impl<'de> Deserialize<'de> for Audience {
     }
 }
 
-/// [RFC10070 §4] The audience is our issuer identifier as the sole value, compared as a string; `also` are
-/// further exact values that an administrator allows during a migration.
-pub(crate) fn judge_audience(audience: &Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
+/// [RFC10070 §4] The audience must be the issuer identifier of this server as the only value, compared as a string;
+/// `also` are further exact values that the administrator allows during a migration.
+pub(crate) fn check_audience(audience: &Audience, issuer: &str, also: &[String]) -> Result<(), Rejection> {
     match audience.0.as_slice() {
         [sole] if sole == issuer || also.contains(sole) => Ok(()),
         _ => Err(CredentialReason::AudienceMismatch {

@@ -1,25 +1,27 @@
-//! What every door checks alike in a credential whose signature holds: its times, its life, its single use.
+//! Checks that all doors share, for a credential with a verified signature: its times, its lifetime and its single use.
 
 use crate::identity::{CredentialKind, SingleUse};
 use crate::rejection::{CredentialReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp, jose};
 
-/// Tolerated difference of clocks for `nbf` and `iat`. `exp` has none: a credential that has ended is over.
+/// Tolerated difference of clocks for `nbf` and `iat`. There is no tolerance for `exp`.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
 
-/// Longest life of a JWT-SVID, where a trust domain's `lifetime_max` does not say: nothing ends a stolen one earlier.
+/// Longest lifetime of a JWT-SVID if the trust domain has no `lifetime_max`. It is bounded because a stolen JWT-SVID
+/// can be used until it expires.
 pub const JWT_SVID_LIFETIME_MAX: Seconds = Seconds(30 * 86_400);
 
-/// The same for an X.509-SVID. Its key is not sent with it, and issuers beside SPIRE (cert-manager: 90 days by
-/// default) give certificates of up to a year.
+/// Longest lifetime of an X.509-SVID if the trust domain has no `lifetime_max`. It is longer, because the private key
+/// is never sent, and because issuers other than SPIRE issue certificates for up to a year (cert-manager: 90 days by
+/// default).
 pub const X509_SVID_LIFETIME_MAX: Seconds = Seconds(400 * 86_400);
 
-/// How much longer than its credential the mark of a single-use credential is kept: a clock that is set back by
-/// less, or another node's that is behind by less, accepts no credential whose mark is gone.
+/// How much longer than the credential itself the record of its use is kept. If the clock is set back by less than
+/// this, or the clock of another node is behind by less, every credential that is still accepted has its record.
 pub const MARK_MARGIN: Seconds = Seconds(300);
 
 /// `exp`, `nbf` and `iat`. [RFC7519 §4.1]
-pub(crate) fn judge_times(
+pub(crate) fn check_times(
     expires: Timestamp,
     not_before: Option<Timestamp>,
     issued: Option<Timestamp>,
@@ -38,8 +40,8 @@ pub(crate) fn judge_times(
     Ok(())
 }
 
-/// The life that an SVID has from its issue, or from now where it does not say when that was.
-pub(crate) fn judge_lifetime(
+/// Checks the lifetime of an SVID, from its issue, or from now if it has no time of issue.
+pub(crate) fn check_lifetime(
     expires: Timestamp,
     issued: Option<Timestamp>,
     allowed: Seconds,
@@ -55,8 +57,8 @@ pub(crate) fn judge_lifetime(
     }))
 }
 
-/// The mark of a single-use credential: each part is preceded by its length, so that no two lists of parts
-/// are one text.
+/// The key of the record that a single-use credential was used. Each part is preceded by its length, so that two
+/// different lists of parts never give the same input.
 pub(crate) fn single_use_mark(
     kind: CredentialKind,
     subject: &str,

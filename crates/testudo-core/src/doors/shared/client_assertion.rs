@@ -1,7 +1,8 @@
-//! The claims of a client's own assertion. Nothing in them is proven before the signature is.
+//! The claims of an assertion that a client signed with its own key. They are untrusted until the signature is
+//! verified.
 
-use super::audience::{Audience, judge_audience};
-use super::claims::judge_times;
+use super::audience::{Audience, check_audience};
+use super::claims::check_times;
 use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -10,10 +11,11 @@ use testudo_protocol::limits::JWT_ID_BYTES_MAX;
 use testudo_protocol::printable::is_printable;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// Longest life of an assertion. It can be used once, so there is no reason for more.
+/// Longest lifetime of an assertion. An assertion can be used only once, so a short lifetime is enough.
 pub const LIFETIME_MAX: Seconds = Seconds(600);
 
-/// [RFC7523 §3] `iss`, `sub`, `aud`, `exp` are required; `jti` is, because we hold it to single use.
+/// [RFC7523 §3] `iss`, `sub`, `aud`, `exp` are required; `jti` is required too, because an assertion can be used only
+/// once.
 #[derive(Deserialize)]
 pub struct ClientAssertion {
     pub(crate) iss: String,
@@ -26,20 +28,20 @@ pub struct ClientAssertion {
 }
 
 impl ClientAssertion {
-    /// Whether a good signature would let the assertion in: what is checked before a client's keys are fetched from
-    /// where it publishes them. Nothing is proven by it.
+    /// True if the claims are valid, so that only the signature remains to be verified. It is checked before the keys
+    /// of a client are fetched from its `jwks_uri`, so that an invalid assertion causes no fetch.
     pub fn is_worth_a_fetch(&self, policy: &Policy, now: Timestamp) -> bool {
-        self.judge(policy, now, &mut Trace::off()).is_ok()
+        self.check(policy, now, &mut Trace::off()).is_ok()
     }
 
-    /// Everything but the signature.
-    pub(crate) fn judge(&self, policy: &Policy, now: Timestamp, trace: &mut Trace) -> Result<(), Rejection> {
+    /// Checks the claims, without the signature.
+    pub(crate) fn check(&self, policy: &Policy, now: Timestamp, trace: &mut Trace) -> Result<(), Rejection> {
         let claims = self;
         // [RFC7523 §3 (1) (2)] Issuer and subject are the id of the client.
         if claims.iss != claims.sub {
             return Err(CredentialReason::IssuerIsNotSubject.into());
         }
-        judge_times(claims.exp, claims.nbf, claims.iat, now)?;
+        check_times(claims.exp, claims.nbf, claims.iat, now)?;
         let lifetime = claims.exp - now;
         if lifetime > LIFETIME_MAX {
             return Err(CredentialReason::LifetimeTooLong {
@@ -49,7 +51,7 @@ impl ClientAssertion {
             .into());
         }
         trace.passed("times", || format!("valid until {}", claims.exp));
-        judge_audience(&claims.aud, policy.issuer.as_str(), &[])?;
+        check_audience(&claims.aud, policy.issuer.as_str(), &[])?;
         trace.passed("audience", || policy.issuer.to_string());
         match claims.jti.as_deref() {
             None | Some("") => Err(CredentialReason::JwtIdMissing.into()),

@@ -1,5 +1,5 @@
-//! Outside facts that the verification of a credential needs, and for what the credential is shown. The server
-//! fetches them; the doors judge them.
+//! Facts from outside the credential that its verification needs, and the purpose of the credential. The server loads
+//! the facts; the doors use them.
 
 use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
@@ -12,23 +12,23 @@ use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
 
-/// An outside fact that a credential's verification needs. The server fetches it; the door judges it.
+/// A fact that the verification of a credential needs. The server loads it.
 #[derive(Clone, Copy)]
 pub enum Lookup<'c> {
-    /// The keys of the authority that the credential claims to be of, if that is configured.
+    /// The keys of the authority that the credential names, if it is configured.
     Authority {
         /// The claimed authority.
         unverified_authority: &'c Authority,
-        /// The key it claims to be signed with: unknown among its keys, it is worth one early refresh.
+        /// The key id in the credential. If the authority has no such key, its keys are refreshed once ahead of time.
         unverified_kid: Option<&'c str>,
     },
-    /// The keys of a client that registered, if one has this name and the configuration names no other.
+    /// The keys of a registered client, if a client with this id exists and no configured client has the same id.
     Client {
-        /// The claimed name.
+        /// The client id in the assertion.
         unverified_client_id: &'c str,
-        /// The key it claims to be signed with, for keys that are kept elsewhere.
+        /// The key id in the assertion, for keys at a `jwks_uri`.
         unverified_kid: Option<&'c str>,
-        /// The assertion: it must be worth a fetch of such keys.
+        /// The claims of the assertion, which must be valid before keys are fetched from a `jwks_uri`.
         assertion: &'c ClientAssertion,
     },
 }
@@ -36,15 +36,15 @@ pub enum Lookup<'c> {
 /// The answer to a [`Lookup`].
 #[derive(Debug, Clone)]
 pub enum Facts {
-    /// The authority's keys, fresh enough to be used.
+    /// The keys of the authority, which are not older than allowed.
     Keys(AuthorityKeys),
-    /// The authority is configured, but no keys are held, or they are past their maximum age.
+    /// The authority is configured, but has no loaded keys, or they are older than allowed.
     NoKeys,
-    /// The same, and an administrator switched the authority off: to wait would not help.
+    /// The authority has no usable keys and an administrator disabled it, so a retry would not help.
     Disabled,
-    /// The keys of the client that registered under this name.
+    /// The keys of the registered client with this id.
     Client(Arc<ClientKeys>),
-    /// The client publishes its keys at its `jwks_uri`, and they could not be fetched.
+    /// The keys at the client's `jwks_uri` could not be fetched.
     KeysElsewhere {
         /// Why.
         why: String,
@@ -53,7 +53,7 @@ pub enum Facts {
     Nothing,
 }
 
-/// What a credential is shown for.
+/// The purpose for which a credential is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose<'a> {
     /// Client authentication: the audience is the issuer. [RFC10070 §4]
@@ -65,7 +65,7 @@ pub enum Purpose<'a> {
     },
 }
 
-/// The terms on which a credential is judged. Nothing is made of it yet, so no randomness is needed.
+/// The conditions under which a credential is verified. Verification creates nothing, so no randomness is needed.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// What the configuration says.
@@ -76,9 +76,9 @@ pub struct Terms<'a> {
     pub now: Timestamp,
 }
 
-/// What the authority that a credential names is trusted for, and its keys: those of no other authority are used.
+/// The policy and the keys of the authority that a credential names. Keys of other authorities are never used.
 /// [SPIFFE-FED §7.3]
-pub(crate) fn vouching<'a>(
+pub(crate) fn policy_and_keys<'a>(
     authority: &Authority,
     facts: &'a Facts,
     policy: &'a Policy,

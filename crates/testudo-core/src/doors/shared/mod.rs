@@ -1,4 +1,4 @@
-//! What the doors have in common: how evidence arrives, which outside facts it needs, and the checks of claims.
+//! Code that the doors share: how credentials arrive, which facts their verification needs, and the checks of claims.
 
 pub mod audience;
 pub mod authority_keys;

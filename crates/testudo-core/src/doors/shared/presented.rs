@@ -1,6 +1,6 @@
-//! How a request names the mechanism by which a client authenticates, and what it shows. [RFC6749 §2.3]
+//! Finds the mechanism by which a request authenticates the client, and the credential. [RFC6749 §2.3]
 //!
-//! The mechanism is never guessed, and two at once are refused.
+//! The mechanism is determined by the parameters and never guessed; a request with two mechanisms is refused.
 
 use crate::identity::CredentialKind;
 use crate::rejection::{CredentialReason, Rejection, RequestReason};
@@ -9,35 +9,35 @@ use std::sync::Arc;
 use testudo_protocol::jose;
 use testudo_protocol::oauth::Form;
 
-/// Evidence as it arrived, by the mechanism that the request names.
+/// A credential as it was received, with its kind.
 pub struct Presented {
     /// The kind of credential that the request claims to present.
     pub kind: CredentialKind,
-    /// The credential. Never logged.
+    /// The credential. It is never logged.
     pub evidence: Evidence,
-    /// SHA-256 of the credential: what a remembered verdict is filed under.
+    /// SHA-256 of the credential, the key under which a verification result is cached.
     pub digest: [u8; 32],
 }
 
 /// The forms in which credentials arrive.
 pub enum Evidence {
-    /// In the body, `client_assertion`.
+    /// A `client_assertion` in the body.
     Assertion(String),
-    /// In the TLS handshake.
+    /// A certificate chain from the TLS handshake.
     Certificates(Arc<PeerCertificates>),
 }
 
-/// A client's certificates, leaf first, of whom the handshake proved that it has the leaf's key.
+/// The certificates of a client, leaf first. The TLS handshake proved that the client has the private key of the leaf.
 #[derive(PartialEq, Eq)]
 pub struct PeerCertificates {
     /// DER.
     pub chain: Vec<Vec<u8>>,
-    /// SHA-256 of the chain: what a remembered verdict is filed under.
+    /// SHA-256 of the chain, the key under which a verification result is cached.
     pub digest: [u8; 32],
 }
 
 impl PeerCertificates {
-    /// Takes a chain as it came.
+    /// Wraps a chain without checking it.
     pub fn new(chain: Vec<Vec<u8>>) -> PeerCertificates {
         let mut bytes = Vec::with_capacity(chain.iter().map(|der| der.len() + 8).sum());
         for der in &chain {
@@ -57,7 +57,7 @@ impl fmt::Debug for PeerCertificates {
     }
 }
 
-/// What the HTTP layer saw besides the form.
+/// The parts of the HTTP request, besides the form, that matter for authentication.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHeaders {
     /// An `Authorization` header was sent.
@@ -69,7 +69,7 @@ pub struct RequestHeaders {
 }
 
 impl Presented {
-    /// Finds the one mechanism of a request. [RFC6749 §2.3]
+    /// Finds the mechanism of a request. [RFC6749 §2.3]
     pub fn find(form: &mut Form, headers: RequestHeaders) -> Result<Presented, Rejection> {
         let has_assertion = form.has("client_assertion") || form.has("client_assertion_type");
         let mechanisms = [
@@ -82,7 +82,7 @@ impl Presented {
         match mechanisms.iter().filter(|is_used| **is_used).count() {
             0 => return Err(CredentialReason::NoCredential.into()),
             1 if headers.certificates.is_some() => {
-                // [RFC8705 §2] The certificate says who it is, `client_id` who is meant.
+                // [RFC8705 §2] The certificate proves the identity; `client_id` is required and names the client.
                 return match (form.has("client_id"), headers.certificates) {
                     (true, Some(certificates)) => Ok(Presented::certificates(certificates)),
                     _ => Err(RequestReason::ClientIdMissing.into()),
@@ -120,7 +120,7 @@ impl Presented {
         }
     }
 
-    /// A credential for a door.
+    /// A credential of this kind.
     pub fn new(kind: CredentialKind, assertion: String) -> Presented {
         let digest = jose::sha256(assertion.as_bytes());
         Presented {
@@ -130,7 +130,7 @@ impl Presented {
         }
     }
 
-    /// Certificates, for the one door that takes them.
+    /// A certificate chain.
     pub fn certificates(certificates: Arc<PeerCertificates>) -> Presented {
         Presented {
             kind: CredentialKind::X509Svid,

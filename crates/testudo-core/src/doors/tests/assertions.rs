@@ -1,4 +1,4 @@
-//! A client's own assertions.
+//! Tests of assertions that clients sign with their own keys.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Claims of a JWT-SVID: audience, times, identifiers, and what an attester states.
+//! Tests of the claims of a JWT-SVID: audience, times, identifiers, and attested metadata.
 
 use super::*;
 
@@ -136,7 +136,7 @@ fn sub_is_required_and_iss_and_jti_are_optional() {
 }
 
 #[test]
-fn single_use_requires_jti_and_marks_it() {
+fn single_use_credential_needs_jti_and_its_use_is_recorded() {
     let mut world = World::new();
     world
         .policy

@@ -1,4 +1,4 @@
-//! Forms of a JWS: type, header parameters, segments and JSON.
+//! Tests of the form of a JWS: type, header parameters, segments and JSON.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn svid_with_another_typ_is_refused() {
 
 // Rows B-39 to B-42.
 #[test]
-fn header_parameters_that_bring_keys_or_are_unknown_are_refused() {
+fn header_parameters_with_keys_and_unknown_ones_are_refused() {
     let world = World::new();
     let attacker = generate_key(Algorithm::ES256, None);
     for (name, value) in [
@@ -61,7 +61,7 @@ fn header_parameters_that_bring_keys_or_are_unknown_are_refused() {
 }
 
 #[test]
-fn rfc7515_4_unknown_headers_of_an_assertion_are_ignored_and_bring_no_key() {
+fn rfc7515_4_unknown_headers_of_an_assertion_are_ignored_and_their_keys_are_not_used() {
     let world = World::new();
     let attacker = generate_key(Algorithm::ES256, None);
     for (name, value) in [
@@ -129,7 +129,7 @@ fn text_that_is_not_a_compact_jws_is_refused() {
             &form[..form.len().min(80)]
         );
     }
-    // Stray bits in the last character of the signature: a second spelling of the same bytes.
+    // Trailing bits in the last character of the signature that are not zero: a second encoding of the same bytes.
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let last = token.chars().last().unwrap();
     let value = alphabet.find(last).unwrap();

@@ -1,4 +1,5 @@
-//! The mechanism is named by the request, there is one, and a refusal tells the caller nothing of what was looked at.
+//! Tests that a request must have exactly one authentication mechanism, and that a refusal does not reveal its reason
+//! to the caller.
 
 use super::*;
 
@@ -79,7 +80,7 @@ fn request_without_exactly_one_mechanism_is_refused() {
     );
 }
 
-/// One sentence for every way in which client authentication can fail.
+/// Every failure of client authentication has the same sentence.
 // Row J-12.
 #[test]
 fn refused_credentials_get_the_same_public_sentence() {
@@ -101,7 +102,7 @@ fn refused_credentials_get_the_same_public_sentence() {
 }
 
 #[test]
-fn hints_and_names_hold_no_value_of_the_request() {
+fn hints_and_names_contain_no_value_of_the_request() {
     let world = World::new();
     let rejection = world.refused(&world.draft().header("typ", "evil\r\ninjected").sign());
     assert!(!rejection.to_string().contains('\n'));

@@ -1,5 +1,5 @@
-//! Every door against the rows of the conformance tables. Each refusal is held against its positive twin: the
-//! same draft, unmutated, is accepted first.
+//! Tests of every door with the rows of the conformance tables. For each refused credential, the test first checks that
+//! the same credential without the fault is accepted.
 
 mod assertions;
 mod chains;
@@ -39,7 +39,7 @@ struct World {
     policy: Policy,
 }
 
-/// The facts where this bundle is in force.
+/// The facts with this bundle.
 fn bundle_of(bundle: Bundle) -> Facts {
     Facts::Keys(AuthorityKeys::Bundle(Arc::new(bundle)))
 }
@@ -111,11 +111,11 @@ impl World {
                 .map_or(Facts::Nothing, bundle_of),
             Lookup::Client { .. } => Facts::Nothing,
         };
-        self.judge(credential, &facts)
+        self.check(credential, &facts)
     }
 
-    /// The door's verdict by these facts, whatever the world holds.
-    fn judge(&self, credential: Credential, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
+    /// Verifies the credential with these facts instead of those of the test world.
+    fn check(&self, credential: Credential, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
         let purpose = Purpose::Authentication;
         let terms = Terms {
             policy: &self.policy,
@@ -133,16 +133,16 @@ impl World {
         Draft::assertion(&self.client_key, "c6", ISSUER, "jti-1", NOW)
     }
 
-    /// The positive twin, then the token, which must be refused with this code; returns the reason.
+    /// Checks that a valid token is accepted and this one is refused; returns the reason.
     #[track_caller]
     fn refused(&self, token: &str) -> Rejection {
         assert!(
             self.show(CredentialKind::JwtSvid, &self.draft().sign()).is_ok(),
-            "the positive twin"
+            "the credential without the fault is accepted"
         );
         let rejection = self
             .show(CredentialKind::JwtSvid, token)
-            .expect_err("must be refused");
+            .expect_err("the credential must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).code.name(),
             "invalid_client",
@@ -159,7 +159,7 @@ impl World {
     #[track_caller]
     fn accepted(&self, token: &str) -> AttestedIdentity {
         self.show(CredentialKind::JwtSvid, token)
-            .expect("must be accepted")
+            .expect("the credential must be accepted")
     }
 
     #[track_caller]
@@ -167,11 +167,11 @@ impl World {
         assert!(
             self.show(CredentialKind::PrivateKeyJwt, &self.assertion().sign())
                 .is_ok(),
-            "the positive twin"
+            "the credential without the fault is accepted"
         );
         let rejection = self
             .show(CredentialKind::PrivateKeyJwt, token)
-            .expect_err("must be refused");
+            .expect_err("the credential must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).sentence,
             "client authentication failed",

@@ -1,4 +1,4 @@
-//! Signatures: which key, which algorithm, and what is no signature.
+//! Tests of signatures: keys, algorithms and malformed signatures.
 
 use super::*;
 
@@ -21,8 +21,8 @@ fn all_nine_algorithms_of_jwt_svid_are_accepted() {
     assert_eq!(world.a.keys.len(), 10);
 }
 
-/// [JWT-SVID §2.2] A rotation must not refuse tokens of an agent that sends no `kid`, and a refused token must not
-/// cost more verifications than the dearest good one.
+/// [JWT-SVID §2.2] A rotation must not refuse tokens of an agent that sends no `kid`, and a refused token must not cost
+/// more verifications than a valid one can.
 #[test]
 fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
     let mut world = World::new();

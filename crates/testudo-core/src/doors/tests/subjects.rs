@@ -1,8 +1,8 @@
-//! Whose keys have a say: the subject, its trust domain, and the bundle of that trust domain.
+//! Tests that only the bundle of the trust domain in `sub` is used.
 
 use super::*;
 
-// A. SPIFFE IDs, as `sub`. The syntax itself is tested in `protocol::spiffe`; here, that the door uses it.
+// A. SPIFFE IDs, as `sub`. The syntax itself is tested in `protocol::spiffe`; these tests show that the door checks it.
 
 // Rows.
 #[test]
@@ -66,7 +66,7 @@ fn sub_without_a_path_is_refused() {
 
 // Rows A-23, C-04.
 #[test]
-fn look_alike_and_unconfigured_trust_domains_are_refused() {
+fn similar_and_unconfigured_trust_domains_are_refused() {
     let world = World::new();
     for sub in ["spiffe://a.example.evil/w/1", "spiffe://c.example/w/1"] {
         let token = Draft::svid(world.a.key(), sub, ISSUER, NOW).sign();
@@ -94,7 +94,7 @@ fn bundle_keys_of_another_use_verify_no_svid() {
     let token = Draft::svid(&oidc, WORKLOAD, ISSUER, NOW).sign();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, token)).unwrap();
     let facts = bundle_of(bundle);
-    let rejection = world.judge(credential, &facts).unwrap_err();
+    let rejection = world.check(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
         Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
@@ -128,7 +128,7 @@ fn svid_is_refused_under_an_empty_bundle() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
     let facts = bundle_of(Bundle::parse(b"{\"keys\":[]}").unwrap());
-    let rejection = world.judge(credential, &facts).unwrap_err();
+    let rejection = world.check(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
         Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
@@ -139,7 +139,7 @@ fn svid_is_refused_under_an_empty_bundle() {
 fn svid_without_a_usable_bundle_is_answered_bundle_unavailable() {
     let world = World::new();
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
-    let rejection = world.judge(credential, &Facts::NoKeys).unwrap_err();
+    let rejection = world.check(credential, &Facts::NoKeys).unwrap_err();
     assert!(matches!(
         rejection,
         Rejection::Credential(CredentialReason::BundleUnavailable { .. })

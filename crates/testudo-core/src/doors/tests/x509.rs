@@ -1,8 +1,9 @@
-//! X.509-SVID, section D of the conformance tables (the rows that need no network), and A as URI names.
+//! Tests of X.509-SVIDs: section D of the conformance tables (the rows that need no network), and section A for URI
+//! names.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the test kit's certificates are made for the real time"
+    reason = "the certificates of the test kit are valid at the real time"
 )]
 
 use super::*;
@@ -38,7 +39,7 @@ impl Place {
             unverified_authority, ..
         } = credential.lookups()
         else {
-            panic!("a bundle is needed")
+            panic!("the door must ask for a bundle")
         };
         let facts = match unverified_authority.name() {
             "a.example" => bundle_of(Bundle::parse(self.a.bundle().to_string().as_bytes()).unwrap()),
@@ -56,8 +57,9 @@ impl Place {
 
     #[track_caller]
     fn refused(&self, chain: &X509Chain) -> X509Error {
-        self.show(&self.a.svid("/w/3")).expect("the positive twin");
-        let rejection = self.show(chain).expect_err("must be refused");
+        self.show(&self.a.svid("/w/3"))
+            .expect("the credential without the fault is accepted");
+        let rejection = self.show(chain).expect_err("the credential must be refused");
         assert_eq!(
             rejection.answer(Endpoint::None).sentence,
             "client authentication failed"
@@ -96,13 +98,13 @@ fn valid_certificate_chains_are_accepted() {
                 .push(SanType::DnsName("a.example".try_into().unwrap()))
         }))
         .unwrap();
-    // Without a subject, rcgen makes the names critical, as it should be.
+    // Without a subject, rcgen makes the subject alternative name critical, as required.
     place
         .show(&place.leaf(|p| p.distinguished_name = DistinguishedName::new()))
         .unwrap();
     place
         .show(&place.leaf(|p| p.is_ca = IsCa::NoCa))
-        .expect("absent basic constraints count as no CA");
+        .expect("a leaf without basic constraints is accepted");
     place
         .show(&place.leaf(|p| p.extended_key_usages.clear()))
         .expect("extended key usage may be absent");
@@ -158,7 +160,7 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
         place.show(&unconfigured),
         Err(Rejection::Credential(CredentialReason::UnknownTrustDomain { .. }))
     ));
-    // The other domain's authority in the chain changes nothing.
+    // An authority of the other domain in the chain must have no effect.
     assert!(matches!(
         place.refused(&crossed.followed_by(&place.b)),
         X509Error::Path(_)
@@ -294,8 +296,8 @@ fn too_large_chains_and_malformed_certificates_are_refused() {
 #[test]
 fn empty_subject_with_names_not_critical_is_refused() {
     let place = Place::new();
-    // rcgen always makes the names critical then: flip the flag in the encoding (the signature no longer matters,
-    // the leaf's rules come first).
+    // rcgen always makes the names critical in this case, so the flag is changed in the encoding. The signature becomes
+    // invalid, but the rules of the leaf are checked first.
     let mut der = place
         .leaf(|p| p.distinguished_name = DistinguishedName::new())
         .chain
@@ -357,9 +359,9 @@ fn certificate_needs_client_id_and_no_second_mechanism() {
     assert_eq!(find(&both), Err(Rejection::Request(RequestReason::TwoMechanisms)));
 }
 
-/// cert-manager gives 90 days where a Certificate does not say otherwise.
+/// cert-manager issues certificates for 90 days by default.
 #[test]
-fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
+fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_lifetime_is_refused() {
     let mut place = Place::new();
     let of_days = |place: &Place, days: u64| {
         let end = SystemTime::now() + Duration::from_secs(days * 86_400);
@@ -379,6 +381,6 @@ fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_life_is_refused() {
     }
     place
         .show(&of_days(&place, 1))
-        .expect("as long as the trust domain allows");
+        .expect("a lifetime that the trust domain allows is accepted");
     assert!(too_long(place.show(&of_days(&place, 2))));
 }

@@ -1,5 +1,4 @@
-//! Defaults of a client without evidence of its own: grants and lifetimes where neither its request nor the rule
-//! states them.
+//! Defaults for clients without evidence: grants and lifetimes that neither the request nor the rule states.
 
 use crate::admission::create::Lifetimes;
 use crate::admission::governed::GovernedIdentity;
@@ -9,17 +8,17 @@ use crate::metadata::requested::Requested;
 use crate::rejection::Rejection;
 use testudo_protocol::Seconds;
 
-/// Idle lifetime of a client with a sponsor, where the rule states none.
+/// Idle lifetime of a client with a sponsor, if the rule states none.
 const IDLE_LIFETIME: Seconds = Seconds(30 * 86_400);
 
-/// Its absolute lifetime, where the rule states none.
+/// Absolute lifetime of a client with a sponsor, if the rule states none.
 const LIFETIME: Seconds = Seconds(90 * 86_400);
 
-/// The scope value that lets its holder register clients. No client gets it by being registered.
+/// The scope value that allows its holder to register clients. A client cannot get it by a registration.
 pub const SCOPE_REGISTER: &str = "client.register";
 
-/// The lifetimes of the rule. Where the rule of a sponsor states none, the defaults: unlike an attested client, this
-/// one is not made again by its next token request, so an abandoned one must end.
+/// The lifetimes of the rule. If the rule of a sponsor states none, the defaults apply: unlike an attested client, an
+/// unused client of a sponsor is not created again by its next token request, and must end at some time.
 pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {
     let by_rule = Lifetimes::by(governed.found.rule);
     Lifetimes {
@@ -28,7 +27,8 @@ pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {
     }
 }
 
-/// The rule's, cut to what is asked for. [RFC6749 §4.4] A public client cannot use `client_credentials`.
+/// The grants of the rule, reduced to the requested ones. [RFC6749 §4.4] A public client cannot use
+/// `client_credentials`.
 pub(super) fn grant_types(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,

@@ -1,9 +1,9 @@
-//! Clients that bring no evidence of their own: those that a sponsor, the holder of an initial access token, registers,
-//! and those that register without any evidence (`registration.open`). [RFC7591 §3]
+//! Clients without their own evidence: those that a sponsor, the holder of an initial access token, registers, and
+//! those that register without any evidence (`registration.open`). [RFC7591 §3]
 //!
-//! The server makes their client id. They are public or have keys, never a secret, and end after a lifetime. What one
-//! may have is limited by the rule of its sponsor, or by that of `registration.open`. One function,
-//! `resolve_without_evidence` in `record.rs`, judges the whole record, when it is made and whenever it is changed.
+//! The server assigns their client id. They are public clients or have keys, but no secret, and they end after a
+//! lifetime. Their limits are those of the sponsor's rule or of `registration.open`. The function
+//! `resolve_without_evidence` in `record.rs` validates the whole record, when it is created and when it is changed.
 
 mod defaults;
 pub(super) mod record;
@@ -28,33 +28,33 @@ use defaults::lifetimes;
 use record::resolve_without_evidence;
 use std::net::IpAddr;
 
-/// What a registration without evidence asks for, or what replaces one.
+/// A registration request without evidence, for a new client or a replacement.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationRequest<'a> {
-    /// What it asks for.
+    /// The requested metadata.
     pub requested: &'a Requested,
     /// For events.
     pub request: RequestRef<'a>,
-    /// SHA-256 of the token that it will manage its registration with.
+    /// SHA-256 of the token with which the client will manage its registration.
     pub management_digest: [u8; 32],
-    /// The address of a caller without sponsor.
+    /// The address of the caller, if there is no sponsor.
     pub address: Option<IpAddr>,
 }
 
-/// A client that is registered without evidence, under a name that was just made for it.
+/// The registration of a client without evidence, with the client id that was just created for it.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationWithoutEvidence<'a> {
-    /// Its client id, and its sponsor.
+    /// The client id and the sponsor.
     pub governed: &'a GovernedIdentity<'a>,
-    /// What it asks for.
+    /// The requested metadata.
     pub asked: RegistrationRequest<'a>,
 }
 
 impl Occasion for RegistrationWithoutEvidence<'_> {
     type Outcome = Registered;
 
-    /// Nothing has this name. It is looked for all the same: while the store cannot be read, the answer is 503 before
-    /// the request is judged.
+    /// No record has the new id, but it is read anyway: while the store cannot be read, the answer is 503 before the
+    /// request is validated.
     fn needs(&self) -> Needs<'_> {
         StoredClient::needs(self.governed)
     }
@@ -66,7 +66,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
         _trace: &mut Trace,
     ) -> Result<Decision<Registered>, Rejection> {
         let (governed, asked) = (self.governed, &self.asked);
-        // [RFC7591 §6] A client does not make its own identifier.
+        // [RFC7591 §6] A client must not choose its own identifier.
         if asked.requested.client_id.is_some() {
             return Err(MetadataReason::ClientIdChosen.into());
         }
@@ -101,8 +101,9 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
     }
 }
 
-/// The client as it is replaced, whole, with the token that manages it from now on. [RFC7592 §2.2] It leaves an
-/// event, so it counts as a new registration: a client that toggles a member must not fill the store.
+/// The replaced client, with its new registration access token. [RFC7592 §2.2] A replacement writes an event, so it
+/// counts against the rate limits like a new registration: a client that changes a member again and again must not fill
+/// the store.
 pub(super) fn replace(
     governed: &GovernedIdentity<'_>,
     client: &Versioned<Client>,

@@ -1,5 +1,5 @@
-//! The whole record of a client without evidence of its own, judged by the rule of its sponsor or of `registration.open`:
-//! when it is made, and whenever it is changed.
+//! Validates the whole record of a client without evidence by the rule of its sponsor or of `registration.open`, when
+//! it is created and when it is changed.
 
 use super::defaults::{SCOPE_REGISTER, grant_types};
 use crate::admission::governed::GovernedIdentity;
@@ -12,8 +12,8 @@ use crate::occasions::registered::Answer;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
 use crate::rejection::{MetadataReason, Rejection};
 
-/// How the client will authenticate: by the requested method, or by its keys where it has some. The default of
-/// [RFC7591 §2] is a secret; this server registers another method, and the answer contains it.
+/// How the client will authenticate: by the requested method, or by its keys if it has some. The default of [RFC7591
+/// §2] is a secret, which this server does not support; it registers another method and returns it in the answer.
 pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
     match requested.token_endpoint_auth_method.as_deref() {
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
@@ -23,7 +23,7 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
     }
 }
 
-/// The whole record that would result, judged by today's rule. `was` is the client that it replaces.
+/// The resulting record, validated by the rule of today. `was` is the client that it replaces.
 pub(super) fn resolve_without_evidence(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,
@@ -32,7 +32,7 @@ pub(super) fn resolve_without_evidence(
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
     let is_open = governed.identity.sponsor.is_none();
     let kind = governed.identity.kind;
-    // [RFC7591 §3.1.1] Never ignored: a request with a statement is decided in `register.rs`.
+    // [RFC7591 §3.1.1] A software statement must not be ignored: a request with one is decided in `register.rs`.
     if requested.software_statement.is_some() {
         return Err(MetadataReason::StatementNotTaken.into());
     }
@@ -65,7 +65,7 @@ pub(super) fn resolve_without_evidence(
     if had == Some(ApplicationType::Web) && application_type == Some(ApplicationType::Native) {
         return Err(MetadataReason::ApplicationTypeChanged.into());
     }
-    let vouched = ClientMetadata {
+    let authoritative = ClientMetadata {
         redirect_uris: requested.redirect_uris.clone().unwrap_or_default(),
         application_type,
         jwks: requested.jwks.clone(),
@@ -84,12 +84,12 @@ pub(super) fn resolve_without_evidence(
             .token_endpoint_auth_signing_alg
             .map(|algorithm| algorithm.name().to_owned()),
         must_bind_tokens: false,
-        // Minimum requirements for a registration without evidence, whatever it requests.
+        // Minimum requirements for every registration without evidence.
         must_push: is_open || requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
     };
     let answer = Answer {
-        redirect_uris: vouched.redirect_uris.clone(),
+        redirect_uris: authoritative.redirect_uris.clone(),
         grant_types,
         response_types,
         scope,
@@ -99,10 +99,10 @@ pub(super) fn resolve_without_evidence(
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
     };
-    Ok((labels::complete(vouched, requested), registration, answer))
+    Ok((labels::complete(authoritative, requested), registration, answer))
 }
 
-/// What a client is registered with, for an answer that changes nothing.
+/// The current registration of a client, for the answer of a request that changes nothing.
 pub(crate) fn answer_as_registered(client: &Client) -> Answer {
     let registration = client.registration.as_ref();
     let grant_types = registration
@@ -124,14 +124,14 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
     }
 }
 
-/// [RFC7591 §2] A client that signs its assertions has keys for it.
+/// [RFC7591 §2] A client with `private_key_jwt` must have a key for its algorithm.
 fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection> {
     if kind == CredentialKind::Public {
         return Ok(());
     }
     let keys = match (&requested.jwks, &requested.jwks_uri) {
         (Some(jwks), _) => key_set(jwks)?,
-        // Fetched when an assertion of the client must be verified, and never before.
+        // Keys at a `jwks_uri` are fetched only when an assertion of the client must be verified.
         (None, Some(_)) => return Ok(()),
         (None, None) => return Err(MetadataReason::JwksMissing.into()),
     };
@@ -143,8 +143,8 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
     }
 }
 
-/// Redirect URIs are there if a grant redirects, and only then; each is one that every URL parser reads in the same
-/// way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
+/// Redirect URIs are required if a grant redirects, and refused otherwise. Each must be one that every URL parser reads
+/// in the same way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
 fn redirect_uris(
     governed: &GovernedIdentity<'_>,
     requested: &Requested,

@@ -38,7 +38,7 @@ impl X509Svid {
         path::scan(chain)?;
         let leaf = parse(chain.first().ok_or(X509Error::Empty)?)?;
         let spiffe_id = spiffe_id(&leaf)?;
-        judge_leaf(&leaf)?;
+        check_leaf(&leaf)?;
         Ok(X509Svid {
             chain: chain.to_vec(),
             spiffe_id,
@@ -69,9 +69,9 @@ impl X509Svid {
 
 /// Checks what a verification with the key of a client's certificate would cost, before any signature is verified with
 /// it.
-pub fn judge_client_key(certificate: &[u8]) -> Result<(), X509Error> {
+pub fn check_client_key(certificate: &[u8]) -> Result<(), X509Error> {
     let scan = Scan::new(certificate)?;
-    PublicKey::judge_cost(scan.spki, KeyOwner::Client).map_err(X509Error::Key)
+    PublicKey::check_cost(scan.spki, KeyOwner::Client).map_err(X509Error::Key)
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, X509Error> {
@@ -112,7 +112,7 @@ fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Error> {
     Ok(id)
 }
 
-fn judge_leaf(leaf: &X509Certificate<'_>) -> Result<(), X509Error> {
+fn check_leaf(leaf: &X509Certificate<'_>) -> Result<(), X509Error> {
     // [X509-SVID §4.1] cA is false; absent counts as false.
     let constraints = leaf.basic_constraints().map_err(|_| X509Error::Malformed)?;
     if constraints.is_some_and(|constraints| constraints.value.ca) {

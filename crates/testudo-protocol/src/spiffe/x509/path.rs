@@ -51,7 +51,7 @@ pub(super) fn validate(
         Some((at, same)) => (chain.get(..at).unwrap_or_default(), same),
         None => (chain, issuers(chain, &valid)),
     };
-    judge_distinct(path)?;
+    check_distinct(path)?;
     candidates.truncate(AUTHORITIES_TRIED_MAX);
     let tried = candidates.len();
     let outcome = first_that_signed(path, &candidates, now);
@@ -93,7 +93,7 @@ fn issuers<'a>(path: &[Scan<'_>], valid: &[&'a X509Authority]) -> Vec<&'a X509Au
 }
 
 /// Refuses two authorities with the same name and two certificates with the same key: a valid path has neither.
-fn judge_distinct(path: &[Scan<'_>]) -> Result<(), PathError> {
+fn check_distinct(path: &[Scan<'_>]) -> Result<(), PathError> {
     for (at, upper) in path.iter().enumerate() {
         for (below, lower) in path.iter().enumerate().take(at) {
             if below > 0 && lower.subject == upper.subject {
@@ -126,7 +126,7 @@ fn first_that_signed(
 
 /// Validates each certificate, from the one that the authority signed down to the leaf.
 fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathError> {
-    judge_depth(authority.path_length, path)?;
+    check_depth(authority.path_length, path)?;
     let mut ends = authority.valid_until();
     let mut issuer: Option<&Scan<'_>> = None;
     for (at, scan) in path.iter().enumerate().rev() {
@@ -138,24 +138,24 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
         let der = CertificateDer::from(scan.der);
         webpki::EndEntityCert::try_from(&der).map_err(refused)?;
         let certificate = parse(scan.der).map_err(|fault| PathError::Refused(fault.to_string()))?;
-        ends = ends.min(judge_validity(&certificate, now)?);
-        judge_extended_key_usage(&certificate)?;
+        ends = ends.min(check_validity(&certificate, now)?);
+        check_extended_key_usage(&certificate)?;
         PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathError::Key)?;
         if at > 0 {
-            let path_length = signing::judge(&certificate).map_err(PathError::NotAuthority)?;
-            judge_depth(path_length, path.get(..at).unwrap_or_default())?;
+            let path_length = signing::check(&certificate).map_err(PathError::NotAuthority)?;
+            check_depth(path_length, path.get(..at).unwrap_or_default())?;
         }
         issuer = Some(scan);
     }
     let has_constraints = |scan: &Scan<'_>| scan.has_name_constraints;
     if authority.anchor.name_constraints.is_some() || path.iter().skip(1).any(has_constraints) {
-        judge_name_constraints(path, authority, now)?;
+        check_name_constraints(path, authority, now)?;
     }
     Ok(ends)
 }
 
 /// [RFC5280 §6.1.4 (l) (m)] Counts the intermediates below, without the leaf and self-issued certificates.
-fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathError> {
+fn check_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathError> {
     let counted = below.iter().skip(1).filter(|scan| !scan.is_self_issued()).count();
     match path_length {
         Some(allowed) if counted > allowed as usize => Err(PathError::TooDeep),
@@ -163,7 +163,7 @@ fn judge_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathE
     }
 }
 
-fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathError> {
+fn check_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathError> {
     let (not_before, not_after) = signing::validity(certificate);
     if now < not_before {
         return Err(PathError::NotYetValid);
@@ -176,7 +176,7 @@ fn judge_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<T
 
 /// [X509-SVID §4.4] Extended key usage may be absent; if present, it must contain clientAuth. The extended key usage of
 /// an intermediate limits the certificates below it.
-fn judge_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathError> {
+fn check_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathError> {
     let malformed = |_| PathError::Refused(X509Error::Malformed.to_string());
     let usage = certificate.extended_key_usage().map_err(malformed)?;
     match usage {
@@ -210,7 +210,7 @@ fn algorithm<'a>(
 
 /// Name constraints are checked by webpki, for this one path, after every signature was verified. webpki refuses
 /// constraints on URI names.
-fn judge_name_constraints(
+fn check_name_constraints(
     path: &[Scan<'_>],
     authority: &X509Authority,
     now: Timestamp,

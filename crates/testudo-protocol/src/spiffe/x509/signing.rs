@@ -56,7 +56,7 @@ impl X509Authorities {
     pub fn push(&mut self, der: &[u8]) -> Result<(), X509Error> {
         let scan = Scan::new(der)?;
         let certificate = parse(der)?;
-        let path_length = judge(&certificate).map_err(X509Error::Signing)?;
+        let path_length = check(&certificate).map_err(X509Error::Signing)?;
         PublicKey::from_spki(scan.spki, KeyOwner::Authority).map_err(X509Error::Key)?;
         let certificate_der = CertificateDer::from(der);
         let anchor = webpki::anchor_from_trusted_cert(&certificate_der).map_err(|_| X509Error::Malformed)?;
@@ -106,7 +106,7 @@ pub(super) fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timesta
 }
 
 /// Checks a certificate by the rules for signing certificates; returns its pathLenConstraint.
-pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, SigningCertificateError> {
+pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<Option<u32>, SigningCertificateError> {
     // [X509-SVID §4.1] cA is true.
     let constraints = certificate
         .basic_constraints()
@@ -122,7 +122,7 @@ pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, Si
         return Err(SigningCertificateError::KeyUsageNoCertSign);
     }
     // [X509-SVID §4.3] Key usage is critical in every SVID; an authority without a SPIFFE ID is not an SVID.
-    if judge_name(certificate)? && !usage.critical {
+    if check_name(certificate)? && !usage.critical {
         return Err(SigningCertificateError::KeyUsageNotCritical);
     }
     Ok(constraints.value.path_len_constraint)
@@ -130,7 +130,7 @@ pub(super) fn judge(certificate: &X509Certificate<'_>) -> Result<Option<u32>, Si
 
 /// [X509-SVID §3.2] A SPIFFE ID is not required; if there is one, it has no path. Returns true if there is one.
 /// [X509-SVID §2] With a SPIFFE ID, no other URI name is allowed.
-fn judge_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningCertificateError> {
+fn check_name(certificate: &X509Certificate<'_>) -> Result<bool, SigningCertificateError> {
     let names = certificate
         .subject_alternative_name()
         .map_err(|_| SigningCertificateError::Malformed)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use stored::{Found, KeysSeen, OPAQUE};
 use testudo_core::admission::client_name::OpaqueKey;
 use testudo_core::records::{Batch, EventKind, ServerSecret};
-use testudo_core::signing_keys::{KeyState, chosen, describe_made, lives};
+use testudo_core::signing_keys::{KeyState, chosen, describe_made, key_statuses};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
 use testudo_store::{CommitError, Store};
@@ -137,13 +137,13 @@ impl Keyring {
         let chosen = chosen(&found.keys.accepted, algorithm, now).ok_or("no signing key")?;
         let chosen = chosen.record.kid.clone();
         let active = found.opened.get(&chosen).ok_or("no signing key")?.clone();
-        let lives = lives(&found.keys.accepted, Some(&chosen), now);
-        let mut listed = Vec::with_capacity(lives.len());
-        let mut published = Vec::with_capacity(lives.len());
-        for (key, life) in found.keys.accepted.into_iter().zip(lives) {
+        let statuses = key_statuses(&found.keys.accepted, Some(&chosen), now);
+        let mut listed = Vec::with_capacity(statuses.len());
+        let mut published = Vec::with_capacity(statuses.len());
+        for (key, status) in found.keys.accepted.into_iter().zip(statuses) {
             let record = key.record;
             let opened = found.opened.get(&record.kid);
-            let Some(opened) = opened.filter(|_| !life.is_over(now)) else {
+            let Some(opened) = opened.filter(|_| !status.is_over(now)) else {
                 continue;
             };
             published.push(opened.public_jwk("sig", true));
@@ -152,8 +152,8 @@ impl Keyring {
                 algorithm: record.algorithm,
                 created: record.created,
                 active_from: record.active_from,
-                state: life.state,
-                published_until: life.published_until,
+                state: status.state,
+                published_until: status.published_until,
             });
         }
         let jwks = serde_json::json!({ "keys": published }).to_string();

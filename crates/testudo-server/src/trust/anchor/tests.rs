@@ -77,31 +77,31 @@ fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
     let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let with = |sequence: &str| bundle(&format!("{{\"keys\":[{key}]{sequence}}}"));
     for good in [r#","spiffe_sequence":2"#, r#","spiffe_sequence":3"#] {
-        assert_eq!(floor.judge(&with(good)), Ok(()));
+        assert_eq!(floor.check(&with(good)), Ok(()));
     }
     for (bad, sequence) in [(r#","spiffe_sequence":1"#, Some(1)), ("", None)] {
         assert_eq!(
-            floor.judge(&with(bad)),
+            floor.check(&with(bad)),
             Err(HeldBack {
                 held: 2,
                 offered: sequence
             })
         );
         assert_eq!(
-            Floor::default().judge(&with(bad)),
+            Floor::default().check(&with(bad)),
             Ok(()),
             "no bundle was accepted before"
         );
     }
     assert_eq!(
-        floor.judge(&bundle(r#"{"keys":[]}"#)),
+        floor.check(&bundle(r#"{"keys":[]}"#)),
         Ok(()),
         "a document without keys is put in force at once and does not lower the sequence"
     );
     assert_eq!(floor.after(&bundle(r#"{"keys":[]}"#)), floor);
     assert!(
         floor
-            .judge(&bundle(r#"{"keys":[],"spiffe_sequence":1}"#))
+            .check(&bundle(r#"{"keys":[],"spiffe_sequence":1}"#))
             .is_err()
     );
 }

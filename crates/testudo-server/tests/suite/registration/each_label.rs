@@ -42,7 +42,7 @@ async fn check(world: &World, row: &Member, (claims, asked): (Value, Value), exp
 async fn each_label_of_a_request_is_stored_and_answered_unless_only_an_attester_may_state_it() {
     for (row, sample) in labels() {
         let world = open_with("", &redirecting("")).await;
-        let kept = if row.said_by.may_request() {
+        let kept = if row.stated_by.may_request() {
             &sample
         } else {
             &Value::Null
@@ -58,7 +58,7 @@ async fn each_label_of_a_credential_is_stored_and_answered_where_the_configurati
     let every = format!("attested_metadata = {}", json!(every));
     for (row, sample) in labels() {
         let listed = open_with(&every, &redirecting("")).await;
-        let kept = if row.said_by.may_attest() {
+        let kept = if row.stated_by.may_attest() {
             &sample
         } else {
             &Value::Null
@@ -67,7 +67,7 @@ async fn each_label_of_a_credential_is_stored_and_answered_where_the_configurati
         // A claim that is not listed is not taken, and takes the member of its name out of the request.
         let unlisted = open_with("", &redirecting("")).await;
         let both = (json!({ row.name: sample }), members(row, &sample));
-        let is_taken = row.said_by.may_request() && !row.said_by.is_shadowed_by_claims();
+        let is_taken = row.stated_by.may_request() && !row.stated_by.is_shadowed_by_claims();
         check(
             &unlisted,
             row,

@@ -1,4 +1,5 @@
-//! Certificates of a chain: what makes one unfit to sign, which keys may, and how many extensions and names one has.
+//! Tests of the certificates of a chain: which may sign others, which keys are accepted, and bounds of extensions and
+//! names.
 
 use super::*;
 use rcgen::{
@@ -8,10 +9,10 @@ use testudo_protocol::jose::KeyError;
 use testudo_protocol::spiffe::SigningCertificateError;
 use testudo_testkit::x509::{leaf_parameters, uri_name};
 
-/// Breaks the parameters of a certificate.
+/// Changes the parameters of a certificate.
 type Change = fn(&mut CertificateParams);
 
-/// What makes a certificate unfit to sign others, in an intermediate and in a bundle alike.
+/// Changes after which a certificate may not sign others, as an intermediate or in a bundle.
 fn unfit() -> [(SigningCertificateError, Change); 8] {
     [
         (SigningCertificateError::NotAuthority, |p| {
@@ -139,7 +140,7 @@ fn weak_keys_in_client_certificates_are_refused() {
     );
 }
 
-/// A public key alone: no test signs with it.
+/// A public key without a private key, since no test signs with it.
 struct PublicKey(&'static SignatureAlgorithm, Vec<u8>);
 
 impl PublicKeyData for PublicKey {
@@ -172,7 +173,7 @@ fn certificates_of_istio_and_cert_manager_are_accepted() {
     use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
     use KeyUsagePurpose::{DigitalSignature, KeyCertSign, KeyEncipherment};
     let rsa = || KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    // Istio: RSA or P-256; roots of an organisation without SPIFFE ID; leaves without subject.
+    // Istio: RSA or P-256, roots with an organisation name and without SPIFFE ID, leaves without subject.
     for key in [&rsa as &dyn Fn() -> KeyPair, &new_key] {
         let istio = |p: &mut CertificateParams| {
             p.subject_alt_names.clear();
@@ -195,11 +196,11 @@ fn certificates_of_istio_and_cert_manager_are_accepted() {
             })
         };
         good(&leaf(&root), &[root.der()]);
-        // The gateway of Istio sends the root, too.
+        // The gateway of Istio also sends the root.
         let whole = leaf(&below).followed_by(&below).followed_by(&root);
         good(&whole, &[root.der()]);
     }
-    // cert-manager: an authority with usages of a leaf besides, leaves with a common name.
+    // cert-manager: an authority that also has the usages of a leaf, and leaves with a common name.
     let root = X509Issuer::root("a.example", new_key(), |p| {
         p.subject_alt_names.clear();
         p.distinguished_name.push(DnType::CommonName, "trust-domain-root");
@@ -229,7 +230,7 @@ fn extensions_and_names_are_bounded_at_the_limit_and_one_past() {
     good(&with(20 - own, 8), &[root.der()]);
     let many = with(21 - own, 8);
     assert_eq!(path(&many, &[root.der()]), Err(X509Error::TooManyExtensions));
-    // 4,096 bytes with its header, its identifier and the header of its value.
+    // 4,096 bytes together with the headers and the identifier of the extension.
     let overhead = 4 + 11 + 4;
     good(&with(1, 4096 - overhead), &[root.der()]);
     let large = with(1, 4096 - overhead + 1);
@@ -245,13 +246,13 @@ fn extensions_and_names_are_bounded_at_the_limit_and_one_past() {
     let long_name = |bytes: usize| root.leaf(ID, |p| p.distinguished_name = organisation(&"x".repeat(bytes)));
     good(&long_name(1000), &[root.der()]);
     assert_eq!(path(&long_name(1024), &[root.der()]), Err(X509Error::NameTooLong));
-    // The same for every certificate of a chain, before a signature is looked at.
+    // The bounds apply to every certificate of a chain, before any signature is verified.
     let padded = root.intermediate(|p| p.custom_extensions.push(extension(1, 5000)));
     let chain = padded.svid("/w/3").followed_by(&padded);
     assert_eq!(path(&chain, &[root.der()]), Err(X509Error::ExtensionTooLarge));
 }
 
-/// How many extensions of the arc 2.5.29 a certificate has.
+/// Number of extensions of a certificate whose identifiers begin with 2.5.29.
 fn extensions(der: &[u8]) -> usize {
     let arc = [0x06, 0x03, 0x55, 0x1d];
     der.windows(arc.len()).filter(|window| *window == arc).count()

@@ -1,8 +1,8 @@
-//! Chains of certificates: which path is taken, which authority has a say, and what no path may contain.
+//! Tests of certificate chains: which path is validated, which authorities are used, and which paths are refused.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the test kit's certificates are made for the real time"
+    reason = "the certificates of the test kit are valid at the real time"
 )]
 
 mod certificates;
@@ -15,7 +15,7 @@ use testudo_testkit::x509::{X509Chain, X509Issuer};
 
 const ID: &str = "spiffe://a.example/w/3";
 
-/// When the path of this chain to one of these authorities ends.
+/// When the path of this chain to one of these authorities expires.
 fn path(chain: &X509Chain, authorities: &[&[u8]]) -> Result<Timestamp, X509Error> {
     let mut trusted = X509Authorities::default();
     for der in authorities {
@@ -56,7 +56,7 @@ fn in_seconds(seconds: i64) -> SystemTime {
     }
 }
 
-/// So many intermediates under a root, and a leaf under the last of them with all of them behind it.
+/// A chain with this number of intermediates between a root and a leaf.
 fn ladder(root: &X509Issuer, intermediates: usize) -> X509Chain {
     let mut line: Vec<X509Issuer> = Vec::new();
     for number in 0..intermediates {
@@ -104,7 +104,7 @@ fn root_certificate_in_the_chain_is_accepted() {
     for intermediates in 0..=3 {
         good(&ladder(&root, intermediates).followed_by(&root), &[root.der()]);
     }
-    // The same root in another certificate: the one of the bundle counts, for its validity, too.
+    // The same root in another certificate: the certificate in the bundle is used, with its validity.
     let until = in_seconds(600);
     let expired = root.reissued(|p| p.not_after = in_seconds(-600).into());
     let ends = good(&ladder(&root, 1).with(&expired), &[root.der()]);
@@ -117,7 +117,7 @@ fn root_certificate_in_the_chain_is_accepted() {
         &[&expired],
         PathError::NoAuthority,
     );
-    // A root of the same name and another key, which the bundle does not have.
+    // A root with the same name and another key, which is not in the bundle.
     let namesake = self::root();
     good(&ladder(&root, 1).followed_by(&namesake), &[root.der()]);
     refused(
@@ -145,7 +145,7 @@ fn cross_signed_root_is_verified_under_either_root() {
             PathError::NoAuthority,
         );
     }
-    // The same with one name: a new key certified by the old one.
+    // Roots with the same name: the old key certifies the new one.
     let (old, new) = (root(), root());
     let chain = ladder(&new, 1).with(&old.cross_certify(&new));
     good(&chain, &[old.der()]);
@@ -172,14 +172,15 @@ fn organisation(name: &str) -> DistinguishedName {
 
 #[test]
 fn each_authority_is_found_during_a_rotation() {
-    // One name for all, as SPIRE once had it; the leaf does not say whose key signed it.
+    // All authorities have the same name, as in earlier versions of SPIRE, and the leaf has no authority key
+    // identifier.
     let roots: Vec<X509Issuer> = (0..4).map(|_| root()).collect();
     let bundle: Vec<&[u8]> = roots.iter().map(X509Issuer::der).collect();
     for root in &roots {
         good(&root.svid("/w/3"), &bundle);
         good(&ladder(root, 2), &bundle);
     }
-    // Where it says so, as SPIRE's do, there may be any number of them.
+    // If the leaf has the identifier, as those of SPIRE have, any number of authorities is possible.
     let roots: Vec<X509Issuer> = (0..12).map(|_| root()).collect();
     let bundle: Vec<&[u8]> = roots.iter().map(X509Issuer::der).collect();
     for root in &roots {
@@ -188,7 +189,7 @@ fn each_authority_is_found_during_a_rotation() {
             &bundle,
         );
     }
-    // Those that are over, and those of another kind of key, do not count among the four that are tried.
+    // Expired authorities, and those with another kind of key, do not count among the four that are tried.
     let current = root();
     let expired: Vec<Vec<u8>> = (0..4)
         .map(|_| root().reissued(|p| p.not_after = in_seconds(-60).into()))
@@ -209,7 +210,7 @@ fn each_authority_is_found_during_a_rotation() {
 fn chain_forged_from_public_data_of_the_authority_is_refused() {
     let (root, stranger) = (root(), root());
     let authorities = [root.der()];
-    // Everything but the key of the authority: its name, its certificate, a cross-certificate over its key, a
+    // An attacker has all public data of the authority: its name, its certificate, a cross-certificate for its key, a
     // genuine intermediate, and the leaf of another workload.
     refused(&stranger.svid("/w/3"), &authorities, PathError::BadSignature);
     let stolen_name = stranger.svid("/w/3").followed_by(&stranger);
@@ -258,7 +259,7 @@ fn path_with_the_same_subject_or_key_twice_is_refused() {
     refused(&own_key, &[root.der()], PathError::SameKey);
 }
 
-// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
+// A certificate authority is used only within its own validity period. [RFC5280 §6.1.3]
 #[test]
 fn authority_outside_its_validity_is_refused() {
     let root = root();
@@ -267,7 +268,7 @@ fn authority_outside_its_validity_is_refused() {
     let future = root.reissued(|p| p.not_before = in_seconds(3600).into());
     refused(&root.svid("/w/3"), &[&future], PathError::NoAuthority);
     good(&root.svid("/w/3"), &[&expired, &future, root.der()]);
-    // A verdict does not outlive the authority that it rests on.
+    // The result expires with the authority, if it expires before the leaf.
     let soon = in_seconds(120);
     let short = root.reissued(|p| p.not_after = soon.into());
     let ends = good(&root.svid("/w/3"), &[&short]);
@@ -306,23 +307,23 @@ fn rfc5280_4_2_1_9_path_length_constraints_are_enforced() {
     for allowed in 0..3u8 {
         let root = X509Issuer::root("a.example", new_key(), limited(allowed));
         for intermediates in 0..4 {
-            let judged = path(&ladder(&root, intermediates), &[root.der()]);
+            let checked = path(&ladder(&root, intermediates), &[root.der()]);
             match intermediates <= usize::from(allowed) {
-                true => assert!(judged.is_ok(), "{allowed} {intermediates} {judged:?}"),
-                false => assert_eq!(judged, Err(X509Error::Path(PathError::TooDeep))),
+                true => assert!(checked.is_ok(), "{allowed} {intermediates} {checked:?}"),
+                false => assert_eq!(checked, Err(X509Error::Path(PathError::TooDeep))),
             }
         }
-        // An intermediate limits what is below it.
+        // The constraint of an intermediate applies to the certificates below it.
         let root = self::root();
         let upper = root.intermediate(|p| {
             named("upper")(p);
             limited(allowed)(p);
         });
         for intermediates in 0..3 {
-            let judged = path(&ladder(&upper, intermediates).followed_by(&upper), &[root.der()]);
+            let checked = path(&ladder(&upper, intermediates).followed_by(&upper), &[root.der()]);
             match intermediates <= usize::from(allowed) {
-                true => assert!(judged.is_ok(), "{allowed} {intermediates} {judged:?}"),
-                false => assert_eq!(judged, Err(X509Error::Path(PathError::TooDeep))),
+                true => assert!(checked.is_ok(), "{allowed} {intermediates} {checked:?}"),
+                false => assert_eq!(checked, Err(X509Error::Path(PathError::TooDeep))),
             }
         }
     }

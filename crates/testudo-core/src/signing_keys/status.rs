@@ -1,28 +1,28 @@
-//! Where each signing key is in its life, by the clock.
+//! The state of each signing key at a point in time: next, active or retiring.
 
 use crate::records::{StoredSigningKey, Versioned};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// How long a new key is published before it signs: caches of `/jwks` are five minutes old at most.
+/// How long a new key is published before it signs. Caches of `/jwks` are at most five minutes old.
 pub const PUBLISHED_BEFORE_USE: Seconds = Seconds(600);
-/// How long a key stays published after another took over: the longest life of a token, and some.
+/// How long a key stays published after the next key signs: the longest lifetime of a token, with a margin.
 const PUBLISHED_AFTER_USE: Seconds = Seconds(7200);
 
-/// Where a key is in its life.
+/// The state of a signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// Published, not yet used.
+    /// Published, but does not sign yet.
     Next,
     /// Signs.
     Active,
-    /// Published for the tokens it signed.
+    /// Published for the tokens that it signed; does not sign any more.
     Retiring,
 }
 
-/// The key that signs: the newest that is due; at the very first start, the one that was made a moment ago.
+/// The key that signs: the newest one whose time to sign has come; at the first start, the one that was just created.
 pub fn chosen(
     newest_first: &[Versioned<StoredSigningKey>],
     algorithm: Algorithm,
@@ -34,25 +34,29 @@ pub fn chosen(
         .or(newest_first.iter().rfind(of_algorithm))
 }
 
-/// Where one key is.
+/// The state of one key, with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
-    /// What it does now.
+pub struct KeyStatus {
+    /// Its current state.
     pub state: KeyState,
-    /// When it retires for good, where another one took over.
+    /// When it is no longer published, if another key signs already.
     pub published_until: Option<Timestamp>,
 }
 
-impl Life {
-    /// True where no token that it signed can be alive.
+impl KeyStatus {
+    /// True if every token that it signed has expired.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.published_until.is_some_and(|until| until <= now)
     }
 }
 
-/// Where each key is in its life. A key retires when the next newer one takes over, and is published for a while
-/// after that.
-pub fn lives(newest_first: &[Versioned<StoredSigningKey>], signs: Option<&str>, now: Timestamp) -> Vec<Life> {
+/// The state of each key. A key stops signing when the next newer key starts, and is published for some time after
+/// that.
+pub fn key_statuses(
+    newest_first: &[Versioned<StoredSigningKey>],
+    signs: Option<&str>,
+    now: Timestamp,
+) -> Vec<KeyStatus> {
     let mut successor: Option<Timestamp> = None;
     let life = |key: &Versioned<StoredSigningKey>| {
         let is_due = key.record.active_from <= now;
@@ -69,7 +73,7 @@ pub fn lives(newest_first: &[Versioned<StoredSigningKey>], signs: Option<&str>, 
             KeyState::Retiring => took_over.map(|at| at + PUBLISHED_AFTER_USE),
             KeyState::Active | KeyState::Next => None,
         };
-        Life {
+        KeyStatus {
             state,
             published_until,
         }
