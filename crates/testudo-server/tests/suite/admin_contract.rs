@@ -1,4 +1,5 @@
-//! The contract of the admin API: JSON for errors, `Request-Id` everywhere, nothing that is unknown is overlooked.
+//! Tests of the contract of the admin API: errors are JSON, every answer has `Request-Id`, unknown parameters and
+//! members are refused.
 
 use crate::world::World;
 use hyper::header;
@@ -51,7 +52,7 @@ async fn call(world: &World, method: &str, path: &str, (media, body): (&str, &st
 const JSON: &str = "application/json";
 
 #[track_caller]
-fn judge(told: &Told, status: u16, says: &str) {
+fn assert_form(told: &Told, status: u16, says: &str) {
     assert_eq!(told.status, status, "{}", told.body);
     assert_eq!(told.media.as_deref(), Some(JSON));
     assert!(told.request_id.as_deref().is_some_and(|id| !id.is_empty()));
@@ -64,7 +65,7 @@ fn judge(told: &Told, status: u16, says: &str) {
 }
 
 #[tokio::test]
-async fn errors_of_the_admin_api_are_json_in_our_words_and_name_what_is_wrong() {
+async fn errors_of_the_admin_api_are_json_and_name_what_is_wrong() {
     let world = World::start().await;
     let cases = [
         ("GET", "/admin/v1/nothing", (JSON, ""), 404, "no operation"),
@@ -105,10 +106,10 @@ async fn errors_of_the_admin_api_are_json_in_our_words_and_name_what_is_wrong() 
         ("GET", "/admin/v1/trust/%ff", (JSON, ""), 400, "percent-encoded"),
     ];
     for (method, path, body, status, says) in cases {
-        judge(&call(&world, method, path, body).await, status, says);
+        assert_form(&call(&world, method, path, body).await, status, says);
     }
     let told = call(&world, "PUT", "/admin/v1/status", (JSON, "")).await;
-    judge(&told, 405, "method");
+    assert_form(&told, 405, "method");
     assert!(told.allow.unwrap().contains("GET"));
 }
 
@@ -135,9 +136,13 @@ async fn unknown_query_parameter_or_member_is_refused_and_changes_nothing() {
         ("POST", "/admin/v1/keys/rotate", "{\"Now\": true}"),
         ("POST", "/admin/v1/reload", "{\"x\": 1}"),
     ] {
-        judge(&call(&world, method, path, (JSON, body)).await, 400, "");
+        assert_form(&call(&world, method, path, (JSON, body)).await, 400, "");
     }
-    assert_eq!(world.ask("/x/1", &[]).await.status, 200, "nothing was done");
+    assert_eq!(
+        world.ask("/x/1", &[]).await.status,
+        200,
+        "a refused order must not change anything"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Rows of the database that cannot be read: each is refused alone, and what it may keep out stays out.
+//! Tests of database rows that cannot be read: each is refused by itself, and an identity or authority that such a row
+//! may block stays blocked.
 
 use crate::nodes::postgres;
 use crate::world::{MutualTls, World};
@@ -40,7 +41,7 @@ impl Cluster {
         [self.world.address(), self.second.addresses[0]]
     }
 
-    /// Whether a workload gets a token from the node at this address.
+    /// True if a workload gets a token from the node at this address.
     async fn is_served(&self, address: SocketAddr, path: &str) -> bool {
         let mut connection = self.tls.connect(address, None).await.unwrap();
         let answer = connection
@@ -50,7 +51,7 @@ impl Cluster {
         answer.status == 200
     }
 
-    /// Waits until both nodes serve a workload, or refuse it.
+    /// Waits until both nodes serve, or both refuse, a workload.
     async fn until(&self, path: &str, is_served: bool) {
         let started = Instant::now();
         for address in self.addresses() {
@@ -64,7 +65,7 @@ impl Cluster {
         }
     }
 
-    /// What a writer of the database does, and the nodes hear of.
+    /// Writes a row as another process with access to the database would, and announces it to the nodes.
     async fn put(&self, kind: Kind, key: &str, body: &str) {
         let store = &self.world.running.app.store;
         let document = Document {
@@ -100,7 +101,7 @@ impl Cluster {
             .collect()
     }
 
-    /// A node that starts now.
+    /// Starts another node.
     async fn join(&self) -> Running {
         self.world.join().await.0
     }
@@ -136,7 +137,7 @@ async fn block_that_cannot_be_read_blocks_the_identity_in_its_key_and_no_other()
             assert!(refused.contains(key), "{key} {body}: {refused}");
         }
         assert!(cluster.findings().await.contains("record block"), "{key} {body}");
-        // What is done now is in force on every node, and nodes start.
+        // Later changes apply on every node, and nodes can start.
         cluster
             .post("/admin/v1/blocks", json!({ "identity": OTHER_ID }))
             .await;
@@ -151,7 +152,7 @@ async fn block_that_cannot_be_read_blocks_the_identity_in_its_key_and_no_other()
             .await;
         let listed = cluster.world.admin("GET", "/admin/v1/blocks", Value::Null).await;
         assert!(listed.to_string().contains(key), "{listed}");
-        // It is removed like any other.
+        // The unreadable block can be removed like any other.
         cluster
             .post("/admin/v1/blocks/remove", json!({ "identity": key }))
             .await;
@@ -160,7 +161,7 @@ async fn block_that_cannot_be_read_blocks_the_identity_in_its_key_and_no_other()
     }
     let events = cluster.world.events("record.refused").await;
     assert!(events.len() >= 5, "{events:?}");
-    // Blocking the identity again mends the record.
+    // Blocking the identity again replaces the unreadable record.
     cluster.put(Kind::Block, PAY_ID, "{}").await;
     cluster.until(PAY, false).await;
     cluster
@@ -188,7 +189,10 @@ async fn switch_that_cannot_be_read_leaves_its_authority_disabled_and_no_other()
     cluster.put(Kind::Switch, &key, "{}").await;
     let started = Instant::now();
     while cluster.refused(&cluster.second_folder).await == "[]" {
-        assert!(started.elapsed() < Duration::from_secs(30), "it is not listed");
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the unreadable switch is not listed"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     cluster.until(PAY, false).await;
@@ -202,7 +206,7 @@ async fn switch_that_cannot_be_read_leaves_its_authority_disabled_and_no_other()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushes() {
+async fn other_unreadable_rows_do_not_prevent_starts_lists_and_flushes() {
     let cluster = Cluster::start("bad_others").await;
     cluster.until(PAY, true).await;
     cluster.until(OTHER, true).await;
@@ -222,7 +226,7 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     assert_eq!(
         cluster.world.client_ids().await,
         [OTHER_ID],
-        "the list leaves out the other"
+        "the list must not contain the unreadable client"
     );
     let other = store
         .read::<Client>(key(OTHER_ID).as_bytes())
@@ -232,7 +236,7 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     let age = cluster.world.now() - other.record.last_used.0;
     assert!(
         (0..60).contains(&age),
-        "the use of the other client is written: {other:?}"
+        "the last use of the other client must be written: {other:?}"
     );
     cluster.world.events("client.registered").await;
     testudo_server::client_records::sweep(&cluster.world.running.app, true, Note::by(&Actor::Sweep))
@@ -241,14 +245,14 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
     let third = cluster.join().await;
     third.app.clock.shift(100);
     assert!(cluster.is_served(third.addresses[0], OTHER).await);
-    // A reload of one node is still felt by the others.
+    // A reload on one node still reaches the others.
     let heard = cluster.second.app.in_force.load().policy.generation;
     cluster.post("/admin/v1/reload", json!({})).await;
     let started = Instant::now();
     while cluster.second.app.in_force.load().policy.generation == heard {
         assert!(
             started.elapsed() < Duration::from_secs(30),
-            "the order is not heard"
+            "the other node did not carry out the order within the deadline"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -257,12 +261,12 @@ async fn other_rows_that_cannot_be_read_stop_neither_starts_nor_lists_nor_flushe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sequence_of_a_bundle_that_does_not_open_is_refused_by_every_node_and_the_bundle_in_force_stays() {
+async fn bundle_sequence_that_cannot_be_decrypted_is_refused_by_every_node_and_the_bundle_in_use_stays() {
     let cluster = Cluster::start("bad_sequences").await;
     cluster.until(PAY, true).await;
     let authority = "spiffe://a.example";
     let folders = [cluster.world.folder.clone(), cluster.second_folder.clone()];
-    // Each node looks at its source every 5 s.
+    // Each node reads its source every 5 s.
     let until_both = async |is_listed: bool| {
         for folder in &folders {
             let started = Instant::now();
@@ -287,7 +291,7 @@ async fn sequence_of_a_bundle_that_does_not_open_is_refused_by_every_node_and_th
         assert!(cluster.refused(&folders[0]).await.contains(authority));
         assert!(cluster.findings().await.contains("cannot be decrypted"), "{body}");
         let started = Instant::now();
-        // One of each node.
+        // One event of each node.
         while cluster.world.events("record.refused").await.len() < before + 2 {
             assert!(started.elapsed() < Duration::from_secs(30), "no event");
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! Bundle sources that misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 0008 and 0013.
+//! Tests of bundle sources that fail or misbehave. Rows I-02 to I-06, I-14 to I-20, decisions 0008 and 0013.
 
 use crate::world::{ISSUER, World};
 use serde_json::json;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 #[derive(Clone)]
 pub enum Mood {
     Document(String),
-    /// The document, after a while.
+    /// The document, after a delay.
     Slow(String),
     Hang,
     Drip,
@@ -23,7 +23,7 @@ pub enum Mood {
     Status(u16),
 }
 
-/// A bundle endpoint whose mood can change.
+/// A bundle endpoint whose behaviour a test can change.
 pub struct Endpoint {
     mood: Arc<Mutex<Mood>>,
     requests: Arc<AtomicUsize>,
@@ -159,7 +159,7 @@ async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age(
     assert_eq!(
         (answer.status, answer.error().as_str()),
         (503, "temporarily_unavailable"),
-        "past its maximum age"
+        "the bundle is older than its maximum age"
     );
     assert_eq!(answer.header("retry-after"), Some("5"));
     let shown = world
@@ -188,7 +188,7 @@ async fn removed_bundle_keys_are_refused_at_once() {
     assert_eq!(
         world.send(&remembered).await.error(),
         "invalid_client",
-        "a remembered verdict ends with its bundle"
+        "a cached verification result must end with its bundle"
     );
     let signed_by_old = Draft::svid(&old_key, "spiffe://z.example/w/1", ISSUER, world.now()).sign();
     assert_eq!(
@@ -259,7 +259,7 @@ async fn svid_of_an_unconfigured_trust_domain_causes_no_fetch() {
 
 // Row I-18.
 #[tokio::test]
-async fn bundle_source_that_hangs_or_drips_does_not_delay_other_trust_domains() {
+async fn bundle_source_that_hangs_or_sends_slowly_does_not_delay_other_trust_domains() {
     for mood in [Mood::Hang, Mood::Drip] {
         let issuer = TestIssuer::new("z.example");
         let endpoint = Endpoint::start(mood).await;
@@ -267,7 +267,7 @@ async fn bundle_source_that_hangs_or_drips_does_not_delay_other_trust_domains() 
         let world = world_of(&endpoint).await;
         assert!(
             started.elapsed() < Duration::from_secs(4),
-            "ready although a bundle is missing"
+            "the server must be ready although a bundle is missing"
         );
         let waiting = tokio::spawn({
             let address = world.address();
@@ -287,12 +287,12 @@ async fn bundle_source_that_hangs_or_drips_does_not_delay_other_trust_domains() 
             worst = worst.max(sent.elapsed());
         }
         assert!(worst < Duration::from_millis(500), "{worst:?}");
-        assert_eq!(waiting.await.unwrap(), 503, "answered, not left hanging");
+        assert_eq!(waiting.await.unwrap(), 503, "the request must be answered");
     }
 }
 
 #[tokio::test]
-async fn a_key_listed_for_oidc_as_well_does_not_refuse_the_bundle() {
+async fn bundle_with_a_key_that_is_also_listed_for_oidc_is_accepted() {
     let issuer = TestIssuer::new("z.example");
     let mut bundle = issuer.bundle();
     let mut twin = bundle["keys"][0].clone();
@@ -346,7 +346,7 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
         1,
-        "met by the early fetch"
+        "the early fetch records the outage"
     );
     assert_eq!(failures(&world), 1);
     assert_eq!(refresh(&world).await.0, 502);
@@ -357,7 +357,7 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
         1,
-        "the same outage"
+        "the same outage must not be recorded again"
     );
     endpoint.set(Mood::Document(issuer.bundle().to_string()));
     assert_eq!(refresh(&world).await.0, 200);
@@ -366,19 +366,20 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
         2,
-        "the next outage"
+        "the next outage must be recorded"
     );
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_does_not_end_the_early_fetch() {
+async fn caller_that_closes_its_connection_does_not_end_the_early_fetch() {
     let mut issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     issuer.rotate();
     let before = endpoint.requests();
     endpoint.set(Mood::Slow(issuer.bundle().to_string()));
-    // A stranger asks for a key that does not exist, and is gone before the source answers.
+    // An unauthenticated request with an unknown `kid` starts a fetch, and its caller closes the connection before the
+    // source answers.
     let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
     let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
     let body = svid_form(&draft.sign(), &[]);
@@ -386,7 +387,10 @@ async fn a_caller_that_hangs_up_does_not_end_the_early_fetch() {
     let request = tokio::spawn(async move { connection.post("/token", body).await.status });
     let started = Instant::now();
     while endpoint.requests() == before {
-        assert!(started.elapsed() < Duration::from_secs(20), "no fetch began");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "no fetch began within the deadline"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     request.abort();
@@ -394,15 +398,19 @@ async fn a_caller_that_hangs_up_does_not_end_the_early_fetch() {
     while ask(&world, &issuer, "/w/1").await != 200 {
         assert!(
             started.elapsed() < Duration::from_secs(20),
-            "the new key was not taken"
+            "the new key was not used within the deadline"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(endpoint.requests(), before + 1, "by the one early fetch");
+    assert_eq!(
+        endpoint.requests(),
+        before + 1,
+        "there must be exactly one early fetch"
+    );
 }
 
 #[tokio::test]
-async fn the_stated_maximum_age_holds_and_is_shown_with_the_shortened_hint() {
+async fn configured_maximum_age_limits_the_refresh_hint_and_both_are_shown() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let domains = format!(
@@ -431,7 +439,7 @@ async fn the_stated_maximum_age_holds_and_is_shown_with_the_shortened_hint() {
 }
 
 #[tokio::test]
-async fn a_refresh_takes_a_reason_or_no_body_and_refuses_a_member_that_it_does_not_know() {
+async fn refresh_accepts_a_reason_or_no_body_and_refuses_unknown_members() {
     let world = World::start().await;
     let refresh = "/admin/v1/trust/a.example/refresh";
     for (body, status) in [
@@ -447,18 +455,18 @@ async fn a_refresh_takes_a_reason_or_no_body_and_refuses_a_member_that_it_does_n
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
+async fn clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     endpoint.set(Mood::Status(500));
     world.running.app.clock.step(-86_400);
-    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "an hour is not over");
+    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "an hour has not passed");
     world.running.app.clock.shift(3601);
     assert_eq!(
         ask(&world, &issuer, "/w/1").await,
         503,
-        "an hour has passed, whatever the wall clock says"
+        "an hour has passed, independent of the wall clock"
     );
     let shown = world
         .admin("GET", "/admin/v1/trust/z.example", serde_json::Value::Null)
@@ -488,7 +496,7 @@ async fn bundle_source_with_one_dead_address_is_fetched_from_the_other() {
 }
 
 #[tokio::test]
-async fn a_trust_domain_that_is_switched_off_and_has_no_bundle_is_refused_for_good() {
+async fn disabled_trust_domain_without_a_bundle_is_refused_without_a_retry() {
     let issuer = TestIssuer::new("z.example");
     let endpoint = Endpoint::start(Mood::Status(500)).await;
     let world = world_of(&endpoint).await;
@@ -496,7 +504,7 @@ async fn a_trust_domain_that_is_switched_off_and_has_no_bundle_is_refused_for_go
     assert_eq!(
         world.send(&svid).await.status,
         503,
-        "our own trouble: the client may come again"
+        "the fault is in this server: the client may retry"
     );
     world
         .admin("POST", "/admin/v1/trust/z.example/disable", serde_json::json!({}))

@@ -1,6 +1,7 @@
-//! Chains of client certificates: what is refused, what is remembered, and which evidence counts at `/register`.
+//! Tests of client certificate chains: which are refused, which results are cached, and which evidence is accepted at
+//! `/register`.
 
-use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, assert_answer_form};
 use serde_json::json;
 use testudo_core::Actor;
 use testudo_server::Note;
@@ -27,8 +28,8 @@ fn verified(world: &World) -> u64 {
 }
 
 #[track_caller]
-fn judge_refused(answer: &Answer) {
-    judge_any(answer);
+fn assert_refused(answer: &Answer) {
+    assert_answer_form(answer);
     assert_eq!(answer.error(), "invalid_client");
 }
 
@@ -50,11 +51,11 @@ async fn certificate_chain_of_more_than_five_is_refused_with_an_http_answer() {
     for (intermediates, expected) in [(2, 200), (4, 200), (5, 400), (9, 400)] {
         let mut connection = connect(&world, &tls, &ladder(intermediates)).await;
         let answer = connection.post("/token", body()).await;
-        judge_any(&answer);
+        assert_answer_form(&answer);
         assert_eq!(answer.status, expected, "{intermediates}: {answer:?}");
     }
     let eleven = ladder(10);
-    // In TLS 1.3 the client may learn of it only with its first request.
+    // In TLS 1.3 the client may receive the refusal only with its first request.
     if let Some(mut connection) = tls.connect(world.address(), Some(&eleven)).await {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         assert!(
@@ -67,7 +68,7 @@ async fn certificate_chain_of_more_than_five_is_refused_with_an_http_answer() {
 }
 
 #[tokio::test]
-async fn clients_with_every_kind_of_key_pass_the_handshake_and_the_door() {
+async fn certificates_with_every_kind_of_key_pass_the_handshake_and_the_verification() {
     use rcgen::{KeyPair, RsaKeySize};
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let keys = [
@@ -86,43 +87,43 @@ async fn clients_with_every_kind_of_key_pass_the_handshake_and_the_door() {
 }
 
 #[tokio::test]
-async fn a_refused_chain_is_verified_once_for_its_connection() {
+async fn refused_chain_is_verified_once_for_its_connection() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let stranger = X509Issuer::new("a.example").svid(PAY);
     let mut kept = connect(&world, &tls, &stranger).await;
     for _ in 0..5 {
-        judge_refused(&kept.post("/token", body()).await);
+        assert_refused(&kept.post("/token", body()).await);
     }
     assert_eq!(verified(&world), 1);
-    // Another connection pays for itself.
-    judge_refused(
+    // For another connection the chain is verified again.
+    assert_refused(
         &connect(&world, &tls, &stranger)
             .await
             .post("/token", body())
             .await,
     );
     assert_eq!(verified(&world), 2);
-    // Another bundle may say something else.
+    // With another bundle the chain may be valid, so it is verified again.
     world.publish(&tls).await;
     let mut good = connect(&world, &tls, &tls.a.svid(PAY)).await;
     for _ in 0..5 {
         assert_eq!(good.post("/token", body()).await.status, 200);
     }
-    assert_eq!(verified(&world), 3, "a good chain is remembered, too");
+    assert_eq!(verified(&world), 3, "the result for a valid chain is cached too");
 }
 
 #[tokio::test]
-async fn a_chain_that_was_refused_is_good_once_its_authority_is_published() {
+async fn refused_chain_is_accepted_once_its_authority_is_published() {
     let (world, mut tls) = World::start_with_tls(RULES, TLS).await;
     let next = X509Issuer::new("a.example");
     let mut kept = connect(&world, &tls, &next.svid(PAY)).await;
-    judge_refused(&kept.post("/token", body()).await);
+    assert_refused(&kept.post("/token", body()).await);
     tls.a = next;
     world.publish(&tls).await;
     assert_eq!(kept.post("/token", body()).await.status, 200);
 }
 
-// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
+// A certificate authority is used only within its own validity period. [RFC5280 §6.1.3]
 #[tokio::test]
 async fn x509_authority_past_its_validity_is_refused() {
     let (world, mut tls) = World::start_with_tls(RULES, TLS).await;
@@ -133,14 +134,14 @@ async fn x509_authority_past_its_validity_is_refused() {
     world.publish(&tls).await;
     let mut kept = connect(&world, &tls, &tls.a.svid(PAY)).await;
     assert_eq!(kept.post("/token", body()).await.status, 200);
-    // The leaf is good for an hour; what was remembered of it ends with its authority.
+    // The leaf is valid for an hour, but the cached result ends with the authority.
     world.running.app.clock.shift(1_000);
     world.publish(&tls).await;
-    judge_refused(&kept.post("/token", body()).await);
+    assert_refused(&kept.post("/token", body()).await);
 }
 
 #[tokio::test]
-async fn certificate_at_register_is_refused_where_the_trust_domain_accepts_none() {
+async fn certificate_at_register_is_refused_if_the_trust_domain_accepts_no_x509_svids() {
     let server = format!("{TLS}\n[registration]");
     let (world, tls) = World::start_with_tls(RULES, &server).await;
     let json = [("content-type", "application/json")];
@@ -171,5 +172,9 @@ async fn certificate_at_register_is_refused_where_the_trust_domain_accepts_none(
     testudo_server::reload::reload(&world.running.app, Note::by(&Actor::Signal))
         .await
         .unwrap();
-    assert_eq!(register().await.status, 201, "the twin: the domain takes both");
+    assert_eq!(
+        register().await.status,
+        201,
+        "the registration is accepted if the trust domain accepts both kinds"
+    );
 }

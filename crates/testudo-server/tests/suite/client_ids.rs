@@ -1,4 +1,4 @@
-//! Ids that templates make: never another client's.
+//! Tests that templates of rules never make the id of another client.
 
 use crate::world::{RULES, World, domains};
 use serde_json::json;
@@ -43,13 +43,17 @@ async fn no_workload_takes_the_id_of_a_registered_client() {
             .iter()
             .all(|reason| reason == "client_id_reserved")
     );
-    assert_eq!(world.client_ids().await, [id], "one client has this id");
+    assert_eq!(
+        world.client_ids().await,
+        [id],
+        "exactly one client must have this id"
+    );
     assert_eq!(
         world.ask("/t/1/cam", &[]).await.status,
         200,
-        "other names are free"
+        "other ids can be used"
     );
-    // A freeze hits exactly this one.
+    // A freeze applies to exactly this client.
     world
         .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": id }))
         .await;
@@ -112,7 +116,7 @@ async fn client_configured_later_does_not_share_its_id_with_a_workload() {
 }
 
 #[tokio::test]
-async fn client_id_longer_than_the_limit_is_refused_and_not_cut_off() {
+async fn client_id_longer_than_the_limit_is_refused_and_not_shortened() {
     let world = with_template(&format!("{}{{name}}", "x".repeat(2_000)), "").await;
     assert_eq!(
         world.ask(&format!("/t/1/{}", "y".repeat(48)), &[]).await.status,

@@ -1,4 +1,4 @@
-//! A wall clock that jumps: ahead for a moment, and set back.
+//! Tests of a wall clock that jumps ahead for a moment or is set back.
 
 use crate::world::{ISSUER, World};
 use testudo_core::records::Kind;
@@ -6,17 +6,17 @@ use testudo_server::upkeep::drop_what_is_over;
 use testudo_testkit::token::Draft;
 
 const HOUR: i64 = 3_600;
-/// Longer than the calm that must follow a start before anything is dropped.
+/// Longer than the time without a clock jump after which expired records are deleted.
 const CALM: i64 = 16 * 60;
 
-/// A world whose clock has gone evenly for long enough.
+/// A server whose clock has not jumped for long enough.
 async fn calm() -> World {
     let world = World::start().await;
     let app = &world.running.app;
     assert_eq!(
         drop_what_is_over(app).await,
         None,
-        "nothing is dropped after a start"
+        "nothing may be deleted right after a start"
     );
     app.clock.shift(CALM);
     assert!(drop_what_is_over(app).await.is_some());
@@ -29,7 +29,7 @@ async fn marks(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_ahead_for_a_moment_does_not_stop_registration() {
+async fn clock_that_was_ahead_for_a_moment_does_not_prevent_registration() {
     let world = World::start().await;
     let clock = &world.running.app.clock;
     clock.step(HOUR);
@@ -41,7 +41,7 @@ async fn a_clock_that_was_ahead_for_a_moment_does_not_stop_registration() {
     assert_eq!(
         world.ask("/slow/5", &[]).await.status,
         200,
-        "two seconds later the bucket has room again"
+        "two seconds later a registration is possible again"
     );
 }
 
@@ -53,12 +53,12 @@ async fn clock_set_forward_does_not_refill_the_registration_rate() {
         world.running.app.clock.step(60);
         statuses.push(world.ask(&format!("/slow/{number}"), &[]).await.status);
     }
-    // Five at once, and one more for each second that the test takes.
+    // Five registrations at once, and one more for each second that the test takes.
     assert!(statuses.contains(&429), "{statuses:?}");
 }
 
 #[tokio::test]
-async fn clock_that_was_ahead_for_a_moment_drops_no_replay_mark() {
+async fn clock_that_was_ahead_for_a_moment_deletes_no_replay_mark() {
     let world = calm().await;
     let app = &world.running.app;
     let now = world.now();
@@ -70,14 +70,14 @@ async fn clock_that_was_ahead_for_a_moment_drops_no_replay_mark() {
     assert_eq!(drop_what_is_over(app).await, None);
     assert_eq!(marks(&world).await, 1);
     assert_eq!(world.ask_with(signed(), &[]).await.error(), "invalid_client");
-    // The twin: by a clock that goes evenly, what is over is dropped.
+    // For comparison: with a clock that did not jump, expired marks are deleted.
     app.clock.shift(CALM);
     assert!(drop_what_is_over(app).await.is_some());
     assert_eq!(marks(&world).await, 0);
 }
 
 #[tokio::test]
-async fn assertion_whose_replay_mark_is_gone_is_refused_after_the_clock_was_set_back() {
+async fn assertion_whose_replay_mark_was_deleted_is_refused_after_the_clock_was_set_back() {
     let world = calm().await;
     let app = &world.running.app;
     let now = world.now();
@@ -98,9 +98,9 @@ async fn assertion_whose_replay_mark_is_gone_is_refused_after_the_clock_was_set_
         reasons.iter().any(|event| event["reason"] == "mark_dropped"),
         "{reasons:?}"
     );
-    // Credentials that may be used again are no matter of marks.
+    // Credentials that may be used several times need no marks, so they are accepted.
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
-    // The twin: set back by less than the margin, nothing is refused.
+    // For comparison: if the clock is set back by less than the margin, nothing is refused.
     app.clock.step(HOUR - 200);
     let issued = world.now();
     assert_eq!(world.ask_with(signed("new", issued), &[]).await.status, 200);

@@ -1,4 +1,4 @@
-//! Many at once. Rows RF-25, RF-60, RF-66, RF-67, J-18.
+//! Tests of many concurrent requests. Rows RF-25, RF-60, RF-66, RF-67, J-18.
 
 use crate::world::{ISSUER, World};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ async fn at_once(world: &World, bodies: Vec<String>) -> Vec<u16> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn new_identity_on_64_connections_at_once_makes_one_client() {
     let world = World::start().await;
-    // Distinct SVIDs of one identity: no verdict is shared.
+    // Different SVIDs of one identity, so that no cached verification result is shared.
     let bodies = (0..64)
         .map(|number| {
             let draft = Draft::svid(world.a.key(), "spiffe://a.example/x/race", ISSUER, world.now());
@@ -94,7 +94,7 @@ async fn of_100_parallel_replays_of_one_assertion_one_is_accepted() {
 
 // Row RF-25.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn caller_that_hangs_up_leaves_no_half_registered_client() {
+async fn caller_that_closes_its_connection_leaves_no_partly_registered_client() {
     let world = World::start().await;
     for number in 0..20 {
         use tokio::io::AsyncWriteExt as _;
@@ -114,7 +114,8 @@ async fn caller_that_hangs_up_leaves_no_half_registered_client() {
     assert_eq!(world.events("client.registered").await.len(), 20);
 }
 
-/// 200,000 in the benchmark's `flood`; here enough to show that the count does not matter.
+/// The benchmark `flood` sends 200,000 requests; the number here is enough to show that the number of events does not
+/// depend on it.
 // Row RF-67.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn flood_of_refused_identities_writes_a_bounded_number_of_events() {
@@ -132,12 +133,12 @@ async fn flood_of_refused_identities_writes_a_bounded_number_of_events() {
     flood(2_000).await;
     assert!(
         world.events("client.refused").await.len() <= 400 + 200,
-        "a minute may have turned in between"
+        "a new minute may have begun during the test"
     );
     assert!(world.clients().await.is_empty());
 }
 
-/// Another process holds the database: no first use is acknowledged, known clients are served from memory.
+/// Another process has locked the database: first uses are refused, and known clients are served from memory.
 // Rows RF-24, J-17.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn store_that_cannot_write_refuses_first_use_with_503_and_serves_known_clients() {
@@ -155,18 +156,18 @@ async fn store_that_cannot_write_refuses_first_use_with_503_and_serves_known_cli
     assert_eq!(
         world.ask_as_c6("j", &[]).await.status,
         503,
-        "a single-use credential fails closed"
+        "a single-use credential must be refused"
     );
     lock.execute_batch("ROLLBACK").unwrap();
     assert_eq!(
         world.client_ids().await,
         ["spiffe://a.example/x/known"],
-        "nothing was left behind"
+        "no client was registered by the refused request"
     );
     assert_eq!(world.ask("/x/new", &[]).await.status, 200);
     assert_eq!(
         world.ask_as_c6("j", &[]).await.status,
         200,
-        "and nothing was burnt"
+        "the refused request must not use up the assertion"
     );
 }

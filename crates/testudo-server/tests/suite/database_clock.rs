@@ -1,4 +1,4 @@
-//! Nodes over one PostgreSQL whose clocks differ: single use, idle clients, and what is told.
+//! Tests of nodes with one PostgreSQL and different clocks: single use, idle clients, and warnings.
 
 use crate::nodes::postgres;
 use crate::world::{ISSUER, MutualTls, World};
@@ -12,7 +12,7 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
 use testudo_testkit::{form, svid_form};
 
-/// After this time without a jump a node drops what is over.
+/// After this time without a clock jump a node deletes expired records.
 const CALM: i64 = 901;
 
 struct Nodes {
@@ -32,7 +32,7 @@ impl Nodes {
         [&self.world.running, &self.second]
     }
 
-    /// A single-use assertion that was issued at this time and ends a minute later.
+    /// Sends a single-use assertion that was issued at this time and expires a minute later.
     async fn use_once(&self, node: usize, jti: &str, issued: i64) -> Answer {
         let draft = Draft::assertion(&self.world.c6, "c6", ISSUER, jti, issued).claim("exp", issued + 60);
         let bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -68,7 +68,7 @@ fn database_now() -> i64 {
     now.unwrap().as_secs() as i64
 }
 
-/// Makes a node ahead of the database by this much, for long enough that it drops what is over.
+/// Sets the clock of a node ahead of the database, for long enough that the node deletes expired records.
 async fn ahead(node: &Running, seconds: i64) {
     node.app.clock.step(seconds - CALM);
     assert_eq!(drop_what_is_over(&node.app).await, None);
@@ -76,7 +76,7 @@ async fn ahead(node: &Running, seconds: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn node_that_is_ahead_drops_no_mark_that_another_node_needs() {
+async fn node_whose_clock_is_ahead_deletes_no_mark_that_another_node_needs() {
     let nodes = Nodes::start("ahead").await;
     let [right, fast] = nodes.nodes();
     for (seconds, jti) in [(90, "a"), (3_600, "b")] {
@@ -94,7 +94,9 @@ async fn node_that_is_ahead_drops_no_mark_that_another_node_needs() {
         };
         right.app.store.commit(batch).await.unwrap();
         ahead(fast, seconds).await;
-        let dropped_by = drop_what_is_over(&fast.app).await.expect("its clock went evenly");
+        let dropped_by = drop_what_is_over(&fast.app)
+            .await
+            .expect("its clock did not jump");
         assert!(
             dropped_by.0 <= database_now(),
             "{seconds} s ahead: {dropped_by:?}"
@@ -104,7 +106,7 @@ async fn node_that_is_ahead_drops_no_mark_that_another_node_needs() {
             "invalid_client",
             "{seconds} s"
         );
-        // The twin: what is over by both clocks is dropped.
+        // For comparison: what is expired by both clocks is deleted.
         assert!(!nodes.is_there(Kind::Replay, jti.as_bytes()).await);
         let told = fast.app.metrics.clock_ahead_of_database.get();
         assert!(
@@ -116,7 +118,7 @@ async fn node_that_is_ahead_drops_no_mark_that_another_node_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn node_whose_clock_is_far_behind_refuses_assertions_whose_marks_others_may_have_dropped() {
+async fn node_whose_clock_is_far_behind_refuses_assertions_whose_marks_may_have_been_deleted() {
     let nodes = Nodes::start("behind").await;
     let slow = nodes.nodes()[1];
     for (seconds, expected) in [(90, 200), (600, 400)] {
@@ -150,14 +152,15 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
     };
     assert_eq!(ask().await.status, 200);
     let [first, second] = nodes.nodes();
-    // The second node's clock is ahead by more than the idle lifetime, or by a day: the database's time counts.
+    // The clock of the second node is ahead by more than the idle lifetime, or by a day. The time of the database is
+    // used instead.
     for seconds in [60, 86_400] {
         second.app.clock.step(seconds);
         let swept = sweep(&second.app, false, Note::by(&Actor::Sweep)).await.unwrap();
         assert_eq!((swept.visited, swept.removed), (1, 0), "{seconds} s ahead");
         second.app.clock.step(-seconds);
     }
-    // Written 70 s ago, and perhaps used since: another node knows.
+    // The last use was written 70 s ago, and another node may have served the client since.
     let written = async |ago: i64| {
         let list = first.app.store.list(Kind::Client, b"", 10).await.unwrap();
         let stored = list.first().unwrap();
@@ -183,7 +186,7 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
             .removed,
         0
     );
-    // The twin: idle for longer than any node can have kept to itself.
+    // For comparison: the client is idle for longer than any node delays writing last uses.
     written(60 + 120 + 5).await;
     tokio::time::timeout(Duration::from_secs(20), async {
         while sweep(&second.app, false, Note::by(&Actor::Sweep))
@@ -196,5 +199,5 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
         }
     })
     .await
-    .expect("an idle client is swept");
+    .expect("an idle client must be removed by the sweep");
 }

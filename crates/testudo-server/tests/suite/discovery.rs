@@ -1,11 +1,11 @@
-//! The document where OpenID Connect Discovery has it, and the endpoint that it must name.
+//! Tests of the metadata document of OpenID Connect Discovery, and of the authorization endpoint that it must name.
 
 use crate::world::{ISSUER, World};
 use serde_json::{Value, json};
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
-/// What OpenID Connect demands and [RFC8414 §2] does not.
+/// Members that OpenID Connect requires and [RFC8414 §2] does not.
 const OPENID_ALONE: [&str; 3] = [
     "authorization_endpoint",
     "subject_types_supported",
@@ -13,7 +13,7 @@ const OPENID_ALONE: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn openid_configuration_is_the_metadata_with_what_openid_connect_demands() {
+async fn openid_configuration_is_the_metadata_with_the_members_that_openid_connect_requires() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     let metadata = connection.get(OAUTH).await.json();
@@ -31,19 +31,19 @@ async fn openid_configuration_is_the_metadata_with_what_openid_connect_demands()
     assert_eq!(
         openid["response_types_supported"],
         json!([]),
-        "people cannot sign in"
+        "users cannot sign in at this server"
     );
     assert_eq!(openid["authorization_endpoint"], format!("{ISSUER}/authorize"));
     assert_eq!(openid["subject_types_supported"], json!(["public"]));
     assert_eq!(
         openid["id_token_signing_alg_values_supported"],
         json!(["ES256", "RS256"]),
-        "that of our keys, and the one that must be there"
+        "the algorithm of the server's keys, and RS256, which is required"
     );
     for name in OPENID_ALONE {
         assert!(
             metadata[name].is_null(),
-            "{name} stands in the other document alone"
+            "{name} must be only in the other document"
         );
         openid.as_object_mut().unwrap().remove(name);
     }
@@ -51,7 +51,7 @@ async fn openid_configuration_is_the_metadata_with_what_openid_connect_demands()
 }
 
 #[tokio::test]
-async fn openid_configuration_of_an_issuer_with_a_path_is_where_both_specifications_have_it() {
+async fn openid_configuration_of_an_issuer_with_a_path_is_at_the_paths_of_both_specifications() {
     let world = World::start().await;
     let path = world.folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -76,7 +76,7 @@ async fn openid_configuration_of_an_issuer_with_a_path_is_where_both_specificati
 }
 
 #[tokio::test]
-async fn authorization_endpoint_shows_a_page_that_this_server_signs_people_in_nowhere() {
+async fn authorization_endpoint_answers_with_a_page_that_users_cannot_sign_in() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     let query =
@@ -85,7 +85,11 @@ async fn authorization_endpoint_shows_a_page_that_this_server_signs_people_in_no
         let answer = connection.send(method, path, &[], "").await;
         assert_eq!(answer.status, 400, "{method} {path}");
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-        assert_eq!(answer.header("location"), None, "no client is sent an answer");
+        assert_eq!(
+            answer.header("location"),
+            None,
+            "no redirect to a client may be sent"
+        );
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("x-frame-options"), Some("DENY"));
         let policy = answer.header("content-security-policy").unwrap();
@@ -96,7 +100,7 @@ async fn authorization_endpoint_shows_a_page_that_this_server_signs_people_in_no
         assert!(says.contains("<h1>this server signs no"), "{page}");
         assert!(
             !page.contains("zzz") && !page.contains("app.example"),
-            "nothing is echoed"
+            "the page must not contain text of the request"
         );
     }
     let head = connection.send("HEAD", "/authorize", &[], "").await;

@@ -1,10 +1,11 @@
-//! What holds at every endpoint: errors are JSON, and scripts of other origins may call those that are for them.
+//! Tests of all endpoints: errors are JSON, and cross-origin scripts may call only the endpoints that are meant for
+//! browsers.
 
 use crate::world::World;
 use testudo_testkit::http::Answer;
 
-/// The contract of every error answer.
-fn judge_error(answer: &Answer, status: u16) {
+/// Checks the common form of an error answer.
+fn assert_error_form(answer: &Answer, status: u16) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(
         answer.header("content-type"),
@@ -22,7 +23,7 @@ fn judge_error(answer: &Answer, status: u16) {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
 }
 
-/// Path, the methods that are taken there, and whether scripts of other origins may call it.
+/// Path, allowed methods, and whether cross-origin scripts may call the endpoint.
 const ENDPOINTS: [(&str, &str, bool); 9] = [
     ("/token", "POST", true),
     ("/jwks", "GET, HEAD", true),
@@ -66,10 +67,10 @@ async fn unknown_path_is_answered_404_in_json() {
     let mut connection = world.connect().await;
     for path in ["/nowhere", "/", "/token/", "/.well-known/x", "/admin/v1/status"] {
         let answer = connection.send("POST", path, &[ORIGIN], "").await;
-        judge_error(&answer, 404);
+        assert_error_form(&answer, 404);
         assert!(
             !String::from_utf8_lossy(&answer.body).contains("nowhere"),
-            "nothing is echoed"
+            "the answer must not contain text of the request"
         );
         assert!(!is_readable(&answer));
     }
@@ -84,7 +85,7 @@ async fn wrong_method_is_answered_405_in_json_with_allow() {
                 continue;
             }
             let answer = world.connect().await.send(method, path, &[ORIGIN], "").await;
-            judge_error(&answer, 405);
+            assert_error_form(&answer, 405);
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
             assert_eq!(is_readable(&answer), is_for_scripts, "{method} {path}");
         }
@@ -92,7 +93,7 @@ async fn wrong_method_is_answered_405_in_json_with_allow() {
 }
 
 #[tokio::test]
-async fn preflight_is_answered_where_scripts_may_call_and_nowhere_else() {
+async fn preflight_is_allowed_only_at_endpoints_that_scripts_may_call() {
     let world = world().await;
     for (path, allowed, is_for_scripts) in ENDPOINTS {
         let asked = [
@@ -104,7 +105,7 @@ async fn preflight_is_answered_where_scripts_may_call_and_nowhere_else() {
         assert_eq!(is_readable(&answer), is_for_scripts, "{path}");
         assert_eq!(answer.header("allow"), Some(allowed), "{path}");
         if !is_for_scripts {
-            judge_error(&answer, 405);
+            assert_error_form(&answer, 405);
             continue;
         }
         assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
@@ -122,8 +123,11 @@ async fn preflight_is_answered_where_scripts_may_call_and_nowhere_else() {
         .await
         .send("OPTIONS", "/register", &[ORIGIN], "")
         .await;
-    judge_error(&answer, 404);
-    assert!(!is_readable(&answer), "registration is off");
+    assert_error_form(&answer, 404);
+    assert!(
+        !is_readable(&answer),
+        "scripts may not call the endpoint while registration is disabled"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +139,10 @@ async fn script_can_read_tokens_refusals_and_metadata_and_never_the_authorizatio
     let answer = connection.send("POST", "/token", &[ORIGIN, form], good).await;
     assert!(answer.status == 200 && is_readable(&answer), "{answer:?}");
     let answer = connection.send("POST", "/token", &[form], "grant_type=x").await;
-    assert!(!is_readable(&answer), "a workload states no origin");
+    assert!(
+        !is_readable(&answer),
+        "a request without an origin gets no CORS headers"
+    );
     let answer = connection
         .send("POST", "/token", &[ORIGIN, form], "grant_type=x")
         .await;
@@ -150,7 +157,7 @@ async fn script_can_read_tokens_refusals_and_metadata_and_never_the_authorizatio
         let answer = connection.get(path).await;
         assert!(
             answer.status == 200 && is_readable(&answer),
-            "a cache may answer scripts with it: {path}"
+            "an answer in a cache may be used for scripts too: {path}"
         );
     }
     for method in ["GET", "POST"] {

@@ -1,4 +1,4 @@
-//! Audit events are found by what they say, page by page, and nothing is left out in silence.
+//! Tests of the search for audit events: filters, pages, and that no event is left out without notice.
 
 use crate::world::{RULES, World, domains};
 use serde_json::Value;
@@ -12,7 +12,7 @@ struct Audit {
     world: World,
 }
 
-/// The event number `number`: one a second.
+/// The event with this number; there is one each second.
 fn event(number: i64) -> Event {
     let time = Timestamp(START + number);
     let millis = time.0 * 1000;
@@ -51,7 +51,7 @@ impl Audit {
         Audit { world }
     }
 
-    /// Without the events of the server's own start, which are later.
+    /// One page, without the events of the server's own start, which are later.
     async fn page(&self, query: &str) -> Value {
         let path = format!("/admin/v1/events?until=2026-11-19&{query}");
         self.world.admin("GET", &path, Value::Null).await
@@ -90,14 +90,14 @@ async fn pages_in_both_orders_have_every_event_once() {
     assert_eq!(
         (found, pages),
         (oldest.clone(), 5),
-        "the last page is full and says that it is the last"
+        "the last page is full and must have no cursor"
     );
     let (found, _) = audit.all("limit=1&order=oldest", "after").await;
     assert_eq!(found, oldest);
 }
 
 #[tokio::test]
-async fn each_filter_finds_the_events_that_it_names_and_no_others() {
+async fn each_filter_finds_exactly_the_matching_events() {
     let audit = Audit::with(210).await;
     let refused = |number: &i64| number % 3 == 1;
     type IsWanted<'a> = &'a dyn Fn(&i64) -> bool;
@@ -151,11 +151,11 @@ async fn each_filter_finds_the_events_that_it_names_and_no_others() {
 }
 
 #[tokio::test]
-async fn request_id_of_ours_is_looked_for_at_its_time_only() {
+async fn request_id_of_this_server_is_searched_only_at_the_time_in_the_id() {
     let audit = Audit::with(2_000).await;
     let wanted = event(700).request_id.unwrap();
     let path = format!("/admin/v1/events?request={wanted}");
-    // Ids of requests are believed where their time is not far ahead of the clock.
+    // The time in a request id is used if it is not far ahead of the clock.
     audit
         .world
         .running
@@ -169,7 +169,7 @@ async fn request_id_of_ours_is_looked_for_at_its_time_only() {
 }
 
 #[tokio::test]
-async fn search_that_finds_nothing_is_bounded_and_says_how_far_it_looked() {
+async fn search_without_results_is_bounded_and_returns_how_far_it_searched() {
     let audit = Audit::with(25_000).await;
     let page = audit.page("client=no-such-client&limit=10").await;
     assert_eq!(page["events"], serde_json::json!([]));
@@ -182,11 +182,11 @@ async fn search_that_finds_nothing_is_bounded_and_says_how_far_it_looked() {
     let (found, pages) = audit.all("client=no-such-client", "before").await;
     assert!(found.is_empty() && pages > 1, "{pages}");
     let (found, _) = audit.all("actor=uid:0(root)*", "before").await;
-    assert_eq!(found, [0], "the oldest event is found in the end");
+    assert_eq!(found, [0], "the oldest event is found after all pages");
 }
 
 #[tokio::test]
-async fn filter_that_cannot_be_understood_is_an_error_that_names_it() {
+async fn malformed_filter_is_refused_with_its_name() {
     let world = World::start().await;
     for (query, word) in [
         ("since=yesterday", "since"),
@@ -221,9 +221,9 @@ async fn refusals_that_are_sampled_away_are_counted_in_an_event_when_the_server_
     let (counted, counts): (u64, Vec<u64>) = (counts.clone().sum(), counts.collect());
     assert!(!counts.is_empty(), "{events:?}");
     let own = (events.len() - counts.len()) as u64;
-    // The minute may have turned in between: then twice as many have an event.
+    // If a new minute began during the test, twice as many refusals have an event.
     assert!(own == 20 || own > 20 && counts.len() <= 2, "{own} {counts:?}");
-    assert_eq!(own + counted, refusals, "every refusal once");
+    assert_eq!(own + counted, refusals, "every refusal must be counted once");
     let of_count = events.iter().find(|event| event["count"].is_u64()).unwrap();
     let detail = of_count["detail"].as_str().unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! `explain` of a request: what its event records comes first, and then what the same request would get today.
+//! Tests of `explain` for a request: first what its event recorded, then the result of the same request today.
 
 use crate::world::{ISSUER, RULES, TLS, World, domains};
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use testudo_testkit::token::Draft;
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
-/// The explanation of the request that was answered so.
+/// The explanation of the request that received this answer.
 async fn explained(world: &World, answer: &Answer) -> Value {
     let question = json!({ "request_id": answer.header("request-id").unwrap() });
     world.admin("POST", "/admin/v1/explain", question).await
 }
 
-/// What happened then and what would happen today: the outcome, or the reason to refuse.
+/// The recorded result and the result today: the outcome, or the reason of the refusal.
 fn then_and_today(explained: &Value) -> (&str, &str) {
     let verdict = |name: &str| {
         let verdict = &explained[name];
@@ -48,7 +48,7 @@ async fn refusal_for_another_client_id_is_explained_with_the_client_id_that_was_
 }
 
 #[tokio::test]
-async fn refusal_by_a_switch_is_still_explained_after_the_switch_is_turned_back() {
+async fn refusal_by_a_disabled_authority_is_still_explained_after_it_is_enabled() {
     let world = World::start().await;
     world
         .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
@@ -67,7 +67,7 @@ async fn refusal_by_a_switch_is_still_explained_after_the_switch_is_turned_back(
     );
     assert_eq!(
         explained["outcome"], "refused",
-        "what happened, not what would happen"
+        "the recorded reason must be shown first"
     );
 
     world.ask(PAY, &[]).await;
@@ -107,7 +107,7 @@ async fn first_use_is_explained_as_a_first_use_and_today_as_a_known_client() {
 }
 
 #[tokio::test]
-async fn limits_that_refused_a_request_are_named_then_and_today() {
+async fn exceeded_limits_are_named_for_the_recorded_request_and_for_today() {
     let rules = r#"
 [[rules]]
 name = "one"
@@ -131,7 +131,7 @@ registrations_per_minute = 1
     assert_eq!(
         world.ask("/slow/2", &[]).await.status,
         200,
-        "explain takes nothing from the rate"
+        "explain must not count against the rate limit"
     );
 }
 
@@ -172,12 +172,12 @@ async fn refused_registration_is_explained_with_the_metadata_that_it_asked_for()
     assert_eq!(kept["redirect_uris"], json!(["https://elsewhere.example/cb"]));
     assert!(
         kept["software_statement"].is_null(),
-        "a credential is not kept: {kept}"
+        "the event must not contain a credential: {kept}"
     );
 }
 
 #[tokio::test]
-async fn request_that_proved_no_identity_is_explained_by_its_record_alone() {
+async fn request_without_a_proven_identity_is_explained_only_by_its_event() {
     let world = World::start().await;
     let svid = world.svid(PAY);
     let (signed, signature) = svid.rsplit_once('.').unwrap();
@@ -225,7 +225,7 @@ async fn request_is_found_by_its_id_after_more_than_a_thousand_later_events() {
 }
 
 #[tokio::test]
-async fn id_that_a_trusted_proxy_gave_is_kept_beside_ours_and_finds_the_request() {
+async fn request_is_found_by_the_id_of_a_trusted_proxy_and_by_its_own_id() {
     let server = format!(
         "{TLS}\nproxy = {{ trusted = [\"127.0.0.0/8\"], client_address_header = \"x-forwarded-for\" }}"
     );
@@ -248,7 +248,7 @@ async fn id_that_a_trusted_proxy_gave_is_kept_beside_ours_and_finds_the_request(
     assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
 }
 
-/// A registration that anybody may make, and the answer to it.
+/// Registers a client without evidence; returns the answer.
 async fn registered_by_anybody(quota: &str) -> (World, Connection, Answer) {
     let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"]{quota} }}");
     let (world, tls) = World::start_with_tls(RULES, &server).await;
@@ -264,7 +264,7 @@ async fn registered_by_anybody(quota: &str) -> (World, Connection, Answer) {
 }
 
 #[tokio::test]
-async fn replaced_registration_is_explained_by_its_record_alone() {
+async fn replacement_of_a_registration_is_explained_only_by_its_event() {
     let (world, mut connection, registered) = registered_by_anybody("").await;
     let client = registered.json();
     let path = format!("/register/{}", client["client_id"].as_str().unwrap());
@@ -294,7 +294,7 @@ async fn path_of_a_registration_that_does_not_exist_is_not_kept_in_the_event() {
 }
 
 #[tokio::test]
-async fn quota_that_a_registration_filled_itself_is_named_today() {
+async fn quota_that_the_explained_registration_filled_is_named_today() {
     let (world, _, registered) = registered_by_anybody(", clients_max = 1").await;
     assert_explained(&world, &registered, ("allowed", "too_many_clients")).await;
 }

@@ -1,4 +1,5 @@
-//! First and second use, no client without a success, trust and rules. Rows RF-01 to RF-42 and RF-70 to RF-73.
+//! Tests of first and later uses, trust domains and rules; a refused request registers no client. Rows RF-01 to RF-42
+//! and RF-70 to RF-73.
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
@@ -71,7 +72,7 @@ async fn second_use_finds_the_same_client_and_writes_nothing() {
     assert_eq!(
         world.running.app.store.batches_written(),
         written,
-        "no store write per token"
+        "a token for a known client must not write to the store"
     );
     assert_eq!(world.clients().await.len(), 1);
     assert_eq!(world.events("client.registered").await.len(), 1);
@@ -79,7 +80,7 @@ async fn second_use_finds_the_same_client_and_writes_nothing() {
 
 // Row RF-02.
 #[tokio::test]
-async fn last_used_moves_with_each_use_and_survives_a_restart() {
+async fn last_used_is_updated_with_each_use_and_survives_a_restart() {
     let world = World::start().await;
     world.ask(PAY, &[]).await;
     world.running.app.clock.shift(120);
@@ -100,7 +101,7 @@ async fn svid_signed_by_a_rotated_key_is_the_same_client() {
     world.ask(PAY, &[]).await;
     world.a.rotate();
     std::fs::write(world.folder.join("a.json"), world.a.bundle().to_string()).unwrap();
-    // The kid is unknown: one early look at the bundle source.
+    // The `kid` is unknown, so the bundle is fetched once ahead of time.
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     assert_eq!(world.clients().await.len(), 1);
 }
@@ -183,7 +184,7 @@ async fn identity_whose_template_gives_a_taken_client_id_is_refused() {
     assert_eq!(events[0]["reason"], "client_id_clash");
     assert!(events[0]["detail"].as_str().unwrap().contains("workload-cam"));
     assert_eq!(world.ask("/t/1/cam", &[]).await.status, 200);
-    // A client that the configuration names keeps its id, whether or not it ever came.
+    // The id of a configured client stays reserved, even if the client never made a request.
     world
         .reload_with(&domains(""), &RULES.replace("workload-{name}", "{name}"))
         .await;
@@ -342,7 +343,7 @@ async fn disabled_trust_domain_is_refused_at_the_next_request() {
     assert_eq!(
         world.ask(PAY, &[]).await.error(),
         "invalid_client",
-        "the switch survives a restart"
+        "the disabled state must survive a restart"
     );
     world
         .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
@@ -407,12 +408,12 @@ async fn first_use_off_refuses_unknown_identities_and_serves_known_clients() {
     assert_eq!(
         world.send(&again).await.status,
         200,
-        "known from the store, not only from memory"
+        "the client must be known from the store, not only from memory"
     );
 }
 
 #[tokio::test]
-async fn rule_can_switch_first_use_off_but_not_on_against_its_trust_domain() {
+async fn rule_can_turn_first_use_off_but_not_on_if_its_trust_domain_has_it_off() {
     let strict = RULES.replace("name = \"R1\"", "name = \"R1\"\nfirst_use = \"off\"");
     let world = World::start_with(&domains(""), &strict).await;
     assert_eq!(world.ask(PAY, &[]).await.error(), "invalid_client");
@@ -496,17 +497,24 @@ async fn attested_claims_set_metadata_within_the_rule_and_malformed_ones_are_ref
     )
     .await;
     let metadata = world.clients().await[0]["metadata"].clone();
-    assert_eq!(metadata["client_name"], "api in pay", "configured beats attested");
+    assert_eq!(
+        metadata["client_name"], "api in pay",
+        "the configured name takes precedence over the attested one"
+    );
     assert_eq!(
         metadata["redirect_uris"],
         json!(["https://api.pay.apps.example/cb"])
     );
     let widened = ask("/ns/pay/sa/wide", json!({ "scope": "r admin" })).await;
-    assert_eq!(widened.json()["scope"], "r", "the rule's ceiling holds");
+    assert_eq!(
+        widened.json()["scope"],
+        "r",
+        "the scope must not exceed that of the rule"
+    );
     let narrowed = ask("/ns/pay/sa/none", json!({ "scope": "w" })).await;
     assert!(
         narrowed.json()["scope"].is_null(),
-        "attested scope lowers the default"
+        "the attested scope must reduce the default scope"
     );
     for wrong in [
         json!({ "client_name": 7 }),

@@ -1,4 +1,4 @@
-//! Signing keys at rest, and a stranger who can write the database: what he puts there, alters or removes.
+//! Tests of stored signing keys against an attacker who can write to the database: inserted, altered and deleted rows.
 
 use crate::nodes::postgres;
 use crate::together::{kids, node};
@@ -11,7 +11,7 @@ use testudo_server::Running;
 use testudo_store::Store;
 use testudo_testkit::http::over_socket;
 
-/// Nodes over one database, and the database as a stranger sees it.
+/// Nodes with one database, and direct access to the database as an attacker would have.
 struct Cluster {
     name: &'static str,
     folders: Vec<PathBuf>,
@@ -65,7 +65,7 @@ impl Cluster {
         self.database.commit(batch).await.unwrap();
     }
 
-    /// Replaces, or makes, the document under this key.
+    /// Replaces or inserts the document under this key.
     async fn put(&self, document: Document) {
         let held = self.database.get(document.kind, &document.key).await.unwrap();
         self.write(vec![match held {
@@ -96,14 +96,14 @@ impl Cluster {
         keys.into_iter().map(|key| key.record).collect()
     }
 
-    /// Every node reads the keys again, as it does at the next change of them.
+    /// Makes every node read the keys again, as after a change of them.
     async fn look(&self) {
         for node in &self.nodes {
             testudo_server::read_again::keys(&node.app).await.unwrap();
         }
     }
 
-    /// What every node publishes; all publish the same.
+    /// The published key ids, after checking that all nodes publish the same.
     async fn published(&self) -> Vec<String> {
         let first = kids(self.nodes[0].addresses[0]).await;
         for node in &self.nodes[1..] {
@@ -113,7 +113,7 @@ impl Cluster {
             let signs = node.app.keys.load().active.kid().to_owned();
             assert!(
                 first.contains(&signs),
-                "{}: a key signs that is not published",
+                "{}: the signing key must be published",
                 self.name
             );
         }
@@ -147,21 +147,21 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     while !is_so().await {
         assert!(
             started.elapsed() < Duration::from_secs(30),
-            "waited in vain: {what}"
+            "did not happen within the deadline: {what}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone() {
+async fn withdrawn_key_stays_refused_after_its_row_is_restored_and_its_withdrawal_record_deleted() {
     let mut cluster = Cluster::start("mark_gone").await;
     let stolen = cluster.keys().await.remove(0);
     let list_of_before = cluster.held(Kind::ServerSecret, b"signing-keys").await;
     cluster
         .admin("POST", "/admin/v1/keys/rotate", json!({ "now": true }))
         .await;
-    until("the second node has withdrawn the key, too", async || {
+    until("the second node has withdrawn the key too", async || {
         kids(cluster.nodes[1].addresses[0]).await == kids(cluster.nodes[0].addresses[0]).await
     })
     .await;
@@ -179,14 +179,15 @@ async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone()
     );
     assert!(
         refused.contains("withdrawn_key"),
-        "the mark that is gone: {refused}"
+        "the deleted record of the withdrawal must be reported: {refused}"
     );
     let subject = format!("record signing_key {:?}", stolen.kid);
     assert!(cluster.findings().await.contains(&subject));
     cluster.restart().await;
     assert!(!cluster.published().await.contains(&stolen.kid));
 
-    // The sealed list of before, too: a node that runs does not forget what it saw, and the next start finds it.
+    // The attacker also restores the earlier encrypted list: a running node remembers the newer list and stores it
+    // again, and the next start reads that one.
     cluster.put(list_of_before).await;
     cluster.look().await;
     assert!(!cluster.published().await.contains(&stolen.kid));
@@ -194,7 +195,7 @@ async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone()
     assert!(!cluster.published().await.contains(&stolen.kid));
     assert!(cluster.events("record.refused", "older").await > 0);
 
-    // The administrator removes the row and makes the mark again.
+    // The administrator withdraws the key again, which removes the row and writes the record again.
     let body = json!({ "kid": stolen.kid });
     cluster.admin("POST", "/admin/v1/keys/revoke", body).await;
     assert_eq!(cluster.refused().await, json!([]));
@@ -203,7 +204,7 @@ async fn withdrawn_key_stays_out_although_its_row_is_back_and_its_mark_is_gone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn altered_and_unreadable_key_rows_are_refused_alone() {
+async fn altered_and_unreadable_key_rows_are_refused_and_other_keys_stay_in_use() {
     let mut cluster = Cluster::start("altered").await;
     let first = cluster.keys().await.remove(0);
     cluster.admin("POST", "/admin/v1/keys/rotate", json!({})).await;
@@ -246,10 +247,14 @@ async fn altered_and_unreadable_key_rows_are_refused_alone() {
             [first.kid.as_str()],
             "{what}, at a start"
         );
-        // Put right, it is believed again.
+        // After the original row is restored, the key is accepted again.
         cluster.put(good.clone()).await;
         cluster.look().await;
-        assert_eq!(cluster.published().await.len(), 2, "{what}, put right");
+        assert_eq!(
+            cluster.published().await.len(),
+            2,
+            "{what}, after the row is restored"
+        );
         assert_eq!(cluster.refused().await, json!([]), "{what}");
     }
     assert!(cluster.events("record.refused", &next.kid).await >= 5);
@@ -257,10 +262,10 @@ async fn altered_and_unreadable_key_rows_are_refused_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn key_rows_whose_names_are_no_text_do_not_stop_a_withdrawal_of_all_keys() {
+async fn key_rows_whose_ids_are_not_text_do_not_prevent_a_withdrawal_of_all_keys() {
     let mut cluster = Cluster::start("no_text").await;
     let first = cluster.keys().await.remove(0);
-    // Both are shown as the same text.
+    // Both ids are shown as the same text.
     let names = [vec![0xff, 0], vec![0xfe, 0]];
     for key in &names {
         let body = b"{}".to_vec();
@@ -281,7 +286,7 @@ async fn key_rows_whose_names_are_no_text_do_not_stop_a_withdrawal_of_all_keys()
     assert!(answer.to_string().contains(&first.kid), "{answer}");
     for key in &names {
         let row = cluster.database.get(Kind::SigningKey, key).await.unwrap();
-        assert!(row.is_none(), "{key:?} is removed");
+        assert!(row.is_none(), "{key:?} must be removed");
     }
     cluster.look().await;
     assert!(!cluster.published().await.contains(&first.kid));
@@ -289,7 +294,7 @@ async fn key_rows_whose_names_are_no_text_do_not_stop_a_withdrawal_of_all_keys()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawals() {
+async fn unreadable_withdrawal_records_and_secrets_do_not_stop_nodes_or_withdrawals() {
     let mut cluster = Cluster::start("marks").await;
     let first = cluster.keys().await.remove(0);
     let document = |kind, key: &[u8]| Document {
@@ -298,28 +303,28 @@ async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawal
         body: b"{}".to_vec(),
         expires: None,
     };
-    // A mark that cannot be read keeps its key out, and no other.
+    // An unreadable record of a withdrawal refuses its key and no other key.
     cluster.put(document(Kind::WithdrawnKey, b"unknown")).await;
     cluster.look().await;
     assert_eq!(cluster.published().await, [first.kid.as_str()]);
     cluster.restart().await;
     assert_eq!(cluster.published().await, [first.kid.as_str()]);
     assert!(cluster.refused().await.to_string().contains("unknown"));
-    // A list that cannot be read is written again by a node that knows it.
+    // An unreadable list is written again by a node that has it in memory.
     cluster.put(document(Kind::ServerSecret, b"signing-keys")).await;
     cluster.look().await;
     assert_eq!(cluster.published().await, [first.kid.as_str()]);
     assert!(cluster.events("record.refused", "signing-keys").await > 0);
     cluster.restart().await;
     assert_eq!(cluster.published().await, [first.kid.as_str()]);
-    // With no node that knows it, nothing vouches for the keys: one is made that all share.
+    // If no node has the list in memory, no stored key is accepted, and one new key is created for all nodes.
     cluster.stop().await;
     cluster.put(document(Kind::ServerSecret, b"signing-keys")).await;
     cluster.run().await;
     let published = cluster.published().await;
     assert_eq!(published.len(), 1);
     assert_ne!(published[0], first.kid);
-    // Without the secret behind opaque client ids running nodes go on, and none starts.
+    // Without the secret of opaque client ids, running nodes continue, and no node can start.
     let secret = cluster.held(Kind::ServerSecret, b"opaque-client-id").await;
     cluster
         .put(document(Kind::ServerSecret, b"opaque-client-id"))
@@ -330,7 +335,7 @@ async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawal
     let refused = run_in(&cluster.folders[0])
         .await
         .err()
-        .expect("it does not start");
+        .expect("the start is refused");
     assert!(refused.contains("opaque-client-id"), "{refused}");
     cluster.put(secret).await;
     cluster.run().await;
@@ -338,12 +343,13 @@ async fn marks_and_secrets_that_cannot_be_read_stop_neither_nodes_nor_withdrawal
     cluster.stop().await;
 }
 
-/// Nodes of a version without the sealed list run beside this one during a rollout.
+/// During a rollout, nodes of a version without the encrypted key list run beside this one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
+async fn keys_of_an_earlier_version_are_added_to_the_list_for_one_day_only() {
     let others = Cluster::start("earlier_version").await;
     let mut cluster = Cluster::start("rollout").await;
-    // The other database has the same key-encryption key: its key opens, and was never listed here.
+    // The other database has the same key-encryption key, so its signing key can be decrypted, but it is not in the
+    // list here.
     let theirs = others.keys().await.remove(0);
     cluster.stop().await;
     cluster.delete(Kind::ServerSecret, b"signing-keys").await;
@@ -351,9 +357,9 @@ async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
     let first = cluster.published().await;
     assert_eq!(first.len(), 1);
     assert!(cluster.events("key.taken_over", &first[0]).await > 0);
-    // A key that an earlier version makes, and a key that it withdraws.
+    // An earlier version creates a key and withdraws a key.
     cluster.put(Document::of(&theirs)).await;
-    until("the key is taken over", async || {
+    until("the key is added to the list", async || {
         kids(cluster.nodes[0].addresses[0]).await.len() == 2
             && kids(cluster.nodes[1].addresses[0]).await.len() == 2
     })
@@ -375,7 +381,7 @@ async fn keys_of_an_earlier_version_are_taken_over_for_a_day_and_no_longer() {
     cluster.look().await;
     assert_eq!(cluster.published().await, first);
 
-    // After a day, no version makes such a row.
+    // After a day, a row that is not in the list is refused.
     let mut late = others;
     late.stop().await;
     for node in &cluster.nodes {

@@ -1,4 +1,4 @@
-//! Signing keys over time: retirement by the clock, withdrawal, and tokens that were signed with a stolen key.
+//! Tests of signing keys over time: retirement, withdrawal, and tokens that were signed with a stolen key.
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
@@ -28,20 +28,20 @@ async fn published(world: &World) -> Vec<Value> {
     keys["keys"].as_array().unwrap().clone()
 }
 
-/// Waits for a fact; the work of the upkeep comes every five seconds.
+/// Waits for a condition; the upkeep task runs every five seconds.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "waited in vain: {what}"
+            "did not happen within the deadline: {what}"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
+async fn retired_key_is_removed_at_its_time_and_not_only_at_the_next_rotation() {
     let world = world().await;
     let app = &world.running.app;
     let first = app.keys.load().active.kid().to_owned();
@@ -51,7 +51,11 @@ async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
         app.keys.load().active.kid() != first
     })
     .await;
-    assert_eq!(published(&world).await.len(), 2, "tokens of the first are alive");
+    assert_eq!(
+        published(&world).await.len(),
+        2,
+        "the first key is published while its tokens are valid"
+    );
     let listed = world.admin("GET", "/admin/v1/keys", Value::Null).await;
     let retiring = listed
         .as_array()
@@ -62,17 +66,17 @@ async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
     assert_eq!(retiring["state"], "retiring");
     let until_then = retiring["published_until"].as_i64().unwrap() - world.now();
 
-    // One second before its end it is there, at its end it is not. No rotation happens meanwhile.
+    // One second before its end the key is published, at its end it is removed. There is no rotation meanwhile.
     app.clock.shift(until_then - 30);
     testudo_server::read_again::keys(app).await.unwrap();
     assert_eq!(published(&world).await.len(), 2);
     app.clock.shift(30);
-    until("the first key is gone", async || {
+    until("the first key is removed", async || {
         published(&world).await.len() == 1
     })
     .await;
     let stored = app.store.read_all::<StoredSigningKey>().await.unwrap();
-    assert_eq!(stored.len(), 1, "its private half is gone, too");
+    assert_eq!(stored.len(), 1, "its private key must be deleted too");
     assert_ne!(stored[0].record.kid, first);
     let events = world.events("key.retired").await;
     assert!(
@@ -82,7 +86,7 @@ async fn retired_key_is_taken_out_by_the_clock_and_not_at_the_next_rotation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn withdrawn_key_whose_row_is_put_back_is_neither_published_nor_used() {
+async fn withdrawn_key_whose_row_is_restored_is_neither_published_nor_used() {
     let world = world().await;
     let app = &world.running.app;
     let stored = app.store.read_all::<StoredSigningKey>().await.unwrap();
@@ -111,18 +115,18 @@ async fn withdrawn_key_whose_row_is_put_back_is_neither_published_nor_used() {
     assert_ne!(world.running.app.keys.load().active.kid(), stolen.kid);
 }
 
-/// A thief signs a token of 720 hours with a stolen key. Tokens that were signed before the theft was found end with
-/// the longest lifetime that this server issues, even before the administrator withdraws the key.
+/// An attacker signs a token of 720 hours with a stolen key. The server accepts its own tokens only up to the longest
+/// lifetime that it issues, so such a token ends early even before the administrator withdraws the key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn token_of_ours_ends_with_the_longest_life_that_we_issue_whatever_its_exp() {
+async fn own_token_is_refused_after_the_longest_issued_lifetime_even_if_its_exp_is_later() {
     let world = world().await;
     let client = "spiffe://a.example/ops/alice";
     assert_eq!(
         world.ask("/ops/alice", &[("resource", ISSUER)]).await.status,
         200,
-        "it is a client"
+        "the identity is a client"
     );
-    // It was one for a while: a token of before its client was made is refused in any case.
+    // The client exists for some time, because a token from before its registration is always refused.
     world.running.app.clock.shift(1_000);
     let key = world.running.app.keys.load().active.clone();
     let now = world.now();
@@ -136,13 +140,13 @@ async fn token_of_ours_ends_with_the_longest_life_that_we_issue_whatever_its_exp
     };
     let year = now + 31_536_000;
     let cases = [
-        ("of this moment", now, now + 300, true),
-        ("of this moment, for a year", now, year, true),
-        ("of four minutes ago, for a year", now - 240, year, true),
-        ("of six minutes ago, for a year", now - 360, year, false),
-        ("of next week, for a year", now + 604_800, year, false),
+        ("issued now", now, now + 300, true),
+        ("issued now for a year", now, year, true),
+        ("issued four minutes ago for a year", now - 240, year, true),
+        ("issued six minutes ago for a year", now - 360, year, false),
+        ("issued next week for a year", now + 604_800, year, false),
         ("without end", now - 360, i64::MAX, false),
-        ("of the end of time", i64::MAX, i64::MAX, false),
+        ("issued at the largest time", i64::MAX, i64::MAX, false),
     ];
     for (what, issued, expires, is_good) in cases {
         let admin = Connection::open(world.running.admin_address.unwrap());

@@ -1,4 +1,5 @@
-//! The flush of last uses: fast enough for a stop, and never over a later change of the client.
+//! Tests of writing the last uses of clients: fast enough before a stop, and without overwriting later changes of a
+//! client.
 
 use crate::nodes::postgres;
 use crate::world::{MutualTls, World};
@@ -12,7 +13,7 @@ use testudo_server::state::clients::CachedClient;
 use testudo_store::LIST_MAX;
 use testudo_testkit::svid_form;
 
-/// Clients in the store and in memory, all like the first one, each used a moment ago.
+/// Clients in the store and in memory, copies of the first one, all just used.
 async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<CachedClient>> {
     let app = &world.running.app;
     let mut connection = match tls {
@@ -52,7 +53,7 @@ async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<
     clients.into_iter().map(file).collect()
 }
 
-/// Every client as it is stored.
+/// All stored clients.
 async fn stored(app: &App) -> Vec<Client> {
     let mut all = Vec::new();
     let mut after = Vec::new();
@@ -120,7 +121,7 @@ async fn freeze(app: &App, client: &Client) {
     }
 }
 
-/// Freezes that come between the read and the write of the flush.
+/// Freezes between the read and the write of a flush must not be lost.
 async fn no_change_is_lost(world: &World, tls: Option<&MutualTls>) {
     let app = world.running.app.clone();
     let clients = used(world, tls, 3_000).await;
@@ -151,18 +152,18 @@ async fn no_change_is_lost(world: &World, tls: Option<&MutualTls>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flush_loses_no_change_that_comes_meanwhile() {
+async fn flush_loses_no_concurrent_change() {
     no_change_is_lost(&World::start().await, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flush_to_postgresql_loses_no_change_that_comes_meanwhile() {
+async fn flush_to_postgresql_loses_no_concurrent_change() {
     let (world, tls) = World::start_over(&postgres().database("last_uses_race").unwrap()).await;
     no_change_is_lost(&world, Some(&tls)).await;
 }
 
 #[tokio::test]
-async fn an_older_use_does_not_replace_a_later_one() {
+async fn earlier_use_does_not_replace_a_later_one() {
     let world = World::start().await;
     let app = &world.running.app;
     let known = used(&world, None, 1).await.remove(0);
@@ -185,13 +186,13 @@ async fn an_older_use_does_not_replace_a_later_one() {
 }
 
 #[tokio::test]
-async fn uses_that_could_not_be_written_wait_for_the_next_flush() {
+async fn uses_that_could_not_be_written_are_written_by_the_next_flush() {
     let world = World::start().await;
     let app = &world.running.app;
     let clients = used(&world, None, 2).await;
     let dirty = app.memory.clients.take_dirty();
     assert_eq!(dirty.len(), 2);
-    // The store was away; one of them is used again meanwhile.
+    // The store did not answer, and one of the clients is used again meanwhile.
     app.clock.shift(10);
     app.memory
         .clients

@@ -1,4 +1,4 @@
-//! States, quota and velocity. Rows RF-50 to RF-57, RF-63 to RF-68.
+//! Tests of client states, quotas and rate limits. Rows RF-50 to RF-57, RF-63 to RF-68.
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn blocked_identity_is_refused_before_its_first_use() {
             json!({ "identity": "spiffe://a.example/x*" }),
         )
         .await;
-    assert_eq!(status, 400, "a typing error in a block is refused");
+    assert_eq!(status, 400, "a block with a typing error must be refused");
 }
 
 // Rows RF-52, RF-53.
@@ -128,7 +128,7 @@ async fn idle_client_that_is_used_again_is_not_removed_by_the_sweep() {
 
 // Row RF-56.
 #[tokio::test]
-async fn client_past_its_lifetime_is_registered_anew() {
+async fn client_past_its_lifetime_is_registered_again() {
     let world = World::start().await;
     assert_eq!(world.ask("/mortal/1", &[]).await.status, 200);
     world.running.app.clock.shift(3599);
@@ -143,7 +143,7 @@ async fn client_past_its_lifetime_is_registered_anew() {
 
 // Rows RF-63, RF-68.
 #[tokio::test]
-async fn registrations_beyond_the_rate_get_429_and_deleting_a_client_refills_nothing() {
+async fn registrations_beyond_the_rate_get_429_also_after_a_client_is_deleted() {
     let world = World::start().await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     let mut outcomes = Vec::new();
@@ -151,7 +151,7 @@ async fn registrations_beyond_the_rate_get_429_and_deleting_a_client_refills_not
         outcomes.push(world.ask(&format!("/slow/{number}"), &[]).await);
     }
     let good = outcomes.iter().filter(|answer| answer.status == 200).count();
-    // A slow machine may refill one in between.
+    // On a slow machine, one registration may become possible during the test.
     assert!((5..=6).contains(&good), "{good}");
     let refused = outcomes.last().unwrap();
     assert_eq!(
@@ -163,7 +163,7 @@ async fn registrations_beyond_the_rate_get_429_and_deleting_a_client_refills_not
     assert_eq!(
         world.ask(PAY, &[]).await.status,
         200,
-        "known clients are unaffected"
+        "known clients must be served"
     );
     world
         .admin(
@@ -175,7 +175,7 @@ async fn registrations_beyond_the_rate_get_429_and_deleting_a_client_refills_not
     assert_eq!(
         world.ask("/slow/0", &[]).await.status,
         429,
-        "deleting refills nothing"
+        "deleting a client must not allow another registration"
     );
     world.running.app.clock.shift(wait);
     assert_eq!(world.ask("/slow/9", &[]).await.status, 200);
@@ -222,7 +222,7 @@ async fn clients_beyond_the_quota_get_429_until_one_is_deleted() {
     assert_eq!(
         world.ask("/small/4", &[]).await.status,
         429,
-        "the count survives a restart"
+        "the number of clients must survive a restart"
     );
 }
 
@@ -241,7 +241,7 @@ async fn assertion_is_accepted_once_and_a_refused_request_does_not_use_it_up() {
     assert_eq!(
         world.ask_as_c6("j1", &[]).await.error(),
         "invalid_client",
-        "replays are remembered on disk"
+        "the use of an assertion must be stored on disk"
     );
     assert_eq!(world.client_ids().await, ["c6"]);
 }
@@ -252,7 +252,7 @@ async fn svid_of_a_trust_domain_with_single_use_is_accepted_once() {
     assert_eq!(
         world.ask("/x/1", &[]).await.error(),
         "invalid_client",
-        "jti is mandatory then"
+        "jti is required with single_use"
     );
     let token =
         testudo_testkit::token::Draft::svid(world.a.key(), "spiffe://a.example/x/1", ISSUER, world.now())
@@ -276,7 +276,7 @@ async fn openapi_document_lists_operations_and_members_that_exist() {
         let path = path.replace("{name}", "a.example");
         for method in operations.as_object().unwrap().keys() {
             let (status, answer) = world.try_admin(&method.to_uppercase(), &path, json!({})).await;
-            // An empty body is not what every operation wants; each is there and says so.
+            // An empty body is not valid for every operation, but every operation must exist.
             let is_there = [200, 400, 422].contains(&status);
             assert!(is_there, "{method} {path}: {status} {answer}");
             assert!(method != "get" || status == 200, "{path}: {status}");
@@ -284,7 +284,7 @@ async fn openapi_document_lists_operations_and_members_that_exist() {
         }
     }
     assert!(seen >= 23, "{seen}");
-    // What is described is what comes: the members of a client, and no others.
+    // The document describes exactly the members of a client that the API returns.
     let client = world.clients().await.remove(0);
     let described = &document["components"]["schemas"]["ClientView"]["properties"];
     for member in client.as_object().unwrap().keys() {

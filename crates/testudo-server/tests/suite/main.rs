@@ -1,10 +1,10 @@
-//! The server over real HTTP, in one test binary. Names carry the row of the conformance tables they come from.
+//! Tests of the server over real HTTP, in one test binary. Comments name the rows of the conformance tables.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests fail loudly"
+    reason = "a failed assumption of a test panics"
 )]
 
 mod admin_contract;

@@ -1,6 +1,6 @@
-//! X.509-SVIDs over mutual TLS that the server itself ends. Rows RF-05, D-21 to D-25, decision 0009.
+//! Tests of X.509-SVIDs over mutual TLS that the server itself terminates. Rows RF-05, D-21 to D-25, decision 0009.
 
-use crate::world::{ISSUER, MutualTls, RULES, TLS, World, judge_any};
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, assert_answer_form};
 use serde_json::json;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::claims;
@@ -20,7 +20,7 @@ async fn ask(world: &World, tls: &MutualTls, client: &X509Chain, client_id: &str
         .await
         .expect("a handshake");
     let answer = connection.post("/token", body(client_id)).await;
-    judge_any(&answer);
+    assert_answer_form(&answer);
     answer
 }
 
@@ -37,7 +37,7 @@ async fn jwt_svid_and_x509_svid_of_one_identity_are_one_client() {
     assert_eq!(claims(&answer.access_token())["sub"], PAY_ID);
     assert!(
         claims(&answer.access_token())["cnf"].is_null(),
-        "the rule does not ask for binding"
+        "the rule does not require a binding"
     );
     assert_eq!(world.clients().await[0]["credential_kind"], "x509_svid");
     let mut plain = tls.connect(world.address(), None).await.unwrap();
@@ -127,14 +127,14 @@ async fn certificate_chain_of_one_trust_domain_is_refused_for_another() {
 }
 
 #[tokio::test]
-async fn certificate_shown_without_its_private_key_ends_the_handshake() {
+async fn handshake_fails_for_a_certificate_without_its_private_key() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let stolen = X509Chain {
         chain: tls.a.svid(PAY).chain,
         key: tls.a.svid("/x/1").key,
     };
     let connection = tls.connect(world.address(), Some(&stolen)).await;
-    // In TLS 1.3 the client may learn of it only with its first request.
+    // In TLS 1.3 the client may receive the refusal only with its first request.
     if let Some(mut connection) = connection {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         assert!(
@@ -148,7 +148,7 @@ async fn certificate_shown_without_its_private_key_ends_the_handshake() {
 
 // Row D-23, decision 0009.
 #[tokio::test]
-async fn connection_kept_open_is_refused_once_domain_authority_or_certificate_ends() {
+async fn open_connection_is_refused_once_its_domain_authority_or_certificate_is_not_valid() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let mut kept = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
@@ -164,20 +164,24 @@ async fn connection_kept_open_is_refused_once_domain_authority_or_certificate_en
         .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
         .await;
     assert_eq!(ask(&mut kept).await, 200);
-    // The CA leaves the bundle.
+    // The certificate authority is removed from the bundle.
     publish_other_authority(&world).await;
-    assert_eq!(ask(&mut kept).await, 400, "the authority is gone");
+    assert_eq!(
+        ask(&mut kept).await,
+        400,
+        "the authority is no longer in the bundle"
+    );
     world.publish(&tls).await;
     assert_eq!(ask(&mut kept).await, 200);
-    // The certificate ends (an hour); the bundle file is read again meanwhile.
+    // The certificate expires after an hour; the bundle file is read again meanwhile.
     world.running.app.clock.shift(3700);
     world.publish(&tls).await;
-    assert_eq!(ask(&mut kept).await, 400, "the certificate is over");
+    assert_eq!(ask(&mut kept).await, 400, "the certificate has expired");
 }
 
 // Row D-22.
 #[tokio::test]
-async fn resumed_tls_session_is_judged_like_a_new_one() {
+async fn resumed_tls_session_is_checked_like_a_new_one() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let client = tls.client(&tls.a.svid(PAY));
     let connect = async || client.connect(world.address()).await.unwrap();
@@ -185,17 +189,20 @@ async fn resumed_tls_session_is_judged_like_a_new_one() {
     assert!(!is_resumed);
     assert_eq!(first.post("/token", body(PAY_ID)).await.status, 200);
     let (mut second, is_resumed) = connect().await;
-    assert!(is_resumed, "or this test shows nothing");
+    assert!(
+        is_resumed,
+        "the session must be resumed, or this test shows nothing"
+    );
     assert_eq!(
         second
             .post("/token", body("spiffe://a.example/x/1"))
             .await
             .error(),
         "invalid_client",
-        "the certificate of the session says who it is"
+        "the client is identified by the certificate of the session"
     );
     assert_eq!(second.post("/token", body(PAY_ID)).await.status, 200);
-    // What is switched off, and what the bundle no longer has, is felt through a resumed session.
+    // A disabled trust domain and a removed authority also apply to a resumed session.
     let trust = async |verb: &str| {
         world
             .admin("POST", &format!("/admin/v1/trust/a.example/{verb}"), json!({}))
@@ -214,7 +221,7 @@ async fn resumed_tls_session_is_judged_like_a_new_one() {
         fourth.post("/token", body(PAY_ID)).await.error(),
         "invalid_client"
     );
-    // Nor does it outlive the certificate.
+    // A resumed session is refused after the certificate expires.
     world.publish(&tls).await;
     assert_eq!(fourth.post("/token", body(PAY_ID)).await.status, 200);
     world.running.app.clock.shift(3700);
@@ -267,10 +274,10 @@ async fn bound_token_is_refused_without_its_certificate() {
         verify(&token, &keys, expected, testudo_protocol::Timestamp(world.now())).is_ok()
     };
     assert!(check(Some(&svid.chain[0])));
-    assert!(!check(None), "without its certificate");
+    assert!(!check(None), "the token must be refused without its certificate");
     assert!(
         !check(Some(&tls.a.svid(PAY).chain[0])),
-        "with the next certificate of the same workload"
+        "the token must be refused with the next certificate of the same workload"
     );
 
     let mut plain = tls.connect(world.address(), None).await.unwrap();
@@ -278,13 +285,13 @@ async fn bound_token_is_refused_without_its_certificate() {
     assert_eq!(
         (bearer.status, bearer.error().as_str()),
         (400, "invalid_request"),
-        "a rule that binds yields no bearer tokens"
+        "a rule that requires binding must give no bearer tokens"
     );
 }
 
 // Row D-24.
 #[tokio::test]
-async fn bound_token_ends_with_its_certificate() {
+async fn bound_token_expires_with_its_certificate() {
     let (world, tls) = World::start_with_tls(&bound(), TLS).await;
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
     let short = tls
@@ -311,7 +318,7 @@ async fn certificate_header_is_accepted_from_a_trusted_proxy_only() {
             .await
             .send("POST", "/token", &headers, body(PAY_ID))
             .await;
-        judge_any(&answer);
+        assert_answer_form(&answer);
         answer
     };
     let world = World::start().await;
@@ -323,14 +330,18 @@ async fn certificate_header_is_accepted_from_a_trusted_proxy_only() {
 
     let elsewhere = "proxy = { trusted = [\"10.0.0.0/8\"], client_certificate_header = \"client-cert\" }";
     let (world, _) = World::start_with_tls_off(elsewhere).await;
-    assert_eq!(send(&world).await.error(), "invalid_client", "not from there");
+    assert_eq!(
+        send(&world).await.error(),
+        "invalid_client",
+        "the header is not accepted from another address"
+    );
 
     let here = "proxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }";
     let (world, tls) = World::start_with_tls_off(here).await;
     assert_eq!(
         send(&world).await.error(),
         "invalid_client",
-        "from the proxy, but of an unknown authority"
+        "the header is from the proxy, but the certificate is of an unknown authority"
     );
     let field = format!(":{}:", base64(&tls.a.svid(PAY).chain[0]));
     let headers = [
@@ -351,7 +362,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
+async fn metadata_lists_spiffe_x509_and_the_second_listener() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
     let path = "/.well-known/oauth-authorization-server";
     let metadata = tls
@@ -395,7 +406,7 @@ async fn metadata_advertises_spiffe_x509_and_the_second_listener() {
     assert_eq!(
         first.post("/token", body(PAY_ID)).await.error(),
         "invalid_client",
-        "the first listener does not ask for a certificate"
+        "the first listener does not request a client certificate"
     );
     let mut second = tls
         .connect(world.running.addresses[1], Some(&svid))

@@ -1,4 +1,5 @@
-//! Several nodes over one PostgreSQL. Rows RF-09, RF-39, RF-61, RF-66 across nodes, decisions 0009, 0010, 0011, 0014.
+//! Tests of several nodes with one PostgreSQL. Rows RF-09, RF-39, RF-61, RF-66 across nodes, decisions 0009, 0010,
+//! 0011, 0014.
 
 use crate::world::{ISSUER, MutualTls, World};
 use serde_json::json;
@@ -67,11 +68,14 @@ pub async fn admin(folder: &Path, path: &str, body: serde_json::Value) -> serde_
         .1
 }
 
-/// Waits for a fact; returns how long it took.
+/// Waits for a condition; returns how long it took.
 pub async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < Duration::from_secs(10), "waited in vain");
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "the condition was not met within the deadline"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     started.elapsed()
@@ -82,7 +86,7 @@ pub async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
 async fn switch_set_on_one_node_applies_on_the_other_within_a_second() {
     let cluster = Cluster::start("switches").await;
     assert_eq!(cluster.ask(0, PAY).await.status, 200);
-    // On the second node: a remembered assertion, and a kept mutual TLS connection.
+    // The second node has a cached verification result, and an open mutual TLS connection.
     let remembered = svid_form(&cluster.first.svid(PAY), &[]);
     let mut kept = cluster.connect(1).await;
     assert_eq!(kept.post("/token", remembered.clone()).await.status, 200);
@@ -120,7 +124,7 @@ async fn switch_set_on_one_node_applies_on_the_other_within_a_second() {
         let took = until(async || kept.post("/token", remembered.clone()).await.status == 400).await;
         let took_too = until(async || by_certificate.post("/token", body.clone()).await.status == 400).await;
         println!(
-            "{off}: felt by the other node after {took:?} (remembered assertion), {took_too:?} (kept connection)"
+            "{off}: applied by the other node after {took:?} (cached assertion), {took_too:?} (open connection)"
         );
         assert!(
             took + took_too < Duration::from_secs(1),
@@ -192,7 +196,7 @@ async fn hundred_registrations_on_two_nodes_make_one_client_and_one_event() {
     }
     assert_eq!(cluster.first.client_ids().await, [PAY_ID]);
     assert_eq!(cluster.events("client.registered").await, 1);
-    // What was said at one node holds at the other.
+    // A registration at one node applies at the other.
     let wide = svid_form(&world.svid(PAY), &[("scope", "w")]);
     for node in [0, 1] {
         let answer = cluster.connect(node).await.post("/token", wide.clone()).await;
@@ -202,7 +206,7 @@ async fn hundred_registrations_on_two_nodes_make_one_client_and_one_event() {
 
 // [RFC7592 §2.3]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn client_deleted_by_rfc7592_on_one_node_is_gone_on_every_node() {
+async fn client_deleted_by_rfc7592_on_one_node_is_refused_on_every_node() {
     let cluster = Cluster::start("managed").await;
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let asked = json!({ "jwks": { "keys": [key.public_jwk("sig", true)] } });
@@ -227,12 +231,12 @@ async fn client_deleted_by_rfc7592_on_one_node_is_gone_on_every_node() {
     assert_eq!(
         ask(1, "2").await.status,
         200,
-        "a name of one node is a name on the other"
+        "a client id of one node must be known on the other"
     );
     assert_eq!(
         ask(1, "1").await.error(),
         "invalid_client",
-        "single use holds across nodes"
+        "an assertion must be accepted once by all nodes together"
     );
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str())];
@@ -247,7 +251,7 @@ async fn client_deleted_by_rfc7592_on_one_node_is_gone_on_every_node() {
     })
     .await;
     assert!(waited < Duration::from_secs(1), "{waited:?}");
-    println!("deregistered on one node, refused on the other after {waited:?}");
+    println!("deleted on one node, refused on the other after {waited:?}");
 }
 
 /// Changes the configuration file of a node.
@@ -268,7 +272,7 @@ async fn reload_on_one_node_reloads_all_nodes() {
         answer.status == 200
     };
     assert!(may_write(0).await && may_write(1).await);
-    // The file is rolled out to every node, and one of them is told.
+    // The file is changed on every node, and one of them receives the order.
     for folder in [first, second] {
         edit(folder, "name = \"R1\"", "name = \"R1\"\nenabled = false");
     }
@@ -276,11 +280,11 @@ async fn reload_on_one_node_reloads_all_nodes() {
     assert!(!may_write(1).await);
     let waited = until(async || !may_write(0).await).await;
     assert!(waited < Duration::from_secs(1), "{waited:?}");
-    println!("a rule disabled by a reload of one node: felt by the other after {waited:?}");
+    println!("a rule disabled by a reload on one node: applied by the other after {waited:?}");
     let generations =
         || [&cluster.first.running, &cluster.second].map(|node| node.app.in_force.load().policy.generation);
-    assert_eq!(generations(), [2, 2], "each read it once");
-    // A node whose file cannot be used keeps what it has, and serves on.
+    assert_eq!(generations(), [2, 2], "each node must read the file once");
+    // A node whose file cannot be used keeps its configuration and continues to serve.
     for folder in [first, second] {
         edit(folder, "enabled = false", "enabled = true");
     }
@@ -298,9 +302,9 @@ async fn reload_on_one_node_reloads_all_nodes() {
             == 2
     };
     until(heard).await;
-    assert!(!may_write(0).await, "what was in force stays");
+    assert!(!may_write(0).await, "the previous configuration must stay in use");
     assert_eq!(generations(), [2, 3]);
-    // Mended, the next order brings it up.
+    // After the file is corrected, the next order applies it.
     edit(first, "[[trust_domain]]", "[[trust_domains]]");
     admin(second, "/admin/v1/reload", json!({})).await;
     until(async || may_write(0).await).await;
@@ -308,7 +312,7 @@ async fn reload_on_one_node_reloads_all_nodes() {
 
 // Row RF-66.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn quota_holds_across_nodes() {
+async fn quota_applies_to_all_nodes_together() {
     let cluster = Cluster::start("quota").await;
     let mut good = 0;
     for number in 0..20 {
@@ -320,9 +324,9 @@ async fn quota_holds_across_nodes() {
 
 // Row RF-63.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn registration_rate_holds_across_nodes() {
+async fn registration_rate_applies_to_all_nodes_together() {
     let cluster = Cluster::start("velocity").await;
-    // Rate 60 a minute, burst 5: each node alone would let 5 in at once and refill one a second.
+    // Rate 60 per minute, burst 5: each node alone would admit 5 clients at once and one more each second.
     let mut good = 0;
     let started_in = cluster.first.now() / 60;
     let mut refused = None;
@@ -333,7 +337,7 @@ async fn registration_rate_holds_across_nodes() {
             429 => refused = Some(answer),
             other => panic!("{other}"),
         }
-        // Refill every bucket: only the count that the nodes share is left to refuse.
+        // Refills every bucket, so that only the shared counter can refuse.
         for node in [&cluster.first.running, &cluster.second] {
             *node.app.first_uses.buckets.lock().unwrap() = Default::default();
         }
@@ -342,7 +346,7 @@ async fn registration_rate_holds_across_nodes() {
     assert!(good <= 60 * minutes, "{good} in {minutes} minutes");
     assert!(good >= 60);
     let wait: i64 = refused
-        .expect("some are refused")
+        .expect("some registrations must be refused")
         .header("retry-after")
         .unwrap()
         .parse()
@@ -366,12 +370,16 @@ async fn keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
         testudo_testkit::token::header(&cluster.ask(node, PAY).await.access_token())["kid"].clone()
     };
     let before = kid(0).await;
-    assert_eq!(before, kid(1).await, "published before use");
+    assert_eq!(
+        before,
+        kid(1).await,
+        "the next key must be published before it signs"
+    );
     for node in [&cluster.first.running, &cluster.second] {
         node.app.clock.shift(601);
         testudo_server::read_again::keys(&node.app).await.unwrap();
     }
-    // The SVIDs of the test are made by the first node's clock.
+    // The SVIDs of the test use the clock of the first node.
     let after = kid(0).await;
     assert_ne!(before, after);
     assert_eq!(after, kid(1).await);
@@ -380,8 +388,8 @@ async fn keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
 
 // Decision 0011.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn known_clients_are_served_while_the_store_is_away() {
-    // A server of its own: it is paused under everybody who uses it.
+async fn known_clients_are_served_while_the_store_does_not_answer() {
+    // A separate PostgreSQL, because pausing it affects every test that uses it.
     let server = Postgres::start(&folder("postgres")).unwrap();
     let (world, tls) = World::start_over(&server.database("away").unwrap()).await;
     let ask = async |path: &str| {
@@ -390,16 +398,19 @@ async fn known_clients_are_served_while_the_store_is_away() {
     };
     assert_eq!(ask("/x/known").await.status, 200);
     let app = world.running.app.clone();
-    // Upkeep may read at the same moment, so one request of several must show it.
+    // The upkeep task may read at the same moment, so it is enough that one of several requests causes no query.
     let mut costs = Vec::new();
     for _ in 0..10 {
         let reads = app.store.reads();
         assert_eq!(ask("/x/known").await.status, 200);
         costs.push(app.store.reads() - reads);
     }
-    assert!(costs.contains(&0), "a known client costs no query: {costs:?}");
+    assert!(
+        costs.contains(&0),
+        "a known client must cause no query: {costs:?}"
+    );
 
-    // On a busy machine the last look at the database may be some seconds ago.
+    // On a busy machine the last poll of the database may be some seconds ago.
     until_slowly(async || app.accord.unsure_for() < Duration::from_secs(2)).await;
     let (unsure_before, looked) = (app.accord.unsure_for(), Instant::now());
     server.signal("STOP").unwrap();
@@ -407,7 +418,7 @@ async fn known_clients_are_served_while_the_store_is_away() {
     assert_eq!(ask("/x/known").await.status, 200);
     assert!(
         started.elapsed() < Duration::from_secs(1),
-        "known clients do not wait for the store"
+        "known clients must not wait for the store"
     );
     let refused = ask("/x/new").await;
     assert_eq!(
@@ -415,7 +426,7 @@ async fn known_clients_are_served_while_the_store_is_away() {
         (503, "temporarily_unavailable")
     );
     assert!(refused.header("retry-after").is_some());
-    // DR-148: nothing is promised that was not committed.
+    // DR-148: a registration that was not committed must not be confirmed.
     let id = "spiffe://a.example/x/registered";
     let statement = Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign();
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
@@ -436,13 +447,21 @@ async fn known_clients_are_served_while_the_store_is_away() {
         let mut connection = tls.connect(world.address(), None).await.unwrap();
         connection.get("/readyz").await.status
     };
-    assert_eq!(ready().await, 200, "known clients are served");
+    assert_eq!(
+        ready().await,
+        200,
+        "the node is ready while known clients are served"
+    );
     // serve_without_store is 20 s here.
     until_slowly(async || ask("/x/known").await.status == 503).await;
     let served_for = unsure_before + looked.elapsed();
     let about_20_s = Duration::from_secs(20)..Duration::from_secs(27);
     assert!(about_20_s.contains(&served_for), "{served_for:?}");
-    assert_eq!(ready().await, 503, "known clients are not served");
+    assert_eq!(
+        ready().await,
+        503,
+        "the node is not ready once known clients are not served"
+    );
     server.signal("CONT").unwrap();
     until_slowly(async || ready().await == 200).await;
     until_slowly(async || ask("/x/new").await.status == 200).await;
@@ -450,7 +469,7 @@ async fn known_clients_are_served_while_the_store_is_away() {
     assert_eq!(
         world.client_ids().await.len(),
         2,
-        "the registration left nothing behind"
+        "the refused registration must not create a client"
     );
     let mut connection = tls.connect(world.address(), None).await.unwrap();
     let body = json!({ "software_statement": Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign() });
@@ -459,7 +478,7 @@ async fn known_clients_are_served_while_the_store_is_away() {
 
 // Row I-06.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn bundle_sequence_taken_by_one_node_binds_the_others() {
+async fn bundle_sequence_used_by_one_node_applies_to_the_others() {
     let mut cluster = Cluster::start("sequences").await;
     let folders = [cluster.first.folder.clone(), cluster.second_folder.clone()];
     let publish = |folder: &Path, bundle: &serde_json::Value| {
@@ -476,7 +495,7 @@ async fn bundle_sequence_taken_by_one_node_binds_the_others() {
         .await
         .1
     };
-    // The second node's source stays behind.
+    // The source of the second node still has the earlier bundle.
     let before: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folders[1].join("a.json")).unwrap()).unwrap();
     cluster.first.a.rotate();
@@ -491,15 +510,15 @@ async fn bundle_sequence_taken_by_one_node_binds_the_others() {
         (&held_back["state"], &held_back["sequence"]),
         (&json!("stale"), &json!(1))
     );
-    // The event is written after the state.
+    // The event is written after the new state applies.
     until(async || cluster.events("authority.bundle_rolled_back").await >= 1).await;
-    // What an administrator accepts on one node holds on the other.
+    // A bundle that an administrator accepts on one node is accepted on the other.
     publish(&folders[0], &before);
     let answer = admin(&folders[0], "/admin/v1/trust/a.example/accept", json!({})).await;
     assert!(answer["done"].as_str().unwrap().contains("accepted"), "{answer}");
     until_slowly(async || shown(1).await["held_back"].is_null()).await;
     assert_eq!(shown(1).await["state"], "fresh");
-    // A node that starts afterwards takes it too.
+    // A node that starts afterwards accepts it too.
     let (third, folder) = cluster.first.join().await;
     let (_, now) = over_socket(
         &folder.join("admin.sock"),
@@ -515,7 +534,10 @@ async fn bundle_sequence_taken_by_one_node_binds_the_others() {
 pub async fn until_slowly(mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the condition was not met within the deadline"
+        );
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

@@ -1,6 +1,6 @@
-//! A proxy in front that authenticates itself by mutual TLS. [RFC9440 §4]
+//! Tests of a proxy in front of the server that authenticates itself by mutual TLS. [RFC9440 §4]
 
-use crate::world::{MutualTls, RULES, TLS, World, judge_any};
+use crate::world::{MutualTls, RULES, TLS, World, assert_answer_form};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use testudo_testkit::http::Connection;
@@ -8,7 +8,7 @@ use testudo_testkit::x509::X509Chain;
 use testudo_testkit::{form, svid_form};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-/// The identity of the proxy itself, which a rule governs like any other.
+/// The identity of the proxy itself, which a rule also admits.
 const PROXY: &str = "/ns/edge/sa/proxy";
 const PAY: &str = "/ns/pay/sa/api";
 
@@ -32,24 +32,24 @@ fn field(chain: &X509Chain) -> String {
 }
 
 #[tokio::test]
-async fn a_client_without_a_certificate_does_not_get_the_identity_of_the_proxy() {
+async fn client_without_a_certificate_does_not_get_the_identity_of_the_proxy() {
     for more in [
         "client_certificate_header = \"client-cert\"",
         "client_address_header = \"x-forwarded-for\"",
     ] {
         let (world, _, mut proxy) = behind_a_proxy(more).await;
         let answer = proxy.post("/token", body(PROXY)).await;
-        judge_any(&answer);
+        assert_answer_form(&answer);
         assert_eq!(answer.error(), "invalid_client", "{more}");
         let json = [("content-type", "application/json")];
         let answer = proxy.send("POST", "/register", &json, "{}").await;
-        assert_eq!(answer.status, 401, "nothing was shown: {answer:?}");
+        assert_eq!(answer.status, 401, "the request has no credential: {answer:?}");
         assert!(world.clients().await.is_empty(), "{more}");
     }
 }
 
 #[tokio::test]
-async fn through_the_proxy_each_client_is_whom_its_own_certificate_names() {
+async fn through_the_proxy_each_client_is_identified_by_its_own_certificate() {
     let (world, tls, mut proxy) = behind_a_proxy("client_certificate_header = \"client-cert\"").await;
     let field = field(&tls.a.svid(PAY));
     let headers = [FORM, ("client-cert", field.as_str())];
@@ -61,19 +61,19 @@ async fn through_the_proxy_each_client_is_whom_its_own_certificate_names() {
     assert_eq!(
         other.error(),
         "invalid_client",
-        "the client's certificate decides"
+        "the certificate of the client determines the identity"
     );
     let registered = [("content-type", "application/json"), headers[1]];
     let answer = proxy.send("POST", "/register", &registered, "{}").await;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(answer.json()["client_id"], format!("spiffe://a.example{PAY}"));
-    // The same connection, the next client: what it does not show is not shown.
+    // The next client on the same connection has no certificate, so it is not authenticated.
     assert_eq!(proxy.post("/token", body(PAY)).await.error(), "invalid_client");
     assert_eq!(world.client_ids().await, [format!("spiffe://a.example{PAY}")]);
 }
 
 #[tokio::test]
-async fn elsewhere_the_certificate_of_the_connection_is_the_clients() {
+async fn without_a_trusted_proxy_the_certificate_of_the_connection_is_that_of_the_client() {
     let server = format!(
         "{TLS}\nproxy = {{ trusted = [\"10.0.0.0/8\"], client_certificate_header = \"client-cert\" }}"
     );
@@ -86,13 +86,13 @@ async fn elsewhere_the_certificate_of_the_connection_is_the_clients() {
 }
 
 #[tokio::test]
-async fn an_assertion_passes_beside_empty_certificate_fields() {
+async fn assertion_is_accepted_with_empty_certificate_fields() {
     let (world, tls, mut proxy) = behind_a_proxy("client_certificate_header = \"client-cert\"").await;
     let headers = [FORM, ("client-cert", ""), ("client-cert-chain", "")];
     let request = svid_form(&world.svid(PAY), &[]);
     let answer = proxy.send("POST", "/token", &headers, request).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    // Empty beside filled: the chain may be empty, a leaf must be there.
+    // The chain field may be empty beside a leaf, but the leaf field must not be empty beside a chain.
     let field = field(&tls.a.svid(PAY));
     let leaf_alone = [FORM, ("client-cert", field.as_str()), ("client-cert-chain", "")];
     assert_eq!(

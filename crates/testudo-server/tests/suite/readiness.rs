@@ -1,4 +1,4 @@
-//! When a load balancer may send requests to a node.
+//! Tests of `/readyz`: when a load balancer may send requests to a node.
 
 use crate::bundles::{Endpoint, Mood};
 use crate::world::World;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
 
-/// A server with one trust domain that has its keys and one that has none.
+/// A server with one trust domain with keys and one without.
 async fn world_without_keys_of_z(mood: Mood) -> (World, Endpoint) {
     let endpoint = Endpoint::start(mood).await;
     let domains = format!(
@@ -18,7 +18,8 @@ async fn world_without_keys_of_z(mood: Mood) -> (World, Endpoint) {
     (World::start_with(&domains, "").await, endpoint)
 }
 
-/// The answers of the public listener and of the admin listener, which are the same but for their ids.
+/// The answer of the public listener, after checking that the admin listener answers the same except for the request
+/// id.
 async fn ready(world: &World, path: &str) -> Answer {
     let json = [("accept", "application/json")];
     let headers = if path.ends_with("#json") { &json[..] } else { &[] };
@@ -29,7 +30,7 @@ async fn ready(world: &World, path: &str) -> Answer {
     assert_eq!(
         (public.status, text(&public)),
         (of_admin.status, text(&of_admin)),
-        "one function answers on both listeners"
+        "both listeners must give the same answer"
     );
     public
 }
@@ -39,7 +40,7 @@ fn text(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn node_is_not_ready_before_each_authority_had_its_keys_once() {
+async fn node_is_not_ready_before_the_keys_of_each_authority_were_loaded_once() {
     let (world, endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
     let early = ready(&world, "/readyz").await;
     assert_eq!((early.status, text(&early).as_str()), (503, "not ready\n"));
@@ -55,7 +56,8 @@ async fn node_is_not_ready_before_each_authority_had_its_keys_once() {
         .await;
     let late = ready(&world, "/readyz").await;
     assert_eq!((late.status, text(&late).as_str()), (200, "ready\n"));
-    // It had them once: that a source is away for long is no reason to take every node out of service.
+    // The authority had its keys once, so the node stays ready: an outage of a bundle source must not take every node
+    // out of service.
     endpoint.set(Mood::Status(500));
     world.running.app.clock.shift(3601);
     assert_eq!(ready(&world, "/readyz").await.status, 200);
@@ -67,13 +69,13 @@ async fn node_is_not_ready_before_each_authority_had_its_keys_once() {
 }
 
 #[tokio::test]
-async fn empty_key_set_is_an_answer_of_the_authority_and_keeps_no_node_from_being_ready() {
+async fn node_is_ready_with_an_empty_key_set_of_an_authority() {
     let (world, _endpoint) = world_without_keys_of_z(Mood::Document("{\"keys\":[]}".into())).await;
     assert_eq!(ready(&world, "/readyz").await.status, 200);
 }
 
 #[tokio::test]
-async fn node_is_ready_without_keys_of_an_authority_after_the_grace_and_not_before() {
+async fn node_is_ready_without_keys_of_an_authority_only_after_the_grace_period() {
     let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
     world.running.app.clock.shift(25);
     assert_eq!(ready(&world, "/readyz").await.status, 503);
@@ -84,7 +86,7 @@ async fn node_is_ready_without_keys_of_an_authority_after_the_grace_and_not_befo
 }
 
 #[tokio::test]
-async fn authority_that_is_switched_off_keeps_no_node_from_being_ready() {
+async fn node_is_ready_without_keys_of_a_disabled_authority() {
     let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
     assert_eq!(ready(&world, "/readyz").await.status, 503);
     world
@@ -93,9 +95,9 @@ async fn authority_that_is_switched_off_keeps_no_node_from_being_ready() {
     assert_eq!(ready(&world, "/readyz").await.status, 200);
 }
 
-/// Callers who have proven nothing see an authority by name only while its keys are missing; administrators see all.
+/// Unauthenticated callers see the name of an authority only while its keys are missing; administrators see all names.
 #[tokio::test]
-async fn checks_name_no_authority_that_works_to_strangers_and_every_one_to_administrators() {
+async fn unauthenticated_callers_see_only_failed_authorities_and_administrators_see_all() {
     let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
     let public: Value = ready(&world, "/readyz?verbose#json").await.json();
     let names = |value: &Value| -> Vec<String> {
@@ -117,7 +119,7 @@ async fn checks_name_no_authority_that_works_to_strangers_and_every_one_to_admin
     );
     assert!(
         !public.to_string().contains("127.0.0.1"),
-        "no source is named: {public}"
+        "the answer must not contain the bundle source: {public}"
     );
     let status = world.admin("GET", "/admin/v1/status", Value::Null).await;
     assert_eq!(status["ready"], false);
@@ -133,7 +135,7 @@ async fn checks_name_no_authority_that_works_to_strangers_and_every_one_to_admin
 }
 
 #[tokio::test]
-async fn checks_are_listed_where_they_are_asked_for_and_only_there() {
+async fn checks_are_listed_only_if_the_request_asks_for_them() {
     let world = World::start_with(
         &format!("listen = \"127.0.0.1:0\"\n{}", crate::world::domains("")),
         "",

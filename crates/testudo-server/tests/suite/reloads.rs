@@ -1,4 +1,5 @@
-//! A reload is one swap: no request is judged by the keys of one configuration and the policy of another.
+//! Tests of reloads: policy and keys are replaced together, so that no request is decided with the keys of one
+//! configuration and the policy of another.
 
 use crate::world::{ISSUER, World};
 use serde_json::Value;
@@ -9,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const RULES: &str = "[[rules]]\nname = \"all\"\nidentities = [\"spiffe://a.example/x/*\"]\n";
 
-/// Configurations of which neither takes the SVIDs of `other`: the first takes JWT-SVIDs and holds other keys, the
-/// second holds the keys and takes X.509-SVIDs only.
+/// Two configurations that both refuse the SVIDs of `other`: the first accepts JWT-SVIDs but has other keys, the second
+/// has these keys but accepts only X.509-SVIDs.
 struct Alternating {
     world: World,
     other: TestIssuer,
@@ -47,7 +48,7 @@ impl Alternating {
 }
 
 #[tokio::test]
-async fn request_whose_body_arrives_after_a_reload_is_judged_by_one_configuration() {
+async fn request_whose_body_arrives_after_a_reload_is_decided_by_one_configuration() {
     let alternating = Alternating::start().await;
     let body = alternating.form();
     let mut stream = tokio::net::TcpStream::connect(alternating.world.address())
@@ -59,7 +60,7 @@ async fn request_whose_body_arrives_after_a_reload_is_judged_by_one_configuratio
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The server asks for the body once the request is at its endpoint.
+    // The server sends `100 Continue` once the endpoint reads the body.
     let mut asked = [0; 25];
     stream.read_exact(&mut asked).await.unwrap();
     assert!(
@@ -73,7 +74,7 @@ async fn request_whose_body_arrives_after_a_reload_is_judged_by_one_configuratio
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(
         answer.contains("invalid_client"),
-        "keys of one and policy of the other: {answer}"
+        "the request was decided with keys and policy of different configurations: {answer}"
     );
     assert!(alternating.world.clients().await.is_empty());
 }
@@ -97,13 +98,13 @@ async fn no_request_is_granted_while_reloads_alternate_between_configurations_th
         assert!(!one && !two, "after {reloads} reloads");
         reloads += 2;
     }
-    // Each of them takes its own: the first the SVIDs of its own keys.
+    // For comparison: the first configuration accepts SVIDs of its own keys.
     assert_eq!(alternating.world.ask("/x/1", &[]).await.status, 200);
 }
 
-/// A reload opens no listener: metadata must not name one that is not there.
+/// A reload opens no listener, so metadata must not name a listener that does not exist.
 #[tokio::test]
-async fn reload_announces_no_listener_for_certificates_and_no_certificates_that_cannot_arrive() {
+async fn metadata_after_a_reload_lists_no_listener_that_was_not_opened() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     let metadata = async || {
         let path = "/.well-known/oauth-authorization-server";
@@ -187,7 +188,7 @@ fn keys_of_the_schema() -> Vec<String> {
 }
 
 #[test]
-fn every_configuration_key_is_listed_once_and_those_that_a_reload_does_not_take_are_compared_by_it() {
+fn every_configuration_key_is_listed_once_and_a_reload_compares_those_that_are_fixed_at_start() {
     let listed: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
     let mut keys = keys_of_the_schema();
     keys.sort_unstable();
@@ -208,7 +209,7 @@ async fn reloaded_with(world: &World, change: impl FnOnce(String) -> String) -> 
 }
 
 #[tokio::test]
-async fn reload_says_what_changed_and_names_what_takes_effect_at_the_next_start() {
+async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let same = reloaded_with(&world, |text| text).await;
@@ -237,7 +238,10 @@ async fn reload_says_what_changed_and_names_what_takes_effect_at_the_next_start(
         warning.contains("server.streams_max changed: takes effect at the next start"),
         "{warning}"
     );
-    assert!(!warning.contains("server.drain"), "it is taken: {warning}");
+    assert!(
+        !warning.contains("server.drain"),
+        "server.drain is reloadable: {warning}"
+    );
     assert!(
         warning.contains("trust_domains.bundle of late.example is missing: ")
             && warning.contains("absent.json"),
@@ -254,7 +258,7 @@ async fn reload_says_what_changed_and_names_what_takes_effect_at_the_next_start(
     ] {
         assert!(events.contains(said), "{said}: {events}");
     }
-    // What was changed back is as it was at the start.
+    // A setting that was changed back needs no restart.
     let back = reloaded_with(&world, |text| text.replace("streams_max = 7\n", "")).await;
     assert!(
         !back["warning"].as_str().unwrap().contains("streams_max"),
@@ -263,7 +267,7 @@ async fn reload_says_what_changed_and_names_what_takes_effect_at_the_next_start(
 }
 
 #[tokio::test]
-async fn limits_of_connections_and_names_for_outgoing_requests_are_taken_by_a_reload() {
+async fn reload_applies_connection_limits_and_the_name_map_of_outgoing_requests() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     let app = &world.running.app;
     let before = app.fetcher.load_full();
@@ -282,9 +286,9 @@ async fn limits_of_connections_and_names_for_outgoing_requests_are_taken_by_a_re
     assert!(!std::sync::Arc::ptr_eq(&before, &app.fetcher.load_full()));
 }
 
-/// Whether the server asks for a client certificate, is settled in each handshake.
+/// The server decides in each handshake whether to request a client certificate.
 #[tokio::test]
-async fn trust_domain_that_takes_certificates_since_a_reload_is_served_at_the_tls_listener() {
+async fn trust_domain_that_accepts_certificates_since_a_reload_is_served_at_the_tls_listener() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     let (certificate, _) = testudo_testkit::x509::web_certificate("as.example");
     std::fs::write(world.folder.join("tls.crt"), certificate.chain_pem()).unwrap();

@@ -1,6 +1,6 @@
-//! The shape of requests and answers. Rows B-53, B-54, J-01 to J-12, TK-14 to TK-24, AZ-25, and the metadata.
+//! Tests of the form of requests and answers. Rows B-53, B-54, J-01 to J-12, TK-14 to TK-24, AZ-25, and the metadata.
 
-use crate::world::{ISSUER, World, judge_any};
+use crate::world::{ISSUER, World, assert_answer_form};
 use serde_json::json;
 use testudo_testkit::{form, svid_form};
 
@@ -152,7 +152,7 @@ async fn failed_authorization_header_gets_401_and_a_challenge() {
                 "grant_type=client_credentials",
             )
             .await;
-        judge_any(&answer);
+        assert_answer_form(&answer);
         assert_eq!(
             (answer.status, answer.error().as_str()),
             (401, "invalid_client"),
@@ -276,7 +276,7 @@ async fn refusals_do_not_echo_the_request() {
 
 // [RFC8414 §2]
 #[tokio::test]
-async fn metadata_lists_what_works_now() {
+async fn metadata_lists_only_what_the_server_supports_now() {
     let world = World::start().await;
     let mut connection = world.connect().await;
     let answer = connection.get("/.well-known/oauth-authorization-server").await;
@@ -343,7 +343,7 @@ async fn tokens_verify_under_the_published_keys() {
     assert_eq!(
         world.connect().await.get("/jwks").await.json(),
         jwks,
-        "keys survive a restart"
+        "signing keys must survive a restart"
     );
 }
 

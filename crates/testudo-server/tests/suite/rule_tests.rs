@@ -1,4 +1,4 @@
-//! What `rule test` says of an identity is what a request of it would get.
+//! Tests that `rule test` gives the result that a request of the identity would get.
 
 use crate::world::World;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn rule_test_names_the_first_reason_to_refuse_a_request_of_the_identity() 
         change(path, body.clone()).await;
         let refused = tested(&world, PAY_ID).await;
         assert_eq!(refused["rejection"], rejection, "{refused}");
-        assert_eq!(refused["rule"], "R1", "the rule is shown all the same");
+        assert_eq!(refused["rule"], "R1", "the matching rule must be shown");
         assert_eq!(world.ask(PAY, &[]).await.status, 400, "as a request");
         change(back, body).await;
         assert!(tested(&world, PAY_ID).await["problem"].is_null());
@@ -58,7 +58,7 @@ async fn rule_test_names_the_first_reason_to_refuse_a_request_of_the_identity() 
     assert_eq!(
         world.client_ids().await,
         [PAY_ID],
-        "rule test registers no client"
+        "rule test must not register a client"
     );
 }
 

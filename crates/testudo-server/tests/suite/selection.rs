@@ -1,4 +1,5 @@
-//! Which keys judge a credential, and which client it is. Rows B-10, B-35, B-36, C-03 to C-17, I-13.
+//! Tests of the keys that verify a credential, and of the client that it selects. Rows B-10, B-35, B-36, C-03 to C-17,
+//! I-13.
 
 use crate::world::{ISSUER, World};
 use serde_json::{Value, json};
@@ -60,13 +61,13 @@ async fn weak_keys_and_keys_of_another_algorithm_or_use_verify_no_svid() {
     assert_eq!(
         ask_signed_by(&world, &rsa, ID).await.error(),
         "invalid_client",
-        "B-36: one key, one algorithm"
+        "B-36: each key verifies only its own algorithm"
     );
     publish(&world, "a", rsa.public_jwk("jwt-svid", true)).await;
     assert_eq!(
         ask_signed_by(&world, &rsa, ID).await.status,
         200,
-        "the positive twin"
+        "the SVID without the fault is accepted"
     );
     let weak = json!({ "kty": "RSA", "use": "jwt-svid", "kid": "weak", "e": "AQAB", "n": "A".repeat(171) });
     publish(&world, "a", weak).await;
@@ -80,7 +81,7 @@ async fn weak_keys_and_keys_of_another_algorithm_or_use_verify_no_svid() {
     assert_eq!(
         ask_signed_by(&world, &other, ID).await.error(),
         "invalid_client",
-        "I-13: uses have no other case"
+        "I-13: `use` is compared with its case"
     );
 }
 
@@ -93,7 +94,7 @@ async fn key_in_two_bundles_verifies_each_domain_for_its_own_svids_only() {
         let answer = ask_signed_by(&world, world.a.key(), id).await;
         assert_eq!(claims(&answer.access_token())["sub"], id);
     }
-    // It does not make the other keys of B speak for A.
+    // Other keys of B still verify no SVID of A.
     assert_eq!(
         ask_signed_by(&world, world.b.key(), ID).await.error(),
         "invalid_client"

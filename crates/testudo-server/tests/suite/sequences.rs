@@ -1,5 +1,5 @@
-//! `spiffe_sequence`: no earlier bundle is taken, after a restart neither, by no node, and not because the database
-//! says so. Row I-06.
+//! Tests of `spiffe_sequence`: no node uses an earlier bundle, also not after a restart or after a change of the
+//! database by an attacker. Row I-06.
 
 use crate::world::{ISSUER, World, domains};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn ask(world: &World, issuer: &TestIssuer) -> u16 {
     world.send(&svid_form(&svid, &[])).await.status
 }
 
-/// A newer bundle is in force; yields the one before it.
+/// Publishes a newer bundle and waits until it is used; returns the earlier one.
 async fn rotated(world: &mut World) -> Value {
     let before = world.b.bundle();
     world.b.rotate();
@@ -56,14 +56,14 @@ async fn bundle_sequence_survives_a_restart() {
     );
     assert_eq!(ask(&world, &world.b).await, 503);
     assert_eq!(world.events("authority.bundle_rolled_back").await.len(), 1);
-    // The same or a higher one is taken as ever.
+    // A bundle with the same or a higher sequence is used.
     publish(&world, &world.b.bundle());
     assert_eq!(post(&world, "refresh").await.0, 200);
     assert_eq!(ask(&world, &world.b).await, 200);
 }
 
 #[tokio::test]
-async fn a_bundle_without_sequence_is_not_taken_after_one_with_it() {
+async fn bundle_without_sequence_is_not_used_after_one_with_it() {
     let mut world = world().await;
     rotated(&mut world).await;
     let mut without = world.b.bundle();
@@ -85,10 +85,14 @@ async fn a_bundle_without_sequence_is_not_taken_after_one_with_it() {
     assert_eq!(
         ask(&world, &world.b).await,
         200,
-        "the bundle before stays in force"
+        "the earlier bundle must stay in use"
     );
     let events = world.events("authority.bundle_rolled_back").await;
-    assert_eq!(events.len(), 1, "said once, not at each look");
+    assert_eq!(
+        events.len(),
+        1,
+        "the event must be written once, not at each poll"
+    );
     assert!(
         events[0]["detail"]
             .as_str()
@@ -100,23 +104,27 @@ async fn a_bundle_without_sequence_is_not_taken_after_one_with_it() {
 
 // Row I-02.
 #[tokio::test]
-async fn empty_bundle_is_taken_without_sequence_and_does_not_lower_it() {
+async fn empty_bundle_is_used_without_sequence_and_does_not_lower_the_stored_one() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     publish(&world, &json!({ "keys": [] }));
     assert_eq!(post(&world, "refresh").await.0, 200);
-    assert_eq!(ask(&world, &world.b).await, 400, "trusts nothing, at once");
+    assert_eq!(
+        ask(&world, &world.b).await,
+        400,
+        "an empty bundle must refuse all SVIDs at once"
+    );
     publish(&world, &before);
     assert_eq!(post(&world, "refresh").await.0, 400);
     assert_eq!(
         ask(&world, &world.b).await,
         400,
-        "no way round by an empty document"
+        "an empty document must not allow an earlier bundle"
     );
 }
 
 #[tokio::test]
-async fn bundle_that_was_held_back_is_taken_when_an_administrator_accepts_it() {
+async fn bundle_that_was_held_back_is_used_when_an_administrator_accepts_it() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     let (status, answer) = post(&world, "accept").await;
@@ -146,7 +154,7 @@ async fn bundle_that_was_held_back_is_taken_when_an_administrator_accepts_it() {
     let events = world.events("authority.bundle_accepted").await;
     assert_eq!(events.len(), 1);
     assert!(events[0]["actor"].is_string(), "{events:?}");
-    // It goes on from there, after a restart too.
+    // The accepted sequence is the new minimum, also after a restart.
     let world = world.restart().await;
     assert_eq!(shown(&world).await["sequence"], 1);
     let mut next = before.clone();
@@ -184,21 +192,21 @@ fn put_back(world: &World, body: &[u8]) {
 }
 
 #[tokio::test]
-async fn writer_of_the_database_cannot_lower_the_sequence_of_a_running_server() {
+async fn attacker_with_database_access_cannot_lower_the_sequence_of_a_running_server() {
     let mut world = world().await;
     let old = stored(&world);
     let before = rotated(&mut world).await;
     put_back(&world, &old);
     publish(&world, &before);
     assert_eq!(post(&world, "refresh").await.0, 400);
-    assert_ne!(stored(&world), old, "what the server knows is stored again");
+    assert_ne!(stored(&world), old, "the server must store its own value again");
     let world = world.restart().await;
     assert_eq!(shown(&world).await["state"], "none");
     assert_eq!(post(&world, "refresh").await.0, 400);
 }
 
 #[tokio::test]
-async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_accepted() {
+async fn stored_sequence_that_cannot_be_decrypted_holds_the_bundle_back_until_it_is_accepted() {
     let mut world = world().await;
     rotated(&mut world).await;
     let text = String::from_utf8(stored(&world)).unwrap();
@@ -217,7 +225,11 @@ async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_
                 .contains("cannot be decrypted"),
             "{body}: {now}"
         );
-        assert_eq!(ask(&world, &world.a).await, 400, "other trust domains go on");
+        assert_eq!(
+            ask(&world, &world.a).await,
+            400,
+            "other trust domains must not be affected"
+        );
         let (status, answer) = post(&world, "accept").await;
         assert_eq!(status, 200, "{answer}");
         assert_eq!(ask(&world, &world.b).await, 200);
@@ -225,7 +237,7 @@ async fn a_stored_sequence_that_does_not_open_holds_the_bundle_back_until_it_is_
     assert_eq!(world.events("authority.bundle_stale").await.len(), 3);
 }
 
-/// From here on the store writes no event. Kind 4 is `Event`.
+/// Makes the store refuse to write events from here on. Kind 4 is `Event`.
 fn refuse_events(world: &World) {
     let trigger = "CREATE TRIGGER no_event BEFORE INSERT ON records WHEN NEW.kind = 4 \
                    BEGIN SELECT RAISE(ABORT, 'no event is written'); END";
@@ -233,14 +245,17 @@ fn refuse_events(world: &World) {
 }
 
 #[tokio::test]
-async fn sequence_is_not_lowered_where_the_event_that_names_the_administrator_cannot_be_written() {
+async fn sequence_is_not_lowered_if_the_event_with_the_administrator_cannot_be_written() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
     publish(&world, &before);
     let kept = stored(&world);
     refuse_events(&world);
     let (status, answer) = post(&world, "accept").await;
-    assert_eq!(status, 503, "the store's fault, not the publisher's: {answer}");
+    assert_eq!(
+        status, 503,
+        "the status must show an error of the store: {answer}"
+    );
     assert!(
         answer["error_description"]
             .as_str()
@@ -248,13 +263,13 @@ async fn sequence_is_not_lowered_where_the_event_that_names_the_administrator_ca
             .contains("cannot be stored"),
         "{answer}"
     );
-    assert_eq!(stored(&world), kept, "the sequence in the store");
+    assert_eq!(stored(&world), kept, "the stored sequence must be unchanged");
     assert_eq!(
         shown(&world).await["sequence"],
         2,
-        "the bundle before stays in force"
+        "the earlier bundle must stay in use"
     );
-    // Nothing of it comes back with a restart.
+    // The refused acceptance must have no effect after a restart.
     let world = world.restart().await;
     assert_eq!(shown(&world).await["state"], "none");
     database(&world).execute_batch("DROP TRIGGER no_event").unwrap();

@@ -1,4 +1,4 @@
-//! What one node takes of a trust domain's bundles, another looks for at once. Both have a source of their own.
+//! Tests that a bundle which one node uses makes other nodes fetch theirs at once. Each node has its own source.
 
 use crate::nodes::{admin, postgres, until};
 use crate::world::World;
@@ -13,16 +13,16 @@ async fn sequence(folder: &Path) -> Value {
     shown["sequence"].clone()
 }
 
-/// A file is looked at every 5 s: a node that is not told is behind for some seconds.
+/// A file is read every 5 s, so a node that is not notified would use the old bundle for some seconds.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_once() {
+async fn other_node_fetches_at_once_a_bundle_that_one_node_used_or_accepted() {
     let (first, _tls) = World::start_over(&postgres().database("sequences_of_others").unwrap()).await;
     let (second, second_folder) = first.join().await;
     let folders = [first.folder.clone(), second_folder];
     let document: Value = serde_json::from_slice(&std::fs::read(folders[0].join("a.json")).unwrap()).unwrap();
-    // The second node's source first: it does not move by itself before it looks again.
+    // The source of the second node is changed first; the node does not notice before it reads the source again.
     let publish = |sequence: u64| {
         for folder in folders.iter().rev() {
             let mut document = document.clone();
@@ -34,7 +34,7 @@ async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_onc
     admin(&folders[0], "/admin/v1/trust/a.example/refresh", json!({})).await;
     let took = until(async || sequence(&folders[1]).await == json!(100)).await;
     assert!(took < AT_ONCE, "a higher sequence: {took:?}");
-    // Five times, since the other node's own look may come at the right moment.
+    // Repeated five times, because the regular poll of the other node may happen at the right moment.
     for number in (95..100).rev() {
         publish(number);
         let answer = admin(&folders[0], "/admin/v1/trust/a.example/accept", json!({})).await;
@@ -42,8 +42,8 @@ async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_onc
         let took = until(async || sequence(&folders[1]).await == json!(number)).await;
         assert!(took < AT_ONCE, "{number} accepted: {took:?}");
     }
-    // Each acceptance is one event with its administrator, and one event of the other node, which names none and states
-    // what it follows.
+    // Each acceptance has one event with its administrator, and one event of the other node, without an administrator,
+    // which states what caused it.
     let socket = folders[0].join("admin.sock");
     let of = async |kind: &str| -> Vec<Value> {
         let (_, events) = over_socket(&socket, "GET", "/admin/v1/events?limit=1000", Value::Null).await;
@@ -62,7 +62,7 @@ async fn bundle_that_one_node_took_or_accepted_is_looked_for_by_the_other_at_onc
         let detail = event["detail"].as_str().unwrap_or_default();
         detail.ends_with("after an administrator accepted a bundle on another node")
     };
-    // The event is written after the bundle is in force.
+    // The event is written after the bundle is used.
     until(async || {
         of("authority.bundle_updated")
             .await

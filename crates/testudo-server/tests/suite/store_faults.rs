@@ -1,4 +1,4 @@
-//! Two nodes over a PostgreSQL that answers some questions and not others.
+//! Tests of two nodes with a PostgreSQL that answers only some queries.
 
 use crate::nodes::postgres;
 use crate::world::{MutualTls, World};
@@ -9,8 +9,8 @@ use testudo_server::Running;
 use testudo_testkit::http::Answer;
 use testudo_testkit::svid_form;
 
-/// Longer than `serve_without_store` of the second node, which is 3 s: one that wrongly believes the store to be away
-/// has refused by then.
+/// Longer than `serve_without_store` of the second node, which is 3 s: a node that wrongly takes the store to be
+/// unavailable refuses requests by then.
 const TROUBLE: Duration = Duration::from_secs(10);
 
 struct Nodes {
@@ -67,7 +67,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     while !is_so().await {
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "{what}: waited in vain"
+            "{what}: did not happen within the deadline"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -76,7 +76,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn while_writes_wait_known_clients_are_served_and_others_are_read() {
     let nodes = Nodes::start("writes_wait").await;
-    // In the memory of the second node; and in the database alone.
+    // One client is in the memory of the second node, the other only in the database.
     assert_eq!(nodes.ask_second("/x/known").await.status, 200);
     for number in 0..2 {
         let path = format!("/x/away-{number}");
@@ -139,7 +139,7 @@ async fn known_clients_are_served_while_every_connection_of_the_pool_waits_for_a
             let (a, b, c, d, e) = tokio::join!(read(), read(), read(), read(), read());
             let (f, g, h, i, j) = tokio::join!(read(), read(), read(), read(), read());
             for outcome in [a, b, c, d, e, f, g, h, i, j] {
-                assert!(outcome.is_err(), "the table is locked");
+                assert!(outcome.is_err(), "the write must fail while the table is locked");
             }
         }
     };
@@ -163,7 +163,7 @@ async fn known_clients_are_served_while_every_connection_of_the_pool_waits_for_a
     .await;
 }
 
-/// What `doctor` says of this database: subject, whether it is good, and the detail.
+/// The findings of `doctor` for this database: subject, whether it is good, and the detail.
 async fn examine(folder: &Path) -> Vec<(String, bool, String)> {
     let (configuration, _) = testudo_server::config::load(&folder.join("testudo.toml"), 1).unwrap();
     let findings = testudo_server::doctor::examine(&configuration).await;
@@ -180,7 +180,7 @@ fn about<'a>(findings: &'a [(String, bool, String)], subject: &str) -> (bool, &'
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn doctor_makes_nothing_in_an_empty_database_and_finds_what_would_refuse_the_start() {
+async fn doctor_creates_nothing_in_an_empty_database_and_finds_what_would_refuse_the_start() {
     let url = postgres().database("doctor").unwrap();
     let (world, _) = World::start_over(&url).await;
     let (folder, database) = (world.folder.clone(), session(&url).await);
@@ -229,8 +229,8 @@ async fn doctor_makes_nothing_in_an_empty_database_and_finds_what_would_refuse_t
     );
     let text = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     let row = session(&empty).await.query_one(text, &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>(0), 0, "doctor made something");
-    // A role that may not make tables would be refused.
+    assert_eq!(row.get::<_, i64>(0), 0, "doctor must not create tables");
+    // The start would be refused for a role that may not create tables.
     database.batch_execute("CREATE ROLE guest LOGIN").await.unwrap();
     edit("postgres@", "guest@");
     let findings = examine(&folder).await;

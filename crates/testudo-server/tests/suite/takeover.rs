@@ -1,5 +1,5 @@
-//! What an administrator did is in force on every node that answers: also on one that was starting, that was cut off,
-//! or whose database fell back behind what it had seen. Decisions 0009, 0011, 0014.
+//! Tests that changes of administrators apply on every node that answers, also on a node that was starting, was
+//! disconnected, or whose database was restored to an older state. Decisions 0009, 0011, 0014.
 
 use crate::nodes::{PAY, PAY_ID, admin, postgres, until, until_slowly};
 use crate::wire::{State, Wire};
@@ -14,7 +14,7 @@ use testudo_testkit::postgres::Postgres;
 use testudo_testkit::scratch::folder;
 use testudo_testkit::svid_form;
 
-/// Two nodes, of which the second reaches the database over a wire.
+/// Two nodes; the second one is connected to the database through a proxy of the test.
 struct Pair {
     first: World,
     tls: MutualTls,
@@ -69,7 +69,7 @@ fn id(path: &str) -> String {
     format!("spiffe://a.example{path}")
 }
 
-/// A source of bundles that takes connections and never answers: the start of a node waits for it.
+/// A bundle source that accepts connections and never answers, so that the start of a node takes longer.
 async fn silent_source() -> tokio::net::TcpListener {
     tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
@@ -99,7 +99,7 @@ async fn changes_made_on_one_node_while_another_starts_are_in_force_on_it() {
         let switch = ["disable", "enable"][start % 2];
         let change = async {
             for (number, path) in paths.iter().enumerate() {
-                // At any moment of the start, which takes some two seconds.
+                // The changes are made at different moments of the start, which takes about two seconds.
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 tokio::time::sleep(Duration::from_millis(random >> 33 & 0xff)).await;
                 first
@@ -129,7 +129,7 @@ async fn changes_made_on_one_node_while_another_starts_are_in_force_on_it() {
         until(async || jwks(address).await == of_first).await;
         let is_disabled = || !second.app.switches.load().disabled.is_empty();
         until(async || is_disabled() == (switch == "disable")).await;
-        // Who is not blocked is served.
+        // Workloads that are not blocked are served.
         assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
         second.stop().await;
         std::fs::remove_dir_all(folder).unwrap();
@@ -137,7 +137,7 @@ async fn changes_made_on_one_node_while_another_starts_are_in_force_on_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn node_that_was_cut_off_until_changes_were_pruned_takes_everything_over_anew() {
+async fn node_that_was_disconnected_until_changes_were_pruned_loads_all_records_again() {
     let pair = Pair::start("pruned", |text| text).await;
     for (number, state) in [State::Held, State::Cut].into_iter().enumerate() {
         let (frozen, blocked, kept) = (
@@ -155,11 +155,15 @@ async fn node_that_was_cut_off_until_changes_were_pruned_takes_everything_over_a
         pair.on_first("/admin/v1/blocks", json!({ "identity": id(&blocked) }))
             .await;
         pair.on_first("/admin/v1/keys/rotate", json!({})).await;
-        // More than an hour passes.
+        // The changes become older than an hour, so that they are pruned.
         pair.execute("UPDATE changes SET at = at - interval '2 hours'");
         let now = pair.first.running.app.now();
         pair.first.running.app.store.drop_expired(now, 1).await.unwrap();
-        assert_eq!(pair.ask(1, &frozen).await.status, 200, "it cannot know yet");
+        assert_eq!(
+            pair.ask(1, &frozen).await.status,
+            200,
+            "the node cannot know of the change yet"
+        );
         pair.wire.set(State::Whole);
         until_slowly(async || pair.ask(1, &frozen).await.status == 400).await;
         until_slowly(async || pair.ask(1, &blocked).await.status == 400).await;
@@ -177,7 +181,7 @@ async fn node_that_receives_no_changes_serves_for_serve_without_store_and_then_i
     .await;
     assert_eq!(pair.ask(1, "/x/known").await.status, 200);
     assert_eq!(pair.ready().await, 200);
-    // Changes cannot be read; everything else can be read and written.
+    // The table of changes cannot be read; all other tables can be read and written.
     let lock = std::thread::spawn(|| {
         let sql = "BEGIN; LOCK TABLE changes IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
         postgres().execute("unsure", sql)
@@ -195,14 +199,14 @@ async fn node_that_receives_no_changes_serves_for_serve_without_store_and_then_i
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE query LIKE '%pg_sleep(600)%' AND datname = current_database() AND pid <> pg_backend_pid()";
     pair.execute(end);
-    assert!(lock.join().unwrap().is_err(), "it was ended");
+    assert!(lock.join().unwrap().is_err(), "the session was terminated");
     until_slowly(async || pair.ready().await == 200).await;
     for path in ["/x/known", "/x/new"] {
         assert_eq!(pair.ask(1, path).await.status, 200);
     }
 }
 
-/// An administrator of the database holds a lock on all records: changes can be read, and nothing else.
+/// A database administrator has locked the table of records: only changes can be read.
 struct RecordsLocked(std::thread::JoinHandle<Result<(), String>>, &'static str);
 
 impl RecordsLocked {
@@ -222,19 +226,19 @@ impl RecordsLocked {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE query LIKE '%pg_sleep(600)%' AND datname = current_database() AND pid <> pg_backend_pid()";
         postgres().execute(self.1, end).unwrap();
-        assert!(self.0.join().unwrap().is_err(), "it was ended");
+        assert!(self.0.join().unwrap().is_err(), "the session was terminated");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn known_clients_are_served_while_everything_must_be_taken_over_anew_and_cannot_be_read() {
+async fn known_clients_are_served_while_all_records_must_be_loaded_again_and_cannot_be_read() {
     let pair = Pair::start("unreadable", |text| text).await;
     assert_eq!(pair.ask(1, "/x/known").await.status, 200);
     let locked = RecordsLocked::take(pair.database).await;
-    // Of a kind that this version does not know: whatever it is, everything must be read anew.
+    // A change of a kind that this version does not know, after which all records must be loaded again.
     pair.execute("INSERT INTO changes (kind, key) VALUES (0, '')");
     let began = Instant::now();
-    // Longer than a statement may take: the node tries to read everything, fails, and tries again.
+    // Longer than the time limit of a statement: the node tries to load all records, fails, and tries again.
     while began.elapsed() < Duration::from_secs(8) {
         let answer = pair.ask(1, "/x/known").await;
         assert_eq!(answer.status, 200, "after {:?}: {answer:?}", began.elapsed());
@@ -246,7 +250,8 @@ async fn known_clients_are_served_while_everything_must_be_taken_over_anew_and_c
     until_slowly(async || pair.ask(1, "/x/known").await.status == 400).await;
 }
 
-/// What both nodes knew and a database that fell back does not: used, refused and listed as if it had never been.
+/// Checks a client that both nodes had in memory and that the restored database does not have: it is handled as if it
+/// had never been registered.
 async fn lost_client_is_looked_for_again(
     nodes: (&World, &MutualTls, &Running),
     folder_of_second: Option<&PathBuf>,
@@ -257,9 +262,9 @@ async fn lost_client_is_looked_for_again(
         until_slowly(async || ask(first, tls, address, "/x/lost").await.status == 200).await;
     }
     until_slowly(async || {
-        // Either may have answered from memory before it noticed.
+        // Each node may have answered from memory before it detected the restore.
         let _ = ask(first, tls, addresses[1], "/x/lost").await;
-        // 503 where the answer is one of a server that has a successor since.
+        // The answer is 503 if the result came from the former database server.
         let clients = first.try_admin("GET", "/admin/v1/clients", json!(null)).await;
         clients.0 == 200 && clients.1.to_string().contains(&format!("\"{}\"", id("/x/lost")))
     })
@@ -276,7 +281,7 @@ async fn lost_client_is_looked_for_again(
             until_slowly(async || ask(first, tls, address, path).await.status == 400).await;
         }
         println!(
-            "{path}: frozen on one node, felt by all after {:?}",
+            "{path}: frozen on one node, applied by all after {:?}",
             started.elapsed()
         );
     }
@@ -292,7 +297,7 @@ async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_cl
         assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
     }
     server.back_up().unwrap();
-    // Both hear changes again.
+    // Both nodes receive changes again.
     let block = json!({ "identity": id("/x/other") });
     let try_to_block = async || {
         let answer = first.try_admin("POST", "/admin/v1/blocks", block.clone()).await;
@@ -303,7 +308,8 @@ async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_cl
         until_slowly(async || ask(&first, &tls, address, "/x/other").await.status == 400).await;
     }
     for _ in 0..40 {
-        // 503 where the node notices only now that another server answers. What was removed before that is gone (404).
+        // The answer is 503 if the node detects only now that another server answers, and 404 if the client was removed
+        // before.
         until_slowly(async || {
             let removed = first
                 .try_admin("POST", "/admin/v1/blocks/remove", block.clone())
@@ -350,10 +356,10 @@ async fn after_a_database_lost_its_last_changes_without_a_restart_lost_clients_a
     lost_client_is_looked_for_again((&pair.first, &pair.tls, &pair.second), None).await;
 }
 
-/// A node of a later version announces a kind of record that nodes of this version do not know. What it means they
-/// cannot tell, so they take over everything: here a block of which they were not told otherwise.
+/// A node of a later version announces a kind of record that this version does not know. Nodes of this version then
+/// load all records again; here they find a block of which they were not notified.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn change_of_an_unknown_kind_makes_every_node_take_over_everything_and_refuses_nothing_else() {
+async fn change_of_an_unknown_kind_makes_every_node_load_all_records_and_refuses_no_other_client() {
     let pair = Pair::start("unknown_kind", |text| text).await;
     for node in [0, 1] {
         assert_eq!(pair.ask(node, PAY).await.status, 200);
@@ -367,7 +373,11 @@ async fn change_of_an_unknown_kind_makes_every_node_take_over_everything_and_ref
     ));
     for node in [0, 1] {
         until(async || pair.ask(node, PAY).await.status == 400).await;
-        assert_eq!(pair.ask(node, "/x/other").await.status, 200, "it is no switch");
+        assert_eq!(
+            pair.ask(node, "/x/other").await.status,
+            200,
+            "other clients must still be served"
+        );
     }
     assert_eq!(pair.ready().await, 200);
 }

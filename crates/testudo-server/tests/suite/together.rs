@@ -1,4 +1,4 @@
-//! Nodes that start together, and nodes that must not have started: what they do to the keys of a shared database.
+//! Tests of the signing keys in a shared database when nodes start at the same time, and when a start is refused.
 
 use crate::nodes::postgres;
 use crate::world::run_in;
@@ -18,7 +18,7 @@ key_encryption_key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0"
 socket = "admin.sock"
 "#;
 
-/// A folder with a configuration over this database.
+/// A folder with a configuration for this database.
 pub fn node(name: &str, database: &str, edit: impl FnOnce(String) -> String) -> std::path::PathBuf {
     let folder = testudo_testkit::scratch::folder(name);
     let text = edit(CONFIGURATION.replace("DATABASE", database));
@@ -33,7 +33,7 @@ pub async fn kids(address: std::net::SocketAddr) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_nodes_that_start_together_on_an_empty_database_have_one_key_set() {
+async fn two_nodes_that_start_at_the_same_time_on_an_empty_database_have_one_key_set() {
     for round in 0..20 {
         let database = postgres().database(&format!("together_{round}")).unwrap();
         let starts = ["a", "b"].map(|name| {
@@ -80,10 +80,13 @@ async fn node_with_a_wrong_key_encryption_key_writes_nothing_and_does_not_start(
     let wrong = node("wrong", &database, |text| {
         text.replace("P4DmWGts", "Q5EnXHut") + "[tokens]\nsigning_algorithm = \"ES384\"\n"
     });
-    let refused = run_in(&wrong).await.err().expect("it does not start");
+    let refused = run_in(&wrong).await.err().expect("the start is refused");
     assert!(refused.contains("key-encryption key"), "{refused}");
-    assert!(everything().await == held, "something was written");
-    // The positive twin: another algorithm under the right key.
+    assert!(
+        everything().await == held,
+        "a refused start must not write anything"
+    );
+    // For comparison: with the right key-encryption key, another algorithm is accepted.
     let other = node("other", &database, |text| {
         text + "[tokens]\nsigning_algorithm = \"ES384\"\n"
     });

@@ -1,4 +1,4 @@
-//! Which verdicts are remembered, and how long an SVID may live.
+//! Tests of cached verification results, and of the longest lifetime of an SVID.
 
 use crate::world::{ISSUER, RULES, World, domains};
 use testudo_testkit::svid_form;
@@ -9,7 +9,7 @@ fn remembered(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn a_verdict_is_remembered_after_admission_only() {
+async fn verification_result_is_cached_only_after_admission() {
     let world = World::start().await;
     let again = async |path: &str, more: &[(&str, &str)]| {
         let form = svid_form(&world.svid(path), more);
@@ -22,17 +22,17 @@ async fn a_verdict_is_remembered_after_admission_only() {
     assert_eq!(
         again("/x/2", &[("scope", "admin")]).await,
         ([400, 400], 0),
-        "no such scope"
+        "the scope is not allowed"
     );
     assert_eq!(
         again("/x/3", &[("client_id", "other")]).await,
         ([400, 400], 0),
-        "not its id"
+        "the client_id is that of another client"
     );
 }
 
 #[tokio::test]
-async fn an_svid_that_lives_too_long_is_refused() {
+async fn svid_with_too_long_a_lifetime_is_refused() {
     let domains = domains("").replacen(
         "name = \"b.example\"\n",
         "name = \"b.example\"\nlifetime_max = \"1h\"\n",
@@ -49,7 +49,7 @@ async fn an_svid_that_lives_too_long_is_refused() {
         world.send(&svid_form(&signed, &[])).await.status
     };
     let (now, a, b) = (world.now(), "spiffe://a.example/x/1", "spiffe://b.example/x/1");
-    // Thirty days, where nothing else is said: at the bound and beyond.
+    // The default bound is thirty days: at the bound and one second beyond.
     assert_eq!(ask(&world.a, a, Some(now), now + 30 * day).await, 200);
     assert_eq!(ask(&world.a, a, Some(now), now + 30 * day + 1).await, 400);
     assert_eq!(ask(&world.a, a, Some(now - day), now + 30 * day - 10).await, 400);

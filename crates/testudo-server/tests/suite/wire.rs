@@ -1,4 +1,4 @@
-//! A wire between a node and its database that a test can hold up or cut.
+//! A proxy between a node and its database that a test can pause or disconnect.
 
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -8,11 +8,11 @@ use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Everything passes.
+    /// All data passes.
     Whole,
-    /// Nothing passes, and no end is told of it.
+    /// No data passes, and connections stay open.
     Held,
-    /// Connections end, and new ones are ended at once.
+    /// Connections are closed, and new ones are closed at once.
     Cut,
 }
 
@@ -22,7 +22,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A wire to `target`, which is whole.
+    /// A proxy to `target` that passes all data.
     pub async fn to(target: SocketAddr) -> Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,6 +68,6 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut seen: watch:
 }
 
 async fn cut(mut seen: watch::Receiver<State>) {
-    // An error means that the test is over.
+    // An error means that the test has ended.
     let _ = seen.wait_for(|state| *state == State::Cut).await;
 }

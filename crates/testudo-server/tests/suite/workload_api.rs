@@ -1,4 +1,4 @@
-//! Bundles from a Workload API on its good and its bad days.
+//! Tests of bundles from a Workload API, with good answers and with errors.
 
 use crate::world::{ISSUER, World};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ async fn refresh(world: &World) -> u16 {
 }
 
 #[tokio::test]
-async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
+async fn answers_of_a_failing_agent_do_not_remove_authorities() {
     let agent = Agent::start();
     let world = agent.world().await;
     let before = shown(&world).await;
@@ -76,7 +76,7 @@ async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
     for (what, jwt, x509) in [
         ("X.509 unavailable", agent.jwt(), Offer::Status(14)),
         ("X.509 not permitted", agent.jwt(), Offer::Status(7)),
-        ("X.509 not offered any more", agent.jwt(), Offer::Status(12)),
+        ("X.509 is no longer offered", agent.jwt(), Offer::Status(12)),
         ("X.509 empty", agent.jwt(), no_certificates()),
         (
             "X.509 of others",
@@ -86,7 +86,7 @@ async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
         ("JWT unavailable", Offer::Status(14), agent.certificates()),
         ("JWT empty", nothing(), agent.certificates()),
         ("both empty", nothing(), no_certificates()),
-        ("both of others", others(), no_certificates()),
+        ("both have only other trust domains", others(), no_certificates()),
     ] {
         agent.api.offers(jwt, x509);
         assert_eq!(refresh(&world).await, 502, "{what}");
@@ -103,21 +103,21 @@ async fn a_failing_agent_puts_no_bundle_without_authorities_in_force() {
 }
 
 #[tokio::test]
-async fn an_agent_that_starts_with_a_failure_leaves_the_trust_domain_without_a_bundle() {
+async fn trust_domain_has_no_bundle_while_the_agent_has_failed_since_the_start() {
     let agent = Agent::start();
     agent.api.offers(agent.jwt(), Offer::Status(14));
     let world = agent.world().await;
     assert_eq!(shown(&world).await["state"], "none");
     let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
     let answer = world.send(&svid_form(&svid, &[])).await;
-    assert_eq!(answer.status, 503, "the client may come again: {answer:?}");
+    assert_eq!(answer.status, 503, "the client may retry: {answer:?}");
     agent.api.offers(agent.jwt(), agent.certificates());
     assert_eq!(refresh(&world).await, 200);
     assert_eq!(world.send(&svid_form(&svid, &[])).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_agent_that_offers_one_kind_only_is_a_source_of_that_kind() {
+async fn agent_that_offers_only_one_kind_of_authorities_is_used_for_that_kind() {
     let agent = Agent::start();
     agent.api.offers(agent.jwt(), Offer::Status(12));
     let world = agent.world().await;
@@ -132,7 +132,7 @@ async fn an_agent_that_offers_one_kind_only_is_a_source_of_that_kind() {
 const TOO_OLD: i64 = 90 * 86_400;
 
 #[tokio::test]
-async fn removal_of_the_last_jwt_authority_is_taken_once_the_held_bundle_is_too_old() {
+async fn removal_of_the_last_jwt_authority_applies_once_the_held_bundle_is_too_old() {
     let agent = Agent::start();
     let world = agent.world().await;
     agent.api.offers(Offer::Status(12), agent.certificates());
@@ -189,7 +189,7 @@ async fn administrator_accepts_the_removal_of_the_last_authority_of_a_kind_at_on
         );
         assert_eq!(now["state"], "fresh", "{now}");
     }
-    // An agent that does not answer names nothing that could be accepted.
+    // If the agent does not answer, there is nothing to accept.
     agent.api.offers(Offer::Status(14), Offer::Status(14));
     assert_eq!(world.try_admin("POST", accept, json!({})).await.0, 502);
 }

@@ -1,4 +1,4 @@
-//! A server on loopback with trust domains of its own.
+//! A test server on loopback with its own trust domains.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -100,7 +100,7 @@ pub fn domains(more: &str) -> String {
 }
 
 impl World {
-    /// A server that speaks TLS and takes X.509-SVIDs of `a.example` and `b.example`.
+    /// A server with TLS that accepts X.509-SVIDs of `a.example` and `b.example`.
     pub async fn start_with_tls(rules: &str, server: &str) -> (World, MutualTls) {
         let tls = MutualTls::new();
         let domains = domains("credentials = [\"jwt_svid\", \"x509_svid\"]").replacen(
@@ -113,12 +113,12 @@ impl World {
         (world, tls)
     }
 
-    /// The same behind a proxy that ends TLS.
+    /// The same server behind a proxy that terminates TLS.
     pub async fn start_with_tls_off(server: &str) -> (World, MutualTls) {
         World::start_with_tls(RULES, server).await
     }
 
-    /// Publishes the X.509 authorities beside the JWT keys.
+    /// Publishes the X.509 authorities together with the JWT keys.
     pub async fn publish(&self, tls: &MutualTls) {
         for (name, issuer, x509) in [("a", &self.a, &tls.a), ("b", &self.b, &tls.b)] {
             let mut bundle = issuer.bundle();
@@ -174,7 +174,7 @@ impl World {
         self.running.addresses[0]
     }
 
-    /// A node over PostgreSQL; others join it with [`World::join`].
+    /// A node with PostgreSQL; [`World::join`] starts further nodes.
     pub async fn start_over(database_url: &str) -> (World, MutualTls) {
         let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"] }}");
         let (mut world, tls) = World::start_with_tls(RULES, &server).await;
@@ -190,12 +190,12 @@ impl World {
         (world, tls)
     }
 
-    /// Another node of the same cluster, with the same files in a folder of its own.
+    /// Another node of the same cluster, with a copy of the files in its own folder.
     pub async fn join(&self) -> (Running, PathBuf) {
         self.join_with(|text| text).await
     }
 
-    /// The same with a configuration of its own.
+    /// Another node with a changed configuration.
     pub async fn join_with(&self, change: impl FnOnce(String) -> String) -> (Running, PathBuf) {
         let folder = folder("node");
         for entry in std::fs::read_dir(&self.folder).unwrap() {
@@ -214,14 +214,14 @@ impl World {
         (run(&folder, Network::default()).await, folder)
     }
 
-    /// The same server with a network of its own.
+    /// Restarts the server with this network for outbound requests.
     pub async fn on(mut self, network: Network) -> World {
         self.running.stop().await;
         self.running = run(&self.folder, network).await;
         self
     }
 
-    /// Ends the server and starts it again over the same store.
+    /// Stops the server and starts it again with the same store.
     pub async fn restart(mut self) -> World {
         self.running.stop().await;
         self.running = run(&self.folder, Network::default()).await;
@@ -239,7 +239,7 @@ impl World {
         self.a.svid(path, ISSUER, self.now())
     }
 
-    /// The keys by which an authority vouches now.
+    /// The current keys of an authority.
     pub fn authority_keys(&self, authority: &Authority) -> Option<AuthorityKeys> {
         let app = &self.running.app;
         app.in_force.load().authority_keys(authority, app.moment())
@@ -260,7 +260,7 @@ impl World {
 
     pub async fn send(&self, body: &str) -> Answer {
         let answer = self.connect().await.post("/token", body.to_owned()).await;
-        judge_any(&answer);
+        assert_answer_form(&answer);
         answer
     }
 
@@ -303,7 +303,7 @@ impl World {
         testudo_testkit::http::over_socket(&self.folder.join("admin.sock"), method, path, body).await
     }
 
-    /// What `/metrics` answers.
+    /// The answer of `/metrics`.
     pub async fn metrics(&self) -> String {
         let socket = self.folder.join("admin.sock");
         let path = "/metrics";
@@ -350,14 +350,20 @@ impl World {
     }
 }
 
-/// What holds for every answer, whatever was asked.
-pub fn judge_any(answer: &Answer) {
-    assert!(answer.status < 500 || answer.status == 503, "no 5xx: {answer:?}");
+/// Checks the common form of every answer.
+pub fn assert_answer_form(answer: &Answer) {
+    assert!(
+        answer.status < 500 || answer.status == 503,
+        "no 5xx except 503 is allowed: {answer:?}"
+    );
     assert!(answer.header("request-id").is_some(), "Request-Id");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     if answer.status != 200 {
         assert!(answer.json()["access_token"].is_null());
-        assert!(!answer.error().is_empty(), "an OAuth error: {answer:?}");
+        assert!(
+            !answer.error().is_empty(),
+            "the answer must have an OAuth error: {answer:?}"
+        );
         if answer.error() == "invalid_client" {
             assert_eq!(answer.json()["error_description"], "client authentication failed");
         }
@@ -391,7 +397,7 @@ impl MutualTls {
         std::fs::write(folder.join("tls.key"), self.server.key_pem()).unwrap();
     }
 
-    /// A client that remembers its sessions.
+    /// A client that resumes its TLS sessions.
     pub fn client(&self, client: &X509Chain) -> TlsClient {
         TlsClient::new(&self.root.chain, Some(client))
     }
@@ -428,7 +434,7 @@ async fn run(folder: &std::path::Path, network: Network) -> Running {
     try_to_run(folder, network).await.unwrap()
 }
 
-/// A server over the files of this folder, or why it does not start.
+/// Starts a server with the files of this folder; the error is why it does not start.
 pub async fn run_in(folder: &std::path::Path) -> Result<Running, String> {
     try_to_run(folder, Network::default()).await
 }

@@ -100,7 +100,7 @@ fn hostile() -> Vec<(&'static str, X509Chain)> {
     ]
 }
 
-fn judge_refused(name: &str, answer: &Answer) {
+fn assert_refused(name: &str, answer: &Answer) {
     assert_eq!(
         (answer.status, answer.error().as_str()),
         (400, "invalid_client"),
@@ -136,7 +136,7 @@ async fn chain_of_an_unknown_authority_costs_no_more_than_a_few_good_handshakes(
     for (name, chain) in hostile() {
         let before = cpu(&place.server);
         for _ in 0..REQUESTS {
-            judge_refused(name, &send(&chain).await);
+            assert_refused(name, &send(&chain).await);
         }
         compare(name, cpu(&place.server) - before, good);
     }
@@ -170,8 +170,8 @@ async fn chain_of_an_unknown_authority_from_a_proxy_costs_no_more_than_a_few_goo
         let second = hostile().into_iter().find(|(other, _)| *other == name).unwrap().1;
         let before = cpu(&place.server);
         for _ in 0..REQUESTS / 2 {
-            judge_refused(name, &send(&first).await);
-            judge_refused(name, &send(&second).await);
+            assert_refused(name, &send(&first).await);
+            assert_refused(name, &send(&second).await);
         }
         compare(name, cpu(&place.server) - before, good);
     }

@@ -1,5 +1,5 @@
-//! A second kind of authority: an issuer of signed tokens whose subjects are `ci:TEAM/JOB`. No door of this version
-//! takes its tokens, so its door stands here. What the door yields goes the way of every identity.
+//! A second kind of authority for tests: an issuer of signed tokens whose subjects are `ci:TEAM/JOB`. The server has no
+//! door for its tokens, so the door is in this file. The identity that it returns is handled like every other identity.
 
 use crate::world::{ISSUER, RULES, World, domains};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ identities = ["ci:opaque/*/*"]
 client_id = "opaque"
 "#;
 
-/// The rules of the world, and those about the made-up issuer before them.
+/// The rules of the test server, preceded by those for the made-up issuer.
 pub fn rules() -> String {
     format!(
         "{RULES_OF_CI}{}",
@@ -49,7 +49,7 @@ pub fn ci() -> Authority {
     Authority::issuer("ci").unwrap()
 }
 
-/// A server that trusts the made-up issuer beside the trust domains of the world.
+/// A server that trusts the made-up issuer and the usual trust domains of the tests.
 pub struct MadeUp {
     pub world: World,
     pub issuer: TestIssuer,
@@ -72,7 +72,7 @@ impl MadeUp {
         made_up
     }
 
-    /// Reads the configuration again, as a reload does, and adds what the section of the issuer would say.
+    /// Reloads the configuration and adds the issuer, as its section would.
     pub async fn reload(&self, change: impl FnOnce(&mut AuthorityPolicy)) {
         let app = &self.world.running.app;
         let generation = app.in_force.load().policy.generation + 1;
@@ -115,11 +115,11 @@ impl MadeUp {
         self.show(&self.token(subject), more).await
     }
 
-    /// The door: the keys are those of the authority that the subject names, and of no other. A good verdict is
-    /// remembered, where the token endpoint finds it; a token that is not good is refused by the doors there are.
+    /// The door, which verifies only with the keys of the authority that the subject names. A successful result is put
+    /// into the cache, where the token endpoint finds it; an invalid token is refused by the existing doors.
     pub async fn show(&self, token: &str, more: &[(&str, &str)]) -> Answer {
         let app = &self.world.running.app;
-        if let Some((identity, keys)) = self.judge(token) {
+        if let Some((identity, keys)) = self.verify(token) {
             let generation = app.in_force.load().policy.generation;
             app.memory
                 .verdicts
@@ -128,7 +128,7 @@ impl MadeUp {
         self.world.send(&svid_form(token, more)).await
     }
 
-    fn judge(&self, token: &str) -> Option<(AttestedIdentity, AuthorityKeys)> {
+    fn verify(&self, token: &str) -> Option<(AttestedIdentity, AuthorityKeys)> {
         let jws = Jws::parse(token).unwrap();
         let claims: serde_json::Value = jws.unverified_claims().unwrap();
         let subject = claims["sub"].as_str()?;

@@ -1,5 +1,5 @@
-//! An authority that is not a trust domain passes everything that a trust domain passes: first use, registration,
-//! blocks, limits, the switch, a reload, the explanation of a decision.
+//! Tests that all features of trust domains work for another kind of authority: first use, registration, blocks,
+//! limits, disabling, reloads and explanations.
 
 mod made_up;
 
@@ -65,13 +65,13 @@ async fn job_of_an_issuer_is_registered_at_its_first_use_and_known_at_the_second
         .admin("POST", "/admin/v1/clients/show", json!({ "client_id": JOB }))
         .await;
     assert_eq!(shown["subject"], JOB);
-    // No rule, no client.
+    // Without a rule, no client is registered.
     assert_eq!(made_up.ask("ci:team-a", &[]).await.status, 400);
     assert!(made_up.refused_for("no_rule").await);
 }
 
 #[tokio::test]
-async fn clients_of_an_issuer_are_named_by_template_opaque_or_by_what_its_instances_share() {
+async fn client_ids_of_an_issuer_can_be_templates_opaque_or_shared_by_instances() {
     let made_up = MadeUp::start().await;
     assert_eq!(
         access_token(&made_up.ask("ci:named/g/deploy", &[]).await)["client_id"],
@@ -100,21 +100,21 @@ async fn clients_of_an_issuer_are_named_by_template_opaque_or_by_what_its_instan
 }
 
 #[tokio::test]
-async fn keys_of_one_authority_never_vouch_for_another() {
+async fn keys_of_one_authority_verify_no_identity_of_another() {
     let made_up = MadeUp::start().await;
-    // The issuer signs for itself; then for a workload, and a trust domain signs for a job.
+    // The issuer signs for its own job; then for a workload of a trust domain; and a trust domain signs for a job.
     assert_eq!(made_up.ask(JOB, &[]).await.status, 200);
     let for_a_workload = made_up.token_by(&made_up.issuer, "spiffe://a.example/x/1");
     assert_eq!(made_up.show(&for_a_workload, &[]).await.status, 400);
     let for_a_job = made_up.token_by(&made_up.world.a, "ci:team-a/other");
     assert_eq!(made_up.show(&for_a_job, &[]).await.status, 400);
     assert_eq!(made_up.world.client_ids().await, [JOB]);
-    // A trust domain that has the name of the issuer is another authority.
+    // A trust domain with the same name as the issuer is another authority.
     assert_eq!(made_up.ask("spiffe://ci/team-a/build", &[]).await.status, 400);
 }
 
 #[tokio::test]
-async fn first_use_of_an_issuer_is_off_or_observed_where_its_policy_says_so() {
+async fn first_use_is_off_or_observed_if_the_policy_of_the_issuer_requires_it() {
     let made_up = MadeUp::start_with("", |policy| policy.first_use = FirstUse::Observe).await;
     assert_eq!(made_up.ask(JOB, &[]).await.status, 400);
     let would = made_up.world.events("client.would_register").await;
@@ -128,7 +128,7 @@ async fn first_use_of_an_issuer_is_off_or_observed_where_its_policy_says_so() {
 }
 
 #[tokio::test]
-async fn rate_and_prefix_rate_of_an_issuer_hold_apart_from_those_of_trust_domains() {
+async fn rate_limits_of_an_issuer_are_separate_from_those_of_trust_domains() {
     let made_up = MadeUp::start_with("", |policy| {
         policy.registrations = Rate::new(1, Some(3));
         policy.registrations_per_prefix = Some(Rate::new(1, Some(2)));
@@ -171,7 +171,7 @@ async fn rate_and_prefix_rate_of_an_issuer_hold_apart_from_those_of_trust_domain
         "{details:?}"
     );
     assert_eq!(made_up.world.ask("/x/1", &[]).await.status, 200);
-    // Known clients are not counted again.
+    // Known clients do not count against the rate limits.
     assert_eq!(made_up.ask("ci:a/1", &[]).await.status, 200);
 }
 
@@ -198,7 +198,7 @@ async fn clients_beyond_the_quota_of_an_issuer_are_refused_until_one_is_deleted(
 }
 
 #[tokio::test]
-async fn job_is_kept_out_by_itself_by_a_pattern_and_by_the_name_of_its_issuer() {
+async fn job_can_be_blocked_by_its_identity_a_pattern_or_the_name_of_its_issuer() {
     let made_up = MadeUp::start().await;
     let block = async |identity: &str| {
         made_up
@@ -237,7 +237,7 @@ async fn job_is_kept_out_by_itself_by_a_pattern_and_by_the_name_of_its_issuer() 
 }
 
 #[tokio::test]
-async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by_name() {
+async fn disabled_issuer_is_refused_at_the_next_request_and_shown_by_name() {
     let made_up = MadeUp::start().await;
     let token = made_up.token(JOB);
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
@@ -246,7 +246,7 @@ async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by
             .world
             .admin("POST", &format!("/admin/v1/trust/{name}/disable"), json!({}))
             .await;
-        // These very bytes are remembered.
+        // The result for exactly this token is cached.
         assert_eq!(made_up.show(&token, &[]).await.status, 400);
         assert_eq!(made_up.world.ask("/x/1", &[]).await.status, 200);
         let shown = made_up
@@ -294,7 +294,7 @@ async fn issuer_that_is_switched_off_is_refused_at_the_next_request_and_shown_by
 }
 
 #[tokio::test]
-async fn new_keys_of_an_issuer_end_the_verdicts_that_rested_on_the_old_ones() {
+async fn new_keys_of_an_issuer_drop_cached_results_of_the_old_keys() {
     let mut made_up = MadeUp::start().await;
     let token = made_up.token(JOB);
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
@@ -313,11 +313,11 @@ async fn new_keys_of_an_issuer_end_the_verdicts_that_rested_on_the_old_ones() {
 }
 
 #[tokio::test]
-async fn reload_changes_an_issuer_keeps_its_keys_and_lets_it_go() {
+async fn reload_changes_an_issuer_keeps_its_keys_and_can_remove_it() {
     let made_up = MadeUp::start().await;
     let token = made_up.token(JOB);
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
-    // The source is gone for a while: the keys that were taken go on.
+    // The source does not answer for a while: the fetched keys stay in use.
     std::fs::remove_file(made_up.world.folder.join("ci.json")).unwrap();
     made_up.reload(|_| {}).await;
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
@@ -326,7 +326,7 @@ async fn reload_changes_an_issuer_keeps_its_keys_and_lets_it_go() {
     assert!(made_up.refused_for("credential_not_accepted").await);
     made_up.reload(|_| {}).await;
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
-    // What the file does not name is gone with the next reload.
+    // An issuer that is not in the file is removed by the next reload.
     made_up
         .world
         .reload_with(&crate::world::domains(""), &made_up::rules())
@@ -380,7 +380,7 @@ async fn rules_and_decisions_about_an_issuer_are_explained_then_and_today() {
         (&explained["today"]["outcome"], &explained["today"]["rejection"]),
         (&json!("refused"), &json!("authority_disabled"))
     );
-    assert_eq!(explained["outcome"], "allowed", "what happened then");
+    assert_eq!(explained["outcome"], "allowed", "the recorded outcome");
 
     made_up
         .world
@@ -402,7 +402,7 @@ async fn rules_and_decisions_about_an_issuer_are_explained_then_and_today() {
 }
 
 #[tokio::test]
-async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
+async fn job_of_an_issuer_can_be_the_sponsor_of_clients() {
     let made_up = MadeUp::start_with("[registration]\ninitial_access_tokens = true", |policy| {
         policy.clients_max = Some(2);
     })
@@ -444,7 +444,7 @@ async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
         (&client["trust_domain"], &client["rule"]),
         (&Value::Null, &json!("ci"))
     );
-    // It counts with its sponsor, and goes with the authority of its sponsor.
+    // The client counts against the quota of its sponsor's authority, and is refused when that authority is disabled.
     assert_ne!(register().await.status, 201);
     made_up
         .world
@@ -453,10 +453,10 @@ async fn job_of_an_issuer_vouches_for_the_clients_that_it_registers() {
     assert_eq!(register().await.status, 401);
 }
 
-/// No door brings a statement of the issuer to the registration endpoint. The decision about one is that of every
-/// identity, and is asked for here as `explain` asks for it: by the event of such a request.
+/// There is no door for statements of the issuer at the registration endpoint. The decision about such a statement is
+/// tested through `explain`, with the event of such a request.
 #[tokio::test]
-async fn registration_by_evidence_of_a_job_is_decided_as_that_of_a_workload() {
+async fn registration_by_evidence_of_a_job_is_decided_like_that_of_a_workload() {
     let made_up = MadeUp::start().await;
     let app = &made_up.world.running.app;
     let explain = async |scope: &str| {
@@ -488,7 +488,7 @@ async fn registration_by_evidence_of_a_job_is_decided_as_that_of_a_workload() {
 }
 
 #[tokio::test]
-async fn trust_domain_and_issuer_of_one_name_are_told_apart_everywhere() {
+async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() {
     let domain = "[[trust_domains]]\nname = \"ci\"\nbundle = { file = \"absent.json\" }\n";
     let made_up = MadeUp::start_with(domain, |_| {}).await;
     let world = &made_up.world;
@@ -508,7 +508,7 @@ async fn trust_domain_and_issuer_of_one_name_are_told_apart_everywhere() {
         let domain = world.admin("GET", &path, Value::Null).await;
         assert_eq!(of(&domain), (json!("spiffe://ci"), json!("ci"), json!("none")));
     }
-    // A fetch of the trust domain's bundle fails; the issuer has its own series.
+    // A fetch of the trust domain's bundle fails; the issuer has a separate time series in the metrics.
     let (status, _) = world
         .try_admin("POST", "/admin/v1/trust/ci/refresh", json!({}))
         .await;
@@ -521,13 +521,13 @@ async fn trust_domain_and_issuer_of_one_name_are_told_apart_everywhere() {
     };
     assert!(failures("spiffe://ci") > 0, "{metrics}");
     assert_eq!(failures("ci:"), 0, "{metrics}");
-    // Clients are selected by the key, and by a name in the order in which `testudo trust` takes it.
+    // Clients are selected by the key of the authority, or by its name with the precedence of `testudo trust`.
     for (name, count) in [("ci:", 1), ("ci", 0), ("spiffe:%2F%2Fci", 0)] {
         let path = format!("/admin/v1/clients?trust_domain={name}");
         let listed = world.admin("GET", &path, Value::Null).await;
         assert_eq!(listed["clients"].as_array().unwrap().len(), count, "{name}");
     }
-    // A reload counts each by its kind.
+    // A reload counts trust domains and issuers separately.
     let path = world.folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace(domain, "")).unwrap();

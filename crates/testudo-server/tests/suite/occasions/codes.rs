@@ -1,4 +1,5 @@
-//! An authorization code: redeemed once, by deleting it at the version that was read. [RFC6749 §4.1.2]
+//! A test request with an authorization code, which can be used once: it is deleted at the version that was read.
+//! [RFC6749 §4.1.2]
 
 use super::{Meeting, RACERS, count, ended, key_of, refused};
 use crate::world::World;
@@ -35,8 +36,8 @@ struct Redemption {
     meeting: Option<Arc<Meeting>>,
 }
 
-/// The same for one that was redeemed and one that never was: after the redemption nothing of a code is left.
-const GONE: &str = "the code is not there";
+/// The same text for a used code and for one that never existed, because a used code is deleted completely.
+const GONE: &str = "the code does not exist";
 
 impl Occasion for Redemption {
     type Outcome = String;
@@ -105,7 +106,7 @@ async fn redeem(world: &World, redemption: Redemption) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_code_that_twenty_requests_have_read_is_redeemed_by_one() {
+async fn code_that_twenty_requests_have_read_is_accepted_once() {
     let world = Arc::new(World::start().await);
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let code = store_code(&world, "c", 60).await;
@@ -134,18 +135,18 @@ async fn a_code_that_twenty_requests_have_read_is_redeemed_by_one() {
     let decisions = meeting.decisions.load(std::sync::atomic::Ordering::SeqCst);
     assert_eq!(
         decisions, RACERS,
-        "each was refused by the conflict, not by a second look"
+        "each must be refused because of the conflict, not after reading again"
     );
     assert_eq!(
         store.reads() - reads,
         RACERS as u64,
-        "the client came from memory"
+        "the client must be read from memory"
     );
     assert_eq!(store.batches_written() - written, 1);
 }
 
 #[tokio::test]
-async fn a_code_is_refused_when_its_time_is_over_and_when_its_client_is_unknown() {
+async fn expired_code_and_code_of_an_unknown_client_are_refused() {
     let world = World::start().await;
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let redemption = |path: &str, code: Vec<u8>| Redemption {
@@ -159,7 +160,7 @@ async fn a_code_is_refused_when_its_time_is_over_and_when_its_client_is_unknown(
     let code = store_code(&world, "c", 60).await;
     let ending = redeem(&world, redemption("/x/unknown", code.clone())).await;
     assert!(ending.contains("no client"), "{ending}");
-    // A client that is not in memory is read together with the code, and kept.
+    // A client that is not in memory is read together with the code, and then kept in memory.
     let world = world.restart().await;
     let app = &world.running.app;
     let reads = app.store.reads();

@@ -1,8 +1,9 @@
-//! Requests that are not there yet, through the one `settle`: a code, a refresh token, a pushed authorization request.
-//! They show that a request with records of its own needs no change of the loop that loads, decides and commits.
+//! Kinds of request that the server does not have yet, implemented for tests: a code, a refresh token, a pushed
+//! authorization request. They show that a new kind of request with its own records needs no change of `settle`, which
+//! loads, decides and commits.
 //!
-//! The kinds of records are a closed list. The records here borrow one that no node keeps in memory, and no reason to
-//! refuse is theirs: they borrow one with a text.
+//! Kinds of records and reasons of refusals are closed lists. The records here use an existing kind that no node keeps
+//! in memory, and the refusals use an existing reason with a text.
 
 mod codes;
 mod pushed_requests;
@@ -16,11 +17,11 @@ use testudo_core::records::client_key;
 use testudo_core::rejection::AdmissionReason;
 use testudo_server::fault::Stop;
 
-/// Requests that race each other in one test.
+/// Number of concurrent requests in one test.
 const RACERS: usize = 20;
 
-/// Makes requests meet after they have read, and before they write. Only at their first decision: what they decide
-/// after a lost race is no part of the race.
+/// Lets concurrent requests wait for each other after they have read and before they write. They wait only at their
+/// first decision, not when they decide again after a lost race.
 struct Meeting {
     barrier: Barrier,
     decisions: AtomicUsize,
@@ -41,12 +42,12 @@ impl Meeting {
     }
 }
 
-/// A reason of its own for a test's request.
+/// The refusal of a test request, with this text.
 fn refused(why: &str) -> Rejection {
     AdmissionReason::GrantNotAllowed { rule: why.to_owned() }.into()
 }
 
-/// How a request ended, for counting: what it got, or why it was refused. A fault of the server fails the test.
+/// The result of a request as text: its outcome or the reason of its refusal. An error of the server fails the test.
 fn ended<T: std::fmt::Debug>(settled: Result<T, Stop>) -> String {
     match settled {
         Ok(got) => format!("{got:?}"),

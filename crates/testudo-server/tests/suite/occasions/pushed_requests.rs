@@ -1,4 +1,5 @@
-//! A pushed authorization request: inserted under a new name, for a short time, at a limited rate. [RFC9126 §2]
+//! A test request that pushes an authorization request: it is inserted under a new name, for a short time, at a limited
+//! rate. [RFC9126 §2]
 
 use super::{RACERS, count, ended, refused};
 use crate::world::World;
@@ -81,7 +82,7 @@ async fn push(world: &World, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_twenty_pushes_under_one_name_one_is_stored_and_the_others_use_up_no_limit() {
+async fn of_twenty_pushes_under_one_name_one_is_stored_and_the_others_do_not_count_against_the_rate() {
     let world = Arc::new(World::start().await);
     let store = &world.running.app.store;
     let (reads, written) = (store.reads(), store.batches_written());
@@ -107,7 +108,7 @@ async fn of_twenty_pushes_under_one_name_one_is_stored_and_the_others_use_up_no_
 }
 
 #[tokio::test]
-async fn a_pushed_request_makes_room_for_its_name_when_its_time_is_over() {
+async fn name_of_an_expired_pushed_request_can_be_used_again() {
     let world = World::start().await;
     let store = &world.running.app.store;
     assert!(push(&world, "p").await.contains("Timestamp"));

@@ -1,4 +1,5 @@
-//! A refresh token: replaced with every use, and where one is used twice, the whole family ends. [RFC9700 §4.14.2]
+//! A test request with a refresh token: the token is replaced at every use, and if one is used twice, all tokens of its
+//! family are revoked. [RFC9700 §4.14.2]
 
 use super::{Meeting, RACERS, count, ended, refused};
 use crate::world::World;
@@ -10,7 +11,7 @@ use testudo_core::records::{Announced, Batch, Conflict, Kind, Loaded, Needs, Rec
 use testudo_core::{Moment, Rejection, Trace};
 use testudo_server::settle::settle;
 
-/// Every token that came of one authorization. Without it none of them is good.
+/// All refresh tokens of one authorization. Without this record, none of them is valid.
 #[derive(Debug, Serialize, Deserialize)]
 struct Family {
     name: String,
@@ -39,7 +40,7 @@ impl Record for RefreshToken {
     }
 }
 
-/// What was shown. It names its family, so that both records are read in one visit.
+/// The refresh token of a request. It names its family, so that both records are read at once.
 struct Refresh {
     family: Vec<u8>,
     token: Vec<u8>,
@@ -47,7 +48,7 @@ struct Refresh {
     meeting: Option<Arc<Meeting>>,
 }
 
-/// A refusal that writes is an outcome: the endpoint answers it like any refusal.
+/// A refusal that writes records is an outcome; the endpoint answers it like any refusal.
 #[derive(Debug)]
 enum Refreshed {
     Rotated,
@@ -97,7 +98,7 @@ impl Occasion for Refresh {
         })
     }
 
-    /// A token that changed since it was read was used: with the next look this is a reuse.
+    /// A token that changed since it was read was used by another request: the next decision detects the reuse.
     fn conflict(&self, _on: &Conflict) -> Resolution {
         Resolution::Again
     }
@@ -127,7 +128,7 @@ async fn refresh(world: &World, token: &str, next: &str, meeting: Option<Arc<Mee
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_used_twice_ends_its_family() {
+async fn refresh_token_that_is_used_twice_revokes_its_family() {
     let world = World::start().await;
     begin(&world).await;
     assert_eq!(refresh(&world, "first", "second", None).await, "Rotated");
@@ -140,7 +141,7 @@ async fn a_refresh_token_that_is_used_twice_ends_its_family() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_twenty_uses_of_one_refresh_token_one_rotates_and_one_ends_the_family() {
+async fn of_twenty_uses_of_one_refresh_token_one_rotates_and_one_revokes_the_family() {
     let world = Arc::new(World::start().await);
     begin(&world).await;
     let meeting = Arc::new(Meeting::of(RACERS));

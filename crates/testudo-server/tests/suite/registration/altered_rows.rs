@@ -1,12 +1,13 @@
-//! What a writer of the database can make of a registered client, whose row is not sealed: `docs/operations/postgresql.md`
-//! says so, and this test keeps it true.
+//! Tests what an attacker with write access to the database can change in the row of a registered client, which is not
+//! encrypted, as `docs/operations/postgresql.md` describes it.
 
 use super::open::{joined, jwks, key, wide_open};
 use super::*;
 use testudo_core::records::{Batch, Client, Kind};
 
 #[tokio::test]
-async fn writer_of_the_database_can_exchange_the_keys_of_a_registered_client_but_not_raise_its_scope() {
+async fn attacker_with_database_access_can_replace_the_keys_of_a_registered_client_but_not_extend_its_scope()
+{
     let world = wide_open().await;
     let (own, other) = (key(), key());
     let body = json!({ "jwks": jwks(&own), "grant_types": ["client_credentials"] });
@@ -24,13 +25,13 @@ async fn writer_of_the_database_can_exchange_the_keys_of_a_registered_client_but
     let mut batch = Batch::default();
     batch.replace(&client.record, client.version);
     store.commit(batch).await.unwrap();
-    // Nothing of the client is in memory then.
+    // The restart removes the client from memory.
     let world = world.restart().await;
     let as_writer = |jti: &str| Draft::assertion(&other, &id, ISSUER, jti, world.now());
     let answer = world.ask_with(as_writer("2"), &[("scope", "open.write")]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(claims(&answer.access_token())["client_id"], json!(id));
-    // Rules are in the configuration.
+    // The scope is limited by the rule, which is in the configuration.
     let raised = world.ask_with(as_writer("3"), &[("scope", "admin.write")]).await;
     assert_eq!(raised.error(), "invalid_scope");
 }

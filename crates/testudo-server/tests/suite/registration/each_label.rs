@@ -1,4 +1,4 @@
-//! Each label of the table of members, from the request or the credential to the record and the answer.
+//! Tests of each label in the table of members, from the request or the credential to the record and the answer.
 
 use super::metadata::{redirecting, register_with};
 use super::*;
@@ -15,7 +15,7 @@ fn labels() -> impl Iterator<Item = (&'static Member, Value)> {
     })
 }
 
-/// The label with this value, in one language more where it has languages.
+/// The label with this value, also with a language tag if the label allows tags.
 fn members(row: &Member, value: &Value) -> Value {
     let mut members = json!({ row.name: value });
     if row.is_taggable {
@@ -39,7 +39,7 @@ async fn check(world: &World, row: &Member, (claims, asked): (Value, Value), exp
 }
 
 #[tokio::test]
-async fn each_label_of_a_request_is_stored_and_answered_unless_only_an_attester_may_state_it() {
+async fn each_label_of_a_request_is_stored_and_returned_unless_only_an_attester_may_state_it() {
     for (row, sample) in labels() {
         let world = open_with("", &redirecting("")).await;
         let kept = if row.stated_by.may_request() {
@@ -53,7 +53,7 @@ async fn each_label_of_a_request_is_stored_and_answered_unless_only_an_attester_
 }
 
 #[tokio::test]
-async fn each_label_of_a_credential_is_stored_and_answered_where_the_configuration_lists_it() {
+async fn each_label_of_a_credential_is_stored_and_returned_if_the_configuration_lists_it() {
     let every: Vec<&str> = attestable().collect();
     let every = format!("attested_metadata = {}", json!(every));
     for (row, sample) in labels() {
@@ -64,7 +64,7 @@ async fn each_label_of_a_credential_is_stored_and_answered_where_the_configurati
             &Value::Null
         };
         check(&listed, row, (members(row, &sample), json!({})), kept).await;
-        // A claim that is not listed is not taken, and takes the member of its name out of the request.
+        // An unlisted claim is not used, and it removes the member with the same name from the request.
         let unlisted = open_with("", &redirecting("")).await;
         let both = (json!({ row.name: sample }), members(row, &sample));
         let is_taken = row.stated_by.may_request() && !row.stated_by.is_shadowed_by_claims();

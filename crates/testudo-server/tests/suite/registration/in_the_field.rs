@@ -1,11 +1,11 @@
-//! Registrations as programs in the field send them.
+//! Tests with the registration requests of real client programs.
 
 use super::open::{joined, open_door, wide_open};
 use super::*;
 
-// Names replaced; the rest is what the programs send.
+// Only host names are replaced; the rest is as the programs send it.
 #[tokio::test]
-async fn registrations_of_known_programs_are_taken_as_they_are_sent() {
+async fn registration_requests_of_known_programs_are_accepted() {
     let world = open_door("{ scopes = [\"a\"], registrations_per_minute_per_address = 100 }").await;
     let callback = "http://127.0.0.1:6274/oauth/callback";
     let code = json!(["authorization_code", "refresh_token"]);
@@ -33,15 +33,18 @@ async fn registrations_of_known_programs_are_taken_as_they_are_sent() {
     let without_path = json!({ "redirect_uris": ["http://127.0.0.1:33418"], "client_name": "test" });
     for sent in [inspector, agent, without_type, editor, without_path] {
         let body = joined(&world, sent.clone()).await;
-        assert_eq!(body["redirect_uris"], sent["redirect_uris"], "as they were sent");
+        assert_eq!(
+            body["redirect_uris"], sent["redirect_uris"],
+            "redirect URIs must be registered unchanged"
+        );
         assert_eq!(body["token_endpoint_auth_method"], "none");
         assert_eq!(body["application_type"], "native");
-        assert!(body["scope"] != "", "an empty scope is an absent one");
+        assert!(body["scope"] != "", "an empty scope counts as absent");
     }
 }
 
 #[tokio::test]
-async fn client_that_writes_out_empty_members_registers_like_one_that_leaves_them_out() {
+async fn registration_with_empty_members_is_the_same_as_without_them() {
     let world = wide_open().await;
     let callback = json!(["https://app.example/cb"]);
     let full = json!({
@@ -67,7 +70,7 @@ async fn client_that_writes_out_empty_members_registers_like_one_that_leaves_the
 }
 
 #[tokio::test]
-async fn key_for_encryption_beside_a_good_key_is_left_alone() {
+async fn encryption_key_beside_a_signature_key_is_ignored() {
     let world = wide_open().await;
     let rsa = "1W-Vmcp2dJ3mSXk3NsnYK_rMJFNdc_03X2HeWR8JcllXlI9ye2FC2vP1C4RbVRiux2_Bvw8Yy_pc6HwphCLlZ8_iaoLVM2s4spD_x2SzHp\
         GqIs9WjfwTS-v1WWX780Ewo-PJJrL17_MBP8hFoIegI_1imxY2pq_aYHEb_j_Y75ri6xAzIU8C8hH4HJ190ytbCACLbjM46Yvgu41skFt2nbzsiK5\

@@ -1,4 +1,5 @@
-//! Initial access tokens: ordinary access tokens of this server, by whose holder's rule clients are registered.
+//! Tests of initial access tokens. They are ordinary access tokens of this server; clients are registered under the
+//! rule of the holder.
 
 use super::open::{jwks, key};
 use super::*;
@@ -71,12 +72,16 @@ async fn initial_access_token_needs_scope_audience_signature_and_lifetime() {
         );
         assert!(answer.header("www-authenticate").unwrap().contains(error));
     }
-    assert_eq!(world.client_ids().await.len(), 1, "only the deployer itself");
+    assert_eq!(
+        world.client_ids().await.len(),
+        1,
+        "only the holder of the token may be registered"
+    );
     let answer = send_as(&world, &good, &own).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     world.running.app.clock.shift(301);
     assert_eq!(send_as(&world, &good, &own).await.status, 401, "expired");
-    // Two tokens, or another scheme, are not overlooked.
+    // Two tokens, and a token with another scheme, are refused.
     for headers in [
         vec![JSON, ("authorization", "Basic eDp5")],
         vec![JSON, ("authorization", "Bearer a"), ("authorization", "Bearer b")],
@@ -106,7 +111,10 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
     let answer = send_as(&world, &good, &asked).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let body = answer.json();
-    assert_eq!(body["scope"], "w", "`client.register` is not passed on");
+    assert_eq!(
+        body["scope"], "w",
+        "a registered client must not get `client.register`"
+    );
     assert!(body["registration_access_token"].is_string());
     let id = body["client_id"].as_str().unwrap();
     let ask = async |jti: &str, more: &[(&str, &str)]| {
@@ -127,13 +135,13 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
     assert_eq!(
         shown["idle_lifetime_seconds"],
         30 * 86_400,
-        "the rule says nothing: for a while"
+        "the default lifetime applies if the rule has none"
     );
     assert!(shown["expires"].is_string());
     let events = world.events("client.registered").await;
     let event = events.iter().find(|event| event["client_id"] == id).unwrap();
     assert_eq!(event["actor"], "spiffe://a.example/ci/deployer");
-    // Redirect URIs stay on the rule's hosts.
+    // Redirect URIs must have a host of the rule.
     let redirecting = |uri: &str| json!({ "redirect_uris": [uri], "grant_types": ["authorization_code"] });
     assert_eq!(
         send_as(&world, &good, &redirecting("https://evil.example/cb"))
@@ -142,7 +150,7 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
         "invalid_redirect_uri"
     );
     assert_eq!(send_as(&world, &good, &redirecting(CALLBACK)).await.status, 201);
-    // The quota of the rule counts holder and clients alike.
+    // The quota of the rule counts the holder and the clients.
     assert_eq!(send_as(&world, &good, &machine(&key())).await.status, 201);
     assert_eq!(send_as(&world, &good, &machine(&key())).await.status, 429);
     // A sponsor whose trust domain is disabled registers no client, and those it registered are refused.
@@ -167,7 +175,10 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
     let headers = [JSON, ("authorization", authorization.as_str())];
     let path = format!("/register/{id}");
     let managed = world.connect().await.send("GET", &path, &headers, "").await;
-    assert_eq!(managed.status, 401, "as if there were no such client");
+    assert_eq!(
+        managed.status, 401,
+        "the answer must be that for an unknown client"
+    );
     assert_eq!(ask("5", &api).await.error(), "invalid_client");
     assert_eq!(send_as(&world, &good, &machine(&key())).await.status, 401);
 }
@@ -203,7 +214,7 @@ async fn statement_and_initial_access_token_both_limit_a_registration() {
     assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("w")));
     assert!(
         answer.json()["registration_access_token"].is_null(),
-        "an attested client needs none"
+        "an attested client needs no registration access token"
     );
     let wide = json!({ "software_statement": statement(&world, PAY_ID) });
     assert_eq!(
@@ -236,7 +247,7 @@ async fn bound_initial_access_token_is_refused_without_its_certificate() {
     let token = holder.post("/token", form).await.access_token();
     let authorization = format!("Bearer {token}");
     let headers = [JSON, ("authorization", authorization.as_str())];
-    // No binding is asked of what it registers: it has no certificate.
+    // The registered client need not bind its tokens, since it has no certificate.
     let body = json!({ "redirect_uris": [CALLBACK], "grant_types": ["authorization_code"] }).to_string();
     for certificate in [None, Some(&other)] {
         let mut thief = tls.connect(world.address(), certificate).await.unwrap();

@@ -1,4 +1,4 @@
-//! RFC 7592: a client that registered without evidence looks after its registration.
+//! Tests of RFC 7592: a client that registered without evidence manages its registration.
 
 use super::open::{joined, jwks, key, wide_open};
 use super::*;
@@ -43,7 +43,7 @@ impl Managed<'_> {
         self.call("GET", self.token(), &Value::Null).await
     }
 
-    /// What GET gave, made into a PUT.
+    /// The body of a PUT with the values of the last GET.
     fn replacement(&self) -> Value {
         let mut body = self.body.clone();
         for member in [
@@ -90,12 +90,16 @@ async fn registration_is_read_with_its_token() {
     let answer = client.read().await;
     assert_eq!((answer.status, &answer.json()), (200, &client.body));
     assert!(answer.json()["software_statement"].is_null());
-    assert_eq!(client.read().await.json(), client.body, "reading does not rotate");
+    assert_eq!(
+        client.read().await.json(),
+        client.body,
+        "reading must not replace the token"
+    );
 }
 
 // Row DR-113.
 #[tokio::test]
-async fn registration_access_token_is_taken_from_the_authorization_header_only() {
+async fn registration_access_token_is_accepted_only_in_the_authorization_header() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let path = format!("/register/{}", client.id());
@@ -216,11 +220,11 @@ async fn replacement_deletes_omitted_members_and_rotates_the_token() {
         (&body["client_id"], &body["redirect_uris"]),
         (&json!(client.id()), &json!([CALLBACK]))
     );
-    assert!(body["client_name"].is_null(), "omitted is deleted");
+    assert!(body["client_name"].is_null(), "an omitted member must be deleted");
     assert_eq!(body["client_id_issued_at"], client.body["client_id_issued_at"]);
     let next = body["registration_access_token"].as_str().unwrap();
     assert_ne!(next, client.token());
-    // The answer may have been lost: until the new token is used, the old one opens.
+    // The answer may have been lost, so the old token is accepted until the new one is used.
     assert_eq!(client.read().await.status, 200);
     assert_eq!(client.call("GET", next, &Value::Null).await.json(), body);
     is_401t(&client.read().await);
@@ -231,7 +235,7 @@ async fn replacement_deletes_omitted_members_and_rotates_the_token() {
             .any(|event| event["reason"] == "registration_token_superseded")
     );
     assert_eq!(world.events("client.updated").await.len(), 1);
-    // And it never opens for longer than a minute.
+    // The old token is accepted for at most one minute.
     let answer = client.call("PUT", next, &replacement).await;
     assert_eq!(answer.status, 200);
     world.running.app.clock.shift(61);
@@ -274,7 +278,7 @@ async fn deleted_client_gets_no_tokens_and_leaves_no_record() {
         .unwrap();
     assert!(
         history.is_empty(),
-        "a name of ours never comes back: nothing is kept of it but its events"
+        "a client id of this server is never used again, so only its events are kept"
     );
     assert!(world.client_ids().await.is_empty());
     let event = world.events("client.removed").await.remove(0);
@@ -311,7 +315,7 @@ async fn frozen_client_cannot_read_change_or_delete_its_registration() {
     assert_eq!(
         world.clients().await.remove(0)["state"],
         "frozen",
-        "nothing revives it"
+        "the client must stay frozen"
     );
     change("thaw").await;
     assert_eq!(client.read().await.status, 200);
@@ -329,7 +333,7 @@ async fn replacement_is_validated_as_a_whole_and_cannot_change_the_kind_of_clien
         }
         client.call("PUT", client.token(), &body).await
     };
-    // DR-121: how a client authenticates does not change.
+    // DR-121: the authentication method cannot be changed.
     assert_eq!(
         put(json!({ "token_endpoint_auth_method": "private_key_jwt" }))
             .await
@@ -351,18 +355,18 @@ async fn replacement_is_validated_as_a_whole_and_cannot_change_the_kind_of_clien
     );
     let native = json!({ "redirect_uris": ["http://127.0.0.1/cb"], "application_type": "native" });
     assert_eq!(put(native).await.error(), "invalid_client_metadata");
-    // A statement was the way to another door.
+    // A statement is for another kind of registration.
     let statement = json!({ "software_statement": statement(&world, PAY_ID) });
     assert_eq!(put(statement).await.error(), "invalid_client_metadata");
-    // DR-124: all or nothing, and the token stays.
+    // DR-124: a refused replacement changes nothing, also not the token.
     let mixed = json!({ "client_name": "New", "redirect_uris": [CALLBACK, "javascript:alert(1)"] });
     assert_eq!(put(mixed).await.error(), "invalid_redirect_uri");
     assert_eq!(
         client.read().await.json(),
         client.body,
-        "unchanged, and not rotated"
+        "the registration and the token must be unchanged"
     );
-    // DR-125: what no client sets.
+    // DR-125: members that a client must not set.
     let before = world.clients().await;
     let names = [
         "state",
@@ -390,7 +394,7 @@ async fn replacement_is_validated_as_a_whole_and_cannot_change_the_kind_of_clien
         clients
     };
     assert_eq!(without_time(world.clients().await), without_time(before));
-    // DR-123: a floor is computed, not copied.
+    // DR-123: the minimum requirements are computed and not copied from the request.
     let token = answer.json()["registration_access_token"]
         .as_str()
         .unwrap()
@@ -402,7 +406,7 @@ async fn replacement_is_validated_as_a_whole_and_cannot_change_the_kind_of_clien
 
 // Row DR-122.
 #[tokio::test]
-async fn unchanged_replacement_is_judged_by_the_configuration_in_force() {
+async fn unchanged_replacement_is_validated_by_the_current_configuration() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     assert_eq!(client.body["scope"], "open.read open.write");
@@ -427,7 +431,7 @@ async fn unchanged_replacement_is_judged_by_the_configuration_in_force() {
     world.reload_with(&none, RULES).await;
     let answer = client.call("PUT", &token, &client.replacement()).await;
     assert_eq!(answer.error(), "invalid_client_metadata");
-    // The door is closed: nothing is managed behind it.
+    // Registration without evidence is disabled, so these registrations cannot be managed.
     world
         .reload_with(&format!("[registration]\n{}", domains("")), RULES)
         .await;
@@ -478,7 +482,7 @@ async fn parallel_replacements_never_mix_their_members() {
     assert_eq!(
         shown["metadata"]["redirect_uris"],
         json!([uri]),
-        "exactly one of them"
+        "the result must be exactly one of the replacements"
     );
     assert_eq!(world.events("client.updated").await.len(), 50);
 }
@@ -501,7 +505,7 @@ async fn replacement_counts_as_a_new_registration() {
     assert_eq!(
         client.call("PUT", &token, &bad).await.status,
         400,
-        "refusals take nothing"
+        "refused requests must not count against the rate limit"
     );
     let answer = client.call("PUT", &token, &client.replacement()).await;
     assert_eq!(answer.status, 429);
@@ -509,14 +513,14 @@ async fn replacement_counts_as_a_new_registration() {
     assert_eq!(
         client.call("GET", &token, &Value::Null).await.status,
         200,
-        "and the token stays"
+        "the token must be unchanged"
     );
 }
 
-/// A superseded token is stolen: its holder asks again within the minute, and gains nothing against the successor that
-/// the client holds and has not used yet.
+/// An attacker uses a stolen previous token within its last minute. The unused successor, which the client has, must
+/// stay valid.
 #[tokio::test]
-async fn superseded_management_token_does_not_win_over_its_unused_successor() {
+async fn previous_management_token_does_not_revoke_its_unused_successor() {
     let world = wide_open().await;
     let client = Managed::new(&world).await;
     let of = |answer: &testudo_testkit::http::Answer| {
@@ -528,14 +532,14 @@ async fn superseded_management_token_does_not_win_over_its_unused_successor() {
     assert_eq!(
         client.call("DELETE", &old, &Value::Null).await.status,
         401,
-        "a superseded token ends nothing"
+        "a previous token must not delete the client"
     );
     let stolen = of(&client.call("PUT", &old, &client.replacement()).await);
-    // Even what the thief does with it meanwhile does not push the successor out.
+    // Further requests of the attacker do not remove the successor from the list.
     let stolen = of(&client.call("PUT", &stolen, &client.replacement()).await);
     assert_eq!(client.call("GET", &stolen, &Value::Null).await.status, 200);
     let answer = client.call("PUT", &successor, &client.replacement()).await;
-    assert_eq!(answer.status, 200, "the successor opens: {answer:?}");
+    assert_eq!(answer.status, 200, "the successor must be accepted: {answer:?}");
     for beaten in [&old, &stolen] {
         assert_eq!(client.call("GET", beaten, &Value::Null).await.status, 401);
     }
@@ -595,9 +599,9 @@ async fn management_request_reads_its_client_once() {
     assert_eq!(store.reads() - reads, 1, "DELETE");
 }
 
-/// The client is read before the body: what an administrator does in between is felt all the same.
+/// The client is read before the body arrives; a freeze by an administrator in between must still apply.
 #[tokio::test]
-async fn replacement_is_refused_where_the_client_is_frozen_while_its_body_arrives() {
+async fn replacement_is_refused_if_the_client_is_frozen_while_the_body_arrives() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let world = wide_open().await;
     let client = Managed::new(&world).await;

@@ -1,8 +1,8 @@
-//! Who says what a client is: configured, attested, requested, member by member.
+//! Tests of the precedence of configured, attested and requested metadata, member by member.
 
 use super::*;
 
-/// What the trust domain of these tests may state of its workloads.
+/// The claims that the trust domain of these tests may state.
 const ATTESTED: &str =
     "attested_metadata = [\"scope\", \"redirect_uris\", \"contacts\", \"client_name\", \"software_id\"]";
 const GRANTS: &str = "grant_types = [\"client_credentials\", \"authorization_code\", \"refresh_token\"]";
@@ -49,7 +49,7 @@ async fn language_tagged_labels_are_kept_and_bad_tags_refused_or_ignored() {
     ] {
         assert_eq!(refused(&world, two).await, "invalid_client_metadata");
     }
-    // Where the rule sets `client_name`, a requested `client_name#de` is ignored.
+    // If the rule sets `client_name`, a requested `client_name#de` is ignored.
     let named = open().await;
     let answer = register(&named, PAY_ID, json!({ "client_name#de": "Bank" })).await;
     assert!(answer.json()["client_name#de"].is_null());
@@ -57,7 +57,7 @@ async fn language_tagged_labels_are_kept_and_bad_tags_refused_or_ignored() {
 
 // Row DR-63.
 #[tokio::test]
-async fn configured_labels_win_over_attested_and_those_over_requested() {
+async fn configured_labels_take_precedence_over_attested_and_those_over_requested() {
     let unnamed = redirecting("");
     let attested = json!({ "client_name": "Attested", "contacts": ["attested@a.example"] });
     let asked = json!({ "client_name": "Asked", "contacts": ["asked@a.example"] });
@@ -82,7 +82,7 @@ async fn configured_labels_win_over_attested_and_those_over_requested() {
 
 // Rows DR-96, DR-97, DR-146.
 #[tokio::test]
-async fn attested_member_wins_over_requested_member_for_each_member() {
+async fn attested_value_takes_precedence_over_the_requested_one_for_each_member() {
     let every = "attested_metadata = [\"client_name\", \"client_uri\", \"logo_uri\", \"tos_uri\", \"policy_uri\", \
          \"contacts\", \"software_id\", \"software_version\", \"redirect_uris\", \"scope\", \"grant_types\"]";
     let world = open_with(every, &redirecting("")).await;
@@ -110,7 +110,7 @@ async fn attested_member_wins_over_requested_member_for_each_member() {
             "{member}"
         );
     }
-    // And what an attester says that is not listed has no effect, but takes the plain member out (DR-97).
+    // A claim that is not listed has no effect, but removes the requested member (DR-97).
     let unlisted = open_with("", &redirecting("")).await;
     for (member, attested, asked) in [
         ("client_name", json!("Attested"), json!("Asked")),
@@ -130,7 +130,7 @@ async fn attested_member_wins_over_requested_member_for_each_member() {
             "{member}"
         );
     }
-    // Redirect URIs are refused rather than replaced; so is another software_id (DR-146).
+    // Other redirect URIs and another software_id are refused and not replaced (DR-146).
     let evil = json!({ "redirect_uris": ["https://evil.example/cb"] });
     let good = json!({ "redirect_uris": [at("cb")] });
     assert_eq!(
@@ -180,7 +180,7 @@ async fn malformed_attested_claims_are_refused() {
 
 // Row DR-87.
 #[tokio::test]
-async fn statement_issuer_must_match_where_it_is_configured() {
+async fn statement_must_have_the_configured_statement_issuer() {
     let world = open().await;
     for issuer in [json!(null), json!("https://oidc.a.example")] {
         assert_eq!(
@@ -204,7 +204,7 @@ async fn statement_issuer_must_match_where_it_is_configured() {
             assert_eq!(answer.error(), "invalid_software_statement");
         }
     }
-    // The setting is about statements: the token endpoint does not check `iss`. [SPIFFE-AUTH §3.1]
+    // The setting applies only to statements: the token endpoint does not check `iss`. [SPIFFE-AUTH §3.1]
     assert_eq!(strict.ask(PAY, &[]).await.status, 200);
 }
 
@@ -222,7 +222,7 @@ async fn rule_with_registration_fixed_is_not_narrowed_by_a_client() {
     assert_eq!(answer.json()["token_endpoint_auth_method"], "spiffe_jwt");
     assert_eq!(answer.json()["contacts"], json!(["a"]));
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
-    // What is wrong is still said.
+    // Invalid metadata is still refused.
     assert_eq!(
         refused(&world, json!({ "scope": "admin" })).await,
         "invalid_client_metadata"
@@ -249,11 +249,11 @@ async fn only_redirect_uris_that_the_rule_derives_are_registered() {
     assert_eq!(
         register(&world, PAY_ID, json!({})).await.json()["scope"],
         "r w",
-        "nothing was stored"
+        "a refused registration must not be stored"
     );
     let without = json!({ "redirect_uris": [derived], "grant_types": ["client_credentials"] });
     assert_eq!(refused(&world, without).await, "invalid_client_metadata");
-    // A refresh token comes of a grant that redirects, or not at all.
+    // Only a grant with a redirect can give a refresh token.
     let answer = register(
         &world,
         PAY_ID,
@@ -293,7 +293,8 @@ async fn redirect_uri_hosts_of_a_rule_need_a_client_certificate() {
             .await;
         assert_eq!(answer.status, status, "{uri}: {answer:?}");
     }
-    // [SPIFFE-AUTH §5.1] So is a spiffe_id that is a prefix of the identity; the rule's association is what holds.
+    // [SPIFFE-AUTH §5.1] A spiffe_id that is a prefix of the identity is accepted too; the answer has the spiffe_id of
+    // the rule.
     for (id, status) in [
         ("spiffe://a.example/ns/pay/*", 201),
         ("spiffe://a.example/ns/pay/sa/ap*", 400),
@@ -318,7 +319,7 @@ async fn redirect_uri_hosts_of_a_rule_need_a_client_certificate() {
 
 // Rows DR-142, DR-144, DR-145.
 #[tokio::test]
-async fn members_that_name_keys_elsewhere_are_not_fetched_and_conflicting_bindings_refused() {
+async fn urls_of_keys_are_not_fetched_and_conflicting_bindings_are_refused() {
     let world = open().await;
     let elsewhere = "https://127.0.0.1:9/bundle";
     let answer = register_with(
@@ -341,7 +342,7 @@ async fn members_that_name_keys_elsewhere_are_not_fetched_and_conflicting_bindin
     }
     assert_eq!(
         body["spiffe_bundle_endpoint"], elsewhere,
-        "recorded, never trusted"
+        "the endpoint must be recorded"
     );
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     for asked in [
@@ -358,7 +359,7 @@ async fn members_that_name_keys_elsewhere_are_not_fetched_and_conflicting_bindin
             "{asked}"
         );
     }
-    // A floor that the client raises is raised, and the answer says so.
+    // A stricter requirement of the client is registered and returned.
     let raised =
         json!({ "require_pushed_authorization_requests": true, "require_signed_request_object": true });
     let body = register(&world, PAY_ID, raised).await.json();
@@ -366,7 +367,7 @@ async fn members_that_name_keys_elsewhere_are_not_fetched_and_conflicting_bindin
     assert_eq!(body["require_signed_request_object"], true);
 }
 
-/// Every bound at the bound and one past it.
+/// Each bound, at the limit and one past it.
 #[tokio::test]
 async fn each_metadata_member_is_bounded_at_its_limit_and_one_past() {
     let world = super::open::wide_open().await;
@@ -453,7 +454,7 @@ async fn each_metadata_member_is_bounded_at_its_limit_and_one_past() {
 }
 
 #[tokio::test]
-async fn label_template_that_an_identity_cannot_fill_is_left_out() {
+async fn label_template_that_the_captures_of_an_identity_cannot_fill_is_left_out() {
     let labels = "client_uri = \"https://{service}.{namespace}.apps.example/\"\nlogo_uri = \"https://apps.example/{service}.png\"";
     let labels = labels.replace("{service}.png", "{service}/logo.png");
     let rules = RULES.replacen("name = \"R1\"", &format!("name = \"R1\"\n{labels}"), 1);
@@ -472,7 +473,7 @@ async fn label_template_that_an_identity_cannot_fill_is_left_out() {
 }
 
 #[tokio::test]
-async fn attested_label_is_not_taken_in_place_of_a_template_that_an_identity_cannot_fill() {
+async fn attested_label_does_not_replace_a_template_that_the_captures_cannot_fill() {
     let labels = "client_uri = \"https://{service}.{namespace}.apps.example/\"";
     let rules = RULES.replacen("name = \"R1\"", &format!("name = \"R1\"\n{labels}"), 1);
     let world = open_with("attested_metadata = [\"client_uri\", \"client_name\"]", &rules).await;
@@ -493,6 +494,6 @@ async fn attested_label_is_not_taken_in_place_of_a_template_that_an_identity_can
     assert_eq!(
         answer.json()["client_uri#de"],
         "https://evil.example/de",
-        "a rule sets no languages"
+        "a rule sets no labels with language tags"
     );
 }

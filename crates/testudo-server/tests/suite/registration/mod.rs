@@ -1,4 +1,4 @@
-//! Registration by evidence. The rows DR that need no other door than the JWT-SVID.
+//! Tests of registration by evidence: the rows DR that need only JWT-SVIDs.
 
 mod altered_rows;
 mod each_label;
@@ -46,12 +46,12 @@ async fn send(world: &World, body: impl Into<Vec<u8>>) -> Answer {
         .await
         .send("POST", "/register", &[JSON], body.into())
         .await;
-    judge(&answer);
+    assert_form(&answer);
     answer
 }
 
-/// What holds for every answer. Rows DR-12, DR-133, DR-140.
-fn judge(answer: &Answer) {
+/// Checks the common form of every answer. Rows DR-12, DR-133, DR-140.
+fn assert_form(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
     let body = answer.json();
     for absent in [
@@ -81,7 +81,7 @@ async fn refused(world: &World, more: Value) -> String {
 
 // Row DR-01.
 #[tokio::test]
-async fn registration_endpoint_is_in_metadata_only_where_registration_is_on() {
+async fn registration_endpoint_is_in_metadata_only_if_registration_is_enabled() {
     let metadata = "/.well-known/oauth-authorization-server";
     let closed = World::start().await;
     assert!(closed.connect().await.get(metadata).await.json()["registration_endpoint"].is_null());
@@ -146,7 +146,7 @@ async fn workload_registers_with_statement_and_gets_all_its_metadata() {
 
 // Row DR-94.
 #[tokio::test]
-async fn software_statement_is_stored_nowhere() {
+async fn software_statement_is_not_stored() {
     let world = open().await;
     let statement = statement(&world, PAY_ID);
     post(&world, &json!({ "software_statement": statement })).await;
@@ -182,7 +182,7 @@ async fn wrong_media_type_wrong_method_and_too_large_body_are_refused() {
             .send("POST", "/register", &[("content-type", media)], "{}")
             .await;
         assert_eq!(answer.status, 415, "{media}");
-        judge(&answer);
+        assert_form(&answer);
     }
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
         let answer = world.connect().await.send(method, "/register", &[JSON], "").await;
@@ -301,7 +301,7 @@ async fn members_of_the_wrong_type_are_refused_and_not_echoed() {
             assert_eq!(
                 refused(&world, json!({ name: wrong })).await,
                 "invalid_client_metadata",
-                "{name}: nothing is coerced"
+                "{name}: the value must not be converted"
             );
         }
     }
@@ -334,7 +334,7 @@ async fn members_of_the_wrong_type_are_refused_and_not_echoed() {
 
 // Rows DR-14, DR-15, DR-17, DR-52.
 #[tokio::test]
-async fn workload_gets_no_client_secret_no_public_method_and_no_keys_of_its_own() {
+async fn workload_cannot_register_a_client_secret_a_public_method_or_its_own_keys() {
     let world = open().await;
     for method in [
         "client_secret_basic",
@@ -357,12 +357,15 @@ async fn workload_gets_no_client_secret_no_public_method_and_no_keys_of_its_own(
     ] {
         assert_eq!(refused(&world, keys).await, "invalid_client_metadata");
     }
-    assert!(world.client_ids().await.is_empty(), "nothing was stored");
+    assert!(
+        world.client_ids().await.is_empty(),
+        "refused registrations must not be stored"
+    );
 }
 
 // Rows DR-18, DR-19, DR-22, DR-23, DR-25.
 #[tokio::test]
-async fn grant_and_response_types_that_the_rule_cannot_give_are_refused_or_cut() {
+async fn grant_and_response_types_outside_the_rule_are_refused_or_left_out() {
     let world = open().await;
     for grants in [
         json!(["implicit"]),
@@ -393,7 +396,7 @@ async fn grant_and_response_types_that_the_rule_cannot_give_are_refused_or_cut()
 
 // Rows DR-20, DR-21, DR-141.
 #[tokio::test]
-async fn workload_cannot_request_another_client_id_than_its_own() {
+async fn workload_can_request_only_its_own_client_id() {
     let world = open().await;
     for id in [
         "spiffe://a.example/ns/pay/sa/other",
@@ -416,7 +419,7 @@ async fn workload_cannot_request_another_client_id_than_its_own() {
 
 // Rows DR-26, DR-28.
 #[tokio::test]
-async fn malformed_scope_and_scope_wholly_outside_the_rule_are_refused() {
+async fn malformed_scope_and_scope_completely_outside_the_rule_are_refused() {
     let world = open().await;
     for scope in [" ", " r", "r ", "r  w", "r\tw", "ä", "r\"w", "admin"] {
         assert_eq!(
@@ -429,7 +432,7 @@ async fn malformed_scope_and_scope_wholly_outside_the_rule_are_refused() {
 
 // Rows DR-27, DR-100, DR-101.
 #[tokio::test]
-async fn narrowed_scope_holds_until_the_next_registration_replaces_it() {
+async fn reduced_scope_applies_until_the_next_registration_replaces_it() {
     let world = open().await;
     let answer = register(&world, PAY_ID, json!({ "scope": "r admin" })).await;
     assert_eq!((answer.status, &answer.json()["scope"]), (201, &json!("r")));
@@ -445,16 +448,16 @@ async fn narrowed_scope_holds_until_the_next_registration_replaces_it() {
     assert_eq!(
         (&updated[0]["detail"], &updated[0]["scope"]),
         (&json!("scope was `r`"), &json!("r w")),
-        "old and new"
+        "the event must have the old and the new scope"
     );
-    // The same once more changes nothing, so it says nothing.
+    // The same registration again changes nothing, so there is no event.
     register(&world, PAY_ID, json!({})).await;
     assert_eq!(world.events("client.updated").await.len(), 1);
 }
 
 // Rows DR-102, DR-103.
 #[tokio::test]
-async fn rule_of_today_lowers_what_was_registered_and_never_raises_it() {
+async fn changed_rule_reduces_the_registered_scope_and_never_extends_it() {
     let world = open().await;
     register(&world, PAY_ID, json!({ "scope": "r" })).await;
     let more = RULES.replacen("scopes = [\"r\", \"w\"]", "scopes = [\"r\", \"w\", \"z\"]", 1);
@@ -496,7 +499,7 @@ async fn deceptive_names_and_label_urls_are_refused() {
             );
         }
     }
-    // DR-63: what is configured wins. DR-64: a label of a foreign host is dropped.
+    // DR-63: the configured label takes precedence. DR-64: a label URL on another host is dropped.
     let asked = json!({ "client_name": "Mine", "client_uri": "https://bank.example/" });
     let answer = register(&world, PAY_ID, asked).await;
     assert_eq!(
@@ -539,7 +542,7 @@ async fn invalid_statements_are_refused() {
             "unknown crit",
             draft(&world, id).header("crit", json!(["x"])).sign(),
         ),
-        // DR-72: the header brings a key, or the address of one.
+        // DR-72: the header contains a key, or the URL of one.
         (
             "header jwk",
             draft(&world, id)
@@ -621,7 +624,7 @@ async fn invalid_statements_are_refused() {
 
 // Rows DR-81 to DR-84.
 #[tokio::test]
-async fn statement_audience_is_issuer_or_registration_endpoint_and_nothing_else() {
+async fn statement_audience_must_be_the_issuer_or_the_registration_endpoint() {
     let world = open().await;
     for audience in [json!(ISSUER), json!([ISSUER]), json!(ENDPOINT), json!([ENDPOINT])] {
         let statement = draft(&world, PAY_ID).claim("aud", audience.clone()).sign();
@@ -652,7 +655,7 @@ async fn statement_audience_is_issuer_or_registration_endpoint_and_nothing_else(
 
 // Rows DR-88, DR-89, DR-120.
 #[tokio::test]
-async fn unapproved_identities_get_the_same_answer_whatever_the_reason() {
+async fn unapproved_identities_get_the_same_answer_for_every_reason() {
     let world = open().await;
     assert_eq!(register(&world, PAY_ID, json!({})).await.status, 201);
     let off = "/admin/v1/trust/a.example";
@@ -708,7 +711,7 @@ async fn forged_statements_get_the_same_answer_for_known_and_unknown_trust_domai
         );
         assert_eq!(answer.body, answers[0].body);
     }
-    // What is signed by a configured authority is told that it is not welcome.
+    // A statement that a configured authority signed is answered with `unapproved_software_statement`.
     let answer = register(&world, "spiffe://a.example/nowhere", json!({})).await;
     assert_eq!(answer.error(), "unapproved_software_statement");
 }
@@ -772,7 +775,7 @@ async fn workload_that_registers_again_after_removal_is_linked_to_its_predecesso
     assert_eq!(
         again.json()["scope"],
         "r w",
-        "what it restrained itself to ended with that life"
+        "the registered limits of the removed client must not apply"
     );
     let event = world.events("client.returned").await.remove(0);
     assert_eq!(event["occasion"], "registration");
@@ -865,7 +868,11 @@ async fn rate_and_quota_refuse_with_429_and_refused_requests_do_not_count() {
     );
     for _ in 0..50 {
         let bad = register(&world, &id("slow", 0), json!({ "scope": 7 })).await;
-        assert_eq!(bad.error(), "invalid_client_metadata", "refusals take nothing");
+        assert_eq!(
+            bad.error(),
+            "invalid_client_metadata",
+            "refused requests must not count against the rate limit"
+        );
     }
     let mut statuses = Vec::new();
     for number in 0..6 {
@@ -877,7 +884,7 @@ async fn rate_and_quota_refuse_with_429_and_refused_requests_do_not_count() {
 }
 
 #[tokio::test]
-async fn changing_a_registration_counts_as_a_new_registration() {
+async fn change_of_a_registration_counts_against_the_rate_limit() {
     let world = open().await;
     let id = "spiffe://a.example/slow/0";
     let say = async |contact: u32| register(&world, id, json!({ "contacts": [contact.to_string()] })).await;
@@ -892,12 +899,12 @@ async fn changing_a_registration_counts_as_a_new_registration() {
     assert_eq!(
         say(4).await.status,
         201,
-        "the same again changes nothing and costs nothing"
+        "an unchanged registration must not count against the rate limit"
     );
     assert_eq!(
         world.ask("/slow/0", &[]).await.status,
         200,
-        "and tokens are another matter"
+        "the rate limit does not apply to token requests of known clients"
     );
 }
 
@@ -933,7 +940,7 @@ async fn first_use_and_registration_of_one_identity_make_one_client() {
     );
     assert_eq!(world.client_ids().await, [PAY_ID]);
     assert!(world.events("client.returned").await.is_empty());
-    // A registration that says nothing changes nothing of what first use made.
+    // A registration without members changes nothing of the client that the first use created.
     assert_eq!(world.ask("/x/7", &[]).await.status, 200);
     assert_eq!(
         register(&world, "spiffe://a.example/x/7", json!({})).await.status,
@@ -942,10 +949,10 @@ async fn first_use_and_registration_of_one_identity_make_one_client() {
     assert_eq!(
         world.events("client.updated").await.len(),
         1,
-        "that of the other client"
+        "the generation must be that of the same client"
     );
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.error(), "invalid_scope");
-    // `first_use = "off"` is about first use; a registration says so itself.
+    // `first_use = "off"` does not apply to registration requests.
     let id = "spiffe://f.example/ns/pay/sa/api";
     let body = json!({ "software_statement": Draft::svid(world.f.key(), id, ENDPOINT, world.now()).sign() });
     assert_eq!(post(&world, &body).await.status, 201);
@@ -982,7 +989,7 @@ async fn client_certificate_registers_and_must_match_the_statement() {
         (two.status, two.error().as_str()),
         (400, "invalid_software_statement")
     );
-    // DR-130: registered by one kind of SVID, it comes with another.
+    // DR-130: the client registered with one kind of SVID and authenticates with another.
     let fleet = tls.a.svid("/x/1");
     let by_statement =
         json!({ "software_statement": statement(&world, "spiffe://a.example/x/1") }).to_string();
@@ -1003,7 +1010,7 @@ async fn client_certificate_registers_and_must_match_the_statement() {
         proven.post("/token", testudo_testkit::form(&form)).await.status,
         200
     );
-    // DR-16: registered for its certificate, it does not get in with a bearer token.
+    // DR-16: a client that registered the certificate method cannot authenticate with a bearer token.
     let mut plain = tls.connect(world.address(), None).await.unwrap();
     let by_jwt = plain
         .post("/token", testudo_testkit::svid_form(&world.svid(PAY), &[]))
@@ -1013,7 +1020,7 @@ async fn client_certificate_registers_and_must_match_the_statement() {
     assert_eq!(connection.post("/token", form).await.status, 200);
 }
 
-/// The registration core, §5: the statement's codes are for statements: a certificate authenticates, or fails to.
+/// The error codes of statements apply only to statements: a refused certificate is a failed client authentication.
 #[tokio::test]
 async fn unaccepted_client_certificate_at_register_is_answered_invalid_client() {
     let (world, tls) = open_with_tls().await;
@@ -1032,7 +1039,7 @@ async fn unaccepted_client_certificate_at_register_is_answered_invalid_client() 
         bodies.push(answer.body);
     }
     assert!(bodies.iter().all(|body| *body == bodies[0]));
-    // What is wrong with the metadata is said all the same.
+    // Invalid metadata is still answered with its own code.
     let mut connection = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
         .await
@@ -1045,7 +1052,7 @@ async fn unaccepted_client_certificate_at_register_is_answered_invalid_client() 
 
 // Row DR-31.
 #[tokio::test]
-async fn certificate_binding_that_the_rule_demands_cannot_be_switched_off() {
+async fn certificate_binding_that_the_rule_requires_cannot_be_disabled_by_a_registration() {
     let bound = RULES.replacen("name = \"R1\"", "name = \"R1\"\nsender_constraint = \"mtls\"", 1);
     let (world, tls) = World::start_with_tls(&bound, &format!("{TLS}\n[registration]")).await;
     let lower = json!({ "software_statement": statement(&world, PAY_ID),
@@ -1060,12 +1067,12 @@ async fn certificate_binding_that_the_rule_demands_cannot_be_switched_off() {
     assert_ne!(
         connection.post("/token", form).await.status,
         200,
-        "no certificate, no token"
+        "a request without certificate must get no token"
     );
 }
 
 #[tokio::test]
-async fn explain_judges_a_registration_by_the_rules_in_force_now() {
+async fn explain_decides_a_registration_by_the_current_rules() {
     let world = open().await;
     let explain = async |answer: &Answer| {
         let id = answer.header("request-id").unwrap();

@@ -1,4 +1,4 @@
-//! Registration without evidence: small, short-lived, and off by default.
+//! Tests of registration without evidence, which is off by default.
 
 use super::*;
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -11,7 +11,8 @@ pub(super) async fn open_door(settings: &str) -> World {
     World::start_with(&open, RULES).await
 }
 
-/// The door as the table has it, and wide enough for many tests.
+/// Registration without evidence with the settings of the conformance table, and limits that are high enough for many
+/// tests.
 pub(super) async fn wide_open() -> World {
     open_door(
         "{ scopes = [\"open.read\", \"open.write\"], default_scopes = [\"open.read\"], \
@@ -61,7 +62,7 @@ fn machine(key: &SigningKey) -> Value {
 
 // Rows DR-75, DR-108.
 #[tokio::test]
-async fn registration_without_evidence_is_off_by_default_and_no_fallback_for_bad_evidence() {
+async fn registration_without_evidence_is_off_by_default_and_not_a_fallback_for_bad_evidence() {
     for closed in ["", "[registration]", "[registration]\nopen = false"] {
         let world = World::start_with(&format!("{closed}\n{}", domains("")), RULES).await;
         let answer = world
@@ -77,7 +78,7 @@ async fn registration_without_evidence_is_off_by_default_and_no_fallback_for_bad
         assert!([401, 404].contains(&answer.status), "{closed}");
         assert!(world.client_ids().await.is_empty());
     }
-    // Bad evidence is refused where registration without evidence is on as well. DR-75: there is no fallback.
+    // Bad evidence is refused even if registration without evidence is enabled. DR-75: there is no fallback.
     let world = wide_open().await;
     let broken = json!({ "software_statement": "a.b.c", "redirect_uris": [CALLBACK] });
     assert_eq!(turned_away(&world, broken).await, "invalid_software_statement");
@@ -147,14 +148,14 @@ async fn native_client_as_mcp_specifies_it_registers() {
         (&event["door"], &event["occasion"]),
         (&json!("none"), &json!("registration"))
     );
-    // Nothing of the token is kept but its hash.
+    // Only the hash of the token is stored.
     let kept = format!(
         "{:?}{:?}",
         world.clients().await,
         world.events("client.registered").await
     );
     assert!(!kept.contains("rat_"));
-    // A client with keys that says no more is a machine, where machines are let in.
+    // A client with keys and no other members gets `client_credentials`, if the section allows it.
     let wide = wide_open().await;
     let body = joined(&wide, json!({ "jwks": jwks(&key()) })).await;
     assert_eq!(body["grant_types"], json!(["client_credentials"]));
@@ -162,7 +163,8 @@ async fn native_client_as_mcp_specifies_it_registers() {
         turned_away(&world, json!({ "jwks": jwks(&key()) })).await,
         "invalid_redirect_uri"
     );
-    // A silent client is a public one with the default grant of RFC 7591, and says so.
+    // A client without members becomes a public client with the default grant of RFC 7591, and the answer contains
+    // both.
     let silent = joined(&world, json!({ "redirect_uris": [CALLBACK] })).await;
     assert_eq!(silent["grant_types"], json!(["authorization_code"]));
     assert_eq!(
@@ -204,7 +206,7 @@ async fn client_without_evidence_gets_no_secret_and_only_the_scopes_of_the_secti
     );
     assert_eq!(body["require_pushed_authorization_requests"], true);
     assert_ne!(body["registration_access_token"], "rat_mine");
-    // A public client has nothing to show at the token endpoint.
+    // A public client cannot authenticate at the token endpoint.
     let form = testudo_testkit::form(&[
         ("grant_type", "client_credentials"),
         ("client_id", body["client_id"].as_str().unwrap()),
@@ -262,7 +264,10 @@ async fn dangerous_redirect_uris_of_clients_without_evidence_are_refused() {
     ] {
         assert_eq!(turned_away(&world, asked).await, "invalid_redirect_uri");
     }
-    assert!(world.client_ids().await.is_empty(), "nothing was stored");
+    assert!(
+        world.client_ids().await.is_empty(),
+        "refused registrations must not be stored"
+    );
     for (uri, kind) in [
         ("com.example.app:/cb", "native"),
         ("http://[::1]:4000/cb", "native"),
@@ -274,7 +279,7 @@ async fn dangerous_redirect_uris_of_clients_without_evidence_are_refused() {
             "{uri}"
         );
     }
-    // Redirect URIs without a grant that redirects are a misunderstanding.
+    // Redirect URIs without a grant that uses them are refused.
     let mut asked = machine(&key());
     asked["redirect_uris"] = json!([CALLBACK]);
     assert_eq!(turned_away(&world, asked).await, "invalid_client_metadata");
@@ -371,7 +376,7 @@ async fn bad_keys_of_clients_without_evidence_are_refused() {
 
 // Rows DR-66, DR-67, DR-70.
 #[tokio::test]
-async fn urls_in_client_metadata_are_judged_and_not_fetched() {
+async fn urls_in_client_metadata_are_checked_and_not_fetched() {
     let world = wide_open().await;
     for url in [
         "http://app.example/jwks",
@@ -388,7 +393,7 @@ async fn urls_in_client_metadata_are_judged_and_not_fetched() {
             "{url}"
         );
     }
-    // DR-66, DR-70: what is taken is not fetched either.
+    // DR-66, DR-70: accepted URLs are not fetched either.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = format!("https://{}/x", listener.local_addr().unwrap());
     let members = [
@@ -445,7 +450,7 @@ async fn assertion_signed_by_an_unregistered_key_is_refused() {
             .error(),
         "invalid_scope"
     );
-    // Client ids that this server never made, one of them of the right form.
+    // Client ids that this server never created, one of them in the right form.
     for id in ["c_AAAA", "c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "unknown"] {
         let unknown = Draft::assertion(&own, id, ISSUER, "6", world.now());
         assert_eq!(
@@ -454,7 +459,7 @@ async fn assertion_signed_by_an_unregistered_key_is_refused() {
             "{id}"
         );
     }
-    // Frozen, thawed, blocked: on the next request, with a client in memory.
+    // Freezing, thawing and blocking apply at the next request, with the client in memory.
     let change = async |verb: &str| {
         world
             .admin(
@@ -478,7 +483,7 @@ async fn assertion_signed_by_an_unregistered_key_is_refused() {
     );
     assert!(
         world.client_ids().await.is_empty(),
-        "first use does not bring it back"
+        "a token request must not register the client again"
     );
 }
 
@@ -497,7 +502,7 @@ async fn assertion_with_another_algorithm_than_registered_is_refused() {
 }
 
 #[tokio::test]
-async fn client_without_evidence_expires_and_follows_the_section_in_force() {
+async fn client_without_evidence_expires_and_follows_the_current_configuration() {
     let world = wide_open().await;
     let own = key();
     let body = joined(&world, machine(&own)).await;
@@ -508,7 +513,7 @@ async fn client_without_evidence_expires_and_follows_the_section_in_force() {
             .await
     };
     assert_eq!(ask("1").await.status, 200);
-    // The door is closed: what came in by it is refused, and shown as an orphan.
+    // Registration without evidence is disabled: its clients are refused, and shown as not governed by any rule.
     world
         .reload_with(&format!("[registration]\n{}", domains("")), RULES)
         .await;
@@ -518,10 +523,14 @@ async fn client_without_evidence_expires_and_follows_the_section_in_force() {
     assert_eq!(
         claims(&ask("3").await.access_token())["scope"],
         json!(null),
-        "today's scopes, cut to the registered"
+        "the scopes of the current configuration, reduced to the registered ones"
     );
     world.running.app.clock.shift(31 * 86_400);
-    assert_eq!(ask("4").await.error(), "invalid_client", "past its lifetime");
+    assert_eq!(
+        ask("4").await.error(),
+        "invalid_client",
+        "the client is past its lifetime"
+    );
     let swept = world.admin("POST", "/admin/v1/clients/sweep", json!({})).await;
     assert_eq!(swept["removed"], 1);
 }
@@ -557,14 +566,14 @@ async fn rate_and_clients_max_limit_registration_without_evidence() {
         "clients_max"
     );
     assert_eq!(world.client_ids().await.len(), 5);
-    // The known workloads of the platform notice nothing of it.
+    // Known workloads are not affected.
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     let world = world.restart().await;
     world.running.app.clock.shift(120);
     assert_eq!(
         join(&world, asked).await.status,
         429,
-        "the count is exact after a restart"
+        "the number of clients must be exact after a restart"
     );
 }
 
@@ -588,17 +597,21 @@ async fn rate_per_address_counts_the_address_that_the_proxy_appended() {
     assert_eq!(
         from("198.51.100.9, 192.0.2.1").await,
         429,
-        "what the sender wrote does not count"
+        "addresses that the sender wrote into the header must be ignored"
     );
     assert_eq!(from("192.0.2.2").await, 201);
     assert_eq!(
         from("192.0.2.2:4711").await,
         429,
-        "the port is none of the address"
+        "the port is not part of the address"
     );
     assert_eq!(from("192.0.2.3:4711").await, 201);
     assert_eq!(from("[2001:db8:1::1]:4711").await, 201);
-    assert_eq!(from("[2001:db8:2::1]").await, 201, "not the quota of the proxy");
+    assert_eq!(
+        from("[2001:db8:2::1]").await,
+        201,
+        "the address of the proxy must not be used"
+    );
     assert_eq!(from("2001:db8:2::1").await, 429);
 }
 
@@ -624,7 +637,7 @@ async fn rate_per_address_counts_the_address_of_a_forwarded_field() {
 
 // Rows DR-64, DR-65.
 #[tokio::test]
-async fn labels_on_foreign_hosts_are_dropped_and_software_id_inherits_nothing() {
+async fn label_urls_on_other_hosts_are_dropped_and_equal_software_id_gives_no_rights() {
     let world = wide_open().await;
     let body = joined(
         &world,
@@ -636,7 +649,7 @@ async fn labels_on_foreign_hosts_are_dropped_and_software_id_inherits_nothing() 
     assert!(body["client_uri"].is_null(), "DR-64");
     assert_eq!(body["tos_uri"], "https://app.example/tos");
     assert!(body["logo_uri"].is_null());
-    // Stored as it is; a page that shows it escapes it.
+    // The text is stored unchanged; a page that shows it must escape it.
     assert_eq!(body["client_name"], "<script>alert(1)</script>");
     let again = joined(
         &world,
@@ -645,13 +658,13 @@ async fn labels_on_foreign_hosts_are_dropped_and_software_id_inherits_nothing() 
     .await;
     assert_ne!(
         again["client_id"], body["client_id"],
-        "DR-65: another client, that inherits nothing"
+        "DR-65: another client without rights of the first one"
     );
     assert!(again["scope"] == "open.read open.write" && again["client_name"].is_null());
 }
 
 #[tokio::test]
-async fn explain_shows_a_registration_without_evidence_and_its_event_ends_sooner() {
+async fn explain_shows_a_registration_without_evidence_and_its_event_expires_earlier() {
     let world = wide_open().await;
     let answer = join(&world, json!({ "redirect_uris": [CALLBACK] })).await;
     let id = answer.header("request-id").unwrap();
@@ -662,7 +675,7 @@ async fn explain_shows_a_registration_without_evidence_and_its_event_ends_sooner
         (&explained["outcome"], &explained["event"]["door"]),
         (&json!("allowed"), &json!("none"))
     );
-    // A day in the life of a stranger is forgotten sooner than that of a workload.
+    // Events of clients without evidence are kept for a shorter time than those of workloads.
     let event = world.events("client.registered").await.remove(0);
     assert_eq!(
         event["keep_until"].as_i64().unwrap() - event["time"].as_i64().unwrap(),

@@ -1,4 +1,4 @@
-//! `jwks_uri`: keys that a client publishes itself, at a place that a stranger named.
+//! Tests of `jwks_uri`: keys that a client publishes at a URL that it registered itself.
 
 use super::open::{joined, jwks, key};
 use super::*;
@@ -16,7 +16,7 @@ struct Remote {
     id: String,
 }
 
-/// The root that a web server's certificate chains to, as a file.
+/// The root of a web server's certificate, as a file.
 fn root_of(server: &DocumentServer) -> std::path::PathBuf {
     let root = testudo_testkit::scratch::folder("keys").join("root.pem");
     std::fs::write(&root, &server.root_pem).unwrap();
@@ -31,7 +31,7 @@ async fn open_world(outbound: &str) -> World {
 }
 
 impl Remote {
-    /// A client whose keys are at `keys.example`, to which the test's own network leads.
+    /// A client whose keys are at `keys.example`, which the network of the test resolves to a local server.
     async fn start() -> Remote {
         let server = DocumentServer::start("keys.example").await;
         let outbound = format!("[outbound]\nca = \"{}\"\n", root_of(&server).display());
@@ -66,18 +66,18 @@ impl Remote {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_when_they_are_needed_and_then_remembered() {
+async fn keys_are_fetched_when_they_are_needed_and_then_cached() {
     let remote = Remote::start().await;
     assert_eq!(
         remote.server.connections(),
         0,
-        "nothing is fetched at registration"
+        "nothing may be fetched at registration"
     );
     remote.publish(&remote.key);
     assert_eq!(remote.ask(&remote.key, "1").await.status, 200);
     assert_eq!(remote.ask(&remote.key, "2").await.status, 200);
     assert_eq!(remote.server.connections(), 1);
-    // A key that is new is fetched, but not more often than every 30 s.
+    // A new key is fetched, but not more often than every 30 s.
     let next = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k2"));
     remote.publish(&next);
     assert_eq!(remote.ask(&next, "3").await.error(), "invalid_client");
@@ -87,10 +87,10 @@ async fn keys_are_fetched_when_they_are_needed_and_then_remembered() {
     assert_eq!(
         remote.ask(&remote.key, "5").await.error(),
         "invalid_client",
-        "the old key is gone"
+        "the old key is no longer accepted"
     );
     assert_eq!(remote.server.connections(), 2);
-    // A place that is away keeps its last keys for an hour.
+    // If the URL cannot be fetched, the last keys are used for an hour.
     remote.server.answers(500, None, "");
     remote.world.running.app.clock.shift(1800);
     assert_eq!(remote.ask(&next, "6").await.status, 200);
@@ -111,7 +111,7 @@ async fn redirect_of_a_jwks_uri_is_not_followed() {
 }
 
 #[tokio::test]
-async fn keys_from_a_jwks_uri_are_judged_like_registered_keys() {
+async fn keys_from_a_jwks_uri_are_checked_like_registered_keys() {
     let remote = Remote::start().await;
     let mut private = jwks(&remote.key);
     private["keys"][0]["d"] = json!("c2VjcmV0");
@@ -138,7 +138,7 @@ async fn keys_from_a_jwks_uri_are_judged_like_registered_keys() {
 #[tokio::test]
 async fn jwks_uri_that_resolves_to_a_private_address_is_not_fetched() {
     let remote = Remote::start().await;
-    // The machine's own name leads to an address that is not public, or nowhere at all.
+    // The name of this machine resolves to an address that is not public, or does not resolve.
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = match name.trim() {
         "" | "localhost" => "ip6-localhost",
@@ -154,7 +154,7 @@ async fn jwks_uri_that_resolves_to_a_private_address_is_not_fetched() {
     let id = body["client_id"].as_str().unwrap();
     let assertion = Draft::assertion(&remote.key, id, ISSUER, "1", remote.world.now());
     let inward = remote.world.ask_with(assertion, &[]).await;
-    // The same answer as for a key that is not among those registered.
+    // The answer is the same as for an unregistered key.
     remote.publish(&key());
     let unknown = remote.ask(&remote.key, "2").await;
     assert_eq!((inward.status, inward.body), (unknown.status, unknown.body));
@@ -236,7 +236,7 @@ async fn jwks_uri_does_not_use_the_name_map_and_ports_of_the_configuration() {
     assert_eq!(
         asked.load(Ordering::SeqCst),
         1,
-        "the resolver is asked for the one with port 443"
+        "only the URL with port 443 may be resolved"
     );
     let refusals = world.events("client.refused").await;
     let details: Vec<&str> = refusals
@@ -245,7 +245,7 @@ async fn jwks_uri_does_not_use_the_name_map_and_ports_of_the_configuration() {
         .collect();
     assert!(
         details.iter().any(|detail| detail.contains("must use port 443")),
-        "the administrator learns why: {details:?}"
+        "the event must contain the reason for the administrator: {details:?}"
     );
 }
 
@@ -275,7 +275,7 @@ async fn spellings_of_one_jwks_uri_share_one_pause() {
 }
 
 #[tokio::test]
-async fn assertion_that_is_invalid_whatever_its_key_causes_no_fetch() {
+async fn assertion_with_invalid_claims_causes_no_fetch() {
     let remote = Remote::start().await;
     remote.publish(&remote.key);
     let (now, id) = (remote.world.now(), remote.id.as_str());
@@ -286,7 +286,7 @@ async fn assertion_that_is_invalid_whatever_its_key_causes_no_fetch() {
             draft("1").claim("aud", "https://other.example"),
         ),
         ("expired", draft("2").claim("exp", now - 1)),
-        ("too long a life", draft("3").claim("exp", now + 3600)),
+        ("too long a lifetime", draft("3").claim("exp", now + 3600)),
         ("from the future", draft("4").claim("nbf", now + 300)),
         ("another issuer", draft("5").claim("iss", "other-client")),
         ("without jti", draft("6").claim("jti", json!(""))),
@@ -308,7 +308,7 @@ fn fetches(world: &World, outcome: &str) -> u64 {
         .map_or(0, |count| count.parse().unwrap())
 }
 
-/// Sends assertions of a client whose keys must be looked for, without waiting for the answers.
+/// Sends assertions of a client whose keys must be fetched, without waiting for the answers.
 fn send_in_background(world: &World, key: &SigningKey, ids: &[String]) -> Vec<tokio::task::JoinHandle<u16>> {
     let send = |id: &String| {
         let assertion = Draft::assertion(key, id, ISSUER, "1", world.now()).sign();
@@ -329,7 +329,7 @@ fn send_in_background(world: &World, key: &SigningKey, ids: &[String]) -> Vec<to
     ids.iter().map(send).collect()
 }
 
-/// The whole server in a runtime whose pool of blocking threads has room for two: whatever blocks there shows.
+/// The whole server runs in a runtime with two blocking threads, so that blocking work in that pool is detected.
 #[test]
 fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clients() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -360,7 +360,7 @@ fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clien
             now_hanging.fetch_sub(1, Ordering::SeqCst);
             Err(std::io::Error::other("no such name"))
         });
-        // Started anew: no client is in memory.
+        // After a restart, no client is in memory.
         let world = world
             .on(Network {
                 lookup,
@@ -375,24 +375,31 @@ fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clien
         }
         let started = Instant::now();
         for _ in 0..10 {
-            assert_eq!(world.client_ids().await.len(), 41, "the store is read");
+            assert_eq!(
+                world.client_ids().await.len(),
+                41,
+                "the store must still be readable"
+            );
         }
         assert_eq!(
             world.ask("/ns/shop/sa/pay", &[]).await.status,
             200,
-            "a client that is read from the store"
+            "a client must still be read from the store"
         );
         assert_eq!(world.ask("/ns/shop/sa/new", &[]).await.status, 200, "a new one");
-        // Before the first of the strangers' requests gives up waiting.
+        // This must happen before the first request with a hanging lookup ends by its deadline.
         println!("while the resolver hung: 12 requests in {:?}", started.elapsed());
-        assert!(hanging.load(Ordering::SeqCst) >= 8, "the resolver still hangs");
+        assert!(
+            hanging.load(Ordering::SeqCst) >= 8,
+            "the resolver must still hang"
+        );
         for request in waiting {
             assert_eq!(request.await.unwrap(), 400);
         }
         assert_eq!(
             most.load(Ordering::SeqCst),
             8,
-            "lookups for strangers at one moment"
+            "the number of concurrent lookups for clients' URLs must be limited"
         );
         assert_eq!(fetches(&world, "failed"), 8);
         assert_eq!(fetches(&world, "shed"), 32);

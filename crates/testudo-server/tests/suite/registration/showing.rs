@@ -1,5 +1,5 @@
-//! One bearer statement that leaked must not lock a workload out: what is registered must be shown, and what
-//! bearer evidence narrows ends.
+//! Tests that one leaked bearer statement cannot block a workload: a registered credential must be presented in the
+//! same request, and limits that bearer evidence reduces end after a time.
 
 use super::{ENDPOINT, ISSUER, JSON, PAY, PAY_ID, draft, open, open_with_tls, post, register, statement};
 use crate::world::{RULES, TLS, World};
@@ -44,7 +44,7 @@ async fn statement_alone_registers_no_certificate_method_and_no_certificate_bind
         assert!(world.client_ids().await.is_empty());
     }
     assert_eq!(by_jwt(&world, &mut bearer).await, 200);
-    // The twin: with the certificate in the same request, both are registered.
+    // For comparison: with the certificate in the same request, both are registered.
     let mut proven = tls
         .connect(world.address(), Some(&tls.a.svid(PAY)))
         .await
@@ -60,7 +60,7 @@ async fn statement_alone_registers_no_certificate_method_and_no_certificate_bind
 }
 
 #[tokio::test]
-async fn evidence_of_a_credential_kind_that_trust_domain_or_rule_refuses_registers_nothing() {
+async fn evidence_of_a_kind_that_the_trust_domain_or_the_rule_refuses_is_refused() {
     let rules = RULES.replacen("name = \"R1\"", "name = \"R1\"\ncredentials = [\"jwt_svid\"]", 1);
     let (world, tls) = World::start_with_tls(&rules, &format!("{TLS}\n[registration]")).await;
     let with_certificate = json!({ "software_statement": statement(&world, PAY_ID), METHOD: "spiffe_x509" });
@@ -72,9 +72,9 @@ async fn evidence_of_a_credential_kind_that_trust_domain_or_rule_refuses_registe
     assert_eq!(
         by_rule.error(),
         "unapproved_software_statement",
-        "the rule takes no X.509-SVID"
+        "the rule accepts no X.509-SVID"
     );
-    // `b.example` takes X.509-SVIDs only.
+    // `b.example` accepts only X.509-SVIDs.
     let id = "spiffe://b.example/x/1";
     let signed = testudo_testkit::token::Draft::svid(world.b.key(), id, ENDPOINT, world.now()).sign();
     let mut proven = tls
@@ -85,17 +85,17 @@ async fn evidence_of_a_credential_kind_that_trust_domain_or_rule_refuses_registe
     assert_eq!(
         by_domain.error(),
         "unapproved_software_statement",
-        "the domain takes no JWT-SVID"
+        "the trust domain accepts no JWT-SVID"
     );
     assert_eq!(
         send(&mut proven, &json!({})).await.status,
         201,
-        "the certificate alone"
+        "the certificate alone is accepted"
     );
 }
 
 #[tokio::test]
-async fn narrowing_by_a_statement_alone_ends_after_an_hour() {
+async fn limits_reduced_by_a_statement_alone_end_after_an_hour() {
     let world = open().await;
     let narrowed = register(&world, PAY_ID, json!({ "scope": "r" })).await;
     assert_eq!((narrowed.status, &narrowed.json()["scope"]), (201, &json!("r")));
@@ -109,10 +109,14 @@ async fn narrowing_by_a_statement_alone_ends_after_an_hour() {
     world.running.app.clock.shift(BEARER_NARROWING_LIFETIME.0 - 30);
     assert_eq!(scope_w().await.error(), "invalid_scope");
     world.running.app.clock.shift(31);
-    assert_eq!(scope_w().await.status, 200, "the rule's full permissions again");
+    assert_eq!(
+        scope_w().await.status,
+        200,
+        "the limits of the rule must apply again"
+    );
     assert!(world.clients().await.remove(0)["registration"].is_null());
-    assert_eq!(world.client_ids().await, [PAY_ID], "the same client");
-    // Who wants it still says so again.
+    assert_eq!(world.client_ids().await, [PAY_ID], "it must be the same client");
+    // A client that still wants the limits registers again.
     assert_eq!(
         register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
         201
@@ -121,7 +125,7 @@ async fn narrowing_by_a_statement_alone_ends_after_an_hour() {
 }
 
 #[tokio::test]
-async fn repeated_statement_does_not_prolong_its_narrowing() {
+async fn repeated_statement_does_not_extend_the_time_of_its_limits() {
     let world = open().await;
     let body = json!({ "software_statement": statement(&world, PAY_ID), "scope": "r" });
     assert_eq!(post(&world, &body).await.status, 201);
@@ -133,7 +137,7 @@ async fn repeated_statement_does_not_prolong_its_narrowing() {
 }
 
 #[tokio::test]
-async fn statement_whose_audience_is_the_issuer_registers_and_narrows_nothing() {
+async fn statement_whose_audience_is_the_issuer_registers_and_reduces_no_limits() {
     let rules = RULES.replacen(
         "name = \"R1\"",
         "name = \"R1\"\ngrant_types = [\"client_credentials\", \"authorization_code\"]",
@@ -155,12 +159,12 @@ async fn statement_whose_audience_is_the_issuer_registers_and_narrows_nothing() 
         assert!(is_refused_metadata(&answer), "{more}: {answer:?}");
     }
     assert!(world.client_ids().await.is_empty());
-    // What narrows nothing is no narrowing: DR-81, and clients that spell everything out.
+    // Members that reduce nothing are accepted: DR-81, for clients that send all values.
     let whole = json!({ "scope": "r w", METHOD: "spiffe_jwt",
         "redirect_uris": ["https://api.pay.apps.example/cb"] });
     assert_eq!(by_issuer(whole).await.status, 201);
     assert_eq!(world.ask(PAY, &[("scope", "w")]).await.status, 200);
-    // Nor does it undo what a statement for the endpoint narrowed.
+    // Such a statement does not undo limits that a statement for the endpoint reduced.
     assert_eq!(
         register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
         201
@@ -192,7 +196,7 @@ async fn statement_alone_does_not_change_what_a_certificate_registered() {
     assert_eq!(by_jwt(&world, &mut bearer).await, 400);
     let form = form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]);
     assert_eq!(proven.post("/token", form).await.status, 200);
-    // The certificate changes it back.
+    // A request with the certificate changes the registration.
     assert_eq!(send(&mut proven, &json!({})).await.status, 201);
     assert_eq!(by_jwt(&world, &mut bearer).await, 200);
     assert_eq!(send(&mut proven, &strict).await.status, 201);
@@ -200,6 +204,6 @@ async fn statement_alone_does_not_change_what_a_certificate_registered() {
     assert_eq!(
         by_jwt(&world, &mut bearer).await,
         400,
-        "it does not end by itself"
+        "limits that were registered with a certificate must not end"
     );
 }
