@@ -2,7 +2,7 @@
 
 use crate::state::app::App;
 use crate::state::metrics::RejectionLabel;
-use crate::state::refusals::{REFUSAL_RETENTION, Refused, event_of_count, kind_of};
+use crate::state::refusals::{REFUSAL_RETENTION, Refused, event_of_count, is_refusal, kind_of};
 use crate::state::refused::{EVENTS_MAX, News};
 use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
@@ -10,6 +10,7 @@ use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_core::rejection::{Answer, Endpoint, Rejection};
 use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
+use testudo_protocol::Seconds;
 use testudo_protocol::oauth::ErrorCode;
 
 /// Who makes a change, and the reason, for the event.
@@ -36,38 +37,78 @@ impl<'a> Note<'a> {
 
 /// Writes one event. A failure to write it is logged.
 pub async fn write_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) {
-    let Some(event) = new_event(app, kind, fill) else {
-        return;
-    };
+    commit_events(app, &[new_event(app, kind, fill)]).await;
+}
+
+pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Event {
+    event_kept_for(app, kind, HISTORY_RETENTION, fill)
+}
+
+/// An event of now. Its id is empty where the system has no randomness to give: then it is only logged.
+fn event_kept_for(app: &App, kind: EventKind, kept: Seconds, fill: impl FnOnce(&mut Event)) -> Event {
+    let now = app.now();
+    let id = app.clock.entropy().map(|entropy| entropy.event_id(kind as u8));
+    let mut event = Event::new(id.unwrap_or_default(), now, kind, now + kept);
+    fill(&mut event);
+    event
+}
+
+/// Logs events, and writes them in one batch.
+async fn commit_events(app: &App, events: &[Event]) {
     let mut batch = Batch::default();
-    batch.insert(&event);
+    for event in events {
+        log_event(event);
+        if !event.id.is_empty() {
+            batch.insert(event);
+        }
+    }
     if let Err(error) = app.store.commit(batch).await {
-        tracing::warn!(?error, event = kind.name(), "an event could not be written");
+        let kind = events.first().map(|event| event.event.name());
+        tracing::warn!(event = "event.unwritten", kind, fault = %error, "an event could not be written");
     }
 }
 
-pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event)) -> Option<Event> {
-    let (entropy, now) = (app.clock.entropy()?, app.now());
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + HISTORY_RETENTION);
-    fill(&mut event);
-    Some(event)
+/// The line of an audit event: the second record beside the database.
+pub(crate) fn log_event(event: &Event) {
+    let kind = event.event;
+    // Of a refusal the reason is the name of the rejection; of other events, what an administrator gave as the reason.
+    let (rejection, reason) = match is_refusal(kind) {
+        true => (event.reason.as_deref(), None),
+        false => (None, event.reason.as_deref()),
+    };
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                event = kind.name(),
+                request.id = event.request_id,
+                client.id = event.client_id,
+                authority = event.authority,
+                identity = event.identity,
+                door = event.door,
+                rule = event.rule,
+                rejection,
+                reason,
+                actor = event.actor,
+                count = event.count,
+                detail = event.detail,
+                "{}",
+                kind.name()
+            )
+        };
+    }
+    match kind.is_failure() {
+        true => line!(error),
+        false => line!(info),
+    }
 }
 
 /// Writes events, and a log line for each, of records that are not used and of what was done about them.
 pub(crate) async fn tell(app: &App, news: Vec<News>) {
-    let mut batch = Batch::default();
-    for (kind, detail) in news.into_iter().take(EVENTS_MAX) {
-        match kind.is_failure() {
-            true => tracing::error!(detail, "{}", kind.name()),
-            false => tracing::info!(detail, "{}", kind.name()),
-        }
-        if let Some(event) = new_event(app, kind, |event| event.detail = Some(detail)) {
-            batch.insert(&event);
-        }
-    }
-    if let Err(error) = app.store.commit(batch).await {
-        tracing::warn!(?error, "events of refused records could not be written");
-    }
+    let events = news.into_iter().take(EVENTS_MAX).map(|(kind, detail)| {
+        let fill = |event: &mut Event| event.detail = Some(detail);
+        new_event(app, kind, fill)
+    });
+    commit_events(app, &events.collect::<Vec<_>>()).await;
 }
 
 /// Writes the counts of refusals that have no event of their own, when their minute is over or the server stops.
@@ -80,20 +121,13 @@ pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
             continue;
         };
         let event = event_of_count(like, *what, &entropy, now);
-        let detail = event.detail.as_deref();
-        tracing::info!(
-            rejection = event.reason.as_deref(),
-            authority = event.authority.as_deref(),
-            count = event.count,
-            detail,
-            "{}",
-            event.event.name()
-        );
+        log_event(&event);
         batch.insert(&event);
     }
     if let Err(error) = app.store.commit(batch).await {
         tracing::warn!(
-            ?error,
+            event = "event.unwritten",
+            fault = %error,
             "counts of refused requests could not be written; the next counts include them"
         );
         app.refusals.put_back(left_out);
@@ -187,37 +221,21 @@ async fn note_refusal(
     if !app.refusals.note(refused, now) {
         return;
     }
-    tracing::info!(
-        request.id = trail.id,
-        rejection = reason,
-        trust_domain = authority,
-        identity = identity.map_or("", |identity| &identity.subject),
-        detail = %rejection,
-        "client.refused"
-    );
-    let Some(entropy) = app.clock.entropy() else {
-        return;
-    };
-    let mut event = Event::new(entropy.event_id(kind as u8), now, kind, now + REFUSAL_RETENTION);
-    if let Some(identity) = identity {
-        describe_identity(&mut event, identity);
-    }
-    event.request_id = Some(trail.id.to_owned());
-    event.occasion = Some(trail.occasion.name().to_owned());
-    event.request = trail.details.proven(identity);
-    event.error = Some(answered.name().to_owned());
-    event.scope = trail.scope.clone();
-    event.resource = trail.resource.clone();
-    event.reason = Some(reason.to_owned());
-    event.detail = Some(rejection.to_string());
-    event.hint = Some(rejection.hint());
-    let mut batch = Batch::default();
-    batch.insert(&event);
-    if let Some(would) = would {
-        batch.insert(&*would);
-    }
-    // The caller gets its answer also where the event cannot be written.
-    if let Err(error) = app.store.commit(batch).await {
-        tracing::warn!(?error, "an event could not be written");
-    }
+    let event = event_kept_for(app, kind, REFUSAL_RETENTION, |event| {
+        if let Some(identity) = identity {
+            describe_identity(event, identity);
+        }
+        event.request_id = Some(trail.id.to_owned());
+        event.occasion = Some(trail.occasion.name().to_owned());
+        event.request = trail.details.proven(identity);
+        event.error = Some(answered.name().to_owned());
+        event.scope = trail.scope.clone();
+        event.resource = trail.resource.clone();
+        event.reason = Some(reason.to_owned());
+        event.detail = Some(rejection.to_string());
+        event.hint = Some(rejection.hint());
+    });
+    // An event about a refusal is worth an attempt, not a failed answer.
+    let events: Vec<Event> = std::iter::once(event).chain(would.map(|would| *would)).collect();
+    commit_events(app, &events).await;
 }

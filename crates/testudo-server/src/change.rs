@@ -4,12 +4,12 @@
 //! and it knows who orders the change and why. The change is committed with its events in one batch. Then it is in
 //! force on this node, before the answer is sent, and on other nodes as soon as the store announces it to them.
 
-use crate::audit::Note;
+use crate::audit::{Note, log_event};
 use crate::read_again;
 use crate::state::app::App;
 use std::sync::atomic::Ordering;
 use testudo_core::admin::{Audited, Order};
-use testudo_core::records::{Event, Kind, Write};
+use testudo_core::records::{Kind, Write};
 use testudo_store::{CommitError, StoreFault};
 use tokio::sync::MutexGuard;
 
@@ -48,7 +48,7 @@ impl<'a> Change<'a> {
         let outcome = self.app.store.commit(batch).await;
         match &outcome {
             Ok(()) => {
-                changes.events().iter().for_each(log);
+                changes.events().iter().for_each(log_event);
                 self.take_over(&written).await
             }
             // The client in memory may be out of date, which made the commit fail; or the store wrote the batch and its
@@ -78,18 +78,4 @@ fn place(write: &Write) -> Option<(Kind, Vec<u8>)> {
         Write::Delete(kind, key, _) => Some((*kind, key.clone())),
         Write::Absent(..) | Write::Add { .. } => None,
     }
-}
-
-/// Writes the event to the log too, so that there is a record of the change outside of the database.
-fn log(event: &Event) {
-    tracing::info!(
-        actor = event.actor,
-        reason = event.reason,
-        client.id = event.client_id,
-        identity = event.identity,
-        trust_domain = event.authority,
-        detail = event.detail,
-        "{}",
-        event.event.name()
-    );
 }

@@ -63,7 +63,7 @@ impl ClientCertVerifier for AskForCertificate {
             ));
         }
         if let Err(fault) = check_client_key(end_entity) {
-            tracing::debug!(%fault, "the certificate of a client is refused in the TLS handshake");
+            tracing::debug!(event = "connection.certificate_refused", %fault, "the certificate of a client is refused in the TLS handshake");
             return Err(Error::InvalidCertificate(
                 CertificateError::ApplicationVerificationFailure,
             ));

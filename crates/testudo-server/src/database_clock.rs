@@ -67,8 +67,15 @@ pub(crate) async fn earlier_now(app: &App, ours: Timestamp) -> Result<Timestamp,
     let is_far = compared.is_far();
     if app.condition.is_clock_far.swap(is_far, Ordering::Relaxed) != is_far {
         match is_far {
-            true => tracing::warn!("{}: synchronize both with a time server", compared.text()),
-            false => tracing::info!("the clock of this machine and the clock of the database agree again"),
+            true => tracing::warn!(
+                event = "clock.far",
+                "{}: synchronize both with a time server",
+                compared.text()
+            ),
+            false => tracing::info!(
+                event = "clock.close",
+                "the clock of this machine and the clock of the database agree again"
+            ),
         }
     }
     let theirs = Timestamp((compared.database_millis / 1000) as i64);

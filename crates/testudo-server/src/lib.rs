@@ -21,6 +21,7 @@ mod key_changes;
 pub mod key_encryption;
 pub mod listen;
 pub mod local_process;
+pub mod log_lines;
 mod open_store;
 mod own_tokens;
 mod pages;

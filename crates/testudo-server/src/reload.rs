@@ -32,8 +32,9 @@ pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> 
     // The new configuration is in force on this node in any case.
     if let Err(why) = order_reload(app, &change, detail).await {
         tracing::error!(
-            why,
-            "the order to reload could not be sent to the other nodes, or the event could not be written; run `testudo server reload` again"
+            event = "configuration.order_unwritten",
+            fault = why,
+            "the order to reload could not be sent to the other nodes, or the event could not be written; run `testudo reload` again"
         );
     }
     Ok(reloaded)
@@ -96,6 +97,7 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
         Ok(order) => {
             if configuration_digest(app) != order.record.digest {
                 tracing::warn!(
+                    event = "configuration.differs",
                     "another node reloaded a configuration file that differs from the file of this node"
                 );
             }
@@ -118,9 +120,11 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
             tell_reload(app, note, detail).await;
         }
         // The configuration in force stays.
-        Err(report) => {
-            tracing::error!(%report, "another node ordered a reload, but the configuration file of this node cannot be used")
-        }
+        Err(report) => tracing::error!(
+            event = "configuration.not_reloaded",
+            %report,
+            "another node ordered a reload, but the configuration file of this node cannot be used"
+        ),
     }
     drop(turn);
     Ok(())
@@ -178,12 +182,8 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
     match apply(app, note).await {
         Ok(reloaded) => {
             tell_reload(app, note, reloaded.detail("")).await;
-            if !reloaded.warnings.problems.is_empty() {
-                tracing::warn!(warnings = %reloaded.warnings, "the configuration file changed and was applied");
-            }
         }
         Err(report) => {
-            tracing::error!(%report, "configuration.refused: the configuration file changed and cannot be used");
             let detail = format!(
                 "{}; the configuration in force stays",
                 report.to_string().trim_end()
@@ -301,14 +301,15 @@ async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
         warnings,
     };
     let (actor, reason, summary) = (note.actor, note.reason, reloaded.summary());
-    tracing::info!(generation, %actor, reason, changes = summary, "configuration reloaded");
-    for problem in &reloaded.warnings.problems {
-        tracing::warn!(
-            key = problem.key,
-            problem = problem.problem,
-            "configuration reloaded"
-        );
-    }
+    tracing::info!(
+        event = "configuration.reloaded",
+        generation,
+        %actor,
+        reason,
+        changes = summary,
+        "configuration reloaded"
+    );
+    reloaded.warnings.log();
     Ok(reloaded)
 }
 

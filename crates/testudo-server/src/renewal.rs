@@ -11,12 +11,8 @@ pub(crate) async fn tell_renewal(app: &App, certificate: &Certificate, renewal: 
     let section = certificate.section;
     let (kind, detail) = match renewal {
         Renewal::Unchanged | Renewal::StillKept => return,
-        Renewal::Renewed(ends) => {
-            tracing::info!(section, ends = %ends, "tls.certificate_renewed");
-            (EventKind::CertificateRenewed, format!("{section} ends at {ends}"))
-        }
+        Renewal::Renewed(ends) => (EventKind::CertificateRenewed, format!("{section} ends at {ends}")),
         Renewal::Kept(why) => {
-            tracing::error!(section, why, "tls.certificate_refused");
             let detail = format!("{section}: {why}; the certificate in force stays");
             (EventKind::CertificateRefused, detail)
         }

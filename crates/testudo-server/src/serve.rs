@@ -190,6 +190,7 @@ fn connections(app: &App, server: &ServerSettings) -> (Arc<Connections>, Arc<Con
     let connections_max = files.connections(wanted);
     if connections_max < wanted {
         tracing::warn!(
+            event = "server.connections_max_lowered",
             open_files = files.limit,
             connections_max,
             wanted,
@@ -220,6 +221,7 @@ impl Running {
         let requests = cut.requests + admin_cut.requests;
         if requests > 0 {
             tracing::warn!(
+                event = "server.requests_cut",
                 requests,
                 connections = cut.connections + admin_cut.connections,
                 drain_seconds = drain.as_secs(),

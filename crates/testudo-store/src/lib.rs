@@ -94,6 +94,16 @@ pub enum CommitError {
     Busy,
 }
 
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommitError::Conflict(conflict) => write!(f, "{conflict:?}: another node was first"),
+            CommitError::Unavailable(fault) => fault.fmt(f),
+            CommitError::Busy => f.write_str("too many batches are waiting"),
+        }
+    }
+}
+
 /// An error of the store, for logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFault(pub String);

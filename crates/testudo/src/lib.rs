@@ -1,7 +1,8 @@
 //! `testudo`: the command line. It is a library so that the reference, the man pages and the completions are made from
 //! what is run.
 //!
-//! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success.
+//! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success. What
+//! `serve` has to say is its log.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -10,6 +11,7 @@ mod arguments;
 mod command_line;
 mod commands;
 mod exit;
+mod log;
 mod output;
 mod service_manager;
 
@@ -37,6 +39,17 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(answer) => return print_answer(&answer).into(),
     };
+    let is_server = matches!(arguments.command, Command::Serve(_));
+    if let Command::Serve(file) = &arguments.command {
+        log::start(&file.config);
+    }
+    let end = |failed: &Failed| {
+        match is_server {
+            true => failed.log(),
+            false => failed.print(),
+        }
+        failed.exit().into()
+    };
     // Removes variables from the environment, which is sound only while there is one thread.
     let passed = match PassedSockets::from_environment() {
         Ok(passed) => passed,
@@ -50,11 +63,6 @@ pub fn main() -> ExitCode {
         Ok(()) => Exit::Done.into(),
         Err(failed) => end(&failed),
     }
-}
-
-fn end(failed: &Failed) -> ExitCode {
-    failed.print();
-    failed.exit().into()
 }
 
 fn read_arguments() -> Result<Arguments, clap::Error> {

@@ -4,7 +4,6 @@
 //! A manager that cannot be told is a warning, never the end of the server: the server works, and systemd reports by
 //! itself what it waited for.
 
-use crate::output::warn;
 use rustix::time::{ClockId, clock_gettime};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -27,7 +26,11 @@ impl ServiceManager {
             Ok(place) => ServiceManager(Some(place)),
             Err(error) => {
                 let name = name.display();
-                warn(&format!("NOTIFY_SOCKET `{name}` cannot be used: {error}"));
+                tracing::warn!(
+                    event = "service_manager.untold",
+                    fault = %error,
+                    "NOTIFY_SOCKET `{name}` cannot be used: {error}"
+                );
                 ServiceManager(None)
             }
         }
@@ -55,9 +58,11 @@ impl ServiceManager {
     fn tell(&self, message: &str) {
         let Some((socket, address)) = &self.0 else { return };
         if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
-            warn(&format!(
+            tracing::warn!(
+                event = "service_manager.untold",
+                fault = %error,
                 "the service manager (NOTIFY_SOCKET) cannot be told: {error}"
-            ));
+            );
         }
     }
 }

@@ -15,6 +15,7 @@ mod test_code;
 mod tests;
 
 pub use circles::{Circle, circles};
+pub use test_code::is_test_only;
 
 use std::path::{Path, PathBuf};
 

@@ -58,11 +58,12 @@ const SERVER: &[Floor] = &[
             "client_certificates",
             "fault",
             "local_process",
+            "log_lines",
             "private_files",
             "state/clock",
             "state/metrics",
         ],
-        why: "words and tools of every room: our own failures, time, counters, certificates and files as they are",
+        why: "words and tools of every room: our own failures, lines of the log, time, counters, certificates and files as they are",
     },
     Floor {
         rooms: &["key_encryption", "peer", "state/moment"],

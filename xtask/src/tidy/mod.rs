@@ -1,9 +1,10 @@
-//! House rules that no compiler checks: arrows between crates, import circles, file heads, citations, parameters, door
-//! pages, bans.
+//! House rules that no compiler checks: arrows between crates, import circles, file heads, citations, parameters, lines
+//! of the log, door pages, bans.
 
 mod circles;
 mod crates;
 mod floors;
+mod log_lines;
 mod parameters;
 mod references;
 pub mod repository;
@@ -31,6 +32,7 @@ pub fn run() -> Result<(), String> {
     references::check(&repository, &texts, &mut complaints);
     words::check(&texts, &mut complaints);
     parameters::check(&texts, &mut complaints)?;
+    log_lines::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
         sources::file_head(&text.name, &text.text, &mut complaints);
         sources::citations(&text.name, &text.text, &mut complaints);

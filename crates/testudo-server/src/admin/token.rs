@@ -135,13 +135,19 @@ impl Denied {
         match self {
             Denied::NoToken | Denied::BadToken => {}
             Denied::NotWelcome { client_id, why } => {
-                tracing::warn!(client.id = client_id, path, why, "admin.refused");
+                tracing::warn!(
+                    event = "admin.refused",
+                    client.id = client_id,
+                    path,
+                    detail = why,
+                    "admin.refused"
+                );
             }
             Denied::NotAllowed { client_id, why, .. } => {
-                tracing::warn!(client.id = client_id, path, %why, "admin.refused");
+                tracing::warn!(event = "admin.refused", client.id = client_id, path, detail = %why, "admin.refused");
             }
             Denied::Store(fault) => {
-                tracing::warn!(%fault, path, "a request to the admin API could not be authorized")
+                tracing::warn!(event = "admin.unjudged", %fault, path, "a request to the admin API could not be authorized")
             }
         }
     }

@@ -23,7 +23,9 @@ pub async fn flush_last_used(app: &App) {
     for (position, chunk) in dirty.chunks(FLUSH_BATCH).enumerate() {
         if let Err(why) = write(app, chunk).await {
             tracing::warn!(
-                why,
+                event = "upkeep.failed",
+                work = "last_uses",
+                fault = why,
                 "last uses of clients could not be written, the next flush tries again"
             );
             let rest = position.saturating_mul(FLUSH_BATCH);

@@ -3,6 +3,7 @@
 use super::admin::AdminSettings;
 use super::judge::Judge;
 use super::listeners::ServerSettings;
+use super::log::LogSettings;
 use super::outbound::OutboundSettings;
 use super::problem::Report;
 use super::sections::ConfigFile;
@@ -26,6 +27,8 @@ pub struct Configuration {
     pub store: StoreSettings,
     /// Administrators' way in. Bound at the start.
     pub admin: AdminSettings,
+    /// The log. What of it a reload takes is in `reloading.rs`.
+    pub log: LogSettings,
     /// Fetching. Replaced by a reload.
     pub outbound: OutboundSettings,
 }
@@ -42,6 +45,7 @@ pub(super) fn compile(
     let store = judge.store(&file.store);
     let admin = judge.admin(&file.admin);
     let administration = judge.administration(&file.admin, &file.rules);
+    let log = judge.log(&file.log);
     let tokens = judge.tokens(&file.tokens);
     let outbound = judge.outbound(&file.outbound);
     let (authorities, bundles) = judge.trust_domains(&file.trust_domains);
@@ -66,6 +70,7 @@ pub(super) fn compile(
         server: server?,
         store: store?,
         admin: admin?,
+        log,
         outbound: outbound?,
     })
 }

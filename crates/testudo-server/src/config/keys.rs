@@ -168,6 +168,8 @@ pub const KEYS: &[Key] = &[
         "\"client\"",
     )
     .list(),
+    key("log.format", "\"json\" or \"text\"", "\"json\"").at_start(),
+    key("log.token_issued", SWITCH, "true"),
     key("outbound.ca", PATH, "\"extra-roots.pem\""),
     key(
         "outbound.resolve",

@@ -15,6 +15,7 @@ mod judge;
 pub(crate) mod key_strength;
 mod keys;
 mod listeners;
+mod log;
 mod outbound;
 mod places;
 mod problem;
@@ -35,6 +36,7 @@ pub use compile::Configuration;
 pub use connections::{ConnectionLimits, ConnectionRules};
 pub use keys::{KEYS, Key};
 pub use listeners::{MtlsSettings, ServerSettings};
+pub use log::{LogFormat, LogSettings, log_format};
 pub use outbound::OutboundSettings;
 pub use places::Place;
 pub use problem::{Problem, Report};
@@ -87,13 +89,16 @@ fn judge(name: &str, text: &str, folder: &Path, generation: u64) -> Result<(Conf
 /// Where the admin socket of a configuration is, whatever else may be wrong with the file.
 pub fn admin_socket(path: &Path) -> std::path::PathBuf {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let table = std::fs::read_to_string(path)
-        .ok()
-        .and_then(|text| text.parse::<toml::Table>().ok());
+    let table = table_of(path);
     let named = table
         .as_ref()
         .and_then(|table| table.get("admin")?.get("socket")?.as_str());
     folder.join(named.unwrap_or("testudo.sock"))
+}
+
+/// The tables of a file, where it is TOML at all.
+fn table_of(path: &Path) -> Option<toml::Table> {
+    std::fs::read_to_string(path).ok()?.parse().ok()
 }
 
 #[cfg(test)]

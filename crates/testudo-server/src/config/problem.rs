@@ -63,6 +63,34 @@ impl Problem {
     }
 }
 
+impl Problem {
+    fn log(&self) {
+        let place = self.place.as_ref().map(Place::to_string);
+        let (key, value, hint) = (&self.key, &self.value, &self.hint);
+        let (expected, problem) = (&self.expected, &self.problem);
+        match self.is_warning {
+            true => tracing::warn!(
+                event = "configuration.warning",
+                place,
+                key,
+                value,
+                expected,
+                hint,
+                "{key} {problem}"
+            ),
+            false => tracing::error!(
+                event = "configuration.problem",
+                place,
+                key,
+                value,
+                expected,
+                hint,
+                "{key} {problem}"
+            ),
+        }
+    }
+}
+
 /// `testudo.toml:24:10: rule ``payments``, rules[0].scopes "a b" is not a scope value`, and what to do.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,6 +221,13 @@ impl Report {
     /// True where something makes the configuration unusable.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| !problem.is_warning)
+    }
+
+    /// Writes each problem as a line of the log.
+    pub fn log(&self) {
+        for problem in &self.problems {
+            problem.log();
+        }
     }
 
     /// What makes the configuration unusable.

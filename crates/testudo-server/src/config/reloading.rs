@@ -61,6 +61,10 @@ pub const FIXED_AT_START: &[FixedSetting] = &[
         value: |of| format!("{:?}", of.admin.listen),
     },
     FixedSetting {
+        key: "log.format",
+        value: |of| format!("{:?}", of.log.format),
+    },
+    FixedSetting {
         key: "tokens.signing_algorithm",
         value: |of| format!("{:?}", of.policy.tokens.signing_algorithm),
     },

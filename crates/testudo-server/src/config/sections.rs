@@ -3,6 +3,7 @@
 pub use super::admin::AdminSection;
 pub use super::clients::{ClientSection, JwksSection};
 pub use super::issuers::IssuerSection;
+pub use super::log::LogSection;
 pub use super::outbound::OutboundSection;
 pub use super::registration::{OpenDoor, OpenSection, RegistrationSection};
 pub use super::server::{MtlsSection, ProxySection, ServerSection};
@@ -26,6 +27,8 @@ pub struct ConfigFile {
     pub store: StoreSection,
     /// How administrators reach the admin API, and who they are.
     pub admin: AdminSection,
+    /// What is written to stderr, and in which form.
+    pub log: LogSection,
     /// Signature algorithm and lifetime of access tokens.
     pub tokens: TokensSection,
     /// SPIFFE trust domains whose workloads may be clients.

@@ -57,7 +57,7 @@ pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full
     match what {
         // Overload has counters of its own. A log line for each such request would fill the log.
         Fault::ChainsWaiting | Fault::Full => {
-            tracing::debug!(request.id = request_id, fault = %what, "turned away");
+            tracing::debug!(event = "request.turned_away", request.id = request_id, fault = %what, "turned away");
         }
         Fault::Store(_)
         | Fault::Unsure
@@ -66,7 +66,7 @@ pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full
         | Fault::Signing(_)
         | Fault::NoEntropy => {
             app.metrics.faults.inc();
-            tracing::error!(request.id = request_id, fault = %what, "a request failed by our fault");
+            tracing::error!(event = "request.failed", request.id = request_id, fault = %what, "a request failed by our fault");
         }
     }
     error(&what.answer())

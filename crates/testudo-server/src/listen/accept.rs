@@ -97,7 +97,7 @@ pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: wat
 /// Accepting failed, mostly because the process has no file descriptor left: closes an idle connection, and waits a
 /// little, so that the loop does not use a whole core.
 async fn refused(error: &std::io::Error, listening: &Listening) {
-    tracing::warn!(%error, "a connection could not be accepted");
+    tracing::warn!(event = "connection.not_accepted", fault = %error, "a connection could not be accepted");
     listening.connections.give_up_a_file();
     tokio::time::sleep(Duration::from_millis(20)).await;
 }

@@ -40,14 +40,20 @@ where
                         peer.certificates = certificates_of(&stream);
                         serve(stream, &listening, peer, &seat).await;
                     }
-                    Some(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                    Some(Err(error)) => {
+                        tracing::debug!(event = "connection.tls_failed", fault = %error, "TLS handshake failed");
+                    }
                     None => {}
                 }
             }
         }
     }
     if let Some(ending) = seat.conversation.ending() {
-        tracing::debug!(reason = ending.name(), "the server ended a connection");
+        tracing::debug!(
+            event = "connection.ended",
+            limit = ending.name(),
+            "the server ended a connection"
+        );
     }
     drop(seat);
 }
@@ -87,7 +93,7 @@ where
             biased;
             outcome = connection.as_mut() => {
                 if let Err(error) = outcome {
-                    tracing::debug!(%error, "connection ended with an error");
+                    tracing::debug!(event = "connection.failed", fault = %error, "connection ended with an error");
                 }
                 return;
             }

@@ -23,7 +23,7 @@ pub fn open_files() -> OpenFiles {
             maximum: had.maximum,
         };
         if let Err(error) = setrlimit(Resource::Nofile, wanted) {
-            tracing::warn!(%error, "the limit of open files could not be raised");
+            tracing::warn!(event = "server.open_files_kept", fault = %error, "the limit of open files could not be raised");
         }
     }
     OpenFiles {

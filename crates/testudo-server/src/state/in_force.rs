@@ -28,13 +28,15 @@ pub struct InForce {
     pub serving: Serving,
 }
 
-/// Settings of background work and of the shutdown.
+/// Settings that no decision needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Serving {
     /// How long requests that are running at the shutdown may take to finish.
     pub drain: Duration,
     /// Whether TLS and configuration files are read again when they change.
     pub watch: bool,
+    /// Whether every token is logged.
+    pub logs_tokens: bool,
 }
 
 impl Serving {
@@ -43,6 +45,7 @@ impl Serving {
         Serving {
             drain: configuration.server.drain,
             watch: configuration.server.watch,
+            logs_tokens: configuration.log.token_issued,
         }
     }
 }

@@ -183,6 +183,14 @@ pub fn kind_of(rejection: &Rejection) -> EventKind {
     }
 }
 
+/// True for the kinds of [`kind_of`].
+pub fn is_refusal(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::ClientRefused | EventKind::VelocityLimited | EventKind::QuotaReached
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

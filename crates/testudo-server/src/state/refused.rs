@@ -50,7 +50,8 @@ pub(crate) fn readable<R: Record>(stored: Stored) -> Option<Versioned<R>> {
     match typed(stored) {
         Ok(record) => Some(record),
         Err(fault) => {
-            tracing::error!(key, %fault, "record.refused");
+            let detail = format!("{:?} {key:?}: {fault}", R::KIND);
+            tracing::error!(event = "record.refused", detail, "record.refused");
             None
         }
     }

@@ -7,7 +7,7 @@ use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
 use super::floor::{self, FloorFault};
 use super::source;
 use super::workload_api::Expected;
-use crate::audit::{Note, tell, write_event};
+use crate::audit::{Note, log_event, new_event, tell, write_event};
 use crate::config::BundleOrigin;
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use testudo_core::Authority;
 use testudo_core::admin::Order;
 use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
-use testudo_core::records::{Batch, EventKind};
+use testudo_core::records::{Batch, Event, EventKind};
 use testudo_store::{CommitError, StoreFault};
 
 /// How long the start of the server waits for bundle sources. A source that does not answer must not delay the
@@ -69,6 +69,7 @@ pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
     };
     if tokio::time::timeout(FIRST_BUNDLES_WAIT, all).await.is_err() {
         tracing::warn!(
+            event = "bundles.missing",
             "not all bundles could be fetched yet; identities of their authorities are refused until they are"
         );
     }
@@ -272,7 +273,9 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
             }
             // The bundle is put in force all the same, since it may lack keys that were withdrawn; the next refresh
             // stores its sequence.
-            Err(error) => tracing::warn!(?error, "the sequence of a bundle could not be stored"),
+            Err(error) => {
+                tracing::warn!(event = "bundle.sequence_unstored", fault = %error, "the sequence of a bundle could not be stored");
+            }
         }
         *locked(&anchor.floor) = Some(next);
         let outcome = anchor.put_in_force(read, app.moment());
@@ -363,11 +366,10 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 /// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
 /// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
-    let name = anchor.source().authority.name();
     let label = crate::state::metrics::AuthorityLabel {
         authority: anchor.source().authority.key().to_owned(),
     };
-    let (kind, detail) = match outcome {
+    let (kind, detail, is_written) = match outcome {
         Refreshed::Unchanged => {
             *locked(&anchor.trouble) = None;
             return;
@@ -376,57 +378,44 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
             *locked(&anchor.trouble) = None;
             let status = anchor.status(app.moment());
             let keys = status.jwt_keys.len();
-            tracing::info!(trust_domain = name, jwt_keys = keys, "authority.bundle_updated");
             let follows = match anchor.is_accepted_elsewhere.swap(false, Ordering::Relaxed) {
                 true => ", after an administrator accepted a bundle on another node",
                 false => "",
             };
-            (EventKind::BundleUpdated, format!("{keys} JWT-SVID keys{follows}"))
+            (
+                EventKind::BundleUpdated,
+                format!("{keys} JWT-SVID keys{follows}"),
+                true,
+            )
         }
         Refreshed::Accepted(what) => {
             *locked(&anchor.trouble) = None;
             anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
-            let (actor, reason) = cause
-                .note()
-                .map(|note| (note.actor.to_string(), note.reason))
-                .unzip();
-            tracing::warn!(
-                trust_domain = name,
-                what,
-                actor,
-                reason = reason.flatten(),
-                "authority.bundle_accepted"
-            );
-            // The event was written in one batch with the sequence.
-            return;
+            // Its event was stored with the sequence.
+            (EventKind::BundleAccepted, what.clone(), false)
         }
         Refreshed::HeldBack(held_back) => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
-            let HeldBack { held, offered } = *held_back;
-            tracing::error!(trust_domain = name, held, offered, "authority.bundle_rolled_back");
-            if !is_new_rollback(anchor, *held_back) {
-                return;
-            }
-            (EventKind::BundleRolledBack, held_back.to_string())
+            let is_new = is_new_rollback(anchor, *held_back);
+            (EventKind::BundleRolledBack, held_back.to_string(), is_new)
         }
         Refreshed::Failed(why) | Refreshed::NotTaken(why) => {
             app.metrics.bundle_failures.get_or_create(&label).inc();
-            tracing::warn!(trust_domain = name, why, "authority.bundle_stale");
-            if !is_new_failure(anchor, why) {
-                return;
-            }
-            (EventKind::BundleStale, why.clone())
+            (EventKind::BundleStale, why.clone(), is_new_failure(anchor, why))
         }
     };
     let authority = &anchor.source().authority;
-    write_event(app, kind, |event| {
+    let fill = |event: &mut Event| {
         event.authority = Some(authority.key().to_owned());
         event.detail = Some(detail);
         if let Some(note) = cause.note() {
             note.sign(event);
         }
-    })
-    .await;
+    };
+    match is_written {
+        true => write_event(app, kind, fill).await,
+        false => log_event(&new_event(app, kind, fill)),
+    }
 }
 
 /// Notes a failure. True for the first one since a refresh last succeeded.

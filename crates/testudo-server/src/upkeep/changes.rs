@@ -45,7 +45,8 @@ pub async fn follow_changes(
         };
         if let Err(why) = outcome {
             tracing::error!(
-                why,
+                event = "nodes.not_taken_over",
+                fault = why,
                 "a change that another node made could not be applied; everything is loaded again"
             );
             app.condition.must_look_again.store(true, Ordering::Release);

@@ -73,7 +73,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             && let Err(why) = key_changes::retire(&app).await
         {
             tracing::error!(
-                why,
+                event = "key.change_failed",
+                fault = why,
                 "a signing key whose time has come could not be activated or retired"
             );
         }
@@ -86,7 +87,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 let minute = u64::try_from(now.0 / 60).unwrap_or(0);
                 let over = format!("{SHARED_PREFIX}{:012}", minute.saturating_sub(5));
                 if let Err(fault) = app.store.forget_counters(SHARED_PREFIX, &over).await {
-                    tracing::warn!(%fault, "counters of earlier minutes could not be deleted");
+                    tracing::warn!(event = "upkeep.failed", work = "counters", %fault, "counters of earlier minutes could not be deleted");
                 }
             }
         }
@@ -94,10 +95,16 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             let note = Note::by(&Actor::Sweep);
             match sweep(&app, false, note).await {
                 Ok(swept) if swept.removed > 0 => {
-                    tracing::info!(removed = swept.removed, "idle clients were removed")
+                    tracing::info!(
+                        event = "client.swept",
+                        count = swept.removed,
+                        "idle clients were removed"
+                    )
                 }
                 Ok(_) => {}
-                Err(fault) => tracing::warn!(%fault, "idle clients could not be removed"),
+                Err(fault) => {
+                    tracing::warn!(event = "upkeep.failed", work = "sweep", %fault, "idle clients could not be removed")
+                }
             }
         }
     }
@@ -111,14 +118,14 @@ pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
     let now = match earlier_now(app, app.now()).await {
         Ok(now) => now,
         Err(fault) => {
-            tracing::warn!(%fault, "the time of the database could not be read; no expired records are deleted");
+            tracing::warn!(event = "upkeep.failed", work = "expiry", %fault, "the time of the database could not be read; no expired records are deleted");
             return None;
         }
     };
     let now = now.min(calm?);
     app.clock.note_dropped(now);
     if let Err(fault) = app.store.drop_expired(now, DROPPED_PER_TICK).await {
-        tracing::warn!(%fault, "expired records could not be deleted");
+        tracing::warn!(event = "upkeep.failed", work = "expiry", %fault, "expired records could not be deleted");
     }
     Some(now)
 }

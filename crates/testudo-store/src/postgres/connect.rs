@@ -100,9 +100,15 @@ impl Route {
                     return Ok(connected);
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(place, error = %with_causes(&error), "a host of store.url cannot be used; trying the next")
+                    tracing::warn!(event = "store.host_left_out", host = place, fault = %with_causes(&error), "a host of store.url cannot be used; trying the next");
                 }
-                Err(_) => tracing::warn!(place, "a host of store.url does not answer; trying the next"),
+                Err(_) => {
+                    tracing::warn!(
+                        event = "store.host_left_out",
+                        host = place,
+                        "a host of store.url does not answer; trying the next"
+                    );
+                }
             }
         }
         let last = (first + number.saturating_sub(1)) % number.max(1);
@@ -193,7 +199,7 @@ where
                 Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => notified.notify_one(),
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::warn!(error = %with_causes(&error), "a connection to the database failed");
+                    tracing::warn!(event = "store.connection_broke", fault = %with_causes(&error), "a connection to the database failed");
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),

@@ -35,7 +35,8 @@ async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
             (Ok(()), 0) => {}
             (Ok(()), _) => {
                 tracing::info!(
-                    lost,
+                    event = "nodes.hint_works",
+                    count = lost,
                     "NOTIFY works again: other nodes are notified of changes at once"
                 );
                 lost = 0;
@@ -44,6 +45,7 @@ async fn send_each(connections: Connections, mut queue: mpsc::Receiver<()>) {
                 lost = lost.saturating_add(1);
                 if lost == 1 {
                     tracing::warn!(
+                        event = "nodes.hint_lost",
                         %fault,
                         "NOTIFY failed: other nodes find changes when they poll, within half a second"
                     );

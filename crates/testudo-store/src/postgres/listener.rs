@@ -87,6 +87,7 @@ impl Subscription {
                 Ok(new) => new.iter().map(change).for_each(tell),
                 Err(Gap) => {
                     tracing::warn!(
+                        event = "nodes.read_anew",
                         "changes by other nodes were missed or undone: all records in memory are loaded again"
                     );
                     self.mark.restart(last_row(&self.client).await?);
@@ -133,14 +134,17 @@ pub(super) async fn run(route: Route, first: Subscription, shared: Shared) {
             fault = subscription.follow(&changes, &last_answer) => fault,
             () = stop.notified() => return,
         };
-        tracing::warn!(%fault, "changes by other nodes cannot be read from the database; trying again");
+        tracing::warn!(event = "nodes.unheard", %fault, "changes by other nodes cannot be read from the database; trying again");
         let mark = subscription.into_mark();
         subscription = tokio::select! {
             subscription = begin_again(&route, mark) => subscription,
             () = stop.notified() => return,
         };
         if subscription.is_new {
-            tracing::warn!("the connection to the database was lost: all records in memory are loaded again");
+            tracing::warn!(
+                event = "nodes.read_anew",
+                "the connection to the database was lost: all records in memory are loaded again"
+            );
             connections.discard_all();
             let _ = changes.send(Change::Everything);
         }
@@ -153,7 +157,7 @@ async fn begin_again(route: &Route, mark: Option<Mark>) -> Subscription {
         match Subscription::begin(route, mark.clone()).await {
             Ok(subscription) => return subscription,
             Err(fault) => {
-                tracing::warn!(%fault, "changes by other nodes cannot be read from the database; trying again")
+                tracing::warn!(event = "nodes.unheard", %fault, "changes by other nodes cannot be read from the database; trying again")
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(connections: Connections, hint: Hint, mut queue: mpsc::R
                 }
             }
             Err(fault) => {
-                tracing::error!(%fault, batches = group.len(), "the database refused a group of batches")
+                tracing::error!(event = "store.refused", %fault, batches = group.len(), "the database refused a group of batches")
             }
         }
         for (position, job) in group.drain(..).enumerate() {

@@ -36,7 +36,7 @@ impl Held {
     /// Releases the lock, so that another server can use the file. The file stays open, for the reason above.
     pub(super) fn release_lock(&self) {
         if let Err(error) = self.0.unlock() {
-            tracing::warn!(%error, "the lock of the database file could not be released; it ends with this process");
+            tracing::warn!(event = "store.lock_kept", fault = %error, "the lock of the database file could not be released; it ends with this process");
         }
     }
 }

@@ -84,7 +84,7 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
             }
         }
         Err(error) => {
-            tracing::error!(error = %error, batches = commits.len(), "SQLite refused a transaction");
+            tracing::error!(event = "store.refused", fault = %error, batches = commits.len(), "SQLite refused a transaction");
             // The transaction was rolled back, so the counters in memory may be wrong and are read again.
             *counters = Counters::default();
             for (_, reply) in commits {

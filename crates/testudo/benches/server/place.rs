@@ -126,7 +126,7 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let ready = lines
-            .find_map(|line| line.ok().filter(|line| line.starts_with("ready")))
+            .find_map(|line| line.ok().filter(|line| line.contains("ready on ")))
             .expect("ready");
         let ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));

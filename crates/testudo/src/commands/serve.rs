@@ -1,8 +1,7 @@
 //! `testudo serve`.
 
-use crate::output::{Failed, note, note_report};
+use crate::output::Failed;
 use crate::service_manager::ServiceManager;
-use std::io::IsTerminal as _;
 use std::path::Path;
 use testudo_core::Actor;
 use testudo_server::listen::PassedSockets;
@@ -10,18 +9,19 @@ use testudo_server::reload::reload;
 use testudo_server::serve::{Options, serve};
 use testudo_server::{Note, config};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
-    start_log();
     let manager = ServiceManager::from_environment();
     #[cfg(feature = "test-clock")]
-    crate::output::warn("this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests");
+    tracing::warn!(
+        event = "server.test_clock",
+        "this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests"
+    );
     let (configuration, warnings) = config::load(path, 1).map_err(|report| {
-        note_report(&report);
+        report.log();
         Failed::new(format!("{} cannot be used", path.display()))
     })?;
-    note_report(&warnings);
+    warnings.log();
     let scheme = if configuration.server.tls.is_some() {
         "https"
     } else {
@@ -58,8 +58,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
         addresses.join(" "),
         socket.display()
     );
-    note(&ready);
-
+    tracing::info!(event = "server.ready", "{ready}");
     manager.ready(&ready);
     loop {
         tokio::select! {
@@ -68,13 +67,10 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
             _ = hangup.recv() => {
                 manager.reloading();
                 match reload(&running.app, Note::by(&Actor::Signal)).await {
-                    Ok(reloaded) => {
-                        note(&format!("{}reloaded: {}", reloaded.warnings, reloaded.summary()));
-                        manager.ready(&format!("reloaded; {ready}"));
-                    }
+                    Ok(_) => manager.ready(&format!("reloaded; {ready}")),
                     Err(report) => {
                         let kept = "not reloaded: the configuration in force stays as it was";
-                        note(&format!("{report}{kept}"));
+                        tracing::error!(event = "configuration.not_reloaded", %report, "{kept}");
                         manager.ready(&format!("{kept} (testudo check); {ready}"));
                     }
                 }
@@ -82,21 +78,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
         }
     }
     manager.stopping();
-    note("stopping: running requests may finish");
+    tracing::info!(event = "server.stopping", "stopping: running requests may finish");
     running.stop().await;
     Ok(())
-}
-
-/// JSON lines where a program reads, text where a person does; `RUST_LOG` chooses the level.
-pub fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
 }

@@ -76,6 +76,11 @@ impl Failed {
         }
     }
 
+    /// The same for `serve`, whose words are lines of the log.
+    pub fn log(&self) {
+        crate::log::failed(&self.message, self.hint.as_deref());
+    }
+
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::ClosedPipe => Exit::Done,

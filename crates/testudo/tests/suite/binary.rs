@@ -223,6 +223,7 @@ pub fn now() -> i64 {
 pub struct Server {
     pub child: Child,
     pub address: SocketAddr,
+    /// `ready on …`
     pub ready_line: String,
     /// Everything said on stderr.
     pub log: std::sync::Arc<std::sync::Mutex<String>>,
@@ -278,8 +279,12 @@ impl Server {
         let mut said = String::new();
         let ready_line = loop {
             match lines.next() {
-                Some(Ok(line)) if line.starts_with("ready") => break line,
-                Some(Ok(line)) => said.push_str(&format!("{line}\n")),
+                Some(Ok(line)) => {
+                    said.push_str(&format!("{line}\n"));
+                    if let Some(ready_line) = ready_message(&line) {
+                        break ready_line;
+                    }
+                }
                 _ => panic!("the server did not become ready:\n{said}"),
             }
         };
@@ -329,6 +334,18 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// The message of the line that says that the server is ready, in either format of the log.
+fn ready_message(line: &str) -> Option<String> {
+    let message = match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(line) => line["message"].as_str()?.to_owned(),
+        Err(_) => {
+            let message = line.get(line.find(" INFO ")? + 6..)?;
+            message.split(" event=").next()?.to_owned()
+        }
+    };
+    message.starts_with("ready on ").then_some(message)
 }
 
 impl Drop for Server {

@@ -32,6 +32,7 @@ mod helm;
 mod incidents;
 mod interop;
 mod listeners;
+mod logs;
 mod output;
 mod pages;
 mod registration;

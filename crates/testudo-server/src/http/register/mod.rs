@@ -257,11 +257,13 @@ fn govern_here<'a>(
 
 fn announce(registered: &Registered, request_id: &str) {
     if registered.is_new {
-        let (id, identity) = (&registered.client.client_id, &registered.client.subject);
+        let client = &registered.client;
         tracing::info!(
+            event = "client.registered",
             request.id = request_id,
-            client.id = id,
-            identity,
+            client.id = client.client_id,
+            authority = client.authority,
+            identity = client.subject,
             "client.registered"
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! The steps, in this order: parse → gather → verify → load → decide → sign → commit → render.
 
+mod issued;
 mod observe;
 mod parse;
 mod reply;
@@ -54,9 +55,18 @@ pub(super) async fn token<B: RequestBody>(
     match settled {
         Ok(Settled::Token(token, is_new)) => {
             app.metrics.tokens_issued.inc();
-            if is_new {
-                let identity = trail.identity.as_deref().map_or("", |identity| &identity.subject);
-                tracing::info!(request.id = request_id, identity, "client.registered");
+            if in_force.serving.logs_tokens {
+                issued::log(&token, &trail);
+            }
+            if is_new && let Some(identity) = trail.identity.as_deref() {
+                tracing::info!(
+                    event = "client.registered",
+                    request.id = request_id,
+                    authority = identity.authority.key(),
+                    identity = identity.subject,
+                    door = identity.kind.name(),
+                    "client.registered"
+                );
             }
             observe(app, &trail, || {
                 let seen = if is_new { "first use: registered" } else { "known" };

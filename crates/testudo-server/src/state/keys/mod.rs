@@ -124,7 +124,7 @@ impl Keyring {
                 Err(CommitError::Conflict(_)) => {}
                 // The keys are usable without the new list, so they are put in force; the next load writes the list.
                 Err(error) if is_usable && known.is_some() => {
-                    tracing::warn!(?error, "the sealed list of signing keys could not be written");
+                    tracing::warn!(event = "key.list_unwritten", fault = %error, "the sealed list of signing keys could not be written");
                     return Keyring::of(found, algorithm, now, news);
                 }
                 Err(error) => return Err(format!("the signing keys cannot be stored: {error:?}")),

@@ -133,8 +133,9 @@ impl RemoteKeys {
             if let Err(fault) = &outcome {
                 let (url, why) = (url.as_str(), &fault.why);
                 tracing::debug!(
+                    event = "client_keys.unavailable",
                     url,
-                    why,
+                    fault = why,
                     "the key set of a registered client could not be fetched"
                 );
             }

@@ -1,5 +1,7 @@
 //! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
 
+mod logs;
+
 use crate::{command_line, root};
 use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, StatedBy};
 use testudo_server::config::sections::ConfigFile;
@@ -26,7 +28,8 @@ pub fn run(check: bool) -> Result<(), String> {
     }
     file("docs/reference/specifications.md", &specifications, check)?;
     file("docs/reference/client-metadata.md", &client_metadata(), check)?;
-    file("docs/reference/cli.md", &command_line::reference(), check)
+    file("docs/reference/cli.md", &command_line::reference(), check)?;
+    file("docs/reference/logs.md", &logs::page(), check)
 }
 
 fn client_metadata() -> String {

@@ -1,0 +1,47 @@
+//! `docs/reference/logs.md`: the lines of the log and their fields.
+
+use testudo_core::records::EventKind;
+use testudo_server::log_lines::{EVENT_FIELDS, EVERY_LINE, FIELDS, LINES, of_event};
+
+pub fn page() -> String {
+    let mut page = format!(
+        "# Lines of the log\n\nGenerated from `server::log_lines`. `testudo serve` writes its log to stderr, one line for \
+         each thing that happened, in the form that `[log] format` names: `json` (an object per line) or `text`. Every \
+         line has {}. The level is chosen by `RUST_LOG` (`error`, `warn`, `info`, `debug`; default: `info`).\n\n\
+         No line has a credential, a token, a secret or a private key in it. A line that is not in this page, or a \
+         field that its row does not name, is a fault of the program.\n\n",
+        names(EVERY_LINE)
+    );
+    page.push_str("## Fields\n\n| field | meaning |\n|---|---|\n");
+    for field in FIELDS {
+        page.push_str(&format!("| `{}` | {} |\n", field.name, field.says));
+    }
+    page.push_str("\n## Lines\n\n| event | level | fields | when |\n|---|---|---|---|\n");
+    for line in LINES {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            line.event,
+            line.level,
+            names(line.fields),
+            line.says
+        ));
+    }
+    page.push_str(&format!(
+        "\n## Lines of audit events\n\nThe second record of an audit event, beside the store: it is there \
+         when the store is lost, or was set back to an earlier state. Fields: {}; those that do not apply are \
+         absent.\n\n| event | level | when |\n|---|---|---|\n",
+        names(EVENT_FIELDS)
+    ));
+    for line in EventKind::ALL.iter().copied().map(of_event) {
+        page.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            line.event, line.level, line.says
+        ));
+    }
+    page
+}
+
+fn names(fields: &[&str]) -> String {
+    let names: Vec<String> = fields.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
