@@ -9,7 +9,7 @@ use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_core::rejection::{Answer, Endpoint, Rejection};
-use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
+use testudo_core::{Actor, AttestedIdentity, Authority, OccasionKind, RequestRef};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::ErrorCode;
 
@@ -76,6 +76,8 @@ pub(crate) fn log_event(event: &Event) {
         true => (event.reason.as_deref(), None),
         false => (None, event.reason.as_deref()),
     };
+    let authority = event.authority.as_deref().and_then(Authority::of_key);
+    let trust_domain = authority.as_ref().and_then(Authority::trust_domain);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -83,6 +85,7 @@ pub(crate) fn log_event(event: &Event) {
                 request.id = event.request_id,
                 client.id = event.client_id,
                 authority = event.authority,
+                trust_domain,
                 identity = event.identity,
                 door = event.door,
                 rule = event.rule,

@@ -31,6 +31,7 @@ pub mod read_again;
 pub mod reload;
 mod reload_changes;
 mod renewal;
+pub mod scrape;
 pub mod serve;
 pub mod settle;
 pub mod state;

@@ -274,6 +274,12 @@ const BUNDLE: &str = "trust_domains.bundle";
 /// Applies all settings of the file that a reload can change. The warnings name the others. The caller writes the
 /// event.
 async fn apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
+    let outcome = read_and_apply(app, note).await;
+    app.metrics.last_reload_successful.set(i64::from(outcome.is_ok()));
+    outcome
+}
+
+async fn read_and_apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let path = app.file.path.clone().ok_or_else(|| {
         Report::of(config::Problem::error(
             "reload",

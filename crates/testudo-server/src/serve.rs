@@ -6,7 +6,6 @@ use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ConnectionLimits, ServerSettings};
 use crate::listen::{self, Connections, Endpoints, Listening, PassedSockets};
 use crate::open_store::open_store;
-use crate::renewal::certificate_gauges;
 use crate::state::app::{App, AppParts};
 use crate::state::certificates::{Asking, Certificate, Certificates};
 use crate::state::keys::Keyring;
@@ -156,9 +155,7 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
             stopped.clone(),
         )));
     }
-    certificate_gauges(&app);
-    // Set before the first connection is accepted: on a socket that the service manager passed, a probe may already be
-    // waiting.
+    // Before the first connection is accepted: in a passed socket, a probe may be waiting already.
     app.condition.is_ready.store(true, Ordering::Release);
     for (listener, tls) in bound {
         let listening = Listening::new(Endpoints::Public(app.clone()), tls, connections.clone());

@@ -33,6 +33,7 @@ pub const LIST_MAX: usize = 1_000;
 pub struct Store {
     engine: Engine,
     batches_written: AtomicU64,
+    failures: AtomicU64,
     reads: AtomicU64,
 }
 
@@ -199,6 +200,7 @@ impl Store {
         Store {
             engine,
             batches_written: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             reads: AtomicU64::new(0),
         }
     }
@@ -222,6 +224,18 @@ impl Store {
         self.reads.load(Ordering::Relaxed)
     }
 
+    /// Reads and writes that failed since the start. A batch that lost a race did not fail.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn note<T>(&self, outcome: Result<T, StoreFault>) -> Result<T, StoreFault> {
+        if outcome.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
     /// One document.
     pub async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Stored>, StoreFault> {
         Ok(self.get_many(vec![(kind, key.to_vec())]).await?.pop().flatten())
@@ -232,8 +246,8 @@ impl Store {
         self.reads.fetch_add(1, Ordering::Relaxed);
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.get_many(&keys)),
-            Engine::Sqlite(engine) => engine.get_many(keys).await,
-            Engine::Postgres(engine) => engine.get_many(keys).await,
+            Engine::Sqlite(engine) => self.note(engine.get_many(keys).await),
+            Engine::Postgres(engine) => self.note(engine.get_many(keys).await),
         }
     }
 
@@ -243,8 +257,8 @@ impl Store {
         let limit = limit.min(LIST_MAX);
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.list(kind, after, limit)),
-            Engine::Sqlite(engine) => engine.list(kind, after.to_vec(), limit).await,
-            Engine::Postgres(engine) => engine.list(kind, after.to_vec(), limit).await,
+            Engine::Sqlite(engine) => self.note(engine.list(kind, after.to_vec(), limit).await),
+            Engine::Postgres(engine) => self.note(engine.list(kind, after.to_vec(), limit).await),
         }
     }
 
@@ -260,8 +274,12 @@ impl Store {
         let limit = limit.min(LIST_MAX);
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.list_back(kind, before, limit)),
-            Engine::Sqlite(engine) => engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await,
-            Engine::Postgres(engine) => engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await,
+            Engine::Sqlite(engine) => {
+                self.note(engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await)
+            }
+            Engine::Postgres(engine) => {
+                self.note(engine.list_back(kind, before.map(<[u8]>::to_vec), limit).await)
+            }
         }
     }
 
@@ -270,13 +288,19 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        match &self.engine {
-            Engine::Memory(engine) => engine.commit(&batch).map_err(CommitError::Conflict)?,
-            Engine::Sqlite(engine) => engine.commit(batch).await?,
-            Engine::Postgres(engine) => engine.commit(batch).await?,
-        }
-        self.batches_written.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        let outcome = match &self.engine {
+            Engine::Memory(engine) => engine.commit(&batch).map_err(CommitError::Conflict),
+            Engine::Sqlite(engine) => engine.commit(batch).await,
+            Engine::Postgres(engine) => engine.commit(batch).await,
+        };
+        match &outcome {
+            Ok(()) => self.batches_written.fetch_add(1, Ordering::Relaxed),
+            Err(CommitError::Unavailable(_) | CommitError::Busy) => {
+                self.failures.fetch_add(1, Ordering::Relaxed)
+            }
+            Err(CommitError::Conflict(_)) => 0,
+        };
+        outcome
     }
 
     /// The value of a counter; zero if it was never changed.

@@ -116,17 +116,14 @@ fn text(fields: impl Iterator<Item = NamedValue>) -> String {
     let mut line = String::new();
     let mut rest = String::new();
     for (name, value) in fields {
-        let bare = match &value {
-            Value::String(text) if text.contains([' ', '"', '=', '\n']) || text.is_empty() => {
-                value.to_string()
-            }
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let bare = match value.as_str() {
+            Some(text) if !text.is_empty() && !text.contains([' ', '"', '=', '\n']) => text.to_owned(),
+            Some(_) | None => value.to_string(),
         };
         // Writing into a string does not fail.
-        let _ = match (&*name, &value) {
+        let _ = match (&*name, value.as_str()) {
             ("timestamp" | "level", _) => write!(line, "{bare} "),
-            ("message", Value::String(text)) => write!(line, "{}", text.trim_end()),
+            ("message", Some(text)) => write!(line, "{}", text.trim_end()),
             _ => write!(rest, " {name}={bare}"),
         };
     }

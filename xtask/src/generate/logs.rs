@@ -27,7 +27,7 @@ pub fn page() -> String {
         ));
     }
     page.push_str(&format!(
-        "\n## Lines of audit events\n\nThe second record of an audit event, beside the store: it is there \
+        "\n## Lines of audit events\n\nThe second record of an [audit event](events.md), beside the store: it is there \
          when the store is lost, or was set back to an earlier state. Fields: {}; those that do not apply are \
          absent.\n\n| event | level | when |\n|---|---|---|\n",
         names(EVENT_FIELDS)

@@ -1,6 +1,8 @@
 //! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
 
+mod events;
 mod logs;
+mod metrics;
 
 use crate::{command_line, root};
 use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, StatedBy};
@@ -29,7 +31,9 @@ pub fn run(check: bool) -> Result<(), String> {
     file("docs/reference/specifications.md", &specifications, check)?;
     file("docs/reference/client-metadata.md", &client_metadata(), check)?;
     file("docs/reference/cli.md", &command_line::reference(), check)?;
-    file("docs/reference/logs.md", &logs::page(), check)
+    file("docs/reference/events.md", &events::page()?, check)?;
+    file("docs/reference/logs.md", &logs::page(), check)?;
+    file("docs/reference/metrics.md", &metrics::page(), check)
 }
 
 fn client_metadata() -> String {

@@ -89,9 +89,10 @@ const SERVER: &[Floor] = &[
             "gather",
             "open_store",
             "reload_changes",
+            "scrape",
             "settle",
         ],
-        why: "one step of the work each: an event, a chain, the store, an outside fact, a decision and its commit",
+        why: "one step of the work each: an event, a chain, the store, an outside fact, a scrape, a decision and its commit",
     },
     Floor {
         rooms: &[

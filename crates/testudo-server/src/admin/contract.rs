@@ -3,16 +3,21 @@
 use super::operations;
 use super::reply::Failure;
 use crate::state::app::App;
+use crate::state::metrics::Route;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Wraps every request, including those of probes and unknown paths.
 pub(super) async fn complete_answer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
     let request_id = app.clock.request_id();
     let mut response = with_error_body(next.run(request).await);
+    app.metrics
+        .note_answer(Route::Admin, response.status().as_u16(), Some(started.elapsed()));
     let headers = response.headers_mut();
     if let Ok(value) = request_id.parse() {
         headers.insert("request-id", value);

@@ -6,6 +6,7 @@ use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{Done, Failure, Reply};
 use crate::config::Report;
+use crate::scrape::scrape;
 use crate::state::app::App;
 use crate::state::readiness::Readiness;
 use crate::state::refused::RefusedRecord;
@@ -104,7 +105,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
             header::CONTENT_TYPE,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
         )],
-        app.metrics.text(),
+        scrape(&app),
     )
 }
 

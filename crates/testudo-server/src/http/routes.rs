@@ -9,12 +9,13 @@ use crate::pages;
 use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::state::metrics::RejectionLabel;
+use crate::state::metrics::{RejectionLabel, Route};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
+use std::time::Instant;
 use testudo_core::policy::Policy;
 use testudo_core::rejection::{self, Rejection, RequestReason};
 
@@ -24,8 +25,24 @@ pub async fn dispatch<B: RequestBody>(
     peer: &Peer,
     request: Request<B>,
 ) -> Response<Full<Bytes>> {
+    let started = Instant::now();
     let request_id = app.clock.request_id();
-    let response = route(&app, peer, request, &request_id).await;
+    let in_force = app.in_force.load_full();
+    let endpoint = Endpoint::at(request.uri().path(), &in_force.policy);
+    let route = endpoint.as_ref().map_or(Route::None, Endpoint::route);
+    let response = match endpoint {
+        Some(endpoint) => {
+            let incoming = Incoming {
+                peer,
+                request,
+                id: &request_id,
+            };
+            answer(&app, &in_force, endpoint, incoming).await
+        }
+        None => refused(&app, &RequestReason::NoSuchEndpoint.into()),
+    };
+    app.metrics
+        .note_answer(route, response.status().as_u16(), Some(started.elapsed()));
     named(response, &request_id)
 }
 
@@ -36,6 +53,8 @@ pub(crate) fn turn_away(app: &App, stop: &Stop) -> Response<Full<Bytes>> {
         Stop::Refused(rejection) => refused(app, rejection),
         Stop::Failed(what) => failed(app, &request_id, what),
     };
+    app.metrics
+        .note_answer(Route::None, response.status().as_u16(), None);
     named(response, &request_id)
 }
 
@@ -60,16 +79,13 @@ fn named(mut response: Response<Full<Bytes>>, request_id: &str) -> Response<Full
     response
 }
 
-async fn route<B: RequestBody>(
+async fn answer<B: RequestBody>(
     app: &App,
-    peer: &Peer,
-    request: Request<B>,
-    request_id: &str,
+    in_force: &Arc<InForce>,
+    endpoint: Endpoint,
+    incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
-    let in_force = app.in_force.load_full();
-    let Some(endpoint) = Endpoint::at(request.uri().path(), &in_force.policy) else {
-        return refused(app, &RequestReason::NoSuchEndpoint.into());
-    };
+    let request = &incoming.request;
     let allowed = endpoint.methods();
     let is_for_scripts = endpoint.is_for_scripts();
     if is_for_scripts && request.method() == Method::OPTIONS {
@@ -84,12 +100,7 @@ async fn route<B: RequestBody>(
         .split(", ")
         .any(|method| method == request.method().as_str())
     {
-        let incoming = Incoming {
-            peer,
-            request,
-            id: request_id,
-        };
-        serve(app, &in_force, endpoint, incoming).await
+        serve(app, in_force, endpoint, incoming).await
     } else {
         // [RFC9110 §15.5.6] The answer 405 lists the allowed methods.
         let mut response = refused(app, &RequestReason::MethodNotAllowed.into());
@@ -185,6 +196,19 @@ impl Endpoint {
             "oauth-authorization-server" => Some(Endpoint::Metadata),
             "openid-configuration" => Some(Endpoint::OpenIdConfiguration),
             _ => None,
+        }
+    }
+
+    /// Under which its answers are counted.
+    fn route(&self) -> Route {
+        match self {
+            Endpoint::Token => Route::Token,
+            Endpoint::Registration => Route::Registration,
+            Endpoint::Client { .. } => Route::Client,
+            Endpoint::Metadata | Endpoint::OpenIdConfiguration => Route::Metadata,
+            Endpoint::Keys => Route::Keys,
+            Endpoint::Authorization => Route::Authorization,
+            Endpoint::Live | Endpoint::Ready => Route::Probe,
         }
     }
 

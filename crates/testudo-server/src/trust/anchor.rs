@@ -3,7 +3,7 @@
 
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use testudo_core::admin::bundle::{Floor, HeldBack};
@@ -43,6 +43,8 @@ pub struct Anchor {
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Wakes the loop that refreshes the bundle before its pause is over.
     pub(super) wanted: Notify,
+    /// The number of refreshes that brought nothing usable.
+    pub(super) failures: AtomicU64,
     /// The number of refreshes that have ended. A request that waits for an early fetch watches it.
     pub(super) ended: watch::Sender<u64>,
 }
@@ -113,6 +115,7 @@ impl Anchor {
             refused_floor: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
+            failures: AtomicU64::new(0),
             ended: watch::Sender::new(0),
         }
     }
@@ -151,6 +154,11 @@ impl Anchor {
             Some(_) | None => REFRESH_SOON,
         };
         wanted.min(self.age_max() / 2).max(REFRESH_MIN)
+    }
+
+    /// The number of refreshes that brought nothing usable, since the configuration names this source.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
@@ -213,6 +221,8 @@ impl Anchor {
     /// Takes over the bundle and the state of an earlier anchor of the same source, so that a reload loses nothing.
     pub fn inherit(&self, earlier: &Anchor) {
         self.kept.inherit(&earlier.kept);
+        self.failures
+            .store(earlier.failures.load(Ordering::Relaxed), Ordering::Relaxed);
         *locked(&self.early) = *locked(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
         let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);

@@ -366,9 +366,6 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 /// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
 /// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
-    let label = crate::state::metrics::AuthorityLabel {
-        authority: anchor.source().authority.key().to_owned(),
-    };
     let (kind, detail, is_written) = match outcome {
         Refreshed::Unchanged => {
             *locked(&anchor.trouble) = None;
@@ -395,12 +392,12 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
             (EventKind::BundleAccepted, what.clone(), false)
         }
         Refreshed::HeldBack(held_back) => {
-            app.metrics.bundle_failures.get_or_create(&label).inc();
+            anchor.failures.fetch_add(1, Ordering::Relaxed);
             let is_new = is_new_rollback(anchor, *held_back);
             (EventKind::BundleRolledBack, held_back.to_string(), is_new)
         }
         Refreshed::Failed(why) | Refreshed::NotTaken(why) => {
-            app.metrics.bundle_failures.get_or_create(&label).inc();
+            anchor.failures.fetch_add(1, Ordering::Relaxed);
             (EventKind::BundleStale, why.clone(), is_new_failure(anchor, why))
         }
     };

@@ -1,4 +1,4 @@
-//! Background work: writing last uses, deleting expired records, removing idle clients, updating gauges.
+//! Background work: writing last uses, deleting expired records, removing idle clients.
 
 mod changes;
 
@@ -61,8 +61,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
         }
         tick = tick.wrapping_add(1);
-        gauges(&app);
-        // Where nodes share the store, `follow_changes` does this.
+        // Where nodes share the store, the task that follows changes does this.
         if !app.store.is_shared()
             && app.condition.must_look_again.swap(false, Ordering::AcqRel)
             && changes::take_over_everything(&app).await.is_err()
@@ -128,21 +127,4 @@ pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {
         tracing::warn!(event = "upkeep.failed", work = "expiry", %fault, "expired records could not be deleted");
     }
     Some(now)
-}
-
-fn gauges(app: &App) {
-    let metrics = &app.metrics;
-    metrics.clients_in_memory.set(app.memory.clients.len() as i64);
-    metrics.store_batches.set(app.store.batches_written() as i64);
-    metrics.store_reads.set(app.store.reads() as i64);
-    for anchor in app.in_force.load().anchors.values() {
-        let status = anchor.status(app.moment());
-        let label = crate::state::metrics::AuthorityLabel {
-            authority: status.authority,
-        };
-        metrics
-            .bundle_age_seconds
-            .get_or_create(&label)
-            .set(status.age_seconds.unwrap_or(-1));
-    }
 }

@@ -311,7 +311,7 @@ async fn ask_with_unknown_kid(world: &World) -> u16 {
 }
 
 fn failures(world: &World) -> u64 {
-    let text = world.running.app.metrics.text();
+    let text = testudo_server::scrape::scrape(&world.running.app);
     let line = text
         .lines()
         .find(|line| line.starts_with("testudo_bundle_failures_total{authority=\"spiffe://z.example\"}"));

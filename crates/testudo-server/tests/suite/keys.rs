@@ -64,7 +64,11 @@ async fn retired_key_is_removed_at_its_time_and_not_only_at_the_next_rotation() 
         .find(|key| key["kid"] == json!(first))
         .unwrap();
     assert_eq!(retiring["state"], "retiring");
-    let until_then = retiring["published_until"].as_i64().unwrap() - world.now();
+    let end = retiring["published_until"].as_i64().unwrap();
+    let until_then = end - world.now();
+    let expires = format!("testudo_signing_key_expires_seconds{{kid=\"{first}\"}} {end}\n");
+    let text = testudo_server::scrape::scrape(app);
+    assert!(text.contains(&expires), "{expires}{text}");
 
     // One second before its end the key is published, at its end it is removed. There is no rotation meanwhile.
     app.clock.shift(until_then - 30);

@@ -148,6 +148,7 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
     let refused = lines.iter().find(|line| line["rejection"] == "no_rule").unwrap();
     assert_eq!(refused["event"], "client.refused");
     assert_eq!(refused["authority"], "spiffe://prod.example");
+    assert_eq!(refused["trust_domain"], "prod.example");
     assert_eq!(refused["identity"], "spiffe://prod.example/stranger");
     assert_eq!(refused["door"], "jwt_svid");
     assert!(refused["request.id"].is_string());

@@ -33,6 +33,7 @@ mod incidents;
 mod interop;
 mod listeners;
 mod logs;
+mod metrics;
 mod output;
 mod pages;
 mod registration;

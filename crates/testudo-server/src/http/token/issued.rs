@@ -2,6 +2,7 @@
 
 use crate::audit::RequestTrail;
 use serde::Deserialize;
+use testudo_core::Authority;
 use testudo_core::tokens::access_token::IssuedToken;
 use testudo_protocol::jose::Jws;
 
@@ -22,11 +23,13 @@ pub(super) fn log(token: &IssuedToken, trail: &RequestTrail<'_>) {
         // Our own token, signed a moment ago, is one.
         return;
     };
+    let authority = trail.identity.as_deref().map(|identity| &identity.authority);
     tracing::info!(
         event = "token.issued",
         request.id = trail.id,
         client.id = claims.client_id,
-        authority = trail.identity.as_deref().map(|identity| identity.authority.key()),
+        authority = authority.map(Authority::key),
+        trust_domain = authority.and_then(Authority::trust_domain),
         audience = claims.aud,
         scope = token.scope,
         jti = claims.jti,

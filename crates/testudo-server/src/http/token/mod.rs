@@ -23,7 +23,6 @@ use hyper::{Response, StatusCode};
 use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
-use std::time::Instant;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
@@ -46,23 +45,25 @@ pub(super) async fn token<B: RequestBody>(
     in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
-    let started = Instant::now();
     let authorization = authorization(&incoming.request);
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Token, request_id);
     let settled = serve_token(app, in_force, incoming, &mut trail).await;
-    app.metrics.token_seconds.observe(started.elapsed().as_secs_f64());
     match settled {
         Ok(Settled::Token(token, is_new)) => {
             app.metrics.tokens_issued.inc();
             if in_force.serving.logs_tokens {
                 issued::log(&token, &trail);
             }
+            if is_new {
+                app.metrics.first_uses.inc();
+            }
             if is_new && let Some(identity) = trail.identity.as_deref() {
                 tracing::info!(
                     event = "client.registered",
                     request.id = request_id,
                     authority = identity.authority.key(),
+                    trust_domain = identity.authority.trust_domain(),
                     identity = identity.subject,
                     door = identity.kind.name(),
                     "client.registered"

@@ -1,0 +1,161 @@
+//! Answers by route and status, and how long they took. Every combination has its counter from the start, so a request
+//! costs one addition: nothing is looked up by a name, and an alert can be written on what has not happened yet.
+
+use super::{Metrics, register};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+/// The endpoint of a request, never a path that a caller chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `/token`
+    Token,
+    /// `/register`
+    Registration,
+    /// `/register/{client_id}`
+    Client,
+    /// The metadata of RFC 8414 and of OpenID Connect.
+    Metadata,
+    /// `/jwks`
+    Keys,
+    /// `/authorize`
+    Authorization,
+    /// `/livez` and `/readyz`
+    Probe,
+    /// The admin API, at either listener.
+    Admin,
+    /// No endpoint, or turned away before it was known.
+    None,
+}
+
+impl Route {
+    const ALL: [Route; 9] = [
+        Route::Token,
+        Route::Registration,
+        Route::Client,
+        Route::Metadata,
+        Route::Keys,
+        Route::Authorization,
+        Route::Probe,
+        Route::Admin,
+        Route::None,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Route::Token => "token",
+            Route::Registration => "register",
+            Route::Client => "client",
+            Route::Metadata => "metadata",
+            Route::Keys => "jwks",
+            Route::Authorization => "authorize",
+            Route::Probe => "probe",
+            Route::Admin => "admin",
+            Route::None => "none",
+        }
+    }
+}
+
+/// Statuses that this server answers; another one is counted as the last.
+const STATUSES: [(u16, &str); 16] = [
+    (200, "200"),
+    (201, "201"),
+    (204, "204"),
+    (400, "400"),
+    (401, "401"),
+    (403, "403"),
+    (404, "404"),
+    (405, "405"),
+    (408, "408"),
+    (409, "409"),
+    (413, "413"),
+    (415, "415"),
+    (429, "429"),
+    (500, "500"),
+    (503, "503"),
+    (0, "other"),
+];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AnswerLabel {
+    route: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+/// The counters, by the number of the route.
+pub struct Requests(Vec<OfRoute>);
+
+struct OfRoute {
+    answered: [Counter; STATUSES.len()],
+    seconds: Histogram,
+}
+
+impl Requests {
+    pub(super) fn new(registry: &mut Registry) -> Requests {
+        let answered = Family::<AnswerLabel, Counter>::default();
+        let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.000_1, 2.5, 12))
+        });
+        register(registry, "requests", answered.clone());
+        register(registry, "request_duration_seconds", seconds.clone());
+        let of_route = |route: Route| {
+            let route = route.name();
+            OfRoute {
+                answered: STATUSES
+                    .map(|(_, status)| answered.get_or_create_owned(&AnswerLabel { route, status })),
+                seconds: seconds.get_or_create_owned(&RouteLabel { route }),
+            }
+        };
+        Requests(Route::ALL.into_iter().map(of_route).collect())
+    }
+}
+
+impl Metrics {
+    /// Counts an answer, and how long it took where a handler made it.
+    pub fn note_answer(&self, route: Route, status: u16, took: Option<Duration>) {
+        let Some(of_route) = self.requests.0.get(route as usize) else {
+            return;
+        };
+        let at = STATUSES.iter().position(|(known, _)| *known == status);
+        if let Some(counter) = of_route.answered.get(at.unwrap_or(STATUSES.len() - 1)) {
+            counter.inc();
+        }
+        if let Some(took) = took {
+            of_route.seconds.observe(took.as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_is_counted_under_its_route_and_status_and_an_unknown_status_as_other() {
+        let metrics = Metrics::default();
+        metrics.note_answer(Route::Token, 200, Some(Duration::from_millis(1)));
+        metrics.note_answer(Route::Token, 200, Some(Duration::from_millis(1)));
+        metrics.note_answer(Route::None, 418, None);
+        let text = metrics.text();
+        for line in [
+            "testudo_requests_total{route=\"token\",status=\"200\"} 2",
+            "testudo_requests_total{route=\"token\",status=\"503\"} 0",
+            "testudo_requests_total{route=\"none\",status=\"other\"} 1",
+            "testudo_request_duration_seconds_count{route=\"token\"} 2",
+        ] {
+            assert!(text.contains(line), "{line}:\n{text}");
+        }
+        for (number, route) in Route::ALL.into_iter().enumerate() {
+            assert_eq!(route as usize, number);
+        }
+    }
+}

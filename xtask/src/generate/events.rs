@@ -1,0 +1,44 @@
+//! `docs/reference/events.md`: the kinds of audit events and the fields of their records.
+
+use serde_json::{Map, Value};
+use testudo_core::records::{Event, EventKind, RequestDetails};
+
+pub fn page() -> Result<String, String> {
+    let mut page = String::from(
+        "# Audit events\n\nGenerated from `core::records`. Events are in the store; `testudo event list`, `event follow`, \
+         `event export` and `GET /admin/v1/events` print them, one JSON object each with `--json`. The log has a line \
+         of the same name for each of them ([logs.md](logs.md)), so what happened is recorded twice. How long they are \
+         kept, and how an administrator reads them: [operations](../operations/README.md).\n\n## Kinds\n\n\
+         | event | a failure | what happened |\n|---|---|---|\n",
+    );
+    for kind in EventKind::ALL {
+        let failure = if kind.is_failure() { "yes" } else { "" };
+        page.push_str(&format!(
+            "| `{}` | {failure} | {} |\n",
+            kind.name(),
+            kind.meaning()
+        ));
+    }
+    page.push_str("\n## Fields\n\nFields that do not apply are absent.\n\n");
+    page.push_str(&fields("Event", &schemars::schema_for!(Event).to_value())?);
+    page.push_str("\n## Fields of `request`\n\n");
+    page.push_str(&fields(
+        "RequestDetails",
+        &schemars::schema_for!(RequestDetails).to_value(),
+    )?);
+    Ok(page)
+}
+
+/// The documented fields of a record. One without a sentence of its own is a fault of the record.
+fn fields(record: &str, schema: &Value) -> Result<String, String> {
+    let none = Map::new();
+    let members = schema["properties"].as_object().unwrap_or(&none);
+    let mut table = String::from("| field | meaning |\n|---|---|\n");
+    for (name, member) in members {
+        let says = member["description"].as_str();
+        let says =
+            says.ok_or_else(|| format!("{record}::{name} has no doc comment, which events.md needs"))?;
+        table.push_str(&format!("| `{name}` | {} |\n", says.replace('\n', " ")));
+    }
+    Ok(table)
+}

@@ -1,0 +1,25 @@
+//! `docs/reference/metrics.md`: every metric of `/metrics`.
+
+use testudo_server::state::metrics::METRICS;
+
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from `server::state::metrics`. `GET /metrics` at `admin.listen` answers them in the \
+         OpenMetrics format, without a token. Labels have values from closed lists and from the configuration, never \
+         from requests. What is removed from the configuration, an authority or a key, is gone from the next scrape. \
+         Alert rules: [alerts.yaml](../../deploy/prometheus/alerts.yaml); a dashboard for Grafana: \
+         [testudo.json](../../deploy/grafana/testudo.json).\n\n| metric | type | labels | what it measures |\n\
+         |---|---|---|---|\n",
+    );
+    for metric in METRICS {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            metric.name,
+            metric.kind.name(),
+            labels.join(", "),
+            metric.says
+        ));
+    }
+    page
+}
