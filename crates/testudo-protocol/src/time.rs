@@ -4,9 +4,19 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 
 /// A point in time, whole seconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Name of the type as serializers are told it: an answer for people writes what has this name as text.
+    pub const NAME: &'static str = "Timestamp";
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(Timestamp::NAME, &self.0)
+    }
+}
 
 /// A length of time in whole seconds.
 #[derive(

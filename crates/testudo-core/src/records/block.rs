@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
+use super::rfc3339::Rfc3339;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -14,8 +15,8 @@ pub struct Block {
     pub reason: Option<String>,
     /// The administrator who blocked it.
     pub by: String,
-    /// When it was blocked, in seconds since the epoch.
-    #[schemars(with = "i64")]
+    /// When it was blocked.
+    #[schemars(with = "Rfc3339")]
     pub since: Timestamp,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::record::{Announced, Held, Record};
+use super::rfc3339::Rfc3339;
 use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, Sponsor};
 use crate::members::Labels;
 use serde::{Deserialize, Serialize};
@@ -32,13 +33,13 @@ pub struct Client {
     pub first_credential: CredentialKind,
     /// Kind of credential that was used last.
     pub last_credential: CredentialKind,
-    /// When the client was admitted, in seconds since the epoch.
+    /// When the client was admitted.
     pub created: Timestamp,
     /// When it last got a token, in seconds since the epoch; the record may lag by a minute.
     pub last_used: Timestamp,
     /// The client is removed after this number of seconds without use. `None`: no such limit.
     pub idle_lifetime: Option<Seconds>,
-    /// End of its absolute lifetime, in seconds since the epoch. `None`: no end.
+    /// End of its absolute lifetime. `None`: no end.
     pub expires: Option<Timestamp>,
     /// How often a client of this (authority, subject) was admitted: 1 for the first, one more each time a removed
     /// client is admitted again.
@@ -76,11 +77,11 @@ pub struct ManagementToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Registration {
     /// `iat` of the evidence. Older evidence changes nothing. [decision 0016]
-    #[schemars(with = "i64")]
+    #[schemars(with = "Rfc3339")]
     pub issued: Timestamp,
     /// When the limits end, if bearer evidence set them. Absent: they end with the client or the next registration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub until: Option<Timestamp>,
     /// The client proved possession of a key when it registered, so bearer evidence cannot change the registration.
     #[serde(default)]
@@ -169,11 +170,11 @@ pub enum ClientState {
 /// The client of the same (authority, subject) that was removed before this one was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Predecessor {
-    /// When that client was admitted, in seconds since the epoch.
-    #[schemars(with = "i64")]
+    /// When that client was admitted.
+    #[schemars(with = "Rfc3339")]
     pub created: Timestamp,
-    /// When that client was removed, in seconds since the epoch.
-    #[schemars(with = "i64")]
+    /// When that client was removed.
+    #[schemars(with = "Rfc3339")]
     pub removed: Timestamp,
     /// Why it was removed: `deleted`, `idle` or `expired`.
     pub reason: String,
@@ -184,11 +185,11 @@ pub struct Predecessor {
 pub struct Removed {
     /// The client's record as it was when it was removed.
     pub client: Client,
-    /// When it was removed, in seconds since the epoch.
+    /// When it was removed.
     pub removed: Timestamp,
     /// Why it was removed: `deleted`, `idle` or `expired`.
     pub reason: String,
-    /// Until when this history is kept, in seconds since the epoch.
+    /// Until when this history is kept.
     pub keep_until: Timestamp,
 }
 

@@ -4,6 +4,7 @@ use super::Kind;
 use super::RequestDetails;
 use super::event_kind::EventKind;
 use super::record::{Announced, Record};
+use super::rfc3339::Rfc3339;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -13,9 +14,8 @@ pub struct Event {
     /// Id of the event, and its key in the store: 32 hexadecimal digits, of which the first 16 are the time in
     /// milliseconds, so that ids sort by time. Example: `000001a1ee565e7b0000002a07c1d2e3`.
     pub id: String,
-    /// When it happened, in seconds since the epoch, by the clock of the node that wrote the event. Example:
-    /// `1795000000`.
-    #[schemars(with = "i64")]
+    /// When it happened, by the clock of the node that wrote the event. Example: `2026-11-18T11:06:40Z`.
+    #[schemars(with = "Rfc3339")]
     pub time: Timestamp,
     /// What happened. Example: `client.registered`.
     pub event: EventKind,
@@ -60,9 +60,9 @@ pub struct Event {
     /// The claim `jti` of the credential, where it has one. Example: `5f0c7a9e-1b2c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential_jti: Option<String>,
-    /// When the credential ends, in seconds since the epoch. Example: `1795000300`.
+    /// When the credential ends. Example: `2026-11-18T11:11:40Z`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub credential_expires: Option<Timestamp>,
     /// Scope values, separated by spaces: those that were granted, or those that a refused request asked for. Example:
     /// `orders.read orders.write`.
@@ -98,9 +98,9 @@ pub struct Event {
     /// Of a request with an initial access token, the sponsor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<String>,
-    /// When the event may be deleted, in seconds since the epoch: 30 days after a refusal, 400 days after other events,
-    /// 90 days for a client with neither attester nor sponsor. Example: `1829560000`.
-    #[schemars(with = "i64")]
+    /// When the event may be deleted: 30 days after a refusal, 400 days after other events, 90 days for a
+    /// client with neither attester nor sponsor. Example: `2027-12-23T11:06:40Z`.
+    #[schemars(with = "Rfc3339")]
     pub keep_until: Timestamp,
 }
 

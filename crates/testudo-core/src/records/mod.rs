@@ -21,6 +21,7 @@ mod record;
 mod reload;
 mod replay;
 mod request_details;
+mod rfc3339;
 mod secret;
 mod switch;
 
@@ -42,6 +43,7 @@ pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use replay::Replay;
 pub use request_details::{RequestDetails, RequestRef};
+pub use rfc3339::Rfc3339;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
 pub use switch::Switch;
 

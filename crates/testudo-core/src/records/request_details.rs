@@ -1,6 +1,7 @@
 //! What an event keeps of the request that caused it. Together with the identity and the scope in the event, it is
 //! everything that a decision depends on, so that `testudo explain` can make the decision again.
 
+use super::rfc3339::Rfc3339;
 use crate::identity::{AttestedIdentity, OccasionKind, Proof, SingleUse, Sponsor};
 use crate::members::{Field, Kind, base, member};
 use base64::Engine as _;
@@ -48,9 +49,9 @@ pub struct RequestDetails {
     /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_request_id: Option<String>,
-    /// The claim `iat` of the credential, in seconds since the epoch. Example: `1795000000`.
+    /// The claim `iat` of the credential. Example: `2026-11-18T11:06:40Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub credential_issued: Option<Timestamp>,
     /// SHA-256 of the client certificate, in base64url, 43 characters. [RFC8705 §3.1]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,9 +60,9 @@ pub struct RequestDetails {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_for_registration: bool,
     /// The record that keeps a single-use credential from being used twice: its key, in base64url, and until when it is
-    /// kept, in seconds since the epoch.
+    /// kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<(String, i64)>")]
+    #[schemars(with = "Option<(String, Rfc3339)>")]
     pub single_use: Option<(String, Timestamp)>,
     /// Claims of the credential that set client metadata and that `attested_metadata` of the authority lists. Example:
     /// `{"client_name": "Pay"}`.

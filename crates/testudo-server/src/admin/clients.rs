@@ -52,8 +52,8 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// A client, as the admin API shows it. Times are in RFC 3339.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct ClientView {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ClientView {
     /// Client id. Example: `spiffe://prod.example/ns/pay/sa/api`.
     pub client_id: String,
     /// Name, without `spiffe://`, of the trust domain under which the client is counted: its own, or for a client with

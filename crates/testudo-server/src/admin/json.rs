@@ -1,5 +1,6 @@
 //! JSON bodies of requests and answers.
 
+use super::shown::Shown;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -8,6 +9,6 @@ pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        axum::Json(self.0).into_response()
+        axum::Json(Shown(&self.0)).into_response()
     }
 }

@@ -16,6 +16,7 @@ mod reason;
 mod reply;
 mod rules;
 mod server;
+mod shown;
 mod socket;
 mod token;
 mod trust;
@@ -32,9 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-pub use clients::ClientView;
-pub use events::EventPage;
-pub use explain::{Explanation, Verdict};
+pub use explain::Verdict;
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
 pub(crate) use socket::try_the_place;

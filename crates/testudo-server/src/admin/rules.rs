@@ -17,6 +17,7 @@ use testudo_core::metadata::resolve::resolve;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::ScopeSet;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -45,10 +46,10 @@ pub struct RuleView {
     pub name: String,
     /// Patterns of identities that the rule matches.
     pub identities: Vec<String>,
-    /// Scope values that may be asked for, separated by spaces.
-    pub scopes: String,
-    /// Scope values that are granted where none is asked for, separated by spaces.
-    pub default_scopes: String,
+    /// Scope values that may be asked for.
+    pub scopes: Vec<String>,
+    /// Scope values that are granted where none is asked for.
+    pub default_scopes: Vec<String>,
     /// Resources for which tokens may be issued.
     pub resources: Vec<String>,
     /// First digits of the hash of the rule as it is written. Example: `3f9a1c0b27de`.
@@ -81,8 +82,8 @@ fn view(rule: &Rule, clients: i64) -> RuleView {
             .iter()
             .map(|pattern| pattern.as_str().to_owned())
             .collect(),
-        scopes: rule.scopes.to_string(),
-        default_scopes: rule.default_scopes.to_string(),
+        scopes: words(&rule.scopes),
+        default_scopes: words(&rule.default_scopes),
         resources: rule
             .resources
             .iter()
@@ -92,6 +93,10 @@ fn view(rule: &Rule, clients: i64) -> RuleView {
         enabled: rule.enabled,
         clients,
     }
+}
+
+fn words(scopes: &ScopeSet) -> Vec<String> {
+    scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -114,9 +119,9 @@ pub struct Governed {
     /// `client_name` of that client.
     pub client_name: Option<String>,
     /// Scope values that it may ask for.
-    pub scopes: String,
+    pub scopes: Vec<String>,
     /// Scope values that it gets where it asks for none.
-    pub default_scopes: String,
+    pub default_scopes: Vec<String>,
     /// Resources for which it may ask.
     pub resources: Vec<String>,
     /// Redirect URIs of that client.

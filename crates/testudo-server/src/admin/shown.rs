@@ -6,8 +6,8 @@
 //! metadata) is no `Timestamp` and stays what it is.
 
 use serde::ser::{
-    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 use testudo_protocol::Timestamp;
 
@@ -61,7 +61,9 @@ impl<S: Serializer> Serializer for Moments<S> {
             return self.0.serialize_newtype_struct(name, &Shown(value));
         }
         let seconds = serde_json::to_value(value).map_err(S::Error::custom)?;
-        let seconds = seconds.as_i64().ok_or_else(|| S::Error::custom("a moment is a number"))?;
+        let seconds = seconds
+            .as_i64()
+            .ok_or_else(|| S::Error::custom("a moment is a number"))?;
         self.0.collect_str(&Timestamp(seconds))
     }
 
@@ -76,7 +78,8 @@ impl<S: Serializer> Serializer for Moments<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_variant(name, index, variant, &Shown(value))
+        self.0
+            .serialize_newtype_variant(name, index, variant, &Shown(value))
     }
 
     as_it_is! {

@@ -1,6 +1,6 @@
 //! Tests of the search for audit events: filters, pages, and that no event is left out without notice.
 
-use crate::world::{RULES, World, domains};
+use crate::world::{RULES, World, domains, moment};
 use serde_json::Value;
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_protocol::{Seconds, Timestamp};
@@ -74,9 +74,7 @@ impl Audit {
 
 fn numbers(page: &Value) -> Vec<i64> {
     let events = page["events"].as_array().unwrap().iter();
-    events
-        .map(|event| event["time"].as_i64().unwrap() - START)
-        .collect()
+    events.map(|event| moment(&event["time"]) - START).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Tests of signing keys over time: retirement, withdrawal, and tokens that were signed with a stolen key.
 
-use crate::world::{ISSUER, RULES, World, domains};
+use crate::world::{ISSUER, RULES, World, domains, moment};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testudo_core::records::Batch;
@@ -64,7 +64,7 @@ async fn retired_key_is_removed_at_its_time_and_not_only_at_the_next_rotation() 
         .find(|key| key["kid"] == json!(first))
         .unwrap();
     assert_eq!(retiring["state"], "retiring");
-    let end = retiring["published_until"].as_i64().unwrap();
+    let end = moment(&retiring["published_until"]);
     let until_then = end - world.now();
     let expires = format!("testudo_signing_key_expires_seconds{{kid=\"{first}\"}} {end}\n");
     let text = testudo_server::scrape::scrape(app);

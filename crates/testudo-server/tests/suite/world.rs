@@ -449,3 +449,10 @@ async fn try_to_run(folder: &std::path::Path, network: Network) -> Result<Runnin
     };
     serve(configuration, options).await
 }
+
+/// A moment as the admin API writes it, in seconds since the epoch.
+#[track_caller]
+pub fn moment(text: &serde_json::Value) -> i64 {
+    let text = text.as_str().unwrap_or_else(|| panic!("{text} is not text"));
+    testudo_protocol::Timestamp::parse(text).unwrap().0
+}

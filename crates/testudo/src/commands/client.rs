@@ -2,11 +2,10 @@
 
 use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, note, print_fields, print_json, print_line, print_list};
+use crate::output::{Failed, note, print_fields, print_json, print_line, print_list, words};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use testudo_server::admin::ClientView;
 
 /// Which clients.
 #[derive(Args, Clone, Default)]
@@ -92,15 +91,15 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             if listing.json.json {
                 return print_json(&clients);
             }
-            let row = |client: &ClientView| {
+            let row = |client: &Value| {
                 vec![
-                    client.client_id.clone(),
-                    word(&client.state),
+                    words(&client["client_id"]),
+                    words(&client["state"]),
                     governing(client),
-                    client.credential_kind.to_string(),
-                    client.first_seen.clone(),
-                    client.last_used.clone(),
-                    if client.is_orphaned { "yes" } else { "" }.to_owned(),
+                    words(&client["credential_kind"]),
+                    words(&client["first_seen"]),
+                    words(&client["last_used"]),
+                    if client["is_orphaned"] == true { "yes" } else { "" }.to_owned(),
                 ]
             };
             let header = [
@@ -116,7 +115,7 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             return print_list("clients", &header, &rows, listing.wide);
         }
         Client::Show { client_id, json } => {
-            let client: ClientView = admin
+            let client: Value = admin
                 .post("/admin/v1/clients/show", &json!({ "client_id": client_id }))
                 .await?;
             if json.json {
@@ -152,19 +151,20 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
 }
 
 /// The rule that governs the client today, and the one that admitted it where that was another.
-fn governing(client: &ClientView) -> String {
-    match &client.governed_by {
-        None => format!("none (admitted by {})", client.rule),
-        Some(rule) if *rule == client.rule => rule.clone(),
-        Some(rule) => format!("{rule} (admitted by {})", client.rule),
+fn governing(client: &Value) -> String {
+    let (governing, admitting) = (&client["governed_by"], words(&client["rule"]));
+    match governing.as_str() {
+        None => format!("none (admitted by {admitting})"),
+        Some(rule) if rule == admitting => admitting,
+        Some(rule) => format!("{rule} (admitted by {admitting})"),
     }
 }
 
 /// All pages.
-async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<ClientView>, Failed> {
+async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<Value>, Failed> {
     #[derive(Deserialize)]
     struct Page {
-        clients: Vec<ClientView>,
+        clients: Vec<Value>,
         next: Option<String>,
     }
     let mut query = String::new();
@@ -207,7 +207,10 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
                         .hint("look at them with `testudo client list`, then repeat this with --yes"),
                 );
             }
-            selected.into_iter().map(|client| client.client_id).collect()
+            selected
+                .iter()
+                .map(|client| words(&client["client_id"]))
+                .collect()
         }
         _ => {
             return Err(Failed::new("name either client ids or a filter")
@@ -236,72 +239,56 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
     )))
 }
 
-fn show(client: &ClientView) -> Result<(), Failed> {
-    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-    let earlier = client.predecessor.as_ref().map_or_else(
-        || "-".to_owned(),
-        |earlier| {
-            format!(
-                "from {} to {} ({})",
-                earlier.created, earlier.removed, earlier.reason
-            )
-        },
-    );
-    let sponsor = client.sponsor.as_ref();
-    let sponsor = sponsor.map_or_else(|| "-".to_owned(), |sponsor| sponsor.subject.clone());
+fn show(client: &Value) -> Result<(), Failed> {
+    let predecessor = &client["predecessor"];
+    let earlier = if predecessor.is_null() {
+        "-".to_owned()
+    } else {
+        let [created, removed, reason] =
+            ["created", "removed", "reason"].map(|member| words(&predecessor[member]));
+        format!("from {created} to {removed} ({reason})")
+    };
     print_fields(&[
-        ("client", client.client_id.clone()),
-        ("identity", client.subject.clone()),
-        ("authority", client.authority.clone()),
-        ("state", word(&client.state)),
+        ("client", words(&client["client_id"])),
+        ("identity", words(&client["subject"])),
+        ("authority", words(&client["authority"])),
+        ("state", words(&client["state"])),
         (
             "admitted by rule",
-            format!("{} (revision {})", client.rule, client.rule_revision),
+            format!(
+                "{} (revision {})",
+                words(&client["rule"]),
+                words(&client["rule_revision"])
+            ),
         ),
-        ("governed by", or_dash(&client.governed_by)),
-        ("credential", client.credential_kind.to_string()),
-        ("first seen", client.first_seen.clone()),
-        ("last used", client.last_used.clone()),
-        ("expires", or_dash(&client.expires)),
-        (
-            "name",
-            client
-                .metadata
-                .labels
-                .text("client_name")
-                .unwrap_or("-")
-                .to_owned(),
-        ),
-        ("registered for", registered(client)),
-        ("vouched for by", sponsor),
-        ("redirect URIs", client.metadata.redirect_uris.join(" ")),
+        ("governed by", words(&client["governed_by"])),
+        ("credential", words(&client["credential_kind"])),
+        ("first seen", words(&client["first_seen"])),
+        ("last used", words(&client["last_used"])),
+        ("expires", words(&client["expires"])),
+        ("name", words(&client["metadata"]["client_name"])),
+        ("registered for", registered(&client["registration"])),
+        ("vouched for by", words(&client["sponsor"]["subject"])),
+        ("redirect URIs", words(&client["metadata"]["redirect_uris"])),
         ("earlier life", earlier),
     ])
 }
 
 /// What the client restrained itself to when it registered.
-fn registered(client: &ClientView) -> String {
-    let Some(registration) = &client.registration else {
+fn registered(registration: &Value) -> String {
+    if registration.is_null() {
         return "-".to_owned();
-    };
-    let mut parts = vec![match &registration.scope {
+    }
+    let given = |member: &str| Some(words(registration.get(member)?));
+    let mut parts = vec![match given("scope") {
         Some(scope) => format!("scope `{scope}`"),
         None => "all that the rule gives".to_owned(),
     }];
-    parts.extend(registration.grant_types.as_ref().map(|grants| grants.join(" ")));
-    parts.extend(registration.credential.map(|kind| format!("{kind} only")));
-    if registration.must_bind_tokens {
+    parts.extend(given("grant_types"));
+    parts.extend(given("credential").map(|kind| format!("{kind} only")));
+    if registration["must_bind_tokens"] == true {
         parts.push("bound tokens only".to_owned());
     }
-    if let Some(until) = registration.until {
-        parts.push(format!("until {until}"));
-    }
+    parts.extend(given("until").map(|until| format!("until {until}")));
     parts.join(", ")
-}
-
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }

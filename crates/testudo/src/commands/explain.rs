@@ -2,12 +2,12 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_prose};
+use crate::output::{Failed, print_json, print_prose, words};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::PathBuf;
-use testudo_server::admin::{Explanation, Verdict};
+use testudo_server::admin::Verdict;
 
 #[derive(Args)]
 pub struct Explain {
@@ -42,53 +42,57 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
         "resource": options.resource,
         "client_id": options.client_id,
     });
-    let explanation: Explanation = Admin::at(place).post("/admin/v1/explain", &question).await?;
+    let explanation: Value = Admin::at(place).post("/admin/v1/explain", &question).await?;
     if options.json.json {
         print_json(&explanation)?;
     } else {
         print(&explanation)?;
     }
-    if options.exit_code && explanation.verdict.rejection.is_some() {
+    if options.exit_code && explanation["rejection"].is_string() {
         return Err(Failed::new("the request is refused"));
     }
     Ok(())
 }
 
 /// What the record says first, and then today's decision; one line where both are the same.
-fn print(explanation: &Explanation) -> Result<(), Failed> {
-    if let Some(event) = &explanation.event {
-        print_prose(&format!("{}  {}", event.time, event.event.name()))?;
+fn print(explanation: &Value) -> Result<(), Failed> {
+    let event = &explanation["event"];
+    if event.is_object() {
+        print_prose(&format!("{}  {}", words(&event["time"]), words(&event["event"])))?;
         print_prose("")?;
     }
-    if let Some(then) = &explanation.then {
+    let verdict = |name: &str| serde_json::from_value::<Verdict>(explanation[name].clone()).ok();
+    let then = verdict("then");
+    if let Some(then) = &then {
         print_prose(&format!("then: {}", text(then)))?;
         print_hint(then)?;
     }
-    let Some(today) = &explanation.today else {
+    let Some(today) = &verdict("today") else {
         print_prose("")?;
         print_prose("today: unknown, since nothing is kept by which the request proved who it is")?;
         return Ok(());
     };
-    if explanation.then.is_some() {
+    if then.is_some() {
         print_prose("")?;
     }
-    for step in &explanation.steps {
-        print_prose(&format!("passed   {}: {}", step.check, step.detail))?;
+    for step in items(&explanation["steps"]) {
+        let (check, detail) = (words(&step["check"]), words(&step["detail"]));
+        print_prose(&format!("passed   {check}: {detail}"))?;
     }
-    if explanation
-        .then
-        .as_ref()
-        .is_some_and(|then| then.agrees_with(today))
-    {
+    if then.as_ref().is_some_and(|then| then.agrees_with(today)) {
         print_prose(&format!("today: the same, {}", today.outcome))?;
     } else {
         print_prose(&format!("today: {}", text(today)))?;
         print_hint(today)?;
     }
-    for note in &explanation.notes {
-        print_prose(&format!("note: {note}"))?;
+    for note in items(&explanation["notes"]) {
+        print_prose(&format!("note: {}", words(note)))?;
     }
     Ok(())
+}
+
+fn items(array: &Value) -> impl Iterator<Item = &Value> {
+    array.as_array().into_iter().flatten()
 }
 
 fn text(verdict: &Verdict) -> String {

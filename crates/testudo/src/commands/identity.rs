@@ -2,10 +2,9 @@
 
 use crate::admin::{Admin, print_done};
 use crate::arguments::{Change, Listing, Place};
-use crate::output::{Failed, print_json, print_list};
+use crate::output::{Failed, print_json, print_list, words};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use testudo_core::records::Block;
 
 #[derive(Subcommand)]
 pub enum Identity {
@@ -43,26 +42,14 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
             print_done(&answer, change.json)
         }
         Identity::List(options) => {
+            let blocks: Vec<Value> = admin.get("/admin/v1/blocks").await?;
             if options.json.json {
-                let blocks: Value = admin.get("/admin/v1/blocks").await?;
                 return print_json(&blocks);
             }
-            let blocks: Vec<Block> = admin.get("/admin/v1/blocks").await?;
-            let row = |block: &Block| {
-                vec![
-                    block.identity.clone(),
-                    block.since.to_string(),
-                    block.by.clone(),
-                    block.reason.clone().unwrap_or_default(),
-                ]
-            };
+            let header = ["identity", "since", "by", "reason"];
+            let row = |block: &Value| header.map(|member| words(&block[member])).to_vec();
             let rows: Vec<_> = blocks.iter().map(row).collect();
-            print_list(
-                "blocked identities",
-                &["identity", "since", "by", "reason"],
-                &rows,
-                options.wide,
-            )
+            print_list("blocked identities", &header, &rows, options.wide)
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use crate::admin::{Admin, print_done};
 use crate::arguments::{Change, Listing, Place};
-use crate::output::{Failed, print_json, print_list};
+use crate::output::{Failed, print_json, print_list, words};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use testudo_server::state::keys::ListedKey;
 
 #[derive(Subcommand)]
 pub enum Key {
@@ -34,23 +33,19 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
         Key::List(options) => {
-            let keys: Vec<ListedKey> = admin.get("/admin/v1/keys").await?;
+            let keys: Vec<Value> = admin.get("/admin/v1/keys").await?;
             if options.json.json {
                 return print_json(&keys);
             }
-            let row = |key: &ListedKey| {
-                let state = serde_json::to_value(key.state).unwrap_or_default();
-                vec![
-                    key.kid.clone(),
-                    key.algorithm.clone(),
-                    state.as_str().unwrap_or_default().to_owned(),
-                    key.active_from.to_string(),
-                    key.created.to_string(),
-                    key.published_until
-                        .map(|until| until.to_string())
-                        .unwrap_or_default(),
-                ]
-            };
+            let members = [
+                "kid",
+                "algorithm",
+                "state",
+                "active_from",
+                "created",
+                "published_until",
+            ];
+            let row = |key: &Value| members.map(|member| words(&key[member])).to_vec();
             let rows: Vec<_> = keys.iter().map(row).collect();
             let header = [
                 "key",

@@ -33,7 +33,7 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                     rule.name.clone(),
                     if rule.enabled { "enabled" } else { "DISABLED" }.to_owned(),
                     rule.identities.join(" "),
-                    rule.scopes.clone(),
+                    rule.scopes.join(" "),
                     rule.resources.join(" "),
                     rule.clients.to_string(),
                 ]
@@ -59,7 +59,7 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                         one.identity.clone(),
                         one.rule.clone().unwrap_or_else(|| "-".into()),
                         one.client_id.clone().unwrap_or_else(|| "-".into()),
-                        one.scopes.clone(),
+                        one.scopes.join(" "),
                         one.resources.join(" "),
                         one.problem.clone().unwrap_or_default(),
                     ]

@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, print_done};
 use crate::arguments::{Change, Json, Place};
-use crate::output::{Failed, print_fields, print_json, print_list};
+use crate::output::{Failed, print_fields, print_json, print_list, words};
 use serde_json::{Map, Value, json};
 
 pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
@@ -37,31 +37,14 @@ pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
     let others = status.iter().map(|(name, value)| (name.as_str(), value));
     let fields: Vec<(&str, String)> = known
         .chain(others.filter(|(name, _)| !STATUS.contains(name)))
-        .map(|(name, value)| (name, text(value)))
+        .map(|(name, value)| (name, words(value)))
         .collect();
     print_fields(&fields)?;
     let row = |check: &Value| {
         ["state", "name", "detail"]
-            .map(|member| text(&check[member]))
+            .map(|member| words(&check[member]))
             .to_vec()
     };
     let rows: Vec<_> = checks.as_array().into_iter().flatten().map(row).collect();
     print_list("checks", &["check", "of", "detail"], &rows, false)
-}
-
-/// A value as a person reads it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        Value::Object(members) if members.is_empty() => "none".to_owned(),
-        Value::Object(members) => {
-            let pairs = members
-                .iter()
-                .map(|(name, value)| format!("{name} {}", text(value)));
-            pairs.collect::<Vec<_>>().join(", ")
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, print_fields, print_json, print_list};
+use crate::output::{Failed, print_fields, print_json, print_list, words};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -59,14 +59,14 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             let row = |domain: &Value| {
                 let keys = domain["jwt_keys"].as_array().map_or(0, Vec::len);
                 vec![
-                    text(&domain["authority"]),
+                    words(&domain["authority"]),
                     enabled(domain),
-                    text(&domain["first_use"]),
-                    text(&domain["state"]),
+                    words(&domain["first_use"]),
+                    words(&domain["state"]),
                     age(domain),
                     keys.to_string(),
-                    text(&domain["clients"]),
-                    text(&domain["last_error"]),
+                    words(&domain["clients"]),
+                    words(&domain["last_error"]),
                 ]
             };
             let header = [
@@ -87,37 +87,31 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             if json.json {
                 return print_json(&domain);
             }
-            let list = |value: &Value| {
-                value
-                    .as_array()
-                    .map(|items| items.iter().map(text).collect::<Vec<_>>().join(" "))
-                    .unwrap_or_default()
-            };
             let mut fields = vec![
-                ("authority", text(&domain["authority"])),
+                ("authority", words(&domain["authority"])),
                 ("switch", enabled(&domain)),
-                ("first use", text(&domain["first_use"])),
-                ("credentials", list(&domain["credentials"])),
-                ("clients", text(&domain["clients"])),
-                ("bundle", text(&domain["state"])),
-                ("source", text(&domain["source"])),
+                ("first use", words(&domain["first_use"])),
+                ("credentials", words(&domain["credentials"])),
+                ("clients", words(&domain["clients"])),
+                ("bundle", words(&domain["state"])),
+                ("source", words(&domain["source"])),
                 ("age", age(&domain)),
                 (
                     "maximum age",
-                    format!("{} s", text(&domain["max_staleness_seconds"])),
+                    format!("{} s", words(&domain["max_staleness_seconds"])),
                 ),
                 ("refreshed", refreshed(&domain)),
-                ("sequence", text(&domain["sequence"])),
-                ("held back", text(&domain["held_back"])),
-                ("jwt keys", list(&domain["jwt_keys"])),
-                ("x509 authorities", text(&domain["x509_authorities"])),
-                ("ignored", list(&domain["ignored"])),
-                ("last error", text(&domain["last_error"])),
+                ("sequence", words(&domain["sequence"])),
+                ("held back", words(&domain["held_back"])),
+                ("jwt keys", words(&domain["jwt_keys"])),
+                ("x509 authorities", words(&domain["x509_authorities"])),
+                ("ignored", words(&domain["ignored"])),
+                ("last error", words(&domain["last_error"])),
             ];
             let authorities = domain["x509_authority_validity"].as_array();
             fields.extend(authorities.into_iter().flatten().map(|known| {
                 let [thumbprint, from, until, state] =
-                    ["thumbprint", "valid_from", "valid_until", "state"].map(|member| text(&known[member]));
+                    ["thumbprint", "valid_from", "valid_until", "state"].map(|member| words(&known[member]));
                 (
                     "x509 authority",
                     format!("{thumbprint} {state}, {from} to {until}"),
@@ -139,14 +133,6 @@ async fn act(admin: &Admin, name: &str, verb: &str, change: &Change) -> Result<(
     );
     let answer: Value = admin.post(&path, &body).await?;
     print_done(&answer, change.json)
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    }
 }
 
 fn enabled(domain: &Value) -> String {

@@ -72,9 +72,10 @@ fn export(site: &Site, more: &[&str]) -> (i64, usize) {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         if lines % 1_000 == 0 {
-            let event: Event = serde_json::from_str(&line).unwrap();
-            assert!(event.id > last, "the oldest first, each once");
-            last = event.id;
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let id = event["id"].as_str().unwrap().to_owned();
+            assert!(id > last, "the oldest first, each once");
+            last = id;
             peak = peak.max(peak_bytes(child.id()).unwrap_or(0));
         }
         lines += 1;

@@ -243,6 +243,18 @@ async fn full_device_is_an_error_that_names_stdout_in_every_command() {
     }
 }
 
+/// A number that looks like seconds of our years since the epoch.
+fn epoch(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number
+            .as_i64()
+            .filter(|n| (1_500_000_000..2_500_000_000).contains(n)),
+        Value::Array(items) => items.iter().find_map(epoch),
+        Value::Object(members) => members.values().find_map(epoch),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn json_is_json_on_both_outputs_of_every_command() {
     let world = World::new().await;
@@ -262,11 +274,17 @@ async fn json_is_json_on_both_outputs_of_every_command() {
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         let is_document = serde_json::from_str::<Value>(&text).is_ok();
         assert!(!text.is_empty(), "{words:?} prints its answer");
-        if !is_document {
-            assert!(
-                json_lines(&text).iter().all(Value::is_object),
-                "{words:?}: {text}"
-            );
+        let documents = match is_document {
+            true => vec![serde_json::from_str(&text).unwrap()],
+            false => json_lines(&text),
+        };
+        assert!(
+            is_document || documents.iter().all(Value::is_object),
+            "{words:?}: {text}"
+        );
+        // The claims of a token are as they are signed.
+        for document in documents.iter().filter(|_| words[0] != "token") {
+            assert_eq!(epoch(document), None, "{words:?}: {text}");
         }
         for line in json_lines(&stderr(&output)) {
             let is_talk = ["error", "warning", "note"]
@@ -332,4 +350,29 @@ async fn table_that_is_wider_than_the_terminal_becomes_records() {
     }
     let piped = world.site.ok(&["client", "list"]);
     assert!(piped.contains("CLIENT") && piped.lines().count() == 2, "{piped}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sets_are_arrays_and_moments_are_rfc_3339() {
+    let world = World::new().await;
+    let rules = world.site.json(&["rule", "list"]);
+    let tested = world.site.json(&["rule", "test", PAY_ID]);
+    for set in [&rules[0]["scopes"], &tested[0]["scopes"]] {
+        assert_eq!(*set, serde_json::json!(["orders.read", "orders.write"]));
+    }
+    world.site.ok(&["identity", "block", "spiffe://prod.example/x"]);
+    let events = world.site.events(&[]);
+    for moment in [
+        &events[0]["time"],
+        &events[0]["keep_until"],
+        &world.site.json(&["key", "list"])[0]["created"],
+        &world.site.json(&["identity", "list"])[0]["since"],
+        &world.site.json(&["client", "list"])[0]["first_seen"],
+    ] {
+        let text = moment.as_str().unwrap_or_else(|| panic!("{moment}"));
+        assert!(
+            testudo_protocol::Timestamp::parse(text).is_some() && text.ends_with('Z'),
+            "{text}"
+        );
+    }
 }

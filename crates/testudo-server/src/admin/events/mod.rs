@@ -86,8 +86,8 @@ pub(super) enum Order {
 }
 
 /// A page of events.
-#[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct EventPage {
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub(super) struct EventPage {
     /// The events that were found, in the requested order.
     pub events: Vec<Event>,
     /// Where to continue: the value of `before` in the order `newest`, of `after` in the order `oldest`. Absent where

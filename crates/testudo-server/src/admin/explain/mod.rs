@@ -76,8 +76,8 @@ pub struct Verdict {
 }
 
 /// An explanation of a request or of a credential.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Explanation {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Explanation {
     /// The event of the request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<Event>,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use stored::{Found, KeysSeen, OPAQUE};
 use testudo_core::admission::client_name::OpaqueKey;
-use testudo_core::records::{Batch, EventKind, ServerSecret};
+use testudo_core::records::{Batch, EventKind, Rfc3339, ServerSecret};
 use testudo_core::signing_keys::{KeyState, chosen, describe_made, key_statuses};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{Algorithm, KeySet, SigningKey};
@@ -44,17 +44,17 @@ pub struct ListedKey {
     pub kid: String,
     /// Algorithm name.
     pub algorithm: String,
-    /// When the key was created, in seconds since the epoch.
-    #[schemars(with = "i64")]
+    /// When the key was created.
+    #[schemars(with = "Rfc3339")]
     pub created: Timestamp,
-    /// From when the key signs, in seconds since the epoch.
-    #[schemars(with = "i64")]
+    /// From when the key signs.
+    #[schemars(with = "Rfc3339")]
     pub active_from: Timestamp,
     /// `next`, `active` or `retiring`.
     pub state: KeyState,
-    /// When a retiring key is removed from `/jwks`, in seconds since the epoch.
+    /// When a retiring key is removed from `/jwks`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub published_until: Option<Timestamp>,
 }
 

@@ -677,8 +677,6 @@ async fn explain_shows_a_registration_without_evidence_and_its_event_expires_ear
     );
     // Events of clients without evidence are kept for a shorter time than those of workloads.
     let event = world.events("client.registered").await.remove(0);
-    assert_eq!(
-        event["keep_until"].as_i64().unwrap() - event["time"].as_i64().unwrap(),
-        90 * 86_400
-    );
+    let [time, keep_until] = ["time", "keep_until"].map(|name| crate::world::moment(&event[name]));
+    assert_eq!(keep_until - time, 90 * 86_400);
 }

@@ -101,7 +101,7 @@ async fn limits_reduced_by_a_statement_alone_end_after_an_hour() {
     assert_eq!((narrowed.status, &narrowed.json()["scope"]), (201, &json!("r")));
     let shown = world.clients().await.remove(0);
     assert_eq!(
-        shown["registration"]["until"],
+        crate::world::moment(&shown["registration"]["until"]),
         world.now() + BEARER_NARROWING_LIFETIME.0,
         "{shown}"
     );

@@ -4,10 +4,10 @@ mod follow;
 
 use crate::admin::{Admin, encode};
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, Lines, note};
+use crate::output::{Failed, Lines, note, words};
 use clap::{Args, Subcommand};
-use testudo_core::records;
-use testudo_server::admin::EventPage;
+use serde::Deserialize;
+use serde_json::Value;
 
 #[derive(Subcommand)]
 pub enum Event {
@@ -130,8 +130,16 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
     }
 }
 
+/// A page of the server's answer.
+#[derive(Deserialize)]
+struct Page {
+    events: Vec<Value>,
+    next: Option<String>,
+    searched_to: Option<String>,
+}
+
 /// Asks for one page, and moves on behind it.
-async fn page(admin: &Admin, which: &mut Which, order: Order, limit: usize) -> Result<EventPage, Failed> {
+async fn page(admin: &Admin, which: &mut Which, order: Order, limit: usize) -> Result<Page, Failed> {
     let word = if order == Order::Oldest {
         "oldest"
     } else {
@@ -142,7 +150,7 @@ async fn page(admin: &Admin, which: &mut Which, order: Order, limit: usize) -> R
         limit.min(PAGE),
         which.query()
     );
-    let page: EventPage = admin.get(&path).await?;
+    let page: Page = admin.get(&path).await?;
     if let Some(next) = &page.next {
         match order {
             Order::Oldest => which.after = Some(next.clone()),
@@ -204,41 +212,41 @@ async fn export(admin: &Admin, mut which: Which) -> Result<(), Failed> {
 }
 
 /// One event is one line, for programs as for people.
-fn write(lines: &mut Lines, event: &records::Event, as_json: bool) -> Result<(), Failed> {
+fn write(lines: &mut Lines, event: &Value, as_json: bool) -> Result<(), Failed> {
     match as_json {
         true => lines.json(event),
         false => lines.text(&line(event)),
     }
 }
 
+/// Members of an event that its line has, and what they are called there.
+const FIELDS: &[(&str, &str)] = &[
+    ("identity", "identity"),
+    ("client", "client_id"),
+    ("rule", "rule"),
+    ("authority", "authority"),
+    ("door", "door"),
+    ("scope", "scope"),
+    ("resource", "resource"),
+    ("reason", "reason"),
+    ("detail", "detail"),
+    ("actor", "actor"),
+    ("request", "request_id"),
+    ("count", "count"),
+];
+
 /// `time event name=value …`: one line, greppable.
-fn line(event: &records::Event) -> String {
-    let mut text = format!("{} {}", event.time, event.event.name());
-    let fields = [
-        ("identity", &event.identity),
-        ("client", &event.client_id),
-        ("rule", &event.rule),
-        ("authority", &event.authority),
-        ("door", &event.door),
-        ("scope", &event.scope),
-        ("resource", &event.resource),
-        ("reason", &event.reason),
-        ("detail", &event.detail),
-        ("actor", &event.actor),
-        ("request", &event.request_id),
-    ];
-    for (name, value) in fields {
-        if let Some(value) = value {
-            let value = if value.contains(' ') || value.is_empty() {
-                format!("{value:?}")
-            } else {
-                value.clone()
-            };
+fn line(event: &Value) -> String {
+    let mut text = format!("{} {}", words(&event["time"]), words(&event["event"]));
+    for (name, member) in FIELDS {
+        let Some(value) = event.get(member).map(words) else {
+            continue;
+        };
+        if value.contains(' ') || value.is_empty() {
+            text.push_str(&format!(" {name}={value:?}"));
+        } else {
             text.push_str(&format!(" {name}={value}"));
         }
-    }
-    if let Some(count) = event.count {
-        text.push_str(&format!(" count={count}"));
     }
     text
 }
