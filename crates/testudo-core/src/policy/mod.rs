@@ -126,6 +126,14 @@ impl Policy {
         self.authorities.keys().filter(named).min()
     }
 
+    /// The rule of this name, whichever section of the configuration it is from.
+    pub fn rule_named(&self, name: &str) -> Option<&Rule> {
+        let open = self.registration.open.as_ref().map(|open| &open.rule);
+        let of_clients = self.clients.values().map(|client| &client.rule);
+        let mut rules = self.rules.iter().chain(of_clients).chain(open);
+        rules.find(|rule| rule.name == name)
+    }
+
     /// What happens at a first use, the stricter setting of authority and rule, with the name of the one that has this
     /// setting.
     pub fn first_use(&self, authority: &Authority, rule: &Rule) -> (FirstUse, String) {

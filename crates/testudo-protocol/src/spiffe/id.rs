@@ -47,7 +47,7 @@ pub enum SpiffeIdError {
 impl fmt::Display for SpiffeIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SpiffeIdError::TooLong => "longer than 2048 bytes",
+            SpiffeIdError::TooLong => "is longer than 2048 bytes",
             SpiffeIdError::WrongScheme => "does not begin with spiffe://",
             SpiffeIdError::EmptyTrustDomain => "has no trust domain",
             SpiffeIdError::TrustDomainTooLong => "has a trust domain longer than 255 bytes",
@@ -195,6 +195,24 @@ impl<'de> serde::Deserialize<'de> for TrustDomain {
 mod tests {
     use super::SpiffeIdError::*;
     use super::*;
+
+    #[test]
+    fn reason_goes_on_a_sentence_that_names_the_text() {
+        for reason in [
+            TooLong,
+            WrongScheme,
+            EmptyTrustDomain,
+            TrustDomainTooLong,
+            TrustDomainCharacter,
+            PathCharacter,
+            EmptySegment,
+            DotSegment,
+        ] {
+            let text = reason.to_string();
+            let verb = text.split(' ').next().unwrap();
+            assert!(["is", "has", "does"].contains(&verb), "it {text}");
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, expected: Result<(&str, &str), SpiffeIdError>) {

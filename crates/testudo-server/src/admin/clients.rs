@@ -12,11 +12,12 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use testudo_core::admin::client as order;
+use testudo_core::admin::{client as order, trust as authorities};
 use testudo_core::admission::governing::governing_client;
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
+    clients_of_authority, clients_of_rule,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_protocol::{Seconds, Timestamp};
@@ -137,7 +138,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         Some(Ok(seconds)) => Some(app.now() - seconds),
         Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
     };
-    let counted_under = filter.trust_domain.map(|name| counted_under(&app, name));
+    let counted_under = filter.trust_domain.clone().map(|name| counted_under(&app, name));
     let wanted = filter
         .limit
         .map_or(LIST_MAX, |limit| limit.get() as usize)
@@ -151,6 +152,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     loop {
         let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
         if page.is_empty() {
+            if clients.is_empty() && filter.after.is_none() {
+                must_be_known(&app, filter.rule.as_deref(), counted_under.as_deref()).await?;
+            }
             return Ok(Json(Page { clients, next: None }));
         }
         for stored in page {
@@ -251,6 +255,28 @@ pub(super) async fn sweep(
 ) -> Reply<Swept> {
     let note = by.because(request.reason.as_deref());
     Ok(Json(client_records::sweep(&app, request.dry_run, note).await?))
+}
+
+/// A list without clients does not hide a misspelled name: a rule and an authority must be configured, or have clients
+/// from the time when they were.
+async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -> Result<(), Failure> {
+    let in_force = app.in_force.load_full();
+    let policy = &in_force.policy;
+    if let Some(rule) = rule {
+        let is_configured = policy.rule_named(rule).is_some();
+        if !is_configured && app.store.counter(&clients_of_rule(rule)).await? == 0 {
+            let problem = format!("no rule is named {rule:?}, and no client was registered under one");
+            return Err(Failure::not_found(problem, "`testudo rule list` shows the rules"));
+        }
+    }
+    if let Some(key) = authority {
+        let is_configured = policy.authority_named(key).is_some();
+        if !is_configured && app.store.counter(&clients_of_authority(key)).await? == 0 {
+            let name = Authority::of_key(key).map_or(key.to_owned(), |authority| authority.name().to_owned());
+            return Err(authorities::not_configured(&name).into());
+        }
+    }
+    Ok(())
 }
 
 /// The key of the authority that has this name or key. One that is not configured any more has clients all the same:

@@ -65,7 +65,8 @@ impl Operation {
             ("403", "Over HTTP: the token does not permit this operation."),
         ];
         let has_body = matches!(self.takes, Takes::Body(_) | Takes::OptionalBody(_));
-        let names_something = has_body || self.path.contains('{');
+        let has_filters = matches!(self.takes, Takes::Query(_));
+        let names_something = has_body || has_filters || self.path.contains('{');
         if names_something {
             refusals.push(("404", "The client, authority, key or request does not exist."));
         }

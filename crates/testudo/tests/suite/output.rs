@@ -1,6 +1,6 @@
 //! What commands say where something is missing or fails: exit status, JSON of errors, lists without rows.
 
-use crate::binary::{Site, folder, json_lines, run, stderr};
+use crate::binary::{RULES, Site, folder, json_lines, run, stderr};
 use serde_json::json;
 use testudo_testkit::svid_form;
 
@@ -139,6 +139,53 @@ fn list_without_rows_says_so_and_prints_no_header() {
         (stderr(&output).as_str(), output.stdout.len()),
         ("no events\n", 0)
     );
+}
+
+#[tokio::test]
+async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
+    let site = Site::new();
+    let server = site.serve();
+    for (filter, name, said) in [
+        ("--rule", "paymints", "error: no rule is named \"paymints\""),
+        (
+            "--trust-domain",
+            "prod.exmaple",
+            "error: no trust domain or issuer named \"prod.exmaple\"",
+        ),
+    ] {
+        for verb in ["list", "freeze", "delete"] {
+            let output = site.run(&["client", verb, filter, name]);
+            assert_eq!(output.status.code(), Some(1), "{verb}: {output:?}");
+            assert!(stderr(&output).starts_with(said), "{verb}: {}", stderr(&output));
+        }
+    }
+    // Without a client, and with one that a rule admitted that is gone.
+    assert_eq!(site.json(&["client", "list", "--rule", "payments"]), json!([]));
+    let form = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
+    assert_eq!(server.token(form).await.status, 200);
+    site.configure("", &RULES.replace("\"payments\"", "\"orders\""));
+    site.ok(&["reload"]);
+    for filter in [
+        ["--rule", "payments"],
+        ["--rule", "orders"],
+        ["--trust-domain", "prod.example"],
+    ] {
+        let clients = site.json(&[&["client", "list"], &filter[..]].concat());
+        let expected = usize::from(filter[1] != "orders");
+        assert_eq!(clients.as_array().unwrap().len(), expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn identity_that_is_too_long_is_refused_in_a_whole_sentence() {
+    let site = Site::new();
+    let _server = site.serve();
+    let identity = format!("spiffe://prod.example/{}", "x".repeat(2048));
+    let tested = site.run(&["rule", "test", "--json", &identity]);
+    let text = String::from_utf8(tested.stdout).unwrap();
+    assert!(text.contains("it is longer than 2048 bytes"), "{text}");
+    let said = stderr(&site.run(&["identity", "block", &identity]));
+    assert!(said.contains("it is longer than 2048 bytes"), "{said}");
 }
 
 #[test]
