@@ -143,6 +143,11 @@ pub const LINES: &[Line] = &[
         "At the start or at a reload: a setting that is doubtful, or takes effect at the next start.",
     ),
     info(
+        "configuration.variable",
+        &["variable", "key"],
+        "At the start or at a reload: a variable of the environment sets a key. Its value is not written.",
+    ),
+    info(
         "configuration.reloaded",
         &["generation", "actor", "reason", "changes"],
         "The configuration was applied again, on this node.",
@@ -398,6 +403,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field("url", "the URL that was fetched"),
     field("value", "the value of the setting, unless it may be a secret"),
+    field("variable", "the variable of the environment"),
     field("wanted", "what the setting says"),
     field("work", "which work"),
 ];

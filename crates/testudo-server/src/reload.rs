@@ -145,8 +145,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// part of a configuration file may be valid.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// Reads the configuration file again when it changes. The file is read by its name, so that the replacement of a
-/// symbolic link (as Kubernetes does it) is seen as a change. Runs until the task is dropped.
+/// Reads the configuration again when its file or an included file changes, comes or goes. Files are read by their names,
+/// so that the replacement of a symbolic link (as Kubernetes does it) is seen as a change. Runs until the task is dropped.
 pub async fn watch(app: Arc<App>) {
     let mut last = None;
     loop {
@@ -155,7 +155,11 @@ pub async fn watch(app: Arc<App>) {
             last = None;
             continue;
         }
-        let digest = configuration_digest(&app);
+        // A configuration may have a thousand files, on a slow disk.
+        let read = app.clone();
+        let Ok(digest) = tokio::task::spawn_blocking(move || configuration_digest(&read)).await else {
+            continue;
+        };
         if digest == last_read(&app) {
             last = None;
         } else if last != Some(digest) {
@@ -201,11 +205,10 @@ fn last_read(app: &App) -> [u8; 32] {
     *app.file.read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// SHA-256 of the current configuration file; that of an empty file where it cannot be read.
+/// SHA-256 of the current configuration file and the files that it includes.
 fn configuration_digest(app: &App) -> [u8; 32] {
-    let path = app.file.path.as_ref();
-    let bytes = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-    testudo_protocol::jose::sha256(&bytes)
+    let path = app.file.path.as_deref();
+    path.map_or([0; 32], config::digest)
 }
 
 /// Reads the TLS files again. Files that cannot be used are a warning, and the certificate in force stays.

@@ -116,6 +116,12 @@ pub const KEYS: &[Key] = &[
         "\"private_key_jwt\"",
     ),
     key(
+        "include",
+        "a path from the folder of the configuration file, with * and ? in names",
+        "\"rules.d/*.toml\"",
+    )
+    .list(),
+    key(
         "issuer",
         "https://host or https://host/path, without a trailing slash",
         "\"https://as.example.net\"",

@@ -44,9 +44,9 @@ pub struct LogSettings {
     pub token_issued: bool,
 }
 
-/// The format that a file asks for, whatever else may be wrong with it: its problems are reported in this format.
+/// The format that a configuration asks for, whatever else may be wrong with it: its problems are reported in this format.
 pub fn log_format(path: &Path) -> Option<LogFormat> {
-    let table = super::table_of(path)?;
+    let table = super::table_of(path);
     LogFormat::parse(table.get("log")?.get("format")?.as_str()?)
 }
 
@@ -55,9 +55,8 @@ impl Judge<'_> {
         let format = section.format.as_deref().and_then(|name| {
             let format = LogFormat::parse(name);
             if format.is_none() {
-                let hint = Some("expected: \"json\" or \"text\"");
                 self.report
-                    .error("log.format", format!("{name:?} is not a format of the log"), hint);
+                    .error("log.format", format!("{name:?} is not a format of the log"), None);
             }
             format
         });

@@ -43,6 +43,16 @@ impl Place {
         }
     }
 
+    /// A variable of the environment.
+    pub(super) fn variable(name: &str) -> Place {
+        Place {
+            file: None,
+            line: None,
+            column: None,
+            variable: Some(name.to_owned()),
+        }
+    }
+
     /// A byte of a file.
     pub(super) fn within(name: &str, text: &str, byte: usize) -> Place {
         let before = text.get(..byte).unwrap_or(text);
@@ -82,13 +92,24 @@ impl fmt::Debug for Source {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Origin {
     File {
         source: Arc<Source>,
         key: Range<usize>,
         value: Range<usize>,
     },
+    Variable {
+        name: Arc<str>,
+        text: Arc<str>,
+    },
+}
+
+/// The text of a variable may be a secret.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place(false).fmt(f)
+    }
 }
 
 /// A value of the configuration: where it stands, and the values in it.
@@ -127,6 +148,35 @@ impl Node {
             }
         }
         root
+    }
+
+    /// The tree of a value that a variable gives.
+    pub(super) fn of_variable(name: &str, text: &str, value: &toml::Value) -> Node {
+        let (name, text): (Arc<str>, Arc<str>) = (name.into(), text.into());
+        Node::of_overlay(&Origin::Variable { name, text }, value)
+    }
+
+    fn of_overlay(origin: &Origin, value: &toml::Value) -> Node {
+        let mut node = Node {
+            origin: Some(origin.clone()),
+            is_table: value.is_table(),
+            ..Node::default()
+        };
+        for (key, value) in value.as_table().into_iter().flatten() {
+            node.members.insert(key.clone(), Node::of_overlay(origin, value));
+        }
+        for (number, value) in value.as_array().into_iter().flatten().enumerate() {
+            node.items.push(Node {
+                number,
+                ..Node::of_overlay(origin, value)
+            });
+        }
+        node
+    }
+
+    /// Takes a member out.
+    pub(super) fn take(&mut self, key: &str) -> Option<Node> {
+        self.members.remove(key)
     }
 
     fn of_table(source: &Arc<Source>, table: &DeTable<'_>) -> Node {
@@ -220,6 +270,29 @@ impl Places {
         }
     }
 
+    /// Puts a value in, as a variable does.
+    pub(super) fn set(&mut self, keys: &[String], value: Node) {
+        let mut node = &mut self.root;
+        for key in keys {
+            // What stands in the way and is no table is replaced.
+            if !node.is_table {
+                *node = Node {
+                    origin: value.origin.clone(),
+                    is_table: true,
+                    ..Node::default()
+                };
+            }
+            node = node.members.entry(key.clone()).or_default();
+        }
+        *node = value;
+    }
+
+    /// Puts the entries of an included file behind those that are there.
+    pub(super) fn append(&mut self, list: &str, included: Node) {
+        let node = self.root.members.entry(list.to_owned()).or_default();
+        node.items.extend(included.items);
+    }
+
     /// Takes a value out, as it is taken out of the configuration.
     pub(super) fn remove(&mut self, parents: &[Segment], last: &Segment) {
         let mut node = &mut self.root;
@@ -268,16 +341,16 @@ impl Origin {
                 let span = if is_about_key { key } else { value };
                 Place::within(&source.name, &source.text, span.start)
             }
+            Origin::Variable { name, .. } => Place::variable(name),
         }
     }
 
     fn value(&self) -> Option<String> {
-        match self {
-            Origin::File { source, value, .. } => {
-                let text = source.text.get(value.clone())?;
-                let is_short = !text.contains('\n') && text.chars().count() <= VALUE_CHARACTERS_MAX;
-                is_short.then(|| text.to_owned())
-            }
-        }
+        let text = match self {
+            Origin::File { source, value, .. } => source.text.get(value.clone())?,
+            Origin::Variable { text, .. } => text,
+        };
+        let is_short = !text.contains('\n') && text.chars().count() <= VALUE_CHARACTERS_MAX;
+        is_short.then(|| text.to_owned())
     }
 }

@@ -61,13 +61,19 @@ impl Problem {
             ..self
         }
     }
-}
 
-impl Problem {
+    /// What is wrong where: ``testudo.toml:24:10: rule `payments`, rules[0].scopes[0] "a b" is not a scope value``.
+    pub fn sentence(&self) -> String {
+        let place = self.place.iter().map(|place| format!("{place}: "));
+        let entry = self.entry.iter().map(|entry| format!("{entry}, "));
+        let whole = [self.key.as_str(), " ", &self.problem].map(str::to_owned);
+        place.chain(entry).chain(whole).collect()
+    }
+
     fn log(&self) {
         let place = self.place.as_ref().map(Place::to_string);
         let (key, value, hint) = (&self.key, &self.value, &self.hint);
-        let (expected, problem) = (&self.expected, &self.problem);
+        let (expected, sentence) = (&self.expected, self.sentence());
         match self.is_warning {
             true => tracing::warn!(
                 event = "configuration.warning",
@@ -76,7 +82,7 @@ impl Problem {
                 value,
                 expected,
                 hint,
-                "{key} {problem}"
+                "{sentence}"
             ),
             false => tracing::error!(
                 event = "configuration.problem",
@@ -85,23 +91,16 @@ impl Problem {
                 value,
                 expected,
                 hint,
-                "{key} {problem}"
+                "{sentence}"
             ),
         }
     }
 }
 
-/// `testudo.toml:24:10: rule ``payments``, rules[0].scopes "a b" is not a scope value`, and what to do.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_warning { "warning: " } else { "error: " })?;
-        if let Some(place) = &self.place {
-            write!(f, "{place}: ")?;
-        }
-        if let Some(entry) = &self.entry {
-            write!(f, "{entry}, ")?;
-        }
-        writeln!(f, "{} {}", self.key, self.problem)?;
+        writeln!(f, "{}", self.sentence())?;
         if let Some(value) = self.value.as_ref().filter(|value| !self.problem.contains(*value)) {
             writeln!(f, "value: {value}")?;
         }
@@ -115,11 +114,23 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A key that a variable has set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetByVariable {
+    /// `TESTUDO__SERVER__LISTEN`
+    pub variable: String,
+    /// `server.listen`
+    pub key: String,
+}
+
 /// All problems of one configuration.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// In the order of the files.
     pub problems: Vec<Problem>,
+    /// Keys that variables of the environment have set.
+    #[serde(skip)]
+    pub variables: Vec<SetByVariable>,
     #[serde(skip)]
     pub(super) places: Box<Places>,
     /// Keys at which something could not be read. What is then missing has been said.
@@ -185,6 +196,11 @@ impl Report {
         self.unread.push(key.to_owned());
     }
 
+    /// Notes that what is written at a key could not be read.
+    pub(super) fn note_unread(&mut self, key: &str) {
+        self.unread.push(key.to_owned());
+    }
+
     /// True where something is written at this key, or below it, that could not be read: it is not missing.
     pub(super) fn is_unread(&self, key: &str) -> bool {
         let is_in = |unread: &String| {
@@ -223,8 +239,16 @@ impl Report {
         self.problems.iter().any(|problem| !problem.is_warning)
     }
 
-    /// Writes each problem as a line of the log.
+    /// Writes each problem as a line of the log, and which keys variables of the environment have set.
     pub fn log(&self) {
+        for SetByVariable { variable, key } in &self.variables {
+            tracing::info!(
+                event = "configuration.variable",
+                variable,
+                key,
+                "{variable} of the environment sets {key}"
+            );
+        }
         for problem in &self.problems {
             problem.log();
         }

@@ -3,52 +3,68 @@
 //! The sections are plain serde structs, which stop at the first error. So: read, note the error and where it
 //! is, take that key out, read again, until it reads. Each round removes a key, hence it ends.
 
-use super::places::{Node, Place, Places, Source};
-use super::problem::{Problem, Report};
+use super::include;
+use super::overlay::Overlay;
+use super::parse::parse;
+use super::places::{Places, Source};
+use super::problem::Report;
 use super::sections::ConfigFile;
+use super::spelling::closest;
 use serde_path_to_error::Segment;
-use std::sync::Arc;
-use toml::Value;
-use toml::de::DeTable;
+use std::path::Path;
+use testudo_protocol::jose::sha256;
+use toml::{Table, Value};
 
 /// Rounds at most; a file with more mistakes than this gets them in portions.
 const PROBLEMS_MAX: usize = 200;
 
-pub(super) fn read(name: &str, text: &str, report: &mut Report) -> Option<ConfigFile> {
-    let value = Value::Table(parse(name, text, report)?);
-    sections(value, report)
-}
-
-/// The TOML of one file, and where everything in it stands.
-fn parse(name: &str, text: &str, report: &mut Report) -> Option<toml::Table> {
-    let (spanned, errors) = DeTable::parse_recoverable(text);
-    let mut lines = Vec::new();
-    for error in errors {
-        let byte = error.span().map_or(0, |span| span.start);
-        let place = Place::within(name, text, byte);
-        // What follows in the same line follows from the first mistake.
-        if lines.contains(&place.line) || lines.len() == SYNTAX_ERRORS_MAX {
-            continue;
-        }
-        lines.push(place.line);
-        let problem = format!("is not TOML: {}", error.message());
-        report
-            .problems
-            .push(Problem::error("the file", problem, None).at(place));
-    }
-    if !lines.is_empty() {
-        return None;
-    }
-    let source = Arc::new(Source {
-        name: name.to_owned(),
+/// The whole configuration, as it is written: main file, variables, included files.
+pub(super) fn read(
+    main: &Path,
+    text: &str,
+    overlay: &Overlay,
+    report: &mut Report,
+) -> Option<(ConfigFile, [u8; 32])> {
+    let name = main.display().to_string();
+    let source = Source {
+        name: name.clone(),
         text: text.to_owned(),
-    });
-    *report.places = Places::new(name, Node::of_file(&source, spanned.get_ref()));
-    text.parse().ok()
+    };
+    let (mut table, root) = parse(source, report)?;
+    *report.places = Places::new(&name, root);
+    overlay.apply(&mut table, report);
+    let bytes_left = include::BYTES_MAX.saturating_sub(text.len() as u64);
+    let found = include::look(main, &include::patterns(&table), bytes_left);
+    let digest = digest_of(text, &found);
+    found.append_to(&mut table, report);
+    Some((sections(Value::Table(table), report)?, digest))
 }
 
-/// Mistakes of syntax at most: after some, the parser guesses.
-const SYNTAX_ERRORS_MAX: usize = 20;
+/// SHA-256 of the files of a configuration, as they are now; that of nothing where the main file cannot be read.
+pub(super) fn digest(main: &Path, overlay: &Overlay) -> [u8; 32] {
+    let Ok((text, bytes_left)) = include::main_text(main) else {
+        return sha256(b"");
+    };
+    let mut table = Table::new();
+    // Reading a large file costs milliseconds, and this is done every two seconds.
+    if text.contains("include") {
+        table = text.parse().unwrap_or_default();
+    }
+    overlay.apply(&mut table, &mut Report::default());
+    let found = include::look(main, &include::patterns(&table), bytes_left);
+    digest_of(&text, &found)
+}
+
+/// Of one file it is the digest of the file.
+fn digest_of(main: &str, found: &include::Found) -> [u8; 32] {
+    let digest = sha256(main.as_bytes());
+    if found.files.is_empty() {
+        return digest;
+    }
+    let mut bytes = digest.to_vec();
+    found.hash_into(&mut bytes);
+    sha256(&bytes)
+}
 
 fn sections(mut value: Value, report: &mut Report) -> Option<ConfigFile> {
     for _ in 0..PROBLEMS_MAX {
@@ -176,30 +192,4 @@ fn remove(root: &mut Value, places: &mut Places, path: &[Segment]) -> bool {
     }
     places.remove(parents, last);
     true
-}
-
-/// The known key that differs least, if it is alike.
-fn closest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let (distance, key) = known.iter().map(|key| (distance(name, key), *key)).min()?;
-    (distance <= 2 + name.len() / 5).then_some(key)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let next = (diagonal + usize::from(x != *y)).min(left + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = next;
-            left = next;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -21,6 +21,10 @@ use testudo_core::rules::RuleSpec;
 pub struct ConfigFile {
     /// The issuer identifier of this server: https, no trailing slash; http only where the host is a loopback address.
     pub issuer: Option<String>,
+    /// Files with more `rules`, `trust_domains`, `issuers` and `clients`, such as `rules.d/*.toml`: paths from the folder
+    /// of this file, with `*` and `?` in names; names that begin with a dot are left alone. Their entries follow those of
+    /// this file, in byte order of their paths. Paths in them begin in the folder of this file as well.
+    pub include: Vec<String>,
     /// Listeners for clients, and their limits.
     pub server: ServerSection,
     /// The database in which records are kept.

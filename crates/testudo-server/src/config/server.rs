@@ -37,8 +37,8 @@ pub struct ServerSection {
     pub clients_in_memory: Option<usize>,
     /// How long running requests may finish on shutdown. Default: `"10s"`.
     pub drain: Option<String>,
-    /// Whether the configuration file and the TLS files are read again when they change, on this node, without a
-    /// reload. Bundle files are read again in any case. Default: true.
+    /// Whether the configuration file, the files that it includes and the TLS files are read again when they change, on
+    /// this node, without a reload. Bundle files are read again in any case. Default: true.
     pub watch: Option<bool>,
 }
 

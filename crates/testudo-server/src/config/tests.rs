@@ -3,7 +3,9 @@
 use super::*;
 use testudo_core::Authority;
 
+mod include;
 mod network;
+mod overlay;
 mod places;
 
 const GOOD: &str = r#"

@@ -1,7 +1,7 @@
 //! `testudo check`.
 
 use crate::arguments::Json;
-use crate::output::{Failed, note, note_report, print_json};
+use crate::output::{Failed, note, note_report, note_variables, print_json};
 use std::path::Path;
 use testudo_server::config;
 
@@ -11,6 +11,7 @@ pub fn run(path: &Path, options: &Json) -> Result<(), Failed> {
         Err(report) => (report, false),
     };
     if options.json {
+        note_variables(&report);
         print_json(&report.problems)?;
     } else {
         note_report(&report);

@@ -13,5 +13,5 @@ mod value;
 pub use failed::Failed;
 pub use stdout::{Lines, print_json, print_line, print_prose, print_text};
 pub use table::{print_fields, print_list};
-pub use talk::{note, note_report, speak_json, usage_error, warn};
+pub use talk::{note, note_report, note_variables, speak_json, usage_error, warn};
 pub use value::words;

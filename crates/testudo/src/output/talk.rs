@@ -36,17 +36,21 @@ pub fn error(message: &str, hint: Option<&str>) {
     say(&text, &object);
 }
 
-/// What is wrong with a configuration.
+/// What is wrong with a configuration, and what of it the environment says.
 pub fn note_report(report: &Report) {
+    note_variables(report);
     for problem in &report.problems {
-        let mut object = json!({});
-        let text = format!("{} {}", problem.key, problem.problem);
         let kind = if problem.is_warning { "warning" } else { "error" };
-        object[kind] = Value::from(text);
-        if let Some(hint) = &problem.hint {
-            object["hint"] = Value::from(hint.as_str());
-        }
-        say(&Report::of(problem.clone()).to_string(), &object);
+        let mut object = serde_json::to_value(problem).unwrap_or_else(|_| json!({}));
+        object[kind] = Value::from(problem.sentence());
+        say(&problem.to_string(), &object);
+    }
+}
+
+/// Which keys variables of the environment have set. Their values may be secrets.
+pub fn note_variables(report: &Report) {
+    for set in &report.variables {
+        note(&format!("{} of the environment sets {}", set.variable, set.key));
     }
 }
 

@@ -15,6 +15,7 @@ mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]
 mod clock;
+mod configuration_files;
 mod container;
 mod crowds;
 mod crowds_memory;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use testudo_testkit::svid_form;
 
 /// Other suites may load the machine.
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 /// More than two looks at the file.
 const TWO_LOOKS: Duration = Duration::from_secs(6);
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < SOON, "{what}");
@@ -19,7 +19,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn generation(site: &Site) -> i64 {
+pub fn generation(site: &Site) -> i64 {
     site.json(&["status"])["generation"].as_i64().unwrap()
 }
 
@@ -27,7 +27,7 @@ fn text(site: &Site) -> String {
     std::fs::read_to_string(site.config()).unwrap()
 }
 
-fn rule(name: &str) -> String {
+pub fn rule(name: &str) -> String {
     format!("\n[[rules]]\nname = \"{name}\"\nidentities = [\"spiffe://prod.example/{name}/*\"]\n")
 }
 

@@ -1,0 +1,242 @@
+//! `include`: files with rules, trust domains, issuers and clients, beside the main file.
+//!
+//! Patterns begin in the folder of the main file, as all paths of a configuration do, those in included files too: an
+//! entry means the same in whichever file it stands. Their entries follow those of the main file, in the byte order of
+//! the paths.
+
+use super::parse::parse;
+use super::places::{Place, Places, Source};
+use super::problem::{Problem, Report};
+use super::spelling::closest;
+use glob::{MatchOptions, Pattern};
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What an included file may hold.
+pub(super) const LISTS: &[&str] = &["rules", "trust_domains", "issuers", "clients"];
+
+/// Included files at most: each is read every two seconds, where the files are watched.
+const FILES_MAX: usize = 1_000;
+/// Bytes of a configuration at most, all its files together: it is held in memory as text, as values and compiled.
+pub(super) const BYTES_MAX: u64 = 16 << 20;
+
+/// A file that a pattern names.
+pub(super) struct Included {
+    /// The pattern's number.
+    pattern: usize,
+    path: PathBuf,
+    /// Its text, or why it cannot be read.
+    text: Result<String, String>,
+}
+
+/// What the patterns name, in byte order of the paths, and what is wrong with which pattern.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) files: Vec<Included>,
+    errors: Vec<(usize, String)>,
+    warnings: Vec<(usize, String)>,
+}
+
+/// The patterns of a main file.
+pub(super) fn patterns(table: &Table) -> Vec<String> {
+    let patterns = table.get("include").and_then(Value::as_array);
+    let texts = patterns.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
+}
+
+/// Reads a text of at most so many bytes.
+pub(super) fn text_of(path: &Path, bytes_left: &mut u64) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    // A named pipe would be waited for without end.
+    if !path.metadata().map_err(cannot)?.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(*bytes_left + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    *bytes_left = bytes_left.checked_sub(bytes.len() as u64).ok_or_else(|| {
+        format!(
+            "is too large: all files together may have {} MiB",
+            BYTES_MAX >> 20
+        )
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default()).into_owned();
+        format!(
+            "is not UTF-8: the first wrong byte is in line {}",
+            text.matches('\n').count() + 1
+        )
+    })
+}
+
+/// The text of the main file, and how many bytes are left for the others.
+pub(super) fn main_text(path: &Path) -> Result<(String, u64), String> {
+    let mut bytes_left = BYTES_MAX;
+    Ok((text_of(path, &mut bytes_left)?, bytes_left))
+}
+
+/// Looks for the files.
+pub(super) fn look(main: &Path, patterns: &[String], mut bytes_left: u64) -> Found {
+    let mut found = Found::default();
+    let folder = main.parent().unwrap_or(Path::new(""));
+    let folder = PathBuf::from(Pattern::escape(&folder.to_string_lossy()));
+    let main = main.canonicalize().ok();
+    // By the bytes of the path, in which order the rules follow each other. Paths themselves are ordered otherwise.
+    let mut paths: BTreeMap<Vec<u8>, (usize, PathBuf)> = BTreeMap::new();
+    for (number, pattern) in patterns.iter().enumerate() {
+        // It would lead through a whole tree of folders, every two seconds.
+        if pattern.contains("**") {
+            found
+                .errors
+                .push((number, format!("{pattern:?} has **: name each folder")));
+            continue;
+        }
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let matches = match glob::glob_with(&folder.join(pattern).to_string_lossy(), options) {
+            Ok(matches) => matches,
+            Err(error) => {
+                found
+                    .errors
+                    .push((number, format!("{pattern:?} is not a pattern: {}", error.msg)));
+                continue;
+            }
+        };
+        let mut is_empty = true;
+        for path in matches.take(FILES_MAX + 1) {
+            is_empty = false;
+            match path {
+                Ok(path) if main.is_some() && path.canonicalize().ok() == main => {
+                    let problem = format!("{pattern:?} names the configuration file itself");
+                    found.errors.push((number, problem));
+                }
+                Ok(path) => {
+                    let bytes = path.as_os_str().as_bytes().to_vec();
+                    paths.entry(bytes).or_insert((number, path));
+                }
+                Err(error) => {
+                    let problem = format!("{} cannot be read: {}", error.path().display(), error.error());
+                    found.errors.push((number, problem));
+                }
+            }
+        }
+        if is_empty {
+            match pattern.contains(['*', '?', '[']) {
+                true => found
+                    .warnings
+                    .push((number, format!("{pattern:?} matches no file"))),
+                false => found.errors.push((number, format!("{pattern:?} is not there"))),
+            }
+        }
+        if paths.len() > FILES_MAX {
+            let problem = format!("{pattern:?} leads to more than {FILES_MAX} files");
+            found.errors.push((number, problem));
+            return found;
+        }
+    }
+    let read = |(pattern, path): (usize, PathBuf)| Included {
+        text: text_of(&path, &mut bytes_left),
+        pattern,
+        path,
+    };
+    found.files = paths.into_values().map(read).collect();
+    found
+}
+
+impl Found {
+    /// What tells these files from others: names and texts, or why they cannot be read.
+    pub(super) fn hash_into(&self, bytes: &mut Vec<u8>) {
+        let digest = |text: &str| testudo_protocol::jose::sha256(text.as_bytes());
+        for Included { path, text, .. } in &self.files {
+            bytes.extend(digest(&path.to_string_lossy()));
+            let (Ok(text) | Err(text)) = text;
+            bytes.extend(digest(text));
+        }
+    }
+
+    /// Puts their entries behind those of the main file.
+    pub(super) fn append_to(self, table: &mut Table, report: &mut Report) {
+        for (number, problem) in self.errors {
+            report.error(format!("include[{number}]"), problem, None);
+            note_unread(report);
+        }
+        for (number, problem) in self.warnings {
+            report.warn(format!("include[{number}]"), problem, None);
+        }
+        for Included { pattern, path, text } in self.files {
+            let name = path.display().to_string();
+            match text {
+                Ok(text) => append(Source { name, text }, table, report),
+                Err(problem) => {
+                    report.refuse(format!("include[{pattern}]"), format!("{name} {problem}"), None);
+                    note_unread(report);
+                }
+            }
+        }
+    }
+}
+
+/// What would be in a file that cannot be read is not missing.
+fn note_unread(report: &mut Report) {
+    LISTS.iter().for_each(|list| report.note_unread(list));
+}
+
+fn append(source: Source, table: &mut Table, report: &mut Report) {
+    let name = source.name.clone();
+    let Some((included, mut root)) = parse(source, report) else {
+        note_unread(report);
+        return;
+    };
+    let places = Places::new(&name, root.clone());
+    for (key, value) in included {
+        let wrong = |problem: String, hint: Option<String>, is_about_key: bool| {
+            let place = places.find(&key, is_about_key).place;
+            let place = place.unwrap_or_else(|| Place::file(&name));
+            Problem::error(&key, problem, hint).at(place)
+        };
+        if key == "include" {
+            let hint = "name the file in the `include` of the configuration file".to_owned();
+            let problem = "cannot stand in an included file, which includes no other".to_owned();
+            report.problems.push(wrong(problem, Some(hint), true));
+            continue;
+        }
+        if !LISTS.contains(&key.as_str()) {
+            let hint = match closest(&key, LISTS) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!(
+                    "an included file holds {} only; write the rest in the configuration file",
+                    LISTS.join(", ")
+                ),
+            };
+            let problem = "cannot stand in an included file".to_owned();
+            report.problems.push(wrong(problem, Some(hint), true));
+            continue;
+        }
+        let (Value::Array(entries), Some(node)) = (value, root.take(&key)) else {
+            let problem = wrong("cannot be read: it is no list of tables".to_owned(), None, false);
+            report.problems.push(Problem {
+                expected: super::keys::form(&key),
+                ..problem
+            });
+            report.note_unread(&key);
+            continue;
+        };
+        let all = table
+            .entry(key.clone())
+            .or_insert_with(|| Value::Array(Vec::new()));
+        // Where the main file has something else there, that is said of the main file.
+        if let Value::Array(all) = all {
+            all.extend(entries);
+            report.places.append(&key, node);
+        }
+    }
+}
