@@ -83,7 +83,7 @@ pub(super) struct ClientView {
     pub first_credential_kind: CredentialKind,
     /// When the client was registered.
     pub first_seen: String,
-    /// When the client last got a token or managed its registration.
+    /// When the client last got a token or registered with evidence.
     pub last_used: String,
     /// When the client's lifetime ends; absent where it has no end.
     pub expires: Option<String>,
