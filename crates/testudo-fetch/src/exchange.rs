@@ -173,18 +173,13 @@ async fn read(
     if response.status().is_redirection() {
         return Err(FetchFault::Redirect { status });
     }
-    let retry_after_seconds = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok());
-    let request_id = response
-        .headers()
-        .get("request-id")
-        .and_then(|value| value.to_str().ok())
+    let text_of = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after_seconds = text_of(header::RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
+    let request_id = text_of("request-id")
         .filter(|id| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()))
         .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
         .map(str::to_owned);
+    let date = text_of(header::DATE.as_str()).and_then(|text| httpdate::parse_http_date(text).ok());
     let body = Limited::new(response.into_body(), body_bytes_max)
         .collect()
         .await
@@ -200,6 +195,7 @@ async fn read(
         body: body.to_bytes().to_vec(),
         retry_after_seconds,
         request_id,
+        date,
     })
 }
 

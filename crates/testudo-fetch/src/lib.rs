@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use url::Url;
 
 /// Where the URL comes from.
@@ -71,6 +71,8 @@ pub struct Fetched {
     pub retry_after_seconds: Option<u64>,
     /// `Request-Id`, if the server sent a printable one of usual length: what its operator finds the request by.
     pub request_id: Option<String>,
+    /// `Date`, the server's clock, where the server said so. [RFC9110 §6.6.1]
+    pub date: Option<SystemTime>,
 }
 
 /// Why a fetch failed.

@@ -93,7 +93,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
             Ok(()) => tell(app, found.news).await,
             // Another node removed them at the same moment.
             Err(CommitError::Conflict(_)) => {}
-            Err(error) => return Err(format!("a retired key cannot be removed: {error:?}")),
+            Err(error) => return Err(format!("a retired key cannot be removed: {error}")),
         }
     }
     read_again::keys(app).await

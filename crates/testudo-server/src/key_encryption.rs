@@ -32,7 +32,8 @@ impl KeyEncryption {
 
     pub(crate) fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
         let wrong = || {
-            "cannot be decrypted: check that this is the key-encryption key that it was encrypted with"
+            "cannot be decrypted: this is not the key-encryption key that it was encrypted with (store.key_encryption_key, \
+             or the file beside the database)"
                 .to_owned()
         };
         let mut bytes = STANDARD.decode(wrapped).map_err(|_| wrong())?;

@@ -6,9 +6,10 @@ use crate::key_encryption::{KeyEncryption, random_32, read_or_make_key_encryptio
 use crate::state::keys;
 use crate::state::refused::RefusedRecord;
 use std::path::Path;
-use testudo_core::records::Kind;
+use testudo_core::identity::SingleUse;
+use testudo_core::records::{Batch, Kind, Replay};
 use testudo_protocol::Timestamp;
-use testudo_store::{Inspected, Store, StoreFault};
+use testudo_store::{CommitError, Inspected, Store, StoreFault};
 use zeroize::Zeroizing;
 
 /// Opens the store for a server that starts.
@@ -80,33 +81,106 @@ async fn postgres(configuration: &Configuration, url: &str) -> Result<Store, Str
     opened.map_err(|fault| fault.to_string())
 }
 
-/// Opens the store for `doctor`, while a server may be running on it; and describes the store.
-pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<(Store, String), String> {
-    match &configuration.store.url {
-        StoreUrl::Memory => Ok((Store::memory(), "memory".to_owned())),
-        StoreUrl::Postgres(url) => inspect_postgres(configuration, url).await,
-        StoreUrl::Sqlite(path) => {
-            let store = Store::sqlite_beside_a_server(path).map_err(|fault| fault.to_string())?;
-            Ok((store, path.display().to_string()))
+/// A store as `doctor` finds it.
+pub(crate) struct LookedAt {
+    /// The store; where there is none yet, an empty one in its place.
+    pub(crate) store: Store,
+    /// Which one, and what the next start makes of it.
+    pub(crate) what: String,
+    /// It is there, and takes writes as it is.
+    pub(crate) is_there: bool,
+}
+
+impl LookedAt {
+    fn there(store: Store, what: String) -> LookedAt {
+        LookedAt {
+            store,
+            what,
+            is_there: true,
+        }
+    }
+
+    fn to_be_made(store: Store, what: String) -> LookedAt {
+        LookedAt {
+            store,
+            what,
+            is_there: false,
         }
     }
 }
 
-async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<(Store, String), String> {
+/// The store, beside a server that may be running. Nothing is made: what `doctor` made as another user, the server
+/// could not open.
+pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<LookedAt, String> {
+    match &configuration.store.url {
+        StoreUrl::Memory => Ok(LookedAt::to_be_made(
+            Store::memory(),
+            "memory: all clients are lost when the server ends".to_owned(),
+        )),
+        StoreUrl::Postgres(url) => inspect_postgres(configuration, url).await,
+        StoreUrl::Sqlite(path) if is_absent(path) => {
+            try_to_make_a_file_beside(path)?;
+            let what = format!("{} is created at the first start", path.display());
+            Ok(LookedAt::to_be_made(Store::memory(), what))
+        }
+        StoreUrl::Sqlite(path) => {
+            let store = Store::sqlite_beside_a_server(path).map_err(|fault| fault.to_string())?;
+            Ok(LookedAt::there(store, path.display().to_string()))
+        }
+    }
+}
+
+async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<LookedAt, String> {
     let roots = configuration.store.extra_roots_pem.as_deref();
     let looked = Store::inspect_postgres(url, roots).await;
     Ok(match looked.map_err(|fault| fault.to_string())? {
         // An empty store in memory stands for the empty database.
-        Inspected::Empty => (
+        Inspected::Empty => LookedAt::to_be_made(
             Store::memory(),
             "PostgreSQL, without tables: the first start creates them".to_owned(),
         ),
-        Inspected::Found(store, None) => (*store, "PostgreSQL".to_owned()),
-        Inspected::Found(store, Some(version)) => (
+        Inspected::Found(store, None) => LookedAt::there(*store, "PostgreSQL".to_owned()),
+        Inspected::Found(store, Some(version)) => LookedAt::to_be_made(
             *store,
             format!("PostgreSQL, schema version {version}: the next start updates the schema"),
         ),
     })
+}
+
+/// SQLite makes `-wal` and `-shm` beside the database, and the server its key-encryption key.
+fn try_to_make_a_file_beside(database: &Path) -> Result<(), String> {
+    let random = random_32()?;
+    let number = random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let trial = database.with_file_name(format!(".testudo-doctor-{number:08x}"));
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&trial);
+    made.map_err(|error| {
+        format!(
+            "no file can be made beside {}: {error}: make the folder, and give it to the user that serves",
+            database.display()
+        )
+    })?;
+    std::fs::remove_file(&trial).map_err(|error| format!("{} cannot be removed: {error}", trial.display()))
+}
+
+/// Writes a record, durably as all are, and takes it back. It is the mark of a single-use credential that no credential
+/// has, and is over already: where it stays, the next sweep drops it.
+pub(crate) async fn try_a_write(store: &Store) -> Result<(), String> {
+    let mark = Replay::of(&SingleUse {
+        key: *random_32()?,
+        keep_until: Timestamp(0),
+    });
+    let (mut write, mut take_back) = (Batch::default(), Batch::default());
+    write.insert(&mark);
+    take_back.delete(&mark, 1);
+    store.commit(write).await.map_err(|error| error.to_string())?;
+    match store.commit(take_back).await {
+        // A server that runs beside has dropped it.
+        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The key-encryption key, where there is one already. None is created.

@@ -76,7 +76,7 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
         Err(CommitError::Conflict(_)) => change.commit(&Audited::new(Batch::default(), event)).await,
         outcome => outcome,
     };
-    outcome.map_err(|error| format!("{error:?}"))
+    outcome.map_err(|error| error.to_string())
 }
 
 /// Carries out the order of another node, unless it was carried out already.

@@ -98,9 +98,15 @@ pub enum CommitError {
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CommitError::Conflict(conflict) => write!(f, "{conflict:?}: another node was first"),
+            CommitError::Conflict(Conflict::Exists(..)) => {
+                f.write_str("a record that must be absent is there")
+            }
+            CommitError::Conflict(Conflict::Changed(..)) => f.write_str("the record was changed meanwhile"),
+            CommitError::Conflict(Conflict::OverLimit(counter)) => {
+                write!(f, "the counter {counter} has reached its limit")
+            }
             CommitError::Unavailable(fault) => fault.fmt(f),
-            CommitError::Busy => f.write_str("too many batches are waiting"),
+            CommitError::Busy => f.write_str("too many writes are waiting for the store"),
         }
     }
 }

@@ -31,13 +31,20 @@ pub struct Bundle {
     pub x509_authorities: X509Authorities,
     /// JWKs that were ignored, with the reason, for `doctor` and logs.
     pub ignored: Vec<String>,
+    /// How many of them have no `use`, or one of another protocol: an OpenID Connect key set has no others.
+    pub of_other_protocols: usize,
 }
+
+/// Of a `use` that is not known, as much as a reader needs to know which it is.
+const USE_SHOWN_MAX: usize = 20;
 
 /// Why a whole document is refused. The bundle that was loaded before stays in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BundleError {
     /// More than 1 MiB.
     TooLarge,
+    /// PEM: certificates or a key, and no document.
+    Pem,
     /// Not a JSON object of the right form, or `keys` is missing.
     Malformed(JsonError),
     /// More than 1,000 keys.
@@ -52,7 +59,15 @@ impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BundleError::TooLarge => write!(f, "the bundle is larger than {BUNDLE_BYTES_MAX} bytes"),
-            BundleError::Malformed(fault) => write!(f, "the bundle is not a SPIFFE bundle document: {fault}"),
+            BundleError::Pem => f.write_str(
+                "the bundle is PEM and not a SPIFFE bundle document: expected JSON with the member `keys`, as \
+                 `spire-server bundle show -format spiffe` prints it",
+            ),
+            BundleError::Malformed(fault) => write!(
+                f,
+                "the bundle is not a SPIFFE bundle document ({fault}): expected JSON with the member `keys`, as \
+                 `spire-server bundle show -format spiffe` prints it"
+            ),
             BundleError::TooManyKeys => write!(f, "the bundle has more than {BUNDLE_KEYS_MAX} keys"),
             BundleError::PrivateKey => f.write_str("the bundle contains private key material"),
             BundleError::DuplicateKeyId(kid) => {
@@ -78,6 +93,9 @@ impl Bundle {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleError::TooLarge);
         }
+        if bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return Err(BundleError::Pem);
+        }
         let document: Document = json::from_slice(bytes).map_err(BundleError::Malformed)?;
         if document.keys.len() > BUNDLE_KEYS_MAX {
             return Err(BundleError::TooManyKeys);
@@ -91,6 +109,7 @@ impl Bundle {
             jwt_keys: KeySet::default(),
             x509_authorities: X509Authorities::default(),
             ignored: Vec::new(),
+            of_other_protocols: 0,
         };
         let mut known = Listed::default();
         for (position, value) in document.keys.into_iter().enumerate() {
@@ -122,8 +141,14 @@ impl Bundle {
             Some("jwt-svid") => KeyUse::Jwt,
             Some("wit-svid") => KeyUse::Wit,
             Some("x509-svid") => KeyUse::X509,
-            Some(_) => return Err("unknown use".into()),
-            None => return Err("no use".into()),
+            other => {
+                self.of_other_protocols += 1;
+                let has = other.map_or("no use".to_owned(), |other| {
+                    let shown: String = other.chars().take(USE_SHOWN_MAX).collect();
+                    format!("the use {shown:?}")
+                });
+                return Err(format!("{has}: keys of a SPIFFE bundle have jwt-svid or x509-svid").into());
+            }
         };
         let jwk: Jwk = serde_json::from_value(value).map_err(|error| error.to_string())?;
         match usage {
@@ -259,6 +284,25 @@ mod tests {
         .unwrap();
         assert_eq!(bundle.jwt_keys.len(), 1);
         assert_eq!(bundle.ignored.len(), 5);
+    }
+
+    #[test]
+    fn pem_and_key_sets_of_openid_connect_are_named_as_what_they_are() {
+        let error = Bundle::parse(b"\n-----BEGIN CERTIFICATE-----\nMIIB\n").unwrap_err();
+        assert_eq!(error, BundleError::Pem);
+        assert!(
+            error.to_string().contains("bundle show -format spiffe"),
+            "{error}"
+        );
+        let bundle = parse(&format!(
+            r#"{{{P256},"kid":"1","use":"sig"}},{{{P256},"kid":"2"}},{{{P256},"use":"jwt-svid"}}"#
+        ))
+        .unwrap();
+        assert_eq!(bundle.of_other_protocols, 2);
+        assert_eq!(
+            bundle.ignored[0],
+            "key 0: the use \"sig\": keys of a SPIFFE bundle have jwt-svid or x509-svid"
+        );
     }
 
     // Row I-02.

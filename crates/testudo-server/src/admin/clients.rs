@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::reply::{Done, Failure, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
-use crate::state::refused;
+use crate::state::refused::RefusedRecord;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -159,8 +159,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         }
         for stored in page {
             after = stored.key.clone();
-            let Some(stored) = refused::readable::<Client>(stored) else {
-                continue;
+            let stored = match testudo_store::typed::<Client>(stored) {
+                Ok(stored) => stored,
+                Err(fault) => {
+                    app.note_refused_client(&RefusedRecord::of_client(&after, &fault));
+                    continue;
+                }
             };
             let view = view(&app, &stored.record);
             let is_wanted = counted_under

@@ -40,10 +40,12 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         .values()
         .filter_map(|anchor| RefusedRecord::of_bundle(anchor))
         .collect();
+    let of_clients = app.refused_clients.load();
     let refused: Vec<_> = keys
         .refused
         .iter()
         .chain(of_switches.iter())
+        .chain(of_clients.iter())
         .chain(&of_bundles)
         .collect();
     let Readiness { ready, checks } = Readiness::of(&app);

@@ -47,12 +47,12 @@ async fn write(app: &App, chunk: &[Arc<CachedClient>]) -> Result<(), String> {
                 match app.store.commit(batch(one)).await {
                     // On a conflict the client was changed after this use, and its record is left as it is.
                     Ok(()) | Err(CommitError::Conflict(_)) => {}
-                    Err(error) => return Err(format!("{error:?}")),
+                    Err(error) => return Err(error.to_string()),
                 }
             }
             Ok(())
         }
-        Err(error) => Err(format!("{error:?}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::database_clock::earlier_now;
 use crate::state::app::App;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
+use std::sync::Arc;
 use testudo_core::admission::lifecycle::{self, Cause};
 use testudo_core::records::{Client, Kind, Record as _, Versioned};
 use testudo_protocol::{Seconds, Timestamp};
@@ -48,6 +49,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
         let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
         let Some(last) = page.last() else {
             tell(app, refused::news(&[], &unreadable)).await;
+            app.refused_clients.store(Arc::new(unreadable));
             return Ok(swept);
         };
         after = last.key.clone();
@@ -57,9 +59,8 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
             let client: Versioned<Client> = match testudo_store::typed(stored) {
                 Ok(client) => client,
                 Err(fault) => {
-                    let why = format!("{fault}: the identity of this client gets no token");
                     if unreadable.len() < refused::EVENTS_MAX {
-                        unreadable.push(RefusedRecord::new("client", &key, why));
+                        unreadable.push(RefusedRecord::of_client(&key, &fault));
                     }
                     continue;
                 }

@@ -4,6 +4,7 @@ use super::converse::converse;
 use super::listening::Listening;
 use crate::local_process::LocalProcess;
 use crate::peer::Peer;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +17,32 @@ use tokio::sync::watch;
 const BACKLOG: u32 = 4096;
 
 /// A listener on a TCP address.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    let failed = |error: std::io::Error| format!("cannot listen on {address}: {error}");
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.map_err(failed)?;
-    socket.set_reuseaddr(true).map_err(failed)?;
-    socket.bind(address).map_err(failed)?;
-    socket.listen(BACKLOG).map_err(failed)
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Why a listener cannot be had, and what to do.
+pub fn cannot_bind(error: &std::io::Error) -> (String, &'static str) {
+    let is = |kind| error.kind() == kind;
+    if is(ErrorKind::AddrInUse) {
+        let remedy = "end that process (`ss -ltnp` names it), or configure another port";
+        return ("another process listens there".to_owned(), remedy);
+    }
+    if is(ErrorKind::PermissionDenied) {
+        let remedy = "configure a port of 1024 or more, give the service CAP_NET_BIND_SERVICE, or have systemd pass the socket";
+        return ("this user may not listen on that port".to_owned(), remedy);
+    }
+    if is(ErrorKind::AddrNotAvailable) {
+        let remedy = "configure an address of this machine, or 0.0.0.0 for all of them";
+        return ("this machine has no such address".to_owned(), remedy);
+    }
+    (error.to_string(), "configure another address")
 }
 
 /// Where connections come from.

@@ -20,6 +20,7 @@ mod shares;
 mod waiting;
 
 pub use accept::accept;
+pub(crate) use accept::{bind, cannot_bind};
 pub use connections::{Connections, Cut};
 pub use conversation::{Conversation, Ending};
 pub use endpoints::Endpoints;

@@ -4,7 +4,7 @@
 //! 1024 needs no privilege here. A passed socket stands in for a configured address; it never adds one: what the server
 //! listens on is in the configuration, where `check` and an administrator look for it.
 
-use super::accept::bind;
+use super::accept::{bind, cannot_bind};
 use listenfd::ListenFd;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -53,7 +53,10 @@ impl PassedSockets {
     /// The passed socket of this address, or else a new one.
     pub fn bind(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
         let Some(place) = self.0.iter().position(|(passed, _)| *passed == address) else {
-            return bind(address);
+            return bind(address).map_err(|error| {
+                let (what, remedy) = cannot_bind(&error);
+                format!("cannot listen on {address}: {what}: {remedy}")
+            });
         };
         let (_, socket) = self.0.swap_remove(place);
         socket

@@ -1,7 +1,8 @@
 //! Reads the records that a decision needs, with one call of the store.
 
 use crate::state::app::App;
-use testudo_core::records::{Loaded, Needs};
+use crate::state::refused::RefusedRecord;
+use testudo_core::records::{Kind, Loaded, Needs};
 use testudo_store::StoreFault;
 
 /// Reads the needed records, except the client with the key `remembered`, which is in memory. Where nothing is left to
@@ -24,7 +25,13 @@ pub(crate) async fn load<'n>(
         let Some(stored) = stored else { continue };
         loaded
             .add(&wanted, &stored.body, stored.version)
-            .map_err(|error| StoreFault::unreadable(wanted.kind, &error))?;
+            .map_err(|error| {
+                let fault = StoreFault::unreadable(wanted.kind, &error);
+                if wanted.kind == Kind::Client {
+                    app.note_refused_client(&RefusedRecord::of_client(&stored.key, &fault));
+                }
+                fault
+            })?;
     }
     Ok(loaded)
 }

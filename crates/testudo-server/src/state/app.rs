@@ -14,7 +14,7 @@ use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
 use crate::state::refusals::RefusalLedger;
-use crate::state::refused::RefusedRecord;
+use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
 use crate::state::verdicts::Verdicts;
 use crate::trust::Anchor;
@@ -43,6 +43,8 @@ pub struct App {
     pub switches: ArcSwap<Switches>,
     /// Records of switches and blocks that cannot be read.
     pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
+    /// Records of clients that cannot be read: those that the last sweep met, and requests and lists since.
+    pub refused_clients: ArcSwap<Vec<RefusedRecord>>,
     /// The store of records.
     pub store: Store,
     /// Whether this node knows all changes that other nodes made.
@@ -187,6 +189,7 @@ impl App {
             }),
             switches: ArcSwap::from_pointee(switches),
             refused_switches: ArcSwap::from_pointee(refused),
+            refused_clients: ArcSwap::default(),
             store: parts.store,
             accord,
             keys: ArcSwap::from_pointee(parts.keys),
@@ -220,6 +223,18 @@ impl App {
             turns: Turns::default(),
             observer: parts.observer,
         })
+    }
+
+    /// Keeps the record of a client that cannot be read, for `status`. Some are kept: they show that there are any.
+    pub(crate) fn note_refused_client(&self, record: &RefusedRecord) {
+        self.refused_clients.rcu(|known| {
+            let is_known = known.iter().any(|other| other.key == record.key);
+            let mut known = Vec::clone(known);
+            if !is_known && known.len() < refused::EVENTS_MAX {
+                known.push(record.clone());
+            }
+            known
+        });
     }
 
     /// The time by the wall clock.

@@ -155,6 +155,11 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
+    /// The certificates in force, leaf first.
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.pair.load().key.cert.clone()
+    }
+
     /// The validity of the certificate in force.
     pub fn validity(&self) -> Validity {
         self.pair.load().validity
@@ -272,8 +277,14 @@ impl Contents {
             .ok_or_else(|| format!("the first PEM block of {certificate} is not an X.509 certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(&self.private_key)
             .map_err(|error| format!("{private_key} has no PEM private key: {error}"))?;
-        let key = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| format!("{certificate} and {private_key} do not match: {error}"))?;
+        let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+            let why = if let rustls::Error::InconsistentKeys(_) = error {
+                "the key is that of another certificate".to_owned()
+            } else {
+                error.to_string()
+            };
+            format!("{certificate} and {private_key} do not match: {why}")
+        })?;
         Ok(Pair {
             key: Arc::new(key),
             validity,

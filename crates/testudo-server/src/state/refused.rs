@@ -6,7 +6,7 @@ use crate::trust::Anchor;
 use serde::Serialize;
 use std::fmt;
 use testudo_core::records::{EventKind, Record, Versioned};
-use testudo_store::{Stored, typed};
+use testudo_store::{StoreFault, Stored, typed};
 
 /// An event to write: its kind and its `detail`.
 pub type News = (EventKind, String);
@@ -29,6 +29,18 @@ impl RefusedRecord {
     pub(crate) fn new(kind: &'static str, key: &[u8], why: String) -> RefusedRecord {
         let key = String::from_utf8_lossy(key).into_owned();
         RefusedRecord { kind, key, why }
+    }
+
+    /// A client whose record cannot be read.
+    pub(crate) fn of_client(key: &[u8], fault: &StoreFault) -> RefusedRecord {
+        RefusedRecord::new(
+            "client",
+            key,
+            format!(
+                "{fault}: its identity gets no token until the row is restored from a backup, or deleted from the table \
+                 `records`, after which the identity registers again"
+            ),
+        )
     }
 
     /// The stored record of the bundle sequence of an authority, where it is not used.

@@ -4,14 +4,36 @@ use super::workload_api::Expected;
 use super::{floor, source};
 use crate::config::BundleSource;
 use crate::key_encryption::KeyEncryption;
+use std::time::SystemTime;
 use testudo_fetch::Fetcher;
-use testudo_protocol::spiffe::Bundle;
+use testudo_protocol::spiffe::{Bundle, BundleError};
 use testudo_store::Store;
 
-/// Fetches the bundle of a source once and parses it.
-pub async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Bundle, String> {
-    let document = source::fetch(source, fetcher, Expected::AsMuchAs(None)).await?;
-    Bundle::parse(&document).map_err(|fault| fault.to_string())
+/// What a source gives.
+pub(crate) struct Looked {
+    pub(crate) bundle: Bundle,
+    /// The clock of the source, where it states one.
+    pub(crate) date: Option<SystemTime>,
+}
+
+/// Why a source gives no bundle.
+pub(crate) enum NoBundle {
+    /// Nothing came.
+    Unreachable(String),
+    /// What came is no bundle.
+    Malformed(BundleError),
+}
+
+/// Fetches a source's bundle once and judges the document: for `doctor`, which keeps none.
+pub(crate) async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Looked, NoBundle> {
+    let document = source::fetch(source, fetcher, Expected::AsMuchAs(None))
+        .await
+        .map_err(NoBundle::Unreachable)?;
+    let bundle = Bundle::parse(&document.bytes).map_err(NoBundle::Malformed)?;
+    Ok(Looked {
+        bundle,
+        date: document.date,
+    })
 }
 
 /// Whether a server with this store would put the bundle in force, by the sequences that were accepted before.

@@ -201,7 +201,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, Str
             let seconds = REFRESH_DEADLINE.as_secs();
             Err(format!("no complete answer within {seconds} s"))
         })?;
-    let mut read = anchor.read(&document)?;
+    let mut read = anchor.read(&document.bytes)?;
     if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
         let bundle = &read.bundle;
         read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
@@ -269,7 +269,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
             // Another node stored a sequence meanwhile: judge again, with that sequence.
             Err(CommitError::Conflict(_)) => continue,
             Err(error) if accepted.is_some() => {
-                return Refreshed::NotTaken(format!("the accepted sequence cannot be stored: {error:?}"));
+                return Refreshed::NotTaken(format!("the accepted sequence cannot be stored: {error}"));
             }
             // The bundle is put in force all the same, since it may lack keys that were withdrawn; the next refresh
             // stores its sequence.

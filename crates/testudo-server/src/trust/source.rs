@@ -2,16 +2,30 @@
 
 use super::workload_api::{self, Expected};
 use crate::config::{BundleOrigin, BundleSource};
+use std::time::SystemTime;
 use testudo_fetch::{FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
+
+/// A document as its source gave it.
+pub(super) struct Document {
+    pub(super) bytes: Vec<u8>,
+    /// The clock of the source, where it states one.
+    pub(super) date: Option<SystemTime>,
+}
+
+impl From<Vec<u8>> for Document {
+    fn from(bytes: Vec<u8>) -> Document {
+        Document { bytes, date: None }
+    }
+}
 
 pub(super) async fn fetch(
     source: &BundleSource,
     fetcher: &Fetcher,
     expected: Expected<'_>,
-) -> Result<Vec<u8>, String> {
+) -> Result<Document, String> {
     match &source.origin {
-        BundleOrigin::File(path) => read_file(path).await,
+        BundleOrigin::File(path) => read_file(path).await.map(Document::from),
         BundleOrigin::HttpsWeb(url) => {
             let limits = FetchLimits {
                 body_bytes_max: BUNDLE_BYTES_MAX,
@@ -22,12 +36,16 @@ pub(super) async fn fetch(
                 .await
                 .map_err(|fault| fault.to_string())?;
             match fetched.status {
-                200 => Ok(fetched.body),
+                200 => Ok(Document {
+                    bytes: fetched.body,
+                    date: fetched.date,
+                }),
                 status => Err(format!("the bundle endpoint answers {status}")),
             }
         }
         BundleOrigin::WorkloadApi(socket) => {
-            workload_api::ask(socket, source.authority.name(), expected).await
+            let asked = workload_api::ask(socket, source.authority.name(), expected);
+            asked.await.map(Document::from)
         }
     }
 }

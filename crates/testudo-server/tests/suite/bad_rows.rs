@@ -219,6 +219,11 @@ async fn other_unreadable_rows_do_not_prevent_starts_lists_and_flushes() {
     cluster.put(Kind::ReloadOrder, "configuration", "{}").await;
     cluster.put(Kind::Event, "0", "{}").await;
     cluster.put(Kind::Client, &key(PAY_ID), "{}").await;
+    let findings = cluster.findings().await;
+    assert!(
+        findings.contains(PAY_ID) && findings.contains("record client"),
+        "{findings}"
+    );
     cluster.world.running.app.clock.shift(100);
     cluster.second.app.clock.shift(100);
     assert!(cluster.is_served(cluster.addresses()[0], OTHER).await);
@@ -227,6 +232,11 @@ async fn other_unreadable_rows_do_not_prevent_starts_lists_and_flushes() {
         cluster.world.client_ids().await,
         [OTHER_ID],
         "the list must not contain the unreadable client"
+    );
+    let refused = cluster.refused(&cluster.world.folder).await;
+    assert!(
+        refused.contains(PAY_ID),
+        "status shows what the list met: {refused}"
     );
     let other = store
         .read::<Client>(key(OTHER_ID).as_bytes())

@@ -10,7 +10,7 @@ mod writer;
 
 use crate::{CommitError, StoreFault, Stored};
 use readers::Readers;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
@@ -59,7 +59,13 @@ impl SqliteEngine {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))?;
-        schema::prepare(&connection).map_err(fault)?;
+        schema::prepare(&connection).map_err(|error| {
+            let remedy = match error.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => ": move that file away, or name another one in store.url",
+                _ => "",
+            };
+            StoreFault(format!("SQLite: {}: {error}{remedy}", path.display()))
+        })?;
         let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("store-writer".into())

@@ -17,10 +17,21 @@ pub async fn run(path: &Path, options: &Listing) -> Result<(), Failed> {
     } else {
         let row = |finding: &doctor::Finding| {
             let mark = if finding.is_good { "ok" } else { "FAILED" };
-            vec![mark.to_owned(), finding.subject.clone(), finding.detail.clone()]
+            let hint = finding.hint.clone().unwrap_or_default();
+            vec![
+                mark.to_owned(),
+                finding.subject.clone(),
+                finding.detail.clone(),
+                hint,
+            ]
         };
         let rows: Vec<_> = findings.iter().map(row).collect();
-        print_list("checks", &["result", "what", "detail"], &rows, options.wide)?;
+        print_list(
+            "checks",
+            &["result", "what", "detail", "hint"],
+            &rows,
+            options.wide,
+        )?;
     }
     let bad = findings.iter().filter(|finding| !finding.is_good).count();
     if bad == 0 {

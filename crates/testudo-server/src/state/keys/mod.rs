@@ -127,7 +127,7 @@ impl Keyring {
                     tracing::warn!(event = "key.list_unwritten", fault = %error, "the sealed list of signing keys could not be written");
                     return Keyring::of(found, algorithm, now, news);
                 }
-                Err(error) => return Err(format!("the signing keys cannot be stored: {error:?}")),
+                Err(error) => return Err(format!("the signing keys cannot be stored: {error}")),
             }
         }
         Err("other nodes changed the signing keys at the same time, several times: try again".to_owned())

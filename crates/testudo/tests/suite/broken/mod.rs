@@ -4,6 +4,7 @@
 //! `UPDATE_SNAPSHOTS=1 cargo test -p testudo --test suite broken` writes the files anew.
 
 mod check;
+mod doctor;
 mod snapshot;
 
 use crate::binary::Site;

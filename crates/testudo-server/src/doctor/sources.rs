@@ -1,0 +1,200 @@
+//! The keys of each authority: its source gives them, the server would put them in force, and each door of the
+//! authority can judge its credentials by them.
+
+use super::finding::{Finding, Outcome, Trouble, finding, trouble};
+use super::store::Opened;
+use crate::config::{BundleOrigin, BundleSource, Configuration};
+use crate::state::clock::Clock;
+use crate::trust::{self, AuthorityStatus, Looked, NoBundle};
+use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_core::CredentialKind;
+use testudo_fetch::Fetcher;
+use testudo_protocol::spiffe::Bundle;
+
+/// `nbf` and `iat` have this leeway: beyond it, SVIDs that were issued a moment ago are refused.
+const CLOCK_DIFFERENCE_MAX: i64 = 30;
+
+/// What the sources are tried with.
+pub(super) struct Tried<'a> {
+    pub(super) configuration: &'a Configuration,
+    pub(super) opened: Option<&'a Opened>,
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) clock: &'a Clock,
+}
+
+pub(super) async fn examine(tried: &Tried<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for source in &tried.configuration.bundles {
+        let subject = format!("keys of {}", source.authority);
+        match trust::look(source, tried.fetcher).await {
+            Ok(looked) => findings.extend(judge(tried, source, looked).await),
+            Err(NoBundle::Malformed(error)) => {
+                let text = format!("{}: {error}", source.origin);
+                findings.push(finding(subject, Err(text.into())));
+            }
+            Err(NoBundle::Unreachable(why)) => {
+                findings.push(finding(subject, Err(unreachable(source, &why))))
+            }
+        }
+    }
+    findings
+}
+
+fn unreachable(source: &BundleSource, why: &str) -> Trouble {
+    match &source.origin {
+        BundleOrigin::File(_) => trouble(
+            why,
+            "write the bundle of the trust domain there: `spire-server bundle show -format spiffe` prints it",
+        ),
+        BundleOrigin::HttpsWeb(url) => trouble(
+            format!("{url}: {why}"),
+            "try the URL with curl from this machine; `outbound.ca` has roots of your own, `outbound.resolve` addresses",
+        ),
+        BundleOrigin::WorkloadApi(socket) => trouble(
+            format!("{socket}: {why}"),
+            "the SPIFFE agent must run on this machine, and this user must be able to open its socket",
+        ),
+    }
+}
+
+async fn judge(tried: &Tried<'_>, source: &BundleSource, looked: Looked) -> Vec<Finding> {
+    let subject = format!("keys of {}", source.authority);
+    let Looked { bundle, date } = looked;
+    let mut findings = doors(tried, source, &bundle);
+    if let Some(Opened {
+        store,
+        encryption: Some(encryption),
+    }) = tried.opened
+        && let Err(why) = trust::would_be_taken(source, &bundle, store, encryption).await
+    {
+        findings.push(finding(&subject, Err(why.into())));
+    }
+    if let Some(date) = date {
+        let name = format!("clock of the source of {}", source.authority);
+        findings.push(finding(name, compare(tried.clock.now().0, date)));
+    }
+    let ended = trust::authorities(&bundle, tried.clock.now());
+    let ended = ended.iter().filter(|known| known.state != "valid").map(outside);
+    let ignored = bundle.ignored.iter().cloned();
+    findings.extend(
+        ended
+            .chain(ignored)
+            .map(|what| finding(&subject, Ok(format!("ignored: {what}")))),
+    );
+    findings
+}
+
+/// One finding per kind of credential that the authority may issue. Where a kind cannot be judged and another can, the
+/// requests with the other one are served, and those with this one are refused.
+fn doors(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle) -> Vec<Finding> {
+    let policy = tried.configuration.policy.authority(&source.authority);
+    let kinds = policy.map_or(&[][..], |trusted| &trusted.credentials);
+    let name = source.authority.name();
+    let found = kinds.iter().filter_map(|kind| match kind {
+        CredentialKind::JwtSvid => Some((*kind, tokens(source, bundle))),
+        CredentialKind::X509Svid => {
+            let has_other_door = kinds.contains(&CredentialKind::JwtSvid);
+            Some((*kind, certificates(tried, source, bundle, has_other_door)))
+        }
+        // `check` says that they have no door, or they are not an authority's.
+        CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => None,
+    });
+    found
+        .map(|(kind, outcome)| finding(format!("{kind} of {name}"), outcome))
+        .collect()
+}
+
+fn tokens(source: &BundleSource, bundle: &Bundle) -> Outcome {
+    let count = bundle.jwt_keys.len();
+    if count > 0 {
+        return Ok(format!("{count} JWT-SVID keys from {}", source.origin));
+    }
+    Err(none_usable(
+        source,
+        bundle,
+        "0 JWT-SVID keys",
+        "no JWT-SVID will be accepted",
+        "jwt_svid",
+    ))
+}
+
+fn certificates(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle, has_other_door: bool) -> Outcome {
+    let authorities = trust::authorities(bundle, tried.clock.now());
+    let valid = authorities.iter().filter(|known| known.state == "valid");
+    let ends = valid.clone().map(|known| known.valid_until.as_str()).min();
+    let Some(ends) = ends else {
+        return Err(none_usable(
+            source,
+            bundle,
+            "no X.509 authority that is valid now",
+            "no X.509-SVID will be accepted",
+            "x509_svid",
+        ));
+    };
+    let server = &tried.configuration.server;
+    let forwards = server
+        .proxy
+        .as_ref()
+        .is_some_and(crate::peer::Proxy::forwards_certificates);
+    let found = format!(
+        "{} X.509 authorities, the first of them ends at {ends}, from {}",
+        valid.count(),
+        source.origin
+    );
+    if server.tls.is_some() || forwards {
+        return Ok(found);
+    }
+    let unseen = format!(
+        "{found}; no client can show a certificate here, without server.tls or a proxy that forwards it"
+    );
+    match has_other_door {
+        // `check` warns of it.
+        true => Ok(unseen),
+        false => Err(trouble(
+            unseen,
+            "set server.tls, or server.proxy with client_certificate_header behind a TLS terminator",
+        )),
+    }
+}
+
+fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str, kind: &str) -> Trouble {
+    let detail = format!("{what} from {}: {follows}", source.origin);
+    let hint = match (bundle.of_other_protocols, bundle.is_empty_document()) {
+        (_, true) => "the document lists no key, which means that nothing is trusted: if that is not meant, have the trust domain publish its keys".to_owned(),
+        (1.., false) if bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty() => {
+            "this is the key set of OpenID Connect or of another protocol: name the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
+        }
+        (_, false) => format!("take \"{kind}\" out of `credentials` of the trust domain, or have it publish keys of that kind"),
+    };
+    trouble(detail, hint)
+}
+
+fn outside(known: &AuthorityStatus) -> String {
+    let AuthorityStatus {
+        thumbprint,
+        valid_from,
+        valid_until,
+        state,
+    } = known;
+    match *state {
+        "ended" => format!("X.509 authority {thumbprint}: it ended at {valid_until}"),
+        _ => format!("X.509 authority {thumbprint}: it is valid from {valid_from}"),
+    }
+}
+
+/// Our clock and that of a bundle endpoint, whose `Date` is a second wide.
+fn compare(now: i64, date: SystemTime) -> Outcome {
+    let theirs = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let ahead = now - i64::try_from(theirs).unwrap_or(i64::MAX);
+    if ahead.abs() <= CLOCK_DIFFERENCE_MAX {
+        return Ok("agrees with this machine's".to_owned());
+    }
+    let direction = if ahead > 0 { "ahead of" } else { "behind" };
+    Err(trouble(
+        format!(
+            "this machine's clock is {} s {direction} it: SVIDs count as expired, or as not valid yet",
+            ahead.abs()
+        ),
+        "run a time server on both machines",
+    ))
+}

@@ -1,0 +1,110 @@
+//! The store: it can be opened, takes a write, its keys open, and its rows can be read.
+
+use super::finding::{Finding, finding, of_record, trouble};
+use crate::config::Configuration;
+use crate::database_clock;
+use crate::key_encryption::KeyEncryption;
+use crate::open_store::{LookedAt, look_at_keys, look_at_store, look_for_encryption, try_a_write};
+use crate::state::clock::Clock;
+use crate::state::refused::{EVENTS_MAX, RefusedRecord};
+use crate::state::switches;
+use testudo_core::records::{Client, Kind};
+use testudo_store::{LIST_MAX, Store, StoreFault, typed};
+
+/// The store, where it can be opened, with the key that opens what is sealed in it.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) encryption: Option<KeyEncryption>,
+}
+
+pub(super) async fn examine(
+    configuration: &Configuration,
+    clock: &Clock,
+    findings: &mut Vec<Finding>,
+) -> Option<Opened> {
+    let LookedAt {
+        store,
+        what,
+        is_there,
+    } = match look_at_store(configuration).await {
+        Ok(looked) => looked,
+        Err(why) => {
+            findings.push(finding("store", Err(why.into())));
+            return None;
+        }
+    };
+    findings.push(finding("store", Ok(what)));
+    if is_there {
+        let written = match try_a_write(&store).await {
+            Ok(()) => Ok("a record was written and taken back".to_owned()),
+            Err(why) => Err(trouble(
+                format!("a record cannot be written: {why}"),
+                "look at free space and at who owns the database; without writes no new client gets a token",
+            )),
+        };
+        findings.push(finding("store, writing", written));
+    }
+    let (keys, refused) = match look_at_keys(configuration, &store, clock.now()).await {
+        Ok((text, refused)) => (Ok(text), refused),
+        Err(why) => (Err(why.into()), Vec::new()),
+    };
+    // Where it opens no keys it opens no sequence of a bundle either.
+    let encryption = match &keys {
+        Ok(_) => look_for_encryption(configuration).ok().flatten(),
+        Err(_) => None,
+    };
+    findings.push(finding("key-encryption key", keys));
+    if let Some(outcome) = database_clock::examine(&store, clock).await {
+        let outcome = outcome.map_err(Into::into);
+        findings.push(finding("clock of the database", outcome));
+    }
+    findings.extend(refused.into_iter().map(of_record));
+    match switches::load(&store).await {
+        Ok((_, refused)) => findings.extend(refused.into_iter().map(of_record)),
+        Err(fault) => findings.push(finding("switches and blocks", Err(fault.to_string().into()))),
+    }
+    match unreadable_clients(&store).await {
+        Ok(Unreadable { count: 0, .. }) => {}
+        Ok(Unreadable { first, count }) => {
+            let left_out = count - first.len();
+            findings.extend(first.into_iter().map(of_record));
+            if left_out > 0 {
+                let text = format!("{left_out} more cannot be read");
+                findings.push(finding("records of clients", Err(text.into())));
+            }
+        }
+        Err(fault) => findings.push(finding("records of clients", Err(fault.to_string().into()))),
+    }
+    Some(Opened { store, encryption })
+}
+
+/// Clients whose records cannot be read: the first ones, and how many there are.
+struct Unreadable {
+    first: Vec<RefusedRecord>,
+    count: usize,
+}
+
+/// Reads every client, page by page.
+async fn unreadable_clients(store: &Store) -> Result<Unreadable, StoreFault> {
+    let mut unreadable = Unreadable {
+        first: Vec::new(),
+        count: 0,
+    };
+    let mut after = Vec::new();
+    loop {
+        let page = store.list(Kind::Client, &after, LIST_MAX).await?;
+        let Some(last) = page.last() else {
+            return Ok(unreadable);
+        };
+        after.clone_from(&last.key);
+        for stored in page {
+            let key = stored.key.clone();
+            if let Err(fault) = typed::<Client>(stored) {
+                unreadable.count += 1;
+                if unreadable.first.len() < EVENTS_MAX {
+                    unreadable.first.push(RefusedRecord::of_client(&key, &fault));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `testudo doctor` of set-ups with which `serve` would not start, or would refuse every request of a kind.
+
+use super::{Broken, all_good, edit};
+use crate::binary::{Site, free_port};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use testudo_core::records::{Batch, Document, Kind, Write};
+use testudo_store::Store;
+use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
+
+pub fn names() -> impl Iterator<Item = String> {
+    BROKEN.iter().map(|broken| format!("doctor-{}", broken.name))
+}
+
+#[test]
+fn doctor_names_fault_and_remedy_of_each_broken_set_up() {
+    all_good(BROKEN.iter().map(|broken| {
+        let site = Site::new();
+        (broken.set_up)(&site);
+        let output = site.run(&["doctor"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.contains("FAILED") && output.status.code() == Some(1),
+            "{}: {said}",
+            broken.name
+        );
+        broken.judge("testudo doctor", &output, &site)
+    }));
+}
+
+fn said(site: &Site) -> String {
+    site.ok(&["doctor"])
+}
+
+#[test]
+fn doctor_leaves_nothing_behind_before_the_first_start_and_knows_the_server_beside_it() {
+    let site = Site::new();
+    let files = || {
+        let entries = std::fs::read_dir(&site.folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    assert!(said(&site).contains("testudo.db is created at the first start"));
+    assert_eq!(
+        files(),
+        before,
+        "a database that root made could not be opened by the server's user"
+    );
+    let port = free_port();
+    edit(&site, "127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let server = site.serve();
+    let beside = said(&site);
+    assert!(
+        beside.contains("a record was written and taken back")
+            && beside.contains("is in use, and a server listens on the admin socket"),
+        "{beside}"
+    );
+    drop(server);
+}
+
+#[test]
+fn doctor_passes_a_trust_domain_that_works_with_x509_svids_only() {
+    let (site, _issuer) = Site::with_mutual_tls("");
+    let bundle = std::fs::read_to_string(site.folder.join("bundle.json")).unwrap();
+    let mut bundle: serde_json::Value = serde_json::from_str(&bundle).unwrap();
+    let keys = bundle["keys"].as_array_mut().unwrap();
+    keys.retain(|key| key["use"] == "x509-svid");
+    site.write("bundle.json", &bundle.to_string());
+    edit(&site, "[\"jwt_svid\", \"x509_svid\"]", "[\"x509_svid\"]");
+    let said = said(&site);
+    assert!(
+        said.contains("x509_svid of prod.example") && said.contains("1 X.509 authorities, the first"),
+        "{said}"
+    );
+    for line in ["chain of server.tls ", "name of server.tls for issuer "] {
+        assert!(said.contains(line), "{said}");
+    }
+    // A domain that takes both kinds and has keys for one of them refuses the requests with the other.
+    edit(&site, "[\"x509_svid\"]", "[\"jwt_svid\", \"x509_svid\"]");
+    let output = site.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("no JWT-SVID will be accepted") && said.contains("take \"jwt_svid\" out"),
+        "{said}"
+    );
+}
+
+const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\n[store]";
+
+const BROKEN: &[Broken] = &[
+    Broken {
+        name: "bundle-file-missing",
+        how: "The bundle file of a trust domain is not there.",
+        set_up: |site| std::fs::remove_file(site.folder.join("bundle.json")).unwrap(),
+        fault: "bundle.json cannot be read",
+        remedy: "spire-server bundle show -format spiffe",
+    },
+    Broken {
+        name: "bundle-is-pem",
+        how: "The bundle file has the PEM certificate of the authority, as `spire-server bundle show` prints it by default.",
+        set_up: |site| site.write("bundle.json", &web_certificate("prod.example").1.chain_pem()),
+        fault: "bundle.json: the bundle is PEM",
+        remedy: "spire-server bundle show -format spiffe",
+    },
+    Broken {
+        name: "bundle-is-oidc-key-set",
+        how: "The bundle file has the key set of SPIRE's OIDC discovery provider.",
+        set_up: |site| {
+            let bundle = site.issuer.bundle().to_string();
+            site.write("bundle.json", &bundle.replace("\"jwt-svid\"", "\"sig\""));
+        },
+        fault: "the use \"sig\"",
+        remedy: "key set of OpenID Connect",
+    },
+    Broken {
+        name: "bundle-without-keys",
+        how: "The bundle lists no key.",
+        set_up: |site| site.write("bundle.json", "{\"keys\":[]}"),
+        fault: "0 JWT-SVID keys",
+        remedy: "have the trust domain publish its keys",
+    },
+    Broken {
+        name: "bundle-endpoint-away",
+        how: "Nothing listens at the bundle endpoint.",
+        set_up: |site| {
+            // A port below 1024 that no service has.
+            let url = "{ url = \"http://127.0.0.1:1/bundle\" }";
+            edit(site, "{ file = \"bundle.json\" }", url);
+        },
+        fault: "/bundle: cannot connect",
+        remedy: "try the URL with curl",
+    },
+    Broken {
+        name: "bundle-endpoint-of-another-time",
+        how: "The clock of the bundle endpoint is years behind this machine's.",
+        set_up: |site| {
+            let bundle = site.issuer.bundle().to_string();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: {}\r\n\r\n",
+                    bundle.len()
+                );
+                let _ = stream.write_all((head + &bundle).as_bytes());
+            });
+            edit(
+                site,
+                "{ file = \"bundle.json\" }",
+                &format!("{{ url = \"http://{address}/bundle\" }}"),
+            );
+        },
+        fault: "this machine's clock is",
+        remedy: "run a time server",
+    },
+    Broken {
+        name: "agent-socket-missing",
+        how: "No SPIFFE agent listens on the socket of the Workload API.",
+        set_up: |site| {
+            let socket = site.folder.join("agent.sock");
+            let workload_api = format!("{{ workload_api = \"unix://{}\" }}", socket.display());
+            edit(site, "{ file = \"bundle.json\" }", &workload_api);
+        },
+        fault: "agent.sock",
+        remedy: "agent must run on this machine",
+    },
+    Broken {
+        name: "other-key-encryption-key",
+        how: "The key-encryption key is another one than that by which the keys in the database were wrapped.",
+        set_up: |site| {
+            drop(site.serve());
+            site.write("testudo.db.kek", "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0");
+        },
+        fault: "cannot be decrypted",
+        remedy: "key_encryption_key",
+    },
+    Broken {
+        name: "folder-of-store-missing",
+        how: "The folder of the database does not exist.",
+        set_up: |site| edit(site, "sqlite:testudo.db", "sqlite:data/testudo.db"),
+        fault: "data/testudo.db",
+        remedy: "make the folder",
+    },
+    Broken {
+        name: "store-is-no-database",
+        how: "The file at the place of the database is another file.",
+        set_up: |site| site.write("testudo.db", &"no database\n".repeat(1_000)),
+        fault: "testudo.db",
+        remedy: "move that file away",
+    },
+    Broken {
+        name: "client-record-unreadable",
+        how: "The record of a client cannot be read.",
+        set_up: |site| {
+            drop(site.serve());
+            let document = Document {
+                kind: Kind::Client,
+                key: b"spiffe://prod.example/ns/shop/sa/pay".to_vec(),
+                body: b"{}".to_vec(),
+                expires: None,
+            };
+            let mut batch = Batch::default();
+            batch.writes.push(Write::Insert(document));
+            let store = Store::sqlite(&site.folder.join("testudo.db")).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(store.commit(batch)).unwrap();
+        },
+        fault: "record client \"spiffe://prod.example/ns/shop/sa/pay\"",
+        remedy: "restored from a backup",
+    },
+    Broken {
+        name: "certificate-and-key-of-two-pairs",
+        how: "Certificate and private key do not belong together.",
+        set_up: |site| {
+            site.certify("as.example");
+            site.write("tls.key", &web_certificate("as.example").0.key_pem());
+            edit(site, "[store]", TLS);
+        },
+        fault: "tls.key do not match",
+        remedy: "private key of the leaf",
+    },
+    Broken {
+        name: "certificate-of-another-host",
+        how: "The certificate is for another host than the issuer's.",
+        set_up: |site| {
+            site.certify("other.example");
+            edit(site, "[store]", TLS);
+        },
+        fault: "tls.crt is not for as.example",
+        remedy: "subject alternative name",
+    },
+    Broken {
+        name: "chain-out-of-order",
+        how: "The second certificate of the file did not issue the first.",
+        set_up: |site| {
+            site.certify("as.example");
+            let leaf = std::fs::read_to_string(site.folder.join("tls.crt")).unwrap();
+            let other = X509Chain {
+                chain: vec![X509Issuer::new("other.example").der().to_vec()],
+                key: Vec::new(),
+            };
+            site.write("tls.crt", &(leaf + &other.chain_pem()));
+            edit(site, "[store]", TLS);
+        },
+        fault: "was not issued by certificate",
+        remedy: "leaf first",
+    },
+    Broken {
+        name: "address-taken",
+        how: "Another process listens on the address.",
+        set_up: |site| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            edit(site, "127.0.0.1:0", &listener.local_addr().unwrap().to_string());
+            // Taken until this test run ends.
+            std::mem::forget(listener);
+        },
+        fault: "another process listens there",
+        remedy: "ss -ltnp",
+    },
+    Broken {
+        name: "file-at-place-of-socket",
+        how: "A file that is no socket is where the admin socket is to be.",
+        set_up: |site| site.write("testudo.sock", "precious"),
+        fault: "testudo.sock is a file",
+        remedy: "configure another path",
+    },
+];
