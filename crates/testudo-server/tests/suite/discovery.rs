@@ -97,7 +97,7 @@ async fn authorization_endpoint_answers_with_a_page_that_users_cannot_sign_in() 
         assert!(answer.header("request-id").is_some());
         let page = String::from_utf8(answer.body.to_vec()).unwrap();
         let says = page.to_lowercase();
-        assert!(says.contains("<h1>this server signs no"), "{page}");
+        assert!(says.contains("<h1>you cannot sign in at this server"), "{page}");
         assert!(
             !page.contains("zzz") && !page.contains("app.example"),
             "the page must not contain text of the request"

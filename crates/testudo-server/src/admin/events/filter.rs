@@ -93,7 +93,7 @@ fn kinds(text: &str) -> Result<Vec<EventKind>, Failure> {
     let kind = |name: &str| {
         EventKind::of_name(name).ok_or_else(|| {
             Failure::bad_request(
-                format!("kinds: there is no kind of event {name:?}"),
+                format!("type: there is no kind of event {name:?}"),
                 Some(format!(
                     "write one or more of: {}",
                     EventKind::ALL
