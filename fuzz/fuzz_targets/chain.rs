@@ -1,11 +1,11 @@
 #![no_main]
-//! Certificate chains: as the bytes come, and a good chain with bytes exchanged.
+//! Certificate chains: arbitrary bytes, and a valid chain with replaced bytes.
 
 use libfuzzer_sys::fuzz_target;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{X509Authorities, X509Svid, check_client_key};
 
-/// A moment at which the seeds are valid.
+/// A time at which the seed certificates are valid.
 const WITHIN: i64 = 1_795_636_000;
 const ROOT: &[u8] = include_bytes!("../seeds/root.der");
 const INTERMEDIATE: &[u8] = include_bytes!("../seeds/intermediate.der");
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         der[at] = value;
     }
     let verified = check(&good);
-    assert!(verified || good[0] != LEAF || good[1] != INTERMEDIATE, "the seeds are good");
+    assert!(verified || good[0] != LEAF || good[1] != INTERMEDIATE, "the seed certificates must verify");
 });
 
 /// Certificates with two bytes of length before each.
@@ -36,7 +36,7 @@ fn pieces(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// True where the chain verifies at some moment.
+/// True if the chain verifies.
 fn check(chain: &[Vec<u8>]) -> bool {
     if let Some(leaf) = chain.first() {
         let _ = check_client_key(leaf);
@@ -44,7 +44,7 @@ fn check(chain: &[Vec<u8>]) -> bool {
     let Ok(svid) = X509Svid::parse(chain) else { return false };
     let mut authorities = X509Authorities::default();
     let _ = authorities.push(ROOT);
-    // The seeds are certificates of an hour. The identity of a chain that verifies is the one that was signed.
+    // The seed certificates are valid for an hour. A chain that verifies must have the signed identity.
     [0, WITHIN, 1_900_000_000].into_iter().any(|now| {
         let verified = svid.verify(&authorities, Timestamp(now)).is_ok();
         assert!(!verified || svid.unverified_spiffe_id().as_str() == "spiffe://a.example/ns/pay/sa/api");

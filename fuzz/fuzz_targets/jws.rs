@@ -8,7 +8,7 @@ use testudo_protocol::jose::{Jws, KeySet};
 
 fuzz_target!(|text: &str| {
     if let Ok(jws) = Jws::parse(text) {
-        assert!(jws.verify(&KeySet::default()).is_err(), "an empty key set verifies nothing");
+        assert!(jws.verify(&KeySet::default()).is_err(), "an empty key set must verify no token");
     }
     for kind in [CredentialKind::JwtSvid, CredentialKind::PrivateKeyJwt] {
         if let Err(rejection) = recognise(&Presented::new(kind, text.to_owned())) {

@@ -1,5 +1,5 @@
 #![no_main]
-//! SPIFFE IDs and patterns: what parses prints itself, and a pattern matches what it was written as.
+//! SPIFFE IDs and patterns: a parsed id prints the same text, and an id as a pattern matches itself.
 
 use libfuzzer_sys::fuzz_target;
 use testudo_core::rules::Pattern;
@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(id.as_str(), text);
         assert_eq!(format!("spiffe://{}{}", id.trust_domain_name(), id.path()), text);
         if !id.path().is_empty() {
-            let pattern = Pattern::parse(text).expect("an id with a path is a pattern of itself");
+            let pattern = Pattern::parse(text).expect("an id with a path is a valid pattern");
             assert!(pattern.matches_id(&id));
         }
     }

@@ -1,9 +1,9 @@
-//! Exactly what CI runs.
+//! The steps of CI.
 
 use crate::{cargo, deny, failover, generate, kubernetes, leftovers, root, spire, tidy};
 use std::path::Path;
 
-/// Cheap before dear; the first failure ends it.
+/// Runs the fast steps first, and stops at the first failure.
 pub fn run() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     tidy::run()?;
@@ -23,7 +23,7 @@ pub fn run() -> Result<(), String> {
     kubernetes::install()?;
     leftovers::none_after(|environment| {
         crate::run("cargo", &["test", "--workspace"], environment)?;
-        // The built binary by a clock that tests set; a feature that no release has.
+        // Tests of the built binary with a clock that tests can set; no release has this feature.
         let clock = ["--features", "test-clock", "--test", "suite", "clock"];
         crate::run(
             "cargo",

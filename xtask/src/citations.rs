@@ -1,5 +1,5 @@
-//! `cargo xtask citations NAME`: the lines that cite a specification, which are the lines that a new revision of it can
-//! touch.
+//! `cargo xtask citations NAME`: lists the lines that cite a specification, which must be checked when the
+//! specification has a new revision.
 
 use crate::root;
 use crate::tidy::repository::{Repository, Text};
@@ -47,7 +47,7 @@ fn lines(name: &str, text: &Text) -> Vec<String> {
         .collect()
 }
 
-/// As much of a line as a terminal shows: a paragraph of a document is one line.
+/// The beginning of a line that fits a terminal, because a paragraph of a document is one line.
 fn beginning(line: &str) -> String {
     match line.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -55,7 +55,7 @@ fn beginning(line: &str) -> String {
     }
 }
 
-/// Whether a line has this word, and not only a longer one: `RFC 759` is no mention of `RFC 7591`.
+/// True if a line has this word as a whole word: `RFC 759` is not found in `RFC 7591`.
 fn has_word(line: &str, word: &str) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || c == '-';
     line.match_indices(word).any(|(at, _)| {
@@ -89,7 +89,7 @@ mod tests {
             ]
         );
         assert_eq!(found("RFC7592", "a.rs", source).len(), 1);
-        // A door's page or head may cite the whole document.
+        // The head of a file may cite a whole document, without a section.
         assert_eq!(
             found("JWT-SVID", "a.rs", "//! As assertion. [JWT-SVID]\n").len(),
             1

@@ -1,5 +1,5 @@
-//! The command line as others read it: `docs/reference/cli.md`, man pages and completions. All are made from the
-//! definition that the program itself parses by.
+//! Generates `docs/reference/cli.md`, man pages and completions from the definition with which the program parses its
+//! command line.
 
 use clap::{Arg, Command};
 use clap_complete::Shell;
@@ -179,7 +179,10 @@ mod tests {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
         let token = text.split("### testudo token get").nth(1).unwrap();
-        assert!(!token.contains(SHARED), "the workload's side has no admin socket");
+        assert!(
+            !token.contains(SHARED),
+            "commands of workloads do not use the admin socket"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What may be built: licences, bans and sources of every dependency, by cargo-deny and `deny.toml`.
+//! Checks licences, bans and sources of every dependency with cargo-deny and `deny.toml`.
 //!
-//! Advisories need their database. It cannot be fetched on a machine without a way out, so it is handed in:
-//! `ADVISORY_DB` names a folder with it. Without one, the output says that advisories were not checked.
+//! The check of advisories needs a copy of the advisory database. It is not fetched, since the machine may have no
+//! network: `ADVISORY_DB` is a folder with the copy. Without it, the output states that advisories were not checked.
 
 use crate::{cargo, root, run as run_program};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::Command;
 /// The version that is installed, once, into cargo's own folder.
 const VERSION: &str = "0.20.2";
 
-/// Names the database to cargo-deny; nothing is fetched from there.
+/// The URL of the database in the configuration of cargo-deny; nothing is fetched from it.
 const STAND_IN_URL: &str = "https://advisories.invalid/db";
 
 pub fn run() -> Result<(), String> {
@@ -35,7 +35,7 @@ fn install() -> Result<(), String> {
     }
     eprintln!("installing cargo-deny {VERSION}: this takes some minutes, once");
     let name = format!("cargo-deny@{VERSION}");
-    // Built to be there soon, not to be fast: one check takes a second either way.
+    // Built without optimisation, because the build time matters more than the time of one check.
     let quick = [
         ("CARGO_PROFILE_RELEASE_LTO", "false"),
         ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
@@ -66,7 +66,8 @@ fn advisories(database: &Path) -> Result<(), String> {
     );
     let config = place.join("deny.toml");
     std::fs::write(&config, rules + &section).map_err(|error| format!("{}: {error}", config.display()))?;
-    // cargo-deny fetches the database with git, and takes only URLs with a domain: git is told what it stands for.
+    // cargo-deny fetches the database with git and accepts only URLs with a domain, so git is configured to replace the
+    // URL by the folder.
     let rewrite = format!("url.file://{}.insteadOf", repository.display());
     let git = [
         ("GIT_CONFIG_COUNT", "1"),

@@ -1,4 +1,4 @@
-//! What the tests of failover need beside Debian's packages.
+//! Installs the programs for the failover tests that Debian's packages do not have.
 
 use crate::root;
 use testudo_testkit::patroni;

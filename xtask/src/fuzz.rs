@@ -1,4 +1,4 @@
-//! Every fuzz target for a while, on the stable compiler.
+//! Runs every fuzz target for a limited time, with the stable compiler.
 
 use crate::root;
 

@@ -1,4 +1,4 @@
-//! What the tests of the Helm chart need beside Debian's packages.
+//! Installs the programs for the tests of the Helm chart that Debian's packages do not have.
 
 use crate::root;
 use testudo_testkit::kubernetes;

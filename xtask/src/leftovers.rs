@@ -1,5 +1,5 @@
-//! What the tests leave behind: they run with a temporary folder of their own, in which nothing may be left, and of
-//! which no process may be left.
+//! Checks that the tests leave no files and no processes. They run with a separate temporary folder, which must be
+//! empty at the end, and no process with this temporary folder may be running.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_of_the_tests_is_told_where_nothing_is_left() {
+    fn failure_of_the_tests_is_reported_if_nothing_is_left() {
         assert_eq!(
             none_after(|_| Err("one failed".to_owned())),
             Err("one failed".to_owned())

@@ -1,5 +1,5 @@
-//! What this repository does with itself: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz |
-//! spire | kubernetes | dist | dev`.
+//! The development tasks of this repository: `cargo xtask ci | tidy | citations | deny | generate | bench | soak | fuzz
+//! | spire | kubernetes | dist | dev`.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -104,13 +104,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The benchmark program of a package, told what to measure.
+/// Runs a benchmark program of a package.
 fn bench(package: &str, program: &str, more: &[&str]) -> Result<(), String> {
     let cargo_words = ["bench", "--quiet", "--package", package, "--bench", program, "--"];
     cargo(&[&cargo_words, more].concat())
 }
 
-/// Long tests of the built binary, of which CI has a small form.
+/// Runs a long test of the built binary; CI runs a short form of it.
 fn soak(test: &str) -> Result<(), String> {
     let cargo_words = [
         "test",

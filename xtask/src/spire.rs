@@ -1,4 +1,4 @@
-//! A real SPIRE by hand, for trying things.
+//! Starts a real SPIRE for manual trials.
 
 use crate::root;
 use testudo_testkit::spire::{self, Spire};

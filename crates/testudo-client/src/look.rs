@@ -1,7 +1,7 @@
-//! A look at an SVID before it is sent. What is wrong with its times or its audience, the server would answer with one
-//! uniform sentence and after a round trip; the workload can be told which it is.
+//! Checks the times and the audience of an SVID before it is sent. The server answers every failed authentication with
+//! the same sentence; this check tells the workload which claim is wrong, without a request.
 //!
-//! The signature is the server's matter: the workload has no bundle.
+//! The signature is not checked here, since the workload has no bundle.
 
 use crate::ClientError;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn list(Extension(token): Extension<VerifiedToken>) -> Json<Vec<String>> {
-    Json(vec![format!("an order, shown to {}", token.subject)])
+    Json(vec![format!("an order of {}", token.subject)])
 }
 
 async fn create(Extension(token): Extension<VerifiedToken>) -> Json<String> {

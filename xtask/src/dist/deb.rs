@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where each file comes from, where it is installed, and its mode. The static binary needs an nsswitch.conf of its
-/// own: the unit puts it in the place of the machine's.
+/// Where each file comes from, where it is installed, and its mode. The static binary needs a separate nsswitch.conf,
+/// which the unit mounts over that of the machine.
 const FILES: &[(&str, &str, u32)] = &[
     (
         "deploy/systemd/testudo.service",
@@ -56,7 +56,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
         std::fs::write(content.join("DEBIAN").join(name), text).map_err(|error| format!("{name}: {error}"))
     };
     write("control", &control.replace("{version}", VERSION))?;
-    // An update keeps what the administrator wrote there.
+    // A package update keeps the changes of the administrator.
     write("conffiles", "/etc/testudo/testudo.toml\n")?;
     std::fs::set_permissions(
         content.join("etc/testudo"),
@@ -82,7 +82,7 @@ pub fn path(folder: &Path) -> PathBuf {
 
 fn install(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{} to {}: {error}", from.display(), to.display());
-    // Every folder that it makes is 0755, whatever the umask is.
+    // Every created folder gets the mode 0755, independent of the umask.
     let folder = to.parent().unwrap_or(to);
     for missing in folder
         .ancestors()
@@ -181,12 +181,15 @@ mod tests {
         assert_eq!(kept, "issuer = \"https://as.example.net\"\n");
         dpkg(root, &["--remove", "testudo"]).unwrap();
         assert!(!root.join("usr/bin/testudo").exists());
-        assert!(configuration.exists(), "a removal keeps the configuration");
+        assert!(
+            configuration.exists(),
+            "the removal of the package must keep the configuration"
+        );
         dpkg(root, &["--purge", "testudo"]).unwrap();
         assert!(!configuration.exists());
         assert!(
             root.join("var/lib/testudo").exists(),
-            "database and key-encryption key stay"
+            "the database and the key-encryption key must be kept"
         );
     }
 

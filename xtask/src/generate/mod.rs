@@ -1,4 +1,4 @@
-//! `docs/reference/`: what is generated from the code, so that it cannot differ from it.
+//! Generates `docs/reference/` from the code, so that both agree.
 
 mod events;
 mod logs;

@@ -12,9 +12,9 @@ pub struct Circle {
 
 /// The circles of a crate.
 ///
-/// A folder's own file (`mod.rs`, `lib.rs`, or the file beside the folder with its name) uses the files of its folder
-/// and lends them its types. That is no circle where taking it away opens the circle; where it does not, the files that
-/// are left are one. A `mod.rs` which goes round with files of other folders counts like any file.
+/// The own file of a folder (`mod.rs`, `lib.rs`, or the file beside the folder with its name) uses the files of its
+/// folder, and these use its types. This does not count as a circle if the circle is open without the own file;
+/// otherwise the remaining files are a circle. A `mod.rs` in a circle with files of other folders counts like any file.
 pub fn circles(source: &Crate) -> Vec<Circle> {
     let arrows = source.arrows.as_slice();
     let everything: BTreeSet<usize> = (0..source.files.len()).collect();

@@ -44,7 +44,7 @@ pub(crate) struct Module {
     pub scope: names::Scope,
 }
 
-/// "`from` uses something that is defined in `to`", with the first line that says so.
+/// The file `from` uses an item that is defined in `to`; with the first line that does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrow {
     pub from: usize,

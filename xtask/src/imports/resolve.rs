@@ -4,7 +4,7 @@ use super::Crate;
 use super::names::{Name, Scope};
 use std::collections::HashSet;
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Module(usize),
@@ -18,7 +18,7 @@ pub struct Place<'a> {
     pub blocks: &'a [Scope],
 }
 
-/// Lookups that are under way, so that imports which name each other end.
+/// The running lookups, so that imports that refer to each other do not cause an endless loop.
 type Open = HashSet<(usize, String)>;
 
 impl Crate {

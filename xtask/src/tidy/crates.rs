@@ -2,7 +2,8 @@
 
 use crate::root;
 
-/// Who may depend on whom among our own crates; ARCHITECTURE.md draws it. `fetch`: decision 0002.
+/// The allowed dependencies between the crates of this repository; ARCHITECTURE.md has the same table. `fetch`:
+/// decision 0002.
 const ARROWS: &[(&str, &[&str])] = &[
     ("testudo-protocol", &[]),
     ("testudo-core", &["testudo-protocol"]),
@@ -21,8 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("testudo-resource", &["testudo-fetch", "testudo-protocol"]),
     ("testudo-issuer", &["testudo-protocol"]),
     ("testudo-testkit", &["testudo-issuer", "testudo-protocol"]),
-    // The binary holds `dev`, which has an issuer of its own, and the workload's side. It never links the test kit:
-    // fake credentials and load drivers are no part of a release.
+    // The binary contains `dev`, which needs an issuer, and the commands of workloads. It must not link the test kit:
+    // fake credentials and load drivers are not part of a release.
     (
         "testudo",
         &[

@@ -1,4 +1,4 @@
-//! What every source file must have: a head that says what it is for, no open ends, citations that can be looked up.
+//! Checks of every source file: a head comment, no TODO without an issue number, and citations of known specifications.
 
 use testudo_protocol::specifications::Specification;
 

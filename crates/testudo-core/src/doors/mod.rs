@@ -1,8 +1,9 @@
 //! Doors: one file for each kind of credential. A door parses and verifies a credential and returns an
 //! [`AttestedIdentity`].
 //!
-//! Every door file has the same four items in the same order: the struct, `recognise`, `lookups`, `verify`. What the
-//! doors have in common is in `shared/`; a request names its door (`shared/presented.rs`), and the table of doors is here.
+//! Every door file has the same four items in the same order: the struct, `recognise`, `lookups`, `verify`. The code
+//! that doors share is in `shared/`. The request determines the door (`shared/presented.rs`), and the table of doors is
+//! here.
 
 pub mod jwt_svid;
 pub mod private_key_jwt;
@@ -26,7 +27,7 @@ use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 use x509_svid::X509Svid;
 
-/// One row per door: its documentation, the kind of credential that requests show there, and the door.
+/// One row for each door: its documentation, its kind of credential, and its type.
 macro_rules! doors {
     ($($(#[$documentation:meta])* $kind:ident is $door:ty;)*) => {
         /// A parsed credential. Nothing in it is verified yet.

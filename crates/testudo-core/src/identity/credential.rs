@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE};
 
-/// One row per kind: its documentation, its name in configuration, records, events and logs, and what it is.
+/// One row for each kind: its documentation, its name in configuration, records, events and logs, and its properties.
 macro_rules! credential_kinds {
     ($($(#[$documentation:meta])* $kind:ident $name:literal $row:expr;)*) => {
         /// The kind of credential, which is also the name of its door.
@@ -34,26 +34,26 @@ macro_rules! credential_kinds {
     };
 }
 
-/// What a kind of credential is.
+/// The properties of a kind of credential.
 struct Row {
     /// Name in `token_endpoint_auth_methods_supported`.
     auth_method: &'static str,
-    /// `client_assertion_type` of the requests that show it, where they send it in `client_assertion`.
+    /// `client_assertion_type` of requests that send this kind in `client_assertion`.
     assertion_type: Option<&'static str>,
-    /// The kind of authority that issues it; nothing where it is of a client's own making.
+    /// The kind of authority that issues it; `None` if the client creates it itself.
     issued_by: Option<AuthorityKind>,
-    /// Which keys judge it; nothing where there is no door for it.
+    /// Which keys verify it; `None` if there is no door for it.
     verified_by: Option<VerifiedBy>,
 }
 
-/// Which keys judge a credential.
+/// Which keys verify a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VerifiedBy {
-    /// Those of its authority that sign tokens.
+    /// The keys of its authority that sign tokens.
     TokenKeys,
-    /// Those of its authority that certificates end in.
+    /// The certificate authorities of its authority.
     Certificates,
-    /// Those that the client was configured with or registered.
+    /// The configured or registered keys of the client.
     ClientKeys,
 }
 
@@ -101,18 +101,18 @@ impl CredentialKind {
         CredentialKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The kind that a request shows with this `client_assertion_type`.
+    /// The kind of credential in requests with this `client_assertion_type`.
     pub fn of_assertion_type(name: &str) -> Option<CredentialKind> {
         let mut kinds = CredentialKind::ALL.into_iter();
         kinds.find(|kind| kind.row().assertion_type == Some(name))
     }
 
-    /// The kind of authority that issues it; nothing where it is of a client's own making.
+    /// The kind of authority that issues it; `None` if the client creates it itself.
     pub fn issued_by(self) -> Option<AuthorityKind> {
         self.row().issued_by
     }
 
-    /// Which keys judge it; nothing where there is no door for it.
+    /// Which keys verify it; `None` if there is no door for it.
     pub fn verified_by(self) -> Option<VerifiedBy> {
         self.row().verified_by
     }

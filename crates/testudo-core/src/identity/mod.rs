@@ -38,7 +38,7 @@ impl OccasionKind {
 /// the sponsor governs the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sponsor {
-    /// Key of the authority that vouches for the sponsor. Example: `spiffe://prod.example`.
+    /// Key of the authority of the sponsor. Example: `spiffe://prod.example`.
     #[schemars(with = "String")]
     pub authority: Authority,
     /// Identity of the sponsor. Example: `spiffe://prod.example/portal`.

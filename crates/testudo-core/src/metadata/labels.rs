@@ -5,8 +5,8 @@ use super::requested::Requested;
 use crate::members::{Label, LabelName, Labels};
 use crate::records::ClientMetadata;
 
-/// Adds the requested labels that neither the rule nor the attester sets. `vouched` has their labels and the final
-/// limits.
+/// Adds the requested labels that neither the rule nor the attester sets. `authoritative` has their labels and the
+/// final limits.
 pub(crate) fn complete(authoritative: ClientMetadata, requested: &Requested) -> ClientMetadata {
     // A requested `client_name#lang` is ignored if the administrator or the attester set `client_name`.
     let is_free = |name: &LabelName| {

@@ -23,7 +23,7 @@ pub struct Event {
     /// where no client's request caused it. Example: `01a1ee565e7bdeadbeef00000007`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
-    /// The authority that vouched for the identity, or of which the event is: a trust domain, another issuer,
+    /// The authority of the identity, or the authority that the event is about: a trust domain, another issuer,
     /// `configuration` or `registration`. Absent where no identity was proven. Example: `spiffe://prod.example`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub authority: Option<String>,

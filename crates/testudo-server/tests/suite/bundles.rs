@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
-pub enum Mood {
+pub enum Behaviour {
     Document(String),
     /// The document, after a delay.
     Slow(String),
@@ -25,34 +25,38 @@ pub enum Mood {
 
 /// A bundle endpoint whose behaviour a test can change.
 pub struct Endpoint {
-    mood: Arc<Mutex<Mood>>,
+    behaviour: Arc<Mutex<Behaviour>>,
     requests: Arc<AtomicUsize>,
     pub url: String,
 }
 
 impl Endpoint {
-    pub async fn start(mood: Mood) -> Endpoint {
+    pub async fn start(behaviour: Behaviour) -> Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/bundle", listener.local_addr().unwrap());
-        let (mood, requests) = (Arc::new(Mutex::new(mood)), Arc::new(AtomicUsize::new(0)));
-        let (shared, count) = (mood.clone(), requests.clone());
+        let (behaviour, requests) = (Arc::new(Mutex::new(behaviour)), Arc::new(AtomicUsize::new(0)));
+        let (shared, count) = (behaviour.clone(), requests.clone());
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
-                let mood = shared.lock().unwrap().clone();
+                let behaviour = shared.lock().unwrap().clone();
                 tokio::spawn(async move {
                     let mut buffer = [0; 4096];
                     let _ = stream.read(&mut buffer).await;
-                    answer(&mut stream, mood).await;
+                    answer(&mut stream, behaviour).await;
                 });
             }
         });
-        Endpoint { mood, requests, url }
+        Endpoint {
+            behaviour,
+            requests,
+            url,
+        }
     }
 
-    pub fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub fn set(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
     fn requests(&self) -> usize {
@@ -60,28 +64,28 @@ impl Endpoint {
     }
 }
 
-async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
+async fn answer(stream: &mut tokio::net::TcpStream, behaviour: Behaviour) {
     let head = |status: &str, length: usize| format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
-    match mood {
-        Mood::Document(text) => {
+    match behaviour {
+        Behaviour::Document(text) => {
             let _ = stream
                 .write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes())
                 .await;
         }
-        Mood::Slow(text) => {
+        Behaviour::Slow(text) => {
             tokio::time::sleep(Duration::from_millis(700)).await;
             let _ = stream
                 .write_all(format!("{}{text}", head("200 OK", text.len())).as_bytes())
                 .await;
         }
-        Mood::Hang => tokio::time::sleep(Duration::from_secs(600)).await,
-        Mood::Drip => {
+        Behaviour::Hang => tokio::time::sleep(Duration::from_secs(600)).await,
+        Behaviour::Drip => {
             let _ = stream.write_all(head("200 OK", 1000).as_bytes()).await;
             while stream.write_all(b" ").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
-        Mood::Huge => {
+        Behaviour::Huge => {
             let _ = stream
                 .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
                 .await;
@@ -92,11 +96,11 @@ async fn answer(stream: &mut tokio::net::TcpStream, mood: Mood) {
                 }
             }
         }
-        Mood::Redirect => {
+        Behaviour::Redirect => {
             let text = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
             let _ = stream.write_all(text.as_bytes()).await;
         }
-        Mood::Status(status) => {
+        Behaviour::Status(status) => {
             let _ = stream.write_all(head(&format!("{status} X"), 0).as_bytes()).await;
         }
     }
@@ -130,20 +134,20 @@ async fn refresh(world: &World) -> (u16, serde_json::Value) {
 #[tokio::test]
 async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
-    for mood in [
-        Mood::Huge,
-        Mood::Redirect,
-        Mood::Status(500),
-        Mood::Status(404),
-        Mood::Status(204),
-        Mood::Document("<html>".into()),
-        Mood::Document("{}".into()),
-        Mood::Document("[]".into()),
+    for behaviour in [
+        Behaviour::Huge,
+        Behaviour::Redirect,
+        Behaviour::Status(500),
+        Behaviour::Status(404),
+        Behaviour::Status(204),
+        Behaviour::Document("<html>".into()),
+        Behaviour::Document("{}".into()),
+        Behaviour::Document("[]".into()),
     ] {
-        endpoint.set(mood);
+        endpoint.set(behaviour);
         let (status, answer) = refresh(&world).await;
         assert_eq!(status, 502, "{answer}");
         let said = answer["error_description"].as_str().unwrap();
@@ -167,7 +171,7 @@ async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age(
         .await;
     assert_eq!(shown["state"], "expired");
     assert!(shown["last_error"].is_string());
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     refresh(&world).await;
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
     assert!(!world.events("authority.bundle_stale").await.is_empty());
@@ -177,13 +181,13 @@ async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age(
 #[tokio::test]
 async fn removed_bundle_keys_are_refused_at_once() {
     let mut issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     let remembered = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
     assert_eq!(world.send(&remembered).await.status, 200);
     issuer.rotate();
     let old_key = issuer.keys.pop().unwrap();
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     refresh(&world).await;
     assert_eq!(
         world.send(&remembered).await.error(),
@@ -196,7 +200,7 @@ async fn removed_bundle_keys_are_refused_at_once() {
         "invalid_client"
     );
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
-    endpoint.set(Mood::Document("{\"keys\":[],\"spiffe_sequence\":9}".into()));
+    endpoint.set(Behaviour::Document("{\"keys\":[],\"spiffe_sequence\":9}".into()));
     refresh(&world).await;
     assert_eq!(ask(&world, &issuer, "/w/1").await, 400);
 }
@@ -207,9 +211,9 @@ async fn bundle_with_a_lower_sequence_is_refused_and_recorded() {
     let mut issuer = TestIssuer::new("z.example");
     let old = issuer.bundle().to_string();
     issuer.rotate();
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
-    endpoint.set(Mood::Document(old));
+    endpoint.set(Behaviour::Document(old));
     let (status, _) = refresh(&world).await;
     assert_eq!(status, 400);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
@@ -220,27 +224,28 @@ async fn bundle_with_a_lower_sequence_is_refused_and_recorded() {
 #[tokio::test]
 async fn unknown_kids_cause_one_bundle_fetch_per_30_seconds() {
     let mut issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     let before = endpoint.requests();
     issuer.rotate();
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     assert_eq!(
         ask(&world, &issuer, "/w/1").await,
         200,
         "a new key is found before the next poll"
     );
     assert_eq!(endpoint.requests(), before + 1);
-    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
+    let unknown_key = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
     let mut connection = world.connect().await;
     for number in 0..500 {
-        let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+        let draft = Draft::svid(&unknown_key, "spiffe://z.example/w/1", ISSUER, world.now());
         let body = svid_form(&draft.header("kid", format!("random-{number}")).sign(), &[]);
         assert_eq!(connection.post("/token", body).await.status, 400);
     }
     assert_eq!(endpoint.requests(), before + 1);
     world.running.app.clock.shift(31);
-    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now()).header("kid", "again");
+    let draft =
+        Draft::svid(&unknown_key, "spiffe://z.example/w/1", ISSUER, world.now()).header("kid", "again");
     world.send(&svid_form(&draft.sign(), &[])).await;
     assert_eq!(endpoint.requests(), before + 2);
 }
@@ -249,7 +254,7 @@ async fn unknown_kids_cause_one_bundle_fetch_per_30_seconds() {
 #[tokio::test]
 async fn svid_of_an_unconfigured_trust_domain_causes_no_fetch() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     let before = endpoint.requests();
     let other = TestIssuer::new("c.example");
@@ -260,9 +265,9 @@ async fn svid_of_an_unconfigured_trust_domain_causes_no_fetch() {
 // Row I-18.
 #[tokio::test]
 async fn bundle_source_that_hangs_or_sends_slowly_does_not_delay_other_trust_domains() {
-    for mood in [Mood::Hang, Mood::Drip] {
+    for behaviour in [Behaviour::Hang, Behaviour::Drip] {
         let issuer = TestIssuer::new("z.example");
-        let endpoint = Endpoint::start(mood).await;
+        let endpoint = Endpoint::start(behaviour).await;
         let started = Instant::now();
         let world = world_of(&endpoint).await;
         assert!(
@@ -295,18 +300,18 @@ async fn bundle_source_that_hangs_or_sends_slowly_does_not_delay_other_trust_dom
 async fn bundle_with_a_key_that_is_also_listed_for_oidc_is_accepted() {
     let issuer = TestIssuer::new("z.example");
     let mut bundle = issuer.bundle();
-    let mut twin = bundle["keys"][0].clone();
-    twin["use"] = "sig".into();
-    bundle["keys"].as_array_mut().unwrap().insert(0, twin);
-    let endpoint = Endpoint::start(Mood::Document(bundle.to_string())).await;
+    let mut same_key = bundle["keys"][0].clone();
+    same_key["use"] = "sig".into();
+    bundle["keys"].as_array_mut().unwrap().insert(0, same_key);
+    let endpoint = Endpoint::start(Behaviour::Document(bundle.to_string())).await;
     let world = world_of(&endpoint).await;
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }
 
 /// Sends an assertion whose `kid` is in no bundle.
 async fn ask_with_unknown_kid(world: &World) -> u16 {
-    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
-    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+    let unknown_key = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
+    let draft = Draft::svid(&unknown_key, "spiffe://z.example/w/1", ISSUER, world.now());
     world.send(&svid_form(&draft.sign(), &[])).await.status
 }
 
@@ -322,7 +327,7 @@ fn failures(world: &World) -> u64 {
 #[tokio::test]
 async fn early_fetch_of_a_bundle_is_recorded_like_a_scheduled_one() {
     let mut issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     let told = async || {
         let events = world.events("authority.bundle_updated").await;
@@ -331,7 +336,7 @@ async fn early_fetch_of_a_bundle_is_recorded_like_a_scheduled_one() {
     };
     assert_eq!(told().await, 1);
     issuer.rotate();
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "fetched early");
     assert_eq!(told().await, 2);
 }
@@ -339,9 +344,9 @@ async fn early_fetch_of_a_bundle_is_recorded_like_a_scheduled_one() {
 #[tokio::test]
 async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
-    endpoint.set(Mood::Status(500));
+    endpoint.set(Behaviour::Status(500));
     assert_eq!(ask_with_unknown_kid(&world).await, 400);
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
@@ -359,9 +364,9 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
         1,
         "the same outage must not be recorded again"
     );
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     assert_eq!(refresh(&world).await.0, 200);
-    endpoint.set(Mood::Status(500));
+    endpoint.set(Behaviour::Status(500));
     assert_eq!(refresh(&world).await.0, 502);
     assert_eq!(
         world.events("authority.bundle_stale").await.len(),
@@ -373,15 +378,15 @@ async fn outage_of_a_bundle_source_is_recorded_once_by_early_or_scheduled_fetch(
 #[tokio::test]
 async fn caller_that_closes_its_connection_does_not_end_the_early_fetch() {
     let mut issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
     issuer.rotate();
     let before = endpoint.requests();
-    endpoint.set(Mood::Slow(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Slow(issuer.bundle().to_string()));
     // An unauthenticated request with an unknown `kid` starts a fetch, and its caller closes the connection before the
     // source answers.
-    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
-    let draft = Draft::svid(&stranger, "spiffe://z.example/w/1", ISSUER, world.now());
+    let unknown_key = generate_key(testudo_protocol::jose::Algorithm::ES256, Some("unknown"));
+    let draft = Draft::svid(&unknown_key, "spiffe://z.example/w/1", ISSUER, world.now());
     let body = svid_form(&draft.sign(), &[]);
     let mut connection = world.connect().await;
     let request = tokio::spawn(async move { connection.post("/token", body).await.status });
@@ -412,7 +417,7 @@ async fn caller_that_closes_its_connection_does_not_end_the_early_fetch() {
 #[tokio::test]
 async fn configured_maximum_age_limits_the_refresh_hint_and_both_are_shown() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let domains = format!(
         "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\", max_staleness = \"20s\" }}\n",
         endpoint.url
@@ -429,11 +434,11 @@ async fn configured_maximum_age_limits_the_refresh_hint_and_both_are_shown() {
     assert_eq!(now["max_staleness_seconds"], 20, "{now}");
     assert_eq!(now["refresh_hint_seconds"], 300, "{now}");
     assert_eq!(now["refresh_interval_seconds"], 10.0, "{now}");
-    endpoint.set(Mood::Status(500));
+    endpoint.set(Behaviour::Status(500));
     world.running.app.clock.shift(21);
     assert_eq!(shown().await["state"], "expired");
     assert_eq!(ask(&world, &issuer, "/w/1").await, 503);
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     assert_eq!(refresh(&world).await.0, 200);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
 }
@@ -457,9 +462,9 @@ async fn refresh_accepts_a_reason_or_no_body_and_refuses_unknown_members() {
 #[tokio::test]
 async fn clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let world = world_of(&endpoint).await;
-    endpoint.set(Mood::Status(500));
+    endpoint.set(Behaviour::Status(500));
     world.running.app.clock.step(-86_400);
     assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "an hour has not passed");
     world.running.app.clock.shift(3601);
@@ -478,7 +483,7 @@ async fn clock_that_is_set_back_does_not_keep_a_stale_bundle_in_use() {
 #[tokio::test]
 async fn bundle_source_with_one_dead_address_is_fetched_from_the_other() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Document(issuer.bundle().to_string())).await;
+    let endpoint = Endpoint::start(Behaviour::Document(issuer.bundle().to_string())).await;
     let domain = format!(
         "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\" }}\n",
         endpoint.url.replace("127.0.0.1", "localhost")
@@ -498,7 +503,7 @@ async fn bundle_source_with_one_dead_address_is_fetched_from_the_other() {
 #[tokio::test]
 async fn disabled_trust_domain_without_a_bundle_is_refused_without_a_retry() {
     let issuer = TestIssuer::new("z.example");
-    let endpoint = Endpoint::start(Mood::Status(500)).await;
+    let endpoint = Endpoint::start(Behaviour::Status(500)).await;
     let world = world_of(&endpoint).await;
     let svid = svid_form(&issuer.svid("/w/1", ISSUER, world.now()), &[]);
     assert_eq!(

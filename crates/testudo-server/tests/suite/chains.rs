@@ -89,15 +89,15 @@ async fn certificates_with_every_kind_of_key_pass_the_handshake_and_the_verifica
 #[tokio::test]
 async fn refused_chain_is_verified_once_for_its_connection() {
     let (world, tls) = World::start_with_tls(RULES, TLS).await;
-    let stranger = X509Issuer::new("a.example").svid(PAY);
-    let mut kept = connect(&world, &tls, &stranger).await;
+    let unknown_chain = X509Issuer::new("a.example").svid(PAY);
+    let mut kept = connect(&world, &tls, &unknown_chain).await;
     for _ in 0..5 {
         assert_refused(&kept.post("/token", body()).await);
     }
     assert_eq!(verified(&world), 1);
     // For another connection the chain is verified again.
     assert_refused(
-        &connect(&world, &tls, &stranger)
+        &connect(&world, &tls, &unknown_chain)
             .await
             .post("/token", body())
             .await,

@@ -244,8 +244,8 @@ async fn refused_token_request_registers_no_client() {
 #[tokio::test]
 async fn unknown_trust_domain_and_identity_without_rule_get_the_same_answer() {
     let world = World::start().await;
-    let stranger = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
-    let unknown_domain = Draft::svid(&stranger, "spiffe://c.example/x", ISSUER, world.now()).sign();
+    let unknown_key = generate_key(testudo_protocol::jose::Algorithm::ES256, None);
+    let unknown_domain = Draft::svid(&unknown_key, "spiffe://c.example/x", ISSUER, world.now()).sign();
     let crossed = Draft::svid(world.b.key(), "spiffe://a.example/x/1", ISSUER, world.now()).sign();
     let answers = [
         world.send(&svid_form(&unknown_domain, &[])).await,

@@ -111,9 +111,9 @@ async fn certificate_chain_of_one_trust_domain_is_refused_for_another() {
             .error(),
         "invalid_client"
     );
-    let stranger = X509Issuer::new("a.example");
+    let unknown_issuer = X509Issuer::new("a.example");
     assert_eq!(
-        ask(&world, &tls, &stranger.svid(PAY), PAY_ID).await.error(),
+        ask(&world, &tls, &unknown_issuer.svid(PAY), PAY_ID).await.error(),
         "invalid_client"
     );
     let unconfigured = X509Issuer::new("c.example");

@@ -1,14 +1,14 @@
 //! Tests of `/readyz`: when a load balancer may send requests to a node.
 
-use crate::bundles::{Endpoint, Mood};
+use crate::bundles::{Behaviour, Endpoint};
 use crate::world::World;
 use serde_json::{Value, json};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
 
 /// A server with one trust domain with keys and one without.
-async fn world_without_keys_of_z(mood: Mood) -> (World, Endpoint) {
-    let endpoint = Endpoint::start(mood).await;
+async fn world_without_keys_of_z(behaviour: Behaviour) -> (World, Endpoint) {
+    let endpoint = Endpoint::start(behaviour).await;
     let domains = format!(
         "listen = \"127.0.0.1:0\"\n\
          [[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\" }}\n\
@@ -41,7 +41,7 @@ fn text(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn node_is_not_ready_before_the_keys_of_each_authority_were_loaded_once() {
-    let (world, endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
+    let (world, endpoint) = world_without_keys_of_z(Behaviour::Status(500)).await;
     let early = ready(&world, "/readyz").await;
     assert_eq!((early.status, text(&early).as_str()), (503, "not ready\n"));
     let why = text(&ready(&world, "/readyz?verbose").await);
@@ -50,7 +50,7 @@ async fn node_is_not_ready_before_the_keys_of_each_authority_were_loaded_once() 
         "{why}"
     );
     let issuer = TestIssuer::new("z.example");
-    endpoint.set(Mood::Document(issuer.bundle().to_string()));
+    endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
     world
         .admin("POST", "/admin/v1/trust/z.example/refresh", json!({}))
         .await;
@@ -58,7 +58,7 @@ async fn node_is_not_ready_before_the_keys_of_each_authority_were_loaded_once() 
     assert_eq!((late.status, text(&late).as_str()), (200, "ready\n"));
     // The authority had its keys once, so the node stays ready: an outage of a bundle source must not take every node
     // out of service.
-    endpoint.set(Mood::Status(500));
+    endpoint.set(Behaviour::Status(500));
     world.running.app.clock.shift(3601);
     assert_eq!(ready(&world, "/readyz").await.status, 200);
     let degraded = text(&ready(&world, "/readyz?verbose").await);
@@ -70,13 +70,13 @@ async fn node_is_not_ready_before_the_keys_of_each_authority_were_loaded_once() 
 
 #[tokio::test]
 async fn node_is_ready_with_an_empty_key_set_of_an_authority() {
-    let (world, _endpoint) = world_without_keys_of_z(Mood::Document("{\"keys\":[]}".into())).await;
+    let (world, _endpoint) = world_without_keys_of_z(Behaviour::Document("{\"keys\":[]}".into())).await;
     assert_eq!(ready(&world, "/readyz").await.status, 200);
 }
 
 #[tokio::test]
 async fn node_is_ready_without_keys_of_an_authority_only_after_the_grace_period() {
-    let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
+    let (world, _endpoint) = world_without_keys_of_z(Behaviour::Status(500)).await;
     world.running.app.clock.shift(25);
     assert_eq!(ready(&world, "/readyz").await.status, 503);
     world.running.app.clock.shift(6);
@@ -87,7 +87,7 @@ async fn node_is_ready_without_keys_of_an_authority_only_after_the_grace_period(
 
 #[tokio::test]
 async fn node_is_ready_without_keys_of_a_disabled_authority() {
-    let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
+    let (world, _endpoint) = world_without_keys_of_z(Behaviour::Status(500)).await;
     assert_eq!(ready(&world, "/readyz").await.status, 503);
     world
         .admin("POST", "/admin/v1/trust/z.example/disable", json!({}))
@@ -98,7 +98,7 @@ async fn node_is_ready_without_keys_of_a_disabled_authority() {
 /// Unauthenticated callers see the name of an authority only while its keys are missing; administrators see all names.
 #[tokio::test]
 async fn unauthenticated_callers_see_only_failed_authorities_and_administrators_see_all() {
-    let (world, _endpoint) = world_without_keys_of_z(Mood::Status(500)).await;
+    let (world, _endpoint) = world_without_keys_of_z(Behaviour::Status(500)).await;
     let public: Value = ready(&world, "/readyz?verbose#json").await.json();
     let names = |value: &Value| -> Vec<String> {
         let checks = value["checks"].as_array().unwrap().iter();

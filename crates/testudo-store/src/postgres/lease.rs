@@ -124,7 +124,7 @@ impl Failure {
             Failure::Refused(error) => refusal(&error),
             Failure::ServerReplaced => fault(
                 "the database server was replaced or restarted after this statement was sent: its result \
-                 is not believed",
+                 is not used",
             ),
         }
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench compare OLD [NEW]`: two binaries alternating on one machine, nine pairs, the median of the
-//! ratios. One run of each says little: neighbours and the machine's temperature move a figure by several percent.
-//! With `--postgres` the token requests are measured over a PostgreSQL server instead of a SQLite file.
+//! ratios. One run of each is not enough: other load and the temperature of the machine change a figure by several
+//! percent. With `--postgres` the token requests are measured over a PostgreSQL server instead of a SQLite file.
 
 use crate::mutual_tls::MutualTls;
 use crate::place::{CONNECTIONS, Folder, Server, mint, svid};
@@ -15,13 +15,13 @@ use testudo_testkit::{TestIssuer, svid_form};
 
 const PAIRS: usize = 9;
 
-/// Wraps the signing keys of a database that ends with the benchmark.
+/// Encrypts the signing keys of a database that is deleted after the benchmark.
 const KEY: &str = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
 
 /// The largest median that passes: new over old.
 const RATIO_MAX: f64 = 1.03;
 
-/// Lines that end in `us` must pass. Memory and start have budgets of their own; the wall time of a first use over
+/// Lines that end in `us` must pass. Memory and start time have separate limits; the wall time of a first use with
 /// PostgreSQL is mostly that of the database.
 const SQLITE: &[&str] = &[
     "known client, fresh SVID, us",
@@ -74,7 +74,7 @@ pub async fn over_postgres(old: &Path, new: &Path) {
     for pair in 0..PAIRS {
         for side in order(pair) {
             let folder = Folder::new(&issuer);
-            // A database of its own for each round, or the later ones would write into longer tables.
+            // Each round has a new database, because later rounds would otherwise write into larger tables.
             let url = postgres.database(&format!("pair_{pair}_{side}")).unwrap();
             folder.edit(
                 "url = \"sqlite:bench.db\"",
@@ -104,7 +104,7 @@ fn order(pair: usize) -> [usize; 2] {
 /// What was measured, by line and side.
 struct Table {
     lines: &'static [&'static str],
-    /// Old and new of the pair under way.
+    /// Old and new figures of the current pair.
     pair: [Vec<f64>; 2],
     ratios: Vec<Vec<f64>>,
     figures: Vec<[Vec<f64>; 2]>,
@@ -135,7 +135,7 @@ impl Table {
         eprint!("\rpair {} of {PAIRS}", pair + 1);
     }
 
-    /// Prints the medians. Ends the program with 1 where one is over the limit.
+    /// Prints the medians. Ends the program with status 1 if one exceeds the limit.
     fn print(mut self) {
         eprintln!();
         println!("median of {PAIRS} pairs, old and new binary alternating");

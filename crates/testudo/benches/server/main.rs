@@ -1,12 +1,12 @@
-//! `cargo xtask bench token | hostile | compare`: the built binary over loopback. `docs/performance.md` says how to
-//! read the output.
+//! `cargo xtask bench token | hostile | compare`: the built binary over loopback. `docs/performance.md` explains the
+//! output.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a benchmark fails loudly"
+    reason = "an error in a benchmark panics"
 )]
 
 mod compare;
@@ -47,7 +47,7 @@ fn main() {
     }
 }
 
-/// The binary that was named, or the one that was built with this benchmark.
+/// The binary in the arguments, or the one that was built with this benchmark.
 fn newer<'a>(words: &[&'a str], built: &'a str) -> &'a Path {
     Path::new(words.first().copied().unwrap_or(built))
 }

@@ -1,4 +1,4 @@
-//! The built binary under measurement, and what it is asked.
+//! The measured binary, and its requests.
 
 use hyper::body::Bytes;
 use std::io::{BufRead as _, BufReader};
@@ -202,7 +202,7 @@ impl Server {
     }
 
     pub fn stop(&mut self) {
-        // Stopped by hand and then dropped, it is stopped once.
+        // A server that was stopped and is then dropped must be stopped only once.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = Command::new("kill").arg(self.child.id().to_string()).status();
             let _ = self.child.wait();

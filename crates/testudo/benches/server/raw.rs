@@ -1,4 +1,4 @@
-//! The raw cryptography that every figure is read beside.
+//! The raw cost of cryptography, with which every figure is compared.
 
 use std::time::Instant;
 use testudo_protocol::jose::{Algorithm, Jws, KeySet, PublicKey};

@@ -1,4 +1,4 @@
-//! `cargo xtask bench token`: good requests, beside the raw cryptography of the same run.
+//! `cargo xtask bench token`: valid requests, compared with the raw cost of cryptography in the same run.
 
 use crate::mutual_tls::MutualTls;
 use crate::place::{CONNECTIONS, Folder, Server, mint, svid};
@@ -24,7 +24,7 @@ pub async fn run(is_full: bool) {
         server.resident_mb()
     );
 
-    // Make 100 clients known, then warm the code paths.
+    // Registers 100 clients, then warms up the code paths.
     let known = |number: usize| format!("/ns/known/sa/s{}", number % 100);
     let warm = drive(server.address, CONNECTIONS, mint(&issuer, 4_000, known)).await;
     assert_eq!(warm.bad, 0);

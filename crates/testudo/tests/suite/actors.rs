@@ -1,5 +1,4 @@
-//! Who changed something: every event of an administrator's change names the administrator, as the server verified
-//! him.
+//! Tests that every event of an administrator's change names the verified administrator.
 
 use crate::administration::{Nodes, call, events, site, token_of};
 use crate::binary::{Server, Site};
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::http::over_socket;
 
-/// What the system says of the user of this test.
+/// A property of the user of this test, from `id`.
 fn id(option: &str) -> String {
     let output = Command::new("id").arg(option).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// True where the actor is a process of the user of this test, by user, group and process.
+/// True if the actor is a process of the user of this test, with user, group and process id.
 pub(crate) fn is_at_the_socket(actor: &Value) -> bool {
     let start = format!("uid:{}({}) gid:{} pid:", id("-u"), id("-un"), id("-g"));
     let pid = actor.as_str().and_then(|actor| actor.strip_prefix(&*start));
@@ -32,7 +31,7 @@ async fn event_names_the_proven_identity_over_http_and_the_user_of_the_process_a
         let answer = call(&server, "POST", "/admin/v1/blocks", &token, &block.to_string()).await;
         assert_eq!(
             answer.status, 400,
-            "the request never names the actor: {answer:?}"
+            "a request must not contain the actor: {answer:?}"
         );
     }
     let block = json!({ "identity": "spiffe://prod.example/x", "reason": "stolen" });
@@ -56,14 +55,14 @@ async fn event_names_the_proven_identity_over_http_and_the_user_of_the_process_a
 const OTHER: &str = "/admin/v1/trust/{name}";
 const BOB: &str = "spiffe://prod.example/dev/bob";
 
-/// A change, and the kind of event that tells it.
+/// A change, and the kind of event that records it.
 struct Case {
     path: &'static str,
     kind: &'static str,
     body: Value,
 }
 
-/// One of each operation that changes something, in an order in which each has something to change.
+/// One case for each operation that changes something, in an order in which each has something to change.
 fn cases() -> Vec<Case> {
     let case = |path, kind, body| Case { path, kind, body };
     let on = |verb: &str| -> &'static str { format!("{OTHER}/{verb}").leak() };
@@ -124,7 +123,7 @@ fn site_of_two_domains(other: &TestIssuer) -> Site {
     site
 }
 
-/// Everything that the API describes as a change has a case here.
+/// Checks that every changing operation of the API description has a case.
 #[track_caller]
 fn every_change_has_a_case(document: &Value, cases: &[Case]) {
     let paths = document["paths"].as_object().unwrap();

@@ -1,5 +1,5 @@
-//! The admin API over HTTP and the signing keys, as an attacker and an administrator meet them: the built binary, two
-//! nodes over one PostgreSQL.
+//! Tests of the admin API over HTTP and of signing keys, for attackers and administrators, with the built binary and
+//! two nodes with one PostgreSQL.
 
 use crate::binary::{ISSUER, Server, Site, folder, stderr};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ identities = ["spiffe://prod.example/ops/*", "spiffe://prod.example/audit/*", "s
 scopes = ["admin.read", "admin.write", "orders.read"]
 default_scopes = ["admin.write"]
 "#;
-/// How soon the other node must feel a change. Five other suites may load the machine.
+/// Time within which the other node must apply a change. Other test suites may load the machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A site whose administrators are the workloads under `/ops/`.
@@ -66,7 +66,7 @@ impl Nodes {
         token_of(&self.sites[0], &self.servers[0], path, "").await
     }
 
-    /// Changes the configuration file of every node, and tells one of them.
+    /// Changes the configuration file of every node, and orders a reload on one of them.
     fn reload_with(&self, from: &str, to: &str) {
         self.sites.iter().for_each(|site| edit(site, from, to));
         self.sites[0].ok(&["reload"]);
@@ -79,7 +79,7 @@ impl Nodes {
             while show(server, token).await.status != status {
                 assert!(
                     started.elapsed() < Duration::from_secs(20),
-                    "waited in vain for {status}"
+                    "the status {status} was not answered within the deadline"
                 );
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -104,7 +104,7 @@ pub(crate) async fn token_of(site: &Site, server: &Server, path: &str, scope: &s
     answer.access_token()
 }
 
-/// What the admin API of a node says to a token.
+/// The answer of a node's admin API to a request with this token.
 async fn show(server: &Server, token: &str) -> Answer {
     call(server, "GET", "/admin/v1/status", token, "").await
 }
@@ -156,7 +156,7 @@ async fn stolen_key_is_refused_on_both_nodes_at_once_and_after_a_restart() {
         assert_eq!(
             published(server).await,
             [kid_of(&new)],
-            "the new key and no other"
+            "only the new key must be published"
         );
     }
     let event = &events(&nodes.sites[0], "key.revoked")[0];
@@ -171,7 +171,7 @@ async fn stolen_key_is_refused_on_both_nodes_at_once_and_after_a_restart() {
         assert_eq!(
             show(server, &old).await.status,
             401,
-            "a restart does not bring it back"
+            "the withdrawn key must not be used after a restart"
         );
         assert_eq!(show(server, &new).await.status, 200);
         assert_eq!(published(server).await, [kid_of(&new)]);
@@ -179,7 +179,7 @@ async fn stolen_key_is_refused_on_both_nodes_at_once_and_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_one_that_signs() {
+async fn key_revoke_withdraws_one_key_on_both_nodes_and_replaces_the_signing_key() {
     let nodes = Nodes::start();
     let old = nodes.token("/ops/alice").await;
     nodes.sites[0].ok(&["key", "rotate"]);
@@ -192,10 +192,10 @@ async fn key_revoke_takes_one_key_out_on_both_nodes_and_makes_a_new_one_for_the_
     let (active, next) = (in_state("active"), in_state("next"));
     assert_eq!(active, kid_of(&old));
 
-    // The key that does not sign yet: the one that does stays as it is.
+    // Withdraws the next key; the signing key is not affected.
     nodes.sites[1].ok(&["key", "revoke", &next]);
     for server in &nodes.servers {
-        // The other node learns it a moment later.
+        // The other node applies it shortly afterwards.
         let deadline = Instant::now() + Duration::from_secs(20);
         while published(server).await != [active.as_str()] {
             assert!(Instant::now() < deadline, "{:?}", published(server).await);
@@ -256,7 +256,7 @@ async fn admin_request_of_a_frozen_blocked_or_disabled_administrator_is_refused_
             "an administrator who is {what}: refused on both nodes {took:?} after the command had returned"
         );
         assert!(took < AT_ONCE, "{what}: {took:?}");
-        // She does not let herself in again.
+        // The administrator cannot undo the change herself.
         let thaw = json!({ "client_id": ALICE }).to_string();
         for server in &nodes.servers {
             let answer = call(server, "POST", "/admin/v1/clients/thaw", &alice, &thaw).await;
@@ -283,7 +283,7 @@ async fn admin_request_of_a_frozen_blocked_or_disabled_administrator_is_refused_
     let took = nodes.until_both_answer(&alice, 401).await;
     println!("an administrator whose client is deleted: refused on both nodes {took:?} after the command");
     assert!(took < AT_ONCE, "{took:?}");
-    // A token from before the deletion stays refused when the client comes back; times are whole seconds.
+    // A token from before the deletion stays refused when the client is registered again; times are whole seconds.
     let deleted_at = Instant::now();
     while deleted_at.elapsed() < Duration::from_millis(1100) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -294,7 +294,7 @@ async fn admin_request_of_a_frozen_blocked_or_disabled_administrator_is_refused_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn removal_from_administrators_and_auditors_is_in_force_with_the_reload_on_both_nodes() {
+async fn removal_from_administrators_and_auditors_applies_with_the_reload_on_both_nodes() {
     let nodes = Nodes::start();
     let (alice, audit) = (nodes.token("/ops/alice").await, nodes.token("/audit/carol").await);
     for token in [&alice, &audit] {
@@ -309,7 +309,7 @@ async fn removal_from_administrators_and_auditors_is_in_force_with_the_reload_on
         nodes.reload_with(&format!("{key} = []"), listed);
         nodes.until_both_answer(token, 200).await;
     }
-    // An administrator becomes an auditor: the same token looks on and changes nothing.
+    // An administrator becomes an auditor: the same token can read but not change anything.
     nodes.reload_with("audit/*\"", "ops/*\"");
     nodes.reload_with(ADMINISTRATORS, "administrators = []");
     let block = json!({ "identity": "spiffe://prod.example/x" }).to_string();
@@ -322,7 +322,7 @@ async fn removal_from_administrators_and_auditors_is_in_force_with_the_reload_on
         {
             assert!(
                 started.elapsed() < Duration::from_secs(20),
-                "an auditor may not block"
+                "an auditor must not be able to block"
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -360,7 +360,7 @@ async fn admin_operations_need_a_scope_value_of_their_own() {
         ("/audit/carol", "orders.read", false, false),
         ("/dev/bob", "admin.read admin.write", false, false),
     ];
-    // She is a client, so that she can be shown.
+    // The identity must be a client, so that it can be shown.
     token_of(&site, &server, "/ops/alice", "admin.read").await;
     for (path, scope, may_read, may_write) in cases {
         let token = token_of(&site, &server, path, scope).await;
@@ -382,10 +382,10 @@ async fn admin_operations_need_a_scope_value_of_their_own() {
     assert_eq!(
         site.json(&["identity", "list"]),
         json!([]),
-        "what was blocked was let in again"
+        "the block must not be removed"
     );
 
-    // A token for an API is none for the issuer, whatever its scope is.
+    // A token for an API is refused at the admin API, with any scope.
     let svid = site.svid("/ops/alice");
     edit(
         &site,
@@ -399,7 +399,7 @@ async fn admin_operations_need_a_scope_value_of_their_own() {
         call(&server, "GET", "/admin/v1/status", &token, "").await.status,
         401
     );
-    // The rule of today decides: what it does not give any more is worth nothing.
+    // The current rule applies: scope values that it no longer gives are not accepted.
     let token = token_of(&site, &server, "/ops/alice", "admin.write").await;
     assert_eq!(
         call(&server, "GET", "/admin/v1/status", &token, "").await.status,

@@ -79,7 +79,7 @@ bundle = {{ file = "bundle.json" }}
         self.write("root.pem", &root.chain_pem());
     }
 
-    /// A private key is for its owner alone, as `check` wants it.
+    /// Writes a file that only its owner can read, as `check` requires for private keys.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.folder.join(name);
         std::fs::write(&path, text).unwrap();
@@ -113,8 +113,8 @@ bundle = {{ file = "bundle.json" }}
         (site, issuer)
     }
 
-    /// A site that speaks TLS under `https://localhost:PORT` and takes both kinds of SVID. In its folder are the
-    /// X.509-SVID of `/ns/shop/sa/pay` (`svid.pem`, `svid.key`) and the root of its own certificate (`root.pem`).
+    /// A site with TLS at `https://localhost:PORT` that accepts both kinds of SVID. In its folder are the X.509-SVID of
+    /// `/ns/shop/sa/pay` (`svid.pem`, `svid.key`) and the root of its own certificate (`root.pem`).
     pub fn with_mutual_tls(rule: &str) -> (Site, String) {
         let site = Site::new();
         let port = free_port();
@@ -260,7 +260,7 @@ impl Server {
         Server::spawn(command)
     }
 
-    /// What the process holds in memory.
+    /// The resident memory of the process.
     pub fn resident_bytes(&self) -> usize {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap();
@@ -304,7 +304,7 @@ impl Server {
         }
     }
 
-    /// Where the admin listener is, which the ready line names last.
+    /// The address of the admin listener, which is the last one in the ready line.
     pub fn admin_address(&self) -> std::net::SocketAddr {
         self.ready_line
             .rsplit("http://")

@@ -1,5 +1,5 @@
-//! What a stranger's chain of certificates costs the built server, beside a good one; and what commands say about
-//! authorities that are over.
+//! Tests of the CPU cost of forged certificate chains compared with valid ones, and of what commands show for expired
+//! authorities.
 
 use crate::binary::{Server, Site};
 use base64::Engine as _;
@@ -11,9 +11,9 @@ use testudo_testkit::x509::{X509Chain, X509Issuer, jwk_of, web_certificate};
 
 const ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-/// Requests of a kind that are measured together: the system counts in hundredths of a second.
+/// Number of requests that are measured together, because the system counts CPU time in hundredths of a second.
 const REQUESTS: usize = 100;
-/// Good requests that one refused request may cost.
+/// Maximum cost of a refused request, as a multiple of a valid one.
 const RATIO_MAX: f64 = 4.0;
 
 struct Place {
@@ -44,7 +44,7 @@ fn request() -> String {
     form(&[("grant_type", "client_credentials"), ("client_id", ID)])
 }
 
-/// Seconds of CPU that the server has had.
+/// CPU time of the server, seconds.
 fn cpu(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
     let fields: Vec<&str> = text.rsplit(") ").next().unwrap().split(' ').collect();
@@ -78,25 +78,31 @@ fn padded(extensions: u64, bytes: usize, parameters: &mut CertificateParams) {
     parameters.custom_extensions = (0..extensions).map(extension).collect();
 }
 
-/// What strangers send: everything in it can be made without the key of an authority.
+/// Forged chains, which can be made without the key of an authority.
 fn hostile() -> Vec<(&'static str, X509Chain)> {
-    let stranger = X509Issuer::new("prod.example");
+    let unknown_issuer = X509Issuer::new("prod.example");
     vec![
-        ("nine of one name", chain(&stranger, 9, |_, p| named("same", p))),
+        (
+            "nine of one name",
+            chain(&unknown_issuer, 9, |_, p| named("same", p)),
+        ),
         (
             "nine of one name, padded",
-            chain(&stranger, 9, |_, p| padded(15, 60, p)),
+            chain(&unknown_issuer, 9, |_, p| padded(15, 60, p)),
         ),
-        ("four of one name", chain(&stranger, 4, |_, p| named("same", p))),
+        (
+            "four of one name",
+            chain(&unknown_issuer, 4, |_, p| named("same", p)),
+        ),
         (
             "four of one name, padded",
-            chain(&stranger, 4, |_, p| padded(14, 200, p)),
+            chain(&unknown_issuer, 4, |_, p| padded(14, 200, p)),
         ),
         (
             "four in order",
-            chain(&stranger, 4, |at, p| named(&at.to_string(), p)),
+            chain(&unknown_issuer, 4, |at, p| named(&at.to_string(), p)),
         ),
-        ("the authority's own name", stranger.leaf(ID, |_| {})),
+        ("the authority's own name", unknown_issuer.leaf(ID, |_| {})),
     ]
 }
 
@@ -158,7 +164,7 @@ async fn chain_of_an_unknown_authority_from_a_proxy_costs_no_more_than_a_few_goo
         connection.send("POST", "/token", &headers, request()).await
     };
     assert_eq!(send(&place.authority.leaf(ID, |_| {})).await.status, 200);
-    // Distinct leaves, of which none is remembered.
+    // Different leaves, so that no cached result is used.
     let leaves: Vec<X509Chain> = (0..REQUESTS).map(|_| place.authority.leaf(ID, |_| {})).collect();
     let before = cpu(&place.server);
     for leaf in &leaves {
@@ -166,7 +172,7 @@ async fn chain_of_an_unknown_authority_from_a_proxy_costs_no_more_than_a_few_goo
     }
     let good = cpu(&place.server) - before;
     for (name, first) in hostile() {
-        // Two in turn: the last refused chain of a connection is remembered.
+        // Two chains alternate, because the result of the last refused chain of a connection is cached.
         let second = hostile().into_iter().find(|(other, _)| *other == name).unwrap().1;
         let before = cpu(&place.server);
         for _ in 0..REQUESTS / 2 {
@@ -177,7 +183,7 @@ async fn chain_of_an_unknown_authority_from_a_proxy_costs_no_more_than_a_few_goo
     }
 }
 
-// A certificate authority counts only within its own validity. [RFC5280 §6.1.3]
+// A certificate authority is used only within its own validity period. [RFC5280 §6.1.3]
 #[tokio::test]
 async fn trust_show_and_doctor_name_x509_authorities_past_their_validity() {
     let site = Site::new();
@@ -215,7 +221,7 @@ async fn trust_show_and_doctor_name_x509_authorities_past_their_validity() {
     let said = site.ok(&["trust", "show", "prod.example"]);
     assert!(said.contains(" ended, ") && said.contains(" valid, "), "{said}");
     drop(server);
-    // Nothing is left that could vouch.
+    // No valid authority is left.
     publish(&[&old]);
     let output = site.run(&["doctor"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -175,7 +175,7 @@ async fn configuration_is_reloaded_by_signal_and_by_command() {
     assert_eq!(
         ask().await.error(),
         "invalid_client",
-        "the configuration in force stays"
+        "the previous configuration must stay in use"
     );
     site.configure("", RULES);
     server.signal("HUP");
@@ -309,7 +309,7 @@ async fn tokens_and_keys_are_never_logged() {
         .collect();
     needles.push("hunter2-hunter2".into());
     needles.push(std::fs::read_to_string(site.folder.join("testudo.db.kek")).unwrap());
-    // The log is written by now for all but the last request; ask something else after it.
+    // The log of the last request may not be written yet, so another request follows.
     site.json(&["client", "list"]);
     let events = site.ok(&["event", "list", "--json"]);
     server.signal("TERM");
@@ -481,14 +481,14 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
     assert!(!is_good && text.contains("is a file and not a socket"), "{text}");
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "precious");
     let serve = site.run(&["serve"]);
-    assert!(!serve.status.success(), "the twin: serve refuses it as well");
+    assert!(!serve.status.success(), "serve must refuse it as well");
     assert!(
         stderr(&serve).contains("is a file and not a socket"),
         "{}",
         stderr(&serve)
     );
     std::fs::remove_file(&socket).unwrap();
-    // A socket that a crashed server left behind is in no one's way.
+    // A socket of a crashed server does not prevent a start.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert!(said().0);
     let text = std::fs::read_to_string(site.config()).unwrap();
@@ -581,7 +581,7 @@ sender_constraint = "none"
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("has no door in this version"),
-        "what is left out is said"
+        "a setting without effect must be reported"
     );
     let _server = site.serve();
 }

@@ -34,7 +34,7 @@ async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
     assert_eq!(
         ask(&site, &server, 0, HOUR).await.error(),
         "invalid_client",
-        "a credential of the future"
+        "a credential that is not valid yet must be refused"
     );
     site.write("clock", &HOUR.to_string());
     for service in 0..2 {
@@ -50,7 +50,7 @@ async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
     }
 }
 
-/// Both instances of a workload: the one that was there before, and one that comes later.
+/// Two instances of a workload: one that existed before the attack, and one that starts later.
 #[tokio::test]
 async fn narrowing_by_a_leaked_statement_ends_after_an_hour() {
     let (site, server) = site("[registration]");
@@ -65,8 +65,8 @@ async fn narrowing_by_a_leaked_statement_ends_after_an_hour() {
     .sign();
     let body = json!({ "software_statement": leaked, "scope": "orders.read" }).to_string();
     let media = [("content-type", "application/json")];
-    let mut stranger = Connection::open(server.address).await;
-    let answer = stranger.send("POST", "/register", &media, body).await;
+    let mut attacker = Connection::open(server.address).await;
+    let answer = attacker.send("POST", "/register", &media, body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     for _instance in 0..2 {
         assert_eq!(ask(&site, &server, 0, 0).await.error(), "invalid_scope");

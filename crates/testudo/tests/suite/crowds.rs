@@ -1,4 +1,4 @@
-//! Many connections at once: silent ones from another process, more than an address may have, more than there are
+//! Tests of many connections: idle ones from another process, more than the limit of an address, more than the limit of
 //! files, and streams that fill memory.
 
 use crate::binary::{RULES, Server, Site};
@@ -58,7 +58,7 @@ async fn silent_clients_of_another_process() {
         let stream = from("127.0.0.1", server).await;
         let opened = Instant::now();
         waiting.push(tokio::spawn(async move {
-            // Turned away at once is an end as well.
+            // A connection that is closed at once counts as ended too.
             let Ok(mut stream) = stream else {
                 return Duration::ZERO;
             };
@@ -215,7 +215,7 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         let sending = async {
             writer.write_all(&bytes).await.unwrap();
         };
-        // What is turned away is answered: read along, or both sides wait.
+        // The server answers refused requests, so the answers must be read, or both sides would wait.
         tokio::pin!(sending);
         loop {
             tokio::select! {
@@ -249,7 +249,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a connection costs that holds nothing: plain and TLS, before and after a request.
+/// The memory of an idle connection: plain and TLS, before and after a request.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "figures for the documentation: cargo xtask soak connections"]
 async fn soak_memory_of_idle_connections() {

@@ -1,4 +1,5 @@
-//! A few senders that fill the memory of requests for a few bytes a second: others are served all the same.
+//! Tests that senders which fill the memory of requests with little traffic do not prevent other clients from being
+//! served.
 
 use crate::binary::{RULES, Server, Site};
 use crate::listeners::{metric, wait_for};
@@ -79,7 +80,7 @@ async fn assert_others_are_served(site: &Site, server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_four_addresses_do_not_read_leave_others_alone() {
+async fn unread_answers_of_four_addresses_do_not_affect_other_clients() {
     let site = Site::new();
     site.configure("write_timeout = \"8s\"", RULES);
     let server = site.serve();
@@ -95,7 +96,7 @@ async fn answers_that_four_addresses_do_not_read_leave_others_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_four_addresses_do_not_send_leave_others_alone() {
+async fn unsent_bodies_of_four_addresses_do_not_affect_other_clients() {
     let site = Site::new();
     // A sixteenth of it is how long a body may wait where memory is nearly full.
     site.configure("body_timeout = \"64s\"", RULES);
@@ -105,11 +106,14 @@ async fn bodies_that_four_addresses_do_not_send_leave_others_alone() {
     let in_flight = metric(server.admin_address(), "testudo_request_bytes_in_flight").await;
     println!("{in_flight} bytes in flight");
     assert_others_are_served(&site, &server).await;
-    wait_for("who holds most for longest is closed", async || {
-        assert_others_are_served(&site, &server).await;
-        let closed = "testudo_connections_closed_total{reason=\"memory\"}";
-        metric(server.admin_address(), closed).await >= 4.0
-    })
+    wait_for(
+        "the connection that uses most memory for longest is closed",
+        async || {
+            assert_others_are_served(&site, &server).await;
+            let closed = "testudo_connections_closed_total{reason=\"memory\"}";
+            metric(server.admin_address(), closed).await >= 4.0
+        },
+    )
     .await;
     assert_others_are_served(&site, &server).await;
 }

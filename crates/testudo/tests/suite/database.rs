@@ -1,5 +1,5 @@
-//! PostgreSQL as an operator sets it up, restores it and shares it: the scripts and commands of
-//! `docs/operations/postgresql.md`, run as they stand there, and what the page says of readers and writers.
+//! Tests of the scripts and commands in `docs/operations/postgresql.md`, run unchanged: setting up, restoring and
+//! sharing PostgreSQL, and what the page states about readers and writers of the database.
 
 use crate::administration::events;
 use crate::binary::{Server, Site, folder, run, stderr};
@@ -43,7 +43,7 @@ async fn until(site: &Site, server: &Server, path: &str, status: u16) {
     }
 }
 
-/// The documented roles, made by the documented scripts. The URLs are those of the owner and of the nodes.
+/// The documented roles, created by the documented scripts. The URLs are those of the owner and of the nodes.
 struct Roles {
     server: Postgres,
     superuser: String,
@@ -127,9 +127,12 @@ async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
             "{why}"
         );
     }
-    // Others do not even get in, and so cannot take the lock for which writes wait.
-    must(&roles.superuser, &["-c", "CREATE ROLE stranger LOGIN"]);
-    let output = psql(&roles.runner.replace("runner@", "stranger@"), &["-c", "SELECT 1"]);
+    // Other roles cannot connect, so they cannot take the lock for which writes wait.
+    must(&roles.superuser, &["-c", "CREATE ROLE other_role LOGIN"]);
+    let output = psql(
+        &roles.runner.replace("runner@", "other_role@"),
+        &["-c", "SELECT 1"],
+    );
     assert!(
         stderr(&output).contains("permission denied for database"),
         "{}",
@@ -215,7 +218,7 @@ fn write(url: &str, kind: i16, change: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writer_of_the_database_can_thaw_and_unblock_but_is_not_believed_where_rows_are_sealed() {
+async fn attacker_with_database_access_can_thaw_and_unblock_but_not_change_encrypted_rows() {
     let roles = Roles::made();
     let site = roles.site();
     let server = site.serve();
@@ -241,10 +244,10 @@ async fn writer_of_the_database_can_thaw_and_unblock_but_is_not_believed_where_r
     until(&site, &server, PAY, 200).await;
     write(&roles.runner, 3, "DELETE FROM records");
     until(&site, &server, OTHER, 200).await;
-    // Its traces can be removed as well.
+    // The events of the attacker's changes can be deleted as well.
     write(&roles.runner, 4, "DELETE FROM records");
     assert_eq!(events(&site, "client.frozen"), Vec::<serde_json::Value>::new());
-    // Sealed rows are refused one by one, and the server goes on.
+    // Altered encrypted rows are refused one by one, and the server continues.
     let refused = || {
         let status = site.json(&["status"]);
         let records = status["refused_records"].as_array().unwrap().clone();

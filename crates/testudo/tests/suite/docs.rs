@@ -73,7 +73,7 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     );
 }
 
-/// A client with a statement, one with a certificate, one that the second vouches for, and its management.
+/// A client with a statement, one with a certificate, one that the second registers as its sponsor, and its management.
 #[test]
 fn the_commands_of_the_registration_page_register() {
     let (site, issuer) = Site::with_mutual_tls("");

@@ -36,7 +36,7 @@ async fn client_survives_kill_9_right_after_its_200() {
     assert_eq!(registered, 5);
 }
 
-/// Everything that was acknowledged is there, whatever the moment of the kill.
+/// Every acknowledged client must exist after the kill, at any moment of the kill.
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_under_load_loses_nothing_that_was_acknowledged() {
     let site = Site::new();
@@ -102,7 +102,7 @@ async fn kill_9_under_load_loses_nothing_that_was_acknowledged() {
     assert_eq!(
         counted as usize,
         stored.len(),
-        "the counter agrees with the records"
+        "the counter must equal the number of records"
     );
 }
 

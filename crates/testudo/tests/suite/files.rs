@@ -1,4 +1,5 @@
-//! Files that the server makes, takes, and must leave alone: the database, the key-encryption key, the admin socket.
+//! Tests of the files that the server creates, uses, and must not touch: the database, the key-encryption key, the
+//! admin socket.
 
 use crate::binary::{Server, Site, stderr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -74,7 +75,7 @@ async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone()
             "{said}"
         );
     }
-    // What only looks, works beside the server, which goes on.
+    // Commands that only read work while the server runs.
     site.ok(&["doctor"]);
     site.ok(&["check"]);
     site.ok(&["client", "freeze", "spiffe://prod.example/ns/shop/sa/pay"]);
@@ -136,7 +137,7 @@ async fn database_and_key_files_are_private_and_a_wider_mode_is_reported() {
     assert!(refused_start(&site.config()).contains("testudo.db.kek can be read by other users"));
     set_mode(&kek, 0o600);
     assert!(site.run(&["check"]).status.success());
-    // One that the configuration names is judged alike.
+    // A key file that the configuration names is checked in the same way.
     std::fs::copy(&kek, site.folder.join("kek")).unwrap();
     let named = "[store]\nkey_encryption_key = { file = \"kek\" }";
     let text = std::fs::read_to_string(site.config())
@@ -167,7 +168,7 @@ fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is
         "{stdout}"
     );
     assert!(kek.symlink_metadata().is_err(), "none was made");
-    // Another one opens nothing, and doctor says so, too.
+    // Another key cannot decrypt the database, which doctor reports too.
     std::fs::write(&kek, "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0").unwrap();
     set_mode(&kek, 0o600);
     let doctor = site.run(&["doctor"]);
@@ -179,7 +180,7 @@ fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is
 }
 
 #[test]
-fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
+fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_socket_without_a_server() {
     let site = Site::new();
     let place = site.folder.join("testudo.sock");
     site.write("precious", "precious");
@@ -217,7 +218,7 @@ fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_dead_socket() {
     assert!(place.symlink_metadata().unwrap().file_type().is_socket());
     let server = site.serve();
     site.ok(&["status"]);
-    // A live one stops another server, whose store is its own.
+    // A socket of a running server prevents the start of another server, even with its own store.
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write("second.toml", &text.replace("sqlite:testudo.db", "memory:"));
     assert!(refused_start(&site.folder.join("second.toml")).contains("another server listens"));

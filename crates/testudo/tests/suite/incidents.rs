@@ -10,7 +10,7 @@ use testudo_testkit::http::Connection;
 use testudo_testkit::svid_form;
 
 const PAGE: &str = "incidents.md";
-/// How soon the other node must feel a change. Other suites may load the machine.
+/// Time within which the other node must apply a change. Other suites may load the machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Every change that the page makes is explained in its event.
@@ -105,7 +105,7 @@ async fn runbook_of_a_stolen_signing_key_withdraws_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again() {
+async fn runbook_of_a_compromised_administrator_blocks_it_and_admits_it_again() {
     let nodes = nodes();
     let [block, reload, again] = blocks(PAGE, "An administrator's workload was taken over")
         .try_into()
@@ -116,7 +116,7 @@ async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again
     assert!(nodes.until_both_answer(&stolen, 401).await < AT_ONCE);
     let svid = nodes.sites[0].svid("/ops/alice");
     until(&nodes, &svid, 0).await;
-    // It does not let itself in.
+    // The attacker cannot undo the block with the stolen token.
     let bearer = format!("Bearer {stolen}");
     let headers = [
         ("authorization", bearer.as_str()),
@@ -166,14 +166,14 @@ async fn runbook_of_a_taken_over_administrator_shuts_it_out_and_lets_it_in_again
             let answer = admin.send("GET", "/admin/v1/status", &headers, "").await;
             assert_eq!(
                 answer.status, status,
-                "no longer an administrator; the stolen token is no token"
+                "the identity is no longer an administrator, so the stolen token is refused"
             );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attackers_clients() {
+async fn runbook_of_a_compromised_trust_domain_refuses_the_old_keys_and_the_attackers_clients() {
     let mut nodes = nodes();
     let [disable, compare, open] = blocks(PAGE, "A trust domain was taken over").try_into().unwrap();
     let attackers = nodes.sites[0].svid("/ns/evil/sa/x");
@@ -216,12 +216,12 @@ async fn runbook_of_a_taken_over_trust_domain_refuses_the_old_keys_and_the_attac
     assert_eq!(
         ids,
         ["spiffe://prod.example/ns/pay/sa/api"],
-        "the attacker's client is gone"
+        "the client of the attacker must be removed"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn runbook_of_a_leaked_svid_refuses_it_although_it_was_remembered() {
+async fn runbook_of_a_leaked_svid_refuses_it_although_its_result_was_cached() {
     let nodes = nodes();
     let [block, unblock] = blocks(PAGE, "An SVID leaked").try_into().unwrap();
     let leaked = nodes.sites[0].svid(API);
@@ -274,7 +274,7 @@ async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryptio
     };
     assert!(
         holds("spiffe://prod.example/ns/pay/sa/api"),
-        "what is looked at is the database"
+        "the copied file must be the database"
     );
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
     for (what, secret) in [

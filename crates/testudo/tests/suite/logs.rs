@@ -74,7 +74,7 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
     let site = site();
     let mut server = Server::start_logging(&site.config(), "debug");
     let good = site.svid("/ns/shop/sa/pay");
-    let unknown = site.svid("/stranger");
+    let unknown = site.svid("/unknown");
     let mut secrets = vec![good.clone(), unknown.clone()];
     let token = server.token(svid_form(&good, &[])).await;
     assert_eq!(token.status, 200);
@@ -149,7 +149,7 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
     assert_eq!(refused["event"], "client.refused");
     assert_eq!(refused["authority"], "spiffe://prod.example");
     assert_eq!(refused["trust_domain"], "prod.example");
-    assert_eq!(refused["identity"], "spiffe://prod.example/stranger");
+    assert_eq!(refused["identity"], "spiffe://prod.example/unknown");
     assert_eq!(refused["door"], "jwt_svid");
     assert!(refused["request.id"].is_string());
     let frozen = lines

@@ -1,4 +1,4 @@
-//! The registration endpoint of the built binary, under attack by a stranger who has seen one SVID.
+//! The registration endpoint of the built binary, under attack by a caller who has obtained one SVID.
 
 use crate::binary::{RULES, Server, Site, now, stderr};
 use serde_json::{Value, json};

@@ -68,7 +68,7 @@ impl Reloads {
         reloads
     }
 
-    /// Changes rules, certificate and bundle, reloads, and connects anew with the new certificate.
+    /// Changes rules, certificate and bundle, reloads, and connects again with the new certificate.
     async fn reload(&self, number: usize) {
         let root = certify(&self.site);
         let mut bundle = self.site.issuer.bundle();

@@ -344,7 +344,7 @@ async fn request_head_that_began_behind_a_whole_request_has_the_deadline_of_a_fi
         let stream = Way::Plain(server.address).open().await;
         running.push(tokio::spawn(endure(stream, attack)));
     }
-    // The positive twin: nothing follows, so the connections are idle and stay.
+    // For comparison: no further bytes follow, so the connections are idle and stay open.
     let mut kept = Vec::new();
     for whole in [get, &post] {
         let mut stream = Way::Plain(server.address).open().await;

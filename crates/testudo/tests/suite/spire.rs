@@ -44,7 +44,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "waited in vain until {what}"
+            "deadline exceeded while waiting until {what}"
         );
         std::thread::sleep(Duration::from_millis(300));
     }
@@ -162,7 +162,7 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
     assert_eq!(
         connection.post("/token", body).await.status,
         200,
-        "the old key still vouches"
+        "the old key must still be accepted"
     );
     site.write("rotated", &rotated);
     let path = site.folder.join("rotated");

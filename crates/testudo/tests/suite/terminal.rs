@@ -1,4 +1,5 @@
-//! What strangers and colleagues wrote is printed so that no terminal obeys it, and so that nothing in it is hidden.
+//! Tests that texts of clients and administrators are printed so that a terminal does not interpret them, and so that
+//! nothing in it is hidden.
 
 use crate::binary::{Site, json_lines, stderr};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Nothing refers to what is not there: a reader who has this repository and nothing else can look up every document,
-//! decision, link, path and row that its texts name.
+//! Checks references: every document, decision, link, path and row that a text names must be in this repository, so
+//! that a reader without other sources can look it up.
 
 mod decisions;
 mod links;
@@ -13,7 +13,7 @@ use super::repository::{Repository, Text};
 /// This check names, in its own tests, what is not there.
 const OWN_SOURCE: &str = "xtask/src/tidy/references/";
 
-/// Complains about each reference that leads nowhere.
+/// Complains about each reference whose target does not exist.
 pub fn check(repository: &Repository, texts: &[Text], complaints: &mut Vec<String>) {
     decisions::check_list(repository, texts, complaints);
     let known_rows = rows::known(texts);

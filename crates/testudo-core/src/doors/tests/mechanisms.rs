@@ -85,9 +85,9 @@ fn request_without_exactly_one_mechanism_is_refused() {
 #[test]
 fn refused_credentials_get_the_same_public_sentence() {
     let world = World::new();
-    let stranger = generate_key(Algorithm::ES256, None);
+    let unknown_key = generate_key(Algorithm::ES256, None);
     let tokens: [String; 6] = [
-        Draft::svid(&stranger, WORKLOAD, ISSUER, NOW).sign(),
+        Draft::svid(&unknown_key, WORKLOAD, ISSUER, NOW).sign(),
         Draft::svid(world.a.key(), "spiffe://c.example/w", ISSUER, NOW).sign(),
         world.draft().claim("aud", "https://other").sign(),
         world.draft().claim("exp", NOW - 1).sign(),

@@ -46,8 +46,8 @@ fn token_without_kid_is_tried_against_eight_keys_and_not_against_a_ninth() {
 fn unknown_wrong_and_malformed_kids_are_refused() {
     let mut world = World::new();
     world.accepted(&world.draft().without_header("kid").sign());
-    let stranger = generate_key(Algorithm::ES256, None);
-    let foreign = Draft::svid(&stranger, WORKLOAD, ISSUER, NOW);
+    let unknown_key = generate_key(Algorithm::ES256, None);
+    let foreign = Draft::svid(&unknown_key, WORKLOAD, ISSUER, NOW);
     assert_eq!(
         world.refused(&foreign.without_header("kid").sign()),
         Rejection::Credential(CredentialReason::Jose(JoseError::BadSignature))

@@ -250,9 +250,9 @@ async fn bound_initial_access_token_is_refused_without_its_certificate() {
     // The registered client need not bind its tokens, since it has no certificate.
     let body = json!({ "redirect_uris": [CALLBACK], "grant_types": ["authorization_code"] }).to_string();
     for certificate in [None, Some(&other)] {
-        let mut thief = tls.connect(world.address(), certificate).await.unwrap();
+        let mut attacker = tls.connect(world.address(), certificate).await.unwrap();
         assert_eq!(
-            thief
+            attacker
                 .send("POST", "/register", &headers, body.clone())
                 .await
                 .status,

@@ -685,7 +685,7 @@ async fn unapproved_identities_get_the_same_answer_for_every_reason() {
 #[tokio::test]
 async fn forged_statements_get_the_same_answer_for_known_and_unknown_trust_domains() {
     let world = open().await;
-    let stranger = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let unknown_key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let known_kid = testudo_testkit::generate_key(
         testudo_protocol::jose::Algorithm::ES256,
         Some(world.a.key().kid()),
@@ -695,11 +695,11 @@ async fn forged_statements_get_the_same_answer_for_known_and_unknown_trust_domai
     world.admin("POST", off, json!({})).await;
     let mut answers = Vec::new();
     for body in [
-        forged(&stranger, "spiffe://unknown.example/ns/shop/sa/pay"),
-        forged(&stranger, PAY_ID),
+        forged(&unknown_key, "spiffe://unknown.example/ns/shop/sa/pay"),
+        forged(&unknown_key, PAY_ID),
         forged(&known_kid, PAY_ID),
-        forged(&stranger, "spiffe://a.example/nowhere"),
-        forged(&stranger, "spiffe://b.example/x/1"),
+        forged(&unknown_key, "spiffe://a.example/nowhere"),
+        forged(&unknown_key, "spiffe://b.example/x/1"),
     ] {
         answers.push(post(&world, &body).await);
     }
@@ -1024,11 +1024,15 @@ async fn client_certificate_registers_and_must_match_the_statement() {
 #[tokio::test]
 async fn unaccepted_client_certificate_at_register_is_answered_invalid_client() {
     let (world, tls) = open_with_tls().await;
-    let stranger = testudo_testkit::x509::X509Issuer::new("a.example");
+    let unknown_issuer = testudo_testkit::x509::X509Issuer::new("a.example");
     let off = "/admin/v1/trust/b.example/disable";
     world.admin("POST", off, json!({})).await;
     let mut bodies = Vec::new();
-    for svid in [stranger.svid(PAY), tls.a.svid("/nowhere"), tls.b.svid("/x/1")] {
+    for svid in [
+        unknown_issuer.svid(PAY),
+        tls.a.svid("/nowhere"),
+        tls.b.svid("/x/1"),
+    ] {
         let mut connection = tls.connect(world.address(), Some(&svid)).await.unwrap();
         let answer = connection.send("POST", "/register", &[JSON], "{}").await;
         assert_eq!(

@@ -11,7 +11,7 @@ use testudo_testkit::TestIssuer;
 use testudo_testkit::load::Connector;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 
-/// What a refused chain may cost at most, in good verifications of a chain.
+/// The maximum cost of a refused chain, as a multiple of the verification of a valid chain.
 const GOOD_VERIFICATIONS: f64 = 4.0;
 
 pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
@@ -27,15 +27,19 @@ pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
     table.row("good, signed by the root", good, good);
     // The deepest chain that is accepted: a leaf and four intermediates.
     let deep = deepest(&place.authority);
-    let dearest = cost(&server, &each(&deep), requests.clone(), &[200]).await;
-    table.row("good, four intermediates, remembered", dearest, dearest);
+    let most_expensive = cost(&server, &each(&deep), requests.clone(), &[200]).await;
+    table.row(
+        "good, four intermediates, remembered",
+        most_expensive,
+        most_expensive,
+    );
     // Seen for the first time, its five signatures are verified as well.
-    let dearest = dearest + 5.0 * raw.0;
+    let most_expensive = most_expensive + 5.0 * raw.0;
     for (name, chain) in spoilt(&place.authority) {
         // The server may refuse in the handshake, with an answer, or by closing.
         let count = enough(&server, &each(&chain), &requests[0], handshakes).await;
         let us = cost(&server, &each(&chain), requests[..count].to_vec(), &[0, 400, 401]).await;
-        table.row(&name, us, dearest);
+        table.row(&name, us, most_expensive);
     }
     let connector = place.connector(spoilt(&place.authority).remove(0).1, true);
     let us = cost(&server, &connector, requests, &[0, 400, 401]).await;
@@ -44,7 +48,7 @@ pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
     fields(binary, &place, raw, table).await;
 }
 
-/// The same chains from a proxy, without handshakes: what is measured is the judgement alone.
+/// The same chains from a proxy, without handshakes, so that only the verification is measured.
 async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut Table) {
     let folder = Folder::new(&TestIssuer::new("bench.example"));
     std::fs::write(folder.0.join("bundle.json"), place.authority.bundle().to_string()).unwrap();
@@ -67,7 +71,7 @@ async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut T
         }
         one
     };
-    // Distinct leaves, so that no remembered verdict answers.
+    // Different leaves, so that no cached verification result is used.
     let leaves: Vec<Request> = (0..2_000)
         .map(|_| with(&place.authority.svid("/ns/known/sa/x")))
         .collect();
@@ -89,7 +93,7 @@ async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut T
     }
 }
 
-/// What makes an authority different from the usual one.
+/// A change of the parameters of an authority.
 type Change = Box<dyn FnOnce(&mut CertificateParams)>;
 
 fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
@@ -119,7 +123,7 @@ fn deepest(root: &X509Issuer) -> X509Chain {
 
 /// Chains that no configured authority signed.
 fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
-    let stranger = X509Issuer::new("bench.example");
+    let unknown_issuer = X509Issuer::new("bench.example");
     let same = || Box::new(named("same")) as Change;
     let padded = |bytes: usize| {
         Box::new(move |parameters: &mut CertificateParams| {
@@ -132,9 +136,11 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
         }) as Change
     };
     let four = |root: &X509Issuer| deepest(root);
-    // Issued by their own name again: a search among them never comes to an authority, and never ends early.
-    let namesake = stranger.intermediate(named("same"));
-    // The root's own name on a stranger's key: only the signature tells it apart.
+    // All certificates have the same name as subject and issuer: a search for a path finds no authority and cannot stop
+    // early.
+    let namesake = unknown_issuer.intermediate(named("same"));
+    // A certificate with the name of the root and the key of an unknown authority: only the signature shows that it is
+    // forged.
     let mut kinds = vec![
         (
             "nine intermediates of one name",
@@ -146,19 +152,19 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
         ),
         (
             "four intermediates of one name",
-            chain_of(&stranger, (0..4).map(|_| same()).collect()),
+            chain_of(&unknown_issuer, (0..4).map(|_| same()).collect()),
         ),
-        ("four intermediates, in order", four(&stranger)),
+        ("four intermediates, in order", four(&unknown_issuer)),
         (
             "four intermediates, padded",
-            chain_of(&stranger, (0..4).map(|_| padded(3_000)).collect()),
+            chain_of(&unknown_issuer, (0..4).map(|_| padded(3_000)).collect()),
         ),
         (
-            "leaf of a stranger with the authority's name",
-            stranger.leaf(ID, |_| {}),
+            "leaf of an unknown authority with the name of the root",
+            unknown_issuer.leaf(ID, |_| {}),
         ),
     ];
-    let doubled = deepest(&stranger);
+    let doubled = deepest(&unknown_issuer);
     let again = doubled.chain[1].clone();
     let mut same_key = doubled;
     same_key.chain.truncate(2);
@@ -166,7 +172,7 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
     kinds.push(("one intermediate four times: same names, same keys", same_key));
     kinds.push((
         "an intermediate with an RSA key of 8192 bits",
-        with_large_rsa(&stranger),
+        with_large_rsa(&unknown_issuer),
     ));
     let mut backwards = deepest(configured);
     backwards.chain[1..].reverse();
@@ -177,7 +183,7 @@ fn spoilt(configured: &X509Issuer) -> Vec<(String, X509Chain)> {
         .collect()
 }
 
-/// An RSA key of 8192 bits without a private half: only its numbers are certified.
+/// An RSA public key of 8192 bits without a private key.
 struct LargeRsa(Vec<u8>);
 
 impl LargeRsa {
@@ -202,16 +208,16 @@ impl rcgen::PublicKeyData for LargeRsa {
     }
 }
 
-/// A leaf that claims to be signed by such a key: what is asked for is one RSA verification.
-fn with_large_rsa(stranger: &X509Issuer) -> X509Chain {
+/// A leaf that claims to be signed with such a key, so that the server would have to do one RSA verification.
+fn with_large_rsa(unknown_issuer: &X509Issuer) -> X509Chain {
     let mut parameters = None;
-    let namesake = stranger.intermediate(|own| {
+    let namesake = unknown_issuer.intermediate(|own| {
         named("large")(own);
         parameters = Some(own.clone());
     });
     let mut chain = namesake.leaf(ID, |_| {});
     chain
         .chain
-        .push(stranger.certify(&parameters.unwrap(), &LargeRsa::new()));
+        .push(unknown_issuer.certify(&parameters.unwrap(), &LargeRsa::new()));
     chain
 }

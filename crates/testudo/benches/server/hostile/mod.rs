@@ -1,8 +1,8 @@
-//! `cargo xtask bench hostile`: what refused requests cost, beside a good one of the same run.
+//! `cargo xtask bench hostile`: the cost of refused requests, compared with that of valid requests in the same run.
 //!
-//! The rule: no request that is refused before a signature of a configured authority has been verified costs more
-//! than the dearest good one. Each row names its limit: the good request of that door and algorithm, or, where no
-//! good one can be made here, two raw verifications of the algorithm and one parsed request.
+//! The rule: a request that is refused before a signature of a configured authority was verified must not cost more
+//! than the most expensive valid request. Each row has its limit: the valid request with the same kind of credential
+//! and algorithm, or, if none can be made here, two raw verifications of the algorithm and one parsed request.
 
 mod chains;
 mod registrations;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_testkit::load::Connector;
 
-/// Connections of the driver. Few, so that a limit per address is never what is measured.
+/// Connections of the driver. They are few, so that the limit per address is not reached.
 const CONNECTIONS: usize = 16;
-/// What noise may add to a row before it counts as over its limit.
+/// The tolerance for noise before a row counts as above its limit.
 const TOLERANCE: f64 = 1.15;
 
 /// One request.
@@ -96,7 +96,7 @@ pub async fn run(binary: &Path) {
         worst.us / worst.limit
     );
     if worst.us > worst.limit * TOLERANCE {
-        println!("a refused request costs more than a good one");
+        println!("a refused request costs more than a valid one");
         std::process::exit(1);
     }
 }
@@ -151,7 +151,7 @@ async fn cost(server: &Server, connector: &Connector, requests: Vec<Request>, st
     (server.cpu_seconds() - before) * 1e6 / count as f64
 }
 
-/// So many requests that they take two seconds of CPU, by the look of the first; at most `count`.
+/// The number of requests that take about two seconds of CPU, estimated from the first ones; at most `count`.
 async fn enough(server: &Server, connector: &Connector, request: &Request, count: usize) -> usize {
     let us = cost(
         server,

@@ -49,7 +49,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     };
     let keys = |count: usize, bytes: usize| {
         let keys: Vec<Value> = (0..count).map(|number| rsa(bytes, number)).collect();
-        // The last member is wrong, so that everything before it was looked at in vain.
+        // The last member is wrong, so that the server validates all members before it.
         redirecting(json!({
             "jwks": { "keys": keys }, "token_endpoint_auth_method": "private_key_jwt", "client_uri": "not a url",
         }))
@@ -62,11 +62,11 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
             json!({ "jwks": { "keys": keys }, "token_endpoint_auth_method": "private_key_jwt", "client_uri": "x" }),
         )
     };
-    let stranger = TestIssuer::new("bench.example");
+    let unknown_issuer = TestIssuer::new("bench.example");
     let statement = |number: usize| {
         let subject = "spiffe://bench.example/ns/known/sa/x";
         let audience = crate::place::ISSUER;
-        Draft::svid(stranger.key(), subject, audience, now())
+        Draft::svid(unknown_issuer.key(), subject, audience, now())
             .header("kid", issuer.key().kid())
             .claim("jti", number.to_string())
             .sign()

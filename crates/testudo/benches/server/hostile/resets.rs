@@ -1,4 +1,4 @@
-//! HTTP/2 streams that the client resets at once: each makes the server begin work and throw it away.
+//! HTTP/2 streams that the client resets at once: each makes the server begin work that it discards.
 
 use super::{Request, Table, cost};
 use crate::place::{Folder, Server, svid};
@@ -57,7 +57,7 @@ async fn flood(address: std::net::SocketAddr, with_reset: bool) -> u32 {
         }
         sent += 1;
     }
-    // What the server says is read until it ends the connection or goes quiet.
+    // The answers of the server are read until it closes the connection or sends nothing more.
     let mut buffer = [0; 16 * 1024];
     let quiet = std::time::Duration::from_millis(100);
     while let Ok(Ok(read)) = tokio::time::timeout(quiet, stream.read(&mut buffer)).await {

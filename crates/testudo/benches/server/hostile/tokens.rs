@@ -39,7 +39,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     let good = cost(&server, &Plain, requests(&large), &[200]).await;
     table.row("good, 16 KiB assertion", good, good);
 
-    let stranger = TestIssuer::new("unknown.example");
+    let unknown_issuer = TestIssuer::new("unknown.example");
     let own = Draft::svid(issuer.key(), SUBJECT, ISSUER, now());
     let draft =
         |number: usize| Draft::svid(issuer.key(), SUBJECT, ISSUER, now()).claim("jti", number.to_string());
@@ -56,7 +56,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
         |claims: String| assemble(own.header.to_string().as_bytes(), claims.as_bytes(), &[7; 64]);
     let kinds: [(&str, &dyn Fn(usize) -> String); 9] = [
         ("unknown trust domain", &|number| {
-            stranger.sign(&serde_json::json!({ "sub": format!("spiffe://unknown.example/{number}"), "aud": [ISSUER], "exp": now() + 240 }))
+            unknown_issuer.sign(&serde_json::json!({ "sub": format!("spiffe://unknown.example/{number}"), "aud": [ISSUER], "exp": now() + 240 }))
         }),
         ("bad signature", &|number| forged(draft(number).sign())),
         ("bad signature, 16 KiB assertion", &|number| {
@@ -117,7 +117,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     table.row("a mechanism that is not served", us, good);
     drop(server);
 
-    // A token without `kid`: the dearest good one is signed by the last of the eight keys that are tried.
+    // A token without `kid`: the most expensive valid one is signed by the last of the eight keys that are tried.
     for _ in 0..7 {
         issuer
             .keys
@@ -146,7 +146,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     rsa(binary, table).await;
 }
 
-/// The largest RSA key that a bundle may have. A public key is enough to be asked for a verification.
+/// The largest RSA key that a bundle may have. A public key is enough to make the server verify a signature.
 async fn rsa(binary: &Path, table: &mut Table) {
     let issuer = TestIssuer::new("bench.example");
     let folder = Folder::new(&issuer);

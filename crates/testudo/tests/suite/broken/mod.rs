@@ -1,7 +1,7 @@
-//! Broken set-ups, as an administrator meets them: `check`, `doctor` and `explain` name the fault and the remedy.
+//! Tests of broken set-ups: `check`, `doctor` and `explain` must name the fault and the remedy.
 //!
 //! What each of them prints is kept in `snapshots/`, a file per set-up, and is read like code when it changes:
-//! `UPDATE_SNAPSHOTS=1 cargo test -p testudo --test suite broken` writes the files anew.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p testudo --test suite broken` writes the files again.
 
 mod check;
 mod doctor;
@@ -14,7 +14,7 @@ use std::process::Output;
 struct Broken {
     /// Name of the snapshot, after that of the command.
     name: &'static str,
-    /// What is wrong, as the head of the snapshot says it.
+    /// The fault, for the head of the snapshot.
     how: &'static str,
     /// Breaks a good set-up.
     set_up: fn(&Site),
@@ -25,7 +25,7 @@ struct Broken {
 }
 
 impl Broken {
-    /// What the administrator reads, as the snapshot has it.
+    /// Compares the output of a command with the snapshot.
     fn judge(&self, command: &str, output: &Output, site: &Site) -> Result<(), String> {
         let said = snapshot::of(self.how, command, output, &site.folder);
         for (what, words) in [("fault", self.fault), ("remedy", self.remedy)] {
@@ -52,7 +52,7 @@ impl Broken {
     }
 }
 
-/// Reports all that differ at once.
+/// Reports all differences at once.
 #[track_caller]
 fn all_good(judged: impl Iterator<Item = Result<(), String>>) {
     let faults: Vec<String> = judged.filter_map(Result::err).collect();

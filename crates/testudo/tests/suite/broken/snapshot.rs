@@ -1,4 +1,4 @@
-//! Outputs kept as files: what differs from run to run is masked.
+//! Outputs that are stored as files; values that differ from run to run are masked.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ fn mask_word(word: &str) -> String {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
+fn only_values_that_differ_from_run_to_run_are_masked() {
     let folder = Path::new("/tmp/x-1");
     for (text, masked) in [
         (

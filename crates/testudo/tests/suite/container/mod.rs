@@ -15,13 +15,14 @@ use testudo_testkit::{TestIssuer, svid_form};
 
 const BUNDLE_HOST: &str = "bundles.prod.example";
 
-/// A new root and port 53 are for root alone. Other users' machines say that this was not tried; CI fails.
+/// Changing the root folder and port 53 need root. Without root, the test fails in CI, and elsewhere prints that it was
+/// skipped.
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = id.stdout == b"0\n";
     assert!(
         is_root || std::env::var_os("CI").is_none(),
-        "CI must try the container, as root"
+        "CI must test the container as root"
     );
     if !is_root {
         eprintln!("skipped: the container is tried as root only");
@@ -29,7 +30,7 @@ fn is_root() -> bool {
     is_root
 }
 
-/// The child of `unshare` is the server: chroot and env became it.
+/// The child of `unshare` is the server process: chroot and env were replaced by it.
 fn inner_process(server: &Server) -> String {
     let children = format!("/proc/{0}/task/{0}/children", server.child.id());
     std::fs::read_to_string(children).unwrap().trim().to_owned()
@@ -82,7 +83,8 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         );
         root.write("/etc/testudo/testudo.toml", &configuration, 0o644);
         root.write("/etc/testudo/root.pem", &bundles.root_pem, 0o644);
-        // As a volume of a Secret with fsGroup: it belongs to root, and the group of the server's user may read it.
+        // As with a Secret volume with fsGroup: the file belongs to root, and the group of the server's user may read
+        // it.
         root.write(
             "/etc/testudo/kek",
             "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0",
@@ -108,7 +110,10 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         let svid = self.issuer.svid("/ns/shop/sa/pay", ISSUER, now());
         let answer = server.token(svid_form(&svid, &[])).await;
         assert_eq!(answer.status, 200, "{answer:?}\n{}", server.log.lock().unwrap());
-        assert!(self.bundles.connections() > before, "the bundle came by its name");
+        assert!(
+            self.bundles.connections() > before,
+            "the bundle must be fetched by its host name"
+        );
         end(server);
     }
 }

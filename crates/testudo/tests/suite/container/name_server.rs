@@ -15,7 +15,7 @@ pub struct NameServer {
 }
 
 impl NameServer {
-    /// Answers `name` with 127.0.0.1 and knows nothing else. It ends with the process.
+    /// Answers `name` with 127.0.0.1 and every other name with "no such name". It ends with the process.
     pub fn start(name: &str) -> NameServer {
         // A loopback address of its own, so that several test runs have port 53 each.
         let (number, pid) = (std::process::id(), std::process::id().to_be_bytes());

@@ -1,5 +1,5 @@
 //! Administrators who freeze, thaw, block and unblock on one node and the other, and withdraw signing keys; and when
-//! each node felt it.
+//! each node applied it.
 
 use super::outages::Outages;
 use super::scene::{Load, id, kid};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// A change that is not felt by then never will be.
+/// Deadline for a change to apply.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 const AGAIN: Duration = Duration::from_millis(50);
@@ -26,9 +26,9 @@ pub enum Act {
     RotateKeys,
 }
 
-/// A change that a node acknowledged, and how it was felt.
+/// A change that a node acknowledged, and when the nodes applied it.
 #[derive(Debug, Clone, Copy)]
-pub struct Felt {
+pub struct Applied {
     pub act: Act,
     pub acknowledged_by: usize,
     pub acknowledged: Instant,
@@ -38,7 +38,7 @@ pub struct Felt {
     pub first_after: [Instant; 2],
 }
 
-impl Felt {
+impl Applied {
     /// How long nodes went on as before, though the database was there.
     pub fn delay(&self, outages: &Outages) -> Duration {
         let delays = self.last_before.iter().flatten().map(|last| {
@@ -56,7 +56,7 @@ impl Felt {
 }
 
 pub struct Administrators {
-    pub felt: Mutex<Vec<Felt>>,
+    pub applied: Mutex<Vec<Applied>>,
     /// Answered 503, and tried again.
     pub unavailable: AtomicUsize,
     load: Arc<Load>,
@@ -65,7 +65,7 @@ pub struct Administrators {
 impl Administrators {
     pub async fn start(load: Arc<Load>) -> (Arc<Administrators>, Vec<JoinHandle<()>>) {
         let administrators = Arc::new(Administrators {
-            felt: Mutex::default(),
+            applied: Mutex::default(),
             unavailable: AtomicUsize::new(0),
             load,
         });
@@ -104,7 +104,7 @@ impl Administrators {
         }
     }
 
-    /// One change: made until it is acknowledged, then watched until every node has felt it.
+    /// One change: made until it is acknowledged, then watched until every node has applied it.
     async fn change(&self, act: Act, node: usize, path: &str) {
         let (acknowledged, answer) = self.make(act, node, path).await;
         let change = Change {
@@ -113,7 +113,10 @@ impl Administrators {
             body: self.load.body(path),
             kid: made_kid(&answer),
         };
-        let (first, second) = tokio::join!(self.feel(&change, 0), self.feel(&change, 1));
+        let (first, second) = tokio::join!(
+            self.wait_until_applied(&change, 0),
+            self.wait_until_applied(&change, 1)
+        );
         self.note(act, node, acknowledged, [first, second]);
     }
 
@@ -131,7 +134,7 @@ impl Administrators {
     }
 
     fn note(&self, act: Act, by: usize, acknowledged: Instant, nodes: [(Option<Instant>, Instant); 2]) {
-        self.felt.lock().unwrap().push(Felt {
+        self.applied.lock().unwrap().push(Applied {
             act,
             acknowledged_by: by,
             acknowledged,
@@ -165,11 +168,11 @@ impl Administrators {
 
     /// Asks a node until it answers by the change: when the last request began that was answered as before, and when
     /// the first answer by the change came.
-    async fn feel(&self, change: &Change<'_>, node: usize) -> (Option<Instant>, Instant) {
+    async fn wait_until_applied(&self, change: &Change<'_>, node: usize) -> (Option<Instant>, Instant) {
         let (started, mut last_before) = (Instant::now(), None);
         loop {
             let asked = Instant::now();
-            match self.is_felt(change, node).await {
+            match self.is_applied(change, node).await {
                 Some(true) => return (last_before, Instant::now()),
                 Some(false) => last_before = Some(asked),
                 None => {}
@@ -177,14 +180,14 @@ impl Administrators {
             let (act, path) = (change.act, change.path);
             assert!(
                 started.elapsed() < PATIENCE,
-                "{act:?} of {path} is not felt by node {node}"
+                "{act:?} of {path} is not applied by node {node}"
             );
             tokio::time::sleep(POLL).await;
         }
     }
 
     /// Whether a node answers by a change; `None` where it does not serve.
-    async fn is_felt(&self, change: &Change<'_>, node: usize) -> Option<bool> {
+    async fn is_applied(&self, change: &Change<'_>, node: usize) -> Option<bool> {
         let mut connection = self.load.connect(node).await;
         let answer = connection.post("/token", change.body.clone()).await;
         let is_served = match answer.status {
@@ -205,7 +208,7 @@ impl Administrators {
     }
 }
 
-/// A change that was acknowledged, and the request by which it is felt.
+/// A change that was acknowledged, and the request that shows whether a node applied it.
 struct Change<'a> {
     act: Act,
     path: &'a str,

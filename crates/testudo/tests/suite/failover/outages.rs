@@ -74,13 +74,13 @@ impl Outages {
         self.since.lock().unwrap().is_some()
     }
 
-    /// From when on a change that was acknowledged at `acknowledged` had to be felt, where it was by `felt`: at once, or
+    /// From when on a change that was acknowledged at `acknowledged` had to be applied, where it was by `applied`: at once, or
     /// since the end of an outage in between.
-    pub fn due(&self, acknowledged: Instant, felt: Instant) -> Instant {
+    pub fn due(&self, acknowledged: Instant, applied: Instant) -> Instant {
         let outages = self.over.lock().unwrap();
         let between = outages
             .iter()
-            .filter(|outage| outage.from <= felt && outage.to >= acknowledged);
+            .filter(|outage| outage.from <= applied && outage.to >= acknowledged);
         between.map(|outage| outage.to).fold(acknowledged, Instant::max)
     }
 }

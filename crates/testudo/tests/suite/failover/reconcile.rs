@@ -72,14 +72,14 @@ pub async fn at_rest(load: &Load, clients: &Clients, administrators: &Administra
         assert_eq!(
             shown["clients"].as_u64(),
             Some(stored.len() as u64),
-            "the counter agrees with the records"
+            "the counter must equal the number of records"
         );
     }
     keys_are_the_same(load, clients).await;
-    // Each subject was let in again last, and that was felt: nothing that came later undid it.
-    let felt = administrators.felt.lock().unwrap().clone();
-    assert!(felt.iter().any(|felt| felt.acknowledged_by == 0));
-    assert!(felt.iter().any(|felt| felt.acknowledged_by == 1));
+    // The last change of each subject admitted it again and was applied, so each must be admitted now.
+    let applied = administrators.applied.lock().unwrap().clone();
+    assert!(applied.iter().any(|applied| applied.acknowledged_by == 0));
+    assert!(applied.iter().any(|applied| applied.acknowledged_by == 1));
     for act in ["freeze", "block"] {
         for node in 0..2 {
             let path = format!("/ns/subject/sa/{act}-0");
@@ -125,10 +125,10 @@ pub async fn keys_are_the_same(load: &Load, clients: &Clients) {
 }
 
 /// The worst of what administrators did since the number of changes `from`, and how many there were.
-pub fn worst_felt(administrators: &Administrators, outages: &Outages, from: usize) -> Summary {
-    let felt = administrators.felt.lock().unwrap();
+pub fn worst_delays(administrators: &Administrators, outages: &Outages, from: usize) -> Summary {
+    let applied = administrators.applied.lock().unwrap();
     let mut summary = Summary::default();
-    for one in &felt[from..] {
+    for one in &applied[from..] {
         let (delay, answered) = (one.delay(outages), one.answered_after(outages));
         summary.changes += 1;
         summary.went_on_longest = summary.went_on_longest.max(delay);
@@ -148,7 +148,7 @@ pub struct Summary {
     pub changes: usize,
     /// Changes of signing keys among them.
     pub keys: usize,
-    /// Acknowledged by one node, with an outage before the other one felt it.
+    /// Changes that one node acknowledged, with an outage before the other node applied them.
     pub across_outages: usize,
     /// How long a node answered as before, at worst, counted from the acknowledgement or the database's return.
     pub went_on_longest: Duration,

@@ -36,7 +36,7 @@ fn installed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/patroni")
 }
 
-/// The programs that are needed. Where they are missing, CI fails, and other machines say that this was not tried.
+/// The needed programs. Without them, the test fails in CI, and on other machines prints that it was skipped.
 pub fn tools() -> Option<Tools> {
     match Tools::find(&installed()) {
         Ok(tools) => Some(tools),
@@ -85,7 +85,7 @@ impl Scene {
         }
     }
 
-    /// Warnings and errors of both nodes, for an error. Requests that failed alike are told a few times.
+    /// Warnings and errors of both nodes, for an error. Equal failures of requests are printed only a few times.
     pub fn warnings(&self) -> String {
         let told = |server: &Server| {
             let log = server.log.lock().unwrap();
@@ -163,7 +163,10 @@ pub fn kid(answer: &Answer) -> String {
 pub async fn until(what: &str, patience: Duration, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < patience, "waited in vain until {what}");
+        assert!(
+            started.elapsed() < patience,
+            "deadline exceeded while waiting until {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

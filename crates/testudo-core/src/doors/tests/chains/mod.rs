@@ -158,8 +158,8 @@ fn intermediate_with_the_name_of_its_authority_is_accepted() {
     let root = root();
     let nested = root.intermediate(|p| p.distinguished_name = organisation("a.example"));
     good(&nested.svid("/w/3").followed_by(&nested), &[root.der()]);
-    let stranger = self::root();
-    let forged = stranger.intermediate(|p| p.distinguished_name = organisation("a.example"));
+    let unknown_issuer = self::root();
+    let forged = unknown_issuer.intermediate(|p| p.distinguished_name = organisation("a.example"));
     let chain = forged.svid("/w/3").followed_by(&forged);
     refused(&chain, &[root.der()], PathError::BadSignature);
 }
@@ -208,26 +208,30 @@ fn each_authority_is_found_during_a_rotation() {
 
 #[test]
 fn chain_forged_from_public_data_of_the_authority_is_refused() {
-    let (root, stranger) = (root(), root());
+    let (root, unknown_issuer) = (root(), root());
     let authorities = [root.der()];
     // An attacker has all public data of the authority: its name, its certificate, a cross-certificate for its key, a
     // genuine intermediate, and the leaf of another workload.
-    refused(&stranger.svid("/w/3"), &authorities, PathError::BadSignature);
-    let stolen_name = stranger.svid("/w/3").followed_by(&stranger);
-    refused(&stolen_name, &authorities, PathError::BadSignature);
     refused(
-        &stranger.svid("/w/3").followed_by(&root),
+        &unknown_issuer.svid("/w/3"),
         &authorities,
         PathError::BadSignature,
     );
-    let cross = X509Issuer::root("a.example", new_key(), named("stranger")).cross_certify(&root);
+    let stolen_name = unknown_issuer.svid("/w/3").followed_by(&unknown_issuer);
+    refused(&stolen_name, &authorities, PathError::BadSignature);
     refused(
-        &stranger.svid("/w/3").with(&cross),
+        &unknown_issuer.svid("/w/3").followed_by(&root),
+        &authorities,
+        PathError::BadSignature,
+    );
+    let cross = X509Issuer::root("a.example", new_key(), named("unknown")).cross_certify(&root);
+    refused(
+        &unknown_issuer.svid("/w/3").with(&cross),
         &authorities,
         PathError::BadSignature,
     );
     let genuine = root.intermediate(|_| {});
-    let namesake = stranger.intermediate(|_| {});
+    let namesake = unknown_issuer.intermediate(|_| {});
     refused(
         &namesake.svid("/w/3").followed_by(&genuine),
         &authorities,
