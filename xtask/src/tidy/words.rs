@@ -1,10 +1,38 @@
-//! Words that leave out who acts. The reader's first language may be another one, and "nobody" or "whoever" cannot be
-//! searched for: write client, administrator, sponsor, workload or caller.
+//! Words and phrases that a reader whose first language is not English may not understand: they do not name who acts
+//! (client, administrator, sponsor, workload, caller, attacker), or they are pictures where the field has a term.
 
 use super::repository::Text;
 
-/// Refused in sources and documents, in any case, as whole words.
-const REFUSED: &[&str] = &["whoever", "somebody", "nobody", "knocks", "to and fro"];
+/// Refused in sources and documents, in any case, as whole words: each with what to write instead.
+const REFUSED: &[(&str, &str)] = &[
+    ("whoever", ACTOR),
+    ("somebody", ACTOR),
+    ("someone", ACTOR),
+    ("nobody", ACTOR),
+    ("stranger", CALLER),
+    ("strangers", CALLER),
+    ("thief", "write attacker"),
+    ("knocks", VERB),
+    ("to and fro", VERB),
+    ("hung up", CLOSED),
+    ("hangs up", CLOSED),
+    (
+        "waited in vain",
+        "write that the deadline was exceeded, and what was expected",
+    ),
+    ("in silence", "write what is not reported"),
+    ("lets in", "write admits or accepts"),
+    ("let in again", "write unblocked, thawed or admitted again"),
+    ("fail loudly", "write that an error panics"),
+    ("fails loudly", "write that an error panics"),
+    ("has a say", "write which rule, key or setting applies"),
+    ("positive twin", "write the same case without the fault"),
+];
+
+const ACTOR: &str = "name the client, administrator, sponsor or caller";
+const CALLER: &str = "write unknown client, unauthenticated request or anonymous caller";
+const CLOSED: &str = "write which side closed the connection";
+const VERB: &str = "write what the request contains or what changes";
 
 /// This list names them.
 const OWN_SOURCE: &str = "xtask/src/tidy/words.rs";
@@ -13,12 +41,8 @@ const OWN_SOURCE: &str = "xtask/src/tidy/words.rs";
 pub fn check(texts: &[Text], complaints: &mut Vec<String>) {
     for text in texts.iter().filter(|text| is_read(&text.name)) {
         for (number, line) in text.text.lines().enumerate() {
-            for word in words_in(line) {
-                complaints.push(format!(
-                    "{}:{} \"{word}\" leaves out who acts: name the client, administrator, sponsor or caller",
-                    text.name,
-                    number + 1
-                ));
+            for (word, instead) in words_in(line) {
+                complaints.push(format!("{}:{} \"{word}\": {instead}", text.name, number + 1));
             }
         }
     }
@@ -28,31 +52,51 @@ fn is_read(name: &str) -> bool {
     name != OWN_SOURCE && (name.ends_with(".rs") || name.ends_with(".md"))
 }
 
-fn words_in(line: &str) -> Vec<&'static str> {
+fn words_in(line: &str) -> Vec<(&'static str, &'static str)> {
     let lower = line.to_lowercase();
     let is_part_of_word = |char: char| char.is_alphanumeric() || char == '_';
     REFUSED
         .iter()
-        .flat_map(|word| lower.match_indices(word))
-        .filter(|(at, word)| {
-            !lower[..*at].ends_with(is_part_of_word) && !lower[at + word.len()..].starts_with(is_part_of_word)
+        .filter(|(word, _)| {
+            lower.match_indices(word).any(|(at, _)| {
+                !lower[..at].ends_with(is_part_of_word)
+                    && !lower[at + word.len()..].starts_with(is_part_of_word)
+            })
         })
-        .filter_map(|(_, word)| REFUSED.iter().find(|refused| **refused == word).copied())
+        .copied()
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{OWN_SOURCE, Text, check, is_read, words_in};
+    use super::{OWN_SOURCE, REFUSED, Text, check, is_read, words_in};
 
     #[test]
     fn refused_words_are_found_as_whole_words_in_any_case() {
+        let found = |line| {
+            words_in(line)
+                .into_iter()
+                .map(|(word, _)| word)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
-            words_in("Whoever knocks, nobody hears."),
+            found("Whoever knocks, nobody hears."),
             ["whoever", "nobody", "knocks"]
         );
-        assert_eq!(words_in("goes to and fro"), ["to and fro"]);
+        assert_eq!(found("goes to and fro"), ["to and fro"]);
+        assert_eq!(found("a Stranger's key; strangers"), ["stranger", "strangers"]);
         assert!(words_in("fn for_whoever_is_not_approved() { nobodys() }").is_empty());
+    }
+
+    #[test]
+    fn every_refused_word_is_found_and_has_a_replacement() {
+        for (word, instead) in REFUSED {
+            assert_eq!(words_in(&format!("x {word}.")), [(*word, *instead)], "{word}");
+            assert!(
+                instead.starts_with("write ") || instead.starts_with("name "),
+                "{word}: {instead}"
+            );
+        }
     }
 
     #[test]

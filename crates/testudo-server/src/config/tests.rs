@@ -27,7 +27,8 @@ fn judge(text: &str) -> Result<(Configuration, Report), Report> {
 /// The configuration is refused, and exactly one error names this key and says this.
 #[track_caller]
 fn refused(text: &str, key: &str, saying: &str) {
-    judge(GOOD).unwrap_or_else(|report| panic!("the positive twin: {report}"));
+    judge(GOOD)
+        .unwrap_or_else(|report| panic!("the configuration without the fault must be accepted: {report}"));
     let report = judge(text)
         .err()
         .unwrap_or_else(|| panic!("must be refused: {text}"));

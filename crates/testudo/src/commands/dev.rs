@@ -1,7 +1,7 @@
 //! `testudo dev`: a whole world on loopback with nothing installed.
 //!
-//! A throw-away trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the
-//! workload's platform.
+//! A temporary trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the workload's
+//! platform.
 
 use crate::output::{Failed, note, print_prose, print_text};
 use clap::Args;
@@ -131,8 +131,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
     std::fs::write(path, text).map_err(|error| Failed::new(format!("{}: {error}", path.display())))
 }
 
-/// The wanted address; with port 0, one with a free port. Loopback only. A port that is taken is said: a person who
-/// asks for one and gets another one looks for the server in vain.
+/// The wanted address; with port 0, one with a free port. Loopback only. A port in use is an error: with another port
+/// than the requested one, the user would not find the server.
 fn wanted_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
     if !wanted.ip().is_loopback() {
         return Err(Failed::new(format!("{wanted} is not a loopback address"))

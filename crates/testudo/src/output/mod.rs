@@ -1,7 +1,7 @@
 //! How results and failures are printed.
 //!
-//! Identities, key ids, reasons and errors are words of strangers. Everything that is printed goes through here, where
-//! characters that a terminal obeys, or a reader does not see, are written out.
+//! Identities, key ids, reasons and errors can contain text of unknown clients. Everything that is printed goes through
+//! this module, which writes control characters and invisible characters as escapes.
 
 mod failed;
 mod screen;

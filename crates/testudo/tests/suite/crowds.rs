@@ -220,7 +220,7 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         loop {
             tokio::select! {
                 () = &mut sending => break,
-                read = reader.read(&mut answers) => assert!(read.unwrap() > 0, "the server hung up"),
+                read = reader.read(&mut answers) => assert!(read.unwrap() > 0, "the server closed the connection"),
             }
         }
         streams.push(stream);

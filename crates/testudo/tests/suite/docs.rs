@@ -162,7 +162,7 @@ fn the_commands_of_the_readme_set_up_a_server() {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
-/// A page shows parts of a configuration: each must be known to the letter, whatever else is missing around it.
+/// A page shows parts of a configuration: every key in them must be known, even if other parts are missing.
 #[test]
 fn the_configurations_of_the_docs_have_no_unknown_key() {
     let mut checked = 0;

@@ -107,7 +107,7 @@ async fn runbook_of_a_stolen_signing_key_withdraws_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_compromised_administrator_blocks_it_and_admits_it_again() {
     let nodes = nodes();
-    let [block, reload, again] = blocks(PAGE, "An administrator's workload was taken over")
+    let [block, reload, again] = blocks(PAGE, "An administrator's workload was compromised")
         .try_into()
         .unwrap();
     let stolen = nodes.token("/ops/alice").await;
@@ -175,7 +175,7 @@ async fn runbook_of_a_compromised_administrator_blocks_it_and_admits_it_again() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runbook_of_a_compromised_trust_domain_refuses_the_old_keys_and_the_attackers_clients() {
     let mut nodes = nodes();
-    let [disable, compare, open] = blocks(PAGE, "A trust domain was taken over").try_into().unwrap();
+    let [disable, compare, open] = blocks(PAGE, "A trust domain was compromised").try_into().unwrap();
     let attackers = nodes.sites[0].svid("/ns/evil/sa/x");
     until(&nodes, &attackers, 2).await;
     shell(&nodes.sites[0], &disable, &[]);
@@ -235,7 +235,7 @@ async fn runbook_of_a_leaked_svid_refuses_it_although_its_result_was_cached() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryption_key_only() {
-    let [rotate] = blocks(PAGE, "A stranger read the database").try_into().unwrap();
+    let [rotate] = blocks(PAGE, "An attacker read the database").try_into().unwrap();
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let open =

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests fail loudly"
+    reason = "a failed assumption of a test panics"
 )]
 
 mod actors;

@@ -1,4 +1,5 @@
-//! The load: known clients that must never be refused, and first uses of which each that is acknowledged counts.
+//! The load: known clients, which must never be refused, and first uses, each of which must exist once it is
+//! acknowledged.
 
 use super::scene::{Load, id, kid};
 use std::collections::BTreeSet;
@@ -13,19 +14,19 @@ const CLIENTS: usize = 5;
 const WORKERS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(10);
 const FIRST_USE_PAUSE: Duration = Duration::from_millis(50);
-/// An assertion is shown again and again for so long; SPIRE's agents do the same.
+/// An assertion is used again for this time, as with SPIRE's agents.
 const REPEATED_FOR: Duration = Duration::from_secs(100);
 
-/// What known clients saw since it was last taken.
+/// The results of known clients since they were last read.
 #[derive(Default)]
 pub struct Known {
     pub latencies: Vec<Duration>,
     pub longest_pause: Duration,
-    /// What was answered instead of a token, and when.
+    /// Answers without a token, and their times.
     pub refused: Vec<String>,
 }
 
-/// What came of first uses.
+/// The results of first uses.
 #[derive(Default)]
 pub struct FirstUses {
     /// Client ids.
@@ -64,7 +65,7 @@ impl Clients {
             }
             tasks.push(tokio::spawn(clients.clone().watch_keys(node)));
         }
-        tasks.push(tokio::spawn(clients.clone().twins()));
+        tasks.push(tokio::spawn(clients.clone().same_identity_on_both_nodes()));
         (clients, tasks)
     }
 
@@ -121,7 +122,7 @@ impl Clients {
                     format!("{at:?} {path}: {} {}", answer.status, answer.error()),
                 ),
                 None => {
-                    self.refused(node, format!("{at:?} {path}: the node hung up"));
+                    self.refused(node, format!("{at:?} {path}: the node closed the connection"));
                     connection = self.load.connect(node).await;
                 }
             }
@@ -145,9 +146,9 @@ impl Clients {
     }
 
     /// The same new identity at both nodes at once.
-    async fn twins(self: Arc<Clients>) {
+    async fn same_identity_on_both_nodes(self: Arc<Clients>) {
         for number in 0.. {
-            if !self.use_first(&[0, 1], &format!("/ns/twins/sa/{number}")).await {
+            if !self.use_first(&[0, 1], &format!("/ns/both/sa/{number}")).await {
                 return;
             }
             tokio::time::sleep(FIRST_USE_PAUSE).await;
