@@ -170,7 +170,7 @@ async fn bad_tokens_are_answered_401_invalid_token() {
     let verifier = issuer.verifier();
     let good = issuer.sign(|draft| draft);
     assert_eq!(ask(&verifier, "r", "/", &[&format!("Bearer {good}")]).await.0, OK);
-    let unknown_key = generate_key(Algorithm::ES256, None);
+    let fake_key = generate_key(Algorithm::ES256, None);
     let bad = [
         ("typ JWT", issuer.sign(|draft| draft.header("typ", "JWT"))),
         ("no typ", issuer.sign(|draft| draft.without_header("typ"))),
@@ -196,7 +196,7 @@ async fn bad_tokens_are_answered_401_invalid_token() {
         ("alg HS256", issuer.sign(|draft| draft.header("alg", "HS256"))),
         (
             "signed by another key",
-            Draft::svid(&unknown_key, "spiffe://a.example/w", AUDIENCE, 0)
+            Draft::svid(&fake_key, "spiffe://a.example/w", AUDIENCE, 0)
                 .header("typ", "at+jwt")
                 .sign(),
         ),
