@@ -183,30 +183,29 @@ pub(crate) async fn try_a_write(store: &Store) -> Result<(), String> {
     }
 }
 
-/// The key-encryption key, where there is one already. None is created.
-pub(crate) fn look_for_encryption(configuration: &Configuration) -> Result<Option<KeyEncryption>, String> {
-    let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
-        (Some(key), _) => key.clone(),
-        (None, StoreUrl::Sqlite(database)) => {
-            let path = key_encryption_key_beside(database);
-            if is_absent(&path) {
-                return Ok(None);
-            }
-            read_or_make(&path)?
-        }
-        (None, StoreUrl::Memory | StoreUrl::Postgres(_)) => return Ok(None),
-    };
-    KeyEncryption::new(&key).map(Some)
+/// What `doctor` finds out about the keys of a store.
+#[derive(Default)]
+pub(crate) struct InspectedKeys {
+    /// The key-encryption key, if there is one already.
+    pub(crate) encryption: Option<KeyEncryption>,
+    /// What it decrypts, or when it is created.
+    pub(crate) what: String,
+    /// The records that are not used.
+    pub(crate) refused: Vec<RefusedRecord>,
 }
 
-/// Whether there is a key-encryption key that decrypts the keys of the store; and the records that are not used. No key
-/// is created.
+/// Reads the key-encryption key and decrypts the keys of the store with it. No key is created.
 pub(crate) async fn look_at_keys(
     configuration: &Configuration,
     store: &Store,
     now: Timestamp,
-) -> Result<(String, Vec<RefusedRecord>), String> {
-    let fine = |text: String| Ok((text, Vec::new()));
+) -> Result<InspectedKeys, String> {
+    let no_key_yet = |what: String| {
+        Ok(InspectedKeys {
+            what,
+            ..InspectedKeys::default()
+        })
+    };
     let key = match (&configuration.store.key_encryption_key, &configuration.store.url) {
         (Some(key), _) => key.clone(),
         (None, StoreUrl::Sqlite(database)) => {
@@ -214,18 +213,20 @@ pub(crate) async fn look_at_keys(
             if is_absent(&path) {
                 return match holds_keys(store).await {
                     Ok(true) => Err(lost(&path, database)),
-                    Ok(false) => fine(format!("{} is created at the first start", path.display())),
+                    Ok(false) => no_key_yet(format!("{} is created at the first start", path.display())),
                     Err(fault) => Err(fault.to_string()),
                 };
             }
             read_or_make(&path)?
         }
-        (None, StoreUrl::Memory) => return fine("created at each start".to_owned()),
+        (None, StoreUrl::Memory) => return no_key_yet("created at each start".to_owned()),
         (None, StoreUrl::Postgres(_)) => return Err("PostgreSQL needs store.key_encryption_key".to_owned()),
     };
-    let (opened, refused) = keys::try_to_open(store, &KeyEncryption::new(&key)?, now).await?;
-    Ok((
-        format!("decrypts {opened} keys and secrets of the store"),
+    let encryption = KeyEncryption::new(&key)?;
+    let (opened, refused) = keys::try_to_open(store, &encryption, now).await?;
+    Ok(InspectedKeys {
+        encryption: Some(encryption),
+        what: format!("decrypts {opened} keys and secrets of the store"),
         refused,
-    ))
+    })
 }

@@ -4,7 +4,7 @@ use super::finding::{Finding, finding, of_record, trouble};
 use crate::config::Configuration;
 use crate::database_clock;
 use crate::key_encryption::KeyEncryption;
-use crate::open_store::{LookedAt, look_at_keys, look_at_store, look_for_encryption, try_a_write};
+use crate::open_store::{InspectedKeys, LookedAt, look_at_keys, look_at_store, try_a_write};
 use crate::state::clock::Clock;
 use crate::state::refused::{EVENTS_MAX, RefusedRecord};
 use crate::state::switches;
@@ -44,21 +44,17 @@ pub(super) async fn examine(
         };
         findings.push(finding("store, writing", written));
     }
-    let (keys, refused) = match look_at_keys(configuration, &store, clock.now()).await {
-        Ok((text, refused)) => (Ok(text), refused),
-        Err(why) => (Err(why.into()), Vec::new()),
-    };
-    // Where it opens no keys it opens no sequence of a bundle either.
-    let encryption = match &keys {
-        Ok(_) => look_for_encryption(configuration).ok().flatten(),
-        Err(_) => None,
+    // A key-encryption key that does not decrypt the keys does not decrypt the sequence of a bundle either.
+    let (keys, inspected) = match look_at_keys(configuration, &store, clock.now()).await {
+        Ok(mut inspected) => (Ok(std::mem::take(&mut inspected.what)), inspected),
+        Err(why) => (Err(why.into()), InspectedKeys::default()),
     };
     findings.push(finding("key-encryption key", keys));
     if let Some(outcome) = database_clock::examine(&store, clock).await {
         let outcome = outcome.map_err(Into::into);
         findings.push(finding("clock of the database", outcome));
     }
-    findings.extend(refused.into_iter().map(of_record));
+    findings.extend(inspected.refused.into_iter().map(of_record));
     match switches::load(&store).await {
         Ok((_, refused)) => findings.extend(refused.into_iter().map(of_record)),
         Err(fault) => findings.push(finding("switches and blocks", Err(fault.to_string().into()))),
@@ -75,7 +71,10 @@ pub(super) async fn examine(
         }
         Err(fault) => findings.push(finding("records of clients", Err(fault.to_string().into()))),
     }
-    Some(Opened { store, encryption })
+    Some(Opened {
+        store,
+        encryption: inspected.encryption,
+    })
 }
 
 /// Clients whose records cannot be read: the first ones, and how many there are.
