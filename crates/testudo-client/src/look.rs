@@ -4,10 +4,11 @@
 //! The signature is not checked here, since the workload has no bundle.
 
 use crate::ClientError;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use testudo_fetch::ClientIdentity;
 use testudo_protocol::certificate::Validity;
 use testudo_protocol::jose::Jws;
+use testudo_protocol::oauth::Audience;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// The clocks of workload and server may differ by so much; the server allows the same.
@@ -22,13 +23,6 @@ struct Claims {
     iat: Option<Timestamp>,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
 pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
     let unreadable = |why: String| ClientError::Svid(format!("what was given is no JWT-SVID: {why}"));
     let jws = Jws::parse(token).map_err(|error| unreadable(error.to_string()))?;
@@ -37,11 +31,7 @@ pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
         .map_err(|error| unreadable(error.to_string()))?;
     let valid_from = claims.nbf.into_iter().chain(claims.iat).max();
     times(valid_from, claims.exp)?;
-    let audiences = match claims.aud {
-        None => Vec::new(),
-        Some(Audience::One(one)) => vec![one],
-        Some(Audience::Several(several)) => several,
-    };
+    let audiences = claims.aud.as_ref().map_or(&[][..], Audience::values);
     // [RFC10070 §4] The issuer identifier is the sole value.
     if audiences == [issuer] {
         return Ok(());
@@ -61,8 +51,7 @@ pub(crate) fn at_certificate(identity: &ClientIdentity) -> Result<(), ClientErro
 }
 
 fn times(valid_from: Option<Timestamp>, valid_until: Option<Timestamp>) -> Result<(), ClientError> {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
+    let now = Timestamp::from(SystemTime::now());
     let unfit = |problem: String, hint: &str| {
         Err(ClientError::Unfit {
             problem: format!("{problem}, and this machine's clock says {now}"),

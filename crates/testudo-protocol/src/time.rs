@@ -2,6 +2,7 @@
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time, whole seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -10,6 +11,14 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// Name of the type as serializers are told it: an answer for people writes what has this name as text.
     pub const NAME: &'static str = "Timestamp";
+}
+
+/// A time before 1970 becomes 0: a clock that shows one is not set.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Timestamp {
+        let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 impl serde::Serialize for Timestamp {
@@ -195,6 +204,13 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn system_time_is_counted_in_whole_seconds_and_none_is_before_1970() {
+        let second = std::time::Duration::from_millis(1_999);
+        assert_eq!(Timestamp::from(UNIX_EPOCH + second), Timestamp(1));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - second), Timestamp(0));
+    }
 
     #[test]
     fn prints_rfc3339() {

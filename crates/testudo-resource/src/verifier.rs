@@ -3,7 +3,7 @@
 use crate::kept_keys::KeptKeys;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use testudo_fetch::{FetchLimits, Fetcher, FetcherOptions, UrlOrigin};
 use testudo_protocol::jose::{Jws, KeySet, sha256};
 use testudo_protocol::oauth::IssuerUrl;
@@ -85,8 +85,7 @@ impl Verifier {
     ) -> Result<VerifiedToken, VerifyError> {
         let thumbprint = certificate.map(sha256);
         let keys = self.keys_for(token).await?;
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX));
+        let now = Timestamp::from(SystemTime::now());
         let expected = Expectation {
             issuer: self.source.issuer.as_str(),
             audience: &self.audience,

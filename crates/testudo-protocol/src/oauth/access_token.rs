@@ -1,6 +1,6 @@
 //! JWT access tokens, written and read. [RFC9068]
 
-use super::{Resource, ScopeSet};
+use super::{Audience, Resource, ScopeSet};
 use crate::jose::{JoseError, Jws, KeySet, SigningFault, SigningKey, encode_segment};
 use crate::time::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ struct ReceivedClaims {
     iss: String,
     sub: String,
     client_id: String,
-    aud: OneOrMany,
+    aud: Audience,
     exp: Timestamp,
     iat: Timestamp,
     jti: String,
@@ -152,13 +152,6 @@ struct ReceivedConfirmation {
     certificate_thumbprint: Option<String>,
     #[serde(flatten)]
     others: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// Verifies an access token. [RFC9068 §4]
@@ -179,11 +172,8 @@ pub fn verify(
     if claims.iss != expected.issuer {
         return Err(TokenError::WrongIssuer);
     }
-    let is_for_us = match &claims.aud {
-        OneOrMany::One(audience) => audience == expected.audience,
-        OneOrMany::Many(audiences) => audiences.iter().any(|audience| audience == expected.audience),
-    };
-    if !is_for_us {
+    let mut audiences = claims.aud.values().iter();
+    if !audiences.any(|audience| audience == expected.audience) {
         return Err(TokenError::WrongAudience);
     }
     if now >= claims.exp + expected.leeway {

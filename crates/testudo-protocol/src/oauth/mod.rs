@@ -1,6 +1,7 @@
 //! OAuth 2.0: parameters, identifiers, errors and documents as they are sent.
 
 pub mod access_token;
+mod audience;
 pub mod error;
 pub mod form;
 pub mod issuer;
@@ -10,6 +11,7 @@ pub mod redirect_uri;
 pub mod resource;
 pub mod scope;
 
+pub use audience::Audience;
 pub use error::ErrorCode;
 pub use form::{Form, FormError};
 pub use issuer::IssuerUrl;

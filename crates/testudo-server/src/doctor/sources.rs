@@ -6,9 +6,10 @@ use super::store::Opened;
 use crate::config::{BundleOrigin, BundleSource, Configuration};
 use crate::state::clock::Clock;
 use crate::trust::{self, AuthorityStatus, Looked, NoBundle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use testudo_core::CredentialKind;
 use testudo_fetch::Fetcher;
+use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
 
 /// `nbf` and `iat` have this leeway: beyond it, SVIDs that were issued a moment ago are refused.
@@ -184,8 +185,7 @@ fn outside(known: &AuthorityStatus) -> String {
 
 /// Our clock and that of a bundle endpoint, whose `Date` is a second wide.
 fn compare(now: i64, date: SystemTime) -> Outcome {
-    let theirs = date.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let ahead = now - i64::try_from(theirs).unwrap_or(i64::MAX);
+    let ahead = now - Timestamp::from(date).0;
     if ahead.abs() <= CLOCK_DIFFERENCE_MAX {
         return Ok("agrees with this machine's".to_owned());
     }
