@@ -123,6 +123,12 @@ pub struct SetByVariable {
     pub key: String,
 }
 
+impl fmt::Display for SetByVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the environment sets {}", self.variable, self.key)
+    }
+}
+
 /// All problems of one configuration.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
@@ -241,13 +247,9 @@ impl Report {
 
     /// Writes each problem as a line of the log, and which keys variables of the environment have set.
     pub fn log(&self) {
-        for SetByVariable { variable, key } in &self.variables {
-            tracing::info!(
-                event = "configuration.variable",
-                variable,
-                key,
-                "{variable} of the environment sets {key}"
-            );
+        for set in &self.variables {
+            let SetByVariable { variable, key } = set;
+            tracing::info!(event = "configuration.variable", variable, key, "{set}");
         }
         for problem in &self.problems {
             problem.log();

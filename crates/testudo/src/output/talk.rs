@@ -50,7 +50,7 @@ pub fn note_report(report: &Report) {
 /// Which keys variables of the environment have set. Their values may be secrets.
 pub fn note_variables(report: &Report) {
     for set in &report.variables {
-        note(&format!("{} of the environment sets {}", set.variable, set.key));
+        note(&set.to_string());
     }
 }
 
