@@ -1,6 +1,6 @@
 //! Talks to the running server over its admin socket.
 
-use crate::arguments::{Json, Place};
+use crate::arguments::{Change, Place};
 use crate::output::{Failed, Lines, note, warn};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -34,6 +34,13 @@ impl Admin {
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
         let body = serde_json::to_vec(body).map_err(|error| Failed::new(error.to_string()))?;
         self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// Makes a change, with the reason that the administrator gave, and prints what was done.
+    pub async fn change(&self, path: &str, mut body: Value, change: &Change) -> Result<(), Failed> {
+        body["reason"] = change.reason.clone().into();
+        let answer: Value = self.post(path, &body).await?;
+        print_done(&answer, change)
     }
 
     /// What a probe answers, good or bad.
@@ -102,8 +109,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failed> {
 
 /// Prints what a change did, `{ "done": …, "warning": … }`: for people it is talk, for programs it is the data, one
 /// line for each change.
-pub fn print_done(answer: &Value, options: Json) -> Result<(), Failed> {
-    if options.json {
+pub fn print_done(answer: &Value, change: &Change) -> Result<(), Failed> {
+    if change.json.json {
         let mut lines = Lines::new();
         lines.json(answer)?;
         return lines.flush();

@@ -223,7 +223,7 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         let body = json!({ "client_id": client_id, "reason": selection.change.reason });
         let answer: Result<Value, Failed> = admin.post(&format!("/admin/v1/clients/{verb}"), &body).await;
         match answer {
-            Ok(answer) => print_done(&answer, selection.change.json)?,
+            Ok(answer) => print_done(&answer, &selection.change)?,
             Err(failed) if all == 1 => return Err(failed),
             Err(failed) => {
                 failed.about(&client_id).print();

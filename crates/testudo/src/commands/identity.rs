@@ -1,6 +1,6 @@
 //! `testudo identity …`.
 
-use crate::admin::{Admin, print_done};
+use crate::admin::Admin;
 use crate::arguments::{Change, Listing, Place};
 use crate::output::{Failed, print_json, print_list, words};
 use clap::Subcommand;
@@ -30,16 +30,12 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
         Identity::Block { identity, change } => {
-            let body = json!({ "identity": identity, "reason": change.reason });
-            print_done(
-                &admin.post::<Value>("/admin/v1/blocks", &body).await?,
-                change.json,
-            )
+            let body = json!({ "identity": identity });
+            admin.change("/admin/v1/blocks", body, &change).await
         }
         Identity::Unblock { identity, change } => {
-            let body = json!({ "identity": identity, "reason": change.reason });
-            let answer: Value = admin.post("/admin/v1/blocks/remove", &body).await?;
-            print_done(&answer, change.json)
+            let body = json!({ "identity": identity });
+            admin.change("/admin/v1/blocks/remove", body, &change).await
         }
         Identity::List(options) => {
             let blocks: Vec<Value> = admin.get("/admin/v1/blocks").await?;

@@ -1,6 +1,6 @@
 //! `testudo key …`.
 
-use crate::admin::{Admin, print_done};
+use crate::admin::Admin;
 use crate::arguments::{Change, Listing, Place};
 use crate::output::{Failed, print_json, print_list, words};
 use clap::Subcommand;
@@ -58,18 +58,12 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
             print_list("keys", &header, &rows, options.wide)
         }
         Key::Rotate { now, change } => {
-            let body = json!({ "now": now, "reason": change.reason });
-            print_done(
-                &admin.post::<Value>("/admin/v1/keys/rotate", &body).await?,
-                change.json,
-            )
+            let body = json!({ "now": now });
+            admin.change("/admin/v1/keys/rotate", body, &change).await
         }
         Key::Revoke { kid, change } => {
-            let body = json!({ "kid": kid, "reason": change.reason });
-            print_done(
-                &admin.post::<Value>("/admin/v1/keys/revoke", &body).await?,
-                change.json,
-            )
+            let body = json!({ "kid": kid });
+            admin.change("/admin/v1/keys/revoke", body, &change).await
         }
     }
 }

@@ -1,14 +1,14 @@
 //! `testudo reload`, `testudo status`.
 
-use crate::admin::{Admin, print_done};
+use crate::admin::Admin;
 use crate::arguments::{Change, Json, Place};
 use crate::output::{Failed, print_fields, print_json, print_list, words};
 use serde_json::{Map, Value, json};
 
 pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
-    let body = json!({ "reason": change.reason });
-    let answer: Value = Admin::at(place).post("/admin/v1/reload", &body).await?;
-    print_done(&answer, change.json)
+    Admin::at(place)
+        .change("/admin/v1/reload", json!({}), change)
+        .await
 }
 
 /// What is shown of `status`, in this order: who it is, how it is, what it did. What a newer server says besides

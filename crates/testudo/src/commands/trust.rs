@@ -1,6 +1,6 @@
 //! `testudo trust …`.
 
-use crate::admin::{Admin, encode, print_done};
+use crate::admin::{Admin, encode};
 use crate::arguments::{Change, Json, Listing, Place};
 use crate::output::{Failed, print_fields, print_json, print_list, words};
 use clap::Subcommand;
@@ -127,12 +127,8 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
 }
 
 async fn act(admin: &Admin, name: &str, verb: &str, change: &Change) -> Result<(), Failed> {
-    let (path, body) = (
-        format!("/admin/v1/trust/{}/{verb}", encode(name)),
-        json!({ "reason": change.reason }),
-    );
-    let answer: Value = admin.post(&path, &body).await?;
-    print_done(&answer, change.json)
+    let path = format!("/admin/v1/trust/{}/{verb}", encode(name));
+    admin.change(&path, json!({}), change).await
 }
 
 fn enabled(domain: &Value) -> String {
