@@ -200,8 +200,12 @@ pub fn stderr(output: &Output) -> String {
 }
 
 pub fn run(arguments: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
-        .args(arguments)
+    run_to_end(Command::new(env!("CARGO_BIN_EXE_testudo")).args(arguments), stdin)
+}
+
+/// Runs a program to its end with this text on stdin.
+pub fn run_to_end(command: &mut Command, stdin: &str) -> Output {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

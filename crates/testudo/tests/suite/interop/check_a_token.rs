@@ -3,8 +3,8 @@
 use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
 use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
-use super::shop::{Shop, said};
-use crate::binary::free_port;
+use super::shop::Shop;
+use crate::binary::{free_port, run_to_end};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn refusals(minted: &Minted, mut check: impl FnMut(&str) -> Verdict) -> Vec<(&'s
 
 fn metadata(shop: &Shop) -> String {
     let url = format!("{}/.well-known/openid-configuration", shop.issuer);
-    let output = said(Command::new("curl").args(["-sf", &url]), "");
+    let output = run_to_end(Command::new("curl").args(["-sf", &url]), "");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn judge_program(program: impl Fn() -> Command) {
     let start = |issuer: &str| {
         let (issuer, shop, program) = (issuer.to_owned(), &shop, &program);
         move |token: &str| {
-            let output = said(shop.prepare(&mut program()).env("ISSUER", &issuer), token);
+            let output = run_to_end(shop.prepare(&mut program()).env("ISSUER", &issuer), token);
             match output.status.success() {
                 true => Ok(String::from_utf8(output.stdout).unwrap()),
                 false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -104,7 +104,7 @@ impl Api {
         if !token.is_empty() {
             curl.arg("-H").arg(format!("authorization: Bearer {token}"));
         }
-        let output = said(curl.arg(&self.url), "");
+        let output = run_to_end(curl.arg(&self.url), "");
         let text = String::from_utf8(output.stdout).unwrap();
         match text.rsplit_once('\n').unwrap() {
             (body, "200") => Ok(body.to_owned()),

@@ -2,7 +2,8 @@
 
 use super::guides::recipe;
 use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
-use super::shop::{RESOURCE, Shop, said};
+use super::shop::{RESOURCE, Shop};
+use crate::binary::run_to_end;
 use std::process::Command;
 
 const PAGE: &str = "get-a-token.md";
@@ -10,7 +11,7 @@ const PAGE: &str = "get-a-token.md";
 /// The program prints the token, or the whole answer as JSON.
 #[track_caller]
 fn judge(shop: &Shop, program: impl Fn() -> Command) {
-    let output = said(shop.prepare(&mut program()), "");
+    let output = run_to_end(shop.prepare(&mut program()), "");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -28,7 +29,7 @@ fn judge(shop: &Shop, program: impl Fn() -> Command) {
     let refused = |event: &&serde_json::Value| !event["rejection"].is_null();
     assert_eq!(events.iter().find(refused), None, "no refused attempt");
 
-    let elsewhere = said(
+    let elsewhere = run_to_end(
         shop.prepare(&mut program())
             .env("RESOURCE", "https://other.example"),
         "",

@@ -1,10 +1,9 @@
 //! A server that is reached under its own name, and a workload that wants to call an API.
 
 use super::guides::recipe;
-use crate::binary::{Server, Site, free_port, now};
+use crate::binary::{Server, Site, free_port, now, run_to_end};
 use crate::spire;
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use testudo_testkit::spire::Spire;
 
 pub const RESOURCE: &str = "https://api.example.net/orders";
@@ -84,20 +83,8 @@ impl Shop {
     /// An access token, by the recipe for the shell.
     pub fn token(&self) -> String {
         let script = recipe("get-a-token.md", "Shell").block("sh").to_owned();
-        let output = said(self.prepare(Command::new("sh").args(["-c", &script])), "");
+        let output = run_to_end(self.prepare(Command::new("sh").args(["-c", &script])), "");
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["access_token"].as_str().unwrap().to_owned()
     }
-}
-
-/// Runs a program to its end.
-pub fn said(command: &mut Command, stdin: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }
