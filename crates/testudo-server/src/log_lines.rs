@@ -16,7 +16,7 @@ pub struct Line {
     /// Fields that it may have, besides those of every line.
     pub fields: &'static [&'static str],
     /// When it is written.
-    pub says: &'static str,
+    pub meaning: &'static str,
 }
 
 /// What a field means, in whichever line it stands.
@@ -24,36 +24,36 @@ pub struct Field {
     /// Its name.
     pub name: &'static str,
     /// Its meaning.
-    pub says: &'static str,
+    pub meaning: &'static str,
 }
 
-const fn error(event: &'static str, fields: &'static [&'static str], says: &'static str) -> Line {
+const fn error(event: &'static str, fields: &'static [&'static str], meaning: &'static str) -> Line {
     Line {
         event,
         level: "ERROR",
         fields,
-        says,
+        meaning,
     }
 }
 
-const fn warn(event: &'static str, fields: &'static [&'static str], says: &'static str) -> Line {
+const fn warn(event: &'static str, fields: &'static [&'static str], meaning: &'static str) -> Line {
     Line {
         level: "WARN",
-        ..error(event, fields, says)
+        ..error(event, fields, meaning)
     }
 }
 
-const fn info(event: &'static str, fields: &'static [&'static str], says: &'static str) -> Line {
+const fn info(event: &'static str, fields: &'static [&'static str], meaning: &'static str) -> Line {
     Line {
         level: "INFO",
-        ..error(event, fields, says)
+        ..error(event, fields, meaning)
     }
 }
 
-const fn debug(event: &'static str, fields: &'static [&'static str], says: &'static str) -> Line {
+const fn debug(event: &'static str, fields: &'static [&'static str], meaning: &'static str) -> Line {
     Line {
         level: "DEBUG",
-        ..error(event, fields, says)
+        ..error(event, fields, meaning)
     }
 }
 
@@ -408,8 +408,8 @@ pub const FIELDS: &[Field] = &[
     field("work", "which work"),
 ];
 
-const fn field(name: &'static str, says: &'static str) -> Field {
-    Field { name, says }
+const fn field(name: &'static str, meaning: &'static str) -> Field {
+    Field { name, meaning }
 }
 
 /// The line of an audit event.

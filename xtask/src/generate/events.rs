@@ -35,10 +35,10 @@ fn fields(record: &str, schema: &Value) -> Result<String, String> {
     let members = schema["properties"].as_object().unwrap_or(&none);
     let mut table = String::from("| field | meaning |\n|---|---|\n");
     for (name, member) in members {
-        let says = member["description"].as_str();
-        let says =
-            says.ok_or_else(|| format!("{record}::{name} has no doc comment, which events.md needs"))?;
-        table.push_str(&format!("| `{name}` | {} |\n", says.replace('\n', " ")));
+        let meaning = member["description"].as_str();
+        let meaning =
+            meaning.ok_or_else(|| format!("{record}::{name} has no doc comment, which events.md needs"))?;
+        table.push_str(&format!("| `{name}` | {} |\n", meaning.replace('\n', " ")));
     }
     Ok(table)
 }

@@ -14,7 +14,7 @@ pub fn page() -> String {
     );
     page.push_str("## Fields\n\n| field | meaning |\n|---|---|\n");
     for field in FIELDS {
-        page.push_str(&format!("| `{}` | {} |\n", field.name, field.says));
+        page.push_str(&format!("| `{}` | {} |\n", field.name, field.meaning));
     }
     page.push_str("\n## Lines\n\n| event | level | fields | when |\n|---|---|---|---|\n");
     for line in LINES {
@@ -23,7 +23,7 @@ pub fn page() -> String {
             line.event,
             line.level,
             names(line.fields),
-            line.says
+            line.meaning
         ));
     }
     page.push_str(&format!(
@@ -35,7 +35,7 @@ pub fn page() -> String {
     for line in EventKind::ALL.iter().copied().map(of_event) {
         page.push_str(&format!(
             "| `{}` | {} | {} |\n",
-            line.event, line.level, line.says
+            line.event, line.level, line.meaning
         ));
     }
     page

@@ -18,7 +18,7 @@ pub fn page() -> String {
             metric.name,
             metric.kind.name(),
             labels.join(", "),
-            metric.says
+            metric.meaning
         ));
     }
     page

@@ -92,7 +92,7 @@ async fn scrape_has_every_documented_metric_with_its_labels_and_no_other() {
         // A counter's family has no `_total`, which its samples have.
         let family = metric.name.trim_end_matches("_total");
         let kind = format!("# TYPE {family} {}\n", metric.kind.name());
-        let help = format!("# HELP {family} {}.\n", metric.says);
+        let help = format!("# HELP {family} {}.\n", metric.meaning);
         assert!(text.contains(&kind) && text.contains(&help), "{kind}{help}{text}");
     }
     assert!(text.contains("testudo_build_info{version=\""));

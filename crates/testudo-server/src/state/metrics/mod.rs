@@ -128,6 +128,6 @@ fn registered<M: registry::Metric + Clone + Default>(registry: &mut Registry, na
 
 /// The same for one that exists.
 pub(crate) fn register(registry: &mut Registry, name: &str, metric: impl registry::Metric) {
-    let says = Metric::named(name).map_or("", |row| row.says);
-    registry.register(name, says, metric);
+    let meaning = Metric::named(name).map_or("", |row| row.meaning);
+    registry.register(name, meaning, metric);
 }

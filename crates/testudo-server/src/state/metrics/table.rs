@@ -22,7 +22,7 @@ pub struct Metric {
     /// Its labels.
     pub labels: &'static [&'static str],
     /// What it measures.
-    pub says: &'static str,
+    pub meaning: &'static str,
 }
 
 impl Kind {
@@ -48,26 +48,26 @@ impl Metric {
 
 const PREFIX: &str = "testudo_";
 
-const fn counter(name: &'static str, labels: &'static [&'static str], says: &'static str) -> Metric {
+const fn counter(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
     Metric {
         name,
         kind: Kind::Counter,
         labels,
-        says,
+        meaning,
     }
 }
 
-const fn gauge(name: &'static str, labels: &'static [&'static str], says: &'static str) -> Metric {
+const fn gauge(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
     Metric {
         kind: Kind::Gauge,
-        ..counter(name, labels, says)
+        ..counter(name, labels, meaning)
     }
 }
 
-const fn histogram(name: &'static str, labels: &'static [&'static str], says: &'static str) -> Metric {
+const fn histogram(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
     Metric {
         kind: Kind::Histogram,
-        ..counter(name, labels, says)
+        ..counter(name, labels, meaning)
     }
 }
 
