@@ -21,7 +21,12 @@ struct Scratch {
 
 static SCRATCH: LazyLock<Scratch> = LazyLock::new(|| {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let name = format!("testudo-tests-{}-{:x}", std::process::id(), since.subsec_nanos());
+    // Short, since the path of a Unix socket has 107 bytes at most, and in CI this folder is within another such folder.
+    let name = format!(
+        "testudo-{}-{:04x}",
+        std::process::id(),
+        since.subsec_micros() & 0xffff
+    );
     let folder = std::env::temp_dir().join(name);
     let watcher = Command::new("sh")
         .args(["-c", include_str!("scratch.sh")])
@@ -99,6 +104,15 @@ mod tests {
             "panic" => panic!("on purpose"),
             _ => std::thread::park(),
         }
+    }
+
+    #[test]
+    fn folder_within_a_folder_leaves_room_for_the_socket_of_testudo_dev() {
+        let of_process = SCRATCH.folder.file_name().unwrap().len();
+        assert!(of_process <= "testudo-4194304-ffff".len());
+        let within = |folder: usize| folder + "/".len() + of_process + "/bin-1000".len();
+        let socket = "/testudo-dev-0123456789abcdef/testudo.sock".len();
+        assert!(within(within("/tmp".len())) + socket <= 107);
     }
 
     fn has_memory(id: &str) -> bool {
