@@ -10,7 +10,10 @@ pub enum ClientError {
     Issuer(&'static str),
     Tls(String),
     Metadata(String),
-    Svid(String),
+    Svid {
+        problem: String,
+        hint: &'static str,
+    },
     /// There is an SVID, and the issuer would refuse it.
     Unfit {
         problem: String,
@@ -31,10 +34,7 @@ impl ClientError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ClientError::Svid(_) => Some(
-                "check that SPIFFE_ENDPOINT_SOCKET is set and that this workload is registered with the SPIRE server"
-                    .into(),
-            ),
+            ClientError::Svid { hint, .. } => Some((*hint).into()),
             ClientError::Unfit { hint, .. } => Some(hint.clone()),
             ClientError::Refused {
                 retry_after_seconds,
@@ -63,7 +63,7 @@ impl fmt::Display for ClientError {
             ClientError::Issuer(problem) => write!(f, "the issuer {problem}"),
             ClientError::Tls(problem) => f.write_str(problem),
             ClientError::Metadata(problem) => write!(f, "the issuer's metadata cannot be used: {problem}"),
-            ClientError::Svid(problem) => write!(f, "no SVID could be read: {problem}"),
+            ClientError::Svid { problem, .. } => write!(f, "no SVID could be read: {problem}"),
             ClientError::Unfit { problem, .. } => {
                 write!(
                     f,

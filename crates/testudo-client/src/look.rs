@@ -24,7 +24,10 @@ struct Claims {
 }
 
 pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
-    let unreadable = |why: String| ClientError::Svid(format!("what was given is no JWT-SVID: {why}"));
+    let unreadable = |why: String| ClientError::Svid {
+        problem: format!("what was given is no JWT-SVID: {why}"),
+        hint: "give the JWT-SVID alone: three parts between dots, as the Workload API answers it",
+    };
     let jws = Jws::parse(token).map_err(|error| unreadable(error.to_string()))?;
     let claims: Claims = jws
         .unverified_claims()

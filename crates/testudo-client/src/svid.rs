@@ -45,21 +45,20 @@ impl Svids {
 
     /// A fresh SVID; JWT-SVIDs are for `audience`.
     pub async fn svid(&self, audience: &str) -> Result<Svid, ClientError> {
-        let failed = |error: spiffe::WorkloadApiError| ClientError::Svid(error.to_string());
         match self {
             Svids::WorkloadApi(socket) => {
                 let token = connect(socket.as_deref())
                     .await?
                     .fetch_jwt_token([audience], None)
                     .await;
-                token.map(Svid::Jwt).map_err(failed)
+                token.map(Svid::Jwt).map_err(of_workload_api)
             }
             Svids::WorkloadApiX509(socket) => {
                 let svid = connect(socket.as_deref())
                     .await?
                     .fetch_x509_svid()
                     .await
-                    .map_err(failed)?;
+                    .map_err(of_workload_api)?;
                 let chain = svid
                     .cert_chain()
                     .iter()
@@ -71,16 +70,24 @@ impl Svids {
                 })
             }
             Svids::File(path) => {
-                let token = String::from_utf8(read(path).await?)
-                    .map_err(|_| ClientError::Svid(format!("{} is not UTF-8 text", path.display())))?;
+                let hint = "write the JWT-SVID alone into the file, as three parts between dots, or name another file";
+                let token = String::from_utf8(read(path, hint).await?).map_err(|_| ClientError::Svid {
+                    problem: format!("{} is not UTF-8 text", path.display()),
+                    hint,
+                })?;
                 Ok(Svid::Jwt(token.trim().to_owned()))
             }
             Svids::X509Files {
                 certificate,
                 private_key,
             } => {
-                let identity = ClientIdentity::from_pem(&read(certificate).await?, &read(private_key).await?)
-                    .map_err(|why| ClientError::Svid(format!("{}: {why}", certificate.display())))?;
+                let hint = "name the PEM file with the certificate chain, leaf first, and then the PEM file with its key";
+                let chain = read(certificate, hint).await?;
+                let key = read(private_key, hint).await?;
+                let identity = ClientIdentity::from_pem(&chain, &key).map_err(|why| ClientError::Svid {
+                    problem: format!("{} and {}: {why}", certificate.display(), private_key.display()),
+                    hint,
+                })?;
                 x509(identity)
             }
         }
@@ -92,17 +99,28 @@ async fn connect(socket: Option<&str>) -> Result<spiffe::WorkloadApiClient, Clie
         Some(socket) => spiffe::WorkloadApiClient::connect_to(socket).await,
         None => spiffe::WorkloadApiClient::connect_env().await,
     };
-    connected.map_err(|error| ClientError::Svid(error.to_string()))
+    connected.map_err(of_workload_api)
 }
 
-async fn read(path: &std::path::Path) -> Result<Vec<u8>, ClientError> {
-    tokio::fs::read(path)
-        .await
-        .map_err(|error| ClientError::Svid(format!("{}: {error}", path.display())))
+fn of_workload_api(error: spiffe::WorkloadApiError) -> ClientError {
+    ClientError::Svid {
+        problem: format!("the Workload API: {error}"),
+        hint: "check that SPIFFE_ENDPOINT_SOCKET is set and that this workload is registered with the SPIRE server",
+    }
+}
+
+async fn read(path: &std::path::Path, hint: &'static str) -> Result<Vec<u8>, ClientError> {
+    tokio::fs::read(path).await.map_err(|error| ClientError::Svid {
+        problem: format!("{} cannot be read: {error}", path.display()),
+        hint,
+    })
 }
 
 fn x509(identity: ClientIdentity) -> Result<Svid, ClientError> {
-    let svid = X509Svid::parse(&identity.chain).map_err(|fault| ClientError::Svid(fault.to_string()))?;
+    let svid = X509Svid::parse(&identity.chain).map_err(|error| ClientError::Svid {
+        problem: format!("the certificate is not an X.509-SVID: {error}"),
+        hint: "use a certificate that the SPIFFE issuer made for this workload: `spire-agent api fetch x509` writes one",
+    })?;
     Ok(Svid::X509 {
         spiffe_id: svid.unverified_spiffe_id().to_string(),
         identity,

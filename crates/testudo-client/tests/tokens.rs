@@ -193,7 +193,10 @@ async fn metadata_of_another_issuer_is_not_used() {
 async fn missing_svid_file_is_an_error_before_any_request() {
     let endpoint = Endpoint::start().await;
     let client = TokenClient::new(&endpoint.url, Svids::File("/nowhere/svid".into())).unwrap();
-    assert!(matches!(client.token().await.unwrap_err(), ClientError::Svid(_)));
+    assert!(matches!(
+        client.token().await.unwrap_err(),
+        ClientError::Svid { .. }
+    ));
     assert!(TokenClient::new("http://as.example", Svids::from_environment()).is_err());
 }
 

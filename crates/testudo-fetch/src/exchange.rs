@@ -2,6 +2,7 @@
 
 use crate::address::is_public;
 use crate::connect::connect;
+use crate::tls_problem;
 use crate::{FetchFault, Fetched, Fetcher, UrlOrigin};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -77,7 +78,9 @@ async fn exchange(
     let stream = tokio_rustls::TlsConnector::from(fetcher.tls.clone())
         .connect(name, stream)
         .await
-        .map_err(|error| FetchFault::Tls(error.to_string()))?;
+        .map_err(|error| {
+            FetchFault::Tls(tls_problem::describe(url.host_str().unwrap_or_default(), &error))
+        })?;
     send_and_read(stream, request, body_bytes_max).await
 }
 

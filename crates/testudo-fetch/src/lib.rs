@@ -14,6 +14,7 @@ mod exchange;
 mod kept;
 mod names;
 mod running;
+mod tls_problem;
 
 pub use address::is_public;
 pub use kept::{Held, Kept, Moment, NotFetched, Pauses, Running};

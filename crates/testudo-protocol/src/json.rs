@@ -5,6 +5,7 @@
 //! names too.
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
+use crate::printable::excerpt;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +24,50 @@ impl fmt::Display for JsonError {
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
     check_shape(text)?;
-    serde_json::from_str(text).map_err(|error| JsonError(error.to_string()))
+    serde_json::from_str(text).map_err(|error| of_member(text, &error))
+}
+
+/// The error with the name of the member in which it is: serde_json states a line and a column.
+fn of_member(text: &str, error: &serde_json::Error) -> JsonError {
+    let problem = error.to_string();
+    // The place of a member that is missing is the end of the object.
+    if problem.starts_with("missing field") {
+        return JsonError(problem);
+    }
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let end = lines.map(str::len).sum::<usize>() + error.column();
+    match last_member(text.get(..end).unwrap_or(text)) {
+        Some(name) => JsonError(format!("member `{}`: {problem}", excerpt(name))),
+        None => JsonError(problem),
+    }
+}
+
+/// The name of the last member of the outermost object that begins in this text.
+fn last_member(text: &str) -> Option<&str> {
+    let (mut depth, mut rest, mut last) = (0_usize, text, None);
+    while let Some(at) = rest.find(['"', '{', '[', '}', ']']) {
+        let (_, found) = rest.split_at(at);
+        rest = found.get(1..)?;
+        match found.as_bytes().first()? {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {
+                let mut is_escaped = false;
+                let closing = rest.find(|c| {
+                    let ends = c == '"' && !is_escaped;
+                    is_escaped = c == '\\' && !is_escaped;
+                    ends
+                });
+                let Some(closing) = closing else { break };
+                let (string, after) = rest.split_at(closing);
+                rest = after.get(1..)?;
+                if depth == 1 && rest.trim_start().starts_with(':') {
+                    last = Some(string);
+                }
+            }
+        }
+    }
+    last
 }
 
 /// Refuses a text that is not one JSON object, is nested too deep, or has an object with too many members or with a
@@ -38,7 +82,7 @@ pub fn check_shape(text: &str) -> Result<(), JsonError> {
     }
     .deserialize(&mut deserializer)
     .and_then(|()| deserializer.end())
-    .map_err(|error| JsonError(error.to_string()))
+    .map_err(|error| of_member(text, &error))
 }
 
 #[derive(Clone, Copy)]
@@ -142,6 +186,35 @@ mod tests {
     #[test]
     fn plain_object_passes() {
         check_shape(r#" {"a":1,"b":[1,2,{"c":null}],"d":-1.5e3,"e":true} "#).unwrap();
+    }
+
+    #[test]
+    fn error_names_the_member_in_which_it_is() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "what is read is not looked at")]
+        struct Claims {
+            exp: i64,
+            aud: Vec<String>,
+        }
+        for (text, says) in [
+            (
+                r#"{"sub":"a\"{","exp":"tomorrow","aud":[]}"#,
+                "member `exp`: invalid type: string",
+            ),
+            (
+                "{\n \"x\": {\"exp\": 1},\n \"aud\": [7]}",
+                "member `aud`: invalid type: integer",
+            ),
+            (r#"{"exp":1,"exp":2}"#, "member `exp`: duplicate member"),
+            (r#"{"aud":[]}"#, "missing field `exp`"),
+            (
+                "{\"exp\u{202e}\":{\"a\":1,\"a\":2}}",
+                "member `exp\\u{202e}`: duplicate member",
+            ),
+        ] {
+            let error = from_slice::<Claims>(text.as_bytes()).unwrap_err().0;
+            assert!(error.starts_with(says), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -36,6 +36,14 @@ pub fn is_printable(text: &str) -> bool {
     text.bytes().all(is_plain) || !text.chars().any(is_hidden)
 }
 
+/// As much of a text of an unknown client as an administrator needs to recognise it.
+pub fn excerpt(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 40;
+    let start: String = text.chars().take(CHARACTERS_MAX).collect();
+    let more = if start.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", escape(&start, &[]))
+}
+
 /// The text with hidden characters written as escapes (`\u{202e}`), except those in `kept`.
 pub fn escape<'t>(text: &'t str, kept: &[char]) -> Cow<'t, str> {
     let must_go = |c: char| is_hidden(c) && !kept.contains(&c);

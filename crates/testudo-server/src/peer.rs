@@ -82,7 +82,10 @@ pub(crate) fn certificates(
     else {
         return Ok(None);
     };
-    let malformed = || Rejection::Credential(CredentialReason::Certificate(X509Error::Malformed));
+    let malformed = |field: &HeaderName, problem| {
+        let header = field.to_string();
+        Rejection::Credential(CredentialReason::CertificateHeaderMalformed { header, problem })
+    };
     // Some proxies write empty fields where the client sent no certificate.
     let values_of = |field: &HeaderName| -> Vec<&HeaderValue> {
         let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
@@ -96,26 +99,50 @@ pub(crate) fn certificates(
     if !proxy.is_at(peer) {
         return Err(CredentialReason::ForeignCertificateHeader.into());
     }
-    let [leaf] = leaves.as_slice() else {
-        return Err(malformed());
+    let leaf = match leaves.as_slice() {
+        [leaf] => text_of(leaf),
+        [] => {
+            return Err(malformed(
+                leaf_field,
+                "is missing beside the header with the chain",
+            ));
+        }
+        _ => return Err(malformed(leaf_field, "is there more than once")),
     };
-    let mut chain = vec![byte_sequence(leaf.to_str().map_err(|_| malformed())?).ok_or_else(malformed)?];
+    let mut chain = vec![byte_sequence(leaf).map_err(|problem| malformed(leaf_field, problem))?];
     for value in rest {
-        for item in value.to_str().map_err(|_| malformed())?.split(',') {
+        for item in text_of(value).split(',') {
             if chain.len() == CHAIN_CERTIFICATES_MAX {
                 return Err(CredentialReason::Certificate(X509Error::TooLong).into());
             }
-            chain.push(byte_sequence(item).ok_or_else(malformed)?);
+            chain.push(byte_sequence(item).map_err(|problem| malformed(chain_field, problem))?);
         }
     }
     Ok(Some(Arc::new(PeerCertificates::new(chain))))
 }
 
-/// The bytes of `:BASE64:`.
-fn byte_sequence(text: &str) -> Option<Vec<u8>> {
-    STANDARD
-        .decode(text.trim().strip_prefix(':')?.strip_suffix(':')?)
-        .ok()
+/// The text of a field; one that is not ASCII is no certificate.
+fn text_of(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
+}
+
+/// The bytes of `:BASE64:`, or what the text is instead.
+fn byte_sequence(text: &str) -> Result<Vec<u8>, &'static str> {
+    let text = text.trim();
+    let between = text.strip_prefix(':').and_then(|text| text.strip_suffix(':'));
+    if let Some(bytes) = between.and_then(|between| STANDARD.decode(between).ok()) {
+        return Ok(bytes);
+    }
+    let has = |word: &&str| text.contains(*word);
+    Err(if has(&"-----BEGIN") {
+        "has a certificate in PEM"
+    } else if ["Hash=", "By=", "URI="].iter().any(has) {
+        "is in the form of Envoy's X-Forwarded-Client-Cert (By=…;Hash=…)"
+    } else if between.is_none() && STANDARD.decode(text).is_ok() {
+        "has base64 without the colons around it"
+    } else {
+        "has no certificate in it"
+    })
 }
 
 #[cfg(test)]
@@ -235,17 +262,40 @@ mod tests {
 
     #[test]
     fn malformed_fields_are_refused() {
-        for fields in [
-            vec![("client-cert", "AQI=")],
-            vec![("client-cert", ":AQI=")],
-            vec![("client-cert", ":?:")],
-            vec![("client-cert", ":AQI=:"), ("client-cert", ":AQI=:")],
-            vec![("client-cert-chain", ":AQI=:")],
+        let envoy =
+            "By=spiffe://prod.example/as;Hash=ab;Subject=\"\";URI=spiffe://prod.example/ns/shop/sa/pay";
+        for (fields, says) in [
+            (
+                vec![("client-cert", "AQI=")],
+                "client-cert has base64 without the colons",
+            ),
+            (vec![("client-cert", ":AQI=")], "client-cert has no certificate"),
+            (vec![("client-cert", ":?:")], "client-cert has no certificate"),
+            (
+                vec![("client-cert", envoy)],
+                "client-cert is in the form of Envoy's",
+            ),
+            (
+                vec![("client-cert", "-----BEGIN%20CERTIFICATE-----%0AMIIB")],
+                "client-cert has a certificate in PEM",
+            ),
+            (
+                vec![("client-cert", ":AQI=:"), ("client-cert", ":AQI=:")],
+                "client-cert is there more than once",
+            ),
+            (vec![("client-cert-chain", ":AQI=:")], "client-cert is missing"),
+            (
+                vec![("client-cert", ":AQI=:"), ("client-cert-chain", "AQI=")],
+                "client-cert-chain has base64 without the colons",
+            ),
         ] {
-            assert_eq!(
-                read("10.0.0.1", &fields),
-                Err(CredentialReason::Certificate(X509Error::Malformed).into()),
-                "{fields:?}"
+            let rejection = read("10.0.0.1", &fields).unwrap_err();
+            assert_eq!(rejection.name(), "certificate_header_malformed", "{fields:?}");
+            assert!(rejection.to_string().contains(says), "{fields:?}: {rejection}");
+            assert!(
+                rejection.hint().contains("base64 between colons"),
+                "{}",
+                rejection.hint()
             );
         }
         let long = [":AQ==:"; CHAIN_CERTIFICATES_MAX].join(",");

@@ -37,7 +37,8 @@ impl PrivateKeyJwt {
         // [RFC7515 §4] Other header parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, and unknown
         // ones. Only registered keys are used. `crit` is refused where the signature is verified.
         if jws.header.has_b64 {
-            return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused).into());
+            let name = "b64".to_owned();
+            return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused { name }).into());
         }
         if jws.algorithm().is_err() {
             return Err(CredentialReason::AlgorithmNotAllowed {

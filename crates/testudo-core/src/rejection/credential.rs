@@ -28,6 +28,13 @@ pub enum CredentialReason {
     Certificate(X509Error),
     /// A certificate header was sent from an address that is not a trusted proxy.
     ForeignCertificateHeader,
+    /// A certificate header of the proxy is not in the form of RFC 9440.
+    CertificateHeaderMalformed {
+        /// Name of the header.
+        header: String,
+        /// What it is instead.
+        problem: &'static str,
+    },
     /// `typ` is not allowed for this kind of credential.
     TypeNotAllowed {
         /// The value in the header of the token.
@@ -144,6 +151,9 @@ impl CredentialReason {
             CredentialReason::Jose(_) => Row::unauthenticated("token_malformed_or_forged"),
             CredentialReason::Certificate(_) => Row::unauthenticated("certificate_refused"),
             CredentialReason::ForeignCertificateHeader => Row::unauthenticated("foreign_certificate_header"),
+            CredentialReason::CertificateHeaderMalformed { .. } => {
+                Row::unauthenticated("certificate_header_malformed")
+            }
             CredentialReason::TypeNotAllowed { .. } => Row::unauthenticated("type_not_allowed"),
             CredentialReason::AlgorithmNotAllowed { .. } => Row::unauthenticated("algorithm_not_allowed"),
             CredentialReason::SubjectNotSpiffeId(_) => Row::unauthenticated("subject_not_spiffe_id"),
@@ -223,6 +233,12 @@ impl fmt::Display for CredentialReason {
             CredentialReason::Certificate(fault) => write!(f, "{fault}"),
             CredentialReason::ForeignCertificateHeader => {
                 f.write_str("a client certificate header came from an address that is not a trusted proxy")
+            }
+            CredentialReason::CertificateHeaderMalformed { header, problem } => {
+                write!(
+                    f,
+                    "the header {header} {problem}: expected `:BASE64:`, as RFC 9440 has it"
+                )
             }
             CredentialReason::TypeNotAllowed { found } => {
                 let found = found.as_deref().unwrap_or("(absent)");

@@ -64,6 +64,10 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::ForeignCertificateHeader => {
             "add the address of the proxy to proxy.trusted, or configure the proxy to remove the header".into()
         }
+        CredentialReason::CertificateHeaderMalformed { header, .. } => format!(
+            "configure the proxy to write the client's certificate (DER) in base64 between colons into {header}; in HAProxy: http-request set-header {header} :%[ssl_c_der,base64]:"
+        )
+        .into(),
         CredentialReason::TypeNotAllowed { .. } => {
             "send the kind of token that client_assertion_type names: a JWT-SVID has typ JWT, JOSE or none".into()
         }
@@ -150,7 +154,7 @@ fn of_token(fault: &JoseError) -> &'static str {
         JoseError::AlgorithmRefused => {
             "have the issuer sign with RS256, ES256, PS256 or their variants with 384 and 512; `none` and HS256 are never accepted"
         }
-        JoseError::HeaderParameterRefused | JoseError::CriticalExtension => {
+        JoseError::HeaderParameterRefused { .. } | JoseError::CriticalExtension => {
             "have the issuer leave the header parameter out"
         }
         JoseError::TooLarge | JoseError::NotCompact | JoseError::NotBase64Url => {

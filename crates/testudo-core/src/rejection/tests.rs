@@ -83,6 +83,10 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::Jose(JoseError::NoKey),
         CredentialReason::Certificate(X509Error::Malformed),
         CredentialReason::ForeignCertificateHeader,
+        CredentialReason::CertificateHeaderMalformed {
+            header: "x".to_owned(),
+            problem: "is y",
+        },
         CredentialReason::TypeNotAllowed {
             found: Some("x".to_owned()),
         },

@@ -7,7 +7,7 @@ use super::algorithm::Algorithm;
 use super::key::KeySet;
 use crate::json::{self, JsonError};
 use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
-use crate::printable::is_printable;
+use crate::printable::{excerpt, is_printable};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
@@ -29,7 +29,10 @@ pub enum JoseError {
     /// `alg` is missing, symmetric, `none`, or unknown.
     AlgorithmRefused,
     /// A header parameter that is not allowed.
-    HeaderParameterRefused,
+    HeaderParameterRefused {
+        /// Its name.
+        name: String,
+    },
     /// `crit` names an extension, and this server supports no extension. [RFC7515 §4.1.11]
     CriticalExtension,
     /// No key has this `kid` and fits the algorithm.
@@ -47,8 +50,12 @@ impl fmt::Display for JoseError {
             JoseError::Header(fault) => write!(f, "the header is malformed: {fault}"),
             JoseError::Claims(fault) => write!(f, "the claims are malformed: {fault}"),
             JoseError::AlgorithmRefused => f.write_str("the alg is not an accepted signature algorithm"),
-            JoseError::HeaderParameterRefused => {
-                f.write_str("the header has a parameter that is not allowed")
+            JoseError::HeaderParameterRefused { name } => {
+                write!(
+                    f,
+                    "the header has the parameter `{}`, which is not allowed",
+                    excerpt(name)
+                )
             }
             JoseError::CriticalExtension => {
                 f.write_str("the header names an extension in crit that is not supported")
@@ -72,8 +79,8 @@ pub struct Header {
     pub has_crit: bool,
     /// `b64` is present: it changes what is signed, and is only valid together with `crit`. [RFC7797 §6]
     pub has_b64: bool,
-    /// Any parameter besides `alg`, `kid`, `typ`.
-    pub has_other: bool,
+    /// The first parameter besides `alg`, `kid`, `typ`.
+    pub other: Option<String>,
 }
 
 /// A compact JWS, split and decoded, not verified.
@@ -173,7 +180,6 @@ impl<'de> serde::Deserialize<'de> for Header {
                         "kid" => header.kid = Some(members.next_value()?),
                         "typ" => header.typ = Some(members.next_value()?),
                         other => {
-                            header.has_other = true;
                             header.has_crit |= other == "crit";
                             header.has_b64 |= other == "b64";
                             members.next_value::<IgnoredAny>()?;
@@ -181,6 +187,8 @@ impl<'de> serde::Deserialize<'de> for Header {
                     }
                     names.push(name);
                 }
+                let is_known = |name: &String| ["alg", "kid", "typ"].contains(&name.as_str());
+                header.other = names.into_iter().find(|name| !is_known(name));
                 Ok(header)
             }
         }

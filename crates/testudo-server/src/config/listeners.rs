@@ -133,6 +133,14 @@ impl Judge<'_> {
                 }
             }
         }
+        let is_envoys = |name: &String| name.eq_ignore_ascii_case("x-forwarded-client-cert");
+        if proxy.client_certificate_header.as_ref().is_some_and(is_envoys) {
+            self.report.warn(
+                    "server.proxy.client_certificate_header",
+                    "names the header that Envoy writes in a form of its own (By=…;Hash=…): such a request is refused",
+                    Some("configure the proxy to write the certificate (DER) in base64 between colons (RFC 9440), as Client-Cert"),
+                );
+        }
         let mut field = |key: &str, name: String| match name.parse() {
             Ok(field) => Some(field),
             Err(_) => {

@@ -585,3 +585,35 @@ sender_constraint = "none"
     );
     let _server = site.serve();
 }
+
+#[test]
+fn token_get_names_the_file_of_the_svid_that_it_cannot_read_and_not_the_workload_api() {
+    let (site, issuer) = Site::under_its_own_name();
+    let _server = site.serve();
+    site.write("root.pem", "no certificate");
+    for (flags, says) in [
+        (&["--svid-file", "none.jwt"][..], "none.jwt cannot be read"),
+        (&["--x509", "none.pem", "none.key"], "none.pem cannot be read"),
+        (&["--x509", "root.pem", "root.pem"], "root.pem and "),
+    ] {
+        let files: Vec<String> = flags
+            .iter()
+            .map(|flag| match flag.starts_with("--") {
+                true => (*flag).to_owned(),
+                false => site.folder.join(flag).to_str().unwrap().to_owned(),
+            })
+            .collect();
+        let mut command = vec!["token", "get", "--issuer", &issuer];
+        command.extend(files.iter().map(String::as_str));
+        let output = run(&command, "");
+        let text = stderr(&output);
+        assert!(
+            !output.status.success() && text.contains(says),
+            "{flags:?}: {text}"
+        );
+        assert!(
+            text.contains("hint: ") && !text.contains("SPIFFE_ENDPOINT_SOCKET"),
+            "{flags:?}: {text}"
+        );
+    }
+}

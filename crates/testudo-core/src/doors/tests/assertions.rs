@@ -154,7 +154,9 @@ fn jwts_of_other_types_are_refused_as_assertions() {
     );
     assert_eq!(
         world.assertion_refused(&world.assertion().header("b64", false).sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused))
+        Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused {
+            name: "b64".to_owned()
+        }))
     );
     let crit = world.assertion().header("crit", json!(["foo"])).header("foo", 1);
     assert_eq!(

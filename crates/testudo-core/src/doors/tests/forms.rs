@@ -54,7 +54,9 @@ fn header_parameters_with_keys_and_unknown_ones_are_refused() {
         let honest = world.refused(&world.draft().header(name, value).sign());
         assert_eq!(
             honest,
-            Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused)),
+            Rejection::Credential(CredentialReason::Jose(JoseError::HeaderParameterRefused {
+                name: name.to_owned()
+            })),
             "{name}"
         );
     }

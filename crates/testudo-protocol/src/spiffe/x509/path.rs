@@ -233,5 +233,21 @@ fn check_name_constraints(
 }
 
 fn refused(error: webpki::Error) -> PathError {
-    PathError::Refused(error.to_string())
+    // webpki's own text is the name of the variant.
+    let is = |word: &str| format!("{error:?}").contains(word);
+    let why = if is("UnsupportedCriticalExtension") {
+        "a certificate of the chain has a critical extension that is not supported: have it issued without"
+    } else if is("NameConstraint") || is("UnsupportedNameType") {
+        "a name of the leaf is outside the name constraints of an authority, or of a kind that cannot be compared with \
+         them: URI name constraints are not supported"
+    } else if is("CaUsedAsEndEntity") {
+        "the leaf is a certificate authority: show the certificate of a workload"
+    } else if is("UnsupportedCertVersion") {
+        "a certificate of the chain is not of X.509 version 3"
+    } else {
+        return PathError::Refused(format!(
+            "a certificate of the chain cannot be used (webpki: {error})"
+        ));
+    };
+    PathError::Refused(why.to_owned())
 }

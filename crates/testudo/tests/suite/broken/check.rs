@@ -141,6 +141,19 @@ const BROKEN: &[Broken] = &[
         remedy: "tls",
     },
     Broken {
+        name: "header-of-envoy",
+        how: "The header for client certificates is the one that Envoy writes.",
+        set_up: |site| {
+            edit(
+                site,
+                "[store]",
+                "proxy = { trusted = [\"127.0.0.1\"], client_certificate_header = \"X-Forwarded-Client-Cert\" }\n[store]",
+            );
+        },
+        fault: "server.proxy.client_certificate_header",
+        remedy: "base64 between colons (RFC 9440)",
+    },
+    Broken {
         name: "weak-key-encryption-key",
         how: "The key-encryption key is 32 times the same byte.",
         set_up: |site| {
