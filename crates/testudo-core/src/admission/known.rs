@@ -41,10 +41,11 @@ impl<'s> StoredClient<'s> {
 
 /// Step 5. [RFC7521 §4.2] `client_id` is optional; if sent, it must be the id of the client that the credential proves.
 pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
-    if sent.is_none_or(|sent| sent == expected) {
+    let Some(sent) = sent.filter(|sent| *sent != expected) else {
         return Ok(());
-    }
+    };
     Err(Rejection::Admission(AdmissionReason::ClientIdMismatch {
+        sent: sent.to_owned(),
         expected: expected.to_owned(),
     }))
 }

@@ -57,18 +57,17 @@ impl ScopeAndResource {
     /// [RFC9068 §3] If the rule has none, the issuer.
     pub(super) fn resource(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Resource, Rejection> {
         let rule = requester.governed.found.rule;
-        let refused = || {
-            Rejection::Admission(AdmissionReason::ResourceNotAllowed {
-                rule: rule.name.clone(),
-            })
-        };
         match (&self.resource, rule.resources.first()) {
             (None, Some(first)) => Ok(first.clone()),
             (None, None) => Resource::parse(policy.issuer.as_str())
                 .map_err(|why| RequestReason::MalformedResource(why).into()),
             (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
             (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
-            (Some(_), _) => Err(refused()),
+            (Some(asked), _) => Err(AdmissionReason::ResourceNotAllowed {
+                rule: rule.name.clone(),
+                refused: asked.as_str().to_owned(),
+            }
+            .into()),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::row::{AtManagement, Row, StatementEffect};
 use crate::identity::CredentialKind;
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
+use testudo_protocol::printable::excerpt;
 
 /// Why the request of a proven identity is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum AdmissionReason {
     },
     /// `client_id` in the request is not the id of the client.
     ClientIdMismatch {
+        /// What the request has.
+        sent: String,
         /// The id of the client.
         expected: String,
     },
@@ -73,6 +76,8 @@ pub enum AdmissionReason {
     ResourceNotAllowed {
         /// Its name.
         rule: String,
+        /// The resource.
+        refused: String,
     },
     /// Tokens must be bound to a client certificate, and the request has none.
     BindingMissing {
@@ -182,10 +187,11 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::NoRule => f.write_str("no rule governs this identity"),
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             AdmissionReason::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),
-            AdmissionReason::ClientIdMismatch { expected } => {
+            AdmissionReason::ClientIdMismatch { sent, expected } => {
                 write!(
                     f,
-                    "client_id in the request is not {expected}, the id of the client that the credential proves"
+                    "client_id in the request is {}, and the credential proves the client {expected}",
+                    excerpt(sent)
                 )
             }
             AdmissionReason::ClientFrozen => f.write_str("the client is frozen"),
@@ -205,8 +211,8 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::ScopeNotAllowed { rule, refused } => {
                 write!(f, "rule {rule} does not allow scope {refused}")
             }
-            AdmissionReason::ResourceNotAllowed { rule } => {
-                write!(f, "rule {rule} does not allow this resource")
+            AdmissionReason::ResourceNotAllowed { rule, refused } => {
+                write!(f, "rule {rule} does not allow resource {}", excerpt(refused))
             }
             AdmissionReason::BindingMissing { rule } => {
                 write!(

@@ -146,7 +146,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
 fn of_token(fault: &JoseError) -> &'static str {
     match fault {
         JoseError::NoKey => {
-            "the bundle has no such key: run `testudo trust refresh` if the issuer has just rotated its keys"
+            "the bundle has no key with this kid and algorithm: `testudo trust show` lists its keys; run `testudo trust refresh` if the issuer has just rotated them"
         }
         JoseError::BadSignature => {
             "the token was altered, or another issuer signed it with the same kid: fetch it again from the Workload API"
@@ -299,7 +299,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::CredentialNotAccepted { kind, by } => {
             format!("add \"{kind}\" to the credentials of {by}").into()
         }
-        AdmissionReason::ClientIdMismatch { expected } => {
+        AdmissionReason::ClientIdMismatch { expected, .. } => {
             format!("leave client_id out, or send `{expected}`").into()
         }
         AdmissionReason::ClientFrozen => "run `testudo client thaw` with the client's id".into(),
@@ -315,7 +315,9 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::ScopeNotAllowed { rule, refused } => {
             format!("add `{refused}` to scopes of rule `{rule}`, or request less").into()
         }
-        AdmissionReason::ResourceNotAllowed { rule } => format!("add the resource to resources of rule `{rule}`").into(),
+        AdmissionReason::ResourceNotAllowed { rule, .. } => {
+            format!("add the resource to resources of rule `{rule}`, or request one that is there").into()
+        }
         AdmissionReason::BindingMissing { .. } => {
             "authenticate with an X.509-SVID over mutual TLS".into()
         }

@@ -7,7 +7,7 @@ use super::tls::TlsFiles;
 use super::trust::TrustDomainSection;
 use crate::peer::Proxy;
 use ipnet::{IpNet, Ipv4Net};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use testudo_core::CredentialKind;
 use testudo_protocol::Seconds;
@@ -125,7 +125,9 @@ impl Judge<'_> {
         let proxy = section.proxy.as_ref()?;
         let mut trusted = Vec::new();
         for (entry, text) in proxy.trusted.iter().enumerate() {
-            match text.parse() {
+            // An address alone is the network of that one address.
+            let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            match net {
                 Ok(net) => trusted.push(canonical(net)),
                 Err(_) => {
                     let key = format!("server.proxy.trusted[{entry}]");

@@ -193,3 +193,6 @@ impl Verdict {
         (&self.outcome, &self.rejection) == (&other.outcome, &other.rejection)
     }
 }
+
+#[cfg(test)]
+mod tests;

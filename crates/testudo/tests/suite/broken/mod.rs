@@ -5,6 +5,7 @@
 
 mod check;
 mod doctor;
+mod explain;
 mod snapshot;
 
 use crate::binary::Site;

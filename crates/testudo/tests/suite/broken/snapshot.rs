@@ -121,9 +121,13 @@ fn only_values_that_differ_from_run_to_run_are_masked() {
 /// A snapshot that no set-up writes is not looked at by any test.
 #[test]
 fn every_snapshot_belongs_to_a_broken_set_up() {
-    let known: Vec<String> = super::check::names().chain(super::doctor::names()).collect();
+    let known: Vec<String> = super::check::names()
+        .chain(super::doctor::names())
+        .chain(super::explain::names())
+        .collect();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.iter().any(|known| format!("{known}.txt") == name), "{name}");
     }
+    assert!(known.len() >= 30, "{}", known.len());
 }

@@ -1,0 +1,261 @@
+//! An example of each reason to refuse. The tests of `explain` in the server read this file as well: what it imports from
+//! `super` is imported there from this crate.
+
+use super::{
+    AdmissionReason, Authority, CredentialKind, CredentialReason, MetadataReason, Rejection, RequestReason,
+};
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::{JoseError, KeyError};
+use testudo_protocol::oauth::FormError;
+use testudo_protocol::oauth::redirect_uri::RedirectUriError;
+use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
+
+fn request_reasons() -> Vec<RequestReason> {
+    vec![
+        RequestReason::NotAForm,
+        RequestReason::MalformedForm(FormError::NotText),
+        RequestReason::NotJson,
+        RequestReason::MalformedJson,
+        RequestReason::BodyTooLarge,
+        RequestReason::BodyLate,
+        RequestReason::BodyEncoded,
+        RequestReason::HostNotOne,
+        RequestReason::HostInvalid,
+        RequestReason::NoSuchEndpoint,
+        RequestReason::MethodNotAllowed,
+        RequestReason::CredentialsInUrl,
+        RequestReason::MissingGrantType,
+        RequestReason::UnsupportedGrantType,
+        RequestReason::MalformedClientId,
+        RequestReason::TwoMechanisms,
+        RequestReason::ClientIdMissing,
+        RequestReason::MalformedScope("client_name"),
+        RequestReason::MalformedResource("client_name"),
+        RequestReason::SeveralResources,
+        RequestReason::MalformedForm(FormError::DuplicateParameter),
+        RequestReason::MalformedForm(FormError::TooManyParameters),
+        RequestReason::MalformedForm(FormError::ControlCharacter),
+    ]
+}
+
+fn credential_reasons() -> Vec<CredentialReason> {
+    vec![
+        CredentialReason::NoCredential,
+        CredentialReason::UnsupportedMechanism,
+        CredentialReason::UnknownAssertionType,
+        CredentialReason::MissingAssertion,
+        CredentialReason::Jose(JoseError::NoKey),
+        CredentialReason::Certificate(X509Error::Malformed),
+        CredentialReason::ForeignCertificateHeader,
+        CredentialReason::CertificateHeaderMalformed {
+            header: "x".to_owned(),
+            problem: "is y",
+        },
+        CredentialReason::TypeNotAllowed {
+            found: Some("x".to_owned()),
+        },
+        CredentialReason::AlgorithmNotAllowed {
+            found: "x".to_owned(),
+        },
+        CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong),
+        CredentialReason::SubjectHasNoPath,
+        CredentialReason::UnknownTrustDomain {
+            authority: Authority::of_key("spiffe://x.example").unwrap(),
+        },
+        CredentialReason::BundleUnavailable { name: "x".to_owned() },
+        CredentialReason::UnknownClient,
+        CredentialReason::ClientKeysUnavailable { why: "x".to_owned() },
+        CredentialReason::AudienceMismatch {
+            expected: "x".to_owned(),
+            found: vec!["y".to_owned()],
+        },
+        CredentialReason::AssertionExpired {
+            expired: Timestamp(1),
+        },
+        CredentialReason::AssertionNotYetValid {
+            valid_from: Timestamp(1),
+        },
+        CredentialReason::AssertionFromTheFuture { issued: Timestamp(1) },
+        CredentialReason::LifetimeTooLong {
+            seconds: 7,
+            allowed: 7,
+        },
+        CredentialReason::IssuerIsNotSubject,
+        CredentialReason::JwtIdMissing,
+        CredentialReason::JwtIdTooLong,
+        CredentialReason::JwtIdUnprintable,
+        CredentialReason::AssertionReplayed,
+        CredentialReason::MarkDropped {
+            kept_until: Timestamp(1),
+        },
+        CredentialReason::IssuedAtMissing,
+        CredentialReason::EvidenceMissing,
+        CredentialReason::TwoIdentities,
+        CredentialReason::StatementIssuerMismatch {
+            expected: "x".to_owned(),
+        },
+        CredentialReason::InitialAccessTokenRefused { why: "x".to_owned() },
+        CredentialReason::InitialAccessTokenHasNoScope,
+        CredentialReason::RegistrationTokenMissing,
+        CredentialReason::RegistrationTokenRefused { is_superseded: false },
+        CredentialReason::RegistrationTokenRefused { is_superseded: true },
+        CredentialReason::Jose(JoseError::BadSignature),
+    ]
+}
+
+fn metadata_reasons() -> Vec<MetadataReason> {
+    vec![
+        MetadataReason::NotAString {
+            member: "client_name",
+        },
+        MetadataReason::NotABoolean {
+            member: "client_name",
+        },
+        MetadataReason::NotAListOfStrings {
+            member: "client_name",
+        },
+        MetadataReason::NameMalformed {
+            member: "client_name",
+            characters_max: 20,
+        },
+        MetadataReason::SoftwareTextMalformed {
+            member: "client_name",
+            bytes_max: 20,
+        },
+        MetadataReason::LabelUrlMalformed {
+            member: "client_name",
+        },
+        MetadataReason::ContactsMalformed {
+            member: "client_name",
+            items_max: 20,
+            characters_max: 20,
+        },
+        MetadataReason::LanguageTagRepeated {
+            member: "client_name",
+        },
+        MetadataReason::TooManyLanguageTags {
+            member: "client_name",
+            tags_max: 20,
+        },
+        MetadataReason::CertificateSubjectNamed {
+            member: "client_name",
+        },
+        MetadataReason::StatementNotTaken,
+        MetadataReason::SpiffeIdClaimed,
+        MetadataReason::SpiffeIdMismatch,
+        MetadataReason::SoftwareIdMismatch,
+        MetadataReason::ClientIdChosen,
+        MetadataReason::ApplicationTypeUnknown,
+        MetadataReason::ApplicationTypeChanged,
+        MetadataReason::GrantTypeEnded,
+        MetadataReason::NoGrantTypeRemains,
+        MetadataReason::ResponseTypesMismatch,
+        MetadataReason::ScopeMalformed,
+        MetadataReason::NoScopeRemains,
+        MetadataReason::DpopNotSupported,
+        MetadataReason::BoundTwice,
+        MetadataReason::BindingWithoutCertificate,
+        MetadataReason::BindingNotShown,
+        MetadataReason::NarrowingNeedsCertificate {
+            member: "client_name",
+        },
+        MetadataReason::NarrowingNeedsAudience {
+            member: "client_name",
+        },
+        MetadataReason::AuthMethodWithoutEvidence,
+        MetadataReason::AuthMethodNotSvid,
+        MetadataReason::AuthMethodNotShown,
+        MetadataReason::AuthMethodChanged,
+        MetadataReason::SigningAlgorithmNotSupported,
+        MetadataReason::SigningAlgorithmWithoutKey,
+        MetadataReason::JwksTwice,
+        MetadataReason::KeysOfAttestedClient {
+            member: "client_name",
+        },
+        MetadataReason::JwksMissing,
+        MetadataReason::JwksMalformed,
+        MetadataReason::JwksTooLarge {
+            keys_max: 20,
+            kib_max: 20,
+        },
+        MetadataReason::JwksKeyIdRepeated,
+        MetadataReason::JwksKeySymmetric,
+        MetadataReason::JwksKeyMalformed,
+        MetadataReason::JwksKeyRefused {
+            position: 0,
+            why: KeyError::ClientRsaExponent,
+        },
+        MetadataReason::JwksWithoutKey,
+        MetadataReason::PrivateKeyDisclosed,
+        MetadataReason::JwksUriNotTaken,
+        MetadataReason::JwksUriMalformed,
+        MetadataReason::RedirectUrisMalformed { items_max: 20 },
+        MetadataReason::RedirectUri(RedirectUriError::NoPath),
+        MetadataReason::RedirectUrisMissing,
+        MetadataReason::RedirectUrisWithoutGrant,
+        MetadataReason::RedirectUrisOfWeb,
+        MetadataReason::RedirectUrisMixed,
+        MetadataReason::RedirectUriOutsideRule,
+        MetadataReason::AttestedRedirectUriOutsideRule,
+        MetadataReason::RedirectUriOfOthers,
+        MetadataReason::ReplacementOfAnother,
+        MetadataReason::ReplacementMalformed {
+            member: "client_name",
+        },
+        MetadataReason::RedirectUri(RedirectUriError::HttpsOfLocalhost),
+        MetadataReason::RedirectUri(RedirectUriError::SchemeNotReversed),
+    ]
+}
+
+fn admission_reasons() -> Vec<AdmissionReason> {
+    vec![
+        AdmissionReason::EvidenceNotTaken,
+        AdmissionReason::AuthorityDisabled { name: "x".to_owned() },
+        AdmissionReason::IdentityBlocked { by: "x".to_owned() },
+        AdmissionReason::NoRule,
+        AdmissionReason::RuleDisabled { rule: "x".to_owned() },
+        AdmissionReason::CredentialNotAccepted {
+            kind: CredentialKind::JwtSvid,
+            by: "x".to_owned(),
+        },
+        AdmissionReason::ClientIdMismatch {
+            sent: "y".to_owned(),
+            expected: "x".to_owned(),
+        },
+        AdmissionReason::ClientFrozen,
+        AdmissionReason::FirstUseOff { by: "x".to_owned() },
+        AdmissionReason::FirstUseObserved { by: "x".to_owned() },
+        AdmissionReason::AttestedClaimMalformed(MetadataReason::ScopeMalformed),
+        AdmissionReason::GrantNotAllowed { rule: "x".to_owned() },
+        AdmissionReason::ScopeNotAllowed {
+            rule: "x".to_owned(),
+            refused: "x".to_owned(),
+        },
+        AdmissionReason::ResourceNotAllowed {
+            rule: "x".to_owned(),
+            refused: "y".to_owned(),
+        },
+        AdmissionReason::BindingMissing { rule: "x".to_owned() },
+        AdmissionReason::ClientIdClash {
+            client_id: "x".to_owned(),
+        },
+        AdmissionReason::ClientIdReserved { rule: "x".to_owned() },
+        AdmissionReason::TooManyClients {
+            limit: "x".to_owned(),
+        },
+        AdmissionReason::TooFast {
+            limit: "x".to_owned(),
+            retry_after_seconds: 7,
+        },
+        AdmissionReason::AttestedClaimMalformed(MetadataReason::RedirectUri(RedirectUriError::NoPath)),
+    ]
+}
+
+/// One of each reason; of some that hold another error, several.
+pub fn reasons() -> Vec<Rejection> {
+    let mut all: Vec<Rejection> = request_reasons().into_iter().map(Rejection::from).collect();
+    all.extend(credential_reasons().into_iter().map(Rejection::from));
+    all.extend(metadata_reasons().into_iter().map(Rejection::from));
+    all.extend(admission_reasons().into_iter().map(Rejection::from));
+    all
+}

@@ -1,0 +1,70 @@
+//! Every reason to refuse: from the refusal over its event to the explanation.
+
+use super::of_request;
+use crate::audit::{RequestTrail, refuse};
+use crate::config::parse;
+use crate::key_encryption::KeyEncryption;
+use crate::state::app::{App, AppParts};
+use crate::state::certificates::Certificates;
+use crate::state::keys::Keyring;
+use std::path::Path;
+use testudo_core::rejection::{
+    AdmissionReason, Authorization, CredentialReason, Endpoint, MetadataReason, Rejection, RequestReason,
+};
+use testudo_core::{Authority, CredentialKind, OccasionKind};
+use testudo_fetch::Network;
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::Algorithm;
+use testudo_store::Store;
+
+#[path = "../../../../testudo-core/src/rejection/tests/examples.rs"]
+mod examples;
+
+async fn app() -> App {
+    let text = "issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n";
+    let (configuration, _) = parse(text, Path::new("/nowhere"), 1).unwrap();
+    let (store, encryption) = (Store::memory(), KeyEncryption::new(&[7; 32]).unwrap());
+    let keys = Keyring::load(&store, &encryption, Algorithm::ES256, Timestamp(0))
+        .await
+        .unwrap();
+    let fetcher = configuration.outbound.fetcher(Network::default()).unwrap();
+    let parts = AppParts {
+        store,
+        keys,
+        encryption,
+        fetcher,
+        network: Network::default(),
+        certificates: Certificates::default(),
+        config_path: None,
+        observer: None,
+    };
+    App::new(configuration, parts).await.unwrap()
+}
+
+#[tokio::test]
+async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_the_remedy() {
+    let app = app().await;
+    let endpoint = Endpoint::Token {
+        authorization: Authorization::Absent,
+    };
+    for rejection in examples::reasons() {
+        // A minute has a limited number of events.
+        app.clock.shift(61);
+        let id = app.clock.request_id();
+        let trail = RequestTrail::of(OccasionKind::Token, &id);
+        let answer = refuse(&app, &trail, &rejection, endpoint, None).await;
+        let explained = of_request(&app, &id).await.unwrap();
+        let verdict = &explained.verdict;
+        assert_eq!(
+            (
+                verdict.outcome.as_str(),
+                verdict.rejection.as_deref(),
+                verdict.error.as_deref()
+            ),
+            ("refused", Some(rejection.name()), Some(answer.code.name())),
+            "{rejection:?}"
+        );
+        assert_eq!(verdict.detail, Some(rejection.to_string()), "{rejection:?}");
+        assert_eq!(verdict.hint, Some(rejection.hint()), "{rejection:?}");
+    }
+}
