@@ -31,7 +31,8 @@ pub fn arrows(source: &Crate) -> Vec<Arrow> {
     found.into_values().collect()
 }
 
-/// `macro_rules!` of the crate: their scope follows the text and not the modules, so they are known by name alone.
+/// The `macro_rules!` of the crate, by name. Their scope follows the order of the text and not the modules, so paths
+/// cannot identify them.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the items of Rust are those of syn"

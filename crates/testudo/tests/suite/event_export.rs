@@ -1,5 +1,5 @@
-//! A month of events: filtered in bounded time, exported in bounded memory. `cargo xtask soak events` has a million
-//! of them.
+//! Tests with the events of a month: filters take a bounded time, the export a bounded amount of memory. `cargo xtask
+//! soak events` has a million of them.
 
 use crate::binary::{Server, Site, folder};
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use testudo_testkit::postgres::Postgres;
 
 const DAY: i64 = 86_400;
 const MONTH_MILLIS: i64 = 30 * DAY * 1000;
-/// What page after page may add to the memory of the command, and of the server.
+/// Maximum growth of the memory of the command and of the server over all pages.
 const GROWTH_BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// Event `number` of `count`, spread over the 30 days before `end`.
@@ -63,7 +63,7 @@ fn peak_bytes(process: u32) -> Option<usize> {
     Some(kib * 1024)
 }
 
-/// Exports, and reads what is written line by line. Lines, and the greatest memory of the command that was seen.
+/// Runs the export and reads its lines. Returns their number, and the largest measured memory of the command.
 fn export(site: &Site, more: &[&str]) -> (i64, usize) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
     command.args(["event", "export", "--config", site.config().to_str().unwrap()]);
@@ -74,7 +74,7 @@ fn export(site: &Site, more: &[&str]) -> (i64, usize) {
         if lines % 1_000 == 0 {
             let event: serde_json::Value = serde_json::from_str(&line).unwrap();
             let id = event["id"].as_str().unwrap().to_owned();
-            assert!(id > last, "the oldest first, each once");
+            assert!(id > last, "events must be in order, the oldest first, each once");
             last = id;
             peak = peak.max(peak_bytes(child.id()).unwrap_or(0));
         }
@@ -84,8 +84,8 @@ fn export(site: &Site, more: &[&str]) -> (i64, usize) {
     (lines, peak)
 }
 
-/// Asks the server as the command line does, every page of its own; how long each answer took, the shortest first, and
-/// the number of events.
+/// Requests every page from the server, as the command line does; returns the sorted durations of the answers, and the
+/// number of events.
 async fn ask(site: &Site, query: &str) -> (Vec<Duration>, usize) {
     let socket = site.folder.join("testudo.sock");
     let (mut took, mut found, mut more) = (Vec::new(), 0, String::new());
@@ -110,7 +110,7 @@ async fn ask(site: &Site, query: &str) -> (Vec<Duration>, usize) {
     }
 }
 
-/// Says what it measured, and fails where answers take longer than `within`.
+/// Prints the measurements, and fails if an answer takes longer than `within`.
 async fn a_month_of(count: i64, site: &Site, server: &Server, within: Duration) {
     for (query, expected) in [
         ("reason=rare", Some(1)),
@@ -187,11 +187,12 @@ async fn over_postgres(count: i64, within: Duration) {
     a_month_of(count, &site, &server, within).await;
 }
 
-/// Debug builds beside other builds are slow; that answers are bounded is what CI sees, how fast they are the soak.
+/// Debug builds on a busy machine are slow. CI checks only that answers are bounded; the soak test measures their
+/// speed.
 const IN_CI: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn export_has_every_event_once_and_holds_a_page_at_a_time() {
+async fn export_has_every_event_once_and_keeps_one_page_in_memory() {
     over_sqlite(5_000, IN_CI).await;
 }
 
@@ -216,7 +217,7 @@ async fn soak_postgres() {
 }
 
 #[test]
-fn list_that_leaves_events_out_says_so_and_how_to_go_on() {
+fn list_that_leaves_events_out_prints_how_to_get_the_others() {
     let site = Site::new();
     let server = site.serve();
     for number in 0..4 {

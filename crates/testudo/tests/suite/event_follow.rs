@@ -1,4 +1,4 @@
-//! `testudo event follow` across restarts of the server.
+//! Tests of `testudo event follow` across restarts of the server.
 
 use crate::binary::Site;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Longer than any restart of a debug build beside other builds.
+/// Longer than a restart of a debug build on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Follower {
@@ -42,7 +42,7 @@ impl Follower {
         Follower { child, events, said }
     }
 
-    /// The next event that an administrator's block made.
+    /// The identity in the next event of a block.
     #[track_caller]
     fn blocked(&self) -> String {
         loop {
@@ -67,7 +67,7 @@ impl Drop for Follower {
 }
 
 #[test]
-fn follow_goes_on_after_a_restart_and_shows_each_event_once() {
+fn follow_continues_after_a_restart_and_shows_each_event_once() {
     let site = Site::new();
     let server = site.serve();
     let block = |name: &str| {
@@ -77,7 +77,7 @@ fn follow_goes_on_after_a_restart_and_shows_each_event_once() {
     };
     block("before");
     let follower = Follower::start(&site);
-    // It shows only what happens after its start, so it must have started: it shows what comes until then.
+    // The command shows only events after its start, so events are made until it shows the first one.
     let mut first = block("first-0");
     for number in 1.. {
         if let Ok(event) = follower.events.recv_timeout(Duration::from_millis(500)) {
@@ -87,7 +87,7 @@ fn follow_goes_on_after_a_restart_and_shows_each_event_once() {
         first = block(&format!("first-{number}"));
     }
     let unseen = block("unseen");
-    // At once: what it did not ask for yet is asked for after the restart.
+    // The restart follows at once, so the last events can be read only after it.
     server.kill_9();
     follower.says("waiting for the server");
     let server = site.serve();
@@ -99,7 +99,7 @@ fn follow_goes_on_after_a_restart_and_shows_each_event_once() {
     assert_eq!([shown, follower.blocked()], [unseen, later.clone()]);
     follower.says("the server answers again");
     let last = block("last");
-    assert_eq!(follower.blocked(), last, "none is shown twice");
+    assert_eq!(follower.blocked(), last, "no event may be shown twice");
     drop(server);
 }
 

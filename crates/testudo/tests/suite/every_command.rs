@@ -1,5 +1,5 @@
-//! Every command, whatever reads its output: a terminal of 80 columns, a reader that has ended, a full device, a
-//! program that wants JSON, or one that wants no colour.
+//! Tests of the output of every command: for a terminal of 80 columns, a closed pipe, a full device, JSON, and without
+//! colour.
 
 use crate::binary::{Server, Site, json_lines, now, stderr};
 use serde_json::Value;
@@ -15,14 +15,14 @@ const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Prints {
     Data,
-    /// Lines that are as long as they are: one document, or a script.
+    /// Lines that are not wrapped: a document or a script.
     LongLines,
-    /// It talks on stderr only.
+    /// Nothing on stdout; messages are on stderr.
     Nothing,
 }
 use Prints::{Data, LongLines, Nothing};
 
-/// Each command that ends by itself, in an order in which all succeed. `{…}` is filled in.
+/// Every command that ends by itself, in an order in which all succeed. Names in `{…}` are replaced.
 const COMMANDS: &[(&[&str], Prints)] = &[
     (&["dev", "--once", "--listen", "127.0.0.1:0"], LongLines),
     (&["init", "{folder}/new"], Nothing),
@@ -80,10 +80,10 @@ const COMMANDS: &[(&[&str], Prints)] = &[
     (&["client", "delete", PAY_ID], Nothing),
 ];
 
-/// Those that go on until they are ended, and have tests of their own.
+/// Commands that run until they are stopped; they have separate tests.
 const ENDLESS: &[&str] = &["serve", "event follow"];
 
-/// A server with a client, a refused request and what else the commands are about.
+/// A server with a client, a refused request and everything else that the commands show.
 struct World {
     site: Site,
     issuer: String,
@@ -142,7 +142,7 @@ impl World {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that reads nothing may have ended.
+        // A command that does not read stdin may have ended.
         let _ = child.stdin.take().unwrap().write_all(self.token.as_bytes());
         child.wait_with_output().unwrap()
     }
@@ -156,7 +156,7 @@ fn name(words: &[&str]) -> String {
     words[..if is_noun { 2 } else { 1 }].join(" ")
 }
 
-/// Every command of the definition that the program parses by, and whether it has `--json`.
+/// Every command of the command-line definition, and whether it has `--json`.
 fn defined() -> Vec<(String, bool)> {
     let root = testudo::command_line();
     let mut found = Vec::new();
@@ -176,14 +176,14 @@ fn defined() -> Vec<(String, bool)> {
 }
 
 #[test]
-fn every_command_is_tried_here() {
+fn every_command_is_in_the_list_of_this_test() {
     let tried: BTreeSet<String> = COMMANDS.iter().map(|(words, _)| name(words)).collect();
     let endless = ENDLESS.iter().map(|name| (*name).to_owned());
     let all: BTreeSet<String> = defined().into_iter().map(|(name, _)| name).collect();
     assert_eq!(tried.into_iter().chain(endless).collect::<BTreeSet<_>>(), all);
 }
 
-/// True for a line that a terminal of 80 columns shows whole, or that holds one word that must not be broken.
+/// True for a line that fits 80 columns, or that has one word that must not be broken.
 fn fits(line: &str) -> bool {
     line.chars().count() <= 80 || line.split(' ').any(|word| word.chars().count() > 60)
 }
@@ -312,11 +312,11 @@ async fn no_command_prints_colour_to_a_program_or_with_no_color() {
     let help = format!("{} --help", env!("CARGO_BIN_EXE_testudo"));
     assert!(
         on_a_terminal(80, &help).contains('\u{1b}'),
-        "the terminal is taken for one"
+        "the command must detect the terminal"
     );
 }
 
-/// What a shell command prints on a terminal so many columns wide.
+/// The output of a shell command on a terminal with this number of columns.
 fn on_a_terminal(columns: usize, command: &str) -> String {
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command"])

@@ -1,5 +1,5 @@
-//! Fault programs over PostgreSQL. Each ends with a reconciliation: everything acknowledged is there, and
-//! nothing twice.
+//! Tests of faults with PostgreSQL. Each ends with a reconciliation: every acknowledged client must exist, and exactly
+//! once.
 
 use crate::binary::{Server, Site, folder};
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use testudo_testkit::postgres::Postgres;
 use testudo_testkit::svid_form;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a client comes to be.
+/// How a client is registered.
 #[derive(Clone, Copy)]
 struct Way {
     path: &'static str,
@@ -34,7 +34,7 @@ const REGISTRATION: Way = Way {
     body: |svid| serde_json::json!({ "software_statement": svid }).to_string(),
 };
 
-/// Keeps first uses and registrations coming until told to stop; notes what was acknowledged.
+/// Sends first uses and registrations until it is stopped, and records the acknowledged ones.
 struct Load {
     acknowledged: Arc<Mutex<Vec<String>>>,
     refused: Arc<AtomicUsize>,
@@ -73,7 +73,7 @@ impl Load {
                     if connection.is_none() {
                         let now = *address.lock().unwrap();
                         connection = Connection::try_open(now).await;
-                        // The server may be between two lives.
+                        // The server may be restarting.
                         if connection.is_none() {
                             tokio::time::sleep(Duration::from_millis(20)).await;
                             continue;
@@ -98,7 +98,7 @@ impl Load {
         self.acknowledged.lock().unwrap().len()
     }
 
-    /// Waits until so many more are acknowledged.
+    /// Waits until this number of further clients is acknowledged.
     async fn until_more(&self, more: usize) {
         let (goal, started) = (self.acknowledged() + more, Instant::now());
         while self.acknowledged() < goal {
@@ -126,7 +126,11 @@ impl Load {
             .map(|client| client["client_id"].as_str().unwrap())
             .collect();
         let distinct: HashSet<&str> = stored.iter().copied().collect();
-        assert_eq!(stored.len(), distinct.len(), "{what}: nothing twice");
+        assert_eq!(
+            stored.len(),
+            distinct.len(),
+            "{what}: no client may be stored twice"
+        );
         let lost: Vec<&String> = acknowledged
             .iter()
             .filter(|id| !distinct.contains(id.as_str()))
@@ -140,7 +144,11 @@ impl Load {
         let counted = site.json(&["trust", "show", "prod.example"])["clients"]
             .as_u64()
             .unwrap();
-        assert_eq!(counted as usize, stored.len(), "{what}: the counter agrees");
+        assert_eq!(
+            counted as usize,
+            stored.len(),
+            "{what}: the counter must equal the number of records"
+        );
         println!(
             "{what}: {} acknowledged, {} stored, {} answered 503",
             acknowledged.len(),

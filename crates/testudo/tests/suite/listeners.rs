@@ -1,4 +1,4 @@
-//! The listeners of the built binary: an orderly end, renewed certificates, odd requests.
+//! Tests of the listeners of the built binary: graceful stop, renewed certificates, malformed requests.
 
 use crate::binary::{RULES, Site};
 use std::io::{Read as _, Write as _};
@@ -21,7 +21,7 @@ pub async fn metric(address: SocketAddr, name: &str) -> f64 {
     value.map_or(0.0, |value| value.parse().unwrap())
 }
 
-/// Waits for a fact, with a deadline.
+/// Waits until a condition holds, with a deadline.
 pub async fn wait_for<F: AsyncFnMut() -> bool>(what: &str, mut is_so: F) {
     let began = Instant::now();
     while !is_so().await {
@@ -33,7 +33,7 @@ pub async fn wait_for<F: AsyncFnMut() -> bool>(what: &str, mut is_so: F) {
 // ---- Stopping.
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_request_finishes_after_sigterm_and_idle_connections_end_at_once() {
+async fn running_request_finishes_after_sigterm_and_idle_connections_are_closed_at_once() {
     let site = Site::new();
     site.configure("drain = \"40s\"\nbody_timeout = \"40s\"", RULES);
     let mut server = site.serve();
@@ -95,7 +95,7 @@ async fn a_running_request_finishes_after_sigterm_and_idle_connections_end_at_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_outlive_the_drain_are_cut_and_logged() {
+async fn requests_that_run_longer_than_the_drain_are_aborted_and_logged() {
     let site = Site::new();
     site.configure("drain = \"1s\"\nbody_timeout = \"600s\"", RULES);
     let mut server = site.serve();
@@ -115,7 +115,7 @@ async fn requests_that_outlive_the_drain_are_cut_and_logged() {
         .expect("an end")
         .unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
-    wait_for("the log says what was cut", async || {
+    wait_for("the log contains the number of aborted requests", async || {
         let log = server.log.lock().unwrap();
         log.contains("running requests were ended without an answer") && log.contains("\"requests\":1")
     })
@@ -148,9 +148,9 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     );
     assert!(metric(admin, "testudo_tls_certificate_expires_seconds").await > 1.7e9);
 
-    // The certificate alone: it does not fit to the key that is still there.
+    // Only the certificate is replaced, so it does not match the key.
     site.write("tls.crt", &second.chain_pem());
-    wait_for("the misfit is told", async || {
+    wait_for("the mismatch is logged", async || {
         server.log.lock().unwrap().contains("tls.certificate_refused")
     })
     .await;
@@ -158,7 +158,7 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     assert!(reloaded.status.success(), "the rest is reloaded");
     assert!(
         client.connect(server.address).await.is_some(),
-        "the earlier pair stays"
+        "the earlier pair must stay in use"
     );
     assert_eq!(site.run(&["doctor"]).status.code(), Some(1));
 
@@ -168,9 +168,16 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
         renewed.connect(server.address).await.is_some()
     })
     .await;
-    let (_, is_resumed) = client.connect(server.address).await.expect("a session of before");
-    assert!(is_resumed, "the session goes on");
-    assert_eq!(kept.get("/livez").await.status, 200, "the connection goes on");
+    let (_, is_resumed) = client
+        .connect(server.address)
+        .await
+        .expect("an earlier session is accepted");
+    assert!(is_resumed, "the session must be resumed");
+    assert_eq!(
+        kept.get("/livez").await.status,
+        200,
+        "the open connection must work"
+    );
     let events = site.ok(&["event", "list"]);
     assert!(events.contains("tls.certificate_refused"), "{events}");
     assert!(events.contains("tls.certificate_renewed"), "{events}");
@@ -224,7 +231,7 @@ fn raw(server: SocketAddr, request: &str) -> String {
 }
 
 #[test]
-fn rfc9112_3_2_a_request_without_one_host_is_answered_400_at_every_listener() {
+fn rfc9112_3_2_request_without_exactly_one_host_is_answered_400_at_every_listener() {
     let site = Site::new();
     let server = site.serve();
     for address in [server.address, server.admin_address()] {
@@ -240,7 +247,7 @@ fn rfc9112_3_2_a_request_without_one_host_is_answered_400_at_every_listener() {
             let kept = raw(address, &format!("GET /livez HTTP/1.1\r\n{hosts}\r\n"));
             assert!(
                 kept.contains("\r\nconnection: close\r\n"),
-                "the connection ends: {kept}"
+                "the connection must be closed: {kept}"
             );
             assert!(answer.starts_with("HTTP/1.1 400 "), "{hosts:?}: {answer}");
             assert!(answer.contains("exactly one Host field"), "{answer}");
@@ -250,7 +257,7 @@ fn rfc9112_3_2_a_request_without_one_host_is_answered_400_at_every_listener() {
 }
 
 #[test]
-fn rfc9112_3_2_an_invalid_host_is_answered_400_and_the_connection_ends() {
+fn rfc9112_3_2_invalid_host_is_answered_400_and_the_connection_is_closed() {
     let site = Site::new();
     let server = site.serve();
     for address in [server.address, server.admin_address()] {
@@ -263,7 +270,7 @@ fn rfc9112_3_2_an_invalid_host_is_answered_400_and_the_connection_ends() {
 }
 
 #[tokio::test]
-async fn rfc9110_15_5_16_an_encoded_body_is_answered_415() {
+async fn rfc9110_15_5_16_encoded_body_is_answered_415() {
     let site = Site::new();
     let server = site.serve();
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
@@ -276,7 +283,11 @@ async fn rfc9110_15_5_16_an_encoded_body_is_answered_415() {
         connection.send("POST", "/token", &headers, body.clone()).await
     };
     assert_eq!(post("identity").await.status, 200);
-    assert_eq!(post("").await.status, 200, "an empty field is none");
+    assert_eq!(
+        post("").await.status,
+        200,
+        "an empty Content-Encoding counts as absent"
+    );
     for coding in ["gzip", "br", "identity, gzip"] {
         let answer = post(coding).await;
         assert_eq!((answer.status, answer.error().as_str()), (415, "invalid_request"));

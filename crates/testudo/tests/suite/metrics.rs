@@ -1,5 +1,5 @@
 //! Metrics of the built binary: the scrape has every documented metric and no other, the dashboard and the alert rules
-//! name nothing else, and what was removed is gone.
+//! use only these, and removed metrics are absent.
 
 use crate::binary::{RULES, Server, Site, folder, free_port};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ fn deploy(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// A site with TLS for clients and a second authority whose bundle was never there.
+/// A site with TLS for clients and a second authority without a bundle.
 fn site() -> Site {
     let site = Site::new();
     site.certify("localhost");
@@ -58,7 +58,7 @@ fn samples(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// What must happen so that every family has a sample.
+/// Sends the requests after which every metric family has a sample.
 fn make_everything_happen(site: &Site, server: &Server) {
     let refused = Command::new("curl")
         .args(["-s", "-o", "/dev/null", "--cacert"])
@@ -202,7 +202,7 @@ fn program(name: &str) -> Option<PathBuf> {
     let path = Path::new("/usr/bin").join(name);
     match path.exists() {
         true => Some(path),
-        false if std::env::var_os("CI").is_some() => panic!("CI must try this: {name} is missing"),
+        false if std::env::var_os("CI").is_some() => panic!("CI must run this test: {name} is missing"),
         false => {
             eprintln!("skipped: {name} is missing (apt-get install prometheus)");
             None

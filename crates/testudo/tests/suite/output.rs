@@ -1,4 +1,4 @@
-//! What commands say where something is missing or fails: exit status, JSON of errors, lists without rows.
+//! Tests of the output of commands that fail or find nothing: exit status, JSON of errors, lists without rows.
 
 use crate::binary::{RULES, Site, folder, json_lines, run, stderr};
 use serde_json::json;
@@ -159,7 +159,7 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
             assert!(stderr(&output).starts_with(said), "{verb}: {}", stderr(&output));
         }
     }
-    // Without a client, and with one that a rule admitted that is gone.
+    // Without a client, and with a client whose rule was removed.
     assert_eq!(site.json(&["client", "list", "--rule", "payments"]), json!([]));
     let form = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     assert_eq!(server.token(form).await.status, 200);
@@ -189,7 +189,7 @@ fn identity_that_is_too_long_is_refused_in_a_whole_sentence() {
 }
 
 #[test]
-fn status_begins_with_who_the_server_is() {
+fn status_begins_with_the_issuer_and_version_of_the_server() {
     let site = Site::new();
     let _server = site.serve();
     let text = site.ok(&["status"]);
@@ -202,10 +202,10 @@ fn status_begins_with_who_the_server_is() {
 }
 
 #[test]
-fn warning_and_error_are_said_once() {
+fn warning_and_error_are_printed_once() {
     let site = Site::new();
     let _server = site.serve();
-    // A configuration that is taken with a warning, and one that is not taken.
+    // A configuration that is accepted with a warning, and one that is refused.
     site.configure("", "");
     let said = stderr(&site.run(&["reload"]));
     assert!(

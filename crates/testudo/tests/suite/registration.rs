@@ -17,7 +17,7 @@ struct Target {
 }
 
 impl Target {
-    /// The trust domain takes JWT-SVIDs only.
+    /// The trust domain accepts only JWT-SVIDs.
     fn plain() -> Target {
         let site = Site::new();
         site.configure("", &format!("{RULES}\n[registration]"));
@@ -30,7 +30,7 @@ impl Target {
         }
     }
 
-    /// It takes X.509-SVIDs, too.
+    /// The trust domain also accepts X.509-SVIDs.
     fn with_certificates() -> Target {
         let (site, issuer) = Site::with_mutual_tls("");
         let text = std::fs::read_to_string(site.config()).unwrap();
@@ -92,7 +92,7 @@ impl Target {
 }
 
 #[test]
-fn leaked_statement_locks_no_instance_out() {
+fn leaked_statement_does_not_block_any_instance() {
     for target in [Target::plain(), Target::with_certificates()] {
         target.instance_gets_a_token("first", "orders.write");
         let endpoint = format!("{}/register", target.issuer);
@@ -107,7 +107,7 @@ fn leaked_statement_locks_no_instance_out() {
                 assert_eq!(body["error"], "invalid_client_metadata", "{more}");
             }
         }
-        // A useless scope, by the SVID that every token request carries.
+        // An attacker registers a useless scope with the SVID of a token request.
         let (status, body) = target.register(json!({ "scope": "orders.read" }), &target.issuer, false);
         assert_eq!((status, &body["error"]), (400, &json!("invalid_client_metadata")));
         let (status, body) = target.register(json!({}), &target.issuer, false);
@@ -141,7 +141,7 @@ fn authentication_method_is_registered_by_the_client_that_uses_it() {
 }
 
 #[test]
-fn check_refuses_templates_whose_captures_touch_and_shows_what_to_write() {
+fn check_refuses_templates_with_adjacent_captures_and_shows_what_to_write() {
     let site = Site::new();
     let rule = |id: &str| {
         RULES.replace(
@@ -161,7 +161,7 @@ fn check_refuses_templates_whose_captures_touch_and_shows_what_to_write() {
     site.ok(&["check"]);
 }
 
-/// Before its first use and after it, by the name alone and with its scheme.
+/// The block applies before and after the first use, by the name of the trust domain with and without the scheme.
 #[tokio::test]
 async fn block_of_a_trust_domain_refuses_all_its_identities() {
     let site = Site::new();

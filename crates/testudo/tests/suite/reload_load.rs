@@ -1,5 +1,5 @@
-//! Reloads under load: rules, TLS files and bundle change each time, no request fails, each is judged by one
-//! configuration, and memory does not grow. Shorter runs in CI; `cargo xtask soak reloads` is the long one.
+//! Tests of reloads under load: rules, TLS files and bundle change each time; no request may fail, each must be decided
+//! by one configuration, and memory must not grow. Shorter runs in CI; `cargo xtask soak reloads` is the long one.
 
 use crate::binary::{Server, Site, now};
 use serde_json::{Value, json};
@@ -12,12 +12,12 @@ use testudo_testkit::x509::web_certificate;
 use testudo_testkit::{generate_key, svid_form};
 
 const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\nwatch = false";
-/// Connections that ask for tokens all the time.
+/// Number of connections that request tokens all the time.
 const CLIENTS: usize = 4;
-/// Memory is compared from here on: caches and pools are filled by then.
+/// The number of reloads after which memory is compared, since caches and pools are filled by then.
 const WARM_AFTER: usize = 100;
 
-/// Scope and resource of a token must come from the same of two rules.
+/// Two rules alternate; scope and resource of a token must come from the same rule.
 fn rules(reload: usize) -> String {
     let name = variant(reload);
     format!(
@@ -105,7 +105,7 @@ impl Reloads {
     }
 }
 
-/// A certificate in place of the one before; its root.
+/// Replaces the certificate; returns its root.
 fn certify(site: &Site) -> Vec<Vec<u8>> {
     let (certificate, root) = web_certificate("as.example");
     site.write("tls.crt", &certificate.chain_pem());
@@ -124,7 +124,8 @@ async fn ask_until(
     let mint = || (now(), site.svid(&path));
     let (mut minted, mut svid) = mint();
     while !ended.load(Ordering::Relaxed) {
-        // Used for a while, as workloads do: verdicts on thousands of fresh ones would fill the memory of verdicts.
+        // Each SVID is used for some time, as by workloads: thousands of new SVIDs would fill the cache of verification
+        // results.
         if now() - minted > 60 {
             (minted, svid) = mint();
         }
@@ -134,13 +135,13 @@ async fn ask_until(
         assert_eq!(
             seen.len(),
             1,
-            "one configuration gave the scope, another the resource: {seen:?}"
+            "scope and resource came from different configurations: {seen:?}"
         );
         requests.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The rules that scope and audience of a token come from.
+/// The rules from which scope and audience of a token came.
 fn variants(token: &str) -> Vec<&'static str> {
     use base64::Engine as _;
     let claims = token.split('.').nth(1).unwrap();
@@ -169,7 +170,10 @@ async fn run(reloads: usize) {
     let took = begun.elapsed();
     let requests = running.end().await;
     eprintln!("{reloads} reloads in {took:.1?}, {requests} requests beside them, all answered with a token");
-    assert!(requests > reloads, "there was load: {requests}");
+    assert!(
+        requests > reloads,
+        "there must be more requests than reloads: {requests}"
+    );
     if let Some(warm) = warm.filter(|_| reloads > WARM_AFTER) {
         let ratio = at_end as f64 / warm as f64;
         eprintln!(

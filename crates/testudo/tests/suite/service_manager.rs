@@ -1,4 +1,5 @@
-//! A service manager: what the server tells it, and the sockets that it opens for the server. The test plays systemd.
+//! Tests of the service manager protocol: notifications of the server, and sockets that the service manager opens for
+//! it. The test acts as systemd.
 
 use crate::binary::{RULES, Server, Site, stderr};
 use rustix::time::{ClockId, clock_gettime};
@@ -49,7 +50,7 @@ fn monotonic_microseconds() -> i64 {
 }
 
 #[test]
-fn service_manager_is_told_of_start_reload_and_stop() {
+fn service_manager_is_notified_of_start_reload_and_stop() {
     let site = Site::new();
     let (socket, path) = notification_socket(&site);
     let mut server = Server::start_with(&site.config(), &[("NOTIFY_SOCKET", path)]);
@@ -59,7 +60,7 @@ fn service_manager_is_told_of_start_reload_and_stop() {
     let answer = get(server.address, "/readyz");
     assert!(
         answer.starts_with("HTTP/1.1 200 "),
-        "READY=1 before it serves: {answer}"
+        "READY=1 was sent before the server answers: {answer}"
     );
 
     let before = monotonic_microseconds();
@@ -71,13 +72,14 @@ fn service_manager_is_told_of_start_reload_and_stop() {
         .unwrap()
         .parse()
         .unwrap();
-    // systemd takes an answer to an earlier signal for none.
+    // systemd ignores a notification that belongs to an earlier signal.
     assert!((before..=monotonic_microseconds()).contains(&stamp), "{stamp}");
     let reloaded = next_message(&socket);
     assert_eq!(reloaded[0], "READY=1");
     assert!(reloaded[1].starts_with("STATUS=reloaded"), "{reloaded:?}");
 
-    // One whose file cannot be used ends its reload as well, or systemd would wait and then kill it.
+    // A reload of a file that cannot be used must be reported as ended too, or systemd would wait and then kill the
+    // server.
     site.write("testudo.toml", "issuer = 7\n");
     server.signal("HUP");
     assert_eq!(next_message(&socket)[0], "RELOADING=1");
@@ -91,7 +93,7 @@ fn service_manager_is_told_of_start_reload_and_stop() {
 }
 
 #[test]
-fn service_manager_may_listen_at_an_abstract_name() {
+fn notification_socket_with_an_abstract_name_is_supported() {
     let site = Site::new();
     let name = format!("testudo-notify-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
@@ -103,7 +105,7 @@ fn service_manager_may_listen_at_an_abstract_name() {
 }
 
 #[test]
-fn service_manager_that_cannot_be_told_is_a_warning() {
+fn notification_socket_that_cannot_be_used_is_a_warning() {
     let site = Site::new();
     for (variable, said) in [
         (
@@ -151,7 +153,7 @@ fn site_on(listen: SocketAddr) -> Site {
 }
 
 #[test]
-fn connection_that_waits_in_a_passed_socket_is_answered_by_the_server_that_comes_and_by_the_next_one() {
+fn connection_that_waits_in_a_passed_socket_is_answered_after_the_start_and_after_a_restart() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let site = site_on(address);
@@ -171,7 +173,7 @@ fn connection_that_waits_in_a_passed_socket_is_answered_by_the_server_that_comes
 }
 
 #[test]
-fn passed_socket_stands_in_for_the_admin_listener() {
+fn passed_socket_is_used_for_the_admin_listener() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let site = Site::new();
@@ -210,9 +212,9 @@ fn passed_socket_that_is_not_tcp_stops_the_start() {
     assert!(said.contains("expected a listening TCP socket"), "{said}");
 }
 
-/// Variables that were meant for a parent are left alone, as sd_listen_fds(3) wants it.
+/// Variables for another process are ignored, as sd_listen_fds(3) requires.
 #[test]
-fn socket_that_was_passed_to_another_process_is_not_taken() {
+fn socket_that_was_passed_to_another_process_is_not_used() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let server = Server::spawn(command_with(&Site::new(), OwnedFd::from(socket), "1"));

@@ -1,4 +1,4 @@
-//! Connections that hold a place and do nothing for it: each ends at its deadline, at every listener.
+//! Tests of connections that send nothing or send slowly: each is closed at its deadline, at every listener.
 
 use crate::binary::{Server, Site};
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ body_timeout = "2s"
 write_timeout = "3s"
 idle_timeout = "4s"
 "#;
-/// A test waits at most so long for an end; the machine may be busy.
+/// The longest time that a test waits for the end of a connection; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Closed before this, a connection was not given its time.
+/// A connection that is closed earlier was closed before its deadline.
 const AT_LEAST: Duration = Duration::from_millis(1_500);
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-/// What is sent at once, and what is sent again and again.
+/// The bytes that are sent at once, and those that are sent repeatedly.
 struct Attack {
     name: &'static str,
     first: Vec<u8>,
@@ -106,7 +106,7 @@ async fn endure(stream: Box<dyn Stream>, attack: Attack) -> Duration {
     began.elapsed()
 }
 
-/// Every attack on every way at once; each ends, and none at once.
+/// Runs every attack at every listener in parallel; each connection must be closed, but not before its deadline.
 async fn endure_all(ways: Vec<(&'static str, Way)>) {
     let mut running = Vec::new();
     for (listener, way) in ways {
@@ -175,7 +175,7 @@ async fn silent_and_slow_connections_end_behind_tls_at_every_listener() {
     let mut ways = Vec::new();
     for (name, address) in ["public", "mtls", "admin"].into_iter().zip(addresses) {
         ways.push((name, Way::Tls(address, client.clone())));
-        // Nothing, or not even a handshake.
+        // Connections without any bytes, so without a handshake.
         let attack = Attack {
             name: "silence before the handshake",
             first: Vec::new(),
@@ -191,7 +191,7 @@ async fn silent_and_slow_connections_end_behind_tls_at_every_listener() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_used_outlives_the_deadline_of_its_first_request() {
+async fn connection_in_use_is_not_closed_by_the_deadline_of_its_first_request() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
@@ -204,7 +204,7 @@ async fn a_connection_that_is_used_outlives_the_deadline_of_its_first_request() 
 }
 
 #[tokio::test]
-async fn a_body_that_comes_too_slowly_is_answered_408_and_the_connection_ends() {
+async fn body_that_arrives_too_slowly_is_answered_408_and_the_connection_is_closed() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
@@ -220,7 +220,7 @@ async fn a_body_that_comes_too_slowly_is_answered_408_and_the_connection_ends() 
     });
     let mut answer = String::new();
     let reading = reader.read_to_string(&mut answer);
-    // A reset after the answer is an end as well.
+    // A reset after the answer also counts as closed.
     let _ = tokio::time::timeout(PATIENCE, reading)
         .await
         .expect("the connection is still open");
@@ -249,7 +249,7 @@ async fn never_read(stream: &mut Box<dyn Stream>, requests: &[u8]) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_never_reads_its_answers_is_cut_off() {
+async fn connection_of_a_client_that_never_reads_its_answers_is_closed() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
@@ -291,7 +291,7 @@ async fn an_http2_stream_without_a_window_does_not_hold_its_connection() {
 }
 
 #[tokio::test]
-async fn an_unread_answer_ends_its_http2_connection_although_other_streams_go_on() {
+async fn http2_connection_with_an_unread_answer_is_closed_although_other_streams_are_used() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
@@ -322,9 +322,9 @@ async fn an_unread_answer_ends_its_http2_connection_although_other_streams_go_on
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
-/// One write: a whole request, and the beginning of another.
+/// One write with a complete request and the beginning of another.
 #[tokio::test(flavor = "multi_thread")]
-async fn request_head_that_began_behind_a_whole_request_has_the_deadline_of_a_first_one() {
+async fn request_head_that_began_in_the_same_write_has_the_deadline_of_a_first_request() {
     let site = Site::new();
     site.configure(
         "first_request_timeout = \"2s\"\nidle_timeout = \"600s\"",

@@ -1,4 +1,4 @@
-//! The whole path with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
+//! Tests with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
 
 use crate::binary::{Server, Site, free_port, run, stderr};
 use std::io::{BufRead as _, BufReader};
@@ -62,7 +62,7 @@ pub fn start(site: &Site) -> Spire {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attested_workload_registers_itself_and_calls_an_api() {
+async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
     let site = Site::new();
     let spire = start(&site);
 
@@ -73,7 +73,7 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
     let svid = spire.jwt_svid(&issuer).expect("an SVID for our issuer");
     let server = Server::start(&site.config());
 
-    // The workload's side, from the Workload API to an access token.
+    // The workload gets an SVID from the Workload API and exchanges it for an access token.
     let get = |arguments: &[&str]| {
         run(
             &[
@@ -98,11 +98,15 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
     assert_eq!(token::claims(&access_token)["sub"], id);
     assert_eq!(site.json(&["client", "list"])[0]["client_id"], id);
 
-    // The example API accepts it, and nothing else.
+    // The example API accepts only the access token.
     let api = Api::start(&issuer, &site.folder);
     assert_eq!(api.orders(Some(&access_token)).await, 200);
     assert_eq!(api.orders(None).await, 401);
-    assert_eq!(api.orders(Some(&svid)).await, 401, "an SVID is no access token");
+    assert_eq!(
+        api.orders(Some(&svid)).await,
+        401,
+        "an SVID must not be accepted as an access token"
+    );
 
     // The same SVID 1,000 times.
     let body = svid_form(&svid, &[]);
@@ -118,7 +122,7 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
         "invalid_client"
     );
 
-    // What SPIRE signs is a software statement as it is: it has `iat`, and the endpoint as its audience.
+    // A JWT-SVID of SPIRE is a valid software statement: it has `iat`, and its audience is the endpoint.
     let statement = spire.jwt_svid(&format!("{issuer}/register")).unwrap();
     let asked = serde_json::json!({ "software_statement": statement, "client_name": "shop" });
     let json = [("content-type", "application/json")];
@@ -130,14 +134,18 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
         (201, Some(&*id))
     );
     let at_token = connection.post("/token", svid_form(&statement, &[])).await;
-    assert_eq!(at_token.error(), "invalid_client", "a statement buys no token");
+    assert_eq!(
+        at_token.error(),
+        "invalid_client",
+        "a statement must not be accepted at the token endpoint"
+    );
     assert_eq!(site.json(&["client", "list"]).as_array().unwrap().len(), 1);
 
-    // SPIRE publishes a new key, then signs with it, as it does by itself every few hours. The agent hands the old
-    // SVID out until it ages, so a fresh audience shows the new key.
+    // SPIRE publishes a new key, then signs with it, as it does by itself every few hours. The agent returns the cached
+    // SVID for some time, so the test uses a new audience to get an SVID with the new key.
     let old_kid = token::header(&svid)["kid"].clone();
     let new_kid = spire.prepare_jwt_key().expect("SPIRE prepares a key");
-    wait_until("the new key is held", || {
+    wait_until("the new key is loaded", || {
         let keys = site.json(&["trust", "show", spire::TRUST_DOMAIN])["jwt_keys"].clone();
         keys.as_array().unwrap().iter().any(|kid| *kid == new_kid)
     });
@@ -167,20 +175,20 @@ async fn an_attested_workload_registers_itself_and_calls_an_api() {
     site.write("rotated", &rotated);
     let path = site.folder.join("rotated");
     let explained = site.json(&["explain", "--credential", path.to_str().unwrap()]);
-    // Its signature by the new key is good; only its audience is not ours.
+    // The signature with the new key is valid; only the audience is wrong.
     assert_eq!(explained["rejection"], "audience_mismatch", "{explained}");
     let again = get(&["--scope", "orders.read"]);
     assert!(again.status.success(), "{}", stderr(&again));
     assert_eq!(
         site.json(&["client", "list"]).as_array().unwrap().len(),
         1,
-        "the same client throughout"
+        "there must be only one client"
     );
 }
 
-/// A client that keeps calling over mutual TLS while its X.509-SVID and the authority above rotate under it.
+/// A client sends requests over mutual TLS while its X.509-SVID and its authority are rotated.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
+async fn x509_svid_is_rotated_without_a_failure_while_a_client_sends_requests() {
     let site = Site::new();
     let spire = start(&site);
     let port = free_port();
@@ -218,7 +226,7 @@ async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
             "{} certificates seen in {calls} calls",
             seen.len()
         );
-        // A client that holds no token yet: each call is a handshake and an exchange.
+        // A new client without a cached token, so that each call needs a handshake and a token request.
         let client = TokenClient::with_options(&issuer, x509.clone(), options.clone()).unwrap();
         client
             .token()
@@ -248,7 +256,7 @@ async fn an_x509_svid_rotates_under_a_client_that_keeps_calling() {
     assert_eq!(
         clients.as_array().unwrap().len(),
         1,
-        "the same workload by either SVID is one client"
+        "a workload must be one client with either kind of SVID"
     );
     let command = run(
         &[
@@ -276,7 +284,7 @@ struct Api {
 
 impl Api {
     fn start(issuer: &str, folder: &Path) -> Api {
-        // Built by the workspace's tests; cargo puts it beside the binary under test.
+        // The example is built with the workspace; cargo puts it beside the tested binary.
         let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name("orders-api");
         if !program.exists() {
             let built = Command::new(env!("CARGO"))

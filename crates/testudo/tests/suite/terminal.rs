@@ -5,11 +5,11 @@ use crate::binary::{Site, json_lines, stderr};
 use serde_json::{Value, json};
 use testudo_protocol::printable::is_hidden;
 
-/// C0, DEL, C1, a mark that turns the direction of writing, and one of no width.
+/// C0, DEL, C1, a mark that changes the direction of writing, and a character without width.
 const HOSTILE: &str = "a\u{1b}[2Jb\u{7f}c\u{9b}31md\u{202e}e\u{200b}f";
 
 #[track_caller]
-fn judge(what: &[&str], bytes: &[u8]) -> String {
+fn check(what: &[&str], bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let bad: Vec<char> = text.chars().filter(|c| *c != '\n' && is_hidden(*c)).collect();
     assert!(bad.is_empty(), "{what:?} prints {bad:?}: {text:?}");
@@ -32,14 +32,14 @@ fn every_field_is_printed_without_terminal_control_characters() {
     };
     for command in [["identity", "list"], ["event", "list"]] {
         let output = site.run(&command);
-        let text = judge(&command, &output.stdout);
+        let text = check(&command, &output.stdout);
         assert!(
             text.contains("\\u{1b}[2Jb\\u{7f}c\\u{9b}31md\\u{202e}e\\u{200b}f"),
             "{text}"
         );
-        // To a program it is the same value.
+        // A program reads the same value.
         let command = [command[0], command[1], "--json"];
-        let text = judge(&command, &site.run(&command).stdout);
+        let text = check(&command, &site.run(&command).stdout);
         assert!(
             text.contains("\\u007f") && text.contains("\\u009b") && text.contains("\\u202e"),
             "{text}"
@@ -60,8 +60,8 @@ fn every_field_is_printed_without_terminal_control_characters() {
         vec!["client", "list", "--rule", HOSTILE],
     ] {
         let output = site.run(&command);
-        judge(&command, &output.stdout);
-        judge(&command, &output.stderr);
+        check(&command, &output.stdout);
+        check(&command, &output.stderr);
     }
 }
 
@@ -78,7 +78,7 @@ fn bundle_key_with_control_characters_in_its_kid_is_not_imported() {
     for command in [vec!["trust", "show", "prod.example"], vec!["doctor"]] {
         let output = site.run(&command);
         assert!(output.status.success(), "{}", stderr(&output));
-        let text = judge(&command, &output.stdout);
+        let text = check(&command, &output.stdout);
         assert!(
             text.contains("the kid has control or invisible characters"),
             "{text}"

@@ -1,4 +1,4 @@
-//! TLS at the front, and a bundle endpoint behind TLS (`https_web`).
+//! Tests of TLS at the listeners, and of a bundle endpoint with TLS (`https_web`).
 
 use crate::binary::Site;
 use rcgen::{CertificateParams, KeyPair};
@@ -41,7 +41,7 @@ fn server_serves_tls_and_fetches_bundles_over_tls() {
         assert!(String::from_utf8_lossy(&fetched.stdout).contains("token_endpoint"));
     }
 
-    // A second server whose bundle endpoint is behind TLS: any https server will do to see the certificate judged.
+    // A second server fetches its bundle over TLS; any https server is suitable for the check of the certificate.
     let other = Site::new();
     let text = std::fs::read_to_string(other.config()).unwrap();
     let endpoint = format!("https://spire.prod.example:{}/jwks", server.address.port());
@@ -69,7 +69,8 @@ fn server_serves_tls_and_fetches_bundles_over_tls() {
     .unwrap();
     let trusted = other.run(&["doctor"]);
     let said = String::from_utf8_lossy(&trusted.stdout).into_owned();
-    // It is our JWKS, whose keys are for `sig`: fetched over TLS, read, and trusted for nothing. [I-21]
+    // The document is the JWKS of the first server, whose keys have the use `sig`: it is fetched and read, but none of
+    // its keys is used. [I-21]
     assert!(
         said.contains("0 JWT-SVID keys from https://spire.prod.example"),
         "{said}"

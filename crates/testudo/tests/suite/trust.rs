@@ -1,18 +1,18 @@
-//! Trust domains by the command line.
+//! Tests of the commands for trust domains.
 
 use crate::binary::{Site, now, stderr};
 use serde_json::json;
 use testudo_testkit::svid_form;
 
 #[tokio::test]
-async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
+async fn lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     let mut site = Site::new();
     let old = site.issuer.bundle();
     site.issuer.rotate();
     site.write("bundle.json", &site.issuer.bundle().to_string());
     drop(site.serve());
     site.write("bundle.json", &old.to_string());
-    // `doctor` says what `serve` would do, before it starts and beside it.
+    // `doctor` reports what `serve` would do, before its start and while it runs.
     let doctor = || {
         let output = site.run(&["doctor"]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
@@ -70,7 +70,7 @@ async fn a_lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn trust_show_gives_the_maximum_age_in_force() {
+async fn trust_show_prints_the_maximum_age_that_applies() {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let text = text.replace(

@@ -101,7 +101,7 @@ fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, X509Error> {
         }
     }
     let id = SpiffeId::parse(found.ok_or(X509Error::NoUriName)?).map_err(X509Error::NotSpiffeId)?;
-    // [X509-SVID §3.1] A leaf's SPIFFE ID has a path.
+    // [X509-SVID §3.1] The SPIFFE ID of a leaf must have a path.
     if id.path().is_empty() {
         return Err(X509Error::NoPath);
     }

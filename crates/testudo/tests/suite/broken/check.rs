@@ -13,7 +13,7 @@ fn check_names_fault_and_remedy_of_each_broken_configuration() {
         let site = Site::new();
         (broken.set_up)(&site);
         let output = site.run(&["check"]);
-        broken.judge("testudo check", &output, &site)
+        broken.check("testudo check", &output, &site)
     }));
 }
 

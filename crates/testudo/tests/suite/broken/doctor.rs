@@ -24,7 +24,7 @@ fn doctor_names_fault_and_remedy_of_each_broken_set_up() {
             "{}: {said}",
             broken.name
         );
-        broken.judge("testudo doctor", &output, &site)
+        broken.check("testudo doctor", &output, &site)
     }));
 }
 

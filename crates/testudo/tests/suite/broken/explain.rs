@@ -82,7 +82,7 @@ impl World {
             fault: refused.fault,
             remedy: refused.remedy,
         };
-        broken.judge("testudo explain ID", &output, &self.site)
+        broken.check("testudo explain ID", &output, &self.site)
     }
 }
 

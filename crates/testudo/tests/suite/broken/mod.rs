@@ -27,7 +27,7 @@ struct Broken {
 
 impl Broken {
     /// Compares the output of a command with the snapshot.
-    fn judge(&self, command: &str, output: &Output, site: &Site) -> Result<(), String> {
+    fn check(&self, command: &str, output: &Output, site: &Site) -> Result<(), String> {
         let said = snapshot::of(self.how, command, output, &site.folder);
         for (what, words) in [("fault", self.fault), ("remedy", self.remedy)] {
             if !said.contains(words) {

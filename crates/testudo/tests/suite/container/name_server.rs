@@ -61,7 +61,7 @@ fn answer(query: &[u8], name: &str, asked: &AtomicUsize) -> Option<Vec<u8>> {
     reply.extend(query.get(12..at + 4)?);
     if is_answered {
         asked.fetch_add(1, Ordering::SeqCst);
-        // A pointer to the name, A, IN, 60 s, 4 bytes.
+        // The address record: a pointer to the name in the question, type A, class IN, 60 s, 4 bytes.
         reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
     }
     Some(reply)

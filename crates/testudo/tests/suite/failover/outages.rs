@@ -1,4 +1,4 @@
-//! When the database took no commits: a probe of its own, by HAProxy, beside the nodes.
+//! Measures when the database accepted no commits, with a separate probe through HAProxy.
 
 use super::scene::Load;
 use std::sync::{Arc, Mutex};
@@ -8,11 +8,11 @@ use tokio_postgres::{Client, Error, NoTls};
 
 /// A commit that takes longer counts as failed.
 const COMMIT_MAX: Duration = Duration::from_secs(1);
-/// While it is away, a new try begins so often, and none waits for an earlier one.
+/// The interval of attempts during an outage; an attempt does not wait for earlier ones.
 const TRY_EVERY: Duration = Duration::from_millis(100);
 const TRY_MAX: Duration = Duration::from_secs(2);
 
-/// From the last commit before to the first one after.
+/// The time from the last commit before an outage to the first one after it.
 #[derive(Debug, Clone, Copy)]
 pub struct Outage {
     pub from: Instant,
@@ -28,7 +28,7 @@ impl Outage {
 #[derive(Default)]
 pub struct Outages {
     over: Mutex<Vec<Outage>>,
-    /// It is away now, since then.
+    /// The start of the current outage, if there is one.
     since: Mutex<Option<Instant>>,
 }
 
@@ -74,8 +74,8 @@ impl Outages {
         self.since.lock().unwrap().is_some()
     }
 
-    /// From when on a change that was acknowledged at `acknowledged` had to be applied, where it was by `applied`: at once, or
-    /// since the end of an outage in between.
+    /// The time from which on a change had to be applied that was acknowledged at `acknowledged` and applied at
+    /// `applied`: the acknowledgement, or the end of an outage in between.
     pub fn due(&self, acknowledged: Instant, applied: Instant) -> Instant {
         let outages = self.over.lock().unwrap();
         let between = outages
@@ -95,7 +95,7 @@ async fn commit(client: &Client) -> Result<(), Error> {
     client.batch_execute("INSERT INTO marks VALUES (now())").await
 }
 
-/// Tries until a commit is answered; a try that hangs holds up no other.
+/// Tries until a commit is answered; an attempt that hangs does not delay the others.
 async fn first_commit(url: &str) -> Client {
     let (found, mut first) = tokio::sync::mpsc::channel(1);
     loop {
@@ -103,7 +103,7 @@ async fn first_commit(url: &str) -> Client {
         tokio::spawn(tokio::time::timeout(TRY_MAX, async move {
             let Ok(client) = connect(&url).await else { return };
             if commit(&client).await.is_ok() {
-                // A second one that is as fast is of no use.
+                // A second answer is not needed.
                 let _ = found.try_send(client);
             }
         }));

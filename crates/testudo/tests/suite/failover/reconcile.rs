@@ -1,4 +1,4 @@
-//! The reconciliation: what was acknowledged is there, once, with one event, on both nodes.
+//! The reconciliation: every acknowledged client must exist once, with one event, on both nodes.
 
 use super::administrators::{Act, Administrators};
 use super::clients::Clients;
@@ -11,9 +11,9 @@ use std::time::Duration;
 const PAGE: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Invariant: whatever the database went through, each of these holds while the load goes on.
+/// Checks the invariants that must hold during the load, after any fault of the database.
 pub async fn while_the_load_goes_on(load: &Load, clients: &Clients) {
-    // Noted before anything is read: what comes later may be missing there.
+    // The list of acknowledged clients is taken before the records are read, since later ones may be missing in them.
     let acknowledged: HashSet<String> = clients.acknowledged().into_iter().collect();
     for node in 0..2 {
         let stored = client_ids(load, node).await;
@@ -21,7 +21,7 @@ pub async fn while_the_load_goes_on(load: &Load, clients: &Clients) {
         assert_eq!(
             stored.len(),
             distinct.len(),
-            "node {node}: no client is there twice"
+            "node {node}: no client may exist twice"
         );
         let lost: Vec<&String> = acknowledged.iter().filter(|id| !distinct.contains(id)).collect();
         assert!(
@@ -50,10 +50,10 @@ pub async fn while_the_load_goes_on(load: &Load, clients: &Clients) {
         );
     }
     let odd = clients.first_uses.odd.lock().unwrap().clone();
-    assert!(odd.is_empty(), "neither 200 nor 503: {odd:?}");
+    assert!(odd.is_empty(), "answers other than 200 and 503: {odd:?}");
 }
 
-/// Invariant: with no load, records, events, counters, keys and what administrators did are one on both nodes.
+/// Checks, without load, that records, events, counters, keys and changes of administrators are the same on both nodes.
 pub async fn at_rest(load: &Load, clients: &Clients, administrators: &Administrators) {
     while_the_load_goes_on(load, clients).await;
     let stored = client_ids(load, 0).await;
@@ -61,7 +61,7 @@ pub async fn at_rest(load: &Load, clients: &Clients, administrators: &Administra
     assert_eq!(
         registered.len(),
         stored.len(),
-        "an event for each client, and a client for each"
+        "each client must have an event, and each event a client"
     );
     assert!(registered.values().all(|number| *number == 1));
     for node in 0..2 {
@@ -99,7 +99,7 @@ pub async fn keys_are_the_same(load: &Load, clients: &Clients) {
     .await;
     for node in 0..2 {
         let other = 1 - node;
-        // A key may have been exchanged between the two answers.
+        // A key may have been rotated between the two answers.
         until(
             "the key of a node's token is published by the other",
             PATIENCE,
@@ -124,7 +124,7 @@ pub async fn keys_are_the_same(load: &Load, clients: &Clients) {
     }
 }
 
-/// The worst of what administrators did since the number of changes `from`, and how many there were.
+/// The longest delays of the changes of administrators since change number `from`, and the number of changes.
 pub fn worst_delays(administrators: &Administrators, outages: &Outages, from: usize) -> Summary {
     let applied = administrators.applied.lock().unwrap();
     let mut summary = Summary::default();
@@ -150,9 +150,9 @@ pub struct Summary {
     pub keys: usize,
     /// Changes that one node acknowledged, with an outage before the other node applied them.
     pub across_outages: usize,
-    /// How long a node answered as before, at worst, counted from the acknowledgement or the database's return.
+    /// The longest time that a node answered as before the change, from the acknowledgement or the end of the outage.
     pub went_on_longest: Duration,
-    /// How long it took, at worst, until both answered by the change.
+    /// The longest time until both nodes answered according to the change.
     pub answered_last: Duration,
 }
 
@@ -171,7 +171,7 @@ async fn client_ids(load: &Load, node: usize) -> Vec<String> {
     }
 }
 
-/// How many events `client.registered` there are of each client.
+/// The number of events `client.registered` of each client.
 async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
     let (mut numbers, mut after) = (HashMap::new(), String::new());
     loop {
@@ -193,7 +193,7 @@ async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
     }
 }
 
-/// Waits until both nodes take new clients.
+/// Waits until both nodes register new clients.
 pub async fn both_nodes_take_new_clients(load: &Load, tag: &str, patience: Duration) {
     for node in 0..2 {
         let path = id(&format!("/ns/back/sa/{tag}-{node}"));

@@ -1,4 +1,5 @@
-//! Two nodes over a cluster that fails over: one by HAProxy, the other by pgbouncer in session mode before it.
+//! Two nodes with a failover cluster: one connects through HAProxy, the other through pgbouncer in session mode and
+//! HAProxy.
 
 use crate::binary::{ISSUER, Server, Site, folder, now};
 use std::net::SocketAddr;
@@ -11,19 +12,19 @@ use testudo_testkit::patroni::{Cluster, Network, Tools};
 use testudo_testkit::pgbouncer::Pgbouncer;
 use testudo_testkit::{svid_form, token};
 
-/// For how long known clients are served while the database is away. A failover takes half of it.
+/// How long known clients are served while the database does not answer. A failover takes about half of this time.
 const SERVE_WITHOUT_STORE: Duration = Duration::from_secs(60);
 
 pub struct Scene {
     pub load: Arc<Load>,
-    // The order in which they end.
+    // The fields are dropped in this order.
     servers: [Server; 2],
     _pooler: Pgbouncer,
     pub cluster: Cluster,
     pub probe_url: String,
 }
 
-/// What every task of the load needs.
+/// The values that every task of the load needs.
 pub struct Load {
     pub site: Site,
     pub nodes: [SocketAddr; 2],
@@ -41,10 +42,10 @@ pub fn tools() -> Option<Tools> {
     match Tools::find(&installed()) {
         Ok(tools) => Some(tools),
         Err(missing) if std::env::var_os("CI").is_some() => {
-            panic!("failover is not tried without its programs, and CI must try it:\n{missing}")
+            panic!("CI must test failover, and programs for it are missing:\n{missing}")
         }
         Err(missing) => {
-            println!("not tried:\n{missing}");
+            println!("skipped: programs are missing:\n{missing}");
             None
         }
     }
@@ -55,7 +56,7 @@ impl Scene {
         let cluster = Cluster::start(tools, &folder(), network).unwrap();
         let url = cluster.database("testudo").unwrap();
         let probe_url = cluster.database("probe").unwrap();
-        // By default a login that failed is tried again after 15 s, and every node is refused until then.
+        // By default pgbouncer waits 15 s after a failed login and refuses all clients meanwhile.
         let settings = "pool_mode = session\nserver_login_retry = 0.2\nserver_connect_timeout = 3\n";
         let pooler = Pgbouncer::start_with(&folder(), cluster.port(), settings).unwrap();
         let site = Site::new().over_postgres(&url);
@@ -104,7 +105,7 @@ impl Scene {
     }
 }
 
-/// Where a test fails, what runs on threads of its own must end with it.
+/// If a test fails, its tasks on other threads must end too.
 impl Drop for Scene {
     fn drop(&mut self) {
         self.load.end();
@@ -159,7 +160,7 @@ pub fn kid(answer: &Answer) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-/// Waits for a fact about the nodes.
+/// Waits until a condition of the nodes holds.
 pub async fn until(what: &str, patience: Duration, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {

@@ -1,4 +1,4 @@
-//! Each recipe of `docs/guides/check-a-token.md` takes a token of this server, and no other JWT.
+//! Tests that each recipe of `docs/guides/check-a-token.md` accepts a token of this server, and no other JWT.
 
 use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
@@ -14,12 +14,12 @@ use testudo_testkit::web::DocumentServer;
 
 const PAGE: &str = "check-a-token.md";
 
-/// What a recipe made of a token: what it prints of the caller, or why it refuses.
+/// The result of a recipe for a token: the printed caller, or the reason of the refusal.
 type Verdict = Result<String, String>;
 
-/// `start` starts the recipe for an issuer. What it said to each token that it must refuse.
+/// `start` starts the recipe for an issuer. Returns the output for each token that it must refuse.
 #[track_caller]
-fn judge<Check: FnMut(&str) -> Verdict>(
+fn check_recipe<Check: FnMut(&str) -> Verdict>(
     shop: &Shop,
     mut start: impl FnMut(&str) -> Check,
 ) -> Vec<(&'static str, String)> {
@@ -28,7 +28,7 @@ fn judge<Check: FnMut(&str) -> Verdict>(
     assert_eq!(check(&shop.token()).as_deref().map(str::trim), Ok(&*caller));
     let minted = Minted::like(&shop.issuer, &metadata(shop));
     let mut check = start(&minted.issuer);
-    // With a good token of this issuer first, or everything could be refused for another reason.
+    // A valid token of this issuer is checked first, because otherwise all tokens could be refused for another reason.
     assert_eq!(check(&minted.good()).as_deref().map(str::trim), Ok(&*caller));
     refusals(&minted, check)
 }
@@ -36,7 +36,7 @@ fn judge<Check: FnMut(&str) -> Verdict>(
 fn refusals(minted: &Minted, mut check: impl FnMut(&str) -> Verdict) -> Vec<(&'static str, String)> {
     let refuse = |(what, token): (&'static str, String)| match check(&token) {
         Err(why) => (what, why),
-        Ok(said) => panic!("{what} is taken: {said}"),
+        Ok(said) => panic!("{what} was accepted: {said}"),
     };
     minted.wrong().into_iter().map(refuse).collect()
 }
@@ -49,7 +49,7 @@ fn metadata(shop: &Shop) -> String {
 
 /// A program that reads the token on standard input, and ends.
 #[track_caller]
-fn judge_program(program: impl Fn() -> Command) {
+fn check_program(program: impl Fn() -> Command) {
     let shop = Shop::with_svid_in_a_file();
     let start = |issuer: &str| {
         let (issuer, shop, program) = (issuer.to_owned(), &shop, &program);
@@ -61,19 +61,19 @@ fn judge_program(program: impl Fn() -> Command) {
             }
         }
     };
-    for (what, why) in judge(&shop, start) {
+    for (what, why) in check_recipe(&shop, start) {
         println!("{what}: {why}");
     }
 }
 
-/// A server: it is asked with the token as its callers do.
+/// A recipe that is a server: it receives requests with the token.
 struct Api {
     process: Child,
     url: String,
 }
 
 impl Api {
-    /// Starts it and waits until it answers, as it does without a token.
+    /// Starts the server and waits until it answers a request without a token.
     fn start(command: &mut Command, port: u16) -> Api {
         let process = command
             .stdin(Stdio::null())
@@ -97,7 +97,7 @@ impl Api {
         api
     }
 
-    /// The body where the answer is 200; otherwise the status with the body.
+    /// The body of an answer 200; otherwise status and body as the error.
     fn ask(&self, token: &str) -> Verdict {
         let mut curl = Command::new("curl");
         curl.args(["-s", "-w", "\n%{http_code}", "-H", "x-client: spiffe://made.up"]);
@@ -130,7 +130,7 @@ fn recipe_for_python_checks_a_token() {
     let Some(folder) = or_not_tried(python("python-check", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
-    judge_program(|| {
+    check_program(|| {
         let mut python = Command::new(folder.join("bin/python"));
         python.args(["-c", recipe.block("python")]);
         python
@@ -145,7 +145,7 @@ fn recipe_for_javascript_checks_a_token() {
     };
     let file = folder.join("check.mjs");
     std::fs::write(&file, recipe.block("js")).unwrap();
-    judge_program(|| {
+    check_program(|| {
         let mut node = Command::new("node");
         node.arg(&file);
         node
@@ -159,7 +159,7 @@ fn recipe_for_go_checks_a_token() {
         return;
     };
     let built = build_go(&folder, recipe.block("go"));
-    judge_program(|| Command::new(&built));
+    check_program(|| Command::new(&built));
 }
 
 #[test]
@@ -180,12 +180,12 @@ fn recipe_for_a_spring_resource_server_checks_a_token() {
         let api = Api::start(command, port);
         move |token: &str| api.ask(token)
     };
-    for (what, why) in judge(&shop, start) {
+    for (what, why) in check_recipe(&shop, start) {
         assert!(why.starts_with("401"), "{what}: {why}");
     }
 }
 
-/// What Envoy says to each token that it must refuse.
+/// The answers of Envoy to each token that it must refuse.
 fn envoy(folder: &Path, shop: &Shop, issuer: &str, ca: &str) -> Api {
     let (port, orders) = (free_port(), orders());
     let path = format!(
@@ -203,7 +203,7 @@ fn envoy(folder: &Path, shop: &Shop, issuer: &str, ca: &str) -> Api {
     Api::start(command, port)
 }
 
-/// An API that answers with the headers in which it is told who called.
+/// An API that answers with the headers in which Envoy passes the caller.
 fn orders() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -250,7 +250,7 @@ async fn recipe_for_envoy_checks_a_token() {
         let api = envoy(&folder, &shop, &minted.issuer, &root);
         assert_eq!(api.ask(&minted.good()).as_deref(), Ok(&*caller));
         let wrong = minted.wrong().into_iter();
-        // Envoy does not look at the type.
+        // Envoy does not check `typ`.
         let (judged, not_judged): (Vec<_>, Vec<_>) = wrong.partition(|(what, _)| *what != "another type");
         for (what, token) in judged {
             let status = if what == "another audience" { "403" } else { "401" };
@@ -260,7 +260,7 @@ async fn recipe_for_envoy_checks_a_token() {
         assert_eq!(
             api.ask(&not_judged[0].1).as_deref(),
             Ok(&*caller),
-            "which the page says"
+            "the page must state this"
         );
     });
 }

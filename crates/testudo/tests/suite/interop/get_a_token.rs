@@ -1,4 +1,5 @@
-//! Each recipe of `docs/guides/get-a-token.md` gets a token, and says the server's error code where it gets none.
+//! Tests that each recipe of `docs/guides/get-a-token.md` gets a token, and prints the error code of the server if it
+//! gets none.
 
 use super::guides::recipe;
 use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
@@ -10,7 +11,7 @@ const PAGE: &str = "get-a-token.md";
 
 /// The program prints the token, or the whole answer as JSON.
 #[track_caller]
-fn judge(shop: &Shop, program: impl Fn() -> Command) {
+fn check_recipe(shop: &Shop, program: impl Fn() -> Command) {
     let output = run_to_end(shop.prepare(&mut program()), "");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
@@ -27,7 +28,11 @@ fn judge(shop: &Shop, program: impl Fn() -> Command) {
     );
     let events = shop.site.events(&[]);
     let refused = |event: &&serde_json::Value| !event["rejection"].is_null();
-    assert_eq!(events.iter().find(refused), None, "no refused attempt");
+    assert_eq!(
+        events.iter().find(refused),
+        None,
+        "there must be no refused attempt"
+    );
 
     let elsewhere = run_to_end(
         shop.prepare(&mut program())
@@ -50,7 +55,7 @@ fn recipe_for_the_shell_gets_a_token() {
         shell.args(["-c", recipe.block("sh")]);
         shell
     };
-    judge(&Shop::with_svid_in_a_file(), program);
+    check_recipe(&Shop::with_svid_in_a_file(), program);
 }
 
 #[test]
@@ -64,7 +69,7 @@ fn recipe_for_python_gets_a_token() {
         python.args(["-c", recipe.block("python")]);
         python
     };
-    judge(&Shop::with_svid_in_a_file(), program);
+    check_recipe(&Shop::with_svid_in_a_file(), program);
 }
 
 #[test]
@@ -74,7 +79,7 @@ fn recipe_for_go_gets_a_token_without_a_refused_attempt() {
         return;
     };
     let built = build_go(&folder, recipe.block("go"));
-    judge(&Shop::with_a_spire_agent(), || Command::new(&built));
+    check_recipe(&Shop::with_a_spire_agent(), || Command::new(&built));
 }
 
 #[test]
@@ -99,7 +104,7 @@ fn javascript(library: &str) {
         node.arg(&file);
         node
     };
-    judge(&Shop::with_svid_in_a_file(), program);
+    check_recipe(&Shop::with_svid_in_a_file(), program);
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn recipe_for_spring_security_gets_a_token() {
         return;
     };
     let java = build_java(&folder, "Get.java", recipe.block("java"));
-    judge(&Shop::with_svid_in_a_file(), || {
+    check_recipe(&Shop::with_svid_in_a_file(), || {
         let mut java = java();
         java.arg("Get");
         java

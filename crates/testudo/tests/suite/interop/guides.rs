@@ -1,4 +1,4 @@
-//! The recipes of `docs/guides`, as they stand there.
+//! Reads the recipes of `docs/guides`.
 
 use std::path::Path;
 

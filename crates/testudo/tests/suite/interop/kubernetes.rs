@@ -1,4 +1,4 @@
-//! The API server of Kubernetes takes our access tokens as those of its users.
+//! Tests that the API server of Kubernetes accepts access tokens of this server as those of its users.
 
 use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
@@ -22,7 +22,7 @@ fn checks_a_token(documents: &DocumentServer) {
     let Some(tools) = tools() else { return };
     let shop = Shop::over_tls();
     let minted = Minted::named(format!("https://localhost:{}", documents.address.port()));
-    // The same document is asked for as metadata and as keys.
+    // The API server fetches the same document as metadata and as keys.
     let mut document: Value = serde_json::from_str(&minted.jwks()).unwrap();
     document["issuer"] = minted.issuer.as_str().into();
     document["jwks_uri"] = format!("{}/jwks", minted.issuer).into();
@@ -32,7 +32,7 @@ fn checks_a_token(documents: &DocumentServer) {
     let (head, entry) = recipe.block("yaml").split_once("jwt:\n").unwrap();
     let entry = |issuer: &str, root: &str| {
         let entry = entry.replace("$ISSUER", issuer).replace("$RESOURCE", RESOURCE);
-        // A string of JSON is one of YAML.
+        // A JSON string is also a YAML string.
         entry.replace("$CA", &Value::from(root).to_string())
     };
     let root = std::fs::read_to_string(shop.site.folder.join("root.pem")).unwrap();
@@ -47,7 +47,8 @@ fn checks_a_token(documents: &DocumentServer) {
     let flag = format!("--authentication-config={}", file.display());
     let server = ApiServer::start_with(&tools, &scratch::folder("kubernetes"), &[&flag]).unwrap();
     let ask = |token: &str| server.ask_as(token, "GET", CONFIG_MAPS, "").unwrap();
-    // The server looks for the keys of its issuers after its start, and for bindings after they are made.
+    // The API server fetches the keys of issuers some time after its start, and applies role bindings some time after
+    // they are created.
     let ask_until = |token: &str, status: u16| {
         let began = Instant::now();
         loop {
@@ -67,7 +68,10 @@ fn checks_a_token(documents: &DocumentServer) {
     for token in &tokens {
         let known = ask_until(token, 403);
         let said = known.body["message"].as_str().unwrap();
-        assert!(said.contains(SUBJECT), "known, and without a right: {known:?}");
+        assert!(
+            said.contains(SUBJECT),
+            "the user must be known and have no permission: {known:?}"
+        );
     }
     let api = "rbac.authorization.k8s.io";
     let metadata = json!({ "name": "orders" });
@@ -90,9 +94,9 @@ fn checks_a_token(documents: &DocumentServer) {
     }
     for (what, wrong) in minted.wrong() {
         let status = match what {
-            // The user `system:anonymous`, who may nothing.
+            // The request is that of the user `system:anonymous`, who has no permissions.
             "no token" => 403,
-            // Which the page says.
+            // The page states this.
             "another type" => 200,
             _ => 401,
         };

@@ -1,4 +1,4 @@
-//! An issuer whose key the test holds: it signs what Testudo does not.
+//! An issuer whose key the test has, for tokens that Testudo would not sign.
 
 use super::shop::RESOURCE;
 use crate::binary::now;
@@ -22,7 +22,7 @@ impl Minted {
         Minted { issuer, key }
     }
 
-    /// Publishes keys, and metadata as the server of this name does. It ends with the process.
+    /// Serves keys and metadata like the server with this name, until the process ends.
     pub fn like(server: &str, metadata: &str) -> Minted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let minted = Minted::named(format!("http://{}", listener.local_addr().unwrap()));
@@ -45,15 +45,15 @@ impl Minted {
         serde_json::json!({ "keys": [self.key.public_jwk("sig", true)] }).to_string()
     }
 
-    /// A token that is as Testudo's are.
+    /// A token with the same form as those of Testudo.
     pub fn good(&self) -> String {
         self.draft(&self.key).sign()
     }
 
-    /// What no API may take, each wrong in one thing.
+    /// Tokens that every API must refuse, each with one fault.
     pub fn wrong(&self) -> Vec<(&'static str, String)> {
         let draft = || self.draft(&self.key);
-        // The same `kid`, so that the signature is what is wrong.
+        // The same `kid`, so that only the signature is wrong.
         let other = generate_key(Algorithm::ES256, Some(self.key.kid()));
         let unsigned = draft().header("alg", "none");
         let past = now() - 600;

@@ -1,4 +1,4 @@
-//! Programs of others against the built binary.
+//! Tests of the built binary with programs of other projects.
 
 mod check_a_token;
 mod get_a_token;

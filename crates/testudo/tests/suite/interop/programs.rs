@@ -1,20 +1,20 @@
-//! Programs of others: each in a folder of its own under `target/interop`, installed once from its registry at the
-//! versions that the caller names.
+//! Installs programs of other projects, each into a separate folder under `target/interop`, once, from its registry, at
+//! the versions that the caller gives.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// One installation at a time: tests run in parallel, and several want the same one.
+/// Only one installation runs at a time, because parallel tests may need the same one.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
-/// Where nothing can be installed, CI fails, and other machines say that this was not tried.
+/// If nothing can be installed, the test fails in CI, and on other machines prints that it was skipped.
 pub fn or_not_tried<T>(outcome: Result<T, String>) -> Option<T> {
     match outcome {
         Ok(found) => Some(found),
-        Err(why) if std::env::var_os("CI").is_some() => panic!("CI must try this: {why}"),
+        Err(why) if std::env::var_os("CI").is_some() => panic!("CI must run this test: {why}"),
         Err(why) => {
-            println!("not tried: {why}");
+            println!("skipped: {why}");
             None
         }
     }
@@ -26,7 +26,7 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Makes the folder by these steps, unless it was made for the same `wanted` before.
+/// Creates the folder with these steps, unless it was created for the same `wanted` before.
 fn installed(
     name: &str,
     wanted: &str,
@@ -47,7 +47,7 @@ fn installed(
     Ok(folder)
 }
 
-/// A virtual environment of Python with these packages, and no others than they need.
+/// A virtual environment of Python with these packages and their dependencies.
 pub fn python(name: &str, packages: &[String]) -> Result<PathBuf, String> {
     installed(name, &packages.join("\n"), |folder| {
         done(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
@@ -75,7 +75,7 @@ pub fn go(name: &str, modules: &[String]) -> Result<PathBuf, String> {
 /// The program of one file of Go, built in the folder of its module.
 pub fn build_go(module: &Path, program: &str) -> PathBuf {
     std::fs::write(module.join("main.go"), program).unwrap();
-    // What the packages need is added to the module as well.
+    // The dependencies of the packages are added to the module as well.
     let build = ["build", "-mod=mod", "-o", "recipe", "."];
     done(Command::new("go").args(build).current_dir(module)).unwrap();
     module.join("recipe")
@@ -96,9 +96,9 @@ pub fn node(name: &str, packages: &[String]) -> Result<PathBuf, String> {
     })
 }
 
-/// A folder with what a Maven project depends on, in `lib`.
+/// A folder with the dependencies of a Maven project, in `lib`.
 pub fn java(name: &str, pom: &str) -> Result<PathBuf, String> {
-    // What several recipes need is downloaded once.
+    // Dependencies of several recipes are downloaded once.
     let repository = folder("maven");
     installed(name, pom, |folder| {
         std::fs::write(folder.join("pom.xml"), pom).map_err(|error| error.to_string())?;
@@ -113,7 +113,8 @@ pub fn java(name: &str, pom: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// Compiles one file of Java in such a folder; a command that runs it still lacks the name of the class.
+/// Compiles one Java file in such a folder; returns the command that runs it, to which the name of the class must be
+/// added.
 pub fn build_java(project: &Path, file: &str, program: &str) -> impl Fn() -> Command {
     std::fs::write(project.join(file), program).unwrap();
     let compile = ["-cp", "lib/*", "-d", "classes", file];
@@ -122,7 +123,7 @@ pub fn build_java(project: &Path, file: &str, program: &str) -> impl Fn() -> Com
     let path = format!("{0}/classes:{0}/lib/*", project.display());
     move || {
         let mut java = Command::new("java");
-        // Starts sooner.
+        // This makes the start faster.
         java.args(["-XX:TieredStopAtLevel=1", "-cp", &path]);
         java
     }

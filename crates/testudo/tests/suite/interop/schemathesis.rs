@@ -1,4 +1,5 @@
-//! schemathesis makes requests of all kinds from an OpenAPI document, and compares the answers with it.
+//! Tests with schemathesis, which generates requests from an OpenAPI document and compares the answers with the
+//! document.
 
 use super::programs::{or_not_tried, python};
 use crate::binary::{RULES, Server, Site};
@@ -7,10 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Requests for each operation at most, so that CI waits seconds and not minutes.
+/// Maximum number of requests for each operation, so that the test takes seconds.
 const EXAMPLES: &str = "15";
 
-/// The same requests at each run: what fails is found again.
+/// The seed of the generated requests. It is fixed, so that a failure can be repeated.
 const SEED: &str = "12";
 
 fn program() -> Option<PathBuf> {
@@ -71,14 +72,14 @@ fn schemathesis_finds_no_fault_in_the_admin_api() {
 fn schemathesis_finds_no_fault_in_the_public_endpoints() {
     let (site, server) = site();
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/public-api.json");
-    // Beside what the program writes.
+    // The folder also has the files that the program writes.
     let document = site.folder.join("public-api.json");
     std::fs::copy(published, &document).unwrap();
     check(&document, &format!("http://{}", server.address));
 }
 
-/// Carries connections to the admin socket, where no token is needed: one for HTTP would be withdrawn by the requests
-/// that withdraw signing keys.
+/// Forwards connections to the admin socket, which needs no token: a token for HTTP would become invalid when generated
+/// requests withdraw the signing keys.
 fn bridge(socket: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! A server that is reached under its own name, and a workload that wants to call an API.
+//! A server that is reached by its issuer URL, and a workload that calls an API.
 
 use super::guides::recipe;
 use crate::binary::{Server, Site, free_port, now, run_to_end};
@@ -12,7 +12,7 @@ pub struct Shop {
     pub site: Site,
     pub issuer: String,
     pub client: String,
-    /// What the recipe reads beside the issuer and the resource.
+    /// Environment variables of the recipe besides issuer and resource.
     more: Vec<(&'static str, String)>,
     _server: Server,
     _spire: Option<Spire>,
@@ -25,7 +25,7 @@ impl Shop {
         Shop::over(site, issuer)
     }
 
-    /// The same over TLS; the root of the server's certificate is in a file that `CA` names.
+    /// The same with TLS; the variable `CA` is the path of the root of the server's certificate.
     pub fn over_tls() -> Shop {
         let (site, issuer) = Site::with_mutual_tls("");
         let root = site.folder.join("root.pem").display().to_string();
@@ -47,7 +47,7 @@ impl Shop {
         }
     }
 
-    /// The workload asks a SPIRE agent.
+    /// The workload gets its SVID from a SPIRE agent.
     pub fn with_a_spire_agent() -> Shop {
         let site = Site::new();
         let agent = spire::start(&site);
@@ -65,13 +65,14 @@ impl Shop {
         }
     }
 
-    /// Gives a program what the recipes read.
+    /// Sets the environment variables of the recipes for a program.
     pub fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .current_dir(&self.site.folder)
             .env("ISSUER", &self.issuer)
             .env("RESOURCE", RESOURCE)
-            // What it writes beside that is removed with the test. Java has no variable for its temporary folder alone.
+            // Other files of the program are removed with the test. Java has no environment variable for its temporary
+            // folder, so an option is set.
             .env("TMPDIR", &self.site.folder)
             .env(
                 "JAVA_TOOL_OPTIONS",
