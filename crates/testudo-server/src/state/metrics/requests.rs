@@ -61,7 +61,7 @@ impl Route {
 }
 
 /// Statuses that this server answers; another one is counted as the last.
-const STATUSES: [(u16, &str); 16] = [
+const STATUSES: [(u16, &str); 17] = [
     (200, "200"),
     (201, "201"),
     (204, "204"),
@@ -76,6 +76,7 @@ const STATUSES: [(u16, &str); 16] = [
     (415, "415"),
     (429, "429"),
     (500, "500"),
+    (502, "502"),
     (503, "503"),
     (0, "other"),
 ];
@@ -138,6 +139,9 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::StatusCode;
+    use std::collections::BTreeSet;
+    use std::path::Path;
 
     #[test]
     fn answer_is_counted_under_its_route_and_status_and_an_unknown_status_as_other() {
@@ -156,6 +160,65 @@ mod tests {
         }
         for (number, route) in Route::ALL.into_iter().enumerate() {
             assert_eq!(route as usize, number);
+        }
+    }
+    /// The statuses that the source of this crate names: `StatusCode::BAD_GATEWAY` is 502.
+    fn named_in_the_source(folder: &Path, statuses: &mut BTreeSet<u16>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                named_in_the_source(&path, statuses);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let constants = text.split("StatusCode::").skip(1).filter_map(|rest| {
+                    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                    // Names in small letters are functions, and those of gRPC.
+                    rest.get(..end?)
+                        .filter(|name| !name.is_empty() && *name == name.to_ascii_uppercase())
+                });
+                statuses.extend(constants.map(|constant| number_of(constant, &path)));
+            }
+        }
+    }
+
+    fn number_of(constant: &str, path: &Path) -> u16 {
+        let is_it = |status: &u16| {
+            let reason = StatusCode::from_u16(*status).unwrap().canonical_reason();
+            reason.is_some_and(|reason| reason.to_ascii_uppercase().replace([' ', '-'], "_") == constant)
+        };
+        let found = (100..600).find(is_it);
+        found.unwrap_or_else(|| panic!("{}: which status is {constant}?", path.display()))
+    }
+
+    #[test]
+    fn every_status_that_the_server_can_answer_has_its_own_counter() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut statuses = BTreeSet::new();
+        named_in_the_source(&crates.join("testudo-server/src"), &mut statuses);
+        assert!(statuses.contains(&502), "{statuses:?}");
+        // The answers to every reason to refuse.
+        let answers = std::fs::read_to_string(crates.join("testudo-core/src/rejection/answers.txt")).unwrap();
+        let of_line = |line: &str| line.strip_prefix("  ")?.get(..3)?.parse::<u16>().ok();
+        statuses.extend(answers.lines().filter_map(of_line));
+        assert!(statuses.contains(&408), "{statuses:?}");
+        // What both OpenAPI documents promise: a test in CI compares the answers of a server with them.
+        for document in ["admin-api.json", "public-api.json"] {
+            let path = crates.join("../docs/reference").join(document);
+            let document: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let methods = document["paths"].as_object().unwrap().values();
+            let operations = methods.flat_map(|methods| methods.as_object().unwrap().values());
+            let answers = operations.filter_map(|operation| operation["responses"].as_object());
+            statuses.extend(
+                answers
+                    .flat_map(|of| of.keys())
+                    .map(|status| status.parse::<u16>().unwrap()),
+            );
+        }
+        for status in statuses {
+            assert!(
+                STATUSES.iter().any(|(known, _)| *known == status),
+                "{status} would be counted as \"other\": add it to STATUSES"
+            );
         }
     }
 }
