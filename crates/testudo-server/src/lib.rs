@@ -34,6 +34,7 @@ mod renewal;
 pub mod scrape;
 pub mod serve;
 pub mod settle;
+pub mod socket_path;
 pub mod state;
 pub mod trust;
 pub mod upkeep;

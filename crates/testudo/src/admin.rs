@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
-use testudo_server::config;
+use testudo_server::{config, socket_path};
 use tokio::net::UnixStream;
 
 /// The admin API of one server.
@@ -81,6 +81,11 @@ impl Admin {
             )
         };
         let broken = |error: hyper::Error| Failed::away(format!("the server's answer broke off: {error}"));
+        if let Some(why) = socket_path::too_long(&self.socket) {
+            return Err(Failed::new(format!("cannot connect to the admin socket: {why}")).hint(
+                "name a shorter path in admin.socket, or with --socket a shorter one to the same socket, such as a relative path",
+            ));
+        }
         let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await

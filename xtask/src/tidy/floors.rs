@@ -60,6 +60,7 @@ const SERVER: &[Floor] = &[
             "local_process",
             "log_lines",
             "private_files",
+            "socket_path",
             "state/clock",
             "state/metrics",
         ],

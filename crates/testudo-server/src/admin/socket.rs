@@ -4,6 +4,7 @@
 //! at no time can another user connect, whatever the umask is. A file that is already at the path is not replaced,
 //! unless it is a socket on which no server listens.
 
+use crate::socket_path::{STAGED, staging};
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -29,7 +30,7 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
     }
     let staging = Staging::new(path)?;
     let failed = |what: &str, error: Error| format!("{what} {}: {error}", path.display());
-    let socket = staging.0.join("s");
+    let socket = staging.0.join(STAGED);
     let listener =
         UnixListener::bind(&socket).map_err(|error| failed("cannot bind the admin socket", error))?;
     std::fs::set_permissions(&socket, Permissions::from_mode(0o600))
@@ -105,15 +106,14 @@ fn move_into_place(socket: &Path, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// A folder beside the path of the socket that only this user may enter. Its name is short, since the path of a socket
-/// has at most 107 bytes.
+/// A folder beside the path of the socket that only this user may enter.
 struct Staging(PathBuf);
 
 impl Staging {
     fn new(path: &Path) -> Result<Staging, String> {
         let random = crate::key_encryption::random_32()?;
         let number = random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-        let folder = path.with_file_name(format!(".t{number:08x}"));
+        let folder = staging(path, number);
         DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
             format!(
                 "cannot create a folder beside admin.socket {}: {error}",
@@ -127,7 +127,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // Removes the first name of the socket; its path is another link to it.
-        let _ = std::fs::remove_file(self.0.join("s"));
+        let _ = std::fs::remove_file(self.0.join(STAGED));
         let _ = std::fs::remove_dir(&self.0);
     }
 }

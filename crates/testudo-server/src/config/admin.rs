@@ -2,6 +2,7 @@
 
 use super::judge::Judge;
 use super::tls::{TlsFiles, TlsSection};
+use crate::socket_path::too_long_to_create;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ pub struct AdminSettings {
     pub tls: Option<TlsFiles>,
 }
 
+/// The hint where the path of the socket is too long.
+const SHORTER: &str = "name a socket in a folder with a shorter path, such as admin.socket = \"/run/testudo/admin.sock\"; a relative path begins in the folder of the configuration file";
+
 impl Judge<'_> {
     pub(super) fn admin(&mut self, section: &AdminSection) -> Option<AdminSettings> {
         let text = section.listen.as_deref();
@@ -43,6 +47,9 @@ impl Judge<'_> {
             self.plain_admin_listener(listen, tls.is_some());
         }
         let socket = self.path(section.socket.as_deref().unwrap_or("testudo.sock"));
+        if let Some(why) = too_long_to_create(&socket) {
+            self.report.refuse("admin.socket", why, Some(SHORTER));
+        }
         Some(AdminSettings { socket, listen, tls })
     }
 }

@@ -1,10 +1,11 @@
 //! `[[trust_domains]]`: who is trusted, for what, and where the trust anchors come from.
 
 use super::judge::Judge;
+use crate::socket_path::too_long;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use testudo_core::members::attestable;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
@@ -246,6 +247,13 @@ impl Judge<'_> {
             (Some(url), None, None) => self.bundle_url(&key, url, section)?,
             (None, Some(file), None) => BundleOrigin::File(self.path(file)),
             (None, None, Some(socket)) if socket.starts_with("unix:") => {
+                let path = socket.trim_start_matches("unix:").trim_start_matches("//");
+                if let Some(why) = too_long(Path::new(path)) {
+                    let key = format!("{key}.workload_api");
+                    let hint = "let the agent create its socket in a folder with a shorter path";
+                    self.report.refuse(key, why, Some(hint));
+                    return None;
+                }
                 BundleOrigin::WorkloadApi(socket.clone())
             }
             (None, None, Some(socket)) => {

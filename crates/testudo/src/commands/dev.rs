@@ -17,7 +17,7 @@ use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIAL
 use testudo_server::key_encryption::random_32;
 use testudo_server::serve::{Options, serve};
 use testudo_server::state::observer::Observer;
-use testudo_server::{Running, config};
+use testudo_server::{Running, config, socket_path};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
@@ -112,6 +112,10 @@ impl Folder {
         let random = random_32().map_err(Failed::new)?;
         let name: String = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let path = std::env::temp_dir().join(format!("testudo-dev-{name}"));
+        if let Some(why) = socket_path::too_long_to_create(&path.join("testudo.sock")) {
+            return Err(Failed::new(format!("cannot create the admin socket: {why}"))
+                .hint("the folder is in the temporary folder: set TMPDIR to a shorter path, such as TMPDIR=/tmp"));
+        }
         DirBuilder::new()
             .mode(0o700)
             .create(&path)

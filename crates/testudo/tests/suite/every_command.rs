@@ -13,7 +13,7 @@ const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
 /// What a command prints on stdout.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Prints {
+pub enum Prints {
     Data,
     /// Lines that are not wrapped: a document or a script.
     LongLines,
@@ -23,7 +23,7 @@ enum Prints {
 use Prints::{Data, LongLines, Nothing};
 
 /// Every command that ends by itself, in an order in which all succeed. Names in `{…}` are replaced.
-const COMMANDS: &[(&[&str], Prints)] = &[
+pub const COMMANDS: &[(&[&str], Prints)] = &[
     (&["dev", "--once", "--listen", "127.0.0.1:0"], LongLines),
     (&["init", "{folder}/new"], Nothing),
     (&["check"], Nothing),

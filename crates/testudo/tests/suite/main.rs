@@ -41,6 +41,7 @@ mod registration;
 mod reload_load;
 mod service_manager;
 mod silence;
+mod socket_paths;
 mod spire;
 mod terminal;
 mod tls;

@@ -184,6 +184,29 @@ const BROKEN: &[Broken] = &[
         remedy: "chmod",
     },
     Broken {
+        name: "socket-path-too-long",
+        how: "The path of the admin socket is longer than the system allows.",
+        set_up: |site| {
+            let socket = format!("socket = \"/run/{}/testudo.sock\"", "tenant".repeat(16));
+            edit(site, "socket = \"testudo.sock\"", &socket);
+        },
+        fault: "admin.socket",
+        remedy: "shorter path",
+    },
+    Broken {
+        name: "workload-api-path-too-long",
+        how: "The path of the Workload API is longer than the system allows.",
+        set_up: |site| {
+            let socket = format!(
+                "workload_api = \"unix:///run/{}/agent.sock\"",
+                "tenant".repeat(16)
+            );
+            edit(site, "file = \"bundle.json\"", &socket);
+        },
+        fault: "trust_domains[0].bundle.workload_api",
+        remedy: "shorter path",
+    },
+    Broken {
         name: "several-problems",
         how: "Several things are wrong at once.",
         set_up: |site| {
