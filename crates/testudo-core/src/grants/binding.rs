@@ -5,6 +5,9 @@ use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::oauth::access_token::Confirmation;
 use testudo_protocol::{Seconds, Timestamp};
 
+/// `token_type` of a token that is not bound to a key. [RFC6750 §4]
+pub const BEARER: &str = "Bearer";
+
 /// What a caller must prove to use the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binding {
@@ -36,6 +39,14 @@ impl Binding {
         match self {
             // [RFC8705 §6.3] A token that is bound to a certificate cannot be used after the certificate expires.
             Binding::Certificate(_) => life.min(requester.governed.identity.proof.expires - now),
+        }
+    }
+
+    /// `token_type` in the answer: the scheme with which the client sends the token. [RFC6749 §7.1] A token that is
+    /// bound to a certificate is sent like one that is not bound. [RFC8705 §3]
+    pub fn token_type(&self) -> &'static str {
+        match self {
+            Binding::Certificate(_) => BEARER,
         }
     }
 

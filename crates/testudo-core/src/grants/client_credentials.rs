@@ -1,12 +1,13 @@
 //! The client acts for itself. [RFC6749 §4.4]
 
-use super::Allowed;
+use super::grant::{Allowed, Grant, Refusal};
+use super::granted::Members;
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
-use crate::policy::Policy;
-use crate::records::Batch;
+use crate::decision::Moment;
+use crate::records::{Batch, Loaded};
 use crate::rejection::Rejection;
-use testudo_protocol::oauth::Form;
+use testudo_protocol::oauth::{Form, GRANT_CLIENT_CREDENTIALS};
 
 /// A client_credentials request.
 #[derive(Debug, Clone, Default)]
@@ -15,20 +16,30 @@ pub struct ClientCredentials {
     pub asked: ScopeAndResource,
 }
 
-impl ClientCredentials {
-    /// Parses the request.
-    pub fn parse(form: &Form) -> Result<ClientCredentials, Rejection> {
+impl Grant for ClientCredentials {
+    const NAME: &'static str = GRANT_CLIENT_CREDENTIALS;
+
+    fn parse(form: &Form) -> Result<ClientCredentials, Rejection> {
         Ok(ClientCredentials {
             asked: ScopeAndResource::parse(form)?,
         })
     }
 
-    /// Decides scope and resource of the token.
-    pub(super) fn decide(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Allowed, Rejection> {
+    fn decide(
+        &self,
+        requester: &Requester<'_>,
+        _loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+    ) -> Result<Allowed, Refusal> {
         Ok(Allowed {
             scope: self.asked.scope(requester)?,
-            resource: self.asked.resource(requester, policy)?,
+            resource: self.asked.resource(requester, at.policy)?,
+            members: Members::default(),
             batch: Batch::default(),
         })
+    }
+
+    fn asked(&self) -> &ScopeAndResource {
+        &self.asked
     }
 }

@@ -9,7 +9,7 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
-use crate::grants::{GrantRequest, Granted};
+use crate::grants::{GrantRequest, Granted, Refusal};
 use crate::identity::AttestedIdentity;
 use crate::metadata::resolve::resolve;
 use crate::records::RequestRef;
@@ -36,8 +36,9 @@ pub struct TokenRequest<'a> {
 pub enum TokenOutcome {
     /// The client may have a token.
     Granted(TokenGrant),
-    /// First use is only observed: the event records what would have happened, and the request is refused.
-    Observed(Box<Event>, Rejection),
+    /// The request is refused, and the batch is committed nevertheless. Where first use is only observed, the event
+    /// records what would have happened.
+    Refused(Rejection, Option<Box<Event>>),
 }
 
 /// The content of the token.
@@ -49,15 +50,6 @@ pub struct TokenGrant {
     pub is_new: bool,
     /// The client's id, if the rule of today would give another one; otherwise the id follows from the identity.
     pub earlier_client_id: Option<String>,
-}
-
-impl TokenGrant {
-    /// The client's id.
-    pub fn client_id<'a>(&'a self, governed: &'a GovernedIdentity<'_>) -> &'a str {
-        self.earlier_client_id
-            .as_deref()
-            .unwrap_or(&governed.name.client_id)
-    }
 }
 
 impl Occasion for TokenRequest<'_> {
@@ -111,7 +103,10 @@ impl TokenRequest<'_> {
         let registration = client.registration_at(at.now);
         kind_is_registered(governed.identity, registration)?;
         trace.passed("client known", || format!("first seen {}", client.created));
-        let (granted, of_grant) = self.grant.decide(governed, registration, loaded, at)?;
+        let (granted, of_grant) = match self.grant.decide(governed, registration, loaded, at) {
+            Ok(decided) => decided,
+            Err(refusal) => return refused(refusal),
+        };
         trace.passed("request allowed", || granted.to_string());
         let mut batch = single_use(governed.identity);
         batch.extend(of_grant);
@@ -141,7 +136,8 @@ impl TokenRequest<'_> {
         if first_use == FirstUse::Off {
             return Err(AdmissionReason::FirstUseOff { by }.into());
         }
-        let outcome = resolve(governed.identity, &governed.found).and_then(|metadata| {
+        let outcome = resolve(governed.identity, &governed.found);
+        let outcome = outcome.map_err(Refusal::from).and_then(|metadata| {
             trace.passed("metadata resolves", || {
                 metadata.labels.text("client_name").unwrap_or_default().to_owned()
             });
@@ -150,15 +146,20 @@ impl TokenRequest<'_> {
             Ok((metadata, granted, of_grant))
         });
         if first_use == FirstUse::Observe {
-            let outcome = outcome.map(|(metadata, granted, _)| (metadata, granted));
+            let outcome = outcome
+                .map(|(metadata, granted, _)| (metadata, granted))
+                .map_err(|refusal| refusal.rejection);
             let event = would_register(governed, self.request, &outcome, at);
-            return Ok(Decision::of(TokenOutcome::Observed(
-                Box::new(event),
+            return Ok(Decision::of(TokenOutcome::Refused(
                 AdmissionReason::FirstUseObserved { by }.into(),
+                Some(Box::new(event)),
             )));
         }
         trace.passed("first use is on", || by);
-        let (metadata, granted, of_grant) = outcome?;
+        let (metadata, granted, of_grant) = match outcome {
+            Ok(decided) => decided,
+            Err(refusal) => return refused(refusal),
+        };
         let limits = limits(governed, at.policy);
         trace.passed("velocity has room", || format!("{} limits", limits.len()));
         let creation = Creation {
@@ -182,6 +183,18 @@ impl TokenRequest<'_> {
             memory: ClientMemory::Made(Box::new(client)),
         })
     }
+}
+
+/// Refuses the request, with the writes that the grant makes for a refusal.
+fn refused(refusal: Refusal) -> Result<Decision<TokenOutcome>, Rejection> {
+    let Refusal { rejection, batch } = refusal;
+    if batch.is_empty() {
+        return Err(rejection);
+    }
+    Ok(Decision {
+        batch,
+        ..Decision::of(TokenOutcome::Refused(rejection, None))
+    })
 }
 
 /// Step 6 as well: a client that registered one kind of SVID may use only this kind.

@@ -108,6 +108,30 @@ impl Switches {
     }
 }
 
+#[cfg(test)]
+impl Policy {
+    /// For tests that need a policy but do not test it: it has one authority and no rules.
+    pub(crate) fn of_tests() -> Policy {
+        Policy {
+            generation: 1,
+            issuer: IssuerUrl::parse("https://as.example").unwrap(),
+            authorities: HashMap::from([(
+                Authority::of_key("spiffe://a.example").unwrap(),
+                AuthorityPolicy::of_tests(),
+            )]),
+            clients: HashMap::new(),
+            rules: RuleSet::default(),
+            tokens: TokenPolicy {
+                signing_algorithm: Algorithm::ES256,
+                access_token_lifetime: Seconds(300),
+            },
+            registration: Default::default(),
+            administration: Default::default(),
+            reserved_ids: Default::default(),
+        }
+    }
+}
+
 impl Policy {
     /// URL of the registration endpoint, if registration is enabled.
     pub fn registration_endpoint(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
-use crate::grants::{Binding, Granted};
+use crate::grants::{BEARER, Binding, Granted, Members};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::{SigningFault, SigningKey};
 use testudo_protocol::oauth::access_token::AccessToken;
@@ -15,13 +15,17 @@ pub struct IssuedToken {
     pub lifetime: Seconds,
     /// Its scope; absent if no scope was granted.
     pub scope: Option<String>,
+    /// `token_type`: the scheme with which the client sends it.
+    pub token_type: &'static str,
+    /// Members that the answer contains beside it.
+    pub members: Members,
 }
 
 /// Signs the access token of a client.
 pub fn issue(
     governed: &GovernedIdentity<'_>,
     client_id: &str,
-    granted: &Granted,
+    granted: Granted,
     key: &SigningKey,
     at: &Moment<'_>,
 ) -> Result<IssuedToken, SigningFault> {
@@ -48,5 +52,7 @@ pub fn issue(
         jwt: token.sign(key)?,
         lifetime: granted.lifetime,
         scope,
+        token_type: granted.binding.as_ref().map_or(BEARER, Binding::token_type),
+        members: granted.members,
     })
 }

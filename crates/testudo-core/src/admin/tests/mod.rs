@@ -11,13 +11,12 @@ use super::{Decided, NotDone, Order};
 use crate::actor::{Actor, ProcessOwner};
 use crate::entropy::Entropy;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
-use crate::policy::{AuthorityPolicy, Policy, TokenPolicy};
+use crate::policy::{AuthorityPolicy, Policy};
 use crate::records::{Batch, Client, ClientState, Event, Kind, Versioned, Write};
 use crate::rules::{Rule, RuleSet, RuleSpec};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::IssuerUrl;
 use testudo_protocol::{Seconds, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -58,21 +57,12 @@ fn policy() -> Policy {
         ..RuleSpec::default()
     });
     Policy {
-        generation: 1,
-        issuer: IssuerUrl::parse("https://as.example").unwrap(),
         authorities: HashMap::from([
             (authority("spiffe://a.example"), trusted()),
             (Authority::of_identity("ci:x").unwrap(), trusted()),
         ]),
-        clients: HashMap::new(),
         rules: RuleSet::new(vec![rule.unwrap()]),
-        tokens: TokenPolicy {
-            signing_algorithm: Algorithm::ES256,
-            access_token_lifetime: Seconds(300),
-        },
-        registration: Default::default(),
-        administration: Default::default(),
-        reserved_ids: Default::default(),
+        ..Policy::of_tests()
     }
 }
 

@@ -13,9 +13,9 @@ mod x509;
 use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
-use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy, TokenPolicy};
+use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy};
 use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
-use crate::rules::{Rule, RuleSet, RuleSpec};
+use crate::rules::{Rule, RuleSpec};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +62,6 @@ impl World {
         })
         .unwrap();
         let policy = Policy {
-            generation: 1,
             issuer: IssuerUrl::parse(ISSUER).unwrap(),
             authorities: HashMap::from([
                 (trust_domain("a.example"), AuthorityPolicy::of_tests()),
@@ -75,14 +74,7 @@ impl World {
                     rule,
                 },
             )]),
-            rules: RuleSet::default(),
-            tokens: TokenPolicy {
-                signing_algorithm: Algorithm::ES256,
-                access_token_lifetime: Seconds(300),
-            },
-            registration: Default::default(),
-            administration: Default::default(),
-            reserved_ids: Default::default(),
+            ..Policy::of_tests()
         };
         World {
             a: TestIssuer::new("a.example"),

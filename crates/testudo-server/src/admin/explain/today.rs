@@ -199,7 +199,7 @@ async fn decide(
                 } else {
                     format!("a known client gets {granted}")
                 }),
-                Ok(TokenOutcome::Observed(_, rejection)) | Err(rejection) => Err(rejection),
+                Ok(TokenOutcome::Refused(rejection, _)) | Err(rejection) => Err(rejection),
             })
         }
         Asked::Registration { requested, details } => {

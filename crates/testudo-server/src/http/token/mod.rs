@@ -25,7 +25,7 @@ use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
-use testudo_core::occasions::token::{TokenOutcome, TokenRequest};
+use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
@@ -36,8 +36,9 @@ use testudo_protocol::oauth::{Resource, ScopeSet};
 enum Settled {
     /// The token that was issued, and whether its client is new.
     Token(IssuedToken, bool),
-    /// Refused, because `first_use = "observe"` holds for the identity; with the event of what would have happened.
-    Observed(Box<Event>, Rejection),
+    /// Refused, and the batch is committed; with the event of what would have happened where `first_use = "observe"`
+    /// applies to the identity.
+    Refused(Rejection, Option<Box<Event>>),
 }
 
 pub(super) async fn token<B: RequestBody>(
@@ -78,8 +79,8 @@ pub(super) async fn token<B: RequestBody>(
             });
             json(StatusCode::OK, reply::render(&token))
         }
-        Ok(Settled::Observed(event, rejection)) => {
-            refused(app, &trail, &rejection, authorization, Some(event)).await
+        Ok(Settled::Refused(rejection, would)) => {
+            refused(app, &trail, &rejection, authorization, would).await
         }
         Err(Stop::Refused(rejection)) => refused(app, &trail, &rejection, authorization, None).await,
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
@@ -156,17 +157,17 @@ fn sign(
 ) -> Result<Settled, Fault> {
     let grant = match outcome {
         TokenOutcome::Granted(grant) => grant,
-        TokenOutcome::Observed(event, rejection) => return Ok(Settled::Observed(event, rejection)),
+        TokenOutcome::Refused(rejection, would) => return Ok(Settled::Refused(rejection, would)),
     };
-    let token = access_token::issue(
-        governed,
-        grant.client_id(governed),
-        &grant.granted,
-        &app.keys.load().active,
-        at,
-    )
-    .map_err(Fault::Signing)?;
-    Ok(Settled::Token(token, grant.is_new))
+    let TokenGrant {
+        granted,
+        is_new,
+        earlier_client_id,
+    } = grant;
+    let client_id = earlier_client_id.as_deref().unwrap_or(&governed.name.client_id);
+    let token = access_token::issue(governed, client_id, granted, &app.keys.load().active, at)
+        .map_err(Fault::Signing)?;
+    Ok(Settled::Token(token, is_new))
 }
 
 /// The identity that this same credential proved earlier, if the verdict is still valid.
