@@ -327,26 +327,18 @@ impl World {
             .collect()
     }
 
+    /// All events of a kind, the oldest first: an answer may end before the last event, and then has a cursor.
     pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
-        let events = self
-            .admin(
-                "GET",
-                "/admin/v1/events?limit=1000&order=oldest",
-                serde_json::Value::Null,
-            )
-            .await;
-        assert_eq!(
-            events["next"],
-            serde_json::Value::Null,
-            "more than a page of events"
-        );
-        events["events"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|event| event["event"] == kind)
-            .cloned()
-            .collect()
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/admin/v1/events?type={kind}&limit=1000&order=oldest&after={after}");
+            let page = self.admin("GET", &path, serde_json::Value::Null).await;
+            found.extend(page["events"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return found,
+            }
+        }
     }
 }
 

@@ -161,9 +161,7 @@ pub(super) async fn scan(
     let rows = if filters.are_empty() { limit + 1 } else { LIST_MAX };
     loop {
         let page = range.page(app, rows).await?;
-        if page.is_empty() {
-            return Ok(ended(found.page, last, None));
-        }
+        let is_last = page.len() < rows.min(LIST_MAX);
         for stored in page {
             let key = stored.key.clone();
             if !range.has(&key) {
@@ -176,6 +174,9 @@ pub(super) async fn scan(
             found.page.searched += 1;
             range.go_on_at(key.clone());
             last = Some(key);
+        }
+        if is_last {
+            return Ok(ended(found.page, last, None));
         }
         if found.page.searched >= SEARCHED_MAX || started.elapsed() >= SEARCH_TIME_MAX {
             let next = last.clone();
