@@ -1,5 +1,6 @@
 //! Generates `docs/reference/` from the code, so that both agree.
 
+mod configuration;
 mod events;
 mod logs;
 mod metrics;
@@ -30,6 +31,7 @@ pub fn run(check: bool) -> Result<(), String> {
     }
     file("docs/reference/specifications.md", &specifications, check)?;
     file("docs/reference/client-metadata.md", &client_metadata(), check)?;
+    file("docs/reference/configuration.md", &configuration::page()?, check)?;
     file("docs/reference/cli.md", &command_line::reference(), check)?;
     file("docs/reference/events.md", &events::page()?, check)?;
     file("docs/reference/logs.md", &logs::page(), check)?;

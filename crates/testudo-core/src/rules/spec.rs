@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleSpec {
-    /// Unique name, used in events, logs and on the command line.
+    /// Unique name, used in events, logs and on the command line. Required.
     pub name: String,
-    /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`.
+    /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`. Required.
     pub identities: Vec<String>,
-    /// Must be true for a pattern that matches every identity of a trust domain.
+    /// Must be true for a pattern that matches every identity of a trust domain. Default: `false`.
     pub entire_trust_domain: bool,
     /// Kinds of credential to which the rule applies. Default: all that the trust domain accepts.
     pub credentials: Option<Vec<CredentialKind>>,
@@ -21,10 +21,10 @@ pub struct RuleSpec {
     pub scopes: Vec<String>,
     /// Scope values of a token if the client requests none. Default: none.
     pub default_scopes: Vec<String>,
-    /// Resources for which a client may request tokens; the first is the default. Without resources, tokens are for the
-    /// issuer itself.
+    /// Resources for which a client may request tokens; the first is the default. Default: none;
+    /// then tokens are for the issuer itself.
     pub resources: Vec<String>,
-    /// Grants that a client may use. Default: `client_credentials`.
+    /// Grants that a client may use. Default: `["client_credentials"]`.
     pub grant_types: Option<Vec<String>>,
     /// Redirect URIs, literal or derived from captures.
     pub redirect_uris: Vec<String>,
@@ -37,29 +37,31 @@ pub struct RuleSpec {
     pub client_uri: Option<String>,
     /// Logo of the client, https; `{name}` inserts a capture, as in redirect URIs.
     pub logo_uri: Option<String>,
-    /// A client that was not used for this time is removed by the sweep.
+    /// A client that was not used for this time is removed by the sweep. Default: none, it is kept.
     pub client_idle_lifetime: Option<String>,
-    /// A client counts as unknown this long after it was registered.
+    /// A client counts as unknown this long after it was registered. Default: none, it never ends.
     pub client_lifetime: Option<String>,
-    /// Replaces `tokens.access_token_lifetime` if it is shorter.
+    /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
-    /// Whether a client may reduce its limits when it registers.
+    /// Whether a client may reduce its limits when it registers. Default: `"narrowing"`.
     pub registration: RegistrationForm,
-    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client.
+    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client. Default: `"workload"`.
     pub client: GrainOfClient,
     /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
+    /// Default: `"identity"`.
     pub client_id: Option<String>,
-    /// What a token must be bound to: `none`, `dpop`, `mtls` or `any`.
+    /// What a token must be bound to. Default: `"none"`.
     pub sender_constraint: Option<String>,
-    /// Maximum number of new clients per minute under this rule.
+    /// Maximum number of new clients per minute under this rule. Default: none besides the limit of the authority.
     pub registrations_per_minute: Option<u32>,
     /// Maximum number of new clients at one moment under this rule. Default: the rate per minute.
     pub registrations_burst: Option<u32>,
-    /// Maximum number of clients under this rule, active and frozen.
+    /// Maximum number of clients under this rule, active and frozen. Default: none besides the limit of the authority.
     pub clients_max: Option<u64>,
     /// What happens at the first use of an identity; the setting of the trust domain applies if it is stricter.
+    /// Default: that of the trust domain.
     pub first_use: Option<FirstUse>,
-    /// False refuses every identity that the rule matches.
+    /// False refuses every identity that the rule matches. Default: `true`.
     pub enabled: Option<bool>,
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSection {
-    /// Path of a Unix socket with mode 0600; a process that may open it acts as an administrator. Default: `testudo.sock`.
+    /// Path of a Unix socket with mode 0600; a process that may open it acts as an administrator. Default: `"testudo.sock"`.
     pub socket: Option<String>,
     /// Address for metrics and probes, and the admin API with a token. Takes the limits of `[server]`.
     pub listen: Option<String>,

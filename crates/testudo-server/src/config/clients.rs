@@ -18,11 +18,11 @@ use testudo_protocol::oauth::is_vschar;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientSection {
-    /// Its identifier. Neither a SPIFFE ID nor an https URL.
+    /// Its identifier. Neither a SPIFFE ID nor an https URL. Required.
     pub client_id: String,
-    /// The public keys that verify the client's assertions.
+    /// The public keys that verify the client's assertions. Required, with one of `file` and `keys`.
     pub jwks: Option<JwksSection>,
-    /// How the client authenticates. `private_key_jwt` is the only value, and the default.
+    /// How the client authenticates. Default: `"private_key_jwt"`, the only value.
     pub token_endpoint_auth_method: Option<String>,
     /// The name of the client that people see.
     pub client_name: Option<String>,
@@ -32,9 +32,9 @@ pub struct ClientSection {
     pub default_scopes: Vec<String>,
     /// Resources that tokens may be for; the first is the default.
     pub resources: Vec<String>,
-    /// Grant types that the client may use. Default: `client_credentials`.
+    /// Grant types that the client may use. Default: `["client_credentials"]`.
     pub grant_types: Option<Vec<String>>,
-    /// Overrides `tokens.access_token_lifetime`; can only shorten it.
+    /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
 }
 

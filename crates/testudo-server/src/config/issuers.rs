@@ -10,28 +10,42 @@ use testudo_core::rules::reserved_ids::ReservedIds;
 /// `[[issuers]]`
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[expect(
-    missing_docs,
-    reason = "no door uses these yet; their documentation comes with the doors"
-)]
 pub struct IssuerSection {
+    /// Its name, with which its identities begin: `cluster-a:shop/pay`. Required.
     pub name: String,
+    /// What sort of credentials it issues.
     pub kind: String,
+    /// The `iss` of its credentials. No rule makes a client id that is equal to it.
     pub issuer: Option<String>,
+    /// Where its public keys are.
     pub jwks: Option<serde_json::Map<String, serde_json::Value>>,
+    /// For `kubernetes`: the API server that is asked whether a token still holds.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What it may speak for.
     pub r#use: Option<Vec<String>>,
+    /// For `verifiable_credential`: types of credential that count.
     pub types: Option<Vec<String>>,
+    /// For `verifiable_credential`: formats of credential that count.
     pub formats: Option<Vec<String>>,
+    /// For `verifiable_credential`: what a credential is about.
     pub attests: Option<Vec<String>>,
+    /// For `verifiable_credential`: how a holder proves that a credential is its own.
     pub holder_binding: Option<String>,
+    /// For `verifiable_credential`: whether a credential must name a status list.
     pub status: Option<String>,
+    /// For `verifiable_credential`: origins of which status lists may be fetched.
     pub status_origins: Option<Vec<String>>,
+    /// For `verifiable_credential`: how long a status list is used while fetching fails.
     pub status_max_stale: Option<String>,
+    /// Longest lifetime of its credentials.
     pub lifetime_max: Option<String>,
+    /// Further exact audience values.
     pub accept_audiences: Option<Vec<String>>,
+    /// What happens to an identity that was never seen.
     pub first_use: Option<FirstUse>,
+    /// New clients per minute.
     pub registrations_per_minute: Option<u32>,
+    /// Clients of this issuer, active and frozen.
     pub clients_max: Option<u64>,
 }
 

@@ -11,6 +11,8 @@ pub struct Key {
     pub form: &'static str,
     /// A value, in TOML: for a list, one entry.
     pub example: &'static str,
+    /// For a number: what is counted.
+    pub unit: Option<&'static str>,
     /// A list of such values.
     pub is_list: bool,
     /// False: it takes effect at the next start. For keys below `server.tls` and `admin.tls`, a reload takes the files;
@@ -56,9 +58,17 @@ const fn key(path: &'static str, form: &'static str, example: &'static str) -> K
         path,
         form,
         example,
+        unit: None,
         is_list: false,
         is_taken_by_reload: true,
         is_secret: false,
+    }
+}
+
+const fn count(path: &'static str, unit: &'static str, example: &'static str) -> Key {
+    Key {
+        unit: Some(unit),
+        ..key(path, COUNT, example)
     }
 }
 
@@ -133,7 +143,7 @@ pub const KEYS: &[Key] = &[
     )
     .list(),
     key("issuers.attests", TEXT, "\"client\"").list(),
-    key("issuers.clients_max", COUNT, "100000"),
+    count("issuers.clients_max", "clients", "100000"),
     key("issuers.first_use", FIRST_USE, "\"on\""),
     key("issuers.formats", TEXT, "\"jwt_vc_json\"").list(),
     key("issuers.holder_binding", TEXT, "\"cnf\""),
@@ -158,7 +168,7 @@ pub const KEYS: &[Key] = &[
         "lower-case letters, digits and -, a letter first",
         "\"cluster-a\"",
     ),
-    key("issuers.registrations_per_minute", COUNT, "600"),
+    count("issuers.registrations_per_minute", "clients per minute", "600"),
     key("issuers.status", TEXT, "\"required\""),
     key("issuers.status_max_stale", DURATION, "\"1h\""),
     key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
@@ -191,15 +201,19 @@ pub const KEYS: &[Key] = &[
     key("registration.open.access_token_lifetime", DURATION, "\"5m\""),
     key("registration.open.client_idle_lifetime", DURATION, "\"7d\""),
     key("registration.open.client_lifetime", DURATION, "\"30d\""),
-    key("registration.open.clients_max", COUNT, "1000"),
+    count("registration.open.clients_max", "clients", "1000"),
     key("registration.open.default_scopes", SCOPE, "\"orders.read\"").list(),
     key("registration.open.grant_types", GRANT, "\"client_credentials\"").list(),
     key("registration.open.jwks_uri", SWITCH, "false"),
-    key("registration.open.registrations_burst", COUNT, "60"),
-    key("registration.open.registrations_per_minute", COUNT, "60"),
-    key(
+    count("registration.open.registrations_burst", "clients", "60"),
+    count(
+        "registration.open.registrations_per_minute",
+        "clients per minute",
+        "60",
+    ),
+    count(
         "registration.open.registrations_per_minute_per_address",
-        COUNT,
+        "clients per minute",
         "10",
     ),
     key(
@@ -229,7 +243,7 @@ pub const KEYS: &[Key] = &[
         HTTPS,
         "\"https://{service}.apps.example.net/\"",
     ),
-    key("rules.clients_max", COUNT, "1000"),
+    count("rules.clients_max", "clients", "1000"),
     key("rules.credentials", SVID, "\"jwt_svid\"").list(),
     key(
         "rules.default_scopes",
@@ -271,8 +285,8 @@ pub const KEYS: &[Key] = &[
         "\"narrowing\" or \"fixed\"",
         "\"narrowing\"",
     ),
-    key("rules.registrations_burst", COUNT, "60"),
-    key("rules.registrations_per_minute", COUNT, "60"),
+    count("rules.registrations_burst", "clients", "60"),
+    count("rules.registrations_per_minute", "clients per minute", "60"),
     key("rules.resources", RESOURCE, "\"https://api.example.net/orders\"").list(),
     key("rules.scopes", SCOPE, "\"orders.read\"").list(),
     key(
@@ -281,10 +295,10 @@ pub const KEYS: &[Key] = &[
         "\"none\"",
     ),
     key("server.body_timeout", DURATION, "\"10s\""),
-    key("server.clients_in_memory", COUNT, "100000"),
-    key("server.connections_max", COUNT, "10000").at_start(),
-    key("server.connections_max_per_address", COUNT, "2500"),
-    key("server.connections_max_per_prefix", COUNT, "5000"),
+    count("server.clients_in_memory", "clients", "100000"),
+    count("server.connections_max", "connections", "10000").at_start(),
+    count("server.connections_max_per_address", "connections", "2500"),
+    count("server.connections_max_per_prefix", "connections", "5000"),
     key("server.drain", DURATION, "\"10s\""),
     key("server.first_request_timeout", DURATION, "\"10s\""),
     key("server.idle_timeout", DURATION, "\"60s\""),
@@ -316,7 +330,7 @@ pub const KEYS: &[Key] = &[
         "\"10.0.0.0/8\"",
     )
     .list(),
-    key("server.streams_max", COUNT, "128").at_start(),
+    count("server.streams_max", "requests", "128").at_start(),
     key("server.tls.certificate", PATH, "\"tls.crt\""),
     key("server.tls.private_key", PATH, "\"tls.key\""),
     key("server.watch", SWITCH, "true"),
@@ -379,7 +393,7 @@ pub const KEYS: &[Key] = &[
         "a Unix socket",
         "\"unix:///run/spire/sockets/agent.sock\"",
     ),
-    key("trust_domains.clients_max", COUNT, "100000"),
+    count("trust_domains.clients_max", "clients", "100000"),
     key("trust_domains.credentials", SVID, "\"jwt_svid\"").list(),
     key("trust_domains.first_use", FIRST_USE, "\"on\""),
     key("trust_domains.lifetime_max", DURATION, "\"24h\""),
@@ -388,17 +402,25 @@ pub const KEYS: &[Key] = &[
         "a bare name, without spiffe://",
         "\"prod.example\"",
     ),
-    key("trust_domains.registrations_burst", COUNT, "600"),
-    key("trust_domains.registrations_burst_per_prefix", COUNT, "60"),
-    key("trust_domains.registrations_per_minute", COUNT, "600"),
-    key("trust_domains.registrations_per_minute_per_prefix", COUNT, "60"),
+    count("trust_domains.registrations_burst", "clients", "600"),
+    count("trust_domains.registrations_burst_per_prefix", "clients", "60"),
+    count(
+        "trust_domains.registrations_per_minute",
+        "clients per minute",
+        "600",
+    ),
+    count(
+        "trust_domains.registrations_per_minute_per_prefix",
+        "clients per minute",
+        "60",
+    ),
     key("trust_domains.single_use", SWITCH, "false"),
     key(
         "trust_domains.statement_issuer",
         "the `iss` of a software statement",
         "\"https://ca.example\"",
     ),
-    key("trust_domains.velocity_prefix_segments", COUNT, "2"),
+    count("trust_domains.velocity_prefix_segments", "path segments", "2"),
 ];
 
 /// What can stand where a table must.

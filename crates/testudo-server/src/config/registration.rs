@@ -13,13 +13,13 @@ use testudo_core::velocity::Rate;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistrationSection {
-    /// Clients register by evidence: a software statement or a certificate. Default: true.
+    /// Clients register by evidence: a software statement or a certificate. Default: `true`.
     pub statements: Option<bool>,
     /// Clients are registered by a sponsor: a client that sends an access token of this server for the registration
-    /// endpoint with the scope value `client.register`. Default: false.
+    /// endpoint with the scope value `client.register`. Default: `false`.
     pub initial_access_tokens: bool,
     /// Clients without evidence may register, for a limited time and within limits: `true` for the defaults, or a table
-    /// with settings. Default: false.
+    /// with settings. Default: `false`.
     pub open: OpenDoor,
 }
 
@@ -71,23 +71,23 @@ pub struct OpenSection {
     pub default_scopes: Vec<String>,
     /// Resources that tokens may be for; the first is the default.
     pub resources: Vec<String>,
-    /// Grant types that may be registered. Default: `authorization_code` and `refresh_token`.
+    /// Grant types that may be registered. Default: `["authorization_code", "refresh_token"]`.
     pub grant_types: Option<Vec<String>>,
     /// Lifetime of a client from its registration; after it, the client counts as unknown. Default: `"30d"`.
     pub client_lifetime: Option<String>,
     /// A client that was not used for this time is removed. Default: `"7d"`.
     pub client_idle_lifetime: Option<String>,
-    /// Overrides `tokens.access_token_lifetime`; can only shorten it.
+    /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
-    /// New clients per minute, of all addresses together. Default: 60.
+    /// New clients per minute, of all addresses together. Default: `60`.
     pub registrations_per_minute: Option<u32>,
     /// New clients at once. Default: the rate.
     pub registrations_burst: Option<u32>,
-    /// New clients per minute from one address, or one /64 of IPv6. Default: 10.
+    /// New clients per minute from one address, or one /64 of IPv6. Default: `10`.
     pub registrations_per_minute_per_address: Option<u32>,
-    /// Clients registered without evidence, at most. Default: 1000.
+    /// Clients registered without evidence, at most. Default: `1000`.
     pub clients_max: Option<u64>,
-    /// Clients may register `jwks_uri`, from which this server fetches their keys. Default: false; then only `jwks`.
+    /// Clients may register `jwks_uri`, from which this server fetches their keys. Default: `false`; then only `jwks`.
     pub jwks_uri: bool,
 }
 

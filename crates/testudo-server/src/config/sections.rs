@@ -20,6 +20,7 @@ use testudo_core::rules::RuleSpec;
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
     /// The issuer identifier of this server: https, no trailing slash; http only where the host is a loopback address.
+    /// Required.
     pub issuer: Option<String>,
     /// Files with more `rules`, `trust_domains`, `issuers` and `clients`, such as `rules.d/*.toml`: paths from the folder
     /// of this file, with `*` and `?` in names; names that begin with a dot are left alone. Their entries follow those of
@@ -37,7 +38,8 @@ pub struct ConfigFile {
     pub tokens: TokensSection,
     /// SPIFFE trust domains whose workloads may be clients.
     pub trust_domains: Vec<TrustDomainSection>,
-    /// Authorities other than SPIFFE trust domains.
+    /// Authorities other than SPIFFE trust domains. This version has no door for their credentials, which are refused: of
+    /// the keys below, `name` and `issuer` are checked, and the others have no effect.
     pub issuers: Vec<IssuerSection>,
     /// The registration endpoint; off when absent.
     pub registration: Option<RegistrationSection>,

@@ -16,14 +16,14 @@ use zeroize::Zeroizing;
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
     /// `sqlite:PATH`, `postgres://…?sslmode=verify-full` or `memory:`. Beyond this machine, PostgreSQL is reached
-    /// over TLS unless the URL says `sslmode=disable`. Default: `sqlite:testudo.db`.
+    /// over TLS unless the URL says `sslmode=disable`. Default: `"sqlite:testudo.db"`.
     pub url: Option<SecretText>,
     /// PEM file with roots for the database's certificate, beside the system's. With it, the connection is TLS and verified.
     pub ca: Option<String>,
     /// How long known clients are served from memory while the store is away, or changes by other nodes cannot be
     /// read. After that the node serves nothing and is not ready. Default: `"5m"`.
     pub serve_without_store: Option<String>,
-    /// Encrypts signing keys at rest: 32 bytes, base64url or raw in a file. Default for SQLite: a file beside the
+    /// Encrypts signing keys at rest: 32 bytes, base64url or raw in a file. Default: for SQLite a file beside the
     /// database, made at the first start. Required for PostgreSQL.
     pub key_encryption_key: Option<SecretText>,
 }

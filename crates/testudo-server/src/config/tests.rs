@@ -7,6 +7,7 @@ mod include;
 mod network;
 mod overlay;
 mod places;
+mod reference;
 
 const GOOD: &str = r#"
 issuer = "https://as.example"

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSection {
-    /// Path of a PEM file with the certificate chain: leaf first, then intermediates.
+    /// Path of a PEM file with the certificate chain: leaf first, then intermediates. Required.
     pub certificate: String,
-    /// Path of a PEM file with the private key of the leaf certificate.
+    /// Path of a PEM file with the private key of the leaf certificate. Required.
     pub private_key: String,
 }
 

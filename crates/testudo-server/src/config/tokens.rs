@@ -11,9 +11,9 @@ use testudo_protocol::jose::Algorithm;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokensSection {
-    /// Algorithm of new signing keys: `ES256` (default), `EdDSA`, `ES384`, `RS256` or `PS256`.
+    /// Algorithm of new signing keys: `ES256`, `EdDSA`, `ES384`, `RS256` or `PS256`. Default: `"ES256"`.
     pub signing_algorithm: Option<String>,
-    /// Lifetime of an access token. Default: `"5m"`; at most `"1h"`.
+    /// Lifetime of an access token, at most `"1h"`. Default: `"5m"`.
     pub access_token_lifetime: Option<String>,
 }
 

@@ -18,17 +18,17 @@ use testudo_protocol::spiffe::TrustDomain;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrustDomainSection {
-    /// Name of the trust domain, without `spiffe://`.
+    /// Name of the trust domain, without `spiffe://`. Required.
     pub name: String,
-    /// Where its bundle comes from.
+    /// Where its bundle comes from: one of `url`, `file` and `workload_api`. Required.
     pub bundle: BundleSection,
     /// Kinds of SVID that its workloads may show. Default: `["jwt_svid"]`.
     pub credentials: Option<Vec<CredentialKind>>,
-    /// What happens to an identity that was never seen. Default: `on`.
+    /// What happens to an identity that was never seen. Default: `"on"`.
     pub first_use: Option<FirstUse>,
     /// Further exact audience values, for a migration. Default: none, the issuer only.
     pub accept_audiences: Vec<String>,
-    /// True: a JWT-SVID must have `jti` and is accepted once.
+    /// True: a JWT-SVID must have `jti` and is accepted once. Default: `false`.
     pub single_use: bool,
     /// Longest lifetime of an SVID; one with a longer lifetime is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
     /// X.509-SVIDs, counted from now.
@@ -37,7 +37,7 @@ pub struct TrustDomainSection {
     pub attested_metadata: Vec<String>,
     /// `iss` that a software statement of this domain must have. Default: `iss` is not looked at.
     pub statement_issuer: Option<String>,
-    /// New clients per minute. Default: 600.
+    /// New clients per minute. Default: `600`.
     pub registrations_per_minute: Option<u32>,
     /// New clients at once. Default: the rate.
     pub registrations_burst: Option<u32>,
@@ -45,9 +45,9 @@ pub struct TrustDomainSection {
     pub registrations_per_minute_per_prefix: Option<u32>,
     /// New clients at once under one path prefix. Default: that rate.
     pub registrations_burst_per_prefix: Option<u32>,
-    /// Path segments that make a prefix. Default: 2.
+    /// Path segments that make a prefix. Default: `2`.
     pub velocity_prefix_segments: Option<usize>,
-    /// Clients of this domain, active and frozen. Default: 100000.
+    /// Clients of this domain, active and frozen. Default: `100000`.
     pub clients_max: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ pub struct TrustDomainSection {
 pub struct BundleSection {
     /// https URL of a SPIFFE bundle endpoint.
     pub url: Option<String>,
-    /// Profile of the bundle endpoint. `https_web` is the default, and the only one that is available in this version.
+    /// Profile of the bundle endpoint. Default: `"https_web"`, the only one that this version has.
     pub profile: Option<String>,
     /// For `https_spiffe`: the endpoint's SPIFFE ID.
     pub endpoint_spiffe_id: Option<String>,

@@ -199,6 +199,22 @@ fn every_configuration_key_is_listed_once_and_a_reload_compares_those_that_are_f
     assert_eq!(compared, at_start.map(|key| key.path).collect::<Vec<_>>());
 }
 
+#[test]
+fn every_configuration_key_has_a_row_with_an_anchor_in_the_reference() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/configuration.md"
+    );
+    let page = std::fs::read_to_string(path).unwrap();
+    for key in keys_of_the_schema() {
+        let anchor = match key.contains('.') {
+            true => format!("| <a id=\"{key}\"></a>`{key}` | "),
+            false => format!("\n## {key}\n"),
+        };
+        assert_eq!(page.matches(&anchor).count(), 1, "{key}");
+    }
+}
+
 async fn reloaded_with(world: &World, change: impl FnOnce(String) -> String) -> Value {
     let path = world.folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
