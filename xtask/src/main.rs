@@ -29,8 +29,8 @@ usage: cargo xtask COMMAND
   tidy                 the house rules that no compiler checks
   tidy --circles [FOLDER]
                        every import circle, file by file, of this checkout or another one
-  tidy --rooms [FOLDER]
-                       the rooms of each crate, each as low as what it uses lets it stand
+  tidy --modules [FOLDER]
+                       the modules of each crate with the modules that they use, each in the lowest possible layer
   citations NAME       the lines that cite a specification, by its short name
   deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
   generate [--check]   writes docs/reference/ (or fails where it is out of date)
@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
-        ["tidy", "--rooms"] => tidy::print_rooms(None),
-        ["tidy", "--rooms", folder] => tidy::print_rooms(Some(folder)),
+        ["tidy", "--modules"] => tidy::print_modules(None),
+        ["tidy", "--modules", folder] => tidy::print_modules(Some(folder)),
         ["tidy", "--circles"] => tidy::print_circles(None),
         ["tidy", "--circles", folder] => tidy::print_circles(Some(folder)),
         ["citations", name] => citations::print(name),

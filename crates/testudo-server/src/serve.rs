@@ -4,7 +4,7 @@ use crate::admin;
 use crate::audit::{tell, tell_left_out};
 use crate::client_records::flush_last_used;
 use crate::config::{Configuration, ConnectionLimits, ServerSettings};
-use crate::listen::{self, Connections, Endpoints, Listening, PassedSockets};
+use crate::listen::{self, Connections, Endpoints, Listener, PassedSockets};
 use crate::open_store::open_store;
 use crate::state::app::{App, AppParts};
 use crate::state::certificates::{Asking, Certificate, Certificates};
@@ -158,8 +158,8 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
     // Before the first connection is accepted: in a passed socket, a probe may be waiting already.
     app.condition.is_ready.store(true, Ordering::Release);
     for (listener, tls) in bound {
-        let listening = Listening::new(Endpoints::Public(app.clone()), tls, connections.clone());
-        listeners.push(tokio::spawn(listen::accept(listener, listening, stopped.clone())));
+        let service = Listener::new(Endpoints::Public(app.clone()), tls, connections.clone());
+        listeners.push(tokio::spawn(listen::accept(listener, service, stopped.clone())));
     }
     Ok(Running {
         app,
@@ -213,14 +213,14 @@ impl Running {
             let _ = listener.await;
         }
         let drain = self.app.in_force.load().serving.drain;
-        let (cut, admin_cut) =
+        let (closed, admin_closed) =
             tokio::join!(self.connections.drain(drain), self.admin_connections.drain(drain));
-        let requests = cut.requests + admin_cut.requests;
+        let requests = closed.requests + admin_closed.requests;
         if requests > 0 {
             tracing::warn!(
                 event = "server.requests_cut",
                 requests,
-                connections = cut.connections + admin_cut.connections,
+                connections = closed.connections + admin_closed.connections,
                 drain_seconds = drain.as_secs(),
                 "server.drain is over: running requests were ended without an answer"
             );

@@ -1,14 +1,14 @@
-//! House rules that no compiler checks: arrows between crates, import circles, file heads, citations, parameters, lines
-//! of the log, door pages, bans.
+//! House rules that no compiler checks: which crate and which module may use which, import circles, file heads,
+//! citations, references, words, parameters, log lines, pages of doors, banned crates.
 
 mod circles;
 mod crates;
-mod floors;
+mod layers;
 mod log_lines;
+mod modules;
 mod parameters;
 mod references;
 pub mod repository;
-mod rooms;
 pub mod sources;
 mod words;
 
@@ -17,7 +17,7 @@ use repository::Repository;
 use std::collections::BTreeSet;
 
 pub use circles::print as print_circles;
-pub use rooms::print as print_rooms;
+pub use modules::print as print_modules;
 
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
@@ -25,7 +25,7 @@ pub fn run() -> Result<(), String> {
     crates::bans(&mut complaints)?;
     let sources = imports::crates_of_workspace(&root())?;
     circles::check(&sources, &mut complaints);
-    rooms::check(&sources, &mut complaints)?;
+    modules::check(&sources, &mut complaints)?;
     door_pages(&mut complaints)?;
     let repository = Repository::read(&root())?;
     let texts = repository.texts(&root())?;
@@ -43,7 +43,7 @@ pub fn run() -> Result<(), String> {
     Err(format!("tidy:\n{}", complaints.join("\n")))
 }
 
-/// Each door has its page, and each page its door.
+/// Complains about a kind of credential (door) without a page in `docs/doors/`, and about a page without a door.
 fn door_pages(complaints: &mut Vec<String>) -> Result<(), String> {
     let names = |folder: &str, extension: &str| -> Result<BTreeSet<String>, String> {
         let folder = root().join(folder);
@@ -66,7 +66,7 @@ fn door_pages(complaints: &mut Vec<String>) -> Result<(), String> {
     );
     for door in doors.symmetric_difference(&pages) {
         complaints.push(format!(
-            "door {door} has no page in docs/doors/, or the page no door"
+            "{door}: crates/testudo-core/src/doors/ and docs/doors/ must both have a file of this name"
         ));
     }
     Ok(())

@@ -22,7 +22,7 @@ mod token;
 mod trust;
 
 use crate::config::AdminSettings;
-use crate::listen::{self, Connections, Endpoints, Listening};
+use crate::listen::{self, Connections, Endpoints, Listener};
 use crate::state::app::App;
 use axum::Router;
 use axum::routing::get;
@@ -82,8 +82,8 @@ pub async fn listen(
 ) -> Result<(Vec<JoinHandle<()>>, Option<SocketAddr>), String> {
     let socket = socket::bind(&settings.socket).await?;
     let endpoints = Endpoints::Admin(app.clone(), with_contract(routes(), app));
-    let listening = Listening::new(endpoints, None, listeners.socket);
-    let mut tasks = vec![tokio::spawn(listen::accept(socket, listening, stop.clone()))];
+    let service = Listener::new(endpoints, None, listeners.socket);
+    let mut tasks = vec![tokio::spawn(listen::accept(socket, service, stop.clone()))];
     let mut address = None;
     if let Some(listener) = listeners.listener {
         address = Some(listener.local_addr().map_err(|error| error.to_string())?);
@@ -92,8 +92,8 @@ pub async fn listen(
             token::require_administrator,
         ));
         let endpoints = Endpoints::Admin(app.clone(), with_contract(guarded, app));
-        let listening = Listening::new(endpoints, listeners.tls, listeners.address);
-        tasks.push(tokio::spawn(listen::accept(listener, listening, stop)));
+        let service = Listener::new(endpoints, listeners.tls, listeners.address);
+        tasks.push(tokio::spawn(listen::accept(listener, service, stop)));
     }
     Ok((tasks, address))
 }

@@ -1,7 +1,7 @@
 //! The accept loops.
 
-use super::converse::converse;
-use super::listening::Listening;
+use super::listener::Listener;
+use super::serve_connection::serve_connection;
 use crate::local_process::LocalProcess;
 use crate::peer::Peer;
 use std::io::ErrorKind;
@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
-/// Connections that the operating system keeps until the server accepts them; it may allow fewer. When a flood fills
-/// this queue, each good client waits a second or more, until it sends its SYN again.
+/// How many connections the operating system queues until the server accepts them; it may allow fewer. When a flood of
+/// connections fills this queue, other clients wait a second or more until their system sends its SYN again.
 const BACKLOG: u32 = 4096;
 
-/// A listener on a TCP address.
+/// Opens a listening socket on a TCP address.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -27,7 +27,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Why a listener cannot be had, and what to do.
+/// Why the server cannot listen on an address, and what to do.
 pub fn cannot_bind(error: &std::io::Error) -> (String, &'static str) {
     let is = |kind| error.kind() == kind;
     if is(ErrorKind::AddrInUse) {
@@ -45,16 +45,16 @@ pub fn cannot_bind(error: &std::io::Error) -> (String, &'static str) {
     (error.to_string(), "configure another address")
 }
 
-/// Where connections come from.
-pub trait Arrivals: Send + Sync + 'static {
-    /// A connection.
+/// A socket that accepts connections: TCP or Unix.
+pub trait ConnectionSource: Send + Sync + 'static {
+    /// The type of the connections.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for a connection; with it what is known of the other end before a byte is read.
+    /// Waits for the next connection. The result contains what is known of the other end before a byte is read.
     fn next(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Peer)>> + Send;
 }
 
-impl Arrivals for TcpListener {
+impl ConnectionSource for TcpListener {
     type Stream = TcpStream;
 
     async fn next(&self) -> std::io::Result<(TcpStream, Peer)> {
@@ -72,7 +72,7 @@ impl Arrivals for TcpListener {
     }
 }
 
-impl Arrivals for UnixListener {
+impl ConnectionSource for UnixListener {
     type Stream = UnixStream;
 
     async fn next(&self) -> std::io::Result<(UnixStream, Peer)> {
@@ -88,12 +88,13 @@ impl Arrivals for UnixListener {
     }
 }
 
-/// Accepts connections until `stop` changes. Open connections go on; [`super::Connections::drain`] ends them.
-pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: watch::Receiver<bool>) {
-    let listening = Arc::new(listening);
+/// Accepts connections until `stop` changes. Open connections are not closed here; [`super::Connections::drain`] closes
+/// them.
+pub async fn accept(source: impl ConnectionSource, listener: Listener, mut stop: watch::Receiver<bool>) {
+    let listener = Arc::new(listener);
     loop {
         let accepted = tokio::select! {
-            accepted = async { (listening.connections.permit().await, arrivals.next().await) } => accepted,
+            accepted = async { (listener.connections.permit().await, source.next().await) } => accepted,
             _ = stop.changed() => return,
         };
         let (Some(permit), accepted) = accepted else {
@@ -101,20 +102,20 @@ pub async fn accept(arrivals: impl Arrivals, listening: Listening, mut stop: wat
         };
         match accepted {
             Ok((stream, peer)) => {
-                let kind = listening.endpoints.kind();
-                if let Ok(seat) = listening.connections.admit(peer.address, kind, permit) {
-                    tokio::spawn(converse(stream, peer, listening.clone(), seat));
+                let kind = listener.endpoints.kind();
+                if let Ok(guard) = listener.connections.admit(peer.address, kind, permit) {
+                    tokio::spawn(serve_connection(stream, peer, listener.clone(), guard));
                 }
             }
-            Err(error) => refused(&error, &listening).await,
+            Err(error) => refused(&error, &listener).await,
         }
     }
 }
 
-/// Accepting failed, mostly because the process has no file descriptor left: closes an idle connection, and waits a
-/// little, so that the loop does not use a whole core.
-async fn refused(error: &std::io::Error, listening: &Listening) {
+/// Handles an error of `accept`, which mostly means that the process has no file descriptor left: closes an idle
+/// connection, and waits 20 ms, so that the loop does not use a whole CPU core.
+async fn refused(error: &std::io::Error, listener: &Listener) {
     tracing::warn!(event = "connection.not_accepted", fault = %error, "a connection could not be accepted");
-    listening.connections.give_up_a_file();
+    listener.connections.close_one_to_free_a_file();
     tokio::time::sleep(Duration::from_millis(20)).await;
 }

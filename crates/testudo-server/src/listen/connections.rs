@@ -1,16 +1,16 @@
-//! The connections of all listeners that share limits: how many in total, of one address and of one address prefix;
-//! which one is closed at a deadline, and which one when a limit is reached.
+//! The open connections of a group of listeners that share their limits: in total, per address and per address prefix.
+//! This module decides which connection is closed when a deadline is over or a limit is reached.
 //!
-//! A lock is taken when a connection comes, when it goes, and a few times a second by the reaper. A request
-//! takes none.
+//! The lock is taken when a connection is opened or closed, and a few times a second by `reap`. A request takes no
+//! lock.
 
-use super::conversation::{Conversation, Ending, ticks};
+use super::connection_state::{CloseReason, ConnectionState, ticks};
 use super::idle_order::{Group, IdleOrder};
 use super::memory::{Budget, ConnectionMemory};
-use super::memory_shortage::connections_to_end;
+use super::memory_shortage::connections_to_close;
 use super::shares::shares;
 use crate::config::ConnectionRules;
-use crate::state::metrics::{EndingLabel, Metrics};
+use crate::state::metrics::{CloseReasonLabel, Metrics};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
@@ -23,12 +23,13 @@ use std::time::Duration;
 use testudo_protocol::limits::{ADMIN_REQUESTS_BYTES_MAX, REQUESTS_BYTES_MAX};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Sockets beyond `connections_max` that may still be closing after their connection was ended.
+/// Sockets beyond `connections_max` that may still be closing.
 const CLOSING_MAX: usize = 64;
-/// Pause between two searches for connections to end when memory is short. Each search looks at every connection.
+/// Pause between two searches for connections to close while memory is short. Each search reads the state of every
+/// connection.
 const MEMORY_SEARCH_PAUSE: Duration = Duration::from_millis(50);
 
-/// Which memory a connection's requests use.
+/// Whose memory the requests of a connection use: the admin API has a budget of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListenerKind {
     Public,
@@ -39,24 +40,24 @@ pub(super) enum ListenerKind {
 pub struct Connections {
     /// The limits in force for all groups of listeners; a reload replaces them.
     pub rules: Arc<ArcSwap<ConnectionRules>>,
-    /// Connections at once of this group, over all its listeners.
+    /// How many connections all listeners of this group together may have.
     connections_max: usize,
     table: Mutex<Table>,
     sockets: Arc<Semaphore>,
     is_empty: Notify,
-    /// Memory of all requests in flight at the public listeners.
+    /// The memory of all requests in flight at the public listeners.
     memory: Arc<Budget>,
-    /// The same at `admin.listen`, or at the admin socket.
+    /// The memory of all requests in flight at `admin.listen` or the admin socket.
     admin_memory: Arc<Budget>,
     memory_is_short: Notify,
     pub(super) counters: Counters,
 }
 
-/// Handles on the metrics of connections.
+/// The metrics of connections.
 #[derive(Clone)]
 pub(super) struct Counters {
     pub open: Gauge,
-    pub closed: Family<EndingLabel, Counter>,
+    pub closed: Family<CloseReasonLabel, Counter>,
     pub bodies_late: Counter,
     pub requests_shed: Counter,
     pub request_bytes: Gauge,
@@ -72,32 +73,33 @@ struct Table {
 }
 
 struct Entry {
-    conversation: Arc<Conversation>,
-    /// Address and prefix, where they count.
+    state: Arc<ConnectionState>,
+    /// The address and the prefix under which the connection is counted; empty if it has no IP address.
     nets: Vec<IpNet>,
 }
 
-/// Counts one connection against the limits. Held by its task until the socket is closed.
-pub(super) struct Seat {
-    pub(super) conversation: Arc<Conversation>,
+/// Counts one connection against the limits until it is dropped. The task of the connection drops it after the socket
+/// is closed.
+pub(super) struct ConnectionGuard {
+    pub(super) state: Arc<ConnectionState>,
     pub(super) connections: Arc<Connections>,
     id: u64,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.connections.counters.open.dec();
         self.connections.leave(self.id);
     }
 }
 
-/// What was still open, and was closed, when the time to finish was over.
+/// What was still open at the end of `server.drain`, and was closed then.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Cut {
-    /// Connections that were still open.
+pub struct ClosedAtStop {
+    /// The number of connections.
     pub connections: usize,
-    /// Requests that ran on them.
+    /// The number of requests that ran on them.
     pub requests: u64,
 }
 
@@ -108,9 +110,9 @@ impl Connections {
         connections_max: usize,
         metrics: &Metrics,
     ) -> Arc<Connections> {
-        for ending in Ending::ALL {
-            let label = EndingLabel {
-                reason: ending.name(),
+        for reason in CloseReason::ALL {
+            let label = CloseReasonLabel {
+                reason: reason.name(),
             };
             drop(metrics.connections_closed.get_or_create(&label));
         }
@@ -133,19 +135,19 @@ impl Connections {
         })
     }
 
-    /// Waits until a socket may be opened. It waits only while [`CLOSING_MAX`] connections that were ended are closing.
+    /// Waits until another socket may be opened: only while [`CLOSING_MAX`] sockets are closing.
     pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         self.sockets.clone().acquire_owned().await.ok()
     }
 
-    /// Counts a new connection. Where a limit is reached, the connection is closed that has been idle longest: of the
-    /// same address, of the same prefix, or of all, as the limit counts. Where none is idle, the new one is refused.
+    /// Counts a new connection. If a limit is reached, the connection that has been idle longest is closed: of the same
+    /// address, of the same prefix or of all, depending on the limit. If none is idle, the new connection is refused.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
         kind: ListenerKind,
         permit: OwnedSemaphorePermit,
-    ) -> Result<Seat, Ending> {
+    ) -> Result<ConnectionGuard, CloseReason> {
         let mut table = self.lock();
         let rules = self.rules.load();
         let shares = shares(self.connections_max, &rules, address);
@@ -155,11 +157,11 @@ impl Connections {
                 .get(&share.net)
                 .is_some_and(|group| group.idle_order.len() >= share.connections_max)
             {
-                self.make_room(&mut table, Some(&share.net), share.ending)?;
+                self.close_oldest_idle(&mut table, Some(&share.net), share.reason)?;
             }
         }
         while table.all.len() >= self.connections_max {
-            self.make_room(&mut table, None, Ending::Connections)?;
+            self.close_oldest_idle(&mut table, None, CloseReason::Connections)?;
         }
         let groups = shares.iter().map(|share| {
             let group = table.groups.entry(share.net).or_insert_with(|| Group::new(share));
@@ -174,14 +176,14 @@ impl Connections {
             ListenerKind::Admin => &self.admin_memory,
         };
         let memory = ConnectionMemory::new(all.clone(), groups);
-        let conversation = Arc::new(Conversation::new(&rules.limits, memory));
+        let state = Arc::new(ConnectionState::new(&rules.limits, memory));
         let nets: Vec<IpNet> = shares.iter().map(|share| share.net).collect();
         if table.is_stopping {
-            conversation.stop();
+            state.stop();
         }
         let id = table.next;
         table.next += 1;
-        let since = conversation.idle_since().unwrap_or_default();
+        let since = state.idle_since().unwrap_or_default();
         table.all.put(id, since);
         for net in &nets {
             if let Some(group) = table.groups.get_mut(net) {
@@ -189,28 +191,28 @@ impl Connections {
             }
         }
         let entry = Entry {
-            conversation: conversation.clone(),
+            state: state.clone(),
             nets,
         };
         table.open.insert(id, entry);
         drop(table);
         self.counters.open.inc();
-        Ok(Seat {
-            conversation,
+        Ok(ConnectionGuard {
+            state,
             connections: self.clone(),
             id,
             _permit: permit,
         })
     }
 
-    /// The operating system has no file descriptor for another connection: the one that is idle longest is closed.
-    pub(super) fn give_up_a_file(&self) {
-        // Where none is idle, accepting waits.
-        let _ = self.make_room(&mut self.lock(), None, Ending::OpenFiles);
+    /// Closes the connection that has been idle longest, because the process has no file descriptor for another one.
+    pub(super) fn close_one_to_free_a_file(&self) {
+        // If none is idle, the caller waits before it accepts again.
+        let _ = self.close_oldest_idle(&mut self.lock(), None, CloseReason::OpenFiles);
     }
 
-    /// Ends connections that are over a deadline, and those that hold too much memory. It looks every eighth of the
-    /// shortest deadline, at least 50 ms and at most 500 ms apart. Runs until it is cancelled.
+    /// Closes connections whose deadline is over, and connections whose requests use too much memory. The pause between
+    /// two checks is an eighth of the shortest deadline, at least 50 ms and at most 500 ms. Runs until it is cancelled.
     pub async fn reap(self: Arc<Self>) {
         let mut shown = 0;
         loop {
@@ -219,52 +221,54 @@ impl Connections {
                 () = tokio::time::sleep(pause) => false,
                 () = self.memory_is_short.notified() => true,
             };
-            self.end_what_is_over();
+            self.close_expired();
             if is_crowded {
-                self.end_for_memory();
+                self.close_for_memory();
                 tokio::time::sleep(MEMORY_SEARCH_PAUSE).await;
             }
-            // Several groups of listeners share the gauge, so each adds its own difference.
+            // Several groups of listeners share the gauge, so each adds only its own change.
             let used = (self.memory.used() + self.admin_memory.used()) as i64;
             self.counters.request_bytes.inc_by(used - shown);
             shown = used;
         }
     }
 
-    fn end_what_is_over(&self) {
+    fn close_expired(&self) {
         let now = ticks();
         let rules = self.rules.load();
         let mut table = self.lock();
-        let over: Vec<(u64, Ending)> = table
+        let over: Vec<(u64, CloseReason)> = table
             .open
             .iter()
-            .filter_map(|(id, entry)| Some((*id, entry.conversation.judge(now, &rules.limits)?)))
+            .filter_map(|(id, entry)| Some((*id, entry.state.reason_to_close(now, &rules.limits)?)))
             .collect();
-        for (id, ending) in over {
-            self.end(&mut table, id, ending);
+        for (id, reason) in over {
+            self.close(&mut table, id, reason);
         }
     }
 
-    /// A budget of memory is nearly full: [`Connections::reap`] ends the connections that hold most of it for longest.
+    /// Called when a memory budget is nearly full: [`Connections::reap`] closes the connections that use most of it while
+    /// the server waits for their client.
     pub(super) fn report_memory_shortage(&self) {
         self.memory_is_short.notify_one();
     }
 
-    fn end_for_memory(&self) {
+    fn close_for_memory(&self) {
         let mut table = self.lock();
-        let open = table.open.iter().map(|(id, entry)| (*id, &entry.conversation));
-        for id in connections_to_end(open, ticks()) {
-            self.end(&mut table, id, Ending::Memory);
+        let open = table.open.iter().map(|(id, entry)| (*id, &entry.state));
+        for id in connections_to_close(open, ticks()) {
+            self.close(&mut table, id, CloseReason::Memory);
         }
     }
 
-    /// Lets running requests finish for the time `within`, and closes the connections that are left then.
-    pub async fn drain(&self, within: Duration) -> Cut {
+    /// Waits until the running requests are done, at most for the time `within`, and then closes the connections that are
+    /// still open.
+    pub async fn drain(&self, within: Duration) -> ClosedAtStop {
         {
             let mut table = self.lock();
             table.is_stopping = true;
             for entry in table.open.values() {
-                entry.conversation.stop();
+                entry.state.stop();
             }
         }
         let all_gone = async {
@@ -278,22 +282,27 @@ impl Connections {
             }
         };
         if tokio::time::timeout(within, all_gone).await.is_ok() {
-            return Cut::default();
+            return ClosedAtStop::default();
         }
         let mut table = self.lock();
         let left: Vec<u64> = table.open.keys().copied().collect();
-        let running = |entry: &Entry| u64::from(entry.conversation.running());
-        let cut = Cut {
+        let running = |entry: &Entry| u64::from(entry.state.running());
+        let closed = ClosedAtStop {
             connections: left.len(),
             requests: table.open.values().map(running).sum(),
         };
         for id in left {
-            self.end(&mut table, id, Ending::Drain);
+            self.close(&mut table, id, CloseReason::Drain);
         }
-        cut
+        closed
     }
 
-    fn make_room(&self, table: &mut Table, net: Option<&IpNet>, ending: Ending) -> Result<(), Ending> {
+    fn close_oldest_idle(
+        &self,
+        table: &mut Table,
+        net: Option<&IpNet>,
+        reason: CloseReason,
+    ) -> Result<(), CloseReason> {
         let Table {
             open, all, groups, ..
         } = table;
@@ -301,24 +310,24 @@ impl Connections {
             None => Some(all),
             Some(net) => groups.get_mut(net).map(|group| &mut group.idle_order),
         };
-        let idle_since = |id| open.get(&id).and_then(|entry| entry.conversation.idle_since());
+        let idle_since = |id| open.get(&id).and_then(|entry| entry.state.idle_since());
         match idle_order.and_then(|idle_order| idle_order.oldest_idle(ticks(), idle_since)) {
             Some(id) => {
-                self.end(table, id, ending);
+                self.close(table, id, reason);
                 Ok(())
             }
             None => {
-                self.count(ending);
-                Err(ending)
+                self.count(reason);
+                Err(reason)
             }
         }
     }
 
-    /// Removes a connection from the table and tells its task to close it.
-    fn end(&self, table: &mut Table, id: u64, ending: Ending) {
+    /// Removes a connection from the table and signals its task to close it.
+    fn close(&self, table: &mut Table, id: u64, reason: CloseReason) {
         if let Some(entry) = table.remove(id) {
-            entry.conversation.end(ending);
-            self.count(ending);
+            entry.state.close(reason);
+            self.count(reason);
         }
     }
 
@@ -330,9 +339,9 @@ impl Connections {
         }
     }
 
-    fn count(&self, ending: Ending) {
-        let label = EndingLabel {
-            reason: ending.name(),
+    fn count(&self, reason: CloseReason) {
+        let label = CloseReasonLabel {
+            reason: reason.name(),
         };
         self.counters.closed.get_or_create(&label).inc();
     }
@@ -379,77 +388,87 @@ mod tests {
         }
     }
 
-    async fn come(connections: &Arc<Connections>, address: &str) -> Result<Seat, Ending> {
+    async fn open(connections: &Arc<Connections>, address: &str) -> Result<ConnectionGuard, CloseReason> {
         let permit = connections.permit().await.unwrap();
         connections.admit(Some(address.parse().unwrap()), ListenerKind::Public, permit)
     }
 
-    fn ended(seat: &Seat) -> Option<Ending> {
-        seat.conversation.ending()
+    fn close_reason(guard: &ConnectionGuard) -> Option<CloseReason> {
+        guard.state.close_reason()
     }
 
     #[tokio::test]
-    async fn the_oldest_idle_connection_of_the_address_makes_room() {
+    async fn oldest_idle_connection_of_the_address_is_closed_when_its_limit_is_reached() {
         let connections = connections(small());
-        let first = come(&connections, "192.0.2.1").await.unwrap();
-        first.conversation.request_begins(false);
-        let second = come(&connections, "192.0.2.1").await.unwrap();
-        let third = come(&connections, "192.0.2.1").await.unwrap();
-        assert_eq!((ended(&first), ended(&second)), (None, Some(Ending::Address)));
-        third.conversation.request_begins(false);
-        assert_eq!(come(&connections, "192.0.2.1").await.err(), Some(Ending::Address));
-        assert_eq!(ended(&third), None, "a request runs on it");
+        let first = open(&connections, "192.0.2.1").await.unwrap();
+        first.state.request_begins(false);
+        let second = open(&connections, "192.0.2.1").await.unwrap();
+        let third = open(&connections, "192.0.2.1").await.unwrap();
+        assert_eq!(
+            (close_reason(&first), close_reason(&second)),
+            (None, Some(CloseReason::Address))
+        );
+        third.state.request_begins(false);
+        assert_eq!(
+            open(&connections, "192.0.2.1").await.err(),
+            Some(CloseReason::Address)
+        );
+        assert_eq!(close_reason(&third), None, "a request runs on it");
         drop(third);
-        assert!(come(&connections, "192.0.2.1").await.is_ok());
+        assert!(open(&connections, "192.0.2.1").await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_prefix_has_a_share_and_ipv6_is_counted_by_networks() {
+    async fn connections_are_limited_per_prefix_and_ipv6_addresses_are_counted_by_64() {
         let connections = connections(small());
-        let mut seats = Vec::new();
+        let mut guards = Vec::new();
         for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"] {
-            seats.push(come(&connections, address).await.unwrap());
+            guards.push(open(&connections, address).await.unwrap());
         }
-        assert_eq!(ended(&seats[0]), Some(Ending::Prefix));
+        assert_eq!(close_reason(&guards[0]), Some(CloseReason::Prefix));
         for address in ["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3"] {
-            seats.push(come(&connections, address).await.unwrap());
-        }
-        assert_eq!(ended(&seats[4]), Some(Ending::Address), "one /64");
-    }
-
-    #[tokio::test]
-    async fn oldest_idle_connection_is_closed_when_all_are_in_use_and_the_count_holds() {
-        let connections = connections(small());
-        let mut seats = Vec::new();
-        for number in 0..7 {
-            seats.push(come(&connections, &format!("10.0.{number}.1")).await.unwrap());
-        }
-        assert_eq!(ended(&seats[0]), Some(Ending::Connections));
-        assert_eq!(connections.lock().open.len(), 6);
-        for seat in &seats[1..] {
-            seat.conversation.request_begins(true);
+            guards.push(open(&connections, address).await.unwrap());
         }
         assert_eq!(
-            come(&connections, "10.0.99.1").await.err(),
-            Some(Ending::Connections)
+            close_reason(&guards[4]),
+            Some(CloseReason::Address),
+            "all are of one /64"
         );
-        drop(seats);
+    }
+
+    #[tokio::test]
+    async fn oldest_idle_connection_is_closed_when_connections_max_is_reached() {
+        let connections = connections(small());
+        let mut guards = Vec::new();
+        for number in 0..7 {
+            guards.push(open(&connections, &format!("10.0.{number}.1")).await.unwrap());
+        }
+        assert_eq!(close_reason(&guards[0]), Some(CloseReason::Connections));
+        assert_eq!(connections.lock().open.len(), 6);
+        for guard in &guards[1..] {
+            guard.state.request_begins(true);
+        }
+        assert_eq!(
+            open(&connections, "10.0.99.1").await.err(),
+            Some(CloseReason::Connections)
+        );
+        drop(guards);
         let table = connections.lock();
         assert_eq!(
             (table.all.len(), table.groups.len()),
             (0, 0),
-            "nothing is left behind"
+            "closed connections are still counted"
         );
     }
 
     #[tokio::test]
-    async fn a_trusted_proxy_has_no_share() {
+    async fn connections_of_a_trusted_proxy_are_not_limited_per_address() {
         let connections = connections(small());
-        let mut seats = Vec::new();
+        let mut guards = Vec::new();
         for _ in 0..6 {
-            seats.push(come(&connections, "10.9.1.1").await.unwrap());
+            guards.push(open(&connections, "10.9.1.1").await.unwrap());
         }
-        assert!(seats.iter().all(|seat| ended(seat).is_none()));
+        assert!(guards.iter().all(|guard| close_reason(guard).is_none()));
     }
 
     #[tokio::test]
@@ -459,41 +478,41 @@ mod tests {
             ..small()
         };
         let connections = connections(limits);
-        let seat = come(&connections, "192.0.2.1").await.unwrap();
+        let guard = open(&connections, "192.0.2.1").await.unwrap();
         let reaper = tokio::spawn(connections.clone().reap());
-        tokio::time::timeout(Duration::from_secs(30), seat.conversation.woken())
+        tokio::time::timeout(Duration::from_secs(30), guard.state.woken())
             .await
-            .expect("the connection is told to end");
-        assert_eq!(ended(&seat), Some(Ending::FirstRequest));
+            .expect("the connection was not closed after its deadline");
+        assert_eq!(close_reason(&guard), Some(CloseReason::FirstRequest));
         reaper.abort();
     }
 
     #[tokio::test]
-    async fn drain_waits_for_running_requests_and_cuts_those_left_at_its_end() {
+    async fn drain_waits_for_running_requests_and_closes_the_rest_after_its_time() {
         let connections = connections(small());
-        let seat = come(&connections, "192.0.2.1").await.unwrap();
-        seat.conversation.request_begins(false);
-        let cut = connections.drain(Duration::from_millis(10)).await;
+        let guard = open(&connections, "192.0.2.1").await.unwrap();
+        guard.state.request_begins(false);
+        let closed = connections.drain(Duration::from_millis(10)).await;
         assert_eq!(
-            cut,
-            Cut {
+            closed,
+            ClosedAtStop {
                 connections: 1,
                 requests: 1
             }
         );
-        assert!(seat.conversation.is_stopping());
-        assert_eq!(ended(&seat), Some(Ending::Drain));
-        drop(seat);
-        let seat = come(&connections, "192.0.2.1").await.unwrap();
+        assert!(guard.state.is_stopping());
+        assert_eq!(close_reason(&guard), Some(CloseReason::Drain));
+        drop(guard);
+        let guard = open(&connections, "192.0.2.1").await.unwrap();
         assert!(
-            seat.conversation.is_stopping(),
-            "who comes during the drain is told too"
+            guard.state.is_stopping(),
+            "a connection that is opened during the drain is not stopped"
         );
         let leaves = async {
             tokio::task::yield_now().await;
-            drop(seat);
+            drop(guard);
         };
-        let (cut, ()) = tokio::join!(connections.drain(Duration::from_secs(600)), leaves);
-        assert_eq!(cut, Cut::default());
+        let (closed, ()) = tokio::join!(connections.drain(Duration::from_secs(600)), leaves);
+        assert_eq!(closed, ClosedAtStop::default());
     }
 }

@@ -44,21 +44,22 @@ impl Endpoints {
         fits: bool,
     ) -> Response<HandlerBody> {
         let has_body = !request.body().is_end_stream();
-        let judged = match fits {
+        let checked = match fits {
             true => judge_framing(&request, has_body).map_err(Stop::from),
             false => Err(Fault::Full.into()),
         };
-        if let Err(stop) = judged {
+        if let Err(stop) = checked {
             let mut response = turn_away(self.app(), &stop).map(HandlerBody::Whole);
-            // A proxy that sends two hosts, or an invalid one, may also disagree with this server about where the next
-            // request on the connection begins (request smuggling). HTTP/2 has frames, so it has no such doubt.
-            let is_unsure = matches!(
+            // If a proxy sends two hosts, or an invalid one, the proxy and this server may also differ in where the next
+            // request on the connection begins (request smuggling): the connection is closed. In HTTP/2, frames
+            // separate the requests.
+            let may_be_smuggled = matches!(
                 stop,
                 Stop::Refused(Rejection::Request(
                     RequestReason::HostNotOne | RequestReason::HostInvalid
                 ))
             );
-            if is_unsure && request.version() < hyper::Version::HTTP_2 {
+            if may_be_smuggled && request.version() < hyper::Version::HTTP_2 {
                 let close = header::HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

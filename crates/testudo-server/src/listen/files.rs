@@ -2,19 +2,19 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are no client's connection: store, logs, bundles and other fetches, the admin socket, sockets that
-/// are closing.
+/// Open files that are reserved for other uses than connections of clients: store, log, bundles and other fetches, the
+/// admin socket, sockets that are closing.
 const RESERVED: u64 = 256;
 
-/// What the system grants.
+/// The limit of open files of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenFiles {
-    /// Files that this process may have open.
+    /// How many files this process may have open.
     pub limit: u64,
 }
 
-/// Raises the soft limit to the hard one, and says what it is now. Services are often started with a soft limit
-/// of 1024, made for programs that use `select`.
+/// Raises the soft limit to the hard limit and returns the new limit. Services are often started with a soft limit of
+/// 1024, which exists for programs that use `select`.
 pub fn open_files() -> OpenFiles {
     let had = getrlimit(Resource::Nofile);
     if had.current != had.maximum {
@@ -32,11 +32,11 @@ pub fn open_files() -> OpenFiles {
 }
 
 impl OpenFiles {
-    /// As many connections as wanted, or as leave the reserve: half of the files where there are few.
+    /// `wanted` connections, or fewer if the limit of open files requires it. If the limit is low, half of it is reserved.
     pub fn connections(self, wanted: usize) -> usize {
         let reserved = RESERVED.min(self.limit / 2);
-        let room = usize::try_from(self.limit - reserved).unwrap_or(usize::MAX);
-        wanted.min(room).max(1)
+        let available = usize::try_from(self.limit - reserved).unwrap_or(usize::MAX);
+        wanted.min(available).max(1)
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use super::OpenFiles;
 
     #[test]
-    fn connections_stay_below_the_files_with_a_reserve() {
+    fn connections_and_the_reserve_fit_into_the_limit_of_open_files() {
         let connections = |limit, wanted| OpenFiles { limit }.connections(wanted);
         assert_eq!(connections(20_000, 10_000), 10_000);
         assert_eq!(connections(10_256, 10_000), 10_000);

@@ -1,5 +1,5 @@
 //! Connections ordered by the time of their last activity, so that the one that has been idle longest is found without
-//! a look at every connection.
+//! reading the state of every connection.
 
 use super::memory::Budget;
 use super::shares::Share;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 /// Milliseconds between a search that found no idle connection and the next search. Without this pause, each new
 /// connection of a flood would make the server go through all open connections.
-const LOOK_AGAIN_MS: u64 = 50;
+const SEARCH_PAUSE_MS: u64 = 50;
 
-/// Connections of one address or one address prefix, and the memory that their requests may hold.
+/// The connections of one address or one address prefix, and the memory that their requests may use.
 pub(super) struct Group {
     pub(super) idle_order: IdleOrder,
-    /// Of requests to the public listeners.
+    /// Memory of requests to the public listeners.
     pub(super) memory: Arc<Budget>,
-    /// Of requests to `admin.listen`.
+    /// Memory of requests to `admin.listen`.
     pub(super) admin_memory: Arc<Budget>,
 }
 
@@ -29,14 +29,14 @@ impl Group {
     }
 }
 
-/// Each connection with a time of its last activity, which may be out of date: it is corrected only when the
-/// connection comes first in the order, so that a request does not change this order. The recorded time is never
-/// later than the real one; so the first connection whose recorded time is correct has been idle longest.
+/// Each connection with the recorded time of its last activity. A request does not change the order: the recorded time
+/// may be too early, and is corrected only when the connection is first in the order. It is never too late; so the
+/// first connection whose recorded time is correct has been idle longest.
 #[derive(Default)]
 pub(super) struct IdleOrder {
     order: BTreeSet<(u64, u64)>,
     since: HashMap<u64, u64>,
-    look_again: u64,
+    next_search: u64,
 }
 
 impl IdleOrder {
@@ -53,28 +53,28 @@ impl IdleOrder {
     pub(super) fn take(&mut self, id: u64) {
         if let Some(since) = self.since.remove(&id) {
             self.order.remove(&(since, id));
-            self.look_again = 0;
+            self.next_search = 0;
         }
     }
 
     /// The connection that has been idle longest. `idle_since` returns the time since when a connection has been
     /// idle, and `None` while a request runs on it.
     pub(super) fn oldest_idle(&mut self, now: u64, idle_since: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-        if now < self.look_again {
+        if now < self.next_search {
             return None;
         }
-        // Each connection is looked at twice at most: once to correct its time, once to be chosen.
+        // Each connection is visited twice at most: once to correct its time, and once to be chosen.
         for _ in 0..2 * self.order.len() {
             let (known, id) = *self.order.first()?;
             match idle_since(id) {
                 Some(since) if since <= known => return Some(id),
                 Some(since) => self.put(id, since),
-                // A request runs on every connection that is left.
+                // A request runs on all other connections.
                 None if known > now => break,
                 None => self.put(id, now + 1),
             }
         }
-        self.look_again = now + LOOK_AGAIN_MS;
+        self.next_search = now + SEARCH_PAUSE_MS;
         None
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn oldest_connection_is_found_by_its_last_use() {
+    fn connection_that_has_been_idle_longest_is_found() {
         let mut idle_order = IdleOrder::default();
         for id in 1..=3 {
             idle_order.put(id, id * 10);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_that_runs_a_request_is_never_chosen_and_the_search_not_repeated_at_once() {
+    fn connection_with_a_running_request_is_never_chosen_and_a_failed_search_is_repeated_after_a_pause() {
         let mut idle_order = IdleOrder::default();
         idle_order.put(1, 10);
         idle_order.put(2, 20);
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(
             oldest(&mut idle_order, 101, &[(1, Some(100)), (2, None)]),
             None,
-            "too soon"
+            "the pause is not over"
         );
         assert_eq!(
             oldest(&mut idle_order, 200, &[(1, Some(100)), (2, None)]),

@@ -1,12 +1,12 @@
-//! Whether bytes of a next request came together with the end of this one (HTTP/1.1).
+//! Detects whether bytes of the next request arrived together with the end of this one (HTTP/1.1).
 //!
-//! The HTTP library does not tell what is left in its buffer. So the last bytes that arrived on the connection are
-//! kept, and compared with the end of the request: an empty line, or the last bytes of its body. Where they differ, bytes of
-//! the next request have arrived, and its deadline begins.
+//! The HTTP library does not expose what is left in its buffer. So the last bytes that arrived on the connection are
+//! compared with the end of the request: an empty line, or the last bytes of its body. If they differ, bytes of the
+//! next request have arrived, and its deadline begins.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The last four bytes of a stream, the last one in the lowest bits. Zeros stand for bytes that have not arrived.
+/// The last four bytes of a stream, the last one in the lowest bits. Bytes that have not arrived are 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct LastBytes(pub(super) u32);
 
@@ -22,12 +22,12 @@ impl LastBytes {
         )
     }
 
-    /// Whether the last bytes are an empty line, with which a head and a chunked body end.
+    /// True if the last bytes are an empty line, which ends a head and a chunked body.
     pub(super) fn is_empty_line(self) -> bool {
         self.0.to_be_bytes().ends_with(b"\n\r\n") || self.0.to_be_bytes().ends_with(b"\n\n")
     }
 
-    /// Whether the stream ends with the last `length` bytes of `body`, at most four.
+    /// True if the stream ends with the last `length` bytes of `body` (at most four).
     pub(super) fn ends_with_body(self, body: LastBytes, length: usize) -> bool {
         let bits = 8 * u32::try_from(length.min(4)).unwrap_or(4);
         let mask = u32::MAX.checked_shr(32 - bits).unwrap_or(0);
@@ -35,11 +35,11 @@ impl LastBytes {
     }
 }
 
-/// How a request's body ended, as far as it was read.
+/// The end of a request's body, as far as the handler read it.
 #[derive(Debug, Default)]
 pub(super) struct BodyEnd {
     last_bytes: AtomicU32,
-    /// Bytes of the body that were read, counted up to four.
+    /// How many bytes of the body were read; four stands for four or more.
     length: AtomicU32,
     is_unread: AtomicBool,
 }
@@ -58,8 +58,8 @@ impl BodyEnd {
         self.is_unread.store(true, Ordering::Relaxed);
     }
 
-    /// Whether bytes of a next request arrived with this one. False where the body was not read to its end: then it is
-    /// unknown.
+    /// True if bytes of the next request arrived with this one. False also if the body was not read to its end, because
+    /// then it is not known.
     pub(super) fn is_followed(&self, arrived: LastBytes) -> bool {
         let length = self.length.load(Ordering::Relaxed) as usize;
         let body = LastBytes(self.last_bytes.load(Ordering::Relaxed));
@@ -73,13 +73,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn end_of_a_message_is_told_from_the_bytes_that_follow() {
+    fn bytes_after_the_end_of_a_request_are_detected() {
         let last_bytes = |bytes: &[u8]| LastBytes::default().after(bytes);
         assert!(last_bytes(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_empty_line());
         assert!(last_bytes(b"Host: a\n\n").is_empty_line());
         assert!(
             last_bytes(b"Host: a\r\n\r").after(b"\n").is_empty_line(),
-            "in two reads"
+            "the empty line arrives in two reads"
         );
         assert!(!last_bytes(b"Host: a\r\n\r\nG").is_empty_line());
         let whole = b"\r\n\r\na=1&b=2";

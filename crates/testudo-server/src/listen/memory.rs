@@ -1,25 +1,25 @@
-//! How much memory the requests in flight may hold: heads, bodies and answers, in bytes.
+//! How much memory the requests in flight may use, for heads, bodies and answers, in bytes.
 //!
-//! Counted in total, and by address and prefix, so that one sender cannot use up what others need. A part of the total
-//! is a reserve for senders that hold little. Where nothing is left, a request is answered 503 at once instead of being
-//! read; when a budget is nearly full, connections are ended (see `memory_shortage.rs`).
+//! The memory is counted in total, per address and per address prefix, so that one client cannot use the memory that
+//! others need. A part of the total is reserved for clients that use little. If no memory is left, a request is answered
+//! 503 and not read; if a budget is nearly full, connections are closed (see `memory_shortage.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that may be held at once.
+/// A limit of memory, in bytes, and how much of it is used.
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicUsize,
     bytes_max: usize,
-    /// Bytes of `bytes_max` that only a sender may take that holds little.
+    /// Bytes of `bytes_max` that only clients may use whose requests use little memory.
     reserve: usize,
-    /// A sender that holds at most so many bytes of this share holds little.
+    /// A client uses little memory if it uses at most so many bytes of this share.
     little: usize,
 }
 
 impl Budget {
-    /// The memory of all senders together, with nothing used. An eighth of it is the reserve.
+    /// The memory of all clients together, unused. An eighth of it is reserved.
     pub fn of_all(bytes_max: usize) -> Budget {
         Budget {
             used: AtomicUsize::new(0),
@@ -29,7 +29,7 @@ impl Budget {
         }
     }
 
-    /// The share of one sender.
+    /// The share of one address or prefix.
     pub fn share(bytes_max: usize, little: usize) -> Budget {
         Budget {
             used: AtomicUsize::new(0),
@@ -54,25 +54,26 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes held now.
+    /// Bytes that are used now.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Nearly full: connections of slow clients are ended.
+    /// True if the budget is nearly full: then connections of slow clients are closed.
     pub(super) fn is_crowded(&self, used: usize) -> bool {
         let common = self.bytes_max - self.reserve;
         used > common - common / 8
     }
 
-    /// More is used than the common part has. This can happen because an answer that exists already is always counted.
+    /// True if more is used than the part that is not reserved. This is possible because the bytes of an answer are always
+    /// counted.
     pub(super) fn is_overfull(&self, used: usize) -> bool {
         let common = self.bytes_max - self.reserve;
         used > common + common / 16
     }
 }
 
-/// Whether memory was taken.
+/// The result of taking memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     /// There was enough.
@@ -83,11 +84,11 @@ pub(super) enum Taken {
     No,
 }
 
-/// The memory that the requests of one connection hold, and the budgets from which it was taken.
+/// The memory that the requests of one connection use, and the budgets in which it is counted.
 #[derive(Debug)]
 pub(super) struct ConnectionMemory {
     all: Arc<Budget>,
-    /// The budgets of its address and of its prefix.
+    /// The budgets of the client's address and of its prefix.
     shares: Vec<Arc<Budget>>,
     held: AtomicUsize,
 }
@@ -101,7 +102,7 @@ impl ConnectionMemory {
         }
     }
 
-    /// Takes memory for bytes of a request, if the total and each share have enough.
+    /// Counts bytes of a request in all budgets, if each of them has enough left.
     pub(super) fn take(&self, bytes: usize) -> Taken {
         let (mut holds_little, mut is_crowded) = (true, false);
         for (position, share) in self.shares.iter().enumerate() {
@@ -128,7 +129,7 @@ impl ConnectionMemory {
         Taken::No
     }
 
-    /// Counts the bytes of an answer. It exists already, so this never fails.
+    /// Counts the bytes of an answer. This never fails, because the answer already exists.
     pub(super) fn charge(&self, bytes: usize) -> Taken {
         let mut is_crowded = false;
         for budget in self.budgets() {
@@ -142,7 +143,7 @@ impl ConnectionMemory {
         }
     }
 
-    /// Gives back bytes that were taken or counted.
+    /// Gives back bytes that were counted.
     pub(super) fn give_back(&self, bytes: usize) {
         for budget in self.budgets() {
             budget.give_back(bytes);
@@ -150,7 +151,7 @@ impl ConnectionMemory {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that this connection holds now.
+    /// Bytes that the requests of this connection use now.
     pub(super) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -165,13 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_does_not_fit_is_counted_nowhere() {
+    fn bytes_that_do_not_fit_into_one_budget_are_counted_in_none() {
         let all = Arc::new(Budget::of_all(8_000));
         let share = Arc::new(Budget::share(1_000, 100));
         let memory = ConnectionMemory::new(all.clone(), vec![share.clone()]);
         assert_eq!(memory.take(800), Taken::Yes);
-        assert_eq!(memory.take(200), Taken::NearlyFull, "exactly full");
-        assert_eq!(memory.take(1), Taken::No, "one past it");
+        assert_eq!(memory.take(200), Taken::NearlyFull, "the share is exactly full");
+        assert_eq!(memory.take(1), Taken::No, "one byte more than the share");
         assert_eq!((all.used(), share.used(), memory.held()), (1_000, 1_000, 1_000));
         memory.charge(500);
         assert_eq!((all.used(), share.used(), memory.held()), (1_500, 1_500, 1_500));
@@ -180,16 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn memory_reserve_is_for_senders_that_hold_little() {
+    fn memory_reserve_is_only_for_clients_that_use_little() {
         let all = Arc::new(Budget::of_all(8_000));
-        let sender =
+        let client =
             |little| ConnectionMemory::new(all.clone(), vec![Arc::new(Budget::share(8_000, little))]);
-        let greedy = sender(100);
-        assert_eq!(greedy.take(7_000), Taken::NearlyFull);
-        assert_eq!(greedy.take(1), Taken::No);
-        let modest = sender(100);
-        assert_eq!(modest.take(100), Taken::NearlyFull);
-        assert_eq!(modest.take(1), Taken::No, "not so little any more");
+        let large = client(100);
+        assert_eq!(large.take(7_000), Taken::NearlyFull);
+        assert_eq!(large.take(1), Taken::No);
+        let small = client(100);
+        assert_eq!(small.take(100), Taken::NearlyFull);
+        assert_eq!(small.take(1), Taken::No, "the client uses more than `little`");
         assert_eq!(
             ConnectionMemory::new(all, Vec::new()).take(900),
             Taken::NearlyFull

@@ -1,29 +1,29 @@
-//! Listeners: one accept loop for all of them, TLS, deadlines, limits, and an orderly end.
+//! Listeners: the accept loop, TLS, limits and deadlines of connections, and the close when the server stops.
 //!
-//! All rustls server types stay in this folder. What each limit does is in `docs/operations/limits.md`.
+//! Only this folder uses the server types of rustls. `docs/operations/limits.md` explains what happens at each limit.
 
 mod accept;
+mod connection_state;
 mod connections;
-mod conversation;
-mod converse;
 mod endpoints;
 mod files;
 mod idle_order;
 mod last_bytes;
-mod listening;
+mod listener;
 mod memory;
 mod memory_shortage;
 mod observed;
 mod passed;
 mod request_in_flight;
+mod serve_connection;
 mod shares;
 mod waiting;
 
 pub use accept::accept;
 pub(crate) use accept::{bind, cannot_bind};
-pub use connections::{Connections, Cut};
-pub use conversation::{Conversation, Ending};
+pub use connection_state::{CloseReason, ConnectionState};
+pub use connections::{ClosedAtStop, Connections};
 pub use endpoints::Endpoints;
 pub use files::open_files;
-pub use listening::Listening;
+pub use listener::Listener;
 pub use passed::PassedSockets;

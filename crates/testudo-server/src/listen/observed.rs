@@ -1,23 +1,23 @@
-//! A stream that reports to an observer what is read from it and whether writes are blocked.
+//! A stream that notifies an observer of the bytes that are read and of blocked writes.
 
-use super::conversation::Conversation;
+use super::connection_state::ConnectionState;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Receives the reports of a stream.
+/// Is notified of the reads and writes of a stream.
 pub(super) trait Observer: Unpin {
-    /// These bytes were read; at least one.
+    /// At least one byte was read.
     fn read(&self, bytes: &[u8]);
 
-    /// A write was tried. `is_blocked`: the socket took nothing.
+    /// A write was tried; if `is_blocked`, the socket accepted no bytes.
     fn write(&self, is_blocked: bool);
 }
 
-/// The observer below TLS: tells the conversation when bytes arrive, and when a write is blocked.
-pub(super) struct Wire(pub(super) Arc<Conversation>);
+/// The observer below TLS: it records when bytes arrive and when a write is blocked.
+pub(super) struct Wire(pub(super) Arc<ConnectionState>);
 
 impl Observer for Wire {
     fn read(&self, _bytes: &[u8]) {
@@ -29,12 +29,12 @@ impl Observer for Wire {
     }
 }
 
-/// The observer above TLS: the conversation keeps the last bytes of the decrypted text that arrives.
-pub(super) struct Text(pub(super) Arc<Conversation>);
+/// The observer above TLS: it records the last decrypted bytes that arrived.
+pub(super) struct Plaintext(pub(super) Arc<ConnectionState>);
 
-impl Observer for Text {
+impl Observer for Plaintext {
     fn read(&self, bytes: &[u8]) {
-        self.0.text_arrives(bytes);
+        self.0.plaintext_arrives(bytes);
     }
 
     fn write(&self, _is_blocked: bool) {}

@@ -1,8 +1,8 @@
 //! Sockets that a service manager opened for this server and passed to it (socket activation of systemd: `LISTEN_FDS`).
 //!
 //! Connections that arrive while the server restarts wait in such a socket instead of being refused, and a port below
-//! 1024 needs no privilege here. A passed socket stands in for a configured address; it never adds one: what the server
-//! listens on is in the configuration, where `check` and an administrator look for it.
+//! 1024 needs no privilege here. A passed socket is used for an address of the configuration and never adds an address:
+//! `check` and administrators read in the configuration on which addresses the server listens.
 
 use super::accept::{bind, cannot_bind};
 use listenfd::ListenFd;
@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 pub struct PassedSockets(Vec<(SocketAddr, std::net::TcpListener)>);
 
 impl PassedSockets {
-    /// Takes what `LISTEN_FDS` counts, if `LISTEN_PID` names this process, and removes both variables: to be called
-    /// before there are threads.
+    /// Takes the sockets that `LISTEN_FDS` counts, if `LISTEN_PID` names this process, and removes both environment
+    /// variables. Must be called before the process has threads.
     pub fn from_environment() -> Result<PassedSockets, String> {
         let mut descriptors = ListenFd::from_env();
         let mut sockets = Vec::new();
@@ -36,7 +36,7 @@ impl PassedSockets {
         Ok(PassedSockets(sockets))
     }
 
-    /// A socket without its address in the configuration would hold connections that are never answered.
+    /// Refuses a passed socket whose address is not in the configuration: connections to it would never be answered.
     pub fn must_be_configured(&self, configured: &[SocketAddr]) -> Result<(), String> {
         let Some((address, _)) = self.0.iter().find(|(address, _)| !configured.contains(address)) else {
             return Ok(());
@@ -50,7 +50,7 @@ impl PassedSockets {
         ))
     }
 
-    /// The passed socket of this address, or else a new one.
+    /// The passed socket of this address, or a new socket.
     pub fn bind(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
         let Some(place) = self.0.iter().position(|(passed, _)| *passed == address) else {
             return bind(address).map_err(|error| {

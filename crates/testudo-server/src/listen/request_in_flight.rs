@@ -1,11 +1,11 @@
-//! One request between its head and the last byte of its answer: what it may hold in memory, how long its body
-//! may take, and when it is over.
+//! A request in flight, from its head to the last byte of its answer: the memory that it uses, the deadline of its body,
+//! and its end.
 //!
-//! A request is in flight until the transport has sent or dropped its answer, not until the handler has made it: an
-//! answer that the client has not read counts as memory, its connection is not idle, and a stop waits for it.
+//! The end is when the transport has sent or dropped the answer, and not when the handler has made it: an answer that
+//! the client has not read is counted as memory, its connection is not idle, and a stop of the server waits for it.
 
+use super::connection_state::ConnectionState;
 use super::connections::Connections;
-use super::conversation::Conversation;
 use super::last_bytes::BodyEnd;
 use super::memory::Taken;
 use super::waiting::Part;
@@ -22,40 +22,39 @@ use std::time::Duration;
 use testudo_protocol::limits::REQUEST_BYTES;
 use tokio::time::Sleep;
 
-/// An answer goes out in pieces of this size, so that a slow reader's progress can be seen, bytes.
+/// An answer is sent in pieces of this size, in bytes, so that the server notices when a slow client reads a part.
 const PIECE_BYTES: usize = 16 * 1024;
-/// Memory is taken in steps of this size, bytes: a usual request with its answer fits into the first step, so it
-/// changes
-/// the budgets, which all connections share, once.
+/// Memory is counted in steps of this size, in bytes. A usual request with its answer fits into the first step, so it
+/// changes the budgets, which all connections share, only once.
 const STEP_BYTES: usize = 4 * 1024;
-/// Bytes that every request takes when it begins.
+/// Bytes that are counted for every request when it begins.
 const FIRST_BYTES: usize = REQUEST_BYTES + STEP_BYTES;
-/// In [`RequestInFlight::answered`]: the handler has not answered yet.
+/// The value of [`RequestInFlight::answered`] before the handler has answered.
 const NOT_ANSWERED: u8 = u8::MAX;
 
-/// One request that is running, with the memory that it holds.
+/// A running request, and the memory that it uses.
 pub(super) struct RequestInFlight {
-    conversation: Arc<Conversation>,
+    state: Arc<ConnectionState>,
     connections: Arc<Connections>,
-    /// Bytes of head, body and answer.
+    /// Bytes of head, body and answer that exist now.
     held: AtomicUsize,
-    /// Bytes that were taken from the budgets: at least `held`, rounded up to [`STEP_BYTES`].
+    /// Bytes that were counted in the budgets: at least `held`, rounded up to [`STEP_BYTES`].
     charged: AtomicUsize,
-    /// Number of the [`Part`] of time since which the answer waits for the client.
+    /// Number of the [`Part`] in which the answer began to wait for the client.
     answered: AtomicU8,
     body: BodyEnd,
 }
 
 impl RequestInFlight {
-    /// Called when the head has arrived. The second value is false where there is not enough memory for the request.
+    /// Called when the head has arrived. The second value is false if there is not enough memory for the request.
     pub(super) fn begin<B>(
-        conversation: &Arc<Conversation>,
+        state: &Arc<ConnectionState>,
         connections: &Arc<Connections>,
         request: &Request<B>,
     ) -> (Arc<RequestInFlight>, bool) {
-        conversation.request_begins(request.version() == hyper::Version::HTTP_2);
+        state.request_begins(request.version() == hyper::Version::HTTP_2);
         let in_flight = Arc::new(RequestInFlight {
-            conversation: conversation.clone(),
+            state: state.clone(),
             connections: connections.clone(),
             held: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
@@ -71,16 +70,16 @@ impl RequestInFlight {
         (in_flight, fits)
     }
 
-    /// Counts `bytes` more as held. `ask` takes memory for them where the steps taken before do not suffice.
-    fn holds(&self, bytes: usize, ask: impl FnOnce(&RequestInFlight, usize) -> bool) -> bool {
+    /// Adds `bytes` to the bytes that exist. If they do not fit into the steps counted so far, `count` counts more.
+    fn holds(&self, bytes: usize, count: impl FnOnce(&RequestInFlight, usize) -> bool) -> bool {
         let held = REQUEST_BYTES + bytes + self.held.fetch_add(bytes, Ordering::Relaxed);
         let charged = self.charged.load(Ordering::Relaxed);
-        held <= charged || ask(self, (held - charged).next_multiple_of(STEP_BYTES))
+        held <= charged || count(self, (held - charged).next_multiple_of(STEP_BYTES))
     }
 
-    /// Takes memory for bytes of the request. False where the memory of all senders, or of this one, is used up.
+    /// Counts bytes of the request in the budgets. False if the memory of all clients, or of this client, is used up.
     fn take(&self, bytes: usize) -> bool {
-        let taken = self.conversation.memory.take(bytes);
+        let taken = self.state.memory.take(bytes);
         match taken {
             Taken::Yes => {}
             Taken::NearlyFull => self.connections.report_memory_shortage(),
@@ -94,31 +93,32 @@ impl RequestInFlight {
         true
     }
 
-    /// Takes memory for an answer. It exists already, so this never fails.
+    /// Counts bytes of an answer in the budgets. This never fails, because the answer already exists.
     fn charge(&self, bytes: usize) -> bool {
-        if self.conversation.memory.charge(bytes) != Taken::Yes {
+        if self.state.memory.charge(bytes) != Taken::Yes {
             self.connections.report_memory_shortage();
         }
         self.charged.fetch_add(bytes, Ordering::Relaxed);
         true
     }
 
-    /// The handler has answered: the memory of head and body is given back, and the answer waits for the client.
+    /// Called when the handler has answered: gives back the memory of head and body. From now on the answer waits for the
+    /// client.
     fn answered(&self) {
         self.held.store(0, Ordering::Relaxed);
         let beyond = self.charged.load(Ordering::Relaxed).saturating_sub(FIRST_BYTES);
         if beyond > 0 {
             self.charged.fetch_sub(beyond, Ordering::Relaxed);
-            self.conversation.memory.give_back(beyond);
+            self.state.memory.give_back(beyond);
         }
-        let part = self.conversation.request_is_answered();
+        let part = self.state.request_is_answered();
         self.answered.store(part.number(), Ordering::Relaxed);
     }
 
-    /// The client took a part of the answer.
+    /// Called when the client has read a part of the answer.
     fn advances(&self) {
         if let Some(part) = part_of(self.answered.load(Ordering::Relaxed)) {
-            let later = self.conversation.answer_advances(part);
+            let later = self.state.answer_advances(part);
             self.answered.store(later.number(), Ordering::Relaxed);
         }
     }
@@ -130,12 +130,12 @@ fn part_of(number: u8) -> Option<Part> {
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
-        self.conversation.memory.give_back(*self.charged.get_mut());
-        if self.body.is_followed(self.conversation.last_bytes()) {
-            self.conversation.next_head_has_begun();
+        self.state.memory.give_back(*self.charged.get_mut());
+        if self.body.is_followed(self.state.last_bytes()) {
+            self.state.next_head_begins_early();
         }
         let answered = part_of(*self.answered.get_mut());
-        self.conversation.request_ends(answered);
+        self.state.request_ends(answered);
     }
 }
 
@@ -144,9 +144,9 @@ pub(super) struct RequestBody {
     incoming: Incoming,
     in_flight: Arc<RequestInFlight>,
     late_after: Duration,
-    /// Set when the first wait begins: most bodies arrive with their head.
+    /// Set at the first wait, because most bodies arrive with their head and need no timer.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Since which part of time the body is waited for.
+    /// The [`Part`] in which the wait for the body began.
     waits: Option<Part>,
     is_read: bool,
 }
@@ -168,7 +168,7 @@ impl RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(part) = self.waits {
-            self.in_flight.conversation.body_is_over(part);
+            self.in_flight.state.body_wait_ends(part);
         }
         if !self.is_read && !self.incoming.is_end_stream() {
             self.in_flight.body.leave_unread();
@@ -199,15 +199,15 @@ impl Body for RequestBody {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::Broken(error)))),
             Poll::Ready(None) => {
                 this.is_read = true;
-                // From here on the request waits for this server, not for its client.
+                // From now on the request waits for this server and not for its client.
                 if let Some(part) = this.waits.take() {
-                    this.in_flight.conversation.body_is_over(part);
+                    this.in_flight.state.body_wait_ends(part);
                 }
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let conversation = &this.in_flight.conversation;
-                this.waits.get_or_insert_with(|| conversation.body_waits());
+                let state = &this.in_flight.state;
+                this.waits.get_or_insert_with(|| state.body_wait_begins());
                 let late_after = this.late_after;
                 let deadline = this
                     .deadline
@@ -238,7 +238,7 @@ pub(super) enum HandlerBody {
     Admin(AdminBody),
 }
 
-/// The body of an answer, as the transport takes it: in pieces of at most [`PIECE_BYTES`].
+/// The body of an answer as it is sent: in pieces of at most [`PIECE_BYTES`].
 pub(super) struct AnswerBody {
     body: HandlerBody,
     rest: Bytes,
@@ -318,7 +318,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// A piece of an answer. The transport drops it when its bytes are sent, or when the connection ends.
+/// A piece of an answer. The transport drops it when its bytes are sent or the connection is closed.
 struct AnswerPiece {
     piece: Bytes,
     in_flight: Arc<RequestInFlight>,

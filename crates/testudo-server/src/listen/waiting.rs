@@ -1,14 +1,16 @@
-//! Since when the requests of one connection have been waiting for their client, kept without a list of requests.
+//! How long the requests of one connection have waited for their client, without a list of the requests.
 //!
-//! Time is cut into parts of a sixteenth of the deadline; each request is counted in the part in which it began to
-//! wait. So the oldest is known to a sixteenth, and a request costs one atomic addition and one subtraction.
+//! Time is divided into parts of a sixteenth of the deadline, and each request is counted in the part in which it began
+//! to wait. So the longest wait is known with an error of a sixteenth, and a request costs one atomic addition and one
+//! subtraction.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Parts of one deadline.
+/// The number of parts in one deadline.
 const DEADLINE_PARTS: u64 = 16;
-/// Parts that are kept: two deadlines, so that a request over its deadline is found before its part is used again.
+/// The number of counters: two deadlines, so that a request whose deadline is over is found before its counter is used
+/// for a later part.
 const PARTS: usize = 32;
 
 /// Counts the waiting requests of a connection by the time at which they began to wait.
@@ -28,7 +30,7 @@ impl Part {
         self.0
     }
 
-    /// What [`Part::number`] gave.
+    /// The part with this [`Part::number`].
     pub(super) fn of_number(number: u8) -> Part {
         Part(number)
     }
@@ -55,14 +57,14 @@ impl Waiting {
         self.count(part).fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The client took a part of the answer: its wait begins again now.
+    /// The client read a part of the answer: the wait of this request begins again now.
     pub(super) fn advance(&self, part: Part, now: u64) -> Part {
         let later = self.enter(now);
         self.leave(part);
         later
     }
 
-    /// How many parts of time ago the oldest request began to wait; `None` where none waits.
+    /// How many parts ago the request that has waited longest began to wait; `None` if none waits.
     pub(super) fn oldest_parts(&self, now: u64) -> Option<u64> {
         let current = now / self.part_ms;
         (0..PARTS as u64).rev().find(|ago| {
@@ -71,7 +73,7 @@ impl Waiting {
         })
     }
 
-    /// Whether the oldest has waited for the whole deadline: never too early, and a sixteenth late at most.
+    /// True if a request has waited for the whole deadline. Never true too early, and at most a sixteenth too late.
     pub(super) fn is_over(&self, now: u64) -> bool {
         self.oldest_parts(now).is_some_and(|ago| ago > DEADLINE_PARTS)
     }
@@ -93,11 +95,14 @@ mod tests {
         for second in 6..22 {
             waiting.enter(second * 1000);
         }
-        assert!(!waiting.is_over(21_400), "too early");
+        assert!(!waiting.is_over(21_400), "the deadline is not over");
         assert!(waiting.is_over(22_500));
         assert_eq!(waiting.oldest_parts(22_500), Some(17));
         waiting.leave(old);
-        assert!(!waiting.is_over(22_500), "the next began at 6 s");
+        assert!(
+            !waiting.is_over(22_500),
+            "the request that began to wait at 6 s is within its deadline"
+        );
         assert!(waiting.is_over(23_500));
     }
 

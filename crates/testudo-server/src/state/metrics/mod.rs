@@ -23,7 +23,7 @@ pub struct RejectionLabel {
 
 /// Why the server closed a connection.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct EndingLabel {
+pub struct CloseReasonLabel {
     /// The setting whose limit was reached.
     pub reason: &'static str,
 }
@@ -65,7 +65,7 @@ pub struct Metrics {
     /// Connections at once that the files of this process allow.
     pub connections_max: Gauge,
     /// Connections that the server closed, by the limit that they reached.
-    pub connections_closed: Family<EndingLabel, Counter>,
+    pub connections_closed: Family<CloseReasonLabel, Counter>,
     /// Bodies that did not arrive in time.
     pub bodies_late: Counter,
     /// Requests that were turned away because requests in flight held all the memory that they may.

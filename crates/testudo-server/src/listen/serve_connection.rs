@@ -1,8 +1,8 @@
-//! One connection from its first byte to its end: TLS handshake, HTTP/1.1 or HTTP/2, and the orderly stop.
+//! Serves one connection: TLS handshake, HTTP/1.1 or HTTP/2, and the close when the server stops.
 
-use super::connections::Seat;
-use super::listening::Listening;
-use super::observed::{Observed, Text, Wire};
+use super::connections::ConnectionGuard;
+use super::listener::Listener;
+use super::observed::{Observed, Plaintext, Wire};
 use super::request_in_flight::{AnswerBody, RequestBody, RequestInFlight};
 use crate::peer::Peer;
 use hyper_util::rt::TokioIo;
@@ -13,32 +13,37 @@ use std::time::Duration;
 use testudo_core::doors::PeerCertificates;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Pause between two checks after a stop began. A connection that is idle at two checks in a row is closed; until then
-/// its client can receive HTTP/2's GOAWAY.
+/// Pause between two checks of a connection while the server stops. A connection that is idle at two checks in a row is
+/// closed; in between, its client can receive the GOAWAY frame of HTTP/2.
 const GOAWAY_TIME: Duration = Duration::from_millis(100);
 
-/// Runs a connection until one side ends it. The socket is closed before the connection stops counting.
-pub(super) async fn converse<S>(stream: S, mut peer: Peer, listening: Arc<Listening>, seat: Seat)
-where
+/// Serves a connection until the client or the server closes it. The socket is closed before `guard` is dropped, so the
+/// limits count every open socket.
+pub(super) async fn serve_connection<S>(
+    stream: S,
+    mut peer: Peer,
+    listener: Arc<Listener>,
+    guard: ConnectionGuard,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     {
         let stream = Observed {
             stream,
-            observer: Wire(seat.conversation.clone()),
+            observer: Wire(guard.state.clone()),
         };
-        match &listening.tls {
-            None => serve(stream, &listening, peer, &seat).await,
+        match &listener.tls {
+            None => serve_http(stream, &listener, peer, &guard).await,
             Some(acceptor) => {
-                // A handshake that hangs is ended by the deadline of the first head; a stop does not wait for it.
+                // The deadline of the first request head ends a handshake that hangs. A stop does not wait for a handshake.
                 let handshake = tokio::select! {
                     outcome = acceptor.accept(stream) => Some(outcome),
-                    () = seat.conversation.woken() => None,
+                    () = guard.state.woken() => None,
                 };
                 match handshake {
                     Some(Ok(stream)) => {
                         peer.certificates = certificates_of(&stream);
-                        serve(stream, &listening, peer, &seat).await;
+                        serve_http(stream, &listener, peer, &guard).await;
                     }
                     Some(Err(error)) => {
                         tracing::debug!(event = "connection.tls_failed", fault = %error, "TLS handshake failed");
@@ -48,17 +53,17 @@ where
             }
         }
     }
-    if let Some(ending) = seat.conversation.ending() {
+    if let Some(reason) = guard.state.close_reason() {
         tracing::debug!(
             event = "connection.ended",
-            limit = ending.name(),
-            "the server ended a connection"
+            limit = reason.name(),
+            "the server closed a connection"
         );
     }
-    drop(seat);
+    drop(guard);
 }
 
-/// The certificates that the client showed in the handshake.
+/// The certificates that the client sent in the TLS handshake.
 fn certificates_of<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Arc<PeerCertificates>> {
     let chain = stream.get_ref().1.peer_certificates()?;
     if chain.is_empty() {
@@ -68,26 +73,26 @@ fn certificates_of<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Arc
     Some(Arc::new(PeerCertificates::new(chain)))
 }
 
-async fn serve<S>(stream: S, listening: &Arc<Listening>, peer: Peer, seat: &Seat)
+async fn serve_http<S>(stream: S, listener: &Arc<Listener>, peer: Peer, guard: &ConnectionGuard)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let conversation = &seat.conversation;
+    let state = &guard.state;
     let peer = Arc::new(peer);
     let stream = Observed {
         stream,
-        observer: Text(conversation.clone()),
+        observer: Plaintext(state.clone()),
     };
     let service = hyper::service::service_fn(|request| {
-        let (in_flight, fits) = RequestInFlight::begin(conversation, &seat.connections, &request);
-        let (listening, peer) = (listening.clone(), peer.clone());
+        let (in_flight, fits) = RequestInFlight::begin(state, &guard.connections, &request);
+        let (listener, peer) = (listener.clone(), peer.clone());
         async move {
             let request = request.map(|incoming| RequestBody::new(incoming, in_flight.clone()));
-            let response = listening.endpoints.answer(&peer, request, fits).await;
+            let response = listener.endpoints.answer(&peer, request, fits).await;
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, in_flight)))
         }
     });
-    let mut connection = pin!(listening.http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(listener.http.serve_connection(TokioIo::new(stream), service));
     loop {
         tokio::select! {
             biased;
@@ -97,12 +102,12 @@ where
                 }
                 return;
             }
-            () = conversation.woken() => {}
+            () = state.woken() => {}
         }
-        if conversation.ending().is_some() {
+        if state.close_reason().is_some() {
             return;
         }
-        if conversation.is_stopping() {
+        if state.is_stopping() {
             break;
         }
     }
@@ -112,16 +117,16 @@ where
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
-            () = conversation.woken() => {}
+            () = state.woken() => {}
             () = tokio::time::sleep(GOAWAY_TIME) => {
-                let is_idle = conversation.is_idle();
+                let is_idle = state.is_idle();
                 if is_idle && was_idle {
                     return;
                 }
                 was_idle = is_idle;
             }
         }
-        if conversation.ending().is_some() {
+        if state.close_reason().is_some() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! What a listener needs, and the limits of its HTTP/1.1 and HTTP/2.
+//! A listener: its endpoints, TLS, connections, and the limits of HTTP/1.1 and HTTP/2.
 
 use super::connections::Connections;
 use super::endpoints::Endpoints;
@@ -8,32 +8,33 @@ use std::sync::Arc;
 use testudo_protocol::limits::HEADER_BYTES_MAX;
 use tokio_rustls::TlsAcceptor;
 
-/// Bytes that a client may send on one HTTP/2 connection, and on one stream, before the server has read them. A whole
-/// request body fits. Larger windows would only let a sender fill the memory of the server.
+/// Bytes that a client may send on one HTTP/2 connection, and on one stream, before the server has read them. The
+/// largest request body fits. With a larger window, a client could fill more memory of the server.
 const WINDOW_BYTES: u32 = 65_535;
 /// Bytes that may wait to be sent on one HTTP/2 stream.
 const SEND_BYTES_MAX: usize = 64 * 1024;
-/// Streams that a client may open and reset before the server has accepted them; with more, the connection ends.
-/// Without this limit a client can make the server begin work for requests that it resets at once (rapid reset).
+/// How many streams a client may open and reset before the server has accepted them; with more, the connection is
+/// closed. Without this limit a client can make the server work for requests that the client resets at once (rapid
+/// reset).
 const RESETS_PENDING_MAX: usize = 20;
-/// Streams that the server resets because of a client's protocol errors; with more, the connection ends.
+/// How many streams the server resets because of protocol errors of the client; with more, the connection is closed.
 const ERROR_RESETS_MAX: usize = 128;
 
-/// What a listener needs.
-pub struct Listening {
-    /// The endpoints that it serves.
+/// What the connections of one listener have in common.
+pub struct Listener {
+    /// The endpoints that the listener serves.
     pub endpoints: Endpoints,
     /// TLS; `None` for cleartext.
     pub tls: Option<TlsAcceptor>,
-    /// The limits, and all connections that count against them.
+    /// The limits, and all connections that are counted against them.
     pub connections: Arc<Connections>,
     pub(super) http: Builder<TokioExecutor>,
 }
 
-impl Listening {
+impl Listener {
     /// A listener with these endpoints, TLS and limits.
-    pub fn new(endpoints: Endpoints, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listening {
-        Listening {
+    pub fn new(endpoints: Endpoints, tls: Option<TlsAcceptor>, connections: Arc<Connections>) -> Listener {
+        Listener {
             http: builder(connections.rules.load().limits.streams_max),
             endpoints,
             tls,
@@ -45,7 +46,7 @@ impl Listening {
 /// The HTTP settings of a listener.
 fn builder(streams_max: u32) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // hyper's own deadline for a head counts idle time as well: the conversation's is used instead.
+    // hyper counts idle time as part of its deadline for a head; the deadline of `ConnectionState` is used instead.
     builder
         .http1()
         .timer(TokioTimer::new())
