@@ -49,10 +49,10 @@ pub(super) fn compile(
     let tokens = judge.tokens(&file.tokens);
     let outbound = judge.outbound(&file.outbound);
     let (authorities, bundles) = judge.trust_domains(&file.trust_domains);
-    let rules = judge.rules(&file.rules, &authorities, &file.trust_domains);
+    let reserved_ids = judge.issuers(file.issuer.as_deref(), &file.issuers);
+    let rules = judge.rules(&file.rules, &authorities);
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file.registration.as_ref(), &file.rules);
-    let reserved_ids = judge.issuers(file.issuer.as_deref(), &file.issuers);
     Some(Configuration {
         digest: [0; 32],
         policy: Policy {

@@ -59,6 +59,7 @@ impl Judge<'_> {
         for (position, section) in sections.iter().enumerate() {
             let key = format!("issuers[{position}]");
             let Some(authority) = Authority::issuer(&section.name) else {
+                self.knows_all_authorities = false;
                 self.report.error(
                     format!("{key}.name"),
                     format!("{:?} is not the name of an issuer", section.name),

@@ -13,11 +13,20 @@ use testudo_protocol::Seconds;
 pub(super) struct Judge<'r> {
     folder: &'r Path,
     pub(super) report: &'r mut Report,
+    /// True where each entry that names an authority could be read. Otherwise a rule may be about one that could not.
+    pub(super) knows_all_authorities: bool,
 }
 
 impl<'r> Judge<'r> {
     pub(super) fn new(folder: &'r Path, report: &'r mut Report) -> Judge<'r> {
-        Judge { folder, report }
+        let knows_all_authorities = !["trust_domains", "issuers"]
+            .into_iter()
+            .any(|key| report.is_unread(key));
+        Judge {
+            folder,
+            report,
+            knows_all_authorities,
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `[[rules]]`: who may have what.
 
 use super::judge::Judge;
-use super::trust::TrustDomainSection;
 use std::collections::HashMap;
 use testudo_core::grants;
 use testudo_core::policy::AuthorityPolicy;
@@ -15,12 +14,8 @@ impl Judge<'_> {
         &mut self,
         specs: &[RuleSpec],
         authorities: &HashMap<Authority, AuthorityPolicy>,
-        trust_domains: &[TrustDomainSection],
     ) -> RuleSet {
         let mut rules: Vec<Rule> = Vec::new();
-        // Where an entry is wrong, a rule may be about just that one.
-        let has_all_authorities =
-            authorities.len() == trust_domains.len() && !self.report.is_unread("trust_domains");
         for (position, spec) in specs.iter().enumerate() {
             let key = format!("rules[{position}]");
             match Rule::compile(spec) {
@@ -40,7 +35,7 @@ impl Judge<'_> {
                         }
                     }
                     for (entry, pattern) in rule.patterns.iter().enumerate() {
-                        if has_all_authorities && !authorities.contains_key(pattern.authority()) {
+                        if self.knows_all_authorities && !authorities.contains_key(pattern.authority()) {
                             self.has_no_authority(&format!("{key}.identities[{entry}]"), pattern);
                         }
                     }

@@ -212,6 +212,35 @@ fn warnings_leave_a_configuration_usable() {
 }
 
 #[test]
+fn rule_of_an_unknown_authority_is_warned_of_unless_the_name_of_an_authority_cannot_be_read() {
+    let rules = "[[rules]]\nname = \"s\"\nidentities = [\"spiffe://z.example/x\", \"cj:x\"]\n";
+    let domain = |name: &str| format!("[[trust_domains]]\nname = {name}\nbundle = {{ file = \"b\" }}\n");
+    let issuer = |name: &str| format!("[[issuers]]\nname = {name}\n");
+    let cases = [
+        (
+            "a domain and an issuer",
+            domain("\"b.example\"") + &issuer("\"ci\""),
+            true,
+        ),
+        ("a domain twice", domain("\"a.example\""), true),
+        ("no name", domain("\"\""), false),
+        ("wrong name of a domain", domain("\"Z.example\""), false),
+        ("name of a domain is a number", domain("1"), false),
+        ("wrong name of an issuer", issuer("\"CJ\""), false),
+        ("name of an issuer is a number", issuer("1"), false),
+    ];
+    for (case, authorities, is_warned) in cases {
+        let read = judge(&format!("{GOOD}{authorities}{rules}"));
+        let report = read.map_or_else(|report| report, |(_, report)| report);
+        let about = |entry: u8| {
+            let key = format!("rules[1].identities[{entry}]");
+            report.problems.iter().any(|problem| problem.key == key)
+        };
+        assert_eq!((about(0), about(1)), (is_warned, is_warned), "{case}: {report}");
+    }
+}
+
+#[test]
 fn bad_configured_clients_are_refused_with_their_key() {
     let key =
         testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, None).public_jwk("sig", true);

@@ -129,6 +129,7 @@ impl Judge<'_> {
             let name = match TrustDomain::parse(&section.name) {
                 Ok(name) => name,
                 Err(problem) => {
+                    self.knows_all_authorities = false;
                     let key = format!("{key}.name");
                     if !self.report.is_unread(&key) {
                         self.report
