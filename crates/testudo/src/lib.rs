@@ -21,6 +21,8 @@ use exit::Exit;
 use output::Failed;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_protocol::Timestamp;
 use testudo_server::listen::PassedSockets;
 
 /// Every command with its options and help.
@@ -63,6 +65,12 @@ pub fn main() -> ExitCode {
         Ok(()) => Exit::Done.into(),
         Err(failed) => end(&failed),
     }
+}
+
+/// The time of this machine.
+fn now() -> Timestamp {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn read_arguments() -> Result<Arguments, clap::Error> {

@@ -9,7 +9,6 @@ use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
 use testudo_issuer::TestIssuer;
 use testudo_protocol::jose::Jws;
@@ -174,8 +173,7 @@ client_name = "{{service}} in {{namespace}}"
 }
 
 fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) -> String {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+    let now = crate::now().0;
     issuer.sign(&serde_json::json!({
         "sub": format!("spiffe://{TRUST_DOMAIN}{path}"),
         "aud": [audience],

@@ -17,9 +17,10 @@ struct Follower {
 }
 
 impl Follower {
-    fn start(site: &Site) -> Follower {
+    fn start(site: &Site, more: &[&str]) -> Follower {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
             .args(["event", "follow", "--json"])
+            .args(more)
             .env("TESTUDO_CONFIG", site.config())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -76,7 +77,7 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
         identity
     };
     block("before");
-    let follower = Follower::start(&site);
+    let follower = Follower::start(&site, &[]);
     // The command shows only events after its start, so events are made until it shows the first one.
     let mut first = block("first-0");
     for number in 1.. {
@@ -101,6 +102,53 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
     let last = block("last");
     assert_eq!(follower.blocked(), last, "no event may be shown twice");
     drop(server);
+}
+
+#[test]
+fn follow_shows_only_the_events_for_which_every_filter_holds() {
+    let site = Site::new();
+    let _server = site.serve();
+    let change = |verb: &str, name: &str, reason: &str| {
+        let identity = format!("spiffe://prod.example/{name}");
+        site.ok(&["identity", verb, &identity, "--reason", reason]);
+    };
+    change("block", "early", "INC-1");
+    change("block", "a/1", "INC-2");
+    // With `--since`, what happened before the start is shown as well.
+    for filters in [
+        &["--since", "1h", "--identity", "spiffe://prod.example/a/*"][..],
+        &["--since", "2020-01-01", "--reason", "INC-2"],
+        &["--since", "1h", "--type", "identity.blocked", "--reason", "*-2"],
+        &["--since", "1h", "--actor", "uid:*", "--identity", "*/a/1"],
+    ] {
+        let follower = Follower::start(&site, filters);
+        assert_eq!(follower.blocked(), "spiffe://prod.example/a/1", "{filters:?}");
+    }
+    let filters = [
+        "--since",
+        "1h",
+        "--type",
+        "identity.unblocked",
+        "--reason",
+        "INC-3",
+    ];
+    let follower = Follower::start(&site, &filters);
+    change("unblock", "early", "INC-1");
+    change("block", "a/2", "INC-3");
+    change("unblock", "a/1", "INC-3");
+    let event = follower.events.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(event["event"], "identity.unblocked", "{event}");
+    assert_eq!(event["identity"], "spiffe://prod.example/a/1", "{event}");
+    // A moment or a type that there is not is an error of the command line, not a search without a result.
+    for filters in [["--since", "yesterday"], ["--type", "client.refuzed"]] {
+        let output = site.run(&[&["event", "follow"], &filters[..]].concat());
+        let said = crate::binary::stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains(filters[1]) && said.contains("hint: write "),
+            "{said}"
+        );
+    }
 }
 
 #[test]

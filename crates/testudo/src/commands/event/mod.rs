@@ -33,10 +33,15 @@ pub enum Event {
     },
     /// Events as they happen, until interrupted. A server that restarts meanwhile is waited for, and no event is left
     /// out.
-    Follow(Json),
+    Follow {
+        #[command(flatten)]
+        which: Followed,
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
-/// Which events. `*` in a text stands for any characters.
+/// Which events.
 #[derive(Args, Default)]
 pub struct Which {
     /// Of this moment or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as 24h.
@@ -45,6 +50,30 @@ pub struct Which {
     /// Before this moment.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
+    /// Only events later than the one with this id: the next page of a list that began with the oldest.
+    #[arg(long, value_name = "EVENT_ID")]
+    after: Option<String>,
+    /// Only events earlier than the one with this id: the next page of a list that began with the newest.
+    #[arg(long, value_name = "EVENT_ID")]
+    before: Option<String>,
+}
+
+/// Which events are followed.
+#[derive(Args)]
+pub struct Followed {
+    /// Begin with the events of this moment or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as
+    /// 24h. By default, only events from now on are shown.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+/// What must hold for an event. `*` in a text stands for any characters.
+#[derive(Args, Default, Clone)]
+struct Filters {
     /// Kind, such as `client.refused`. May be given several times.
     #[arg(long = "type", value_name = "TYPE")]
     kinds: Vec<String>,
@@ -66,27 +95,22 @@ pub struct Which {
     /// Request-Id of a request, or the id that a trusted proxy gave it.
     #[arg(long, value_name = "ID")]
     request: Option<String>,
-    /// Only events later than the one with this id: the next page of a list that began with the oldest.
-    #[arg(long, value_name = "EVENT_ID")]
-    after: Option<String>,
-    /// Only events earlier than the one with this id: the next page of a list that began with the newest.
-    #[arg(long, value_name = "EVENT_ID")]
-    before: Option<String>,
 }
 
 impl Which {
     fn query(&self) -> String {
-        let kinds = (!self.kinds.is_empty()).then(|| self.kinds.join(","));
+        let of = &self.filters;
+        let kinds = (!of.kinds.is_empty()).then(|| of.kinds.join(","));
         let filters = [
             ("since", &self.since),
             ("until", &self.until),
             ("type", &kinds),
-            ("identity", &self.identity),
-            ("client", &self.client),
-            ("rule", &self.rule),
-            ("reason", &self.reason),
-            ("actor", &self.actor),
-            ("request", &self.request),
+            ("identity", &of.identity),
+            ("client", &of.client),
+            ("rule", &of.rule),
+            ("reason", &of.reason),
+            ("actor", &of.actor),
+            ("request", &of.request),
             ("after", &self.after),
             ("before", &self.before),
         ];
@@ -126,7 +150,7 @@ pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
             list(&admin, which, order, limit as usize, json.json).await
         }
         Event::Export { which, .. } => export(&admin, which).await,
-        Event::Follow(options) => follow::run(&admin, options.json).await,
+        Event::Follow { which, json } => follow::run(&admin, which, json.json).await,
     }
 }
 
