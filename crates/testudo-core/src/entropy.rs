@@ -43,6 +43,6 @@ impl Entropy {
         ) {
             *slot = byte;
         }
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(bytes)
     }
 }

@@ -10,6 +10,7 @@ use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
+use testudo_protocol::is_loopback;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Host, Url};
 
@@ -99,18 +100,7 @@ fn check_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
             }),
         },
         ("https", UrlOrigin::Configuration) => Ok(true),
-        ("http", UrlOrigin::Configuration) => {
-            let is_loopback = match url.host().ok_or(FetchFault::NoHost)? {
-                Host::Domain(name) => name == "localhost",
-                Host::Ipv4(address) => address.is_loopback(),
-                Host::Ipv6(address) => address.is_loopback(),
-            };
-            if is_loopback {
-                Ok(false)
-            } else {
-                Err(FetchFault::NotHttps)
-            }
-        }
+        ("http", UrlOrigin::Configuration) if is_loopback(url) => Ok(false),
         _ => Err(FetchFault::NotHttps),
     }
 }

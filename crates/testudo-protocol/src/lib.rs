@@ -10,10 +10,12 @@ mod der;
 pub mod jose;
 pub mod json;
 pub mod limits;
+mod loopback;
 pub mod oauth;
 pub mod printable;
 pub mod specifications;
 pub mod spiffe;
 pub mod time;
 
+pub use loopback::is_loopback;
 pub use time::{Seconds, Timestamp};

@@ -7,7 +7,7 @@ use hyper::{Request, Response, StatusCode};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use testudo_protocol::oauth::ScopeSet;
+use testudo_protocol::oauth::{self, ScopeSet};
 use tower::{Layer, Service};
 
 /// Requires a token. The verified token is put into the request's extensions as
@@ -130,10 +130,7 @@ fn bearer_token<'h>(headers: &'h HeaderMap, query: Option<&str>) -> Result<&'h s
         return Err(Refusal::Ambiguous);
     }
     let text = value.to_str().map_err(|_| Refusal::Invalid)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Refusal::NoToken)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refusal::NoToken);
-    }
+    let token = oauth::bearer_token(text).ok_or(Refusal::NoToken)?;
     let has_query_token = query.is_some_and(|query| {
         query
             .split('&')
@@ -142,7 +139,7 @@ fn bearer_token<'h>(headers: &'h HeaderMap, query: Option<&str>) -> Result<&'h s
     if has_query_token {
         return Err(Refusal::Ambiguous);
     }
-    Ok(token.trim())
+    Ok(token)
 }
 
 impl Refusal {

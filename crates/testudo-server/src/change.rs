@@ -5,6 +5,7 @@
 //! force on this node, before the answer is sent, and on other nodes as soon as the store announces it to them.
 
 use crate::audit::{Note, log_event};
+use crate::fault::Fault;
 use crate::read_again;
 use crate::state::app::App;
 use std::sync::atomic::Ordering;
@@ -36,7 +37,7 @@ impl<'a> Change<'a> {
         Ok(Order {
             actor: self.note.actor,
             reason: self.note.reason,
-            entropy: entropy.ok_or_else(|| StoreFault("the operating system gave no random bytes".into()))?,
+            entropy: entropy.ok_or_else(|| StoreFault(Fault::NoEntropy.to_string()))?,
             now: self.app.now(),
         })
     }

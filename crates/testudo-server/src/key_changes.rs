@@ -4,6 +4,7 @@
 
 use crate::audit::tell;
 use crate::change::Change;
+use crate::fault::Fault;
 use crate::read_again;
 use crate::state::app::App;
 use crate::state::keys::make_signing_key;
@@ -79,10 +80,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
     let order = Order {
         actor: &Actor::Clock,
         reason: None,
-        entropy: app
-            .clock
-            .entropy()
-            .ok_or("the operating system gave no random bytes")?,
+        entropy: app.clock.entropy().ok_or_else(|| Fault::NoEntropy.to_string())?,
         now: app.now(),
     };
     let found = read(app, order.now).await?;

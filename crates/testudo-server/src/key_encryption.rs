@@ -1,5 +1,6 @@
 //! The key-encryption key: reading it from its file, and encrypting with it what is secret in the store.
 
+use crate::fault::Fault;
 use crate::private_files::{Exposure, exposure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
@@ -97,7 +98,7 @@ pub fn read_or_make_key_encryption_key(path: &Path) -> Result<Zeroizing<[u8; 32]
 /// 32 random bytes.
 pub fn random_32() -> Result<Zeroizing<[u8; 32]>, String> {
     let mut key = Zeroizing::new([0; 32]);
-    aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| "the operating system gave no random bytes")?;
+    aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| Fault::NoEntropy.to_string())?;
     Ok(key)
 }
 

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use testudo_core::AuthorityKind;
 use testudo_core::admission::governing::governing_client;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, Kind, Versioned};
-use testudo_store::{LIST_MAX, typed};
+use testudo_core::records::Client;
 
 /// Most clients that are read to count those that no rule governs any more. The reload waits for this, and other
 /// changes by administrators wait for the reload.
@@ -84,24 +83,24 @@ fn counted_name(count: usize, what: &str) -> String {
 
 /// How many clients had a governing rule before and have none now.
 async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<String> {
-    let (mut orphans, mut looked_at, mut after) = (0, 0, Vec::new());
+    let (mut orphans, mut looked_at) = (0, 0);
+    let mut pages = app.store.pages::<Client>(Vec::new());
     loop {
-        let page = match app.store.list(Kind::Client, &after, LIST_MAX).await {
-            Ok(page) => page,
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
             Err(fault) => {
                 return Some(format!(
                     "clients no longer governed could not be counted: {fault}"
                 ));
             }
         };
-        let Some(last) = page.last() else { break };
-        after.clone_from(&last.key);
         looked_at += page.len();
         // Records that cannot be read are reported by the sweep.
-        let clients = page.into_iter().filter_map(|stored| typed::<Client>(stored).ok());
+        let clients = page.into_iter().filter_map(|row| row.record.ok());
         orphans += clients
-            .filter(|Versioned { record, .. }| {
-                governing_client(record, old).is_some() && governing_client(record, new).is_none()
+            .filter(|client| {
+                governing_client(client, old).is_some() && governing_client(client, new).is_none()
             })
             .count();
         if looked_at >= CLIENTS_COUNTED_MAX {

@@ -8,10 +8,12 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod memory;
+mod pages;
 mod postgres;
 mod sqlite;
 pub mod suite;
 
+pub use pages::{Pages, Row};
 pub use postgres::{AddressError, PostgresAddress, Transport};
 pub use testudo_core::records::Conflict;
 
@@ -71,17 +73,6 @@ pub struct Stored {
     pub version: u64,
     /// JSON.
     pub body: Vec<u8>,
-}
-
-/// A row of the store, whether or not its document can be read as a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row<R> {
-    /// Key.
-    pub key: Vec<u8>,
-    /// Counts from 1.
-    pub version: u64,
-    /// The record, or why the document cannot be read.
-    pub record: Result<R, StoreFault>,
 }
 
 /// Why a batch was not written.
@@ -345,38 +336,6 @@ impl Store {
     /// Reads a typed record.
     pub async fn read<R: Record>(&self, key: &[u8]) -> Result<Option<Versioned<R>>, StoreFault> {
         self.get(R::KIND, key).await?.map(typed).transpose()
-    }
-
-    /// All records of a kind, read in pages, with the error for each document that cannot be read. For kinds with few
-    /// records.
-    pub async fn read_each<R: Record>(&self) -> Result<Vec<Row<R>>, StoreFault> {
-        let mut all = Vec::new();
-        let mut after = Vec::new();
-        loop {
-            let page = self.list(R::KIND, &after, LIST_MAX).await?;
-            let Some(last) = page.last() else { return Ok(all) };
-            after = last.key.clone();
-            all.extend(page.into_iter().map(|stored| Row {
-                key: stored.key.clone(),
-                version: stored.version,
-                record: typed(stored).map(|found| found.record),
-            }));
-        }
-    }
-
-    /// All records of a kind, read in pages. For kinds with few records; one document that cannot be read fails the
-    /// whole call.
-    pub async fn read_all<R: Record>(&self) -> Result<Vec<Versioned<R>>, StoreFault> {
-        let mut all = Vec::new();
-        let mut after = Vec::new();
-        loop {
-            let page = self.list(R::KIND, &after, LIST_MAX).await?;
-            let Some(last) = page.last() else { return Ok(all) };
-            after = last.key.clone();
-            for stored in page {
-                all.push(typed(stored)?);
-            }
-        }
     }
 }
 

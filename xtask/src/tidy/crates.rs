@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("testudo-protocol", &[]),
     ("testudo-core", &["testudo-protocol"]),
     ("testudo-store", &["testudo-core", "testudo-protocol"]),
-    ("testudo-fetch", &[]),
+    ("testudo-fetch", &["testudo-protocol"]),
     (
         "testudo-server",
         &[

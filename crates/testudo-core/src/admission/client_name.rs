@@ -7,6 +7,7 @@ use crate::rules::{GrainOfClient, Match};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use testudo_protocol::jose::length_prefixed;
 
 /// The key from which opaque client ids are derived. The code that creates it overwrites the secret bytes afterwards;
 /// it has no `Debug`.
@@ -19,24 +20,18 @@ impl OpaqueKey {
     }
 
     fn derive(&self, parts: &[&str]) -> String {
-        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-        URL_SAFE_NO_PAD.encode(self.tag::<16>(&parts))
+        URL_SAFE_NO_PAD.encode(self.tag::<16>(parts.iter().map(|part| part.as_bytes())))
     }
 
-    /// Each part is preceded by its length, so that two different lists of parts never give the same input.
-    fn tag<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
-        let mut context = hmac::Context::with_key(&self.0);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        *context.sign().as_ref().first_chunk::<N>().unwrap_or(&[0; N])
+    fn tag<'p, const N: usize>(&self, parts: impl IntoIterator<Item = &'p [u8]> + Clone) -> [u8; N] {
+        let tag = hmac::sign(&self.0, &length_prefixed(parts));
+        *tag.as_ref().first_chunk::<N>().unwrap_or(&[0; N])
     }
 
     /// A client id for a client that registers without an attested identity: random bytes and an HMAC of them, so that
     /// an invented id is refused without a read of the store.
     pub fn new_client_id(&self, random: &[u8; 16]) -> String {
-        let seal = self.tag::<SEAL_BYTES>(&[SEALED, random]);
+        let seal = self.tag::<SEAL_BYTES>([SEALED, random]);
         format!(
             "{REGISTERED}{}",
             URL_SAFE_NO_PAD.encode([random.as_slice(), &seal].concat())
@@ -54,7 +49,7 @@ impl OpaqueKey {
         else {
             return false;
         };
-        let expected = self.tag::<SEAL_BYTES>(&[SEALED, random]);
+        let expected = self.tag::<SEAL_BYTES>([SEALED, random]);
         aws_lc_rs::constant_time::verify_slices_are_equal(&expected, seal).is_ok()
     }
 }

@@ -177,7 +177,7 @@ pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
     let Some(digest) = &identity.proof.digest else {
         return;
     };
-    event.credential_digest = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+    event.credential_digest = Some(hex::encode(digest));
     event.credential_jti = identity.proof.jwt_id.clone();
     event.credential_expires = Some(identity.proof.expires);
 }

@@ -312,9 +312,6 @@ fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> S
 
 fn revision(spec: &RuleSpec) -> String {
     let text = serde_json::to_vec(spec).unwrap_or_default();
-    testudo_protocol::jose::sha256(&text)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let [a, b, c, d, e, f, ..] = testudo_protocol::jose::sha256(&text);
+    hex::encode([a, b, c, d, e, f])
 }

@@ -24,3 +24,15 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     out
 }
+
+/// The parts one after the other, each preceded by its length, so that two different lists of parts never give the same
+/// input of a digest or MAC.
+pub fn length_prefixed<'p>(parts: impl IntoIterator<Item = &'p [u8]> + Clone) -> Vec<u8> {
+    let length = parts.clone().into_iter().map(|part| part.len() + 8).sum();
+    let mut bytes = Vec::with_capacity(length);
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}

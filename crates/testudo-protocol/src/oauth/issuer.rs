@@ -1,5 +1,6 @@
 //! Issuer identifiers. [RFC8414 §2]
 
+use crate::is_loopback;
 use std::fmt;
 
 /// An issuer identifier: https (http only on loopback), no query, no fragment, compared as it was written.
@@ -65,15 +66,6 @@ impl IssuerUrl {
     pub fn metadata_url(&self) -> String {
         let origin = self.0.strip_suffix(self.path()).unwrap_or(&self.0);
         format!("{origin}{}", self.metadata_path())
-    }
-}
-
-fn is_loopback(url: &url::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

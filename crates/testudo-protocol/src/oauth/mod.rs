@@ -26,6 +26,13 @@ pub const ASSERTION_TYPE_JWT_BEARER: &str = "urn:ietf:params:oauth:client-assert
 /// The grant type of a client that acts for itself. [RFC6749 §4.4]
 pub const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 
+/// The token in a value of `Authorization` whose scheme is Bearer. [RFC6750 §2.1]
+pub fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
 /// [RFC6749 A] VSCHAR: the characters that are allowed in a `client_id`.
 pub fn is_vschar(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))

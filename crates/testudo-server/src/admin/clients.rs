@@ -16,7 +16,7 @@ use testudo_core::admin::{client as order, trust as authorities};
 use testudo_core::admission::governing::governing_client;
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
-    Client, ClientMetadata, ClientState, Kind, Predecessor, Registration, Versioned, client_key,
+    Client, ClientMetadata, ClientState, Predecessor, Record as _, Registration, Versioned,
     clients_of_authority, clients_of_rule,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
@@ -143,48 +143,39 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         .limit
         .map_or(LIST_MAX, |limit| limit.get() as usize)
         .min(LIST_MAX);
-    let mut after = filter
-        .after
-        .as_deref()
-        .and_then(decode_cursor)
-        .unwrap_or_default();
+    let after = filter.after.as_deref().map(|after| hex::decode(after).ok());
     let mut clients = Vec::new();
-    loop {
-        let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
-        if page.is_empty() {
-            if clients.is_empty() && filter.after.is_none() {
-                must_be_known(&app, filter.rule.as_deref(), counted_under.as_deref()).await?;
-            }
-            return Ok(Json(Page { clients, next: None }));
-        }
-        for stored in page {
-            after = stored.key.clone();
-            let stored = match testudo_store::typed::<Client>(stored) {
-                Ok(stored) => stored,
+    let mut pages = app.store.pages::<Client>(after.flatten().unwrap_or_default());
+    while let Some(page) = pages.next().await? {
+        for row in page {
+            let client = match row.record {
+                Ok(client) => client,
                 Err(fault) => {
-                    app.note_refused_client(&RefusedRecord::of_client(&after, &fault));
+                    app.note_refused_client(&RefusedRecord::of_client(&row.key, &fault));
                     continue;
                 }
             };
-            let view = view(&app, &stored.record);
+            let view = view(&app, &client);
             let is_wanted = counted_under
                 .as_ref()
-                .is_none_or(|key| key == stored.record.counted_under())
+                .is_none_or(|key| key == client.counted_under())
                 && filter.rule.as_ref().is_none_or(|rule| view.rule == *rule)
                 && filter.state.is_none_or(|state| view.state == state)
                 && (!filter.orphaned || view.is_orphaned)
-                && unused_before.is_none_or(|before| last_used(&app, &stored.record) <= before);
+                && unused_before.is_none_or(|before| last_used(&app, &client) <= before);
             if is_wanted {
                 clients.push(view);
                 if clients.len() == wanted {
-                    return Ok(Json(Page {
-                        clients,
-                        next: Some(encode_cursor(&after)),
-                    }));
+                    let next = Some(hex::encode(row.key));
+                    return Ok(Json(Page { clients, next }));
                 }
             }
         }
     }
+    if clients.is_empty() && filter.after.is_none() {
+        must_be_known(&app, filter.rule.as_deref(), counted_under.as_deref()).await?;
+    }
+    Ok(Json(Page { clients, next: None }))
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -301,10 +292,7 @@ async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> 
 }
 
 fn view(app: &App, client: &Client) -> ClientView {
-    let known = app
-        .memory
-        .clients
-        .get(&client_key(&client.authority, &client.subject));
+    let known = app.memory.clients.get(&client.key());
     let in_force = app.in_force.load();
     let policy = &in_force.policy;
     let governed_by = governing_client(client, policy).map(|rule| rule.name.clone());
@@ -338,20 +326,6 @@ fn view(app: &App, client: &Client) -> ClientView {
 
 /// The last use, including one that is in memory and not yet in the store.
 fn last_used(app: &App, client: &Client) -> Timestamp {
-    let known = app
-        .memory
-        .clients
-        .get(&client_key(&client.authority, &client.subject));
+    let known = app.memory.clients.get(&client.key());
     known.map_or(client.last_used, |known| known.last_used().max(client.last_used))
-}
-
-fn encode_cursor(key: &[u8]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn decode_cursor(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }

@@ -2,11 +2,12 @@
 
 pub(super) use super::json::Json;
 use super::reply::Failure;
+use crate::http::content_type;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use std::error::Error;
 
@@ -17,9 +18,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Json<T>, Failure> {
-        let media = request.headers().get(header::CONTENT_TYPE);
-        let media = media.and_then(|value| value.to_str().ok()?.split(';').next());
-        if !media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+        if content_type(request.headers(), "application/json").is_none() {
             return Err(Failure {
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 error: "the body must be JSON".into(),

@@ -9,10 +9,11 @@
 use super::operations;
 use super::reply::Failure;
 use super::rules::assumed;
+use crate::http::bearer;
 use crate::own_tokens::{holder, verify_own};
 use crate::state::app::App;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) async fn require_administrator(
     let Some(token) = bearer(request.headers()) else {
         return Denied::NoToken.into_response();
     };
-    match judge(&app, token, wanted).await {
+    match judge(&app, &token, wanted).await {
         Ok(administrator) => {
             request.extensions_mut().insert(administrator);
             next.run(request).await
@@ -42,17 +43,6 @@ pub(super) async fn require_administrator(
             denied.into_response()
         }
     }
-}
-
-/// The bearer token of a request. `None` where `Authorization` is absent, sent twice, or of another scheme. [RFC6750
-/// §2.1]
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 /// Why a request is not served.

@@ -8,7 +8,7 @@ use crate::state::app::App;
 use crate::state::clients::CachedClient;
 use crate::state::refused;
 use std::sync::Arc;
-use testudo_core::records::{Batch, Client, Kind, Versioned, client_key};
+use testudo_core::records::{Batch, Client, Kind, Record as _, Versioned};
 use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
 
@@ -61,7 +61,7 @@ async fn write(app: &App, chunk: &[Arc<CachedClient>]) -> Result<(), String> {
 async fn changed(app: &App, chunk: &[Arc<CachedClient>]) -> Result<Vec<Versioned<Client>>, StoreFault> {
     let keys = chunk.iter().map(|known| {
         let client = &known.stored.record;
-        (Kind::Client, client_key(&client.authority, &client.subject))
+        (Kind::Client, client.key())
     });
     let found = app.store.get_many(keys.collect()).await?;
     let mut changed = Vec::with_capacity(chunk.len());

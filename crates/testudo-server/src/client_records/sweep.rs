@@ -4,14 +4,15 @@ use super::last_uses::{FLUSH_PAUSE, flush_last_used};
 use super::left::left_by;
 use crate::audit::{Note, tell};
 use crate::database_clock::earlier_now;
+use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::admission::lifecycle::{self, Cause};
-use testudo_core::records::{Client, Kind, Record as _, Versioned};
+use testudo_core::records::{Client, Record as _, Versioned};
 use testudo_protocol::{Seconds, Timestamp};
-use testudo_store::{CommitError, LIST_MAX, StoreFault};
+use testudo_store::{CommitError, StoreFault};
 
 /// Greatest age of a use that another node has not yet written to the store: two flush intervals, since one flush may
 /// have failed.
@@ -43,20 +44,13 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
     };
     let idle_at = Timestamp(now.0 - margin.0);
     let mut swept = Swept::default();
-    let mut after = Vec::new();
     let mut unreadable = Vec::new();
-    loop {
-        let page = app.store.list(Kind::Client, &after, LIST_MAX).await?;
-        let Some(last) = page.last() else {
-            tell(app, refused::news(&[], &unreadable)).await;
-            app.refused_clients.store(Arc::new(unreadable));
-            return Ok(swept);
-        };
-        after = last.key.clone();
-        for stored in page {
+    let mut pages = app.store.pages::<Client>(Vec::new());
+    while let Some(page) = pages.next().await? {
+        for mut row in page {
             swept.visited += 1;
-            let key = stored.key.clone();
-            let client: Versioned<Client> = match testudo_store::typed(stored) {
+            let key = std::mem::take(&mut row.key);
+            let client = match row.versioned() {
                 Ok(client) => client,
                 Err(fault) => {
                     if unreadable.len() < refused::EVENTS_MAX {
@@ -80,6 +74,9 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
         }
         tokio::task::yield_now().await;
     }
+    tell(app, refused::news(&[], &unreadable)).await;
+    app.refused_clients.store(Arc::new(unreadable));
+    Ok(swept)
 }
 
 /// Removes one client at the version that was read. False where the client was changed meanwhile.
@@ -91,7 +88,7 @@ async fn remove(
 ) -> Result<bool, StoreFault> {
     let left = left_by(app, &client.record).await?;
     let Some(entropy) = app.clock.entropy() else {
-        return Err(StoreFault("the operating system gave no random bytes".into()));
+        return Err(StoreFault(Fault::NoEntropy.to_string()));
     };
     let cause = Cause {
         actor: note.actor,

@@ -11,8 +11,8 @@ use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
-use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
+use testudo_protocol::{Seconds, is_loopback};
 
 /// `[[trust_domains]]`
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -303,12 +303,6 @@ impl Judge<'_> {
             }
         }
         let url = url::Url::parse(text).ok();
-        let is_loopback = |url: &url::Url| match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
         match url {
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
                 self.report

@@ -8,8 +8,8 @@ use crate::open_store::{InspectedKeys, LookedAt, look_at_keys, look_at_store, tr
 use crate::state::clock::Clock;
 use crate::state::refused::{EVENTS_MAX, RefusedRecord};
 use crate::state::switches;
-use testudo_core::records::{Client, Kind};
-use testudo_store::{LIST_MAX, Store, StoreFault, typed};
+use testudo_core::records::Client;
+use testudo_store::{Store, StoreFault};
 
 /// The store, where it can be opened, with the key that opens what is sealed in it.
 pub(super) struct Opened {
@@ -89,21 +89,16 @@ async fn unreadable_clients(store: &Store) -> Result<Unreadable, StoreFault> {
         first: Vec::new(),
         count: 0,
     };
-    let mut after = Vec::new();
-    loop {
-        let page = store.list(Kind::Client, &after, LIST_MAX).await?;
-        let Some(last) = page.last() else {
-            return Ok(unreadable);
-        };
-        after.clone_from(&last.key);
-        for stored in page {
-            let key = stored.key.clone();
-            if let Err(fault) = typed::<Client>(stored) {
+    let mut pages = store.pages::<Client>(Vec::new());
+    while let Some(page) = pages.next().await? {
+        for row in page {
+            if let Err(fault) = row.record {
                 unreadable.count += 1;
                 if unreadable.first.len() < EVENTS_MAX {
-                    unreadable.first.push(RefusedRecord::of_client(&key, &fault));
+                    unreadable.first.push(RefusedRecord::of_client(&row.key, &fault));
                 }
             }
         }
     }
+    Ok(unreadable)
 }

@@ -6,18 +6,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::HeaderMap;
 use hyper::header;
 use testudo_protocol::jose::sha256;
+use testudo_protocol::oauth::bearer_token;
 use zeroize::Zeroizing;
 
 /// The bearer token of a request. `None` where `Authorization` is absent, sent twice, or of another scheme. [RFC6750
 /// §2.1]
-pub(super) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
     };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
-    is_bearer.then(|| Zeroizing::new(token.to_owned()))
+    let token = bearer_token(value.to_str().ok()?)?;
+    Some(Zeroizing::new(token.to_owned()))
 }
 
 /// A registration access token: 256 random bits. The answer contains it once; the server keeps only its digest.

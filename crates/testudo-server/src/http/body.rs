@@ -5,7 +5,7 @@ use crate::fault::{Fault, Stop};
 use bytes::Buf as _;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes};
-use hyper::{Request, header};
+use hyper::{HeaderMap, Request, header};
 use testudo_core::rejection::{Rejection, RequestReason};
 use testudo_protocol::limits::BODY_BYTES_MAX;
 
@@ -76,12 +76,7 @@ pub(super) async fn read<B: RequestBody>(mut body: B, unusable: Rejection) -> Re
 /// The body of a request whose `Content-Type` is `application/json`; parameters of the media type are ignored. [RFC7591
 /// §3.1]
 pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Bytes, Stop> {
-    let media = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media = media.and_then(|text| text.split(';').next()).map(str::trim);
-    if !media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+    if content_type(request.headers(), "application/json").is_none() {
         return Err(RequestReason::NotJson.into());
     }
     read(
@@ -89,6 +84,16 @@ pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Byt
         Rejection::Request(RequestReason::MalformedJson),
     )
     .await
+}
+
+/// The parameters of `Content-Type`, where its media type is this one. [RFC9110 §8.3.1]
+pub(crate) fn content_type<'h>(headers: &'h HeaderMap, media_type: &str) -> Option<&'h str> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let (found, parameters) = text.split_once(';').unwrap_or((text, ""));
+    found
+        .trim()
+        .eq_ignore_ascii_case(media_type)
+        .then_some(parameters)
 }
 
 fn fault(error: Box<dyn std::error::Error + Send + Sync>, unusable: &Rejection) -> Stop {

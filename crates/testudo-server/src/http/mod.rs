@@ -13,7 +13,9 @@ mod routes;
 mod token;
 mod well_known;
 
+pub(crate) use bearer::bearer;
 pub use body::BodyError;
+pub(crate) use body::content_type;
 pub(crate) use framing::judge as judge_framing;
 pub use ready::readyz;
 pub use respond::{json, plain};

@@ -20,9 +20,8 @@ pub struct AuthorityStatus {
 
 impl AuthorityStatus {
     fn of(authority: &X509Authority, now: Timestamp) -> AuthorityStatus {
-        let thumbprint = authority.thumbprint();
         AuthorityStatus {
-            thumbprint: thumbprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            thumbprint: hex::encode(authority.thumbprint()),
             valid_from: authority.valid_from().to_string(),
             valid_until: authority.valid_until().to_string(),
             state: match authority.is_valid(now) {

@@ -9,6 +9,7 @@ use super::source;
 use super::workload_api::Expected;
 use crate::audit::{Note, log_event, new_event, tell, write_event};
 use crate::config::BundleOrigin;
+use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
@@ -227,7 +228,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
         let (next, accepted) = match (known.floor.check(&offered), cause) {
             (_, Cause::Accept(note)) => {
                 let Some(entropy) = app.clock.entropy() else {
-                    return Refreshed::NotTaken("the operating system gave no random bytes".into());
+                    return Refreshed::NotTaken(Fault::NoEntropy.to_string());
                 };
                 let (actor, reason, now) = (note.actor, note.reason, app.now());
                 let order = Order {

@@ -6,7 +6,7 @@ use crate::world::{MutualTls, World};
 use std::sync::Arc;
 use std::time::Instant;
 use testudo_core::CredentialKind;
-use testudo_core::records::{Batch, Client, ClientState, Kind, Versioned, client_key};
+use testudo_core::records::{Batch, Client, ClientState, Kind, Record as _, Versioned, client_key};
 use testudo_server::App;
 use testudo_server::client_records::flush_last_used;
 use testudo_server::state::clients::CachedClient;
@@ -39,7 +39,7 @@ async fn used(world: &World, tls: Option<&MutualTls>, number: usize) -> Vec<Arc<
     app.clock.shift(60);
     let ticket = app.memory.clients.ticket();
     let file = |client: Client| {
-        let key = client_key(&client.authority, &client.subject);
+        let key = client.key();
         let stored = Versioned {
             record: client,
             version: 1,
@@ -106,7 +106,7 @@ async fn a_hundred_thousand_last_uses_are_written_in_batches_to_postgresql() {
 }
 
 async fn freeze(app: &App, client: &Client) {
-    let key = client_key(&client.authority, &client.subject);
+    let key = client.key();
     loop {
         let stored = app.store.read::<Client>(&key).await.unwrap().unwrap();
         let mut batch = Batch::default();
@@ -167,7 +167,7 @@ async fn earlier_use_does_not_replace_a_later_one() {
     let world = World::start().await;
     let app = &world.running.app;
     let known = used(&world, None, 1).await.remove(0);
-    let key = client_key(&known.stored.record.authority, &known.stored.record.subject);
+    let key = known.stored.record.key();
     let later = app.now() + testudo_protocol::Seconds(5);
     let mut batch = Batch::default();
     let elsewhere = Client {

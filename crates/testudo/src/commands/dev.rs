@@ -109,7 +109,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Result<Folder, Failed> {
         let random = random_32().map_err(Failed::new)?;
-        let name: String = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(random.first_chunk::<8>().unwrap_or(&[0; 8]));
         let path = std::env::temp_dir().join(format!("testudo-dev-{name}"));
         if let Some(why) = socket_path::too_long_to_create(&path.join("testudo.sock")) {
             return Err(Failed::new(format!("cannot create the admin socket: {why}"))

@@ -57,21 +57,16 @@ pub(crate) fn check_lifetime(
     }))
 }
 
-/// The key of the record that a single-use credential was used. Each part is preceded by its length, so that two
-/// different lists of parts never give the same input.
+/// The key of the record that a single-use credential was used.
 pub(crate) fn single_use_mark(
     kind: CredentialKind,
     subject: &str,
     jwt_id: &str,
     expires: Timestamp,
 ) -> SingleUse {
-    let mut bytes = Vec::with_capacity(64 + subject.len() + jwt_id.len());
-    for part in [kind.name(), subject, jwt_id] {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part.as_bytes());
-    }
+    let parts = [kind.name(), subject, jwt_id].map(str::as_bytes);
     SingleUse {
-        key: jose::sha256(&bytes),
+        key: jose::sha256(&jose::length_prefixed(parts)),
         keep_until: expires + CLOCK_LEEWAY + MARK_MARGIN,
     }
 }

@@ -39,11 +39,7 @@ pub struct PeerCertificates {
 impl PeerCertificates {
     /// Wraps a chain without checking it.
     pub fn new(chain: Vec<Vec<u8>>) -> PeerCertificates {
-        let mut bytes = Vec::with_capacity(chain.iter().map(|der| der.len() + 8).sum());
-        for der in &chain {
-            bytes.extend_from_slice(&(der.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(der);
-        }
+        let bytes = jose::length_prefixed(chain.iter().map(Vec::as_slice));
         PeerCertificates {
             chain,
             digest: jose::sha256(&bytes),

@@ -1,6 +1,7 @@
 //! Decides how a request would be answered now. Nothing is counted or written.
 
 use super::{Failure, Verdict, grant};
+use crate::fault::Fault;
 use crate::gather::gather;
 use crate::settle::rehearse;
 use crate::state::app::App;
@@ -175,11 +176,10 @@ async fn decide(
         Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let entropy = app.clock.entropy().ok_or_else(|| {
-        Failure::from(testudo_store::StoreFault(
-            "the operating system gave no random bytes".into(),
-        ))
-    })?;
+    let entropy = app
+        .clock
+        .entropy()
+        .ok_or_else(|| Failure::from(testudo_store::StoreFault(Fault::NoEntropy.to_string())))?;
     let at = Moment {
         policy,
         entropy: &entropy,

@@ -1,7 +1,8 @@
 //! Parsing of a token request. Nothing in the request is verified here.
 
 use crate::fault::Stop;
-use crate::http::body::{self, RequestBody};
+use crate::http::bearer::bearer;
+use crate::http::body::{self, RequestBody, content_type};
 use crate::http::proxy;
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
@@ -65,18 +66,14 @@ fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
 
 /// True for `application/x-www-form-urlencoded`, with no charset or UTF-8. [RFC6749 B]
 fn is_form<B>(request: &Request<B>) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+    let Some(parameters) = content_type(request.headers(), "application/x-www-form-urlencoded") else {
         return false;
     };
-    let Ok(text) = value.to_str() else { return false };
-    let mut parts = text.split(';').map(str::trim);
-    let is_type = parts
-        .next()
-        .is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    is_type
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
-                value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    parameters
+        .split(';')
+        .all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
             }
             _ => true,
         })
@@ -84,19 +81,9 @@ fn is_form<B>(request: &Request<B>) -> bool {
 
 /// The scheme of `Authorization`, on which the answer to a failed authentication depends.
 pub(super) fn authorization<B>(request: &Request<B>) -> Authorization {
-    match request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .map(|value| value.as_bytes())
-    {
-        None => Authorization::Absent,
-        Some(value)
-            if value
-                .get(..7)
-                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) =>
-        {
-            Authorization::Bearer
-        }
-        Some(_) => Authorization::Other,
+    match request.headers().contains_key(header::AUTHORIZATION) {
+        false => Authorization::Absent,
+        true if bearer(request.headers()).is_some() => Authorization::Bearer,
+        true => Authorization::Other,
     }
 }
