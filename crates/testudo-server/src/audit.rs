@@ -1,15 +1,16 @@
 //! Audit events that no decision of core makes: what this server did by itself, and a sample of refused requests.
 
 use crate::state::app::App;
+use crate::state::event_lines::log_event;
 use crate::state::metrics::RejectionLabel;
-use crate::state::refusals::{REFUSAL_RETENTION, Refused, event_of_count, is_refusal, kind_of};
+use crate::state::refusals::{REFUSAL_RETENTION, Refused, event_of_count, kind_of};
 use crate::state::refused::{EVENTS_MAX, News};
 use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_core::rejection::{Answer, Endpoint, Rejection};
-use testudo_core::{Actor, AttestedIdentity, Authority, OccasionKind, RequestRef};
+use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::ErrorCode;
 
@@ -65,43 +66,6 @@ async fn commit_events(app: &App, events: &[Event]) {
     if let Err(error) = app.store.commit(batch).await {
         let kind = events.first().map(|event| event.event.name());
         tracing::warn!(event = "event.unwritten", kind, fault = %error, "an event could not be written");
-    }
-}
-
-/// The line of an audit event: the second record beside the database.
-pub(crate) fn log_event(event: &Event) {
-    let kind = event.event;
-    // Of a refusal the reason is the name of the rejection; of other events, what an administrator gave as the reason.
-    let (rejection, reason) = match is_refusal(kind) {
-        true => (event.reason.as_deref(), None),
-        false => (None, event.reason.as_deref()),
-    };
-    let authority = event.authority.as_deref().and_then(Authority::of_key);
-    let trust_domain = authority.as_ref().and_then(Authority::trust_domain);
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                event = kind.name(),
-                request.id = event.request_id,
-                client.id = event.client_id,
-                authority = event.authority,
-                trust_domain,
-                identity = event.identity,
-                door = event.door,
-                rule = event.rule,
-                rejection,
-                reason,
-                actor = event.actor,
-                count = event.count,
-                detail = event.detail,
-                "{}",
-                kind.name()
-            )
-        };
-    }
-    match kind.is_failure() {
-        true => line!(error),
-        false => line!(info),
     }
 }
 

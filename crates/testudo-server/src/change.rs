@@ -4,10 +4,11 @@
 //! and it knows who orders the change and why. The change is committed with its events in one batch. Then it is in
 //! force on this node, before the answer is sent, and on other nodes as soon as the store announces it to them.
 
-use crate::audit::{Note, log_event};
+use crate::audit::Note;
 use crate::fault::Fault;
 use crate::read_again;
 use crate::state::app::App;
+use crate::state::event_lines::log_event;
 use std::sync::atomic::Ordering;
 use testudo_core::admin::{Audited, Order};
 use testudo_core::records::{Kind, Write};

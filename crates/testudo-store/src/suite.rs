@@ -24,7 +24,7 @@ fn document(kind: Kind, key: &str, body: &str, expires: Option<i64>) -> Document
 fn batch(writes: Vec<Write>) -> Batch {
     Batch {
         writes,
-        is_quiet: false,
+        ..Batch::default()
     }
 }
 

@@ -30,7 +30,7 @@ fn write(key: &str) -> Batch {
     };
     Batch {
         writes: vec![Write::Insert(document), add],
-        is_quiet: false,
+        ..Batch::default()
     }
 }
 
@@ -157,7 +157,7 @@ async fn older_schema_is_migrated(url: &str) {
     };
     let batch = Batch {
         writes: vec![Write::Insert(order)],
-        is_quiet: false,
+        ..Batch::default()
     };
     one.commit(batch).await.unwrap();
     let row = client
@@ -199,7 +199,7 @@ async fn postgres_passes_the_suite_and_keeps_what_it_acknowledged() {
     store
         .commit(Batch {
             writes: vec![Write::Replace(replaced, 1)],
-            is_quiet: false,
+            ..Batch::default()
         })
         .await
         .unwrap();

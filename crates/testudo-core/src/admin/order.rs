@@ -41,26 +41,25 @@ impl Order<'_> {
 #[derive(Debug, Clone)]
 pub struct Audited {
     batch: Batch,
-    events: Vec<Event>,
 }
 
 impl Audited {
     /// Changes with their event.
-    pub fn new(batch: Batch, event: Event) -> Audited {
-        Audited {
-            batch,
-            events: vec![event],
-        }
+    pub fn new(mut batch: Batch, event: Event) -> Audited {
+        batch.insert_event(event);
+        Audited { batch }
     }
 
     /// Changes with several events; `None` if `events` is empty.
-    pub fn with_events(batch: Batch, events: Vec<Event>) -> Option<Audited> {
-        (!events.is_empty()).then_some(Audited { batch, events })
+    pub fn with_events(mut batch: Batch, events: Vec<Event>) -> Option<Audited> {
+        let has_event = !events.is_empty();
+        events.into_iter().for_each(|event| batch.insert_event(event));
+        has_event.then_some(Audited { batch })
     }
 
     /// The events.
     pub fn events(&self) -> &[Event] {
-        &self.events
+        &self.batch.events
     }
 
     /// Adds changes of the server: records that it encrypts.
@@ -71,11 +70,7 @@ impl Audited {
 
     /// All changes, including the events.
     pub fn batch(&self) -> Batch {
-        let mut batch = self.batch.clone();
-        for event in &self.events {
-            batch.insert(event);
-        }
-        batch
+        self.batch.clone()
     }
 }
 

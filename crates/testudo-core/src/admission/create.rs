@@ -133,7 +133,7 @@ pub(crate) fn create(
     let mut event = event_of_request(governed, request, kind, at);
     event.scope = creation.scope;
     event.resource = creation.resource;
-    batch.insert(&event);
+    batch.insert_event(event);
     (client, batch)
 }
 

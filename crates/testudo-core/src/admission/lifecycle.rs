@@ -51,7 +51,7 @@ pub struct Traces<'a> {
 /// version and is kept.
 pub fn remove(client: &Versioned<Client>, traces: Traces<'_>, cause: &Cause<'_>) -> Batch {
     let mut batch = removal(client, traces, cause);
-    batch.insert(&event_about_client(
+    batch.insert_event(event_about_client(
         &client.record,
         EventKind::ClientRemoved,
         cause,

@@ -128,7 +128,7 @@ impl RegistrationByEvidence<'_> {
                     Some(scope) => format!("scope was `{scope}`"),
                     None => "scope was not limited by the registration".to_owned(),
                 });
-                batch.insert(&event);
+                batch.insert_event(event);
             }
         }
         Ok(Decision {

@@ -1,7 +1,7 @@
 //! All changes of one request, which are written together or not at all.
 
-use super::Kind;
 use super::record::{Announced, Record};
+use super::{Event, Kind};
 use testudo_protocol::Timestamp;
 
 /// One change. A change that must happen only once is an `Insert` (the record must be absent) or a `Delete` (it must
@@ -78,6 +78,8 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// True if other nodes need not be notified of this batch, because it changes nothing that affects their decisions.
     pub is_quiet: bool,
+    /// The events that `writes` inserts: each one has a line in the log as soon as the batch is written.
+    pub events: Vec<Event>,
 }
 
 impl Batch {
@@ -91,6 +93,12 @@ impl Batch {
     /// Adds the insertion of a record that must be absent.
     pub fn insert<R: Record>(&mut self, record: &R) {
         self.writes.push(Write::Insert(Document::of(record)));
+    }
+
+    /// Adds an event.
+    pub fn insert_event(&mut self, event: Event) {
+        self.insert(&event);
+        self.events.push(event);
     }
 
     /// Adds the replacement of a record that must have `version`.
@@ -136,6 +144,7 @@ impl Batch {
     /// Adds the changes of another batch.
     pub fn extend(&mut self, other: Batch) {
         self.writes.extend(other.writes);
+        self.events.extend(other.events);
     }
 
     /// True if the batch has no changes.
@@ -167,6 +176,7 @@ mod tests {
                 Write::Absent(kind, b"k".to_vec()),
             ],
             is_quiet,
+            events: Vec::new(),
         };
         let said: Vec<bool> = batch.with_announcements().map(|(_, is)| is).collect();
         said.try_into().unwrap()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
 /// What happened. Fields that do not apply are absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     /// Id of the event, and its key in the store: 32 hexadecimal digits, of which the first 16 are the time in
     /// milliseconds, so that ids sort by time. Example: `000001a1ee565e7b0000002a07c1d2e3`.

@@ -27,7 +27,7 @@ pub struct RequestRef<'a> {
 }
 
 /// What a request carried besides scope and resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RequestDetails {
     /// The parameter `client_id`, as the client sent it, or the client id in the path of a registration. Example:

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod chain_work;
 pub mod clients;
 pub mod clock;
+pub(crate) mod event_lines;
 pub mod first_uses;
 pub mod in_force;
 pub mod keys;

@@ -7,10 +7,11 @@ use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
 use super::floor::{self, FloorFault};
 use super::source;
 use super::workload_api::Expected;
-use crate::audit::{Note, log_event, new_event, tell, write_event};
+use crate::audit::{Note, new_event, tell, write_event};
 use crate::config::BundleOrigin;
 use crate::fault::Fault;
 use crate::state::app::App;
+use crate::state::event_lines::log_event;
 use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -240,7 +241,7 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
                 let Accepted { floor, what } =
                     bundle::accept(&order, known.floor, !known.is_unreadable, &offered);
                 if let Some(what) = &what {
-                    batch.insert(&bundle::accepted_event(&order, authority, what));
+                    batch.insert_event(bundle::accepted_event(&order, authority, what));
                 }
                 (floor, what)
             }
@@ -259,11 +260,15 @@ async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refre
             true => Ok(()),
             false => put(app, authority, &mut batch, next, known.version),
         };
+        let events = std::mem::take(&mut batch.events);
         let committed = match (put, batch.is_empty()) {
             (Ok(()), true) => Ok(()),
             (Ok(()), false) => app.store.commit(batch).await,
             (Err(fault), _) => Err(CommitError::Unavailable(fault)),
         };
+        if committed.is_ok() {
+            events.iter().for_each(log_event);
+        }
         match committed {
             Ok(()) if is_stored => {}
             Ok(()) => *locked(&anchor.refused_floor) = None,
@@ -386,11 +391,11 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
                 true,
             )
         }
-        Refreshed::Accepted(what) => {
+        // Its event was stored with the sequence.
+        Refreshed::Accepted(_) => {
             *locked(&anchor.trouble) = None;
             anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
-            // Its event was stored with the sequence.
-            (EventKind::BundleAccepted, what.clone(), false)
+            return;
         }
         Refreshed::HeldBack(held_back) => {
             anchor.failures.fetch_add(1, Ordering::Relaxed);

@@ -81,7 +81,7 @@ impl Cluster {
         };
         let batch = Batch {
             writes: vec![write],
-            is_quiet: false,
+            ..Batch::default()
         };
         store.commit(batch).await.unwrap();
     }

@@ -90,7 +90,7 @@ async fn node_whose_clock_is_ahead_deletes_no_mark_that_another_node_needs() {
         };
         let batch = Batch {
             writes: vec![Write::Insert(over)],
-            is_quiet: false,
+            ..Batch::default()
         };
         right.app.store.commit(batch).await.unwrap();
         ahead(fast, seconds).await;
@@ -174,7 +174,7 @@ async fn sweep_leaves_a_client_whose_use_another_node_has_not_written_yet() {
         };
         let batch = Batch {
             writes: vec![Write::Replace(document, stored.version)],
-            is_quiet: false,
+            ..Batch::default()
         };
         first.app.store.commit(batch).await.unwrap();
     };

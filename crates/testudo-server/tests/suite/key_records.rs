@@ -60,7 +60,7 @@ impl Cluster {
     async fn write(&self, writes: Vec<Write>) {
         let batch = Batch {
             writes,
-            is_quiet: false,
+            ..Batch::default()
         };
         self.database.commit(batch).await.unwrap();
     }

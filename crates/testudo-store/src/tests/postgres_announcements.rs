@@ -19,7 +19,7 @@ fn document(kind: Kind, key: &str) -> Document {
 fn batch(writes: Vec<Write>) -> Batch {
     Batch {
         writes,
-        is_quiet: false,
+        ..Batch::default()
     }
 }
 
@@ -125,6 +125,7 @@ async fn first_use_is_not_announced_to_other_nodes() {
     let quiet = Batch {
         writes: vec![Write::Replace(document(Kind::Client, "new"), 1)],
         is_quiet: true,
+        ..Batch::default()
     };
     store.commit(quiet).await.unwrap();
     assert_eq!(rows().await, 0);

@@ -15,7 +15,7 @@ fn block(key: &str) -> Batch {
     };
     Batch {
         writes: vec![Write::Insert(document)],
-        is_quiet: false,
+        ..Batch::default()
     }
 }
 

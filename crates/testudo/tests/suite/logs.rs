@@ -111,6 +111,16 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
         .send("GET", &path, &bearer, "")
         .await;
     assert_eq!(managed.status, 401);
+    let deleted = Connection::open(server.address)
+        .await
+        .send(
+            "DELETE",
+            &path,
+            &[("authorization", &format!("Bearer {access}"))],
+            "",
+        )
+        .await;
+    assert_eq!(deleted.status, 204);
     secrets.extend([statement, access, "made-up-registration-token".into()]);
     secrets.push(std::fs::read_to_string(site.folder.join("testudo.db.kek")).unwrap());
 
@@ -152,6 +162,21 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
     assert_eq!(refused["identity"], "spiffe://prod.example/unknown");
     assert_eq!(refused["door"], "jwt_svid");
     assert!(refused["request.id"].is_string());
+    // A first use, a registration with a statement and one without: the lines have the fields of the event.
+    let registered: Vec<_> = lines
+        .iter()
+        .filter(|line| line["event"] == "client.registered")
+        .collect();
+    assert_eq!(registered.len(), 3);
+    for line in &registered {
+        for name in ["request.id", "client.id", "authority", "identity", "door", "rule"] {
+            assert!(line[name].is_string(), "{name}: {line}");
+        }
+    }
+    assert_eq!(registered[0]["trust_domain"], "prod.example");
+    assert_eq!(registered[1]["trust_domain"], "prod.example");
+    let removed = lines.iter().find(|line| line["event"] == "client.removed");
+    assert_eq!(removed.unwrap()["reason"], "deregistered");
     let frozen = lines
         .iter()
         .find(|line| line["event"] == "client.frozen")

@@ -123,7 +123,7 @@ pub(super) fn replace(
     batch.replace(&changed, client.version);
     let mut event = event_of_request(governed, asked.request, EventKind::ClientUpdated, at);
     event.scope = Some(answer.scope.to_string());
-    batch.insert(&event);
+    batch.insert_event(event);
     Ok(Decision {
         outcome: Registered {
             client: changed,

@@ -36,7 +36,6 @@ use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::Requested;
 use testudo_core::occasions::register::RegistrationByEvidence;
-use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::unattested::{
     self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
 };
@@ -168,7 +167,6 @@ async fn by_evidence(
         request: trail.request(),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, trail.id);
     let statement = requested.software_statement.as_deref();
     Ok(render(&registered, Extra::Statement(statement)))
 }
@@ -234,7 +232,6 @@ async fn without_evidence(
         },
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    announce(&registered, trail.id);
     let (uri, token) = (client_uri(policy, &client_id), token.as_str());
     Ok(render(&registered, Extra::Management { uri, token }))
 }
@@ -253,18 +250,4 @@ fn govern_here<'a>(
         return Err(CredentialReason::InitialAccessTokenHasNoScope.into());
     }
     Ok(governed)
-}
-
-fn announce(registered: &Registered, request_id: &str) {
-    if registered.is_new {
-        let client = &registered.client;
-        tracing::info!(
-            event = "client.registered",
-            request.id = request_id,
-            client.id = client.client_id,
-            authority = client.authority,
-            identity = client.subject,
-            "client.registered"
-        );
-    }
 }

@@ -59,17 +59,6 @@ pub(super) async fn token<B: RequestBody>(
             if is_new {
                 app.metrics.first_uses.inc();
             }
-            if is_new && let Some(identity) = trail.identity.as_deref() {
-                tracing::info!(
-                    event = "client.registered",
-                    request.id = request_id,
-                    authority = identity.authority.key(),
-                    trust_domain = identity.authority.trust_domain(),
-                    identity = identity.subject,
-                    door = identity.kind.name(),
-                    "client.registered"
-                );
-            }
             observe(app, &trail, || {
                 let seen = if is_new { "first use: registered" } else { "known" };
                 format!(
