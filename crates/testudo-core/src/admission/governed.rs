@@ -93,7 +93,7 @@ fn authority_is_enabled(authority: &Authority, switches: &Switches) -> Result<()
         return Ok(());
     }
     Err(Rejection::Admission(AdmissionReason::AuthorityDisabled {
-        name: authority.name().to_owned(),
+        authority: authority.clone(),
     }))
 }
 

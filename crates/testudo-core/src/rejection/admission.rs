@@ -5,7 +5,7 @@
 
 use super::metadata::MetadataReason;
 use super::row::{AtManagement, Row, StatementEffect};
-use crate::identity::CredentialKind;
+use crate::identity::{Authority, CredentialKind};
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::printable::excerpt;
@@ -17,8 +17,8 @@ pub enum AdmissionReason {
     EvidenceNotTaken,
     /// An administrator disabled the authority.
     AuthorityDisabled {
-        /// Its name.
-        name: String,
+        /// The trust domain or issuer.
+        authority: Authority,
     },
     /// An administrator blocked the identity.
     IdentityBlocked {
@@ -182,7 +182,9 @@ impl fmt::Display for AdmissionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AdmissionReason::EvidenceNotTaken => f.write_str("registration by evidence is disabled"),
-            AdmissionReason::AuthorityDisabled { name } => write!(f, "{name} is disabled"),
+            AdmissionReason::AuthorityDisabled { authority } => {
+                write!(f, "the {} is disabled", authority.described())
+            }
             AdmissionReason::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),
             AdmissionReason::NoRule => f.write_str("no rule governs this identity"),
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),

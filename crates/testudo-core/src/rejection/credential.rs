@@ -54,10 +54,10 @@ pub enum CredentialReason {
         /// The trust domain or issuer.
         authority: Authority,
     },
-    /// This server has no usable bundle of the trust domain. The client is not at fault.
+    /// This server has no usable bundle of the authority. The client is not at fault.
     BundleUnavailable {
-        /// The trust domain.
-        name: String,
+        /// The trust domain or issuer.
+        authority: Authority,
     },
     /// No client with its own keys has this id.
     UnknownClient,
@@ -254,10 +254,11 @@ impl fmt::Display for CredentialReason {
             CredentialReason::UnknownTrustDomain { authority } => {
                 write!(f, "the {} is not configured", authority.described())
             }
-            CredentialReason::BundleUnavailable { name } => {
+            CredentialReason::BundleUnavailable { authority } => {
                 write!(
                     f,
-                    "there is no bundle of {name}, or it is older than its maximum age"
+                    "there is no bundle of the {}, or it is older than its maximum age",
+                    authority.described()
                 )
             }
             CredentialReason::UnknownClient => f.write_str("no client with its own keys has this client_id"),

@@ -85,8 +85,9 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             };
             format!("add a {section} entry named `{}`", authority.name()).into()
         }
-        CredentialReason::BundleUnavailable { name } => {
-            format!("run `testudo trust show {name}` for the last error").into()
+        // The key, since a trust domain and an issuer may have the same name.
+        CredentialReason::BundleUnavailable { authority } => {
+            format!("run `testudo trust show {}` for the last error", authority.key()).into()
         }
         CredentialReason::UnknownClient => {
             "add a [[clients]] entry with this client_id, or have the client register".into()
@@ -290,7 +291,9 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
 pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
     match reason {
         AdmissionReason::EvidenceNotTaken => "set statements = true in [registration]".into(),
-        AdmissionReason::AuthorityDisabled { name } => format!("run `testudo trust enable {name}`").into(),
+        AdmissionReason::AuthorityDisabled { authority } => {
+            format!("run `testudo trust enable {}`", authority.key()).into()
+        }
         AdmissionReason::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`").into(),
         AdmissionReason::NoRule => {
             "add a [[rules]] entry with a matching pattern in identities, or check the rules with `testudo rule test`".into()

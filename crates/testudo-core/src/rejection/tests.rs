@@ -206,3 +206,25 @@ fn log_contains_what_is_malformed_in_a_scope_or_a_resource() {
         "resource must be an absolute URI without fragment"
     );
 }
+
+#[test]
+fn hint_names_the_authority_that_is_meant_where_a_trust_domain_and_an_issuer_have_the_same_name() {
+    let authorities = [Authority::of_key("spiffe://shop"), Authority::issuer("shop")];
+    let [domain, issuer] = authorities.map(|authority| {
+        let authority = authority.unwrap();
+        let disabled = Rejection::Admission(AdmissionReason::AuthorityDisabled {
+            authority: authority.clone(),
+        });
+        let unavailable = Rejection::Credential(CredentialReason::BundleUnavailable { authority });
+        [disabled, unavailable].map(|rejection| (rejection.to_string(), rejection.hint()))
+    });
+    assert_eq!(domain[0].0, "the trust domain `shop` is disabled");
+    assert_eq!(domain[0].1, "run `testudo trust enable spiffe://shop`");
+    assert_eq!(issuer[0].0, "the issuer `shop` is disabled");
+    assert_eq!(issuer[0].1, "run `testudo trust enable shop:`");
+    assert_eq!(
+        domain[1].1,
+        "run `testudo trust show spiffe://shop` for the last error"
+    );
+    assert_eq!(issuer[1].1, "run `testudo trust show shop:` for the last error");
+}

@@ -63,7 +63,7 @@ async fn refusal_by_a_disabled_authority_is_still_explained_after_it_is_enabled(
         explained["then"]["detail"]
             .as_str()
             .unwrap()
-            .contains("a.example is disabled")
+            .contains("the trust domain `a.example` is disabled")
     );
     assert_eq!(
         explained["outcome"], "refused",

@@ -84,7 +84,6 @@ pub(crate) fn policy_and_keys<'a>(
     policy: &'a Policy,
     trace: &mut Trace,
 ) -> Result<(&'a AuthorityPolicy, &'a Bundle), Rejection> {
-    let name = authority.name();
     let unknown = || {
         Rejection::Credential(CredentialReason::UnknownTrustDomain {
             authority: authority.clone(),
@@ -95,13 +94,13 @@ pub(crate) fn policy_and_keys<'a>(
         Facts::Keys(AuthorityKeys::Bundle(bundle)) => bundle,
         Facts::Disabled => {
             return Err(AdmissionReason::AuthorityDisabled {
-                name: name.to_owned(),
+                authority: authority.clone(),
             }
             .into());
         }
         Facts::NoKeys | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {
-                name: name.to_owned(),
+                authority: authority.clone(),
             }
             .into());
         }

@@ -62,7 +62,9 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::UnknownTrustDomain {
             authority: Authority::of_key("spiffe://x.example").unwrap(),
         },
-        CredentialReason::BundleUnavailable { name: "x".to_owned() },
+        CredentialReason::BundleUnavailable {
+            authority: Authority::of_key("spiffe://x.example").unwrap(),
+        },
         CredentialReason::UnknownClient,
         CredentialReason::ClientKeysUnavailable { why: "x".to_owned() },
         CredentialReason::AudienceMismatch {
@@ -210,7 +212,9 @@ fn metadata_reasons() -> Vec<MetadataReason> {
 fn admission_reasons() -> Vec<AdmissionReason> {
     vec![
         AdmissionReason::EvidenceNotTaken,
-        AdmissionReason::AuthorityDisabled { name: "x".to_owned() },
+        AdmissionReason::AuthorityDisabled {
+            authority: Authority::of_key("spiffe://x.example").unwrap(),
+        },
         AdmissionReason::IdentityBlocked { by: "x".to_owned() },
         AdmissionReason::NoRule,
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },

@@ -230,8 +230,8 @@ const REFUSED: &[Refused] = &[
         before: &["trust", "disable", "prod.example"],
         after: &["trust", "enable", "prod.example"],
         ask: |world| token(&world.site.svid(PAY), &[]),
-        fault: "prod.example is disabled",
-        remedy: "testudo trust enable prod.example",
+        fault: "the trust domain `prod.example` is disabled",
+        remedy: "testudo trust enable spiffe://prod.example",
     },
     Refused {
         name: "altered",
