@@ -20,7 +20,7 @@ impl fmt::Display for JsonError {
     }
 }
 
-/// Checks `bytes` with [`judge_shape`] and parses them into `T`.
+/// Checks `bytes` with [`check_shape`] and parses them into `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
     check_shape(text)?;

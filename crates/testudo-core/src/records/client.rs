@@ -13,7 +13,7 @@ use testudo_protocol::{Seconds, Timestamp};
 /// because up to a hundred thousand clients are kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// Format of this document; see `upgrade` when it grows.
+    /// Format of this document: 1. A field that is added has a default, so that servers of both versions read it.
     pub format: u8,
     /// Key of the authority that attested the identity: `spiffe://prod.example` or `configuration`.
     pub authority: String,

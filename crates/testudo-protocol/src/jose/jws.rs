@@ -109,7 +109,7 @@ impl Jws {
         // [RFC7515 §2] No padding and no white space. Trailing bits must be zero, or one token would have several
         // encodings.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::NotBase64Url);
-        // `Header::deserialize` refuses duplicate members and nested values, so `judge_shape` is not needed before it.
+        // `Header::deserialize` refuses duplicate members and nested values, so `check_shape` is not needed before it.
         let header: Header = serde_json::from_slice(&decode(header)?)
             .map_err(|error| JoseError::Header(JsonError(error.to_string())))?;
         if header
