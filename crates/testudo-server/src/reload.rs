@@ -18,9 +18,9 @@ use crate::trust::{Anchor, first_bundles, keep_fresh};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use testudo_core::Actor;
 use testudo_core::admin::Audited;
 use testudo_core::records::{Batch, Event, EventKind, Kind, ReloadOrder};
+use testudo_core::{Actor, AuthorityKind};
 use testudo_store::{CommitError, typed};
 
 /// Applies the configuration file on this node and orders all other nodes to apply theirs. The events of all nodes name
@@ -261,8 +261,8 @@ impl Reloaded {
         let (generation, summary) = (self.generation, self.summary());
         let mut detail = format!("configuration reloaded, generation {generation}{order}: {summary}");
         for problem in &self.warnings.problems {
-            if problem.problem.ends_with(AT_NEXT_START) || problem.key == BUNDLE {
-                detail.push_str(&format!("; {} {}", problem.key, problem.problem));
+            if problem.problem.ends_with(AT_NEXT_START) || problem.problem.starts_with(NO_BUNDLE) {
+                detail.push_str(&format!("; {}", problem.sentence()));
             }
         }
         detail
@@ -271,8 +271,8 @@ impl Reloaded {
 
 /// The end of a warning about a setting that a reload does not apply.
 const AT_NEXT_START: &str = "takes effect at the next start";
-/// The key of a warning about an authority without a bundle.
-const BUNDLE: &str = "trust_domains.bundle";
+/// The beginning of a warning about an authority without a bundle.
+const NO_BUNDLE: &str = "gives no usable bundle: ";
 
 /// Applies all settings of the file that a reload can change. The warnings name the others. The caller writes the
 /// event.
@@ -358,13 +358,23 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
             let why = status
                 .last_error
                 .unwrap_or_else(|| "it was not fetched yet".to_owned());
-            let problem = format!("of {} is missing: {why}", anchor.source().authority);
+            let authority = &anchor.source().authority;
+            let key = match authority.kind() {
+                AuthorityKind::Spiffe => "trust_domains.bundle",
+                AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                    "issuers"
+                }
+            };
+            let problem = format!("{NO_BUNDLE}{why}");
             let hint =
                 "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
-            config::Problem::warning(BUNDLE, problem, Some(hint.to_owned()))
+            config::Problem {
+                entry: Some(authority.described()),
+                ..config::Problem::warning(key, problem, Some(hint.to_owned()))
+            }
         })
         .collect();
-    problems.sort_by(|one, other| one.problem.cmp(&other.problem));
+    problems.sort_by(|one, other| one.entry.cmp(&other.entry));
     problems
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejecti
         return Ok(Requested::default());
     }
     let claims = identity.proof.attested_claims.clone().into_iter().collect();
-    let attested = Requested::of(claims).map_err(AdmissionReason::AttestedClaimMalformed)?;
+    let attested = Requested::of(&claims).map_err(AdmissionReason::AttestedClaimMalformed)?;
     let uris = attested.redirect_uris.as_deref().unwrap_or_default();
     if let Some(fault) = uris.iter().find_map(|uri| redirect_uri::form(uri).err()) {
         let reason = MetadataReason::RedirectUri(fault);

@@ -58,7 +58,7 @@ pub struct Requested {
 impl Requested {
     /// Reads the body of a request. [RFC7591 §3.1]
     pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
-        Ok(Requested::of(Requested::members(body)?)?)
+        Ok(Requested::of(&Requested::members(body)?)?)
     }
 
     /// The members of the request body that have a value. A duplicate member is refused. [RFC7591 §3.1]
@@ -87,25 +87,25 @@ impl Requested {
         if let Some(member) = ours.into_iter().find(|name| members.contains_key(*name)) {
             return Err(MetadataReason::ReplacementMalformed { member }.into());
         }
-        Ok(Requested::of(members)?)
+        Ok(Requested::of(&members)?)
     }
 
     /// Reads the members of a request.
-    pub fn of(members: Map<String, Value>) -> Result<Requested, MetadataReason> {
+    pub fn of(members: &Map<String, Value>) -> Result<Requested, MetadataReason> {
         if let Some(member) = SUBJECTS_OF_CERTIFICATES
             .into_iter()
-            .find(|member| present(&members, member).is_some())
+            .find(|member| present(members, member).is_some())
         {
             return Err(MetadataReason::CertificateSubjectNamed { member });
         }
         let mut requested = Requested::default();
         let (before, after) = around_tags();
         for member in before {
-            requested.read(member, Given::of(member, &members))?;
+            requested.read(member, Given::of(member, members))?;
         }
-        read_tagged(&members, &mut requested.labels)?;
+        read_tagged(members, &mut requested.labels)?;
         for member in after {
-            requested.read(member, Given::of(member, &members))?;
+            requested.read(member, Given::of(member, members))?;
         }
         // [RFC7591 §2] `jwks` and `jwks_uri` must not both be present.
         if requested.jwks.is_some() && requested.jwks_uri.is_some() {

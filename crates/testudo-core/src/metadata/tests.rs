@@ -41,13 +41,13 @@ const JUDGED: [&str; 26] = [
 fn first_malformed_member_is_the_one_that_is_reported() {
     let mut members: Map<String, Value> = JUDGED.iter().map(|name| ((*name).to_owned(), json!(7))).collect();
     for name in JUDGED {
-        let reported = Requested::of(members.clone()).unwrap_err().to_string();
+        let reported = Requested::of(&members).unwrap_err().to_string();
         let member = name.split('#').next().unwrap_or_default();
         let words: Vec<&str> = reported.split([' ', ':']).collect();
         assert!(words.contains(&member), "{name}: {reported}");
         members.remove(name);
     }
-    assert_eq!(Requested::of(members), Ok(Requested::default()));
+    assert_eq!(Requested::of(&members), Ok(Requested::default()));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn empty_member_of_a_replacement_is_an_absent_one() {
 #[test]
 fn empty_scope_that_an_attester_states_is_refused() {
     let claims = json!({ "scope": "" }).as_object().cloned().unwrap();
-    assert_eq!(Requested::of(claims), Err(MetadataReason::ScopeMalformed));
+    assert_eq!(Requested::of(&claims), Err(MetadataReason::ScopeMalformed));
 }
 
 /// Two different valid values of the member.
@@ -160,7 +160,7 @@ fn asked(members: Value) -> Requested {
     let Value::Object(members) = members else {
         panic!("an object")
     };
-    Requested::of(members).unwrap()
+    Requested::of(&members).unwrap()
 }
 
 fn labels() -> impl Iterator<Item = (&'static Member, LabelKind)> {
@@ -204,7 +204,7 @@ fn label_of_the_wrong_type_is_refused_with_the_name_of_the_member() {
         for wrong in [json!(7), json!(true), json!({}), json!([7])] {
             let members = json!({ row.name: wrong }).as_object().unwrap().clone();
             assert_eq!(
-                Requested::of(members),
+                Requested::of(&members),
                 Err(refused.clone()),
                 "{}: {wrong}",
                 row.name
@@ -213,7 +213,7 @@ fn label_of_the_wrong_type_is_refused_with_the_name_of_the_member() {
                 let name = format!("{}#de", row.name);
                 let members = json!({ name: wrong }).as_object().unwrap().clone();
                 assert_eq!(
-                    Requested::of(members),
+                    Requested::of(&members),
                     Err(refused.clone()),
                     "{}#de: {wrong}",
                     row.name
@@ -252,10 +252,10 @@ fn label_is_accepted_at_its_bound_and_refused_one_past_it() {
                 continue;
             }
             assert!(
-                Requested::of([(name.clone(), within.clone())].into_iter().collect()).is_ok(),
+                Requested::of(&[(name.clone(), within.clone())].into_iter().collect()).is_ok(),
                 "{name}"
             );
-            let refused = Requested::of([(name.clone(), past.clone())].into_iter().collect()).unwrap_err();
+            let refused = Requested::of(&[(name.clone(), past.clone())].into_iter().collect()).unwrap_err();
             assert!(refused.to_string().starts_with(row.name), "{name}: {refused}");
         }
     }
@@ -337,5 +337,5 @@ fn tagged_label_of_the_wrong_type_is_refused_before_its_tag_is_checked() {
     let refused = MetadataReason::NotAString {
         member: "client_name",
     };
-    assert_eq!(Requested::of(members.as_object().unwrap().clone()), Err(refused));
+    assert_eq!(Requested::of(members.as_object().unwrap()), Err(refused));
 }

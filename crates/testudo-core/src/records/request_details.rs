@@ -72,7 +72,7 @@ pub struct RequestDetails {
     /// not list. Their values are not used. Example: `["scope"]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted_claims: Vec<String>,
-    /// The holder of the initial access token with which a client without evidence was registered.
+    /// The holder of the initial access token with which a client is registered, alone or beside evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<Sponsor>,
 }
@@ -109,14 +109,16 @@ impl RequestDetails {
             .as_ref()
             .map(|mark| (URL_SAFE_NO_PAD.encode(mark.key), mark.keep_until));
         self.unlisted_claims.clone_from(&proof.unlisted_claims);
-        self.sponsor = identity.sponsor.as_deref().cloned();
+        if let Some(sponsor) = identity.sponsor.as_deref() {
+            self.sponsor = Some(sponsor.clone());
+        }
         self.attested_claims.clone_from(&proof.attested_claims);
     }
 
-    /// Adds the members of a registration request that this server knows and that are text, flags or lists of text.
+    /// Keeps the members of a registration request that this server knows and that are text, flags or lists of text.
     /// `software_statement` is never kept, since it is a credential. `jwks` is kept only after it was checked, since it
     /// may contain a private key.
-    pub fn note_metadata(&mut self, metadata: &Map<String, Value>) {
+    pub fn note_metadata(&mut self, mut metadata: Map<String, Value>) {
         let is_kept = |name: &str| {
             member(base(name)).is_some_and(|member| {
                 member.kind != Kind::Field(Field::SoftwareStatement)
@@ -128,11 +130,8 @@ impl RequestDetails {
             Value::Array(items) => items.iter().all(Value::is_string),
             Value::Null | Value::Number(_) | Value::Object(_) => false,
         };
-        let kept = metadata
-            .iter()
-            .filter(|(name, value)| is_kept(name) && is_plain(value))
-            .map(|(name, value)| (name.clone(), value.clone()));
-        self.metadata = Some(kept.collect());
+        metadata.retain(|name, value| is_kept(name) && is_plain(value));
+        self.metadata = Some(metadata);
     }
 
     /// Adds the public keys of a registration request, after they were checked.
@@ -174,7 +173,7 @@ mod tests {
 
     fn noted(metadata: Value) -> RequestDetails {
         let mut details = RequestDetails::default();
-        details.note_metadata(metadata.as_object().unwrap());
+        details.note_metadata(metadata.as_object().unwrap().clone());
         details
     }
 

@@ -18,6 +18,7 @@ pub use body::BodyError;
 pub(crate) use body::content_type;
 pub(crate) use framing::judge as judge_framing;
 pub use ready::readyz;
+pub(crate) use register::within_sponsor;
 pub use respond::{json, plain};
 pub use routes::dispatch;
 pub(crate) use routes::turn_away;

@@ -373,8 +373,10 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 /// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
     let (kind, detail, is_written) = match outcome {
+        // What another node accepted may be the bundle that is in force here: a later one does not follow from it.
         Refreshed::Unchanged => {
             *locked(&anchor.trouble) = None;
+            anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
             return;
         }
         Refreshed::Updated => {

@@ -259,7 +259,7 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
         "server.drain is reloadable: {warning}"
     );
     assert!(
-        warning.contains("trust_domains.bundle of late.example is missing: ")
+        warning.contains("trust domain `late.example`, trust_domains.bundle gives no usable bundle: ")
             && warning.contains("absent.json"),
         "{warning}"
     );
@@ -270,7 +270,7 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
     for said in [
         "+2 rules",
         "server.streams_max changed: takes effect",
-        "late.example is missing",
+        "trust domain `late.example`, trust_domains.bundle gives no usable bundle",
     ] {
         assert!(events.contains(said), "{said}: {events}");
     }

@@ -78,5 +78,26 @@ async fn other_node_fetches_at_once_a_bundle_that_one_node_used_or_accepted() {
         follows.iter().all(|event| event["actor"].is_null()),
         "{follows:?}"
     );
+    // Where the acceptance changed nothing on the other node, its next bundle does not follow from it.
+    let put = |folder: &Path, sequence: u64| {
+        let mut document = document.clone();
+        document["spiffe_sequence"] = json!(sequence);
+        std::fs::write(folder.join("a.json"), document.to_string()).unwrap();
+    };
+    put(&folders[0], 90);
+    admin(&folders[0], "/admin/v1/trust/a.example/accept", json!({})).await;
+    let refreshed = admin(&folders[1], "/admin/v1/trust/a.example/refresh", json!({})).await;
+    assert!(
+        refreshed["done"].as_str().unwrap().ends_with("unchanged"),
+        "{refreshed}"
+    );
+    put(&folders[1], 101);
+    let refreshed = admin(&folders[1], "/admin/v1/trust/a.example/refresh", json!({})).await;
+    assert!(
+        refreshed["done"].as_str().unwrap().ends_with("updated"),
+        "{refreshed}"
+    );
+    let updated = of("authority.bundle_updated").await;
+    assert_eq!(updated.iter().filter(states_it).count(), 5, "{updated:?}");
     second.stop().await;
 }

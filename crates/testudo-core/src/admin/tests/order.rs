@@ -24,8 +24,8 @@ fn changes_without_an_event_cannot_be_made() {
         with_more,
         [
             "insert Switch spiffe://a.example",
-            "add n 1",
-            "authority.disabled"
+            "authority.disabled",
+            "add n 1"
         ]
     );
 }

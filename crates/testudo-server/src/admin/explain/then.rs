@@ -74,10 +74,9 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     let authority = Authority::of_key(event.authority.as_deref()?)?;
     let expires = event.credential_expires.unwrap_or(Timestamp(0));
     let details = event.request.as_deref();
-    let sponsor = details.and_then(|details| details.sponsor.clone()).map(Box::new);
     if authority.kind() == AuthorityKind::Registration {
         // An event of an earlier version does not contain the sponsor of the client.
-        details?;
+        let sponsor = details?.sponsor.clone().map(Box::new);
         return Some(AttestedIdentity::named_here(subject, kind, sponsor));
     }
     let proof = match details {
@@ -87,10 +86,8 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
             ..Proof::until(expires)
         },
     };
-    Some(AttestedIdentity {
-        sponsor,
-        ..AttestedIdentity::proven(authority, subject, kind, proof)
-    })
+    // A sponsor beside the evidence belongs to the request.
+    Some(AttestedIdentity::proven(authority, subject, kind, proof))
 }
 
 /// What the current decision does not know of the request, or assumes about it.

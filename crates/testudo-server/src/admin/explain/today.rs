@@ -3,6 +3,7 @@
 use super::{Failure, Verdict, grant};
 use crate::fault::Fault;
 use crate::gather::gather;
+use crate::http::within_sponsor;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -99,15 +100,27 @@ pub(super) async fn of_event(
         };
         let endpoint = Endpoint::Registration { statement };
         let requested = match &details.metadata {
-            Some(metadata) => Requested::of(metadata.clone()),
+            Some(metadata) => Requested::of(metadata),
             None => Ok(Requested {
                 scope: grant.asked().scope.clone(),
                 ..Requested::default()
             }),
         };
+        let in_force = app.in_force.load();
+        let requested = requested.map_err(Rejection::from).and_then(|requested| {
+            // A sponsor beside evidence: its rule limits the registration as well.
+            match details.sponsor.clone().filter(|_| identity.sponsor.is_none()) {
+                Some(sponsor) => {
+                    let limited = within_sponsor(app, &in_force.policy, requested, sponsor.clone())?;
+                    trace.passed("initial access token", || format!("of {}", sponsor.subject));
+                    Ok(limited)
+                }
+                None => Ok(requested),
+            }
+        });
         let requested = match requested {
             Ok(requested) => requested,
-            Err(reason) => return Ok((trace.into_steps(), Verdict::of(Err(reason.into()), endpoint))),
+            Err(rejection) => return Ok((trace.into_steps(), Verdict::of(Err(rejection), endpoint))),
         };
         let requested = Box::new(requested);
         (endpoint, Asked::Registration { requested, details })

@@ -125,8 +125,8 @@ async fn receive<B: RequestBody>(
         return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
     let members = Requested::members(&json_body(request).await?)?;
-    details.note_metadata(&members);
-    let requested = Requested::of(members)?;
+    let requested = Requested::of(&members)?;
+    details.note_metadata(members);
     details.note_keys(requested.jwks.as_ref());
     Ok(Arrived {
         peer: peer.clone(),
@@ -152,10 +152,8 @@ async fn by_evidence(
     }
     let mut requested = arrived.requested;
     if let Some(sponsor) = sponsor {
-        let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(sponsor));
-        let governed = govern_here(app, policy, &vouched_for)?;
-        let rule = governed.found.rule;
-        requested = requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types);
+        trail.details.sponsor = Some((*sponsor).clone());
+        requested = within_sponsor(app, policy, requested, *sponsor)?;
     }
     let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
     let identity = prove(app, in_force, &arrived.peer, &requested, certificates).await?; // gather, verify
@@ -234,6 +232,19 @@ async fn without_evidence(
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
     let (uri, token) = (client_uri(policy, &client_id), token.as_str());
     Ok(render(&registered, Extra::Management { uri, token }))
+}
+
+/// The request of a client with evidence, reduced to the scopes and grants that the rule of its sponsor may give.
+pub(crate) fn within_sponsor(
+    app: &App,
+    policy: &Policy,
+    requested: Requested,
+    sponsor: Sponsor,
+) -> Result<Requested, Rejection> {
+    let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(Box::new(sponsor)));
+    let governed = govern_here(app, policy, &vouched_for)?;
+    let rule = governed.found.rule;
+    Ok(requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types))
 }
 
 fn govern_here<'a>(

@@ -19,8 +19,12 @@ fn rules() -> String {
 }
 
 async fn world() -> World {
+    world_with(&rules()).await
+}
+
+async fn world_with(rules: &str) -> World {
     let registration = format!("[registration]\ninitial_access_tokens = true\n{}", domains(""));
-    World::start_with(&registration, &rules()).await
+    World::start_with(&registration, rules).await
 }
 
 async fn token(world: &World, scope: &str, resource: &str) -> String {
@@ -227,6 +231,40 @@ async fn statement_and_initial_access_token_both_limit_a_registration() {
     assert_eq!(
         send_as(&world, &good, &broken).await.error(),
         "invalid_software_statement"
+    );
+}
+
+#[tokio::test]
+async fn explanation_of_a_registration_with_a_statement_has_the_limits_of_its_sponsor() {
+    let narrow = rules().replace("\"client.register\", \"r\", \"w\"", "\"client.register\", \"r\"");
+    let world = world_with(&narrow).await;
+    let good = initial(&world).await;
+    let body = json!({ "software_statement": statement(&world, PAY_ID) });
+    let answer = send_as(&world, &good, &body).await;
+    let scope = answer.json()["scope"].as_str().unwrap().to_owned();
+    let explained = async || {
+        let question = json!({ "request_id": answer.header("request-id").unwrap() });
+        world.admin("POST", "/admin/v1/explain", question).await
+    };
+    let now = explained().await;
+    assert_eq!(
+        now["event"]["request"]["sponsor"]["subject"], "spiffe://a.example/ci/deployer",
+        "{now:#}"
+    );
+    let detail = now["today"]["detail"].as_str().unwrap();
+    assert_eq!(
+        detail,
+        format!("a known client is registered for scope `{scope}`")
+    );
+    // The scope of the workload's own rule alone is wider.
+    let alone = post(&world, &body).await.json();
+    assert_ne!(alone["scope"], json!(scope));
+    let sponsor = json!({ "identity": "spiffe://a.example/ci/*" });
+    world.admin("POST", "/admin/v1/blocks", sponsor).await;
+    let now = explained().await;
+    assert_eq!(
+        now["today"]["rejection"], "initial_access_token_refused",
+        "{now:#}"
     );
 }
 
