@@ -3,7 +3,7 @@
 //! Only claims that the configuration allows the authority to state are read
 //! ([`Proof::attested_claims`](crate::identity::Proof::attested_claims)); other claims have no effect.
 
-use super::requested::Requested;
+use super::requested::RequestedMetadata;
 use crate::identity::AttestedIdentity;
 use crate::rejection::{AdmissionReason, MetadataReason, Rejection};
 use serde_json::Value;
@@ -12,12 +12,12 @@ use testudo_protocol::oauth::{ScopeSet, redirect_uri};
 
 /// Reads the metadata that the authority states, by the same rules as that of a client. A malformed claim is refused
 /// and not ignored, so that the operator of the attester notices it.
-pub(crate) fn attested(identity: &AttestedIdentity) -> Result<Requested, Rejection> {
+pub(crate) fn attested(identity: &AttestedIdentity) -> Result<RequestedMetadata, Rejection> {
     if identity.proof.attested_claims.is_empty() {
-        return Ok(Requested::default());
+        return Ok(RequestedMetadata::default());
     }
     let claims = identity.proof.attested_claims.clone().into_iter().collect();
-    let attested = Requested::of(&claims).map_err(AdmissionReason::AttestedClaimMalformed)?;
+    let attested = RequestedMetadata::of(&claims).map_err(AdmissionReason::AttestedClaimMalformed)?;
     let uris = attested.redirect_uris.as_deref().unwrap_or_default();
     if let Some(fault) = uris.iter().find_map(|uri| redirect_uri::form(uri).err()) {
         let reason = MetadataReason::RedirectUri(fault);

@@ -1,13 +1,13 @@
 //! Labels of a client. A configured label takes precedence over an attested one, and that over a requested one. Labels
 //! give no rights.
 
-use super::requested::Requested;
+use super::requested::RequestedMetadata;
 use crate::members::{Label, LabelName, Labels};
 use crate::records::ClientMetadata;
 
 /// Adds the requested labels that neither the rule nor the attester sets. `authoritative` has their labels and the
 /// final limits.
-pub(crate) fn complete(authoritative: ClientMetadata, requested: &Requested) -> ClientMetadata {
+pub(crate) fn complete(authoritative: ClientMetadata, requested: &RequestedMetadata) -> ClientMetadata {
     // A requested `client_name#lang` is ignored if the administrator or the attester set `client_name`.
     let is_free = |name: &LabelName| {
         name.member.stated_by.may_request() && authoritative.labels.untagged(name.member).is_none()

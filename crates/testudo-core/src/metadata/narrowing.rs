@@ -1,6 +1,6 @@
 //! Limits of a client: the configured limits, reduced to what the client asked for. A request can only reduce them.
 
-use super::requested::Requested;
+use super::requested::RequestedMetadata;
 use crate::rejection::MetadataReason;
 use testudo_protocol::oauth::ScopeSet;
 
@@ -46,7 +46,7 @@ pub(crate) fn redirects(grant_types: &[String]) -> bool {
 /// [RFC7591 §2.1] Must be consistent with the grants; if absent, it is derived from them.
 pub(crate) fn response_types(
     grant_types: &[String],
-    requested: &Requested,
+    requested: &RequestedMetadata,
 ) -> Result<Vec<String>, MetadataReason> {
     let derived: Vec<String> = if redirects(grant_types) {
         vec!["code".to_owned()]

@@ -33,7 +33,7 @@ fn is_absent(name: &str, value: &Value) -> bool {
 /// A registration request, by its members. All values are claims of the client and not verified. [RFC7591 §5]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 7591")]
-pub struct Requested {
+pub struct RequestedMetadata {
     pub software_statement: Option<String>,
     pub client_id: Option<String>,
     pub spiffe_id: Option<String>,
@@ -55,10 +55,10 @@ pub struct Requested {
     pub require_signed_request_object: bool,
 }
 
-impl Requested {
+impl RequestedMetadata {
     /// Reads the body of a request. [RFC7591 §3.1]
-    pub fn parse(body: &[u8]) -> Result<Requested, Rejection> {
-        Ok(Requested::of(&Requested::members(body)?)?)
+    pub fn parse(body: &[u8]) -> Result<RequestedMetadata, Rejection> {
+        Ok(RequestedMetadata::of(&RequestedMetadata::members(body)?)?)
     }
 
     /// The members of the request body that have a value. A duplicate member is refused. [RFC7591 §3.1]
@@ -70,8 +70,8 @@ impl Requested {
     }
 
     /// Reads the body of a request that replaces the registration of `client_id`. [RFC7592 §2.2]
-    pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<Requested, Rejection> {
-        let mut members = Requested::members(body)?;
+    pub fn parse_replacement(body: &[u8], client_id: &str) -> Result<RequestedMetadata, Rejection> {
+        let mut members = RequestedMetadata::members(body)?;
         if members.remove("client_id").as_ref().and_then(Value::as_str) != Some(client_id) {
             return Err(MetadataReason::ReplacementOfAnother.into());
         }
@@ -87,18 +87,18 @@ impl Requested {
         if let Some(member) = ours.into_iter().find(|name| members.contains_key(*name)) {
             return Err(MetadataReason::ReplacementMalformed { member }.into());
         }
-        Ok(Requested::of(&members)?)
+        Ok(RequestedMetadata::of(&members)?)
     }
 
     /// Reads the members of a request.
-    pub fn of(members: &Map<String, Value>) -> Result<Requested, MetadataReason> {
+    pub fn of(members: &Map<String, Value>) -> Result<RequestedMetadata, MetadataReason> {
         if let Some(member) = SUBJECTS_OF_CERTIFICATES
             .into_iter()
             .find(|member| present(members, member).is_some())
         {
             return Err(MetadataReason::CertificateSubjectNamed { member });
         }
-        let mut requested = Requested::default();
+        let mut requested = RequestedMetadata::default();
         let (before, after) = around_tags();
         for member in before {
             requested.read(member, Given::of(member, members))?;
@@ -165,7 +165,7 @@ impl Requested {
     }
 
     /// The request, reduced to the scopes and grant types that the sponsor may give.
-    pub fn within(mut self, scopes: &ScopeSet, grant_types: &[String]) -> Requested {
+    pub fn within(mut self, scopes: &ScopeSet, grant_types: &[String]) -> RequestedMetadata {
         self.scope = Some(match &self.scope {
             Some(asked) => asked.intersection(scopes),
             None => scopes.clone(),
@@ -182,7 +182,7 @@ impl Requested {
     }
 
     /// The request without the members that would reduce the client's limits.
-    pub fn without_limits(mut self) -> Requested {
+    pub fn without_limits(mut self) -> RequestedMetadata {
         self.scope = None;
         self.grant_types = None;
         self.response_types = None;
@@ -196,7 +196,7 @@ impl Requested {
 
     /// Removes members for which the credential has a claim that `attested_metadata` does not list. Otherwise the
     /// client could set a value that contradicts its attester.
-    pub fn without(mut self, unlisted: &[String]) -> Requested {
+    pub fn without(mut self, unlisted: &[String]) -> RequestedMetadata {
         for member in unlisted.iter().filter_map(|claim| shadowed(claim)) {
             match member.kind {
                 Kind::Label(_) => self.labels.retain(|name| name.member.name != member.name),

@@ -5,7 +5,7 @@
 
 use super::attested::attested;
 use super::redirect_uris::{derived, fits};
-use super::requested::Requested;
+use super::requested::RequestedMetadata;
 use crate::identity::AttestedIdentity;
 use crate::members::{Label, LabelName, Labels};
 use crate::records::ClientMetadata;
@@ -22,7 +22,7 @@ pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientM
 }
 
 /// As [`resolve`], for attested metadata that was already read.
-pub(crate) fn authoritative(attested: Requested, found: &Match<'_>) -> ClientMetadata {
+pub(crate) fn authoritative(attested: RequestedMetadata, found: &Match<'_>) -> ClientMetadata {
     ClientMetadata {
         labels: labels(attested.labels, found),
         redirect_uris: redirect_uris(found, attested.redirect_uris.as_deref().unwrap_or_default()),

@@ -1,7 +1,7 @@
 //! Tests of the members of a registration request.
 
 use super::labels::complete;
-use super::requested::Requested;
+use super::requested::RequestedMetadata;
 use crate::members::{Field, Kind, LabelKind, Labels, MEMBERS, Member};
 use crate::records::ClientMetadata;
 use crate::rejection::MetadataReason;
@@ -41,24 +41,24 @@ const JUDGED: [&str; 26] = [
 fn first_malformed_member_is_the_one_that_is_reported() {
     let mut members: Map<String, Value> = JUDGED.iter().map(|name| ((*name).to_owned(), json!(7))).collect();
     for name in JUDGED {
-        let reported = Requested::of(&members).unwrap_err().to_string();
+        let reported = RequestedMetadata::of(&members).unwrap_err().to_string();
         let member = name.split('#').next().unwrap_or_default();
         let words: Vec<&str> = reported.split([' ', ':']).collect();
         assert!(words.contains(&member), "{name}: {reported}");
         members.remove(name);
     }
-    assert_eq!(Requested::of(&members), Ok(Requested::default()));
+    assert_eq!(RequestedMetadata::of(&members), Ok(RequestedMetadata::default()));
 }
 
 #[test]
 fn empty_text_of_a_request_is_an_absent_member() {
-    let read = |body: Value| Requested::parse(body.to_string().as_bytes());
+    let read = |body: Value| RequestedMetadata::parse(body.to_string().as_bytes());
     let mut tried = 0;
     for row in MEMBERS.iter().filter(|row| row.may_be_empty()) {
         tried += 1;
         assert_eq!(
             read(json!({ row.name: "" })),
-            Ok(Requested::default()),
+            Ok(RequestedMetadata::default()),
             "{}",
             row.name
         );
@@ -66,7 +66,7 @@ fn empty_text_of_a_request_is_an_absent_member() {
             let tagged = format!("{}#de", row.name);
             assert_eq!(
                 read(json!({ tagged: "" })),
-                Ok(Requested::default()),
+                Ok(RequestedMetadata::default()),
                 "{}",
                 row.name
             );
@@ -90,7 +90,7 @@ fn empty_text_of_a_request_is_an_absent_member() {
     );
     assert_eq!(
         read(json!({ "tls_client_auth_subject_dn": "" })),
-        Ok(Requested::default())
+        Ok(RequestedMetadata::default())
     );
     for spaces in [" ", "\t"] {
         assert!(
@@ -102,10 +102,10 @@ fn empty_text_of_a_request_is_an_absent_member() {
 
 #[test]
 fn empty_member_of_a_replacement_is_an_absent_one() {
-    let read = |body: Value| Requested::parse_replacement(body.to_string().as_bytes(), "c_1");
+    let read = |body: Value| RequestedMetadata::parse_replacement(body.to_string().as_bytes(), "c_1");
     let empty =
         json!({ "client_id": "c_1", "client_secret": "", "registration_access_token": null, "scope": "" });
-    assert_eq!(read(empty), Ok(Requested::default()));
+    assert_eq!(read(empty), Ok(RequestedMetadata::default()));
     assert!(read(json!({ "client_id": "" })).is_err());
     assert!(read(json!({ "client_id": "c_1", "client_secret": "x" })).is_err());
 }
@@ -113,7 +113,10 @@ fn empty_member_of_a_replacement_is_an_absent_one() {
 #[test]
 fn empty_scope_that_an_attester_states_is_refused() {
     let claims = json!({ "scope": "" }).as_object().cloned().unwrap();
-    assert_eq!(Requested::of(&claims), Err(MetadataReason::ScopeMalformed));
+    assert_eq!(
+        RequestedMetadata::of(&claims),
+        Err(MetadataReason::ScopeMalformed)
+    );
 }
 
 /// Two different valid values of the member.
@@ -156,11 +159,11 @@ fn key(kid: &str) -> Value {
     json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid }] })
 }
 
-fn asked(members: Value) -> Requested {
+fn asked(members: Value) -> RequestedMetadata {
     let Value::Object(members) = members else {
         panic!("an object")
     };
-    Requested::of(&members).unwrap()
+    RequestedMetadata::of(&members).unwrap()
 }
 
 fn labels() -> impl Iterator<Item = (&'static Member, LabelKind)> {
@@ -185,7 +188,7 @@ fn each_member_is_read_and_null_is_absent() {
         assert!(is_read, "{}", row.name);
         assert_eq!(
             asked(json!({ row.name: null })),
-            Requested::default(),
+            RequestedMetadata::default(),
             "{}",
             row.name
         );
@@ -204,7 +207,7 @@ fn label_of_the_wrong_type_is_refused_with_the_name_of_the_member() {
         for wrong in [json!(7), json!(true), json!({}), json!([7])] {
             let members = json!({ row.name: wrong }).as_object().unwrap().clone();
             assert_eq!(
-                Requested::of(&members),
+                RequestedMetadata::of(&members),
                 Err(refused.clone()),
                 "{}: {wrong}",
                 row.name
@@ -213,7 +216,7 @@ fn label_of_the_wrong_type_is_refused_with_the_name_of_the_member() {
                 let name = format!("{}#de", row.name);
                 let members = json!({ name: wrong }).as_object().unwrap().clone();
                 assert_eq!(
-                    Requested::of(&members),
+                    RequestedMetadata::of(&members),
                     Err(refused.clone()),
                     "{}#de: {wrong}",
                     row.name
@@ -252,10 +255,11 @@ fn label_is_accepted_at_its_bound_and_refused_one_past_it() {
                 continue;
             }
             assert!(
-                Requested::of(&[(name.clone(), within.clone())].into_iter().collect()).is_ok(),
+                RequestedMetadata::of(&[(name.clone(), within.clone())].into_iter().collect()).is_ok(),
                 "{name}"
             );
-            let refused = Requested::of(&[(name.clone(), past.clone())].into_iter().collect()).unwrap_err();
+            let refused =
+                RequestedMetadata::of(&[(name.clone(), past.clone())].into_iter().collect()).unwrap_err();
             assert!(refused.to_string().starts_with(row.name), "{name}: {refused}");
         }
     }
@@ -269,7 +273,11 @@ fn unlisted_claim_removes_the_member_from_the_request_if_its_row_requires_it() {
         let is_taken_out = row.stated_by.is_shadowed_by_claims();
         assert_eq!(
             left,
-            if is_taken_out { Requested::default() } else { asked },
+            if is_taken_out {
+                RequestedMetadata::default()
+            } else {
+                asked
+            },
             "{}",
             row.name
         );
@@ -280,7 +288,7 @@ fn unlisted_claim_removes_the_member_from_the_request_if_its_row_requires_it() {
         let left = both.without(&[format!("{}#fr", row.name)]);
         assert_eq!(
             left,
-            Requested::default(),
+            RequestedMetadata::default(),
             "{} {kind:?}: the member is removed in all languages",
             row.name
         );
@@ -337,5 +345,5 @@ fn tagged_label_of_the_wrong_type_is_refused_before_its_tag_is_checked() {
     let refused = MetadataReason::NotAString {
         member: "client_name",
     };
-    assert_eq!(Requested::of(members.as_object().unwrap()), Err(refused));
+    assert_eq!(RequestedMetadata::of(members.as_object().unwrap()), Err(refused));
 }

@@ -12,7 +12,7 @@ use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind};
-use crate::metadata::requested::Requested;
+use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::resolve::authoritative;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
 use crate::occasions::occasion::Occasion;
@@ -32,7 +32,7 @@ pub struct RegistrationByEvidence<'a> {
     /// The identity that registers.
     pub governed: &'a GovernedIdentity<'a>,
     /// The requested metadata.
-    pub requested: &'a Requested,
+    pub requested: &'a RequestedMetadata,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -143,7 +143,7 @@ impl RegistrationByEvidence<'_> {
 /// The result of the request if it may reduce the client's limits; otherwise the current limits.
 fn held_to(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     client: Option<&Client>,
     at: &Moment<'_>,
 ) -> Result<Resolved, Rejection> {
@@ -239,7 +239,7 @@ struct Resolved(ClientMetadata, Registration, Answer);
 /// Step 8, member by member. `only` is the only kind of credential that the client wants to be accepted.
 fn resolve_with_evidence(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     only: Option<CredentialKind>,
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
@@ -354,16 +354,16 @@ fn answer_to_stored(
     now: Timestamp,
 ) -> Result<Answer, Rejection> {
     let Some(stands) = client.registration_at(now) else {
-        return resolve_with_evidence(governed, &Requested::default(), None, now)
+        return resolve_with_evidence(governed, &RequestedMetadata::default(), None, now)
             .map(|Resolved(_, _, answer)| answer);
     };
-    let requested = Requested {
+    let requested = RequestedMetadata {
         scope: stands.scope.clone(),
         grant_types: stands.grant_types.clone(),
         tls_client_certificate_bound_access_tokens: stands.must_bind_tokens,
         require_pushed_authorization_requests: stands.must_push,
         require_signed_request_object: stands.must_sign_requests,
-        ..Requested::default()
+        ..RequestedMetadata::default()
     };
     let Resolved(_, _, answer) = resolve_with_evidence(governed, &requested, stands.credential, now)?;
     let redirect_uris = match &stands.redirect_uris {
@@ -380,7 +380,7 @@ fn answer_to_stored(
 /// must not add a redirect URI; a client that proved possession of a key may, on the rule's hosts.
 fn redirect_uris(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     grant_types: &[String],
     stated: &[String],
     allowed: &[String],

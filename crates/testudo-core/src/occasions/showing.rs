@@ -7,7 +7,7 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::identity::{AttestedIdentity, CredentialKind};
-use crate::metadata::requested::Requested;
+use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
 use crate::records::Registration;
@@ -53,7 +53,7 @@ fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
 }
 
 /// The only kind of SVID that the client wants to be accepted.
-pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Rejection> {
+pub(crate) fn method(requested: &RequestedMetadata) -> Result<Option<CredentialKind>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
@@ -68,7 +68,7 @@ pub(crate) fn method(requested: &Requested) -> Result<Option<CredentialKind>, Re
 /// certificate to which its tokens will be bound, unless the rule requires this binding anyway.
 pub(crate) fn is_shown(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     method: Option<CredentialKind>,
 ) -> Result<(), Rejection> {
     if method.is_some_and(|kind| !governed.identity.shows(kind)) {
@@ -145,7 +145,11 @@ pub(crate) fn kinds_accepted(governed: &GovernedIdentity<'_>, policy: &Policy) -
 }
 
 /// When the reduced limits of this request end; `None` if it reduces none, or if they end with the client.
-pub(crate) fn end(identity: &AttestedIdentity, requested: &Requested, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn end(
+    identity: &AttestedIdentity,
+    requested: &RequestedMetadata,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let narrows = *requested != requested.clone().without_limits();
     (narrows && !identity.has_proven_key()).then(|| now + BEARER_NARROWING_LIFETIME)
 }

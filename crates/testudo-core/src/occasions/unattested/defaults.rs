@@ -4,7 +4,7 @@ use crate::admission::create::Lifetimes;
 use crate::admission::governed::GovernedIdentity;
 use crate::identity::CredentialKind;
 use crate::metadata::narrowing;
-use crate::metadata::requested::Requested;
+use crate::metadata::requested::RequestedMetadata;
 use crate::rejection::Rejection;
 use testudo_protocol::Seconds;
 
@@ -31,7 +31,7 @@ pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {
 /// `client_credentials`.
 pub(super) fn grant_types(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
 ) -> Result<Vec<String>, Rejection> {
     let mut ceiling = governed.found.rule.grant_types.clone();
     if governed.identity.kind == CredentialKind::Public {

@@ -17,7 +17,7 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::limits::limits_from;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
-use crate::metadata::requested::Requested;
+use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
 use crate::records::RequestRef;
@@ -32,7 +32,7 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationRequest<'a> {
     /// The requested metadata.
-    pub requested: &'a Requested,
+    pub requested: &'a RequestedMetadata,
     /// For events.
     pub request: RequestRef<'a>,
     /// SHA-256 of the token with which the client will manage its registration.

@@ -6,7 +6,7 @@ use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::CredentialKind;
 use crate::metadata::keys::{key_set, place_of_keys};
-use crate::metadata::requested::Requested;
+use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::registered::Answer;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
@@ -14,7 +14,7 @@ use crate::rejection::{MetadataReason, Rejection};
 
 /// How the client will authenticate: by the requested method, or by its keys if it has some. The default of [RFC7591
 /// §2] is a secret, which this server does not support; it registers another method and returns it in the answer.
-pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
+pub fn kind(requested: &RequestedMetadata) -> Result<CredentialKind, Rejection> {
     match requested.token_endpoint_auth_method.as_deref() {
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
         None | Some("none") => Ok(CredentialKind::Public),
@@ -26,7 +26,7 @@ pub fn kind(requested: &Requested) -> Result<CredentialKind, Rejection> {
 /// The resulting record, validated by the rule of today. `was` is the client that it replaces.
 pub(super) fn resolve_without_evidence(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     was: Option<&Client>,
     at: &Moment<'_>,
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
@@ -108,7 +108,7 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
     let grant_types = registration
         .and_then(|stands| stands.grant_types.clone())
         .unwrap_or_default();
-    let response_types = narrowing::response_types(&grant_types, &Requested::default());
+    let response_types = narrowing::response_types(&grant_types, &RequestedMetadata::default());
     Answer {
         redirect_uris: client.metadata.redirect_uris.clone(),
         response_types: response_types.unwrap_or_default(),
@@ -125,7 +125,7 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
 }
 
 /// [RFC7591 §2] A client with `private_key_jwt` must have a key for its algorithm.
-fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection> {
+fn keys_fit(kind: CredentialKind, requested: &RequestedMetadata) -> Result<(), Rejection> {
     if kind == CredentialKind::Public {
         return Ok(());
     }
@@ -147,7 +147,7 @@ fn keys_fit(kind: CredentialKind, requested: &Requested) -> Result<(), Rejection
 /// in the same way. A client with a sponsor may only use the hosts of the rule. [RFC7591 §5]
 fn redirect_uris(
     governed: &GovernedIdentity<'_>,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     grant_types: &[String],
 ) -> Result<Option<ApplicationType>, Rejection> {
     let uris = requested.redirect_uris.as_deref().unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use testudo_core::doors::{self, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
-use testudo_core::metadata::requested::Requested;
+use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
@@ -28,7 +28,7 @@ enum Asked<'a> {
         details: &'a RequestDetails,
     },
     Registration {
-        requested: Box<Requested>,
+        requested: Box<RequestedMetadata>,
         details: &'a RequestDetails,
     },
 }
@@ -100,10 +100,10 @@ pub(super) async fn of_event(
         };
         let endpoint = Endpoint::Registration { statement };
         let requested = match &details.metadata {
-            Some(metadata) => Requested::of(metadata),
-            None => Ok(Requested {
+            Some(metadata) => RequestedMetadata::of(metadata),
+            None => Ok(RequestedMetadata {
                 scope: grant.asked().scope.clone(),
-                ..Requested::default()
+                ..RequestedMetadata::default()
             }),
         };
         let in_force = app.in_force.load();

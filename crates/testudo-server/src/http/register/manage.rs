@@ -15,7 +15,7 @@ use crate::state::in_force::InForce;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
-use testudo_core::metadata::requested::Requested;
+use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
 use testudo_core::records::{Client, Loaded, RequestRef, client_key};
@@ -75,7 +75,7 @@ async fn serve_management<B: RequestBody>(
     let client = opened(&loaded, &key, &digest, app.now())?;
     let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
     let replacement = match method {
-        Method::PUT => Some(Requested::parse_replacement(
+        Method::PUT => Some(RequestedMetadata::parse_replacement(
             &json_body(request).await?,
             client_id,
         )?),

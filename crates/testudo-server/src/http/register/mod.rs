@@ -34,7 +34,7 @@ use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
 use testudo_core::identity::{CredentialKind, Sponsor};
-use testudo_core::metadata::requested::Requested;
+use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::unattested::{
     self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
@@ -72,7 +72,7 @@ pub(super) async fn register_client<B: RequestBody>(
 /// A registration request, parsed. Nothing in it is verified yet.
 struct Arrived {
     peer: Peer,
-    requested: Requested,
+    requested: RequestedMetadata,
     certificates: Option<Arc<PeerCertificates>>,
     address: Option<IpAddr>,
     bearer: Option<Zeroizing<String>>,
@@ -124,8 +124,8 @@ async fn receive<B: RequestBody>(
         let why = "`Authorization` must be sent once, with the scheme `Bearer` and a token".to_owned();
         return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
-    let members = Requested::members(&json_body(request).await?)?;
-    let requested = Requested::of(&members)?;
+    let members = RequestedMetadata::members(&json_body(request).await?)?;
+    let requested = RequestedMetadata::of(&members)?;
     details.note_metadata(members);
     details.note_keys(requested.jwks.as_ref());
     Ok(Arrived {
@@ -174,7 +174,7 @@ async fn prove(
     app: &App,
     in_force: &Arc<InForce>,
     peer: &Peer,
-    requested: &Requested,
+    requested: &RequestedMetadata,
     certificates: Option<Arc<PeerCertificates>>,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
     // A software statement is always read as a JWT-SVID. Another kind, such as a verifiable credential, has to be
@@ -238,9 +238,9 @@ async fn without_evidence(
 pub(crate) fn within_sponsor(
     app: &App,
     policy: &Policy,
-    requested: Requested,
+    requested: RequestedMetadata,
     sponsor: Sponsor,
-) -> Result<Requested, Rejection> {
+) -> Result<RequestedMetadata, Rejection> {
     let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(Box::new(sponsor)));
     let governed = govern_here(app, policy, &vouched_for)?;
     let rule = governed.found.rule;
