@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testudo_client::ClientError> {
-//! use testudo_client::{Svids, TokenClient, Wanted};
+//! use testudo_client::{Svids, TokenClient, TokenRequest};
 //! let client = TokenClient::new("https://as.example.net", Svids::from_environment())?
-//!     .wanting(Wanted { scope: Some("orders.read".into()), ..Wanted::default() });
+//!     .request(TokenRequest { scope: Some("orders.read".into()), ..TokenRequest::default() });
 //! let token = client.token().await?;
 //! println!("Authorization: Bearer {}", token.secret());
 //! # Ok(()) }
@@ -36,7 +36,7 @@ const REFRESH_AFTER: f64 = 0.8;
 
 /// What the token request asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct TokenRequest {
     /// Scope values, separated by spaces. Default: the scope of the rule.
     pub scope: Option<String>,
     /// `resource`: the API that the token is for. Default: the first resource of the rule.
@@ -90,7 +90,7 @@ impl fmt::Debug for AccessToken {
 pub struct TokenClient {
     issuer: IssuerUrl,
     svids: Svids,
-    wanted: Wanted,
+    request: TokenRequest,
     options: FetcherOptions,
     fetcher: Fetcher,
     current: Mutex<Option<Arc<AccessToken>>>,
@@ -115,7 +115,7 @@ impl TokenClient {
         Ok(TokenClient {
             issuer,
             svids,
-            wanted: Wanted::default(),
+            request: TokenRequest::default(),
             options,
             fetcher,
             current: Mutex::default(),
@@ -126,8 +126,8 @@ impl TokenClient {
 
     /// Sets what the token request asks for.
     #[must_use]
-    pub fn wanting(mut self, wanted: Wanted) -> TokenClient {
-        self.wanted = wanted;
+    pub fn request(mut self, request: TokenRequest) -> TokenClient {
+        self.request = wanted;
         self
     }
 
@@ -178,7 +178,7 @@ impl TokenClient {
             .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
             .await?;
         let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
-        let mut client_id = self.wanted.client_id.as_deref();
+        let mut client_id = self.request.client_id.as_deref();
         if let Svid::Jwt(token) = &svid {
             form.push(("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE));
             form.push(("client_assertion", token));
@@ -188,8 +188,8 @@ impl TokenClient {
             client_id = client_id.or(Some(spiffe_id));
         }
         let optional = [
-            ("scope", self.wanted.scope.as_deref()),
-            ("resource", self.wanted.resource.as_deref()),
+            ("scope", self.request.scope.as_deref()),
+            ("resource", self.request.resource.as_deref()),
             ("client_id", client_id),
         ];
         form.extend(

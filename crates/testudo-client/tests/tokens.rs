@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use testudo_client::{ClientError, Svids, TokenClient, Wanted};
+use testudo_client::{ClientError, Svids, TokenClient, TokenRequest};
 use testudo_testkit::TestIssuer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -92,9 +92,9 @@ fn ok(body: &str) -> String {
 #[tokio::test]
 async fn parallel_callers_share_one_token_request() {
     let endpoint = Endpoint::start().await;
-    let client = Arc::new(endpoint.client().wanting(Wanted {
+    let client = Arc::new(endpoint.client().request(TokenRequest {
         scope: Some("r".into()),
-        ..Wanted::default()
+        ..TokenRequest::default()
     }));
     let asking: Vec<_> = (0..50)
         .map(|_| {

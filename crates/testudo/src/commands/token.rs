@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::PathBuf;
-use testudo_client::{Svids, TokenClient, Wanted};
+use testudo_client::{Svids, TokenClient, TokenRequest};
 use testudo_fetch::FetcherOptions;
 use testudo_protocol::jose::Jws;
 use testudo_resource::Verifier;
@@ -93,7 +93,7 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
     let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
     let client = TokenClient::with_options(&options.issuer, svids, fetching)
         .map_err(failed)?
-        .wanting(Wanted {
+        .request(TokenRequest {
             scope,
             resource: options.resource,
             client_id: None,
