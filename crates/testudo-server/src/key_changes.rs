@@ -10,7 +10,7 @@ use crate::state::app::App;
 use crate::state::keys::make_signing_key;
 use crate::state::keys::stored::{self, Found};
 use testudo_core::Actor;
-use testudo_core::admin::keys::{self, KeysDecided, Wanted};
+use testudo_core::admin::keys::{self, KeyOrder, KeysDecided};
 use testudo_core::admin::{Decided, NotDone, Order};
 use testudo_protocol::Timestamp;
 use testudo_store::{CommitError, StoreFault};
@@ -43,7 +43,7 @@ impl From<String> for NotChanged {
 
 /// Carries out the order of an administrator. It is in force on this node at once, and on other nodes as soon as the
 /// store announces it to them.
-pub async fn carry_out(app: &App, wanted: Wanted<'_>, change: &Change<'_>) -> Result<Decided, NotChanged> {
+pub async fn carry_out(app: &App, wanted: KeyOrder<'_>, change: &Change<'_>) -> Result<Decided, NotChanged> {
     for _ in 0..ATTEMPTS {
         let order = change.order().map_err(NotChanged::Failed)?;
         let algorithm = app.in_force.load().policy.tokens.signing_algorithm;

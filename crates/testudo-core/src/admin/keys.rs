@@ -16,7 +16,7 @@ const LIST_HINT: &str = "`testudo key list` shows all signing keys";
 
 /// The order of an administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted<'a> {
+pub enum KeyOrder<'a> {
     /// Create a key that is published now and signs once every cache of `/jwks` has it.
     Next,
     /// Create a key that signs at once, and withdraw all other keys: an attacker who read one of them could read the
@@ -29,7 +29,7 @@ pub enum Wanted<'a> {
 /// An order that can be carried out once the key that it needs has been created.
 pub struct Plan<'a> {
     keys: &'a SigningKeys,
-    wanted: Wanted<'a>,
+    wanted: KeyOrder<'a>,
     to_withdraw: Vec<ToWithdraw>,
     needs_key: bool,
 }
@@ -52,19 +52,19 @@ pub struct KeysDecided {
 
 /// Checks whether an order can be carried out with the existing keys.
 pub fn plan<'a>(
-    wanted: Wanted<'a>,
+    wanted: KeyOrder<'a>,
     keys: &'a SigningKeys,
     algorithm: Algorithm,
     now: Timestamp,
 ) -> Result<Plan<'a>, NotDone> {
     let to_withdraw = match wanted {
-        Wanted::Next => Vec::new(),
-        Wanted::OnlyNew => rows(keys).collect(),
-        Wanted::Withdrawn(kid) => to_withdraw(keys, kid)?,
+        KeyOrder::Next => Vec::new(),
+        KeyOrder::OnlyNew => rows(keys).collect(),
+        KeyOrder::Withdrawn(kid) => to_withdraw(keys, kid)?,
     };
     let signs = chosen(&keys.accepted, algorithm, now).map(|key| &key.record.kid);
     let loses_signer = to_withdraw.iter().any(|gone| Some(&gone.kid) == signs);
-    let needs_key = loses_signer || matches!(wanted, Wanted::Next | Wanted::OnlyNew);
+    let needs_key = loses_signer || matches!(wanted, KeyOrder::Next | KeyOrder::OnlyNew);
     Ok(Plan {
         keys,
         wanted,
@@ -78,8 +78,8 @@ impl Plan<'_> {
     /// in the same step, so that the server can always sign.
     pub fn needs_key(&self, now: Timestamp) -> Option<Timestamp> {
         let from = match self.wanted {
-            Wanted::Next => now + PUBLISHED_BEFORE_USE,
-            Wanted::OnlyNew | Wanted::Withdrawn(_) => now,
+            KeyOrder::Next => now + PUBLISHED_BEFORE_USE,
+            KeyOrder::OnlyNew | KeyOrder::Withdrawn(_) => now,
         };
         self.needs_key.then_some(from)
     }
@@ -128,7 +128,7 @@ impl Plan<'_> {
             done.push(format!("withdrawn: {}", withdrawn.join(" ")));
         }
         match (self.wanted, made) {
-            (Wanted::Next, Some(key)) => {
+            (KeyOrder::Next, Some(key)) => {
                 done.push(format!(
                     "{} is published and signs from {}",
                     key.kid, key.active_from

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use std::sync::Arc;
-use testudo_core::admin::keys::Wanted;
+use testudo_core::admin::keys::KeyOrder;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -62,8 +62,8 @@ pub(super) async fn rotate(
 ) -> Reply<Done> {
     let change = by.change(&app, rotation.reason.as_deref()).await;
     let wanted = match rotation.now {
-        true => Wanted::OnlyNew,
-        false => Wanted::Next,
+        true => KeyOrder::OnlyNew,
+        false => KeyOrder::Next,
     };
     Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
 }
@@ -74,7 +74,7 @@ pub(super) async fn revoke(
     Json(revocation): Json<Revocation>,
 ) -> Reply<Done> {
     let change = by.change(&app, revocation.reason.as_deref()).await;
-    let wanted = Wanted::Withdrawn(&revocation.kid);
+    let wanted = KeyOrder::Withdrawn(&revocation.kid);
     Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
 }
 

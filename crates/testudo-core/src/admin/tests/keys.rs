@@ -1,7 +1,7 @@
 //! Tests of creating the next key, withdrawing keys, and removing retired keys.
 
 use super::*;
-use crate::admin::keys::{KeysDecided, Wanted, plan, retire};
+use crate::admin::keys::{KeyOrder, KeysDecided, plan, retire};
 use crate::records::{StoredSigningKey, WithdrawnKey};
 use crate::signing_keys::{KeyList, PUBLISHED_BEFORE_USE, SigningKeys};
 
@@ -32,14 +32,14 @@ fn keys(of: &[(&str, i64)]) -> SigningKeys {
 }
 
 /// Plans and decides as the server does; creates a key if one is needed.
-fn ordered(wanted: Wanted<'_>, keys: &SigningKeys) -> Result<KeysDecided, NotDone> {
+fn ordered(wanted: KeyOrder<'_>, keys: &SigningKeys) -> Result<KeysDecided, NotDone> {
     let plan = plan(wanted, keys, Algorithm::ES256, NOW)?;
     let made = plan.needs_key(NOW).map(|from| key("new", Algorithm::ES256, from));
     Ok(plan.decide(&order(), made.as_ref()))
 }
 
 #[track_caller]
-fn carried_out(wanted: Wanted<'_>, keys: &SigningKeys, written: &[&str], done: &str) -> KeysDecided {
+fn carried_out(wanted: KeyOrder<'_>, keys: &SigningKeys, written: &[&str], done: &str) -> KeysDecided {
     let decided = ordered(wanted, keys).unwrap_or_else(|why| panic!("{done}: {why:?}"));
     check(&decided.decided, written, done);
     let withdraws = written.contains(&"key.revoked");
@@ -53,7 +53,7 @@ fn next_key_is_published_before_it_signs_and_withdraws_no_other() {
     let from = NOW + PUBLISHED_BEFORE_USE;
     let done = format!("new is published and signs from {from}");
     let decided = carried_out(
-        Wanted::Next,
+        KeyOrder::Next,
         &keys,
         &["insert SigningKey new", "key.created"],
         &done,
@@ -68,7 +68,7 @@ fn next_key_is_published_before_it_signs_and_withdraws_no_other() {
 fn withdrawal_of_the_only_key_creates_a_new_one_in_the_same_batch() {
     let keys = keys(&[("only", 100)]);
     let decided = carried_out(
-        Wanted::Withdrawn("only"),
+        KeyOrder::Withdrawn("only"),
         &keys,
         &[
             "insert SigningKey new",
@@ -88,7 +88,7 @@ fn withdrawal_creates_a_new_key_only_if_the_signing_key_is_withdrawn() {
     // `next` does not sign yet, `retiring` does not sign any more.
     let keys = keys(&[("next", -300), ("active", 100), ("retiring", 200)]);
     for (kid, makes) in [("next", false), ("active", true), ("retiring", false)] {
-        let decided = ordered(Wanted::Withdrawn(kid), &keys).unwrap();
+        let decided = ordered(KeyOrder::Withdrawn(kid), &keys).unwrap();
         assert_eq!(decided.list.lists("new"), makes, "{kid}");
         assert!(!decided.list.lists(kid), "{kid}");
     }
@@ -105,7 +105,7 @@ fn withdrawal_creates_a_new_key_only_if_the_signing_key_is_withdrawn() {
         },
     );
     for (kid, makes) in [("active", true), ("rsa", false)] {
-        let decided = ordered(Wanted::Withdrawn(kid), &of_two).unwrap();
+        let decided = ordered(KeyOrder::Withdrawn(kid), &of_two).unwrap();
         assert_eq!(decided.list.lists("new"), makes, "{kid}");
     }
 }
@@ -116,7 +116,7 @@ fn withdrawal_of_all_keys_removes_refused_rows_and_records_keys_whose_id_is_text
     keys.rejected = vec![(b"altered".to_vec(), 9), (vec![0xff], 4)];
     keys.marked.insert("altered".into(), Some(NOW));
     let decided = carried_out(
-        Wanted::OnlyNew,
+        KeyOrder::OnlyNew,
         &keys,
         &[
             "insert SigningKey new",
@@ -138,7 +138,7 @@ fn withdrawal_of_all_keys_removes_refused_rows_and_records_keys_whose_id_is_text
     let withdrawn: Vec<&str> = decided.list.withdrawn().collect();
     assert_eq!(withdrawn, ["b", "a", "altered"]);
     carried_out(
-        Wanted::OnlyNew,
+        KeyOrder::OnlyNew,
         &self::keys(&[]),
         &["insert SigningKey new", "key.created"],
         "new signs from now on",
@@ -161,7 +161,7 @@ fn withdrawal_of_an_unknown_key_is_refused() {
         ("gone", already.as_str()),
         ("unread", "the record of its withdrawal cannot be read"),
     ] {
-        check_not_done(ordered(Wanted::Withdrawn(kid), &keys), true, words);
+        check_not_done(ordered(KeyOrder::Withdrawn(kid), &keys), true, words);
     }
 }
 
@@ -171,7 +171,7 @@ fn deleted_record_of_a_withdrawal_is_written_again_with_the_original_time() {
     let earlier = NOW - Seconds(60);
     keys.list.withdraw("gone", earlier);
     let decided = carried_out(
-        Wanted::Withdrawn("gone"),
+        KeyOrder::Withdrawn("gone"),
         &keys,
         &["insert WithdrawnKey gone", "key.revoked"],
         "withdrawn: gone",
@@ -192,7 +192,7 @@ fn restored_row_of_a_withdrawn_key_is_removed_again_and_the_time_is_kept() {
     keys.marked.insert("gone".into(), Some(earlier));
     keys.list.withdraw("gone", earlier);
     let decided = carried_out(
-        Wanted::Withdrawn("gone"),
+        KeyOrder::Withdrawn("gone"),
         &keys,
         &["delete SigningKey gone @5", "key.revoked"],
         "withdrawn: gone",
