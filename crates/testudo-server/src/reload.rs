@@ -337,7 +337,8 @@ fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report>
     }
     app.connection_rules.store(Arc::new(server.connection_rules()));
     app.memory.clients.resize(server.clients_in_memory);
-    app.accord.set_limit(configuration.store.serve_without_store);
+    app.applied_changes
+        .set_limit(configuration.store.serve_without_store);
     // A reload opens no listener, so the listeners are those of the start.
     let has_other_listener = app.in_force.load().arrival.mtls_url.is_some();
     app.certificates

@@ -58,7 +58,7 @@ where
 {
     // [decision 0011] After `serve_without_store` without the store, requests of known and new clients are refused:
     // this node may not know of a freeze or block that was made on another node.
-    app.accord.judge()?;
+    app.applied_changes.judge()?;
     let needs = occasion.needs();
     let attempt = Attempt {
         app,

@@ -2,7 +2,7 @@
 
 use crate::config::{Configuration, ConnectionRules, OutboundSettings, StartedWith};
 use crate::key_encryption::KeyEncryption;
-use crate::state::accord::Accord;
+use crate::state::applied_changes::AppliedChanges;
 use crate::state::certificates::Certificates;
 use crate::state::chain_work::ChainWork;
 use crate::state::clients::Clients;
@@ -48,7 +48,7 @@ pub struct App {
     /// The store of records.
     pub store: Store,
     /// Whether this node knows all changes that other nodes made.
-    pub accord: Accord,
+    pub applied_changes: AppliedChanges,
     /// Signing keys.
     pub keys: ArcSwap<Keyring>,
     /// Encrypts private keys and secrets in the store.
@@ -162,7 +162,8 @@ pub struct AppParts {
 impl App {
     /// Makes the state, and loads switches and blocks. Bundles are fetched later.
     pub async fn new(configuration: Configuration, parts: AppParts) -> Result<App, StoreFault> {
-        let accord = Accord::new(configuration.store.serve_without_store, !parts.store.is_shared());
+        let applied_changes =
+            AppliedChanges::new(configuration.store.serve_without_store, !parts.store.is_shared());
         let (switches, refused) = switches::load(&parts.store).await?;
         // The configuration file was read a moment ago, so the reload orders up to now are carried out.
         let order = parts.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await?;
@@ -191,7 +192,7 @@ impl App {
             refused_switches: ArcSwap::from_pointee(refused),
             refused_clients: ArcSwap::default(),
             store: parts.store,
-            accord,
+            applied_changes,
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
             memory: Memory {

@@ -1,7 +1,7 @@
 //! What all requests share: the running server's state, and no decision.
 
-pub mod accord;
 pub mod app;
+pub mod applied_changes;
 pub mod certificates;
 pub mod chain_work;
 pub mod clients;

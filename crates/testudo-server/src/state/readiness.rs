@@ -86,7 +86,7 @@ fn started(app: &App) -> Check {
 }
 
 fn changes(app: &App) -> Check {
-    match app.accord.may_serve() {
+    match app.applied_changes.may_serve() {
         true => check("changes", CheckState::Ok, "changes by other nodes are known"),
         false => check(
             "changes",

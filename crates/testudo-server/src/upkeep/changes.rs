@@ -3,7 +3,7 @@
 //! The store announces changes in the order in which they were committed, and from time to time the moment up to which
 //! it has announced all of them ([`Change::UpTo`]). The changes of this node are announced to it as well; applying them
 //! again has no effect. Where a change cannot be applied, or the store announces that changes were missed or undone,
-//! everything is loaded again. Until that succeeds, this node does not know all changes ([`crate::state::accord`]).
+//! everything is loaded again. Until that succeeds, this node does not know all changes ([`crate::state::applied_changes`]).
 
 use crate::read_again;
 use crate::state::app::App;
@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, watch};
 pub(crate) async fn begin(app: &Arc<App>) -> Result<(), String> {
     let began = Instant::now();
     take_over_everything(app).await?;
-    app.accord.note(began);
+    app.applied_changes.note(began);
     Ok(())
 }
 
@@ -72,7 +72,7 @@ async fn assure(app: &Arc<App>, moment: Instant) -> Result<(), String> {
     if app.condition.must_look_again.swap(false, Ordering::AcqRel) {
         take_over_everything(app).await?;
     }
-    app.accord.note(moment);
+    app.applied_changes.note(moment);
     Ok(())
 }
 

@@ -411,8 +411,8 @@ async fn known_clients_are_served_while_the_store_does_not_answer() {
     );
 
     // On a busy machine the last poll of the database may be some seconds ago.
-    until_slowly(async || app.accord.unsure_for() < Duration::from_secs(2)).await;
-    let (unsure_before, looked) = (app.accord.unsure_for(), Instant::now());
+    until_slowly(async || app.applied_changes.unsure_for() < Duration::from_secs(2)).await;
+    let (unsure_before, looked) = (app.applied_changes.unsure_for(), Instant::now());
     server.signal("STOP").unwrap();
     let started = Instant::now();
     assert_eq!(ask("/x/known").await.status, 200);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Read by every request that is about to succeed; written by the task that applies the changes of other nodes.
 #[derive(Debug)]
-pub struct Accord {
+pub struct AppliedChanges {
     started: Instant,
     /// Nanoseconds from `started` to the moment up to which all changes are applied.
     taken_over_until: AtomicU64,
@@ -21,10 +21,10 @@ pub struct Accord {
     is_alone: bool,
 }
 
-impl Accord {
+impl AppliedChanges {
     /// For a node that has not yet read its keys, switches and blocks.
-    pub(crate) fn new(limit: Duration, is_alone: bool) -> Accord {
-        Accord {
+    pub(crate) fn new(limit: Duration, is_alone: bool) -> AppliedChanges {
+        AppliedChanges {
             started: Instant::now(),
             taken_over_until: AtomicU64::new(0),
             limit: AtomicU64::new(limit.as_secs()),
@@ -71,34 +71,34 @@ impl Accord {
 mod tests {
     use super::*;
 
-    fn of(limit: Duration, is_alone: bool, age: Duration) -> Accord {
-        Accord {
+    fn of(limit: Duration, is_alone: bool, age: Duration) -> AppliedChanges {
+        AppliedChanges {
             started: Instant::now()
                 .checked_sub(age)
                 .expect("the machine runs for longer"),
-            ..Accord::new(limit, is_alone)
+            ..AppliedChanges::new(limit, is_alone)
         }
     }
 
     #[test]
     fn node_that_missed_changes_for_longer_than_the_limit_stops_serving() {
         let (limit, age) = (Duration::from_secs(20), Duration::from_secs(30));
-        let accord = of(limit, false, age);
-        assert!(!accord.may_serve());
-        assert!(matches!(accord.judge(), Err(Fault::Unsure)));
+        let applied_changes = of(limit, false, age);
+        assert!(!applied_changes.may_serve());
+        assert!(matches!(applied_changes.judge(), Err(Fault::Unsure)));
         // All changes are known again; an older moment that is noted late does not undo that.
-        accord.note(Instant::now());
-        accord.note(accord.started);
-        assert!(accord.may_serve() && accord.unsure_for() < limit);
+        applied_changes.note(Instant::now());
+        applied_changes.note(applied_changes.started);
+        assert!(applied_changes.may_serve() && applied_changes.unsure_for() < limit);
     }
 
     #[test]
     fn age_of_known_changes_counts_from_the_moment_of_the_change_and_not_of_its_reading() {
-        let accord = of(Duration::from_secs(20), false, Duration::from_secs(30));
-        accord.note(accord.started + Duration::from_secs(9));
-        assert!(!accord.may_serve(), "21 s ago, noted now");
-        accord.note(accord.started + Duration::from_secs(15));
-        assert!(accord.may_serve(), "15 s ago");
+        let applied_changes = of(Duration::from_secs(20), false, Duration::from_secs(30));
+        applied_changes.note(applied_changes.started + Duration::from_secs(9));
+        assert!(!applied_changes.may_serve(), "21 s ago, noted now");
+        applied_changes.note(applied_changes.started + Duration::from_secs(15));
+        assert!(applied_changes.may_serve(), "15 s ago");
     }
 
     #[test]
