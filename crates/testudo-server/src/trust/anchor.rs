@@ -28,14 +28,14 @@ const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 /// The trust anchor of one authority.
 pub struct Anchor {
     pub(super) source: BundleSource,
-    pub(super) kept: Kept<Taken, Moment>,
+    pub(super) kept: Kept<HeldBundle, Moment>,
     /// When an early fetch was last requested.
     pub(super) early: Mutex<Option<Moment>>,
     /// The lowest sequence that is accepted, as far as this node knows; `None` until the store was read.
     pub(super) floor: Mutex<Option<Floor>>,
     /// True after an administrator accepted a bundle on another node, until an event of this node has stated it.
     pub(super) is_accepted_elsewhere: AtomicBool,
-    pub(super) trouble: Mutex<Option<Trouble>>,
+    pub(super) last_failure: Mutex<Option<LastFailure>>,
     /// Why the stored record of the lowest accepted sequence is not used, where it is not.
     pub(super) refused_floor: Mutex<Option<String>>,
     /// Held during a refresh, so that only one runs at a time: what is fetched, judged, stored and reported is then one
@@ -50,7 +50,7 @@ pub struct Anchor {
 }
 
 /// A bundle that is in force, with the SHA-256 of its document.
-pub(super) struct Taken {
+pub(super) struct HeldBundle {
     pub(super) bundle: Arc<Bundle>,
     pub(super) digest: [u8; 32],
 }
@@ -63,7 +63,7 @@ const NO_PAUSES: Pauses = Pauses {
 };
 
 /// A bundle that was fetched and is not yet in force.
-pub(super) struct Read {
+pub(super) struct FetchedBundle {
     pub(super) bundle: Arc<Bundle>,
     pub(super) digest: [u8; 32],
     /// The kind of authority that is missing compared with the bundle in force, where an administrator accepts that.
@@ -73,7 +73,7 @@ pub(super) struct Read {
 /// Why the last refresh failed, and which events were already written for it: each kind of failure has one event until
 /// a refresh succeeds.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Trouble {
+pub(super) struct LastFailure {
     pub(super) why: String,
     pub(super) is_failure_said: bool,
     pub(super) held_back_said: Option<HeldBack>,
@@ -111,7 +111,7 @@ impl Anchor {
             early: Mutex::default(),
             floor: Mutex::default(),
             is_accepted_elsewhere: AtomicBool::new(false),
-            trouble: Mutex::default(),
+            last_failure: Mutex::default(),
             refused_floor: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
@@ -183,14 +183,14 @@ impl Anchor {
     }
 
     /// Parses a bundle document. Where the document is that of the bundle in force, the result is the same object.
-    pub(super) fn read(&self, document: &[u8]) -> Result<Read, String> {
+    pub(super) fn read(&self, document: &[u8]) -> Result<FetchedBundle, String> {
         let digest = sha256(document);
         let held = self.kept.held();
         let bundle = match held.filter(|held| held.value.digest == digest) {
             Some(held) => held.value.bundle.clone(),
             None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
         };
-        Ok(Read {
+        Ok(FetchedBundle {
             bundle,
             digest,
             lost: None,
@@ -198,19 +198,19 @@ impl Anchor {
     }
 
     /// True where the bundle in force was parsed from the same document.
-    pub(super) fn holds(&self, read: &Read) -> bool {
+    pub(super) fn holds(&self, read: &FetchedBundle) -> bool {
         let held = self.kept.held();
         held.is_some_and(|held| held.value.digest == read.digest)
     }
 
     /// Puts a bundle in force. Where it is already in force, only its age begins anew.
-    pub(super) fn put_in_force(&self, read: Read, now: Moment) -> Refreshed {
+    pub(super) fn put_in_force(&self, read: FetchedBundle, now: Moment) -> Refreshed {
         let is_same = self.holds(&read);
-        let taken = Taken {
+        let bundle = HeldBundle {
             bundle: read.bundle,
             digest: read.digest,
         };
-        self.kept.keep(Arc::new(taken), now);
+        self.kept.keep(Arc::new(bundle), now);
         if is_same {
             Refreshed::Unchanged
         } else {
@@ -228,7 +228,7 @@ impl Anchor {
         let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);
         self.is_accepted_elsewhere
             .store(is_accepted_elsewhere, Ordering::Relaxed);
-        (*locked(&self.trouble)).clone_from(&locked(&earlier.trouble));
+        (*locked(&self.last_failure)).clone_from(&locked(&earlier.last_failure));
         (*locked(&self.refused_floor)).clone_from(&locked(&earlier.refused_floor));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! The event, the log line and the metric are written here, so that every kind of refresh has them.
 
-use super::anchor::{Anchor, Read, Refreshed, Trouble, locked};
+use super::anchor::{Anchor, FetchedBundle, LastFailure, Refreshed, locked};
 use super::floor::{self, FloorFault};
 use super::source;
 use super::workload_api::Expected;
@@ -186,7 +186,7 @@ async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
     outcome
 }
 
-async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, String> {
+async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBundle, String> {
     // A bundle that is too old to be used is not compared with: otherwise the answer of a Workload API that has fewer
     // kinds of authority would be refused for ever.
     let held = anchor.current(app.moment());
@@ -214,7 +214,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<Read, Str
 /// Compares a bundle with the sequences that this node and other nodes accepted before, stores its sequence, then puts
 /// it in force. Where an administrator accepts it, the sequence and the event are one batch; if the batch cannot be
 /// written, the bundle is not accepted.
-async fn take(app: &App, anchor: &Anchor, read: Read, cause: Cause<'_>) -> Refreshed {
+async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>) -> Refreshed {
     let authority = &anchor.source().authority;
     let offered = Offered {
         lost: read.lost,
@@ -375,12 +375,12 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
     let (kind, detail, is_written) = match outcome {
         // What another node accepted may be the bundle that is in force here: a later one does not follow from it.
         Refreshed::Unchanged => {
-            *locked(&anchor.trouble) = None;
+            *locked(&anchor.last_failure) = None;
             anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
             return;
         }
         Refreshed::Updated => {
-            *locked(&anchor.trouble) = None;
+            *locked(&anchor.last_failure) = None;
             let status = anchor.status(app.moment());
             let keys = status.jwt_keys.len();
             let follows = match anchor.is_accepted_elsewhere.swap(false, Ordering::Relaxed) {
@@ -395,7 +395,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
         }
         // Its event was stored with the sequence.
         Refreshed::Accepted(_) => {
-            *locked(&anchor.trouble) = None;
+            *locked(&anchor.last_failure) = None;
             anchor.is_accepted_elsewhere.store(false, Ordering::Relaxed);
             return;
         }
@@ -425,18 +425,18 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
 
 /// Notes a failure. True for the first one since a refresh last succeeded.
 fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
-    let mut trouble = locked(&anchor.trouble);
-    let trouble = trouble.get_or_insert_with(Trouble::default);
-    why.clone_into(&mut trouble.why);
-    trouble.held_back = None;
-    !std::mem::replace(&mut trouble.is_failure_said, true)
+    let mut last_failure = locked(&anchor.last_failure);
+    let last_failure = last_failure.get_or_insert_with(LastFailure::default);
+    why.clone_into(&mut last_failure.why);
+    last_failure.held_back = None;
+    !std::mem::replace(&mut last_failure.is_failure_said, true)
 }
 
 /// Notes a bundle that is held back. True where the same one was not held back before.
 fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
-    let mut trouble = locked(&anchor.trouble);
-    let trouble = trouble.get_or_insert_with(Trouble::default);
-    trouble.why = format!("{held_back}: not put in force");
-    trouble.held_back = Some(held_back);
-    trouble.held_back_said.replace(held_back) != Some(held_back)
+    let mut last_failure = locked(&anchor.last_failure);
+    let last_failure = last_failure.get_or_insert_with(LastFailure::default);
+    last_failure.why = format!("{held_back}: not put in force");
+    last_failure.held_back = Some(held_back);
+    last_failure.held_back_said.replace(held_back) != Some(held_back)
 }

@@ -49,8 +49,8 @@ impl Anchor {
     pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.kept.held();
         let bundle = held.as_ref().map(|held| &held.value.bundle);
-        let trouble = locked(&self.trouble).clone();
-        let state = match (&held, &trouble) {
+        let last_failure = locked(&self.last_failure).clone();
+        let state = match (&held, &last_failure) {
             (None, _) => "none",
             (Some(_), _) if self.current(now).is_none() => "expired",
             (Some(_), Some(_)) => "stale",
@@ -60,7 +60,9 @@ impl Anchor {
             let kids = bundle.jwt_keys.iter().filter_map(|key| key.kid());
             kids.map(str::to_owned).collect()
         };
-        let held_back = trouble.as_ref().and_then(|trouble| trouble.held_back);
+        let held_back = last_failure
+            .as_ref()
+            .and_then(|last_failure| last_failure.held_back);
         AnchorStatus {
             authority: self.source.authority.key().to_owned(),
             trust_domain: self.source.authority.trust_domain().map(str::to_owned),
@@ -77,7 +79,7 @@ impl Anchor {
             x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
             ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),
-            last_error: trouble.map(|trouble| trouble.why),
+            last_error: last_failure.map(|last_failure| last_failure.why),
         }
     }
 }
