@@ -18,30 +18,30 @@ pub struct Finding {
 }
 
 /// What does not work, and what to do.
-pub(super) struct Trouble {
+pub(super) struct Problem {
     detail: String,
     hint: Option<String>,
 }
 
-impl From<String> for Trouble {
+impl From<String> for Problem {
     /// A sentence that has its remedy in it.
-    fn from(detail: String) -> Trouble {
-        Trouble { detail, hint: None }
+    fn from(detail: String) -> Problem {
+        Problem { detail, hint: None }
     }
 }
 
-pub(super) fn trouble(detail: impl Into<String>, hint: impl Into<String>) -> Trouble {
-    Trouble {
+pub(super) fn problem(detail: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem {
         detail: detail.into(),
         hint: Some(hint.into()),
     }
 }
 
-pub(super) type Outcome = Result<String, Trouble>;
+pub(super) type Outcome = Result<String, Problem>;
 
 pub(super) fn finding(subject: impl Into<String>, outcome: Outcome) -> Finding {
     let is_good = outcome.is_ok();
-    let Trouble { detail, hint } = outcome.map_or_else(|trouble| trouble, Trouble::from);
+    let Problem { detail, hint } = outcome.map_or_else(|problem| problem, Problem::from);
     Finding {
         subject: subject.into(),
         is_good,

@@ -13,7 +13,7 @@ pub use finding::Finding;
 
 use crate::config::Configuration;
 use crate::state::clock::Clock;
-use finding::{Outcome, finding, trouble};
+use finding::{Outcome, finding, problem};
 use testudo_fetch::Network;
 
 /// Tries everything that a configuration names.
@@ -44,7 +44,7 @@ fn judge_clock(clock: &Clock) -> Outcome {
     const WRITTEN: i64 = 1_795_000_000;
     let now = clock.now();
     if now.0 < WRITTEN {
-        return Err(trouble(
+        return Err(problem(
             format!("{now} lies before this software was written"),
             "run a time server on this machine",
         ));

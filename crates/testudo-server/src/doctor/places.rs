@@ -1,6 +1,6 @@
 //! Where the server listens: the admin socket, and its addresses.
 
-use super::finding::{Finding, finding, trouble};
+use super::finding::{Finding, finding, problem};
 use crate::admin;
 use crate::config::Configuration;
 use crate::listen;
@@ -41,7 +41,7 @@ fn try_address(key: &str, address: SocketAddr, is_running: bool) -> Finding {
         }
         Err(error) => {
             let (what, remedy) = listen::cannot_bind(&error);
-            Err(trouble(what, remedy))
+            Err(problem(what, remedy))
         }
     };
     finding(subject, outcome)

@@ -1,7 +1,7 @@
 //! The keys of each authority: its source gives them, the server would put them in force, and each door of the
 //! authority can judge its credentials by them.
 
-use super::finding::{Finding, Outcome, Trouble, finding, trouble};
+use super::finding::{Finding, Outcome, Problem, finding, problem};
 use super::store::Opened;
 use crate::config::{BundleOrigin, BundleSource, Configuration};
 use crate::state::clock::Clock;
@@ -41,17 +41,17 @@ pub(super) async fn examine(tried: &Tried<'_>) -> Vec<Finding> {
     findings
 }
 
-fn unreachable(source: &BundleSource, why: &str) -> Trouble {
+fn unreachable(source: &BundleSource, why: &str) -> Problem {
     match &source.origin {
-        BundleOrigin::File(_) => trouble(
+        BundleOrigin::File(_) => problem(
             why,
             "write the bundle of the trust domain there: `spire-server bundle show -format spiffe` prints it",
         ),
-        BundleOrigin::HttpsWeb(url) => trouble(
+        BundleOrigin::HttpsWeb(url) => problem(
             format!("{url}: {why}"),
             "try the URL with curl from this machine; `outbound.ca` has roots of your own, `outbound.resolve` addresses",
         ),
-        BundleOrigin::WorkloadApi(socket) => trouble(
+        BundleOrigin::WorkloadApi(socket) => problem(
             format!("{socket}: {why}"),
             "the SPIFFE agent must run on this machine, and this user must be able to open its socket",
         ),
@@ -151,14 +151,14 @@ fn certificates(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle, has_o
     match has_other_door {
         // `check` warns of it.
         true => Ok(unseen),
-        false => Err(trouble(
+        false => Err(problem(
             unseen,
             "set server.tls, or server.proxy with client_certificate_header behind a TLS terminator",
         )),
     }
 }
 
-fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str, kind: &str) -> Trouble {
+fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str, kind: &str) -> Problem {
     let detail = format!("{what} from {}: {follows}", source.origin);
     let hint = match (bundle.of_other_protocols, bundle.is_empty_document()) {
         (_, true) => "the document lists no key, which means that nothing is trusted: if that is not meant, have the trust domain publish its keys".to_owned(),
@@ -167,7 +167,7 @@ fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str
         }
         (_, false) => format!("take \"{kind}\" out of `credentials` of the trust domain, or have it publish keys of that kind"),
     };
-    trouble(detail, hint)
+    problem(detail, hint)
 }
 
 fn outside(known: &AuthorityStatus) -> String {
@@ -190,7 +190,7 @@ fn compare(now: i64, date: SystemTime) -> Outcome {
         return Ok("agrees with this machine's".to_owned());
     }
     let direction = if ahead > 0 { "ahead of" } else { "behind" };
-    Err(trouble(
+    Err(problem(
         format!(
             "this machine's clock is {} s {direction} it: SVIDs count as expired, or as not valid yet",
             ahead.abs()

@@ -1,6 +1,6 @@
 //! The store: it can be opened, takes a write, its keys open, and its rows can be read.
 
-use super::finding::{Finding, finding, of_record, trouble};
+use super::finding::{Finding, finding, of_record, problem};
 use crate::config::Configuration;
 use crate::database_clock;
 use crate::key_encryption::KeyEncryption;
@@ -37,7 +37,7 @@ pub(super) async fn examine(
     if is_there {
         let written = match try_a_write(&store).await {
             Ok(()) => Ok("a record was written and taken back".to_owned()),
-            Err(why) => Err(trouble(
+            Err(why) => Err(problem(
                 format!("a record cannot be written: {why}"),
                 "look at free space and at who owns the database; without writes no new client gets a token",
             )),

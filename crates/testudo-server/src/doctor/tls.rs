@@ -1,7 +1,7 @@
 //! TLS files: certificate and key fit, the certificate is valid now, its chain is whole and in order, and it is for the
 //! names under which clients come.
 
-use super::finding::{Finding, Outcome, finding, trouble};
+use super::finding::{Finding, Outcome, finding, problem};
 use crate::config::{Configuration, TlsFiles};
 use crate::state::certificates::Certificate;
 use rustls::client::verify_server_name;
@@ -45,7 +45,7 @@ fn judge(section: &'static str, files: &TlsFiles, names: &[(&str, &str)], now: T
             let hint = format!(
                 "{section} needs a PEM certificate chain, leaf first, and the PEM private key of the leaf"
             );
-            return vec![finding(subject, Err(trouble(why, hint)))];
+            return vec![finding(subject, Err(problem(why, hint)))];
         }
     };
     let chain = certificate.chain();
@@ -64,13 +64,13 @@ fn judge(section: &'static str, files: &TlsFiles, names: &[(&str, &str)], now: T
 fn judge_end(file: &str, validity: Validity, now: Timestamp) -> Outcome {
     let (begins, ends) = (validity.not_before, validity.not_after);
     if now < begins {
-        return Err(trouble(
+        return Err(problem(
             format!("{file} is valid from {begins} only"),
             "compare the clock of this machine, or have the certificate issued again",
         ));
     }
     if now >= ends {
-        return Err(trouble(
+        return Err(problem(
             format!("{file} ended at {ends}"),
             "replace certificate and key: they are read again without a restart",
         ));
@@ -91,7 +91,7 @@ fn judge_chain(file: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Outc
     for (at, der) in chain.iter().enumerate() {
         let Some(issuance) = Issuance::of(der) else {
             let text = format!("certificate {} of {file} cannot be read", at + 1);
-            return Err(trouble(text, "write the chain again, as the issuer gave it"));
+            return Err(problem(text, "write the chain again, as the issuer gave it"));
         };
         issuances.push(issuance);
     }
@@ -100,7 +100,7 @@ fn judge_chain(file: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Outc
         _ => false,
     });
     if let Some(at) = broken {
-        return Err(trouble(
+        return Err(problem(
             format!(
                 "certificate {} of {file} was not issued by certificate {}: clients cannot verify the chain",
                 at + 1,
@@ -114,7 +114,7 @@ fn judge_chain(file: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Outc
         .skip(1)
         .position(|known| now >= known.validity.not_after)
     {
-        return Err(trouble(
+        return Err(problem(
             format!(
                 "certificate {} of {file} ended: clients cannot verify the chain",
                 at + 2
@@ -126,7 +126,7 @@ fn judge_chain(file: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Outc
         return Err(format!("{file} has no certificate").into());
     };
     if leaf.is_authority {
-        return Err(trouble(
+        return Err(problem(
             format!(
                 "{file} is the certificate of an authority (basicConstraints CA:TRUE), as `openssl req -x509` makes it: strict clients, the SDKs of this project among them, refuse it for a server"
             ),
@@ -156,7 +156,7 @@ fn judge_name(file: &str, chain: &[CertificateDer<'_>], key: &str, url: &str) ->
     };
     match verify_server_name(&leaf, &name) {
         Ok(()) => Ok(format!("{file} is for {host}")),
-        Err(_) => Err(trouble(
+        Err(_) => Err(problem(
             format!("{file} is not for {host}, the host of {key}: clients refuse it"),
             format!("have a certificate issued with {host} as subject alternative name"),
         )),
