@@ -1,7 +1,7 @@
 //! The actor of a change: the verified administrator. Over HTTP it is the identity that the access token proves, at the
 //! admin socket the process that connected. Nothing in the request itself names the actor.
 
-use super::reply::Failure;
+use super::reply::ErrorAnswer;
 use crate::audit::Note;
 use crate::change::Change;
 use crate::peer::Peer;
@@ -31,16 +31,16 @@ impl Administrator {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Administrator {
-    type Rejection = Failure;
+    type Rejection = ErrorAnswer;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Administrator, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Administrator, ErrorAnswer> {
         if let Some(proven) = parts.extensions.get::<Actor>() {
             return Ok(Administrator(proven.clone()));
         }
         let process = parts.extensions.get::<Arc<Peer>>().and_then(|peer| peer.process);
         match process {
             Some(process) => Ok(Administrator(Actor::Process(process.owner()))),
-            None => Err(Failure {
+            None => Err(ErrorAnswer {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "the operating system does not state which process is connected to the admin socket, so the event \
                         could not name the administrator: nothing was changed"

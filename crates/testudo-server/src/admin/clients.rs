@@ -3,7 +3,7 @@
 use super::acting::Administrator;
 use super::input::{Json, Query};
 use super::operation::Operation;
-use super::reply::{Done, Failure, Reply, carry_out};
+use super::reply::{Done, ErrorAnswer, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
@@ -136,7 +136,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     let unused_before = match filter.unused_for.as_deref().map(Seconds::parse) {
         None => None,
         Some(Ok(seconds)) => Some(app.now() - seconds),
-        Some(Err(problem)) => return Err(Failure::bad_request(format!("unused_for {problem}"), None)),
+        Some(Err(problem)) => return Err(ErrorAnswer::bad_request(format!("unused_for {problem}"), None)),
     };
     let counted_under = filter.trust_domain.clone().map(|name| counted_under(&app, name));
     let wanted = filter
@@ -254,14 +254,17 @@ pub(super) async fn sweep(
 
 /// A list without clients does not hide a misspelled name: a rule and an authority must be configured, or have clients
 /// from the time when they were.
-async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -> Result<(), Failure> {
+async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -> Result<(), ErrorAnswer> {
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     if let Some(rule) = rule {
         let is_configured = policy.rule_named(rule).is_some();
         if !is_configured && app.store.counter(&clients_of_rule(rule)).await? == 0 {
             let problem = format!("no rule is named {rule:?}, and no client was registered under one");
-            return Err(Failure::not_found(problem, "`testudo rule list` shows the rules"));
+            return Err(ErrorAnswer::not_found(
+                problem,
+                "`testudo rule list` shows the rules",
+            ));
         }
     }
     if let Some(key) = authority {
@@ -286,7 +289,7 @@ fn counted_under(app: &App, name: String) -> String {
     named.map_or(name, |authority| authority.key().to_owned())
 }
 
-async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, Failure> {
+async fn find(app: &App, client_id: &str) -> Result<Versioned<Client>, ErrorAnswer> {
     let found = client_by_id(app, client_id).await?;
     Ok(order::known(client_id, found)?)
 }

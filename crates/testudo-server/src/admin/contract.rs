@@ -1,7 +1,7 @@
 //! What every answer of the admin listeners has: `Request-Id`, and for errors a JSON body of this server.
 
 use super::operations;
-use super::reply::Failure;
+use super::reply::ErrorAnswer;
 use crate::state::app::App;
 use crate::state::metrics::Route;
 use axum::extract::{MatchedPath, Request, State};
@@ -44,7 +44,7 @@ fn with_error_body(response: Response) -> Response {
         ),
         _ => return response,
     };
-    let failure = Failure {
+    let failure = ErrorAnswer {
         status: response.status(),
         error: error.into(),
         hint: Some(hint.into()),
@@ -64,7 +64,7 @@ pub(super) async fn refuse_parameters_where_none_are(request: Request, next: Nex
     let has_query = request.uri().query().is_some_and(|query| !query.is_empty());
     if has_query && operations::takes_no_query(request.method(), path) {
         let hint = "GET /admin/v1/openapi.json describes the input of this operation";
-        return Failure::bad_request("this operation has no query parameters", Some(hint.into()))
+        return ErrorAnswer::bad_request("this operation has no query parameters", Some(hint.into()))
             .into_response();
     }
     next.run(request).await

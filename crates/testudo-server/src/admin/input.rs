@@ -1,7 +1,7 @@
 //! The input of operations: JSON bodies, query parameters and names in paths. Each error is a JSON body of this server.
 
 pub(super) use super::json::Json;
-use super::reply::Failure;
+use super::reply::ErrorAnswer;
 use crate::http::content_type;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -15,11 +15,11 @@ use std::error::Error;
 const SEE: &str = "GET /admin/v1/openapi.json describes the input of this operation";
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
-    type Rejection = Failure;
+    type Rejection = ErrorAnswer;
 
-    async fn from_request(request: Request, state: &S) -> Result<Json<T>, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Json<T>, ErrorAnswer> {
         if content_type(request.headers(), "application/json").is_none() {
-            return Err(Failure {
+            return Err(ErrorAnswer {
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 error: "the body must be JSON".into(),
                 hint: Some("send Content-Type: application/json".into()),
@@ -31,9 +31,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 /// The whole body.
-pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ErrorAnswer> {
     let bytes = Bytes::from_request(request, state).await;
-    bytes.map_err(|rejection: BytesRejection| Failure {
+    bytes.map_err(|rejection: BytesRejection| ErrorAnswer {
         status: rejection.status(),
         error: match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than 2 MiB".into(),
@@ -44,7 +44,7 @@ pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
 }
 
 /// Parses a body. The error names the member that is wrong.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ErrorAnswer> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
     let read = read.map_err(|error| match error.path().iter().len() {
@@ -52,16 +52,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         _ => error.to_string(),
     });
     let read = read.and_then(|value| reader.end().map_err(|error| error.to_string()).map(|()| value));
-    read.map_err(|why| Failure::bad_request(format!("the body: {why}"), Some(SEE.into())))
+    read.map_err(|why| ErrorAnswer::bad_request(format!("the body: {why}"), Some(SEE.into())))
 }
 
 /// Query parameters. The type refuses unknown parameters.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
+    type Rejection = ErrorAnswer;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, ErrorAnswer> {
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         read.map(|query| Query(query.0))
             .map_err(|rejection: QueryRejection| {
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 let why = rejection
                     .source()
                     .map_or_else(|| "they cannot be read".into(), ToString::to_string);
-                Failure::bad_request(format!("the query parameters: {why}"), Some(SEE.into()))
+                ErrorAnswer::bad_request(format!("the query parameters: {why}"), Some(SEE.into()))
             })
     }
 }
@@ -79,11 +79,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub(super) struct Name(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {
-    type Rejection = Failure;
+    type Rejection = ErrorAnswer;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name, ErrorAnswer> {
         let read = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         read.map(|path| Name(path.0))
-            .map_err(|_| Failure::bad_request("the path is not percent-encoded UTF-8", Some(SEE.into())))
+            .map_err(|_| ErrorAnswer::bad_request("the path is not percent-encoded UTF-8", Some(SEE.into())))
     }
 }

@@ -3,7 +3,7 @@
 use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
-use super::reply::{Done, Failure, Reply, told};
+use super::reply::{Done, ErrorAnswer, Reply, told};
 use crate::key_changes::{self, NotChanged};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
@@ -78,8 +78,8 @@ pub(super) async fn revoke(
     Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
 }
 
-impl From<NotChanged> for Failure {
-    fn from(why: NotChanged) -> Failure {
+impl From<NotChanged> for ErrorAnswer {
+    fn from(why: NotChanged) -> ErrorAnswer {
         match why {
             NotChanged::NotDone(why) => why.into(),
             NotChanged::Failed(fault) => fault.into(),

@@ -1,7 +1,7 @@
 //! The reason that an administrator gives for a change, which the event records.
 
 use super::input;
-use super::reply::Failure;
+use super::reply::ErrorAnswer;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
 
@@ -14,9 +14,9 @@ pub(super) struct Reason {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Reason {
-    type Rejection = Failure;
+    type Rejection = ErrorAnswer;
 
-    async fn from_request(request: Request, state: &S) -> Result<Reason, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Reason, ErrorAnswer> {
         let bytes = input::body(request, state).await?;
         match bytes.trim_ascii().is_empty() {
             true => Ok(Reason::default()),

@@ -12,7 +12,7 @@ use testudo_store::{CommitError, StoreFault};
 
 /// Why a request was not carried out, for an administrator.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ErrorAnswer {
     pub(super) status: StatusCode,
     pub(super) error: String,
     pub(super) hint: Option<String>,
@@ -41,17 +41,17 @@ fn code(status: StatusCode) -> ErrorCode {
     }
 }
 
-impl Failure {
-    pub(super) fn not_found(error: impl Into<String>, hint: &str) -> Failure {
-        Failure {
+impl ErrorAnswer {
+    pub(super) fn not_found(error: impl Into<String>, hint: &str) -> ErrorAnswer {
+        ErrorAnswer {
             status: StatusCode::NOT_FOUND,
             error: error.into(),
             hint: Some(hint.to_owned()),
         }
     }
 
-    pub(super) fn bad_request(error: impl Into<String>, hint: Option<String>) -> Failure {
-        Failure {
+    pub(super) fn bad_request(error: impl Into<String>, hint: Option<String>) -> ErrorAnswer {
+        ErrorAnswer {
             status: StatusCode::BAD_REQUEST,
             error: error.into(),
             hint,
@@ -59,9 +59,9 @@ impl Failure {
     }
 }
 
-impl From<StoreFault> for Failure {
-    fn from(fault: StoreFault) -> Failure {
-        Failure {
+impl From<StoreFault> for ErrorAnswer {
+    fn from(fault: StoreFault) -> ErrorAnswer {
+        ErrorAnswer {
             status: StatusCode::SERVICE_UNAVAILABLE,
             error: fault.to_string(),
             hint: None,
@@ -69,16 +69,16 @@ impl From<StoreFault> for Failure {
     }
 }
 
-impl From<CommitError> for Failure {
-    fn from(error: CommitError) -> Failure {
+impl From<CommitError> for ErrorAnswer {
+    fn from(error: CommitError) -> ErrorAnswer {
         match error {
-            CommitError::Conflict(_) => Failure {
+            CommitError::Conflict(_) => ErrorAnswer {
                 status: StatusCode::CONFLICT,
                 error: "the record was changed meanwhile".into(),
                 hint: Some("try again".into()),
             },
             CommitError::Unavailable(fault) => fault.into(),
-            CommitError::Busy => Failure {
+            CommitError::Busy => ErrorAnswer {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 error: "too many writes are waiting for the store".into(),
                 hint: None,
@@ -87,7 +87,7 @@ impl From<CommitError> for Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorAnswer {
     fn into_response(self) -> Response {
         let body = ErrorBody {
             error: code(self.status).name(),
@@ -98,7 +98,7 @@ impl IntoResponse for Failure {
     }
 }
 
-pub(super) type Reply<T> = Result<Json<T>, Failure>;
+pub(super) type Reply<T> = Result<Json<T>, ErrorAnswer>;
 
 /// The answer to a change that was made.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
@@ -115,9 +115,9 @@ pub(super) fn done(what: impl Into<String>) -> Json<Done> {
     })
 }
 
-impl From<NotDone> for Failure {
-    fn from(why: NotDone) -> Failure {
-        Failure {
+impl From<NotDone> for ErrorAnswer {
+    fn from(why: NotDone) -> ErrorAnswer {
+        ErrorAnswer {
             status: match why.is_not_found {
                 true => StatusCode::NOT_FOUND,
                 false => StatusCode::BAD_REQUEST,

@@ -3,7 +3,7 @@
 use super::explain::today;
 use super::input::Json;
 use super::operation::Operation;
-use super::reply::{Failure, Reply};
+use super::reply::{ErrorAnswer, Reply};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use axum::extract::State;
@@ -138,7 +138,7 @@ pub struct Governed {
 
 pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) -> Reply<Vec<Governed>> {
     if test.identities.len() > TESTED_MAX {
-        return Err(Failure::bad_request(
+        return Err(ErrorAnswer::bad_request(
             format!("identities must have at most {TESTED_MAX} entries"),
             None,
         ));
@@ -152,7 +152,7 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
 }
 
 /// What the identity would get, and the first reason to refuse it a token, by the same steps as in a request.
-async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Governed, Failure> {
+async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Governed, ErrorAnswer> {
     let authority = match Authority::of_identity(identity) {
         Ok(authority) => authority,
         Err(fault) => {
@@ -194,7 +194,7 @@ async fn first_refusal(
     in_force: &InForce,
     identity: &AttestedIdentity,
     kinds: &[CredentialKind],
-) -> Result<Option<Rejection>, Failure> {
+) -> Result<Option<Rejection>, ErrorAnswer> {
     let mut first = None;
     for kind in kinds {
         let mut shown = AttestedIdentity {

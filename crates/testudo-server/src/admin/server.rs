@@ -4,7 +4,7 @@ use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
-use super::reply::{Done, Failure, Reply};
+use super::reply::{Done, ErrorAnswer, Reply};
 use crate::config::Report;
 use crate::scrape::scrape;
 use crate::state::app::App;
@@ -83,7 +83,7 @@ pub(super) async fn reload(State(app): State<Arc<App>>, by: Administrator, body:
                 warning: (!warnings.problems.is_empty()).then(|| text(warnings)),
             }))
         }
-        Err(report) => Err(Failure::bad_request(
+        Err(report) => Err(ErrorAnswer::bad_request(
             text(&report),
             Some("the configuration in force stays".into()),
         )),

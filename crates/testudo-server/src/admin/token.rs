@@ -7,7 +7,7 @@
 //! undo that with an earlier token.
 
 use super::operations;
-use super::reply::Failure;
+use super::reply::ErrorAnswer;
 use super::rules::assumed;
 use crate::http::bearer;
 use crate::own_tokens::{holder, verify_own};
@@ -168,7 +168,7 @@ impl IntoResponse for Denied {
                 (StatusCode::FORBIDDEN, challenge, error, hint)
             }
             Denied::Store(_) => {
-                let failure = Failure {
+                let failure = ErrorAnswer {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     error: "the store is unavailable".into(),
                     hint: Some("try again; over the admin socket no token is needed".into()),
@@ -176,7 +176,7 @@ impl IntoResponse for Denied {
                 return failure.into_response();
             }
         };
-        let failure = Failure {
+        let failure = ErrorAnswer {
             status,
             error: error.into(),
             hint: Some(hint),

@@ -4,7 +4,7 @@ use super::acting::Administrator;
 use super::input::{Json, Name};
 use super::operation::Operation;
 use super::reason::Reason;
-use super::reply::{Done, Failure, Reply, carry_out, done};
+use super::reply::{Done, ErrorAnswer, Reply, carry_out, done};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
@@ -127,17 +127,17 @@ fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
         Refreshed::Accepted(what) => Ok(done(format!("{name}: accepted: {what}"))),
-        Refreshed::Failed(why) => Err(Failure {
+        Refreshed::Failed(why) => Err(ErrorAnswer {
             status: StatusCode::BAD_GATEWAY,
             error: format!("{name}: the keys could not be fetched: {why}"),
             hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),
-        Refreshed::NotTaken(why) => Err(Failure {
+        Refreshed::NotTaken(why) => Err(ErrorAnswer {
             status: StatusCode::SERVICE_UNAVAILABLE,
             error: format!("{name}: {why}"),
             hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),
-        Refreshed::HeldBack(held_back) => Err(Failure::bad_request(
+        Refreshed::HeldBack(held_back) => Err(ErrorAnswer::bad_request(
             format!("{name}: {held_back}: not put in force"),
             Some(format!(
                 "if the publisher restarted its sequence, run `testudo trust accept {name}`"
@@ -184,20 +184,20 @@ async fn switch(app: &App, authority: &Authority) -> Result<Option<u64>, StoreFa
     Ok(stored.map(|stored| stored.version))
 }
 
-fn authority(app: &App, name: &str) -> Result<Authority, Failure> {
+fn authority(app: &App, name: &str) -> Result<Authority, ErrorAnswer> {
     Ok(order::known(name, &app.in_force.load().policy)?)
 }
 
-fn anchor(in_force: &InForce, authority: &Authority) -> Result<Arc<Anchor>, Failure> {
+fn anchor(in_force: &InForce, authority: &Authority) -> Result<Arc<Anchor>, ErrorAnswer> {
     let anchor = in_force.anchor(authority).cloned();
     anchor.ok_or_else(|| unknown(authority.name()))
 }
 
-fn unknown(name: &str) -> Failure {
+fn unknown(name: &str) -> ErrorAnswer {
     order::not_configured(name).into()
 }
 
-async fn view(app: &App, in_force: &InForce, authority: &Authority) -> Result<TrustView, Failure> {
+async fn view(app: &App, in_force: &InForce, authority: &Authority) -> Result<TrustView, ErrorAnswer> {
     let counter = testudo_core::records::clients_of_authority(authority.key());
     let clients = app.store.counter(&counter).await?;
     let trusted = in_force.policy.authority(authority);

@@ -1,7 +1,7 @@
 //! The filters of a search for events.
 
 use super::Search;
-use crate::admin::reply::Failure;
+use crate::admin::reply::ErrorAnswer;
 use testudo_core::records::{Event, EventKind};
 
 /// The filters of a search. All of them must hold.
@@ -21,7 +21,7 @@ pub(super) struct Filters {
 struct Text(String);
 
 impl Filters {
-    pub(super) fn of(search: &Search) -> Result<Filters, Failure> {
+    pub(super) fn of(search: &Search) -> Result<Filters, ErrorAnswer> {
         let text = |text: &Option<String>| text.clone().map(Text);
         Ok(Filters {
             kinds: search.kinds.as_deref().map(kinds).transpose()?,
@@ -89,10 +89,10 @@ impl Text {
     }
 }
 
-fn kinds(text: &str) -> Result<Vec<EventKind>, Failure> {
+fn kinds(text: &str) -> Result<Vec<EventKind>, ErrorAnswer> {
     let kind = |name: &str| {
         EventKind::of_name(name).ok_or_else(|| {
-            Failure::bad_request(
+            ErrorAnswer::bad_request(
                 format!("type: there is no kind of event {name:?}"),
                 Some(format!(
                     "write one or more of: {}",

@@ -10,7 +10,7 @@ mod scan;
 
 use super::input::{Json, Query};
 use super::operation::Operation;
-use super::reply::{Failure, Reply};
+use super::reply::{ErrorAnswer, Reply};
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::get;
@@ -105,7 +105,7 @@ async fn list(State(app): State<Arc<App>>, Query(search): Query<Search>) -> Repl
     let filters = Filters::of(&search)?;
     let range = Range::of(&search, app.now())?;
     let limit = match search.limit.map_or(LIMIT_DEFAULT, |limit| limit as usize) {
-        0 => return Err(Failure::bad_request("limit must be at least 1", None)),
+        0 => return Err(ErrorAnswer::bad_request("limit must be at least 1", None)),
         limit => limit.min(LIST_MAX),
     };
     Ok(Json(scan(&app, &filters, range, limit).await?))

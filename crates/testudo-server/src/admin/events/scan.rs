@@ -3,7 +3,7 @@
 use super::filter::Filters;
 use super::{EventPage, Order, Search};
 use crate::admin::explain::REQUEST_MILLIS_MAX;
-use crate::admin::reply::Failure;
+use crate::admin::reply::ErrorAnswer;
 use crate::state::app::App;
 use crate::state::clock::request_id::RequestTime;
 use crate::state::refused;
@@ -31,7 +31,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub(super) fn of(search: &Search, now: Timestamp) -> Result<Range, Failure> {
+    pub(super) fn of(search: &Search, now: Timestamp) -> Result<Range, ErrorAnswer> {
         let mut after = Vec::new();
         let mut before: Option<Vec<u8>> = None;
         let mut narrow = |lower: Option<Vec<u8>>, upper: Option<Vec<u8>>| {
@@ -67,7 +67,7 @@ impl Range {
         Ok(Range { after, before, order })
     }
 
-    async fn page(&self, app: &App, limit: usize) -> Result<Vec<Stored>, Failure> {
+    async fn page(&self, app: &App, limit: usize) -> Result<Vec<Stored>, ErrorAnswer> {
         let page = match self.order {
             Order::Newest => app.store.list_back(Kind::Event, self.before.as_deref(), limit),
             Order::Oldest => return Ok(app.store.list(Kind::Event, &self.after, limit).await?),
@@ -99,23 +99,23 @@ fn key_at(moment: Timestamp) -> Vec<u8> {
     format!("{millis:016x}").into_bytes()
 }
 
-fn moment(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+fn moment(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, ErrorAnswer> {
     let Some(text) = text else { return Ok(None) };
     let ago = || Seconds::parse(text).ok().map(|seconds| now - seconds);
     match Timestamp::parse(text).or_else(ago) {
         Some(moment) => Ok(Some(moment)),
-        None => Err(Failure::bad_request(
+        None => Err(ErrorAnswer::bad_request(
             format!("{name} is neither a time nor a duration: {text:?}"),
             Some("write 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now: 30m, 24h, 30d".into()),
         )),
     }
 }
 
-fn cursor(name: &str, text: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+fn cursor(name: &str, text: Option<&str>) -> Result<Option<Vec<u8>>, ErrorAnswer> {
     match text {
         None | Some("") => Ok(None),
         Some(text) if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(text.as_bytes().to_vec())),
-        Some(text) => Err(Failure::bad_request(
+        Some(text) => Err(ErrorAnswer::bad_request(
             format!("{name} is not the id of an event: {text:?}"),
             Some("take it from `id` of an event or from `next` of the page before".into()),
         )),
@@ -153,7 +153,7 @@ pub(super) async fn scan(
     filters: &Filters,
     mut range: Range,
     limit: usize,
-) -> Result<EventPage, Failure> {
+) -> Result<EventPage, ErrorAnswer> {
     let started = Instant::now();
     let mut found = Found::default();
     let mut last: Option<Vec<u8>> = None;

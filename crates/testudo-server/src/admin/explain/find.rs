@@ -4,7 +4,7 @@
 //! search begins at the first event that the request can have caused, and its cost does not depend on the number of
 //! later events.
 
-use crate::admin::reply::Failure;
+use crate::admin::reply::ErrorAnswer;
 use crate::state::app::App;
 use crate::state::clock::request_id::RequestTime;
 use crate::state::refused;
@@ -18,7 +18,7 @@ pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
 /// Most pages of [`LIST_MAX`] events that one search reads.
 const PAGES_MAX: usize = 200;
 
-pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Failure> {
+pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, ErrorAnswer> {
     let Some(time) = RequestTime::of_id(request_id) else {
         return by_another_id(app, request_id).await;
     };
@@ -53,13 +53,13 @@ fn is_better(event: &Event, found: Option<&Event>) -> bool {
 }
 
 /// Finds an event by its own id, which is its key, or by the id of a proxy, which contains no time.
-async fn by_another_id(app: &App, id: &str) -> Result<Event, Failure> {
+async fn by_another_id(app: &App, id: &str) -> Result<Event, ErrorAnswer> {
     if let Some(stored) = app.store.get(Kind::Event, id.as_bytes()).await?
         && let Some(event) = readable(vec![stored]).pop()
     {
         return match &event.request_id {
             Some(_) => Ok(event),
-            None => Err(Failure::bad_request(
+            None => Err(ErrorAnswer::bad_request(
                 format!(
                     "{id:?} is the id of an event {}, which was not caused by a request",
                     event.event.name()
@@ -83,14 +83,14 @@ fn readable(stored: Vec<testudo_store::Stored>) -> Vec<Event> {
         .collect()
 }
 
-fn not_found(request_id: &str, time: Option<Timestamp>) -> Failure {
+fn not_found(request_id: &str, time: Option<Timestamp>) -> ErrorAnswer {
     let error = match time {
         Some(time) => format!("there is no event of request {request_id:?}, which arrived at {time}"),
         None => format!(
             "{request_id:?} is neither a Request-Id of this server nor the id of an event, and none of the latest {LIST_MAX} events has it as the id of a proxy"
         ),
     };
-    Failure::not_found(
+    ErrorAnswer::not_found(
         error,
         "events are written for first uses, for changes and for a sample of refusals; for another request, explain its credential: testudo explain --credential FILE",
     )

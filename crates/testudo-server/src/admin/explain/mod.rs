@@ -11,7 +11,7 @@ pub(super) mod today;
 pub(super) use find::REQUEST_MILLIS_MAX;
 
 use super::operation::Operation;
-use super::reply::{Failure, Reply};
+use super::reply::{ErrorAnswer, Reply};
 use crate::admin::input::Json;
 use crate::state::app::App;
 use axum::extract::State;
@@ -125,12 +125,15 @@ pub(super) async fn explain(
                 verdict,
             }))
         }
-        _ => Err(Failure::bad_request("send either request_id or credential", None)),
+        _ => Err(ErrorAnswer::bad_request(
+            "send either request_id or credential",
+            None,
+        )),
     }
 }
 
 /// Explains a request: how it was answered, from its event, and how it would be answered now.
-async fn of_request(app: &App, request_id: &str) -> Result<Explanation, Failure> {
+async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAnswer> {
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
     let Some(identity) = then::identity(&event) else {

@@ -1,6 +1,6 @@
 //! Decides how a request would be answered now. Nothing is counted or written.
 
-use super::{Failure, Verdict, grant};
+use super::{ErrorAnswer, Verdict, grant};
 use crate::fault::Fault;
 use crate::gather::gather;
 use crate::http::within_sponsor;
@@ -43,7 +43,7 @@ pub(in crate::admin) async fn of_credential(
     credential: &str,
     grant: &GrantRequest,
     client_id: Option<&str>,
-) -> Result<(Vec<Step>, Verdict), Failure> {
+) -> Result<(Vec<Step>, Verdict), ErrorAnswer> {
     let mut trace = Trace::on();
     let details = RequestDetails {
         client_id: client_id.map(str::to_owned),
@@ -66,7 +66,7 @@ pub(in crate::admin) async fn of_identity(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
-) -> Result<Result<String, Rejection>, Failure> {
+) -> Result<Result<String, Rejection>, ErrorAnswer> {
     let asked = Asked::Token {
         grant: &grant(None, None).map_err(unreadable)?,
         details: &RequestDetails::default(),
@@ -75,8 +75,8 @@ pub(in crate::admin) async fn of_identity(
 }
 
 /// For scope and resource of an event, which could be parsed when the request arrived.
-fn unreadable(rejection: Rejection) -> Failure {
-    Failure::bad_request(rejection.to_string(), None)
+fn unreadable(rejection: Rejection) -> ErrorAnswer {
+    ErrorAnswer::bad_request(rejection.to_string(), None)
 }
 
 /// The request of an event, with everything that the event contains of it.
@@ -84,7 +84,7 @@ pub(super) async fn of_event(
     app: &App,
     event: &Event,
     identity: &AttestedIdentity,
-) -> Result<(Vec<Step>, Verdict), Failure> {
+) -> Result<(Vec<Step>, Verdict), ErrorAnswer> {
     let mut trace = Trace::on();
     trace.passed("identity proven", || {
         format!("{} by {}", identity.subject, identity.kind)
@@ -174,7 +174,7 @@ async fn decide(
     identity: &AttestedIdentity,
     asked: Asked<'_>,
     trace: &mut Trace,
-) -> Result<Result<String, Rejection>, Failure> {
+) -> Result<Result<String, Rejection>, ErrorAnswer> {
     let policy = &in_force.policy;
     let authority = &identity.authority;
     if authority.kind().attests() && policy.authority(authority).is_none() {
@@ -192,7 +192,7 @@ async fn decide(
     let entropy = app
         .clock
         .entropy()
-        .ok_or_else(|| Failure::from(testudo_store::StoreFault(Fault::NoEntropy.to_string())))?;
+        .ok_or_else(|| ErrorAnswer::from(testudo_store::StoreFault(Fault::NoEntropy.to_string())))?;
     let at = Moment {
         policy,
         entropy: &entropy,
@@ -240,7 +240,7 @@ async fn registration(
     asked: RegistrationByEvidence<'_>,
     at: &Moment<'_>,
     trace: &mut Trace,
-) -> Result<Result<Registered, Rejection>, Failure> {
+) -> Result<Result<Registered, Rejection>, ErrorAnswer> {
     let RegistrationByEvidence {
         governed,
         requested,
