@@ -50,23 +50,25 @@ impl Lease {
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, StoreFault> {
-        self.attempt(work).await.map_err(Failure::into_fault)
+        self.attempt(work).await.map_err(StatementFault::into_fault)
     }
 
     /// As [`Lease::bounded`], with the error of the database if it refused the statement.
     pub(super) async fn attempt<T>(
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, StatementFault> {
         self.is_pending.store(true, Ordering::Relaxed);
         let outcome = match within(STATEMENT_DEADLINE, work).await {
-            Ok(_) if self.connections.may_be_of_former_server(self.begun) => Err(Failure::ServerReplaced),
+            Ok(_) if self.connections.may_be_of_former_server(self.begun) => {
+                Err(StatementFault::ServerReplaced)
+            }
             outcome => outcome,
         };
         match &outcome {
-            Ok(_) | Err(Failure::ServerReplaced) => {}
-            Err(Failure::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
-            Err(Failure::Refused(error)) => {
+            Ok(_) | Err(StatementFault::ServerReplaced) => {}
+            Err(StatementFault::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
+            Err(StatementFault::Refused(error)) => {
                 // The session began while the server was read-only. A new session may be able to write.
                 let is_read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
                 self.is_lost.store(is_read_only, Ordering::Relaxed);
@@ -108,7 +110,7 @@ impl Drop for Lease {
 
 /// Why a statement has no result.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum StatementFault {
     /// There was no answer within this time.
     NoAnswer(Duration),
     /// The server refused the statement, or the connection failed.
@@ -117,12 +119,12 @@ pub(super) enum Failure {
     ServerReplaced,
 }
 
-impl Failure {
+impl StatementFault {
     pub(super) fn into_fault(self) -> StoreFault {
         match self {
-            Failure::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
-            Failure::Refused(error) => refusal(&error),
-            Failure::ServerReplaced => fault(
+            StatementFault::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
+            StatementFault::Refused(error) => refusal(&error),
+            StatementFault::ServerReplaced => fault(
                 "the database server was replaced or restarted after this statement was sent: its result \
                  is not used",
             ),
@@ -132,8 +134,8 @@ impl Failure {
     /// True if the server undid the statement because of a concurrent one, so that it may succeed when it is repeated.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Failure::NoAnswer(_) | Failure::ServerReplaced => false,
-            Failure::Refused(error) => error.code().is_some_and(|code| {
+            StatementFault::NoAnswer(_) | StatementFault::ServerReplaced => false,
+            StatementFault::Refused(error) => error.code().is_some_and(|code| {
                 [
                     SqlState::T_R_SERIALIZATION_FAILURE,
                     SqlState::T_R_DEADLOCK_DETECTED,
@@ -173,16 +175,16 @@ pub(super) async fn bounded<T>(
 ) -> Result<T, StoreFault> {
     within(STATEMENT_DEADLINE, work)
         .await
-        .map_err(Failure::into_fault)
+        .map_err(StatementFault::into_fault)
 }
 
 /// Stops waiting after this time, because a paused server neither answers nor closes the connection.
 pub(super) async fn within<T>(
     time: Duration,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failure> {
+) -> Result<T, StatementFault> {
     match tokio::time::timeout(time, work).await {
-        Ok(outcome) => outcome.map_err(Failure::Refused),
-        Err(_) => Err(Failure::NoAnswer(time)),
+        Ok(outcome) => outcome.map_err(StatementFault::Refused),
+        Err(_) => Err(StatementFault::NoAnswer(time)),
     }
 }

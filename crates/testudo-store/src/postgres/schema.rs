@@ -1,7 +1,7 @@
 //! Tables, the functions that commit a group, and migrations under an advisory lock.
 
 use super::connect::Route;
-use super::lease::{Failure, bounded, within};
+use super::lease::{StatementFault, bounded, within};
 use super::{PostgresAddress, fault, with_causes};
 use crate::StoreFault;
 use std::sync::Arc;
@@ -52,13 +52,13 @@ pub(super) async fn migrate_to_current(route: &Route, address: &PostgresAddress)
     }
     let migrated = migrate(&mut client, &address.schema).await;
     migrated.map_err(|failure| match (failure, found) {
-        (Failure::Refused(error), _) if error.code() == Some(&SqlState::QUERY_CANCELED) => fault(format!(
+        (StatementFault::Refused(error), _) if error.code() == Some(&SqlState::QUERY_CANCELED) => fault(format!(
             "the schema must be migrated to version {}, and for {} s another session has held the migration lock or a \
              table of it",
             CURRENT,
             LOCK_DEADLINE.as_secs()
         )),
-        (Failure::Refused(error), found) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+        (StatementFault::Refused(error), found) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             let is = match found {
                 Found::Nothing => "is empty".to_owned(),
                 Found::Earlier(version) => format!("has version {version}"),
@@ -69,7 +69,7 @@ pub(super) async fn migrate_to_current(route: &Route, address: &PostgresAddress)
                  once as the role that owns the schema",
                 address.schema,
                 CURRENT,
-                Failure::Refused(error).into_fault()
+                StatementFault::Refused(error).into_fault()
             ))
         }
         (failure, _) => failure.into_fault(),
@@ -154,7 +154,7 @@ async fn refuse_another_schema(client: &Client, schema: &str) -> Result<(), Stor
     }
 }
 
-async fn migrate(client: &mut Client, schema: &str) -> Result<(), Failure> {
+async fn migrate(client: &mut Client, schema: &str) -> Result<(), StatementFault> {
     let answer = ANSWER_WITHIN;
     let transaction = within(answer, client.transaction()).await?;
     within(answer, limit(&transaction, LOCK_DEADLINE)).await?;
@@ -171,7 +171,7 @@ async fn migrate(client: &mut Client, schema: &str) -> Result<(), Failure> {
     .await?;
     let version: i32 = row
         .map_or(Ok(0), |row| row.try_get(0))
-        .map_err(Failure::Refused)?;
+        .map_err(StatementFault::Refused)?;
     let done = usize::try_from(version).unwrap_or(0);
     for (position, step) in MIGRATIONS.iter().enumerate().skip(done) {
         within(STEP_DEADLINE + answer, transaction.batch_execute(step)).await?;

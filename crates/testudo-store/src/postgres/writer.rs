@@ -2,7 +2,7 @@
 
 use super::connections::Connections;
 use super::hint::Hint;
-use super::lease::{Failure, checkout};
+use super::lease::{StatementFault, checkout};
 use crate::{CommitError, Conflict, StoreFault};
 use testudo_core::records::{Batch, Kind, Write};
 use tokio::sync::{mpsc, oneshot};
@@ -171,7 +171,10 @@ async fn write_group(connections: &Connections, group: &[Job]) -> Result<Vec<Opt
 }
 
 /// Calls the function once. The outer error means that there was no connection.
-async fn call(connections: &Connections, c: &Columns) -> Result<Result<Vec<i32>, Failure>, StoreFault> {
+async fn call(
+    connections: &Connections,
+    c: &Columns,
+) -> Result<Result<Vec<i32>, StatementFault>, StoreFault> {
     let client = checkout(connections).await?;
     let work = async {
         let statement = client
