@@ -83,7 +83,7 @@ async fn registered_keys(
         return Ok(Facts::Nothing);
     };
     let client = &known.stored.record;
-    let place = match known.place_of_keys() {
+    let place = match known.key_set_url() {
         None => return Ok(known.keys().map_or(Facts::Nothing, Facts::Client)),
         Some(Err(why)) => return Ok(Facts::KeysElsewhere { why: why.clone() }),
         Some(Ok(place)) => place,

@@ -37,7 +37,7 @@ pub use explain::Verdict;
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
 pub(crate) use socket::try_the_place;
-pub use socket::{BoundSocket, Place, must_be_free};
+pub use socket::{BoundSocket, SocketState, must_be_free};
 
 /// Metrics and probes. They need no authorization and contain no secrets.
 fn probes() -> Router<Arc<App>> {

@@ -13,7 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// What is at the path of the admin socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum SocketState {
     /// Nothing.
     Free,
     /// A socket on which no server listens.
@@ -24,7 +24,7 @@ pub enum Place {
 
 /// Binds the admin socket.
 pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
-    if must_be_free(path).await? == Place::UnusedSocket {
+    if must_be_free(path).await? == SocketState::UnusedSocket {
         std::fs::remove_file(path)
             .map_err(|error| format!("cannot remove the unused socket {}: {error}", path.display()))?;
     }
@@ -40,28 +40,28 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
 }
 
 /// Fails where another server listens.
-pub async fn must_be_free(path: &Path) -> Result<Place, String> {
-    match judge_the_place(path).await? {
-        Place::Taken => Err(format!("another server listens on {}", path.display())),
-        free @ (Place::Free | Place::UnusedSocket) => Ok(free),
+pub async fn must_be_free(path: &Path) -> Result<SocketState, String> {
+    match state_of(path).await? {
+        SocketState::Taken => Err(format!("another server listens on {}", path.display())),
+        free @ (SocketState::Free | SocketState::UnusedSocket) => Ok(free),
     }
 }
 
 /// Whether a server could listen here or does so already, as text for `doctor`.
 pub(crate) async fn try_the_place(path: &Path) -> Result<String, String> {
     let place = path.display();
-    match judge_the_place(path).await? {
-        Place::Taken => return Ok(format!("a server listens on {place}")),
-        Place::Free | Place::UnusedSocket => Staging::new(path)?,
+    match state_of(path).await? {
+        SocketState::Taken => return Ok(format!("a server listens on {place}")),
+        SocketState::Free | SocketState::UnusedSocket => Staging::new(path)?,
     };
     Ok(format!("{place} can be created"))
 }
 
 /// Finds out what is at the path. A file that is not a socket is an error: it may still be needed.
-async fn judge_the_place(path: &Path) -> Result<Place, String> {
+async fn state_of(path: &Path) -> Result<SocketState, String> {
     let found = match path.symlink_metadata() {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(SocketState::Free),
         Err(error) => {
             return Err(format!(
                 "cannot read the state of admin.socket {}: {error}",
@@ -79,9 +79,9 @@ async fn judge_the_place(path: &Path) -> Result<Place, String> {
         return stop(kind_of(&found));
     }
     match UnixStream::connect(path).await {
-        Ok(_) => Ok(Place::Taken),
+        Ok(_) => Ok(SocketState::Taken),
         // A server that crashed left it behind.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Place::UnusedSocket),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(SocketState::UnusedSocket),
         Err(error) => stop(&format!("a socket to which no connection is possible ({error})")),
     }
 }

@@ -1,6 +1,6 @@
 //! Clients in memory, so that the request of a known client needs no read of the store; and when each was last used.
 
-use crate::trust::remote_keys::Place;
+use crate::trust::remote_keys::KeySetUrl;
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,7 +19,7 @@ pub struct CachedClient {
     is_dirty: AtomicBool,
     /// The client's keys, parsed at their first use: importing a key costs as much as one verification.
     keys: OnceLock<Option<Arc<ClientKeys>>>,
-    place: OnceLock<Result<Place, String>>,
+    key_set_url: OnceLock<Result<KeySetUrl, String>>,
 }
 
 impl CachedClient {
@@ -30,9 +30,9 @@ impl CachedClient {
     }
 
     /// The `jwks_uri` that the client registered, if any, in its normal form.
-    pub(crate) fn place_of_keys(&self) -> Option<&Result<Place, String>> {
+    pub(crate) fn key_set_url(&self) -> Option<&Result<KeySetUrl, String>> {
         let url = self.stored.record.metadata.jwks_uri.as_deref()?;
-        Some(self.place.get_or_init(|| Place::parse(url)))
+        Some(self.key_set_url.get_or_init(|| KeySetUrl::parse(url)))
     }
 
     /// When the client was last used, whether or not that is already in the store.
@@ -94,7 +94,7 @@ impl Clients {
             last_credential: Mutex::new(stored.record.last_credential),
             is_dirty: AtomicBool::new(false),
             keys: OnceLock::new(),
-            place: OnceLock::new(),
+            key_set_url: OnceLock::new(),
             stored,
         });
         self.cache.insert(key.clone(), known.clone());

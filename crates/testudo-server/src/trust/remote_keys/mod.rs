@@ -6,14 +6,14 @@
 //! failed fetch, the last good keys are used for one hour.
 
 mod hosts;
-mod place;
+mod key_set_url;
 
 use crate::state::clock::Clock;
 use crate::state::metrics::FetchLabel;
 use crate::state::moment::Moment;
 use arc_swap::ArcSwap;
 use hosts::Hosts;
-pub(crate) use place::Place;
+pub(crate) use key_set_url::KeySetUrl;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use quick_cache::sync::Cache;
@@ -79,7 +79,7 @@ impl RemoteKeys {
     pub(crate) async fn get(
         &self,
         clock: &Clock,
-        place: &Place,
+        url: &KeySetUrl,
         kid: Option<&str>,
         is_worth: impl FnOnce() -> bool,
     ) -> Result<Arc<KeySet>, String> {
@@ -101,7 +101,7 @@ impl RemoteKeys {
         })
     }
 
-    fn at(&self, place: &Place) -> Arc<Entry> {
+    fn at(&self, url: &KeySetUrl) -> Arc<Entry> {
         let new = || Ok::<_, std::convert::Infallible>(Arc::new(Entry::new(PAUSES)));
         match self.entries.get_or_insert_with(place.0.as_str(), new) {
             Ok(entry) => entry,

@@ -8,10 +8,10 @@ use url::Url;
 /// type also decodes percent-encoded characters that need no encoding, and removes the final dot of the host name, an
 /// empty query and the fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place(pub(super) Url);
+pub(crate) struct KeySetUrl(pub(super) Url);
 
-impl Place {
-    pub(crate) fn parse(text: &str) -> Result<Place, String> {
+impl KeySetUrl {
+    pub(crate) fn parse(text: &str) -> Result<KeySetUrl, String> {
         let mut url = Url::parse(text).map_err(|error| format!("jwks_uri is not a valid URL: {error}"))?;
         url.set_fragment(None);
         if let Some(name) = url.domain().map(|name| name.trim_end_matches('.').to_owned()) {
@@ -22,7 +22,7 @@ impl Place {
         url.set_path(&path);
         let query = url.query().filter(|query| !query.is_empty()).map(decoded);
         url.set_query(query.as_deref());
-        Ok(Place(url))
+        Ok(KeySetUrl(url))
     }
 }
 
@@ -70,13 +70,17 @@ mod tests {
             "https://keys.example/a/jwks?%76=1",
             "https://keys.example/a/jwks?v=1#x",
         ] {
-            assert_eq!(Place::parse(spelling).unwrap().0.as_str(), place, "{spelling}");
+            assert_eq!(
+                KeySetUrl::parse(spelling).unwrap().0.as_str(),
+                place,
+                "{spelling}"
+            );
         }
         for (one, other) in [
             ("https://keys.example/a%2fb", "https://keys.example/a%2Fb"),
             ("https://keys.example/?", "https://keys.example"),
         ] {
-            assert_eq!(Place::parse(one).unwrap(), Place::parse(other).unwrap());
+            assert_eq!(KeySetUrl::parse(one).unwrap(), KeySetUrl::parse(other).unwrap());
         }
         for other in [
             "https://keys.example/a/jwks?v=2",
@@ -84,15 +88,15 @@ mod tests {
             "https://keys.example:8443/a/jwks?v=1",
             "https://keys.example/a%2Fjwks?v=1",
         ] {
-            assert_ne!(Place::parse(other).unwrap().0.as_str(), place, "{other}");
+            assert_ne!(KeySetUrl::parse(other).unwrap().0.as_str(), place, "{other}");
         }
         for odd in [
             "https://keys.example/%",
             "https://keys.example/%zz%e",
             "https://keys.example/%+1",
         ] {
-            assert!(Place::parse(odd).is_ok(), "{odd}");
+            assert!(KeySetUrl::parse(odd).is_ok(), "{odd}");
         }
-        assert!(Place::parse("no url").is_err());
+        assert!(KeySetUrl::parse("no url").is_err());
     }
 }
