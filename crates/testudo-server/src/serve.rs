@@ -7,7 +7,7 @@ use crate::config::{Configuration, ConnectionLimits, ServerSettings};
 use crate::listen::{self, Connections, Endpoints, Listener, PassedSockets};
 use crate::open_store::open_store;
 use crate::state::app::{App, AppParts};
-use crate::state::certificates::{Asking, Certificate, Certificates};
+use crate::state::certificates::{Certificate, CertificateRequests, Certificates};
 use crate::state::keys::Keyring;
 use crate::state::observer::Observer;
 use crate::state::refused;
@@ -70,9 +70,9 @@ pub async fn serve(configuration: Configuration, options: Options) -> Result<Run
         acceptor.transpose()
     };
     certificates.ask(server.asks_for_certificates, server.mtls.is_some());
-    let tls = acceptor(&certificates.server, Asking::AsConfigured)?;
-    let mtls = acceptor(&certificates.server, Asking::Always)?;
-    let admin_tls = acceptor(&certificates.admin, Asking::Never)?;
+    let tls = acceptor(&certificates.server, CertificateRequests::AsConfigured)?;
+    let mtls = acceptor(&certificates.server, CertificateRequests::Always)?;
+    let admin_tls = acceptor(&certificates.admin, CertificateRequests::Never)?;
     // Checked before anything is created or changed: the most frequent mistake is to start a second server.
     admin::must_be_free(&admin_settings.socket).await?;
     let (store, encryption) = open_store(&configuration).await?;

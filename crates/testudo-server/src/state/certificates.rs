@@ -66,7 +66,7 @@ pub struct Certificate {
 
 /// Whether a listener requests client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asking {
+pub enum CertificateRequests {
     /// Never: the listener is not for clients.
     Never,
     /// Always: the listener is the one for client certificates.
@@ -135,16 +135,16 @@ impl Certificate {
 
     /// TLS 1.3 and 1.2 with this certificate, HTTP/2 and 1.1.
     ///
-    /// A listener with [`Asking::AsConfigured`] follows [`Certificate::ask`], also after the acceptor was made.
-    pub fn acceptor(self: &Arc<Self>, asking: Asking) -> Result<TlsAcceptor, String> {
+    /// A listener with [`CertificateRequests::AsConfigured`] follows [`Certificate::ask`], also after the acceptor was made.
+    pub fn acceptor(self: &Arc<Self>, asking: CertificateRequests) -> Result<TlsAcceptor, String> {
         let provider = self.provider.clone();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
         let asks = match asking {
-            Asking::Never => None,
-            Asking::Always => Some(Arc::new(AtomicBool::new(true))),
-            Asking::AsConfigured => Some(self.asks.clone()),
+            CertificateRequests::Never => None,
+            CertificateRequests::Always => Some(Arc::new(AtomicBool::new(true))),
+            CertificateRequests::AsConfigured => Some(self.asks.clone()),
         };
         let builder = match asks {
             Some(asks) => builder.with_client_cert_verifier(Arc::new(AskForCertificate::new(provider, asks))),
@@ -165,12 +165,12 @@ impl Certificate {
         self.pair.load().validity
     }
 
-    /// Whether listeners with [`Asking::AsConfigured`] request client certificates now.
+    /// Whether listeners with [`CertificateRequests::AsConfigured`] request client certificates now.
     pub fn asks(&self) -> bool {
         self.asks.load(Ordering::Relaxed)
     }
 
-    /// Sets whether listeners with [`Asking::AsConfigured`] request client certificates from now on.
+    /// Sets whether listeners with [`CertificateRequests::AsConfigured`] request client certificates from now on.
     pub fn ask(&self, asks: bool) {
         self.asks.store(asks, Ordering::Relaxed);
     }

@@ -22,7 +22,7 @@ use testudo_core::{
 };
 
 /// The request that is decided, with what it contained.
-enum Asked<'a> {
+enum ExplainedRequest<'a> {
     Token {
         grant: &'a GrantRequest,
         details: &'a RequestDetails,
@@ -49,7 +49,7 @@ pub(in crate::admin) async fn of_credential(
         client_id: client_id.map(str::to_owned),
         ..RequestDetails::default()
     };
-    let asked = Asked::Token {
+    let asked = ExplainedRequest::Token {
         grant,
         details: &details,
     };
@@ -67,7 +67,7 @@ pub(in crate::admin) async fn of_identity(
     in_force: &InForce,
     identity: &AttestedIdentity,
 ) -> Result<Result<String, Rejection>, ErrorAnswer> {
-    let asked = Asked::Token {
+    let asked = ExplainedRequest::Token {
         grant: &grant(None, None).map_err(unreadable)?,
         details: &RequestDetails::default(),
     };
@@ -123,9 +123,9 @@ pub(super) async fn of_event(
             Err(rejection) => return Ok((trace.into_steps(), Verdict::of(Err(rejection), endpoint))),
         };
         let requested = Box::new(requested);
-        (endpoint, Asked::Registration { requested, details })
+        (endpoint, ExplainedRequest::Registration { requested, details })
     } else {
-        let asked = Asked::Token {
+        let asked = ExplainedRequest::Token {
             grant: &grant,
             details,
         };
@@ -172,7 +172,7 @@ async fn decide(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
-    asked: Asked<'_>,
+    asked: ExplainedRequest<'_>,
     trace: &mut Trace,
 ) -> Result<Result<String, Rejection>, ErrorAnswer> {
     let policy = &in_force.policy;
@@ -182,8 +182,8 @@ async fn decide(
         return Ok(Err(CredentialReason::UnknownTrustDomain { authority }.into()));
     }
     let occasion = match asked {
-        Asked::Token { .. } => OccasionKind::Token,
-        Asked::Registration { .. } => OccasionKind::Registration,
+        ExplainedRequest::Token { .. } => OccasionKind::Token,
+        ExplainedRequest::Registration { .. } => OccasionKind::Registration,
     };
     let governed = match app.govern_traced(identity, occasion, policy, trace) {
         Ok(governed) => governed,
@@ -199,7 +199,7 @@ async fn decide(
         now: app.now(),
     };
     match asked {
-        Asked::Token { grant, details } => {
+        ExplainedRequest::Token { grant, details } => {
             let request = TokenRequest {
                 governed: &governed,
                 client_id: details.client_id.as_deref(),
@@ -215,7 +215,7 @@ async fn decide(
                 Ok(TokenOutcome::Refused(rejection, _)) | Err(rejection) => Err(rejection),
             })
         }
-        Asked::Registration { requested, details } => {
+        ExplainedRequest::Registration { requested, details } => {
             let request = request_ref(occasion, details);
             let asked = RegistrationByEvidence {
                 governed: &governed,
