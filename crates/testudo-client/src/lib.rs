@@ -127,7 +127,7 @@ impl TokenClient {
     /// Sets what the token request asks for.
     #[must_use]
     pub fn request(mut self, request: TokenRequest) -> TokenClient {
-        self.request = wanted;
+        self.request = request;
         self
     }
 

@@ -9,7 +9,7 @@ use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAli
 /// The metadata document. `usable` are the kinds of credential for which keys are loaded; kinds that could not be
 /// verified are not listed. [SPIFFE-AUTH §4] `mtls_base` is the base URL of the listener for client certificates, if it
 /// differs from the issuer.
-pub fn metadata(
+pub fn server_metadata(
     policy: &Policy,
     usable: &[CredentialKind],
     mtls_base: Option<&str>,

@@ -94,7 +94,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
             Err(error) => return Err(format!("a retired key cannot be removed: {error}")),
         }
     }
-    read_again::keys(app).await
+    read_again::signing_keys(app).await
 }
 
 async fn read(app: &App, now: Timestamp) -> Result<Found, String> {

@@ -41,6 +41,6 @@ pub mod upkeep;
 mod verify;
 
 pub use audit::Note;
-pub use serve::{Running, serve};
+pub use serve::{Running, start_server};
 pub use state::app::App;
 pub use testudo_fetch::{NameLookup, Network};

@@ -24,13 +24,13 @@ pub(crate) async fn records(app: &App, written: &[(Kind, Vec<u8>)]) -> Result<()
         switches(app).await.map_err(|fault| fault.to_string())?;
     }
     if has_keys {
-        keys(app).await?;
+        signing_keys(app).await?;
     }
     Ok(())
 }
 
 /// Reads the signing keys again after one was created, activated, retired or revoked.
-pub async fn keys(app: &App) -> Result<(), String> {
+pub async fn signing_keys(app: &App) -> Result<(), String> {
     let _turn = app.turns.reading.lock().await;
     let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
     let before = app.keys.load_full();

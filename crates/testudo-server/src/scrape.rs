@@ -2,7 +2,7 @@
 //! configuration, an authority or a key, is gone from here.
 
 use crate::state::app::App;
-use crate::state::metrics::register;
+use crate::state::metrics::register_metric;
 use crate::state::readiness::Readiness;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -44,13 +44,13 @@ fn server(app: &App, registry: &mut Registry) {
         store: app.store.engine_name(),
     };
     build.get_or_create(&label).set(1);
-    register(registry, "build_info", build);
+    register_metric(registry, "build_info", build);
     let is_ready = Readiness::of(app).ready;
-    register(registry, "ready", ConstGauge::new(i64::from(is_ready)));
+    register_metric(registry, "ready", ConstGauge::new(i64::from(is_ready)));
     let generation = app.in_force.load().policy.generation;
-    register(registry, "configuration_generation", ConstGauge::new(generation));
+    register_metric(registry, "configuration_generation", ConstGauge::new(generation));
     let clients = app.memory.clients.len();
-    register(registry, "clients_in_memory", ConstGauge::new(clients as u64));
+    register_metric(registry, "clients_in_memory", ConstGauge::new(clients as u64));
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -79,10 +79,10 @@ fn authorities(app: &App, registry: &mut Registry) {
         }
         failures.get_or_create(&label).inc_by(anchor.failures());
     }
-    register(registry, "bundle_usable", usable);
-    register(registry, "bundle_age_seconds", age);
-    register(registry, "bundle_expires_seconds", expires);
-    register(registry, "bundle_failures", failures);
+    register_metric(registry, "bundle_usable", usable);
+    register_metric(registry, "bundle_age_seconds", age);
+    register_metric(registry, "bundle_expires_seconds", expires);
+    register_metric(registry, "bundle_failures", failures);
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -111,7 +111,7 @@ fn our_keys(app: &App, registry: &mut Registry) {
             .get_or_create(&label)
             .set(certificate.validity().not_after.0);
     }
-    register(registry, "tls_certificate_expires_seconds", certificates);
+    register_metric(registry, "tls_certificate_expires_seconds", certificates);
     let made = Family::<MadeLabel, Gauge>::default();
     let ends = Family::<KeyLabel, Gauge>::default();
     for key in &app.keys.load().listed {
@@ -127,19 +127,19 @@ fn our_keys(app: &App, registry: &mut Registry) {
             ends.get_or_create(&KeyLabel { kid }).set(until.0);
         }
     }
-    register(registry, "signing_key_created_seconds", made);
-    register(registry, "signing_key_expires_seconds", ends);
+    register_metric(registry, "signing_key_created_seconds", made);
+    register_metric(registry, "signing_key_expires_seconds", ends);
 }
 
 fn store(app: &App, registry: &mut Registry) {
     let store = &app.store;
-    register(
+    register_metric(
         registry,
         "store_batches",
         ConstCounter::new(store.batches_written()),
     );
-    register(registry, "store_reads", ConstCounter::new(store.reads()));
-    register(registry, "store_failures", ConstCounter::new(store.failures()));
+    register_metric(registry, "store_reads", ConstCounter::new(store.reads()));
+    register_metric(registry, "store_failures", ConstCounter::new(store.failures()));
 }
 
 fn process(registry: &mut Registry) -> procfs::ProcResult<()> {
@@ -147,28 +147,28 @@ fn process(registry: &mut Registry) -> procfs::ProcResult<()> {
     let stat = process.stat()?;
     let ticks_per_second = procfs::ticks_per_second() as f64;
     let cpu = (stat.utime + stat.stime) as f64 / ticks_per_second;
-    register(registry, "process_cpu_seconds", ConstCounter::new(cpu));
-    register(
+    register_metric(registry, "process_cpu_seconds", ConstCounter::new(cpu));
+    register_metric(
         registry,
         "process_resident_memory_bytes",
         ConstGauge::new(stat.rss * procfs::page_size()),
     );
-    register(
+    register_metric(
         registry,
         "process_virtual_memory_bytes",
         ConstGauge::new(stat.vsize),
     );
-    register(registry, "process_threads", ConstGauge::new(stat.num_threads));
-    register(
+    register_metric(registry, "process_threads", ConstGauge::new(stat.num_threads));
+    register_metric(
         registry,
         "process_open_fds",
         ConstGauge::new(process.fd_count()? as u64),
     );
     let max = process.limits()?.max_open_files.soft_limit;
     if let procfs::process::LimitValue::Value(max) = max {
-        register(registry, "process_max_fds", ConstGauge::new(max));
+        register_metric(registry, "process_max_fds", ConstGauge::new(max));
     }
     let started = procfs::boot_time_secs()? as f64 + stat.starttime as f64 / ticks_per_second;
-    register(registry, "process_start_time_seconds", ConstGauge::new(started));
+    register_metric(registry, "process_start_time_seconds", ConstGauge::new(started));
     Ok(())
 }

@@ -57,7 +57,7 @@ pub struct Running {
 }
 
 /// Opens the store, loads keys and bundles, binds, and serves.
-pub async fn serve(configuration: Configuration, options: Options) -> Result<Running, String> {
+pub async fn start_server(configuration: Configuration, options: Options) -> Result<Running, String> {
     let server = configuration.server.clone();
     let admin_settings = configuration.admin.clone();
     let mut passed = options.passed;

@@ -17,7 +17,10 @@ use testudo_protocol::oauth::is_label_url;
 
 /// The metadata of `identity`'s client under the rule that governs it: the values of the rule, then those of the
 /// attester.
-pub fn resolve(identity: &AttestedIdentity, found: &Match<'_>) -> Result<ClientMetadata, Rejection> {
+pub fn metadata_at_first_use(
+    identity: &AttestedIdentity,
+    found: &Match<'_>,
+) -> Result<ClientMetadata, Rejection> {
     Ok(authoritative(attested(identity)?, found))
 }
 

@@ -11,7 +11,7 @@ use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted, Refusal};
 use crate::identity::AttestedIdentity;
-use crate::metadata::resolve::resolve;
+use crate::metadata::resolve::metadata_at_first_use;
 use crate::records::RequestRef;
 use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
@@ -136,7 +136,7 @@ impl TokenRequest<'_> {
         if first_use == FirstUse::Off {
             return Err(AdmissionReason::FirstUseOff { by }.into());
         }
-        let outcome = resolve(governed.identity, &governed.found);
+        let outcome = metadata_at_first_use(governed.identity, &governed.found);
         let outcome = outcome.map_err(Refusal::from).and_then(|metadata| {
             trace.passed("metadata resolves", || {
                 metadata.labels.text("client_name").unwrap_or_default().to_owned()

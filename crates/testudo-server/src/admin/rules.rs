@@ -13,7 +13,7 @@ use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
 use testudo_core::identity::Proof;
-use testudo_core::metadata::resolve::resolve;
+use testudo_core::metadata::resolve::metadata_at_first_use;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
@@ -233,7 +233,7 @@ pub(super) fn assumed(authority: Authority, subject: &str, kind: CredentialKind)
 
 fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state::keys::Keyring) -> Governed {
     let name = name_client(identity, found, &keys.opaque_key);
-    let metadata = resolve(identity, found).unwrap_or_default();
+    let metadata = metadata_at_first_use(identity, found).unwrap_or_default();
     let rule = view(found.rule, 0);
     Governed {
         identity: identity.subject.to_string(),

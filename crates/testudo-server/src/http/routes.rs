@@ -100,7 +100,7 @@ async fn answer<B: RequestBody>(
         .split(", ")
         .any(|method| method == request.method().as_str())
     {
-        serve(app, in_force, endpoint, incoming).await
+        serve_endpoint(app, in_force, endpoint, incoming).await
     } else {
         // [RFC9110 §15.5.6] The answer 405 lists the allowed methods.
         let mut response = refused(app, &RequestReason::MethodNotAllowed.into());
@@ -114,7 +114,7 @@ async fn answer<B: RequestBody>(
     }
 }
 
-async fn serve<B: RequestBody>(
+async fn serve_endpoint<B: RequestBody>(
     app: &App,
     in_force: &Arc<InForce>,
     endpoint: Endpoint,
@@ -124,7 +124,7 @@ async fn serve<B: RequestBody>(
         Endpoint::Token => token::token(app, in_force, incoming).await,
         Endpoint::Registration => register::register_client(app, in_force, incoming).await,
         Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
-        Endpoint::Metadata => well_known::metadata(app, in_force),
+        Endpoint::Metadata => well_known::metadata_document(app, in_force),
         Endpoint::OpenIdConfiguration => well_known::openid_configuration(app, in_force),
         Endpoint::Keys => well_known::jwks(app),
         Endpoint::Authorization => pages::no_sign_in(),

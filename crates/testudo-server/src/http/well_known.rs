@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode, header};
 use testudo_core::discovery;
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 
-pub(super) fn metadata(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
+pub(super) fn metadata_document(app: &App, in_force: &InForce) -> Response<Full<Bytes>> {
     public(serde_json::to_vec(&offered(app, in_force)).unwrap_or_default())
 }
 
@@ -24,7 +24,7 @@ pub(super) fn openid_configuration(app: &App, in_force: &InForce) -> Response<Fu
 fn offered(app: &App, in_force: &InForce) -> AuthorizationServerMetadata {
     let usable = in_force.usable_credentials(app.moment());
     let mtls_url = in_force.arrival.mtls_url.as_deref();
-    discovery::metadata(&in_force.policy, &usable, mtls_url)
+    discovery::server_metadata(&in_force.policy, &usable, mtls_url)
 }
 
 pub(super) fn jwks(app: &App) -> Response<Full<Bytes>> {

@@ -48,7 +48,7 @@ impl Readiness {
     /// What holds now.
     pub fn of(app: &App) -> Readiness {
         let mut checks = vec![started(app), changes(app)];
-        checks.extend(keys(app));
+        checks.extend(signing_key_checks(app));
         Readiness {
             ready: checks.iter().all(|check| check.state != CheckState::Failed),
             checks,
@@ -98,7 +98,7 @@ fn changes(app: &App) -> Check {
 
 /// One check per authority that is not switched off: it had its keys once, or the grace is over. Keys that are too old
 /// keep no node from being ready, because they are too old on every node.
-fn keys(app: &App) -> Vec<Check> {
+fn signing_key_checks(app: &App) -> Vec<Check> {
     let now = app.moment();
     let waited = app.condition.started.age(now);
     let (in_force, switches) = (app.in_force.load(), app.switches.load());

@@ -86,7 +86,7 @@ pub(super) async fn take_over_everything(app: &Arc<App>) -> Result<(), String> {
     read_again::switches(app)
         .await
         .map_err(|fault| fault.to_string())?;
-    read_again::keys(app).await?;
+    read_again::signing_keys(app).await?;
     trust::follow_all(app).await.map_err(|fault| fault.to_string())?;
     crate::reload::follow(app).await?;
     app.memory.clients.forget_all();

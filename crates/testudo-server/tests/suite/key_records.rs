@@ -99,7 +99,7 @@ impl Cluster {
     /// Makes every node read the keys again, as after a change of them.
     async fn look(&self) {
         for node in &self.nodes {
-            testudo_server::read_again::keys(&node.app).await.unwrap();
+            testudo_server::read_again::signing_keys(&node.app).await.unwrap();
         }
     }
 

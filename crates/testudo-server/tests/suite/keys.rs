@@ -72,7 +72,7 @@ async fn retired_key_is_removed_at_its_time_and_not_only_at_the_next_rotation() 
 
     // One second before its end the key is published, at its end it is removed. There is no rotation meanwhile.
     app.clock.shift(until_then - 30);
-    testudo_server::read_again::keys(app).await.unwrap();
+    testudo_server::read_again::signing_keys(app).await.unwrap();
     assert_eq!(published(&world).await.len(), 2);
     app.clock.shift(30);
     until("the first key is removed", async || {
@@ -101,7 +101,7 @@ async fn withdrawn_key_whose_row_is_restored_is_neither_published_nor_used() {
     let mut backup = Batch::default();
     backup.insert(&stolen);
     app.store.commit(backup).await.unwrap();
-    testudo_server::read_again::keys(app).await.unwrap();
+    testudo_server::read_again::signing_keys(app).await.unwrap();
     assert!(
         published(&world)
             .await

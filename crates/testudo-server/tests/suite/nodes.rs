@@ -377,7 +377,7 @@ async fn keys_and_opaque_ids_are_the_same_on_every_node_and_rotate_together() {
     );
     for node in [&cluster.first.running, &cluster.second] {
         node.app.clock.shift(601);
-        testudo_server::read_again::keys(&node.app).await.unwrap();
+        testudo_server::read_again::signing_keys(&node.app).await.unwrap();
     }
     // The SVIDs of the test use the clock of the first node.
     let after = kid(0).await;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Actor, Authority};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_server::serve::{Options, serve};
+use testudo_server::serve::{Options, start_server};
 use testudo_server::{Network, Note};
 use testudo_server::{Running, config};
 use testudo_testkit::http::{Answer, Connection, TlsClient};
@@ -439,7 +439,7 @@ async fn try_to_run(folder: &std::path::Path, network: Network) -> Result<Runnin
         network,
         ..Options::default()
     };
-    serve(configuration, options).await
+    start_server(configuration, options).await
 }
 
 /// A moment as the admin API writes it, in seconds since the epoch.

@@ -14,7 +14,7 @@ use testudo_issuer::TestIssuer;
 use testudo_protocol::jose::Jws;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
 use testudo_server::key_encryption::random_32;
-use testudo_server::serve::{Options, serve};
+use testudo_server::serve::{Options, start_server};
 use testudo_server::state::observer::Observer;
 use testudo_server::{Running, config, socket_path};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,7 +51,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
             note(&format!("{}  {identity}  {}", seen.request_id, seen.outcome));
         }))
     };
-    let running = serve(
+    let running = start_server(
         configuration,
         Options {
             config_path: Some(path),

@@ -6,7 +6,7 @@ use std::path::Path;
 use testudo_core::Actor;
 use testudo_server::listen::PassedSockets;
 use testudo_server::reload::reload;
-use testudo_server::serve::{Options, serve};
+use testudo_server::serve::{Options, start_server};
 use testudo_server::{Note, config};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,7 +38,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
         passed,
         ..Options::default()
     };
-    let running = serve(configuration, options).await.map_err(Failed::new)?;
+    let running = start_server(configuration, options).await.map_err(Failed::new)?;
     // Before the ready line: a manager that reads it may send a signal at once.
     let failed = |error: std::io::Error| Failed::new(format!("cannot wait for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

@@ -122,12 +122,12 @@ impl Metrics {
 /// A metric that begins with nothing, under the name and the words of its row.
 fn registered<M: registry::Metric + Clone + Default>(registry: &mut Registry, name: &str) -> M {
     let metric = M::default();
-    register(registry, name, metric.clone());
+    register_metric(registry, name, metric.clone());
     metric
 }
 
 /// The same for one that exists.
-pub(crate) fn register(registry: &mut Registry, name: &str, metric: impl registry::Metric) {
+pub(crate) fn register_metric(registry: &mut Registry, name: &str, metric: impl registry::Metric) {
     let meaning = Metric::named(name).map_or("", |row| row.meaning);
     registry.register(name, meaning, metric);
 }

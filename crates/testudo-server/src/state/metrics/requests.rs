@@ -1,7 +1,7 @@
 //! Answers by route and status, and how long they took. Every combination has its counter from the start, so a request
 //! costs one addition: nothing is looked up by a name, and an alert can be written on what has not happened yet.
 
-use super::{Metrics, register};
+use super::{Metrics, register_metric};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -106,8 +106,8 @@ impl Requests {
         let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(0.000_1, 2.5, 12))
         });
-        register(registry, "requests", answered.clone());
-        register(registry, "request_duration_seconds", seconds.clone());
+        register_metric(registry, "requests", answered.clone());
+        register_metric(registry, "request_duration_seconds", seconds.clone());
         let of_route = |route: Route| {
             let route = route.name();
             OfRoute {

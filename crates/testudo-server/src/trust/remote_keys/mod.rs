@@ -83,13 +83,13 @@ impl RemoteKeys {
         kid: Option<&str>,
         is_worth: impl FnOnce() -> bool,
     ) -> Result<Arc<KeySet>, String> {
-        let entry = self.at(place);
+        let entry = self.at(url);
         let now = Moment::now(clock);
         if let Some(keys) = enough(&entry, kid, now) {
             return Ok(keys);
         }
         if is_worth()
-            && let Some(running) = entry.fetch(now, || self.fetch(place.0.clone(), now))
+            && let Some(running) = entry.fetch(now, || self.fetch(url.0.clone(), now))
         {
             running.ended().await;
         }
@@ -103,7 +103,7 @@ impl RemoteKeys {
 
     fn at(&self, url: &KeySetUrl) -> Arc<Entry> {
         let new = || Ok::<_, std::convert::Infallible>(Arc::new(Entry::new(PAUSES)));
-        match self.entries.get_or_insert_with(place.0.as_str(), new) {
+        match self.entries.get_or_insert_with(url.0.as_str(), new) {
             Ok(entry) => entry,
             Err(never) => match never {},
         }
