@@ -11,10 +11,13 @@ pub struct Entropy {
     /// A counter of this node, one higher for each decision.
     pub sequence: u32,
     /// Random bytes; each byte is used for one purpose only.
-    pub random: [u8; 20],
+    pub random: [u8; Entropy::RANDOM_BYTES],
 }
 
 impl Entropy {
+    /// How many random bytes one decision gets: 16 for the `jti`, 3 for ids of events.
+    pub const RANDOM_BYTES: usize = 20;
+
     /// A `jti` of 128 random bits. [RFC9068 §2.2]
     pub fn jwt_id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.random.first_chunk::<16>().unwrap_or(&[0; 16]))

@@ -136,7 +136,7 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
     let entropy = Entropy {
         millis: 5,
         sequence: 1,
-        random: [3; 20],
+        random: [3; Entropy::RANDOM_BYTES],
     };
     let at = Moment {
         policy: &policy,

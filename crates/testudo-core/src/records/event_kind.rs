@@ -2,9 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Rows: variant, name, whether it is a failure, what it means.
+/// What an event of a kind means for the request or the server that caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventClass {
+    /// A client was registered, changed or removed. If a request of the client caused this, the request was granted.
+    Granted,
+    /// A request was refused.
+    Refused,
+    /// A key, bundle, certificate, record or configuration of this server cannot be used: an administrator has to look
+    /// at it, and the log line has level ERROR. Refused clients are not failures, since any caller can cause a refusal.
+    Failure,
+    /// Any other change, mostly by an administrator.
+    Other,
+}
+
+/// Rows: variant, name, class, what it means.
 macro_rules! kinds {
-    ($($variant:ident, $name:literal, $is_failure:literal, $meaning:literal;)*) => {
+    ($($variant:ident, $name:literal, $class:ident, $meaning:literal;)*) => {
         /// The kinds of audit events.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum EventKind {
@@ -29,12 +43,10 @@ macro_rules! kinds {
                 }
             }
 
-            /// True where a key, bundle, certificate, record or configuration of this server cannot be used: an
-            /// administrator has to look at it, and the log line has level ERROR. Refused clients are not failures,
-            /// since any caller can cause a refusal.
-            pub fn is_failure(self) -> bool {
+            /// The class of the kind.
+            pub fn class(self) -> EventClass {
                 match self {
-                    $(EventKind::$variant => $is_failure,)*
+                    $(EventKind::$variant => EventClass::$class,)*
                 }
             }
         }
@@ -42,63 +54,68 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ClientRegistered, "client.registered", false,
+    ClientRegistered, "client.registered", Granted,
         "A client was registered: by the first token request of its identity that was granted, or by a registration request.";
-    ClientReturned, "client.returned", false,
+    ClientReturned, "client.returned", Granted,
         "A client that had been removed was registered again. Its `generation` is one higher than before.";
-    ClientUpdated, "client.updated", false,
+    ClientUpdated, "client.updated", Granted,
         "The record of a client was changed: its metadata, or what it may do.";
-    ClientWouldRegister, "client.would_register", false,
+    ClientWouldRegister, "client.would_register", Other,
         "A client would have been registered, but `first_use = \"observe\"` holds for it. Written together with the event of the refusal.";
-    ClientRefused, "client.refused", false,
+    ClientRefused, "client.refused", Refused,
         "A request was refused. Only a sample of refusals has events: per minute, 20 for each combination of reason, authority and identity prefix, and 200 in all. An event with `count` states how many more refusals of this reason and authority have no event of their own.";
-    ClientFrozen, "client.frozen", false,
+    ClientFrozen, "client.frozen", Other,
         "An administrator froze a client: its requests are refused until an administrator thaws it.";
-    ClientThawed, "client.thawed", false,
+    ClientThawed, "client.thawed", Other,
         "An administrator thawed a frozen client: its requests are served again.";
-    ClientRemoved, "client.removed", false,
+    ClientRemoved, "client.removed", Granted,
         "A client was removed: by an administrator, by the client itself, or by the server because it was idle for too long or its lifetime ended.";
-    IdentityBlocked, "identity.blocked", false,
+    IdentityBlocked, "identity.blocked", Other,
         "An administrator blocked an identity, a pattern or an authority.";
-    IdentityUnblocked, "identity.unblocked", false,
+    IdentityUnblocked, "identity.unblocked", Other,
         "An administrator removed a block.";
-    AuthorityDisabled, "authority.disabled", false,
+    AuthorityDisabled, "authority.disabled", Other,
         "An administrator disabled an authority: its identities are refused.";
-    AuthorityEnabled, "authority.enabled", false,
+    AuthorityEnabled, "authority.enabled", Other,
         "An administrator enabled an authority again.";
-    BundleUpdated, "authority.bundle_updated", false,
+    BundleUpdated, "authority.bundle_updated", Other,
         "A bundle of an authority that differs from the one before is in force.";
-    BundleStale, "authority.bundle_stale", true,
+    BundleStale, "authority.bundle_stale", Failure,
         "The bundle of an authority could not be fetched. The last good bundle is used until its maximum age; after that, the identities of the authority are refused until a fetch succeeds.";
-    BundleRolledBack, "authority.bundle_rolled_back", true,
+    BundleRolledBack, "authority.bundle_rolled_back", Failure,
         "The source of a bundle offers a lower `spiffe_sequence` than the one before. That bundle is not put in force.";
-    RulesChanged, "rule.changed", false,
+    RulesChanged, "rule.changed", Other,
         "The configuration was applied again; `detail` states what changed.";
-    VelocityLimited, "velocity.limited", false,
+    VelocityLimited, "velocity.limited", Refused,
         "A first use or registration was refused because too many new clients were registered in a short time. Sampled like `client.refused`.";
-    QuotaReached, "quota.reached", false,
+    QuotaReached, "quota.reached", Refused,
         "A first use or registration was refused because the rule or authority already has `clients_max` clients. Sampled like `client.refused`.";
-    KeyCreated, "key.created", false,
+    KeyCreated, "key.created", Other,
         "A signing key was created.";
-    KeyRetired, "key.retired", false,
+    KeyRetired, "key.retired", Other,
         "A signing key is no longer published.";
-    KeyRevoked, "key.revoked", false,
+    KeyRevoked, "key.revoked", Other,
         "An administrator revoked a signing key: tokens that it signed are refused.";
-    BundleAccepted, "authority.bundle_accepted", false,
+    BundleAccepted, "authority.bundle_accepted", Other,
         "An administrator accepted a bundle that the server had held back.";
-    CertificateRenewed, "tls.certificate_renewed", false,
+    CertificateRenewed, "tls.certificate_renewed", Other,
         "A new TLS certificate of this server is in use.";
-    CertificateRefused, "tls.certificate_refused", true,
+    CertificateRefused, "tls.certificate_refused", Failure,
         "A new TLS certificate of this server cannot be used; the earlier certificate stays in force.";
-    ConfigurationRefused, "configuration.refused", true,
+    ConfigurationRefused, "configuration.refused", Failure,
         "The configuration file changed and cannot be used; the earlier configuration stays in force.";
-    KeyTakenOver, "key.taken_over", false,
+    KeyTakenOver, "key.taken_over", Other,
         "A signing key that an earlier version of this server created was added to the sealed list of signing keys.";
-    RecordRefused, "record.refused", true,
+    RecordRefused, "record.refused", Failure,
         "A record in the store cannot be read, or was not written by this server, and is not used.";
 }
 
 impl EventKind {
+    /// True for kinds of the class [`EventClass::Failure`].
+    pub fn is_failure(self) -> bool {
+        self.class() == EventClass::Failure
+    }
+
     /// The kind with this name.
     pub fn of_name(name: &str) -> Option<EventKind> {
         EventKind::ALL.iter().copied().find(|kind| kind.name() == name)

@@ -36,7 +36,7 @@ pub use client::{
 pub use conflict::Conflict;
 pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::Event;
-pub use event_kind::EventKind;
+pub use event_kind::{EventClass, EventKind};
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
 pub use record::{Announced, Held, Record, Versioned};

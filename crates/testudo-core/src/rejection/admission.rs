@@ -4,7 +4,7 @@
 //! registration endpoint, the answer is different.
 
 use super::metadata::MetadataReason;
-use super::row::{AtManagement, Row, StatementEffect};
+use super::row::{AtManagement, Exceeded, Row, StatementEffect};
 use crate::identity::{Authority, CredentialKind};
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
@@ -165,6 +165,7 @@ impl AdmissionReason {
                 ErrorCode::SlowDown,
                 "no further clients can be registered now",
             )
+            .exceeds(Exceeded::Count)
             .retry_after(60),
             AdmissionReason::TooFast {
                 retry_after_seconds, ..
@@ -173,6 +174,7 @@ impl AdmissionReason {
                 ErrorCode::SlowDown,
                 "too many new clients at once, try again later",
             )
+            .exceeds(Exceeded::Rate)
             .retry_after(*retry_after_seconds),
         }
     }

@@ -20,6 +20,7 @@ pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use credential::CredentialReason;
 pub use metadata::MetadataReason;
 pub use request::RequestReason;
+pub use row::Exceeded;
 
 use row::Row;
 use std::fmt;
@@ -76,6 +77,11 @@ impl Rejection {
             Rejection::Admission(reason) => hints::of_admission(reason),
         }
         .into_owned()
+    }
+
+    /// The kind of limit that the request exceeds, if this is the reason.
+    pub fn exceeds(&self) -> Option<Exceeded> {
+        self.row().exceeds
     }
 
     fn row(&self) -> Row {

@@ -22,8 +22,19 @@ pub(super) struct Row {
     /// The HTTP status, if it differs from that of the code.
     pub(super) status: Option<u16>,
     pub(super) retry_after_seconds: Option<i64>,
+    /// The kind of limit that the request exceeds, if this is the reason.
+    pub(super) exceeds: Option<Exceeded>,
     /// The challenge in an answer of the registration endpoint. [RFC6750 §3.1]
     pub(super) challenge: Option<&'static str>,
+}
+
+/// A kind of limit on new clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// The rate of new clients.
+    Rate,
+    /// The number of clients.
+    Count,
 }
 
 /// The sentence in the answer.
@@ -94,6 +105,7 @@ impl Row {
             at_management: AtManagement::AsAtRegistration,
             status: None,
             retry_after_seconds: None,
+            exceeds: None,
             challenge: None,
         }
     }
@@ -120,6 +132,11 @@ impl Row {
 
     pub(super) fn retry_after(mut self, seconds: i64) -> Row {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    pub(super) fn exceeds(mut self, limit: Exceeded) -> Row {
+        self.exceeds = Some(limit);
         self
     }
 

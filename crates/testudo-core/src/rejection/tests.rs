@@ -228,3 +228,15 @@ fn hint_names_the_authority_that_is_meant_where_a_trust_domain_and_an_issuer_hav
     );
     assert_eq!(issuer[1].1, "run `testudo trust show shop:` for the last error");
 }
+
+#[test]
+fn only_the_rate_and_the_number_of_clients_are_limits_that_have_events_of_their_own() {
+    let exceeded = reasons()
+        .into_iter()
+        .filter_map(|reason| Some((reason.name(), reason.exceeds()?)));
+    let expected = [
+        ("too_many_clients", Exceeded::Count),
+        ("too_fast", Exceeded::Rate),
+    ];
+    assert_eq!(exceeded.collect::<Vec<_>>(), expected);
+}

@@ -110,7 +110,7 @@ impl Clock {
 
     /// Random bytes and ids for one decision; `None` where the operating system gives no random bytes.
     pub fn entropy(&self) -> Option<Entropy> {
-        let mut random = [0; 20];
+        let mut random = [0; Entropy::RANDOM_BYTES];
         aws_lc_rs::rand::fill(&mut random).ok()?;
         Some(Entropy {
             millis: self.millis(),

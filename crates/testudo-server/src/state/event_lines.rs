@@ -1,14 +1,13 @@
 //! The lines of audit events in the log: each event that is written has one.
 
-use super::refusals::is_refusal;
 use testudo_core::Authority;
-use testudo_core::records::Event;
+use testudo_core::records::{Event, EventClass};
 
 /// The line of an audit event: the second record beside the database.
 pub(crate) fn log_event(event: &Event) {
     let kind = event.event;
     // Of a refusal the reason is the name of the rejection; of other events, what an administrator gave as the reason.
-    let (rejection, reason) = match is_refusal(kind) {
+    let (rejection, reason) = match kind.class() == EventClass::Refused {
         true => (event.reason.as_deref(), None),
         false => (None, event.reason.as_deref()),
     };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use testudo_core::Entropy;
 use testudo_core::records::{Event, EventKind};
-use testudo_core::rejection::{AdmissionReason, Rejection};
+use testudo_core::rejection::{Exceeded, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
 const SAMPLES_PER_KEY: u32 = 20;
@@ -155,40 +155,11 @@ pub fn event_of_count(like: &Like, left_out: LeftOut, entropy: &Entropy, now: Ti
 
 /// The kind of the event of a rejection.
 pub fn kind_of(rejection: &Rejection) -> EventKind {
-    match rejection {
-        Rejection::Admission(AdmissionReason::TooFast { .. }) => EventKind::VelocityLimited,
-        Rejection::Admission(AdmissionReason::TooManyClients { .. }) => EventKind::QuotaReached,
-        Rejection::Request(_)
-        | Rejection::Credential(_)
-        | Rejection::Metadata(_)
-        | Rejection::Admission(
-            AdmissionReason::EvidenceNotTaken
-            | AdmissionReason::AuthorityDisabled { .. }
-            | AdmissionReason::IdentityBlocked { .. }
-            | AdmissionReason::NoRule
-            | AdmissionReason::RuleDisabled { .. }
-            | AdmissionReason::CredentialNotAccepted { .. }
-            | AdmissionReason::ClientIdMismatch { .. }
-            | AdmissionReason::ClientFrozen
-            | AdmissionReason::FirstUseOff { .. }
-            | AdmissionReason::FirstUseObserved { .. }
-            | AdmissionReason::AttestedClaimMalformed(_)
-            | AdmissionReason::GrantNotAllowed { .. }
-            | AdmissionReason::ScopeNotAllowed { .. }
-            | AdmissionReason::ResourceNotAllowed { .. }
-            | AdmissionReason::BindingMissing { .. }
-            | AdmissionReason::ClientIdClash { .. }
-            | AdmissionReason::ClientIdReserved { .. },
-        ) => EventKind::ClientRefused,
+    match rejection.exceeds() {
+        Some(Exceeded::Rate) => EventKind::VelocityLimited,
+        Some(Exceeded::Count) => EventKind::QuotaReached,
+        None => EventKind::ClientRefused,
     }
-}
-
-/// True for the kinds of [`kind_of`].
-pub fn is_refusal(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::ClientRefused | EventKind::VelocityLimited | EventKind::QuotaReached
-    )
 }
 
 #[cfg(test)]
@@ -208,7 +179,7 @@ mod tests {
         let entropy = Entropy {
             millis: 0,
             sequence: 0,
-            random: [0; 20],
+            random: [0; Entropy::RANDOM_BYTES],
         };
         let left_out = ledger.take_left_out(now, false);
         let events = left_out

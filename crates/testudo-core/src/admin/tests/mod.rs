@@ -38,7 +38,7 @@ fn order() -> Order<'static> {
         entropy: Entropy {
             millis: 1_800_000_000_000,
             sequence: 5,
-            random: [9; 20],
+            random: [9; Entropy::RANDOM_BYTES],
         },
         now: NOW,
     }

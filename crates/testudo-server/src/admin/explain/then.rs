@@ -2,48 +2,26 @@
 
 use super::Verdict;
 use testudo_core::identity::Proof;
-use testudo_core::records::{Event, EventKind};
+use testudo_core::records::{Event, EventClass};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Timestamp;
 
 pub(super) fn verdict(event: &Event) -> Verdict {
-    match event.event {
-        EventKind::ClientRegistered
-        | EventKind::ClientReturned
-        | EventKind::ClientUpdated
-        | EventKind::ClientRemoved => Verdict {
+    match event.event.class() {
+        EventClass::Granted => Verdict {
             outcome: "allowed".into(),
             rejection: None,
             error: None,
             detail: event.detail.clone().or_else(|| Some(allowed(event))),
             hint: None,
         },
-        // All other kinds: the request was refused, for the reason of the event.
-        kind @ (EventKind::ClientWouldRegister
-        | EventKind::ClientRefused
-        | EventKind::ClientFrozen
-        | EventKind::ClientThawed
-        | EventKind::IdentityBlocked
-        | EventKind::IdentityUnblocked
-        | EventKind::AuthorityDisabled
-        | EventKind::AuthorityEnabled
-        | EventKind::BundleUpdated
-        | EventKind::BundleStale
-        | EventKind::BundleRolledBack
-        | EventKind::RulesChanged
-        | EventKind::VelocityLimited
-        | EventKind::QuotaReached
-        | EventKind::KeyCreated
-        | EventKind::KeyRetired
-        | EventKind::KeyRevoked
-        | EventKind::BundleAccepted
-        | EventKind::CertificateRenewed
-        | EventKind::CertificateRefused
-        | EventKind::ConfigurationRefused
-        | EventKind::KeyTakenOver
-        | EventKind::RecordRefused) => Verdict {
+        // The request was refused, for the reason of the event.
+        EventClass::Refused | EventClass::Failure | EventClass::Other => Verdict {
             outcome: "refused".into(),
-            rejection: event.reason.clone().or_else(|| Some(kind.name().to_owned())),
+            rejection: event
+                .reason
+                .clone()
+                .or_else(|| Some(event.event.name().to_owned())),
             error: event.error.clone(),
             detail: event.detail.clone(),
             hint: event.hint.clone(),
