@@ -12,8 +12,7 @@
 //! | 1 | the authority is enabled | yes | yes | yes | yes |
 //! | 2 | the identity is not blocked | yes | yes | yes | yes |
 //! | 3 | a rule governs | its own | its own | the sponsor's, or that of `registration.open` | as without evidence |
-//! | 4 | the credential is accepted, the client id is not reserved | yes | every piece of evidence (`showing`) | yes |
-//! yes |
+//! | 4 | credential accepted, client id not reserved | yes | every piece of evidence (`showing`) | yes | yes |
 //! | 5 | `client_id`, if sent, is the client's | yes | yes | must not be sent | checked when the body is parsed |
 //! | 6 | the client is not frozen | known | known | – | always, after the registration access token was checked |
 //! | 6 | the credential is the registered one | known | – | – | – |
@@ -21,11 +20,10 @@
 //! | 8 | the metadata resolves | unknown | yes | yes | replacement |
 //! | 9 | the grant is allowed | yes | – | – | – |
 //! | 10 | the rate limits are not exceeded (`Decision::limits`) | unknown | new or changed | yes | replacement |
-//! | 11 | written; the store checks quota, absence, version and single use | unknown; known if the credential is
-//! single-use | yes | yes | if something changes |
+//! | 11 | written | unknown; known with single use or records of the grant | yes | yes | if something changes |
 //!
-//! "Known" means that the client exists and its lifetime has not ended. A new check is one line in `decide` of the
-//! occasion, in this order, and one cell here.
+//! Step 11 checks quota, absence, version and single use in the store. "Known" means that the client exists and its
+//! lifetime has not ended. A new check is one line in `decide` of the occasion, in this order, and one cell here.
 
 pub mod manage;
 mod observed;

@@ -1,4 +1,6 @@
-//! A rule as an administrator writes it.
+//! A rule as an administrator writes it. It is in this crate, although it is the form of a section of the configuration:
+//! the revision that records and events name is the hash of this form, and [`Rule::compile`](super::Rule::compile) names
+//! each error by the key in it.
 
 use crate::identity::{CredentialKind, OccasionKind};
 use serde::{Deserialize, Serialize};
