@@ -23,7 +23,7 @@ pub fn run() -> Result<(), String> {
     kubernetes::install()?;
     leftovers::none_after(|environment| {
         crate::run("cargo", &["test", "--workspace"], environment)?;
-        // Tests of the built binary with a clock that tests can set; no release has this feature.
+        // Tests of the built binary with a clock that tests can set; no release is built with this feature.
         let clock = ["--features", "test-clock", "--test", "suite", "clock"];
         crate::run(
             "cargo",

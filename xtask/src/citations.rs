@@ -9,12 +9,12 @@ use testudo_protocol::specifications::{SPECIFICATIONS, Specification};
 /// Characters of a line that are shown.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// Prints them.
+/// Prints the lines.
 pub fn print(name: &str) -> Result<(), String> {
     let Some(specification) = Specification::named(name) else {
         let known: Vec<_> = SPECIFICATIONS.iter().map(|known| known.short_name).collect();
         return Err(format!(
-            "{name} is not the short name of a specification that is cited here; these are: {}",
+            "{name} is not the short name of a specification; the short names are: {}",
             known.join(", ")
         ));
     };
@@ -47,7 +47,7 @@ fn lines(name: &str, text: &Text) -> Vec<String> {
         .collect()
 }
 
-/// The beginning of a line that fits a terminal, because a paragraph of a document is one line.
+/// The beginning of a line, short enough for a terminal: in documents, a whole paragraph is one line.
 fn beginning(line: &str) -> String {
     match line.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -57,11 +57,11 @@ fn beginning(line: &str) -> String {
 
 /// True if a line has this word as a whole word: `RFC 759` is not found in `RFC 7591`.
 fn has_word(line: &str, word: &str) -> bool {
-    let goes_on = |c: char| c.is_alphanumeric() || c == '-';
+    let is_part_of_word = |c: char| c.is_alphanumeric() || c == '-';
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
-        !before.is_some_and(goes_on) && !after.is_some_and(goes_on)
+        !before.is_some_and(is_part_of_word) && !after.is_some_and(is_part_of_word)
     })
 }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_short_name_is_refused_with_the_names_that_are_known() {
+    fn unknown_short_name_is_refused_with_a_list_of_the_known_ones() {
         let why = print("RFC1").unwrap_err();
         assert!(why.contains("RFC1 is not") && why.contains("RFC7591"), "{why}");
     }

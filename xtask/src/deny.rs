@@ -7,10 +7,10 @@ use crate::{cargo, root, run as run_program};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The version that is installed, once, into cargo's own folder.
+/// The version of cargo-deny. If it is missing, it is installed into cargo's own folder.
 const VERSION: &str = "0.20.2";
 
-/// The URL of the database in the configuration of cargo-deny; nothing is fetched from it.
+/// The URL of the advisory database in the configuration of cargo-deny. Nothing is fetched from it.
 const STAND_IN_URL: &str = "https://advisories.invalid/db";
 
 pub fn run() -> Result<(), String> {
@@ -19,7 +19,7 @@ pub fn run() -> Result<(), String> {
     match std::env::var_os("ADVISORY_DB") {
         Some(folder) => advisories(Path::new(&folder)),
         None => {
-            eprintln!("advisories were NOT checked: ADVISORY_DB names no folder with the advisory database");
+            eprintln!("advisories were NOT checked: set ADVISORY_DB to a folder with the advisory database");
             Ok(())
         }
     }
@@ -33,7 +33,7 @@ fn install() -> Result<(), String> {
     if is_there {
         return Ok(());
     }
-    eprintln!("installing cargo-deny {VERSION}: this takes some minutes, once");
+    eprintln!("installing cargo-deny {VERSION}: this is done only once and takes some minutes");
     let name = format!("cargo-deny@{VERSION}");
     // Built without optimisation, because the build time matters more than the time of one check.
     let quick = [
@@ -44,7 +44,7 @@ fn install() -> Result<(), String> {
     run_program("cargo", &["install", "--quiet", "--locked", &name], &quick)
 }
 
-/// Checks against the advisories in `database`: a folder with `crates/…/RUSTSEC-….md`, a git work tree or not.
+/// Checks against the advisories in `database`: a folder with `crates/…/RUSTSEC-….md`, which may be a git work tree.
 fn advisories(database: &Path) -> Result<(), String> {
     let database = std::path::absolute(database).map_err(|error| error.to_string())?;
     if !database.join("crates").is_dir() {
@@ -66,8 +66,8 @@ fn advisories(database: &Path) -> Result<(), String> {
     );
     let config = place.join("deny.toml");
     std::fs::write(&config, rules + &section).map_err(|error| format!("{}: {error}", config.display()))?;
-    // cargo-deny fetches the database with git and accepts only URLs with a domain, so git is configured to replace the
-    // URL by the folder.
+    // cargo-deny fetches the database with git and accepts only URLs with a host name, so git is configured to replace
+    // the URL by the folder.
     let rewrite = format!("url.file://{}.insteadOf", repository.display());
     let git = [
         ("GIT_CONFIG_COUNT", "1"),

@@ -1,4 +1,4 @@
-//! Installs the programs for the failover tests that Debian's packages do not have.
+//! Installs the programs for the failover tests that Debian has no packages of.
 
 use crate::root;
 use testudo_testkit::patroni;

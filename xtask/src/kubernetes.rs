@@ -1,4 +1,4 @@
-//! Installs the programs for the tests of the Helm chart that Debian's packages do not have.
+//! Installs the programs for the tests of the Helm chart that Debian has no packages of.
 
 use crate::root;
 use testudo_testkit::kubernetes;
@@ -7,7 +7,9 @@ use testudo_testkit::kubernetes;
 pub fn install() -> Result<(), String> {
     let folder = root().join("target/kubernetes");
     if kubernetes::Tools::find(&folder).is_err() {
-        eprintln!("building the Kubernetes API server and Helm with go: this takes some minutes, once");
+        eprintln!(
+            "building the Kubernetes API server and Helm with go: this is done only once and takes some minutes"
+        );
     }
     kubernetes::install(&folder)
 }

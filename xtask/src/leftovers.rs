@@ -6,13 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use testudo_testkit::scratch;
 
-/// What a test process started is ended and removed after the process has ended (`testkit/scratch.rs`).
+/// The time for the shell of `testkit/scratch.rs`, which after the end of a test process ends the processes that the test
+/// started and removes their files.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs tests with the environment that it hands to them; fails where they do, or where they leave something.
+/// Runs tests with environment variables for their temporary folder. Fails if the tests fail, or if they leave files or
+/// processes.
 pub fn none_after(tests: impl FnOnce(&[(&str, &str)]) -> Result<(), String>) -> Result<(), String> {
     let folder = scratch::folder("ci");
-    // As the one of the system: some programs of the tests run as other users.
+    // The same mode as `/tmp`, because some programs of the tests run as other users.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777))
         .map_err(|error| error.to_string())?;
     let outcome = tests(&[("TMPDIR", &folder.display().to_string())]);
@@ -25,8 +27,8 @@ pub fn none_after(tests: impl FnOnce(&[(&str, &str)]) -> Result<(), String>) -> 
     match (outcome, left.is_empty()) {
         (outcome, true) => outcome,
         (outcome, false) => Err(format!(
-            "{}the tests left behind, of what goes into a temporary folder ({}):\n  {}\n\
-             hint: testudo_testkit::scratch::folder is removed with the test process",
+            "{}the tests left files or processes of their temporary folder ({}):\n  {}\n\
+             hint: use testudo_testkit::scratch::folder, which is removed after the end of the test process",
             outcome.err().map(|why| format!("{why}\n")).unwrap_or_default(),
             folder.display(),
             left.join("\n  ")
@@ -40,7 +42,7 @@ fn leftovers(folder: &Path) -> Vec<String> {
     let mut found: Vec<String> = files.map(|entry| entry.path().display().to_string()).collect();
     let variable = format!("TMPDIR={}", folder.display());
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        // Processes of other users cannot be read, and are not ours.
+        // Processes of other users cannot be read; they were not started by these tests.
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
         if environment
             .split(|byte| *byte == 0)

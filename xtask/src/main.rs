@@ -25,32 +25,33 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  ci                   what CI runs: format, lints, tidy, generated files, all tests
-  tidy                 the house rules that no compiler checks
-  tidy --circles [FOLDER]
-                       every import circle, file by file, of this checkout or another one
+  ci                   run what CI runs: format, lints, tidy, generated files, all tests
+  tidy                 check the rules of this repository that no compiler checks
+  tidy --cycles [FOLDER]
+                       every import cycle, file by file, of this checkout or another one
   tidy --modules [FOLDER]
                        the modules of each crate with the modules that they use, each in the lowest possible layer
-  citations NAME       the lines that cite a specification, by its short name
-  deny                 licences, bans, sources; advisories where ADVISORY_DB names a folder with the database
-  generate [--check]   writes docs/reference/ (or fails where it is out of date)
-  bench [token|rules]  benchmarks; `bench token --full` adds a million first uses
-  bench hostile        what refused requests cost beside good ones
+  citations NAME       list the lines that cite the specification with this short name
+  deny                 check licences, bans and sources of dependencies; also advisories where ADVISORY_DB is a folder
+                       with the advisory database
+  generate [--check]   write docs/reference/ (or fail where it is out of date)
+  bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
+  bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
-                       two binaries alternating, nine pairs, the median of the ratios; over SQLite or PostgreSQL
-  soak connections     10,000 silent connections of one address beside good requests, against a release build
+                       compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL
+  soak connections     10,000 silent connections of one address while valid requests are sent, with a release build
   soak reloads         1,000 reloads under load: rules, TLS files and bundle change each time; some minutes
   soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
-  soak events          a month of a million events: filters, and their export in bounded memory
-  soak install         Patroni into target/patroni, for `soak failover` and its small form among the tests
-  fuzz [SECONDS]       every fuzz target for so long (default 60)
-  spire install|up     builds SPIRE; runs it in the foreground with one registered workload
-  kubernetes install   builds the Kubernetes API server and Helm, for the tests of the chart
+  soak events          a month with a million events: filters, and their export with bounded memory
+  soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
+  fuzz [SECONDS]       run every fuzz target for this time (default 60)
+  spire install|up     build SPIRE; run it in the foreground with one registered workload
+  kubernetes install   build the Kubernetes API server and Helm, for the tests of the chart
   dist [binary|deb|sbom|check]
-                       everything of a release into target/dist: static binary, man pages, archive, .deb, SBOM,
+                       build all files of a release into target/dist: static binary, man pages, archive, .deb, SBOM,
                        checksums;
-                       `check` tries them: the container's root file system, names in a chroot, the package
-  dev                  testudo dev
+                       `check` tests them: root file system of the container, name resolution in a chroot, package
+  dev                  run testudo dev
 ";
 
 fn main() -> ExitCode {
@@ -61,8 +62,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["tidy", "--modules"] => tidy::print_modules(None),
         ["tidy", "--modules", folder] => tidy::print_modules(Some(folder)),
-        ["tidy", "--circles"] => tidy::print_circles(None),
-        ["tidy", "--circles", folder] => tidy::print_circles(Some(folder)),
+        ["tidy", "--cycles"] => tidy::print_cycles(None),
+        ["tidy", "--cycles", folder] => tidy::print_cycles(Some(folder)),
         ["citations", name] => citations::print(name),
         ["deny"] => deny::run(),
         ["generate"] => generate::run(false),
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds
             .parse()
-            .map_err(|_| "SECONDS is a number".to_owned())
+            .map_err(|_| "SECONDS must be a number".to_owned())
             .and_then(fuzz::run),
         ["spire", "install"] => spire::install(),
         ["spire", "up"] => spire::up(),
@@ -130,7 +131,7 @@ fn soak(test: &str) -> Result<(), String> {
     )
 }
 
-/// The repository's folder.
+/// The folder of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -138,12 +139,12 @@ fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// Runs cargo, its output shown.
+/// Runs cargo in the folder of the repository and shows its output.
 fn cargo(arguments: &[&str]) -> Result<(), String> {
     run("cargo", arguments, &[])
 }
 
-/// Runs a program in the repository's folder, its output shown.
+/// Runs a program in the folder of the repository and shows its output.
 fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     eprintln!("+ {program} {}", arguments.join(" "));
     let status = Command::new(program)

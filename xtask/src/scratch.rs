@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// A folder of its own.
+/// A new folder, used by one test only.
 pub struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,5 +1,5 @@
 //! The archive that `cargo binstall` and users download: `[package.metadata.binstall]` of `crates/testudo/Cargo.toml`
-//! says where in it the binary is.
+//! contains the path of the binary in it.
 
 use super::{TARGET, VERSION, commit_seconds, output};
 use crate::root;
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
     use crate::scratch::Scratch;
 
-    /// What `{ name }` stands for in the metadata of binstall.
+    /// Replaces the placeholders in the metadata of binstall.
     fn filled_in(template: &str) -> String {
         template
             .replace("{ version }", VERSION)
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn archive_is_named_and_laid_out_as_binstall_is_told() {
+    fn name_and_paths_of_the_archive_are_those_in_the_metadata_of_binstall() {
         let scratch = Scratch::with(&[("binary", "bytes")]);
         let archive = make(&scratch.path().join("binary"), scratch.path()).unwrap();
         let manifest = std::fs::read_to_string(root().join("crates/testudo/Cargo.toml")).unwrap();

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where each file comes from, where it is installed, and its mode. The static binary needs a separate nsswitch.conf,
-/// which the unit mounts over that of the machine.
+/// Source, installed path and mode of each file. The static binary needs its own nsswitch.conf, which the systemd unit
+/// mounts over the file of the machine.
 const FILES: &[(&str, &str, u32)] = &[
     (
         "deploy/systemd/testudo.service",
@@ -43,7 +43,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
         install(&root().join(from), &content.join(to), *mode)?;
     }
     install(binary, &content.join("usr/bin/testudo"), 0o755)?;
-    // Made beside the package, so that every file and folder gets its mode from `install`.
+    // Created outside of the package folder first, so that `install` sets the mode of every file and folder.
     let made = folder.join("manuals");
     let _ = std::fs::remove_dir_all(&made);
     for name in manuals::install(&made)? {
@@ -56,7 +56,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
         std::fs::write(content.join("DEBIAN").join(name), text).map_err(|error| format!("{name}: {error}"))
     };
     write("control", &control.replace("{version}", VERSION))?;
-    // A package update keeps the changes of the administrator.
+    // For files in this list, a package update keeps the changes of the administrator.
     write("conffiles", "/etc/testudo/testudo.toml\n")?;
     std::fs::set_permissions(
         content.join("etc/testudo"),
@@ -75,7 +75,7 @@ pub fn make(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
     Ok(package)
 }
 
-/// Where the package is made.
+/// The path of the package.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join(format!("testudo_{VERSION}_amd64.deb"))
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::scratch::Scratch;
 
-    /// A package of a program that is there on every machine.
+    /// A package with a program that exists on every machine instead of the server.
     fn package(scratch: &Scratch) -> PathBuf {
         make(Path::new("/bin/true"), scratch.path()).unwrap()
     }
@@ -118,7 +118,7 @@ mod tests {
         )
     }
 
-    /// A folder that dpkg takes for the root of a machine.
+    /// A folder that dpkg uses as the root of a machine.
     fn empty_machine() -> Scratch {
         let machine = Scratch::with(&[("var/lib/dpkg/status", ""), ("var/lib/dpkg/available", "")]);
         for folder in ["var/lib/dpkg/info", "var/lib/dpkg/updates", "etc"] {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn package_is_installed_makes_its_user_keeps_an_edited_configuration_and_is_purged() {
+    fn package_creates_its_user_and_keeps_an_edited_configuration_until_it_is_purged() {
         let (scratch, machine) = (Scratch::with(&[("x", "")]), empty_machine());
         let (package, root) = (package(&scratch), machine.path());
         let file = package.display().to_string();
@@ -193,7 +193,7 @@ mod tests {
         );
     }
 
-    /// systemd of before 253 warns of notify-reload alone.
+    /// A systemd before version 253 does not know `notify-reload`, so this one warning is ignored.
     #[test]
     fn systemd_accepts_the_units_and_rates_their_exposure_ok() {
         let machine = Scratch::with(&[("usr/bin/testudo", "#!/bin/sh\n")]);

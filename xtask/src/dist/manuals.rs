@@ -1,4 +1,4 @@
-//! Man pages and completions, where the archive and the Debian package want them.
+//! Installs man pages and completions into the archive and the Debian package.
 
 use super::output;
 use crate::command_line;
@@ -6,14 +6,14 @@ use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each shell reads, and where Debian's shells look for it.
+/// The path from which each shell of Debian reads its completions.
 const COMPLETIONS: &[(Shell, &str)] = &[
     (Shell::Bash, "usr/share/bash-completion/completions/testudo"),
     (Shell::Zsh, "usr/share/zsh/vendor-completions/_testudo"),
     (Shell::Fish, "usr/share/fish/vendor_completions.d/testudo.fish"),
 ];
 
-/// Installs man pages, packed as Debian packs them, and completions below `root`. Returns their paths below it.
+/// Installs man pages, compressed as Debian requires, and completions below `root`. Returns their paths below `root`.
 pub fn install(root: &Path) -> Result<Vec<PathBuf>, String> {
     let pages = root.join("usr/share/man/man1");
     std::fs::create_dir_all(&pages).map_err(|error| format!("{}: {error}", pages.display()))?;
@@ -23,7 +23,7 @@ pub fn install(root: &Path) -> Result<Vec<PathBuf>, String> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     names.sort();
-    // Without name and time of the file, so that the same page has the same bytes.
+    // `-n` leaves out name and time of the file, so that the same page always gives the same bytes.
     output(Command::new("gzip").args(["-9", "-n"]).args(&names))?;
     let below = |path: &Path| path.strip_prefix(root).map(Path::to_owned).unwrap_or_default();
     let mut installed: Vec<PathBuf> = names

@@ -1,5 +1,5 @@
-//! What a release consists of, in `target/dist`: a static binary, an archive of it, a Debian package, a bill of
-//! materials and checksums.
+//! Builds the files of a release into `target/dist`: a static binary, an archive of it, a Debian package, a software
+//! bill of materials (SBOM) and checksums.
 
 mod archive;
 mod deb;
@@ -10,13 +10,13 @@ use crate::{cargo, root, run};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the static binary is built for. glibc's own parts for `files` and `dns` are in it; see
-/// `docs/operations/install.md` for the limits of that.
+/// The target of the static binary. It contains glibc's modules `files` and `dns` for name resolution;
+/// `docs/operations/install.md` describes the limits of this.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// Our version; the crates of the workspace share it.
+/// The version of the release: all crates of the workspace have the same one.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// All of it.
+/// Builds all files of a release.
 pub fn everything() -> Result<(), String> {
     binary()?;
     let binary = folder().join("testudo");
@@ -37,7 +37,7 @@ pub fn everything() -> Result<(), String> {
     Ok(())
 }
 
-/// The static binary alone. The command is the one of `deploy/Containerfile`.
+/// Builds only the static binary, with the same command as `deploy/Containerfile`.
 pub fn binary() -> Result<(), String> {
     let flags = [("RUSTFLAGS", "-C target-feature=+crt-static")];
     run(
@@ -46,9 +46,12 @@ pub fn binary() -> Result<(), String> {
         &flags,
     )?;
     let built = root().join("target").join(TARGET).join("release/testudo");
-    let linked = output(Command::new("ldd").arg(&built)).unwrap_or_else(|said| said);
+    let linked = output(Command::new("ldd").arg(&built)).unwrap_or_else(|error| error);
     if !linked.contains("statically linked") && !linked.contains("not a dynamic executable") {
-        return Err(format!("{} needs libraries: {linked}", built.display()));
+        return Err(format!(
+            "{} is not static, it needs libraries: {linked}",
+            built.display()
+        ));
     }
     std::fs::create_dir_all(folder()).map_err(|error| error.to_string())?;
     std::fs::copy(&built, folder().join("testudo"))
@@ -56,19 +59,19 @@ pub fn binary() -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", built.display()))
 }
 
-/// The Debian package, of the binary that is there.
+/// Builds the Debian package from the binary in `target/dist`.
 pub fn deb() -> Result<(), String> {
     deb::make(&folder().join("testudo"), &folder()).map(|package| eprintln!("{}", package.display()))
 }
 
-/// The bill of materials.
+/// Writes the bill of materials.
 pub fn sbom() -> Result<(), String> {
     std::fs::create_dir_all(folder()).map_err(|error| error.to_string())?;
     sbom::make(&folder()).map(|materials| eprintln!("{}", materials.display()))
 }
 
-/// The tests of the container and of names, with the static binary instead of CI's; the package and its units under this
-/// machine's systemd, booted in namespaces. As root.
+/// Tests, as root, the container and its name resolution with the static binary instead of the one of CI, and the
+/// package with its units under the systemd of this machine, booted in namespaces.
 pub fn check() -> Result<(), String> {
     let binary = folder().join("testudo").display().to_string();
     let tests = ["test", "--package", "testudo", "--test", "suite", "container::"];
@@ -86,7 +89,7 @@ fn write(name: &str, text: &str) -> Result<(), String> {
     std::fs::write(folder().join(name), text).map_err(|error| format!("{name}: {error}"))
 }
 
-/// What a program prints; where it fails, the error is what it said.
+/// The stdout of a program. If the program fails, the error contains its output.
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command
         .output()
@@ -103,7 +106,7 @@ fn output(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// The time of the commit: what is made of one commit twice has the same bytes.
+/// The time of the commit. It is used for all files, so that two builds of one commit have the same bytes.
 fn commit_seconds() -> Result<String, String> {
     let git = ["log", "-1", "--format=%ct"];
     output(Command::new("git").args(git).current_dir(root())).map(|text| text.trim().to_owned())

@@ -1,4 +1,4 @@
-//! The bill of materials: every crate of the binary with version, licence and checksum, as CycloneDX 1.5.
+//! The software bill of materials: every crate of the binary with version, licence and checksum, in CycloneDX 1.5.
 
 use super::{TARGET, VERSION, commit_seconds, output};
 use crate::root;
@@ -29,7 +29,7 @@ pub fn make(folder: &Path) -> Result<PathBuf, String> {
     )?;
     let text = std::fs::read_to_string(&beside_manifest)
         .map_err(|error| format!("{}: {error}", beside_manifest.display()))?;
-    // It writes one beside every manifest of the workspace.
+    // cargo-cyclonedx writes a file beside the manifest of every crate of the workspace; the others are removed.
     for crate_folder in std::fs::read_dir(root().join("crates")).map_err(|error| error.to_string())? {
         let crate_folder = crate_folder.map_err(|error| error.to_string())?.path();
         let _ = std::fs::remove_file(crate_folder.join(format!("{name}.json")));
@@ -39,8 +39,8 @@ pub fn make(folder: &Path) -> Result<PathBuf, String> {
     }
     let mut listed: Value =
         serde_json::from_str(&text).map_err(|error| format!("the bill of materials: {error}"))?;
-    keep_what_is_built(&mut listed, &built_crates()?);
-    names_what_is_in_the_binary(&listed)?;
+    remove_crates_not_built(&mut listed, &built_crates()?);
+    check_known_crates(&listed)?;
     let text = serde_json::to_string_pretty(&listed).map_err(|error| error.to_string())?;
     let materials = folder.join(format!("{name}.json"));
     std::fs::write(&materials, text).map_err(|error| error.to_string())?;
@@ -72,9 +72,9 @@ fn built_crates() -> Result<HashSet<String>, String> {
     Ok(crates.collect())
 }
 
-/// cargo-cyclonedx reads the lock file, which names crates of features that are off: `ring`, for example, which would
-/// be a second cryptography library.
-fn keep_what_is_built(listed: &mut Value, built: &HashSet<String>) {
+/// Removes crates that are not compiled into the binary. cargo-cyclonedx reads the lock file, which also contains crates
+/// of disabled features, such as `ring`, a second cryptography library.
+fn remove_crates_not_built(listed: &mut Value, built: &HashSet<String>) {
     let mut dropped = HashSet::new();
     if let Some(components) = listed.get_mut("components").and_then(Value::as_array_mut) {
         components.retain(|component| {
@@ -97,8 +97,8 @@ fn keep_what_is_built(listed: &mut Value, built: &HashSet<String>) {
     }
 }
 
-/// A list without the cryptography, or with what only tests use, would be a wrong one.
-fn names_what_is_in_the_binary(listed: &Value) -> Result<(), String> {
+/// Fails if the list lacks a cryptography library that is in the binary, or contains a crate that is not.
+fn check_known_crates(listed: &Value) -> Result<(), String> {
     let components = listed.get("components").and_then(Value::as_array);
     let has = |name: &str| {
         components.is_some_and(|components| {
@@ -115,7 +115,7 @@ fn names_what_is_in_the_binary(listed: &Value) -> Result<(), String> {
     ] {
         if has(name) != expected {
             return Err(format!(
-                "the bill of materials: `{name}` is there: {}, expected: {expected}",
+                "the bill of materials: `{name}` is listed: {}, expected: {expected}",
                 has(name)
             ));
         }
@@ -127,8 +127,8 @@ fn names_what_is_in_the_binary(listed: &Value) -> Result<(), String> {
 fn installed() -> Result<PathBuf, String> {
     let folder = root().join("target/cyclonedx");
     let program = folder.join("bin/cargo-cyclonedx");
-    let is_it = |said: String| said.contains(CYCLONEDX);
-    if output(Command::new(&program).args(["cyclonedx", "--version"])).is_ok_and(is_it) {
+    let is_right_version = |printed: String| printed.contains(CYCLONEDX);
+    if output(Command::new(&program).args(["cyclonedx", "--version"])).is_ok_and(is_right_version) {
         return Ok(program);
     }
     crate::cargo(&[
@@ -149,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn crate_that_is_not_built_is_not_listed_and_nothing_depends_on_it() {
+    fn crate_that_is_not_built_is_removed_from_the_list_and_from_all_dependencies() {
         let mut listed = json!({
             "components": [
                 { "bom-ref": "a#rustls", "name": "rustls", "version": "0.23.46" },
@@ -160,7 +160,7 @@ mod tests {
                 { "ref": "a#ring" },
             ],
         });
-        keep_what_is_built(&mut listed, &HashSet::from(["rustls 0.23.46".to_owned()]));
+        remove_crates_not_built(&mut listed, &HashSet::from(["rustls 0.23.46".to_owned()]));
         assert_eq!(
             listed,
             json!({
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_the_binary_are_those_that_cargo_compiles() {
+    fn built_crates_contain_the_cryptography_library_and_no_crate_of_tests() {
         let built = built_crates().unwrap();
         assert!(built.iter().any(|name| name.starts_with("aws-lc-rs ")));
         assert!(!built.iter().any(|name| name.starts_with("ring ")));

@@ -1,12 +1,12 @@
-//! Which source file of a crate uses which other one, read from the source text: the arrows between files, and the
-//! circles that they form.
+//! Finds in the source text of a crate which file uses which other file: the arrows between files, and the cycles that
+//! they form.
 //!
 //! An arrow is a `use` declaration or a path in code (in a type, an expression, a macro call or a serde attribute)
 //! that leads to an item of another file of the same crate. `super::`, `self::` and `crate::` are followed, and so are
 //! re-exports: the arrow ends at the file that defines the item. `mod` lines, visibilities, documentation and test
-//! code make no arrows. Method calls make none either, because the source text does not say whose method it is.
+//! code make no arrows. Method calls make none either, because the source text does not show the type of the method.
 
-mod circles;
+mod cycles;
 mod names;
 mod references;
 mod resolve;
@@ -14,15 +14,15 @@ mod test_code;
 #[cfg(test)]
 mod tests;
 
-pub use circles::{Circle, circles};
+pub use cycles::{Cycle, cycles};
 pub use test_code::is_test_only;
 
 use std::path::{Path, PathBuf};
 
-/// The source of one crate: its files, its tree of modules, and which file uses which.
+/// The source of one crate: its files, its tree of modules, and which file uses which other one.
 pub struct Crate {
     pub files: Vec<File>,
-    /// One for each pair of files, at the first line.
+    /// One arrow for each pair of files, with the first line that makes it.
     pub arrows: Vec<Arrow>,
     pub(crate) modules: Vec<Module>,
 }
@@ -31,8 +31,8 @@ pub struct Crate {
 pub struct File {
     /// Path below `src`, for example `admission/create.rs`.
     pub name: String,
-    /// The folder that holds the files of its modules: empty for `lib.rs`, `admission` for `admission/mod.rs` and for
-    /// a file named like the folder beside it.
+    /// The folder with the files of its submodules: empty for `lib.rs`, `admission` for `admission/mod.rs` and for
+    /// `admission.rs`.
     pub folder: String,
 }
 
@@ -44,13 +44,13 @@ pub(crate) struct Module {
     pub scope: names::Scope,
 }
 
-/// The file `from` uses an item that is defined in `to`; with the first line that does.
+/// The file `from` uses an item that the file `to` defines, first in `line`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrow {
     pub from: usize,
     pub to: usize,
     pub line: usize,
-    /// The path as it is written there.
+    /// The path of the item as that line writes it.
     pub path: String,
 }
 
@@ -76,7 +76,7 @@ pub fn crates_of_workspace(root: &Path) -> Result<Vec<(String, Crate)>, String> 
         .collect()
 }
 
-/// Where a module stands: its file, and the module around it.
+/// The position of a module: its file and its parent module.
 #[derive(Clone, Copy)]
 struct At {
     file: usize,
@@ -89,7 +89,7 @@ impl Crate {
         let root = ["lib.rs", "main.rs"]
             .into_iter()
             .find(|name| src.join(name).is_file())
-            .ok_or_else(|| format!("{}: neither lib.rs nor main.rs is there", src.display()))?;
+            .ok_or_else(|| format!("{} contains neither lib.rs nor main.rs", src.display()))?;
         let mut source = Self {
             files: Vec::new(),
             arrows: Vec::new(),

@@ -1,17 +1,17 @@
-//! The names that a module, or a block of a function, brings into scope: its items, its imports, its globs.
+//! The names in the scope of a module or of a block of a function: items, imports and glob imports.
 
 use super::test_code::is_test_only;
 use std::collections::HashMap;
 use syn::{Item, UseTree};
 
-/// What stands behind a name.
+/// What a name refers to.
 #[derive(Clone, Debug)]
 pub enum Name {
     /// An item that is defined here.
     Item,
     /// A module of this crate, by its number.
     Module(usize),
-    /// An import; the path leads on from the module in which it stands.
+    /// An import; its path is resolved from the module of the `use` declaration.
     Import(Vec<String>),
 }
 
@@ -23,17 +23,17 @@ pub struct Scope {
     pub globs: Vec<Vec<String>>,
 }
 
-/// One path of a `use` declaration, its groups taken apart.
+/// One path of a `use` declaration. A declaration with groups has several.
 pub struct Import {
     pub path: Vec<String>,
-    /// The name it gets here; none for `_` and globs.
+    /// The name that it brings into scope; none for `_` and globs.
     pub name: Option<String>,
     pub is_glob: bool,
     pub line: usize,
 }
 
 impl Scope {
-    /// The names that these items define or import. Modules are added by [`Scope::add_module`], when they are read.
+    /// The names that these items define or import. [`Scope::add_module`] adds submodules when they are read.
     pub fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
         let mut scope = Self::default();
         for item in items {
@@ -60,7 +60,7 @@ impl Scope {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "the items of Rust are those of syn"
+        reason = "the enum of items is syn's, not ours"
     )]
     fn add_item(&mut self, item: &Item) {
         let (attributes, name) = match item {

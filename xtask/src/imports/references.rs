@@ -8,7 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, HashMap};
 use syn::visit::{self, Visit};
 
-/// The arrows between the files of a crate, one for each pair of files, at the first line.
+/// The arrows between the files of a crate: one for each pair of files, with the first line that makes it.
 pub fn arrows(source: &Crate) -> Vec<Arrow> {
     let macros = macros_of(source);
     let mut found = BTreeMap::new();
@@ -22,7 +22,7 @@ pub fn arrows(source: &Crate) -> Vec<Arrow> {
             found: &mut found,
         };
         for item in &module.items {
-            // A module is walked on its own.
+            // Inline modules are modules of their own in this list.
             if !matches!(item, syn::Item::Mod(_)) {
                 walk.visit_item(item);
             }
@@ -31,11 +31,11 @@ pub fn arrows(source: &Crate) -> Vec<Arrow> {
     found.into_values().collect()
 }
 
-/// The `macro_rules!` of the crate, by name. Their scope follows the order of the text and not the modules, so paths
-/// cannot identify them.
+/// The file of each `macro_rules!` of the crate, by name. The scope of these macros depends on the order of the source
+/// text and not on modules, so paths cannot identify them.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the items of Rust are those of syn"
+    reason = "the enum of items is syn's, not ours"
 )]
 fn macros_of(source: &Crate) -> HashMap<String, usize> {
     source
@@ -59,7 +59,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Notes the arrows of a path in code. A name that stands alone is never a module there.
+    /// Notes the arrows of a path in code. In code, a path of only one name never refers to a module.
     fn note_path(&mut self, path: &[String], line: usize) {
         let targets = self.resolve(path);
         for target in targets {
@@ -93,8 +93,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Paths in the tokens of a macro call, a macro's body or an attribute: names joined by `::`, but not what follows
-    /// a `.` (a field or method), a `'` (a lifetime) or a `$` (a parameter of the macro; `$crate` is the crate).
+    /// Notes the paths in the tokens of a macro call, a macro's body or an attribute: names joined by `::`, except names
+    /// after `.` (a field or method), `'` (a lifetime) or `$` (a parameter of the macro; but `$crate` is the crate).
     fn note_tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is_punctuation = |at: usize, mark: char| is_mark(tokens.get(at), mark);
@@ -137,7 +137,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `#[serde(with = "crate::text")]`: paths in strings.
+    /// Notes the paths in strings of attributes, as in `#[serde(with = "crate::text")]`.
     fn note_strings(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {
@@ -197,7 +197,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         }
     }
 
-    /// `pub(in crate::registration)` uses nothing.
+    /// The path of a visibility, as in `pub(in crate::registration)`, makes no arrow.
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
     fn visit_block(&mut self, block: &'ast syn::Block) {
@@ -272,7 +272,7 @@ fn segments(path: &syn::Path) -> Vec<String> {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the items of Rust are those of syn"
+    reason = "the enum of items is syn's, not ours"
 )]
 fn attributes_of(item: &syn::Item) -> &[syn::Attribute] {
     match item {

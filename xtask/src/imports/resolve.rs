@@ -1,4 +1,4 @@
-//! From a path to the files that define what it names.
+//! Resolves a path to the files that define its target.
 
 use super::Crate;
 use super::names::{Name, Scope};
@@ -12,7 +12,7 @@ pub enum Target {
     Item(usize),
 }
 
-/// Where a path stands: its module, and the scopes of the blocks around it, innermost last.
+/// The position of a path: its module, and the scopes of the blocks around it, the innermost last.
 pub struct Place<'a> {
     pub module: usize,
     pub blocks: &'a [Scope],
@@ -22,16 +22,16 @@ pub struct Place<'a> {
 type Open = HashSet<(usize, String)>;
 
 impl Crate {
-    /// What `path` leads to from `govern`; nothing where it leads out of this crate, or is a local variable. A name has
-    /// several targets where, for example, a module and a function share it.
+    /// The targets of `path` at `place`; none where it is a path of another crate or a local variable. A name has several
+    /// targets where, for example, a module and a function have this name.
     ///
-    /// Where the path cannot be followed to its end (an associated item, a variant, something that a macro makes), the
-    /// answer is as far as it could be followed.
+    /// If the end of the path cannot be resolved (an associated item, a variant, an item that a macro makes), the target
+    /// of the longest part that can be resolved is returned.
     pub fn resolve(&self, place: &Place<'_>, path: &[String]) -> Vec<Target> {
         self.follow(place, path, &mut Open::new())
     }
 
-    /// The file that holds a target.
+    /// The file of a target.
     pub fn file_of(&self, target: Target) -> usize {
         match target {
             Target::Module(module) => self.modules[module].file,
@@ -94,7 +94,7 @@ impl Crate {
         found
     }
 
-    /// A name of a scope that belongs to `module`. Globs come last, as in the language.
+    /// A name in a scope of `module`. Glob imports are tried last, as Rust does.
     fn find_in_scope(&self, scope: &Scope, module: usize, name: &str, open: &mut Open) -> Vec<Target> {
         let here = Place { module, blocks: &[] };
         let mut found = Vec::new();

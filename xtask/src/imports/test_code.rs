@@ -1,9 +1,8 @@
-//! Which code is compiled for tests only: it makes no arrows.
+//! Recognizes code that is compiled for tests only. It makes no arrows.
 
 use syn::{Attribute, Meta, Token, punctuated::Punctuated};
 
-/// Whether one of these attributes keeps the item out of every build that is not a test: `#[test]`, or a `#[cfg]` that
-/// cannot be true without `test`.
+/// True if the item is compiled for tests only: it has `#[test]`, or a `#[cfg]` that cannot be true without `test`.
 pub fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),

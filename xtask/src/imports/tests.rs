@@ -1,17 +1,17 @@
-//! Circles made on purpose, in sources written for the test.
+//! Tests with sources that contain import cycles on purpose.
 
-use super::{Crate, circles};
+use super::{Crate, cycles};
 use crate::scratch::Scratch;
 
-/// The circles of a crate with these files, as lists of file names.
+/// The cycles of a crate with these files, as lists of file names.
 #[track_caller]
-fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
+fn cycles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let folder = Scratch::with(files);
     let source = Crate::read(folder.path()).unwrap();
-    circles(&source)
+    cycles(&source)
         .iter()
-        .map(|circle| {
-            circle
+        .map(|cycle| {
+            cycle
                 .files
                 .iter()
                 .map(|file| source.files[*file].name.clone())
@@ -38,8 +38,8 @@ fn arrows_of(files: &[(&str, &str)]) -> Vec<String> {
 const TWO: (&str, &str) = ("lib.rs", "mod one;\nmod two;\n");
 
 #[test]
-fn two_files_that_use_each_other_are_a_circle() {
-    let found = circles_of(&[
+fn two_files_that_use_each_other_are_a_cycle() {
+    let found = cycles_of(&[
         TWO,
         ("one.rs", "use crate::two::Two;\npub struct One(Two);\n"),
         (
@@ -51,18 +51,18 @@ fn two_files_that_use_each_other_are_a_circle() {
 }
 
 #[test]
-fn one_direction_is_no_circle() {
+fn use_in_one_direction_only_is_not_a_cycle() {
     let files = [
         TWO,
         ("one.rs", "use crate::two::Two;\npub struct One(Two);\n"),
         ("two.rs", "pub struct Two;\n"),
     ];
-    assert!(circles_of(&files).is_empty());
+    assert!(cycles_of(&files).is_empty());
     assert_eq!(arrows_of(&files), ["one.rs:1 crate::two::Two two.rs"]);
 }
 
 #[test]
-fn a_circle_of_three_files_is_shown_with_a_way_round() {
+fn a_cycle_of_three_files_is_shown_with_the_line_of_each_import() {
     let folder = Scratch::with(&[
         ("lib.rs", "mod a;\nmod b;\nmod c;\n"),
         ("a.rs", "pub fn a() { crate::b::b() }\n"),
@@ -70,16 +70,16 @@ fn a_circle_of_three_files_is_shown_with_a_way_round() {
         ("c.rs", "\npub fn c() { crate::a::a() }\n"),
     ]);
     let source = Crate::read(folder.path()).unwrap();
-    let found = circles(&source);
+    let found = cycles(&source);
     assert_eq!(found.len(), 1);
     let lines: Vec<usize> = found[0].example.iter().map(|arrow| arrow.line).collect();
     assert_eq!(lines, [1, 1, 2]);
 }
 
-/// The arrow ends at the file that defines the item, not at the one that hands it on.
+/// The arrow ends at the file that defines the item, not at the file that re-exports it.
 #[test]
-fn a_circle_through_a_re_export_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_a_re_export_is_found() {
+    let found = cycles_of(&[
         (
             "lib.rs",
             "mod one;\nmod shared;\nmod two;\npub use one::One as Public;\n",
@@ -92,8 +92,8 @@ fn a_circle_through_a_re_export_is_found() {
 }
 
 #[test]
-fn a_circle_through_a_glob_re_export_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_a_glob_re_export_is_found() {
+    let found = cycles_of(&[
         ("lib.rs", "mod one;\nmod shared;\nmod two;\n"),
         ("shared.rs", "pub use crate::two::*;\n"),
         ("one.rs", "use crate::shared::Two;\npub struct One(Two);\n"),
@@ -103,8 +103,8 @@ fn a_circle_through_a_glob_re_export_is_found() {
 }
 
 #[test]
-fn a_circle_through_super_and_self_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_super_and_self_is_found() {
+    let found = cycles_of(&[
         ("lib.rs", "mod door;\nmod room;\n"),
         (
             "door.rs",
@@ -120,8 +120,8 @@ fn a_circle_through_super_and_self_is_found() {
 }
 
 #[test]
-fn a_circle_through_a_macro_call_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_a_macro_call_is_found() {
+    let found = cycles_of(&[
         TWO,
         (
             "one.rs",
@@ -136,8 +136,8 @@ fn a_circle_through_a_macro_call_is_found() {
 }
 
 #[test]
-fn a_circle_through_a_serde_attribute_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_a_serde_attribute_is_found() {
+    let found = cycles_of(&[
         TWO,
         (
             "one.rs",
@@ -149,8 +149,8 @@ fn a_circle_through_a_serde_attribute_is_found() {
 }
 
 #[test]
-fn a_circle_through_an_import_in_a_function_is_found() {
-    let found = circles_of(&[
+fn a_cycle_through_an_import_in_a_function_is_found() {
+    let found = cycles_of(&[
         TWO,
         (
             "one.rs",
@@ -162,8 +162,8 @@ fn a_circle_through_an_import_in_a_function_is_found() {
 }
 
 #[test]
-fn test_code_makes_no_circle() {
-    let found = circles_of(&[
+fn test_code_makes_no_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod one;\nmod two;\n#[cfg(test)]\nmod suite;\n"),
         ("one.rs", "use crate::two::Two;\npub struct One(Two);\n"),
         (
@@ -178,8 +178,8 @@ fn test_code_makes_no_circle() {
 
 /// `any(test, feature = "…")` is compiled into releases with that feature.
 #[test]
-fn code_for_tests_or_a_feature_makes_a_circle() {
-    let found = circles_of(&[
+fn code_for_tests_or_a_feature_makes_a_cycle() {
+    let found = cycles_of(&[
         TWO,
         ("one.rs", "use crate::two::Two;\npub struct One(Two);\n"),
         (
@@ -191,7 +191,7 @@ fn code_for_tests_or_a_feature_makes_a_circle() {
 }
 
 #[test]
-fn mod_lines_visibilities_and_names_of_locals_make_no_arrows() {
+fn mod_lines_visibilities_and_names_of_local_variables_make_no_arrows() {
     let found = arrows_of(&[
         (
             "lib.rs",
@@ -206,11 +206,12 @@ fn mod_lines_visibilities_and_names_of_locals_make_no_arrows() {
     assert!(found.is_empty(), "{found:?}");
 }
 
-/// A folder's own file gathers the files of the folder, and they use its types: taking it away opens the circle.
+/// The own file of a folder (`mod.rs`) uses the files of the folder, and these use its types: without the own file there
+/// is no cycle.
 #[test]
-fn a_folders_own_file_with_its_files_is_no_circle() {
+fn a_folders_own_file_with_its_files_is_no_cycle() {
     for own_file in ["room/mod.rs", "room.rs"] {
-        let found = circles_of(&[
+        let found = cycles_of(&[
             ("lib.rs", "mod room;\n"),
             (
                 own_file,
@@ -227,8 +228,8 @@ fn a_folders_own_file_with_its_files_is_no_circle() {
 }
 
 #[test]
-fn files_of_a_folder_that_use_each_other_without_its_own_file_are_a_circle() {
-    let found = circles_of(&[
+fn files_of_a_folder_that_use_each_other_without_its_own_file_are_a_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod room;\n"),
         (
             "room/mod.rs",
@@ -246,10 +247,10 @@ fn files_of_a_folder_that_use_each_other_without_its_own_file_are_a_circle() {
     assert_eq!(found, [["room/chair.rs", "room/table.rs"]]);
 }
 
-/// A `mod.rs` that goes round with a file of another folder counts like any file.
+/// A `mod.rs` in a cycle with a file of another folder counts like any file.
 #[test]
-fn a_mod_file_that_uses_another_folder_and_is_used_by_it_is_a_circle() {
-    let found = circles_of(&[
+fn a_mod_file_that_uses_another_folder_and_is_used_by_it_is_a_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod door;\nmod room;\n"),
         ("door.rs", "use crate::room::Size;\npub struct Door(Size);\n"),
         (
@@ -265,7 +266,7 @@ fn a_mod_file_that_uses_another_folder_and_is_used_by_it_is_a_circle() {
 }
 
 #[test]
-fn imports_that_name_each_other_end() {
+fn imports_that_refer_to_each_other_do_not_cause_an_endless_loop() {
     let found = arrows_of(&[
         TWO,
         ("one.rs", "pub use crate::two::*;\npub use crate::two::Thing;\n"),

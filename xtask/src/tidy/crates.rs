@@ -1,9 +1,9 @@
-//! Which crate may depend on which, and which must never be compiled.
+//! Checks which crate of this repository depends on which other one, and that banned crates are not in the lock file.
 
 use crate::root;
 
-/// The allowed dependencies between the crates of this repository; ARCHITECTURE.md has the same table. `fetch`:
-/// decision 0002.
+/// The allowed dependencies between the crates of this repository; ARCHITECTURE.md shows the same as a drawing. For
+/// `testudo-fetch`, see decision 0002.
 const ARROWS: &[(&str, &[&str])] = &[
     ("testudo-protocol", &[]),
     ("testudo-core", &["testudo-protocol"]),
@@ -38,8 +38,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that must not be compiled. `ring` is named in the lock file by options that no crate
-/// of ours enables; `deny.toml` and `cargo tree` speak of what is really built.
+/// Crates that must not be in the lock file. `ring` cannot be listed here: the lock file contains it for features that
+/// are disabled. `deny.toml` bans it from the crates that are really built.
 const BANNED: &[&str] = &[
     "openssl",
     "openssl-sys",
@@ -50,7 +50,7 @@ const BANNED: &[&str] = &[
     "rustls-pemfile",
 ];
 
-/// Complains about a dependency between our crates that [`ARROWS`] does not name.
+/// Complains about a dependency between crates of this repository that is not in [`ARROWS`].
 pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
     for (name, allowed) in ARROWS {
         let path = root().join("crates").join(name).join("Cargo.toml");
@@ -61,7 +61,7 @@ pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
             let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
             if !allowed.contains(&dependency) {
                 complaints.push(format!(
-                    "{name} must not depend on {dependency}: ARCHITECTURE.md draws the arrows"
+                    "{name} must not depend on {dependency}: ARCHITECTURE.md shows the allowed dependencies"
                 ));
             }
         }
@@ -75,7 +75,7 @@ pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     for banned in BANNED {
         if text.contains(&format!("name = \"{banned}\"\n")) {
-            complaints.push(format!("Cargo.lock names {banned}, which is banned"));
+            complaints.push(format!("Cargo.lock contains {banned}, which is banned"));
         }
     }
     Ok(())
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_binary_links_no_test_kit() {
+    fn no_crate_of_a_release_depends_on_the_test_kit() {
         for (name, allowed) in ARROWS {
             assert!(!allowed.contains(&"testudo-testkit"), "{name}");
         }

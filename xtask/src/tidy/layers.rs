@@ -8,7 +8,7 @@ pub struct Layer {
     pub why: &'static str,
 }
 
-/// Layers by crate. The modules of any other crate have no order; import circles are refused there as well.
+/// The layers of each crate. The modules of the other crates have no order, but import cycles are refused there too.
 pub const LAYERS: &[(&str, &[Layer])] = &[("testudo-core", CORE), ("testudo-server", SERVER)];
 
 const CORE: &[Layer] = &[

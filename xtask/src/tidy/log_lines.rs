@@ -1,5 +1,5 @@
-//! Every place that writes to the log has a row in the table of lines, with its level and its fields, and every row has
-//! a place.
+//! Compares the code that writes to the log with the table in `log_lines.rs` of the server: each `tracing` call must
+//! have a row with its level and its fields, and each row must have a call.
 
 use super::repository::Text;
 use crate::imports::is_test_only;
@@ -22,17 +22,17 @@ pub fn check(texts: &[Text], complaints: &mut Vec<String>) -> Result<(), String>
         .filter(|text| is_source(&text.name) && !is_test_file(&text.name))
     {
         let syntax = syn::parse_file(&text.text).map_err(|error| format!("{}: {error}", text.name))?;
-        let mut places = Places {
+        let mut calls = Calls {
             file: &text.name,
             lines: &lines,
             written: &mut written,
             complaints,
         };
-        places.visit_file(&syntax);
+        calls.visit_file(&syntax);
     }
     for line in LINES.iter().filter(|line| !written.contains(line.event)) {
         complaints.push(format!(
-            "log_lines.rs has the line {}, which no code writes",
+            "log_lines.rs has a row for {}, but no code writes this line",
             line.event
         ));
     }
@@ -43,14 +43,15 @@ fn is_test_file(name: &str) -> bool {
     name.ends_with("/tests.rs") || name.contains("/tests/")
 }
 
-struct Places<'a> {
+/// The `tracing` calls of one file.
+struct Calls<'a> {
     file: &'a str,
     lines: &'a [Line],
     written: &'a mut BTreeSet<String>,
     complaints: &'a mut Vec<String>,
 }
 
-impl<'ast> Visit<'ast> for Places<'_> {
+impl<'ast> Visit<'ast> for Calls<'_> {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         if !is_test_only(&module.attrs) {
             visit::visit_item_mod(self, module);
@@ -65,55 +66,58 @@ impl<'ast> Visit<'ast> for Places<'_> {
             .map(|part| part.ident.clone())
             .collect::<Vec<_>>();
         match path.as_slice() {
-            [krate, level] if krate == "tracing" => self.place(level, call.tokens.clone()),
-            // `tokio::select!` and its like have code in them, which is no syntax yet.
-            _ => self.look_in(call.tokens.clone()),
+            [krate, level] if krate == "tracing" => self.check_call(level, call.tokens.clone()),
+            // Macros such as `tokio::select!` contain code, which syn parses as tokens only.
+            _ => self.search(call.tokens.clone()),
         }
     }
 }
 
-impl Places<'_> {
-    /// Looks for `tracing :: level ! ( … )` among tokens.
-    fn look_in(&mut self, tokens: TokenStream) {
+impl Calls<'_> {
+    /// Searches tokens for `tracing::level!(…)`.
+    fn search(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         for (at, token) in tokens.iter().enumerate() {
             match (token, tokens.get(at + 3), tokens.get(at + 5)) {
                 (TokenTree::Ident(krate), Some(TokenTree::Ident(level)), Some(TokenTree::Group(inside)))
                     if krate == "tracing" =>
                 {
-                    self.place(level, inside.stream());
+                    self.check_call(level, inside.stream());
                 }
-                (TokenTree::Group(group), _, _) => self.look_in(group.stream()),
+                (TokenTree::Group(group), _, _) => self.search(group.stream()),
                 _ => {}
             }
         }
     }
 
-    fn place(&mut self, level: &Ident, tokens: TokenStream) {
+    fn check_call(&mut self, level: &Ident, tokens: TokenStream) {
         let name = level.to_string();
         if !LEVELS.contains(&name.as_str()) {
             return;
         }
         let complaint = match syn::parse2::<Call>(tokens) {
-            Ok(found) => self.judge(&name.to_uppercase(), found),
-            Err(error) => Err(format!("cannot be read: {error}")),
+            Ok(found) => self.compare(&name.to_uppercase(), found),
+            Err(error) => Err(format!("cannot be parsed: {error}")),
         };
         if let Err(what) = complaint {
             let line = level.span().start().line;
             self.complaints
-                .push(format!("{}:{line} this line of the log {what}", self.file));
+                .push(format!("{}:{line} the tracing call {what}", self.file));
         }
     }
 
-    fn judge(&mut self, level: &str, call: Call) -> Result<(), String> {
+    fn compare(&mut self, level: &str, call: Call) -> Result<(), String> {
         let event = call
             .event
-            .ok_or("does not say which one it is: begin with `event = \"…\"`")?;
+            .ok_or("has no event name: its first field must be `event = \"…\"`")?;
         let line = self.lines.iter().find(|line| line.event == event);
-        let line = line.ok_or_else(|| format!("is `{event}`, which log_lines.rs does not have"))?;
+        let line = line.ok_or_else(|| format!("has the event `{event}`, which is not in log_lines.rs"))?;
         self.written.insert(event.clone());
         if line.level != level {
-            return Err(format!("is `{event}`, whose level is {}", line.level));
+            return Err(format!(
+                "has the event `{event}`, whose level in log_lines.rs is {}",
+                line.level
+            ));
         }
         match call
             .fields
@@ -121,14 +125,14 @@ impl Places<'_> {
             .find(|name| !line.fields.contains(&name.as_str()))
         {
             Some(name) => Err(format!(
-                "is `{event}`, which has no field `{name}` in log_lines.rs"
+                "has the event `{event}`, whose row in log_lines.rs has no field `{name}`"
             )),
             None => Ok(()),
         }
     }
 }
 
-/// What stands between the brackets of `tracing::info!(…)`.
+/// The arguments of `tracing::info!(…)`.
 struct Call {
     event: Option<String>,
     fields: Vec<String>,
@@ -164,7 +168,7 @@ impl Parse for Call {
                 _ => call.fields.push(name),
             }
         }
-        // The message and what it is made of.
+        // The message and its arguments are not checked.
         input.parse::<TokenStream>()?;
         Ok(call)
     }
@@ -195,22 +199,22 @@ mod tests {
     }
 
     #[test]
-    fn line_is_refused_that_has_no_row_another_level_or_a_field_too_many() {
+    fn tracing_call_without_a_row_with_another_level_or_with_an_unknown_field_is_refused() {
         let good = "tracing::error!(event = \"store.refused\", %fault, batches = group.len(), \"the store {x}\", x = 1)";
         assert_eq!(complaints(good), Vec::<String>::new());
         for (call, says) in [
-            ("tracing::error!(\"a sentence\")", "does not say which one it is"),
+            ("tracing::error!(\"a sentence\")", "has no event name"),
             (
                 "tracing::error!(event = name, \"a sentence\")",
-                "does not say which one it is",
+                "has no event name",
             ),
             (
                 "tracing::warn!(event = \"no.such\", \"x\")",
-                "is `no.such`, which log_lines.rs does not have",
+                "has the event `no.such`, which is not in log_lines.rs",
             ),
             (
                 "tracing::warn!(event = \"store.refused\", \"x\")",
-                "whose level is ERROR",
+                "whose level in log_lines.rs is ERROR",
             ),
             (
                 "tracing::error!(event = \"store.refused\", why, \"x\")",
@@ -230,19 +234,23 @@ mod tests {
     }
 
     #[test]
-    fn line_inside_of_another_macro_is_looked_at() {
+    fn tracing_call_inside_another_macro_is_checked() {
         let call = "tokio::select! { x = y => { if z { tracing::warn!(%why, \"x\"); } } }";
         let found = complaints(call);
         assert!(
-            found.len() == 1 && found[0].contains("does not say which one"),
+            found.len() == 1 && found[0].contains("has no event name"),
             "{found:?}"
         );
     }
 
     #[test]
-    fn row_without_a_place_is_a_complaint() {
+    fn row_without_a_tracing_call_is_a_complaint() {
         let mut complaints = Vec::new();
         check(&[], &mut complaints).unwrap();
-        assert_eq!(complaints.len(), LINES.len() - 1, "all but that of libraries");
+        assert_eq!(
+            complaints.len(),
+            LINES.len() - 1,
+            "every row except the one for lines of libraries"
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! House rules that no compiler checks: which crate and which module may use which, import circles, file heads,
-//! citations, references, words, parameters, log lines, pages of doors, banned crates.
+//! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
+//! heads, citations, references, words, parameters, log lines, pages of doors, banned crates.
 
-mod circles;
+mod cycles;
 mod crates;
 mod layers;
 mod log_lines;
@@ -16,7 +16,7 @@ use crate::{imports, root};
 use repository::Repository;
 use std::collections::BTreeSet;
 
-pub use circles::print as print_circles;
+pub use cycles::print as print_cycles;
 pub use modules::print as print_modules;
 
 pub fn run() -> Result<(), String> {
@@ -24,7 +24,7 @@ pub fn run() -> Result<(), String> {
     crates::arrows(&mut complaints)?;
     crates::bans(&mut complaints)?;
     let sources = imports::crates_of_workspace(&root())?;
-    circles::check(&sources, &mut complaints);
+    cycles::check(&sources, &mut complaints);
     modules::check(&sources, &mut complaints)?;
     door_pages(&mut complaints)?;
     let repository = Repository::read(&root())?;

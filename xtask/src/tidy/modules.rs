@@ -1,7 +1,7 @@
 //! The modules of a crate (the files and folders directly below `src`) are in layers, and a module may use modules of
 //! lower layers only. So all calls lead in one direction, and a module can be understood with the layers below it and
-//! nothing else. Where a file of a folder belongs to a higher layer than the folder, the table names it as a module of
-//! its own (`trust/refresh`).
+//! nothing else. If a file of a folder must be in a higher layer than the folder, the table lists it as a separate module
+//! (`trust/refresh`).
 
 use super::layers::{LAYERS, Layer};
 use crate::imports::{Arrow, Crate, crates_of_workspace};

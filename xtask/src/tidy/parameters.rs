@@ -1,5 +1,5 @@
-//! Functions of the crates have at most five parameters, and a tuple does not hide some of them: what belongs together
-//! is a struct with a name. Clippy counts a tuple as one.
+//! Functions have at most five parameters. The members of a tuple are counted one by one: parameters that belong
+//! together must be a struct with a name. Clippy counts a tuple as one parameter.
 
 use super::repository::Text;
 use syn::visit::{self, Visit};
@@ -30,8 +30,8 @@ impl<'ast> Visit<'ast> for Functions<'_> {
         let count: usize = signature.inputs.iter().map(parameters).sum();
         if count > PARAMETERS_MAX {
             self.complaints.push(format!(
-                "{}:{} {} has {count} parameters, members of tuples counted: {PARAMETERS_MAX} at most; name what \
-                 belongs together with a struct",
+                "{}:{} {} has {count} parameters, each member of a tuple counted; at most {PARAMETERS_MAX} are allowed: \
+                 make those that belong together a struct",
                 self.file,
                 signature.ident.span().start().line,
                 signature.ident
@@ -41,7 +41,7 @@ impl<'ast> Visit<'ast> for Functions<'_> {
     }
 }
 
-/// How many values a parameter stands for.
+/// How many values a parameter counts as.
 fn parameters(input: &syn::FnArg) -> usize {
     match input {
         syn::FnArg::Typed(typed) if let syn::Type::Tuple(tuple) = &*typed.ty => tuple.elems.len().max(1),

@@ -1,9 +1,9 @@
-//! The files of the repository, as the checks of texts and references see them.
+//! Reads the files of the repository, for the checks of texts and references.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Folders that hold what is built or fetched, and no source.
+/// Folders with built or downloaded files instead of sources.
 const NOT_SOURCE: &[&str] = &[".git", "target", "corpus", "artifacts", "node_modules"];
 
 /// Names of files and folders, relative to the root, with `/` between the parts.
@@ -28,7 +28,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Sources, documents, settings and scripts of this repository. The lock file names other people's crates.
+    /// Sources, documents, settings and scripts of this repository, without the lock file.
     pub fn texts(&self, root: &Path) -> Result<Vec<Text>, String> {
         self.files
             .iter()
@@ -53,7 +53,8 @@ impl Repository {
         self.files.contains(name) || self.folders.contains(name)
     }
 
-    /// Whether some file or folder ends in these parts: `http/routes.rs` for `crates/testudo-server/src/http/routes.rs`.
+    /// True if the path of a file or folder ends with these parts, as `crates/testudo-server/src/http/routes.rs` ends
+    /// with `http/routes.rs`.
     pub fn has_end(&self, end: &str) -> bool {
         let end = format!("/{end}");
         self.has(&end[1..])

@@ -2,23 +2,23 @@
 
 use testudo_protocol::specifications::Specification;
 
-/// Every module opens with `//!`: what it decides, and what it leaves to others.
+/// Every source file must begin with a doc comment (`//!`), and a TODO must have an issue number.
 pub fn file_head(name: &str, text: &str, complaints: &mut Vec<String>) {
     if !text.starts_with("//!") && !text.starts_with("#![no_main]") {
-        complaints.push(format!("{name} does not open with //!"));
+        complaints.push(format!("{name} does not begin with a doc comment (//!)"));
     }
     for (number, line) in text.lines().enumerate() {
         let is_marked = ["TO", "DO"].concat();
         if line.contains(&format!("{is_marked}:")) || line.contains(&format!("// {is_marked}")) {
             complaints.push(format!(
-                "{name}:{} has an open end without an issue number",
+                "{name}:{} has a TODO without an issue number",
                 number + 1
             ));
         }
     }
 }
 
-/// `[RFC6749 §3]` cites a specification that `specifications.rs` knows.
+/// A citation such as `[RFC6749 §3]` must name a specification that is in `specifications.rs`.
 pub fn citations(name: &str, text: &str, complaints: &mut Vec<String>) {
     for (number, line) in text.lines().enumerate() {
         for cited in bracketed(line) {
@@ -28,7 +28,7 @@ pub fn citations(name: &str, text: &str, complaints: &mut Vec<String>) {
             let is_document = short_name.starts_with('`');
             if !is_document && Specification::named(short_name).is_none() {
                 complaints.push(format!(
-                    "{name}:{} cites {short_name}, which specifications.rs does not know",
+                    "{name}:{} cites {short_name}, which is not in specifications.rs",
                     number + 1
                 ));
             }
@@ -36,12 +36,12 @@ pub fn citations(name: &str, text: &str, complaints: &mut Vec<String>) {
     }
 }
 
-/// Short names of what a line of source cites: a section of it, or the whole.
+/// Short names of the specifications that a line of source cites, with or without a section.
 pub fn cited_in(line: &str) -> impl Iterator<Item = &str> {
     bracketed(line).map(|cited| cited.split_once(" §").map_or(cited, |(short_name, _)| short_name))
 }
 
-/// What stands in brackets in the comment of a line.
+/// The texts in square brackets in the comment of a line.
 fn bracketed(line: &str) -> impl Iterator<Item = &str> {
     let comment = line.find("//").and_then(|at| line.get(at..));
     let pieces = comment.unwrap_or_default().split('[').skip(1);

@@ -1,11 +1,11 @@
-//! `decision 0006` cites a note of `docs/decisions/`.
+//! Checks that a cited decision, such as `decision 0006`, has a note in `docs/decisions/`.
 
 use super::super::repository::{Repository, Text};
 use std::collections::BTreeMap;
 
 const FOLDER: &str = "docs/decisions/";
 
-/// Numbers that follow the word "decision" or "decisions" and are no note of `docs/decisions/`.
+/// Complaints about numbers after the word "decision" or "decisions" that have no note in `docs/decisions/`.
 pub fn missing(repository: &Repository, line: &str) -> Vec<String> {
     cited(line)
         .into_iter()
@@ -18,7 +18,7 @@ pub fn missing(repository: &Repository, line: &str) -> Vec<String> {
         })
         .map(|number| {
             format!(
-                "cites decision {number}: no file {FOLDER}{number}-….md is there (a note has four digits)"
+                "cites decision {number}, but there is no file {FOLDER}{number}-….md (the number has four digits)"
             )
         })
         .collect()
@@ -46,7 +46,7 @@ fn cited(line: &str) -> Vec<String> {
     numbers
 }
 
-/// Each note has a number of its own and stands in the list of `docs/decisions/README.md`.
+/// Each note must have a number that no other note has, and must be listed in `docs/decisions/README.md`.
 pub fn check_list(repository: &Repository, texts: &[Text], complaints: &mut Vec<String>) {
     let readme = format!("{FOLDER}README.md");
     let list = texts
@@ -64,7 +64,7 @@ pub fn check_list(repository: &Repository, texts: &[Text], complaints: &mut Vec<
         }
         let (number, _) = note.split_once('-').unwrap_or((note, ""));
         if let Some(other) = by_number.insert(number, note) {
-            complaints.push(format!("{FOLDER}{note} and {other} have one number"));
+            complaints.push(format!("{FOLDER}{note} and {other} have the same number"));
         }
         if !list.contains(&format!("({note})")) {
             complaints.push(format!("{readme} does not list {note}"));

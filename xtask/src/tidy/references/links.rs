@@ -1,8 +1,8 @@
-//! Links of documents: each leads to a file of this repository, or to the web.
+//! Checks links in documents: the target must be a file of this repository or a web address.
 
 use super::super::repository::Repository;
 
-/// The targets of `[text](target)` in a document that are neither a file of the repository nor an address.
+/// Complaints about targets of `[text](target)` that are neither a file of the repository nor a web address.
 pub fn missing(repository: &Repository, document: &str, line: &str) -> Vec<String> {
     line.split("](")
         .skip(1)
@@ -11,11 +11,11 @@ pub fn missing(repository: &Repository, document: &str, line: &str) -> Vec<Strin
         .map(|target| target.split('#').next().unwrap_or_default())
         .filter(|target| !target.is_empty())
         .filter(|target| !repository.has(&joined(document, target)))
-        .map(|target| format!("links to {target}, which is not there"))
+        .map(|target| format!("links to {target}, which is not in the repository"))
         .collect()
 }
 
-/// `target` as seen from the folder of `document`.
+/// The path of `target`, which is relative to the folder of `document`.
 pub fn joined(document: &str, target: &str) -> String {
     let mut parts: Vec<&str> = document.split('/').collect();
     parts.pop();

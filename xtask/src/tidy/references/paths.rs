@@ -1,15 +1,15 @@
-//! Names of documents and source files: `docs/registration.md`, `server/http/token.rs`, `admit.rs`.
+//! Checks names of documents and source files, such as `docs/registration.md`, `server/http/token.rs` and `admit.rs`.
 
 use super::super::repository::Repository;
 use super::links::joined;
 
-/// Short names of our crates, as documents use them: `core/doors/` is `crates/testudo-core/src/doors/`.
+/// Short names of the crates, as documents use them: `core/doors/` is `crates/testudo-core/src/doors/`.
 const SHORT_NAMES: &[&str] = &[
     "client", "core", "fetch", "protocol", "resource", "server", "store", "testkit",
 ];
 
-/// Names of documents, anywhere in a text, that are not in the repository. An address on the web is none of ours, and
-/// neither is a place that is to be filled in (`<name>.md`).
+/// Complaints about names of documents, anywhere in a line, that are not in the repository. Web addresses and names with
+/// a placeholder (`<name>.md`) are not checked.
 pub fn missing_documents(repository: &Repository, file: &str, line: &str) -> Vec<String> {
     line.split_whitespace()
         .filter(|word| !word.contains("://"))
@@ -22,7 +22,7 @@ pub fn missing_documents(repository: &Repository, file: &str, line: &str) -> Vec
         .collect()
 }
 
-/// Words in backticks that look like a path of this repository, or like one of its source files, and are not there.
+/// Complaints about words in backticks that look like a path or a source file of this repository but do not exist.
 pub fn missing_in_backticks(repository: &Repository, line: &str) -> Vec<String> {
     line.split('`')
         .skip(1)
@@ -50,7 +50,7 @@ fn looks_like_ours(repository: &Repository, word: &str) -> bool {
 }
 
 fn is_there(repository: &Repository, word: &str) -> bool {
-    // Of `core/doors/<name>.rs`, the folder must be there.
+    // For a path with a placeholder, such as `core/doors/<name>.rs`, the folder must exist.
     let known = match word.find(['<', '*', '{']) {
         Some(at) => match word[..at].rsplit_once('/') {
             Some((folder, _)) => folder,

@@ -1,11 +1,11 @@
-//! Rows of the tables of cases, as tests name them: `rf_24_…` and `RF-24` stand in `docs/conformance/`.
+//! Checks rows of the conformance tables that tests name: `rf_24_…` and `RF-24` must be in `docs/conformance/`.
 
 use super::super::repository::Text;
 use std::collections::BTreeSet;
 
 const FOLDER: &str = "docs/conformance";
 
-/// The rows that the tables have: the first column of each line, `| RF-24 | …`.
+/// The rows of the tables: the first column of each line, `| RF-24 | …`.
 pub fn known(texts: &[Text]) -> BTreeSet<String> {
     texts
         .iter()
@@ -16,7 +16,7 @@ pub fn known(texts: &[Text]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Rows that the name of a test carries and no table has.
+/// Complaints about rows in the name of a test that are in no table.
 pub fn missing_in_test_name(known: &BTreeSet<String>, line: &str) -> Vec<String> {
     let Some((_, name)) = line.split_once("fn ") else {
         return Vec::new();
@@ -44,7 +44,7 @@ pub fn missing_in_test_name(known: &BTreeSet<String>, line: &str) -> Vec<String>
     complaints(known, rows)
 }
 
-/// Rows that a comment names and no table has.
+/// Complaints about rows in a comment that are in no table.
 pub fn missing_in_comment(known: &BTreeSet<String>, comment: &str) -> Vec<String> {
     let rows = comment
         .split(|char: char| !char.is_ascii_alphanumeric() && char != '-')
@@ -57,11 +57,11 @@ pub fn missing_in_comment(known: &BTreeSet<String>, comment: &str) -> Vec<String
 fn complaints(known: &BTreeSet<String>, rows: Vec<String>) -> Vec<String> {
     rows.into_iter()
         .filter(|row| !known.contains(row))
-        .map(|row| format!("names row {row}, which no table of {FOLDER} has"))
+        .map(|row| format!("names row {row}, which is in no table of {FOLDER}"))
         .collect()
 }
 
-/// Whether this has the form of a row, and of a family that the tables have: `P-256` is a curve.
+/// True if the word has the form of a row, and the tables have rows with the same letters. `P-256` is a curve, not a row.
 fn is_row(known: &BTreeSet<String>, word: &str) -> bool {
     let Some((family, _)) = parts(word) else {
         return false;
@@ -73,7 +73,7 @@ fn is_row(known: &BTreeSet<String>, word: &str) -> bool {
         .is_some_and(|row| row.starts_with(&start))
 }
 
-/// `RF-24` taken apart: one to three capital letters, two or three digits.
+/// Splits a row such as `RF-24`: one to three capital letters, then two or three digits.
 fn parts(word: &str) -> Option<(&str, &str)> {
     let (family, number) = word.split_once('-')?;
     let is_family = (1..=3).contains(&family.len()) && family.bytes().all(|byte| byte.is_ascii_uppercase());

@@ -1,10 +1,10 @@
-//! References that lead somewhere, and references that do not.
+//! Tests of references whose target exists, and of references whose target does not exist.
 
 use super::super::repository::Repository;
 use super::{check, rows};
 use crate::scratch::Scratch;
 
-/// What is complained about in a repository with these files.
+/// The complaints about a repository with these files.
 fn complaints_of(files: &[(&str, &str)]) -> Vec<String> {
     let folder = Scratch::with(files);
     let repository = Repository::read(folder.path()).unwrap();
@@ -31,7 +31,7 @@ fn a_document_that_is_not_in_the_repository_is_refused_everywhere() {
 }
 
 #[test]
-fn a_document_of_the_repository_or_of_the_web_is_fine() {
+fn a_document_of_the_repository_or_of_the_web_is_accepted() {
     let found = complaints_of(&[
         (
             "docs/guide.md",
@@ -58,7 +58,7 @@ fn a_decision_without_a_note_is_refused() {
 }
 
 #[test]
-fn a_decision_with_a_note_is_fine() {
+fn a_decision_with_a_note_is_accepted() {
     let found = complaints_of(&[
         DECISIONS,
         FIRST,
@@ -74,7 +74,7 @@ fn a_note_that_is_not_listed_or_shares_its_number_is_refused() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_refused() {
+fn a_link_to_a_file_that_does_not_exist_is_refused() {
     let found = complaints_of(&[
         (
             "docs/guide.md",
@@ -83,11 +83,14 @@ fn a_link_that_leads_nowhere_is_refused() {
         ("docs/doors/README.md", ""),
         ("README.md", ""),
     ]);
-    assert_eq!(found, ["docs/guide.md:1 links to gone.html, which is not there"]);
+    assert_eq!(
+        found,
+        ["docs/guide.md:1 links to gone.html, which is not in the repository"]
+    );
 }
 
 #[test]
-fn a_path_that_is_not_there_is_refused() {
+fn a_path_that_does_not_exist_is_refused() {
     let source = ("crates/testudo-server/src/http/token.rs", "//! Tokens.\n");
     for (line, complaints) in [
         ("`server/http/token.rs`", 0),
@@ -110,7 +113,7 @@ fn a_path_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn a_row_that_no_table_has_is_refused() {
+fn a_row_that_is_in_no_table_is_refused() {
     let table = (
         "docs/conformance/first-use.md",
         "| row | what |\n|---|---|\n| RF-24 | stored |\n",

@@ -1,30 +1,30 @@
-//! Import circles: none is added, in any crate.
+//! Refuses import cycles between the files of a crate.
 
-use crate::imports::{Circle, Crate, circles, crates_of_workspace};
+use crate::imports::{Crate, Cycle, crates_of_workspace, cycles};
 use crate::root;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Complains about each crate that has files in circles.
+/// Complains about each crate that has files in cycles.
 pub fn check(crates: &[(String, Crate)], complaints: &mut Vec<String>) {
     complaints.extend(refused(crates));
 }
 
-/// `cargo xtask tidy --circles [FOLDER]`: every circle of every crate, of this repository or of another checkout of it.
+/// `cargo xtask tidy --cycles [FOLDER]`: prints every cycle of every crate, of this checkout or of another one.
 pub fn print(folder: Option<&str>) -> Result<(), String> {
     let folder = folder.map_or_else(root, PathBuf::from);
     let mut text = String::new();
     for (name, source) in crates_of_workspace(&folder)? {
-        let circles = circles(&source);
-        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
+        let cycles = cycles(&source);
+        let files: usize = cycles.iter().map(|cycle| cycle.files.len()).sum();
         let _ = writeln!(
             text,
-            "{name}: {} circles, {files} of {} files",
-            circles.len(),
+            "{name}: {} cycles, {files} of {} files",
+            cycles.len(),
             source.files.len()
         );
-        for circle in &circles {
-            text.push_str(&described(&source, circle));
+        for cycle in &cycles {
+            text.push_str(&described(&source, cycle));
         }
     }
     print!("{text}");
@@ -34,26 +34,26 @@ pub fn print(folder: Option<&str>) -> Result<(), String> {
 fn refused(crates: &[(String, Crate)]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, source) in crates {
-        let circles = circles(source);
-        if circles.is_empty() {
+        let cycles = cycles(source);
+        if cycles.is_empty() {
             continue;
         }
-        let files: usize = circles.iter().map(|circle| circle.files.len()).sum();
-        let all: String = circles.iter().map(|circle| described(source, circle)).collect();
+        let files: usize = cycles.iter().map(|cycle| cycle.files.len()).sum();
+        let all: String = cycles.iter().map(|cycle| described(source, cycle)).collect();
         complaints.push(format!(
-            "{name}: {files} files lie in import circles. Move what both sides need into a file of its own below them \
-             (`cargo xtask tidy --circles` lists this, too):\n{all}"
+            "{name}: {files} files are in import cycles. Move the items that both files need into another file, which \
+             uses neither of them (`cargo xtask tidy --cycles` prints this list too):\n{all}"
         ));
     }
     complaints
 }
 
-/// The files of a circle, and one way round it with the line of each import.
-fn described(source: &Crate, circle: &Circle) -> String {
+/// The files of a cycle, and an example of a cycle with the line of each import.
+fn described(source: &Crate, cycle: &Cycle) -> String {
     let name = |file: usize| source.files[file].name.as_str();
-    let files: Vec<&str> = circle.files.iter().map(|file| name(*file)).collect();
-    let mut text = format!("  circle of {} files: {}\n", files.len(), files.join(" "));
-    for arrow in &circle.example {
+    let files: Vec<&str> = cycle.files.iter().map(|file| name(*file)).collect();
+    let mut text = format!("  cycle of {} files: {}\n", files.len(), files.join(" "));
+    for arrow in &cycle.example {
         let _ = writeln!(
             text,
             "    {}:{} uses {} of {}",
@@ -72,7 +72,7 @@ mod tests {
     use crate::imports::crates_of_workspace;
     use crate::scratch::Scratch;
 
-    fn workspace_with_a_circle() -> Scratch {
+    fn workspace_with_a_cycle() -> Scratch {
         Scratch::with(&[
             ("xtask/src/main.rs", "fn main() {}\n"),
             ("crates/good/src/lib.rs", "pub struct Good;\n"),
@@ -89,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_made_on_purpose_is_refused_with_its_files_and_lines() {
-        let workspace = workspace_with_a_circle();
+    fn a_cycle_made_on_purpose_is_refused_with_its_files_and_lines() {
+        let workspace = workspace_with_a_cycle();
         let complaints = refused(&crates_of_workspace(workspace.path()).unwrap());
         assert_eq!(complaints.len(), 1, "{complaints:?}");
         for expected in [
-            "bad: 2 files lie in import circles",
-            "circle of 2 files: one.rs two.rs",
+            "bad: 2 files are in import cycles",
+            "cycle of 2 files: one.rs two.rs",
             "one.rs:1 uses crate::two::Two of two.rs",
             "two.rs:3 uses crate::one::One of one.rs",
         ] {

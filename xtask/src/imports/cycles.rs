@@ -1,21 +1,22 @@
-//! Circles: files that use each other, directly or through others, so that none can be read or moved alone.
+//! Import cycles: files that use each other, directly or through other files, so that no file of them can be read or
+//! moved alone.
 
 use super::{Arrow, Crate};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Files of one crate of which each uses each, over the others.
-pub struct Circle {
+/// Files of one crate of which each uses every other one, directly or through other files.
+pub struct Cycle {
     pub files: BTreeSet<usize>,
-    /// One way round, as short as there is.
+    /// The shortest cycle through some of the files.
     pub example: Vec<Arrow>,
 }
 
-/// The circles of a crate.
+/// The cycles of a crate.
 ///
-/// The own file of a folder (`mod.rs`, `lib.rs`, or the file beside the folder with its name) uses the files of its
-/// folder, and these use its types. This does not count as a circle if the circle is open without the own file;
-/// otherwise the remaining files are a circle. A `mod.rs` in a circle with files of other folders counts like any file.
-pub fn circles(source: &Crate) -> Vec<Circle> {
+/// The own file of a folder (`mod.rs`, `lib.rs`, or the file with the name of the folder beside it) uses the files of its
+/// folder, and these use its types. If there is no cycle without the own file, this does not count as a cycle; otherwise
+/// the remaining files are a cycle. A `mod.rs` in a cycle with files of other folders counts like any file.
+pub fn cycles(source: &Crate) -> Vec<Cycle> {
     let arrows = source.arrows.as_slice();
     let everything: BTreeSet<usize> = (0..source.files.len()).collect();
     let mut left = components(arrows, &everything);
@@ -27,17 +28,17 @@ pub fn circles(source: &Crate) -> Vec<Circle> {
                 rest.remove(&own_file);
                 left.extend(components(arrows, &rest));
             }
-            None => found.push(Circle {
-                example: shortest_way_round(arrows, &files),
+            None => found.push(Cycle {
+                example: shortest_cycle(arrows, &files),
                 files,
             }),
         }
     }
-    found.sort_by_key(|circle| std::cmp::Reverse(circle.files.len()));
+    found.sort_by_key(|cycle| std::cmp::Reverse(cycle.files.len()));
     found
 }
 
-/// The file whose folder holds all the others.
+/// The file whose folder contains all the others.
 fn own_file_of_folder(source: &Crate, files: &BTreeSet<usize>) -> Option<usize> {
     files.iter().copied().find(|own_file| {
         let folder = &source.files[*own_file].folder;
@@ -55,7 +56,7 @@ fn is_below(name: &str, folder: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The strongly connected parts of more than one file, of the graph that has only `files`.
+/// The strongly connected components of more than one file, in the graph of only these `files`.
 fn components(arrows: &[Arrow], files: &BTreeSet<usize>) -> Vec<BTreeSet<usize>> {
     let reached: HashMap<usize, BTreeSet<usize>> = files
         .iter()
@@ -89,16 +90,16 @@ fn reachable(arrows: &[Arrow], files: &BTreeSet<usize>, start: usize) -> BTreeSe
     reached
 }
 
-fn shortest_way_round(arrows: &[Arrow], files: &BTreeSet<usize>) -> Vec<Arrow> {
+fn shortest_cycle(arrows: &[Arrow], files: &BTreeSet<usize>) -> Vec<Arrow> {
     files
         .iter()
-        .filter_map(|start| way_round(arrows, files, *start))
+        .filter_map(|start| cycle_from(arrows, files, *start))
         .min_by_key(Vec::len)
         .unwrap_or_default()
 }
 
-/// The shortest way from a file back to itself, by breadth.
-fn way_round(arrows: &[Arrow], files: &BTreeSet<usize>, start: usize) -> Option<Vec<Arrow>> {
+/// The shortest path from a file back to itself, by breadth-first search.
+fn cycle_from(arrows: &[Arrow], files: &BTreeSet<usize>, start: usize) -> Option<Vec<Arrow>> {
     let mut came_by: HashMap<usize, &Arrow> = HashMap::new();
     let mut left = VecDeque::from([start]);
     while let Some(file) = left.pop_front() {
