@@ -1,9 +1,9 @@
-//! `cargo xtask bench compare OLD [NEW]`: two binaries alternating on one machine, nine pairs, the median of the
-//! ratios. One run of each is not enough: other load and the temperature of the machine change a figure by several
-//! percent. With `--postgres` the token requests are measured over a PostgreSQL server instead of a SQLite file.
+//! `cargo xtask bench compare OLD [NEW]`: measures two binaries in turn on one machine, in nine pairs of runs, and prints
+//! the median of the ratios. One run of each is not enough: other load and the temperature of the machine change a figure
+//! by several percent. With `--postgres`, the store is PostgreSQL instead of a SQLite file.
 
+use crate::fixture::{CONNECTIONS, Folder, Server, mint, svid};
 use crate::mutual_tls::MutualTls;
-use crate::place::{CONNECTIONS, Folder, Server, mint, svid};
 use hyper::body::Bytes;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ const KEY: &str = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
 /// The largest median that passes: new over old.
 const RATIO_MAX: f64 = 1.03;
 
-/// Lines that end in `us` must pass. Memory and start time have separate limits; the wall time of a first use with
-/// PostgreSQL is mostly that of the database.
+/// The limit applies to lines that end in `us`. Memory and start time have other limits, and the elapsed time of first
+/// uses with PostgreSQL depends mostly on the database.
 const SQLITE: &[&str] = &[
     "known client, fresh SVID, us",
     "known client, same SVID, us",
     "first use, durable, us",
-    "X.509-SVID, kept, us",
+    "X.509-SVID, kept connection, us",
     "X.509-SVID, handshake each, us",
     "resident memory at the end, MB",
     "ready after start, ms",
@@ -36,7 +36,7 @@ const POSTGRES: &[&str] = &[
     "known client, fresh SVID, us",
     "known client, same SVID, us",
     "first use, durable, us",
-    "first uses, ms of wall for 10,000",
+    "first uses, ms of elapsed time for 10,000",
     "resident memory at the end, MB",
     "ready after start, ms",
 ];
@@ -53,10 +53,10 @@ pub async fn over_sqlite(old: &Path, new: &Path) {
             let mut figures = token_requests(&server, &requests).await;
             let end = [server.resident_mb(), server.ready_after.as_secs_f64() * 1e3];
             drop(server);
-            let place = MutualTls::new();
-            let server = Server::start_binary(binary, &place.folder.0);
+            let fixture = MutualTls::new();
+            let server = Server::start_binary(binary, &fixture.folder.0);
             for (is_kept, count) in [(true, 30_000), (false, 2_000)] {
-                figures.push(place.measure(&server, "", is_kept, count).await);
+                figures.push(fixture.measure(&server, "", is_kept, count).await);
             }
             figures.extend(end);
             table.note(side, figures);
@@ -96,12 +96,12 @@ pub async fn over_postgres(old: &Path, new: &Path) {
     table.print();
 }
 
-/// Old and new; which one goes first alternates too.
+/// The order of old and new in a pair; in every second pair, new is first.
 fn order(pair: usize) -> [usize; 2] {
     if pair.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
-/// What was measured, by line and side.
+/// The measured figures, by line and side (old, new).
 struct Table {
     lines: &'static [&'static str],
     /// Old and new figures of the current pair.
@@ -138,7 +138,7 @@ impl Table {
     /// Prints the medians. Ends the program with status 1 if one exceeds the limit.
     fn print(mut self) {
         eprintln!();
-        println!("median of {PAIRS} pairs, old and new binary alternating");
+        println!("median of {PAIRS} pairs of runs, old and new binary in turn");
         let mut is_slower = false;
         for (line, name) in self.lines.iter().enumerate() {
             let ratio = median(&mut self.ratios[line]);
@@ -147,7 +147,7 @@ impl Table {
             is_slower |= ratio > RATIO_MAX && name.ends_with("us");
         }
         if is_slower {
-            println!("a line is over {RATIO_MAX}");
+            println!("the ratio of a line is over the limit {RATIO_MAX}");
             std::process::exit(1);
         }
     }
@@ -179,7 +179,7 @@ impl Requests {
     }
 }
 
-/// Server CPU of known clients with a fresh and a repeated SVID, and of first uses.
+/// Server CPU time per request: known clients with a fresh SVID, with a repeated SVID, and first uses.
 async fn token_requests(server: &Server, requests: &Requests) -> Vec<f64> {
     let warm = drive(server.address, CONNECTIONS, requests.warm.clone()).await;
     assert_eq!(warm.bad, 0);

@@ -1,5 +1,5 @@
-//! `cargo xtask bench token | hostile | compare`: the built binary over loopback. `docs/performance.md` explains the
-//! output.
+//! `cargo xtask bench token | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
+//! explains the output.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,9 +10,9 @@
 )]
 
 mod compare;
+mod fixture;
 mod hostile;
 mod mutual_tls;
-mod place;
 mod raw;
 mod token;
 
@@ -42,7 +42,9 @@ fn main() {
             runtime.block_on(compare::over_sqlite(Path::new(old), newer(new, built)))
         }
         _ => {
-            panic!("what is to be measured? token [--full], hostile [BINARY], compare [--postgres] OLD [NEW]")
+            panic!(
+                "the arguments must be: token [--full], hostile [BINARY] or compare [--postgres] OLD [NEW]"
+            )
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A server with TLS of its own whose trust domain takes X.509-SVIDs.
+//! A server with TLS whose trust domain issues X.509-SVIDs.
 
-use crate::place::{Folder, Server};
+use crate::fixture::{Folder, Server};
 use hyper::body::Bytes;
 use std::sync::Arc;
 use testudo_testkit::load::Connector;
@@ -44,7 +44,7 @@ impl MutualTls {
         }
     }
 
-    /// Server CPU per good request of one workload, microseconds.
+    /// Server CPU time per request of one workload, microseconds. All requests must succeed.
     pub async fn measure(&self, server: &Server, name: &str, is_kept: bool, count: usize) -> f64 {
         let connector = self.connector(self.authority.svid("/ns/known/sa/x"), is_kept);
         let bodies = Arc::new(vec![request(); count]);
@@ -52,7 +52,7 @@ impl MutualTls {
     }
 }
 
-/// The form of a token request by certificate.
+/// The form of a token request that is authenticated by a certificate.
 pub fn request() -> Bytes {
     Bytes::from(form(&[("grant_type", "client_credentials"), ("client_id", ID)]))
 }

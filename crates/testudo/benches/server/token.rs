@@ -1,7 +1,7 @@
-//! `cargo xtask bench token`: valid requests, compared with the raw cost of cryptography in the same run.
+//! `cargo xtask bench token`: measures valid requests, and compares them with the cryptographic operations alone.
 
+use crate::fixture::{CONNECTIONS, Folder, Server, mint, svid};
 use crate::mutual_tls::MutualTls;
-use crate::place::{CONNECTIONS, Folder, Server, mint, svid};
 use crate::raw::raw_cryptography;
 use hyper::body::Bytes;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub async fn run(is_full: bool) {
     let written = server.batches_written().await - before;
     println!("  store batches for 120,000 repeated tokens: {written}");
     println!(
-        "  ratio to raw verify + sign: fresh {:.2}, repeated to raw sign {:.2}",
+        "  fresh SVID: {:.2} times the raw verify + sign; same SVID: {:.2} times the raw sign",
         fresh / (raw.0 + raw.1),
         repeated / raw.1
     );
@@ -72,24 +72,24 @@ pub async fn run(is_full: bool) {
     postgres(&issuer).await;
 }
 
-/// X.509-SVIDs: on kept connections, and with a handshake for each request.
+/// Measures token requests with X.509-SVIDs, on kept connections and with a handshake for each request.
 async fn mutual_tls(raw: (f64, f64)) {
-    let place = MutualTls::new();
-    let server = Server::start(&place.folder.0);
+    let fixture = MutualTls::new();
+    let server = Server::start(&fixture.folder.0);
     for (name, is_kept, count) in [
-        ("X.509-SVID, kept", true, 60_000),
+        ("X.509-SVID, kept connection", true, 60_000),
         ("X.509-SVID, handshake each", false, 4_000),
     ] {
-        let us = place.measure(&server, name, is_kept, count).await;
+        let us = fixture.measure(&server, name, is_kept, count).await;
         println!(
-            "  ratio to raw sign {:.2}, to raw 2 verify + 2 sign {:.2}",
+            "  {:.2} times the raw sign, {:.2} times the raw 2 verify + 2 sign",
             us / raw.1,
             us / (2.0 * (raw.0 + raw.1))
         );
     }
 }
 
-/// First uses on PostgreSQL with one node and with two, and what a known client costs there.
+/// Measures first uses with PostgreSQL, with one node and with two, and requests of known clients.
 async fn postgres(issuer: &Arc<TestIssuer>) {
     let database = match Postgres::start(&scratch::folder("postgres")) {
         Ok(database) => database,

@@ -1,8 +1,8 @@
-//! Refused certificate chains: in TLS handshakes, and in the fields of a proxy (RFC 9440).
+//! Refused certificate chains: in TLS handshakes, and in the header fields of a proxy (RFC 9440).
 
 use super::{Request, Table, cost, enough};
+use crate::fixture::{Folder, Server};
 use crate::mutual_tls::{ID, MutualTls, request};
-use crate::place::{Folder, Server};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType};
@@ -15,43 +15,43 @@ use testudo_testkit::x509::{X509Chain, X509Issuer};
 const GOOD_VERIFICATIONS: f64 = 4.0;
 
 pub(super) async fn run(binary: &Path, raw: (f64, f64), table: &mut Table) {
-    let place = MutualTls::new();
-    let server = Server::start_binary(binary, &place.folder.0);
+    let fixture = MutualTls::new();
+    let server = Server::start_binary(binary, &fixture.folder.0);
     let handshakes = 1_000;
-    let each = |chain: &X509Chain| place.connector(chain.clone(), false);
+    let each = |chain: &X509Chain| fixture.connector(chain.clone(), false);
     let requests = vec![Request::token(String::from_utf8(request().to_vec()).unwrap()); handshakes];
-    let own = place.authority.svid("/ns/known/sa/x");
+    let own = fixture.authority.svid("/ns/known/sa/x");
     cost(&server, &each(&own), requests.clone(), &[200]).await;
     let good = cost(&server, &each(&own), requests.clone(), &[200]).await;
     table.heading("X.509-SVIDs, a TLS handshake for each request");
     table.row("good, signed by the root", good, good);
     // The deepest chain that is accepted: a leaf and four intermediates.
-    let deep = deepest(&place.authority);
+    let deep = deepest(&fixture.authority);
     let most_expensive = cost(&server, &each(&deep), requests.clone(), &[200]).await;
-    table.row(
-        "good, four intermediates, remembered",
-        most_expensive,
-        most_expensive,
-    );
-    // Seen for the first time, its five signatures are verified as well.
+    table.row("good, four intermediates, cached", most_expensive, most_expensive);
+    // For a chain that is not cached, five signatures are verified in addition.
     let most_expensive = most_expensive + 5.0 * raw.0;
-    for (name, chain) in spoilt(&place.authority) {
-        // The server may refuse in the handshake, with an answer, or by closing.
+    for (name, chain) in spoilt(&fixture.authority) {
+        // The server may refuse the chain in the handshake, with an answer, or by closing the connection.
         let count = enough(&server, &each(&chain), &requests[0], handshakes).await;
         let us = cost(&server, &each(&chain), requests[..count].to_vec(), &[0, 400, 401]).await;
         table.row(&name, us, most_expensive);
     }
-    let connector = place.connector(spoilt(&place.authority).remove(0).1, true);
+    let connector = fixture.connector(spoilt(&fixture.authority).remove(0).1, true);
     let us = cost(&server, &connector, requests, &[0, 400, 401]).await;
     table.row("nine intermediates, on kept connections", us, good);
     drop(server);
-    fields(binary, &place, raw, table).await;
+    fields(binary, &fixture, raw, table).await;
 }
 
 /// The same chains from a proxy, without handshakes, so that only the verification is measured.
-async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut Table) {
+async fn fields(binary: &Path, fixture: &MutualTls, raw: (f64, f64), table: &mut Table) {
     let folder = Folder::new(&TestIssuer::new("bench.example"));
-    std::fs::write(folder.0.join("bundle.json"), place.authority.bundle().to_string()).unwrap();
+    std::fs::write(
+        folder.0.join("bundle.json"),
+        fixture.authority.bundle().to_string(),
+    )
+    .unwrap();
     folder.edit(
         "[server]",
         "[server]\nproxy = { trusted = [\"127.0.0.0/8\"], client_certificate_header = \"client-cert\" }",
@@ -73,14 +73,14 @@ async fn fields(binary: &Path, place: &MutualTls, raw: (f64, f64), table: &mut T
     };
     // Different leaves, so that no cached verification result is used.
     let leaves: Vec<Request> = (0..2_000)
-        .map(|_| with(&place.authority.svid("/ns/known/sa/x")))
+        .map(|_| with(&fixture.authority.svid("/ns/known/sa/x")))
         .collect();
     cost(&server, &Connector::Plain, leaves[..500].to_vec(), &[200]).await;
     let good = cost(&server, &Connector::Plain, leaves[500..].to_vec(), &[200]).await;
     table.heading("X.509-SVIDs in RFC 9440 fields");
-    table.row("good, signed by the root, never seen", good, good);
+    table.row("good, signed by the root, not cached", good, good);
     let limit = good + (GOOD_VERIFICATIONS - 1.0) * raw.0;
-    for (name, chain) in spoilt(&place.authority) {
+    for (name, chain) in spoilt(&fixture.authority) {
         let count = enough(&server, &Connector::Plain, &with(&chain), 1_500).await;
         let us = cost(
             &server,
@@ -104,7 +104,7 @@ fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
     }
 }
 
-/// A chain of authorities under `root`, and a leaf: leaf first, as it is sent.
+/// A certificate chain in the order in which it is sent: a leaf, then the intermediates below `root`.
 fn chain_of(root: &X509Issuer, changes: Vec<Change>) -> X509Chain {
     let mut authorities: Vec<X509Issuer> = Vec::new();
     for change in changes {
@@ -208,7 +208,7 @@ impl rcgen::PublicKeyData for LargeRsa {
     }
 }
 
-/// A leaf that claims to be signed with such a key, so that the server would have to do one RSA verification.
+/// A chain whose intermediate has such a key, so that the server would have to verify one RSA signature.
 fn with_large_rsa(unknown_issuer: &X509Issuer) -> X509Chain {
     let mut parameters = None;
     let namesake = unknown_issuer.intermediate(|own| {

@@ -1,15 +1,15 @@
-//! `cargo xtask bench hostile`: the cost of refused requests, compared with that of valid requests in the same run.
+//! `cargo xtask bench hostile`: measures the CPU time of refused requests, and compares it with that of valid requests.
 //!
-//! The rule: a request that is refused before a signature of a configured authority was verified must not cost more
-//! than the most expensive valid request. Each row has its limit: the valid request with the same kind of credential
-//! and algorithm, or, if none can be made here, two raw verifications of the algorithm and one parsed request.
+//! The rule: a request that is refused before a signature of a configured authority is verified must not need more CPU
+//! time than the most expensive valid request. The limit of each row is the valid request with the same kind of credential
+//! and algorithm. If this benchmark cannot make one, the limit is two raw verifications and one parsed request.
 
 mod chains;
 mod registrations;
 mod resets;
 mod tokens;
 
-use crate::place::Server;
+use crate::fixture::Server;
 use crate::raw::raw_cryptography;
 use hyper::body::Bytes;
 use std::path::Path;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_testkit::load::Connector;
 
-/// Connections of the driver. They are few, so that the limit per address is not reached.
+/// Connections of the load driver: fewer than the limit per address.
 const CONNECTIONS: usize = 16;
-/// The tolerance for noise before a row counts as above its limit.
+/// A row may exceed its limit by this factor, because measurements differ from run to run.
 const TOLERANCE: f64 = 1.15;
 
 /// One request.
@@ -96,13 +96,13 @@ pub async fn run(binary: &Path) {
         worst.us / worst.limit
     );
     if worst.us > worst.limit * TOLERANCE {
-        println!("a refused request costs more than a valid one");
+        println!("a refused request needs more CPU time than a valid one");
         std::process::exit(1);
     }
 }
 
-/// Server CPU per request, microseconds. Every answer must have one of these statuses; 0 stands for a connection
-/// that the server ended without an answer.
+/// Server CPU time per request, microseconds. Every answer must have one of these statuses; 0 means that the server closed
+/// the connection without an answer.
 async fn cost(server: &Server, connector: &Connector, requests: Vec<Request>, statuses: &[u16]) -> f64 {
     let count = requests.len();
     let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));

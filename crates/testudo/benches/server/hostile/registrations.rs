@@ -1,7 +1,7 @@
 //! Refused bodies at the registration endpoint.
 
 use super::{Request, Table, cost};
-use crate::place::{Folder, Server, now};
+use crate::fixture::{Folder, Server, now};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
         "client_uri": "https://a.example/", "contacts": vec!["c@a.example"; 10], "client_name": "x".repeat(120),
     });
     let good = cost(&server, &Plain, vec![redirecting(largest); COUNT], &[201]).await;
-    table.row("good, as large as is taken, stored durably", good, good);
+    table.row("good, as large as allowed, stored durably", good, good);
     let rsa = |bytes: usize, number: usize| {
         let mut modulus = vec![0xa5; bytes];
         modulus[bytes - 1] = 0x01;
@@ -65,7 +65,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     let unknown_issuer = TestIssuer::new("bench.example");
     let statement = |number: usize| {
         let subject = "spiffe://bench.example/ns/known/sa/x";
-        let audience = crate::place::ISSUER;
+        let audience = crate::fixture::ISSUER;
         Draft::svid(unknown_issuer.key(), subject, audience, now())
             .header("kid", issuer.key().kid())
             .claim("jti", number.to_string())
@@ -74,7 +74,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     let text = |length: usize| "x".repeat(length);
     let kinds: Vec<(&str, Vec<Request>)> = vec![
         (
-            "60 KiB that is no JSON",
+            "60 KiB that are not JSON",
             vec![Request::register(text(60_000)); COUNT],
         ),
         (

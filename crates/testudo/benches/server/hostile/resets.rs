@@ -1,7 +1,7 @@
-//! HTTP/2 streams that the client resets at once: each makes the server begin work that it discards.
+//! HTTP/2 streams that the client resets at once: the server begins to work on each request and then discards it.
 
 use super::{Request, Table, cost};
-use crate::place::{Folder, Server, svid};
+use crate::fixture::{Folder, Server, svid};
 use std::path::Path;
 use testudo_testkit::load::Connector::Plain;
 use testudo_testkit::{TestIssuer, svid_form};
@@ -35,7 +35,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     }
 }
 
-/// Opens streams until the server ends the connection or enough are open; answers how many were sent.
+/// Opens streams until the server closes the connection or `STREAMS` are open. Returns how many were sent.
 async fn flood(address: std::net::SocketAddr, with_reset: bool) -> u32 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream

@@ -1,7 +1,7 @@
 //! Refused JWT-SVIDs and forms at the token endpoint.
 
 use super::{Request, Table, cost};
-use crate::place::{Folder, ISSUER, Server, now, svid};
+use crate::fixture::{Folder, ISSUER, Server, now, svid};
 use crate::raw::median;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use testudo_testkit::token::{Draft, assemble};
 use testudo_testkit::{TestIssuer, form, svid_form};
 
 const COUNT: usize = 10_000;
-/// Characters of padding that make an assertion almost as long as is accepted.
+/// Characters of padding that make an assertion almost as long as the server accepts.
 const LARGE: usize = 11_700;
 const SUBJECT: &str = "spiffe://bench.example/ns/known/sa/s0";
 
@@ -73,17 +73,17 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
             let members: Vec<String> = (0..1_300).map(|at| format!("\"{at}\":1")).collect();
             with_claims(format!("{{\"n\":{number},{}}}", members.join(",")))
         }),
-        ("wide claims within the bounds, bad signature", &|number| {
+        ("many claims within the limits, bad signature", &|number| {
             let inner: Vec<String> = (0..60).map(|at| format!("\"{at}\":{}", nested(6))).collect();
             with_claims(format!(
                 "{{\"n\":{number},\"sub\":\"{SUBJECT}\",{}}}",
                 inner.join(",")
             ))
         }),
-        ("many kids", &|number| {
+        ("another kid in each request", &|number| {
             forged(draft(number).header("kid", format!("k{number}")).sign())
         }),
-        ("foreign audience, good signature", &|number| {
+        ("another audience, valid signature", &|number| {
             draft(number)
                 .claim("aud", serde_json::json!(["https://elsewhere.example"]))
                 .sign()
@@ -114,7 +114,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
         ("client_secret", "x"),
     ]);
     let us = cost(&server, &Plain, vec![Request::token(two); COUNT], &[400, 401]).await;
-    table.row("a mechanism that is not served", us, good);
+    table.row("authentication by client_secret", us, good);
     drop(server);
 
     // A token without `kid`: the most expensive valid one is signed by the last of the eight keys that are tried.
@@ -146,7 +146,8 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     rsa(binary, table).await;
 }
 
-/// The largest RSA key that a bundle may have. A public key is enough to make the server verify a signature.
+/// Requests with the largest RSA key that a bundle may contain. The server verifies a signature with the public key, so the
+/// benchmark needs no private key.
 async fn rsa(binary: &Path, table: &mut Table) {
     let issuer = TestIssuer::new("bench.example");
     let folder = Folder::new(&issuer);

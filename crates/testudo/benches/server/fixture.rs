@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testudo_testkit::load::{Connector, Outcome, drive_over};
 use testudo_testkit::{TestIssuer, svid_form};
 
-/// The benchmark's issuer identifier.
+/// The issuer identifier of the server.
 pub const ISSUER: &str = "https://as.example";
-/// Kept connections of the driver.
+/// Connections of the load driver, which are kept open.
 pub const CONNECTIONS: usize = 32;
 
 /// Seconds since 1970.
@@ -26,7 +26,7 @@ pub fn svid(issuer: &TestIssuer, path: &str) -> String {
     }))
 }
 
-/// Request bodies with distinct SVIDs, made on two threads before the clock starts.
+/// Request bodies, each with another SVID. They are made on two threads before the measurement.
 pub fn mint(
     issuer: &Arc<TestIssuer>,
     count: usize,
@@ -46,7 +46,7 @@ pub fn mint(
     Arc::new(halves)
 }
 
-/// A configuration and its store, removed at the end.
+/// The folder of a configuration and its store. It is removed at the end.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -101,7 +101,7 @@ impl Drop for Folder {
     }
 }
 
-/// The built binary, serving.
+/// A running server.
 pub struct Server {
     child: Child,
     pub address: std::net::SocketAddr,
@@ -139,7 +139,7 @@ impl Server {
         }
     }
 
-    /// User and system time of the process, seconds.
+    /// CPU time of the process (user and system), seconds.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -168,12 +168,12 @@ impl Server {
         status[member].as_u64().unwrap()
     }
 
-    /// Server CPU per good request, microseconds.
+    /// Server CPU time per request, microseconds. All requests must succeed.
     pub async fn measure(&self, name: &str, bodies: Arc<Vec<Bytes>>) -> f64 {
         self.measure_over(name, &Connector::Plain, &[], bodies).await
     }
 
-    /// Over this server and `others`, whose CPU time counts as well. Prints a line where there is a name.
+    /// The same for requests to this server and to `others`, whose CPU time is added. Prints a line if `name` is not empty.
     pub async fn measure_over(
         &self,
         name: &str,
@@ -192,7 +192,7 @@ impl Server {
             return us;
         }
         println!(
-            "{name:<26} {us:>6.1} us of server CPU ({:.0}/s per CPU-second, {:.0}/s wall with the driver), p50 {:.2} ms, p99 {:.2} ms",
+            "{name:<26} {us:>6.1} us of server CPU ({:.0} requests per CPU second, {:.0} per second of elapsed time with the driver), p50 {:.2} ms, p99 {:.2} ms",
             1e6 / us,
             outcome.per_second(),
             outcome.percentile(0.5).as_secs_f64() * 1e3,
