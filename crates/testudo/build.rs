@@ -1,4 +1,4 @@
-//! What `testudo version` says: the commit that the program is built from, and its date.
+//! Finds what `testudo version` prints: the commit that the program is built from, and its date.
 //!
 //! The date is that of the commit, or `SOURCE_DATE_EPOCH`, never that of the build: two builds of one commit are the
 //! same program. Where there is no git (a source archive, a container build), `TESTUDO_COMMIT` may name the commit.
@@ -11,7 +11,7 @@ fn main() {
     for variable in ["SOURCE_DATE_EPOCH", "TESTUDO_COMMIT"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
-    // What the program is made of; a change there is also a change of "differs from the commit".
+    // The sources of the program. After a change there, the build must also check again whether they differ from the commit.
     for path in ["crates", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(path).display());
     }
@@ -39,11 +39,11 @@ fn main() {
     }
 }
 
-/// The git repository whose root is our workspace.
+/// The git repository whose root is this workspace.
 struct Repository<'a>(&'a Path);
 
 impl<'a> Repository<'a> {
-    /// None where there is no git, and where the sources lie in the repository of another project.
+    /// None where git is missing, and where the sources are in the repository of another project.
     fn at(root: &'a Path) -> Option<Repository<'a>> {
         let repository = Repository(root);
         let top = repository.git(&["rev-parse", "--show-toplevel"])?;
@@ -51,7 +51,7 @@ impl<'a> Repository<'a> {
         is_ours.then_some(repository)
     }
 
-    /// Builds again where another commit is checked out.
+    /// Makes cargo build again when another commit is checked out.
     fn watch(&self) {
         let head = self.git(&["symbolic-ref", "--quiet", "HEAD"]);
         for name in ["HEAD".to_owned(), "packed-refs".to_owned()]
@@ -59,7 +59,7 @@ impl<'a> Repository<'a> {
             .chain(head)
         {
             let path = self.git(&["rev-parse", "--git-path", &name]);
-            // A path that is not there would build again each time.
+            // For a path that does not exist, cargo would build again each time.
             if let Some(path) = path.map(|path| self.0.join(path)).filter(|path| path.exists()) {
                 println!("cargo:rerun-if-changed={}", path.display());
             }
@@ -67,7 +67,7 @@ impl<'a> Repository<'a> {
     }
 
     fn git(&self, arguments: &[&str]) -> Option<String> {
-        // `git status` would write the index again, which a git of the developer may hold.
+        // Without this option, `git status` writes the index, which another git process may have locked.
         let mut git = Command::new("git");
         git.arg("--no-optional-locks").args(arguments).current_dir(self.0);
         let output = git.output().ok()?;

@@ -123,9 +123,9 @@ pub const LINES: &[Line] = &[
         "The soft limit of open files could not be raised to the hard one.",
     ),
     warn(
-        "service_manager.untold",
+        "service_manager.not_notified",
         &["fault"],
-        "`NOTIFY_SOCKET` cannot be used, or the service manager cannot be told.",
+        "`NOTIFY_SOCKET` cannot be used, or a message cannot be sent to the service manager.",
     ),
     warn(
         "log.level_unreadable",
@@ -198,9 +198,9 @@ pub const LINES: &[Line] = &[
         "A caller with a valid token may not use this operation of the admin API.",
     ),
     warn(
-        "admin.unjudged",
+        "admin.store_unavailable",
         &["path", "fault"],
-        "The store was away while the token of an administrator was judged.",
+        "The store could not be read while the access token of an administrator was checked.",
     ),
     warn(
         "connection.not_accepted",

@@ -1,4 +1,4 @@
-//! Talks to the running server over its admin socket.
+//! HTTP client of the running server's admin socket.
 
 use crate::arguments::{Change, Place};
 use crate::output::{Failed, Lines, note, warn};
@@ -36,14 +36,14 @@ impl Admin {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// Makes a change, with the reason that the administrator gave, and prints what was done.
+    /// Sends a change with the reason that the administrator gave, and prints the server's answer.
     pub async fn change(&self, path: &str, mut body: Value, change: &Change) -> Result<(), Failed> {
         body["reason"] = change.reason.clone().into();
         let answer: Value = self.post(path, &body).await?;
         print_done(&answer, change)
     }
 
-    /// What a probe answers, good or bad.
+    /// Sends a health probe; returns its status and body also where the status is an error.
     pub async fn probe<T: DeserializeOwned>(&self, path: &str) -> Result<(StatusCode, T), Failed> {
         let (status, body) = self.send(Method::GET, path, None).await?;
         Ok((status, read(&body)?))
@@ -63,7 +63,7 @@ impl Admin {
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         let message = text("error_description").unwrap_or_else(|| format!("the server answers {status}"));
         let failed = match status {
-            StatusCode::SERVICE_UNAVAILABLE => Failed::away(message),
+            StatusCode::SERVICE_UNAVAILABLE => Failed::unavailable(message),
             _ => Failed::new(message),
         };
         Err(failed.hint_if(text("hint")))
@@ -76,14 +76,18 @@ impl Admin {
         body: Option<Vec<u8>>,
     ) -> Result<(StatusCode, Bytes), Failed> {
         let unreachable = |error: std::io::Error| {
-            Failed::away(format!("no server answers at {}: {error}", self.socket.display())).hint(
-                "start it with `testudo serve`, or name its socket with --socket or its file with --config",
+            Failed::unavailable(format!("no server answers at {}: {error}", self.socket.display())).hint(
+                "start it with `testudo serve`, or give its socket with --socket or its configuration file with --config",
             )
         };
-        let broken = |error: hyper::Error| Failed::away(format!("the server's answer broke off: {error}"));
+        let broken = |error: hyper::Error| {
+            Failed::unavailable(format!(
+                "the connection to the server ended before its answer was complete: {error}"
+            ))
+        };
         if let Some(why) = socket_path::too_long(&self.socket) {
             return Err(Failed::new(format!("cannot connect to the admin socket: {why}")).hint(
-                "name a shorter path in admin.socket, or with --socket a shorter one to the same socket, such as a relative path",
+                "set a shorter path as admin.socket, or give a shorter path to the same socket with --socket, such as a relative path",
             ));
         }
         let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
@@ -112,8 +116,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failed> {
         .map_err(|error| Failed::new(format!("the server's answer cannot be read: {error}")))
 }
 
-/// Prints what a change did, `{ "done": …, "warning": … }`: for people it is talk, for programs it is the data, one
-/// line for each change.
+/// Prints the answer to a change, `{ "done": …, "warning": … }`: as messages on stderr, or with `--json` as one line on
+/// stdout for each change.
 pub fn print_done(answer: &Value, change: &Change) -> Result<(), Failed> {
     if change.json.json {
         let mut lines = Lines::new();

@@ -24,12 +24,12 @@ pub struct ConfigFile {
 pub struct Place {
     #[command(flatten)]
     pub file: ConfigFile,
-    /// Admin socket of the running server; by default the one that the configuration names.
+    /// Admin socket of the running server; default: `admin.socket` of the configuration.
     #[arg(long, global = true, env = "TESTUDO_SOCKET", value_name = "PATH")]
     pub socket: Option<PathBuf>,
 }
 
-/// One command, of the configuration file.
+/// One command that reads the configuration file.
 #[derive(Args)]
 pub struct OfFile<C: Args> {
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub struct OfFile<C: Args> {
     pub file: ConfigFile,
 }
 
-/// One command, for the running server.
+/// One command that sends a request to the running server.
 #[derive(Args)]
 pub struct AtServer<C: Args> {
     #[command(flatten)]
@@ -47,7 +47,7 @@ pub struct AtServer<C: Args> {
     pub place: Place,
 }
 
-/// The commands of one noun, for the running server.
+/// The commands of one noun, which send requests to the running server.
 #[derive(Args)]
 pub struct Noun<C: Subcommand> {
     #[command(subcommand)]
@@ -69,15 +69,15 @@ pub struct Json {
 pub struct Listing {
     #[command(flatten)]
     pub json: Json,
-    /// Print one line for each, however narrow the terminal is.
+    /// Print each entry on one line, also where the line is longer than the terminal is wide.
     #[arg(long, conflicts_with = "json")]
     pub wide: bool,
 }
 
-/// What every change takes.
+/// Options of every command that changes something.
 #[derive(Args)]
 pub struct Change {
-    /// Why, for the event.
+    /// Why the change is made; the audit event records it.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     #[command(flatten)]

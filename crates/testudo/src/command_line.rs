@@ -1,4 +1,5 @@
-//! Every command, once. What a command takes stands in its file below `commands/`, beside what it does.
+//! The list of all commands. The arguments of a command are defined in its file below `commands/`, beside the code that
+//! runs it.
 
 use crate::arguments::{AtServer, Change, ConfigFile, Json, Listing, Noun, OfFile};
 use crate::commands::{client, completions, dev, event, explain, identity, init, key, rule, token, trust};
@@ -14,41 +15,41 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// A whole world on loopback with nothing installed: issuer, server, one rule.
+    /// Try Testudo on loopback with nothing else installed: test issuer, server, one rule.
     Dev(dev::Dev),
-    /// The server.
+    /// Run the server.
     Serve(ConfigFile),
     /// Write a commented starter configuration.
     Init(init::Init),
-    /// Report every problem of the configuration at once.
+    /// Report all problems of the configuration file.
     Check(OfFile<Json>),
-    /// Try everything that the configuration names.
+    /// Check that the files, key sources and stores in the configuration can be used.
     Doctor(OfFile<Listing>),
     /// Apply the configuration file to the running server.
     Reload(AtServer<Change>),
-    /// What the running server is doing.
+    /// Show the state of the running server.
     Status(AtServer<Json>),
-    /// Ask the running server whether it is ready, for containers without a shell.
+    /// Check whether the running server is ready; a health check for containers without a shell.
     Healthcheck(AtServer<Json>),
-    /// Version, commit and date of this program.
+    /// Show version, commit and date of this program.
     Version(Json),
     /// Print a script that completes commands and options in a shell.
     Completions(completions::Completions),
-    /// Authorities (trust domains, issuers) and their keys.
+    /// Show and change authorities (trust domains, issuers) and their keys.
     Trust(Noun<trust::Trust>),
-    /// Rules, and which one governs an identity.
+    /// Show rules, and which rule governs an identity.
     Rule(Noun<rule::Rule>),
-    /// Registered clients.
+    /// Show, freeze and delete registered clients.
     Client(Noun<client::Client>),
-    /// Identities that are kept out.
+    /// Block and unblock identities.
     Identity(Noun<identity::Identity>),
-    /// Audit events.
+    /// Show audit events.
     Event(Noun<event::Event>),
-    /// Walk a decision: each check, its outcome, what to change.
+    /// Explain why a request was accepted or refused: each check, its result, what to change.
     Explain(AtServer<explain::Explain>),
-    /// Signing keys.
+    /// Show, rotate and revoke signing keys.
     Key(Noun<key::Key>),
-    /// The workload's side: get and look at tokens.
+    /// Get and check tokens, as a workload or an API does.
     #[command(subcommand)]
     Token(token::Token),
 }

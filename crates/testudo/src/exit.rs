@@ -1,4 +1,4 @@
-//! What the exit status of the process says.
+//! The exit statuses of the process.
 
 use std::process::ExitCode;
 
@@ -26,12 +26,12 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Exit::Done => {
-                "The command did what was asked, all of it. Also where the program that read its output ended first (`testudo event list | head -1`)."
+                "The command succeeded completely. Also where the program that reads its output closed the pipe before the end (`testudo event list | head -1`)."
             }
             Exit::Failed => {
-                "It did not, or not all of it; stderr says why. Commands that judge something end so where the judgement is bad: `check` (the configuration has an error), `doctor` (a check failed), `rule test` (an identity would be refused), `explain --exit-code` (the request is refused), `healthcheck` (the server is not ready), `token inspect --issuer` (the token is not good)."
+                "The command failed, or a part of it failed; the reason is on stderr. Commands that check something end with this status where the check failed: `check` (the configuration has an error), `doctor` (a check failed), `rule test` (an identity would be refused), `explain --exit-code` (the request is refused), `healthcheck` (the server is not ready), `token inspect --issuer` (the token is not valid)."
             }
-            Exit::Usage => "The arguments are wrong: nothing was done and no server was asked.",
+            Exit::Usage => "The arguments are wrong: nothing was done, and no request was sent to a server.",
         }
     }
 }

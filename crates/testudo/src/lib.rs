@@ -1,8 +1,8 @@
 //! `testudo`: the command line. It is a library so that the reference, the man pages and the completions are made from
 //! what is run.
 //!
-//! Data goes to stdout, talk to stderr; `--json` wherever something is listed; exit status 0 only on success. What
-//! `serve` has to say is its log.
+//! Data goes to stdout, messages to stderr; every command that lists something has `--json`; exit status 0 only on
+//! success. `serve` writes its messages as lines of the log.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -30,7 +30,7 @@ pub fn command_line() -> clap::Command {
     Arguments::command()
 }
 
-/// Each exit status and what it says.
+/// Each exit status and what it means.
 pub fn exit_statuses() -> impl Iterator<Item = (u8, &'static str)> {
     Exit::ALL.into_iter().map(|exit| (exit.number(), exit.meaning()))
 }
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         }
         failed.exit().into()
     };
-    // Removes variables from the environment, which is sound only while there is one thread.
+    // This removes variables from the environment, which is safe only while the process has one thread.
     let passed = match PassedSockets::from_environment() {
         Ok(passed) => passed,
         Err(why) => return end(&Failed::new(why)),
@@ -67,22 +67,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The time of this machine.
+/// The current time of this machine.
 fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn read_arguments() -> Result<Arguments, clap::Error> {
-    // What is wrong with the arguments is said before it is known what they mean.
+    // An error in the arguments is printed before they are parsed, so `--json` is searched for here.
     if std::env::args_os().any(|argument| argument == "--json") {
-        output::speak_json();
+        output::print_messages_as_json();
     }
     let matches: ArgMatches = command_line().try_get_matches()?;
     Arguments::from_arg_matches(&matches)
 }
 
-/// Help and the version, or what is wrong with the arguments.
+/// Prints the help or the version, or the error in the arguments.
 fn print_answer(answer: &clap::Error) -> Exit {
     if answer.use_stderr() {
         output::usage_error(answer);

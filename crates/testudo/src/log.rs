@@ -1,5 +1,5 @@
-//! The log of `testudo serve`: every line of the process on stderr has one form, from the first problem of the
-//! configuration to a panic. Which lines there are: `testudo_server::log_lines`.
+//! The log of `testudo serve`. All lines of the process on stderr have the same format, problems of the configuration
+//! and panics too. `testudo_server::log_lines` lists the lines.
 
 use serde_json::Value;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -18,10 +18,11 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines of these modules are written at every level: that the server is ready, stops, cannot start, or panicked.
+/// Lines of these modules are written whatever level `RUST_LOG` sets: the server is ready, stops, cannot start, or
+/// panicked.
 const ALWAYS: [&str; 2] = ["testudo::log=info", "testudo::commands::serve=info"];
 
-/// Starts the log in the format that the file asks for. Without one: text for a terminal, JSON for a program.
+/// Starts the log in the format that the configuration file sets. Default: text where stderr is a terminal, else JSON.
 pub fn start(config: &Path) {
     let format = log_format(config).unwrap_or(match std::io::stderr().is_terminal() {
         true => LogFormat::Text,
@@ -36,7 +37,7 @@ pub fn start(config: &Path) {
     tracing_subscriber::fmt()
         .with_env_filter(always.fold(filter, EnvFilter::add_directive))
         .with_writer(std::io::stderr)
-        // Where stderr is gone or full there is no other place to say so.
+        // If stderr is closed or full, this error cannot be reported anywhere else.
         .log_internal_errors(false)
         .event_format(Lines(format))
         .init();
@@ -50,7 +51,7 @@ pub fn start(config: &Path) {
     }
 }
 
-/// Why `serve` ends before it serves.
+/// Logs why `serve` cannot start.
 pub fn failed(message: &str, hint: Option<&str>) {
     tracing::error!(event = "server.failed", hint, "{message}");
 }
@@ -60,11 +61,11 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let is_captured = backtrace.status() == BacktraceStatus::Captured;
     let backtrace = is_captured.then(|| backtrace.to_string());
     let location = panic.location().map(ToString::to_string);
-    let message = panic.payload_as_str().unwrap_or("a panic without words");
+    let message = panic.payload_as_str().unwrap_or("a panic without a message");
     tracing::error!(event = "server.panicked", location, backtrace, "{message}");
 }
 
-/// Writes a line.
+/// Formats an event as one line of the log.
 struct Lines(LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -111,7 +112,7 @@ fn json(fields: impl Iterator<Item = NamedValue>) -> String {
     escape_json(&format!("{{{}}}", members.join(","))).into_owned()
 }
 
-/// Time, level and message, then `name=value`; a value is in quotes where a space or a quote is in it.
+/// Time, level and message, then `name=value`; a value that contains a space or a quote is in quotes.
 fn text(fields: impl Iterator<Item = NamedValue>) -> String {
     let mut line = String::new();
     let mut rest = String::new();
@@ -120,7 +121,7 @@ fn text(fields: impl Iterator<Item = NamedValue>) -> String {
             Some(text) if !text.is_empty() && !text.contains([' ', '"', '=', '\n']) => text.to_owned(),
             Some(_) | None => value.to_string(),
         };
-        // Writing into a string does not fail.
+        // Writing to a String cannot fail.
         let _ = match (&*name, value.as_str()) {
             ("timestamp" | "level", _) => write!(line, "{bare} "),
             ("message", Some(text)) => write!(line, "{}", text.trim_end()),
@@ -130,7 +131,7 @@ fn text(fields: impl Iterator<Item = NamedValue>) -> String {
     escape(&format!("{line}{rest}"), &[]).into_owned()
 }
 
-/// The fields of a line, as the call site states them.
+/// The fields of a line, in the order of the call site.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -146,8 +147,8 @@ impl Fields {
         event.into_iter().chain([message]).chain(self.others)
     }
 
-    /// A line that a library wrote: its fields have names of its own, so they become words. What came by the crate
-    /// `log` has its target in a field.
+    /// A line that a library wrote. The library chose the names of its fields, so they are joined to one text in
+    /// `detail`. A line from the crate `log` has its target in a field.
     fn of_library(self, target: &'static str) -> Fields {
         let mut library = Value::from(target);
         let mut details = Vec::new();
@@ -220,7 +221,7 @@ mod tests {
         }
     }
 
-    /// What is written to the log meanwhile.
+    /// What is written to the log while `work` runs.
     fn written(format: LogFormat, work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn panic_is_a_line_of_the_log_with_its_place() {
+    fn panic_is_logged_as_one_line_with_its_source_location() {
         let earlier = std::panic::take_hook();
         std::panic::set_hook(Box::new(log_panic));
         let line = one_json(|| {
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_library_never_stand_under_names_that_mean_something_else() {
+    fn fields_of_a_library_are_never_written_under_field_names_of_testudo() {
         let line = one_json(|| tracing::info!(target: "hyper::proto", event = "x", reason = 7, "read {}", 3));
         assert_eq!(line["event"], "library");
         assert_eq!(line["library"], "hyper::proto");
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn text_line_is_one_line_that_a_terminal_does_not_obey() {
+    fn line_breaks_and_control_characters_in_a_text_line_are_escaped() {
         let line = written(LogFormat::Text, || {
             tracing::warn!(
                 event = "a.b",
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_time_level_event_message_and_then_the_rest() {
+    fn order_of_fields_is_time_level_event_message_and_then_the_others() {
         let line = written(LogFormat::Json, || {
             tracing::info!(request.id = "7", event = "a.b", "said");
         });

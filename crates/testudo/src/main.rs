@@ -1,4 +1,4 @@
-//! `testudo`: the program. What it does is in the library beside it.
+//! `testudo`: the program. Its code is in the library of this crate (`lib.rs`).
 
 fn main() -> std::process::ExitCode {
     testudo::main()

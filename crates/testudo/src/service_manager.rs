@@ -1,18 +1,18 @@
-//! What the service manager is told: the protocol of `sd_notify`, by which systemd knows that a service of
-//! `Type=notify-reload` is ready, reloads or stops.
+//! Messages to the service manager by the protocol of `sd_notify`: a service of `Type=notify-reload` reports to systemd
+//! that it is ready, reloads or stops.
 //!
-//! A manager that cannot be told is a warning, never the end of the server: the server works, and systemd reports by
-//! itself what it waited for.
+//! If a message cannot be sent, the server logs a warning and goes on: it can serve without a service manager, and
+//! systemd itself reports which message it did not receive.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The socket of `NOTIFY_SOCKET`, where there is one.
+/// The socket that `NOTIFY_SOCKET` names; none where the variable is not set.
 pub struct ServiceManager(Option<(UnixDatagram, SocketAddr)>);
 
 impl ServiceManager {
-    /// A path, or an abstract name, which begins with `@`.
+    /// `NOTIFY_SOCKET` is a path, or an abstract name, which begins with `@`.
     pub fn from_environment() -> ServiceManager {
         let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return ServiceManager(None);
@@ -27,7 +27,7 @@ impl ServiceManager {
             Err(error) => {
                 let name = name.display();
                 tracing::warn!(
-                    event = "service_manager.untold",
+                    event = "service_manager.not_notified",
                     fault = %error,
                     "NOTIFY_SOCKET `{name}` cannot be used: {error}"
                 );
@@ -36,32 +36,32 @@ impl ServiceManager {
         }
     }
 
-    /// It serves; after a reload this ends the reload, whether the new configuration was taken or not.
+    /// The server is ready. After `reloading`, this ends the reload, whether the new configuration was applied or not.
     pub fn ready(&self, status: &str) {
-        // A line break would begin another assignment.
+        // In this protocol, a line break begins another variable.
         let status = status.replace('\n', " ");
-        self.tell(&format!("READY=1\nSTATUS={status}"));
+        self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// A reload begins. The time is what tells systemd that this answers its own signal and not an earlier one.
+    /// A reload begins. By the time, systemd matches this message with the signal that it sent, not with an earlier one.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 
-    /// It accepts nothing more; running requests may take `server.drain`.
+    /// The server accepts no more connections; requests that are running have the time `server.drain` to finish.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=stopping: running requests may finish");
+        self.send("STOPPING=1\nSTATUS=stopping: running requests may finish");
     }
 
-    fn tell(&self, message: &str) {
+    fn send(&self, message: &str) {
         let Some((socket, address)) = &self.0 else { return };
         if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
             tracing::warn!(
-                event = "service_manager.untold",
+                event = "service_manager.not_notified",
                 fault = %error,
-                "the service manager (NOTIFY_SOCKET) cannot be told: {error}"
+                "cannot send a message to the service manager (NOTIFY_SOCKET): {error}"
             );
         }
     }

@@ -5,10 +5,11 @@ use testudo_core::records::{Event, EventKind, RequestDetails};
 
 pub fn page() -> Result<String, String> {
     let mut page = String::from(
-        "# Audit events\n\nGenerated from `core::records`. Events are in the store; `testudo event list`, `event follow`, \
-         `event export` and `GET /admin/v1/events` print them, one JSON object each with `--json`. The log has a line \
-         of the same name for each of them ([logs.md](logs.md)), so what happened is recorded twice. How long they are \
-         kept, and how an administrator reads them: [operations](../operations/README.md).\n\n## Kinds\n\n\
+        "# Audit events\n\nGenerated from `core::records`. Events are stored in the database; `testudo event list`, \
+         `event follow`, `event export` and `GET /admin/v1/events` print them, with `--json` one JSON object per event. \
+         For each event, the server also writes a line with the same name to the log ([logs.md](logs.md)), so every \
+         event is recorded twice. How long events are kept, and how an administrator reads them: \
+         [operations](../operations/README.md).\n\n## Kinds\n\n\
          | event | a failure | what happened |\n|---|---|---|\n",
     );
     for kind in EventKind::ALL {
@@ -29,7 +30,7 @@ pub fn page() -> Result<String, String> {
     Ok(page)
 }
 
-/// The documented fields of a record. One without a sentence of its own is a fault of the record.
+/// The documented fields of a record. A field without a doc comment is an error.
 fn fields(record: &str, schema: &Value) -> Result<String, String> {
     let none = Map::new();
     let members = schema["properties"].as_object().unwrap_or(&none);

@@ -5,11 +5,11 @@ use testudo_server::log_lines::{EVENT_FIELDS, EVERY_LINE, FIELDS, LINES, of_even
 
 pub fn page() -> String {
     let mut page = format!(
-        "# Lines of the log\n\nGenerated from `server::log_lines`. `testudo serve` writes its log to stderr, one line for \
-         each thing that happened, in the form that `[log] format` names: `json` (an object per line) or `text`. Every \
-         line has {}. The level is chosen by `RUST_LOG` (`error`, `warn`, `info`, `debug`; default: `info`).\n\n\
-         No line has a credential, a token, a secret or a private key in it. A line that is not in this page, or a \
-         field that its row does not name, is a fault of the program.\n\n",
+        "# Lines of the log\n\nGenerated from `server::log_lines`. `testudo serve` writes its log to stderr, in the \
+         format that `[log] format` sets: `json` (one object per line) or `text`. Every line has {}. `RUST_LOG` sets the \
+         level (`error`, `warn`, `info`, `debug`; default: `info`).\n\n\
+         No line contains a credential, a token, a secret or a private key. A line that is not on this page, or a field \
+         that is not in the row of its line, is a fault of the program.\n\n",
         names(EVERY_LINE)
     );
     page.push_str("## Fields\n\n| field | meaning |\n|---|---|\n");
@@ -27,9 +27,9 @@ pub fn page() -> String {
         ));
     }
     page.push_str(&format!(
-        "\n## Lines of audit events\n\nThe second record of an [audit event](events.md), beside the store: it is there \
-         when the store is lost, or was set back to an earlier state. Fields: {}; those that do not apply are \
-         absent.\n\n| event | level | when |\n|---|---|---|\n",
+        "\n## Lines of audit events\n\nEvery [audit event](events.md) is also written to the log. So it can be found there \
+         after the store is lost or restored to an earlier state. Fields: {}; fields that do not apply are absent.\n\n\
+         | event | level | when |\n|---|---|---|\n",
         names(EVENT_FIELDS)
     ));
     for line in EventKind::ALL.iter().copied().map(of_event) {

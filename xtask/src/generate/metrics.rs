@@ -4,9 +4,9 @@ use testudo_server::state::metrics::METRICS;
 
 pub fn page() -> String {
     let mut page = String::from(
-        "# Metrics\n\nGenerated from `server::state::metrics`. `GET /metrics` at `admin.listen` answers them in the \
-         OpenMetrics format, without a token. Labels have values from closed lists and from the configuration, never \
-         from requests. What is removed from the configuration, an authority or a key, is gone from the next scrape. \
+        "# Metrics\n\nGenerated from `server::state::metrics`. `GET /metrics` on `admin.listen` returns them in the \
+         OpenMetrics format, without a token. Values of labels are from fixed lists and from the configuration, never \
+         from requests. After an authority or a key is removed, its series are missing from the next scrape. \
          Alert rules: [alerts.yaml](../../deploy/prometheus/alerts.yaml); a dashboard for Grafana: \
          [testudo.json](../../deploy/grafana/testudo.json).\n\n| metric | type | labels | what it measures |\n\
          |---|---|---|---|\n",

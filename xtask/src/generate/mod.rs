@@ -1,4 +1,4 @@
-//! Generates `docs/reference/` from the code, so that both agree.
+//! Generates `docs/reference/` from the code, so that code and reference agree.
 
 mod configuration;
 mod events;
@@ -9,7 +9,7 @@ use crate::{command_line, root};
 use testudo_core::members::{Kind, LabelKind, MEMBERS, Member, StatedBy};
 use testudo_server::config::sections::ConfigFile;
 
-/// Writes the files, or, with `check`, fails where one is out of date.
+/// Writes the files, or, with `check`, fails if one is out of date.
 pub fn run(check: bool) -> Result<(), String> {
     let schema = schemars::schema_for!(ConfigFile);
     let text = serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n";
@@ -40,7 +40,7 @@ pub fn run(check: bool) -> Result<(), String> {
 
 fn client_metadata() -> String {
     let mut text = String::from(
-        "# Members of client metadata\n\nGenerated from `core::members`. Members that are not in this table are ignored, except the subjects of certificates (`tls_client_auth_subject_dn` and its like), which are refused. A claim of a credential counts where `attested_metadata` of its authority lists it; one that is not listed takes the member of its name out of the request. A rule may set `client_name`, `client_uri` and `logo_uri`; what it sets wins.\n\n| member | value | languages | who may state it |\n|---|---|---|---|\n",
+        "# Members of client metadata\n\nGenerated from `core::members`. Members that are not in this table are ignored, except the members for subjects of certificates (`tls_client_auth_subject_dn` and similar ones), which are refused. A claim of a credential is used only if `attested_metadata` of its authority lists it. If the claim is not listed, it is ignored, and so is the member of the same name in the request. A rule may set `client_name`, `client_uri` and `logo_uri`; the value of the rule is used instead of others.\n\n| member | value | languages | who may state it |\n|---|---|---|---|\n",
     );
     for member in MEMBERS {
         text.push_str(&format!(

@@ -1,8 +1,8 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
 //! heads, citations, references, words, parameters, log lines, pages of doors, banned crates.
 
-mod cycles;
 mod crates;
+mod cycles;
 mod layers;
 mod log_lines;
 mod modules;

@@ -103,7 +103,7 @@ pub(super) struct ClientView {
     pub sponsor: Option<Sponsor>,
 }
 
-/// Filters of the list. A client is listed where all of them hold.
+/// Filters of the list. A client is listed if all of them match.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
@@ -241,8 +241,8 @@ pub(super) struct SweepRequest {
     reason: Option<String>,
 }
 
-/// Does not take the lock of changes, so that an urgent change need not wait for the whole sweep: each client is
-/// removed at the version that was read.
+/// Does not take the lock of changes, so that an urgent change need not wait until the sweep ends. Instead, each client is
+/// removed only if it still has the version that was read.
 pub(super) async fn sweep(
     State(app): State<Arc<App>>,
     by: Administrator,
@@ -252,8 +252,8 @@ pub(super) async fn sweep(
     Ok(Json(client_records::sweep(&app, request.dry_run, note).await?))
 }
 
-/// A list without clients does not hide a misspelled name: a rule and an authority must be configured, or have clients
-/// from the time when they were.
+/// For a filter that matches no client: fails if the name of the rule or authority is misspelled. It must be configured,
+/// or have clients from an earlier configuration.
 async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -> Result<(), ErrorAnswer> {
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
@@ -277,8 +277,8 @@ async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -
     Ok(())
 }
 
-/// The key of the authority that has this name or key. One that is not configured any more has clients all the same:
-/// its name is that of a trust domain where it can be one, as for `testudo trust`.
+/// The key of the authority that has this name or key. An authority that is no longer configured can still have clients:
+/// then the name is used as that of a trust domain, if it can be one, as for `testudo trust`.
 fn counted_under(app: &App, name: String) -> String {
     if Authority::of_key(&name).is_some() {
         return name;

@@ -59,7 +59,7 @@ fn with_error_body(response: Response) -> Response {
 
 /// Wraps each operation: refuses query parameters where the operation has none. Otherwise a filter that was sent to the
 /// wrong operation would look as if it had been applied.
-pub(super) async fn refuse_parameters_where_none_are(request: Request, next: Next) -> Response {
+pub(super) async fn refuse_query_parameters(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let has_query = request.uri().query().is_some_and(|query| !query.is_empty());
     if has_query && operations::takes_no_query(request.method(), path) {

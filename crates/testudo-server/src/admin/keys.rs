@@ -3,7 +3,7 @@
 use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
-use super::reply::{Done, ErrorAnswer, Reply, told};
+use super::reply::{Done, ErrorAnswer, Reply, answer};
 use crate::key_changes::{self, NotChanged};
 use crate::state::app::App;
 use crate::state::keys::ListedKey;
@@ -42,7 +42,7 @@ pub(super) struct Rotation {
     /// True to sign with the new key at once and revoke all others.
     #[serde(default)]
     now: bool,
-    /// Why, for the event.
+    /// The reason, which the event records.
     reason: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Rotation {
 pub(super) struct Revocation {
     /// Key id of the key to revoke.
     kid: String,
-    /// Why, for the event.
+    /// The reason, which the event records.
     reason: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn rotate(
         true => KeyOrder::OnlyNew,
         false => KeyOrder::Next,
     };
-    Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
+    Ok(answer(key_changes::carry_out(&app, wanted, &change).await?))
 }
 
 pub(super) async fn revoke(
@@ -75,7 +75,7 @@ pub(super) async fn revoke(
 ) -> Reply<Done> {
     let change = by.change(&app, revocation.reason.as_deref()).await;
     let wanted = KeyOrder::Withdrawn(&revocation.kid);
-    Ok(told(key_changes::carry_out(&app, wanted, &change).await?))
+    Ok(answer(key_changes::carry_out(&app, wanted, &change).await?))
 }
 
 impl From<NotChanged> for ErrorAnswer {

@@ -1,5 +1,5 @@
 //! The admin API: over a Unix socket, where the mode of the socket decides which users may connect, and over HTTP, for
-//! metrics, probes, and administrators with an access token. [`operations`] has every operation.
+//! metrics, probes, and administrators with an access token. [`operations`] lists every operation.
 
 mod acting;
 mod blocks;
@@ -36,7 +36,7 @@ use tokio_rustls::TlsAcceptor;
 pub use explain::Verdict;
 pub use operations::openapi;
 pub use rules::{Governed, RuleView};
-pub(crate) use socket::try_the_place;
+pub(crate) use socket::check_path;
 pub use socket::{BoundSocket, SocketState, must_be_free};
 
 /// Metrics and probes. They need no authorization and contain no secrets.
@@ -49,9 +49,7 @@ fn probes() -> Router<Arc<App>> {
 
 /// The operations. Query parameters that an operation does not have are refused.
 fn routes() -> Router<Arc<App>> {
-    operations::router().layer(axum::middleware::from_fn(
-        contract::refuse_parameters_where_none_are,
-    ))
+    operations::router().layer(axum::middleware::from_fn(contract::refuse_query_parameters))
 }
 
 /// Operations and probes, with the header fields and error bodies that every answer has.

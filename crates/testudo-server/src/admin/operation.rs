@@ -15,7 +15,7 @@ pub(super) struct Operation {
     pub(super) access: Access,
     pub(super) takes: Takes,
     pub(super) gives: Describe,
-    /// It asks the publisher of an authority's keys, who may fail.
+    /// True where the operation fetches the keys of an authority from their publisher, which can fail.
     pub(super) asks_publisher: bool,
     pub(super) handler: MethodRouter<Arc<App>>,
 }
@@ -83,7 +83,7 @@ impl Operation {
         if self.asks_publisher {
             refusals.push((
                 "502",
-                "The source of the keys did not answer, or not with valid keys: the earlier keys stay in force.",
+                "The source of the keys did not answer, or its answer contains no valid keys: the earlier keys stay in force.",
             ));
         }
         refusals.push(("503", "The store cannot be reached, or is busy: try again."));
@@ -115,7 +115,7 @@ impl Operation {
         }
     }
 
-    /// The operation with the status 502, for a failure of the source of keys.
+    /// The operation with the status 502, for a source of keys that fails.
     pub(super) fn asking_a_publisher(self) -> Operation {
         Operation {
             asks_publisher: true,

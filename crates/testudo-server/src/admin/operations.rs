@@ -1,6 +1,6 @@
 //! The table of all operations of the admin API, from which the router and the OpenAPI document are made.
 //!
-//! The rows are in the file of their noun, beside the handlers. The OpenAPI document is served at
+//! The rows of a noun are in its file, beside the handlers. The OpenAPI document is served at
 //! `/admin/v1/openapi.json`.
 
 use super::input::Json;
@@ -144,7 +144,7 @@ fn answer(description: &str, schema: &Schema) -> Value {
 fn query_parameters(schema: Schema, generator: &mut SchemaGenerator) -> Value {
     let name = schema.get("$ref").and_then(Value::as_str);
     let name = name.and_then(|reference| reference.rsplit('/').next());
-    // The type is described here by its parameters, so it is removed from the schemas.
+    // The document describes this type by its parameters, so its schema is removed.
     let own = name.and_then(|name| generator.definitions_mut().remove(name));
     let own = own.unwrap_or_else(|| schema.to_value());
     let members = own.get("properties").and_then(Value::as_object);
@@ -206,14 +206,14 @@ mod tests {
                 operation.path
             );
         }
-        let looks = [
+        let reads = [
             "/admin/v1/clients/show",
             "/admin/v1/explain",
             "/admin/v1/rules/test",
         ];
         for operation in operations().iter().filter(|operation| operation.method == "post") {
-            let is_look = looks.contains(&operation.path);
-            assert_eq!(operation.access == Access::Read, is_look, "{}", operation.path);
+            let is_read = reads.contains(&operation.path);
+            assert_eq!(operation.access == Access::Read, is_read, "{}", operation.path);
         }
         assert_eq!(needs(Method::HEAD, "/admin/v1/keys"), Access::Read);
         assert_eq!(needs(Method::GET, "/admin/v1/keys/rotate"), Access::Write);

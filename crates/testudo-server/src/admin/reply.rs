@@ -133,11 +133,11 @@ pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Do
     if let Some(changes) = &decided.changes {
         change.commit(changes).await?;
     }
-    Ok(told(decided))
+    Ok(answer(decided))
 }
 
 /// The answer of a decision that is committed.
-pub(super) fn told(decided: Decided) -> Json<Done> {
+pub(super) fn answer(decided: Decided) -> Json<Done> {
     Json(Done {
         done: decided.done,
         warning: decided.warning.map(str::to_owned),

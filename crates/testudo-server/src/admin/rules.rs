@@ -46,9 +46,9 @@ pub struct RuleView {
     pub name: String,
     /// Patterns of identities that the rule matches.
     pub identities: Vec<String>,
-    /// Scope values that may be asked for.
+    /// Scope values that a client may request.
     pub scopes: Vec<String>,
-    /// Scope values that are granted where none is asked for.
+    /// Scope values that are granted where the request contains no `scope`.
     pub default_scopes: Vec<String>,
     /// Resources for which tokens may be issued.
     pub resources: Vec<String>,
@@ -108,21 +108,21 @@ pub(super) struct Test {
 /// What an identity would get.
 #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Governed {
-    /// The identity of the question.
+    /// The identity that was tested.
     pub identity: String,
     /// The rule that governs it; absent where no rule does, so that it gets no token.
     pub rule: Option<String>,
     /// Values of the captures in the pattern. Example: `{"service": "api"}`.
     pub captures: std::collections::BTreeMap<String, String>,
-    /// Client id of the client that it is or would be.
+    /// Client id of the client of this identity, registered or not.
     pub client_id: Option<String>,
     /// `client_name` of that client.
     pub client_name: Option<String>,
-    /// Scope values that it may ask for.
+    /// Scope values that it may request.
     pub scopes: Vec<String>,
-    /// Scope values that it gets where it asks for none.
+    /// Scope values that it gets where its request contains no `scope`.
     pub default_scopes: Vec<String>,
-    /// Resources for which it may ask.
+    /// Resources that it may request.
     pub resources: Vec<String>,
     /// Redirect URIs of that client.
     pub redirect_uris: Vec<String>,
@@ -222,7 +222,7 @@ impl Governed {
     }
 }
 
-/// An identity that counts as proven, to find out how it would be judged. No token is issued to it.
+/// An identity that is treated as proven, to find out how a request of it would be decided. No token is issued to it.
 pub(super) fn assumed(authority: Authority, subject: &str, kind: CredentialKind) -> AttestedIdentity {
     let proof = Proof {
         is_for_registration: true,

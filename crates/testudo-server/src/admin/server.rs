@@ -85,12 +85,13 @@ pub(super) async fn reload(State(app): State<Arc<App>>, by: Administrator, body:
         }
         Err(report) => Err(ErrorAnswer::bad_request(
             text(&report),
-            Some("the configuration in force stays".into()),
+            Some("the server goes on with its present configuration".into()),
         )),
     }
 }
 
-/// All problems, errors first. The kind of the first one is the kind of the whole text, which its reader names.
+/// All problems, errors first. `error:` or `warning:` before the first one is removed, because the command that prints
+/// the text writes it.
 fn text(report: &Report) -> String {
     let mut problems = report.problems.clone();
     problems.sort_by_key(|problem| problem.is_warning);

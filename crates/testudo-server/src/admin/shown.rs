@@ -1,9 +1,9 @@
-//! An answer as administrators are shown it: JSON in which every moment is RFC 3339 text.
+//! JSON answers for administrators, in which every time is RFC 3339 text.
 //!
-//! Records have moments as numbers, because they are stored and compared so, and they are the answers of several
-//! operations. So it is not left to each view: this serializer writes everything as the one below it does, and a
-//! [`Timestamp`], wherever it stands, as text. A number that a client or an issuer wrote (a claim, a member of its
-//! metadata) is no `Timestamp` and stays what it is.
+//! Records store times as numbers, and several operations answer with whole records. So this serializer, and not each
+//! view, changes the form: it writes a [`Timestamp`] at any depth as text, and every other value as the serializer below
+//! it does. A number that a client or an issuer wrote (a claim, a member of client metadata) is not a `Timestamp` and
+//! is not changed.
 
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -11,7 +11,7 @@ use serde::ser::{
 };
 use testudo_protocol::Timestamp;
 
-/// A value, to be serialized so.
+/// A value that is serialized in this form.
 pub(super) struct Shown<'a, T: ?Sized>(pub(super) &'a T);
 
 impl<T: Serialize + ?Sized> Serialize for Shown<'_, T> {
@@ -20,10 +20,10 @@ impl<T: Serialize + ?Sized> Serialize for Shown<'_, T> {
     }
 }
 
-/// Around a serializer, or around one of its sequences, maps and structs.
+/// Wraps a serializer, or one of its sequences, maps and structs.
 struct Moments<S>(S);
 
-/// Methods for values that hold no other values.
+/// Methods for values that contain no other values.
 macro_rules! as_it_is {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method(self, $($argument: $type),*) -> Result<S::Ok, S::Error> {
@@ -32,7 +32,7 @@ macro_rules! as_it_is {
     };
 }
 
-/// Methods that begin something that holds other values.
+/// Methods that begin a value that contains other values.
 macro_rules! begins {
     ($($method:ident($($argument:ident: $type:ty),*) -> $held:ident;)*) => {
         $(fn $method(self, $($argument: $type),*) -> Result<Self::$held, S::Error> {
@@ -63,7 +63,7 @@ impl<S: Serializer> Serializer for Moments<S> {
         let seconds = serde_json::to_value(value).map_err(S::Error::custom)?;
         let seconds = seconds
             .as_i64()
-            .ok_or_else(|| S::Error::custom("a moment is a number"))?;
+            .ok_or_else(|| S::Error::custom("a Timestamp must serialize as a number"))?;
         self.0.collect_str(&Timestamp(seconds))
     }
 
@@ -116,7 +116,7 @@ impl<S: Serializer> Serializer for Moments<S> {
     }
 }
 
-/// The traits of what holds other values: each of these is shown.
+/// The traits of values that contain other values: each contained value is serialized in this form too.
 macro_rules! holds {
     ($($holder:ident: $method:ident($($name:ident)?);)*) => {
         $(impl<S: $holder> $holder for Moments<S> {
@@ -191,14 +191,14 @@ mod tests {
         #[serde(flatten)]
         inner: Inner,
         by_name: BTreeMap<String, Timestamp>,
-        /// As a client wrote it.
+        /// Claims as a client sent them.
         claims: Value,
         number: i64,
         lifetime: Seconds,
     }
 
     #[test]
-    fn moment_is_text_wherever_it_stands_and_no_other_number_is() {
+    fn timestamp_is_text_at_any_depth_and_other_numbers_are_not_changed() {
         let answer = Answer {
             kinds: vec![
                 Kind::Unit,
@@ -227,7 +227,7 @@ mod tests {
             "lifetime": 60,
         });
         assert_eq!(serde_json::to_value(Shown(&answer)).unwrap(), expected);
-        // As it is stored, and in tokens, a moment is a number.
+        // In the store and in tokens, a timestamp is a number.
         assert_eq!(serde_json::to_string(&MOMENT).unwrap(), "1795000300");
     }
 }

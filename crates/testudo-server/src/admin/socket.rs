@@ -47,8 +47,8 @@ pub async fn must_be_free(path: &Path) -> Result<SocketState, String> {
     }
 }
 
-/// Whether a server could listen here or does so already, as text for `doctor`.
-pub(crate) async fn try_the_place(path: &Path) -> Result<String, String> {
+/// Whether a server could listen at the path or already listens there, as text for `doctor`.
+pub(crate) async fn check_path(path: &Path) -> Result<String, String> {
     let place = path.display();
     match state_of(path).await? {
         SocketState::Taken => return Ok(format!("a server listens on {place}")),
@@ -80,7 +80,7 @@ async fn state_of(path: &Path) -> Result<SocketState, String> {
     }
     match UnixStream::connect(path).await {
         Ok(_) => Ok(SocketState::Taken),
-        // A server that crashed left it behind.
+        // A server that crashed did not remove it.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(SocketState::UnusedSocket),
         Err(error) => stop(&format!("a socket to which no connection is possible ({error})")),
     }

@@ -33,7 +33,7 @@ pub(super) async fn require_administrator(
     let Some(token) = bearer(request.headers()) else {
         return Denied::NoToken.into_response();
     };
-    match judge(&app, &token, wanted).await {
+    match authorize(&app, &token, wanted).await {
         Ok(administrator) => {
             request.extensions_mut().insert(administrator);
             next.run(request).await
@@ -53,7 +53,7 @@ enum Denied {
     /// tokens.
     BadToken,
     /// The token is valid, but its client is not admitted at this time.
-    NotWelcome { client_id: String, why: String },
+    NotAdmitted { client_id: String, why: String },
     /// The client is admitted, but may not use this operation.
     NotAllowed {
         client_id: String,
@@ -70,13 +70,13 @@ impl From<StoreFault> for Denied {
     }
 }
 
-async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> {
+async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> {
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     let verified = verify_own(app, policy, token, policy.issuer.as_str(), None);
     let verified = verified.map_err(|_| Denied::BadToken)?;
     let client_id = &verified.client_id;
-    let not_welcome = |why: String| Denied::NotWelcome {
+    let not_admitted = |why: String| Denied::NotAdmitted {
         client_id: client_id.clone(),
         why,
     };
@@ -86,7 +86,7 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
         why,
     };
     let client = holder(app, &verified).await?;
-    let client = client.ok_or_else(|| not_welcome("the client is frozen or removed".to_owned()))?;
+    let client = client.ok_or_else(|| not_admitted("the client is frozen or removed".to_owned()))?;
     let subject = identity_of(&client, &verified);
     let identity = subject.and_then(|subject| {
         let authority = Authority::of_identity(subject).ok()?;
@@ -94,10 +94,10 @@ async fn judge(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> 
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let governed = app.govern(&identity, OccasionKind::Token, policy);
-    let governed = governed.map_err(|rejection| not_welcome(rejection.to_string()))?;
+    let governed = governed.map_err(|rejection| not_admitted(rejection.to_string()))?;
     if governed.client_key != client.key() {
         let why = "by the current rules, the identity belongs to another client";
-        return Err(not_welcome(why.to_owned()));
+        return Err(not_admitted(why.to_owned()));
     }
     let administration = &policy.administration;
     administration
@@ -124,7 +124,7 @@ impl Denied {
     fn log(&self, path: &str) {
         match self {
             Denied::NoToken | Denied::BadToken => {}
-            Denied::NotWelcome { client_id, why } => {
+            Denied::NotAdmitted { client_id, why } => {
                 tracing::warn!(
                     event = "admin.refused",
                     client.id = client_id,
@@ -137,7 +137,7 @@ impl Denied {
                 tracing::warn!(event = "admin.refused", client.id = client_id, path, detail = %why, "admin.refused");
             }
             Denied::Store(fault) => {
-                tracing::warn!(event = "admin.unjudged", %fault, path, "a request to the admin API could not be authorized")
+                tracing::warn!(event = "admin.store_unavailable", %fault, path, "a request to the admin API could not be authorized")
             }
         }
     }
@@ -152,7 +152,7 @@ impl IntoResponse for Denied {
                 (unauthorized, "Bearer", "the access token is missing", hint)
             }
             // The same answer for both: a caller must not learn which clients exist.
-            Denied::BadToken | Denied::NotWelcome { .. } => {
+            Denied::BadToken | Denied::NotAdmitted { .. } => {
                 let challenge = "Bearer error=\"invalid_token\"";
                 let hint = "get a new access token; where the client is frozen, blocked or removed, the server's log has the reason";
                 (unauthorized, challenge, "the token is not valid", hint.to_owned())

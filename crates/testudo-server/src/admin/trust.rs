@@ -36,7 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .asking_a_publisher(),
         Operation::act::<Done>(
             "/admin/v1/trust/{name}/accept",
-            "Fetch the bundle of an authority now, and accept one that would be held back: with a lower sequence, without a sequence where an earlier bundle had one, or, from a Workload API, without a kind of authority that the bundle in force has.",
+            "Fetch the bundle of an authority now, and accept it also where it would be held back: its sequence is lower or missing, or the Workload API sent it without the JWT keys or without the X.509 authorities that the bundle in force has.",
             post(accept),
         )
         .by_optional_body::<Reason>()
@@ -98,7 +98,7 @@ pub(super) async fn refresh(
 ) -> Reply<Done> {
     let in_force = app.in_force.load_full();
     let anchor = anchor(&in_force, &order::known(&name, &in_force.policy)?)?;
-    told(
+    answer(
         &name,
         trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await,
     )
@@ -118,11 +118,11 @@ pub(super) async fn accept(
         other @ (Refreshed::Accepted(_)
         | Refreshed::HeldBack(_)
         | Refreshed::Failed(_)
-        | Refreshed::NotTaken(_)) => told(&name, other),
+        | Refreshed::NotTaken(_)) => answer(&name, other),
     }
 }
 
-fn told(name: &str, outcome: Refreshed) -> Reply<Done> {
+fn answer(name: &str, outcome: Refreshed) -> Reply<Done> {
     match outcome {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),

@@ -1,30 +1,30 @@
-//! What was tried, and how it went.
+//! The result of one check of `doctor`.
 
 use crate::state::refused::RefusedRecord;
 use serde::Serialize;
 
-/// One thing that was tried.
+/// One check and its result.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What was tried.
+    /// What was checked.
     pub subject: String,
-    /// Whether it worked.
+    /// Whether the check passed.
     pub is_good: bool,
-    /// How it went.
+    /// What was found.
     pub detail: String,
-    /// What to do, where the detail does not say it.
+    /// What to do about a failure; absent where `detail` already contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
-/// What does not work, and what to do.
+/// Why a check failed, and what to do.
 pub(super) struct Problem {
     detail: String,
     hint: Option<String>,
 }
 
 impl From<String> for Problem {
-    /// A sentence that has its remedy in it.
+    /// From a sentence that already contains what to do.
     fn from(detail: String) -> Problem {
         Problem { detail, hint: None }
     }

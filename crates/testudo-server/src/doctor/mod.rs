@@ -1,7 +1,7 @@
-//! Tries what `serve` will need, door by door and file by file, and says how it went. What would make `serve` refuse
-//! the start, or every request of a kind fail, is a failure here.
+//! `testudo doctor`: checks every file, address, key source and store that the configuration names. A check fails where
+//! `serve` would not start, or would refuse every request with one kind of credential.
 //!
-//! It runs before a start, or beside a server that runs. Nothing stays behind of what it tries.
+//! It can run before the first start, or while the server runs. Files and records that it creates are removed again.
 
 mod finding;
 mod places;
@@ -16,36 +16,36 @@ use crate::state::clock::Clock;
 use finding::{Outcome, finding, problem};
 use testudo_fetch::Network;
 
-/// Tries everything that a configuration names.
+/// Checks everything that a configuration names.
 pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
-    let mut findings = vec![finding("clock", judge_clock(&clock))];
+    let mut findings = vec![finding("clock", check_clock(&clock))];
     let opened = store::examine(configuration, &clock, &mut findings).await;
     findings.extend(places::examine(configuration).await);
     findings.extend(tls::examine(configuration, clock.now()));
     match configuration.outbound.fetcher(Network::default()) {
         Ok(fetcher) => {
-            let tried = sources::Tried {
+            let checked = sources::Checked {
                 configuration,
                 opened: opened.as_ref(),
                 fetcher: &fetcher,
                 clock: &clock,
             };
-            findings.extend(sources::examine(&tried).await);
+            findings.extend(sources::examine(&checked).await);
         }
         Err(why) => findings.push(finding("outbound TLS", Err(why.into()))),
     }
     findings
 }
 
-/// The clock by itself: one that shows a time before the software was written is wrong. Others are compared where a
-/// bundle endpoint or a database states its own.
-fn judge_clock(clock: &Clock) -> Outcome {
+/// Fails where the clock shows a time before this software was written. Smaller differences are found by comparison with
+/// the clocks of bundle endpoints and of the database.
+fn check_clock(clock: &Clock) -> Outcome {
     const WRITTEN: i64 = 1_795_000_000;
     let now = clock.now();
     if now.0 < WRITTEN {
         return Err(problem(
-            format!("{now} lies before this software was written"),
+            format!("{now} is before this software was written"),
             "run a time server on this machine",
         ));
     }

@@ -1,4 +1,4 @@
-//! Where the server listens: the admin socket, and its addresses.
+//! Checks of the admin socket and of the addresses on which the server listens.
 
 use super::finding::{Finding, finding, problem};
 use crate::admin;
@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 
 pub(super) async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let socket = &configuration.admin.socket;
-    let tried = admin::try_the_place(socket).await;
-    // Where a server listens on the admin socket, the addresses are most likely its own.
-    let is_running = tried.is_ok() && admin::must_be_free(socket).await.is_err();
-    let mut findings = vec![finding("admin socket", tried.map_err(Into::into))];
+    let checked = admin::check_path(socket).await;
+    // If a server listens on the admin socket, it is most likely also the one that uses the addresses.
+    let is_running = checked.is_ok() && admin::must_be_free(socket).await.is_err();
+    let mut findings = vec![finding("admin socket", checked.map_err(Into::into))];
     for (key, address) in addresses(configuration) {
         findings.push(try_address(key, address, is_running));
     }
@@ -31,11 +31,11 @@ fn addresses(configuration: &Configuration) -> Vec<(&'static str, SocketAddr)> {
     public.chain(mtls).chain(admin).collect()
 }
 
-/// Listens there for a moment.
+/// Binds the address and releases it again.
 fn try_address(key: &str, address: SocketAddr, is_running: bool) -> Finding {
     let subject = format!("{key} {address}");
     let outcome = match listen::bind(address) {
-        Ok(_) => Ok("can be listened on".to_owned()),
+        Ok(_) => Ok("the server can listen on it".to_owned()),
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_running => {
             Ok("is in use, and a server listens on the admin socket of this configuration".to_owned())
         }

@@ -1,5 +1,5 @@
-//! The keys of each authority: its source gives them, the server would put them in force, and each door of the
-//! authority can judge its credentials by them.
+//! Checks of the keys of each authority: they can be fetched from their source, the server would accept them, and each
+//! kind of credential that the authority may issue can be verified with them.
 
 use super::finding::{Finding, Outcome, Problem, finding, problem};
 use super::store::Opened;
@@ -12,23 +12,23 @@ use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::Bundle;
 
-/// `nbf` and `iat` have this leeway: beyond it, SVIDs that were issued a moment ago are refused.
+/// The leeway of `nbf` and `iat`: if the clocks differ by more, SVIDs that were issued a moment ago are refused.
 const CLOCK_DIFFERENCE_MAX: i64 = 30;
 
-/// What the sources are tried with.
-pub(super) struct Tried<'a> {
+/// Input of the checks of all sources.
+pub(super) struct Checked<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) opened: Option<&'a Opened>,
     pub(super) fetcher: &'a Fetcher,
     pub(super) clock: &'a Clock,
 }
 
-pub(super) async fn examine(tried: &Tried<'_>) -> Vec<Finding> {
+pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for source in &tried.configuration.bundles {
+    for source in &checked.configuration.bundles {
         let subject = format!("keys of {}", source.authority);
-        match trust::look(source, tried.fetcher).await {
-            Ok(looked) => findings.extend(judge(tried, source, looked).await),
+        match trust::look(source, checked.fetcher).await {
+            Ok(looked) => findings.extend(check(checked, source, looked).await),
             Err(NoBundle::Malformed(error)) => {
                 let text = format!("{}: {error}", source.origin);
                 findings.push(finding(subject, Err(text.into())));
@@ -45,11 +45,11 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
     match &source.origin {
         BundleOrigin::File(_) => problem(
             why,
-            "write the bundle of the trust domain there: `spire-server bundle show -format spiffe` prints it",
+            "write the bundle of the trust domain into this file: `spire-server bundle show -format spiffe` prints it",
         ),
         BundleOrigin::HttpsWeb(url) => problem(
             format!("{url}: {why}"),
-            "try the URL with curl from this machine; `outbound.ca` has roots of your own, `outbound.resolve` addresses",
+            "try the URL with curl from this machine; set `outbound.ca` for a private root certificate, `outbound.resolve` for the address of a host",
         ),
         BundleOrigin::WorkloadApi(socket) => problem(
             format!("{socket}: {why}"),
@@ -58,23 +58,23 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
     }
 }
 
-async fn judge(tried: &Tried<'_>, source: &BundleSource, looked: Looked) -> Vec<Finding> {
+async fn check(checked: &Checked<'_>, source: &BundleSource, looked: Looked) -> Vec<Finding> {
     let subject = format!("keys of {}", source.authority);
     let Looked { bundle, date } = looked;
-    let mut findings = doors(tried, source, &bundle);
+    let mut findings = credential_kinds(checked, source, &bundle);
     if let Some(Opened {
         store,
         encryption: Some(encryption),
-    }) = tried.opened
+    }) = checked.opened
         && let Err(why) = trust::would_be_taken(source, &bundle, store, encryption).await
     {
         findings.push(finding(&subject, Err(why.into())));
     }
     if let Some(date) = date {
         let name = format!("clock of the source of {}", source.authority);
-        findings.push(finding(name, compare(tried.clock.now().0, date)));
+        findings.push(finding(name, compare(checked.clock.now().0, date)));
     }
-    let ended = trust::authorities(&bundle, tried.clock.now());
+    let ended = trust::authorities(&bundle, checked.clock.now());
     let ended = ended.iter().filter(|known| known.state != "valid").map(outside);
     let ignored = bundle.ignored.iter().cloned();
     findings.extend(
@@ -85,19 +85,19 @@ async fn judge(tried: &Tried<'_>, source: &BundleSource, looked: Looked) -> Vec<
     findings
 }
 
-/// One finding per kind of credential that the authority may issue. Where a kind cannot be judged and another can, the
-/// requests with the other one are served, and those with this one are refused.
-fn doors(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle) -> Vec<Finding> {
-    let policy = tried.configuration.policy.authority(&source.authority);
+/// One finding per kind of credential that the authority may issue. A kind without usable keys is a failure also where
+/// another kind has some: all requests with the kind without keys would be refused.
+fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, bundle: &Bundle) -> Vec<Finding> {
+    let policy = checked.configuration.policy.authority(&source.authority);
     let kinds = policy.map_or(&[][..], |trusted| &trusted.credentials);
     let name = source.authority.name();
     let found = kinds.iter().filter_map(|kind| match kind {
         CredentialKind::JwtSvid => Some((*kind, tokens(source, bundle))),
         CredentialKind::X509Svid => {
-            let has_other_door = kinds.contains(&CredentialKind::JwtSvid);
-            Some((*kind, certificates(tried, source, bundle, has_other_door)))
+            let accepts_jwt_svids = kinds.contains(&CredentialKind::JwtSvid);
+            Some((*kind, certificates(checked, source, bundle, accepts_jwt_svids)))
         }
-        // `check` says that they have no door, or they are not an authority's.
+        // `check` reports WIT-SVIDs as not supported; the other two kinds are not issued by an authority.
         CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => None,
     });
     found
@@ -119,8 +119,13 @@ fn tokens(source: &BundleSource, bundle: &Bundle) -> Outcome {
     ))
 }
 
-fn certificates(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle, has_other_door: bool) -> Outcome {
-    let authorities = trust::authorities(bundle, tried.clock.now());
+fn certificates(
+    checked: &Checked<'_>,
+    source: &BundleSource,
+    bundle: &Bundle,
+    accepts_jwt_svids: bool,
+) -> Outcome {
+    let authorities = trust::authorities(bundle, checked.clock.now());
     let valid = authorities.iter().filter(|known| known.state == "valid");
     let ends = valid.clone().map(|known| known.valid_until.as_str()).min();
     let Some(ends) = ends else {
@@ -132,27 +137,27 @@ fn certificates(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle, has_o
             "x509_svid",
         ));
     };
-    let server = &tried.configuration.server;
+    let server = &checked.configuration.server;
     let forwards = server
         .proxy
         .as_ref()
         .is_some_and(crate::peer::Proxy::forwards_certificates);
     let found = format!(
-        "{} X.509 authorities, the first of them ends at {ends}, from {}",
+        "{} X.509 authorities, the first of them expires at {ends}, from {}",
         valid.count(),
         source.origin
     );
     if server.tls.is_some() || forwards {
         return Ok(found);
     }
-    let unseen = format!(
-        "{found}; no client can show a certificate here, without server.tls or a proxy that forwards it"
+    let not_received = format!(
+        "{found}; the server receives no client certificate, because neither server.tls nor a proxy that forwards certificates is configured"
     );
-    match has_other_door {
-        // `check` warns of it.
-        true => Ok(unseen),
+    match accepts_jwt_svids {
+        // `check` warns of this configuration.
+        true => Ok(not_received),
         false => Err(problem(
-            unseen,
+            not_received,
             "set server.tls, or server.proxy with client_certificate_header behind a TLS terminator",
         )),
     }
@@ -161,11 +166,11 @@ fn certificates(tried: &Tried<'_>, source: &BundleSource, bundle: &Bundle, has_o
 fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str, kind: &str) -> Problem {
     let detail = format!("{what} from {}: {follows}", source.origin);
     let hint = match (bundle.of_other_protocols, bundle.is_empty_document()) {
-        (_, true) => "the document lists no key, which means that nothing is trusted: if that is not meant, have the trust domain publish its keys".to_owned(),
+        (_, true) => "the document lists no key, so no credential of the trust domain is accepted: have the trust domain publish its keys".to_owned(),
         (1.., false) if bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty() => {
-            "this is the key set of OpenID Connect or of another protocol: name the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
+            "this is the key set of OpenID Connect or of another protocol: configure the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
         }
-        (_, false) => format!("take \"{kind}\" out of `credentials` of the trust domain, or have it publish keys of that kind"),
+        (_, false) => format!("remove \"{kind}\" from `credentials` of the trust domain, or have the trust domain publish keys of that kind"),
     };
     problem(detail, hint)
 }
@@ -178,21 +183,21 @@ fn outside(known: &AuthorityStatus) -> String {
         state,
     } = known;
     match *state {
-        "ended" => format!("X.509 authority {thumbprint}: it ended at {valid_until}"),
+        "ended" => format!("X.509 authority {thumbprint}: it expired at {valid_until}"),
         _ => format!("X.509 authority {thumbprint}: it is valid from {valid_from}"),
     }
 }
 
-/// Our clock and that of a bundle endpoint, whose `Date` is a second wide.
+/// Compares the clock of this machine with the `Date` header of a bundle endpoint.
 fn compare(now: i64, date: SystemTime) -> Outcome {
     let ahead = now - Timestamp::from(date).0;
     if ahead.abs() <= CLOCK_DIFFERENCE_MAX {
-        return Ok("agrees with this machine's".to_owned());
+        return Ok("agrees with the clock of this machine".to_owned());
     }
     let direction = if ahead > 0 { "ahead of" } else { "behind" };
     Err(problem(
         format!(
-            "this machine's clock is {} s {direction} it: SVIDs count as expired, or as not valid yet",
+            "this machine's clock is {} s {direction} it: valid SVIDs are refused as expired, or as not valid yet",
             ahead.abs()
         ),
         "run a time server on both machines",

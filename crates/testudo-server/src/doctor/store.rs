@@ -1,4 +1,4 @@
-//! The store: it can be opened, takes a write, its keys open, and its rows can be read.
+//! Checks of the store: it can be opened and written, its keys can be decrypted, and its records can be read.
 
 use super::finding::{Finding, finding, of_record, problem};
 use crate::config::Configuration;
@@ -11,7 +11,7 @@ use crate::state::switches;
 use testudo_core::records::Client;
 use testudo_store::{Store, StoreFault};
 
-/// The store, where it can be opened, with the key that opens what is sealed in it.
+/// The opened store, and the key that decrypts its encrypted records.
 pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) encryption: Option<KeyEncryption>,
@@ -36,15 +36,15 @@ pub(super) async fn examine(
     findings.push(finding("store", Ok(what)));
     if is_there {
         let written = match try_a_write(&store).await {
-            Ok(()) => Ok("a record was written and taken back".to_owned()),
+            Ok(()) => Ok("a record was written and removed again".to_owned()),
             Err(why) => Err(problem(
                 format!("a record cannot be written: {why}"),
-                "look at free space and at who owns the database; without writes no new client gets a token",
+                "check the free space and the owner of the database; without writes no new client gets a token",
             )),
         };
         findings.push(finding("store, writing", written));
     }
-    // A key-encryption key that does not decrypt the keys does not decrypt the sequence of a bundle either.
+    // Without the right key-encryption key, the sequences of bundles cannot be decrypted either.
     let (keys, inspected) = match look_at_keys(configuration, &store, clock.now()).await {
         Ok(mut inspected) => (Ok(std::mem::take(&mut inspected.what)), inspected),
         Err(why) => (Err(why.into()), InspectedKeys::default()),
@@ -77,7 +77,7 @@ pub(super) async fn examine(
     })
 }
 
-/// Clients whose records cannot be read: the first ones, and how many there are.
+/// Client records that cannot be read: the first of them, and their number.
 struct Unreadable {
     first: Vec<RefusedRecord>,
     count: usize,

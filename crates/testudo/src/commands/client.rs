@@ -2,27 +2,27 @@
 
 use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, note, print_fields, print_json, print_line, print_list, words};
+use crate::output::{Failed, as_text, note, print_fields, print_json, print_line, print_list};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Which clients.
+/// Selects clients.
 #[derive(Args, Clone, Default)]
 pub struct Filter {
-    /// Of this trust domain or issuer, by its name or its key (`spiffe://prod.example`, `cluster-a:`).
+    /// Only clients of this trust domain or issuer, by its name or its key (`spiffe://prod.example`, `cluster-a:`).
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<String>,
-    /// Admitted under this rule.
+    /// Only clients that this rule admitted.
     #[arg(long, value_name = "NAME")]
     pub rule: Option<String>,
-    /// In this state: active or frozen.
+    /// Only clients in this state: active or frozen.
     #[arg(long, value_name = "STATE", value_parser = ["active", "frozen"])]
     pub state: Option<String>,
-    /// Not used for that long: 30d, 12h.
+    /// Only clients that were not used for at least this time: 30d, 12h.
     #[arg(long, value_name = "DURATION")]
     pub unused_for: Option<String>,
-    /// That no rule governs today.
+    /// Only clients that no rule governs today.
     #[arg(long)]
     pub orphaned: bool,
 }
@@ -44,7 +44,7 @@ pub struct Selection {
     pub client_ids: Vec<String>,
     #[command(flatten)]
     pub filter: Filter,
-    /// Do it to all that the filter selects.
+    /// Confirm that all clients that the filter selects are changed.
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]
@@ -53,14 +53,14 @@ pub struct Selection {
 
 #[derive(Subcommand)]
 pub enum Client {
-    /// All clients.
+    /// List clients.
     List {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
         listing: Listing,
     },
-    /// One client.
+    /// Show one client.
     Show {
         /// Client id.
         client_id: String,
@@ -69,13 +69,13 @@ pub enum Client {
     },
     /// Refuse clients until they are thawed.
     Freeze(Selection),
-    /// Let frozen clients in again.
+    /// Accept frozen clients again.
     Thaw(Selection),
-    /// Remove clients; one that a rule still admits comes back at its next request.
+    /// Delete clients; a client that a rule still admits is registered again by its next request.
     Delete(Selection),
-    /// Remove clients that are idle or past their lifetime.
+    /// Delete clients that are idle or past their lifetime.
     Sweep {
-        /// Say what would be removed, and remove nothing.
+        /// List what would be deleted, and delete nothing.
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
@@ -93,12 +93,12 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             }
             let row = |client: &Value| {
                 vec![
-                    words(&client["client_id"]),
-                    words(&client["state"]),
+                    as_text(&client["client_id"]),
+                    as_text(&client["state"]),
                     governing(client),
-                    words(&client["credential_kind"]),
-                    words(&client["first_seen"]),
-                    words(&client["last_used"]),
+                    as_text(&client["credential_kind"]),
+                    as_text(&client["first_seen"]),
+                    as_text(&client["last_used"]),
                     if client["is_orphaned"] == true { "yes" } else { "" }.to_owned(),
                 ]
             };
@@ -150,9 +150,9 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The rule that governs the client today, and the one that admitted it where that was another.
+/// The rule that governs the client today, and the rule that admitted it where they differ.
 fn governing(client: &Value) -> String {
-    let (governing, admitting) = (&client["governed_by"], words(&client["rule"]));
+    let (governing, admitting) = (&client["governed_by"], as_text(&client["rule"]));
     match governing.as_str() {
         None => format!("none (admitted by {admitting})"),
         Some(rule) if rule == admitting => admitting,
@@ -160,7 +160,7 @@ fn governing(client: &Value) -> String {
     }
 }
 
-/// All pages.
+/// All clients that the filter selects, from all pages.
 async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<Value>, Failed> {
     #[derive(Deserialize)]
     struct Page {
@@ -204,16 +204,16 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
             if !selection.yes {
                 return Err(
                     Failed::new(format!("the filter selects {} clients", selected.len()))
-                        .hint("look at them with `testudo client list`, then repeat this with --yes"),
+                        .hint("list them with `testudo client list`, then repeat this command with --yes"),
                 );
             }
             selected
                 .iter()
-                .map(|client| words(&client["client_id"]))
+                .map(|client| as_text(&client["client_id"]))
                 .collect()
         }
         _ => {
-            return Err(Failed::new("name either client ids or a filter")
+            return Err(Failed::new("give either client ids or a filter, not both")
                 .hint("for example: testudo client freeze --rule payments --yes"));
         }
     };
@@ -235,7 +235,7 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         return Ok(());
     }
     Err(Failed::new(format!(
-        "{verb}: {failures} of {all} clients failed, see above; it is done for the others"
+        "{verb}: {failures} of {all} clients failed, see above; the others are done"
     )))
 }
 
@@ -245,44 +245,44 @@ fn show(client: &Value) -> Result<(), Failed> {
         "-".to_owned()
     } else {
         let [created, removed, reason] =
-            ["created", "removed", "reason"].map(|member| words(&predecessor[member]));
+            ["created", "removed", "reason"].map(|member| as_text(&predecessor[member]));
         format!("from {created} to {removed} ({reason})")
     };
     print_fields(&[
-        ("client", words(&client["client_id"])),
-        ("identity", words(&client["subject"])),
-        ("authority", words(&client["authority"])),
-        ("state", words(&client["state"])),
+        ("client", as_text(&client["client_id"])),
+        ("identity", as_text(&client["subject"])),
+        ("authority", as_text(&client["authority"])),
+        ("state", as_text(&client["state"])),
         (
             "admitted by rule",
             format!(
                 "{} (revision {})",
-                words(&client["rule"]),
-                words(&client["rule_revision"])
+                as_text(&client["rule"]),
+                as_text(&client["rule_revision"])
             ),
         ),
-        ("governed by", words(&client["governed_by"])),
-        ("credential", words(&client["credential_kind"])),
-        ("first seen", words(&client["first_seen"])),
-        ("last used", words(&client["last_used"])),
-        ("expires", words(&client["expires"])),
-        ("name", words(&client["metadata"]["client_name"])),
+        ("governed by", as_text(&client["governed_by"])),
+        ("credential", as_text(&client["credential_kind"])),
+        ("first seen", as_text(&client["first_seen"])),
+        ("last used", as_text(&client["last_used"])),
+        ("expires", as_text(&client["expires"])),
+        ("name", as_text(&client["metadata"]["client_name"])),
         ("registered for", registered(&client["registration"])),
-        ("vouched for by", words(&client["sponsor"]["subject"])),
-        ("redirect URIs", words(&client["metadata"]["redirect_uris"])),
-        ("earlier life", earlier),
+        ("vouched for by", as_text(&client["sponsor"]["subject"])),
+        ("redirect URIs", as_text(&client["metadata"]["redirect_uris"])),
+        ("earlier client", earlier),
     ])
 }
 
-/// What the client restrained itself to when it registered.
+/// The restrictions that the client requested when it registered.
 fn registered(registration: &Value) -> String {
     if registration.is_null() {
         return "-".to_owned();
     }
-    let given = |member: &str| Some(words(registration.get(member)?));
+    let given = |member: &str| Some(as_text(registration.get(member)?));
     let mut parts = vec![match given("scope") {
         Some(scope) => format!("scope `{scope}`"),
-        None => "all that the rule gives".to_owned(),
+        None => "all scopes of the rule".to_owned(),
     }];
     parts.extend(given("grant_types"));
     parts.extend(given("credential").map(|kind| format!("{kind} only")));

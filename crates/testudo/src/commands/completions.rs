@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 #[derive(Args)]
 pub struct Completions {
-    /// Shell that is to read the script.
+    /// Shell that the script is for.
     pub shell: Shell,
 }
 

@@ -1,7 +1,7 @@
-//! `testudo dev`: a whole world on loopback with nothing installed.
+//! `testudo dev`: a demonstration on loopback with nothing else installed.
 //!
-//! A temporary trust domain with its own issuer, the real server over it, one rule. Nothing is faked but the workload's
-//! platform.
+//! A temporary trust domain with a test issuer, the real server that trusts it, and one rule. Only the platform that
+//! attests workloads is replaced: the test issuer signs SVIDs without attestation.
 
 use crate::output::{Failed, note, print_prose, print_text};
 use clap::Args;
@@ -22,10 +22,10 @@ use url::Url;
 
 #[derive(Args)]
 pub struct Dev {
-    /// Run the demonstration against itself and end.
+    /// Send three example requests, show their answers and end.
     #[arg(long)]
     pub once: bool,
-    /// Loopback address of the server. Port 0: any free one.
+    /// Loopback address of the server. Port 0: any free port.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: std::net::SocketAddr,
 }
@@ -33,9 +33,9 @@ pub struct Dev {
 const TRUST_DOMAIN: &str = "dev.test";
 
 pub async fn run(options: Dev) -> Result<(), Failed> {
-    // Before there is a folder: from here on, no signal ends the process while it is there.
+    // Signals are handled before the folder is made: a signal must not end the process without removing the folder.
     let mut signals = Signals::new()?;
-    let address = wanted_address(options.listen)?;
+    let address = loopback_address(options.listen)?;
     let folder = Folder::new()?;
     let issuer = TestIssuer::new(TRUST_DOMAIN);
     let as_url = format!("http://{address}");
@@ -67,7 +67,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
             () = signals.any() => Err(Failed::new("the demonstration was interrupted")),
         }
     } else {
-        let shown = show_the_way(&as_url, &issuer, &folder.0);
+        let shown = print_instructions(&as_url, &issuer, &folder.0);
         if shown.is_ok() {
             signals.any().await;
         }
@@ -77,7 +77,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
     outcome
 }
 
-/// The ways in which a person or a system asks the process to end.
+/// The signals by which a person or the system ends the process.
 struct Signals([Signal; 3]);
 
 impl Signals {
@@ -102,8 +102,8 @@ impl Signals {
     }
 }
 
-/// A folder that goes with the process. It is new, its name cannot be guessed, and only this user may look into it:
-/// in the temporary folder, others put things under names that they expect.
+/// A folder that is removed when the process ends. It is new, its name is random, and only this user may read it: in the
+/// temporary folder, another user of the machine could create files under names that can be guessed.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -125,7 +125,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is in the temporary folder anyway.
+        // On an error the files stay; they are in the temporary folder, which the system cleans.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -134,16 +134,16 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
     std::fs::write(path, text).map_err(|error| Failed::new(format!("{}: {error}", path.display())))
 }
 
-/// The wanted address; with port 0, one with a free port. Loopback only. A port in use is an error: with another port
-/// than the requested one, the user would not find the server.
-fn wanted_address(wanted: SocketAddr) -> Result<SocketAddr, Failed> {
-    if !wanted.ip().is_loopback() {
-        return Err(Failed::new(format!("{wanted} is not a loopback address"))
+/// The requested address; for port 0, the address with a free port. Loopback only. A port that is in use is an error:
+/// on a port that was not requested, the user would not find the server.
+fn loopback_address(requested: SocketAddr) -> Result<SocketAddr, Failed> {
+    if !requested.ip().is_loopback() {
+        return Err(Failed::new(format!("{requested} is not a loopback address"))
             .hint("dev gives credentials to every caller without a check; for other machines to connect, use `testudo serve`"));
     }
-    let listener = TcpListener::bind(wanted).map_err(|error| {
-        Failed::new(format!("cannot listen on {wanted}: {error}"))
-            .hint("name another address with --listen; with 127.0.0.1:0, any free port is taken")
+    let listener = TcpListener::bind(requested).map_err(|error| {
+        Failed::new(format!("cannot listen on {requested}: {error}"))
+            .hint("give another address with --listen; with 127.0.0.1:0, any free port is used")
     })?;
     listener
         .local_addr()
@@ -182,7 +182,7 @@ fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) 
     }))
 }
 
-fn show_the_way(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
+fn print_instructions(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
     let svid = svid(issuer, "/ns/demo/sa/shop", as_url, 3600);
     note(&format!("issuer        {as_url}"));
     note(&format!(
@@ -197,17 +197,17 @@ fn show_the_way(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), 
         folder.join("testudo.toml").display()
     ));
     note("");
-    note("A workload's request, good for an hour:");
+    note("A workload's token request; its SVID is valid for an hour:");
     note("");
     print_text(&format!(
         "curl -s {as_url}/token -d grant_type={GRANT_CLIENT_CREDENTIALS} \\\n  -d client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE} \\\n  -d client_assertion={svid}"
     ))?;
     note("");
-    note("Requests, as they happen (end with Ctrl-C):");
+    note("Requests that the server receives (end with Ctrl-C):");
     Ok(())
 }
 
-/// First use, second use, refused use, against the server itself over real HTTP.
+/// First use, second use and refused use: three requests to the running server over HTTP.
 async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     let fetcher = Fetcher::new(FetcherOptions::default()).map_err(Failed::new)?;
     let endpoint = Url::parse(&format!("{as_url}/token")).map_err(|error| Failed::new(error.to_string()))?;
@@ -224,13 +224,13 @@ async fn demonstrate(as_url: &str, issuer: &TestIssuer) -> Result<(), Failed> {
     .await?;
     show(&first, 200)?;
     print_prose(
-        "2. Second use: the same workload with a fresh SVID is the same client. It asks for one scope.",
+        "2. Second use: the same workload with a new SVID is the same client. It requests one scope value.",
     )?;
     let fresh = svid(issuer, "/ns/demo/sa/shop", as_url, 300);
     let second = exchange(&fetcher, &endpoint, &fresh, Some("orders.write")).await?;
     show(&second, 200)?;
     print_prose(&format!(
-        "3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. No token, and no client is left behind."
+        "3. Refused use: no rule governs spiffe://{TRUST_DOMAIN}/batch/cleaner. It gets no token, and no client is registered."
     ))?;
     let third = exchange(
         &fetcher,

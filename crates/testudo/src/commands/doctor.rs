@@ -8,7 +8,8 @@ use testudo_server::{config, doctor};
 pub async fn run(path: &Path, options: &Listing) -> Result<(), Failed> {
     let (configuration, warnings) = config::load(path, 1).map_err(|report| {
         note_report(&report);
-        Failed::new("the configuration cannot be used").hint("the errors above come first")
+        Failed::new("the configuration cannot be used")
+            .hint("correct the errors above, then run doctor again")
     })?;
     note_report(&warnings);
     let findings = doctor::examine(&configuration).await;

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_prose, words};
+use crate::output::{Failed, as_text, print_json, print_prose};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -11,22 +11,22 @@ use testudo_server::admin::Verdict;
 
 #[derive(Args)]
 pub struct Explain {
-    /// A request id, from the `Request-Id` of an answer.
+    /// Id of a request: the `Request-Id` header of its answer.
     #[arg(required_unless_present = "credential", conflicts_with = "credential")]
     pub request_id: Option<String>,
     /// File with a credential; `-` for stdin.
     #[arg(long, value_name = "FILE")]
     pub credential: Option<PathBuf>,
-    /// With a credential: the scope to ask for.
+    /// With --credential: the scope to request.
     #[arg(long, requires = "credential")]
     pub scope: Option<String>,
-    /// With a credential: the resource to ask for.
+    /// With --credential: the resource to request.
     #[arg(long, requires = "credential")]
     pub resource: Option<String>,
-    /// With a credential: the `client_id` to send.
+    /// With --credential: the `client_id` to send.
     #[arg(long, requires = "credential")]
     pub client_id: Option<String>,
-    /// Exit with 1 where the request was refused, or the credential would be.
+    /// Exit with 1 if the request was refused, or would be refused today.
     #[arg(long)]
     pub exit_code: bool,
     #[command(flatten)]
@@ -54,11 +54,15 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What the record says first, and then today's decision; one line where both are the same.
+/// Prints the recorded decision and then today's; one line for today where both are the same.
 fn print(explanation: &Value) -> Result<(), Failed> {
     let event = &explanation["event"];
     if event.is_object() {
-        print_prose(&format!("{}  {}", words(&event["time"]), words(&event["event"])))?;
+        print_prose(&format!(
+            "{}  {}",
+            as_text(&event["time"]),
+            as_text(&event["event"])
+        ))?;
         print_prose("")?;
     }
     let verdict = |name: &str| serde_json::from_value::<Verdict>(explanation[name].clone()).ok();
@@ -69,14 +73,14 @@ fn print(explanation: &Value) -> Result<(), Failed> {
     }
     let Some(today) = &verdict("today") else {
         print_prose("")?;
-        print_prose("today: unknown, since nothing is kept by which the request proved who it is")?;
+        print_prose("today: unknown, because the identity of the request was not recorded")?;
         return Ok(());
     };
     if then.is_some() {
         print_prose("")?;
     }
     for step in items(&explanation["steps"]) {
-        let (check, detail) = (words(&step["check"]), words(&step["detail"]));
+        let (check, detail) = (as_text(&step["check"]), as_text(&step["detail"]));
         print_prose(&format!("passed   {check}: {detail}"))?;
     }
     if then.as_ref().is_some_and(|then| then.agrees_with(today)) {
@@ -86,7 +90,7 @@ fn print(explanation: &Value) -> Result<(), Failed> {
         print_hint(today)?;
     }
     for note in items(&explanation["notes"]) {
-        print_prose(&format!("note: {}", words(note)))?;
+        print_prose(&format!("note: {}", as_text(note)))?;
     }
     Ok(())
 }

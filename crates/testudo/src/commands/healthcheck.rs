@@ -1,4 +1,4 @@
-//! `testudo healthcheck`: what a container's health check runs, where the image has no shell and no curl.
+//! `testudo healthcheck`: the health check of a container whose image has no shell and no curl.
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};

@@ -2,27 +2,27 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Change, Listing, Place};
-use crate::output::{Failed, print_json, print_list, words};
+use crate::output::{Failed, as_text, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub enum Identity {
-    /// Keep an identity, a pattern or an authority out, whether or not it ever registered.
+    /// Refuse an identity, all identities of a pattern, or an authority, whether it is registered or not.
     Block {
-        /// An identity, a pattern, a configured client's id, or the name of an authority for all of its identities.
+        /// An identity, a pattern, the id of a configured client, or the name of an authority for all of its identities.
         identity: String,
         #[command(flatten)]
         change: Change,
     },
-    /// Let it in again.
+    /// Remove a block.
     Unblock {
-        /// As it was blocked.
+        /// The text that was given to `block`.
         identity: String,
         #[command(flatten)]
         change: Change,
     },
-    /// All blocks.
+    /// List all blocks.
     List(Listing),
 }
 
@@ -43,7 +43,7 @@ pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
                 return print_json(&blocks);
             }
             let header = ["identity", "since", "by", "reason"];
-            let row = |block: &Value| header.map(|member| words(&block[member])).to_vec();
+            let row = |block: &Value| header.map(|member| as_text(&block[member])).to_vec();
             let rows: Vec<_> = blocks.iter().map(row).collect();
             print_list("blocked identities", &header, &rows, options.wide)
         }

@@ -30,12 +30,12 @@ pub fn run(options: &Init) -> Result<(), Failed> {
     let key_path = options.folder.join("kek");
     key_encryption::read_or_make_key_encryption_key(&key_path).map_err(Failed::new)?;
     note(&format!(
-        "wrote {} and {} (the key that wraps signing keys)",
+        "wrote {} and {} (the key that encrypts signing keys)",
         path.display(),
         key_path.display()
     ));
     note(&format!(
-        "hint: name your trust domain in it, then: testudo check --config {}",
+        "hint: write your trust domain into it, then run: testudo check --config {}",
         path.display()
     ));
     Ok(())

@@ -2,26 +2,26 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Change, Listing, Place};
-use crate::output::{Failed, print_json, print_list, words};
+use crate::output::{Failed, as_text, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub enum Key {
-    /// All signing keys: the next, the active, the retiring.
+    /// List all signing keys: the next, the active and the retiring ones.
     List(Listing),
-    /// Make a new key. It is published at once, and signs ten minutes later.
+    /// Make a new key. It is published at once, and used for signing ten minutes later.
     Rotate {
-        /// When a key was stolen: the new one signs at once, and all others are withdrawn on every node.
+        /// After the theft of a key: use the new key at once, and withdraw all others on every node.
         #[arg(long)]
         now: bool,
         #[command(flatten)]
         change: Change,
     },
-    /// Withdraw one key on every node: tokens that it signed are refused. If it is the one that signs, another is
-    /// made first.
+    /// Withdraw one key on every node: tokens that it signed are refused. If it is the active key, a new one is made
+    /// first.
     Revoke {
-        /// Key id, as `key list` shows it. One in 64 begins with `-`.
+        /// Key id as `key list` shows it. It may begin with `-`.
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
@@ -45,7 +45,7 @@ pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
                 "created",
                 "published_until",
             ];
-            let row = |key: &Value| members.map(|member| words(&key[member])).to_vec();
+            let row = |key: &Value| members.map(|member| as_text(&key[member])).to_vec();
             let rows: Vec<_> = keys.iter().map(row).collect();
             let header = [
                 "key",
@@ -76,7 +76,7 @@ mod tests {
     use clap::Parser as _;
 
     #[test]
-    fn key_id_that_begins_with_a_hyphen_is_no_option() {
+    fn key_id_that_begins_with_a_hyphen_is_not_parsed_as_an_option() {
         for kid in ["-zg66X9wm", "-hg66", "--g66", "hg66"] {
             let line = ["testudo", "key", "revoke", kid, "--reason", "stolen"];
             let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string());

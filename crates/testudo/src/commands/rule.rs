@@ -9,11 +9,11 @@ use testudo_server::admin::{Governed, RuleView};
 
 #[derive(Subcommand)]
 pub enum Rule {
-    /// All rules, in the order in which they are asked.
+    /// List all rules, in the order in which the server checks them.
     List(Listing),
-    /// Which rule governs an identity, and what it would be given.
+    /// Show which rule governs an identity, and which scopes and resources it gives.
     Test {
-        /// SPIFFE IDs; without any, they are read from stdin, one a line.
+        /// SPIFFE IDs; without this argument they are read from stdin, one per line.
         identities: Vec<String>,
         #[command(flatten)]
         listing: Listing,
@@ -95,7 +95,8 @@ fn read_identities() -> Result<Vec<String>, Failed> {
         .collect())
 }
 
-/// A comment begins at a `#` that begins the line or follows a blank: no identity has blanks, but some have `#`.
+/// Removes a comment, which begins at a `#` at the start of the line or after a blank: an identity can contain `#` but
+/// no blank.
 fn without_comment(line: &str) -> &str {
     let begins = |(at, _): &(usize, &str)| {
         line.split_at(*at)

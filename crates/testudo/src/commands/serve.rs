@@ -15,7 +15,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
     #[cfg(feature = "test-clock")]
     tracing::warn!(
         event = "server.test_clock",
-        "this binary has the test clock of TESTUDO_TEST_CLOCK: never use it but for tests"
+        "this binary is built with the test clock of TESTUDO_TEST_CLOCK: use it only for tests"
     );
     let (configuration, warnings) = config::load(path, 1).map_err(|report| {
         report.log();
@@ -39,7 +39,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
         ..Options::default()
     };
     let running = start_server(configuration, options).await.map_err(Failed::new)?;
-    // Before the ready line: a manager that reads it may send a signal at once.
+    // Signals are handled before the ready line is written: a service manager may send one as soon as it reads the line.
     let failed = |error: std::io::Error| Failed::new(format!("cannot wait for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -69,7 +69,7 @@ pub async fn run(path: &Path, passed: PassedSockets) -> Result<(), Failed> {
                 match reload(&running.app, Note::by(&Actor::Signal)).await {
                     Ok(_) => manager.ready(&format!("reloaded; {ready}")),
                     Err(report) => {
-                        let kept = "not reloaded: the configuration in force stays as it was";
+                        let kept = "not reloaded: the server goes on with its present configuration";
                         tracing::error!(event = "configuration.not_reloaded", %report, "{kept}");
                         manager.ready(&format!("{kept} (testudo check); {ready}"));
                     }

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Change, Json, Place};
-use crate::output::{Failed, print_fields, print_json, print_list, words};
+use crate::output::{Failed, as_text, print_fields, print_json, print_list};
 use serde_json::{Map, Value, json};
 
 pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
@@ -11,8 +11,7 @@ pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
         .await
 }
 
-/// What is shown of `status`, in this order: who it is, how it is, what it did. What a newer server says besides
-/// follows.
+/// Members of `status` in the order in which they are shown. Members that only a newer server has follow after them.
 const STATUS: &[&str] = &[
     "issuer",
     "version",
@@ -37,12 +36,12 @@ pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
     let others = status.iter().map(|(name, value)| (name.as_str(), value));
     let fields: Vec<(&str, String)> = known
         .chain(others.filter(|(name, _)| !STATUS.contains(name)))
-        .map(|(name, value)| (name, words(value)))
+        .map(|(name, value)| (name, as_text(value)))
         .collect();
     print_fields(&fields)?;
     let row = |check: &Value| {
         ["state", "name", "detail"]
-            .map(|member| words(&check[member]))
+            .map(|member| as_text(&check[member]))
             .to_vec()
     };
     let rows: Vec<_> = checks.as_array().into_iter().flatten().map(row).collect();

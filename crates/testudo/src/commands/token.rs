@@ -1,4 +1,4 @@
-//! `testudo token …`: the workload's side.
+//! `testudo token …`: gets a token as a workload does, and checks one as an API does.
 
 use crate::arguments::Json;
 use crate::output::{Failed, note, print_json, print_line};
@@ -13,7 +13,7 @@ use testudo_resource::Verifier;
 
 #[derive(Subcommand)]
 pub enum Token {
-    /// Get an access token with this workload's SVID; the token goes to stdout.
+    /// Get an access token with the SVID of this workload, and print it to stdout.
     Get(TokenGet),
     /// Decode and check a token from stdin.
     Inspect(TokenInspect),
@@ -24,25 +24,25 @@ pub struct TokenGet {
     /// Issuer identifier of the server.
     #[arg(long, value_name = "URL")]
     pub issuer: String,
-    /// The API the token is for.
+    /// URL of the API that the token is for.
     #[arg(long, value_name = "URL")]
     pub resource: Option<String>,
-    /// Scope values to ask for.
+    /// Scope values to request.
     #[arg(long, num_args = 1..)]
     pub scope: Vec<String>,
-    /// A JWT-SVID in a file, instead of the Workload API.
+    /// Use the JWT-SVID in this file instead of the Workload API.
     #[arg(long, value_name = "FILE")]
     pub svid_file: Option<PathBuf>,
-    /// An X.509-SVID in PEM files: the chain, then the key.
+    /// Use the X.509-SVID in these PEM files: the certificate chain, then the key.
     #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "svid_file")]
     pub x509: Vec<PathBuf>,
-    /// Show the X.509-SVID of the Workload API instead of a JWT-SVID.
+    /// Use the X.509-SVID of the Workload API instead of a JWT-SVID.
     #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
     pub workload_api_x509: bool,
     /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
     #[arg(long, value_name = "unix:PATH")]
     pub workload_api: Option<String>,
-    /// PEM file with roots for the server's certificate, beside the system's.
+    /// PEM file with root certificates for the server's certificate, in addition to those of the system.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     #[command(flatten)]
@@ -51,10 +51,10 @@ pub struct TokenGet {
 
 #[derive(Args)]
 pub struct TokenInspect {
-    /// Check the signature with this issuer's keys.
+    /// Check the token with the keys of this issuer.
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
-    /// The audience it should be for; default: its own.
+    /// The audience that the token must have; default: the audience in the token.
     #[arg(long, value_name = "URL", requires = "issuer")]
     pub audience: Option<String>,
     #[command(flatten)]
@@ -123,7 +123,7 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
     let header = json!({ "alg": jws.header.alg, "kid": jws.header.kid, "typ": jws.header.typ });
     print_json(&json!({ "header": header, "claims": claims }))?;
     let Some(issuer) = &options.issuer else {
-        note("decoded only: name the issuer with --issuer to have it checked");
+        note("decoded only, not checked: give the issuer with --issuer to check the token");
         return Ok(());
     };
     let own_audience = claims["aud"]
@@ -138,7 +138,7 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
         .await
         .map_err(|error| Failed::new(error.to_string()))?;
     note(&format!(
-        "good: an access token of {issuer} for {audience}, until {}",
+        "valid: an access token of {issuer} for {audience}, until {}",
         verified.expires
     ));
     Ok(())

@@ -2,15 +2,15 @@
 
 use crate::admin::{Admin, encode};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, print_fields, print_json, print_list, words};
+use crate::output::{Failed, as_text, print_fields, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub enum Trust {
-    /// All authorities.
+    /// List all authorities.
     List(Listing),
-    /// One authority: age of its keys, the keys, last error.
+    /// Show one authority: its keys, their age, the last error.
     Show {
         /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
@@ -24,22 +24,22 @@ pub enum Trust {
         #[command(flatten)]
         change: Change,
     },
-    /// Take what is held back: a bundle with a lower sequence, without one, or, from a Workload API, without a kind of
-    /// authority that was there.
+    /// Accept the bundle that is held back: its sequence number is lower or missing, or the Workload API sent it without
+    /// the JWT keys or without the X.509 authorities that the earlier bundle had.
     Accept {
         /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
     },
-    /// Refuse the authority from the next request on.
+    /// Refuse all credentials of the authority from the next request on.
     Disable {
         /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
         #[command(flatten)]
         change: Change,
     },
-    /// Let the authority in again.
+    /// Accept credentials of the authority again.
     Enable {
         /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
@@ -59,14 +59,14 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             let row = |domain: &Value| {
                 let keys = domain["jwt_keys"].as_array().map_or(0, Vec::len);
                 vec![
-                    words(&domain["authority"]),
+                    as_text(&domain["authority"]),
                     enabled(domain),
-                    words(&domain["first_use"]),
-                    words(&domain["state"]),
+                    as_text(&domain["first_use"]),
+                    as_text(&domain["state"]),
                     age(domain),
                     keys.to_string(),
-                    words(&domain["clients"]),
-                    words(&domain["last_error"]),
+                    as_text(&domain["clients"]),
+                    as_text(&domain["last_error"]),
                 ]
             };
             let header = [
@@ -88,30 +88,30 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 return print_json(&domain);
             }
             let mut fields = vec![
-                ("authority", words(&domain["authority"])),
+                ("authority", as_text(&domain["authority"])),
                 ("switch", enabled(&domain)),
-                ("first use", words(&domain["first_use"])),
-                ("credentials", words(&domain["credentials"])),
-                ("clients", words(&domain["clients"])),
-                ("bundle", words(&domain["state"])),
-                ("source", words(&domain["source"])),
+                ("first use", as_text(&domain["first_use"])),
+                ("credentials", as_text(&domain["credentials"])),
+                ("clients", as_text(&domain["clients"])),
+                ("bundle", as_text(&domain["state"])),
+                ("source", as_text(&domain["source"])),
                 ("age", age(&domain)),
                 (
                     "maximum age",
-                    format!("{} s", words(&domain["max_staleness_seconds"])),
+                    format!("{} s", as_text(&domain["max_staleness_seconds"])),
                 ),
                 ("refreshed", refreshed(&domain)),
-                ("sequence", words(&domain["sequence"])),
-                ("held back", words(&domain["held_back"])),
-                ("jwt keys", words(&domain["jwt_keys"])),
-                ("x509 authorities", words(&domain["x509_authorities"])),
-                ("ignored", words(&domain["ignored"])),
-                ("last error", words(&domain["last_error"])),
+                ("sequence", as_text(&domain["sequence"])),
+                ("held back", as_text(&domain["held_back"])),
+                ("jwt keys", as_text(&domain["jwt_keys"])),
+                ("x509 authorities", as_text(&domain["x509_authorities"])),
+                ("ignored", as_text(&domain["ignored"])),
+                ("last error", as_text(&domain["last_error"])),
             ];
             let authorities = domain["x509_authority_validity"].as_array();
             fields.extend(authorities.into_iter().flatten().map(|known| {
-                let [thumbprint, from, until, state] =
-                    ["thumbprint", "valid_from", "valid_until", "state"].map(|member| words(&known[member]));
+                let [thumbprint, from, until, state] = ["thumbprint", "valid_from", "valid_until", "state"]
+                    .map(|member| as_text(&known[member]));
                 (
                     "x509 authority",
                     format!("{thumbprint} {state}, {from} to {until}"),
@@ -140,7 +140,7 @@ fn enabled(domain: &Value) -> String {
     .to_owned()
 }
 
-/// How often the source is asked, and why not as often as its publisher says.
+/// How often keys are fetched from the source, and why this differs from the publisher's refresh hint.
 fn refreshed(domain: &Value) -> String {
     let interval = domain["refresh_interval_seconds"].as_f64().unwrap_or_default();
     match domain["refresh_hint_seconds"].as_i64() {

@@ -5,15 +5,15 @@ use crate::output::{Failed, print_fields, print_json};
 use serde::Serialize;
 use testudo_protocol::Timestamp;
 
-/// What this program was built from. `build.rs` says where commit and date come from.
+/// What this program was built from. `build.rs` finds the commit and the date.
 #[derive(Serialize)]
 struct Version {
     version: &'static str,
-    /// Absent where there was no git.
+    /// None where git was missing.
     commit: Option<&'static str>,
-    /// True where files of the repository differed from the commit.
+    /// True if files of the repository differed from the commit.
     is_modified: Option<bool>,
-    /// Of the commit, so that a build of it on another day is the same.
+    /// Date of the commit, not of the build: a build on another day must give the same program.
     date: Option<String>,
 }
 

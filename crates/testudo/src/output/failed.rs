@@ -1,10 +1,10 @@
-//! Why a command did not succeed.
+//! The error of a command.
 
-use super::talk;
+use super::stderr;
 use crate::exit::Exit;
 use std::io::{self, ErrorKind};
 
-/// A command did not succeed.
+/// Why a command failed, and what to do.
 #[derive(Debug)]
 pub struct Failed {
     message: String,
@@ -12,15 +12,15 @@ pub struct Failed {
     kind: Kind,
 }
 
-/// What a caller may make of it.
+/// How the failure is reported.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// It is said on stderr.
-    Said,
-    /// The program that read the output has ended (`… | head -1`): that is no failure, and nothing is said.
+    /// As an error on stderr.
+    Reported,
+    /// The program that reads the output closed the pipe (`… | head -1`): no error is printed, and the exit status is 0.
     ClosedPipe,
-    /// The server does not answer now: it is not there, or starts, or cannot reach its store.
-    Away,
+    /// As an error on stderr. The server does not answer now: it is not running, is starting, or cannot reach its store.
+    Unavailable,
 }
 
 impl Failed {
@@ -28,11 +28,11 @@ impl Failed {
         Failed {
             message: message.into(),
             hint: None,
-            kind: Kind::Said,
+            kind: Kind::Reported,
         }
     }
 
-    /// Stdout did not take what was printed.
+    /// Writing to stdout failed.
     pub fn undelivered(error: &io::Error) -> Failed {
         let mut failed = Failed::new(format!("cannot write to stdout: {error}"));
         if error.kind() == ErrorKind::BrokenPipe {
@@ -42,15 +42,15 @@ impl Failed {
     }
 
     /// The server does not answer; the same request may be answered later.
-    pub fn away(message: impl Into<String>) -> Failed {
+    pub fn unavailable(message: impl Into<String>) -> Failed {
         Failed {
-            kind: Kind::Away,
+            kind: Kind::Unavailable,
             ..Failed::new(message)
         }
     }
 
-    pub fn is_away(&self) -> bool {
-        self.kind == Kind::Away
+    pub fn is_unavailable(&self) -> bool {
+        self.kind == Kind::Unavailable
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Failed {
@@ -58,7 +58,7 @@ impl Failed {
         self
     }
 
-    /// Names the one of several things that failed.
+    /// Adds which of several things failed.
     pub fn about(mut self, what: &str) -> Failed {
         self.message = format!("{what}: {}", self.message);
         self
@@ -72,11 +72,11 @@ impl Failed {
     /// `error: …` and `hint: …` on stderr, or `{"error", "hint"}` with `--json`.
     pub fn print(&self) {
         if self.kind != Kind::ClosedPipe {
-            talk::error(&self.message, self.hint.as_deref());
+            stderr::error(&self.message, self.hint.as_deref());
         }
     }
 
-    /// The same for `serve`, whose words are lines of the log.
+    /// The same for `serve`, which writes it as a line of the log.
     pub fn log(&self) {
         crate::log::failed(&self.message, self.hint.as_deref());
     }
@@ -84,7 +84,7 @@ impl Failed {
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::ClosedPipe => Exit::Done,
-            Kind::Said | Kind::Away => Exit::Failed,
+            Kind::Reported | Kind::Unavailable => Exit::Failed,
         }
     }
 }

@@ -5,13 +5,13 @@
 
 mod failed;
 mod screen;
+mod stderr;
 mod stdout;
 mod table;
-mod talk;
 mod value;
 
 pub use failed::Failed;
+pub use stderr::{note, note_report, note_variables, print_messages_as_json, usage_error, warn};
 pub use stdout::{Lines, print_json, print_line, print_prose, print_text};
 pub use table::{print_fields, print_list};
-pub use talk::{note, note_report, note_variables, speak_json, usage_error, warn};
-pub use value::words;
+pub use value::as_text;

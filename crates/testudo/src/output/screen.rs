@@ -1,24 +1,24 @@
-//! How much room a line has.
+//! The width of the terminal, and how text is broken into lines.
 
 use terminal_size::{Width, terminal_size_of};
 use testudo_protocol::printable::escape;
 use unicode_width::UnicodeWidthStr as _;
 
-/// With fewer columns than that, nothing is gained by breaking lines.
+/// In a narrower terminal, lines are not broken: broken lines would not be easier to read.
 const COLUMNS_MIN: usize = 20;
 
-/// Columns that a person sees: what `COLUMNS` says, else those of the terminal on stdout. None where a program reads
-/// stdout, to which a line is a line however long it is.
+/// Columns of a line: the value of `COLUMNS`, else the width of the terminal on stdout. None where stdout is a file or a
+/// pipe: lines that a program reads are never broken.
 pub(super) fn columns() -> Option<usize> {
-    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let columns = said.or_else(|| {
+    let given = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let columns = given.or_else(|| {
         let (Width(columns), _) = terminal_size_of(std::io::stdout())?;
         Some(usize::from(columns))
     });
     columns.filter(|columns| *columns >= COLUMNS_MIN)
 }
 
-/// A text on as many lines as the terminal needs, of which the later ones are indented.
+/// A text, broken into lines that fit the terminal; all lines after the first are indented.
 pub(super) fn prose(text: &str) -> Vec<String> {
     let room = columns().map_or(usize::MAX, |columns| columns - INDENT.len());
     let mut lines = wrap(&escape(text, &[]), room);
@@ -30,7 +30,7 @@ pub(super) fn prose(text: &str) -> Vec<String> {
 
 const INDENT: &str = "  ";
 
-/// Breaks a text between words. A word that is longer than a line is left whole: it is an id or a URL, to be copied.
+/// Breaks a text between words. A word that is longer than a line is not broken: it is an id or a URL that is copied.
 pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     if text.width() <= room {
         return vec![text.to_owned()];
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_broken_between_words_and_no_word_is() {
+    fn text_is_broken_between_words_and_words_are_not_broken() {
         assert_eq!(wrap("", 10), [""]);
         assert_eq!(wrap("one two three", usize::MAX), ["one two three"]);
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);

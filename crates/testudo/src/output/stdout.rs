@@ -1,4 +1,4 @@
-//! Data. `println!` would panic where the reader is gone or the device is full.
+//! Data on stdout. `println!` is not used: it panics if the reader closed the pipe or the device is full.
 
 use super::Failed;
 use super::screen::prose;
@@ -17,17 +17,17 @@ pub fn print_line(text: &str) -> Result<(), Failed> {
     write_line(&escape(text, &[]))
 }
 
-/// A sentence, which goes on in the next line where a person's terminal ends.
+/// A sentence, broken into lines that fit the terminal.
 pub fn print_prose(text: &str) -> Result<(), Failed> {
     prose(text).iter().try_for_each(|line| write_line(line))
 }
 
-/// Text of our own of several lines.
+/// Several lines of text. Only for text of this program: line breaks are not escaped.
 pub fn print_text(text: &str) -> Result<(), Failed> {
     write_line(&escape(text, &['\n']))
 }
 
-/// One line, of words that are escaped already.
+/// One line of text that is already escaped.
 pub(super) fn write_line(text: &str) -> Result<(), Failed> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")
@@ -35,7 +35,7 @@ pub(super) fn write_line(text: &str) -> Result<(), Failed> {
         .map_err(|error| Failed::undelivered(&error))
 }
 
-/// Many lines, which are written together.
+/// Many lines, written through a buffer.
 pub struct Lines(BufWriter<Stdout>);
 
 impl Lines {
@@ -43,7 +43,7 @@ impl Lines {
         Lines(BufWriter::new(io::stdout()))
     }
 
-    /// A line of `name=value`, which goes on in the next line where a person's terminal ends.
+    /// A line of `name=value`, broken into lines that fit the terminal.
     pub fn text(&mut self, text: &str) -> Result<(), Failed> {
         for line in prose(text) {
             self.write(&line)?;
@@ -60,7 +60,7 @@ impl Lines {
         writeln!(self.0, "{line}").map_err(|error| Failed::undelivered(&error))
     }
 
-    /// What was written is on stdout after this.
+    /// Writes the rest of the buffer to stdout.
     pub fn flush(&mut self) -> Result<(), Failed> {
         self.0.flush().map_err(|error| Failed::undelivered(&error))
     }

@@ -1,4 +1,4 @@
-//! Tables, and what becomes of them where they do not fit.
+//! Tables, and lists of fields for tables that are wider than the terminal.
 
 use super::screen::{columns, wrap};
 use super::stdout::write_line;
@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 use testudo_protocol::printable::escape;
 use unicode_width::UnicodeWidthStr as _;
 
-/// A plain table, without lines or colour. Where it is wider than the terminal, each row becomes a record of
-/// `name  value` lines, since a table whose cells are broken can neither be read nor copied; not with `wide`.
-/// `what` names the rows, for the case that there are none.
+/// A plain table, without lines or colour. If it is wider than the terminal and `wide` is false, each row is printed as
+/// `name  value` lines: a table with broken cells is hard to read and to copy. `what` is the name of the rows, for the
+/// message that the list is empty.
 pub fn print_list(what: &str, header: &[&str], rows: &[Vec<String>], wide: bool) -> Result<(), Failed> {
     if rows.is_empty() {
         note(&format!("no {what}"));
@@ -41,17 +41,17 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         .load_style(presets::NOTHING)
         .set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
-        // Before the columns are measured.
+        // Cells are escaped before the width of the columns is calculated.
         table.add_row(row.iter().map(|cell| escape(cell, &[])));
     }
-    // No blank before the line.
+    // The first column has no blank before it.
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// `name  value` lines. A value that is too long for the terminal goes on below itself.
+/// `name  value` lines. A value that is too long for the terminal continues on the next line, indented.
 pub fn print_fields(fields: &[(&str, String)]) -> Result<(), Failed> {
     let indent = 2 + fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let room = columns().map_or(usize::MAX, |columns| columns.saturating_sub(indent));

@@ -1,19 +1,19 @@
-//! A member of a JSON answer as a person reads it.
+//! Members of JSON answers as text.
 
 use serde_json::Value;
 
-/// `-` for what is not there, and items or members one after another.
-pub fn words(value: &Value) -> String {
+/// The value as text: `-` for null and for empty lists, and items or members one after another.
+pub fn as_text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(" "),
         Value::Object(members) if members.is_empty() => "-".to_owned(),
         Value::Object(members) => {
             let pairs = members
                 .iter()
-                .map(|(name, value)| format!("{name} {}", words(value)));
+                .map(|(name, value)| format!("{name} {}", as_text(value)));
             pairs.collect::<Vec<_>>().join(", ")
         }
         Value::Bool(true) => "yes".to_owned(),

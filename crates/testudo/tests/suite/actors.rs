@@ -139,7 +139,7 @@ fn every_change_has_a_case(document: &Value, cases: &[Case]) {
     for path in changes {
         assert!(
             cases.iter().any(|case| case.path == path.as_str()),
-            "{path} changes something: add a case, so that its event is known to name the administrator"
+            "{path} changes something: add a case that checks that its event names the administrator"
         );
     }
 }
@@ -162,8 +162,9 @@ async fn every_operation_that_changes_something_writes_an_event_with_its_adminis
             let path = case.path.replace("{name}", "other.example");
             let deadline = Instant::now() + Duration::from_secs(30);
             prepare(&mut case, (&site, &server), &mut other).await;
-            // The client is not idle yet, or the server fetched the bundle a moment before: there was nothing to do.
-            let told = loop {
+            // Repeated until there is an event: the client may not be idle yet, or the server may have fetched the bundle
+            // by itself a moment before.
+            let recorded = loop {
                 let (status, answer) = if is_socket {
                     over_socket(&socket, "POST", &path, case.body.clone()).await
                 } else {
@@ -171,10 +172,10 @@ async fn every_operation_that_changes_something_writes_an_event_with_its_adminis
                     (answer.status, answer.json())
                 };
                 assert_eq!(status, 200, "{path}: {answer}");
-                let mut told = events(&site, case.kind);
-                told.retain(|event| event["reason"] == json!(reason));
-                if !told.is_empty() {
-                    break told;
+                let mut recorded = events(&site, case.kind);
+                recorded.retain(|event| event["reason"] == json!(reason));
+                if !recorded.is_empty() {
+                    break recorded;
                 }
                 assert!(
                     Instant::now() < deadline,
@@ -186,7 +187,7 @@ async fn every_operation_that_changes_something_writes_an_event_with_its_adminis
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             };
-            for event in told {
+            for event in recorded {
                 match is_socket {
                     false => assert_eq!(event["actor"], "spiffe://prod.example/ops/alice", "{event}"),
                     true => {
@@ -201,18 +202,18 @@ async fn every_operation_that_changes_something_writes_an_event_with_its_adminis
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reload_by_signal_and_by_the_watch_of_the_file_names_signal_and_watch() {
+async fn event_of_a_reload_names_signal_or_watch_as_the_actor() {
     let site = site();
     let server = site.serve();
     server.signal("HUP");
-    until_told(&site, "signal").await;
+    until_reload_of(&site, "signal").await;
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write("testudo.toml", &format!("{text}\n# changed\n"));
-    until_told(&site, "watch").await;
+    until_reload_of(&site, "watch").await;
 }
 
-/// Waits until the events of reloads name this actor.
-async fn until_told(site: &Site, actor: &str) {
+/// Waits for the event of a reload by this actor.
+async fn until_reload_of(site: &Site, actor: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !events(site, "rule.changed")
         .iter()
@@ -237,15 +238,15 @@ async fn events_of_both_nodes_name_the_administrator_who_ordered_a_reload_on_one
     assert_eq!(answer.status, 200, "{answer:?}");
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let told = events(&nodes.sites[0], "rule.changed");
-        if told.len() >= 2 {
-            for event in &told {
-                assert_eq!(event["actor"], "spiffe://prod.example/ops/alice", "{told:?}");
-                assert_eq!(event["reason"], "incident 7", "{told:?}");
+        let recorded = events(&nodes.sites[0], "rule.changed");
+        if recorded.len() >= 2 {
+            for event in &recorded {
+                assert_eq!(event["actor"], "spiffe://prod.example/ops/alice", "{recorded:?}");
+                assert_eq!(event["reason"], "incident 7", "{recorded:?}");
             }
             return;
         }
-        assert!(Instant::now() < deadline, "{told:?}");
+        assert!(Instant::now() < deadline, "{recorded:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -36,7 +36,7 @@ fn edit(site: &Site, from: &str, to: &str) {
     std::fs::write(site.config(), text.replacen(from, to, 1)).unwrap();
 }
 
-/// Two nodes over one database, each with a folder of its own.
+/// Two nodes that use one database, each with its own folder.
 pub(crate) struct Nodes {
     pub(crate) sites: [Site; 2],
     pub(crate) servers: Vec<Server>,
@@ -72,14 +72,14 @@ impl Nodes {
         self.sites[0].ok(&["reload"]);
     }
 
-    /// Waits until both nodes answer a token with this status; how long that took.
+    /// Waits until both nodes answer a request with this token with this status. Returns how long that took.
     pub(crate) async fn until_both_answer(&self, token: &str, status: u16) -> Duration {
         let started = Instant::now();
         for server in &self.servers {
             while show(server, token).await.status != status {
                 assert!(
                     started.elapsed() < Duration::from_secs(20),
-                    "the status {status} was not answered within the deadline"
+                    "a node did not answer with status {status} within the deadline"
                 );
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -283,7 +283,8 @@ async fn admin_request_of_a_frozen_blocked_or_disabled_administrator_is_refused_
     let took = nodes.until_both_answer(&alice, 401).await;
     println!("an administrator whose client is deleted: refused on both nodes {took:?} after the command");
     assert!(took < AT_ONCE, "{took:?}");
-    // A token from before the deletion stays refused when the client is registered again; times are whole seconds.
+    // A token from before the deletion is refused also after the client is registered again. Tokens contain times in
+    // whole seconds, so the new registration must be more than a second later.
     let deleted_at = Instant::now();
     while deleted_at.elapsed() < Duration::from_millis(1100) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -331,7 +332,7 @@ async fn removal_from_administrators_and_auditors_applies_with_the_reload_on_bot
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn admin_operations_need_a_scope_value_of_their_own() {
+async fn admin_operation_is_refused_without_the_scope_value_admin_read_or_admin_write() {
     let site = site();
     let server = site.serve();
     let block = json!({ "identity": "spiffe://prod.example/x" }).to_string();

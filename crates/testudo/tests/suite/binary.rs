@@ -12,7 +12,7 @@ use testudo_testkit::x509::{X509Issuer, web_certificate};
 
 pub const ISSUER: &str = "https://as.example";
 
-/// A free port, for an issuer that must be reachable under its own name.
+/// A free port, for a server that must be reachable at its issuer URL.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -71,7 +71,7 @@ bundle = {{ file = "bundle.json" }}
         self.write("testudo.toml", &text);
     }
 
-    /// A certificate for the server, and the root it chains to: `tls.crt`, `tls.key`, `root.pem`.
+    /// Writes a certificate for the server and the root that issued it: `tls.crt`, `tls.key`, `root.pem`.
     pub fn certify(&self, host: &str) {
         let (server, root) = web_certificate(host);
         self.write("tls.crt", &server.chain_pem());
@@ -100,7 +100,7 @@ bundle = {{ file = "bundle.json" }}
         Server::start(&self.config())
     }
 
-    /// A site whose server is reached under its own name; the name.
+    /// A site whose server is reachable at its issuer URL. Returns the URL too.
     pub fn under_its_own_name() -> (Site, String) {
         let site = Site::new();
         let port = free_port();
@@ -180,14 +180,14 @@ bundle = {{ file = "bundle.json" }}
         serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat())).unwrap()
     }
 
-    /// What `event list --json` prints, with these options besides.
+    /// The events that `event list --json` prints, with additional options.
     #[track_caller]
     pub fn events(&self, options: &[&str]) -> Vec<serde_json::Value> {
         json_lines(&self.ok(&[&["event", "list", "--json"], options].concat()))
     }
 }
 
-/// One object on each line.
+/// Parses text with one JSON object per line.
 #[track_caller]
 pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
     text.lines()
@@ -229,7 +229,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// `ready on …`
     pub ready_line: String,
-    /// Everything said on stderr.
+    /// Everything that the server wrote to stderr.
     pub log: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
@@ -238,12 +238,12 @@ impl Server {
         Server::start_logging(config, "info")
     }
 
-    /// The same at another level of the log.
+    /// Starts the server with this level of the log.
     pub fn start_logging(config: &Path, level: &str) -> Server {
         Server::start_with(config, &[("RUST_LOG", level.into())])
     }
 
-    /// The same with these variables in its environment.
+    /// Starts the server with these environment variables.
     pub fn start_with(config: &Path, variables: &[(&str, PathBuf)]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
         command
@@ -254,7 +254,7 @@ impl Server {
         Server::spawn(command)
     }
 
-    /// The same after a shell set limits of the system.
+    /// Starts the server from a shell that sets limits first, such as `ulimit -n 300`.
     pub fn start_limited(config: &Path, limits: &str) -> Server {
         let mut command = Command::new("bash");
         let serve = format!("{limits} && exec \"$0\" serve --config \"$1\"");
@@ -264,7 +264,7 @@ impl Server {
         Server::spawn(command)
     }
 
-    /// The resident memory of the process.
+    /// Resident memory of the process, bytes.
     pub fn resident_bytes(&self) -> usize {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap();
@@ -272,7 +272,7 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// Runs the command and waits until the server in it is ready.
+    /// Runs the command, which starts a server, and waits until the server is ready.
     pub fn spawn(mut command: Command) -> Server {
         let mut child = command
             .stdout(Stdio::null())
@@ -280,19 +280,19 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = String::new();
+        let mut written = String::new();
         let ready_line = loop {
             match lines.next() {
                 Some(Ok(line)) => {
-                    said.push_str(&format!("{line}\n"));
+                    written.push_str(&format!("{line}\n"));
                     if let Some(ready_line) = ready_message(&line) {
                         break ready_line;
                     }
                 }
-                _ => panic!("the server did not become ready:\n{said}"),
+                _ => panic!("the server did not become ready:\n{written}"),
             }
         };
-        let log = std::sync::Arc::new(std::sync::Mutex::new(said));
+        let log = std::sync::Arc::new(std::sync::Mutex::new(written));
         let kept = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -340,7 +340,7 @@ impl Server {
     }
 }
 
-/// The message of the line that says that the server is ready, in either format of the log.
+/// The message of the log line `server.ready`, in either format of the log.
 fn ready_message(line: &str) -> Option<String> {
     let message = match serde_json::from_str::<serde_json::Value>(line) {
         Ok(line) => line["message"].as_str()?.to_owned(),

@@ -1,4 +1,4 @@
-//! Every command against a running server.
+//! Tests of the commands, with a running server.
 
 use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use testudo_testkit::{svid_form, token};
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
 #[tokio::test]
-async fn client_commands_follow_a_client_from_first_use_to_deletion() {
+async fn client_commands_list_show_freeze_thaw_and_delete_a_client() {
     let site = Site::new();
     let server = site.serve();
     let answer = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -49,21 +49,27 @@ async fn client_commands_follow_a_client_from_first_use_to_deletion() {
     );
     site.ok(&["client", "thaw", PAY_ID, "--reason", "explained"]);
 
-    let unsure = site.run(&["client", "delete", "--rule", "payments"]);
-    assert!(!unsure.status.success());
-    assert!(stderr(&unsure).contains("--yes"), "{}", stderr(&unsure));
+    let unconfirmed = site.run(&["client", "delete", "--rule", "payments"]);
+    assert!(!unconfirmed.status.success());
+    assert!(stderr(&unconfirmed).contains("--yes"), "{}", stderr(&unconfirmed));
     let deleted = site.run(&[
         "client", "delete", "--rule", "payments", "--yes", "--reason", "gone",
     ]);
     assert!(deleted.status.success());
-    assert!(stderr(&deleted).contains("registered again"), "the warning");
+    assert!(
+        stderr(&deleted).contains("registered again"),
+        "the command must warn that the client can be registered again"
+    );
     for (kind, reason) in [
         ("client.frozen", "odd calls"),
         ("client.thawed", "explained"),
         ("client.removed", "gone"),
     ] {
-        let told = crate::administration::events(&site, kind);
-        assert!(told.len() == 1 && told[0]["reason"] == reason, "{kind}: {told:?}");
+        let recorded = crate::administration::events(&site, kind);
+        assert!(
+            recorded.len() == 1 && recorded[0]["reason"] == reason,
+            "{kind}: {recorded:?}"
+        );
     }
     assert_eq!(site.json(&["client", "list"]), json!([]));
     let missing = site.run(&["client", "show", PAY_ID]);
@@ -74,7 +80,7 @@ async fn client_commands_follow_a_client_from_first_use_to_deletion() {
 }
 
 #[tokio::test]
-async fn trust_rule_event_and_explain_commands_show_what_the_server_has() {
+async fn trust_rule_event_and_explain_commands_show_the_state_of_the_server() {
     let site = Site::new();
     let server = site.serve();
     let domains = site.json(&["trust", "list"]);
@@ -185,11 +191,11 @@ async fn configuration_is_reloaded_by_signal_and_by_command() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    panic!("SIGHUP did not reload");
+    panic!("the configuration was not reloaded after SIGHUP");
 }
 
 #[tokio::test]
-async fn admin_listener_serves_metrics_and_probes_and_no_api_without_a_token() {
+async fn admin_listener_serves_metrics_and_probes_without_a_token_but_not_the_api() {
     let site = Site::new();
     let server = site.serve();
     server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
@@ -222,7 +228,7 @@ async fn admin_listener_serves_metrics_and_probes_and_no_api_without_a_token() {
 }
 
 #[tokio::test]
-async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
+async fn token_get_fetches_a_token_and_token_inspect_checks_it() {
     let (site, issuer) = Site::under_its_own_name();
     let _server = site.serve();
     site.write("svid", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
@@ -274,14 +280,14 @@ async fn token_get_fetches_a_token_and_token_inspect_explains_it() {
     );
     assert!(!refused.status.success());
     assert!(refused.stdout.is_empty());
-    let said = stderr(&refused);
-    assert!(said.contains("invalid_scope"), "{said}");
-    let (_, id) = said.split_once("testudo explain ").unwrap();
+    let printed = stderr(&refused);
+    assert!(printed.contains("invalid_scope"), "{printed}");
+    let (_, id) = printed.split_once("testudo explain ").unwrap();
     let explained = site.ok(&["explain", id.trim()]);
     assert!(explained.contains("scope"), "{explained}");
 }
 
-/// PF-06: no token, assertion or key in the log, at any level, and none in events.
+/// Tokens, assertions and keys must not be in the log, at any level, nor in events. Row PF-06.
 #[tokio::test]
 async fn tokens_and_keys_are_never_logged() {
     let site = Site::new();
@@ -326,7 +332,7 @@ async fn tokens_and_keys_are_never_logged() {
 }
 
 #[test]
-fn token_get_with_an_x509_svid_in_files() {
+fn token_get_uses_an_x509_svid_in_files() {
     let (site, issuer) = Site::with_mutual_tls("sender_constraint = \"mtls\"");
     let _server = site.serve();
     let path = |name: &str| site.folder.join(name).to_str().unwrap().to_owned();
@@ -385,7 +391,7 @@ sender_constraint = "dpop"
     site.write("testudo.toml", bad);
     let output = site.run(&["check"]);
     assert!(!output.status.success());
-    let said = stderr(&output);
+    let printed = stderr(&output);
     for expected in [
         "issuer \"http://as.example/\"",
         "isuer is not a known key",
@@ -405,7 +411,7 @@ sender_constraint = "dpop"
         "rules[1].client_name",
         "rules[1].sender_constraint",
     ] {
-        assert!(said.contains(expected), "{expected:?} in:\n{said}");
+        assert!(printed.contains(expected), "{expected:?} in:\n{printed}");
     }
     let as_json: Vec<Value> = serde_json::from_slice(&site.run(&["check", "--json"]).stdout).unwrap();
     assert!(as_json.len() >= 14, "{}", as_json.len());
@@ -426,13 +432,16 @@ sender_constraint = "dpop"
         .iter()
         .map(|problem| (problem["line"].as_u64(), problem["column"].as_u64()))
         .collect();
-    assert!(places.is_sorted(), "in the order of the file: {places:?}");
+    assert!(
+        places.is_sorted(),
+        "problems must be in the order of the file: {places:?}"
+    );
 }
 
 #[test]
 fn configuration_written_by_init_passes_check() {
     let folder = folder();
-    // A folder that is not there yet, as the README has it.
+    // A folder that does not exist, as in the README.
     let folder = folder.join("my-as");
     let init = run(&["init", folder.to_str().unwrap()], "");
     assert!(init.status.success(), "{}", stderr(&init));
@@ -440,7 +449,10 @@ fn configuration_written_by_init_passes_check() {
     let check = run(&["check", "--config", config.to_str().unwrap()], "");
     assert!(check.status.success(), "{}", stderr(&check));
     let again = run(&["init", folder.to_str().unwrap()], "");
-    assert!(!again.status.success(), "an existing file is never overwritten");
+    assert!(
+        !again.status.success(),
+        "an existing file must not be overwritten"
+    );
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(folder.join("kek"))
         .unwrap()
@@ -464,20 +476,20 @@ fn doctor_passes_a_good_site_and_fails_an_unreadable_bundle() {
 fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
     let site = Site::new();
     let socket = site.folder.join("testudo.sock");
-    let said = || {
+    let printed = || {
         let output = site.run(&["doctor"]);
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.success(), stdout)
     };
-    let (is_good, text) = said();
+    let (is_good, text) = printed();
     assert!(is_good && text.contains("can be created"), "{text}");
     let server = site.serve();
-    let (is_good, text) = said();
+    let (is_good, text) = printed();
     assert!(is_good && text.contains("a server listens on"), "{text}");
     drop(server);
     let _ = std::fs::remove_file(&socket);
     std::fs::write(&socket, "precious").unwrap();
-    let (is_good, text) = said();
+    let (is_good, text) = printed();
     assert!(!is_good && text.contains("is a file and not a socket"), "{text}");
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "precious");
     let serve = site.run(&["serve"]);
@@ -490,13 +502,13 @@ fn doctor_fails_an_admin_socket_at_which_serve_would_not_start() {
     std::fs::remove_file(&socket).unwrap();
     // A socket of a crashed server does not prevent a start.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    assert!(said().0);
+    assert!(printed().0);
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write(
         "testudo.toml",
         &text.replace("\"testudo.sock\"", "\"missing/testudo.sock\""),
     );
-    let (is_good, text) = said();
+    let (is_good, text) = printed();
     assert!(
         !is_good && text.contains("cannot create a folder beside admin.socket"),
         "{text}"
@@ -532,7 +544,10 @@ fn dev_demonstration_shows_first_second_and_refused_use() {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     let elsewhere = run(&["dev", "--once", "--listen", "0.0.0.0:0"], "");
-    assert!(!elsewhere.status.success(), "dev binds loopback only");
+    assert!(
+        !elsewhere.status.success(),
+        "dev must listen on loopback addresses only"
+    );
 }
 
 #[test]
@@ -591,7 +606,7 @@ fn token_get_names_the_file_of_the_svid_that_it_cannot_read_and_not_the_workload
     let (site, issuer) = Site::under_its_own_name();
     let _server = site.serve();
     site.write("root.pem", "no certificate");
-    for (flags, says) in [
+    for (flags, expected) in [
         (&["--svid-file", "none.jwt"][..], "none.jwt cannot be read"),
         (&["--x509", "none.pem", "none.key"], "none.pem cannot be read"),
         (&["--x509", "root.pem", "root.pem"], "root.pem and "),
@@ -608,7 +623,7 @@ fn token_get_names_the_file_of_the_svid_that_it_cannot_read_and_not_the_workload
         let output = run(&command, "");
         let text = stderr(&output);
         assert!(
-            !output.status.success() && text.contains(says),
+            !output.status.success() && text.contains(expected),
             "{flags:?}: {text}"
         );
         assert!(

@@ -1,4 +1,4 @@
-//! The built binary with the test clock: `cargo test -p testudo --features test-clock --test suite clock`.
+//! Tests of the built binary with the test clock: `cargo test -p testudo --features test-clock --test suite clock`.
 
 use crate::binary::{ISSUER, RULES, Server, Site, now};
 use serde_json::json;
@@ -21,7 +21,7 @@ fn site(more: &str) -> (Site, Server) {
     (site, server)
 }
 
-/// A token request of a service, by an SVID of the time that the server has.
+/// A token request of a service, with an SVID that is issued at the time of the server's clock.
 async fn ask(site: &Site, server: &Server, service: usize, offset: i64) -> Answer {
     let path = format!("/ns/shop/sa/s{service}");
     let svid = site.issuer.svid(&path, ISSUER, now() + offset);
@@ -29,7 +29,7 @@ async fn ask(site: &Site, server: &Server, service: usize, offset: i64) -> Answe
 }
 
 #[tokio::test]
-async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
+async fn registration_continues_after_the_clock_was_ahead_for_a_moment() {
     let (site, server) = site("");
     assert_eq!(
         ask(&site, &server, 0, HOUR).await.error(),
@@ -52,7 +52,7 @@ async fn registration_goes_on_after_the_clock_was_ahead_for_a_moment() {
 
 /// Two instances of a workload: one that existed before the attack, and one that starts later.
 #[tokio::test]
-async fn narrowing_by_a_leaked_statement_ends_after_an_hour() {
+async fn scope_narrowed_with_a_leaked_software_statement_is_restored_after_an_hour() {
     let (site, server) = site("[registration]");
     assert_eq!(ask(&site, &server, 0, 0).await.status, 200);
     let endpoint = format!("{ISSUER}/register");

@@ -1,4 +1,4 @@
-//! A configuration in several files, and settings from the environment.
+//! Tests of a configuration in several files, and of settings from environment variables.
 
 use crate::administration::events;
 use crate::binary::{RULES, Server, Site, stderr};
@@ -20,7 +20,7 @@ fn run_with(site: &Site, arguments: &[&str], variables: &[(&str, &str)]) -> Outp
         .unwrap()
 }
 
-/// A site that takes its rules from `rules.d`.
+/// A site whose configuration includes `rules.d/*.toml`.
 fn including() -> Site {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
@@ -28,7 +28,8 @@ fn including() -> Site {
     site
 }
 
-/// Mounts a ConfigMap: files are links to files below `..data`, which is a link to a folder with a date.
+/// Writes files as Kubernetes mounts a ConfigMap: each file is a link to a file below `..data`, and `..data` is a link to
+/// a folder with a date.
 fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
     let data = folder.join(version);
     std::fs::create_dir_all(&data).unwrap();
@@ -39,13 +40,13 @@ fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
             symlink(Path::new("..data").join(name), link).unwrap();
         }
     }
-    // One rename, as the kubelet does it: no reader sees files of two versions under one link.
+    // The link is replaced by one rename, as the kubelet does, so that files of two versions are never visible together.
     symlink(version, folder.join("..data_tmp")).unwrap();
     std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn config_map_with_included_files_that_is_swapped_is_applied_without_a_reload() {
+async fn new_version_of_a_config_map_with_included_files_is_applied_without_a_reload() {
     let site = including();
     let folder = site.folder.join("rules.d");
     mount(&folder, "..2026_11_26_04_00_00.1", &[("a.toml", &rule("first"))]);
@@ -58,32 +59,34 @@ async fn config_map_with_included_files_that_is_swapped_is_applied_without_a_rel
 
     mount(&folder, "..2026_11_26_04_01_00.2", &[("a.toml", &rule("late"))]);
     std::fs::remove_dir_all(folder.join("..2026_11_26_04_00_00.1")).unwrap();
-    until("the map was swapped", || generation(&site) == 2);
+    until("the new version of the ConfigMap is applied", || {
+        generation(&site) == 2
+    });
     assert_eq!(server.token(late.clone()).await.status, 200);
     assert_ne!(server.token(first).await.status, 200);
 
-    // A file more, which nothing but the pattern names.
+    // One more file, which is included by the pattern.
     let more = rule("more");
     mount(
         &folder,
         "..2026_11_26_04_02_00.3",
         &[("a.toml", &rule("late")), ("b.toml", &more)],
     );
-    until("a file came", || generation(&site) == 3);
+    until("the new file is applied", || generation(&site) == 3);
     let svid = svid_form(&site.svid("/more/1"), &[]);
     assert_eq!(server.token(svid).await.status, 200);
 
-    // A version that cannot be used changes nothing, and its file is named.
+    // A version with an error is not applied, and the event names the file.
     mount(
         &folder,
         "..2026_11_26_04_03_00.4",
         &[("b.toml", "[[rules]]\nname = \"more\"\n")],
     );
-    until("the map is broken", || {
+    until("the version with an error is refused", || {
         !events(&site, "configuration.refused").is_empty()
     });
-    let told = events(&site, "configuration.refused");
-    let detail = told[0]["detail"].as_str().unwrap();
+    let recorded = events(&site, "configuration.refused");
+    let detail = recorded[0]["detail"].as_str().unwrap();
     assert!(detail.contains("rules.d/b.toml:1:1: rule `more`"), "{detail}");
     assert_eq!((generation(&site), server.token(late).await.status), (3, 200));
     let changes = events(&site, "rule.changed");
@@ -114,14 +117,14 @@ async fn reload_reads_included_files_again_where_watching_is_off() {
     while server.token(late.clone()).await.status == 200 {
         assert!(
             started.elapsed() < SOON,
-            "what disappears from the files disappears from the server"
+            "the rule of the removed file is still applied"
         );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
 #[test]
-fn check_and_doctor_list_which_variables_were_applied_and_show_no_value() {
+fn check_and_doctor_list_the_environment_variables_that_were_applied_without_their_values() {
     let site = Site::new();
     let variables = [
         ("TESTUDO__SERVER__DRAIN", "3s"),
@@ -135,12 +138,12 @@ fn check_and_doctor_list_which_variables_were_applied_and_show_no_value() {
     ] {
         let output = run_with(&site, command, &variables);
         assert!(output.status.success(), "{command:?}: {}", stderr(&output));
-        let said = stderr(&output);
+        let printed = stderr(&output);
         for line in [
             "TESTUDO__SERVER__DRAIN of the environment sets server.drain",
             "TESTUDO__STORE__URL of the environment sets store.url",
         ] {
-            assert!(said.contains(line), "{command:?}: {said}");
+            assert!(printed.contains(line), "{command:?}: {printed}");
         }
     }
     let checked = run_with(&site, &["check"], &variables);
@@ -156,11 +159,11 @@ fn check_and_doctor_list_which_variables_were_applied_and_show_no_value() {
 }
 
 #[tokio::test]
-async fn server_listens_where_the_environment_says_and_commands_find_its_socket_there() {
+async fn listen_address_and_admin_socket_are_set_by_environment_variables_for_server_and_commands() {
     let site = Site::new();
     site.configure("", RULES);
     let text = std::fs::read_to_string(site.config()).unwrap();
-    // No server could listen there.
+    // The server cannot listen at the addresses of the file, so it must use those of the variables.
     site.write(
         "testudo.toml",
         &text
@@ -186,11 +189,11 @@ async fn server_listens_where_the_environment_says_and_commands_find_its_socket_
             .lock()
             .unwrap()
             .contains("TESTUDO__SERVER__LISTEN of the environment sets server.listen"),
-        "the log of the start names the variables"
+        "the log must name the environment variables"
     );
     let status = run_with(&site, &["status", "--json"], &variables);
     assert!(status.status.success(), "{}", stderr(&status));
-    // A reload goes by the same variables.
+    // A reload uses the same variables.
     let reloaded = run_with(&site, &["reload"], &variables);
     assert!(
         reloaded.status.success() && !stderr(&reloaded).contains("next start"),

@@ -13,7 +13,7 @@ use testudo_testkit::x509::web_certificate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// A stream from one of the loopback addresses.
+/// A connection from one of the loopback addresses.
 async fn from(source: &str, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(format!("{source}:0").parse().unwrap())?;
@@ -22,7 +22,7 @@ async fn from(source: &str, to: SocketAddr) -> std::io::Result<TcpStream> {
 
 // ---- Ten thousand silent connections.
 
-/// Starts the silent clients in a process of its own; returns when all have connected.
+/// Starts silent clients in another process; returns when all have connected.
 fn silent_clients(server: SocketAddr, count: usize) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -35,20 +35,20 @@ fn silent_clients(server: SocketAddr, count: usize) -> (Child, BufReader<std::pr
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains("connected") {
         line.clear();
         assert!(
-            said.read_line(&mut line).unwrap() > 0,
-            "the silent clients ended early"
+            output.read_line(&mut line).unwrap() > 0,
+            "the process of the silent clients ended early"
         );
     }
-    (child, said)
+    (child, output)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by the test below, in a process of its own"]
+#[ignore = "started by the test below, in another process"]
 async fn silent_clients_of_another_process() {
     let order = std::env::var("SILENT_CLIENTS").expect("started by another test");
     let (server, count) = order.split_once(' ').unwrap();
@@ -75,14 +75,14 @@ async fn silent_clients_of_another_process() {
     println!("oldest {}", oldest.as_millis());
 }
 
-/// The latency of good requests, each from another address and over a connection of its own, while silent
-/// connections of one address are open; then the age of the oldest of those.
+/// Measures the latency of valid requests, each on a new connection from another address, while silent connections of one
+/// address are open. Returns the 99th percentile, and the age of the oldest silent connection when it was closed.
 async fn good_beside_silent(silent: usize, good: usize) -> (Duration, Duration, Server, Site) {
     let site = Site::new();
     let server = Server::start_limited(&site.config(), "ulimit -Sn 256");
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     assert_eq!(server.token(body.clone()).await.status, 200);
-    let (mut clients, mut said) = silent_clients(server.address, silent);
+    let (mut clients, mut output) = silent_clients(server.address, silent);
     let mut latencies = Vec::new();
     for number in 0..good {
         let source = format!("127.0.{}.{}", 1 + number / 200, 1 + number % 200);
@@ -103,7 +103,7 @@ async fn good_beside_silent(silent: usize, good: usize) -> (Duration, Duration, 
     let p99 = latencies[latencies.len() * 99 / 100];
     let oldest = tokio::task::spawn_blocking(move || {
         let mut rest = String::new();
-        said.read_to_string(&mut rest).unwrap();
+        output.read_to_string(&mut rest).unwrap();
         assert!(clients.wait().unwrap().success(), "{rest}");
         let oldest = rest.split("oldest ").nth(1).unwrap();
         Duration::from_millis(oldest.lines().next().unwrap().trim().parse().unwrap())
@@ -112,8 +112,9 @@ async fn good_beside_silent(silent: usize, good: usize) -> (Duration, Duration, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn good_clients_are_served_beside_silent_connections_of_one_address() {
-    // A share of 2,500, and the machine may be busy: the full figures are those of `cargo xtask soak connections`.
+async fn clients_of_other_addresses_are_served_while_one_address_opens_silent_connections() {
+    // More silent connections than the 2,500 that one address may have. The limits are wide, because the machine may be
+    // busy; `cargo xtask soak connections` measures the real figures.
     let (p99, oldest, server, _site) = good_beside_silent(4_000, 300).await;
     println!("p99 {p99:?}, oldest silent connection {oldest:?}");
     assert!(p99 < Duration::from_secs(1), "p99 {p99:?}");
@@ -123,7 +124,7 @@ async fn good_clients_are_served_beside_silent_connections_of_one_address() {
     assert!(metric(admin, closed).await >= 1_500.0);
     assert!(
         metric(admin, "testudo_connections_max ").await >= 1_000.0,
-        "256 files were raised"
+        "the server must raise the soft limit of 256 open files"
     );
 }
 
@@ -149,7 +150,10 @@ async fn oldest_silent_connection_is_closed_when_its_address_has_used_up_its_sha
         others.push(from("127.0.0.9", server.address).await.unwrap());
     }
     let ended = tokio::time::timeout(Duration::from_secs(8), first.read(&mut [0; 1])).await;
-    assert!(ended.is_ok(), "the oldest is closed long before its deadline");
+    assert!(
+        ended.is_ok(),
+        "the oldest connection must be closed long before its deadline"
+    );
     let last = others.last_mut().unwrap();
     last.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         .await
@@ -158,7 +162,7 @@ async fn oldest_silent_connection_is_closed_when_its_address_has_used_up_its_sha
     last.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let answer = Connection::open(server.address).await.get("/livez").await;
-    assert_eq!(answer.status, 200, "another address");
+    assert_eq!(answer.status, 200, "another address must be served");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,15 +181,19 @@ async fn connection_limit_leaves_file_descriptors_for_administration() {
     site.ok(&["status"]);
     site.ok(&["trust", "refresh", "prod.example"]);
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
-    assert_eq!(server.token(body).await.status, 200, "a first use is written");
+    assert_eq!(
+        server.token(body).await.status,
+        200,
+        "a first use must be served and written"
+    );
     let closed = "testudo_connections_closed_total{reason=\"connections_max\"}";
     assert!(metric(admin, closed).await >= 250.0);
     assert!(!server.log.lock().unwrap().contains("could not be accepted"));
 }
 
-/// Five thousand streams with heads of 30 KB whose bodies never end.
+/// Opens five thousand streams with headers of 30 KB and bodies that never end.
 #[tokio::test(flavor = "multi_thread")]
-async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
+async fn http2_streams_of_one_address_use_a_bounded_amount_of_memory() {
     let site = Site::new();
     site.configure("body_timeout = \"60s\"", RULES);
     let server = site.serve();
@@ -200,7 +208,7 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         let mut head =
             b"\x83\x86\x04\x06/token\x01\x01a\x0f\x10\x21application/x-www-form-urlencoded".to_vec();
         for name in [b'a', b'b', b'c'] {
-            // A literal field that enters no table: 10,000 bytes.
+            // A literal field of 10,000 bytes that is not added to the HPACK table.
             head.extend_from_slice(&[0, 1, name, 0x7f, 0x91, 0x4d]);
             head.extend_from_slice(&[b'x'; 10_000]);
         }
@@ -215,7 +223,7 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         let sending = async {
             writer.write_all(&bytes).await.unwrap();
         };
-        // The server answers refused requests, so the answers must be read, or both sides would wait.
+        // The server answers refused requests. The test must read these answers, or both sides would wait for each other.
         tokio::pin!(sending);
         loop {
             tokio::select! {
@@ -225,20 +233,24 @@ async fn http2_streams_of_one_sender_hold_a_bounded_part_of_memory() {
         }
         streams.push(stream);
     }
-    wait_for("requests are turned away", async || {
+    wait_for("the server refuses requests", async || {
         metric(server.admin_address(), "testudo_requests_shed_total").await > 1_000.0
     })
     .await;
     let held = server.resident_bytes().saturating_sub(before);
     println!(
-        "40 HTTP/2 connections with 128 streams each hold {} KB each",
+        "40 HTTP/2 connections with 128 streams each use {} KB each",
         held / 40 / 1024
     );
-    // The share of one address is 28 MiB; the rest is what the allocator keeps. Unbounded, it were
-    // more than 150 MiB for the heads alone.
+    // One address may use 28 MiB; the rest is memory that the allocator does not return. Without a limit, the headers
+    // alone would need more than 150 MiB.
     assert!(held < 90 * 1024 * 1024, "{held}");
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
-    assert_eq!(server.token(body).await.status, 200, "another address is served");
+    assert_eq!(
+        server.token(body).await.status,
+        200,
+        "another address must be served"
+    );
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -249,7 +261,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The memory of an idle connection: plain and TLS, before and after a request.
+/// Measures the memory of an idle connection: plain and with TLS, before and after a request.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "figures for the documentation: cargo xtask soak connections"]
 async fn soak_memory_of_idle_connections() {

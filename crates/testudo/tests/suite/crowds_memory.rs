@@ -23,8 +23,8 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// HTTP/2 without any window for answers, and heads of 27 KB that cost about sixty bytes each: one field of 3,900
-/// bytes enters the table of HPACK and is named seven times.
+/// HTTP/2 with a window of 0 bytes for answers, and headers of 27 KB of which each is sent in about sixty bytes: one field
+/// of 3,900 bytes is added to the HPACK table, and each request refers to it seven times.
 fn heads(start: &[u8], flags: u8) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
@@ -42,8 +42,8 @@ fn heads(start: &[u8], flags: u8) -> Vec<u8> {
     bytes
 }
 
-/// Opens all connections of all senders, and waits until the server has answered something on each.
-async fn hoard(to: SocketAddr, bytes: &[u8]) -> Vec<TcpStream> {
+/// Opens all connections of all senders, and waits until the server has sent some bytes on each.
+async fn open_connections(to: SocketAddr, bytes: &[u8]) -> Vec<TcpStream> {
     let mut open = Vec::new();
     for source in SENDERS {
         for _ in 0..CONNECTIONS {
@@ -60,7 +60,7 @@ async fn hoard(to: SocketAddr, bytes: &[u8]) -> Vec<TcpStream> {
     open
 }
 
-/// Every kind of request of another address that must go on.
+/// Sends every kind of request that the server must answer from another address.
 async fn assert_others_are_served(site: &Site, server: &Server) {
     let (public, admin) = (server.address, server.admin_address());
     for (address, path) in [
@@ -85,9 +85,9 @@ async fn unread_answers_of_four_addresses_do_not_affect_other_clients() {
     site.configure("write_timeout = \"8s\"", RULES);
     let server = site.serve();
     let start = b"\x82\x86\x04\x05/jwks\x01\x01a";
-    let open = hoard(server.address, &heads(start, 5)).await;
+    let open = open_connections(server.address, &heads(start, 5)).await;
     assert_others_are_served(&site, &server).await;
-    wait_for("each connection ends, whatever else it asks for", async || {
+    wait_for("each connection with unread answers is closed", async || {
         assert_others_are_served(&site, &server).await;
         let closed = "testudo_connections_closed_total{reason=\"write_timeout\"}";
         metric(server.admin_address(), closed).await >= open.len() as f64
@@ -98,16 +98,16 @@ async fn unread_answers_of_four_addresses_do_not_affect_other_clients() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unsent_bodies_of_four_addresses_do_not_affect_other_clients() {
     let site = Site::new();
-    // A sixteenth of it is how long a body may wait where memory is nearly full.
+    // If memory is nearly full, a body must arrive within a sixteenth of this time.
     site.configure("body_timeout = \"64s\"", RULES);
     let server = site.serve();
     let start = b"\x83\x86\x04\x06/token\x01\x01a\x0f\x10\x21application/x-www-form-urlencoded";
-    let _open = hoard(server.address, &heads(start, 4)).await;
+    let _open = open_connections(server.address, &heads(start, 4)).await;
     let in_flight = metric(server.admin_address(), "testudo_request_bytes_in_flight").await;
     println!("{in_flight} bytes in flight");
     assert_others_are_served(&site, &server).await;
     wait_for(
-        "the connection that uses most memory for longest is closed",
+        "the connections that use most memory for the longest time are closed",
         async || {
             assert_others_are_served(&site, &server).await;
             let closed = "testudo_connections_closed_total{reason=\"memory\"}";

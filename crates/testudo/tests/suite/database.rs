@@ -17,7 +17,7 @@ const OTHER_ID: &str = "spiffe://prod.example/ns/shop/sa/other";
 /// Long enough for a loaded machine.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Runs a file or a statement; the URL says as which role.
+/// Runs a file or a statement as the role in the URL.
 fn psql(url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new("psql");
     command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
@@ -94,7 +94,7 @@ fn secret(of: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
+async fn server_runs_as_a_role_that_may_not_create_tables_after_the_owner_created_them() {
     let roles = Roles::made();
     let site = Site::new().over_postgres(&roles.runner);
     let refused = run(&["serve", "--config", site.config().to_str().unwrap()], "");
@@ -127,7 +127,7 @@ async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
             "{why}"
         );
     }
-    // Other roles cannot connect, so they cannot take the lock for which writes wait.
+    // Other roles cannot connect, so they cannot take the lock that the nodes need for writes.
     must(&roles.superuser, &["-c", "CREATE ROLE other_role LOGIN"]);
     let output = psql(
         &roles.runner.replace("runner@", "other_role@"),
@@ -138,7 +138,7 @@ async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
         "{}",
         stderr(&output)
     );
-    // What a later version makes is for the nodes too.
+    // The nodes may also use tables and functions that a later version creates.
     must(
         &roles.owner,
         &[
@@ -147,7 +147,7 @@ async fn owner_makes_the_tables_and_a_role_without_rights_to_create_serves() {
         ],
     );
     must(&roles.runner, &["-c", "INSERT INTO later VALUES (later())"]);
-    // A function that the nodes may not call is found before the start.
+    // `doctor` reports a function that the nodes may not call.
     must(
         &roles.owner,
         &[
@@ -185,7 +185,7 @@ async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
     drop(server);
     shell(&site, &restore, &owner);
     server = site.serve();
-    // What the restored past means.
+    // After the restore, later changes are lost.
     for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
         assert_eq!(events(&site, kind), Vec::<serde_json::Value>::new(), "{kind}");
     }
@@ -199,17 +199,17 @@ async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
     }
     assert_ne!(site.json(&["key", "list"]), before);
     for kind in ["client.frozen", "identity.blocked", "key.revoked"] {
-        let told = events(&site, kind);
+        let recorded = events(&site, kind);
         assert!(
-            told.iter().all(|event| event["reason"] == "restored"),
-            "{kind}: {told:?}"
+            recorded.iter().all(|event| event["reason"] == "restored"),
+            "{kind}: {recorded:?}"
         );
-        assert!(!told.is_empty(), "{kind}");
+        assert!(!recorded.is_empty(), "{kind}");
     }
     drop(roles.server);
 }
 
-/// Changes rows of a kind as a writer of the database can, and tells the nodes.
+/// Changes rows of a kind, as an attacker with access to the database can, and notifies the nodes.
 fn write(url: &str, kind: i16, change: &str) {
     let text = format!(
         "INSERT INTO changes (kind, key) SELECT kind, key FROM records WHERE kind = {kind}; {change} WHERE kind = {kind}"

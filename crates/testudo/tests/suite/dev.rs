@@ -1,4 +1,4 @@
-//! `testudo dev`: what it leaves behind, and what it takes.
+//! Tests of `testudo dev`: its temporary folder and its port.
 
 use crate::binary::{folder, run, stderr};
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ fn folders(temporary: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn folder_of_dev_has_a_random_name_is_private_and_is_gone_after_each_signal() {
+fn folder_of_dev_has_a_random_name_is_private_and_is_removed_after_each_signal() {
     let temporary = folder();
     let mut names = Vec::new();
     for signal in ["TERM", "INT", "HUP"] {
@@ -31,7 +31,11 @@ fn folder_of_dev_has_a_random_name_is_private_and_is_gone_after_each_signal() {
         let id = child.id().to_string();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         lines
-            .find(|line| line.as_ref().unwrap().contains("as they happen"))
+            .find(|line| {
+                line.as_ref()
+                    .unwrap()
+                    .contains("Requests that the server receives")
+            })
             .unwrap()
             .unwrap();
         let found = folders(&temporary);
@@ -57,15 +61,21 @@ fn folder_of_dev_has_a_random_name_is_private_and_is_gone_after_each_signal() {
     }
 }
 
-/// The default is a port like any other; this test takes no port that other programs know.
+/// The test uses a random port instead of the default one, which another program may use.
 #[test]
-fn dev_reports_a_port_in_use_and_never_takes_another_one() {
+fn dev_fails_if_the_port_is_in_use_and_does_not_use_another_one() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&["dev", "--once", "--listen", &address], "");
     assert!(!output.status.success());
-    let said = stderr(&output);
-    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
-    assert!(said.contains("hint: ") && said.contains("--listen"), "{said}");
+    let printed = stderr(&output);
+    assert!(
+        printed.contains(&format!("cannot listen on {address}")),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("hint: ") && printed.contains("--listen"),
+        "{printed}"
+    );
     assert!(output.stdout.is_empty());
 }

@@ -1,4 +1,4 @@
-//! The command lines and configurations of the documentation, run as they stand.
+//! Tests that run the commands and configurations in the documentation unchanged.
 
 use crate::binary::{Site, folder, now, run, stderr};
 use std::path::Path;
@@ -10,7 +10,7 @@ fn page(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The `curl` commands of a page's console blocks, continuation lines joined.
+/// The `curl` commands in the console blocks of a page, each on one line.
 fn curl_commands(page: &str) -> Vec<String> {
     let blocks = page
         .split("```console\n")
@@ -69,11 +69,12 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     assert_eq!(
         site.json(&["client", "list"]).as_array().unwrap().len(),
         1,
-        "one client by either SVID"
+        "a workload must be one client with either kind of SVID"
     );
 }
 
-/// A client with a statement, one with a certificate, one that the second registers as its sponsor, and its management.
+/// Registers a client with a software statement, one with a certificate, and one with an initial access token of the
+/// second client; then reads the third client with its registration access token.
 #[test]
 fn the_commands_of_the_registration_page_register() {
     let (site, issuer) = Site::with_mutual_tls("");
@@ -138,7 +139,7 @@ fn the_commands_of_the_registration_page_register() {
     assert_eq!(clients.as_array().unwrap().len(), 2);
 }
 
-/// What a newcomer types: a server of one's own, up to the point where it wants a bundle.
+/// The commands of a new user, without the last ones, which need a bundle.
 #[test]
 fn the_commands_of_the_readme_set_up_a_server() {
     let page = page("README.md");
@@ -177,13 +178,13 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
             let folder = folder();
             let path = folder.join("testudo.toml");
             std::fs::write(&path, text.replace(", … }", " }")).unwrap();
-            let said = stderr(&run(&["check", "--config", path.to_str().unwrap()], ""));
+            let printed = stderr(&run(&["check", "--config", path.to_str().unwrap()], ""));
             assert!(
-                !said.contains("is not a known key")
-                    && !said.contains("unknown variant")
-                    && !said.contains("invalid type")
-                    && !said.contains("is not TOML"),
-                "{name}: {said}"
+                !printed.contains("is not a known key")
+                    && !printed.contains("unknown variant")
+                    && !printed.contains("invalid type")
+                    && !printed.contains("is not TOML"),
+                "{name}: {printed}"
             );
             checked += 1;
         }
@@ -203,7 +204,7 @@ async fn every_metric_that_the_page_of_limits_names_exists() {
     );
     let server = site.serve();
     let mut connection = testudo_testkit::http::Connection::open(server.admin_address()).await;
-    // A family that is labelled by reasons is exposed once one of them occurred.
+    // A metric with the label `reason` has samples only after an event with one of the reasons.
     let encoded = [("content-encoding", "gzip")];
     assert_eq!(connection.send("POST", "/livez", &encoded, "x").await.status, 415);
     let answer = connection.get("/metrics").await;
@@ -216,7 +217,7 @@ async fn every_metric_that_the_page_of_limits_names_exists() {
         .collect();
     assert!(named.len() >= 8, "{named:?}");
     for name in named {
-        // A counter's family has no `_total`, which its samples have.
+        // In OpenMetrics, the name of a counter has no `_total`; the names of its samples have it.
         let family = name.trim_end_matches("_total");
         assert!(
             exposed.contains(&format!("# TYPE {family} ")),

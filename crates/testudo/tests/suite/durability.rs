@@ -1,4 +1,4 @@
-//! kill -9 and graceful ends. Rows RF-24, RF-62.
+//! Tests of durability after kill -9 and after a graceful stop. Rows RF-24, RF-62.
 
 use crate::binary::Site;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use testudo_testkit::svid_form;
 
 // Row RF-62.
 #[tokio::test]
-async fn client_survives_kill_9_right_after_its_200() {
+async fn client_is_stored_if_the_server_is_killed_right_after_its_answer_200() {
     let site = Site::new();
     for round in 0..5 {
         let server = site.serve();
@@ -36,9 +36,9 @@ async fn client_survives_kill_9_right_after_its_200() {
     assert_eq!(registered, 5);
 }
 
-/// Every acknowledged client must exist after the kill, at any moment of the kill.
+/// Every acknowledged client must exist after the kill, whenever the server is killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn kill_9_under_load_loses_nothing_that_was_acknowledged() {
+async fn acknowledged_clients_are_stored_if_the_server_is_killed_under_load() {
     let site = Site::new();
     let server = site.serve();
     let address = server.address;
@@ -125,7 +125,7 @@ async fn sigterm_finishes_running_requests_and_removes_the_admin_socket() {
 }
 
 #[test]
-fn two_servers_do_not_share_a_socket() {
+fn second_server_with_the_same_admin_socket_is_refused() {
     let site = Site::new();
     let _server = site.serve();
     let second = site.run(&["serve"]);

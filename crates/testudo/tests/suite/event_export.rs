@@ -42,7 +42,7 @@ fn event(number: i64, count: i64, end: Timestamp) -> Event {
             .into(),
         );
         event.detail = Some("no rule governs this identity".into());
-        event.hint = Some("write a rule whose pattern matches it, or look at `testudo rule test`".into());
+        event.hint = Some("write a rule whose pattern matches it, or run `testudo rule test`".into());
     }
     event
 }
@@ -239,12 +239,12 @@ fn list_that_leaves_events_out_prints_how_to_get_the_others() {
         (&[][..], "--before", ["32", "10"]),
         (&["--oldest-first"], "--after", ["01", "23"]),
     ] {
-        let (first, said) = list(&[&["--limit", "2"], more].concat());
+        let (first, printed) = list(&[&["--limit", "2"], more].concat());
         assert_eq!(first, pages[0]);
-        let mut words = said.split_whitespace().skip_while(|word| *word != flag);
+        let mut words = printed.split_whitespace().skip_while(|word| *word != flag);
         let cursor = words
             .nth(1)
-            .unwrap_or_else(|| panic!("{flag} in {said}"))
+            .unwrap_or_else(|| panic!("{flag} in {printed}"))
             .trim_matches(',');
         assert_eq!(
             list(&[&["--limit", "2", flag, cursor], more].concat()).0,

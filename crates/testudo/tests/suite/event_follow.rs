@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct Follower {
     child: Child,
     events: Receiver<Value>,
-    said: Receiver<String>,
+    messages: Receiver<String>,
 }
 
 impl Follower {
@@ -33,14 +33,18 @@ impl Follower {
                 let _ = send.send(serde_json::from_str(&line).unwrap());
             }
         });
-        let (send, said) = channel();
+        let (send, messages) = channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let _ = send.send(line);
             }
         });
-        Follower { child, events, said }
+        Follower {
+            child,
+            events,
+            messages,
+        }
     }
 
     /// The identity in the next event of a block.
@@ -55,8 +59,8 @@ impl Follower {
     }
 
     #[track_caller]
-    fn says(&self, words: &str) {
-        while !self.said.recv_timeout(DEADLINE).unwrap().contains(words) {}
+    fn wait_for_message(&self, words: &str) {
+        while !self.messages.recv_timeout(DEADLINE).unwrap().contains(words) {}
     }
 }
 
@@ -90,7 +94,7 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
     let unseen = block("unseen");
     // The restart follows at once, so the last events can be read only after it.
     server.kill_9();
-    follower.says("waiting for the server");
+    follower.wait_for_message("waiting for the server");
     let server = site.serve();
     let later = block("later");
     let mut shown = follower.blocked();
@@ -98,14 +102,14 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
         shown = follower.blocked();
     }
     assert_eq!([shown, follower.blocked()], [unseen, later.clone()]);
-    follower.says("the server answers again");
+    follower.wait_for_message("the server answers again");
     let last = block("last");
     assert_eq!(follower.blocked(), last, "no event may be shown twice");
     drop(server);
 }
 
 #[test]
-fn follow_shows_only_the_events_for_which_every_filter_holds() {
+fn follow_shows_only_events_that_match_all_filters() {
     let site = Site::new();
     let _server = site.serve();
     let change = |verb: &str, name: &str, reason: &str| {
@@ -114,7 +118,7 @@ fn follow_shows_only_the_events_for_which_every_filter_holds() {
     };
     change("block", "early", "INC-1");
     change("block", "a/1", "INC-2");
-    // With `--since`, what happened before the start is shown as well.
+    // With `--since`, events before the start of the command are shown too.
     for filters in [
         &["--since", "1h", "--identity", "spiffe://prod.example/a/*"][..],
         &["--since", "2020-01-01", "--reason", "INC-2"],
@@ -139,14 +143,14 @@ fn follow_shows_only_the_events_for_which_every_filter_holds() {
     let event = follower.events.recv_timeout(DEADLINE).unwrap();
     assert_eq!(event["event"], "identity.unblocked", "{event}");
     assert_eq!(event["identity"], "spiffe://prod.example/a/1", "{event}");
-    // A moment or a type that there is not is an error of the command line, not a search without a result.
+    // A malformed time or an unknown type is an error, not a search without a result.
     for filters in [["--since", "yesterday"], ["--type", "client.refuzed"]] {
         let output = site.run(&[&["event", "follow"], &filters[..]].concat());
-        let said = crate::binary::stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let printed = crate::binary::stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
         assert!(
-            said.contains(filters[1]) && said.contains("hint: write "),
-            "{said}"
+            printed.contains(filters[1]) && printed.contains("hint: write "),
+            "{printed}"
         );
     }
 }

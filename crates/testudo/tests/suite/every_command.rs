@@ -80,11 +80,11 @@ pub const COMMANDS: &[(&[&str], Prints)] = &[
     (&["client", "delete", PAY_ID], Nothing),
 ];
 
-/// Commands that run until they are stopped; they have separate tests.
+/// Commands that run until they are stopped. Other tests check them.
 const ENDLESS: &[&str] = &["serve", "event follow"];
 
 /// A server with a client, a refused request and everything else that the commands show.
-struct World {
+struct Fixture {
     site: Site,
     issuer: String,
     refused: String,
@@ -92,8 +92,8 @@ struct World {
     _server: Server,
 }
 
-impl World {
-    async fn new() -> World {
+impl Fixture {
+    async fn new() -> Fixture {
         let (site, issuer) = Site::under_its_own_name();
         let server = site.serve();
         let svid = |path: &str| site.issuer.svid(path, &issuer, now());
@@ -102,7 +102,7 @@ impl World {
         let refused = server.token(svid_form(&svid("/none"), &[])).await;
         let refused = refused.header("request-id").unwrap().to_owned();
         site.write("svid", &svid("/ns/shop/sa/pay"));
-        World {
+        Fixture {
             issuer: issuer.clone(),
             refused,
             token,
@@ -134,7 +134,7 @@ impl World {
         command
     }
 
-    /// Runs it with a token on stdin, which only `token inspect` reads.
+    /// Runs the command with a token on stdin, which only `token inspect` reads.
     fn run(&self, mut command: Command, stdout: impl Into<Stdio>) -> Output {
         let mut child = command
             .stdin(Stdio::piped())
@@ -142,7 +142,7 @@ impl World {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that does not read stdin may have ended.
+        // An error is ignored: a command that does not read stdin may have ended.
         let _ = child.stdin.take().unwrap().write_all(self.token.as_bytes());
         child.wait_with_output().unwrap()
     }
@@ -190,11 +190,11 @@ fn fits(line: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn help_and_output_fit_80_columns() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     for (words, prints) in COMMANDS {
-        let mut command = world.command(words);
+        let mut command = fixture.command(words);
         command.env("COLUMNS", "80");
-        let output = world.run(command, Stdio::piped());
+        let output = fixture.run(command, Stdio::piped());
         assert!(output.status.success(), "{words:?}: {output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(text.is_empty(), *prints == Nothing, "{words:?}: {text}");
@@ -203,7 +203,7 @@ async fn help_and_output_fit_80_columns() {
     }
     for (name, _) in defined() {
         let words: Vec<&str> = name.split(' ').chain(["--help"]).collect();
-        let output = world
+        let output = fixture
             .command(&words)
             .env_remove("TESTUDO_CONFIG")
             .output()
@@ -216,34 +216,34 @@ async fn help_and_output_fit_80_columns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closed_pipe_ends_every_command_silently() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     for (words, _) in COMMANDS {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = world.run(world.command(words), writer);
+        let output = fixture.run(fixture.command(words), writer);
         assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
-        let said = stderr(&output);
-        let is_quiet = !said.contains("panicked") && !said.contains("error:");
-        assert!(is_quiet, "{words:?}: {said}");
+        let printed = stderr(&output);
+        let is_quiet = !printed.contains("panicked") && !printed.contains("error:");
+        assert!(is_quiet, "{words:?}: {printed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_device_is_an_error_that_names_stdout_in_every_command() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     for (words, prints) in COMMANDS {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = world.run(world.command(words), full);
-        let said = stderr(&output);
+        let output = fixture.run(fixture.command(words), full);
+        let printed = stderr(&output);
         let expected = if *prints == Nothing { 0 } else { 1 };
-        assert_eq!(output.status.code(), Some(expected), "{words:?}: {said}");
-        let is_named = said.contains("error: cannot write to stdout: No space left on device");
-        assert_eq!(is_named, *prints != Nothing, "{words:?}: {said}");
-        assert!(!said.contains("panicked"), "{words:?}: {said}");
+        assert_eq!(output.status.code(), Some(expected), "{words:?}: {printed}");
+        let is_named = printed.contains("error: cannot write to stdout: No space left on device");
+        assert_eq!(is_named, *prints != Nothing, "{words:?}: {printed}");
+        assert!(!printed.contains("panicked"), "{words:?}: {printed}");
     }
 }
 
-/// A number that looks like seconds of our years since the epoch.
+/// The first number in a JSON value that can be a time in seconds since 1970.
 fn epoch(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number
@@ -256,8 +256,8 @@ fn epoch(value: &Value) -> Option<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_is_json_on_both_outputs_of_every_command() {
-    let world = World::new().await;
+async fn with_json_every_command_prints_json_to_stdout_and_stderr() {
+    let fixture = Fixture::new().await;
     let defined = defined();
     let without: Vec<&str> = defined
         .iter()
@@ -269,11 +269,14 @@ async fn json_is_json_on_both_outputs_of_every_command() {
         .iter()
         .filter(|(words, _)| !without.contains(&name(words).as_str()))
     {
-        let output = world.run(world.command(&[words, &["--json"][..]].concat()), Stdio::piped());
+        let output = fixture.run(
+            fixture.command(&[words, &["--json"][..]].concat()),
+            Stdio::piped(),
+        );
         assert!(output.status.success(), "{words:?}: {output:?}");
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         let is_document = serde_json::from_str::<Value>(&text).is_ok();
-        assert!(!text.is_empty(), "{words:?} prints its answer");
+        assert!(!text.is_empty(), "{words:?} must print its answer");
         let documents = match is_document {
             true => vec![serde_json::from_str(&text).unwrap()],
             false => json_lines(&text),
@@ -282,27 +285,27 @@ async fn json_is_json_on_both_outputs_of_every_command() {
             is_document || documents.iter().all(Value::is_object),
             "{words:?}: {text}"
         );
-        // The claims of a token are as they are signed.
+        // `token` commands print claims as they are signed, with times as numbers.
         for document in documents.iter().filter(|_| words[0] != "token") {
             assert_eq!(epoch(document), None, "{words:?}: {text}");
         }
         for line in json_lines(&stderr(&output)) {
-            let is_talk = ["error", "warning", "note"]
+            let is_message = ["error", "warning", "note"]
                 .iter()
                 .any(|member| line[*member].is_string());
-            assert!(is_talk, "{words:?}: {line}");
+            assert!(is_message, "{words:?}: {line}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_command_prints_colour_to_a_program_or_with_no_color() {
-    let world = World::new().await;
+async fn no_command_prints_colour_to_a_pipe_or_where_no_color_is_set() {
+    let fixture = Fixture::new().await;
     for (words, _) in COMMANDS {
-        let output = world.run(world.command(words), Stdio::piped());
+        let output = fixture.run(fixture.command(words), Stdio::piped());
         let bytes = [output.stdout, output.stderr].concat();
         assert!(!bytes.contains(&0x1b), "{words:?}");
-        // On a terminal, help is coloured unless NO_COLOR says otherwise.
+        // On a terminal, help is coloured unless NO_COLOR is set.
         let help = format!("{} {} --help", env!("CARGO_BIN_EXE_testudo"), name(words));
         assert!(
             !on_a_terminal(80, &format!("NO_COLOR=1 {help}")).contains('\u{1b}'),
@@ -332,12 +335,12 @@ fn on_a_terminal(columns: usize, command: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn table_that_is_wider_than_the_terminal_becomes_records() {
-    let world = World::new().await;
+async fn table_that_is_wider_than_the_terminal_is_printed_as_records() {
+    let fixture = Fixture::new().await;
     let list = format!(
         "{} client list --config {}",
         env!("CARGO_BIN_EXE_testudo"),
-        world.site.config().display()
+        fixture.site.config().display()
     );
     let narrow = on_a_terminal(80, &list);
     assert!(narrow.starts_with(&format!("client      {PAY_ID}\n")), "{narrow}");
@@ -348,26 +351,26 @@ async fn table_that_is_wider_than_the_terminal_becomes_records() {
     ] {
         assert!(table.contains("CLIENT") && table.lines().count() == 2, "{table}");
     }
-    let piped = world.site.ok(&["client", "list"]);
+    let piped = fixture.site.ok(&["client", "list"]);
     assert!(piped.contains("CLIENT") && piped.lines().count() == 2, "{piped}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sets_are_arrays_and_moments_are_rfc_3339() {
-    let world = World::new().await;
-    let rules = world.site.json(&["rule", "list"]);
-    let tested = world.site.json(&["rule", "test", PAY_ID]);
+async fn json_output_has_arrays_for_sets_and_rfc_3339_for_times() {
+    let fixture = Fixture::new().await;
+    let rules = fixture.site.json(&["rule", "list"]);
+    let tested = fixture.site.json(&["rule", "test", PAY_ID]);
     for set in [&rules[0]["scopes"], &tested[0]["scopes"]] {
         assert_eq!(*set, serde_json::json!(["orders.read", "orders.write"]));
     }
-    world.site.ok(&["identity", "block", "spiffe://prod.example/x"]);
-    let events = world.site.events(&[]);
+    fixture.site.ok(&["identity", "block", "spiffe://prod.example/x"]);
+    let events = fixture.site.events(&[]);
     for moment in [
         &events[0]["time"],
         &events[0]["keep_until"],
-        &world.site.json(&["key", "list"])[0]["created"],
-        &world.site.json(&["identity", "list"])[0]["since"],
-        &world.site.json(&["client", "list"])[0]["first_seen"],
+        &fixture.site.json(&["key", "list"])[0]["created"],
+        &fixture.site.json(&["identity", "list"])[0]["since"],
+        &fixture.site.json(&["client", "list"])[0]["first_seen"],
     ] {
         let text = moment.as_str().unwrap_or_else(|| panic!("{moment}"));
         assert!(

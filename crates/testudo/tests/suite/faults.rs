@@ -12,22 +12,22 @@ use testudo_testkit::postgres::Postgres;
 use testudo_testkit::svid_form;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a client is registered.
+/// A kind of request that registers a client.
 #[derive(Clone, Copy)]
-struct Way {
+struct RequestKind {
     path: &'static str,
     media: &'static str,
     good: u16,
     body: fn(&str) -> String,
 }
 
-const FIRST_USE: Way = Way {
+const FIRST_USE: RequestKind = RequestKind {
     path: "/token",
     media: "application/x-www-form-urlencoded",
     good: 200,
     body: |svid| svid_form(svid, &[]),
 };
-const REGISTRATION: Way = Way {
+const REGISTRATION: RequestKind = RequestKind {
     path: "/register",
     media: "application/json",
     good: 201,
@@ -52,11 +52,11 @@ impl Load {
         };
         let mut workers = Vec::new();
         for worker in 0..4 {
-            let way = if worker % 2 == 0 { FIRST_USE } else { REGISTRATION };
+            let kind = if worker % 2 == 0 { FIRST_USE } else { REGISTRATION };
             let bodies: Vec<(String, String)> = (0..3_000)
                 .map(|number| {
                     let path = format!("/ns/{tag}/sa/w{worker}-{number}");
-                    let body = (way.body)(&site.svid(&path));
+                    let body = (kind.body)(&site.svid(&path));
                     (format!("spiffe://prod.example{path}"), body)
                 })
                 .collect();
@@ -64,7 +64,7 @@ impl Load {
                 (load.acknowledged.clone(), load.refused.clone(), load.stop.clone());
             let address = address.clone();
             workers.push(tokio::spawn(async move {
-                let headers = [("content-type", way.media)];
+                let headers = [("content-type", kind.media)];
                 let mut connection: Option<Connection> = None;
                 for (id, body) in bodies {
                     if stop.load(Ordering::SeqCst) {
@@ -80,8 +80,8 @@ impl Load {
                         }
                     }
                     let Some(open) = connection.as_mut() else { continue };
-                    match open.try_send("POST", way.path, &headers, body).await {
-                        Some(answer) if answer.status == way.good => acknowledged.lock().unwrap().push(id),
+                    match open.try_send("POST", kind.path, &headers, body).await {
+                        Some(answer) if answer.status == kind.good => acknowledged.lock().unwrap().push(id),
                         Some(answer) => {
                             assert_eq!(answer.status, 503, "{answer:?}");
                             refused.fetch_add(1, Ordering::SeqCst);
@@ -111,7 +111,7 @@ impl Load {
         }
     }
 
-    /// Ends the load; everything acknowledged must be stored, once, and counted.
+    /// Ends the load. Every acknowledged client must be stored exactly once and counted.
     async fn reconcile(self, site: &Site, what: &str) {
         self.stop.store(true, Ordering::SeqCst);
         for worker in self.workers {
@@ -137,7 +137,7 @@ impl Load {
             .collect();
         assert!(
             lost.is_empty(),
-            "{what}: {} of {} lost",
+            "{what}: {} of {} acknowledged clients are lost",
             lost.len(),
             acknowledged.len()
         );

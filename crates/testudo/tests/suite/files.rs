@@ -18,7 +18,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Starts a server that must not come up; what it said.
+/// Starts a server that must refuse to start. Returns what it wrote to stderr.
 #[track_caller]
 fn refused_start(config: &Path) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
@@ -44,7 +44,7 @@ fn refused_start(config: &Path) -> String {
     stderr(&output)
 }
 
-/// A second configuration over the same database, named by `url`.
+/// A second configuration with the same database, at the path in `url`.
 fn second(site: &Site, url: &str) -> std::path::PathBuf {
     let text = std::fs::read_to_string(site.config()).unwrap();
     let text = text
@@ -55,7 +55,7 @@ fn second(site: &Site, url: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone() {
+async fn second_server_with_the_same_sqlite_file_is_refused_until_the_first_has_ended() {
     let site = Site::new();
     let server = site.serve();
     assert_eq!(
@@ -69,10 +69,10 @@ async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone()
     std::os::unix::fs::symlink(&database, site.folder.join("link.db")).unwrap();
     std::fs::hard_link(&database, site.folder.join("hard.db")).unwrap();
     for name in ["testudo.db", "link.db", "hard.db"] {
-        let said = refused_start(&second(&site, &format!("sqlite:{name}")));
+        let printed = refused_start(&second(&site, &format!("sqlite:{name}")));
         assert!(
-            said.contains(name) && said.contains("in use by another server"),
-            "{said}"
+            printed.contains(name) && printed.contains("in use by another server"),
+            "{printed}"
         );
     }
     // Commands that only read work while the server runs.
@@ -81,11 +81,15 @@ async fn second_server_over_one_sqlite_file_is_refused_until_the_first_is_gone()
     site.ok(&["client", "freeze", "spiffe://prod.example/ns/shop/sa/pay"]);
     let answer = server.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
     assert_eq!(answer.error(), "invalid_client");
-    // A server that crashed leaves nothing behind that keeps the next one out.
+    // A server that crashed leaves no lock that prevents the next start.
     server.kill_9();
     let next = site.serve();
     let answer = next.token(svid_form(&site.svid("/ns/shop/sa/pay"), &[])).await;
-    assert_eq!(answer.error(), "invalid_client", "still frozen");
+    assert_eq!(
+        answer.error(),
+        "invalid_client",
+        "the client must still be frozen"
+    );
 }
 
 #[tokio::test]
@@ -104,17 +108,17 @@ async fn database_and_key_files_are_private_and_a_wider_mode_is_reported() {
     }
     server.signal("TERM");
     drop(server);
-    let said = |output: Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let printed = |output: Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
 
     let database = site.folder.join("testudo.db");
     set_mode(&database, 0o644);
     for command in ["check", "doctor"] {
         let output = site.run(&[command]);
         assert!(output.status.success());
-        let said = said(output);
+        let printed = printed(output);
         assert!(
-            said.contains("testudo.db can be read by other users") && said.contains("chmod 600"),
-            "{said}"
+            printed.contains("testudo.db can be read by other users") && printed.contains("chmod 600"),
+            "{printed}"
         );
     }
     set_mode(&database, 0o600);
@@ -124,14 +128,14 @@ async fn database_and_key_files_are_private_and_a_wider_mode_is_reported() {
     for command in ["check", "doctor"] {
         let output = site.run(&[command]);
         assert!(!output.status.success(), "{command}");
-        let said = said(output);
+        let printed = printed(output);
         assert!(
-            said.contains("testudo.db.kek can be read by other users"),
-            "{said}"
+            printed.contains("testudo.db.kek can be read by other users"),
+            "{printed}"
         );
         assert!(
-            said.contains("store.key_encryption_key") && said.contains("chmod 600"),
-            "{said}"
+            printed.contains("store.key_encryption_key") && printed.contains("chmod 600"),
+            "{printed}"
         );
     }
     assert!(refused_start(&site.config()).contains("testudo.db.kek can be read by other users"));
@@ -150,15 +154,15 @@ async fn database_and_key_files_are_private_and_a_wider_mode_is_reported() {
 }
 
 #[test]
-fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is_made() {
+fn start_without_the_key_encryption_key_of_a_database_with_keys_is_refused_and_no_key_is_made() {
     let site = Site::new();
     drop(site.serve());
     let (kek, away) = (site.folder.join("testudo.db.kek"), site.folder.join("away"));
     std::fs::rename(&kek, &away).unwrap();
-    let said = refused_start(&site.config());
+    let printed = refused_start(&site.config());
     assert!(
-        said.contains("testudo.db.kek is missing") && said.contains("backup"),
-        "{said}"
+        printed.contains("testudo.db.kek is missing") && printed.contains("backup"),
+        "{printed}"
     );
     let doctor = site.run(&["doctor"]);
     assert!(!doctor.status.success());
@@ -167,13 +171,16 @@ fn missing_key_encryption_key_beside_a_database_with_keys_is_refused_and_none_is
         stdout.contains("FAILED") && stdout.contains("testudo.db.kek is missing"),
         "{stdout}"
     );
-    assert!(kek.symlink_metadata().is_err(), "none was made");
+    assert!(
+        kek.symlink_metadata().is_err(),
+        "no key-encryption key must be made"
+    );
     // Another key cannot decrypt the database, which doctor reports too.
     std::fs::write(&kek, "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0").unwrap();
     set_mode(&kek, 0o600);
     let doctor = site.run(&["doctor"]);
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("cannot be decrypted"));
-    // Put back, it opens what is there.
+    // The right key, put back, decrypts the database.
     std::fs::rename(&away, &kek).unwrap();
     site.ok(&["doctor"]);
     drop(site.serve());
@@ -197,12 +204,15 @@ fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_socket_without_a_
     for (what, make) in kinds {
         make();
         let before = place.symlink_metadata().unwrap();
-        let said = refused_start(&site.config());
-        assert!(said.contains("admin.socket") && said.contains(what), "{said}");
+        let printed = refused_start(&site.config());
+        assert!(
+            printed.contains("admin.socket") && printed.contains(what),
+            "{printed}"
+        );
         assert_eq!(
             place.symlink_metadata().unwrap().ino(),
             before.ino(),
-            "{what} is still there"
+            "{what} must not be replaced"
         );
         match what {
             "a folder" => std::fs::remove_dir(&place).unwrap(),
@@ -225,10 +235,10 @@ fn file_at_the_path_of_the_admin_socket_is_kept_unless_it_is_a_socket_without_a_
     drop(server);
 }
 
-/// The folder is looked at without pause while servers start under umask 000: a socket in it is for its owner alone at
-/// every moment, and so is a folder in which a socket is made.
+/// A thread reads the folder again and again while servers start with umask 000. At no time may the mode of a socket, or
+/// of a folder in which a socket is made, allow access by other users.
 #[test]
-fn under_umask_000_there_is_no_moment_in_which_another_user_can_open_the_socket() {
+fn admin_socket_is_never_accessible_to_other_users_even_with_umask_000() {
     let site = Site::new();
     let stop = Arc::new(AtomicBool::new(false));
     let watcher = {
@@ -237,7 +247,7 @@ fn under_umask_000_there_is_no_moment_in_which_another_user_can_open_the_socket(
             let mut seen = 0;
             while !stop.load(Ordering::Relaxed) {
                 for entry in std::fs::read_dir(&folder).unwrap().map_while(Result::ok) {
-                    // It may be gone already.
+                    // The file may have been removed meanwhile.
                     let Ok(found) = entry.path().symlink_metadata() else {
                         continue;
                     };
@@ -265,5 +275,5 @@ fn under_umask_000_there_is_no_moment_in_which_another_user_can_open_the_socket(
         server.kill_9();
     }
     stop.store(true, Ordering::Relaxed);
-    assert!(watcher.join().expect("no open socket was seen") > 0);
+    assert!(watcher.join().expect("no socket is accessible to other users") > 0);
 }

@@ -1,5 +1,5 @@
-//! The Helm chart: rendered by Helm, judged by a real API server with strict validation of every field, its
-//! configuration judged by `testudo check`.
+//! Tests of the Helm chart: Helm renders it, a real API server checks every field with strict validation, and `testudo
+//! check` checks its configuration.
 
 use crate::binary::{folder, run, stderr};
 use std::fs::Permissions;
@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use testudo_testkit::kubernetes::{Answer, ApiServer, Tools};
 
-/// The five values to start, as the documentation has them.
+/// The five values that are needed to start, from the documentation.
 static START: LazyLock<String> = LazyLock::new(|| {
     let page = std::fs::read_to_string(repository().join("docs/operations/install.md")).unwrap();
     let (_, rest) = page.split_once("```yaml\n").unwrap();
@@ -29,7 +29,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Missing programs are a failure in CI, where `cargo xtask kubernetes install` came before.
+/// Without the programs, the tests fail in CI, where `cargo xtask kubernetes install` runs before; on other machines they
+/// are skipped with a message.
 pub fn tools() -> Option<Tools> {
     match Tools::find(&repository().join("target/kubernetes")) {
         Ok(tools) => Some(tools),
@@ -59,7 +60,7 @@ fn render(tools: &Tools, values: &str) -> Result<String, String> {
     }
 }
 
-/// The manifests of a stream, each with its kind.
+/// The manifests in the output of Helm, each with its kind.
 fn manifests(rendered: &str) -> Vec<(&str, &str)> {
     let texts = rendered.split("\n---\n").flat_map(|text| text.split("---\n"));
     let with_kind = texts.filter_map(|text| {
@@ -69,7 +70,7 @@ fn manifests(rendered: &str) -> Vec<(&str, &str)> {
     with_kind.collect()
 }
 
-/// Where a kind is created.
+/// The path at which a manifest of this kind is created.
 fn collection(kind: &str) -> &'static str {
     match kind {
         "ConfigMap" => "/api/v1/namespaces/default/configmaps",
@@ -78,7 +79,7 @@ fn collection(kind: &str) -> &'static str {
         "Deployment" => "/apis/apps/v1/namespaces/default/deployments",
         "PodDisruptionBudget" => "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
         "ServiceMonitor" => "/apis/monitoring.coreos.com/v1/namespaces/default/servicemonitors",
-        other => panic!("the chart renders a {other}"),
+        other => panic!("the chart renders the kind {other}, which this test does not support"),
     }
 }
 
@@ -101,7 +102,7 @@ fn define_service_monitors(tools: &Tools, server: &ApiServer) {
     {
         assert!(
             began.elapsed() < std::time::Duration::from_secs(60),
-            "no ServiceMonitors"
+            "the API server does not serve ServiceMonitors within the deadline"
         );
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
@@ -122,7 +123,7 @@ fn api_server_accepts_every_manifest_of_the_chart_by_strict_validation() {
             assert_eq!(answer.status, 201, "{kind}: {answer:?}");
         }
     }
-    // The validation is one that fails: a field that no version knows.
+    // For comparison: a field that does not exist must be refused.
     let rendered = render(&tools, &START).unwrap();
     let (kind, deployment) = *manifests(&rendered)
         .iter()
@@ -136,7 +137,7 @@ fn api_server_accepts_every_manifest_of_the_chart_by_strict_validation() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// What is mounted in the pod, the test puts into a folder.
+/// The files that are mounted in the pod are in a folder of the test.
 #[test]
 fn configuration_of_the_chart_passes_check() {
     let Some(tools) = tools() else { return };
@@ -178,7 +179,7 @@ fn configuration_of_the_chart_passes_check() {
 }
 
 #[test]
-fn chart_names_the_value_that_is_missing_or_unknown() {
+fn error_of_the_chart_names_the_value_that_is_missing_or_unknown() {
     let Some(tools) = tools() else { return };
     for (values, named) in [
         (START.replace("issuer:", "# issuer:"), "issuer"),
@@ -192,13 +193,13 @@ fn chart_names_the_value_that_is_missing_or_unknown() {
             "serviceMonitor.enabled needs tlsSecret",
         ),
     ] {
-        let said = render(&tools, &values).unwrap_err();
-        assert!(said.contains(named), "{said}");
+        let printed = render(&tools, &values).unwrap_err();
+        assert!(printed.contains(named), "{printed}");
     }
 }
 
 #[test]
-fn chart_and_container_name_the_versions_of_this_repository() {
+fn chart_and_container_contain_the_versions_of_this_repository() {
     let read = |path: &str| std::fs::read_to_string(repository().join(path)).unwrap();
     let version = env!("CARGO_PKG_VERSION");
     let chart = read("deploy/helm/testudo/Chart.yaml");

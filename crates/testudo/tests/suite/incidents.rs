@@ -1,5 +1,5 @@
-//! The incident runbook: every command of `docs/operations/incidents.md` is run as it stands there, on two nodes over
-//! one PostgreSQL, and what the page claims of it is checked.
+//! Tests of the incident runbook: every command of `docs/operations/incidents.md` is run unchanged, on two nodes with one
+//! PostgreSQL, and the effects that the page states are checked.
 
 use crate::administration::{Nodes, events, kid_of, published};
 use crate::binary::{Site, run, stderr};
@@ -13,21 +13,21 @@ const PAGE: &str = "incidents.md";
 /// Time within which the other node must apply a change. Other suites may load the machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// Every change that the page makes is explained in its event.
+/// Checks that the events of these kinds contain the reason of the change.
 #[track_caller]
-fn explained(site: &Site, kinds: &[&str]) {
+fn assert_events_have_the_reason(site: &Site, kinds: &[&str]) {
     for kind in kinds {
-        let told = events(site, kind);
-        let is_explained = |event: &serde_json::Value| event["reason"] == "incident 7";
+        let recorded = events(site, kind);
+        let has_reason = |event: &serde_json::Value| event["reason"] == "incident 7";
         assert!(
-            !told.is_empty() && told.iter().all(is_explained),
-            "{kind}: {told:?}"
+            !recorded.is_empty() && recorded.iter().all(has_reason),
+            "{kind}: {recorded:?}"
         );
     }
 }
 
 #[test]
-fn every_command_of_the_runbook_that_changes_something_gives_its_reason() {
+fn every_command_of_the_runbook_that_changes_something_has_a_reason() {
     let path = operations(PAGE);
     let page = std::fs::read_to_string(path).unwrap();
     let scripts = page
@@ -59,7 +59,7 @@ fn nodes() -> Nodes {
     nodes
 }
 
-/// How many of the two nodes give a token for this SVID.
+/// How many of the two nodes issue a token for this SVID.
 async fn admitting(nodes: &Nodes, svid: &str) -> usize {
     let mut admitting = 0;
     for server in &nodes.servers {
@@ -70,13 +70,13 @@ async fn admitting(nodes: &Nodes, svid: &str) -> usize {
     admitting
 }
 
-/// Waits until so many nodes admit; fails where that takes longer than the page promises.
+/// Waits until this number of nodes issue a token. Fails if that takes longer than the page states.
 async fn until(nodes: &Nodes, svid: &str, wanted: usize) {
     let started = Instant::now();
     while admitting(nodes, svid).await != wanted {
         assert!(
             started.elapsed() < AT_ONCE,
-            "{} nodes admit",
+            "{} nodes issue a token",
             admitting(nodes, svid).await
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -141,14 +141,14 @@ async fn runbook_of_a_compromised_administrator_blocks_it_and_admits_it_again() 
         );
     }
     shell(&nodes.sites[0], &reload, &[]);
-    // Tokens carry whole seconds: the one from before must be older than the deletion.
+    // Tokens contain times in whole seconds: the earlier token must be at least a second older than the deletion.
     let deleted_after = Instant::now() + Duration::from_millis(1100);
     while Instant::now() < deleted_after {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     shell(&nodes.sites[0], &again, &[]);
     until(&nodes, &svid, 2).await;
-    explained(
+    assert_events_have_the_reason(
         &nodes.sites[0],
         &["identity.blocked", "identity.unblocked", "client.removed"],
     );
@@ -192,7 +192,7 @@ async fn runbook_of_a_compromised_trust_domain_refuses_the_old_keys_and_the_atta
     let shown = nodes.sites[1].ok(&["trust", "show", "prod.example"]);
     assert!(shown.contains(nodes.sites[0].issuer.key().kid()), "{shown}");
     shell(&nodes.sites[0], &open, &[]);
-    explained(
+    assert_events_have_the_reason(
         &nodes.sites[0],
         &["authority.disabled", "authority.enabled", "client.removed"],
     );
@@ -205,7 +205,11 @@ async fn runbook_of_a_compromised_trust_domain_refuses_the_old_keys_and_the_atta
     );
     let good = nodes.sites[0].svid(API);
     until(&nodes, &good, 2).await;
-    assert_eq!(admitting(&nodes, &attackers).await, 0, "signed by the stolen key");
+    assert_eq!(
+        admitting(&nodes, &attackers).await,
+        0,
+        "an SVID that is signed with the stolen key must be refused"
+    );
     let clients = nodes.sites[0].json(&["client", "list"]);
     let ids: Vec<&str> = clients
         .as_array()
@@ -229,12 +233,12 @@ async fn runbook_of_a_leaked_svid_refuses_it_although_its_result_was_cached() {
     shell(&nodes.sites[1], &block, &[]);
     until(&nodes, &leaked, 0).await;
     shell(&nodes.sites[0], &unblock, &[]);
-    explained(&nodes.sites[0], &["identity.unblocked"]);
+    assert_events_have_the_reason(&nodes.sites[0], &["identity.unblocked"]);
     until(&nodes, &nodes.sites[0].svid(API), 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryption_key_only() {
+async fn copied_database_contains_no_token_and_its_keys_need_the_key_encryption_key() {
     let [rotate] = blocks(PAGE, "An attacker read the database").try_into().unwrap();
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
@@ -267,13 +271,13 @@ async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryptio
         .iter()
         .flat_map(|name| std::fs::read(site.folder.join(name)).unwrap_or_default())
         .collect();
-    let holds = |secret: &str| {
+    let contains = |secret: &str| {
         stolen
             .windows(secret.len())
             .any(|bytes| bytes == secret.as_bytes())
     };
     assert!(
-        holds("spiffe://prod.example/ns/pay/sa/api"),
+        contains("spiffe://prod.example/ns/pay/sa/api"),
         "the copied file must be the database"
     );
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
@@ -282,7 +286,7 @@ async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryptio
         ("the SVID", signature(&svid)),
         ("the registration access token", management),
     ] {
-        assert!(!holds(&secret), "{what}");
+        assert!(!contains(&secret), "the database must not contain {what}");
     }
 
     let old = kid_of(&token);
@@ -298,7 +302,7 @@ async fn copied_database_holds_no_token_and_its_keys_open_with_the_key_encryptio
     drop(connection);
     drop(server);
 
-    // The copy with another key-encryption key: no signing key opens.
+    // With another key-encryption key, the signing keys cannot be decrypted.
     site.write("testudo.db.kek", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
     let output = run(&["serve", "--config", site.config().to_str().unwrap()], "");
     assert!(!output.status.success());

@@ -21,7 +21,7 @@ pub async fn metric(address: SocketAddr, name: &str) -> f64 {
     value.map_or(0.0, |value| value.parse().unwrap())
 }
 
-/// Waits until a condition holds, with a deadline.
+/// Waits until a condition is true, with a deadline.
 pub async fn wait_for<F: AsyncFnMut() -> bool>(what: &str, mut is_so: F) {
     let began = Instant::now();
     while !is_so().await {
@@ -64,7 +64,7 @@ async fn running_request_finishes_after_sigterm_and_idle_connections_are_closed_
     };
     tokio::time::timeout(Duration::from_secs(20), both)
         .await
-        .expect("idle connections end at once");
+        .expect("idle connections must be closed at once");
     wait_for("new connections are refused", async || {
         TcpStream::connect(server.address).await.is_err()
     })
@@ -74,7 +74,7 @@ async fn running_request_finishes_after_sigterm_and_idle_connections_are_closed_
         running
             .write_all(piece)
             .await
-            .expect("the request is still served");
+            .expect("the running request must still be served");
     }
     let mut answer = String::new();
     running.read_to_string(&mut answer).await.unwrap();
@@ -82,7 +82,7 @@ async fn running_request_finishes_after_sigterm_and_idle_connections_are_closed_
     let ended = tokio::task::spawn_blocking(move || (server.child.wait().unwrap(), server));
     let (status, server) = tokio::time::timeout(Duration::from_secs(30), ended)
         .await
-        .expect("the server ends with its last request")
+        .expect("the server must end after its last request")
         .unwrap();
     assert!(status.success());
     assert!(
@@ -112,7 +112,7 @@ async fn requests_that_run_longer_than_the_drain_are_aborted_and_logged() {
     let ended = tokio::task::spawn_blocking(move || (server.child.wait().unwrap(), server));
     let (_, server) = tokio::time::timeout(PATIENCE, ended)
         .await
-        .expect("an end")
+        .expect("the server must end within the deadline")
         .unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     wait_for("the log contains the number of aborted requests", async || {
@@ -139,7 +139,7 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     let (mut kept, _) = client
         .connect(server.address)
         .await
-        .expect("the first certificate");
+        .expect("a handshake with the first certificate");
     assert_eq!(kept.get("/livez").await.status, 200);
     let status = site.json(&["status"]);
     assert!(
@@ -155,7 +155,10 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     })
     .await;
     let reloaded = site.run(&["reload"]);
-    assert!(reloaded.status.success(), "the rest is reloaded");
+    assert!(
+        reloaded.status.success(),
+        "the rest of the configuration must be reloaded"
+    );
     assert!(
         client.connect(server.address).await.is_some(),
         "the earlier pair must stay in use"
@@ -171,7 +174,7 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     let (_, is_resumed) = client
         .connect(server.address)
         .await
-        .expect("an earlier session is accepted");
+        .expect("a handshake with an earlier session");
     assert!(is_resumed, "the session must be resumed");
     assert_eq!(
         kept.get("/livez").await.status,
@@ -182,25 +185,25 @@ async fn renewed_tls_certificates_are_served_without_a_restart_and_sessions_cont
     assert!(events.contains("tls.certificate_refused"), "{events}");
     assert!(events.contains("tls.certificate_renewed"), "{events}");
     let doctor = site.ok(&["doctor"]);
-    assert!(doctor.contains("it ends at "), "{doctor}");
+    assert!(doctor.contains("the certificate expires at "), "{doctor}");
 }
 
 #[test]
-fn doctor_fails_a_certificate_that_has_ended() {
+fn doctor_reports_an_expired_certificate_as_a_failure() {
     let site = Site::new();
     let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
     site.configure(tls, RULES);
     site.certify("as.example");
     assert!(site.run(&["doctor"]).status.success());
     let key = rcgen::KeyPair::generate().unwrap();
-    let mut ended = rcgen::CertificateParams::new(vec!["as.example".into()]).unwrap();
-    ended.not_after = rcgen::date_time_ymd(2026, 1, 2);
-    site.write("tls.crt", &ended.self_signed(&key).unwrap().pem());
+    let mut expired = rcgen::CertificateParams::new(vec!["as.example".into()]).unwrap();
+    expired.not_after = rcgen::date_time_ymd(2026, 1, 2);
+    site.write("tls.crt", &expired.self_signed(&key).unwrap().pem());
     site.write("tls.key", &key.serialize_pem());
     let doctor = site.run(&["doctor"]);
-    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert_eq!(doctor.status.code(), Some(1), "{said}");
-    assert!(said.contains("ended at 2026-01-02"), "{said}");
+    let printed = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("expired at 2026-01-02"), "{printed}");
 }
 
 #[test]
@@ -212,15 +215,15 @@ fn reload_reports_a_tls_certificate_that_cannot_be_used() {
     let _server = site.serve();
     let (other, _) = web_certificate("as.example");
     site.write("tls.key", &other.key_pem());
-    let said = crate::binary::stderr(&site.run(&["reload"]));
-    assert!(said.contains("server.tls cannot be used"), "{said}");
-    assert!(said.contains("do not match"), "{said}");
+    let printed = crate::binary::stderr(&site.run(&["reload"]));
+    assert!(printed.contains("server.tls cannot be used"), "{printed}");
+    assert!(printed.contains("do not match"), "{printed}");
     site.write("tls.crt", &other.chain_pem());
-    let said = crate::binary::stderr(&site.run(&["reload"]));
-    assert!(!said.contains("cannot be used"), "{said}");
+    let printed = crate::binary::stderr(&site.run(&["reload"]));
+    assert!(!printed.contains("cannot be used"), "{printed}");
 }
 
-// ---- Odd requests.
+// ---- Malformed requests.
 
 fn raw(server: SocketAddr, request: &str) -> String {
     let mut stream = std::net::TcpStream::connect(server).unwrap();

@@ -1,4 +1,4 @@
-//! The log of the built binary: one form, documented names, no secret.
+//! Tests of the log of the built binary: all lines have one format and documented names, and contain no secret.
 
 use crate::binary::{Server, Site, run, stderr};
 use serde_json::{Value, json};
@@ -10,18 +10,18 @@ use testudo_server::log_lines::{EVERY_LINE, all};
 use testudo_testkit::http::Connection;
 use testudo_testkit::svid_form;
 
-/// What is wrong with a line of the JSON log.
+/// The fault of a line of the JSON log; `None` if the line is documented.
 fn undocumented(line: &str) -> Option<String> {
     let Ok(Value::Object(members)) = serde_json::from_str(line) else {
-        return Some("no JSON object".to_owned());
+        return Some("the line is not a JSON object".to_owned());
     };
     let event = members.get("event").and_then(Value::as_str).unwrap_or_default();
     let Some(row) = all().find(|row| row.event == event) else {
-        return Some(format!("no row for `{event}`"));
+        return Some(format!("log_lines.rs has no row for `{event}`"));
     };
     let is_known = |name: &String| EVERY_LINE.contains(&name.as_str()) || row.fields.contains(&name.as_str());
     if let Some(name) = members.keys().find(|name| !is_known(name)) {
-        return Some(format!("no field `{name}`"));
+        return Some(format!("the row has no field `{name}`"));
     }
     let is_missing = |name: &&&str| !members.get(**name).is_some_and(Value::is_string);
     EVERY_LINE
@@ -44,7 +44,7 @@ fn events(lines: &[Value]) -> BTreeSet<&str> {
     lines.iter().filter_map(|line| line["event"].as_str()).collect()
 }
 
-/// The log, as soon as this event is in it.
+/// Waits until this event is in the log; returns the log.
 #[track_caller]
 fn log_with(server: &Server, event: &str) -> String {
     let began = Instant::now();
@@ -70,7 +70,7 @@ fn site() -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
+async fn every_line_from_start_to_stop_is_documented_and_contains_no_secret() {
     let site = site();
     let mut server = Server::start_logging(&site.config(), "debug");
     let good = site.svid("/ns/shop/sa/pay");
@@ -184,7 +184,7 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
     assert_eq!(frozen["reason"], "incident 7");
     assert_eq!(frozen["client.id"], "spiffe://prod.example/ns/shop/sa/pay");
     for secret in secrets {
-        // Of a JWT also the parts that a careless line might have.
+        // Each part of a JWT is searched for, because a line could contain only one part.
         for part in secret.split('.').filter(|part| part.len() > 12) {
             assert!(!log.contains(part), "{part} is in the log");
         }
@@ -192,7 +192,7 @@ async fn every_line_from_start_to_stop_is_documented_and_none_has_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_held_a_token_for_an_api_is_in_the_log_where_the_administrator_asks_for_it() {
+async fn issued_tokens_are_logged_only_while_log_token_issued_is_true() {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let logging = format!("{text}\n[log]\ntoken_issued = true\n");
@@ -213,7 +213,11 @@ async fn who_held_a_token_for_an_api_is_in_the_log_where_the_administrator_asks_
         .iter()
         .filter(|line| line["event"] == "token.issued")
         .collect();
-    assert_eq!(issued.len(), 1, "not before the reload: {log}");
+    assert_eq!(
+        issued.len(),
+        1,
+        "only the token after the reload must be logged: {log}"
+    );
     let jws = Jws::parse(&answer.access_token()).unwrap();
     let claims: Value = jws.unverified_claims().unwrap();
     for (field, claim) in [
@@ -235,12 +239,12 @@ async fn who_held_a_token_for_an_api_is_in_the_log_where_the_administrator_asks_
     assert_eq!(
         log.matches("\"event\":\"token.issued\"").count(),
         1,
-        "off again: {log}"
+        "no token must be logged after the setting is removed: {log}"
     );
 }
 
 #[test]
-fn start_that_fails_says_why_in_the_format_of_the_log() {
+fn reason_of_a_failed_start_is_written_in_the_format_of_the_log() {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let serve = |text: &str| {
@@ -249,30 +253,30 @@ fn start_that_fails_says_why_in_the_format_of_the_log() {
         assert_eq!(output.status.code(), Some(1));
         stderr(&output)
     };
-    let said = serve(&format!("{text}\n[tokens]\naccess_token_lifetime = \"9d\"\n"));
-    let lines = all_documented(&said);
+    let printed = serve(&format!("{text}\n[tokens]\naccess_token_lifetime = \"9d\"\n"));
+    let lines = all_documented(&printed);
     assert!(events(&lines).is_superset(&BTreeSet::from(["configuration.problem", "server.failed"])));
     assert!(
         lines
             .iter()
             .any(|line| line["key"] == "tokens.access_token_lifetime" && line["hint"].is_string()),
-        "{said}"
+        "{printed}"
     );
-    // A folder cannot be a database: that is found after the configuration was judged.
-    let said = serve(&text.replace("testudo.db", "."));
-    let lines = all_documented(&said);
+    // A folder cannot be a database, which the server finds after the configuration is accepted.
+    let printed = serve(&text.replace("testudo.db", "."));
+    let lines = all_documented(&printed);
     assert!(events(&lines).contains("server.failed") && !events(&lines).contains("configuration.problem"));
-    for said in [
+    for printed in [
         serve("issuer = ["),
         stderr(&run(&["serve", "--config", "/nowhere/testudo.toml"], "")),
     ] {
-        let lines = all_documented(&said);
+        let lines = all_documented(&printed);
         assert!(events(&lines).is_superset(&BTreeSet::from(["configuration.problem", "server.failed"])));
     }
 }
 
 #[test]
-fn format_of_the_log_is_what_the_file_says_and_another_word_is_refused() {
+fn log_has_the_format_of_the_configuration_and_an_unknown_format_is_refused() {
     let site = Site::new();
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write("testudo.toml", &format!("{text}\n[log]\nformat = \"text\"\n"));
@@ -294,7 +298,7 @@ fn format_of_the_log_is_what_the_file_says_and_another_word_is_refused() {
 }
 
 #[test]
-fn server_says_that_it_is_ready_and_stops_at_every_level_of_the_log() {
+fn lines_ready_and_stopping_are_written_at_every_level_of_the_log() {
     let site = Site::new();
     for (level, is_readable) in [
         ("warn", true),

@@ -1,4 +1,4 @@
-//! The built binary, as users drive it: command line, signals, kill -9, and a real SPIRE.
+//! Tests of the built binary: command line, signals, kill -9, and other programs such as SPIRE.
 
 #![allow(
     clippy::unwrap_used,

@@ -37,7 +37,8 @@ async fn scrape(server: &Server) -> String {
     String::from_utf8(answer.body).unwrap()
 }
 
-/// Names of samples with the names of their labels, `le` left out; those of a histogram by the name of the histogram.
+/// The name of each sample with the names of its labels, without `le`. Samples of a histogram have the name of the
+/// histogram.
 fn samples(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -59,7 +60,7 @@ fn samples(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Sends the requests after which every metric family has a sample.
-fn make_everything_happen(site: &Site, server: &Server) {
+fn cause_every_metric(site: &Site, server: &Server) {
     let refused = Command::new("curl")
         .args(["-s", "-o", "/dev/null", "--cacert"])
         .arg(site.folder.join("root.pem"))
@@ -69,14 +70,15 @@ fn make_everything_happen(site: &Site, server: &Server) {
     assert!(refused.success());
 }
 
-/// A key retires minutes after another one was made: `keys.rs` of the server's tests has that.
+/// This metric has a sample only when a key retires, minutes after a new key is made. `keys.rs` of the server's tests
+/// checks it.
 const LATER: &str = "testudo_signing_key_expires_seconds";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scrape_has_every_documented_metric_with_its_labels_and_no_other() {
     let site = site();
     let server = site.serve();
-    make_everything_happen(&site, &server);
+    cause_every_metric(&site, &server);
     let text = scrape(&server).await;
     let mut found = samples(&text);
     found.insert(LATER.to_owned(), BTreeSet::from(["kid".to_owned()]));
@@ -89,7 +91,7 @@ async fn scrape_has_every_documented_metric_with_its_labels_and_no_other() {
         .collect();
     assert_eq!(found, documented, "{text}");
     for metric in METRICS.iter().filter(|metric| metric.name != LATER) {
-        // A counter's family has no `_total`, which its samples have.
+        // In OpenMetrics, the name of a counter has no `_total`; the names of its samples have it.
         let family = metric.name.trim_end_matches("_total");
         let kind = format!("# TYPE {family} {}\n", metric.kind.name());
         let help = format!("# HELP {family} {}.\n", metric.meaning);
@@ -103,7 +105,7 @@ async fn scrape_has_every_documented_metric_with_its_labels_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn authority_without_keys_is_seen_and_a_removed_one_is_gone() {
+async fn metrics_show_an_authority_without_keys_and_no_removed_authority() {
     let site = site();
     let server = site.serve();
     let text = scrape(&server).await;
@@ -171,7 +173,7 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn dashboard_alerts_and_pages_name_metrics_that_exist() {
+fn every_metric_in_dashboard_alert_rules_and_pages_exists() {
     let page = |name: &str| deploy(&format!("../docs/operations/{name}"));
     for (file, at_least) in [
         (deploy("prometheus/alerts.yaml"), 12),
@@ -189,7 +191,11 @@ fn dashboard_alerts_and_pages_name_metrics_that_exist() {
                     .is_some_and(|bare| bare == metric.name),
                 Kind::Counter | Kind::Gauge => name == metric.name,
             });
-            assert!(is_known, "{} names {name}", file.display());
+            assert!(
+                is_known,
+                "{} contains {name}, which is not a metric",
+                file.display()
+            );
         }
     }
     let dashboard = std::fs::read_to_string(deploy("grafana/testudo.json")).unwrap();
@@ -197,7 +203,8 @@ fn dashboard_alerts_and_pages_name_metrics_that_exist() {
     assert!(dashboard["panels"].as_array().unwrap().len() > 12);
 }
 
-/// A program of the Debian package `prometheus`. Where it is missing, CI fails.
+/// A program of the Debian package `prometheus`. Without it, the test fails in CI; on other machines it is skipped with a
+/// message.
 fn program(name: &str) -> Option<PathBuf> {
     let path = Path::new("/usr/bin").join(name);
     match path.exists() {
@@ -211,7 +218,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn promtool_takes_the_alert_rules_and_they_fire_when_they_should() {
+fn promtool_accepts_the_alert_rules_and_their_tests_pass() {
     let Some(promtool) = program("promtool") else {
         return;
     };
@@ -224,8 +231,8 @@ fn promtool_takes_the_alert_rules_and_they_fire_when_they_should() {
             .current_dir(deploy("prometheus"))
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &crate::binary::stderr(&output);
-        assert!(output.status.success(), "{arguments:?}: {said}");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &crate::binary::stderr(&output);
+        assert!(output.status.success(), "{arguments:?}: {printed}");
     }
 }
 
@@ -239,13 +246,13 @@ impl Drop for Prometheus {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prometheus_itself_takes_the_scrape_and_evaluates_every_rule() {
+async fn prometheus_scrapes_the_server_and_evaluates_every_alert_rule() {
     let Some(prometheus) = program("prometheus") else {
         return;
     };
     let site = site();
     let server = site.serve();
-    make_everything_happen(&site, &server);
+    cause_every_metric(&site, &server);
     let data = folder();
     let configuration = format!(
         "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{:?}]\nscrape_configs:\n\
@@ -299,7 +306,7 @@ fn texts(values: &serde_json::Value) -> Vec<String> {
         .collect()
 }
 
-/// None while it does not listen yet.
+/// The answer of Prometheus; none while it does not listen yet.
 async fn ask(address: &str, path: &str) -> Option<serde_json::Value> {
     tokio::net::TcpStream::connect(address).await.ok()?;
     let answer = Connection::open(address.parse().unwrap()).await.get(path).await;

@@ -7,7 +7,7 @@ use testudo_testkit::svid_form;
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
 #[tokio::test]
-async fn freeze_goes_on_after_a_client_that_fails_and_names_it() {
+async fn freeze_continues_after_a_client_that_fails_and_names_it() {
     let site = Site::new();
     let server = site.serve();
     let form = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
@@ -23,12 +23,12 @@ async fn freeze_goes_on_after_a_client_that_fails_and_names_it() {
 }
 
 #[test]
-fn exit_status_tells_done_failed_and_wrong_arguments_apart() {
+fn exit_status_is_0_for_success_1_for_failure_and_2_for_wrong_arguments() {
     let site = Site::new();
     let svid = site.folder.join("svid");
     site.write("svid", &site.svid("/none"));
-    let away = site.run(&["healthcheck"]);
-    assert_eq!(away.status.code(), Some(1), "{away:?}");
+    let without_server = site.run(&["healthcheck"]);
+    assert_eq!(without_server.status.code(), Some(1), "{without_server:?}");
     let server = site.serve();
     let credential = svid.to_str().unwrap();
     for (status, words) in [
@@ -80,58 +80,62 @@ fn exit_status_tells_done_failed_and_wrong_arguments_apart() {
 }
 
 #[test]
-fn errors_are_json_where_json_is_asked_for() {
+fn errors_are_json_with_the_option_json() {
     let site = Site::new();
     let output = site.run(&["client", "list", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
-    let said = json_lines(&stderr(&output));
-    assert_eq!(said.len(), 1, "{said:?}");
+    let printed = json_lines(&stderr(&output));
+    assert_eq!(printed.len(), 1, "{printed:?}");
     assert!(
-        said[0]["error"]
+        printed[0]["error"]
             .as_str()
             .unwrap()
             .starts_with("no server answers at ")
     );
-    assert!(said[0]["hint"].as_str().unwrap().starts_with("start it with"));
+    assert!(printed[0]["hint"].as_str().unwrap().starts_with("start it with"));
 
     let output = site.run(&["client", "list", "--json", "--no-such-option"]);
     assert_eq!(output.status.code(), Some(2));
-    let said = json_lines(&stderr(&output));
-    assert_eq!(said[0]["error"], "unexpected argument '--no-such-option' found");
+    let printed = json_lines(&stderr(&output));
+    assert_eq!(
+        printed[0]["error"],
+        "unexpected argument '--no-such-option' found"
+    );
     assert!(
-        said[0]["hint"]
+        printed[0]["hint"]
             .as_str()
             .unwrap()
             .contains("Usage: testudo client list")
     );
 
     site.configure("", "nonsense = 1");
-    let said = json_lines(&stderr(&site.run(&["doctor", "--json"])));
+    let printed = json_lines(&stderr(&site.run(&["doctor", "--json"])));
     let of = |kind: &str| {
-        said.iter()
+        printed
+            .iter()
             .filter_map(|line| line[kind].as_str())
             .collect::<Vec<_>>()
     };
     let (errors, warnings) = (of("error"), of("warning"));
-    assert_eq!((errors.len(), warnings.len()), (2, 1), "{said:?}");
+    assert_eq!((errors.len(), warnings.len()), (2, 1), "{printed:?}");
     assert!(
         errors[0].contains("nonsense") && errors[1].contains("cannot be used"),
-        "{said:?}"
+        "{printed:?}"
     );
 }
 
 #[test]
-fn list_without_rows_says_so_and_prints_no_header() {
+fn list_without_rows_prints_a_message_to_stderr_and_no_header() {
     let site = Site::new();
     let _server = site.serve();
-    for (words, said) in [
+    for (words, printed) in [
         (["client", "list"], "no clients\n"),
         (["identity", "list"], "no blocked identities\n"),
     ] {
         let output = site.run(&words);
         assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
-        assert_eq!(stderr(&output), said);
+        assert_eq!(stderr(&output), printed);
         assert_eq!(site.json(&words), json!([]));
     }
     let output = site.run(&["event", "list", "--identity", "spiffe://prod.example/none"]);
@@ -145,7 +149,7 @@ fn list_without_rows_says_so_and_prints_no_header() {
 async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
     let site = Site::new();
     let server = site.serve();
-    for (filter, name, said) in [
+    for (filter, name, printed) in [
         ("--rule", "paymints", "error: no rule is named \"paymints\""),
         (
             "--trust-domain",
@@ -156,7 +160,11 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
         for verb in ["list", "freeze", "delete"] {
             let output = site.run(&["client", verb, filter, name]);
             assert_eq!(output.status.code(), Some(1), "{verb}: {output:?}");
-            assert!(stderr(&output).starts_with(said), "{verb}: {}", stderr(&output));
+            assert!(
+                stderr(&output).starts_with(printed),
+                "{verb}: {}",
+                stderr(&output)
+            );
         }
     }
     // Without a client, and with a client whose rule was removed.
@@ -177,15 +185,15 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
 }
 
 #[test]
-fn identity_that_is_too_long_is_refused_in_a_whole_sentence() {
+fn error_of_an_identity_that_is_too_long_states_the_limit() {
     let site = Site::new();
     let _server = site.serve();
     let identity = format!("spiffe://prod.example/{}", "x".repeat(2048));
     let tested = site.run(&["rule", "test", "--json", &identity]);
     let text = String::from_utf8(tested.stdout).unwrap();
     assert!(text.contains("it is longer than 2048 bytes"), "{text}");
-    let said = stderr(&site.run(&["identity", "block", &identity]));
-    assert!(said.contains("it is longer than 2048 bytes"), "{said}");
+    let printed = stderr(&site.run(&["identity", "block", &identity]));
+    assert!(printed.contains("it is longer than 2048 bytes"), "{printed}");
 }
 
 #[test]
@@ -207,31 +215,34 @@ fn warning_and_error_are_printed_once() {
     let _server = site.serve();
     // A configuration that is accepted with a warning, and one that is refused.
     site.configure("", "");
-    let said = stderr(&site.run(&["reload"]));
+    let printed = stderr(&site.run(&["reload"]));
     assert!(
-        said.contains("warning: ") && !said.contains("warning: warning:"),
-        "{said}"
+        printed.contains("warning: ") && !printed.contains("warning: warning:"),
+        "{printed}"
     );
     site.configure("", "nonsense = 1\nrubbish = 2");
-    let said = stderr(&site.run(&["reload"]));
+    let printed = stderr(&site.run(&["reload"]));
     assert!(
-        said.starts_with("error: ") && !said.contains("error: error:"),
-        "{said}"
+        printed.starts_with("error: ") && !printed.contains("error: error:"),
+        "{printed}"
     );
-    assert!(said.contains("nonsense") && said.contains("rubbish"), "{said}");
+    assert!(
+        printed.contains("nonsense") && printed.contains("rubbish"),
+        "{printed}"
+    );
     let folder = folder();
-    let said = stderr(&run(
+    let printed = stderr(&run(
         &["check", "--config", folder.join("none.toml").to_str().unwrap()],
         "",
     ));
     assert!(
-        said.starts_with("error: ") && !said.contains("error: error:"),
-        "{said}"
+        printed.starts_with("error: ") && !printed.contains("error: error:"),
+        "{printed}"
     );
 }
 
 #[test]
-fn comment_in_the_list_of_identities_is_no_identity() {
+fn comments_in_the_list_of_identities_are_ignored() {
     let site = Site::new();
     let _server = site.serve();
     let list = format!("# payments\n  # more\n{PAY_ID} # the first one\n{PAY_ID}\t# again\n\n");

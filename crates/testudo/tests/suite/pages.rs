@@ -1,4 +1,4 @@
-//! The documentation as it is typed: the `sh` blocks of a page, run in a site's folder.
+//! Runs the `sh` blocks of documentation pages, unchanged, in the folder of a site.
 
 use crate::binary::{Site, stderr};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub fn operations(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The `sh` blocks of one section of a page of `docs/operations`, in their order.
+/// The `sh` blocks of one section of a page of `docs/operations`, in the order of the page.
 pub fn blocks(page: &str, section: &str) -> Vec<String> {
     let text = std::fs::read_to_string(operations(page)).unwrap();
     let section = text
@@ -25,7 +25,7 @@ pub fn blocks(page: &str, section: &str) -> Vec<String> {
         .collect()
 }
 
-/// Runs a block in a site's folder, where `testudo.toml` is found.
+/// Runs a block in the folder of a site, where the commands find `testudo.toml`.
 #[track_caller]
 pub fn shell(site: &Site, script: &str, environment: &[(&str, &str)]) {
     let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();

@@ -50,7 +50,7 @@ impl Target {
             .sign()
     }
 
-    /// curl: with the certificate of the workload, or without.
+    /// Sends a request with curl, with or without the certificate of the workload.
     fn post(&self, path: &str, (media, body): (&str, &str), has_certificate: bool) -> (u16, Value) {
         let file = |name: &str| self.site.folder.join(name);
         let mut command = Command::new("curl");
@@ -64,9 +64,14 @@ impl Target {
             command.arg("--key").arg(file("svid.key"));
         }
         let url = format!("{}:{}{path}", self.scheme, self.server.address.port());
-        let output = command.args(["-d", body, &url]).output().expect("curl runs");
+        let output = command
+            .args(["-d", body, &url])
+            .output()
+            .expect("curl can be run");
         let text = String::from_utf8(output.stdout).unwrap();
-        let (body, status) = text.rsplit_once('\n').expect("a status after the body");
+        let (body, status) = text
+            .rsplit_once('\n')
+            .expect("curl prints the status after the body");
         (
             status.parse().unwrap(),
             serde_json::from_str(body).unwrap_or_default(),
@@ -82,7 +87,7 @@ impl Target {
         )
     }
 
-    /// A token request of one instance, which has an SVID of its own.
+    /// A token request of one instance of the workload, with its own SVID.
     #[track_caller]
     fn instance_gets_a_token(&self, instance: &str, scope: &str) {
         let form = svid_form(&self.svid(&self.issuer, instance), &[("scope", scope)]);
@@ -107,7 +112,7 @@ fn leaked_statement_does_not_block_any_instance() {
                 assert_eq!(body["error"], "invalid_client_metadata", "{more}");
             }
         }
-        // An attacker registers a useless scope with the SVID of a token request.
+        // An attacker uses the SVID of a token request to register a narrower scope.
         let (status, body) = target.register(json!({ "scope": "orders.read" }), &target.issuer, false);
         assert_eq!((status, &body["error"]), (400, &json!("invalid_client_metadata")));
         let (status, body) = target.register(json!({}), &target.issuer, false);
@@ -122,7 +127,7 @@ fn leaked_statement_does_not_block_any_instance() {
 }
 
 #[test]
-fn authentication_method_is_registered_by_the_client_that_uses_it() {
+fn client_can_register_only_the_authentication_method_that_it_uses() {
     let target = Target::with_certificates();
     let endpoint = format!("{}/register", target.issuer);
     let method = json!({ "token_endpoint_auth_method": "spiffe_x509" });
@@ -152,10 +157,10 @@ fn check_refuses_templates_with_adjacent_captures_and_shows_what_to_write() {
     site.configure("", &rule("{namespace}-{service}"));
     let output = site.run(&["check"]);
     assert!(!output.status.success());
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
     assert!(
-        said.contains("client_id") && said.contains("\"{namespace}/{service}\""),
-        "{said}"
+        printed.contains("client_id") && printed.contains("\"{namespace}/{service}\""),
+        "{printed}"
     );
     site.configure("", &rule("{namespace}/{service}"));
     site.ok(&["check"]);
@@ -169,8 +174,8 @@ async fn block_of_a_trust_domain_refuses_all_its_identities() {
     let ask = async |path: &str| server.token(svid_form(&site.svid(path), &[])).await.status;
     assert_eq!(ask("/ns/shop/sa/pay").await, 200);
     for name in ["prod.example", "spiffe://prod.example"] {
-        let said = site.ok(&["identity", "block", name]);
-        assert!(!said.contains("error"), "{said}");
+        let printed = site.ok(&["identity", "block", name]);
+        assert!(!printed.contains("error"), "{printed}");
         let listed = site.json(&["identity", "list"]);
         assert_eq!(listed[0]["identity"], "spiffe://prod.example/**", "{listed}");
         assert_eq!(ask("/ns/shop/sa/pay").await, 400, "{name}");

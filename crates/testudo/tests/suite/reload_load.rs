@@ -1,5 +1,5 @@
-//! Tests of reloads under load: rules, TLS files and bundle change each time; no request may fail, each must be decided
-//! by one configuration, and memory must not grow. Shorter runs in CI; `cargo xtask soak reloads` is the long one.
+//! Tests of reloads under load: rules, TLS files and bundle change each time. No request may fail, each must be decided
+//! with one configuration, and memory must not grow. CI makes 30 reloads, `cargo xtask soak reloads` a thousand.
 
 use crate::binary::{Server, Site, now};
 use serde_json::{Value, json};
@@ -83,8 +83,7 @@ impl Reloads {
         let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", json!({})).await;
         assert_eq!(status, 200, "reload {number}: {answer}");
         let connected = TlsClient::new(&root, None).connect(self.server.address).await;
-        let (mut connection, _) =
-            connected.expect("a handshake with the certificate that was just put in place");
+        let (mut connection, _) = connected.expect("a handshake with the new certificate");
         let form = svid_form(&self.site.svid("/ns/new/sa/caller"), &[]);
         let answer = connection.post("/token", form).await;
         assert_eq!(answer.status, 200, "reload {number}: {answer:?}");
@@ -124,7 +123,7 @@ async fn ask_until(
     let mint = || (now(), site.svid(&path));
     let (mut minted, mut svid) = mint();
     while !ended.load(Ordering::Relaxed) {
-        // Each SVID is used for some time, as by workloads: thousands of new SVIDs would fill the cache of verification
+        // Each SVID is used for some time, as workloads do. Thousands of new SVIDs would fill the cache of verification
         // results.
         if now() - minted > 60 {
             (minted, svid) = mint();
@@ -135,13 +134,13 @@ async fn ask_until(
         assert_eq!(
             seen.len(),
             1,
-            "scope and resource came from different configurations: {seen:?}"
+            "scope and resource of the token are from different configurations: {seen:?}"
         );
         requests.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The rules from which scope and audience of a token came.
+/// The names of the rules that gave a token its scope and audience.
 fn variants(token: &str) -> Vec<&'static str> {
     use base64::Engine as _;
     let claims = token.split('.').nth(1).unwrap();
@@ -169,7 +168,9 @@ async fn run(reloads: usize) {
     let at_end = running.server.resident_bytes();
     let took = begun.elapsed();
     let requests = running.end().await;
-    eprintln!("{reloads} reloads in {took:.1?}, {requests} requests beside them, all answered with a token");
+    eprintln!(
+        "{reloads} reloads in {took:.1?}, {requests} requests at the same time, all answered with a token"
+    );
     assert!(
         requests > reloads,
         "there must be more requests than reloads: {requests}"

@@ -17,7 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The next message at the notification socket, as lines.
 fn next_message(socket: &UnixDatagram) -> Vec<String> {
     let mut bytes = [0; 4096];
-    let length = socket.recv(&mut bytes).expect("a message of the server in time");
+    let length = socket
+        .recv(&mut bytes)
+        .expect("the server must send a message within the deadline");
     let text = std::str::from_utf8(&bytes[..length]).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -29,7 +31,7 @@ fn notification_socket(site: &Site) -> (UnixDatagram, PathBuf) {
     (socket, path)
 }
 
-/// One request of HTTP/1.0; the whole answer.
+/// Sends one request on a new connection; returns the whole answer.
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     ask(&mut stream, path)
@@ -107,16 +109,16 @@ fn notification_socket_with_an_abstract_name_is_supported() {
 #[test]
 fn notification_socket_that_cannot_be_used_is_a_warning() {
     let site = Site::new();
-    for (variable, said) in [
+    for (variable, printed) in [
         (
             "/nowhere/notify",
-            "the service manager (NOTIFY_SOCKET) cannot be told",
+            "cannot send a message to the service manager (NOTIFY_SOCKET)",
         ),
         ("vsock:2:1234", "NOTIFY_SOCKET `vsock:2:1234` cannot be used"),
     ] {
         let server = Server::start_with(&site.config(), &[("NOTIFY_SOCKET", PathBuf::from(variable))]);
         let began = Instant::now();
-        while !server.log.lock().unwrap().contains(said) {
+        while !server.log.lock().unwrap().contains(printed) {
             assert!(began.elapsed() < PATIENCE, "{:?}", server.log.lock().unwrap());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -124,7 +126,7 @@ fn notification_socket_that_cannot_be_used_is_a_warning() {
     }
 }
 
-/// The server behind `bash`, which gives it the socket on its standard input as file descriptor 3.
+/// A command that starts the server from `bash`, which passes the socket on its stdin to the server as file descriptor 3.
 fn command_with(site: &Site, socket: OwnedFd, process: &str) -> Command {
     let mut command = Command::new("bash");
     let serve = format!(
@@ -137,7 +139,7 @@ fn command_with(site: &Site, socket: OwnedFd, process: &str) -> Command {
     command
 }
 
-/// It must refuse to start.
+/// Runs a server that must refuse to start. Returns its stderr.
 fn refusal(mut command: Command) -> String {
     let output: Output = command.stdout(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -153,7 +155,7 @@ fn site_on(listen: SocketAddr) -> Site {
 }
 
 #[test]
-fn connection_that_waits_in_a_passed_socket_is_answered_after_the_start_and_after_a_restart() {
+fn connection_that_is_opened_before_the_server_accepts_on_a_passed_socket_is_answered() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let site = site_on(address);
@@ -165,7 +167,7 @@ fn connection_that_waits_in_a_passed_socket_is_answered_after_the_start_and_afte
         let answer = ask(&mut early, "/readyz");
         assert!(
             answer.starts_with("HTTP/1.1 200 "),
-            "ready before it accepts: {answer}"
+            "the server must be ready before it accepts connections: {answer}"
         );
         server.signal("TERM");
         assert!(server.child.wait().unwrap().success());
@@ -192,24 +194,27 @@ fn passed_socket_is_used_for_the_admin_listener() {
 }
 
 #[test]
-fn passed_socket_that_the_configuration_does_not_name_stops_the_start() {
+fn passed_socket_whose_address_is_not_configured_prevents_the_start() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let said = refusal(command_with(&Site::new(), OwnedFd::from(socket), "$$"));
-    assert!(said.contains(&format!("passed a socket on {address}")), "{said}");
-    assert!(said.contains("ListenStream="), "{said}");
+    let printed = refusal(command_with(&Site::new(), OwnedFd::from(socket), "$$"));
+    assert!(
+        printed.contains(&format!("passed a socket on {address}")),
+        "{printed}"
+    );
+    assert!(printed.contains("ListenStream="), "{printed}");
 }
 
 #[test]
-fn passed_socket_that_is_not_tcp_stops_the_start() {
+fn passed_socket_that_is_not_tcp_prevents_the_start() {
     let site = Site::new();
     let socket = UnixListener::bind(site.folder.join("passed.sock")).unwrap();
-    let said = refusal(command_with(&site, OwnedFd::from(socket), "$$"));
+    let printed = refusal(command_with(&site, OwnedFd::from(socket), "$$"));
     assert!(
-        said.contains("passed socket 0 (LISTEN_FDS) cannot be used"),
-        "{said}"
+        printed.contains("passed socket 0 (LISTEN_FDS) cannot be used"),
+        "{printed}"
     );
-    assert!(said.contains("expected a listening TCP socket"), "{said}");
+    assert!(printed.contains("expected a listening TCP socket"), "{printed}");
 }
 
 /// Variables for another process are ignored, as sd_listen_fds(3) requires.

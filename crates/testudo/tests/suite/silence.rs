@@ -28,20 +28,20 @@ const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// How to reach a listener.
+/// A listener to which connections are opened.
 #[derive(Clone)]
-enum Way {
+enum Listener {
     Plain(SocketAddr),
     Tls(SocketAddr, Arc<TlsClient>),
     Socket(PathBuf),
 }
 
-impl Way {
+impl Listener {
     async fn open(&self) -> Box<dyn Stream> {
         match self {
-            Way::Plain(address) => Box::new(TcpStream::connect(address).await.unwrap()),
-            Way::Tls(address, client) => Box::new(client.open(*address, "localhost").await.unwrap()),
-            Way::Socket(path) => Box::new(UnixStream::connect(path).await.unwrap()),
+            Listener::Plain(address) => Box::new(TcpStream::connect(address).await.unwrap()),
+            Listener::Tls(address, client) => Box::new(client.open(*address, "localhost").await.unwrap()),
+            Listener::Socket(path) => Box::new(UnixStream::connect(path).await.unwrap()),
         }
     }
 }
@@ -53,7 +53,7 @@ struct Attack {
     again: Vec<u8>,
 }
 
-/// A request for `/livez` over HTTP/2 (HPACK without a table), on this stream.
+/// A request for `/livez` over HTTP/2 on this stream. Its headers use no dynamic HPACK table.
 fn http2_request(stream: u8, ends: bool) -> Vec<u8> {
     let fields = b"\x82\x86\x04\x06/livez\x01\x01a";
     let flags = if ends { 5 } else { 4 };
@@ -74,9 +74,13 @@ fn attacks() -> Vec<Attack> {
         attack("half an HTTP/2 preface", &[PREFACE.get(..20).unwrap()], b""),
         attack("HTTP/2 without a request", &[PREFACE, SETTINGS], b""),
         attack("HTTP/2 with pings only", &[PREFACE, SETTINGS], PING),
-        attack("a head byte by byte", &[b"GET /livez HTTP/1.1\r\nX: "], b"x"),
+        attack("headers byte by byte", &[b"GET /livez HTTP/1.1\r\nX: "], b"x"),
         attack("silence after a request", &[livez], b""),
-        attack("a second head byte by byte", &[livez, b"GET /l"], b"x"),
+        attack(
+            "headers of a second request byte by byte",
+            &[livez, b"GET /l"],
+            b"x",
+        ),
         attack(
             "HTTP/2 with pings only after a request",
             &[PREFACE, SETTINGS, &http2_request(1, true)],
@@ -85,8 +89,8 @@ fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Runs an attack; how long it lasted until the server closed.
-async fn endure(stream: Box<dyn Stream>, attack: Attack) -> Duration {
+/// Runs an attack. Returns the time until the server closed the connection.
+async fn run_attack(stream: Box<dyn Stream>, attack: Attack) -> Duration {
     let began = Instant::now();
     let (mut reader, mut writer) = tokio::io::split(stream);
     writer.write_all(&attack.first).await.unwrap();
@@ -94,7 +98,7 @@ async fn endure(stream: Box<dyn Stream>, attack: Attack) -> Duration {
         while !attack.again.is_empty() && writer.write_all(&attack.again).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        // Both halves end together.
+        // The task must not end here: that would drop this half of the connection.
         std::future::pending::<()>().await;
     });
     let mut buffer = [0; 4096];
@@ -107,13 +111,13 @@ async fn endure(stream: Box<dyn Stream>, attack: Attack) -> Duration {
 }
 
 /// Runs every attack at every listener in parallel; each connection must be closed, but not before its deadline.
-async fn endure_all(ways: Vec<(&'static str, Way)>) {
+async fn run_all_attacks(listeners: Vec<(&'static str, Listener)>) {
     let mut running = Vec::new();
-    for (listener, way) in ways {
+    for (listener, target) in listeners {
         for attack in attacks() {
-            let stream = way.open().await;
+            let stream = target.open().await;
             let name = attack.name;
-            running.push((listener, name, tokio::spawn(endure(stream, attack))));
+            running.push((listener, name, tokio::spawn(run_attack(stream, attack))));
         }
     }
     for (listener, name, attack) in running {
@@ -130,16 +134,16 @@ fn metrics_address(server: &Server) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_and_slow_connections_end_at_plain_listeners_and_at_the_admin_socket() {
+async fn silent_and_slow_connections_are_closed_at_plain_listeners_and_at_the_admin_socket() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
-    let ways = vec![
-        ("public", Way::Plain(server.address)),
-        ("admin", Way::Plain(server.admin_address())),
-        ("socket", Way::Socket(site.folder.join("testudo.sock"))),
+    let listeners = vec![
+        ("public", Listener::Plain(server.address)),
+        ("admin", Listener::Plain(server.admin_address())),
+        ("socket", Listener::Socket(site.folder.join("testudo.sock"))),
     ];
-    endure_all(ways).await;
+    run_all_attacks(listeners).await;
     let metrics = Connection::open(server.admin_address())
         .await
         .get("/metrics")
@@ -153,7 +157,7 @@ async fn silent_and_slow_connections_end_at_plain_listeners_and_at_the_admin_soc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_and_slow_connections_end_behind_tls_at_every_listener() {
+async fn silent_and_slow_connections_are_closed_at_every_tls_listener() {
     let site = Site::new();
     let (own, root) = web_certificate("localhost");
     site.write("tls.crt", &own.chain_pem());
@@ -172,26 +176,26 @@ async fn silent_and_slow_connections_end_behind_tls_at_every_listener() {
         .collect();
     assert_eq!(addresses.len(), 3, "{}", server.ready_line);
     let client = Arc::new(TlsClient::new(&root.chain, None));
-    let mut ways = Vec::new();
+    let mut listeners = Vec::new();
     for (name, address) in ["public", "mtls", "admin"].into_iter().zip(addresses) {
-        ways.push((name, Way::Tls(address, client.clone())));
-        // Connections without any bytes, so without a handshake.
+        listeners.push((name, Listener::Tls(address, client.clone())));
+        // A connection on which the client sends no byte, not even the handshake.
         let attack = Attack {
             name: "silence before the handshake",
             first: Vec::new(),
             again: Vec::new(),
         };
-        let stream = Way::Plain(address).open().await;
-        ways.push((name, Way::Tls(address, client.clone())));
-        let lasted = tokio::spawn(endure(stream, attack));
-        drop(ways.pop());
+        let stream = Listener::Plain(address).open().await;
+        listeners.push((name, Listener::Tls(address, client.clone())));
+        let lasted = tokio::spawn(run_attack(stream, attack));
+        drop(listeners.pop());
         assert!(lasted.await.unwrap() >= AT_LEAST, "{name}");
     }
-    endure_all(ways).await;
+    run_all_attacks(listeners).await;
 }
 
 #[tokio::test]
-async fn connection_in_use_is_not_closed_by_the_deadline_of_its_first_request() {
+async fn connection_in_use_is_not_closed_at_the_deadline_of_its_first_request() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
@@ -238,7 +242,7 @@ async fn body_that_arrives_too_slowly_is_answered_408_and_the_connection_is_clos
     );
 }
 
-/// Sends requests and never reads an answer; how long until the server closed.
+/// Sends requests and never reads an answer. Returns the time until the server closed the connection.
 async fn never_read(stream: &mut Box<dyn Stream>, requests: &[u8]) -> Duration {
     let began = Instant::now();
     let writing = async { while stream.write_all(requests).await.is_ok() {} };
@@ -255,12 +259,12 @@ async fn connection_of_a_client_that_never_reads_its_answers_is_closed() {
     let server = site.serve();
     let request = "GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: a\r\n\r\n";
     let metrics = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
-    for (way, request) in [
-        (Way::Plain(server.address), request),
-        (Way::Plain(server.admin_address()), metrics),
-        (Way::Socket(site.folder.join("testudo.sock")), metrics),
+    for (listener, request) in [
+        (Listener::Plain(server.address), request),
+        (Listener::Plain(server.admin_address()), metrics),
+        (Listener::Socket(site.folder.join("testudo.sock")), metrics),
     ] {
-        let lasted = never_read(&mut way.open().await, request.repeat(50).as_bytes()).await;
+        let lasted = never_read(&mut listener.open().await, request.repeat(50).as_bytes()).await;
         assert!(lasted >= AT_LEAST, "{lasted:?}");
     }
     let answer = Connection::open(metrics_address(&server))
@@ -275,18 +279,18 @@ async fn connection_of_a_client_that_never_reads_its_answers_is_closed() {
 }
 
 #[tokio::test]
-async fn an_http2_stream_without_a_window_does_not_hold_its_connection() {
+async fn http2_connection_whose_only_stream_has_no_window_is_closed() {
     let site = Site::new();
     site.configure(LIMITS, crate::binary::RULES);
     let server = site.serve();
-    // SETTINGS_INITIAL_WINDOW_SIZE = 0: the answer's body can never be sent, while PING frames go on.
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0: the body of the answer can never be sent, while the client sends PING frames.
     let no_window: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
     let attack = Attack {
         name: "no window",
         first: [PREFACE, no_window, &http2_request(1, true)].concat(),
         again: PING.to_vec(),
     };
-    let lasted = endure(Way::Plain(server.address).open().await, attack).await;
+    let lasted = run_attack(Listener::Plain(server.address).open().await, attack).await;
     assert!(lasted >= AT_LEAST, "{lasted:?}");
 }
 
@@ -303,7 +307,7 @@ async fn http2_connection_with_an_unread_answer_is_closed_although_other_streams
     let (mut reader, mut writer) = stream.into_split();
     let mut buffer = [0; 4096];
     let reading = async { while !matches!(reader.read(&mut buffer).await, Ok(0) | Err(_)) {} };
-    // A new request each second with a window for its answer.
+    // A new request each second, with a window for its answer.
     let asking = async {
         for id in (3..=255).step_by(2) {
             let window = [0, 0, 4, 8, 0, 0, 0, 0, id, 0, 0, 255, 255];
@@ -322,9 +326,9 @@ async fn http2_connection_with_an_unread_answer_is_closed_although_other_streams
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
-/// One write with a complete request and the beginning of another.
+/// Sends a complete request and the beginning of a second one in one write.
 #[tokio::test(flavor = "multi_thread")]
-async fn request_head_that_began_in_the_same_write_has_the_deadline_of_a_first_request() {
+async fn incomplete_second_request_in_the_same_write_has_the_deadline_of_a_first_request() {
     let site = Site::new();
     site.configure(
         "first_request_timeout = \"2s\"\nidle_timeout = \"600s\"",
@@ -337,17 +341,17 @@ async fn request_head_that_began_in_the_same_write_has_the_deadline_of_a_first_r
     let mut running = Vec::new();
     for whole in [get, &post] {
         let attack = Attack {
-            name: "half a head behind a whole request",
+            name: "incomplete headers after a complete request",
             first: format!("{whole}GET /livez HTTP/1.1\r\nX: y").into_bytes(),
             again: Vec::new(),
         };
-        let stream = Way::Plain(server.address).open().await;
-        running.push(tokio::spawn(endure(stream, attack)));
+        let stream = Listener::Plain(server.address).open().await;
+        running.push(tokio::spawn(run_attack(stream, attack)));
     }
-    // For comparison: no further bytes follow, so the connections are idle and stay open.
+    // For comparison: without further bytes, the connections are idle and must stay open.
     let mut kept = Vec::new();
     for whole in [get, &post] {
-        let mut stream = Way::Plain(server.address).open().await;
+        let mut stream = Listener::Plain(server.address).open().await;
         stream.write_all(whole.as_bytes()).await.unwrap();
         assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
         kept.push(stream);

@@ -50,7 +50,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A real SPIRE with this process as the workload `/workload/shop`.
+/// Starts a real SPIRE, with the processes of this user registered as the workload `/workload/shop`.
 pub fn start(site: &Site) -> Spire {
     let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
     let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
@@ -70,7 +70,7 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
     let issuer = format!("http://127.0.0.1:{port}");
     let workload_api = spire.workload_api();
     configure(&site, &issuer, port, &workload_api);
-    let svid = spire.jwt_svid(&issuer).expect("an SVID for our issuer");
+    let svid = spire.jwt_svid(&issuer).expect("an SVID for the issuer");
     let server = Server::start(&site.config());
 
     // The workload gets an SVID from the Workload API and exchanges it for an access token.
@@ -108,14 +108,14 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
         "an SVID must not be accepted as an access token"
     );
 
-    // The same SVID 1,000 times.
+    // The same SVID is used 1,000 times.
     let body = svid_form(&svid, &[]);
     let mut connection = Connection::open(server.address).await;
     for _ in 0..1000 {
         assert_eq!(connection.post("/token", body.clone()).await.status, 200);
     }
 
-    // An SVID for another audience.
+    // An SVID for another audience is refused.
     let foreign = spire.jwt_svid("https://other.example").unwrap();
     assert_eq!(
         connection.post("/token", svid_form(&foreign, &[])).await.error(),
@@ -163,7 +163,7 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
         }
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "SPIRE signs with the new key"
+            "SPIRE did not sign with the new key within the deadline"
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
@@ -207,7 +207,9 @@ async fn x509_svid_is_rotated_without_a_failure_while_a_client_sends_requests() 
             "credentials = [\"jwt_svid\", \"x509_svid\"]\n[[rules]]\nsender_constraint = \"none\"",
         );
     std::fs::write(site.config(), text).unwrap();
-    spire.jwt_svid(&issuer).expect("the agent knows the workload");
+    spire
+        .jwt_svid(&issuer)
+        .expect("the agent issues an SVID to the workload");
     let _server = Server::start(&site.config());
 
     let root = std::fs::read(site.folder.join("root.pem")).unwrap();
@@ -276,7 +278,7 @@ async fn x509_svid_is_rotated_without_a_failure_while_a_client_sends_requests() 
     println!("{calls} calls without a failure, {} certificates", seen.len());
 }
 
-/// The example API as its own process.
+/// The example API in a separate process.
 struct Api {
     child: std::process::Child,
     address: std::net::SocketAddr,

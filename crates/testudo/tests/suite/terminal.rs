@@ -1,11 +1,10 @@
-//! Tests that texts of clients and administrators are printed so that a terminal does not interpret them, and so that
-//! nothing in it is hidden.
+//! Tests that control characters and invisible characters in texts of clients and administrators are printed as escapes.
 
 use crate::binary::{Site, json_lines, stderr};
 use serde_json::{Value, json};
 use testudo_protocol::printable::is_hidden;
 
-/// C0, DEL, C1, a mark that changes the direction of writing, and a character without width.
+/// Text with control characters (C0, DEL, C1), a character that changes the direction of writing, and one without width.
 const HOSTILE: &str = "a\u{1b}[2Jb\u{7f}c\u{9b}31md\u{202e}e\u{200b}f";
 
 #[track_caller]
@@ -37,7 +36,7 @@ fn every_field_is_printed_without_terminal_control_characters() {
             text.contains("\\u{1b}[2Jb\\u{7f}c\\u{9b}31md\\u{202e}e\\u{200b}f"),
             "{text}"
         );
-        // A program reads the same value.
+        // The JSON output contains the same value, with escapes.
         let command = [command[0], command[1], "--json"];
         let text = check(&command, &site.run(&command).stdout);
         assert!(

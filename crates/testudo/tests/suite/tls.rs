@@ -41,7 +41,7 @@ fn server_serves_tls_and_fetches_bundles_over_tls() {
         assert!(String::from_utf8_lossy(&fetched.stdout).contains("token_endpoint"));
     }
 
-    // A second server fetches its bundle over TLS; any https server is suitable for the check of the certificate.
+    // A second server fetches its bundle over TLS from the first one: to check the certificate, any https server is enough.
     let other = Site::new();
     let text = std::fs::read_to_string(other.config()).unwrap();
     let endpoint = format!("https://spire.prod.example:{}/jwks", server.address.port());
@@ -68,11 +68,11 @@ fn server_serves_tls_and_fetches_bundles_over_tls() {
     )
     .unwrap();
     let trusted = other.run(&["doctor"]);
-    let said = String::from_utf8_lossy(&trusted.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&trusted.stdout).into_owned();
     // The document is the JWKS of the first server, whose keys have the use `sig`: it is fetched and read, but none of
     // its keys is used. [I-21]
     assert!(
-        said.contains("0 JWT-SVID keys from https://spire.prod.example"),
-        "{said}"
+        printed.contains("0 JWT-SVID keys from https://spire.prod.example"),
+        "{printed}"
     );
 }

@@ -15,19 +15,19 @@ async fn lower_sequence_is_held_back_across_a_restart_until_it_is_accepted() {
     // `doctor` reports what `serve` would do, before its start and while it runs.
     let doctor = || {
         let output = site.run(&["doctor"]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
-        (output.status.success(), said)
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        (output.status.success(), printed)
     };
-    let (is_good, said) = doctor();
+    let (is_good, printed) = doctor();
     assert!(
-        !is_good && said.contains("the source offers sequence 1, but sequence 2 was used before"),
-        "{said}"
+        !is_good && printed.contains("the source offers sequence 1, but sequence 2 was used before"),
+        "{printed}"
     );
     let server = site.serve();
-    let (is_good, said) = doctor();
+    let (is_good, printed) = doctor();
     assert!(
-        !is_good && said.contains("the source offers sequence 1, but sequence 2 was used before"),
-        "{said}"
+        !is_good && printed.contains("the source offers sequence 1, but sequence 2 was used before"),
+        "{printed}"
     );
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     let answer = server.token(body).await;

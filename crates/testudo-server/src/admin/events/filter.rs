@@ -4,7 +4,7 @@ use super::Search;
 use crate::admin::reply::ErrorAnswer;
 use testudo_core::records::{Event, EventKind};
 
-/// The filters of a search. All of them must hold.
+/// The filters of a search. An event is found if all of them match.
 #[derive(Debug)]
 pub(super) struct Filters {
     kinds: Option<Vec<EventKind>>,
@@ -16,7 +16,7 @@ pub(super) struct Filters {
     request: Option<Text>,
 }
 
-/// A text in which `*` stands for any characters.
+/// A text in which `*` matches any characters.
 #[derive(Debug)]
 struct Text(String);
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn star_stands_for_any_characters() {
+    fn star_matches_any_characters() {
         for (filter, found, expected) in [
             ("spiffe://a/x", "spiffe://a/x", true),
             ("spiffe://a/x", "spiffe://a/xy", false),

@@ -1,9 +1,8 @@
 //! Searches audit events by time, kind and the fields of the event, page by page.
 //!
-//! The store does not know the fields of records, and the key of an event is its id, which begins with its time. So
-//! `since` and `until` are ranges of keys, and the other filters are applied to one event after another. For one answer
-//! a bounded number of events is read, and the answer states where to continue (`scan.rs`). The filters are in
-//! `filter.rs`.
+//! The store has no index of the fields of records. The key of an event is its id, which begins with its time. So `since`
+//! and `until` are ranges of keys, and the other filters are applied to one event after another. For one answer, a
+//! bounded number of events is read, and the answer states where to continue (`scan.rs`). The filters are in `filter.rs`.
 
 mod filter;
 mod scan;
@@ -32,7 +31,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// Most events of one answer where the request has no `limit`.
 const LIMIT_DEFAULT: usize = 100;
 
-/// Which events are searched for. `*` in a text stands for any characters.
+/// Which events are searched for. `*` in a text matches any characters.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Search {

@@ -50,7 +50,7 @@ impl Range {
             cursor("before", search.before.as_deref())?,
         );
         let time = search.request.as_deref().and_then(RequestTime::of_id);
-        // An id that a proxy assigned may have the form of a request id of this server. It is taken for one only where
+        // An id that a proxy assigned may have the form of a request id of this server. It is treated as one only where
         // its time is plausible.
         if let Some(time) =
             time.filter(|time| time.seconds() > now - LONG_AGO && time.seconds() < now + AHEAD)
@@ -88,7 +88,7 @@ impl Range {
     }
 }
 
-/// Request ids with a time longer ago than this are taken for ids of a proxy.
+/// Request ids with a time longer ago than this are treated as ids of a proxy.
 const LONG_AGO: Seconds = Seconds(10 * 365 * 86_400);
 /// Most by which the clock of another node may be ahead.
 const AHEAD: Seconds = Seconds(86_400);
@@ -157,7 +157,7 @@ pub(super) async fn scan(
     let started = Instant::now();
     let mut found = Found::default();
     let mut last: Option<Vec<u8>> = None;
-    // One more than the limit is read, to learn whether there are more.
+    // One more than the limit is read, to find out whether there are more.
     let rows = if filters.are_empty() { limit + 1 } else { LIST_MAX };
     loop {
         let page = range.page(app, rows).await?;

@@ -88,7 +88,7 @@ pub(super) struct Explanation {
     /// the request proved no identity: then the event does not contain enough to decide again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub today: Option<Verdict>,
-    /// What the current decision does not know of the request.
+    /// Parts of the request that the event does not contain, and assumptions of the current decision.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
     /// The checks that pass now, in their order.

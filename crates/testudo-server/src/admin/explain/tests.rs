@@ -1,4 +1,4 @@
-//! Every reason to refuse: from the refusal over its event to the explanation.
+//! For every reason to refuse a request: the refusal, its event, and the explanation of the event.
 
 use super::of_request;
 use crate::audit::{RequestTrail, refuse};
@@ -48,7 +48,7 @@ async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_th
         authorization: Authorization::Absent,
     };
     for rejection in examples::reasons() {
-        // A minute has a limited number of events.
+        // The number of events per minute is limited, so each refusal has its own minute.
         app.clock.shift(61);
         let id = app.clock.request_id();
         let trail = RequestTrail::of(OccasionKind::Token, &id);

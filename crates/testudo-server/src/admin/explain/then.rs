@@ -68,7 +68,7 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     Some(AttestedIdentity::proven(authority, subject, kind, proof))
 }
 
-/// What the current decision does not know of the request, or assumes about it.
+/// Notes on the parts of the request that the event does not contain, and on assumptions of the current decision.
 pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     match event.request.as_deref() {
@@ -77,11 +77,11 @@ pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
                 .to_owned(),
         ),
         Some(details) if details.is_shortened => notes.push(
-            "the request had more than 8 KiB of metadata and claims, which are not kept; the current decision is made without them"
+            "the request contained more than 8 KiB of metadata and claims, which are not stored; the current decision is made without them"
                 .to_owned(),
         ),
         Some(details) if details.metadata.is_some() && is_about_keys(event) => {
-            notes.push("keys that were refused are not kept; the current decision is made without them".to_owned());
+            notes.push("keys that were refused are not stored; the current decision is made without them".to_owned());
         }
         Some(_) => {}
     }

@@ -1,4 +1,4 @@
-//! `testudo event follow`: asks again and again for what is new.
+//! `testudo event follow`: requests new events from the server at a fixed interval.
 
 use super::{Filters, Followed, Order, PAGE, Which, page, write};
 use crate::admin::Admin;
@@ -8,28 +8,29 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use testudo_protocol::{Seconds, Timestamp};
 
-/// Time between two questions.
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// An event has its id, by whose time it is found, before it is committed, and two nodes commit in any order. What is
-/// at most that much older than the newest event is asked for again.
+/// An event is found by the time in its id, and gets the id before it is committed; two nodes commit in any order. So an
+/// event can appear after newer ones were shown. Events that are at most this much older than the newest one are
+/// requested again.
 const LATE_MILLIS_MAX: u64 = 5_000;
 
-/// Events up to the newest one that was shown or read.
+/// Which events were shown or read.
 #[derive(Default)]
 struct Shown {
     newest_millis: u64,
-    /// Ids of those that are asked for again.
+    /// Ids of the shown events that are requested again.
     recent: BTreeSet<String>,
 }
 
 impl Shown {
-    /// All events with greater ids are asked for.
+    /// Events with greater ids are requested.
     fn floor(&self) -> String {
         format!("{:016x}", self.newest_millis.saturating_sub(LATE_MILLIS_MAX))
     }
 
-    /// False where the event was shown before.
+    /// False if the event was shown before.
     fn is_new(&mut self, event: &Value) -> bool {
         let id = event["id"].as_str().unwrap_or_default();
         let millis = id
@@ -39,8 +40,8 @@ impl Shown {
         self.recent.insert(id.to_owned())
     }
 
-    /// The server read the events up to this time, and found no others. Without it, a filter that finds an event a day
-    /// would have the server read all events of that day at each question.
+    /// Notes that the server read the events up to this time. Otherwise, with a filter that matches one event a day, the
+    /// server would read all events of that day at each request.
     fn searched_to(&mut self, time: Option<&str>) {
         let time = time.and_then(Timestamp::parse);
         let millis = time.and_then(|time| u64::try_from(time.0).ok());
@@ -65,23 +66,25 @@ pub(super) async fn run(admin: &Admin, followed: Followed, as_json: bool) -> Res
         for event in &newest.events {
             follower.shown.is_new(event);
         }
-        // What is there at the start is known and not shown.
-        follower.ask(|_| Ok(())).await?;
+        // Events that exist at the start are marked as shown, and are not shown.
+        follower.request(|_| Ok(())).await?;
     } else {
-        follower.ask(|event| write(&mut lines, event, as_json)).await?;
+        follower
+            .request(|event| write(&mut lines, event, as_json))
+            .await?;
     }
-    let mut is_away = false;
+    let mut was_unavailable = false;
     loop {
         lines.flush()?;
         tokio::time::sleep(PAUSE).await;
-        match follower.ask(|event| write(&mut lines, event, as_json)).await {
-            Ok(()) if std::mem::take(&mut is_away) => note("the server answers again"),
+        match follower.request(|event| write(&mut lines, event, as_json)).await {
+            Ok(()) if std::mem::take(&mut was_unavailable) => note("the server answers again"),
             Ok(()) => {}
-            // It restarts: what happened meanwhile is in its store.
-            Err(failed) if failed.is_away() => {
-                if !std::mem::replace(&mut is_away, true) {
+            // The server restarts: events of that time are in its store, and are requested afterwards.
+            Err(failed) if failed.is_unavailable() => {
+                if !std::mem::replace(&mut was_unavailable, true) {
                     failed.print();
-                    note("waiting for the server; events go on after the last one shown");
+                    note("waiting for the server; the events after the last one shown follow");
                 }
             }
             Err(failed) => return Err(failed),
@@ -89,8 +92,7 @@ pub(super) async fn run(admin: &Admin, followed: Followed, as_json: bool) -> Res
     }
 }
 
-/// A duration before now as the moment that it is now: the events of that moment are asked for again where the server
-/// was away, however long.
+/// Replaces a duration before now by a time, so that the same events are requested again after the server was unavailable.
 fn absolute(since: String) -> String {
     let ago = Seconds::parse(&since).ok();
     ago.map_or(since, |ago| (crate::now() - ago).to_string())
@@ -104,8 +106,8 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Asks for what is new, page after page, and hands each event on that was not shown before.
-    async fn ask(&mut self, mut show: impl FnMut(&Value) -> Result<(), Failed>) -> Result<(), Failed> {
+    /// Requests new events, page after page, and calls `show` with each event that was not shown before.
+    async fn request(&mut self, mut show: impl FnMut(&Value) -> Result<(), Failed>) -> Result<(), Failed> {
         let mut which = Which {
             since: self.since.clone(),
             filters: self.filters.clone(),
@@ -147,18 +149,18 @@ mod tests {
         assert!(late["id"].as_str() > Some(&shown.floor()) && shown.is_new(&late));
         shown.forget_the_old();
         assert!(!shown.is_new(&late));
-        // The floor moves on with the newest event, and what is below it is not kept.
+        // The floor rises with the newest event, and ids below it are forgotten.
         assert!(shown.is_new(&event(200_000, "cc")));
         shown.forget_the_old();
         assert_eq!(shown.recent.len(), 1);
     }
 
     #[test]
-    fn filter_that_finds_nothing_goes_on_behind_the_events_that_were_read() {
+    fn search_continues_after_the_events_that_were_read_also_if_the_filter_matched_none() {
         let mut shown = Shown::default();
         shown.searched_to(Some("1970-01-01T00:01:40Z"));
         assert_eq!(shown.floor(), format!("{:016x}", 95_000));
-        // The time of an answer has no fraction of a second, and must not take the floor back.
+        // The time in an answer is in whole seconds, and must not lower the floor.
         assert!(shown.is_new(&event(200_900, "aa")));
         shown.searched_to(Some("1970-01-01T00:03:20Z"));
         assert_eq!(shown.floor(), format!("{:016x}", 195_900));

@@ -4,35 +4,34 @@ mod follow;
 
 use crate::admin::{Admin, encode};
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, Lines, note, words};
+use crate::output::{Failed, Lines, as_text, note};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Subcommand)]
 pub enum Event {
-    /// Events, the newest first.
+    /// List events, the newest first.
     List {
         #[command(flatten)]
         which: Which,
-        /// How many.
+        /// How many events to list.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
-        /// The oldest first.
+        /// List the oldest first.
         #[arg(long)]
         oldest_first: bool,
         #[command(flatten)]
         json: Json,
     },
-    /// Every event that is asked for, the oldest first, one JSON object per line.
+    /// Write all selected events, the oldest first, one JSON object per line.
     Export {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         json: Json,
     },
-    /// Events as they happen, until interrupted. A server that restarts meanwhile is waited for, and no event is left
-    /// out.
+    /// Show new events until interrupted. If the server restarts, the command waits for it; no event is left out.
     Follow {
         #[command(flatten)]
         which: Followed,
@@ -41,37 +40,37 @@ pub enum Event {
     },
 }
 
-/// Which events.
+/// Selects events.
 #[derive(Args, Default)]
 pub struct Which {
-    /// Of this moment or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as 24h.
+    /// At this time or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as 24h.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Before this moment.
+    /// Before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     #[command(flatten)]
     filters: Filters,
-    /// Only events later than the one with this id: the next page of a list that began with the oldest.
+    /// Only events later than the event with this id: the next page of a list with the oldest first.
     #[arg(long, value_name = "EVENT_ID")]
     after: Option<String>,
-    /// Only events earlier than the one with this id: the next page of a list that began with the newest.
+    /// Only events earlier than the event with this id: the next page of a list with the newest first.
     #[arg(long, value_name = "EVENT_ID")]
     before: Option<String>,
 }
 
-/// Which events are followed.
+/// Selects the events that `event follow` shows.
 #[derive(Args)]
 pub struct Followed {
-    /// Begin with the events of this moment or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as
-    /// 24h. By default, only events from now on are shown.
+    /// Begin with events at this time or later: 2026-11-26T14:00:00Z, 2026-11-26, or a duration before now such as 24h.
+    /// Default: only new events.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     #[command(flatten)]
     filters: Filters,
 }
 
-/// What must hold for an event. `*` in a text stands for any characters.
+/// Filters of events. `*` in a text matches any characters.
 #[derive(Args, Default, Clone)]
 struct Filters {
     /// Kind, such as `client.refused`. May be given several times.
@@ -86,13 +85,13 @@ struct Filters {
     /// Name of a rule.
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
-    /// Name of the reason to refuse, or the reason that an administrator gave.
+    /// Name of the reason for a refusal, or the reason that an administrator gave.
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     /// Who made the change, such as `uid:0*`.
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
-    /// Request-Id of a request, or the id that a trusted proxy gave it.
+    /// `Request-Id` of the answer to a request, or the request id that a trusted proxy set.
     #[arg(long, value_name = "ID")]
     request: Option<String>,
 }
@@ -123,7 +122,7 @@ impl Which {
     }
 }
 
-/// Events that the server is asked for at once.
+/// Events in one request to the server.
 const PAGE: usize = 1_000;
 
 /// Which event is the first.
@@ -162,7 +161,7 @@ struct Page {
     searched_to: Option<String>,
 }
 
-/// Asks for one page, and moves on behind it.
+/// Requests one page, and sets `which` to the next page.
 async fn page(admin: &Admin, which: &mut Which, order: Order, limit: usize) -> Result<Page, Failed> {
     let word = if order == Order::Oldest {
         "oldest"
@@ -213,20 +212,20 @@ async fn list(
             Order::Newest => ("earlier", "before"),
         };
         note(&format!(
-            "{} events shown, as --limit says; {side} ones than {time} are left out: go on with --{flag} {next}, or write all of them with `testudo event export`",
+            "{} events shown, the number of --limit; events {side} than {time} are not shown: continue with --{flag} {next}, or write all events with `testudo event export`",
             events.len()
         ));
     }
     Ok(())
 }
 
-/// Writes page after page: what is held at once is one page.
+/// Writes page after page, so that only one page is in memory.
 async fn export(admin: &Admin, mut which: Which) -> Result<(), Failed> {
     let mut lines = Lines::new();
     loop {
         let page = page(admin, &mut which, Order::Oldest, PAGE).await?;
         let incomplete =
-            |failed: Failed| failed.hint("what was written is not all; make room and export again");
+            |failed: Failed| failed.hint("the export is incomplete; make room on the disk and export again");
         let written = page.events.iter().try_for_each(|event| lines.json(event));
         written.map_err(incomplete)?;
         if page.next.is_none() {
@@ -235,7 +234,7 @@ async fn export(admin: &Admin, mut which: Which) -> Result<(), Failed> {
     }
 }
 
-/// One event is one line, for programs as for people.
+/// Writes an event as one line, as JSON and as text.
 fn write(lines: &mut Lines, event: &Value, as_json: bool) -> Result<(), Failed> {
     match as_json {
         true => lines.json(event),
@@ -243,7 +242,7 @@ fn write(lines: &mut Lines, event: &Value, as_json: bool) -> Result<(), Failed> 
     }
 }
 
-/// Members of an event that its line has, and what they are called there.
+/// The fields of a line of text: their names, and the members of the event that they come from.
 const FIELDS: &[(&str, &str)] = &[
     ("identity", "identity"),
     ("client", "client_id"),
@@ -261,9 +260,9 @@ const FIELDS: &[(&str, &str)] = &[
 
 /// `time event name=value …`: one line, greppable.
 fn line(event: &Value) -> String {
-    let mut text = format!("{} {}", words(&event["time"]), words(&event["event"]));
+    let mut text = format!("{} {}", as_text(&event["time"]), as_text(&event["event"]));
     for (name, member) in FIELDS {
-        let Some(value) = event.get(member).map(words) else {
+        let Some(value) = event.get(member).map(as_text) else {
             continue;
         };
         if value.contains(' ') || value.is_empty() {

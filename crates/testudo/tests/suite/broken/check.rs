@@ -1,4 +1,4 @@
-//! `testudo check` of configurations that cannot be used, or that are dangerous.
+//! `testudo check` of configurations that cannot be used or are dangerous.
 
 use super::{Broken, all_good, edit};
 use crate::binary::Site;
@@ -20,7 +20,7 @@ fn check_names_fault_and_remedy_of_each_broken_configuration() {
 const BROKEN: &[Broken] = &[
     Broken {
         name: "no-file",
-        how: "There is no configuration file yet.",
+        how: "There is no configuration file.",
         set_up: |site| std::fs::remove_file(site.config()).unwrap(),
         fault: "testudo.toml: the file cannot be read",
         remedy: "testudo init",
@@ -109,7 +109,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "default-scope-outside-scopes",
-        how: "A default scope is none of the scopes of its rule.",
+        how: "A default scope is not one of the scopes of its rule.",
         set_up: |site| {
             edit(
                 site,
@@ -122,7 +122,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "two-bundle-sources",
-        how: "A trust domain has two sources of its bundle.",
+        how: "A trust domain has two sources for its bundle.",
         set_up: |site| {
             edit(
                 site,
@@ -142,7 +142,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "header-of-envoy",
-        how: "The header for client certificates is the one that Envoy writes.",
+        how: "The configured header for client certificates is the header of Envoy.",
         set_up: |site| {
             edit(
                 site,
@@ -155,7 +155,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "weak-key-encryption-key",
-        how: "The key-encryption key is 32 times the same byte.",
+        how: "The key-encryption key is the same byte 32 times.",
         set_up: |site| {
             edit(
                 site,
@@ -208,7 +208,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "several-problems",
-        how: "Several things are wrong at once.",
+        how: "The configuration has several problems.",
         set_up: |site| {
             edit(site, "sqlite:testudo.db", "mysql://db/testudo");
             edit(site, "\"orders.write\"]\n", "\"orders write\"]\n");

@@ -1,4 +1,5 @@
-//! `testudo doctor` of set-ups with which `serve` would not start, or would refuse every request of a kind.
+//! `testudo doctor` of set-ups with which `serve` would not start, or would refuse every request with one kind of
+//! credential.
 
 use super::{Broken, all_good, edit};
 use crate::binary::{Site, free_port};
@@ -18,22 +19,22 @@ fn doctor_names_fault_and_remedy_of_each_broken_set_up() {
         let site = Site::new();
         (broken.set_up)(&site);
         let output = site.run(&["doctor"]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
-            said.contains("FAILED") && output.status.code() == Some(1),
-            "{}: {said}",
+            printed.contains("FAILED") && output.status.code() == Some(1),
+            "{}: {printed}",
             broken.name
         );
         broken.check("testudo doctor", &output, &site)
     }));
 }
 
-fn said(site: &Site) -> String {
+fn doctor(site: &Site) -> String {
     site.ok(&["doctor"])
 }
 
 #[test]
-fn doctor_leaves_nothing_behind_before_the_first_start_and_knows_the_server_beside_it() {
+fn doctor_creates_no_file_before_the_first_start_and_passes_while_the_server_runs() {
     let site = Site::new();
     let files = || {
         let entries = std::fs::read_dir(&site.folder).unwrap();
@@ -42,18 +43,18 @@ fn doctor_leaves_nothing_behind_before_the_first_start_and_knows_the_server_besi
         names
     };
     let before = files();
-    assert!(said(&site).contains("testudo.db is created at the first start"));
+    assert!(doctor(&site).contains("testudo.db is created at the first start"));
     assert_eq!(
         files(),
         before,
-        "a database that root made could not be opened by the server's user"
+        "doctor must create no file: if root runs it, the server's user could not open a database that it created"
     );
     let port = free_port();
     edit(&site, "127.0.0.1:0", &format!("127.0.0.1:{port}"));
     let server = site.serve();
-    let beside = said(&site);
+    let beside = doctor(&site);
     assert!(
-        beside.contains("a record was written and taken back")
+        beside.contains("a record was written and removed again")
             && beside.contains("is in use, and a server listens on the admin socket"),
         "{beside}"
     );
@@ -69,21 +70,21 @@ fn doctor_passes_a_trust_domain_that_works_with_x509_svids_only() {
     keys.retain(|key| key["use"] == "x509-svid");
     site.write("bundle.json", &bundle.to_string());
     edit(&site, "[\"jwt_svid\", \"x509_svid\"]", "[\"x509_svid\"]");
-    let said = said(&site);
+    let printed = doctor(&site);
     assert!(
-        said.contains("x509_svid of prod.example") && said.contains("1 X.509 authorities, the first"),
-        "{said}"
+        printed.contains("x509_svid of prod.example") && printed.contains("1 X.509 authorities, the first"),
+        "{printed}"
     );
     for line in ["chain of server.tls ", "name of server.tls for issuer "] {
-        assert!(said.contains(line), "{said}");
+        assert!(printed.contains(line), "{printed}");
     }
-    // A domain that takes both kinds and has keys for one of them refuses the requests with the other.
+    // A trust domain that accepts both kinds and has keys for only one of them fails the check.
     edit(&site, "[\"x509_svid\"]", "[\"jwt_svid\", \"x509_svid\"]");
     let output = site.run(&["doctor"]);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        said.contains("no JWT-SVID will be accepted") && said.contains("take \"jwt_svid\" out"),
-        "{said}"
+        printed.contains("no JWT-SVID will be accepted") && printed.contains("remove \"jwt_svid\" from"),
+        "{printed}"
     );
 }
 
@@ -92,21 +93,21 @@ const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" 
 const BROKEN: &[Broken] = &[
     Broken {
         name: "bundle-file-missing",
-        how: "The bundle file of a trust domain is not there.",
+        how: "The bundle file of a trust domain does not exist.",
         set_up: |site| std::fs::remove_file(site.folder.join("bundle.json")).unwrap(),
         fault: "bundle.json cannot be read",
         remedy: "spire-server bundle show -format spiffe",
     },
     Broken {
         name: "bundle-is-pem",
-        how: "The bundle file has the PEM certificate of the authority, as `spire-server bundle show` prints it by default.",
+        how: "The bundle file contains the PEM certificate of the authority, as `spire-server bundle show` prints it by default.",
         set_up: |site| site.write("bundle.json", &web_certificate("prod.example").1.chain_pem()),
         fault: "bundle.json: the bundle is PEM",
         remedy: "spire-server bundle show -format spiffe",
     },
     Broken {
         name: "bundle-is-oidc-key-set",
-        how: "The bundle file has the key set of SPIRE's OIDC discovery provider.",
+        how: "The bundle file contains the key set of SPIRE's OIDC discovery provider.",
         set_up: |site| {
             let bundle = site.issuer.bundle().to_string();
             site.write("bundle.json", &bundle.replace("\"jwt-svid\"", "\"sig\""));
@@ -122,10 +123,10 @@ const BROKEN: &[Broken] = &[
         remedy: "have the trust domain publish its keys",
     },
     Broken {
-        name: "bundle-endpoint-away",
+        name: "bundle-endpoint-unreachable",
         how: "Nothing listens at the bundle endpoint.",
         set_up: |site| {
-            // A port below 1024 that no service has.
+            // Port 1, on which no service of this machine listens.
             let url = "{ url = \"http://127.0.0.1:1/bundle\" }";
             edit(site, "{ file = \"bundle.json\" }", url);
         },
@@ -133,7 +134,7 @@ const BROKEN: &[Broken] = &[
         remedy: "try the URL with curl",
     },
     Broken {
-        name: "bundle-endpoint-of-another-time",
+        name: "bundle-endpoint-clock-differs",
         how: "The clock of the bundle endpoint is years behind this machine's.",
         set_up: |site| {
             let bundle = site.issuer.bundle().to_string();
@@ -170,7 +171,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "other-key-encryption-key",
-        how: "The key-encryption key is another one than that by which the keys in the database were wrapped.",
+        how: "The key-encryption key is not the one with which the keys in the database were encrypted.",
         set_up: |site| {
             drop(site.serve());
             site.write("testudo.db.kek", "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0");
@@ -186,8 +187,8 @@ const BROKEN: &[Broken] = &[
         remedy: "make the folder",
     },
     Broken {
-        name: "store-is-no-database",
-        how: "The file at the place of the database is another file.",
+        name: "store-is-not-a-database",
+        how: "The file at the path of the database is not a database.",
         set_up: |site| site.write("testudo.db", &"no database\n".repeat(1_000)),
         fault: "testudo.db",
         remedy: "move that file away",
@@ -214,7 +215,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "certificate-and-key-of-two-pairs",
-        how: "Certificate and private key do not belong together.",
+        how: "Certificate and private key do not match.",
         set_up: |site| {
             site.certify("as.example");
             site.write("tls.key", &web_certificate("as.example").0.key_pem());
@@ -225,12 +226,12 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "certificate-of-another-host",
-        how: "The certificate is for another host than the issuer's.",
+        how: "The certificate is issued for another host than that of the issuer.",
         set_up: |site| {
             site.certify("other.example");
             edit(site, "[store]", TLS);
         },
-        fault: "tls.crt is not for as.example",
+        fault: "tls.crt is not issued for as.example",
         remedy: "subject alternative name",
     },
     Broken {
@@ -250,20 +251,20 @@ const BROKEN: &[Broken] = &[
         remedy: "leaf first",
     },
     Broken {
-        name: "address-taken",
+        name: "address-in-use",
         how: "Another process listens on the address.",
         set_up: |site| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             edit(site, "127.0.0.1:0", &listener.local_addr().unwrap().to_string());
-            // Taken until this test run ends.
+            // The listener stays open until this test run ends.
             std::mem::forget(listener);
         },
         fault: "another process listens there",
         remedy: "ss -ltnp",
     },
     Broken {
-        name: "file-at-place-of-socket",
-        how: "A file that is no socket is where the admin socket is to be.",
+        name: "file-at-path-of-admin-socket",
+        how: "A file that is not a socket is at the path of the admin socket.",
         set_up: |site| site.write("testudo.sock", "precious"),
         fault: "testudo.sock is a file",
         remedy: "configure another path",

@@ -20,29 +20,29 @@ pub fn names() -> impl Iterator<Item = String> {
 struct Refused {
     name: &'static str,
     how: &'static str,
-    /// What an administrator does before it, and after it.
+    /// Commands that an administrator runs before the request, and after it.
     before: &'static [&'static str],
     after: &'static [&'static str],
-    ask: fn(&World) -> Request,
+    request: fn(&Fixture) -> Request,
     fault: &'static str,
     remedy: &'static str,
 }
 
-/// What is sent: the form, and the certificate header of the proxy.
+/// The form of the request, and the certificate header that the proxy adds.
 struct Request {
     form: String,
     certificate: Option<String>,
 }
 
-struct World {
+struct Fixture {
     site: Site,
     x509: X509Issuer,
     server: Server,
 }
 
-impl World {
-    /// A server behind a proxy that forwards client certificates, which takes both kinds of SVID.
-    fn new() -> World {
+impl Fixture {
+    /// A server that accepts both kinds of SVID, behind a proxy that forwards client certificates.
+    fn new() -> Fixture {
         let site = Site::new();
         let x509 = X509Issuer::new("prod.example");
         let mut bundle = site.issuer.bundle();
@@ -53,7 +53,7 @@ impl World {
         let kinds = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
         edit(&site, "bundle = { file", kinds);
         let server = site.serve();
-        World { site, x509, server }
+        Fixture { site, x509, server }
     }
 
     /// A JWT-SVID that can be changed before it is signed.
@@ -61,11 +61,11 @@ impl World {
         Draft::svid(self.site.issuer.key(), PAY_ID, ISSUER, now())
     }
 
-    async fn judge(&self, refused: &Refused) -> Result<(), String> {
+    async fn check(&self, refused: &Refused) -> Result<(), String> {
         if !refused.before.is_empty() {
             self.site.ok(refused.before);
         }
-        let Request { form, certificate } = (refused.ask)(self);
+        let Request { form, certificate } = (refused.request)(self);
         let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
         headers.extend(certificate.as_ref().map(|value| ("client-cert", value.as_str())));
         let mut connection = Connection::open(self.server.address).await;
@@ -88,18 +88,18 @@ impl World {
 
 #[tokio::test]
 async fn explain_names_fault_and_remedy_of_each_refused_request() {
-    let world = World::new();
-    // The client is known.
-    let known = Connection::open(world.server.address)
+    let fixture = Fixture::new();
+    // The first token request registers the client.
+    let known = Connection::open(fixture.server.address)
         .await
-        .post("/token", svid_form(&world.site.svid(PAY), &[]))
+        .post("/token", svid_form(&fixture.site.svid(PAY), &[]))
         .await;
     assert_eq!(known.status, 200, "{known:?}");
-    let mut judged = Vec::new();
+    let mut outcomes = Vec::new();
     for refused in REFUSED {
-        judged.push(world.judge(refused).await);
+        outcomes.push(fixture.check(refused).await);
     }
-    all_good(judged.into_iter());
+    all_good(outcomes.into_iter());
 }
 
 fn token(svid: &str, more: &[(&str, &str)]) -> Request {
@@ -126,12 +126,12 @@ const NOTHING: &[&str] = &[];
 const REFUSED: &[Refused] = &[
     Refused {
         name: "audience",
-        how: "The workload asked for an SVID for another audience.",
+        how: "The SVID is issued for another audience.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
+        request: |fixture| {
             token(
-                &world.site.issuer.svid(PAY, "https://as.example/token", now()),
+                &fixture.site.issuer.svid(PAY, "https://as.example/token", now()),
                 &[],
             )
         },
@@ -143,9 +143,9 @@ const REFUSED: &[Refused] = &[
         how: "The SVID has expired.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
+        request: |fixture| {
             token(
-                &world
+                &fixture
                     .draft()
                     .claim("exp", now() - 60)
                     .claim("iat", now() - 360)
@@ -158,39 +158,39 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "unknown-trust-domain",
-        how: "The SVID is of a trust domain that is not configured.",
+        how: "The trust domain of the SVID is not configured.",
         before: NOTHING,
         after: NOTHING,
-        ask: |_| token(&TestIssuer::new("staging.example").svid(PAY, ISSUER, now()), &[]),
+        request: |_| token(&TestIssuer::new("staging.example").svid(PAY, ISSUER, now()), &[]),
         fault: "staging.example",
         remedy: "[[trust_domains]]",
     },
     Refused {
         name: "no-rule",
-        how: "No rule has a pattern for the identity.",
+        how: "No pattern of a rule matches the identity.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| token(&world.site.svid("/ns/shop/pay"), &[]),
+        request: |fixture| token(&fixture.site.svid("/ns/shop/pay"), &[]),
         fault: "no_rule",
         remedy: "add a [[rules]] entry",
     },
     Refused {
         name: "scope",
-        how: "The client asks for a scope that its rule does not give.",
+        how: "The client requests a scope that its rule does not contain.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| token(&world.site.svid(PAY), &[("scope", "orders.delete")]),
+        request: |fixture| token(&fixture.site.svid(PAY), &[("scope", "orders.delete")]),
         fault: "orders.delete",
         remedy: "scopes of rule `payments`",
     },
     Refused {
         name: "resource",
-        how: "The client asks for a resource that its rule does not give.",
+        how: "The client requests a resource that its rule does not contain.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
+        request: |fixture| {
             token(
-                &world.site.svid(PAY),
+                &fixture.site.svid(PAY),
                 &[("resource", "https://api.example.net/stock")],
             )
         },
@@ -202,7 +202,7 @@ const REFUSED: &[Refused] = &[
         how: "The client sends a `client_id` that is not its SPIFFE ID.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| token(&world.site.svid(PAY), &[("client_id", "pay")]),
+        request: |fixture| token(&fixture.site.svid(PAY), &[("client_id", "pay")]),
         fault: "client_id in the request is pay",
         remedy: "leave client_id out",
     },
@@ -211,7 +211,7 @@ const REFUSED: &[Refused] = &[
         how: "An administrator blocked the identity.",
         before: &["identity", "block", PAY_ID, "--reason", "incident 7"],
         after: &["identity", "unblock", PAY_ID],
-        ask: |world| token(&world.site.svid(PAY), &[]),
+        request: |fixture| token(&fixture.site.svid(PAY), &[]),
         fault: "blocked",
         remedy: "testudo identity unblock",
     },
@@ -220,7 +220,7 @@ const REFUSED: &[Refused] = &[
         how: "An administrator froze the client.",
         before: &["client", "freeze", PAY_ID],
         after: &["client", "thaw", PAY_ID],
-        ask: |world| token(&world.site.svid(PAY), &[]),
+        request: |fixture| token(&fixture.site.svid(PAY), &[]),
         fault: "frozen",
         remedy: "testudo client thaw",
     },
@@ -229,17 +229,17 @@ const REFUSED: &[Refused] = &[
         how: "An administrator disabled the trust domain.",
         before: &["trust", "disable", "prod.example"],
         after: &["trust", "enable", "prod.example"],
-        ask: |world| token(&world.site.svid(PAY), &[]),
+        request: |fixture| token(&fixture.site.svid(PAY), &[]),
         fault: "the trust domain `prod.example` is disabled",
         remedy: "testudo trust enable spiffe://prod.example",
     },
     Refused {
         name: "altered",
-        how: "The SVID was altered on its way.",
+        how: "The signature of the SVID was changed.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
-            let svid = world.site.svid(PAY);
+        request: |fixture| {
+            let svid = fixture.site.svid(PAY);
             let (signed, signature) = svid.rsplit_once('.').unwrap();
             let other = if signature.starts_with('A') { 'B' } else { 'A' };
             token(&format!("{signed}.{other}{}", &signature[1..]), &[])
@@ -249,10 +249,10 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "key-not-in-bundle",
-        how: "The SVID is signed with a key that the bundle does not have.",
+        how: "The SVID is signed with a key that is not in the bundle.",
         before: NOTHING,
         after: NOTHING,
-        ask: |_| {
+        request: |_| {
             let mut issuer = TestIssuer::new("prod.example");
             issuer.rotate();
             token(&issuer.svid(PAY, ISSUER, now()), &[])
@@ -262,11 +262,11 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "header-parameter",
-        how: "The SVID has a header parameter that names a place of keys.",
+        how: "The SVID has a header parameter with a URL of keys.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
-            let draft = world.draft().header("jku", "https://keys.example/jwks");
+        request: |fixture| {
+            let draft = fixture.draft().header("jku", "https://keys.example/jwks");
             token(&draft.sign(), &[])
         },
         fault: "`jku`",
@@ -274,10 +274,10 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "claim-of-another-type",
-        how: "`exp` of the SVID is a text.",
+        how: "The claim `exp` of the SVID is a string.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| token(&world.draft().claim("exp", "tomorrow").sign(), &[]),
+        request: |fixture| token(&fixture.draft().claim("exp", "tomorrow").sign(), &[]),
         fault: "member `exp`",
         remedy: "testudo explain --credential",
     },
@@ -286,7 +286,7 @@ const REFUSED: &[Refused] = &[
         how: "The client sends a client secret.",
         before: NOTHING,
         after: NOTHING,
-        ask: |_| Request {
+        request: |_| Request {
             form: form(&[
                 ("grant_type", "client_credentials"),
                 ("client_id", "pay"),
@@ -299,11 +299,11 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "self-signed-certificate",
-        how: "The client shows a certificate that it made with `openssl req -x509`.",
+        how: "The client uses a self-signed certificate that it made with `openssl req -x509`.",
         before: NOTHING,
         after: NOTHING,
-        ask: |world| {
-            let own = world.x509.leaf(PAY_ID, |parameters| {
+        request: |fixture| {
+            let own = fixture.x509.leaf(PAY_ID, |parameters| {
                 parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
             });
             certificate(field(&own))
@@ -316,16 +316,16 @@ const REFUSED: &[Refused] = &[
         how: "The certificate of the client was issued by a root that is not in the bundle.",
         before: NOTHING,
         after: NOTHING,
-        ask: |_| certificate(field(&X509Issuer::new("prod.example").svid(PAY))),
+        request: |_| certificate(field(&X509Issuer::new("prod.example").svid(PAY))),
         fault: "authority of the trust domain",
         remedy: "testudo trust show",
     },
     Refused {
         name: "header-of-envoy",
-        how: "The proxy writes the certificate header in Envoy's form.",
+        how: "The proxy sends the certificate header in the format of Envoy.",
         before: NOTHING,
         after: NOTHING,
-        ask: |_| {
+        request: |_| {
             certificate(format!(
                 "By=spiffe://prod.example/as;Hash=ab;Subject=\"\";URI={PAY_ID}"
             ))

@@ -1,7 +1,7 @@
 //! Tests of broken set-ups: `check`, `doctor` and `explain` must name the fault and the remedy.
 //!
-//! What each of them prints is kept in `snapshots/`, a file per set-up, and is read like code when it changes:
-//! `UPDATE_SNAPSHOTS=1 cargo test -p testudo --test suite broken` writes the files again.
+//! The expected output of each command is stored in `snapshots/`, one file for each set-up. To write the files again:
+//! `UPDATE_SNAPSHOTS=1 cargo test -p testudo --test suite broken`; review the difference like code.
 
 mod check;
 mod doctor;
@@ -13,28 +13,31 @@ use std::process::Output;
 
 /// One way in which a set-up can be broken.
 struct Broken {
-    /// Name of the snapshot, after that of the command.
+    /// Name of the snapshot file, after the name of the command.
     name: &'static str,
-    /// The fault, for the head of the snapshot.
+    /// The fault as a sentence, the first line of the snapshot.
     how: &'static str,
-    /// Breaks a good set-up.
+    /// Puts the fault into a good set-up.
     set_up: fn(&Site),
-    /// Words of the output that name the fault: file, key, header, claim.
+    /// Words of the output that name the fault: a file, key, header or claim.
     fault: &'static str,
-    /// Words of the output that say what to do.
+    /// Words of the output that name the remedy.
     remedy: &'static str,
 }
 
 impl Broken {
     /// Compares the output of a command with the snapshot.
     fn check(&self, command: &str, output: &Output, site: &Site) -> Result<(), String> {
-        let said = snapshot::of(self.how, command, output, &site.folder);
+        let printed = snapshot::of(self.how, command, output, &site.folder);
         for (what, words) in [("fault", self.fault), ("remedy", self.remedy)] {
-            if !said.contains(words) {
-                return Err(format!("{}: no {what} {words:?} in\n{said}", self.name));
+            if !printed.contains(words) {
+                return Err(format!(
+                    "{}: the {what} {words:?} is not in\n{printed}",
+                    self.name
+                ));
             }
         }
-        // Texts of the compiler are not for administrators.
+        // Debug output of Rust types must not be shown to administrators.
         for foreign in [
             "Some(",
             "None,",
@@ -44,19 +47,19 @@ impl Broken {
             "EndEntity",
             "\\\"",
         ] {
-            if said.contains(foreign) {
-                return Err(format!("{}: {foreign:?} in\n{said}", self.name));
+            if printed.contains(foreign) {
+                return Err(format!("{}: {foreign:?} must not be in\n{printed}", self.name));
             }
         }
         let verb = command.split_whitespace().nth(1).unwrap();
-        snapshot::compare(&format!("{verb}-{}", self.name), &said)
+        snapshot::compare(&format!("{verb}-{}", self.name), &printed)
     }
 }
 
 /// Reports all differences at once.
 #[track_caller]
-fn all_good(judged: impl Iterator<Item = Result<(), String>>) {
-    let faults: Vec<String> = judged.filter_map(Result::err).collect();
+fn all_good(outcomes: impl Iterator<Item = Result<(), String>>) {
+    let faults: Vec<String> = outcomes.filter_map(Result::err).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

@@ -4,31 +4,31 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// The output of a command, with the reason why it is what it is.
+/// The output of a command, with the fault of the set-up before it.
 pub fn of(how: &str, command: &str, output: &Output, folder: &Path) -> String {
     let mut text = format!("{how}\n\n$ {command}\n");
     text.push_str(&String::from_utf8_lossy(&output.stdout));
-    let talk = String::from_utf8_lossy(&output.stderr);
-    if !talk.is_empty() {
-        let _ = write!(text, "[stderr]\n{talk}");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if !messages.is_empty() {
+        let _ = write!(text, "[stderr]\n{messages}");
     }
     let _ = writeln!(text, "[exit {}]", output.status.code().unwrap_or(-1));
     mask(&text, folder)
 }
 
-/// Compares with the file, or writes it where `UPDATE_SNAPSHOTS` is set.
-pub fn compare(name: &str, said: &str) -> Result<(), String> {
+/// Compares the output with the file, or writes the file where `UPDATE_SNAPSHOTS` is set.
+pub fn compare(name: &str, printed: &str) -> Result<(), String> {
     let path = folder().join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(&path, said).unwrap();
+        std::fs::write(&path, printed).unwrap();
         return Ok(());
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    if kept == said {
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if expected == printed {
         return Ok(());
     }
     Err(format!(
-        "{name}: the output is not that of {}\n--- kept\n{kept}--- now\n{said}",
+        "{name}: the output differs from {}\n--- expected\n{expected}--- printed\n{printed}",
         path.display()
     ))
 }
@@ -37,8 +37,8 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/broken/snapshots")
 }
 
-/// Folder, times, ports, ids and digests become words. Columns are as wide as their widest cell, so spaces are two at
-/// most.
+/// Replaces the folder, times, ports, ids and digests by words. The width of a column depends on its widest cell, so
+/// gaps between columns become two spaces.
 fn mask(text: &str, folder: &Path) -> String {
     let text = text.replace(&folder.display().to_string(), "FOLDER");
     let lines: Vec<String> = text.lines().map(mask_line).collect();
@@ -118,7 +118,7 @@ fn only_values_that_differ_from_run_to_run_are_masked() {
     }
 }
 
-/// A snapshot that no set-up writes is not looked at by any test.
+/// A snapshot without a set-up would not be compared by any test.
 #[test]
 fn every_snapshot_belongs_to_a_broken_set_up() {
     let known: Vec<String> = super::check::names()

@@ -1,5 +1,6 @@
-//! The container's root file system, with the binary in it as its user under a new root. No container engine is needed.
-//! CI runs it with the binary of the build; `cargo xtask dist check` with the static one.
+//! Tests of the container without a container engine: its root file system is built in a folder, and the binary runs in
+//! it with `chroot`, as the user of the container. CI uses the binary of the build, `cargo xtask dist check` the static
+//! one.
 
 mod name_server;
 mod root_fs;
@@ -15,8 +16,8 @@ use testudo_testkit::{TestIssuer, svid_form};
 
 const BUNDLE_HOST: &str = "bundles.prod.example";
 
-/// Changing the root folder and port 53 need root. Without root, the test fails in CI, and elsewhere prints that it was
-/// skipped.
+/// The tests need root for `chroot` and for port 53. Without root, they fail in CI; on other machines they are skipped
+/// with a message.
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = id.stdout == b"0\n";
@@ -25,26 +26,26 @@ fn is_root() -> bool {
         "CI must test the container as root"
     );
     if !is_root {
-        eprintln!("skipped: the container is tried as root only");
+        eprintln!("skipped: the container can be tested only as root");
     }
     is_root
 }
 
-/// The child of `unshare` is the server process: chroot and env were replaced by it.
+/// The process id of the server, which is the child of `unshare`.
 fn inner_process(server: &Server) -> String {
     let children = format!("/proc/{0}/task/{0}/children", server.child.id());
     std::fs::read_to_string(children).unwrap().trim().to_owned()
 }
 
-/// Ends the server itself: what ends `unshare` does not end a process that changed its user.
+/// Ends the server process itself: ending `unshare` does not end a process that changed its user.
 fn end(mut server: Server) {
-    let told = Command::new("kill").arg(inner_process(&server)).status().unwrap();
-    assert!(told.success());
+    let killed = Command::new("kill").arg(inner_process(&server)).status().unwrap();
+    assert!(killed.success());
     let ended = tokio::task::block_in_place(|| server.child.wait()).unwrap();
     assert!(ended.success(), "{ended}\n{}", server.log.lock().unwrap());
 }
 
-/// A container whose trust domain publishes its bundle at a name.
+/// A container, and a bundle endpoint of its trust domain at a host name.
 struct Container {
     scratch: PathBuf,
     root: RootFs,
@@ -83,7 +84,7 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         );
         root.write("/etc/testudo/testudo.toml", &configuration, 0o644);
         root.write("/etc/testudo/root.pem", &bundles.root_pem, 0o644);
-        // As with a Secret volume with fsGroup: the file belongs to root, and the group of the server's user may read
+        // As in a Secret volume with fsGroup: the owner of the file is root, and the group of the server's user may read
         // it.
         root.write(
             "/etc/testudo/kek",
@@ -102,9 +103,9 @@ bundle = {{ url = "https://{BUNDLE_HOST}:{}", profile = "https_web" }}
         })
     }
 
-    /// The server in it, which gives a token only if it resolved the name of its bundle source, and ends when it is
-    /// told to, as process 1 of its container.
-    async fn gives_a_token(&self) {
+    /// Starts the server, gets a token, for which the server must have resolved the host name of its bundle source, and
+    /// ends the server by a signal, which it must handle as process 1 of its container.
+    async fn server_issues_a_token(&self) {
         let before = self.bundles.connections();
         let server = tokio::task::block_in_place(|| Server::spawn(self.root.command(&["serve"])));
         let svid = self.issuer.svid("/ns/shop/sa/pay", ISSUER, now());
@@ -125,36 +126,36 @@ impl Drop for Container {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_in_the_container_finds_its_bundle_source_by_etc_hosts() {
+async fn server_in_the_container_resolves_host_names_with_etc_hosts() {
     let Some(container) = Container::new().await else {
         return;
     };
     container
         .root
         .write("/etc/hosts", &format!("127.0.0.1 {BUNDLE_HOST}\n"), 0o644);
-    container.gives_a_token().await;
+    container.server_issues_a_token().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_in_the_container_finds_its_bundle_source_by_a_name_server() {
+async fn server_in_the_container_resolves_host_names_with_a_name_server() {
     let Some(container) = Container::new().await else {
         return;
     };
     let names = NameServer::start(BUNDLE_HOST);
     let resolvers = format!("nameserver {}\noptions timeout:5\n", names.address);
     container.root.write("/etc/resolv.conf", &resolvers, 0o644);
-    container.gives_a_token().await;
+    container.server_issues_a_token().await;
     let asked = names.asked.load(Ordering::SeqCst);
     assert!(asked > 0);
-    // A machine's nsswitch.conf may name modules that are not there: the name server is still asked.
+    // nsswitch.conf of a machine may name modules that are not installed: the name server must still be used.
     let modules = "hosts: files mymachines resolve [!UNAVAIL=return] dns\n";
     container.root.write("/etc/nsswitch.conf", modules, 0o644);
-    container.gives_a_token().await;
+    container.server_issues_a_token().await;
     assert!(names.asked.load(Ordering::SeqCst) > asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_in_the_container_is_not_root_and_writes_to_two_folders_only() {
+async fn server_in_the_container_does_not_run_as_root_and_can_write_to_two_folders_only() {
     let Some(container) = Container::new().await else {
         return;
     };

@@ -1,29 +1,29 @@
-//! A DNS server that knows one name.
+//! A DNS server for one host name.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Port of every resolver; `/etc/resolv.conf` names none.
+/// The port of every name server: `/etc/resolv.conf` cannot set another one.
 const PORT: u16 = 53;
 const TYPE_A: u16 = 1;
 
 pub struct NameServer {
     pub address: Ipv4Addr,
-    /// Questions for the name so far.
+    /// Number of answered queries for the name.
     pub asked: Arc<AtomicUsize>,
 }
 
 impl NameServer {
     /// Answers `name` with 127.0.0.1 and every other name with "no such name". It ends with the process.
     pub fn start(name: &str) -> NameServer {
-        // A loopback address of its own, so that several test runs have port 53 each.
+        // Each test run uses another loopback address, so that several runs can use port 53 at the same time.
         let (number, pid) = (std::process::id(), std::process::id().to_be_bytes());
         let mut taken =
             (0..100_u32).map(|step| Ipv4Addr::new(127, 53, pid[2], ((number + step) % 250) as u8 + 1));
         let (socket, address) = taken
             .find_map(|address| Some((UdpSocket::bind((address, PORT)).ok()?, address)))
-            .expect("port 53 of a loopback address, which needs root");
+            .expect("port 53 of a loopback address can be bound, which needs root");
         let asked = Arc::new(AtomicUsize::new(0));
         let (counter, name) = (asked.clone(), name.to_owned());
         std::thread::spawn(move || {
@@ -38,7 +38,7 @@ impl NameServer {
     }
 }
 
-/// As RFC 1035 lays it out: header, the question again, and one address record where name and type are the ones.
+/// An answer as in RFC 1035: header, the question again, and one address record if the query has the name and the type A.
 fn answer(query: &[u8], name: &str, asked: &AtomicUsize) -> Option<Vec<u8>> {
     let mut labels = Vec::new();
     let mut at = 12;

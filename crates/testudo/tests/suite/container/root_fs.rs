@@ -1,5 +1,5 @@
-//! The root file system that `deploy/Containerfile` describes, built without a container engine: the instructions of
-//! its last stage are carried out in a folder.
+//! Builds the root file system of `deploy/Containerfile` without a container engine: carries out the instructions of its
+//! last stage in a folder.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ pub struct RootFs {
     /// `USER`, as `65532:65532`.
     pub user: String,
     entrypoint: String,
-    /// What an engine runs to see whether the container is well, without the program.
+    /// Arguments of the health check.
     pub health_check: Vec<String>,
     environment: Vec<String>,
     working_folder: String,
 }
 
-/// The binary of `cargo xtask dist check`, or else the one of this build, which needs the libraries of this machine.
+/// The static binary of `cargo xtask dist check`, else the binary of this build, which needs the libraries of this
+/// machine.
 pub fn binary() -> PathBuf {
     match std::env::var_os("TESTUDO_STATIC_BINARY") {
         Some(path) => path.into(),
@@ -52,11 +53,13 @@ impl RootFs {
                     root.health_check = words[1..].to_vec();
                 }
                 "EXPOSE" | "CMD" => {}
-                other => panic!("the test does not know {other} of deploy/Containerfile"),
+                other => panic!(
+                    "deploy/Containerfile has the instruction {other}, which this test does not support"
+                ),
             }
         }
         root.libraries();
-        // What every engine mounts.
+        // Folders that every container engine mounts.
         for name in ["proc", "etc/testudo"] {
             std::fs::create_dir_all(root.folder.join(name)).unwrap();
         }
@@ -86,7 +89,7 @@ impl RootFs {
         }
     }
 
-    /// Nothing for a static binary. For one that is not, what `ldd` lists.
+    /// Copies the libraries that `ldd` lists for the binary. A static binary must need none.
     fn libraries(&self) {
         let listed = Command::new("ldd").arg(binary()).output().unwrap();
         let text = String::from_utf8(listed.stdout).unwrap();
@@ -109,7 +112,8 @@ impl RootFs {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// The entry point under the new root, as its user, in namespaces of its own; it ends with `unshare`.
+    /// A command that runs the entry point in the new root, as the user of the container and in new namespaces. The
+    /// process ends when `unshare` ends.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         let proc = self.folder.join("proc");
@@ -119,7 +123,7 @@ impl RootFs {
             .args(["env", "-i"])
             .args(&self.environment)
             .arg("RUST_LOG=info")
-            // Not of the new root, which has no shell and no tools.
+            // The program of this machine: the new root contains no tools.
             .args(["/usr/sbin/chroot", &format!("--userspec={}", self.user)])
             .arg(&self.folder)
             .arg(&self.entrypoint)

@@ -1,8 +1,8 @@
-//! Administrators who freeze, thaw, block and unblock on one node and the other, and withdraw signing keys; and when
-//! each node applied it.
+//! Administrators who freeze, thaw, block and unblock clients and withdraw signing keys, on both nodes in turn. Records
+//! when each node applied each change.
 
+use super::deployment::{Load, id, kid};
 use super::outages::Outages;
-use super::scene::{Load, id, kid};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 const AGAIN: Duration = Duration::from_millis(50);
 const KEYS_EVERY: Duration = Duration::from_secs(5);
-/// Freezing and blocking go on beside one another, each on subjects of its own.
+/// Number of clients that are frozen, and of clients that are blocked, at the same time.
 const EACH: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +32,14 @@ pub struct Applied {
     pub act: Act,
     pub acknowledged_by: usize,
     pub acknowledged: Instant,
-    /// For each node: when the last request began that was still answered as before, if any was.
+    /// For each node: the start of the last request that was answered as before the change; none if there was none.
     pub last_before: [Option<Instant>; 2],
-    /// For each node: the first answer by the change.
+    /// For each node: the time of the first answer according to the change.
     pub first_after: [Instant; 2],
 }
 
 impl Applied {
-    /// How long nodes went on as before, though the database was there.
+    /// How long a node answered as before the change, although the database was available.
     pub fn delay(&self, outages: &Outages) -> Duration {
         let delays = self.last_before.iter().flatten().map(|last| {
             let due = outages.due(self.acknowledged, *last);
@@ -48,7 +48,7 @@ impl Applied {
         delays.max().unwrap_or_default()
     }
 
-    /// How long it took until the last node answered by the change.
+    /// How long it took until both nodes answered according to the change.
     pub fn answered_after(&self, outages: &Outages) -> Duration {
         let last = self.first_after[0].max(self.first_after[1]);
         last.saturating_duration_since(outages.due(self.acknowledged, last))
@@ -57,7 +57,7 @@ impl Applied {
 
 pub struct Administrators {
     pub applied: Mutex<Vec<Applied>>,
-    /// Answered 503, and tried again.
+    /// Number of requests that were answered 503 and repeated.
     pub unavailable: AtomicUsize,
     load: Arc<Load>,
 }
@@ -92,7 +92,7 @@ impl Administrators {
         }
     }
 
-    /// Off on one node and on again on the other, until the load ends; what is off is put on before.
+    /// Makes a change on one node and undoes it on the other, again and again until the load ends.
     async fn take_turns(self: Arc<Administrators>, (off, on): (Act, Act), path: String, first: usize) {
         for turn in first.. {
             if !self.load.goes_on() {
@@ -104,7 +104,7 @@ impl Administrators {
         }
     }
 
-    /// One change: made until it is acknowledged, then watched until every node has applied it.
+    /// Makes one change, repeated until it is acknowledged, and waits until every node has applied it.
     async fn change(&self, act: Act, node: usize, path: &str) {
         let (acknowledged, answer) = self.make(act, node, path).await;
         let change = Change {
@@ -143,7 +143,8 @@ impl Administrators {
         });
     }
 
-    /// Makes a change on a node until it is acknowledged; when that was, and the answer.
+    /// Makes a change on a node, repeated until it is acknowledged. Returns the time of the acknowledgement, and the
+    /// answer.
     async fn make(&self, act: Act, node: usize, path: &str) -> (Instant, Value) {
         let (operation, body) = match act {
             Act::Freeze => ("/admin/v1/clients/freeze", json!({ "client_id": id(path) })),
@@ -156,7 +157,7 @@ impl Administrators {
         loop {
             let (status, answer) = self.load.admin(node, ("POST", operation), body.clone()).await;
             match (status, act) {
-                // Of a block, "not there" after a try whose answer was lost says that it is removed.
+                // 404 for a block means that an earlier request, whose answer was lost, removed it.
                 (200, _) | (404, Act::Unblock) => return (Instant::now(), answer),
                 (503 | 409, _) => drop(self.unavailable.fetch_add(1, Ordering::SeqCst)),
                 _ => panic!("{act:?} of {path:?} on node {node}: {status} {answer}"),
@@ -166,8 +167,8 @@ impl Administrators {
         }
     }
 
-    /// Asks a node until it answers by the change: when the last request began that was answered as before, and when
-    /// the first answer by the change came.
+    /// Sends requests to a node until it answers according to the change. Returns the start of the last request that was
+    /// answered as before the change, and the time of the first answer according to the change.
     async fn wait_until_applied(&self, change: &Change<'_>, node: usize) -> (Option<Instant>, Instant) {
         let (started, mut last_before) = (Instant::now(), None);
         loop {
@@ -186,7 +187,7 @@ impl Administrators {
         }
     }
 
-    /// Whether a node answers by a change; `None` where it does not serve.
+    /// Whether a node answers according to the change; `None` if it answers 503.
     async fn is_applied(&self, change: &Change<'_>, node: usize) -> Option<bool> {
         let mut connection = self.load.connect(node).await;
         let answer = connection.post("/token", change.body.clone()).await;
@@ -213,16 +214,16 @@ struct Change<'a> {
     act: Act,
     path: &'a str,
     body: String,
-    /// The key that signs from now on, where the keys were changed.
+    /// The id of the new signing key, if the change is one of keys.
     kid: String,
 }
 
-/// `withdrawn: …; KID signs from now on`.
+/// The key id in an answer `withdrawn: …; KID signs from now on`.
 fn made_kid(answer: &Value) -> String {
     let text = answer["done"].as_str().unwrap_or_default();
     let made = text.strip_suffix(" signs from now on").unwrap_or_default();
     made.rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
-/// The client whose tokens show which key signs.
+/// The client whose tokens are used to find the signing key.
 const KEY_SUBJECT: &str = "/ns/subject/sa/keys";

@@ -1,7 +1,7 @@
-//! The load: known clients, which must never be refused, and first uses, each of which must exist once it is
-//! acknowledged.
+//! The load of the failover tests: requests of known clients, which must never be refused, and first uses, whose clients
+//! must exist after they were acknowledged.
 
-use super::scene::{Load, id, kid};
+use super::deployment::{Load, id, kid};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ const CLIENTS: usize = 5;
 const WORKERS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(10);
 const FIRST_USE_PAUSE: Duration = Duration::from_millis(50);
-/// An assertion is used again for this time, as with SPIRE's agents.
+/// How long an assertion is used again, as with SVIDs that SPIRE's agents cache.
 const REPEATED_FOR: Duration = Duration::from_secs(100);
 
 /// The results of known clients since they were last read.
@@ -31,9 +31,9 @@ pub struct Known {
 pub struct FirstUses {
     /// Client ids.
     pub acknowledged: Mutex<Vec<String>>,
-    /// Answered 503, and tried again.
+    /// Number of requests that were answered 503 and repeated.
     pub unavailable: AtomicUsize,
-    /// Answered neither 200 nor 503.
+    /// Answers with another status than 200 and 503.
     pub odd: Mutex<Vec<String>>,
 }
 
@@ -84,7 +84,7 @@ impl Clients {
         connection
     }
 
-    /// Half of the requests repeat an assertion, the other half show a new one.
+    /// Half of the requests repeat an assertion, the other half have a new one.
     async fn use_known(self: Arc<Clients>, node: usize, worker: usize, mut connection: Connection) {
         let mut repeated: Vec<(Instant, String)> = Vec::new();
         let mut last_good = Instant::now();
@@ -134,7 +134,8 @@ impl Clients {
         self.known[node].lock().unwrap().refused.push(what);
     }
 
-    /// A new identity each time, tried until it is acknowledged: an answer that was lost must not make it two.
+    /// Sends first uses, each of a new identity and repeated until it is acknowledged. If an answer is lost, the repeated
+    /// request must not register a second client.
     async fn first_uses(self: Arc<Clients>, node: usize, worker: usize) {
         for number in 0.. {
             let path = format!("/ns/first/sa/n{node}-w{worker}-{number}");
@@ -145,7 +146,7 @@ impl Clients {
         }
     }
 
-    /// The same new identity at both nodes at once.
+    /// Sends first uses of the same new identity to both nodes at once.
     async fn same_identity_on_both_nodes(self: Arc<Clients>) {
         for number in 0.. {
             if !self.use_first(&[0, 1], &format!("/ns/both/sa/{number}")).await {
@@ -155,7 +156,7 @@ impl Clients {
         }
     }
 
-    /// False where the load ended before.
+    /// False if the load ended before the first use was acknowledged.
     async fn use_first(&self, nodes: &[usize], path: &str) -> bool {
         while self.load.goes_on() {
             let ask = async |node: usize| {
@@ -207,7 +208,7 @@ impl Clients {
         self.first_uses.acknowledged.lock().unwrap().clone()
     }
 
-    /// What known clients of all nodes saw since the last time.
+    /// The results of the known clients of all nodes since the last call.
     pub fn take_known(&self) -> Known {
         let mut all = Known::default();
         for known in &self.known {

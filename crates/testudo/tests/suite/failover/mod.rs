@@ -1,19 +1,19 @@
-//! Failover for real: three PostgreSQL under Patroni, two nodes under load, administrators at work. The primary is
-//! killed, stopped and partitioned, the synchronous standby is lost, and the lost members return.
+//! Tests of failover with three PostgreSQL servers under Patroni and two nodes under load, while administrators make
+//! changes. The primary is killed, stopped and partitioned, the synchronous standby is lost, and the lost members return.
 //!
 //! Acknowledged clients must exist, changes of administrators must apply on every node, and known clients must be
 //! served without interruption.
 
 mod administrators;
 mod clients;
+mod deployment;
 mod outages;
 mod reconcile;
-mod scene;
 
 use administrators::Administrators;
 use clients::Clients;
+use deployment::{Deployment, until};
 use outages::Outages;
-use scene::{Scene, until};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ enum Fault {
     StandbyLost,
 }
 
-/// What a machine with nothing else to do must keep to.
+/// The limits of a test.
 struct Limits {
     applied_within: Duration,
     known_p99: Duration,
@@ -40,32 +40,31 @@ struct Limits {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn when_the_primary_is_killed_acknowledged_clients_and_freezes_survive_and_known_clients_notice_nothing()
- {
-    let Some(tools) = scene::tools() else { return };
-    // Other tests run beside this one: the figures are those of `cargo xtask soak failover`.
+async fn when_the_primary_is_killed_acknowledged_changes_are_kept_and_known_clients_are_served() {
+    let Some(tools) = deployment::tools() else { return };
+    // The limits are wide, because other tests run at the same time; `cargo xtask soak failover` has strict ones.
     let limits = Limits {
         applied_within: Duration::from_secs(15),
         known_p99: Duration::from_secs(5),
         known_pause: Duration::from_secs(15),
     };
-    let scene = tokio::task::block_in_place(|| Scene::start(tools, Network::Loopback));
-    let mut trial = Trial::begin(scene, limits).await;
-    trial.suffer(Fault::PrimaryKilled).await;
+    let deployment = tokio::task::block_in_place(|| Deployment::start(tools, Network::Loopback));
+    let mut trial = Trial::begin(deployment, limits).await;
+    trial.inject(Fault::PrimaryKilled).await;
     trial.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "some eight minutes, as root: cargo xtask soak failover"]
 async fn soak_failover() {
-    let tools = scene::tools().expect("the programs of a cluster");
+    let tools = deployment::tools().expect("the programs of a cluster are installed");
     let limits = Limits {
         applied_within: Duration::from_secs(1),
         known_p99: Duration::from_millis(250),
         known_pause: Duration::from_secs(2),
     };
-    let scene = tokio::task::block_in_place(|| Scene::start(tools, Network::Namespaces));
-    let mut trial = Trial::begin(scene, limits).await;
+    let deployment = tokio::task::block_in_place(|| Deployment::start(tools, Network::Namespaces));
+    let mut trial = Trial::begin(deployment, limits).await;
     for round in 1..=3 {
         println!("round {round}");
         for fault in [
@@ -74,7 +73,7 @@ async fn soak_failover() {
             Fault::PrimaryPartitioned,
             Fault::StandbyLost,
         ] {
-            trial.suffer(fault).await;
+            trial.inject(fault).await;
         }
         trial.reconcile().await;
     }
@@ -82,7 +81,7 @@ async fn soak_failover() {
 }
 
 struct Trial {
-    scene: Scene,
+    deployment: Deployment,
     limits: Limits,
     clients: Arc<Clients>,
     administrators: Arc<Administrators>,
@@ -93,18 +92,18 @@ struct Trial {
 }
 
 impl Trial {
-    async fn begin(scene: Scene, limits: Limits) -> Trial {
-        let (clients, mut tasks) = Clients::start(scene.load.clone()).await;
-        let (administrators, more) = Administrators::start(scene.load.clone()).await;
+    async fn begin(deployment: Deployment, limits: Limits) -> Trial {
+        let (clients, mut tasks) = Clients::start(deployment.load.clone()).await;
+        let (administrators, more) = Administrators::start(deployment.load.clone()).await;
         tasks.extend(more);
-        let (outages, watching) = Outages::watch(scene.load.clone(), scene.probe_url.clone()).await;
+        let (outages, watching) = Outages::watch(deployment.load.clone(), deployment.probe_url.clone()).await;
         tasks.push(watching);
-        let (primary_probe, load) = (scene.cluster.primary_probe(), scene.load.clone());
+        let (primary_probe, load) = (deployment.cluster.primary_probe(), deployment.load.clone());
         let primary_probe = tokio::task::spawn_blocking(move || {
             at_most_one_member_is_primary(&primary_probe, || load.goes_on())
         });
         Trial {
-            scene,
+            deployment,
             limits,
             clients,
             administrators,
@@ -115,15 +114,16 @@ impl Trial {
         }
     }
 
-    /// One fault, its end, and what clients and administrators saw meanwhile.
-    async fn suffer(&mut self, fault: Fault) {
+    /// Causes one fault and ends it; checks how clients and administrators were served meanwhile.
+    async fn inject(&mut self, fault: Fault) {
         self.faults += 1;
-        self.is_well().await;
+        self.assert_load_runs().await;
         let changes_before = self.administrators.applied.lock().unwrap().len();
         self.until_changes(4).await;
         drop(self.clients.take_known());
         let (refused_before, outages_before) = (self.unavailable(), self.outages.all().len());
-        let before = tokio::task::block_in_place(|| self.scene.cluster.wait_until_whole(REJOIN_MAX)).unwrap();
+        let before =
+            tokio::task::block_in_place(|| self.deployment.cluster.wait_until_whole(REJOIN_MAX)).unwrap();
         let victim = match fault {
             Fault::StandbyLost => before.synchronous_standby.unwrap(),
             Fault::PrimaryKilled | Fault::PrimaryStopped | Fault::PrimaryPartitioned => before.primary,
@@ -131,24 +131,24 @@ impl Trial {
         let rewound_before = self.rewound(victim);
         let began = Instant::now();
         let after = tokio::task::block_in_place(|| {
-            let cluster = &mut self.scene.cluster;
+            let cluster = &mut self.deployment.cluster;
             match fault {
                 Fault::PrimaryKilled | Fault::StandbyLost => cluster.kill(victim),
                 Fault::PrimaryStopped => cluster.signal(victim, "STOP"),
                 Fault::PrimaryPartitioned => cluster.set_connected(victim, false).unwrap(),
             }
-            cluster.wait_until("another member has taken its place", FAILOVER_MAX, |view| {
+            cluster.wait_until("another member has replaced it", FAILOVER_MAX, |view| {
                 view.primary != victim && view.synchronous_standby.is_some_and(|standby| standby != victim)
             })
         })
-        .unwrap_or_else(|why| panic!("{why}\n{}", self.scene.warnings()));
+        .unwrap_or_else(|why| panic!("{why}\n{}", self.deployment.warnings()));
         let replaced_after = began.elapsed();
         let tag = format!("fault{}", self.faults);
-        reconcile::both_nodes_take_new_clients(&self.scene.load, &tag, FAILOVER_MAX).await;
+        reconcile::both_nodes_take_new_clients(&self.deployment.load, &tag, FAILOVER_MAX).await;
         self.until_changes(4).await;
         let returned = Instant::now();
         tokio::task::block_in_place(|| {
-            let cluster = &mut self.scene.cluster;
+            let cluster = &mut self.deployment.cluster;
             match fault {
                 Fault::PrimaryKilled | Fault::StandbyLost => cluster.restart(victim).unwrap(),
                 Fault::PrimaryStopped => cluster.signal(victim, "CONT"),
@@ -162,8 +162,8 @@ impl Trial {
         });
         let rejoined_after = returned.elapsed();
         self.until_changes(4).await;
-        until("the database takes commits", FAILOVER_MAX, async || {
-            !self.outages.is_away()
+        until("the database accepts commits", FAILOVER_MAX, async || {
+            !self.outages.is_unavailable()
         })
         .await;
         let known = self.clients.take_known();
@@ -175,10 +175,10 @@ impl Trial {
             .collect();
         println!(
             "{fault:?}: {} replaced after {replaced_after:.1?}",
-            self.scene.cluster.name(victim)
+            self.deployment.cluster.name(victim)
         );
         println!(
-            "  no commits for {outages:.1?}; back and following after {rejoined_after:.1?}, pg_rewind {} times",
+            "  no commits for {outages:.1?}; the member replicates again after {rejoined_after:.1?}, pg_rewind {} times",
             self.rewound(victim) - rewound_before
         );
         println!(
@@ -189,7 +189,7 @@ impl Trial {
             known.longest_pause
         );
         println!(
-            "  {} changes ({} of keys), {} across an outage: as before for {:.1?} at worst, applied by both after {:.1?} at worst",
+            "  {} changes ({} of keys), {} during an outage: a node answered as before the change for {:.1?} at most, both applied it after {:.1?} at most",
             applied.changes,
             applied.keys,
             applied.across_outages,
@@ -197,10 +197,10 @@ impl Trial {
             applied.answered_last
         );
         println!(
-            "  503 meanwhile: {} first uses and changes, all tried again",
+            "  {} first uses and changes were answered 503 and repeated",
             self.unavailable() - refused_before
         );
-        let warnings = || self.scene.warnings();
+        let warnings = || self.deployment.warnings();
         assert!(
             known.refused.is_empty(),
             "{:#?}\n{}",
@@ -230,9 +230,9 @@ impl Trial {
         first_uses + self.administrators.unavailable.load(Ordering::SeqCst)
     }
 
-    /// How often a member was rewound to the primary's past, or copied from it again.
+    /// How often pg_rewind reset a member to the state of the primary.
     fn rewound(&self, member: usize) -> usize {
-        self.scene
+        self.deployment
             .cluster
             .log(member)
             .matches("pg_rewind exit code=0")
@@ -244,14 +244,14 @@ impl Trial {
         let number = || self.administrators.applied.lock().unwrap().len();
         let goal = number() + more;
         until("changes are applied", FAILOVER_MAX, async || {
-            self.is_well().await;
+            self.assert_load_runs().await;
             number() >= goal
         })
         .await;
     }
 
-    /// A task that ended before its time has failed, and says why.
-    async fn is_well(&self) {
+    /// Fails if a task of the load ended: then it has panicked and printed the reason.
+    async fn assert_load_runs(&self) {
         let ended = self
             .tasks
             .iter()
@@ -260,26 +260,26 @@ impl Trial {
         assert!(
             !ended,
             "a task of the load has failed: see above\n{}",
-            self.scene.warnings()
+            self.deployment.warnings()
         );
     }
 
     async fn reconcile(&self) {
         println!("reconciliation under load");
-        reconcile::while_the_load_goes_on(&self.scene.load, &self.clients).await;
-        reconcile::keys_are_the_same(&self.scene.load, &self.clients).await;
+        reconcile::while_the_load_goes_on(&self.deployment.load, &self.clients).await;
+        reconcile::keys_are_the_same(&self.deployment.load, &self.clients).await;
     }
 
-    /// The load ends, then everything must agree.
+    /// Ends the load and checks that records, events, counters and keys agree.
     async fn end(self) {
-        self.is_well().await;
-        self.scene.load.end();
+        self.assert_load_runs().await;
+        self.deployment.load.end();
         for task in self.tasks {
             task.await.unwrap();
         }
         self.primary_probe.await.unwrap();
         println!("reconciliation at rest");
-        reconcile::at_rest(&self.scene.load, &self.clients, &self.administrators).await;
+        reconcile::at_rest(&self.deployment.load, &self.clients, &self.administrators).await;
     }
 }
 

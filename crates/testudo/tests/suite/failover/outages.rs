@@ -1,6 +1,6 @@
 //! Measures when the database accepted no commits, with a separate probe through HAProxy.
 
-use super::scene::Load;
+use super::deployment::Load;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -70,12 +70,12 @@ impl Outages {
         self.over.lock().unwrap().clone()
     }
 
-    pub fn is_away(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         self.since.lock().unwrap().is_some()
     }
 
-    /// The time from which on a change had to be applied that was acknowledged at `acknowledged` and applied at
-    /// `applied`: the acknowledgement, or the end of an outage in between.
+    /// The time at which a node had to apply a change: the time of the acknowledgement, or the end of an outage between
+    /// `acknowledged` and `applied`.
     pub fn due(&self, acknowledged: Instant, applied: Instant) -> Instant {
         let outages = self.over.lock().unwrap();
         let between = outages
@@ -95,7 +95,7 @@ async fn commit(client: &Client) -> Result<(), Error> {
     client.batch_execute("INSERT INTO marks VALUES (now())").await
 }
 
-/// Tries until a commit is answered; an attempt that hangs does not delay the others.
+/// Tries until a commit succeeds. An attempt without an answer does not delay the following ones.
 async fn first_commit(url: &str) -> Client {
     let (found, mut first) = tokio::sync::mpsc::channel(1);
     loop {

@@ -2,8 +2,8 @@
 
 use super::administrators::{Act, Administrators};
 use super::clients::Clients;
+use super::deployment::{Load, id, kid, until};
 use super::outages::Outages;
-use super::scene::{Load, id, kid, until};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -39,12 +39,12 @@ pub async fn while_the_load_goes_on(load: &Load, clients: &Clients) {
             .collect();
         assert!(
             wrong.is_empty(),
-            "node {node}: {} acknowledged clients have not one event client.registered each: {:?}",
+            "node {node}: {} acknowledged clients do not have exactly one event client.registered: {:?}",
             wrong.len(),
             &wrong[..wrong.len().min(5)]
         );
         println!(
-            "  node {node}: {} acknowledged first uses, 0 lost, 0 twice of {} clients, one client.registered each",
+            "  node {node}: {} acknowledged first uses, none lost, none twice among {} clients, one client.registered each",
             acknowledged.len(),
             stored.len()
         );
@@ -150,7 +150,7 @@ pub struct Summary {
     pub keys: usize,
     /// Changes that one node acknowledged, with an outage before the other node applied them.
     pub across_outages: usize,
-    /// The longest time that a node answered as before the change, from the acknowledgement or the end of the outage.
+    /// The longest time for which a node answered as before the change, since the acknowledgement or the end of an outage.
     pub went_on_longest: Duration,
     /// The longest time until both nodes answered according to the change.
     pub answered_last: Duration,

@@ -2,7 +2,7 @@
 
 use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
-use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
+use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
 use super::shop::Shop;
 use crate::binary::{free_port, run_to_end};
 use std::io::{Read as _, Write as _};
@@ -36,7 +36,7 @@ fn check_recipe<Check: FnMut(&str) -> Verdict>(
 fn refusals(minted: &Minted, mut check: impl FnMut(&str) -> Verdict) -> Vec<(&'static str, String)> {
     let refuse = |(what, token): (&'static str, String)| match check(&token) {
         Err(why) => (what, why),
-        Ok(said) => panic!("{what} was accepted: {said}"),
+        Ok(printed) => panic!("{what} was accepted: {printed}"),
     };
     minted.wrong().into_iter().map(refuse).collect()
 }
@@ -47,7 +47,7 @@ fn metadata(shop: &Shop) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A program that reads the token on standard input, and ends.
+/// Checks a recipe that is a program: it reads the token from stdin and ends.
 #[track_caller]
 fn check_program(program: impl Fn() -> Command) {
     let shop = Shop::with_svid_in_a_file();
@@ -127,7 +127,7 @@ impl Drop for Api {
 #[test]
 fn recipe_for_python_checks_a_token() {
     let recipe = recipe(PAGE, "Python");
-    let Some(folder) = or_not_tried(python("python-check", &recipe.packages("pypi.org", "=="))) else {
+    let Some(folder) = or_skipped(python("python-check", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
     check_program(|| {
@@ -140,7 +140,7 @@ fn recipe_for_python_checks_a_token() {
 #[test]
 fn recipe_for_javascript_checks_a_token() {
     let recipe = recipe(PAGE, "JavaScript");
-    let Some(folder) = or_not_tried(node("jose", &recipe.packages("www.npmjs.com", "@"))) else {
+    let Some(folder) = or_skipped(node("jose", &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
     let file = folder.join("check.mjs");
@@ -155,7 +155,7 @@ fn recipe_for_javascript_checks_a_token() {
 #[test]
 fn recipe_for_go_checks_a_token() {
     let recipe = recipe(PAGE, "Go");
-    let Some(folder) = or_not_tried(go("go-check", &recipe.packages("pkg.go.dev", "@"))) else {
+    let Some(folder) = or_skipped(go("go-check", &recipe.packages("pkg.go.dev", "@"))) else {
         return;
     };
     let built = build_go(&folder, recipe.block("go"));
@@ -165,7 +165,7 @@ fn recipe_for_go_checks_a_token() {
 #[test]
 fn recipe_for_a_spring_resource_server_checks_a_token() {
     let recipe = recipe(PAGE, "Java: Spring Boot");
-    let Some(folder) = or_not_tried(java("java-check", recipe.block("xml"))) else {
+    let Some(folder) = or_skipped(java("java-check", recipe.block("xml"))) else {
         return;
     };
     let java = build_java(&folder, "Api.java", recipe.block("java"));
@@ -185,7 +185,7 @@ fn recipe_for_a_spring_resource_server_checks_a_token() {
     }
 }
 
-/// The answers of Envoy to each token that it must refuse.
+/// Starts Envoy with the configuration of the recipe.
 fn envoy(folder: &Path, shop: &Shop, issuer: &str, ca: &str) -> Api {
     let (port, orders) = (free_port(), orders());
     let path = format!(
@@ -203,7 +203,7 @@ fn envoy(folder: &Path, shop: &Shop, issuer: &str, ca: &str) -> Api {
     Api::start(command, port)
 }
 
-/// An API that answers with the headers in which Envoy passes the caller.
+/// An API behind Envoy, which answers with the headers that Envoy adds for the caller.
 fn orders() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -232,7 +232,7 @@ fn orders() -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn recipe_for_envoy_checks_a_token() {
     let section = recipe(PAGE, "Envoy");
-    let Some(folder) = or_not_tried(python("envoy", &section.packages("pypi.org", "=="))) else {
+    let Some(folder) = or_skipped(python("envoy", &section.packages("pypi.org", "=="))) else {
         return;
     };
     let shop = Shop::over_tls();
@@ -251,16 +251,16 @@ async fn recipe_for_envoy_checks_a_token() {
         assert_eq!(api.ask(&minted.good()).as_deref(), Ok(&*caller));
         let wrong = minted.wrong().into_iter();
         // Envoy does not check `typ`.
-        let (judged, not_judged): (Vec<_>, Vec<_>) = wrong.partition(|(what, _)| *what != "another type");
-        for (what, token) in judged {
+        let (refused, accepted): (Vec<_>, Vec<_>) = wrong.partition(|(what, _)| *what != "another type");
+        for (what, token) in refused {
             let status = if what == "another audience" { "403" } else { "401" };
             let verdict = api.ask(&token);
             assert!(is_refused(&verdict, status), "{what}: {verdict:?}");
         }
         assert_eq!(
-            api.ask(&not_judged[0].1).as_deref(),
+            api.ask(&accepted[0].1).as_deref(),
             Ok(&*caller),
-            "the page must state this"
+            "Envoy does not check `typ`, as the page states"
         );
     });
 }

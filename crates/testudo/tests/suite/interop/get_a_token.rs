@@ -2,14 +2,14 @@
 //! gets none.
 
 use super::guides::recipe;
-use super::programs::{build_go, build_java, go, java, node, or_not_tried, python};
+use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
 use crate::binary::run_to_end;
 use std::process::Command;
 
 const PAGE: &str = "get-a-token.md";
 
-/// The program prints the token, or the whole answer as JSON.
+/// Checks a recipe: its program prints the token, or the whole answer as JSON.
 #[track_caller]
 fn check_recipe(shop: &Shop, program: impl Fn() -> Command) {
     let output = run_to_end(shop.prepare(&mut program()), "");
@@ -39,11 +39,11 @@ fn check_recipe(shop: &Shop, program: impl Fn() -> Command) {
             .env("RESOURCE", "https://other.example"),
         "",
     );
-    let said = [elsewhere.stdout, elsewhere.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    let printed = [elsewhere.stdout, elsewhere.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
     assert!(
-        !elsewhere.status.success() && said.contains("invalid_target"),
-        "{said}"
+        !elsewhere.status.success() && printed.contains("invalid_target"),
+        "{printed}"
     );
 }
 
@@ -61,7 +61,7 @@ fn recipe_for_the_shell_gets_a_token() {
 #[test]
 fn recipe_for_python_gets_a_token() {
     let recipe = recipe(PAGE, "Python");
-    let Some(folder) = or_not_tried(python("python-get", &recipe.packages("pypi.org", "=="))) else {
+    let Some(folder) = or_skipped(python("python-get", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
     let program = || {
@@ -75,7 +75,7 @@ fn recipe_for_python_gets_a_token() {
 #[test]
 fn recipe_for_go_gets_a_token_without_a_refused_attempt() {
     let recipe = recipe(PAGE, "Go");
-    let Some(folder) = or_not_tried(go("go-get", &recipe.packages("pkg.go.dev", "@"))) else {
+    let Some(folder) = or_skipped(go("go-get", &recipe.packages("pkg.go.dev", "@"))) else {
         return;
     };
     let built = build_go(&folder, recipe.block("go"));
@@ -94,7 +94,7 @@ fn recipe_for_oauth4webapi_gets_a_token() {
 
 fn javascript(library: &str) {
     let recipe = recipe(PAGE, &format!("JavaScript: {library}"));
-    let Some(folder) = or_not_tried(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
+    let Some(folder) = or_skipped(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
     let file = folder.join("get.mjs");
@@ -110,7 +110,7 @@ fn javascript(library: &str) {
 #[test]
 fn recipe_for_spring_security_gets_a_token() {
     let recipe = recipe(PAGE, "Java: Spring Security");
-    let Some(folder) = or_not_tried(java("java-get", recipe.block("xml"))) else {
+    let Some(folder) = or_skipped(java("java-get", recipe.block("xml"))) else {
         return;
     };
     let java = build_java(&folder, "Get.java", recipe.block("java"));

@@ -18,24 +18,27 @@ pub fn recipe(page: &str, heading: &str) -> Recipe {
         .split("\n## ")
         .find_map(|section| section.strip_prefix(&format!("{heading}\n")));
     let text = found
-        .unwrap_or_else(|| panic!("{page} has a section {heading}"))
+        .unwrap_or_else(|| panic!("{page} has no section {heading}"))
         .to_owned();
     Recipe { text }
 }
 
 impl Recipe {
-    /// The one block of this language.
+    /// The code block in this language. The section must have exactly one.
     #[track_caller]
     pub fn block(&self, language: &str) -> &str {
         let fence = format!("```{language}\n");
         let mut blocks = self.text.split(&fence).skip(1);
         let (block, _) = blocks.next().unwrap().split_once("```").unwrap();
-        assert!(blocks.next().is_none(), "one block of {language}");
+        assert!(
+            blocks.next().is_none(),
+            "the section must have only one block of {language}"
+        );
         block
     }
 
-    /// The packages that the text links at a registry, each with the version that is written behind the link:
-    /// `name==1` where `between` is `==`.
+    /// The packages that the text links to at a registry, each with the version after the link: `name==1` if `between` is
+    /// `==`.
     #[track_caller]
     pub fn packages(&self, registry: &str, between: &str) -> Vec<String> {
         let mut found = Vec::new();
@@ -47,10 +50,16 @@ impl Recipe {
                 .next()
                 .unwrap()
                 .trim_end_matches('.');
-            assert!(version.contains('.'), "{name} has no version but {version:?}");
+            assert!(
+                version.contains('.'),
+                "the text after the link of {name} is not a version: {version:?}"
+            );
             found.push(format!("{name}{between}{version}"));
         }
-        assert!(!found.is_empty(), "no package at {registry}");
+        assert!(
+            !found.is_empty(),
+            "the section has no link to a package at {registry}"
+        );
         found
     }
 }

@@ -67,9 +67,9 @@ fn checks_a_token(documents: &DocumentServer) {
     let tokens = [shop.token(), minted.good()];
     for token in &tokens {
         let known = ask_until(token, 403);
-        let said = known.body["message"].as_str().unwrap();
+        let printed = known.body["message"].as_str().unwrap();
         assert!(
-            said.contains(SUBJECT),
+            printed.contains(SUBJECT),
             "the user must be known and have no permission: {known:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! An issuer whose key the test has, for tokens that Testudo would not sign.
+//! An issuer whose private key is in the test, for tokens that Testudo would not issue.
 
 use super::shop::RESOURCE;
 use crate::binary::now;
@@ -16,13 +16,13 @@ pub struct Minted {
 }
 
 impl Minted {
-    /// An issuer of this name; its keys are published elsewhere.
+    /// An issuer with this URL. Its keys are published by the caller.
     pub fn named(issuer: String) -> Minted {
         let key = generate_key(Algorithm::ES256, None);
         Minted { issuer, key }
     }
 
-    /// Serves keys and metadata like the server with this name, until the process ends.
+    /// An issuer that serves its keys and a copy of the metadata of `server`, until the process ends.
     pub fn like(server: &str, metadata: &str) -> Minted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let minted = Minted::named(format!("http://{}", listener.local_addr().unwrap()));
@@ -45,7 +45,7 @@ impl Minted {
         serde_json::json!({ "keys": [self.key.public_jwk("sig", true)] }).to_string()
     }
 
-    /// A token with the same form as those of Testudo.
+    /// A valid token in the format of Testudo's tokens.
     pub fn good(&self) -> String {
         self.draft(&self.key).sign()
     }

@@ -1,5 +1,5 @@
-//! Installs programs of other projects, each into a separate folder under `target/interop`, once, from its registry, at
-//! the versions that the caller gives.
+//! Installs programs of other projects from their registries, at the versions that the caller gives. Each is installed
+//! once, into a separate folder under `target/interop`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +8,8 @@ use std::sync::Mutex;
 /// Only one installation runs at a time, because parallel tests may need the same one.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
-/// If nothing can be installed, the test fails in CI, and on other machines prints that it was skipped.
-pub fn or_not_tried<T>(outcome: Result<T, String>) -> Option<T> {
+/// If the installation failed, the test fails in CI; on other machines it is skipped with a message.
+pub fn or_skipped<T>(outcome: Result<T, String>) -> Option<T> {
     match outcome {
         Ok(found) => Some(found),
         Err(why) if std::env::var_os("CI").is_some() => panic!("CI must run this test: {why}"),
@@ -26,7 +26,7 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Creates the folder with these steps, unless it was created for the same `wanted` before.
+/// Creates the folder with these steps, unless it was created before for the same versions (`wanted`).
 fn installed(
     name: &str,
     wanted: &str,
@@ -113,8 +113,7 @@ pub fn java(name: &str, pom: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// Compiles one Java file in such a folder; returns the command that runs it, to which the name of the class must be
-/// added.
+/// Compiles one Java file in such a folder. Returns the command that runs it; the caller must add the name of the class.
 pub fn build_java(project: &Path, file: &str, program: &str) -> impl Fn() -> Command {
     std::fs::write(project.join(file), program).unwrap();
     let compile = ["-cp", "lib/*", "-d", "classes", file];

@@ -12,7 +12,7 @@ pub struct Shop {
     pub site: Site,
     pub issuer: String,
     pub client: String,
-    /// Environment variables of the recipe besides issuer and resource.
+    /// Environment variables of the recipe in addition to issuer and resource.
     more: Vec<(&'static str, String)>,
     _server: Server,
     _spire: Option<Spire>,
@@ -54,7 +54,9 @@ impl Shop {
         let port = free_port();
         let issuer = format!("http://127.0.0.1:{port}");
         spire::configure(&site, &issuer, port, &agent.workload_api());
-        agent.jwt_svid(&issuer).expect("the agent knows the workload");
+        agent
+            .jwt_svid(&issuer)
+            .expect("the agent issues an SVID to the workload");
         Shop {
             _server: site.serve(),
             client: format!("spiffe://{}/workload/shop", testudo_testkit::spire::TRUST_DOMAIN),

@@ -15,7 +15,7 @@ use testudo_testkit::{svid_form, token};
 /// How long known clients are served while the database does not answer. A failover takes about half of this time.
 const SERVE_WITHOUT_STORE: Duration = Duration::from_secs(60);
 
-pub struct Scene {
+pub struct Deployment {
     pub load: Arc<Load>,
     // The fields are dropped in this order.
     servers: [Server; 2],
@@ -37,7 +37,7 @@ fn installed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/patroni")
 }
 
-/// The needed programs. Without them, the test fails in CI, and on other machines prints that it was skipped.
+/// The programs that the tests need. Without them, the tests fail in CI; on other machines they are skipped with a message.
 pub fn tools() -> Option<Tools> {
     match Tools::find(&installed()) {
         Ok(tools) => Some(tools),
@@ -51,8 +51,8 @@ pub fn tools() -> Option<Tools> {
     }
 }
 
-impl Scene {
-    pub fn start(tools: Tools, network: Network) -> Scene {
+impl Deployment {
+    pub fn start(tools: Tools, network: Network) -> Deployment {
         let cluster = Cluster::start(tools, &folder(), network).unwrap();
         let url = cluster.database("testudo").unwrap();
         let probe_url = cluster.database("probe").unwrap();
@@ -77,7 +77,7 @@ impl Scene {
             began: Instant::now(),
             stop: AtomicBool::new(false),
         };
-        Scene {
+        Deployment {
             load: Arc::new(load),
             servers,
             _pooler: pooler,
@@ -86,9 +86,10 @@ impl Scene {
         }
     }
 
-    /// Warnings and errors of both nodes, for an error. Equal failures of requests are printed only a few times.
+    /// Warnings and errors in the logs of both nodes, for an assertion message. Failed requests are listed only a few
+    /// times.
     pub fn warnings(&self) -> String {
-        let told = |server: &Server| {
+        let warnings_of = |server: &Server| {
             let log = server.log.lock().unwrap();
             let mut requests = 0;
             let lines = log
@@ -100,13 +101,13 @@ impl Scene {
                 });
             lines.take(100).collect::<Vec<_>>().join("\n")
         };
-        let [first, second] = self.servers.each_ref().map(told);
+        let [first, second] = self.servers.each_ref().map(warnings_of);
         format!("--- first node\n{first}\n--- second node\n{second}")
     }
 }
 
 /// If a test fails, its tasks on other threads must end too.
-impl Drop for Scene {
+impl Drop for Deployment {
     fn drop(&mut self) {
         self.load.end();
     }
@@ -160,7 +161,7 @@ pub fn kid(answer: &Answer) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-/// Waits until a condition of the nodes holds.
+/// Waits until a condition is true, with a deadline.
 pub async fn until(what: &str, patience: Duration, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
