@@ -1,12 +1,12 @@
 //! `docs/reference/configuration.md`: every key of the configuration.
 //!
-//! What a key means, and its default, is in the doc comment of its field, which the JSON schema has as well; what can
-//! stand there, and whether a reload takes it, is in `config::KEYS`.
+//! The meaning of a key and its default are in the doc comment of its field, which is also in the JSON schema. Its possible
+//! values, and whether a reload applies a new value, are in `config::KEYS`.
 
 use serde_json::Value;
 use testudo_server::config::{KEYS, Key, sections::ConfigFile};
 
-/// The sections, in the order in which a file is best written and read.
+/// The sections, in the order of the page.
 const SECTIONS: &[&str] = &[
     "issuer",
     "include",
@@ -25,18 +25,17 @@ const SECTIONS: &[&str] = &[
 
 const INTRODUCTION: &str = "# Configuration
 
-Generated from `server::config`. A key that is not in this page is an error, and `testudo check` names every problem of a \
-file at once, each with its key. `testudo init` writes a starter file. For editors: [JSON Schema](testudo.schema.json).
+Generated from `server::config`. A key that is not on this page is an error. `testudo check` reports all problems of a \
+file, each with its key. `testudo init` writes a starter file. For editors: [JSON Schema](testudo.schema.json).
 
-- The file is TOML. A relative path begins in the folder of the file.
-- A duration is a text with its unit: `\"90s\"`, `\"5m\"`, `\"12h\"`, `\"30d\"`. A number is a whole number of 1 or more.
+- The file is TOML. Relative paths start at the folder of the file.
+- A duration is a text with a unit: `\"90s\"`, `\"5m\"`, `\"12h\"`, `\"30d\"`. A number is a whole number of 1 or more.
 - A secret is the text itself, `{ file = \"PATH\" }` or `{ env = \"VARIABLE\" }`.
-- A variable of the environment sets a key over the file: `TESTUDO__SERVER__LISTEN` is `server.listen`. Its value is \
-read as TOML, and as text where it is not TOML.
-- *Reload*: `testudo reload`, SIGHUP, and a change of the file where `server.watch` is true. \"at start\" means that a new \
-value takes effect at the next start, and that the reload says so. Of TLS files and other files that a key names, a \
-reload takes the new content; a listener, `server.tls` or `admin.tls` that appears or disappears takes effect at the \
-next start.
+- An environment variable overrides the key in the file: `TESTUDO__SERVER__LISTEN` sets `server.listen`. Its value is \
+parsed as TOML; if it is not TOML, it is a text.
+- *Reload*: by `testudo reload`, by SIGHUP, and by a change of the file where `server.watch` is true. \"at start\" means \
+that a new value applies only after the next start; the reload warns of this. A reload reads TLS files and other files \
+again. If a listener, `server.tls` or `admin.tls` is added or removed, this applies after the next start.
 
 ";
 
@@ -46,7 +45,9 @@ pub fn page() -> Result<String, String> {
     let first_keys = schema["properties"].as_object().into_iter().flatten();
     for (name, _) in first_keys {
         if !SECTIONS.contains(&name.as_str()) {
-            return Err(format!("configuration.md: `{name}` has no place in its sections"));
+            return Err(format!(
+                "configuration.md: `{name}` is not in SECTIONS of xtask/src/generate/configuration.rs"
+            ));
         }
     }
     for section in SECTIONS {
@@ -59,13 +60,13 @@ pub fn page() -> Result<String, String> {
     Ok(page)
 }
 
-/// What is said of a key beside what is in `KEYS`.
-struct Said {
+/// The documentation of a key that is not in `KEYS`.
+struct Documented {
     meaning: String,
     default: String,
 }
 
-/// The table of a section, below what the section is for.
+/// The purpose of a section, and the table of its keys.
 fn rows(section: &str, member: &Value, schema: &Value) -> Result<String, String> {
     let mut lines = Vec::new();
     walk(section, member, schema, &mut lines)?;
@@ -94,10 +95,10 @@ fn walk(path: &str, member: &Value, schema: &Value, lines: &mut Vec<String>) -> 
     if let Some(key) = key {
         lines.push(row(key, member, schema)?);
     } else if !is_section {
-        let Said { meaning, default } = said(path, member)?;
+        let Documented { meaning, default } = documented(path, member)?;
         lines.push(format!("| {} | table | {default} | | {meaning} |", name(path)));
     }
-    // A secret is one key, in whichever form it is written.
+    // A secret is one row, although it can be a text or a table.
     if key.is_some_and(|key| key.is_secret) {
         return Ok(());
     }
@@ -111,7 +112,7 @@ fn walk(path: &str, member: &Value, schema: &Value, lines: &mut Vec<String>) -> 
 
 fn row(key: &Key, member: &Value, schema: &Value) -> Result<String, String> {
     let path = key.path;
-    let Said { meaning, default } = said(path, member)?;
+    let Documented { meaning, default } = documented(path, member)?;
     let reload = match key.is_taken_by_reload {
         true => "yes",
         false => "at start",
@@ -130,7 +131,7 @@ fn row(key: &Key, member: &Value, schema: &Value) -> Result<String, String> {
     ))
 }
 
-/// The key with an anchor of its own. A section has that of its heading.
+/// The key with an anchor. A section needs none, because its heading is one.
 fn name(path: &str) -> String {
     match SECTIONS.contains(&path) {
         true => format!("`{path}`"),
@@ -138,14 +139,14 @@ fn name(path: &str) -> String {
     }
 }
 
-/// What can stand at the key, with an example, where its type does not say that.
+/// The possible values of a key with an example, if the type does not explain them.
 fn form(key: &Key, type_of: &str) -> String {
-    let is_said = type_of == "duration" || type_of == "boolean" || key.unit.is_some();
-    let example = match is_said || key.form.contains(key.example) {
+    let type_explains_it = type_of == "duration" || type_of == "boolean" || key.unit.is_some();
+    let example = match type_explains_it || key.form.contains(key.example) {
         true => String::new(),
         false => format!(" Example: `{}`.", key.example()),
     };
-    match (is_said || key.form == "a text", key.is_list) {
+    match (type_explains_it || key.form == "a text", key.is_list) {
         (true, _) => example,
         (false, true) => format!("Each entry: {}.{example}", key.form),
         (false, false) => format!("Value: {}.{example}", key.form),
@@ -178,7 +179,7 @@ fn type_of(key: &Key, member: &Value, schema: &Value) -> String {
     }
 }
 
-/// What each of the values means, where the schema says so and the key can have them.
+/// The meaning of each possible value that the schema documents.
 fn values(key: &Key, member: &Value, schema: &Value) -> String {
     let kinds = kinds(member, schema);
     let meanings = kinds.iter().filter_map(|kind| {
@@ -190,7 +191,7 @@ fn values(key: &Key, member: &Value, schema: &Value) -> String {
     meanings.collect()
 }
 
-/// The schemas that a value, or an entry of a list, can have.
+/// The possible schemas of a value, or of the entries of a list.
 fn kinds<'s>(member: &'s Value, schema: &'s Value) -> Vec<&'s Value> {
     if let Some(name) = member["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or_default();
@@ -225,9 +226,9 @@ fn description(path: &str, member: &Value) -> Result<String, String> {
         .ok_or_else(|| format!("`{path}` has no doc comment, which configuration.md needs"))
 }
 
-/// The doc comment of a key: what it means, and its default, which is the sentence that begins with `Default: ` or
-/// `Required`, at the end.
-fn said(path: &str, member: &Value) -> Result<Said, String> {
+/// The doc comment of a key, split into its meaning and its default: the last sentence, if it begins with `Default: ` or
+/// `Required`.
+fn documented(path: &str, member: &Value) -> Result<Documented, String> {
     let description = description(path, member)?;
     let at_end = |word: &str| {
         let at = description.rfind(word)?;
@@ -244,13 +245,13 @@ fn said(path: &str, member: &Value) -> Result<Said, String> {
         }
         (None, None) => (description.as_str(), "none".to_owned()),
     };
-    Ok(Said {
+    Ok(Documented {
         meaning: meaning.trim().to_owned(),
         default,
     })
 }
 
-/// A text for a cell of a table.
+/// Text that can be written into a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }

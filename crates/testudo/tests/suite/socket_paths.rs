@@ -1,33 +1,33 @@
-//! Paths of Unix sockets that are longer than the operating system allows: each command names the path, its length and
-//! the limit, and a remedy.
+//! Tests of paths of Unix sockets that are longer than the operating system allows: each command must name the path, its
+//! length, the limit and a remedy.
 
 use crate::binary::{Site, folder, run_to_end, stderr};
 use crate::every_command::COMMANDS;
 use std::process::{Command, Output};
 
 #[track_caller]
-fn names_path_length_limit_and_remedy(output: &Output, path: &str, remedy: &str) {
-    let said = stderr(output);
-    assert!(!output.status.success(), "{said}");
+fn assert_names_path_length_limit_and_remedy(output: &Output, path: &str, remedy: &str) {
+    let printed = stderr(output);
+    assert!(!output.status.success(), "{printed}");
     let length = format!("{path} has {} bytes", path.len());
     for words in [&length, "107 bytes (108 on Linux", "hint: ", remedy] {
-        assert!(said.contains(words), "{words:?} is not in\n{said}");
+        assert!(printed.contains(words), "{words:?} is not in\n{printed}");
     }
 }
 
 #[test]
-fn dev_below_a_long_tmpdir_names_the_path_of_its_socket_and_tmpdir_and_leaves_nothing() {
+fn dev_in_a_long_temporary_folder_names_its_socket_and_tmpdir_and_removes_its_files() {
     let temporary = folder().join("x".repeat(100));
     std::fs::create_dir(&temporary).unwrap();
     let mut dev = Command::new(env!("CARGO_BIN_EXE_testudo"));
     dev.args(["dev", "--once", "--listen", "127.0.0.1:0"])
         .env("TMPDIR", &temporary);
     let output = run_to_end(&mut dev, "");
-    let said = stderr(&output);
-    let start = said.find(temporary.to_str().unwrap()).expect(&said);
-    let path = said[start..].split(' ').next().unwrap().to_owned();
-    assert!(path.ends_with("/testudo.sock"), "{said}");
-    names_path_length_limit_and_remedy(&output, &path, "set TMPDIR");
+    let printed = stderr(&output);
+    let start = printed.find(temporary.to_str().unwrap()).expect(&printed);
+    let path = printed[start..].split(' ').next().unwrap().to_owned();
+    assert!(path.ends_with("/testudo.sock"), "{printed}");
+    assert_names_path_length_limit_and_remedy(&output, &path, "set TMPDIR");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
@@ -40,14 +40,17 @@ fn check_and_serve_name_the_path_of_the_admin_socket_that_is_too_long() {
     let path = site.folder.join(name);
     for command in ["check", "serve", "doctor"] {
         let output = site.run(&[command]);
-        let said = stderr(&output);
+        let printed = stderr(&output);
         assert!(
-            !output.status.success() && said.contains("admin.socket"),
-            "{command}: {said}"
+            !output.status.success() && printed.contains("admin.socket"),
+            "{command}: {printed}"
         );
         let length = format!("{} has {} bytes", path.display(), path.as_os_str().len());
         for words in [&length, "107 bytes (108 on Linux", "shorter path"] {
-            assert!(said.contains(words), "{command}: {words:?} is not in\n{said}");
+            assert!(
+                printed.contains(words),
+                "{command}: {words:?} is not in\n{printed}"
+            );
         }
     }
 }
@@ -76,7 +79,7 @@ fn every_command_that_connects_to_the_admin_socket_names_a_path_that_is_too_long
         arguments.extend(["--socket".to_owned(), socket.clone()]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = site.run(&arguments);
-        names_path_length_limit_and_remedy(&output, &socket, "--socket");
+        assert_names_path_length_limit_and_remedy(&output, &socket, "--socket");
     }
     assert!(connecting > 20, "{connecting}");
 }

@@ -185,7 +185,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "socket-path-too-long",
-        how: "The path of the admin socket is longer than the system allows.",
+        how: "The path of the admin socket is longer than the operating system allows.",
         set_up: |site| {
             let socket = format!("socket = \"/run/{}/testudo.sock\"", "tenant".repeat(16));
             edit(site, "socket = \"testudo.sock\"", &socket);
@@ -195,7 +195,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         name: "workload-api-path-too-long",
-        how: "The path of the Workload API is longer than the system allows.",
+        how: "The path of the Workload API socket is longer than the operating system allows.",
         set_up: |site| {
             let socket = format!(
                 "workload_api = \"unix:///run/{}/agent.sock\"",
