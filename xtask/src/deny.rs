@@ -104,11 +104,6 @@ fn as_repository(database: &Path, place: &Path) -> Result<PathBuf, String> {
         &[],
     )?;
     git(&["add", "--force", "crates"])?;
-    git(&[
-        "commit",
-        "--quiet",
-        "--message",
-        "the advisory database that was handed in",
-    ])?;
+    git(&["commit", "--quiet", "--message", "copy of the advisory database"])?;
     Ok(repository)
 }

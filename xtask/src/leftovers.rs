@@ -36,7 +36,7 @@ pub fn none_after(tests: impl FnOnce(&[(&str, &str)]) -> Result<(), String>) -> 
     }
 }
 
-/// Files in the folder, and processes whose temporary folder it is.
+/// Files in the folder, and processes that use it as their temporary folder.
 fn leftovers(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<String> = files.map(|entry| entry.path().display().to_string()).collect();

@@ -11,7 +11,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// All of them, for the reference.
+    /// All exit statuses, for the reference.
     pub const ALL: [Exit; 3] = [Exit::Done, Exit::Failed, Exit::Usage];
 
     pub fn number(self) -> u8 {

@@ -43,7 +43,7 @@ impl ServiceManager {
         self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// A reload begins. By the time, systemd matches this message with the signal that it sent, not with an earlier one.
+    /// A reload begins. systemd uses the time in the message to check that the message was sent after its signal.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;

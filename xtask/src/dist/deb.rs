@@ -195,7 +195,7 @@ mod tests {
 
     /// A systemd before version 253 does not know `notify-reload`, so this one warning is ignored.
     #[test]
-    fn systemd_accepts_the_units_and_rates_their_exposure_ok() {
+    fn systemd_accepts_the_units_and_their_security_exposure_is_within_the_limit() {
         let machine = Scratch::with(&[("usr/bin/testudo", "#!/bin/sh\n")]);
         let program = machine.path().join("usr/bin/testudo");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

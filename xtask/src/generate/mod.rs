@@ -78,10 +78,10 @@ fn stated_by(member: &Member) -> String {
         StatedBy::Client => client.to_owned(),
         StatedBy::ClientUnlessClaimed => format!("{client}, unless its credential has a claim of this name"),
         StatedBy::AttesterOrClient if member.label_kind().is_none() => {
-            "attester by a claim; a client may narrow it".to_owned()
+            "attester, by a claim; a client may narrow the value".to_owned()
         }
-        StatedBy::AttesterOrClient => format!("attester by a claim, else {client}"),
-        StatedBy::Attester => "attester by a claim".to_owned(),
+        StatedBy::AttesterOrClient => format!("attester, by a claim; else {client}"),
+        StatedBy::Attester => "attester, by a claim".to_owned(),
     }
 }
 

@@ -209,7 +209,7 @@ fn mod_lines_visibilities_and_names_of_local_variables_make_no_arrows() {
 /// The own file of a folder (`mod.rs`) uses the files of the folder, and these use its types: without the own file there
 /// is no cycle.
 #[test]
-fn a_folders_own_file_with_its_files_is_no_cycle() {
+fn own_file_of_a_folder_with_the_files_of_the_folder_is_not_a_cycle() {
     for own_file in ["room/mod.rs", "room.rs"] {
         let found = cycles_of(&[
             ("lib.rs", "mod room;\n"),

@@ -57,8 +57,8 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(super) struct ClientView {
     /// Client id. Example: `spiffe://prod.example/ns/pay/sa/api`.
     pub client_id: String,
-    /// Name, without `spiffe://`, of the trust domain under which the client is counted: its own, or for a client with
-    /// a sponsor that of the sponsor. Example: `prod.example`.
+    /// Name, without `spiffe://`, of the trust domain whose number of clients includes this one: the trust domain of the
+    /// client, or of its sponsor if it has one. Example: `prod.example`.
     pub trust_domain: Option<String>,
     /// Key of the authority that vouches for the client: `spiffe://prod.example`, `cluster-a:`, `configuration` or
     /// `registration`.
@@ -87,7 +87,7 @@ pub(super) struct ClientView {
     pub last_used: String,
     /// When the client's lifetime ends; absent where it has no end.
     pub expires: Option<String>,
-    /// Seconds without use after which the client is removed; absent where it is not removed for that.
+    /// Seconds without use after which the client is removed; absent if it is not removed for this reason.
     pub idle_lifetime_seconds: Option<i64>,
     /// How often a client of this identity has been registered: 1 for the first time.
     pub generation: u32,
@@ -119,7 +119,7 @@ pub(super) struct Filter {
     #[serde(default)]
     orphaned: bool,
     after: Option<String>,
-    /// Most clients of the page, 1 to 1,000. Default: 1,000.
+    /// Maximum number of clients on the page, 1 to 1,000. Default: 1,000.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: Option<NonZeroU32>,
 }

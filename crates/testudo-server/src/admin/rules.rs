@@ -36,7 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Most identities of one `rule test`.
+/// Maximum number of identities in one request of `rule test`.
 const TESTED_MAX: usize = 10_000;
 
 /// A rule, as the admin API lists it.

@@ -39,7 +39,7 @@ pub(super) async fn bind(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Fails where another server listens.
+/// Fails if another server listens at the path.
 pub async fn must_be_free(path: &Path) -> Result<SocketState, String> {
     match state_of(path).await? {
         SocketState::Taken => Err(format!("another server listens on {}", path.display())),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn file_at_the_path_that_is_not_a_socket_stops_the_start_and_is_kept() {
+    async fn file_at_the_path_that_is_not_a_socket_prevents_the_start_and_is_kept() {
         for (name, says) in [
             ("file", "a file"),
             ("folder", "a folder"),

@@ -109,8 +109,8 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     })
 }
 
-/// The identity to which a token was issued. Administrators are listed by identity, so a configured client or one that
-/// registered without evidence has none here.
+/// The identity to which a token was issued. Administrators are listed by identity, so the result is `None` for a
+/// configured client and for a client that registered without evidence.
 fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a str> {
     let kind = AuthorityKind::of_key(&client.authority)?;
     match kind {

@@ -1,4 +1,4 @@
-//! The measured binary, and its requests.
+//! Starts the measured binary, makes request bodies, and measures the CPU time of the server.
 
 use hyper::body::Bytes;
 use std::io::{BufRead as _, BufReader};

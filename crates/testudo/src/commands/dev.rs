@@ -91,7 +91,7 @@ impl Signals {
         ]))
     }
 
-    /// Waits for one of them.
+    /// Waits for one of these signals.
     async fn any(&mut self) {
         let [terminate, interrupt, hangup] = &mut self.0;
         tokio::select! {

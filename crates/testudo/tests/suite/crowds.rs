@@ -1,5 +1,5 @@
-//! Tests of many connections: idle ones from another process, more than the limit of an address, more than the limit of
-//! files, and streams that fill memory.
+//! Tests of many connections: silent connections of another process, more connections than the limit of one address, more
+//! connections than the limit of open files, and streams that fill memory.
 
 use crate::binary::{RULES, Server, Site};
 use crate::listeners::{metric, wait_for};
@@ -140,7 +140,7 @@ async fn soak_ten_thousand_silent_connections() {
 // ---- Limits.
 
 #[tokio::test]
-async fn oldest_silent_connection_is_closed_when_its_address_has_used_up_its_share() {
+async fn oldest_silent_connection_is_closed_when_its_address_reaches_its_limit() {
     let site = Site::new();
     site.configure("connections_max_per_address = 3", RULES);
     let server = site.serve();

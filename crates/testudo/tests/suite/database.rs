@@ -38,7 +38,10 @@ async fn ask(site: &Site, server: &Server, path: &str) -> u16 {
 async fn until(site: &Site, server: &Server, path: &str, status: u16) {
     let started = Instant::now();
     while ask(site, server, path).await != status {
-        assert!(started.elapsed() < SOON, "{path} is not answered {status}");
+        assert!(
+            started.elapsed() < SOON,
+            "a request of {path} is not answered with {status} within the deadline"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -163,7 +166,7 @@ async fn server_runs_as_a_role_that_may_not_create_tables_after_the_owner_create
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_of_the_page_restore_a_backup_and_redo_what_it_lost() {
+async fn commands_of_the_page_restore_a_backup_and_repeat_the_lost_changes() {
     let roles = Roles::made();
     let site = roles.site();
     let owner = [("OWNER_URL", roles.owner.as_str())];

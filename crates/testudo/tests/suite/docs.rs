@@ -76,7 +76,7 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
 /// Registers a client with a software statement, one with a certificate, and one with an initial access token of the
 /// second client; then reads the third client with its registration access token.
 #[test]
-fn the_commands_of_the_registration_page_register() {
+fn the_commands_of_the_registration_page_register_clients() {
     let (site, issuer) = Site::with_mutual_tls("");
     let config = std::fs::read_to_string(site.config()).unwrap();
     let config = config

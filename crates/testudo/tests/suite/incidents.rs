@@ -181,7 +181,7 @@ async fn runbook_of_a_compromised_trust_domain_refuses_the_old_keys_and_the_atta
     shell(&nodes.sites[0], &disable, &[]);
     until(&nodes, &attackers, 0).await;
 
-    // New authorities, without the stolen one.
+    // The trust domain gets a new authority instead of the stolen one.
     nodes.sites[0].issuer = testudo_testkit::TestIssuer::new("prod.example");
     nodes.sites[0].issuer.sequence = 2;
     let bundle = nodes.sites[0].issuer.bundle().to_string();

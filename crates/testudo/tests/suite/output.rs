@@ -167,7 +167,7 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
             );
         }
     }
-    // Without a client, and with a client whose rule was removed.
+    // A known name is not an error: neither without clients, nor with a client whose rule was removed.
     assert_eq!(site.json(&["client", "list", "--rule", "payments"]), json!([]));
     let form = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     assert_eq!(server.token(form).await.status, 200);

@@ -71,7 +71,7 @@ async fn changed_configuration_file_is_applied_without_a_reload_and_one_with_an_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn change_of_one_nodes_file_reloads_that_node_once_and_no_other() {
+async fn change_of_the_file_of_one_node_reloads_only_that_node_and_only_once() {
     let nodes = Nodes::start();
     let [first, second] = [&nodes.sites[0], &nodes.sites[1]];
     first.write("testudo.toml", &(text(first) + &rule("late")));

@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Most events of one answer where the request has no `limit`.
+/// Maximum number of events in an answer if the request has no `limit`.
 const LIMIT_DEFAULT: usize = 100;
 
 /// Which events are searched for. `*` in a text matches any characters.
@@ -69,7 +69,7 @@ pub(super) struct Search {
     before: Option<String>,
     /// Default: `oldest` with `after`, otherwise `newest`.
     order: Option<Order>,
-    /// Most events of the answer, 1 to 1,000. Default: 100.
+    /// Maximum number of events in the answer, 1 to 1,000. Default: 100.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: Option<u32>,
 }

@@ -12,12 +12,12 @@ use testudo_core::records::{Event, Kind};
 use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{LIST_MAX, Stored};
 
-/// Most events that are read for one answer.
+/// Maximum number of events that are read for one answer.
 const SEARCHED_MAX: usize = 20_000;
-/// Most time for one answer, which then states how far it searched, so that a search does not occupy a reader of the
-/// store for long.
+/// Maximum time of a search for one answer, so that a search does not use a reader of the store for long. The answer
+/// states how far the search came.
 const SEARCH_TIME_MAX: Duration = Duration::from_millis(40);
-/// Most bytes of the events of an answer, as they are stored. The first event is returned even if it is larger.
+/// Maximum size of the stored events in an answer, bytes. The first event is returned even if it is larger.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A range of event ids, and the direction of the search.
@@ -90,7 +90,7 @@ impl Range {
 
 /// Request ids with a time longer ago than this are treated as ids of a proxy.
 const LONG_AGO: Seconds = Seconds(10 * 365 * 86_400);
-/// Most by which the clock of another node may be ahead.
+/// The longest time by which the clock of another node may be ahead.
 const AHEAD: Seconds = Seconds(86_400);
 
 /// The store key of a time: the key of an event begins with its time in milliseconds, in 16 hexadecimal digits.
@@ -130,7 +130,7 @@ struct Found {
 }
 
 impl Found {
-    /// Adds the event if the filters hold for it. False where the answer is already full.
+    /// Adds the event if it matches the filters. False if the answer is already full.
     fn take(&mut self, stored: Stored, filters: &Filters, limit: usize) -> bool {
         let bytes = stored.body.len();
         let event = refused::readable::<Event>(stored).map(|found| found.record);

@@ -12,10 +12,10 @@ use testudo_core::records::{Event, EventKind, Kind};
 use testudo_protocol::Timestamp;
 use testudo_store::LIST_MAX;
 
-/// Most milliseconds between the arrival of a request and its last event: longer than all deadlines of a request.
+/// Maximum time between the arrival of a request and its last event, milliseconds: longer than all deadlines of a request.
 pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
 
-/// Most pages of [`LIST_MAX`] events that one search reads.
+/// Maximum number of pages of [`LIST_MAX`] events that one search reads.
 const PAGES_MAX: usize = 200;
 
 pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, ErrorAnswer> {
@@ -41,8 +41,8 @@ pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, Error
     found.ok_or_else(|| not_found(request_id, Some(time.seconds())))
 }
 
-/// A request has one event, or two under `first_use = "observe"`. Of the two, the event of the refusal has the answer
-/// that the caller got.
+/// A request has one event, or two with `first_use = "observe"`. If there are two, the event of the refusal is used, because
+/// it contains the answer that the caller got.
 fn is_better(event: &Event, found: Option<&Event>) -> bool {
     match found {
         None => true,

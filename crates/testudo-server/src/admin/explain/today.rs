@@ -74,7 +74,7 @@ pub(in crate::admin) async fn of_identity(
     decide(app, in_force, identity, asked, &mut Trace::off()).await
 }
 
-/// For scope and resource of an event, which could be parsed when the request arrived.
+/// The error for a scope or resource of an event that can no longer be parsed.
 fn unreadable(rejection: Rejection) -> ErrorAnswer {
     ErrorAnswer::bad_request(rejection.to_string(), None)
 }

@@ -144,7 +144,7 @@ impl Trial {
         .unwrap_or_else(|why| panic!("{why}\n{}", self.deployment.warnings()));
         let replaced_after = began.elapsed();
         let tag = format!("fault{}", self.faults);
-        reconcile::both_nodes_take_new_clients(&self.deployment.load, &tag, FAILOVER_MAX).await;
+        reconcile::both_nodes_register_new_clients(&self.deployment.load, &tag, FAILOVER_MAX).await;
         self.until_changes(4).await;
         let returned = Instant::now();
         tokio::task::block_in_place(|| {

@@ -103,7 +103,7 @@ async fn first_commit(url: &str) -> Client {
         tokio::spawn(tokio::time::timeout(TRY_MAX, async move {
             let Ok(client) = connect(&url).await else { return };
             if commit(&client).await.is_ok() {
-                // A second answer is not needed.
+                // An error is ignored: then an earlier attempt has already sent its connection.
                 let _ = found.try_send(client);
             }
         }));

@@ -194,11 +194,11 @@ async fn registrations(load: &Load, node: usize) -> HashMap<String, usize> {
 }
 
 /// Waits until both nodes register new clients.
-pub async fn both_nodes_take_new_clients(load: &Load, tag: &str, patience: Duration) {
+pub async fn both_nodes_register_new_clients(load: &Load, tag: &str, patience: Duration) {
     for node in 0..2 {
         let path = id(&format!("/ns/back/sa/{tag}-{node}"));
         let path = path.trim_start_matches("spiffe://prod.example");
-        until("both nodes take new clients", patience, async || {
+        until("both nodes register new clients", patience, async || {
             let answer = { load.connect(node).await }.post("/token", load.body(path)).await;
             answer.status == 200
         })

@@ -96,7 +96,7 @@ fn checks_a_token(documents: &DocumentServer) {
         let status = match what {
             // The request is that of the user `system:anonymous`, who has no permissions.
             "no token" => 403,
-            // The page states this.
+            // The API server does not check `typ`, as the page states.
             "another type" => 200,
             _ => 401,
         };
