@@ -13,12 +13,12 @@ pub const HISTORY_RETENTION: Seconds = Seconds(400 * 86_400);
 
 /// How long events about a client without attester and sponsor are kept: shorter, since any caller can cause them up
 /// to the rate.
-const STRANGERS_RETENTION: Seconds = Seconds(90 * 86_400);
+const UNATTESTED_RETENTION: Seconds = Seconds(90 * 86_400);
 
 /// How long events about a client are kept.
 pub fn event_retention(authority_key: &str, has_sponsor: bool) -> Seconds {
     if !has_sponsor && authority_key == Authority::registration().key() {
-        return STRANGERS_RETENTION;
+        return UNATTESTED_RETENTION;
     }
     HISTORY_RETENTION
 }
