@@ -3,11 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use testudo_core::metadata::keys::key_set;
-use testudo_core::metadata::requested::Requested;
+use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_protocol::oauth::redirect_uri;
 
 fuzz_target!(|bytes: &[u8]| {
-    match Requested::parse(bytes) {
+    match RequestedMetadata::parse(bytes) {
         Ok(requested) => {
             let uris = requested.redirect_uris.as_ref();
             assert!(uris.is_none_or(|uris| !uris.is_empty()));

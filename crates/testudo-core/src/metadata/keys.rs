@@ -68,10 +68,7 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
             return Err(MetadataReason::JwksMalformed);
         }
         // A private key is refused even if its type is unknown.
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
-            .iter()
-            .any(|member| key.get(member).is_some())
-        {
+        if Jwk::names_private_material(key) {
             return Err(MetadataReason::PrivateKeyDisclosed);
         }
         if key.get("kty").and_then(Value::as_str) == Some("oct") {

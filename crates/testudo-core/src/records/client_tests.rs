@@ -3,6 +3,7 @@
 
 use super::Client;
 use serde_json::{Value, json};
+use testudo_protocol::Timestamp;
 
 /// A client with every field of a record, as a server wrote it that is older than the table of members.
 const WHOLE: &str = concat!(
@@ -89,4 +90,11 @@ fn member_that_only_a_later_version_knows_is_ignored() {
         metadata["later"] = later;
         assert_eq!(read(&metadata).unwrap(), read(&known).unwrap(), "{metadata}");
     }
+}
+
+#[test]
+fn client_is_expired_from_the_second_in_which_its_lifetime_ends() {
+    let client: Client = serde_json::from_str(WHOLE).unwrap();
+    let is_expired = |seconds| client.is_expired(Timestamp(seconds));
+    assert_eq!([3, 4, 5].map(is_expired), [false, true, true]);
 }

@@ -50,9 +50,10 @@ impl Jwk {
         .any(|member| member.is_some())
     }
 
-    /// As [`Jwk::has_private_material`], for a JSON value that has not been parsed as a JWK yet.
+    /// As [`Jwk::has_private_material`], for a JSON value that has not been parsed as a JWK, or is a key of an unknown
+    /// type. `priv` is the private member of keys of post-quantum algorithms.
     pub fn names_private_material(entry: &serde_json::Value) -> bool {
-        ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+        ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
             .iter()
             .any(|member| entry.get(member).is_some_and(|value| !value.is_null()))
     }

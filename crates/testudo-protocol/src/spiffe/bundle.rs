@@ -479,14 +479,14 @@ mod tests {
     // Row I-12.
     #[test]
     fn bundle_with_private_key_material_is_refused() {
-        assert_eq!(
-            parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#)).unwrap_err(),
-            BundleError::PrivateKey
-        );
-        assert_eq!(
-            parse(r#"{"kty":"oct","k":"AA"}"#).unwrap_err(),
-            BundleError::PrivateKey
-        );
+        let of_ec = format!(r#"{{{P256},"use":"jwt-svid","kid":"1","d":"AA"}}"#);
+        for key in [
+            &of_ec,
+            r#"{"kty":"oct","k":"AA"}"#,
+            r#"{"kty":"AKP","priv":"AA"}"#,
+        ] {
+            assert_eq!(parse(key).unwrap_err(), BundleError::PrivateKey, "{key}");
+        }
     }
 
     // Row I-21.
