@@ -8,7 +8,7 @@
 use crate::audit::{Note, tell, write_event};
 use crate::change::Change;
 use crate::config::{self, Configuration, Report};
-use crate::reload_changes::changes;
+use crate::reload_changes::{AtNextStart, Reloaded, WithoutBundle, no_longer_governed};
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
@@ -18,9 +18,9 @@ use crate::trust::{Anchor, first_bundles, keep_fresh};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use testudo_core::admin::Audited;
-use testudo_core::records::{Batch, Event, EventKind, Kind, ReloadOrder};
-use testudo_core::{Actor, AuthorityKind};
+use testudo_core::Actor;
+use testudo_core::admin::ReloadWrites;
+use testudo_core::records::{EventKind, Kind, ReloadOrder};
 use testudo_store::{CommitError, typed};
 
 /// Applies the configuration file on this node and orders all other nodes to apply theirs. The events of all nodes name
@@ -28,9 +28,8 @@ use testudo_store::{CommitError, typed};
 pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> {
     let change = Change::begin(app, note).await;
     let reloaded = apply(app, note).await?;
-    let detail = reloaded.detail("");
     // The new configuration is in force on this node in any case.
-    if let Err(why) = order_reload(app, &change, detail).await {
+    if let Err(why) = write_reload(app, &change, &reloaded).await {
         tracing::error!(
             event = "configuration.order_unwritten",
             fault = why,
@@ -40,16 +39,18 @@ pub async fn reload(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Report> 
     Ok(reloaded)
 }
 
-/// Writes the event, and in the same batch the order to the other nodes where the store is shared.
-async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<(), String> {
+/// Writes the event, if anything changed on this node, and in the same batch the order to the other nodes where the
+/// store is shared: their files may have changed although the file of this node has not.
+async fn write_reload(app: &App, change: &Change<'_>, reloaded: &Reloaded) -> Result<(), String> {
     let order = change.order().map_err(|fault| fault.to_string())?;
-    let event = Event {
-        detail: Some(detail),
-        ..order.event(EventKind::RulesChanged)
-    };
-    let mut batch = Batch::default();
+    let event = (!reloaded.change.is_nothing()).then(|| {
+        let mut event = order.event(EventKind::RulesChanged);
+        reloaded.describe_in(&mut event, "");
+        event
+    });
+    let mut writes = ReloadWrites { order: None, event };
     if app.store.is_shared() {
-        let order = ReloadOrder {
+        let to_others = ReloadOrder {
             at: order.now,
             digest: configuration_digest(app),
             by: Some(order.actor.to_string()),
@@ -57,23 +58,20 @@ async fn order_reload(app: &App, change: &Change<'_>, detail: String) -> Result<
         };
         // The new order replaces the last one.
         let last = app.store.get(Kind::ReloadOrder, ReloadOrder::KEY).await;
-        let version = match last.map_err(|fault| fault.to_string())? {
-            Some(last) => {
-                batch.replace(&order, last.version);
-                last.version + 1
-            }
-            None => {
-                batch.insert(&order);
-                1
-            }
-        };
+        let last = last.map_err(|fault| fault.to_string())?;
+        let last = last.map(|last| last.version);
         // Noted before the store can announce the order to this node, which has read its file already.
+        let version = last.map_or(1, |last| last + 1);
         app.file.order_followed.store(version, Ordering::SeqCst);
+        writes.order = Some((to_others, last));
     }
-    let outcome = match change.commit(&Audited::new(batch, event.clone())).await {
+    let outcome = match change.commit_reload(&writes).await {
         // Another node wrote an order at the same moment, which all nodes follow. Only the event of this node is still
         // missing.
-        Err(CommitError::Conflict(_)) => change.commit(&Audited::new(Batch::default(), event)).await,
+        Err(CommitError::Conflict(_)) => {
+            writes.order = None;
+            change.commit_reload(&writes).await
+        }
         outcome => outcome,
     };
     outcome.map_err(|error| error.to_string())
@@ -116,8 +114,7 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     };
     match apply(app, note).await {
         Ok(reloaded) => {
-            let detail = reloaded.detail(", as ordered on another node");
-            tell_reload(app, note, detail).await;
+            tell_reload(app, note, &reloaded, ", as ordered on another node").await;
         }
         // The configuration in force stays.
         Err(report) => tracing::error!(
@@ -130,10 +127,13 @@ pub async fn follow(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes the event of a reload for which this node writes no order.
-async fn tell_reload(app: &App, note: Note<'_>, detail: String) {
+/// Writes the event of a reload for which this node writes no order, if anything changed.
+async fn tell_reload(app: &App, note: Note<'_>, reloaded: &Reloaded, order: &str) {
+    if reloaded.change.is_nothing() {
+        return;
+    }
     write_event(app, EventKind::RulesChanged, |event| {
-        event.detail = Some(detail);
+        reloaded.describe_in(event, order);
         note.sign(event);
     })
     .await;
@@ -185,7 +185,7 @@ async fn apply_changed(app: &Arc<App>, digest: [u8; 32]) {
     };
     match apply(app, note).await {
         Ok(reloaded) => {
-            tell_reload(app, note, reloaded.detail("")).await;
+            tell_reload(app, note, &reloaded, "").await;
         }
         Err(report) => {
             let detail = format!(
@@ -211,13 +211,20 @@ fn configuration_digest(app: &App) -> [u8; 32] {
     path.map_or([0; 32], config::digest)
 }
 
-/// Reads the TLS files again. Files that cannot be used are a warning, and the certificate in force stays.
-async fn renew_certificates(app: &App, configuration: &Configuration, note: Note<'_>, warnings: &mut Report) {
+/// Reads the TLS files again. Files that cannot be used are a warning, and the certificate in force stays. Returns the
+/// sections that were added or removed.
+async fn renew_certificates(
+    app: &App,
+    configuration: &Configuration,
+    note: Note<'_>,
+    warnings: &mut Report,
+) -> Vec<AtNextStart> {
     let named = [
         ("server.tls", &app.certificates.server, &configuration.server.tls),
         ("admin.tls", &app.certificates.admin, &configuration.admin.tls),
     ];
-    for (section, certificate, files) in named {
+    let mut at_next_start = Vec::new();
+    for (key, certificate, files) in named {
         match (certificate, files) {
             (None, None) => {}
             (Some(certificate), Some(files)) => {
@@ -225,54 +232,22 @@ async fn renew_certificates(app: &App, configuration: &Configuration, note: Note
                 let renewal = certificate.renew();
                 if let Renewal::Kept(why) = &renewal {
                     let hint = Some("the certificate in force stays in use");
-                    warnings.warn(section, format!("cannot be used: {why}"), hint);
+                    warnings.warn(key, format!("cannot be used: {why}"), hint);
                 }
                 tell_renewal(app, certificate, renewal, note).await;
             }
-            (Some(_), None) => warnings.warn(section, format!("was removed: {AT_NEXT_START}"), None),
-            (None, Some(_)) => warnings.warn(section, format!("was added: {AT_NEXT_START}"), None),
+            (Some(_), None) => at_next_start.push(AtNextStart {
+                key,
+                what: "was removed",
+            }),
+            (None, Some(_)) => at_next_start.push(AtNextStart {
+                key,
+                what: "was added",
+            }),
         }
     }
+    at_next_start
 }
-
-/// The result of a reload.
-#[derive(Debug)]
-pub struct Reloaded {
-    /// Number of the configuration in force, counted from the start of this node.
-    pub generation: u64,
-    /// What changed. Example: `+2 rules`.
-    pub changes: Vec<String>,
-    /// Warnings about the file, about settings that take effect at the next start, and about authorities without a
-    /// bundle.
-    pub warnings: Report,
-}
-
-impl Reloaded {
-    /// What changed, in one line.
-    pub fn summary(&self) -> String {
-        match self.changes.is_empty() {
-            true => "no rule, trust domain or configured client changed".to_owned(),
-            false => self.changes.join(", "),
-        }
-    }
-
-    /// The text for `detail` of the event.
-    fn detail(&self, order: &str) -> String {
-        let (generation, summary) = (self.generation, self.summary());
-        let mut detail = format!("configuration reloaded, generation {generation}{order}: {summary}");
-        for problem in &self.warnings.problems {
-            if problem.problem.ends_with(AT_NEXT_START) || problem.problem.starts_with(NO_BUNDLE) {
-                detail.push_str(&format!("; {}", problem.sentence()));
-            }
-        }
-        detail
-    }
-}
-
-/// The end of a warning about a setting that a reload does not apply.
-const AT_NEXT_START: &str = "takes effect at the next start";
-/// The beginning of a warning about an authority without a bundle.
-const NO_BUNDLE: &str = "gives no usable bundle: ";
 
 /// Applies all settings of the file that a reload can change. The warnings name the others. The caller writes the
 /// event.
@@ -295,18 +270,31 @@ async fn read_and_apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Repo
     let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
     take_settings(app, &configuration)?;
-    renew_certificates(app, &configuration, note, &mut warnings).await;
-    for key in app.started_with.differ_from(&configuration) {
-        warnings.warn(key, format!("changed: {AT_NEXT_START}"), None);
-    }
+    let mut at_next_start = renew_certificates(app, &configuration, note, &mut warnings).await;
+    let differ = app.started_with.differ_from(&configuration).into_iter();
+    at_next_start.extend(differ.map(|key| AtNextStart { key, what: "changed" }));
     let before = app.in_force.load_full();
     put_in_force(app, configuration).await;
     let after = app.in_force.load_full();
-    warnings.problems.extend(without_bundle(app, &after));
-    let changes = changes(app, &before, &after).await;
+    let mut change = before.written.changes_to(&after.written);
+    change.at_next_start = at_next_start
+        .iter()
+        .map(|setting| setting.key.to_owned())
+        .collect();
+    let may_orphan = change.are_rules_reordered
+        || [&change.rules, &change.trust_domains, &change.issuers]
+            .iter()
+            .any(|names| !names.is_empty());
+    let ungoverned = match may_orphan {
+        true => no_longer_governed(app, &before.policy, &after.policy).await,
+        false => None,
+    };
     let reloaded = Reloaded {
         generation,
-        changes,
+        change,
+        ungoverned,
+        at_next_start,
+        without_bundle: without_bundle(app, &after),
         warnings,
     };
     let (actor, reason, summary) = (note.actor, note.reason, reloaded.summary());
@@ -318,7 +306,7 @@ async fn read_and_apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Repo
         changes = summary,
         "configuration reloaded"
     );
-    reloaded.warnings.log();
+    reloaded.all_warnings().log();
     Ok(reloaded)
 }
 
@@ -346,37 +334,24 @@ fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report>
     Ok(())
 }
 
-/// Warnings about authorities without a usable bundle: their identities get no token now.
-fn without_bundle(app: &App, in_force: &InForce) -> Vec<config::Problem> {
+/// Authorities without a usable bundle.
+fn without_bundle(app: &App, in_force: &InForce) -> Vec<WithoutBundle> {
     let moment = app.moment();
     let empty = in_force
         .anchors
         .values()
         .filter(|anchor| anchor.current(moment).is_none());
-    let mut problems: Vec<_> = empty
-        .map(|anchor| {
-            let status = anchor.status(moment);
-            let why = status
+    let mut without: Vec<_> = empty
+        .map(|anchor| WithoutBundle {
+            authority: anchor.source().authority.clone(),
+            why: anchor
+                .status(moment)
                 .last_error
-                .unwrap_or_else(|| "it was not fetched yet".to_owned());
-            let authority = &anchor.source().authority;
-            let key = match authority.kind() {
-                AuthorityKind::Spiffe => "trust_domains.bundle",
-                AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
-                    "issuers"
-                }
-            };
-            let problem = format!("{NO_BUNDLE}{why}");
-            let hint =
-                "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
-            config::Problem {
-                entry: Some(authority.described()),
-                ..config::Problem::warning(key, problem, Some(hint.to_owned()))
-            }
+                .unwrap_or_else(|| "it was not fetched yet".to_owned()),
         })
         .collect();
-    problems.sort_by(|one, other| one.entry.cmp(&other.entry));
-    problems
+    without.sort_by_key(|one| one.authority.to_string());
+    without
 }
 
 /// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others
@@ -410,6 +385,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         anchors,
         arrival,
         serving,
+        written: configuration.written,
     }));
     for anchor in fresh {
         keep_fresh(app, anchor);

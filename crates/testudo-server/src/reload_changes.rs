@@ -1,88 +1,114 @@
-//! Describes what a reload changed, for the answer, the log and the event.
+//! The result of a reload: what changed, and which settings are not in force yet, for the answer, the log and the event.
 
+use crate::config::{Problem, Report};
 use crate::state::app::App;
-use crate::state::in_force::InForce;
-use std::collections::BTreeMap;
-use testudo_core::AuthorityKind;
 use testudo_core::admission::governing::governing_client;
 use testudo_core::policy::Policy;
-use testudo_core::records::Client;
+use testudo_core::records::{Client, ConfigurationChange, Event, counted};
+use testudo_core::{Authority, AuthorityKind};
 
 /// Most clients that are read to count those that no rule governs any more. The reload waits for this, and other
 /// changes by administrators wait for the reload.
 const CLIENTS_COUNTED_MAX: usize = 10_000;
 
-/// The differences between two configurations. Examples: `+2 rules`, `-1 trust domain`, `14 clients no longer
-/// governed`.
-pub(crate) async fn changes(app: &App, before: &InForce, after: &InForce) -> Vec<String> {
-    let mut changes = Vec::new();
-    let (old, new) = (&before.policy, &after.policy);
-    let rules = |policy: &Policy| {
-        let rules = policy.rules.iter();
-        rules
-            .enumerate()
-            .map(|(place, rule)| (rule.name.to_string(), format!("{place} {rule:?}")))
-            .collect()
-    };
-    let authorities = |in_force: &InForce, kind: AuthorityKind| {
-        let trusted = in_force.policy.authorities.iter();
-        trusted
-            .filter(|(authority, _)| authority.kind() == kind)
-            .map(|(authority, trusted)| {
-                let source = in_force.anchor(authority).map(|anchor| anchor.source());
-                (authority.to_string(), format!("{source:?} {trusted:?}"))
-            })
-            .collect()
-    };
-    let clients = |policy: &Policy| {
-        let clients = policy.clients.iter();
-        clients
-            .map(|(id, client)| (id.to_string(), format!("{client:?}")))
-            .collect()
-    };
-    let of_rules = differences("rule", &rules(old), &rules(new));
-    let of_authorities = [AuthorityKind::Spiffe, AuthorityKind::Issuer].map(|kind| {
-        let (before, after) = (authorities(before, kind), authorities(after, kind));
-        differences(kind.noun(), &before, &after)
-    });
-    let may_orphan = !of_rules.is_empty() || of_authorities.iter().any(|changes| !changes.is_empty());
-    changes.extend(of_rules);
-    changes.extend(of_authorities.into_iter().flatten());
-    changes.extend(differences("configured client", &clients(old), &clients(new)));
-    if may_orphan {
-        changes.extend(no_longer_governed(app, old, new).await);
+/// The result of a reload.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// Number of the configuration in force, counted from the start of this node.
+    pub generation: u64,
+    /// What changed, by name.
+    pub change: ConfigurationChange,
+    /// How many clients no rule governs any more, in words.
+    pub ungoverned: Option<String>,
+    /// Settings that take effect at the next start.
+    pub at_next_start: Vec<AtNextStart>,
+    /// Authorities without a usable bundle: their identities get no token now.
+    pub without_bundle: Vec<WithoutBundle>,
+    /// Warnings about the files. Those of the two lists above are in [`Reloaded::all_warnings`].
+    pub warnings: Report,
+}
+
+/// A setting that differs from the one with which this server started.
+#[derive(Debug, Clone)]
+pub struct AtNextStart {
+    /// The configuration key, or the section.
+    pub key: &'static str,
+    /// What happened to it: `changed`.
+    pub what: &'static str,
+}
+
+impl AtNextStart {
+    fn problem(&self) -> Problem {
+        let problem = format!("{}: takes effect at the next start", self.what);
+        Problem::warning(self.key, problem, None)
     }
-    changes
 }
 
-/// The number of entries that were added, removed or changed, by name.
-fn differences(
-    what: &str,
-    before: &BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
-) -> Vec<String> {
-    let added = after.keys().filter(|name| !before.contains_key(*name)).count();
-    let removed = before.keys().filter(|name| !after.contains_key(*name)).count();
-    let changed = after
-        .iter()
-        .filter(|(name, value)| before.get(*name).is_some_and(|old| old != *value))
-        .count();
-    let counted = [("+", added, ""), ("-", removed, ""), ("", changed, " changed")];
-    let lines = counted.into_iter().filter(|(_, count, _)| *count > 0);
-    lines
-        .map(|(sign, count, end)| format!("{sign}{}{end}", counted_name(count, what)))
-        .collect()
+/// An authority without a usable bundle.
+#[derive(Debug, Clone)]
+pub struct WithoutBundle {
+    /// The authority.
+    pub authority: Authority,
+    /// Why there is none.
+    pub why: String,
 }
 
-fn counted_name(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
+impl WithoutBundle {
+    fn problem(&self) -> Problem {
+        let key = match self.authority.kind() {
+            AuthorityKind::Spiffe => "trust_domains.bundle",
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => "issuers",
+        };
+        let problem = format!("gives no usable bundle: {}", self.why);
+        let hint =
+            "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
+        Problem {
+            entry: Some(self.authority.described()),
+            ..Problem::warning(key, problem, Some(hint.to_owned()))
+        }
+    }
+}
+
+impl Reloaded {
+    /// What changed, in one line. Examples: `+2 rules (r, s)`, `1 setting changed (server.drain), 14 clients no longer
+    /// governed`.
+    pub fn summary(&self) -> String {
+        let mut told = self.change.describe();
+        told.extend(self.ungoverned.clone());
+        match (told.is_empty(), self.change.is_nothing()) {
+            (false, _) => told.join(", "),
+            (true, true) => "nothing changed".to_owned(),
+            (true, false) => "the files changed, but no rule, authority, client or setting".to_owned(),
+        }
+    }
+
+    /// All warnings: about the files, about settings that take effect at the next start, and about authorities without a
+    /// bundle.
+    pub fn all_warnings(&self) -> Report {
+        let mut all = self.warnings.clone();
+        all.problems.extend(self.consequences());
+        all
+    }
+
+    fn consequences(&self) -> impl Iterator<Item = Problem> {
+        let at_next_start = self.at_next_start.iter().map(AtNextStart::problem);
+        at_next_start.chain(self.without_bundle.iter().map(WithoutBundle::problem))
+    }
+
+    /// Writes into an event what changed. `order` says where the reload was ordered.
+    pub(crate) fn describe_in(&self, event: &mut Event, order: &str) {
+        let (generation, summary) = (self.generation, self.summary());
+        let mut detail = format!("configuration reloaded, generation {generation}{order}: {summary}");
+        for problem in self.consequences() {
+            detail.push_str(&format!("; {}", problem.sentence()));
+        }
+        event.detail = Some(detail);
+        event.configuration = Some(Box::new(self.change.clone().shortened()));
     }
 }
 
 /// How many clients had a governing rule before and have none now.
-async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<String> {
+pub(crate) async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<String> {
     let (mut orphans, mut looked_at) = (0, 0);
     let mut pages = app.store.pages::<Client>(Vec::new());
     loop {
@@ -104,9 +130,9 @@ async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) -> Option<Str
             })
             .count();
         if looked_at >= CLIENTS_COUNTED_MAX {
-            let orphans = counted_name(orphans, "client");
+            let orphans = counted(orphans, "client");
             return Some(format!("{orphans} of the first {looked_at} no longer governed"));
         }
     }
-    (orphans > 0).then(|| format!("{} no longer governed", counted_name(orphans, "client")))
+    (orphans > 0).then(|| format!("{} no longer governed", counted(orphans, "client")))
 }

@@ -1,7 +1,7 @@
 //! `docs/reference/events.md`: the kinds of audit events and the fields of their records.
 
 use serde_json::{Map, Value};
-use testudo_core::records::{Event, EventKind, RequestDetails};
+use testudo_core::records::{ConfigurationChange, Event, EventKind, Names, RequestDetails};
 
 pub fn page() -> Result<String, String> {
     let mut page = String::from(
@@ -27,6 +27,13 @@ pub fn page() -> Result<String, String> {
         "RequestDetails",
         &schemars::schema_for!(RequestDetails).to_value(),
     )?);
+    page.push_str("\n## Fields of `configuration`\n\n");
+    page.push_str(&fields(
+        "ConfigurationChange",
+        &schemars::schema_for!(ConfigurationChange).to_value(),
+    )?);
+    page.push_str("\nFields of its lists of names:\n\n");
+    page.push_str(&fields("Names", &schemars::schema_for!(Names).to_value())?);
     Ok(page)
 }
 

@@ -9,9 +9,11 @@ pub mod bundle;
 pub mod client;
 pub mod keys;
 mod order;
+mod reload;
 pub mod trust;
 
 pub use order::{Audited, Decided, NotDone, Order};
+pub use reload::ReloadWrites;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Audit events.
 
+use super::ConfigurationChange;
 use super::Kind;
 use super::RequestDetails;
 use super::event_kind::EventKind;
@@ -90,6 +91,9 @@ pub struct Event {
     /// What the request carried beside scope and resource, so that `testudo explain` can decide it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request: Option<Box<RequestDetails>>,
+    /// Of `rule.changed`: which configuration took the place of which one, and what differs, by name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub configuration: Option<Box<ConfigurationChange>>,
     /// Number of refusals that this one event counts, because they have no event of their own. Example: `40`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
@@ -131,6 +135,7 @@ impl Event {
             hint: None,
             error: None,
             request: None,
+            configuration: None,
             count: None,
             actor: None,
         }

@@ -85,7 +85,7 @@ kinds! {
     BundleRolledBack, "authority.bundle_rolled_back", Failure,
         "The source of a bundle offers a lower `spiffe_sequence` than the one before. That bundle is not put in force.";
     RulesChanged, "rule.changed", Other,
-        "The configuration was applied again; `detail` states what changed.";
+        "A changed configuration was applied. `configuration` states the digests before and after and the names of what was added, removed and changed; `detail` has the same in words, and which settings take effect at the next start. A reload that finds nothing changed writes no event.";
     VelocityLimited, "velocity.limited", Refused,
         "A first use or registration was refused because too many new clients were registered in a short time. Sampled like `client.refused`.";
     QuotaReached, "quota.reached", Refused,

@@ -11,6 +11,7 @@ mod batch;
 mod block;
 mod bundle_sequence;
 mod client;
+mod configuration_change;
 mod conflict;
 mod counters;
 mod event;
@@ -33,6 +34,7 @@ pub use client::{
     ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
     Removed, client_key,
 };
+pub use configuration_change::{ConfigurationChange, Names, counted};
 pub use conflict::Conflict;
 pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::Event;

@@ -4,7 +4,7 @@ use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
-use super::reply::{Done, ErrorAnswer, Reply};
+use super::reply::{ErrorAnswer, Reply};
 use crate::config::Report;
 use crate::scrape::scrape;
 use crate::state::app::App;
@@ -15,14 +15,16 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use testudo_core::records::ConfigurationChange;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::read::<Value>("/admin/v1/status", "State of the server.", get(status)),
-        Operation::act::<Done>(
+        Operation::act::<ReloadDone>(
             "/admin/v1/reload",
             "Apply the configuration file again, on every node.",
             post(reload),
@@ -74,13 +76,26 @@ fn certificates_end(app: &App) -> Value {
     Value::Object(ends.collect())
 }
 
-pub(super) async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) -> Reply<Done> {
+/// The answer to a reload.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct ReloadDone {
+    /// What changed on this node, in words. Example: `reloaded: +1 rule (payments)`.
+    done: String,
+    /// Warnings about the file, and what is not in force yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    /// What changed on this node, by name.
+    configuration: ConfigurationChange,
+}
+
+async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) -> Reply<ReloadDone> {
     match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
         Ok(reloaded) => {
-            let warnings = &reloaded.warnings;
-            Ok(Json(Done {
+            let warnings = reloaded.all_warnings();
+            Ok(Json(ReloadDone {
                 done: format!("reloaded: {}", reloaded.summary()),
-                warning: (!warnings.problems.is_empty()).then(|| text(warnings)),
+                warning: (!warnings.problems.is_empty()).then(|| text(&warnings)),
+                configuration: reloaded.change,
             }))
         }
         Err(report) => Err(ErrorAnswer::bad_request(

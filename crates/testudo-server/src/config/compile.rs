@@ -9,14 +9,15 @@ use super::problem::Report;
 use super::sections::ConfigFile;
 use super::store::StoreSettings;
 use super::trust::BundleSource;
+use super::written::Written;
 use std::path::Path;
 use testudo_core::policy::Policy;
 
 /// A configuration that passed every check.
 #[derive(Debug)]
 pub struct Configuration {
-    /// SHA-256 of the file.
-    pub digest: [u8; 32],
+    /// What the files say, to be compared with the next configuration.
+    pub written: Written,
     /// For the core. Replaced by a reload.
     pub policy: Policy,
     /// Where bundles come from. Replaced by a reload.
@@ -54,7 +55,7 @@ pub(super) fn compile(
     let clients = judge.clients(&file.clients);
     let registration = judge.registration(file.registration.as_ref(), &file.rules);
     Some(Configuration {
-        digest: [0; 32],
+        written: Written::default(),
         policy: Policy {
             generation,
             issuer: issuer?,

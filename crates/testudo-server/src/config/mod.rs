@@ -35,6 +35,7 @@ mod store;
 mod tls;
 mod tokens;
 mod trust;
+mod written;
 
 pub use admin::AdminSettings;
 pub use compile::Configuration;
@@ -50,6 +51,7 @@ pub use starter::STARTER;
 pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
 pub use tls::TlsFiles;
 pub use trust::{BundleOrigin, BundleSource};
+pub use written::Written;
 
 use overlay::Overlay;
 use std::path::{Path, PathBuf};
@@ -84,10 +86,10 @@ fn judge(
     let mut report = Report::default();
     let folder = path.parent().unwrap_or(Path::new("."));
     let read = read::read(path, text, overlay, &mut report);
-    let configuration = read.and_then(|(file, digest)| {
+    let configuration = read.and_then(|(file, written)| {
         let configuration = compile::compile(&file, folder, generation, &mut report)?;
         Some(Configuration {
-            digest,
+            written,
             ..configuration
         })
     });

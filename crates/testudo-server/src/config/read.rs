@@ -10,6 +10,7 @@ use super::places::{Places, Source};
 use super::problem::Report;
 use super::sections::ConfigFile;
 use super::spelling::closest;
+use super::written::Written;
 use serde_path_to_error::Segment;
 use std::path::Path;
 use testudo_protocol::jose::sha256;
@@ -24,7 +25,7 @@ pub(super) fn read(
     text: &str,
     overlay: &Overlay,
     report: &mut Report,
-) -> Option<(ConfigFile, [u8; 32])> {
+) -> Option<(ConfigFile, Written)> {
     let name = main.display().to_string();
     let source = Source {
         name: name.clone(),
@@ -37,7 +38,8 @@ pub(super) fn read(
     let found = include::look(main, &include::patterns(&table), bytes_left);
     let digest = digest_of(text, &found);
     found.append_to(&mut table, report);
-    Some((sections(Value::Table(table), report)?, digest))
+    let written = Written::of(&table, main.parent().unwrap_or(Path::new(".")), digest);
+    Some((sections(Value::Table(table), report)?, written))
 }
 
 /// SHA-256 of the files of a configuration, as they are now; that of nothing where the main file cannot be read.

@@ -170,6 +170,7 @@ impl App {
         let order_followed = order.map_or(0, |order| order.version);
         let arrival = Arrival::of(&configuration);
         let serving = Serving::of(&configuration);
+        let digest = configuration.written.digest;
         let started_with = StartedWith::of(&configuration);
         let connection_rules = Arc::new(ArcSwap::from_pointee(configuration.server.connection_rules()));
         let anchors = configuration
@@ -187,6 +188,7 @@ impl App {
                 anchors,
                 arrival,
                 serving,
+                written: configuration.written,
             }),
             switches: ArcSwap::from_pointee(switches),
             refused_switches: ArcSwap::from_pointee(refused),
@@ -212,7 +214,7 @@ impl App {
             metrics,
             file: ConfigurationFile {
                 path: parts.config_path,
-                read: Mutex::new(configuration.digest),
+                read: Mutex::new(digest),
                 order_followed: AtomicU64::new(order_followed),
             },
             condition: Condition {

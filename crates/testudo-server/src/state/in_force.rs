@@ -1,7 +1,7 @@
 //! The configuration in force. A reload replaces it as a whole, and a request uses the same one from beginning to end:
 //! it is never judged by the keys of one configuration and the policy of another.
 
-use crate::config::Configuration;
+use crate::config::{Configuration, Written};
 use crate::peer::Proxy;
 use crate::state::moment::Moment;
 use crate::trust::Anchor;
@@ -26,6 +26,8 @@ pub struct InForce {
     pub arrival: Arrival,
     /// Settings of background work and of the shutdown.
     pub serving: Serving,
+    /// What the files of this configuration say, to be compared with the next one.
+    pub written: Written,
 }
 
 /// Settings that no decision needs.

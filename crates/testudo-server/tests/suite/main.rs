@@ -31,6 +31,7 @@ mod occasions;
 mod proxies;
 mod readiness;
 mod registration;
+mod reload_events;
 mod reloads;
 mod requests;
 mod rule_tests;

@@ -229,10 +229,7 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     assert_eq!(world.ask("/x/1", &[]).await.status, 200);
     let same = reloaded_with(&world, |text| text).await;
-    assert_eq!(
-        same["done"],
-        "reloaded: no rule, trust domain or configured client changed"
-    );
+    assert_eq!(same["done"], "reloaded: nothing changed");
     assert_eq!(same["warning"], Value::Null, "{same}");
 
     let more = "[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/r/*\"]\n\
@@ -247,7 +244,7 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
     .await;
     assert_eq!(
         answer["done"],
-        "reloaded: +2 rules, 1 rule changed, +1 trust domain, 1 client no longer governed"
+        "reloaded: +2 rules (r, s), 1 rule changed (all), +1 trust domain (late.example), +2 settings (server.drain, server.streams_max), 1 client no longer governed"
     );
     let warning = answer["warning"].as_str().unwrap();
     assert!(

@@ -38,6 +38,7 @@ mod metrics;
 mod output;
 mod pages;
 mod registration;
+mod reload_command;
 mod reload_load;
 mod service_manager;
 mod silence;

@@ -258,7 +258,7 @@ fn digest_is_of_all_files_and_changes_with_each() {
     let mut differs = |what: &str| {
         let digest = digest(&folder.main());
         let (configuration, _) = folder.load().unwrap_or_else(|report| panic!("{report}"));
-        assert_eq!(digest, configuration.digest, "{what}");
+        assert_eq!(digest, configuration.written.digest, "{what}");
         assert!(!seen.contains(&digest), "{what}");
         seen.push(digest);
     };
@@ -289,5 +289,8 @@ fn variable_sets_the_patterns_too() {
     let (configuration, _) =
         judge(&folder.main(), MAIN, &overlay, 1).unwrap_or_else(|report| panic!("{report}"));
     assert!(configuration.policy.rules.by_name("x").is_some());
-    assert_eq!(configuration.digest, read::digest(&folder.main(), &overlay));
+    assert_eq!(
+        configuration.written.digest,
+        read::digest(&folder.main(), &overlay)
+    );
 }

@@ -1,0 +1,39 @@
+//! `testudo reload`: what it prints of the change.
+
+use crate::binary::{Site, stderr};
+use crate::watching::rule;
+use serde_json::{Value, json};
+
+#[test]
+fn reload_prints_the_names_of_what_changed_in_words_and_in_json() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replacen("[server]\n", "[server]\nwatch = false\n", 1);
+    site.write("testudo.toml", &text);
+    let _server = site.serve();
+    site.write("testudo.toml", &(text.clone() + &rule("late") + &rule("night")));
+    let output = site.run(&["reload"]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert_eq!(stderr(&output), "reloaded: +2 rules (late, night)\n");
+
+    let changed = text.replacen("[server]\n", "[server]\ndrain = \"3s\"\nstreams_max = 7\n", 1);
+    site.write("testudo.toml", &(changed + &rule("night")));
+    let answer = site.json(&["reload"]);
+    let done = "reloaded: -1 rule (late), +2 settings (server.drain, server.streams_max)";
+    assert_eq!(answer["done"], done);
+    let configuration = &answer["configuration"];
+    assert_eq!(configuration["rules"], json!({ "removed": ["late"] }));
+    let settings = json!({ "added": ["server.drain", "server.streams_max"] });
+    assert_eq!(configuration["settings"], settings);
+    assert_eq!(configuration["at_next_start"], json!(["server.streams_max"]));
+
+    let output = site.run(&["reload"]);
+    let said = stderr(&output);
+    assert!(said.starts_with("reloaded: nothing changed\n"), "{said}");
+    let answer: Value = site.json(&["reload"]);
+    let [before, after] = ["digest_before", "digest_after"].map(|member| &answer["configuration"][member]);
+    assert!(
+        before == after && before.as_str().unwrap().len() == 64,
+        "{answer}"
+    );
+}
