@@ -239,6 +239,18 @@ impl Judge<'_> {
         section: &BundleSection,
     ) -> Option<BundleSource> {
         let key = format!("{key}.bundle");
+        for (name, value) in [
+            ("endpoint_spiffe_id", &section.endpoint_spiffe_id),
+            ("bootstrap", &section.bootstrap),
+        ] {
+            if value.is_some() {
+                self.report.warn(
+                    format!("{key}.{name}"),
+                    "has no effect: it is for the profile \"https_spiffe\", which is not available in this version",
+                    Some("remove it"),
+                );
+            }
+        }
         let max_staleness = self.duration(
             &format!("{key}.max_staleness"),
             section.max_staleness.as_deref(),

@@ -37,6 +37,11 @@ impl AppliedChanges {
         self.limit.store(limit.as_secs(), Ordering::Relaxed);
     }
 
+    /// How long this node may serve without knowing all changes.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.limit.load(Ordering::Relaxed))
+    }
+
     /// Notes that every change that was committed before this moment is applied on this node.
     pub(crate) fn note(&self, until: Instant) {
         let since_start = until.saturating_duration_since(self.started).as_nanos();
@@ -55,7 +60,7 @@ impl AppliedChanges {
 
     /// Whether this node may serve requests.
     pub fn may_serve(&self) -> bool {
-        self.unsure_for() <= Duration::from_secs(self.limit.load(Ordering::Relaxed))
+        self.unsure_for() <= self.limit()
     }
 
     /// The fault with which a request is refused while this node may not serve.

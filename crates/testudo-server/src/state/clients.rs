@@ -77,6 +77,11 @@ impl Clients {
         self.cache.set_capacity(clients_max as u64);
     }
 
+    /// The most clients that are kept in memory.
+    pub fn clients_max(&self) -> u64 {
+        self.cache.capacity()
+    }
+
     /// A client by key.
     pub fn get(&self, key: &[u8]) -> Option<Arc<CachedClient>> {
         self.cache.get(key)

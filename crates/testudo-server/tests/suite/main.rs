@@ -32,6 +32,7 @@ mod proxies;
 mod readiness;
 mod registration;
 mod reload_events;
+mod reload_settings;
 mod reloads;
 mod requests;
 mod rule_tests;

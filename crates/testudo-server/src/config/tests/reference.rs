@@ -86,7 +86,7 @@ fn judged(table: &Table, folder: &Path) -> Result<(Configuration, Report), Repor
 fn meaning(table: &Table, folder: &Path) -> String {
     let (configuration, _) = judged(table, folder).unwrap_or_else(|report| panic!("{report}"));
     let configuration = Configuration {
-        written: super::super::Written::default(),
+        written: Written::default(),
         ..configuration
     };
     let text = format!("{configuration:#?}");
