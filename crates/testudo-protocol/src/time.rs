@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Name of the type as serializers are told it: an answer for people writes what has this name as text.
+    /// The name that serializers receive for this type. An answer for administrators writes values with this name as text.
     pub const NAME: &'static str = "Timestamp";
 }
 

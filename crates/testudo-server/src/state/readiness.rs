@@ -55,8 +55,8 @@ impl Readiness {
         }
     }
 
-    /// The same for callers who have proven nothing: an authority is named only while its keys are missing, which each
-    /// request with a credential of it is told as well (503 in place of 400).
+    /// The same for unauthenticated callers. An authority is named only while its keys are missing, which the answer to a
+    /// request with a credential of the authority shows too (503 instead of 400).
     pub fn without_authorities_that_have_keys(mut self) -> Readiness {
         self.checks
             .retain(|check| check.state != CheckState::Ok || !check.name.starts_with(KEYS));

@@ -191,7 +191,7 @@ impl Verdict {
         }
     }
 
-    /// True where both have the same outcome for the same reason.
+    /// True if this verdict and the other one have the same outcome and the same reason.
     pub fn agrees_with(&self, other: &Verdict) -> bool {
         (&self.outcome, &self.rejection) == (&other.outcome, &other.rejection)
     }

@@ -271,7 +271,7 @@ fn digest_is_of_all_files_and_changes_with_each() {
     differs("it was renamed");
     folder.write("testudo.toml", &(MAIN.to_owned() + "# more\n"));
     differs("the main file changed");
-    // What cannot be used is told apart as well.
+    // Files that cannot be used give different digests too.
     std::fs::create_dir(folder.0.join("rules.d/c.toml")).unwrap();
     let broken = digest(&folder.main());
     assert!(!seen.contains(&broken));

@@ -332,7 +332,7 @@ fn secret_that_names_an_unknown_place_or_two_is_refused_by_its_key() {
     }
 }
 
-/// Each example is taken at its key: what is told to expect can be written.
+/// The example of each key must be accepted at the key.
 #[test]
 fn examples_of_all_keys_can_be_read_and_keys_are_in_order() {
     assert!(KEYS.is_sorted_by_key(|key| key.path));

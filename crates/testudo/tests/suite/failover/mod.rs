@@ -137,9 +137,14 @@ impl Trial {
                 Fault::PrimaryStopped => cluster.signal(victim, "STOP"),
                 Fault::PrimaryPartitioned => cluster.set_connected(victim, false).unwrap(),
             }
-            cluster.wait_until("another member has replaced it", FAILOVER_MAX, |view| {
-                view.primary != victim && view.synchronous_standby.is_some_and(|standby| standby != victim)
-            })
+            cluster.wait_until(
+                "another member has replaced the failed member",
+                FAILOVER_MAX,
+                |view| {
+                    view.primary != victim
+                        && view.synchronous_standby.is_some_and(|standby| standby != victim)
+                },
+            )
         })
         .unwrap_or_else(|why| panic!("{why}\n{}", self.deployment.warnings()));
         let replaced_after = began.elapsed();

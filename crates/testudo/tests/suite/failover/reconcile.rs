@@ -146,7 +146,7 @@ pub fn worst_delays(administrators: &Administrators, outages: &Outages, from: us
 #[derive(Debug, Default)]
 pub struct Summary {
     pub changes: usize,
-    /// Changes of signing keys among them.
+    /// How many of the changes are changes of signing keys.
     pub keys: usize,
     /// Changes that one node acknowledged, with an outage before the other node applied them.
     pub across_outages: usize,
