@@ -224,7 +224,7 @@ fn append(source: Source, table: &mut Table, report: &mut Report) {
         let (Value::Array(entries), Some(node)) = (value, root.take(&key)) else {
             let problem = wrong("cannot be read: it is no list of tables".to_owned(), None, false);
             report.problems.push(Problem {
-                expected: super::keys::form(&key),
+                expected: super::forms::form(&key),
                 ..problem
             });
             report.note_unread(&key);

@@ -10,6 +10,7 @@ mod cleartext;
 mod clients;
 mod compile;
 mod connections;
+mod forms;
 mod include;
 mod issuer;
 mod issuers;

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, said so that it can be fixed: place, key, value, what was expected, hint.
 
-use super::keys::{form, is_secret};
+use super::forms::{form, is_secret};
 use super::places::{Place, Places};
 use serde::Serialize;
 use std::fmt;
