@@ -97,7 +97,8 @@ impl JwtSvid {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let Terms { policy, purpose, now } = terms;
-        let (domain, bundle) = policy_and_keys(&self.unverified_authority, facts, policy, trace)?;
+        let (domain, keys) = policy_and_keys(&self.unverified_authority, facts, policy, trace)?;
+        let bundle = keys.bundle_of(CredentialKind::JwtSvid, &self.unverified_authority)?;
         // [SPIFFE-AUTH §3.1 (4)] [SPIFFE-FED §7.3] Only keys of this trust domain with the use `jwt-svid` are used.
         self.jws
             .verify(&bundle.jwt_keys)

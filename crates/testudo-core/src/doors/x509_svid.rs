@@ -57,7 +57,8 @@ impl X509Svid {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let (domain, bundle) = policy_and_keys(&self.unverified_authority, facts, terms.policy, trace)?;
+        let (domain, keys) = policy_and_keys(&self.unverified_authority, facts, terms.policy, trace)?;
+        let bundle = keys.bundle_of(CredentialKind::X509Svid, &self.unverified_authority)?;
         let expires = self
             .svid
             .verify(&bundle.x509_authorities, terms.now)

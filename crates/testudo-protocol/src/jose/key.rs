@@ -7,7 +7,7 @@
 use super::algorithm::Algorithm;
 use super::key_error::KeyError;
 use super::material::{self, KeyOwner, Material};
-use crate::limits::{KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
+use crate::limits::{BUNDLE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
 use crate::printable::is_printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -202,13 +202,29 @@ impl KeySet {
     pub fn understood(bytes: &[u8]) -> Result<KeySet, String> {
         let jwks: Jwks<serde_json::Value> =
             crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
-        let keys = jwks.keys.into_iter();
-        Ok(KeySet {
-            // Each key is parsed by itself, so that only a key with members of unexpected types is left out.
-            keys: keys
-                .filter_map(|key| PublicKey::from_jwk(&serde_json::from_value(key).ok()?).ok())
-                .collect(),
-        })
+        Ok(KeySet::usable(jwks.keys))
+    }
+
+    /// Parses the JWK Set of an authority, as [`KeySet::understood`]. A document with a private key or with more than
+    /// 1,000 keys is refused as a whole: a private key that is published is a leak.
+    pub fn of_authority(bytes: &[u8]) -> Result<KeySet, String> {
+        let jwks: Jwks<serde_json::Value> = crate::json::from_slice(bytes)
+            .map_err(|fault| format!("the key set is not a JWK Set ({fault})"))?;
+        if jwks.keys.len() > BUNDLE_KEYS_MAX {
+            return Err(format!("the key set has more than {BUNDLE_KEYS_MAX} keys"));
+        }
+        if jwks.keys.iter().any(Jwk::names_private_material) {
+            return Err("the key set contains private key material".to_owned());
+        }
+        Ok(KeySet::usable(jwks.keys))
+    }
+
+    /// Each key is parsed by itself, so that only a key with members of unexpected types is left out.
+    fn usable(keys: Vec<serde_json::Value>) -> KeySet {
+        let usable = |key| PublicKey::from_jwk(&serde_json::from_value(key).ok()?).ok();
+        KeySet {
+            keys: keys.into_iter().filter_map(usable).collect(),
+        }
     }
 
     /// Parses a JWK Set that an administrator configured; one unusable key is an error. [RFC7517 §5]
@@ -382,6 +398,23 @@ mod tests {
         assert!(KeySet::understood(br#"{"keys":[]}"#).unwrap().is_empty());
         for malformed in [&b"[]"[..], b"{}", br#"{"keys":{}}"#, br#"{"keys":[]"#] {
             assert!(KeySet::understood(malformed).is_err());
+            assert!(KeySet::of_authority(malformed).is_err());
+        }
+    }
+
+    #[test]
+    fn key_set_of_an_authority_with_a_private_key_or_too_many_keys_is_refused() {
+        let good =
+            r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let set = |others: &[&str]| {
+            let keys: Vec<&str> = others.iter().copied().chain([good]).collect();
+            KeySet::of_authority(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes())
+        };
+        assert!(set(&[]).unwrap().has_kid("good"));
+        assert_eq!(set(&["{}"; BUNDLE_KEYS_MAX - 1]).unwrap().len(), 1);
+        assert!(set(&["{}"; BUNDLE_KEYS_MAX]).unwrap_err().contains("more than"));
+        for private in [r#"{"kty":"AKP","d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#] {
+            assert!(set(&[private]).unwrap_err().contains("private"), "{private}");
         }
     }
 }

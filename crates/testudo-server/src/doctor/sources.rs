@@ -5,12 +5,13 @@ use super::finding::{Finding, Outcome, Problem, finding, problem};
 use super::store::Opened;
 use crate::config::{BundleOrigin, BundleSource, Configuration};
 use crate::state::clock::Clock;
-use crate::trust::{self, AuthorityStatus, Looked, NoBundle};
+use crate::trust::{self, AuthorityStatus, Looked, NoKeys};
 use std::time::SystemTime;
 use testudo_core::CredentialKind;
+use testudo_core::doors::AuthorityKeys;
+use testudo_core::identity::VerifiedBy;
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::Bundle;
 
 /// The leeway of `nbf` and `iat`: if the clocks differ by more, SVIDs that were issued a moment ago are refused.
 const CLOCK_DIFFERENCE_MAX: i64 = 30;
@@ -29,13 +30,11 @@ pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
         let subject = format!("keys of {}", source.authority);
         match trust::look(source, checked.fetcher).await {
             Ok(looked) => findings.extend(check(checked, source, looked).await),
-            Err(NoBundle::Malformed(error)) => {
+            Err(NoKeys::Malformed(error)) => {
                 let text = format!("{}: {error}", source.origin);
                 findings.push(finding(subject, Err(text.into())));
             }
-            Err(NoBundle::Unreachable(why)) => {
-                findings.push(finding(subject, Err(unreachable(source, &why))))
-            }
+            Err(NoKeys::Unreachable(why)) => findings.push(finding(subject, Err(unreachable(source, &why)))),
         }
     }
     findings
@@ -60,13 +59,13 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
 
 async fn check(checked: &Checked<'_>, source: &BundleSource, looked: Looked) -> Vec<Finding> {
     let subject = format!("keys of {}", source.authority);
-    let Looked { bundle, date } = looked;
-    let mut findings = credential_kinds(checked, source, &bundle);
+    let Looked { keys, date } = looked;
+    let mut findings = credential_kinds(checked, source, &keys);
     if let Some(Opened {
         store,
         encryption: Some(encryption),
     }) = checked.opened
-        && let Err(why) = trust::would_be_taken(source, &bundle, store, encryption).await
+        && let Err(why) = trust::would_be_taken(source, &keys, store, encryption).await
     {
         findings.push(finding(&subject, Err(why.into())));
     }
@@ -74,9 +73,12 @@ async fn check(checked: &Checked<'_>, source: &BundleSource, looked: Looked) -> 
         let name = format!("clock of the source of {}", source.authority);
         findings.push(finding(name, compare(checked.clock.now().0, date)));
     }
-    let ended = trust::authorities(&bundle, checked.clock.now());
+    let ended = trust::authorities(&keys, checked.clock.now());
     let ended = ended.iter().filter(|known| known.state != "valid").map(outside);
-    let ignored = bundle.ignored.iter().cloned();
+    let ignored = keys
+        .bundle()
+        .into_iter()
+        .flat_map(|bundle| bundle.ignored.iter().cloned());
     findings.extend(
         ended
             .chain(ignored)
@@ -87,54 +89,53 @@ async fn check(checked: &Checked<'_>, source: &BundleSource, looked: Looked) -> 
 
 /// One finding per kind of credential that the authority may issue. A kind without usable keys is a failure also where
 /// another kind has some: all requests with the kind without keys would be refused.
-fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, bundle: &Bundle) -> Vec<Finding> {
+fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, keys: &AuthorityKeys) -> Vec<Finding> {
     let policy = checked.configuration.policy.authority(&source.authority);
     let kinds = policy.map_or(&[][..], |trusted| &trusted.credentials);
     let name = source.authority.name();
-    let found = kinds.iter().filter_map(|kind| match kind {
-        CredentialKind::JwtSvid => Some((*kind, tokens(source, bundle))),
-        CredentialKind::X509Svid => {
-            let accepts_jwt_svids = kinds.contains(&CredentialKind::JwtSvid);
-            Some((*kind, certificates(checked, source, bundle, accepts_jwt_svids)))
-        }
-        // `check` reports WIT-SVIDs as not supported; the other two kinds are not issued by an authority.
-        CredentialKind::WitSvid | CredentialKind::PrivateKeyJwt | CredentialKind::Public => None,
+    let accepts_tokens = kinds
+        .iter()
+        .any(|kind| kind.verified_by() == Some(VerifiedBy::TokenKeys));
+    let found = kinds.iter().filter_map(|kind| match kind.verified_by() {
+        Some(VerifiedBy::TokenKeys) => Some((*kind, tokens(*kind, source, keys))),
+        Some(VerifiedBy::Certificates) => Some((*kind, certificates(checked, source, keys, accepts_tokens))),
+        // `check` reports kinds without a door as not supported; the others are not issued by an authority.
+        Some(VerifiedBy::ClientKeys) | None => None,
     });
     found
         .map(|(kind, outcome)| finding(format!("{kind} of {name}"), outcome))
         .collect()
 }
 
-fn tokens(source: &BundleSource, bundle: &Bundle) -> Outcome {
-    let count = bundle.jwt_keys.len();
-    if count > 0 {
-        return Ok(format!("{count} JWT-SVID keys from {}", source.origin));
+fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
+    let noun = match keys {
+        AuthorityKeys::Bundle(_) => "JWT-SVID",
+        AuthorityKeys::Keys(_) => "token",
+    };
+    let found = format!("{} {noun} keys", keys.token_keys().len());
+    if !keys.token_keys().is_empty() {
+        return Ok(format!("{found} from {}", source.origin));
     }
-    Err(none_usable(
-        source,
-        bundle,
-        "0 JWT-SVID keys",
-        "no JWT-SVID will be accepted",
-        "jwt_svid",
-    ))
+    let follows = format!("no {noun} will be accepted");
+    Err(none_usable(source, keys, &found, &follows, kind))
 }
 
 fn certificates(
     checked: &Checked<'_>,
     source: &BundleSource,
-    bundle: &Bundle,
-    accepts_jwt_svids: bool,
+    keys: &AuthorityKeys,
+    accepts_tokens: bool,
 ) -> Outcome {
-    let authorities = trust::authorities(bundle, checked.clock.now());
+    let authorities = trust::authorities(keys, checked.clock.now());
     let valid = authorities.iter().filter(|known| known.state == "valid");
     let ends = valid.clone().map(|known| known.valid_until.as_str()).min();
     let Some(ends) = ends else {
         return Err(none_usable(
             source,
-            bundle,
+            keys,
             "no X.509 authority that is valid now",
             "no X.509-SVID will be accepted",
-            "x509_svid",
+            CredentialKind::X509Svid,
         ));
     };
     let server = &checked.configuration.server;
@@ -153,7 +154,7 @@ fn certificates(
     let not_received = format!(
         "{found}; the server receives no client certificate, because neither server.tls nor a proxy that forwards certificates is configured"
     );
-    match accepts_jwt_svids {
+    match accepts_tokens {
         // `check` warns of this configuration.
         true => Ok(not_received),
         false => Err(problem(
@@ -163,14 +164,25 @@ fn certificates(
     }
 }
 
-fn none_usable(source: &BundleSource, bundle: &Bundle, what: &str, follows: &str, kind: &str) -> Problem {
+fn none_usable(
+    source: &BundleSource,
+    keys: &AuthorityKeys,
+    what: &str,
+    follows: &str,
+    kind: CredentialKind,
+) -> Problem {
     let detail = format!("{what} from {}: {follows}", source.origin);
-    let hint = match (bundle.of_other_protocols, bundle.is_empty_document()) {
-        (_, true) => "the document lists no key, so no credential of the trust domain is accepted: have the trust domain publish its keys".to_owned(),
-        (1.., false) if bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty() => {
+    let noun = source.authority.kind().noun();
+    // True for a key set of another protocol, of which nothing can be used in a bundle.
+    let is_no_bundle = keys.bundle().is_some_and(|bundle| {
+        bundle.of_other_protocols > 0 && bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty()
+    });
+    let hint = match (is_no_bundle, keys.is_empty_document()) {
+        (_, true) => format!("the document lists no key, so no credential of the {noun} is accepted: have the {noun} publish its keys"),
+        (true, false) => {
             "this is the key set of OpenID Connect or of another protocol: configure the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
         }
-        (_, false) => format!("remove \"{kind}\" from `credentials` of the trust domain, or have the trust domain publish keys of that kind"),
+        (false, false) => format!("remove \"{kind}\" from `credentials` of the {noun}, or have the {noun} publish keys of that kind"),
     };
     problem(detail, hint)
 }

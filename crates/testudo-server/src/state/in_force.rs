@@ -98,8 +98,7 @@ impl InForce {
 
     /// The keys of an authority that may be used at this moment.
     pub fn authority_keys(&self, authority: &Authority, moment: Moment) -> Option<AuthorityKeys> {
-        let bundle = self.anchor(authority)?.current(moment)?;
-        Some(AuthorityKeys::Bundle(bundle))
+        self.anchor(authority)?.current(moment)
     }
 
     /// The kinds of credential that can be verified at this moment.

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use testudo_core::admin::bundle::{Floor, HeldBack};
+use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Kept, Pauses};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
-use testudo_protocol::spiffe::Bundle;
 use tokio::sync::{Notify, watch};
 
 /// Pause between fetches where the bundle has no `spiffe_refresh_hint`. [SPIFFE-BUNDLE §4.1.2]
@@ -51,7 +51,7 @@ pub struct Anchor {
 
 /// A bundle that is in force, with the SHA-256 of its document.
 pub(super) struct HeldBundle {
-    pub(super) bundle: Arc<Bundle>,
+    pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
 }
 
@@ -64,7 +64,7 @@ const NO_PAUSES: Pauses = Pauses {
 
 /// A bundle that was fetched and is not yet in force.
 pub(super) struct FetchedBundle {
-    pub(super) bundle: Arc<Bundle>,
+    pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
     /// The kind of authority that is missing compared with the bundle in force, where an administrator accepts that.
     pub(super) lost: Option<&'static str>,
@@ -126,9 +126,9 @@ impl Anchor {
     }
 
     /// The bundle, while it is not older than `max_staleness`.
-    pub fn current(&self, now: Moment) -> Option<Arc<Bundle>> {
+    pub fn current(&self, now: Moment) -> Option<AuthorityKeys> {
         self.kept
-            .map_younger_than(self.age_max(), now, |held| held.value.bundle.clone())
+            .map_younger_than(self.age_max(), now, |held| held.value.keys.clone())
     }
 
     /// True where a bundle was put in force once, however old it is by now.
@@ -144,9 +144,10 @@ impl Anchor {
     /// Pause until the next scheduled fetch: at most half of the maximum age, so that the bundle stays usable when one
     /// fetch fails.
     pub fn interval(&self, now: Moment) -> Duration {
-        let hint = self
-            .kept
-            .map_younger_than(self.age_max(), now, |held| held.value.bundle.refresh_hint);
+        let hint = self.kept.map_younger_than(self.age_max(), now, |held| {
+            let bundle = held.value.keys.bundle();
+            bundle.and_then(|bundle| bundle.refresh_hint)
+        });
         let wanted = match hint {
             Some(hint) if !self.source.origin.is_on_this_machine() => {
                 hint.map_or(REFRESH_DEFAULT, |hint| Duration::from_secs(hint.0.unsigned_abs()))
@@ -182,16 +183,16 @@ impl Anchor {
         true
     }
 
-    /// Parses a bundle document. Where the document is that of the bundle in force, the result is the same object.
+    /// Parses a document with keys. Where it is that of the keys in force, the result is the same object.
     pub(super) fn read(&self, document: &[u8]) -> Result<FetchedBundle, String> {
         let digest = sha256(document);
         let held = self.kept.held();
-        let bundle = match held.filter(|held| held.value.digest == digest) {
-            Some(held) => held.value.bundle.clone(),
-            None => Arc::new(Bundle::parse(document).map_err(|fault| fault.to_string())?),
+        let keys = match held.filter(|held| held.value.digest == digest) {
+            Some(held) => held.value.keys.clone(),
+            None => AuthorityKeys::parse(self.source.authority.kind(), document)?,
         };
         Ok(FetchedBundle {
-            bundle,
+            keys,
             digest,
             lost: None,
         })
@@ -207,7 +208,7 @@ impl Anchor {
     pub(super) fn put_in_force(&self, read: FetchedBundle, now: Moment) -> Refreshed {
         let is_same = self.holds(&read);
         let bundle = HeldBundle {
-            bundle: read.bundle,
+            keys: read.keys,
             digest: read.digest,
         };
         self.kept.keep(Arc::new(bundle), now);

@@ -2,8 +2,8 @@
 
 use super::anchor::Anchor;
 use serde::Serialize;
+use testudo_core::doors::AuthorityKeys;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::{Bundle, X509Authority};
 
 /// An X.509 authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -18,9 +18,14 @@ pub struct AuthorityStatus {
     pub state: &'static str,
 }
 
-impl AuthorityStatus {
-    fn of(authority: &X509Authority, now: Timestamp) -> AuthorityStatus {
-        AuthorityStatus {
+/// The X.509 authorities of a bundle, with their state at `now`. A key set has none.
+pub(crate) fn authorities(keys: &AuthorityKeys, now: Timestamp) -> Vec<AuthorityStatus> {
+    let authorities = keys
+        .bundle()
+        .into_iter()
+        .flat_map(|bundle| bundle.x509_authorities.iter());
+    authorities
+        .map(|authority| AuthorityStatus {
             thumbprint: hex::encode(authority.thumbprint()),
             valid_from: authority.valid_from().to_string(),
             valid_until: authority.valid_until().to_string(),
@@ -29,15 +34,7 @@ impl AuthorityStatus {
                 false if now < authority.valid_from() => "not yet valid",
                 false => "ended",
             },
-        }
-    }
-}
-
-/// The X.509 authorities of a bundle, with their state at `now`.
-pub(crate) fn authorities(bundle: &Bundle, now: Timestamp) -> Vec<AuthorityStatus> {
-    let authorities = bundle.x509_authorities.iter();
-    authorities
-        .map(|authority| AuthorityStatus::of(authority, now))
+        })
         .collect()
 }
 
@@ -46,7 +43,7 @@ impl Anchor {
     pub fn x509_authorities(&self, now: Timestamp) -> Vec<AuthorityStatus> {
         self.kept
             .held()
-            .map(|held| authorities(&held.value.bundle, now))
+            .map(|held| authorities(&held.value.keys, now))
             .unwrap_or_default()
     }
 }

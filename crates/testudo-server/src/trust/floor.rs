@@ -9,8 +9,8 @@ use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::Authority;
 use testudo_core::admin::bundle::{Floor, Offered};
+use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, BundleSequence, Record as _};
-use testudo_protocol::spiffe::Bundle;
 use testudo_store::{Store, StoreFault, typed};
 
 #[derive(Serialize, Deserialize)]
@@ -42,11 +42,11 @@ impl FloorFault {
     }
 }
 
-/// The facts of a fetched bundle that are compared with the lowest accepted sequence.
-pub(super) fn offered(bundle: &Bundle) -> Offered {
+/// The facts of fetched keys that are compared with the lowest accepted sequence. A key set has no sequence.
+pub(super) fn offered(keys: &AuthorityKeys) -> Offered {
     Offered {
-        sequence: bundle.sequence.map(|sequence| sequence.0),
-        is_empty: bundle.is_empty_document(),
+        sequence: keys.sequence(),
+        is_empty: keys.is_empty_document(),
         lost: None,
     }
 }

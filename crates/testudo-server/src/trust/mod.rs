@@ -17,6 +17,6 @@ mod workload_api;
 pub use anchor::{Anchor, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
-pub(crate) use look::{Looked, NoBundle, look, would_be_taken};
+pub(crate) use look::{Looked, NoKeys, look, would_be_taken};
 pub(crate) use refresh::{accept, first_bundles, follow, follow_all, keep_fresh, refresh_for};
 pub use status::AnchorStatus;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use testudo_core::Authority;
 use testudo_core::admin::Order;
 use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
+use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_store::{CommitError, StoreFault};
 
@@ -190,7 +191,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
     // A bundle that is too old to be used is not compared with: otherwise the answer of a Workload API that has fewer
     // kinds of authority would be refused for ever.
     let held = anchor.current(app.moment());
-    let as_before = Expected::AsMuchAs(held.as_deref());
+    let as_before = Expected::AsMuchAs(held.as_ref().and_then(AuthorityKeys::bundle).map(Arc::as_ref));
     let expected = match cause.accepts() {
         false => as_before,
         true => Expected::Anything,
@@ -205,8 +206,9 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
         })?;
     let mut read = anchor.read(&document.bytes)?;
     if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
-        let bundle = &read.bundle;
-        read.lost = as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty());
+        read.lost = read.keys.bundle().and_then(|bundle| {
+            as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty())
+        });
     }
     Ok(read)
 }
@@ -218,7 +220,7 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
     let authority = &anchor.source().authority;
     let offered = Offered {
         lost: read.lost,
-        ..floor::offered(&read.bundle)
+        ..floor::offered(&read.keys)
     };
     for _ in 0..ATTEMPTS {
         let known = match known(app, anchor, cause).await {
@@ -389,7 +391,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
             };
             (
                 EventKind::BundleUpdated,
-                format!("{keys} JWT-SVID keys{follows}"),
+                format!("{keys} keys that sign tokens{follows}"),
                 true,
             )
         }

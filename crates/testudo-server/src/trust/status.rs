@@ -3,6 +3,7 @@
 use super::anchor::{Anchor, locked};
 use crate::state::moment::Moment;
 use serde::Serialize;
+use testudo_core::doors::AuthorityKeys;
 
 /// The bundle of one authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -25,7 +26,7 @@ pub struct AnchorStatus {
     pub refresh_interval_seconds: f64,
     /// `spiffe_sequence` of the bundle.
     pub sequence: Option<u64>,
-    /// Key ids of the JWT-SVID keys.
+    /// Key ids of the keys that sign tokens.
     pub jwt_keys: Vec<String>,
     /// Number of X.509 authorities.
     pub x509_authorities: usize,
@@ -48,7 +49,8 @@ impl Anchor {
     /// The state at `now`.
     pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.kept.held();
-        let bundle = held.as_ref().map(|held| &held.value.bundle);
+        let keys = held.as_ref().map(|held| &held.value.keys);
+        let bundle = keys.and_then(AuthorityKeys::bundle);
         let last_failure = locked(&self.last_failure).clone();
         let state = match (&held, &last_failure) {
             (None, _) => "none",
@@ -56,8 +58,8 @@ impl Anchor {
             (Some(_), Some(_)) => "stale",
             (Some(_), None) => "fresh",
         };
-        let kids = |bundle: &std::sync::Arc<testudo_protocol::spiffe::Bundle>| {
-            let kids = bundle.jwt_keys.iter().filter_map(|key| key.kid());
+        let kids = |keys: &AuthorityKeys| {
+            let kids = keys.token_keys().iter().filter_map(|key| key.kid());
             kids.map(str::to_owned).collect()
         };
         let held_back = last_failure
@@ -72,10 +74,8 @@ impl Anchor {
             max_staleness_seconds: self.source.max_staleness.0,
             refresh_hint_seconds: bundle.and_then(|bundle| bundle.refresh_hint).map(|hint| hint.0),
             refresh_interval_seconds: self.interval(now).as_secs_f64(),
-            sequence: bundle
-                .and_then(|bundle| bundle.sequence)
-                .map(|sequence| sequence.0),
-            jwt_keys: bundle.map(kids).unwrap_or_default(),
+            sequence: keys.and_then(AuthorityKeys::sequence),
+            jwt_keys: keys.map(kids).unwrap_or_default(),
             x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
             ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),

@@ -1,8 +1,10 @@
 //! The keys of an authority, and what they can verify.
 
-use crate::identity::VerifiedBy;
+use crate::identity::{Authority, AuthorityKind, CredentialKind, VerifiedBy};
+use crate::rejection::{AdmissionReason, Rejection};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
+use testudo_protocol::jose::KeySet;
 use testudo_protocol::spiffe::Bundle;
 
 /// The current keys of an authority. A credential is verified only with the keys of its own authority. [decision 0007]
@@ -10,30 +12,115 @@ use testudo_protocol::spiffe::Bundle;
 pub enum AuthorityKeys {
     /// The bundle of a trust domain.
     Bundle(Arc<Bundle>),
+    /// The JWK Set of another issuer of tokens. [RFC7517 §5]
+    Keys(Arc<KeySet>),
 }
 
 impl AuthorityKeys {
+    /// Reads the document that an authority of this kind publishes.
+    pub fn parse(kind: AuthorityKind, document: &[u8]) -> Result<AuthorityKeys, String> {
+        match kind {
+            AuthorityKind::Spiffe => Bundle::parse(document)
+                .map(|bundle| AuthorityKeys::Bundle(Arc::new(bundle)))
+                .map_err(|error| error.to_string()),
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                KeySet::of_authority(document).map(|keys| AuthorityKeys::Keys(Arc::new(keys)))
+            }
+        }
+    }
+
+    /// The bundle, if the authority publishes one.
+    pub fn bundle(&self) -> Option<&Arc<Bundle>> {
+        match self {
+            AuthorityKeys::Bundle(bundle) => Some(bundle),
+            AuthorityKeys::Keys(_) => None,
+        }
+    }
+
+    /// The bundle, for a door that verifies with nothing else. An authority with another form of keys issues no such
+    /// credential.
+    pub(crate) fn bundle_of(
+        &self,
+        kind: CredentialKind,
+        authority: &Authority,
+    ) -> Result<&Bundle, Rejection> {
+        self.bundle().map(Arc::as_ref).ok_or_else(|| {
+            let by = authority.described();
+            AdmissionReason::CredentialNotAccepted { kind, by }.into()
+        })
+    }
+
+    /// The keys that sign tokens.
+    pub fn token_keys(&self) -> &KeySet {
+        match self {
+            AuthorityKeys::Bundle(bundle) => &bundle.jwt_keys,
+            AuthorityKeys::Keys(keys) => keys,
+        }
+    }
+
+    /// `spiffe_sequence`, which only a bundle can have.
+    pub fn sequence(&self) -> Option<u64> {
+        let sequence = self.bundle()?.sequence?;
+        Some(sequence.0)
+    }
+
+    /// True if the document lists no key, which means that no credential of the authority is valid.
+    pub fn is_empty_document(&self) -> bool {
+        match self {
+            AuthorityKeys::Bundle(bundle) => bundle.is_empty_document(),
+            AuthorityKeys::Keys(keys) => keys.is_empty(),
+        }
+    }
+
     /// True if both are the same object in memory, so the keys have not changed.
     pub fn are(&self, others: &AuthorityKeys) -> bool {
         match (self, others) {
             (AuthorityKeys::Bundle(ours), AuthorityKeys::Bundle(theirs)) => Arc::ptr_eq(ours, theirs),
+            (AuthorityKeys::Keys(ours), AuthorityKeys::Keys(theirs)) => Arc::ptr_eq(ours, theirs),
+            (AuthorityKeys::Bundle(_), AuthorityKeys::Keys(_))
+            | (AuthorityKeys::Keys(_), AuthorityKeys::Bundle(_)) => false,
         }
     }
 
     /// True if a signed token with this `kid` can be verified with these keys.
     pub fn have_kid(&self, kid: &str) -> bool {
-        match self {
-            AuthorityKeys::Bundle(bundle) => bundle.jwt_keys.has_kid(kid),
-        }
+        self.token_keys().has_kid(kid)
     }
 
     /// True if there are valid keys for this kind of credential. Metadata lists only kinds that can be verified.
     pub fn can_verify(&self, by: VerifiedBy, now: Timestamp) -> bool {
-        let AuthorityKeys::Bundle(bundle) = self;
         match by {
-            VerifiedBy::TokenKeys => !bundle.jwt_keys.is_empty(),
-            VerifiedBy::Certificates => bundle.x509_authorities.iter().any(|known| known.is_valid(now)),
+            VerifiedBy::TokenKeys => !self.token_keys().is_empty(),
+            VerifiedBy::Certificates => self
+                .bundle()
+                .is_some_and(|bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(now))),
             VerifiedBy::ClientKeys => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_is_read_in_the_form_that_the_kind_of_authority_publishes() {
+        let issuer = testudo_testkit::TestIssuer::new("a.example");
+        let document = issuer.bundle().to_string();
+        let bundle = AuthorityKeys::parse(AuthorityKind::Spiffe, document.as_bytes()).unwrap();
+        assert!(bundle.bundle().is_some() && bundle.are(&bundle.clone()));
+        // Keys without `use` are none of a bundle.
+        let set = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let keys = AuthorityKeys::parse(AuthorityKind::Issuer, set).unwrap();
+        let read_as_bundle = AuthorityKeys::parse(AuthorityKind::Spiffe, set).unwrap();
+        let now = Timestamp(0);
+        assert!(keys.bundle().is_none() && keys.have_kid("k") && !keys.have_kid("other"));
+        assert!(
+            keys.can_verify(VerifiedBy::TokenKeys, now) && !keys.can_verify(VerifiedBy::Certificates, now)
+        );
+        assert!(!read_as_bundle.can_verify(VerifiedBy::TokenKeys, now));
+        let again = AuthorityKeys::parse(AuthorityKind::Issuer, set).unwrap();
+        assert!(keys.are(&keys.clone()) && !keys.are(&again) && !keys.are(&bundle) && !bundle.are(&keys));
+        assert!(AuthorityKeys::parse(AuthorityKind::Issuer, b"<html>").is_err());
     }
 }

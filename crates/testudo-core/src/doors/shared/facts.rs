@@ -10,7 +10,6 @@ use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::Bundle;
 
 /// A fact that the verification of a credential needs. The server loads it.
 #[derive(Clone, Copy)]
@@ -83,15 +82,15 @@ pub(crate) fn policy_and_keys<'a>(
     facts: &'a Facts,
     policy: &'a Policy,
     trace: &mut Trace,
-) -> Result<(&'a AuthorityPolicy, &'a Bundle), Rejection> {
+) -> Result<(&'a AuthorityPolicy, &'a AuthorityKeys), Rejection> {
     let unknown = || {
         Rejection::Credential(CredentialReason::UnknownTrustDomain {
             authority: authority.clone(),
         })
     };
     let trusted = policy.authority(authority).ok_or_else(unknown)?;
-    let bundle = match facts {
-        Facts::Keys(AuthorityKeys::Bundle(bundle)) => bundle,
+    let keys = match facts {
+        Facts::Keys(keys) => keys,
         Facts::Disabled => {
             return Err(AdmissionReason::AuthorityDisabled {
                 authority: authority.clone(),
@@ -106,5 +105,5 @@ pub(crate) fn policy_and_keys<'a>(
         }
     };
     trace.passed("authority configured", || authority.described());
-    Ok((trusted, bundle))
+    Ok((trusted, keys))
 }

@@ -14,7 +14,7 @@ use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
 use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy};
-use crate::rejection::{CredentialReason, Endpoint, Rejection, RequestReason};
+use crate::rejection::{AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason};
 use crate::rules::{Rule, RuleSpec};
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -174,6 +174,24 @@ fn zero_empty_and_der_signatures_are_refused() {
     }
 }
 
+#[test]
+fn svid_is_refused_where_the_keys_of_its_authority_are_no_bundle() {
+    let world = World::new();
+    let mut keys = KeySet::default();
+    let jwk = serde_json::from_value(world.a.key().public_jwk("sig", true)).unwrap();
+    keys.push(PublicKey::from_jwk(&jwk).unwrap());
+    let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
+    let refused = world.check(credential, &Facts::Keys(AuthorityKeys::Keys(Arc::new(keys))));
+    assert_eq!(
+        refused.unwrap_err(),
+        Rejection::Admission(AdmissionReason::CredentialNotAccepted {
+            kind: CredentialKind::JwtSvid,
+            by: "trust domain `a.example`".to_owned()
+        })
+    );
+    world.accepted(&world.draft().sign());
+}
+
 // Row B-38.
 #[test]
 fn changed_payload_or_signature_is_refused() {

@@ -3,7 +3,7 @@
 use super::super::floor::offered;
 use super::*;
 use crate::config::BundleOrigin;
-use testudo_core::Authority;
+use testudo_core::{Authority, AuthorityKind};
 use testudo_testkit::TestIssuer;
 
 fn anchor_of(max_staleness: i64) -> Anchor {
@@ -63,13 +63,13 @@ fn unchanged_bundle_is_not_replaced_by_a_copy() {
     put(&anchor, &document, 0);
     let before = anchor.current(Moment::of(0)).unwrap();
     assert_eq!(put(&anchor, &document, 1), Refreshed::Unchanged);
-    assert!(Arc::ptr_eq(&before, &anchor.current(Moment::of(1)).unwrap()));
+    assert!(before.are(&anchor.current(Moment::of(1)).unwrap()));
 }
 
 // Row I-06.
 #[test]
 fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
-    let bundle = |text: &str| offered(&Bundle::parse(text.as_bytes()).unwrap());
+    let bundle = |text: &str| offered(&AuthorityKeys::parse(AuthorityKind::Spiffe, text.as_bytes()).unwrap());
     let floor = Floor {
         accepted: 0,
         sequence: Some(2),

@@ -66,10 +66,21 @@ impl MadeUp {
             world,
             issuer: TestIssuer::new("ci"),
         };
-        let keys = made_up.issuer.bundle().to_string();
-        std::fs::write(made_up.world.folder.join("ci.json"), keys).unwrap();
+        made_up.publish();
         made_up.reload(change).await;
         made_up
+    }
+
+    /// Writes the keys of the issuer to its file, as a JWK Set.
+    pub fn publish(&self) {
+        let keys: Vec<_> = self
+            .issuer
+            .keys
+            .iter()
+            .map(|key| key.public_jwk("sig", true))
+            .collect();
+        let document = serde_json::json!({ "keys": keys }).to_string();
+        std::fs::write(self.world.folder.join("ci.json"), document).unwrap();
     }
 
     /// Reloads the configuration and adds the issuer, as its section would.
@@ -134,8 +145,7 @@ impl MadeUp {
         let subject = claims["sub"].as_str()?;
         let authority = Authority::of_identity(subject).ok()?;
         let keys = self.world.authority_keys(&authority)?;
-        let AuthorityKeys::Bundle(bundle) = &keys;
-        jws.verify(&bundle.jwt_keys).ok()?;
+        jws.verify(keys.token_keys()).ok()?;
         let kind = CredentialKind::JwtSvid;
         let proof = Proof {
             issued: claims["iat"].as_i64().map(Timestamp),

@@ -257,6 +257,11 @@ async fn disabled_issuer_is_refused_at_the_next_request_and_shown_by_name() {
             (&shown["authority"], &shown["trust_domain"], &shown["is_enabled"]),
             (&json!("ci:"), &Value::Null, &json!(false))
         );
+        let kid = made_up.issuer.key().kid();
+        assert_eq!(
+            (&shown["jwt_keys"], &shown["x509_authorities"], &shown["sequence"]),
+            (&json!([kid]), &json!(0), &Value::Null)
+        );
         made_up
             .world
             .admin("POST", &format!("/admin/v1/trust/{name}/enable"), json!({}))
@@ -299,9 +304,7 @@ async fn new_keys_of_an_issuer_drop_cached_results_of_the_old_keys() {
     let token = made_up.token(JOB);
     assert_eq!(made_up.show(&token, &[]).await.status, 200);
     made_up.issuer = testudo_testkit::TestIssuer::new("ci");
-    made_up.issuer.sequence = 2;
-    let path = made_up.world.folder.join("ci.json");
-    std::fs::write(path, made_up.issuer.bundle().to_string()).unwrap();
+    made_up.publish();
     made_up
         .world
         .admin("POST", "/admin/v1/trust/ci/refresh", json!({}))
