@@ -15,6 +15,7 @@ mod test_code;
 mod tests;
 
 pub use cycles::{Cycle, cycles};
+pub use names::imports as imports_of;
 pub use test_code::is_test_only;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads, citations, references, words, parameters, log lines, pages of doors, banned crates.
+//! heads, citations, references, words, parameters, log lines, SPIFFE types, pages of doors, banned crates.
 
 mod crates;
 mod cycles;
@@ -10,6 +10,7 @@ mod parameters;
 mod references;
 pub mod repository;
 pub mod sources;
+mod spiffe;
 mod words;
 
 use crate::{imports, root};
@@ -33,6 +34,7 @@ pub fn run() -> Result<(), String> {
     words::check(&texts, &mut complaints);
     parameters::check(&texts, &mut complaints)?;
     log_lines::check(&texts, &mut complaints)?;
+    spiffe::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
         sources::file_head(&text.name, &text.text, &mut complaints);
         sources::citations(&text.name, &text.text, &mut complaints);
