@@ -359,6 +359,34 @@ mod tests {
     }
 
     #[test]
+    fn pair_that_is_replaced_in_two_steps_between_two_checks_is_renewed_without_a_report() {
+        let folder = Folder::new("steps");
+        let (files, (first, first_key), (second, second_key)) = (folder.files(), pair(), pair());
+        std::fs::write(&files.certificate, &first).unwrap();
+        std::fs::write(&files.private_key, &first_key).unwrap();
+        let certificate = Certificate::read("server.tls", &files).unwrap();
+        let before = in_force(&certificate);
+        // The certificate comes first, the key after the check.
+        std::fs::write(&files.certificate, &second).unwrap();
+        assert_eq!(certificate.renew_if_settled(false), None);
+        assert_eq!(in_force(&certificate), before);
+        std::fs::write(&files.private_key, &second_key).unwrap();
+        assert!(matches!(
+            certificate.renew_if_settled(true),
+            Some(Renewal::Renewed(_))
+        ));
+        assert_ne!(in_force(&certificate), before);
+        // A key that does not come is reported at the next check, once.
+        std::fs::write(&files.certificate, &first).unwrap();
+        assert_eq!(certificate.renew_if_settled(false), None);
+        assert!(matches!(
+            certificate.renew_if_settled(true),
+            Some(Renewal::Kept(_))
+        ));
+        assert_eq!(certificate.renew_if_settled(false), Some(Renewal::StillKept));
+    }
+
+    #[test]
     fn link_that_points_to_another_folder_is_seen_as_a_change() {
         let folder = Folder::new("links");
         for name in ["a", "b"] {

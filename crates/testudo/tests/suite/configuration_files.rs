@@ -4,7 +4,7 @@ use crate::administration::events;
 use crate::binary::{RULES, Server, Site, stderr};
 use crate::watching::{SOON, generation, rule, until};
 use serde_json::{Value, json};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -30,11 +30,14 @@ fn including() -> Site {
 
 /// Writes files as Kubernetes mounts a ConfigMap: each file is a link to a file below `..data`, and `..data` is a link to
 /// a folder with a date.
-fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
+pub fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
     let data = folder.join(version);
     std::fs::create_dir_all(&data).unwrap();
     for (name, text) in files {
-        std::fs::write(data.join(name), text).unwrap();
+        let path = data.join(name);
+        std::fs::write(&path, text).unwrap();
+        // `defaultMode: 0600`, since private keys are mounted in the same way.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let link = folder.join(name);
         if link.symlink_metadata().is_err() {
             symlink(Path::new("..data").join(name), link).unwrap();

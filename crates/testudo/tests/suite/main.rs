@@ -40,6 +40,7 @@ mod pages;
 mod registration;
 mod reload_command;
 mod reload_load;
+mod renames;
 mod service_manager;
 mod silence;
 mod socket_paths;
