@@ -1,7 +1,7 @@
--- What a node needs at run time, where another role owns the schema. Run it as the owner, in the database of Testudo,
+-- Grants what a node needs at run time if another role owns the schema. Run it as the owner, in the database of Testudo,
 -- after the first start; where owner-role.sql was not used, also after each start that brought the schema to a newer
--- version. "runner" is the role that stands in store.url. Where the tables are in a schema other than public, write
--- that one.
+-- version. "runner" is the role in store.url. If the tables are in another schema than public, write that
+-- schema.
 GRANT USAGE ON SCHEMA public TO runner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO runner;
 REVOKE INSERT, UPDATE, DELETE ON public.testudo_schema FROM runner;

@@ -14,7 +14,7 @@ use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::ErrorCode;
 
-/// Who makes a change, and the reason, for the event.
+/// The actor of a change and the reason, for the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
     /// The administrator, the client or the server.
@@ -45,7 +45,7 @@ pub(crate) fn new_event(app: &App, kind: EventKind, fill: impl FnOnce(&mut Event
     event_kept_for(app, kind, HISTORY_RETENTION, fill)
 }
 
-/// An event of now. Its id is empty where the system has no randomness to give: then it is only logged.
+/// An event with the current time. If the operating system gives no random bytes, its id is empty and it is only logged.
 fn event_kept_for(app: &App, kind: EventKind, kept: Seconds, fill: impl FnOnce(&mut Event)) -> Event {
     let now = app.now();
     let id = app.clock.entropy().map(|entropy| entropy.event_id(kind as u8));
@@ -69,7 +69,7 @@ async fn commit_events(app: &App, events: &[Event]) {
     }
 }
 
-/// Writes events, and a log line for each, of records that are not used and of what was done about them.
+/// Writes an event and a log line for each record that cannot be used, and for what was done about it.
 pub(crate) async fn tell(app: &App, news: Vec<News>) {
     let events = news.into_iter().take(EVENTS_MAX).map(|(kind, detail)| {
         let fill = |event: &mut Event| event.detail = Some(detail);
@@ -78,7 +78,7 @@ pub(crate) async fn tell(app: &App, news: Vec<News>) {
     commit_events(app, &events.collect::<Vec<_>>()).await;
 }
 
-/// Writes the counts of refusals that have no event of their own, when their minute is over or the server stops.
+/// Writes the counts of refusals without an event of their own, at the end of each minute and when the server stops.
 pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     let now = app.now();
     let left_out = app.refusals.take_left_out(now, is_stopping);
@@ -101,7 +101,7 @@ pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     }
 }
 
-/// How many path segments of an identity belong to the prefix by which refusals are sampled.
+/// How many path segments of an identity form the prefix by which refusals are sampled.
 const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
 /// What is known of a request so far, for the events about it.
@@ -113,12 +113,12 @@ pub(crate) struct RequestTrail<'r> {
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) has_statement: bool,
-    /// What else in the request the decision depends on.
+    /// Other values of the request on which the decision depends.
     pub(crate) details: RequestDetails,
 }
 
 impl<'r> RequestTrail<'r> {
-    /// A request of which nothing else is known yet.
+    /// A request about which nothing else is known yet.
     pub(crate) fn of(occasion: OccasionKind, id: &'r str) -> RequestTrail<'r> {
         RequestTrail {
             occasion,
@@ -141,7 +141,7 @@ impl<'r> RequestTrail<'r> {
     }
 }
 
-/// Makes the answer of a refused request and counts the refusal. A sample of refusals has an event and a log line.
+/// Makes the answer to a refused request and counts the refusal. A sample of refusals has an event and a log line.
 /// `would` is the event of the registration that `first_use = "observe"` prevented.
 pub(crate) async fn refuse(
     app: &App,
@@ -202,7 +202,7 @@ async fn note_refusal(
         event.detail = Some(rejection.to_string());
         event.hint = Some(rejection.hint());
     });
-    // An event about a refusal is worth an attempt, not a failed answer.
+    // If the event of a refusal cannot be written, the refusal is answered nevertheless.
     let events: Vec<Event> = std::iter::once(event).chain(would.map(|would| *would)).collect();
     commit_events(app, &events).await;
 }

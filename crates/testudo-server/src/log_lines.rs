@@ -1,29 +1,29 @@
-//! The lines of the log: one row each. `docs/reference/logs.md` is made of this table, and `cargo xtask tidy` compares it
-//! with every place that writes to the log, here and in the other crates of the server.
+//! The lines of the log, one row each. `docs/reference/logs.md` is generated from this table, and `cargo xtask tidy`
+//! compares it with every log call in this crate and the other crates of the server.
 //!
-//! Every line has `timestamp`, `level`, `event` (the name of its row) and `message`. Lines of audit events have their
-//! names and levels from the table of kinds, and [`EVENT_FIELDS`].
+//! Every line has `timestamp`, `level`, `event` (the name of its row) and `message`. The lines of audit events have their
+//! names and levels from the table of event kinds, and the fields [`EVENT_FIELDS`].
 
 use testudo_core::records::EventKind;
 
 /// One line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// Its name, the value of `event`: a program looks for this, never for the message.
+    /// The name, which is the value of `event`. Programs match this name and never the message.
     pub event: &'static str,
     /// `ERROR`, `WARN`, `INFO` or `DEBUG`.
     pub level: &'static str,
-    /// Fields that it may have, besides those of every line.
+    /// The fields that the line may have, besides those of every line.
     pub fields: &'static [&'static str],
     /// When it is written.
     pub meaning: &'static str,
 }
 
-/// What a field means, in whichever line it stands.
+/// A field, with the same meaning in every line.
 pub struct Field {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its meaning.
+    /// The meaning.
     pub meaning: &'static str,
 }
 
@@ -57,10 +57,10 @@ const fn debug(event: &'static str, fields: &'static [&'static str], meaning: &'
     }
 }
 
-/// Fields that every line has.
+/// The fields of every line.
 pub const EVERY_LINE: &[&str] = &["timestamp", "level", "event", "message"];
 
-/// Fields that the line of an audit event may have. They have the values of the event's own fields.
+/// The fields that the line of an audit event may have. Their values are those of the fields of the event.
 pub const EVENT_FIELDS: &[&str] = &[
     "request.id",
     "client.id",
@@ -76,10 +76,10 @@ pub const EVENT_FIELDS: &[&str] = &[
     "detail",
 ];
 
-/// The line of what a library says of itself.
+/// The name of the line for messages of libraries.
 pub const LIBRARY: &str = "library";
 
-/// Every line but those of audit events.
+/// All lines except those of audit events.
 pub const LINES: &[Line] = &[
     // Start, end, configuration.
     info(
@@ -90,12 +90,12 @@ pub const LINES: &[Line] = &[
     info(
         "server.stopping",
         &[],
-        "SIGTERM or SIGINT came: no connection is accepted any more, running requests may finish.",
+        "The process received SIGTERM or SIGINT: it accepts no more connections and finishes the running requests.",
     ),
     warn(
         "server.requests_cut",
         &["requests", "connections", "drain_seconds"],
-        "`server.drain` was over before all running requests were.",
+        "Requests were still running at the end of `server.drain` and were cut off.",
     ),
     error(
         "server.failed",
@@ -105,7 +105,7 @@ pub const LINES: &[Line] = &[
     error(
         "server.panicked",
         &["location", "backtrace"],
-        "A fault in this program: please report it. The request or task ended, the server goes on. `backtrace` where `RUST_BACKTRACE=1` is set.",
+        "A fault in this program: please report it. The request or task was ended, and the server continues. `backtrace` is present if `RUST_BACKTRACE=1` is set.",
     ),
     warn(
         "server.test_clock",
@@ -115,12 +115,12 @@ pub const LINES: &[Line] = &[
     warn(
         "server.connections_max_lowered",
         &["open_files", "connections_max", "wanted"],
-        "The limit of open files leaves room for fewer connections than `server.connections_max`.",
+        "The limit of open files allows fewer connections than `server.connections_max`.",
     ),
     warn(
         "server.open_files_kept",
         &["fault"],
-        "The soft limit of open files could not be raised to the hard one.",
+        "The soft limit of open files could not be raised to the hard limit.",
     ),
     warn(
         "service_manager.not_notified",
@@ -135,37 +135,37 @@ pub const LINES: &[Line] = &[
     error(
         "configuration.problem",
         &["place", "key", "value", "expected", "hint"],
-        "At the start: a setting that cannot be used.",
+        "At the start: a setting cannot be used.",
     ),
     warn(
         "configuration.warning",
         &["place", "key", "value", "expected", "hint"],
-        "At the start or at a reload: a setting that is doubtful, or takes effect at the next start.",
+        "At the start or at a reload: a setting is probably wrong, or takes effect only at the next start.",
     ),
     info(
         "configuration.variable",
         &["variable", "key"],
-        "At the start or at a reload: a variable of the environment sets a key. Its value is not written.",
+        "At the start or at a reload: an environment variable sets a key. The value is not logged.",
     ),
     info(
         "configuration.reloaded",
         &["generation", "actor", "reason", "changes"],
-        "The configuration was applied again, on this node.",
+        "A configuration was put in force by a reload, on this node.",
     ),
     error(
         "configuration.not_reloaded",
         &["report"],
-        "A reload by SIGHUP, or one that another node ordered, found a file that cannot be used; the configuration in force goes on.",
+        "A reload by SIGHUP, or one that another node ordered, found a file that cannot be used; the configuration in force stays in force.",
     ),
     warn(
         "configuration.differs",
         &[],
-        "Another node reloaded a configuration file that is not the same as this node's.",
+        "Another node reloaded its configuration file, which differs from the file of this node.",
     ),
     error(
         "configuration.order_unwritten",
         &["fault"],
-        "A reload holds on this node; the other nodes were not told, or its event was not written.",
+        "A reload is in force on this node, but the other nodes were not notified or its event was not written.",
     ),
     // Requests.
     info(
@@ -180,12 +180,12 @@ pub const LINES: &[Line] = &[
             "jti",
             "exp",
         ],
-        "An access token was issued. Only with `[log] token_issued = true`; in the log alone, never in the store.",
+        "An access token was issued. Only with `[log] token_issued = true`. It is written to the log only, never to the store.",
     ),
     error(
         "request.failed",
         &["request.id", "fault"],
-        "A request was answered 503 by our own fault.",
+        "A request was answered 503 because of a fault of this server.",
     ),
     debug(
         "request.turned_away",
@@ -195,7 +195,7 @@ pub const LINES: &[Line] = &[
     warn(
         "admin.refused",
         &["client.id", "path", "detail"],
-        "A caller with a valid token may not use this operation of the admin API.",
+        "A caller with a valid token is not allowed to use this operation of the admin API.",
     ),
     warn(
         "admin.store_unavailable",
@@ -205,7 +205,7 @@ pub const LINES: &[Line] = &[
     warn(
         "connection.not_accepted",
         &["fault"],
-        "The operating system gave no connection, mostly because the process has no file left.",
+        "A connection could not be accepted, mostly because the process reached its limit of open files.",
     ),
     debug("connection.tls_failed", &["fault"], "A TLS handshake failed."),
     debug(
@@ -227,33 +227,33 @@ pub const LINES: &[Line] = &[
     warn(
         "bundles.missing",
         &[],
-        "At the start or at a reload: not all bundles came in time. The server goes on without them.",
+        "At the start or at a reload: not all bundles were fetched in time. The server continues without the missing ones.",
     ),
     warn(
         "bundle.sequence_unstored",
         &["fault"],
-        "A bundle is in force, and its sequence could not be stored.",
+        "A bundle was put in force although its sequence could not be stored.",
     ),
     debug(
         "client_keys.unavailable",
         &["url", "fault"],
-        "The key set that a registered client publishes cannot be had.",
+        "The key set that a registered client publishes could not be fetched.",
     ),
     // Events and upkeep.
     warn(
         "event.unwritten",
         &["kind", "fault"],
-        "An audit event could not be written to the store; the line of the event itself stands before this one.",
+        "An audit event could not be written to the store; the line of the event itself is logged before this line.",
     ),
     error(
         "key.change_failed",
         &["fault"],
-        "A signing key that is due could not be taken into use, or out of use.",
+        "A signing key could not be made active, or retired, at its time.",
     ),
     warn(
         "key.list_unwritten",
         &["fault"],
-        "The sealed list of signing keys could not be written.",
+        "The encrypted list of accepted signing keys could not be written.",
     ),
     info(
         "client.swept",
@@ -263,14 +263,18 @@ pub const LINES: &[Line] = &[
     warn(
         "upkeep.failed",
         &["work", "fault"],
-        "A piece of the work that no request waits for failed; it is tried again.",
+        "A background task failed; it is repeated.",
     ),
     warn(
         "clock.far",
         &[],
-        "The clock of this machine and the database's are far apart.",
+        "The clock of this machine and the clock of the database differ too much.",
     ),
-    info("clock.close", &[], "They agree again."),
+    info(
+        "clock.close",
+        &[],
+        "The clocks of this machine and of the database agree again.",
+    ),
     // The store, and the other nodes.
     error(
         "store.refused",
@@ -285,43 +289,43 @@ pub const LINES: &[Line] = &[
     warn(
         "store.connection_broke",
         &["fault"],
-        "A connection to the database broke.",
+        "A connection to the database was interrupted.",
     ),
     warn(
         "store.lock_kept",
         &["fault"],
-        "The lock of the SQLite file could not be released; it ends with the process.",
+        "The lock of the SQLite file could not be released; it is released when the process ends.",
     ),
     warn(
         "nodes.unheard",
         &["fault"],
-        "Changes by other nodes are not heard; it is tried again. After `serve_without_store` this node answers 503.",
+        "Changes that other nodes made cannot be received; the node tries again. After `serve_without_store` it answers 503.",
     ),
     warn(
         "nodes.read_anew",
         &[],
-        "Changes by other nodes may have been missed: everything is read anew.",
+        "Changes that other nodes made may have been missed: everything is loaded again.",
     ),
     error(
         "nodes.not_taken_over",
         &["fault"],
-        "A change by another node could not be taken over; it is tried again.",
+        "A change that another node made could not be applied; the node tries again.",
     ),
     warn(
         "nodes.hint_lost",
         &["fault"],
-        "NOTIFY is not possible: other nodes find changes at their next look, within half a second.",
+        "NOTIFY is not possible: other nodes find the change when they next read the table of changes, within half a second.",
     ),
     info(
         "nodes.hint_works",
         &["count"],
-        "NOTIFY works again after so many that were lost.",
+        "NOTIFY works again; `count` notifications were lost.",
     ),
     // Others.
     info(
         LIBRARY,
         &["library", "detail"],
-        "What a library says of itself, at the level that it gives; fields of its own are in `detail`. At `info` these are notices of PostgreSQL; others appear where `RUST_LOG` asks for them.",
+        "A message of a library, at the level that the library gives; the fields of the library are in `detail`. At level `info` these are notices of PostgreSQL; others appear if `RUST_LOG` enables them.",
     ),
 ];
 
@@ -331,20 +335,20 @@ pub const FIELDS: &[Field] = &[
     field("level", "`ERROR`, `WARN`, `INFO` or `DEBUG`"),
     field(
         "event",
-        "the name of the line, as in the tables below: programs look for this one",
+        "the name of the line, as in the tables below; programs match this field",
     ),
     field(
         "message",
-        "the same for people; its words may change with a version. Of audit events and of `token.issued` it is the name",
+        "a sentence for people, which may change with a version; for audit events and `token.issued`, the name of the line",
     ),
     field(
         "actor",
-        "who changed something: an identity, `uid:1000` at the admin socket, `signal`, `watch`, `sweep`, `clock`",
+        "who made the change: an identity, `uid:1000` at the admin socket, `signal`, `watch`, `sweep` or `clock`",
     ),
     field("audience", "`aud` of the token: the API that it is for"),
     field(
         "authority",
-        "key of the authority, as events and metrics have it: `spiffe://prod.example` for a trust domain, `cluster-a:` for an entry of `[[issuers]]`",
+        "key of the authority, as in events and metrics: `spiffe://prod.example` for a trust domain, `cluster-a:` for an entry of `[[issuers]]`",
     ),
     field("backtrace", "the calls that led to a panic"),
     field("batches", "how many batches the transaction had"),
@@ -353,43 +357,43 @@ pub const FIELDS: &[Field] = &[
     field("connections", "how many connections"),
     field("connections_max", "the limit that is in force"),
     field("count", "how many"),
-    field("detail", "more about it, in words"),
+    field("detail", "further explanation"),
     field(
         "door",
         "the kind of credential: `jwt_svid`, `x509_svid`, `private_key_jwt`",
     ),
     field("drain_seconds", "`server.drain`"),
     field("exp", "`exp` of the token, seconds since the epoch"),
-    field("expected", "what can stand there, with an example"),
+    field("expected", "the expected form, with an example"),
     field(
         "fault",
         "what this server, the store or the operating system could not do, and why",
     ),
     field(
         "generation",
-        "how many configurations were in force, this one included",
+        "how many configurations have been in force since the start, including this one",
     ),
     field("hint", "what to do about it"),
     field("host", "which host of `store.url`, counted from 0"),
     field(
         "identity",
-        "the identity of the client or administrator, as its authority names it",
+        "the identity of the client or administrator: its SPIFFE ID, for example",
     ),
     field("jti", "`jti` of the token"),
     field("key", "the key of the setting in `testudo.toml`"),
     field("kind", "the kind of the audit event"),
-    field("library", "which library, as its crate calls it"),
+    field("library", "the name of the library's crate"),
     field("limit", "the setting whose limit was reached"),
     field("location", "file, line and column of the source"),
     field("open_files", "the limit of open files of the process"),
     field("path", "the path of the request"),
     field("place", "file, line and column of the setting"),
-    field("reason", "what the administrator gave as the reason (`--reason`)"),
+    field("reason", "the reason that the administrator gave (`--reason`)"),
     field(
         "rejection",
         "why a request was refused, as in `rejection` of `testudo_requests_refused_total`",
     ),
-    field("report", "everything that is wrong with the configuration"),
+    field("report", "all problems of the configuration"),
     field(
         "request.id",
         "the `Request-Id` of the answer, for `testudo explain`",
@@ -399,13 +403,13 @@ pub const FIELDS: &[Field] = &[
     field("scope", "the scope of the token"),
     field(
         "trust_domain",
-        "bare name of the authority, where it is a trust domain: `prod.example`",
+        "name of the trust domain, if the authority is one: `prod.example`",
     ),
     field("url", "the URL that was fetched"),
     field("value", "the value of the setting, unless it may be a secret"),
-    field("variable", "the variable of the environment"),
-    field("wanted", "what the setting says"),
-    field("work", "which work"),
+    field("variable", "the name of the environment variable"),
+    field("wanted", "the configured value"),
+    field("work", "the name of the background task"),
 ];
 
 const fn field(name: &'static str, meaning: &'static str) -> Field {
@@ -421,7 +425,7 @@ pub fn of_event(kind: EventKind) -> Line {
     line(kind.name(), EVENT_FIELDS, kind.meaning())
 }
 
-/// Every line, those of audit events included.
+/// All lines, including those of audit events.
 pub fn all() -> impl Iterator<Item = Line> {
     let of_events = EventKind::ALL.iter().copied().map(of_event);
     LINES.iter().copied().chain(of_events)
@@ -433,9 +437,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_field_of_every_line_has_its_meaning_and_no_meaning_is_left_over() {
+    fn every_field_of_a_line_is_explained_and_every_explained_field_is_used() {
         let explained: BTreeSet<_> = FIELDS.iter().map(|field| field.name).collect();
-        assert_eq!(explained.len(), FIELDS.len(), "one meaning each");
+        assert_eq!(explained.len(), FIELDS.len(), "a field has two meanings");
         let used: BTreeSet<_> = all()
             .flat_map(|line| line.fields.iter().copied())
             .chain(EVERY_LINE.iter().copied())
@@ -444,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn name_stands_for_one_line() {
+    fn no_two_lines_have_the_same_name() {
         let names: BTreeSet<_> = all().map(|line| line.event).collect();
         assert_eq!(names.len(), all().count());
     }

@@ -81,74 +81,75 @@ async fn postgres(configuration: &Configuration, url: &str) -> Result<Store, Str
     opened.map_err(|fault| fault.to_string())
 }
 
-/// A store as `doctor` finds it.
-pub(crate) struct LookedAt {
-    /// The store; where there is none yet, an empty one in its place.
+/// The store that `doctor` inspects.
+pub(crate) struct InspectedStore {
+    /// The store, or an empty store in memory if it does not exist yet.
     pub(crate) store: Store,
-    /// Which one, and what the next start makes of it.
+    /// A description of the store, and what the next start does to it.
     pub(crate) what: String,
-    /// It is there, and takes writes as it is.
-    pub(crate) is_there: bool,
+    /// True if the store exists and needs no change before it can be written.
+    pub(crate) exists: bool,
 }
 
-impl LookedAt {
-    fn there(store: Store, what: String) -> LookedAt {
-        LookedAt {
+impl InspectedStore {
+    fn existing(store: Store, what: String) -> InspectedStore {
+        InspectedStore {
             store,
             what,
-            is_there: true,
+            exists: true,
         }
     }
 
-    fn to_be_made(store: Store, what: String) -> LookedAt {
-        LookedAt {
+    fn to_be_created(store: Store, what: String) -> InspectedStore {
+        InspectedStore {
             store,
             what,
-            is_there: false,
+            exists: false,
         }
     }
 }
 
-/// The store, beside a server that may be running. Nothing is made: what `doctor` made as another user, the server
-/// could not open.
-pub(crate) async fn look_at_store(configuration: &Configuration) -> Result<LookedAt, String> {
+/// Opens the store while a server may be running. Creates nothing: if `doctor` runs as another user, the server could not
+/// open a file that `doctor` created.
+pub(crate) async fn inspect_store(configuration: &Configuration) -> Result<InspectedStore, String> {
     match &configuration.store.url {
-        StoreUrl::Memory => Ok(LookedAt::to_be_made(
+        StoreUrl::Memory => Ok(InspectedStore::to_be_created(
             Store::memory(),
             "memory: all clients are lost when the server ends".to_owned(),
         )),
         StoreUrl::Postgres(url) => inspect_postgres(configuration, url).await,
         StoreUrl::Sqlite(path) if is_absent(path) => {
-            try_to_make_a_file_beside(path)?;
+            check_file_creation_beside(path)?;
             let what = format!("{} is created at the first start", path.display());
-            Ok(LookedAt::to_be_made(Store::memory(), what))
+            Ok(InspectedStore::to_be_created(Store::memory(), what))
         }
         StoreUrl::Sqlite(path) => {
             let store = Store::sqlite_beside_a_server(path).map_err(|fault| fault.to_string())?;
-            Ok(LookedAt::there(store, path.display().to_string()))
+            Ok(InspectedStore::existing(store, path.display().to_string()))
         }
     }
 }
 
-async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<LookedAt, String> {
+async fn inspect_postgres(configuration: &Configuration, url: &str) -> Result<InspectedStore, String> {
     let roots = configuration.store.extra_roots_pem.as_deref();
-    let looked = Store::inspect_postgres(url, roots).await;
-    Ok(match looked.map_err(|fault| fault.to_string())? {
-        // An empty store in memory stands for the empty database.
-        Inspected::Empty => LookedAt::to_be_made(
+    let inspected = Store::inspect_postgres(url, roots).await;
+    Ok(match inspected.map_err(|fault| fault.to_string())? {
+        // The database is empty, and so an empty store in memory represents it.
+        Inspected::Empty => InspectedStore::to_be_created(
             Store::memory(),
             "PostgreSQL, without tables: the first start creates them".to_owned(),
         ),
-        Inspected::Found(store, None) => LookedAt::there(*store, "PostgreSQL".to_owned()),
-        Inspected::Found(store, Some(version)) => LookedAt::to_be_made(
+        Inspected::Found(store, None) => InspectedStore::existing(*store, "PostgreSQL".to_owned()),
+        Inspected::Found(store, Some(version)) => InspectedStore::to_be_created(
             *store,
             format!("PostgreSQL, schema version {version}: the next start updates the schema"),
         ),
     })
 }
 
-/// SQLite makes `-wal` and `-shm` beside the database, and the server its key-encryption key.
-fn try_to_make_a_file_beside(database: &Path) -> Result<(), String> {
+/// Checks that files can be created beside the database: SQLite creates `-wal` and `-shm` there, and the server the file
+/// of its key-encryption key.
+fn check_file_creation_beside(database: &Path) -> Result<(), String> {
     let random = random_32()?;
     let number = random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     let trial = database.with_file_name(format!(".testudo-doctor-{number:08x}"));
@@ -158,44 +159,44 @@ fn try_to_make_a_file_beside(database: &Path) -> Result<(), String> {
         .open(&trial);
     made.map_err(|error| {
         format!(
-            "no file can be made beside {}: {error}: make the folder, and give it to the user that serves",
+            "no file can be created beside {}: {error}: create the folder, and make the user that runs `testudo serve` its owner",
             database.display()
         )
     })?;
     std::fs::remove_file(&trial).map_err(|error| format!("{} cannot be removed: {error}", trial.display()))
 }
 
-/// Writes a record, durably as all are, and takes it back. It is the mark of a single-use credential that no credential
-/// has, and is over already: where it stays, the next sweep drops it.
+/// Writes a record and deletes it again. The record is the mark of a single-use credential with a random key and an
+/// expiry in the past: if it cannot be deleted, the next sweep of expired records deletes it.
 pub(crate) async fn try_a_write(store: &Store) -> Result<(), String> {
     let mark = Replay::of(&SingleUse {
         key: *random_32()?,
         keep_until: Timestamp(0),
     });
-    let (mut write, mut take_back) = (Batch::default(), Batch::default());
+    let (mut write, mut delete) = (Batch::default(), Batch::default());
     write.insert(&mark);
-    take_back.delete(&mark, 1);
+    delete.delete(&mark, 1);
     store.commit(write).await.map_err(|error| error.to_string())?;
-    match store.commit(take_back).await {
-        // A server that runs beside has dropped it.
+    match store.commit(delete).await {
+        // A running server has deleted it already.
         Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// What `doctor` finds out about the keys of a store.
+/// What `doctor` found about the keys of a store.
 #[derive(Default)]
 pub(crate) struct InspectedKeys {
-    /// The key-encryption key, if there is one already.
+    /// The key-encryption key, if it exists.
     pub(crate) encryption: Option<KeyEncryption>,
-    /// What it decrypts, or when it is created.
+    /// What the key decrypts, or when it is created.
     pub(crate) what: String,
-    /// The records that are not used.
+    /// The records that cannot be used.
     pub(crate) refused: Vec<RefusedRecord>,
 }
 
 /// Reads the key-encryption key and decrypts the keys of the store with it. No key is created.
-pub(crate) async fn look_at_keys(
+pub(crate) async fn inspect_keys(
     configuration: &Configuration,
     store: &Store,
     now: Timestamp,

@@ -1,5 +1,5 @@
-//! What `/metrics` answers: the counters, and what is read from the state at this moment. What is gone from the
-//! configuration, an authority or a key, is gone from here.
+//! The answer of `/metrics`: the counters, and values that are read from the state at this moment. So an authority or a
+//! key that was removed is not in the answer any more.
 
 use crate::state::app::App;
 use crate::state::metrics::register_metric;
@@ -21,10 +21,10 @@ pub fn scrape(app: &App) -> String {
     our_keys(app, &mut ours);
     store(app, &mut ours);
     let mut of_process = Registry::default();
-    // Where there is no /proc, these are absent and everything else is there.
+    // On systems without /proc, only these metrics are absent.
     let _ = process(&mut of_process);
     let mut text = app.metrics.text();
-    // Writing into a string does not fail.
+    // Writing into a string cannot fail.
     let _ = encode_registry(&mut text, &ours);
     let _ = encode_registry(&mut text, &of_process);
     let _ = encode_eof(&mut text);

@@ -155,7 +155,7 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
             stopped.clone(),
         )));
     }
-    // Before the first connection is accepted: in a passed socket, a probe may be waiting already.
+    // Set before the first connection is accepted, because a probe may already wait in a passed socket.
     app.condition.is_ready.store(true, Ordering::Release);
     for (listener, tls) in bound {
         let service = Listener::new(Endpoints::Public(app.clone()), tls, connections.clone());

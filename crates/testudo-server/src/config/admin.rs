@@ -1,6 +1,6 @@
 //! `[admin]`: how administrators reach the admin API, and who they are.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use super::tls::{TlsFiles, TlsSection};
 use crate::socket_path::too_long_to_create;
 use schemars::JsonSchema;
@@ -18,14 +18,14 @@ pub struct AdminSection {
     pub listen: Option<String>,
     /// Certificate and key for `listen`; required beyond loopback.
     pub tls: Option<TlsSection>,
-    /// Identities whose tokens open the admin API on `listen`: with the scope value `admin.read` to look, with
-    /// `admin.write` to change things.
+    /// Identities that may use the admin API on `listen` with a token: with the scope value `admin.read` to read, with
+    /// `admin.write` to read and to change.
     pub administrators: Vec<String>,
-    /// Identities whose tokens, with the scope value `admin.read`, may look and change nothing.
+    /// Identities whose tokens, with the scope value `admin.read`, may read and change nothing.
     pub auditors: Vec<String>,
 }
 
-/// `[admin]`, judged.
+/// The checked values of `[admin]`.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct AdminSettings {
@@ -37,7 +37,7 @@ pub struct AdminSettings {
 /// The hint where the path of the socket is too long.
 const SHORTER: &str = "name a socket in a folder with a shorter path, such as admin.socket = \"/run/testudo/admin.sock\"; a relative path begins in the folder of the configuration file";
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn admin(&mut self, section: &AdminSection) -> Option<AdminSettings> {
         let text = section.listen.as_deref();
         let listen = text.and_then(|text| self.address("admin.listen", text));

@@ -1,12 +1,12 @@
-//! `admin.administrators` and `admin.auditors`: whose tokens open the admin API over HTTP.
+//! `admin.administrators` and `admin.auditors`: the identities that may use the admin API over HTTP.
 
 use super::admin::AdminSection;
-use super::judge::Judge;
+use super::checker::Checker;
 use testudo_core::administration::{Administration, SCOPE_READ, SCOPE_WRITE};
 use testudo_core::rules::Pattern;
 use testudo_core::rules::RuleSpec;
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn administration(&mut self, section: &AdminSection, rules: &[RuleSpec]) -> Administration {
         let administration = Administration {
             administrators: self.people("admin.administrators", &section.administrators),
@@ -18,8 +18,8 @@ impl Judge<'_> {
         if !self.is_written(section.listen.as_ref(), "admin.listen") {
             self.report.warn(
                 "admin.listen",
-                "is absent: the identities in admin.administrators and admin.auditors have no way in",
-                Some("set admin.listen, or remove them: the admin socket asks for no token"),
+                "is absent: the identities in admin.administrators and admin.auditors cannot reach the admin API",
+                Some("set admin.listen, or remove them: the admin socket needs no token"),
             );
         }
         let are_rules_unread = self.report.is_unread("rules");

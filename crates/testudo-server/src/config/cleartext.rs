@@ -1,15 +1,15 @@
-//! What crosses a network without encryption: SVIDs and tokens are bearer credentials, and a listener on that
-//! network can use them. Each such listener is named; the administrators' is refused.
+//! Listeners without TLS that other machines can reach. SVIDs and tokens are bearer credentials: an attacker who reads
+//! the traffic can use them. A public listener causes a warning, `admin.listen` an error.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use std::net::SocketAddr;
 
-/// True where others than this machine may be at the other end.
+/// True if other machines can connect to this address.
 fn is_beyond_loopback(address: &SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn plain_public_listeners(&mut self, listen: &[String], has_tls: bool) {
         let addresses = listen.iter().map(|text| text.parse::<SocketAddr>());
         for (entry, address) in addresses.enumerate() {
@@ -22,7 +22,7 @@ impl Judge<'_> {
             self.report.warn(
                 format!("server.listen[{entry}]"),
                 format!(
-                    "\"{address}\" takes plain HTTP beyond loopback: SVIDs and tokens can be read on the way"
+                    "\"{address}\" is not loopback and serves plain HTTP: SVIDs and tokens can be read in transit"
                 ),
                 Some("set server.tls; or let only a TLS terminator on this machine or in this pod reach it"),
             );
@@ -34,13 +34,13 @@ impl Judge<'_> {
             Some(address) if !has_tls && is_beyond_loopback(&address) => self.report.error(
                 "admin.listen",
                 format!(
-                    "\"{address}\" is beyond loopback without TLS: an administrator's token could be read on the way"
+                    "\"{address}\" is not loopback and has no TLS: the token of an administrator could be read in transit"
                 ),
                 Some("set admin.tls = { certificate = \"...\", private_key = \"...\" }, or listen on 127.0.0.1"),
             ),
             None if has_tls => self.report.warn(
                 "admin.tls",
-                "is there without admin.listen",
+                "is set without admin.listen",
                 Some("set admin.listen, or remove admin.tls"),
             ),
             _ => {}

@@ -1,6 +1,6 @@
 //! `[[clients]]`: clients that the configuration names, with keys of their own.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub struct JwksSection {
     pub keys: Option<Vec<serde_json::Map<String, serde_json::Value>>>,
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn clients(&mut self, sections: &[ClientSection]) -> HashMap<Box<str>, ConfiguredClient> {
         let mut clients = HashMap::new();
         for (position, section) in sections.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Judge<'_> {
             {
                 self.report.error(
                     format!("{key}.token_endpoint_auth_method"),
-                    "must be \"private_key_jwt\": there are no client secrets here",
+                    "must be \"private_key_jwt\": this server has no client secrets",
                     None,
                 );
             }
@@ -148,7 +148,7 @@ impl Judge<'_> {
             self.report.error(
                 &key,
                 format!("is not a JWK Set of usable public keys: {problem}"),
-                Some("at least one of the keys must verify signatures; keys for encryption are left alone"),
+                Some("at least one of the keys must verify signatures; keys for encryption are ignored"),
             );
         });
         keys.ok()

@@ -1,7 +1,7 @@
-//! From sections to meaning: settings for the server, a policy for the core.
+//! Compiles the sections of a configuration to settings of the server and a policy of the core.
 
 use super::admin::AdminSettings;
-use super::judge::Judge;
+use super::checker::Checker;
 use super::listeners::ServerSettings;
 use super::log::LogSettings;
 use super::outbound::OutboundSettings;
@@ -16,21 +16,21 @@ use testudo_core::policy::Policy;
 /// A configuration that passed every check.
 #[derive(Debug)]
 pub struct Configuration {
-    /// What the files say, to be compared with the next configuration.
+    /// The content of the files, to be compared with the next configuration.
     pub written: Written,
-    /// For the core. Replaced by a reload.
+    /// The policy of the core. A reload replaces it.
     pub policy: Policy,
-    /// Where bundles come from. Replaced by a reload.
+    /// The sources of bundles. A reload replaces them.
     pub bundles: Vec<BundleSource>,
-    /// Listeners and their limits. What of it a reload takes is in `reloading.rs`.
+    /// Listeners and their limits. `reloading.rs` lists what takes effect only at the next start.
     pub server: ServerSettings,
-    /// Store. Opened at the start.
+    /// The store, which is opened at the start.
     pub store: StoreSettings,
-    /// Administrators' way in. Bound at the start.
+    /// The admin socket and `admin.listen`, which are opened at the start.
     pub admin: AdminSettings,
-    /// The log. What of it a reload takes is in `reloading.rs`.
+    /// The log. `reloading.rs` lists what takes effect only at the next start.
     pub log: LogSettings,
-    /// Fetching. Replaced by a reload.
+    /// The client of outgoing requests. A reload replaces it.
     pub outbound: OutboundSettings,
 }
 
@@ -40,20 +40,20 @@ pub(super) fn compile(
     generation: u64,
     report: &mut Report,
 ) -> Option<Configuration> {
-    let mut judge = Judge::new(folder, report);
-    let issuer = judge.issuer(file.issuer.as_deref());
-    let server = judge.server(&file.server, &file.trust_domains);
-    let store = judge.store(&file.store);
-    let admin = judge.admin(&file.admin);
-    let administration = judge.administration(&file.admin, &file.rules);
-    let log = judge.log(&file.log);
-    let tokens = judge.tokens(&file.tokens);
-    let outbound = judge.outbound(&file.outbound);
-    let (authorities, bundles) = judge.trust_domains(&file.trust_domains);
-    let reserved_ids = judge.issuers(file.issuer.as_deref(), &file.issuers);
-    let rules = judge.rules(&file.rules, &authorities);
-    let clients = judge.clients(&file.clients);
-    let registration = judge.registration(file.registration.as_ref(), &file.rules);
+    let mut checker = Checker::new(folder, report);
+    let issuer = checker.issuer(file.issuer.as_deref());
+    let server = checker.server(&file.server, &file.trust_domains);
+    let store = checker.store(&file.store);
+    let admin = checker.admin(&file.admin);
+    let administration = checker.administration(&file.admin, &file.rules);
+    let log = checker.log(&file.log);
+    let tokens = checker.tokens(&file.tokens);
+    let outbound = checker.outbound(&file.outbound);
+    let (authorities, bundles) = checker.trust_domains(&file.trust_domains);
+    let reserved_ids = checker.issuers(file.issuer.as_deref(), &file.issuers);
+    let rules = checker.rules(&file.rules, &authorities);
+    let clients = checker.clients(&file.clients);
+    let registration = checker.registration(file.registration.as_ref(), &file.rules);
     Some(Configuration {
         written: Written::default(),
         policy: Policy {

@@ -1,12 +1,12 @@
 //! `[server]`: limits and deadlines of connections, the same for every listener.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use super::server::ServerSection;
 use ipnet::IpNet;
 use std::time::Duration;
 use testudo_protocol::Seconds;
 
-/// Limits of connections, judged.
+/// The checked limits of connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct ConnectionLimits {
@@ -20,12 +20,13 @@ pub struct ConnectionLimits {
     pub streams_max: u32,
 }
 
-/// What connections are judged by. A reload replaces it for all listeners at once.
+/// The rules for connections. A reload replaces them for all listeners at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionRules {
     /// The limits in force.
     pub limits: ConnectionLimits,
-    /// Networks whose addresses have no share of the connections: proxies that forward the requests of many clients.
+    /// Networks of proxies, which forward the requests of many clients: the limits per address and per prefix do not
+    /// apply to them.
     pub trusted: Vec<IpNet>,
 }
 
@@ -45,19 +46,20 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// For the admin socket: what one machine's administrators need, and no more of the reserve of open files.
+    /// `connections_max` of the admin socket. It is enough for the administrators of one machine, and leaves most of the
+    /// reserved open files free.
     pub const ADMIN_SOCKET_MAX: usize = 64;
 
-    /// Pause between two looks for connections that are over a deadline: an eighth of the shortest, so that none is
-    /// missed by much.
-    pub fn pause_between_looks(&self) -> Duration {
+    /// Pause between two checks of the deadlines: an eighth of the shortest deadline, so that a connection is closed soon
+    /// after its deadline.
+    pub fn pause_between_checks(&self) -> Duration {
         let others = self.idle_timeout.min(self.write_timeout);
         let shortest = self.first_request_timeout.min(others);
         (shortest / 8).clamp(Duration::from_millis(50), Duration::from_millis(500))
     }
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn connections(&mut self, section: &ServerSection) -> Option<ConnectionLimits> {
         let defaults = ConnectionLimits::default();
         let connections_max = self.count(
@@ -98,7 +100,7 @@ impl Judge<'_> {
         if section.streams_max == Some(0) {
             self.zero("streams_max", "1");
         }
-        // Now that everything was looked at: all problems are reported at once.
+        // Returns only after every value was checked, so that all problems are reported at once.
         let limits = ConnectionLimits {
             connections_max: connections_max?,
             connections_max_per_address: connections_max_per_address?,
@@ -113,10 +115,10 @@ impl Judge<'_> {
             self.report.warn(
                 "server.connections_max_per_prefix",
                 format!(
-                    "is {}, less than connections_max_per_address ({}): no address can use its share",
+                    "is {}, less than connections_max_per_address ({}): no address can have that many",
                     limits.connections_max_per_prefix, limits.connections_max_per_address
                 ),
-                Some("a prefix has many addresses: write at least as many for it as for one address"),
+                Some("a prefix contains many addresses: its limit must be at least the limit of one address"),
             );
         }
         Some(limits)

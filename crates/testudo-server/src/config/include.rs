@@ -1,11 +1,11 @@
 //! `include`: files with rules, trust domains, issuers and clients, beside the main file.
 //!
-//! Patterns begin in the folder of the main file, as all paths of a configuration do, those in included files too: an
-//! entry means the same in whichever file it stands. Their entries follow those of the main file, in the byte order of
-//! the paths.
+//! Patterns are relative to the folder of the main file, as are all paths of a configuration, also those in included
+//! files: so an entry means the same in each file. The entries of included files follow those of the main file, in the
+//! byte order of the paths.
 
+use super::locations::{Location, Locations, Source};
 use super::parse::parse;
-use super::places::{Place, Places, Source};
 use super::problem::{Problem, Report};
 use super::spelling::closest;
 use glob::{MatchOptions, Pattern};
@@ -15,24 +15,25 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// What an included file may hold.
+/// The keys that an included file may contain.
 pub(super) const LISTS: &[&str] = &["rules", "trust_domains", "issuers", "clients"];
 
-/// Included files at most: each is read every two seconds, where the files are watched.
+/// The maximum number of included files. Each is read every two seconds if the files are watched.
 const FILES_MAX: usize = 1_000;
-/// Bytes of a configuration at most, all its files together: it is held in memory as text, as values and compiled.
+/// The maximum size of all files of a configuration together, in bytes. They are in memory as text, as values and
+/// compiled.
 pub(super) const BYTES_MAX: u64 = 16 << 20;
 
 /// A file that a pattern names.
 pub(super) struct Included {
-    /// The pattern's number.
+    /// The number of the pattern in `include`.
     pattern: usize,
     path: PathBuf,
-    /// Its text, or why it cannot be read.
+    /// The text of the file, or why it cannot be read.
     text: Result<String, String>,
 }
 
-/// What the patterns name, in byte order of the paths, and what is wrong with which pattern.
+/// The files that match the patterns, in byte order of the paths, and the problems of patterns, by number.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) files: Vec<Included>,
@@ -47,10 +48,10 @@ pub(super) fn patterns(table: &Table) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// Reads a text of at most so many bytes.
+/// Reads a text of at most `bytes_left` bytes and subtracts its size.
 pub(super) fn text_of(path: &Path, bytes_left: &mut u64) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    // A named pipe would be waited for without end.
+    // Reading a named pipe could wait without end.
     if !path.metadata().map_err(cannot)?.is_file() {
         return Err("is not a file".to_owned());
     }
@@ -75,26 +76,26 @@ pub(super) fn text_of(path: &Path, bytes_left: &mut u64) -> Result<String, Strin
     })
 }
 
-/// The text of the main file, and how many bytes are left for the others.
+/// The text of the main file, and how many bytes are left for the included files.
 pub(super) fn main_text(path: &Path) -> Result<(String, u64), String> {
     let mut bytes_left = BYTES_MAX;
     Ok((text_of(path, &mut bytes_left)?, bytes_left))
 }
 
-/// Looks for the files.
+/// Finds and reads the files that match the patterns.
 pub(super) fn look(main: &Path, patterns: &[String], mut bytes_left: u64) -> Found {
     let mut found = Found::default();
     let folder = main.parent().unwrap_or(Path::new(""));
     let folder = PathBuf::from(Pattern::escape(&folder.to_string_lossy()));
     let main = main.canonicalize().ok();
-    // By the bytes of the path, in which order the rules follow each other. Paths themselves are ordered otherwise.
+    // Ordered by the bytes of the path, which is the order of the rules. `PathBuf` has another order.
     let mut paths: BTreeMap<Vec<u8>, (usize, PathBuf)> = BTreeMap::new();
     for (number, pattern) in patterns.iter().enumerate() {
-        // It would lead through a whole tree of folders, every two seconds.
+        // The search would read a whole tree of folders every two seconds.
         if pattern.contains("**") {
             found
                 .errors
-                .push((number, format!("{pattern:?} has **: name each folder")));
+                .push((number, format!("{pattern:?} contains **: name each folder")));
             continue;
         }
         let options = MatchOptions {
@@ -134,11 +135,11 @@ pub(super) fn look(main: &Path, patterns: &[String], mut bytes_left: u64) -> Fou
                 true => found
                     .warnings
                     .push((number, format!("{pattern:?} matches no file"))),
-                false => found.errors.push((number, format!("{pattern:?} is not there"))),
+                false => found.errors.push((number, format!("{pattern:?} does not exist"))),
             }
         }
         if paths.len() > FILES_MAX {
-            let problem = format!("{pattern:?} leads to more than {FILES_MAX} files");
+            let problem = format!("{pattern:?} matches more than {FILES_MAX} files");
             found.errors.push((number, problem));
             return found;
         }
@@ -153,7 +154,7 @@ pub(super) fn look(main: &Path, patterns: &[String], mut bytes_left: u64) -> Fou
 }
 
 impl Found {
-    /// What tells these files from others: names and texts, or why they cannot be read.
+    /// Adds the names and texts of these files, or why they cannot be read, so that any change gives another digest.
     pub(super) fn hash_into(&self, bytes: &mut Vec<u8>) {
         let digest = |text: &str| testudo_protocol::jose::sha256(text.as_bytes());
         for Included { path, text, .. } in &self.files {
@@ -163,7 +164,7 @@ impl Found {
         }
     }
 
-    /// Puts their entries behind those of the main file.
+    /// Appends the entries of the files to those of the main file.
     pub(super) fn append_to(self, table: &mut Table, report: &mut Report) {
         for (number, problem) in self.errors {
             report.error(format!("include[{number}]"), problem, None);
@@ -185,7 +186,7 @@ impl Found {
     }
 }
 
-/// What would be in a file that cannot be read is not missing.
+/// Notes that a file could not be read, so that no entry is reported as missing: it may be in that file.
 fn note_unread(report: &mut Report) {
     LISTS.iter().for_each(|list| report.note_unread(list));
 }
@@ -196,16 +197,17 @@ fn append(source: Source, table: &mut Table, report: &mut Report) {
         note_unread(report);
         return;
     };
-    let places = Places::new(&name, root.clone());
+    let locations = Locations::new(&name, root.clone());
     for (key, value) in included {
         let wrong = |problem: String, hint: Option<String>, is_about_key: bool| {
-            let place = places.find(&key, is_about_key).place;
-            let place = place.unwrap_or_else(|| Place::file(&name));
+            let place = locations.find(&key, is_about_key).place;
+            let place = place.unwrap_or_else(|| Location::file(&name));
             Problem::error(&key, problem, hint).at(place)
         };
         if key == "include" {
             let hint = "name the file in the `include` of the configuration file".to_owned();
-            let problem = "cannot stand in an included file, which includes no other".to_owned();
+            let problem =
+                "cannot be in an included file: only the configuration file can include others".to_owned();
             report.problems.push(wrong(problem, Some(hint), true));
             continue;
         }
@@ -213,16 +215,20 @@ fn append(source: Source, table: &mut Table, report: &mut Report) {
             let hint = match closest(&key, LISTS) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!(
-                    "an included file holds {} only; write the rest in the configuration file",
+                    "an included file can contain {} only; write the rest in the configuration file",
                     LISTS.join(", ")
                 ),
             };
-            let problem = "cannot stand in an included file".to_owned();
+            let problem = "cannot be in an included file".to_owned();
             report.problems.push(wrong(problem, Some(hint), true));
             continue;
         }
         let (Value::Array(entries), Some(node)) = (value, root.take(&key)) else {
-            let problem = wrong("cannot be read: it is no list of tables".to_owned(), None, false);
+            let problem = wrong(
+                "cannot be read: it is not a list of tables".to_owned(),
+                None,
+                false,
+            );
             report.problems.push(Problem {
                 expected: super::forms::form(&key),
                 ..problem
@@ -233,10 +239,10 @@ fn append(source: Source, table: &mut Table, report: &mut Report) {
         let all = table
             .entry(key.clone())
             .or_insert_with(|| Value::Array(Vec::new()));
-        // Where the main file has something else there, that is said of the main file.
+        // If the value in the main file is not a list, the problem is reported for the main file.
         if let Value::Array(all) = all {
             all.extend(entries);
-            report.places.append(&key, node);
+            report.locations.append(&key, node);
         }
     }
 }

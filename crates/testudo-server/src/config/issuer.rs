@@ -1,9 +1,9 @@
 //! `issuer`: the name of this server.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use testudo_protocol::oauth::IssuerUrl;
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn issuer(&mut self, text: Option<&str>) -> Option<IssuerUrl> {
         let Some(text) = text else {
             if !self.report.is_unread("issuer") {

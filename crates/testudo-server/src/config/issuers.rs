@@ -1,6 +1,6 @@
 //! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::Authority;
@@ -19,7 +19,7 @@ pub struct IssuerSection {
     pub issuer: Option<String>,
     /// Where its public keys are.
     pub jwks: Option<serde_json::Map<String, serde_json::Value>>,
-    /// For `kubernetes`: the API server that is asked whether a token still holds.
+    /// For `kubernetes`: the API server that is asked whether a token is still valid.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
     /// What it may speak for.
     pub r#use: Option<Vec<String>>,
@@ -49,9 +49,10 @@ pub struct IssuerSection {
     pub clients_max: Option<u64>,
 }
 
-impl Judge<'_> {
-    /// Judges the names: what an identity or a record key begins with must name one entry. Yields the ids that no rule's
-    /// template makes: those of this server, and those in the names of these issuers.
+impl Checker<'_> {
+    /// Checks the names: the first part of an identity or a record key must name exactly one entry. Returns the client
+    /// ids that no template of a rule may produce: those that this server assigns, and those that begin with the name of
+    /// an issuer.
     pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> ReservedIds {
         let mut reserved = ReservedIds::default();
         let issuers = sections.iter().filter_map(|section| section.issuer.as_deref());
@@ -77,7 +78,7 @@ impl Judge<'_> {
             reserved.prefixes.push(prefix);
             self.report.warn(
                 key,
-                format!("{authority} has no door in this version: its credentials are refused"),
+                format!("{authority} is not supported by this version: its credentials are refused"),
                 None,
             );
         }

@@ -1,10 +1,9 @@
-//! Key-encryption keys that were not drawn at random: an attacker guesses them.
+//! Detects key-encryption keys that are obviously not random, which an attacker could guess.
 
-/// Different byte values that a key must have. 32 random bytes have about 30, and never as few
-/// as this.
+/// The minimum number of different byte values in a key. 32 random bytes have about 30 and never have so few.
 const VALUES_MIN: usize = 8;
 
-/// What is wrong with a key, if a glance shows it.
+/// Why a key is obviously not random; `None` if that cannot be seen.
 pub(crate) fn weakness(key: &[u8; 32]) -> Option<&'static str> {
     let mut values = key.to_vec();
     values.sort_unstable();
@@ -12,7 +11,7 @@ pub(crate) fn weakness(key: &[u8; 32]) -> Option<&'static str> {
     let is_poor = values.len() < VALUES_MIN;
     zeroize::Zeroize::zeroize(&mut values);
     if is_poor {
-        return Some("is not random: it has hardly more than one byte value");
+        return Some("is not random: most of its bytes are the same few values");
     }
     let [first, second, ..] = *key;
     let step = second.wrapping_sub(first);

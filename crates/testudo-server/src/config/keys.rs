@@ -1,13 +1,12 @@
-//! Every key of the configuration, once: what can stand there, with an example, and whether a reload takes it.
-//!
-//! What it means is said in its section.
+//! Every key of the configuration: its form, an example, and whether a reload applies it. Its meaning is the comment of
+//! its field in the section.
 
 /// A key of the configuration. The entries of a list share one path.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// `trust_domains.bundle.url`
     pub path: &'static str,
-    /// What can stand there: for a list, what each of its entries can be.
+    /// The form of the value; for a list, of each entry.
     pub form: &'static str,
     /// A value, in TOML: for a list, one entry.
     pub example: &'static str,
@@ -15,8 +14,8 @@ pub struct Key {
     pub unit: Option<&'static str>,
     /// A list of such values.
     pub is_list: bool,
-    /// False: it takes effect at the next start. For keys below `server.tls` and `admin.tls`, a reload takes the files;
-    /// a section that appears or disappears takes effect at the next start, and the reload says so.
+    /// False: it takes effect at the next start. For keys below `server.tls` and `admin.tls`, a reload reads the files; a
+    /// section that is added or removed takes effect at the next start, which the reload reports.
     pub is_taken_by_reload: bool,
     /// It may contain a secret: its value is never shown.
     pub is_secret: bool,
@@ -154,7 +153,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "issuers.jwks",
-        "a table that says where its keys are",
+        "a table with the location of its keys",
         "{ file = \"jwks.json\" }",
     ),
     key(
@@ -174,7 +173,7 @@ pub const KEYS: &[Key] = &[
     key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
     key(
         "issuers.token_review",
-        "a table that says which API server reviews tokens",
+        "a table that names the API server for token reviews",
         "{ url = \"https://kubernetes.default.svc\" }",
     ),
     key("issuers.types", TEXT, "\"WorkloadCredential\"").list(),

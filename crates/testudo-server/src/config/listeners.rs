@@ -1,7 +1,7 @@
 //! `[server]`: where the server listens, with which certificates, and behind which proxy.
 
+use super::checker::Checker;
 use super::connections::{ConnectionLimits, ConnectionRules};
-use super::judge::Judge;
 use super::server::ServerSection;
 use super::tls::TlsFiles;
 use super::trust::TrustDomainSection;
@@ -13,7 +13,7 @@ use testudo_core::CredentialKind;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::IssuerUrl;
 
-/// `[server]`, judged.
+/// The checked values of `[server]`.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct ServerSettings {
@@ -21,7 +21,7 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     pub mtls: Option<MtlsSettings>,
     pub proxy: Option<Proxy>,
-    /// True where a door for client certificates is on: the TLS listeners ask for them.
+    /// True if a trust domain accepts X.509-SVIDs: then the TLS listeners request client certificates.
     pub asks_for_certificates: bool,
     pub connections: ConnectionLimits,
     pub clients_in_memory: usize,
@@ -29,7 +29,7 @@ pub struct ServerSettings {
     pub watch: bool,
 }
 
-/// A listener of its own for client certificates.
+/// The separate listener for client certificates.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct MtlsSettings {
@@ -38,7 +38,7 @@ pub struct MtlsSettings {
 }
 
 impl ServerSettings {
-    /// What connections are judged by.
+    /// The rules for connections.
     pub fn connection_rules(&self) -> ConnectionRules {
         ConnectionRules {
             limits: self.connections.clone(),
@@ -51,7 +51,7 @@ impl ServerSettings {
     }
 }
 
-/// A network of IPv4 addresses in IPv6 form is one of IPv4: peers are compared in that form.
+/// Converts a network of IPv4-mapped IPv6 addresses to IPv4, because the addresses of peers are converted as well.
 fn canonical(net: IpNet) -> IpNet {
     let mapped = match net {
         IpNet::V6(net) if net.prefix_len() >= 96 => net.addr().to_ipv4_mapped(),
@@ -62,7 +62,7 @@ fn canonical(net: IpNet) -> IpNet {
         .map_or(net, IpNet::V4)
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn server(
         &mut self,
         section: &ServerSection,
@@ -86,7 +86,7 @@ impl Judge<'_> {
         if asks_for_certificates && !is_encrypted && !is_told {
             self.report.warn(
                 "server.tls",
-                "is absent although a trust domain accepts \"x509_svid\": there is no TLS to show a certificate in",
+                "is absent although a trust domain accepts \"x509_svid\": clients can present a certificate only over TLS",
                 Some("set server.tls, or server.proxy behind a TLS terminator"),
             );
         }
@@ -125,7 +125,7 @@ impl Judge<'_> {
         let proxy = section.proxy.as_ref()?;
         let mut trusted = Vec::new();
         for (entry, text) in proxy.trusted.iter().enumerate() {
-            // An address alone is the network of that one address.
+            // An address without a prefix length is the network of that one address.
             let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             match net {
                 Ok(net) => trusted.push(canonical(net)),
@@ -162,12 +162,12 @@ impl Judge<'_> {
         if let Some(name) = &proxy.client_address_header {
             address_field = Some(field("client_address_header", name.to_ascii_lowercase())?);
         }
-        let is_heard = certificate_fields.is_some() || address_field.is_some();
-        if is_heard && proxy.trusted.is_empty() && !self.report.is_unread("server.proxy.trusted") {
-            let problem = "is empty although a header of the proxy is to be believed";
+        let uses_a_header = certificate_fields.is_some() || address_field.is_some();
+        if uses_a_header && proxy.trusted.is_empty() && !self.report.is_unread("server.proxy.trusted") {
+            let problem = "is empty although a header of the proxy is configured";
             self.report.error("server.proxy.trusted", problem, None);
         }
-        (is_heard || !trusted.is_empty()).then_some(Proxy {
+        (uses_a_header || !trusted.is_empty()).then_some(Proxy {
             trusted,
             certificate_fields,
             address_field,

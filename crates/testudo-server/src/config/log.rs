@@ -1,6 +1,6 @@
-//! `[log]`: in which form the log is written, and whether it names every token.
+//! `[log]`: the form of the log, and whether it has a line for every token.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::Path;
@@ -19,9 +19,9 @@ pub struct LogSection {
 /// One JSON object per line, or one line of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For programs.
+    /// One JSON object per line, for programs.
     Json,
-    /// For people.
+    /// One line of text, for people.
     Text,
 }
 
@@ -35,22 +35,22 @@ impl LogFormat {
     }
 }
 
-/// What `[log]` means.
+/// The checked values of `[log]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogSettings {
-    /// None where the kind of stderr decides.
+    /// `None`: text if stderr is a terminal, else JSON.
     pub format: Option<LogFormat>,
-    /// Whether every token is logged.
+    /// True if a line is written for every token.
     pub token_issued: bool,
 }
 
-/// The format that a configuration asks for, whatever else may be wrong with it: its problems are reported in this format.
+/// The configured format, read also from a configuration with problems, so that the problems are reported in it.
 pub fn log_format(path: &Path) -> Option<LogFormat> {
     let table = super::table_of(path);
     LogFormat::parse(table.get("log")?.get("format")?.as_str()?)
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn log(&mut self, section: &LogSection) -> LogSettings {
         let format = section.format.as_deref().and_then(|name| {
             let format = LogFormat::parse(name);

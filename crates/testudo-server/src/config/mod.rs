@@ -1,11 +1,12 @@
-//! The configuration file: read, judged as a whole, compiled.
+//! The configuration file: it is read, checked as a whole and compiled.
 //!
-//! Every problem is reported at once. Reading goes: TOML text, variables of the environment ([`overlay`]) and included
+//! All problems are reported at once. The steps: TOML text, environment variables ([`overlay`]) and included
 //! files ([`include`]) → [`sections::ConfigFile`] (unknown keys and wrong types are found here, [`read`]) →
 //! [`Configuration`] (meaning, [`compile`]).
 
 mod admin;
 mod administration;
+mod checker;
 mod cleartext;
 mod clients;
 mod compile;
@@ -14,15 +15,14 @@ mod forms;
 mod include;
 mod issuer;
 mod issuers;
-mod judge;
 pub(crate) mod key_strength;
 mod keys;
 mod listeners;
+mod locations;
 mod log;
 mod outbound;
 mod overlay;
 mod parse;
-mod places;
 mod problem;
 mod read;
 mod registration;
@@ -43,9 +43,9 @@ pub use compile::Configuration;
 pub use connections::{ConnectionLimits, ConnectionRules};
 pub use keys::{KEYS, Key};
 pub use listeners::{MtlsSettings, ServerSettings};
+pub use locations::Location;
 pub use log::{LogFormat, LogSettings, log_format};
 pub use outbound::OutboundSettings;
-pub use places::Place;
 pub use problem::{Problem, Report, SetByVariable};
 pub use reloading::{FIXED_AT_START, FixedSetting, StartedWith};
 pub use starter::STARTER;
@@ -57,18 +57,18 @@ pub use written::Written;
 use overlay::Overlay;
 use std::path::{Path, PathBuf};
 
-/// Reads and judges a configuration: the file, the files that it includes, and the variables of the environment. On
-/// failure the report holds every problem; on success its warnings.
+/// Reads and checks a configuration: the file, the files that it includes, and the environment variables. On failure,
+/// the report contains every problem; on success, the warnings.
 pub fn load(path: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
     let (text, _) = include::main_text(path).map_err(|problem| {
         let hint = "run `testudo init` to write a starter file".to_owned();
         let problem = Problem::error("the file", problem, Some(hint));
-        Report::of(problem.at(Place::file(path.display().to_string())))
+        Report::of(problem.at(Location::file(path.display().to_string())))
     })?;
     judge(path, &text, &Overlay::of_environment(), generation)
 }
 
-/// Judges a configuration without the variables of the environment; `folder` is where its relative paths begin.
+/// Checks a configuration without environment variables. Relative paths begin in `folder`.
 pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
     judge(
         &folder.join("testudo.toml"),
@@ -106,7 +106,7 @@ pub fn digest(path: &Path) -> [u8; 32] {
     read::digest(path, &Overlay::of_environment())
 }
 
-/// Where the admin socket of a configuration is, whatever else may be wrong with it.
+/// The path of the admin socket, read also from a configuration with problems.
 pub fn admin_socket(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new("."));
     let table = table_of(path);
@@ -114,7 +114,7 @@ pub fn admin_socket(path: &Path) -> PathBuf {
     folder.join(named.unwrap_or("testudo.sock"))
 }
 
-/// The tables of a file, where it is TOML at all, and what variables of the environment set.
+/// The tables of a file, if it is TOML, and the values that environment variables set.
 fn table_of(path: &Path) -> toml::Table {
     let text = include::main_text(path).map_or_else(|_| String::new(), |(text, _)| text);
     let mut table: toml::Table = text.parse().unwrap_or_default();

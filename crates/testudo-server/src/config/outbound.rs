@@ -1,6 +1,6 @@
 //! `[outbound]`: the HTTP client for all outgoing requests.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,7 @@ pub struct OutboundSection {
     pub resolve: BTreeMap<String, String>,
 }
 
-/// `[outbound]`, judged.
+/// The checked values of `[outbound]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at its section")]
 pub struct OutboundSettings {
@@ -26,7 +26,7 @@ pub struct OutboundSettings {
 }
 
 impl OutboundSettings {
-    /// The HTTP client of all outgoing requests; `network` stands in for the network, in tests.
+    /// The HTTP client of all outgoing requests; tests replace the network with `network`.
     pub fn fetcher(&self, network: Network) -> Result<Fetcher, String> {
         Fetcher::new(FetcherOptions {
             extra_roots_pem: self.extra_roots_pem.clone(),
@@ -37,7 +37,7 @@ impl OutboundSettings {
     }
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn outbound(&mut self, section: &OutboundSection) -> Option<OutboundSettings> {
         let extra_roots_pem = match &section.ca {
             None => None,

@@ -1,15 +1,15 @@
-//! Variables of the environment that set a key: `TESTUDO__SERVER__LISTEN` sets `server.listen`.
+//! Environment variables that set a key: `TESTUDO__SERVER__LISTEN` sets `server.listen`.
 //!
-//! The value is read as TOML; what is not TOML is a text. A variable goes before the file. The lists of tables
-//! (`rules`, `trust_domains`, `issuers`, `clients`) cannot be set: an entry has no name before it is read.
+//! The value is read as TOML, or as a text if it is not TOML. A variable replaces the value of the file. The lists of
+//! tables (`rules`, `trust_domains`, `issuers`, `clients`) cannot be set, because a variable cannot name an entry.
 
 use super::include::LISTS;
-use super::places::{Node, Place};
+use super::locations::{Location, Node};
 use super::problem::{Problem, Report, SetByVariable};
 use std::ffi::OsString;
 use toml::{Table, Value};
 
-/// How the names of such variables begin.
+/// The prefix of the names of these variables.
 const PREFIX: &str = "TESTUDO__";
 
 /// The variables, by name.
@@ -21,14 +21,14 @@ impl Overlay {
         Overlay::of(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))))
     }
 
-    /// In the order of their names: a variable for a table comes before those for its keys.
+    /// The variables in the order of their names, so that a variable for a table precedes those for its keys.
     pub(super) fn of(variables: impl Iterator<Item = (String, OsString)>) -> Overlay {
         let mut ours: Vec<_> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         ours.sort();
         Overlay(ours)
     }
 
-    /// Sets the keys, and notes which.
+    /// Sets the keys in the table, and lists them in the report.
     pub(super) fn apply(&self, table: &mut Table, report: &mut Report) {
         for (variable, value) in &self.0 {
             let keys = variable.strip_prefix(PREFIX).and_then(keys_of);
@@ -46,7 +46,7 @@ impl Overlay {
                     let value = text.parse().unwrap_or_else(|_| Value::String(text.to_owned()));
                     let node = Node::of_variable(variable, text, &value);
                     set(table, &keys, value);
-                    report.places.set(&keys, node);
+                    report.locations.set(&keys, node);
                     report.variables.push(SetByVariable {
                         variable: variable.clone(),
                         key: keys.join("."),
@@ -55,7 +55,7 @@ impl Overlay {
                 }
             };
             let problem = Problem::error("the variable", problem, Some(hint.to_owned()));
-            report.problems.push(problem.at(Place::variable(variable)));
+            report.problems.push(problem.at(Location::variable(variable)));
         }
     }
 }
@@ -71,7 +71,7 @@ fn keys_of(name: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// What stands in the way and is no table is replaced.
+/// A value on the path that is not a table is replaced.
 fn set(table: &mut Table, keys: &[String], value: Value) {
     let Some((first, rest)) = keys.split_first() else {
         return;

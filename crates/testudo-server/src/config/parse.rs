@@ -1,20 +1,20 @@
-//! The TOML of one file: its values, and where each of them stands.
+//! Parses the TOML of one file: its values and their locations.
 
-use super::places::{Node, Place, Source};
+use super::locations::{Location, Node, Source};
 use super::problem::{Problem, Report};
 use std::sync::Arc;
 use toml::Table;
 use toml::de::DeTable;
 
-/// The TOML of one file, and where everything in it stands.
+/// The values of one file, and their locations.
 pub(super) fn parse(source: Source, report: &mut Report) -> Option<(Table, Node)> {
     let source = Arc::new(source);
     let (spanned, errors) = DeTable::parse_recoverable(&source.text);
     let mut lines = Vec::new();
     for error in errors {
         let byte = error.span().map_or(0, |span| span.start);
-        let place = Place::within(&source.name, &source.text, byte);
-        // What follows in the same line follows from the first mistake.
+        let place = Location::within(&source.name, &source.text, byte);
+        // Further errors in the same line follow from the first one.
         if lines.contains(&place.line) || lines.len() == SYNTAX_ERRORS_MAX {
             continue;
         }
@@ -30,5 +30,5 @@ pub(super) fn parse(source: Source, report: &mut Report) -> Option<(Table, Node)
     Some((table, Node::of_file(&source, spanned.get_ref())))
 }
 
-/// Mistakes of syntax at most: after some, the parser guesses.
+/// The maximum number of syntax errors that are reported. After several, the errors of the parser are not reliable.
 const SYNTAX_ERRORS_MAX: usize = 20;

@@ -1,27 +1,28 @@
-//! What is wrong with a configuration, said so that it can be fixed: place, key, value, what was expected, hint.
+//! The problems of a configuration, with all that an administrator needs to solve them: location, key, value, expected
+//! form, hint.
 
 use super::forms::{form, is_secret};
-use super::places::{Place, Places};
+use super::locations::{Location, Locations};
 use serde::Serialize;
 use std::fmt;
 
 /// One error or warning in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where the value is written, or the table in which it is missing.
+    /// The location of the value, or of the table in which it is missing.
     #[serde(flatten)]
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// Path of the key in its file: `trust_domains[0].bundle.url`.
     pub key: String,
     /// The rule, client or authority that the key belongs to: `` rule `payments` ``.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// The value as it is written. Absent for a secret, and where it is long.
+    /// The text of the value; absent for a secret and for a long value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// What is wrong: the rest of a sentence that begins with the key.
+    /// What is wrong, as the rest of a sentence that begins with the key.
     pub problem: String,
-    /// What can stand there, with an example.
+    /// The expected form, with an example.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// What the administrator can do about it.
@@ -54,15 +55,15 @@ impl Problem {
         }
     }
 
-    /// Says where it is.
-    pub fn at(self, place: Place) -> Problem {
+    /// Adds the location.
+    pub fn at(self, place: Location) -> Problem {
         Problem {
             place: Some(place),
             ..self
         }
     }
 
-    /// What is wrong where: ``testudo.toml:24:10: rule `payments`, rules[0].scopes[0] "a b" is not a scope value``.
+    /// Location, entry, key and problem as one sentence: ``testudo.toml:24:10: rule `payments`, rules[0].scopes[0] "a b" is not a scope value``.
     pub fn sentence(&self) -> String {
         let place = self.place.iter().map(|place| format!("{place}: "));
         let entry = self.entry.iter().map(|entry| format!("{entry}, "));
@@ -71,7 +72,7 @@ impl Problem {
     }
 
     fn log(&self) {
-        let place = self.place.as_ref().map(Place::to_string);
+        let place = self.place.as_ref().map(Location::to_string);
         let (key, value, hint) = (&self.key, &self.value, &self.hint);
         let (expected, sentence) = (&self.expected, self.sentence());
         match self.is_warning {
@@ -114,7 +115,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A key that a variable has set.
+/// A key that an environment variable set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetByVariable {
     /// `TESTUDO__SERVER__LISTEN`
@@ -125,21 +126,21 @@ pub struct SetByVariable {
 
 impl fmt::Display for SetByVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the environment sets {}", self.variable, self.key)
+        write!(f, "the environment variable {} sets {}", self.variable, self.key)
     }
 }
 
 /// All problems of one configuration.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// In the order of the files.
+    /// The problems, in the order of the files.
     pub problems: Vec<Problem>,
-    /// Keys that variables of the environment have set.
+    /// The keys that environment variables set.
     #[serde(skip)]
     pub variables: Vec<SetByVariable>,
     #[serde(skip)]
-    pub(super) places: Box<Places>,
-    /// Keys at which something could not be read. What is then missing has been said.
+    pub(super) locations: Box<Locations>,
+    /// Keys whose value could not be read. Nothing below them is reported as missing.
     #[serde(skip)]
     unread: Vec<String>,
 }
@@ -153,7 +154,7 @@ impl Report {
         }
     }
 
-    /// Adds a problem that makes the configuration unusable, with what can stand there.
+    /// Adds a problem that makes the configuration unusable, with the expected form.
     pub fn error(&mut self, key: impl AsRef<str>, problem: impl Into<String>, hint: Option<&str>) {
         let key = key.as_ref();
         let problem = Problem::error(key, problem, hint.map(str::to_owned));
@@ -167,22 +168,22 @@ impl Report {
         self.add(key, false, problem, None);
     }
 
-    /// Adds that a value is well formed, and cannot be used all the same.
+    /// Adds that a value has the right form and nevertheless cannot be used.
     pub(super) fn refuse(&mut self, key: impl AsRef<str>, problem: impl Into<String>, hint: Option<&str>) {
         let key = key.as_ref();
         let problem = Problem::error(key, problem, hint.map(str::to_owned));
         self.add(key, false, problem, None);
     }
 
-    /// Adds that a name stands there which the value of another key has already.
+    /// Adds that a name is already used by another entry.
     pub(super) fn twice(&mut self, key: &str, name: &str, first: &str) {
-        let place = self.places.find(first, false).place;
+        let place = self.locations.find(first, false).place;
         let place = place.map_or_else(|| first.to_owned(), |place| place.to_string());
-        let problem = format!("{name:?} is there twice: {place} has it first");
+        let problem = format!("{name:?} is used twice: first at {place}");
         self.refuse(key, problem, Some("give one of them another name, or remove it"));
     }
 
-    /// Adds a key that is not known. What it may have been meant to be counts as not read.
+    /// Adds a key that is not known. The key that was probably meant is treated as unread, and not as missing.
     pub(super) fn unknown(&mut self, key: &str, meant: Option<&str>, hint: &str) {
         let problem = Problem::error(key, "is not a known key", Some(hint.to_owned()));
         self.add(key, true, problem, None);
@@ -191,7 +192,7 @@ impl Report {
         self.unread.extend(meant.map(|meant| format!("{section}{meant}")));
     }
 
-    /// Adds that a value is of another type, where that does not follow from a part of it that could not be read.
+    /// Adds that a value has the wrong type, unless a part of it could not be read, which is already reported.
     pub(super) fn unreadable(&mut self, key: &str, problem: String, expected: String) {
         let is_part = |unread: &String| unread.starts_with(key) && unread.len() > key.len();
         if self.unread.iter().any(is_part) {
@@ -202,12 +203,12 @@ impl Report {
         self.unread.push(key.to_owned());
     }
 
-    /// Notes that what is written at a key could not be read.
+    /// Notes that the value of a key could not be read.
     pub(super) fn note_unread(&mut self, key: &str) {
         self.unread.push(key.to_owned());
     }
 
-    /// True where something is written at this key, or below it, that could not be read: it is not missing.
+    /// True if a value at or below this key could not be read: then it is not missing.
     pub(super) fn is_unread(&self, key: &str) -> bool {
         let is_in = |unread: &String| {
             let rest = unread.strip_prefix(key);
@@ -217,7 +218,7 @@ impl Report {
     }
 
     fn add(&mut self, key: &str, is_about_key: bool, problem: Problem, expected: Option<String>) {
-        let found = self.places.find(key, is_about_key);
+        let found = self.locations.find(key, is_about_key);
         self.problems.push(Problem {
             place: found.place,
             key: found.key,
@@ -228,7 +229,7 @@ impl Report {
         });
     }
 
-    /// By place: what variables say, then the main file, then the included ones.
+    /// Sorts by location: environment variables, then the main file, then the included files.
     pub(super) fn sort(&mut self, main: &str) {
         self.problems.sort_by(|one, other| {
             let place = |of: &Problem| {
@@ -240,12 +241,12 @@ impl Report {
         });
     }
 
-    /// True where something makes the configuration unusable.
+    /// True if a problem makes the configuration unusable.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| !problem.is_warning)
     }
 
-    /// Writes each problem as a line of the log, and which keys variables of the environment have set.
+    /// Logs each problem, and the keys that environment variables set.
     pub fn log(&self) {
         for set in &self.variables {
             let SetByVariable { variable, key } = set;
@@ -256,7 +257,7 @@ impl Report {
         }
     }
 
-    /// What makes the configuration unusable.
+    /// The problems that make the configuration unusable.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| !problem.is_warning)
     }

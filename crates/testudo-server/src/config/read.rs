@@ -1,12 +1,12 @@
-//! From text to sections, with every unknown key and wrong type reported, not only the first.
+//! Reads the sections from the text and reports every unknown key and wrong type, not only the first.
 //!
-//! The sections are plain serde structs, which stop at the first error. So: read, note the error and where it
-//! is, take that key out, read again, until it reads. Each round removes a key, hence it ends.
+//! serde stops at the first error. So the key with the error is reported and removed, and the text is read again, until
+//! there is no error. Each round removes a key, so the loop ends.
 
 use super::include;
+use super::locations::{Locations, Source};
 use super::overlay::Overlay;
 use super::parse::parse;
-use super::places::{Places, Source};
 use super::problem::Report;
 use super::sections::ConfigFile;
 use super::spelling::closest;
@@ -16,10 +16,10 @@ use std::path::Path;
 use testudo_protocol::jose::sha256;
 use toml::{Table, Value};
 
-/// Rounds at most; a file with more mistakes than this gets them in portions.
+/// The maximum number of rounds. Of a file with more errors, the rest is reported when these are corrected.
 const PROBLEMS_MAX: usize = 200;
 
-/// The whole configuration, as it is written: main file, variables, included files.
+/// The sections of the whole configuration: main file, environment variables, included files.
 pub(super) fn read(
     main: &Path,
     text: &str,
@@ -32,7 +32,7 @@ pub(super) fn read(
         text: text.to_owned(),
     };
     let (mut table, root) = parse(source, report)?;
-    *report.places = Places::new(&name, root);
+    *report.locations = Locations::new(&name, root);
     overlay.apply(&mut table, report);
     let bytes_left = include::BYTES_MAX.saturating_sub(text.len() as u64);
     let found = include::look(main, &include::patterns(&table), bytes_left);
@@ -42,13 +42,13 @@ pub(super) fn read(
     Some((sections(Value::Table(table), report)?, written))
 }
 
-/// SHA-256 of the files of a configuration, as they are now; that of nothing where the main file cannot be read.
+/// SHA-256 of the files of a configuration, as they are now; of an empty text if the main file cannot be read.
 pub(super) fn digest(main: &Path, overlay: &Overlay) -> [u8; 32] {
     let Ok((text, bytes_left)) = include::main_text(main) else {
         return sha256(b"");
     };
     let mut table = Table::new();
-    // Reading a large file costs milliseconds, and this is done every two seconds.
+    // To parse a large file takes milliseconds, and this function is called every two seconds.
     if text.contains("include") {
         table = text.parse().unwrap_or_default();
     }
@@ -57,7 +57,7 @@ pub(super) fn digest(main: &Path, overlay: &Overlay) -> [u8; 32] {
     digest_of(&text, &found)
 }
 
-/// Of one file it is the digest of the file.
+/// Without included files, it is the digest of the main file.
 fn digest_of(main: &str, found: &include::Found) -> [u8; 32] {
     let digest = sha256(main.as_bytes());
     if found.files.is_empty() {
@@ -99,7 +99,7 @@ fn sections(mut value: Value, report: &mut Report) -> Option<ConfigFile> {
             }
             None => {
                 let problem = match at(&value, &path) {
-                    // Not in the parser's words: they repeat the value, which may be a secret.
+                    // The message of the parser is not used, because it contains the value, which may be a secret.
                     Some(value) if message.starts_with("invalid type") => {
                         format!("cannot be read: it is {}", a_value_of(value))
                     }
@@ -107,14 +107,14 @@ fn sections(mut value: Value, report: &mut Report) -> Option<ConfigFile> {
                         "cannot be read: it is out of range".to_owned()
                     }
                     _ if message.starts_with("unknown variant") => {
-                        "cannot be read: it is none of the known values".to_owned()
+                        "cannot be read: it is not one of the known values".to_owned()
                     }
                     _ => format!("cannot be read: {message}"),
                 };
                 report.unreadable(&key, problem, expected.to_owned());
             }
         }
-        if !remove(&mut value, &mut report.places, &path) {
+        if !remove(&mut value, &mut report.locations, &path) {
             return None;
         }
     }
@@ -162,8 +162,8 @@ fn path_text(path: &[Segment]) -> String {
     }
 }
 
-/// Takes the value at `path` out; where that is not possible, its parent.
-fn remove(root: &mut Value, places: &mut Places, path: &[Segment]) -> bool {
+/// Removes the value at `path`, or its parent if that is not possible.
+fn remove(root: &mut Value, locations: &mut Locations, path: &[Segment]) -> bool {
     let Some((last, parents)) = path.split_last() else {
         return false;
     };
@@ -176,7 +176,7 @@ fn remove(root: &mut Value, places: &mut Places, path: &[Segment]) -> bool {
         };
         match next {
             Some(next) => value = next,
-            None => return remove(root, places, parents),
+            None => return remove(root, locations, parents),
         }
     }
     let is_removed = match (last, &mut *value) {
@@ -190,8 +190,8 @@ fn remove(root: &mut Value, places: &mut Places, path: &[Segment]) -> bool {
         _ => false,
     };
     if !is_removed {
-        return remove(root, places, parents);
+        return remove(root, locations, parents);
     }
-    places.remove(parents, last);
+    locations.remove(parents, last);
     true
 }

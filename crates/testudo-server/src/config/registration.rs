@@ -1,6 +1,6 @@
-//! `[registration]`: which ways of registration are open, and what clients without attester and sponsor may have.
+//! `[registration]`: which kinds of registration are allowed, and the limits of clients without attester and sponsor.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::grants;
@@ -94,7 +94,7 @@ pub struct OpenSection {
 /// Name, in events and counters, of the rule for clients that register without evidence.
 const OPEN_RULE: &str = "registration.open";
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn registration(
         &mut self,
         section: Option<&RegistrationSection>,
@@ -148,7 +148,7 @@ impl Judge<'_> {
         };
         let is_served = |grant: &String| grants::is_served(grant);
         if !spec.grant_types.iter().flatten().any(is_served) {
-            let problem = "has only grants that redirect: they can be registered and not yet used, this version has no authorization endpoint";
+            let problem = "has only grant types that need an authorization endpoint, which this version does not have: clients can register and cannot get a token";
             let hint = "add client_credentials for clients with keys";
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));

@@ -1,5 +1,5 @@
-//! Settings that take effect at the next start: with which values this server started, and which differ now. Which
-//! settings a reload takes is in `keys.rs`.
+//! Settings that take effect at the next start: their values when this server started, and which of them differ now.
+//! `keys.rs` lists which settings a reload applies.
 
 use super::Configuration;
 use testudo_protocol::jose::sha256;
@@ -8,7 +8,7 @@ use testudo_protocol::jose::sha256;
 pub struct FixedSetting {
     /// The configuration key.
     pub key: &'static str,
-    /// Its value in a form that can be compared; a digest where it may hold a secret.
+    /// Its value in a form that can be compared; a digest if it may contain a secret.
     value: fn(&Configuration) -> String,
 }
 
@@ -79,7 +79,7 @@ fn digest(bytes: &[u8]) -> String {
 pub struct StartedWith(Vec<String>);
 
 impl StartedWith {
-    /// Those of a configuration.
+    /// The values of a configuration.
     pub fn of(configuration: &Configuration) -> StartedWith {
         StartedWith(values(configuration).collect())
     }

@@ -1,6 +1,6 @@
-//! `[[rules]]`: who may have what.
+//! `[[rules]]`: which identities may have which scopes and resources.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use std::collections::HashMap;
 use testudo_core::grants;
 use testudo_core::policy::AuthorityPolicy;
@@ -9,7 +9,7 @@ use testudo_core::rules::{GrainOfClient, Pattern};
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
 use testudo_core::{Authority, AuthorityKind};
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn rules(
         &mut self,
         specs: &[RuleSpec],
@@ -49,7 +49,7 @@ impl Judge<'_> {
         for (rule, by) in rules.shadowed() {
             let position = specs.iter().position(|spec| spec.name == rule.name);
             let problem = format!(
-                "never governs: rule `{}` before it matches everything it matches",
+                "never governs: the earlier rule `{}` matches every identity that this rule matches",
                 by.name
             );
             self.report.warn(
@@ -78,7 +78,8 @@ impl Judge<'_> {
         self.report.warn(key, format!("{text:?} {problem}"), Some(&hint));
     }
 
-    /// A template that leaves out what tells two identities apart gives both one id: the second is refused.
+    /// Warns of a template that gives two identities the same client id, because it does not use every capture: the second
+    /// identity is refused.
     fn ids_may_clash(&mut self, key: &str, rule: &Rule) {
         let ClientIdTemplate::Template(pieces) = &rule.client_id else {
             return;
@@ -90,15 +91,14 @@ impl Judge<'_> {
         let mut authorities = rule.patterns.iter().map(|pattern| pattern.authority());
         let first = authorities.next();
         let has_several = authorities.any(|authority| Some(authority) != first);
-        // Instances of one workload are one client, where the rule says so.
+        // With `client = "workload"`, all instances of a workload are one client.
         let is_folded = |name: &str| name == "instance" && rule.client == GrainOfClient::Workload;
         let is_loose = |pattern: &Pattern| {
             let mut captures = pattern.capture_names();
             pattern.has_wildcards() || captures.any(|name| !is_used(name) && !is_folded(name))
         };
         if has_several || rule.patterns.iter().any(is_loose) {
-            let problem =
-                "gives several identities of the rule one id: the first keeps it, the others are refused";
+            let problem = "gives several identities of the rule the same id: the first one gets it, the others are refused";
             let hint = "use every capture in it, capture what is * now, and write one rule per trust domain";
             self.report.warn(format!("{key}.client_id"), problem, Some(hint));
         }

@@ -1,4 +1,4 @@
-//! The whole of `testudo.toml`, as it is written. Each section is in the file that judges it.
+//! All sections of `testudo.toml`. The fields of a section are in the file that checks them.
 
 pub use super::admin::AdminSection;
 pub use super::clients::{ClientSection, JwksSection};
@@ -23,7 +23,7 @@ pub struct ConfigFile {
     /// Required.
     pub issuer: Option<String>,
     /// Files with more `rules`, `trust_domains`, `issuers` and `clients`, such as `rules.d/*.toml`: paths from the folder
-    /// of this file, with `*` and `?` in names; names that begin with a dot are left alone. Their entries follow those of
+    /// of this file, with `*` and `?` in names; names that begin with a dot are ignored. Their entries follow those of
     /// this file, in byte order of their paths. Paths in them begin in the folder of this file as well.
     pub include: Vec<String>,
     /// Listeners for clients, and their limits.

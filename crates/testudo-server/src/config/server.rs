@@ -1,4 +1,4 @@
-//! `[server]`, as it is written: judged in `listeners.rs`, `connections.rs` and `tls.rs`.
+//! The fields of `[server]`. They are checked in `listeners.rs`, `connections.rs` and `tls.rs`.
 
 use super::tls::TlsSection;
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
-//! Which known key a misspelt one may have been meant to be.
+//! Finds the known key that was probably meant by a misspelt key.
 
-/// The known key that differs least, if it is alike.
+/// The most similar known key, if one is similar enough.
 pub(super) fn closest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let (distance, key) = known.iter().map(|key| (distance(name, key), *key)).min()?;
     (distance <= 2 + name.len() / 5).then_some(key)

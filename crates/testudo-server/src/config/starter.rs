@@ -1,8 +1,8 @@
 //! What `testudo init` writes.
 
 /// A commented configuration that `testudo check` accepts as it is.
-pub const STARTER: &str = r#"# Testudo: workloads show the credential of their platform and get an OAuth token.
-# `testudo check --config testudo.toml` says everything that is wrong with this file at once.
+pub const STARTER: &str = r#"# Testudo: workloads present the credential of their platform and get an OAuth token.
+# `testudo check --config testudo.toml` reports all problems of this file at once.
 
 # Our issuer identifier, and the only audience that a workload's credential may have.
 issuer = "http://127.0.0.1:8080"     # http is for trials on this machine; in production https://as.example.net
@@ -12,18 +12,18 @@ listen = ["127.0.0.1:8080"]
 # tls = { certificate = "tls.crt", private_key = "tls.key" }
 
 [store]
-url = "sqlite:testudo.db"            # "memory:" forgets everything when the server ends
+url = "sqlite:testudo.db"            # with "memory:" all records are lost when the server stops
 key_encryption_key = { file = "kek" }
 
 [admin]
-socket = "testudo.sock"              # mode 0600: who may open it is an administrator
+socket = "testudo.sock"              # mode 0600: a process that may open it acts as an administrator
 # listen = "127.0.0.1:8081"          # metrics and probes
 
 [tokens]
 signing_algorithm = "ES256"
 access_token_lifetime = "5m"
 
-# Whom we believe. One entry per SPIFFE trust domain; keys of different domains never meet.
+# The trusted authorities: one entry per SPIFFE trust domain. The keys of a domain verify only its own identities.
 [[trust_domains]]
 name = "prod.example"
 # bundle = { url = "https://spire.prod.example:8443", profile = "https_web" }

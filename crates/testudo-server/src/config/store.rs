@@ -1,6 +1,6 @@
 //! `[store]`: the database engine, its address, and the key that encrypts the secrets in it.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use super::key_strength::weakness;
 use crate::private_files::{Exposure, exposure};
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
     /// `sqlite:PATH`, `postgres://…?sslmode=verify-full` or `memory:`. Beyond this machine, PostgreSQL is reached
-    /// over TLS unless the URL says `sslmode=disable`. Default: `"sqlite:testudo.db"`.
+    /// over TLS unless the URL has `sslmode=disable`. Default: `"sqlite:testudo.db"`.
     pub url: Option<SecretText>,
     /// PEM file with roots for the database's certificate, beside the system's. With it, the connection is TLS and verified.
     pub ca: Option<String>,
@@ -46,8 +46,7 @@ pub enum SecretText {
     Text(String),
 }
 
-/// Written by hand, so that an unknown key in the table is an error that names it; serde's own error for an untagged
-/// enum names none.
+/// Not derived: the error that serde derives for an untagged enum does not name the unknown key of a table.
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Default, Deserialize)]
@@ -78,7 +77,7 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
-/// Says where the secret is and never what it is: a section that is printed must not hold it.
+/// Prints where the secret is and never the secret itself, so that a printed section does not contain it.
 impl std::fmt::Debug for SecretText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -89,7 +88,7 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
-/// `[store]`, judged.
+/// The checked values of `[store]`.
 #[derive(Debug)]
 pub struct StoreSettings {
     /// The engine, and the path or URL of the database.
@@ -128,7 +127,7 @@ pub fn key_encryption_key_beside(database: &Path) -> PathBuf {
     database.with_added_extension("kek")
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn store(&mut self, section: &StoreSection) -> Option<StoreSettings> {
         let url = self.store_url(section);
         let key_encryption_key = match &section.key_encryption_key {
@@ -159,7 +158,7 @@ impl Judge<'_> {
             Some(("memory", "")) => {
                 self.report.warn(
                     "store.url",
-                    "\"memory:\" forgets every client when the server ends",
+                    "\"memory:\" keeps clients in memory only: all are lost when the server stops",
                     None,
                 );
                 Some(StoreUrl::Memory)
@@ -173,10 +172,10 @@ impl Judge<'_> {
             }
             Some(("postgres" | "postgresql", _)) => {
                 if !self.is_written(section.key_encryption_key.as_ref(), "store.key_encryption_key") {
-                    // Beside a database on another machine there is no folder that all nodes share.
+                    // With a database on another machine, there is no folder that all nodes share.
                     self.report.error(
                         "store.key_encryption_key",
-                        "is missing, and PostgreSQL needs it: every node unwraps the same signing keys",
+                        "is missing, and PostgreSQL needs it: every node must decrypt the same signing keys",
                         Some("make one with `testudo init`, and give every node the same"),
                     );
                 }
@@ -208,13 +207,13 @@ impl Judge<'_> {
         parsed
     }
 
-    /// The way to the database: encrypted, or plain text within this machine.
+    /// Checks the connection to the database: it must be encrypted, or within this machine.
     fn postgres(&mut self, url: &str, has_roots: bool) {
         match PostgresAddress::parse(url, has_roots).map(|address| address.transport()) {
             Ok(Transport::Tls | Transport::PlainNearby) => {}
             Ok(Transport::TlsAssumed) => self.report.warn(
                 "store.url",
-                "names another machine without sslmode: TLS is demanded, as sslmode=verify-full does",
+                "names another machine without sslmode: TLS is required, as with sslmode=verify-full",
                 Some("add sslmode=verify-full, or sslmode=disable for plain text in a network protected otherwise"),
             ),
             Ok(Transport::PlainFar) => self.report.warn(
@@ -226,8 +225,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The database and what lies beside it. A database of an earlier version was made readable by all: the server
-    /// goes on, and says so.
+    /// Checks the permissions of the database and of the files beside it. An earlier version created databases that all
+    /// users can read: that is a warning and no error.
     fn sqlite_files(&mut self, path: &Path, has_key_beside: bool) {
         for suffix in ["", "-wal", "-shm"] {
             let mut name = path.as_os_str().to_owned();
@@ -239,7 +238,8 @@ impl Judge<'_> {
         }
     }
 
-    /// As ssh refuses a private key that others can read: who has this key and a copy of the database signs tokens.
+    /// Refuses a key file that other users can read, as ssh does: with this key and a copy of the database, an attacker
+    /// can sign tokens.
     fn key_encryption_key_file(&mut self, key: &str, path: &Path) {
         match exposure(path) {
             Some(exposure @ Exposure::Ours(_)) => self.report.refuse(

@@ -4,9 +4,9 @@ use super::*;
 use testudo_core::Authority;
 
 mod include;
+mod locations;
 mod network;
 mod overlay;
-mod places;
 mod reference;
 
 const GOOD: &str = r#"
@@ -25,7 +25,7 @@ fn judge(text: &str) -> Result<(Configuration, Report), Report> {
     parse(text, Path::new("/nowhere"), 1)
 }
 
-/// The configuration is refused, and exactly one error names this key and says this.
+/// Checks that the configuration is refused, and that exactly one error names this key and contains this text.
 #[track_caller]
 fn refused(text: &str, key: &str, saying: &str) {
     judge(GOOD)
@@ -106,7 +106,7 @@ fn bundle_sources_without_https_or_with_two_places_are_refused() {
 
 // Rows RF-35, C-15.
 #[test]
-fn issuer_whose_name_is_the_scheme_of_other_ids_or_is_there_twice_is_refused() {
+fn issuer_with_a_reserved_or_repeated_name_is_refused() {
     let entry = |name: &str| format!("[[issuers]]\nname = \"{name}\"\nkind = \"kubernetes\"\n");
     assert!(judge(&format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-b"))).is_ok());
     for name in ["", "spiffe", "https", "vc", "Cluster", "a.example", "c_x", "a:b"] {
@@ -114,7 +114,7 @@ fn issuer_whose_name_is_the_scheme_of_other_ids_or_is_there_twice_is_refused() {
         refused(&text, "issuers[0].name", "is not the name of an issuer");
     }
     let twice = format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-a"));
-    refused(&twice, "issuers[1].name", "there twice");
+    refused(&twice, "issuers[1].name", "used twice");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn bad_rules_are_refused_with_their_key() {
     refused(
         &format!("{GOOD}[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/y\"]"),
         "rules[1].name",
-        "there twice",
+        "used twice",
     );
 }
 
@@ -264,12 +264,12 @@ fn bad_configured_clients_are_refused_with_their_key() {
     let beside = format!("{{ keys = [{{ {encrypting} }}, {{ {} }}] }}", jwk.join(", "));
     assert!(
         judge(&client("c", &beside)).is_ok(),
-        "a key for encryption is left alone"
+        "a key for encryption is ignored"
     );
     let unknown = format!("{{ keys = [{{ kty = \"AKP\" }}, {{ {} }}] }}", jwk.join(", "));
     assert!(
         judge(&client("c", &unknown)).is_ok(),
-        "a key of unknown type is left alone"
+        "a key of an unknown type is ignored"
     );
     for (none, says) in [
         ("{ keys = [] }".to_owned(), "no key that can verify"),
@@ -388,7 +388,9 @@ fn registration_section_opens_what_it_names_and_bad_keys_are_refused() {
     );
     let (policy, report) = doors("[registration]\nopen = true");
     assert!(
-        report.to_string().contains("no authorization endpoint"),
+        report
+            .to_string()
+            .contains("only grant types that need an authorization endpoint"),
         "{report}"
     );
     let open = policy.open.unwrap();
@@ -447,7 +449,7 @@ fn proxy_section_needs_trusted_addresses_and_a_header() {
         "server.proxy.client_address_header",
         "not a header field name",
     );
-    // A proxy that tells us addresses only tells us no certificates: the X.509 door is then nowhere open.
+    // A proxy that forwards only addresses forwards no certificates: then no listener accepts X.509-SVIDs.
     let only_address =
         "[server]\nproxy = { trusted = [\"10.0.0.0/8\"], client_address_header = \"x-forwarded-for\" }";
     let x509 = with("bundle = {", "credentials = [\"x509_svid\"]\nbundle = {");
@@ -475,7 +477,7 @@ fn client_id_templates_that_could_name_another_client_are_refused() {
     }
     let warnings = |text: &str| {
         let (_, report) = judge(&template(text)).unwrap_or_else(|report| panic!("{report}"));
-        report.to_string().contains("one id")
+        report.to_string().contains("the same id")
     };
     assert!(!warnings("{namespace}/{service}"));
     assert!(warnings("workload-{service}"), "the namespace is left out");

@@ -1,6 +1,6 @@
 //! `server.tls` and `admin.tls`: certificate and key of a listener.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use rustls_pki_types::pem::PemObject as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,8 +24,8 @@ pub struct TlsFiles {
     pub private_key: PathBuf,
 }
 
-impl Judge<'_> {
-    /// Certificate and key of a listener, which must be there and be PEM.
+impl Checker<'_> {
+    /// Checks that certificate and key of a listener exist and are PEM.
     pub(super) fn tls(&mut self, section: &str, tls: &TlsSection) -> TlsFiles {
         let files = TlsFiles {
             certificate: self.path(&tls.certificate),

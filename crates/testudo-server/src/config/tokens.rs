@@ -1,6 +1,6 @@
 //! `[tokens]`: signature algorithm and lifetime of access tokens.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::policy::TokenPolicy;
@@ -17,7 +17,7 @@ pub struct TokensSection {
     pub access_token_lifetime: Option<String>,
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn tokens(&mut self, section: &TokensSection) -> Option<TokenPolicy> {
         let signing_algorithm = match section.signing_algorithm.as_deref() {
             None => Some(Algorithm::ES256),
@@ -45,7 +45,7 @@ impl Judge<'_> {
             self.report.error(
                 "tokens.access_token_lifetime",
                 format!("{:?} is not between 10s and 1h", text.unwrap_or_default()),
-                Some("nothing revokes an access token before it ends: keep it short"),
+                Some("an access token cannot be revoked before it expires: keep its lifetime short"),
             );
             return None;
         }

@@ -1,6 +1,6 @@
-//! `[[trust_domains]]`: who is trusted, for what, and where the trust anchors come from.
+//! `[[trust_domains]]`: which trust domains are trusted, for what, and where their trust anchors come from.
 
-use super::judge::Judge;
+use super::checker::Checker;
 use crate::socket_path::too_long;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub struct TrustDomainSection {
     pub lifetime_max: Option<String>,
     /// Claims of this domain's SVIDs that may become client metadata.
     pub attested_metadata: Vec<String>,
-    /// `iss` that a software statement of this domain must have. Default: `iss` is not looked at.
+    /// `iss` that a software statement of this domain must have. Default: `iss` is not checked.
     pub statement_issuer: Option<String>,
     /// New clients per minute. Default: `600`.
     pub registrations_per_minute: Option<u32>,
@@ -78,7 +78,7 @@ pub struct BundleSource {
     pub authority: Authority,
     /// The file, endpoint or socket that it is read from.
     pub origin: BundleOrigin,
-    /// How long the last good one is used while fetching fails.
+    /// How long the last good bundle is used while fetching fails.
     pub max_staleness: Seconds,
 }
 
@@ -94,7 +94,7 @@ pub enum BundleOrigin {
 }
 
 impl BundleOrigin {
-    /// True where a look costs next to nothing: it is looked at every few seconds, whatever the bundle hints.
+    /// True if reading the source costs almost nothing: it is read every few seconds, whatever the bundle hints.
     pub fn is_on_this_machine(&self) -> bool {
         match self {
             BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
@@ -117,7 +117,7 @@ fn is_svid(kind: &CredentialKind) -> bool {
     kind.issued_by() == Some(AuthorityKind::Spiffe)
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     pub(super) fn trust_domains(
         &mut self,
         sections: &[TrustDomainSection],
@@ -194,7 +194,7 @@ impl Judge<'_> {
             } else if kind.verified_by().is_none() {
                 self.report.warn(
                     key,
-                    format!("\"{kind}\" has no door in this version: such credentials are refused"),
+                    format!("\"{kind}\" is not supported by this version: such credentials are refused"),
                     None,
                 );
             }
@@ -309,8 +309,11 @@ impl Judge<'_> {
                 return None;
             }
             Some(other) => {
-                self.report
-                    .error(format!("{key}.profile"), format!("{other:?} is no profile"), None);
+                self.report.error(
+                    format!("{key}.profile"),
+                    format!("{other:?} is not a profile of a bundle endpoint"),
+                    None,
+                );
                 return None;
             }
         }

@@ -4,7 +4,7 @@ use super::finding::{Finding, finding, of_record, problem};
 use crate::config::Configuration;
 use crate::database_clock;
 use crate::key_encryption::KeyEncryption;
-use crate::open_store::{InspectedKeys, LookedAt, look_at_keys, look_at_store, try_a_write};
+use crate::open_store::{InspectedKeys, InspectedStore, inspect_keys, inspect_store, try_a_write};
 use crate::state::clock::Clock;
 use crate::state::refused::{EVENTS_MAX, RefusedRecord};
 use crate::state::switches;
@@ -22,11 +22,7 @@ pub(super) async fn examine(
     clock: &Clock,
     findings: &mut Vec<Finding>,
 ) -> Option<Opened> {
-    let LookedAt {
-        store,
-        what,
-        is_there,
-    } = match look_at_store(configuration).await {
+    let InspectedStore { store, what, exists } = match inspect_store(configuration).await {
         Ok(looked) => looked,
         Err(why) => {
             findings.push(finding("store", Err(why.into())));
@@ -34,7 +30,7 @@ pub(super) async fn examine(
         }
     };
     findings.push(finding("store", Ok(what)));
-    if is_there {
+    if exists {
         let written = match try_a_write(&store).await {
             Ok(()) => Ok("a record was written and removed again".to_owned()),
             Err(why) => Err(problem(
@@ -45,7 +41,7 @@ pub(super) async fn examine(
         findings.push(finding("store, writing", written));
     }
     // Without the right key-encryption key, the sequences of bundles cannot be decrypted either.
-    let (keys, inspected) = match look_at_keys(configuration, &store, clock.now()).await {
+    let (keys, inspected) = match inspect_keys(configuration, &store, clock.now()).await {
         Ok(mut inspected) => (Ok(std::mem::take(&mut inspected.what)), inspected),
         Err(why) => (Err(why.into()), InspectedKeys::default()),
     };

@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::{HeaderMap, Response, StatusCode, header};
 use std::fmt::Write as _;
 
-/// Ready means that a known client would be served. `?verbose` lists the checks, as JSON where `Accept` asks for it.
+/// A node is ready if it would serve a known client. `?verbose` lists the checks, as JSON if `Accept` requests it.
 pub fn readyz(app: &App, query: Option<&str>, headers: &HeaderMap) -> Response<Full<Bytes>> {
     let readiness = Readiness::of(app);
     let (status, word) = match readiness.ready {

@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(
             after(&state, 22),
             None,
-            "the unread answer is gone, and the other request still runs"
+            "only the other request is left, which has no deadline"
         );
     }
 

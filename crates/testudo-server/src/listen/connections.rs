@@ -216,7 +216,7 @@ impl Connections {
     pub async fn reap(self: Arc<Self>) {
         let mut shown = 0;
         loop {
-            let pause = self.rules.load().limits.pause_between_looks();
+            let pause = self.rules.load().limits.pause_between_checks();
             let is_crowded = tokio::select! {
                 () = tokio::time::sleep(pause) => false,
                 () = self.memory_is_short.notified() => true,

@@ -8,44 +8,44 @@ use testudo_protocol::Seconds;
 
 /// How long after its start a node waits for the first keys of each authority before it is ready without them.
 ///
-/// Long enough for six attempts at a source, and short enough that one publisher that is away keeps no node out of
-/// service: the workloads of all other authorities are served, and those of this one are answered 503.
+/// The time is enough for six attempts at a source. After it, one publisher that cannot be reached does not keep the
+/// node out of service: workloads of all other authorities are served, and those of this authority are answered 503.
 pub const FIRST_KEYS_GRACE: Seconds = Seconds(30);
 
-/// One of the things that must hold.
+/// One condition of readiness.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Check {
     /// `started`, `changes`, or `keys` with the name of an authority.
     pub name: String,
-    /// Whether it keeps the node from being ready.
+    /// The result of the check.
     pub state: CheckState,
-    /// What holds, and what follows.
+    /// What was found, and what follows from it.
     pub detail: String,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// It holds.
+    /// The condition is met.
     Ok,
-    /// It does not hold, and the node is ready all the same.
+    /// The condition is not met, and the node is ready nevertheless.
     Degraded,
-    /// It does not hold: the node is not ready.
+    /// The condition is not met: the node is not ready.
     Failed,
 }
 
-/// All checks of this moment.
+/// The results of all checks at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Readiness {
-    /// A known client would be served.
+    /// True if the node would serve a known client.
     pub ready: bool,
-    /// What must hold for it.
+    /// The checks.
     pub checks: Vec<Check>,
 }
 
 impl Readiness {
-    /// What holds now.
+    /// Runs all checks.
     pub fn of(app: &App) -> Readiness {
         let mut checks = vec![started(app), changes(app)];
         checks.extend(signing_key_checks(app));
@@ -91,13 +91,13 @@ fn changes(app: &App) -> Check {
         false => check(
             "changes",
             CheckState::Failed,
-            "changes by other nodes have not been heard for longer than store.serve_without_store: requests are answered 503",
+            "changes by other nodes could not be received for longer than store.serve_without_store: requests are answered 503",
         ),
     }
 }
 
-/// One check per authority that is not switched off: it had its keys once, or the grace is over. Keys that are too old
-/// keep no node from being ready, because they are too old on every node.
+/// One check per enabled authority: its keys were fetched once, or the waiting time is over. With keys that are too old a
+/// node is still ready, because they are too old on every node.
 fn signing_key_checks(app: &App) -> Vec<Check> {
     let now = app.moment();
     let waited = app.condition.started.age(now);

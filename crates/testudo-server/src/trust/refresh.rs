@@ -1,4 +1,4 @@
-//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch it, judge it, store its sequence,
+//! One refresh of a bundle, scheduled, early or ordered by an administrator: fetch it, check it, store its sequence,
 //! put it in force, and report what changed.
 //!
 //! The event, the log line and the metric are written here, so that every kind of refresh has them.
@@ -23,12 +23,12 @@ use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, Event, EventKind};
 use testudo_store::{CommitError, StoreFault};
 
-/// How long the start of the server waits for bundle sources. A source that does not answer must not delay the
+/// How long the start of the server waits for the sources of bundles. A source that does not answer must not delay the
 /// identities of other authorities.
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
-/// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is judged again.
+/// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is checked again.
 const ATTEMPTS: usize = 4;
 
 /// Why a bundle is fetched.
@@ -55,7 +55,7 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// Fetches all bundles at the same time. After [`FIRST_BUNDLES_WAIT`] the start goes on, and so do the fetches.
+/// Fetches all bundles at the same time. After [`FIRST_BUNDLES_WAIT`] the start continues, and the fetches continue in the background.
 pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
     let fetches: Vec<_> = anchors
         .iter()
@@ -188,7 +188,7 @@ async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
 }
 
 async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBundle, String> {
-    // A bundle that is too old to be used is not compared with: otherwise the answer of a Workload API that has fewer
+    // A new bundle is not compared with one that is too old to be used: otherwise the answer of a Workload API that has fewer
     // kinds of authority would be refused for ever.
     let held = anchor.current(app.moment());
     let as_before = Expected::AsMuchAs(held.as_ref().and_then(AuthorityKeys::bundle).map(Arc::as_ref));
@@ -274,7 +274,7 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
         match committed {
             Ok(()) if is_stored => {}
             Ok(()) => *locked(&anchor.refused_floor) = None,
-            // Another node stored a sequence meanwhile: judge again, with that sequence.
+            // Another node stored a sequence meanwhile: check the bundle again, with that sequence.
             Err(CommitError::Conflict(_)) => continue,
             Err(error) if accepted.is_some() => {
                 return Refreshed::NotTaken(format!("the accepted sequence cannot be stored: {error}"));
@@ -369,7 +369,7 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
     }
 }
 
-/// Writes the event, the log line and the metric of a refresh. The first of several failures in a row has an event.
+/// Writes the event, the log line and the metric of a refresh. Of several failures in a row, only the first has an event.
 ///
 /// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
 /// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
@@ -425,7 +425,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
     }
 }
 
-/// Notes a failure. True for the first one since a refresh last succeeded.
+/// Records a failure of a refresh. Returns true if it is the first failure since the last success.
 fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
     let mut last_failure = locked(&anchor.last_failure);
     let last_failure = last_failure.get_or_insert_with(LastFailure::default);
@@ -434,7 +434,7 @@ fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
     !std::mem::replace(&mut last_failure.is_failure_said, true)
 }
 
-/// Notes a bundle that is held back. True where the same one was not held back before.
+/// Records that a bundle is held back. Returns true if the same bundle was not already held back.
 fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
     let mut last_failure = locked(&anchor.last_failure);
     let last_failure = last_failure.get_or_insert_with(LastFailure::default);

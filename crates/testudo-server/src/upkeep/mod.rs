@@ -109,7 +109,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Deletes expired records, and returns the time by which they were judged. Deletes nothing shortly after the wall
+/// Deletes expired records, and returns the time at which they count as expired. Deletes nothing shortly after the wall
 /// clock jumped: the clock may be wrong, and deleted records do not come back. Where nodes share a database, records
 /// must be expired by the clock of the database as well.
 pub async fn drop_what_is_over(app: &App) -> Option<Timestamp> {

@@ -303,7 +303,10 @@ async fn bundle_sequence_that_cannot_be_decrypted_is_refused_by_every_node_and_t
         let started = Instant::now();
         // One event of each node.
         while cluster.world.events("record.refused").await.len() < before + 2 {
-            assert!(started.elapsed() < Duration::from_secs(30), "no event");
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "not every node wrote its event within the deadline"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         cluster.post("/admin/v1/trust/a.example/accept", json!({})).await;

@@ -337,7 +337,11 @@ async fn early_fetch_of_a_bundle_is_recorded_like_a_scheduled_one() {
     assert_eq!(told().await, 1);
     issuer.rotate();
     endpoint.set(Behaviour::Document(issuer.bundle().to_string()));
-    assert_eq!(ask(&world, &issuer, "/w/1").await, 200, "fetched early");
+    assert_eq!(
+        ask(&world, &issuer, "/w/1").await,
+        200,
+        "the new key must be fetched before the next scheduled fetch"
+    );
     assert_eq!(told().await, 2);
 }
 

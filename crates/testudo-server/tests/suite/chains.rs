@@ -20,7 +20,7 @@ fn body() -> String {
 async fn connect(world: &World, tls: &MutualTls, chain: &X509Chain) -> Connection {
     tls.connect(world.address(), Some(chain))
         .await
-        .expect("a handshake")
+        .expect("the TLS handshake failed")
 }
 
 fn verified(world: &World) -> u64 {

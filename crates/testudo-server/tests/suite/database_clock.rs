@@ -96,7 +96,7 @@ async fn node_whose_clock_is_ahead_deletes_no_mark_that_another_node_needs() {
         ahead(fast, seconds).await;
         let dropped_by = drop_what_is_over(&fast.app)
             .await
-            .expect("its clock did not jump");
+            .expect("expired records must be deleted: the clock did not jump");
         assert!(
             dropped_by.0 <= database_now(),
             "{seconds} s ahead: {dropped_by:?}"

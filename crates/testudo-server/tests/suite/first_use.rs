@@ -377,7 +377,10 @@ async fn observe_records_an_event_and_registers_no_client() {
         (&events[0]["rule"], &events[0]["scope"]),
         (&json!("R5"), &json!("w"))
     );
-    assert!(events[0]["detail"].is_string(), "the metadata");
+    assert!(
+        events[0]["detail"].is_string(),
+        "the event must contain the metadata"
+    );
     assert!(world.clients().await.is_empty());
     world
         .send(&svid_form(

@@ -128,7 +128,7 @@ async fn own_token_is_refused_after_the_longest_issued_lifetime_even_if_its_exp_
     assert_eq!(
         world.ask("/ops/alice", &[("resource", ISSUER)]).await.status,
         200,
-        "the identity is a client"
+        "the identity must be registered as a client"
     );
     // The client exists for some time, because a token from before its registration is always refused.
     world.running.app.clock.shift(1_000);

@@ -198,7 +198,11 @@ async fn uses_that_could_not_be_written_are_written_by_the_next_flush() {
         .clients
         .note_use(&clients[0], CredentialKind::X509Svid, app.now());
     app.memory.clients.take_back(&dirty);
-    assert_eq!(app.memory.clients.take_dirty().len(), 2, "each once");
+    assert_eq!(
+        app.memory.clients.take_dirty().len(),
+        2,
+        "each client must be in the list once"
+    );
     app.memory.clients.take_back(&dirty);
     flush_last_used(app).await;
     for client in stored(app)

@@ -18,7 +18,7 @@ async fn ask(world: &World, tls: &MutualTls, client: &X509Chain, client_id: &str
     let mut connection = tls
         .connect(world.address(), Some(client))
         .await
-        .expect("a handshake");
+        .expect("the TLS handshake failed");
     let answer = connection.post("/token", body(client_id)).await;
     assert_answer_form(&answer);
     answer

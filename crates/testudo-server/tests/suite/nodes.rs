@@ -20,7 +20,7 @@ pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
 pub fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start(&folder("postgres")).expect("PostgreSQL starts"))
+    SERVER.get_or_init(|| Postgres::start(&folder("postgres")).expect("PostgreSQL did not start"))
 }
 
 struct Cluster {

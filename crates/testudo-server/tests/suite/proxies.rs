@@ -19,7 +19,7 @@ async fn behind_a_proxy(more: &str) -> (World, MutualTls, Connection) {
     );
     let (world, tls) = World::start_with_tls(RULES, &server).await;
     let connection = tls.connect(world.address(), Some(&tls.a.svid(PROXY))).await;
-    (world, tls, connection.expect("a handshake"))
+    (world, tls, connection.expect("the TLS handshake failed"))
 }
 
 fn body(path: &str) -> String {

@@ -51,7 +51,11 @@ async fn rule_test_names_the_first_reason_to_refuse_a_request_of_the_identity() 
         let refused = tested(&world, PAY_ID).await;
         assert_eq!(refused["rejection"], rejection, "{refused}");
         assert_eq!(refused["rule"], "R1", "the matching rule must be shown");
-        assert_eq!(world.ask(PAY, &[]).await.status, 400, "as a request");
+        assert_eq!(
+            world.ask(PAY, &[]).await.status,
+            400,
+            "a request must be refused as well"
+        );
         change(back, body).await;
         assert!(tested(&world, PAY_ID).await["problem"].is_null());
     }

@@ -252,7 +252,7 @@ async fn known_clients_are_served_while_all_records_must_be_loaded_again_and_can
 
 /// Checks a client that both nodes had in memory and that the restored database does not have: it is handled as if it
 /// had never been registered.
-async fn lost_client_is_looked_for_again(
+async fn client_that_the_database_lost_is_registered_again(
     nodes: (&World, &MutualTls, &Running),
     folder_of_second: Option<&PathBuf>,
 ) {
@@ -288,7 +288,7 @@ async fn lost_client_is_looked_for_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_clients_are_looked_for_again() {
+async fn after_a_restored_backup_freezes_apply_and_clients_that_the_database_lost_are_registered_again() {
     let server = Postgres::start(&folder("postgres")).unwrap();
     let (first, tls) = World::start_over(&server.database("back").unwrap()).await;
     let (second, second_folder) = first.join().await;
@@ -330,11 +330,11 @@ async fn after_a_database_fell_back_to_a_backup_freezes_are_in_force_and_lost_cl
     assert!(remembered.iter().all(|clients| *clients >= 2), "{remembered:?}");
     server.restore().unwrap();
     let nodes = (&first, &tls, &second);
-    lost_client_is_looked_for_again(nodes, Some(&second_folder)).await;
+    client_that_the_database_lost_is_registered_again(nodes, Some(&second_folder)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_a_database_lost_its_last_changes_without_a_restart_lost_clients_are_looked_for_again() {
+async fn clients_that_a_database_lost_without_a_restart_are_registered_again() {
     let pair = Pair::start("tail", |text| text).await;
     for node in [0, 1] {
         assert_eq!(pair.ask(node, PAY).await.status, 200);
@@ -353,7 +353,7 @@ async fn after_a_database_lost_its_last_changes_without_a_restart_lost_clients_a
          DELETE FROM records WHERE key LIKE '%/x/lost' AND kind IN (1, 9);
          COMMIT",
     );
-    lost_client_is_looked_for_again((&pair.first, &pair.tls, &pair.second), None).await;
+    client_that_the_database_lost_is_registered_again((&pair.first, &pair.tls, &pair.second), None).await;
 }
 
 /// A node of a later version announces a kind of record that this version does not know. Nodes of this version then

@@ -595,7 +595,7 @@ sender_constraint = "none"
     let output = site.run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("has no door in this version"),
+        stderr(&output).contains("is not supported by this version"),
         "a setting without effect must be reported"
     );
     let _server = site.serve();

@@ -143,8 +143,8 @@ fn check_and_doctor_list_the_environment_variables_that_were_applied_without_the
         assert!(output.status.success(), "{command:?}: {}", stderr(&output));
         let printed = stderr(&output);
         for line in [
-            "TESTUDO__SERVER__DRAIN of the environment sets server.drain",
-            "TESTUDO__STORE__URL of the environment sets store.url",
+            "the environment variable TESTUDO__SERVER__DRAIN sets server.drain",
+            "the environment variable TESTUDO__STORE__URL sets store.url",
         ] {
             assert!(printed.contains(line), "{command:?}: {printed}");
         }
@@ -191,7 +191,7 @@ async fn listen_address_and_admin_socket_are_set_by_environment_variables_for_se
             .log
             .lock()
             .unwrap()
-            .contains("TESTUDO__SERVER__LISTEN of the environment sets server.listen"),
+            .contains("the environment variable TESTUDO__SERVER__LISTEN sets server.listen"),
         "the log must name the environment variables"
     );
     let status = run_with(&site, &["status", "--json"], &variables);

@@ -88,8 +88,8 @@ fn pattern_that_matches_nothing_is_a_warning_and_a_file_that_is_named_and_missin
     );
     assert!(folder.load().is_ok());
     for (pattern, says) in [
-        ("rules.d/a.toml", "is not there"),
-        ("**/a.toml", "has **: name each folder"),
+        ("rules.d/a.toml", "does not exist"),
+        ("**/a.toml", "contains **: name each folder"),
         ("rules.d/[", "is not a pattern"),
         ("*.toml", "names the configuration file itself"),
     ] {
@@ -142,11 +142,11 @@ fn included_file_holds_rules_authorities_and_clients_and_nothing_else() {
     );
     let said = folder.said();
     for line in [
-        "error: rules.d/a.toml:1:1: include cannot stand in an included file, which includes no other",
-        "error: rules.d/a.toml:2:1: issuer cannot stand in an included file",
-        "error: rules.d/a.toml:3:2: server cannot stand in an included file",
-        "error: rules.d/a.toml:5:3: rule cannot stand in an included file\nhint: did you mean `rules`?",
-        "error: rules.d/a.toml:7:1: trust_domains cannot be read: it is no list of tables\nexpected: a list of tables, each beginning with [[trust_domains]]",
+        "error: rules.d/a.toml:1:1: include cannot be in an included file: only the configuration file can include others",
+        "error: rules.d/a.toml:2:1: issuer cannot be in an included file",
+        "error: rules.d/a.toml:3:2: server cannot be in an included file",
+        "error: rules.d/a.toml:5:3: rule cannot be in an included file\nhint: did you mean `rules`?",
+        "error: rules.d/a.toml:7:1: trust_domains cannot be read: it is not a list of tables\nexpected: a list of tables, each beginning with [[trust_domains]]",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }
@@ -179,7 +179,7 @@ fn problem_in_an_included_file_names_that_file_and_counts_its_own_entries() {
         [
             "error: rules.d/b.toml:7:11: rule `c`, rules[1].scopes[0] \"a b\" is not a scope value: printable ASCII without spaces, quotes and backslashes",
             "error: rules.d/b.toml:8:1: rule `c`, rules[1].scope is not a known key",
-            "error: rules.d/b.toml:10:8: rule `main`, rules[2].name \"main\" is there twice: testudo.toml:9:8 has it first",
+            "error: rules.d/b.toml:10:8: rule `main`, rules[2].name \"main\" is used twice: first at testudo.toml:9:8",
             "error: rules.d/c.toml:1:5: the file is not TOML: extra `=`, expected nothing",
         ],
         "{said}"
@@ -188,7 +188,9 @@ fn problem_in_an_included_file_names_that_file_and_counts_its_own_entries() {
     folder.write("rules.d/c.toml", &rule("a"));
     folder.write("rules.d/b.toml", "");
     assert!(
-        folder.said().contains("rules.d/c.toml:2:8: rule `a`, rules[0].name \"a\" is there twice: rules.d/a.toml:2:8 has it first"),
+        folder.said().contains(
+            "rules.d/c.toml:2:8: rule `a`, rules[0].name \"a\" is used twice: first at rules.d/a.toml:2:8"
+        ),
         "{}",
         folder.said()
     );
@@ -233,7 +235,7 @@ fn files_and_bytes_are_limited_at_the_bound_and_one_past_it() {
     folder.load().unwrap_or_else(|report| panic!("{report}"));
     folder.write("rules.d/1000.toml", "");
     assert!(
-        folder.said().contains("leads to more than 1000 files"),
+        folder.said().contains("matches more than 1000 files"),
         "{}",
         folder.said()
     );

@@ -27,13 +27,13 @@ fn listener_without_tls_beyond_loopback_is_reported() {
         let said = warnings(&server(&format!("listen = [\"127.0.0.1:1\", \"{far}\"]")));
         assert_eq!(said.len(), 1, "{far}");
         assert!(
-            said[0].contains(far) && said[0].contains("plain HTTP beyond loopback"),
+            said[0].contains(far) && said[0].contains("is not loopback and serves plain HTTP"),
             "{said:?}"
         );
         refused(
             &format!("{GOOD}[admin]\nlisten = \"{far}\""),
             "admin.listen",
-            "beyond loopback without TLS",
+            "is not loopback and has no TLS",
         );
     }
     let report = judge(&format!(
@@ -74,8 +74,8 @@ fn plain_text_connection_to_the_database_is_reported() {
     ] {
         assert!(said(quiet).is_empty(), "{quiet}: {:?}", said(quiet));
     }
-    assert!(said("postgres://u@db.example/t")[0].contains("TLS is demanded"));
-    assert!(said("postgres://u@db.example/t?sslmode=prefer")[0].contains("TLS is demanded"));
+    assert!(said("postgres://u@db.example/t")[0].contains("TLS is required"));
+    assert!(said("postgres://u@db.example/t?sslmode=prefer")[0].contains("TLS is required"));
     assert!(said("postgres://u@db.example/t?sslmode=disable")[0].contains("plain text"));
     refused(
         &store("postgres://u@db.example/t?sslmode=sometimes", KEY),
@@ -145,7 +145,7 @@ fn a_prefix_with_less_than_one_address_is_a_warning() {
     assert!(!warned("connections_max_per_address = 1").contains(&key));
 }
 
-/// The page of limits says the defaults that are in force.
+/// `docs/operations/limits.md` has the same defaults as the code.
 #[test]
 fn default_limits_are_those_of_the_page_of_limits() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations/limits.md");

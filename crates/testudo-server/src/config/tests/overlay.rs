@@ -72,7 +72,7 @@ fn variable_for_a_part_of_a_table_leaves_the_rest_and_replaces_what_is_no_table(
     let proxy = configuration.server.proxy.unwrap();
     assert_eq!(proxy.trusted.len(), 1);
     assert_eq!(proxy.address_field.unwrap(), "forwarded");
-    // The file says url = "memory:"; the variable says where the URL is.
+    // The file has url = "memory:"; the variable sets a table that names the source of the URL.
     let report = with(&[("TESTUDO__STORE__URL__FILE", "/absent/url")])
         .err()
         .unwrap();

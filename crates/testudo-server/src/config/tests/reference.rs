@@ -65,7 +65,7 @@ fn rows() -> Vec<(String, String)> {
     .collect()
 }
 
-/// The table in which a key stands, in the first entry of a list, and the name of the key there.
+/// The table that contains a key (of a list, the first entry), and the name of the key in it.
 fn place<'t, 'k>(table: &'t mut Table, path: &'k str) -> (&'t mut Table, &'k str) {
     let Some((first, rest)) = path.split_once('.') else {
         return (table, path);

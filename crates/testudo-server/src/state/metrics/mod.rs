@@ -1,5 +1,5 @@
-//! Counters for Prometheus. Labels come from closed lists, never from requests. What is counted while requests run is
-//! here; what can be read from the state is read when it is scraped (`scrape.rs`).
+//! Counters for Prometheus. The values of labels are from closed lists, never from requests. This module has what is
+//! counted while requests run; what can be read from the state is read at each scrape (`scrape.rs`).
 
 mod requests;
 mod table;
@@ -21,17 +21,17 @@ pub struct RejectionLabel {
     pub rejection: &'static str,
 }
 
-/// Why the server closed a connection.
+/// The reason for which the server closed a connection.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CloseReasonLabel {
-    /// The setting whose limit was reached.
+    /// The name of the limit that was reached.
     pub reason: &'static str,
 }
 
-/// How a fetch of a client's keys ended.
+/// The outcome of a fetch of a client's keys.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct FetchLabel {
-    /// `fetched`, `failed`, or `shed`: refused by one of our own limits.
+    /// `fetched`, `failed`, or `shed`: not made because of a limit of this server.
     pub outcome: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub struct Metrics {
     requests: Requests,
     /// Access tokens issued.
     pub tokens_issued: Counter,
-    /// Assertions recognised from memory.
+    /// Credentials that were verified before and are in memory.
     pub assertions_remembered: Counter,
     /// Clients registered by their first token request.
     pub first_uses: Counter,
@@ -50,29 +50,29 @@ pub struct Metrics {
     pub clients_registered: Counter,
     /// Refused requests.
     pub refused: Family<RejectionLabel, Counter>,
-    /// Requests that failed by our fault.
+    /// Requests that failed because of a fault of this server.
     pub faults: Counter,
     /// Fetches of keys that clients publish themselves.
     pub client_key_fetches: Family<FetchLabel, Counter>,
-    /// How far this machine's clock is ahead of the database's, seconds; negative where it is behind.
+    /// How far the clock of this machine is ahead of the clock of the database, in seconds; negative if it is behind.
     pub clock_ahead_of_database: Gauge,
-    /// Certificate chains that were verified, good or bad, and not remembered.
+    /// Certificate chains that were verified, accepted and refused ones.
     pub certificate_chains_verified: Counter,
-    /// Requests that were turned away because too many certificate chains were waiting.
+    /// Requests that were answered 503 because too many certificate chains were waiting to be verified.
     pub certificate_chains_shed: Counter,
     /// Open connections.
     pub connections: Gauge,
-    /// Connections at once that the files of this process allow.
+    /// The limit of open connections, which the limit of open files may lower.
     pub connections_max: Gauge,
-    /// Connections that the server closed, by the limit that they reached.
+    /// Connections that the server closed, by the limit that was reached.
     pub connections_closed: Family<CloseReasonLabel, Counter>,
     /// Bodies that did not arrive in time.
     pub bodies_late: Counter,
-    /// Requests that were turned away because requests in flight held all the memory that they may.
+    /// Requests that were answered 503 because the memory limit of requests in flight was reached.
     pub requests_shed: Counter,
-    /// Memory that requests in flight hold.
+    /// Memory that requests in flight use.
     pub request_bytes: Gauge,
-    /// 1 where the last reload was applied.
+    /// 1 if the last reload was applied.
     pub last_reload_successful: Gauge,
 }
 
@@ -101,7 +101,7 @@ impl Default for Metrics {
             registry,
         };
         metrics.last_reload_successful.set(1);
-        // Each outcome has its counter from the start: an alert cannot be written on one that is not there yet.
+        // Each outcome has its counter from the start: an alert on a counter that does not exist would never fire.
         for outcome in ["fetched", "failed", "shed"] {
             drop(metrics.client_key_fetches.get_or_create(&FetchLabel { outcome }));
         }
@@ -110,7 +110,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The exposition text, without its end.
+    /// The exposition text, without the final `# EOF`.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a string does not fail.
@@ -119,14 +119,14 @@ impl Metrics {
     }
 }
 
-/// A metric that begins with nothing, under the name and the words of its row.
+/// Registers a new metric with the name and the meaning of its row.
 fn registered<M: registry::Metric + Clone + Default>(registry: &mut Registry, name: &str) -> M {
     let metric = M::default();
     register_metric(registry, name, metric.clone());
     metric
 }
 
-/// The same for one that exists.
+/// Registers an existing metric with the name and the meaning of its row.
 pub(crate) fn register_metric(registry: &mut Registry, name: &str, metric: impl registry::Metric) {
     let meaning = Metric::named(name).map_or("", |row| row.meaning);
     registry.register(name, meaning, metric);

@@ -1,5 +1,5 @@
 //! Answers by route and status, and how long they took. Every combination has its counter from the start, so a request
-//! costs one addition: nothing is looked up by a name, and an alert can be written on what has not happened yet.
+//! costs one addition: no name is looked up, and an alert can use a counter before its first event.
 
 use super::{Metrics, register_metric};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -28,7 +28,7 @@ pub enum Route {
     Probe,
     /// The admin API, at either listener.
     Admin,
-    /// No endpoint, or turned away before it was known.
+    /// No endpoint has the path, or the request was refused before its endpoint was known.
     None,
 }
 
@@ -60,7 +60,7 @@ impl Route {
     }
 }
 
-/// Statuses that this server answers; another one is counted as the last.
+/// The statuses that this server answers. Any other status is counted under the last one.
 const STATUSES: [(u16, &str); 17] = [
     (200, "200"),
     (201, "201"),
@@ -121,7 +121,7 @@ impl Requests {
 }
 
 impl Metrics {
-    /// Counts an answer, and how long it took where a handler made it.
+    /// Counts an answer, and its duration if a handler made it.
     pub fn note_answer(&self, route: Route, status: u16, took: Option<Duration>) {
         let Some(of_route) = self.requests.0.get(route as usize) else {
             return;

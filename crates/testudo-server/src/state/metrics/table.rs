@@ -1,12 +1,12 @@
-//! Every metric: one row each. `docs/reference/metrics.md` is made of this table, and a scrape of the built binary is
-//! compared with it.
+//! The metrics, one row each. `docs/reference/metrics.md` is generated from this table, and a test compares a scrape of
+//! the built binary with it.
 
-/// How a metric behaves.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows, from the start of the process.
+    /// Only increases, from the start of the process.
     Counter,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
     /// Observations in buckets.
     Histogram,
@@ -15,9 +15,9 @@ pub enum Kind {
 /// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// As queries name it; a counter ends with `_total`.
+    /// The name in queries; that of a counter ends with `_total`.
     pub name: &'static str,
-    /// How it behaves.
+    /// Its kind.
     pub kind: Kind,
     /// Its labels.
     pub labels: &'static [&'static str],
@@ -26,7 +26,7 @@ pub struct Metric {
 }
 
 impl Kind {
-    /// As the exposition names it.
+    /// The name in the exposition format.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
@@ -37,7 +37,7 @@ impl Kind {
 }
 
 impl Metric {
-    /// The row of a name, with or without the prefix and `_total`.
+    /// The row with this name, with or without the prefix and `_total`.
     pub fn named(name: &str) -> Option<&'static Metric> {
         METRICS.iter().find(|metric| {
             let bare = metric.name.strip_prefix(PREFIX).unwrap_or(metric.name);
@@ -71,7 +71,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], meaning:
     }
 }
 
-/// All of them.
+/// All metrics.
 pub const METRICS: &[Metric] = &[
     // The server.
     gauge(
@@ -79,16 +79,16 @@ pub const METRICS: &[Metric] = &[
         &["version", "store"],
         "1; the version of the program and the engine of its store",
     ),
-    gauge("testudo_ready", &[], "1 where /readyz answers 200, else 0"),
+    gauge("testudo_ready", &[], "1 if /readyz answers 200, else 0"),
     gauge(
         "testudo_configuration_generation",
         &[],
-        "Configurations that were in force since the start, this one included",
+        "How many configurations have been in force since the start, including this one",
     ),
     gauge(
         "testudo_configuration_last_reload_successful",
         &[],
-        "1 where the last reload was applied or there was none, 0 where the file could not be used",
+        "1 if the last reload was applied or there was no reload, 0 if the configuration could not be used",
     ),
     // Requests.
     counter(
@@ -109,29 +109,29 @@ pub const METRICS: &[Metric] = &[
     counter(
         "testudo_faults_total",
         &[],
-        "Requests answered 503 by our own fault",
+        "Requests answered 503 because of a fault of this server",
     ),
     counter(
         "testudo_requests_shed_total",
         &[],
-        "Requests turned away because requests in flight hold all the memory that they may",
+        "Requests answered 503 because the memory limit of requests in flight was reached",
     ),
     gauge(
         "testudo_request_bytes_in_flight",
         &[],
-        "Memory that requests in flight hold",
+        "Memory that requests in flight use",
     ),
     counter(
         "testudo_request_bodies_late_total",
         &[],
-        "Bodies that did not arrive within server.body_timeout",
+        "Request bodies that did not arrive within server.body_timeout",
     ),
     // Tokens and clients.
     counter("testudo_tokens_issued_total", &[], "Access tokens issued"),
     counter(
         "testudo_assertions_remembered_total",
         &[],
-        "Assertions recognised without verifying them again",
+        "Credentials that were verified before and not verified again",
     ),
     counter(
         "testudo_first_uses_total",
@@ -147,54 +147,54 @@ pub const METRICS: &[Metric] = &[
     counter(
         "testudo_certificate_chains_verified_total",
         &[],
-        "Certificate chains that were verified, good or bad, and not remembered",
+        "Certificate chains that were verified, accepted and refused ones",
     ),
     counter(
         "testudo_certificate_chains_shed_total",
         &[],
-        "Requests turned away because too many certificate chains were waiting",
+        "Requests answered 503 because too many certificate chains were waiting to be verified",
     ),
     // Keys of others.
     gauge(
         "testudo_bundle_usable",
         &["authority"],
-        "1 where the authority has keys that may be used now, 0 where its clients are refused: never fetched, or too old",
+        "1 if the authority has keys that may be used now, 0 if its clients are refused because its keys were never fetched or are too old",
     ),
     gauge(
         "testudo_bundle_age_seconds",
         &["authority"],
-        "Seconds since the keys of the authority were last confirmed; +Inf where they never were",
+        "Seconds since the keys of the authority were last fetched; +Inf if they never were",
     ),
     gauge(
         "testudo_bundle_expires_seconds",
         &["authority"],
-        "When the keys are used no longer unless they are confirmed again, seconds since the epoch; absent where there are none",
+        "Until when the keys are used if no further fetch succeeds, seconds since the epoch; absent if there are none",
     ),
     counter(
         "testudo_bundle_failures_total",
         &["authority"],
-        "Fetches that brought nothing usable",
+        "Fetches of the keys of the authority that failed",
     ),
     counter(
         "testudo_client_key_fetches_total",
         &["outcome"],
-        "Fetches of keys that registered clients publish: fetched, failed, or shed by a limit of ours",
+        "Fetches of keys that registered clients publish: fetched, failed, or shed by a limit of this server",
     ),
     // Our own keys and certificates.
     gauge(
         "testudo_tls_certificate_expires_seconds",
         &["section"],
-        "When the TLS certificate of the section ends, seconds since the epoch",
+        "When the TLS certificate of the section expires, seconds since the epoch",
     ),
     gauge(
         "testudo_signing_key_created_seconds",
         &["kid", "state"],
-        "When the signing key was made, seconds since the epoch; state is next, active or retiring",
+        "When the signing key was created, seconds since the epoch; state is next, active or retiring",
     ),
     gauge(
         "testudo_signing_key_expires_seconds",
         &["kid"],
-        "When a retiring signing key is published no longer, seconds since the epoch",
+        "Until when a retiring signing key is published, seconds since the epoch",
     ),
     // The store.
     counter("testudo_store_batches_total", &[], "Batches written to the store"),
@@ -202,26 +202,26 @@ pub const METRICS: &[Metric] = &[
     counter(
         "testudo_store_failures_total",
         &[],
-        "Reads and writes that the store could not do",
+        "Reads and writes that failed in the store",
     ),
     gauge(
         "testudo_clock_ahead_of_database_seconds",
         &[],
-        "How far the clock of this machine is ahead of the database's; negative where it is behind",
+        "How far the clock of this machine is ahead of the clock of the database; negative if it is behind",
     ),
     // Connections.
     gauge("testudo_connections", &[], "Open connections"),
     gauge(
         "testudo_connections_max",
         &[],
-        "Connections at once, below the limit of open files",
+        "The limit of open connections, which the limit of open files may lower",
     ),
     counter(
         "testudo_connections_closed_total",
         &["reason"],
-        "Connections that the server closed, by the limit that they reached",
+        "Connections that the server closed, by the limit that was reached",
     ),
-    // The process, as every Prometheus client names it.
+    // The process, with the names that all Prometheus clients use.
     counter(
         "process_cpu_seconds_total",
         &[],
@@ -230,14 +230,14 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "process_resident_memory_bytes",
         &[],
-        "Memory that the process holds",
+        "Memory that the process uses",
     ),
     gauge(
         "process_virtual_memory_bytes",
         &[],
         "Address space of the process",
     ),
-    gauge("process_open_fds", &[], "Open files, connections included"),
+    gauge("process_open_fds", &[], "Open files, including connections"),
     gauge("process_max_fds", &[], "The limit of open files"),
     gauge("process_threads", &[], "Threads of the process"),
     gauge(
@@ -253,7 +253,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_are_one_each_and_counters_alone_end_with_total() {
+    fn names_are_unique_and_only_names_of_counters_end_with_total() {
         let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), METRICS.len());
         for metric in METRICS {

@@ -437,7 +437,7 @@ async fn assertion_signed_by_an_unregistered_key_is_refused() {
     assert_eq!(
         world.ask_with(assertion(&own, "3"), &[]).await.error(),
         "invalid_client",
-        "single use"
+        "an assertion must be accepted only once"
     );
     let wide = world
         .ask_with(assertion(&own, "4"), &[("scope", "open.write")])

@@ -46,7 +46,10 @@ impl Remote {
             (&body["jwks_uri"], &body["token_endpoint_auth_method"]),
             (&json!(uri), &json!("private_key_jwt"))
         );
-        assert!(body["jwks"].is_null(), "never both");
+        assert!(
+            body["jwks"].is_null(),
+            "a client must not have both jwks and jwks_uri"
+        );
         Remote {
             world,
             server,
@@ -370,7 +373,10 @@ fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clien
         let waiting = send_in_background(&world, &own, &ids);
         let started = Instant::now();
         while hanging.load(Ordering::SeqCst) < 8 {
-            assert!(started.elapsed() < Duration::from_secs(20), "no lookups");
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "not all lookups began within the deadline"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let started = Instant::now();
@@ -386,7 +392,11 @@ fn name_lookup_that_hangs_for_a_jwks_uri_stops_neither_the_store_nor_other_clien
             200,
             "a client must still be read from the store"
         );
-        assert_eq!(world.ask("/ns/shop/sa/new", &[]).await.status, 200, "a new one");
+        assert_eq!(
+            world.ask("/ns/shop/sa/new", &[]).await.status,
+            200,
+            "a new client must be registered"
+        );
         // This must happen before the first request with a hanging lookup ends by its deadline.
         println!("while the resolver hung: 12 requests in {:?}", started.elapsed());
         assert!(

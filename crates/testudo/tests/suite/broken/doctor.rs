@@ -184,7 +184,7 @@ const BROKEN: &[Broken] = &[
         how: "The folder of the database does not exist.",
         set_up: |site| edit(site, "sqlite:testudo.db", "sqlite:data/testudo.db"),
         fault: "data/testudo.db",
-        remedy: "make the folder",
+        remedy: "create the folder",
     },
     Broken {
         name: "store-is-not-a-database",

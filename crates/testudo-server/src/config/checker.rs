@@ -1,4 +1,4 @@
-//! What judges every section: the folder that paths begin in, the report that problems go to, and the values that
+//! Checks the sections of a configuration: the folder of relative paths, the report of problems, and the values that
 //! several sections have.
 
 use super::problem::Report;
@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use testudo_core::rules::RuleError;
 use testudo_protocol::Seconds;
 
-/// What every judgement needs.
-pub(super) struct Judge<'r> {
+/// What every check needs.
+pub(super) struct Checker<'r> {
     folder: &'r Path,
     pub(super) report: &'r mut Report,
     /// True where each entry that names an authority could be read. Otherwise a rule may be about one that could not.
     pub(super) knows_all_authorities: bool,
 }
 
-impl<'r> Judge<'r> {
-    pub(super) fn new(folder: &'r Path, report: &'r mut Report) -> Judge<'r> {
+impl<'r> Checker<'r> {
+    pub(super) fn new(folder: &'r Path, report: &'r mut Report) -> Checker<'r> {
         let knows_all_authorities = !["trust_domains", "issuers"]
             .into_iter()
             .any(|key| report.is_unread(key));
-        Judge {
+        Checker {
             folder,
             report,
             knows_all_authorities,
@@ -30,13 +30,13 @@ impl<'r> Judge<'r> {
     }
 }
 
-impl Judge<'_> {
-    /// True where the key is there, whether or not what is written there could be read: it is not missing.
+impl Checker<'_> {
+    /// True if the key is written, also if its value could not be read: then it is not missing.
     pub(super) fn is_written<T>(&self, value: Option<&T>, key: &str) -> bool {
         value.is_some() || self.report.is_unread(key)
     }
 
-    /// Addresses of a list.
+    /// The addresses of a list.
     pub(super) fn addresses(&mut self, key: &str, texts: &[String]) -> Vec<SocketAddr> {
         if texts.is_empty() && !self.report.is_unread(key) {
             self.report.error(key, "is empty", None);
@@ -47,13 +47,14 @@ impl Judge<'_> {
             .collect()
     }
 
-    /// What is wrong with a rule, but for what follows from a key that could not be read: that has been said.
+    /// Reports the errors of a rule, except those that follow from a key that could not be read, which is already
+    /// reported.
     pub(super) fn rule_errors(&mut self, key: &str, errors: Vec<RuleError>) {
         for error in errors {
             let unread = |name: &str| self.report.is_unread(&format!("{key}.{name}"));
             let follows = match error.key {
                 "default_scopes" => unread("scopes"),
-                // They use captures of the patterns.
+                // These use captures of the patterns.
                 "client_id" | "client_name" | "client_uri" | "logo_uri" | "redirect_uris"
                 | "redirect_uri_hosts" => unread("identities"),
                 name => error.entry.is_none() && unread(name),

@@ -1,4 +1,5 @@
-//! What `check` says of a problem: place, entry, value, expected form, hint; and nothing that only follows from another.
+//! Tests of what `check` reports for a problem: location, entry, value, expected form, hint. A problem that only follows
+//! from another one is not reported.
 
 use super::super::*;
 use super::{GOOD, judge};
@@ -266,21 +267,21 @@ fn names_that_are_there_twice_are_reported_with_both_places() {
     for (text, expected) in [
         (
             format!("{GOOD}{domain}"),
-            "error: /nowhere/testudo.toml:12:8: trust domain `a.example`, trust_domains[1].name \"a.example\" is there twice: /nowhere/testudo.toml:6:8 has it first",
+            "error: /nowhere/testudo.toml:12:8: trust domain `a.example`, trust_domains[1].name \"a.example\" is used twice: first at /nowhere/testudo.toml:6:8",
         ),
         (
             format!("{GOOD}{rule}"),
-            "error: /nowhere/testudo.toml:12:8: rule `r`, rules[1].name \"r\" is there twice: /nowhere/testudo.toml:9:8 has it first",
+            "error: /nowhere/testudo.toml:12:8: rule `r`, rules[1].name \"r\" is used twice: first at /nowhere/testudo.toml:9:8",
         ),
         (
             format!("{GOOD}{client}{client}"),
-            "error: /nowhere/testudo.toml:15:13: client `c`, clients[1].client_id \"c\" is there twice: /nowhere/testudo.toml:12:13 has it first",
+            "error: /nowhere/testudo.toml:15:13: client `c`, clients[1].client_id \"c\" is used twice: first at /nowhere/testudo.toml:12:13",
         ),
         (
             format!(
                 "{GOOD}[[issuers]]\nname = \"i\"\nkind = \"jwt\"\n[[issuers]]\nname = \"i\"\nkind = \"jwt\"\n"
             ),
-            "error: /nowhere/testudo.toml:15:8: issuer `i`, issuers[1].name \"i\" is there twice: /nowhere/testudo.toml:12:8 has it first",
+            "error: /nowhere/testudo.toml:15:8: issuer `i`, issuers[1].name \"i\" is used twice: first at /nowhere/testudo.toml:12:8",
         ),
     ] {
         let lines = lines(&text);
@@ -332,7 +333,7 @@ fn secret_that_names_an_unknown_place_or_two_is_refused_by_its_key() {
     }
 }
 
-/// The example of each key must be accepted at the key.
+/// Each example is accepted at its key, so that the expected form in a message can be used as it is.
 #[test]
 fn examples_of_all_keys_can_be_read_and_keys_are_in_order() {
     assert!(KEYS.is_sorted_by_key(|key| key.path));

@@ -1,7 +1,8 @@
-//! Where each value of a configuration is written: the file, line and column, or the variable that an administrator
-//! has to change.
+//! The location of each value of a configuration: file, line and column, or the environment variable that an
+//! administrator has to change.
 //!
-//! The TOML parser gives the spans. A tree of them has the shape of the values, and follows where one is taken out.
+//! The TOML parser provides the spans. They are a tree with the shape of the values; a value that is removed from the
+//! configuration is also removed from the tree.
 
 use serde::Serialize;
 use serde_path_to_error::Segment;
@@ -12,30 +13,30 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Characters of a value that are shown beside what is wrong with it.
+/// How many characters of a value a problem shows.
 const VALUE_CHARACTERS_MAX: usize = 80;
 
-/// Where something is written.
+/// The location of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
-    /// The file, as it was named. Absent where a variable says it.
+pub struct Location {
+    /// The name of the file; absent if an environment variable sets the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// Its line, counted from 1.
+    /// The line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// The character in that line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// The variable of the environment that says it.
+    /// The environment variable that sets the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
 }
 
-impl Place {
+impl Location {
     /// A file as a whole.
-    pub fn file(name: impl Into<String>) -> Place {
-        Place {
+    pub fn file(name: impl Into<String>) -> Location {
+        Location {
             file: Some(name.into()),
             line: None,
             column: None,
@@ -43,9 +44,9 @@ impl Place {
         }
     }
 
-    /// A variable of the environment.
-    pub(super) fn variable(name: &str) -> Place {
-        Place {
+    /// An environment variable.
+    pub(super) fn variable(name: &str) -> Location {
+        Location {
             file: None,
             line: None,
             column: None,
@@ -53,20 +54,20 @@ impl Place {
         }
     }
 
-    /// A byte of a file.
-    pub(super) fn within(name: &str, text: &str, byte: usize) -> Place {
+    /// The location of a byte of a file.
+    pub(super) fn within(name: &str, text: &str, byte: usize) -> Location {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
-        Place {
+        Location {
             line: Some(before.matches('\n').count() + 1),
             column: Some(line.chars().count() + 1),
-            ..Place::file(name)
+            ..Location::file(name)
         }
     }
 }
 
 /// `testudo.toml:24:10`, or the variable's name.
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for name in self.file.iter().chain(&self.variable) {
             f.write_str(name)?;
@@ -78,14 +79,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// One file, as it was read.
+/// The text of a file.
 pub(super) struct Source {
-    /// As messages name it.
+    /// The name of the file in messages.
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// May hold secrets.
+/// Without the text, which may contain secrets.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the file {}", self.name)
@@ -112,13 +113,13 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// A value of the configuration: where it stands, and the values in it.
+/// The location of a value, and of the values in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     origin: Option<Origin>,
-    /// Its number among the entries of its own file, where it is an entry of a list.
+    /// For an entry of a list: its number in its own file.
     number: usize,
-    /// What the entry is called: `` rule `payments` ``.
+    /// The name of the entry: `` rule `payments` ``.
     entry: Option<Arc<str>>,
     is_table: bool,
     members: BTreeMap<String, Node>,
@@ -150,7 +151,7 @@ impl Node {
         root
     }
 
-    /// The tree of a value that a variable gives.
+    /// The tree of a value that an environment variable sets.
     pub(super) fn of_variable(name: &str, text: &str, value: &toml::Value) -> Node {
         let (name, text): (Arc<str>, Arc<str>) = (name.into(), text.into());
         Node::of_overlay(&Origin::Variable { name, text }, value)
@@ -174,7 +175,7 @@ impl Node {
         node
     }
 
-    /// Takes a member out.
+    /// Removes and returns a member.
     pub(super) fn take(&mut self, key: &str) -> Option<Node> {
         self.members.remove(key)
     }
@@ -219,33 +220,33 @@ impl Node {
     }
 }
 
-/// What is known of a key.
+/// The location of a key and the value there.
 pub(super) struct Found {
-    pub(super) place: Option<Place>,
-    /// The key as its own file has it: entries of an included file are counted from its beginning.
+    pub(super) place: Option<Location>,
+    /// The key in its own file: entries of an included file are counted from the begin of that file.
     pub(super) key: String,
     pub(super) entry: Option<String>,
-    /// The value as it is written, where it is one of few characters and not a table.
+    /// The text of the value, if it is short and not a table.
     pub(super) value: Option<String>,
 }
 
-/// Where everything of a configuration stands.
+/// The locations of all values of a configuration.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places {
-    /// Where everything else would have to be written.
-    main: Option<Place>,
+pub(super) struct Locations {
+    /// The main file, the location of everything that is not written.
+    main: Option<Location>,
     root: Node,
 }
 
-impl Places {
-    pub(super) fn new(main: &str, root: Node) -> Places {
-        Places {
-            main: Some(Place::within(main, "", 0)),
+impl Locations {
+    pub(super) fn new(main: &str, root: Node) -> Locations {
+        Locations {
+            main: Some(Location::within(main, "", 0)),
             root,
         }
     }
 
-    /// The value, or the table in which it is missing. For a key that is wrong itself, the place is that of the key.
+    /// Finds a value, or the table in which it is missing. If the key itself is wrong, the location is that of the key.
     pub(super) fn find(&self, key: &str, is_about_key: bool) -> Found {
         let (mut node, mut rest, mut own) = (&self.root, key, String::new());
         let mut entry = None;
@@ -270,11 +271,11 @@ impl Places {
         }
     }
 
-    /// Puts a value in, as a variable does.
+    /// Sets the value of an environment variable.
     pub(super) fn set(&mut self, keys: &[String], value: Node) {
         let mut node = &mut self.root;
         for key in keys {
-            // What stands in the way and is no table is replaced.
+            // A value on the path that is not a table is replaced.
             if !node.is_table {
                 *node = Node {
                     origin: value.origin.clone(),
@@ -287,13 +288,13 @@ impl Places {
         *node = value;
     }
 
-    /// Puts the entries of an included file behind those that are there.
+    /// Appends the entries of an included file.
     pub(super) fn append(&mut self, list: &str, included: Node) {
         let node = self.root.members.entry(list.to_owned()).or_default();
         node.items.extend(included.items);
     }
 
-    /// Takes a value out, as it is taken out of the configuration.
+    /// Removes a value, as it is removed from the configuration.
     pub(super) fn remove(&mut self, parents: &[Segment], last: &Segment) {
         let mut node = &mut self.root;
         for segment in parents {
@@ -317,7 +318,7 @@ impl Places {
     }
 }
 
-/// The first step of a key: what it is called, where it leads, and what is left of the key.
+/// The first step of a key: its text, its node, and the rest of the key.
 fn step<'n, 'k>(node: &'n Node, key: &'k str) -> Option<(String, &'n Node, &'k str)> {
     if let Some((index, rest)) = key.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let item = node.items.get(index.parse::<usize>().ok()?)?;
@@ -325,7 +326,7 @@ fn step<'n, 'k>(node: &'n Node, key: &'k str) -> Option<(String, &'n Node, &'k s
     }
     let key = key.strip_prefix('.').unwrap_or(key);
     let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
-    // A name may contain dots: the longest that is there is meant.
+    // A name may contain dots: the longest member that exists is meant.
     let members = node.members.iter().filter_map(|(name, member)| {
         let rest = key.strip_prefix(name.as_str()).filter(|rest| ends(rest))?;
         Some((name, member, rest))
@@ -335,13 +336,13 @@ fn step<'n, 'k>(node: &'n Node, key: &'k str) -> Option<(String, &'n Node, &'k s
 }
 
 impl Origin {
-    fn place(&self, is_about_key: bool) -> Place {
+    fn place(&self, is_about_key: bool) -> Location {
         match self {
             Origin::File { source, key, value } => {
                 let span = if is_about_key { key } else { value };
-                Place::within(&source.name, &source.text, span.start)
+                Location::within(&source.name, &source.text, span.start)
             }
-            Origin::Variable { name, .. } => Place::variable(name),
+            Origin::Variable { name, .. } => Location::variable(name),
         }
     }
 
