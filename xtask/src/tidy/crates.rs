@@ -55,6 +55,12 @@ pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
     for (name, allowed) in ARROWS {
         let path = root().join("crates").join(name).join("Cargo.toml");
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let released = text.split("[dev-dependencies]").next().unwrap_or_default();
+        if *name != "testudo-core" && released.contains("test-door") {
+            complaints.push(format!(
+                "{name}: only dev-dependencies may enable test-door, which no release has"
+            ));
+        }
         let dependencies = text.split("[dependencies]").nth(1).unwrap_or_default();
         let dependencies = dependencies.split("\n[").next().unwrap_or_default();
         for line in dependencies.lines().filter(|line| line.starts_with("testudo-")) {

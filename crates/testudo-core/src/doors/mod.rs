@@ -8,6 +8,8 @@
 pub mod jwt_svid;
 pub mod private_key_jwt;
 mod shared;
+#[cfg(feature = "test-door")]
+mod test_token;
 pub mod x509_svid;
 
 #[cfg(test)]
@@ -25,19 +27,21 @@ use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
+#[cfg(feature = "test-door")]
+use test_token::TestToken;
 use x509_svid::X509Svid;
 
 /// One row for each door: its documentation, its kind of credential, and its type.
 macro_rules! doors {
-    ($($(#[$documentation:meta])* $kind:ident is $door:ty;)*) => {
+    ($($(#[doc = $documentation:literal])* $(#[cfg($when:meta)])? $kind:ident is $door:ty;)*) => {
         /// A parsed credential. Nothing in it is verified yet.
         pub enum Credential {
-            $($(#[$documentation])* $kind($door),)*
+            $($(#[doc = $documentation])* $(#[cfg($when)])? $kind($door),)*
         }
 
         /// Parses a credential of the kind that the request names.
         pub fn recognise(presented: &Presented) -> Result<Credential, Rejection> {
-            $(if presented.kind == CredentialKind::$kind {
+            $($(#[cfg($when)])? if presented.kind == CredentialKind::$kind {
                 return <$door>::recognise(presented).map(Credential::$kind);
             })*
             // No request names a kind that has no door.
@@ -48,7 +52,7 @@ macro_rules! doors {
             /// The facts that are needed to verify the credential.
             pub fn lookups(&self) -> Lookup<'_> {
                 match self {
-                    $(Credential::$kind(door) => door.lookups(),)*
+                    $($(#[cfg($when)])? Credential::$kind(door) => door.lookups(),)*
                 }
             }
 
@@ -60,7 +64,7 @@ macro_rules! doors {
                 trace: &mut Trace,
             ) -> Result<AttestedIdentity, Rejection> {
                 match self {
-                    $(Credential::$kind(door) => door.verify(facts, terms, trace),)*
+                    $($(#[cfg($when)])? Credential::$kind(door) => door.verify(facts, terms, trace),)*
                 }
             }
         }
@@ -74,4 +78,7 @@ doors! {
     PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE X.509-SVID.
     X509Svid is X509Svid;
+    /// Token of an issuer that exists in tests only.
+    #[cfg(feature = "test-door")]
+    TestToken is TestToken;
 }

@@ -1,33 +1,36 @@
 //! The kinds of credential, and their names in configuration, records and metadata.
 
-use super::AuthorityKind;
+use super::{Authority, AuthorityKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use testudo_protocol::jose::Jws;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE};
 
 /// One row for each kind: its documentation, its name in configuration, records, events and logs, and its properties.
+/// A row may be limited to some builds; the schemas of the documentation do not have it.
 macro_rules! credential_kinds {
-    ($($(#[$documentation:meta])* $kind:ident $name:literal $row:expr;)*) => {
+    ($($(#[doc = $documentation:literal])* $(#[cfg($when:meta)])? $kind:ident $name:literal $row:expr;)*) => {
         /// The kind of credential, which is also the name of its door.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum CredentialKind {
-            $($(#[$documentation])* #[serde(rename = $name)] $kind,)*
+            $($(#[doc = $documentation])* $(#[cfg($when)] #[schemars(skip)])? #[serde(rename = $name)] $kind,)*
         }
 
         impl CredentialKind {
             /// All kinds.
-            pub const ALL: [CredentialKind; [$($name),*].len()] = [$(CredentialKind::$kind,)*];
+            pub const ALL: [CredentialKind; [$($(#[cfg($when)])? $name),*].len()] =
+                [$($(#[cfg($when)])? CredentialKind::$kind,)*];
 
             /// The name in configuration, records, events and logs.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(CredentialKind::$kind => $name,)*
+                    $($(#[cfg($when)])? CredentialKind::$kind => $name,)*
                 }
             }
 
             fn row(self) -> Row {
                 match self {
-                    $(CredentialKind::$kind => $row,)*
+                    $($(#[cfg($when)])? CredentialKind::$kind => $row,)*
                 }
             }
         }
@@ -44,6 +47,19 @@ struct Row {
     issued_by: Option<AuthorityKind>,
     /// Which keys verify it; `None` if there is no door for it.
     verified_by: Option<VerifiedBy>,
+    /// True for an unverified token of this kind; `None` if a software statement cannot be of this kind.
+    statement: Option<fn(&Jws) -> bool>,
+}
+
+/// True if the unverified `sub` of a token begins with the name of an authority of this kind.
+fn names_an_identity(token: &Jws, kind: AuthorityKind) -> bool {
+    #[derive(Deserialize)]
+    struct Subject {
+        sub: String,
+    }
+    let subject = token.unverified_claims::<Subject>().ok();
+    let authority = subject.and_then(|subject| Authority::at_the_beginning(&subject.sub));
+    authority.is_some_and(|authority| authority.kind() == kind)
 }
 
 /// Which keys verify a credential.
@@ -64,6 +80,7 @@ credential_kinds! {
         assertion_type: Some(ASSERTION_TYPE_JWT_SPIFFE),
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::TokenKeys),
+        statement: Some(|token| names_an_identity(token, AuthorityKind::Spiffe)),
     };
     /// A SPIFFE X.509-SVID. [X509-SVID]
     X509Svid "x509_svid" Row {
@@ -71,6 +88,7 @@ credential_kinds! {
         assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::Certificates),
+        statement: None,
     };
     /// A SPIFFE WIT-SVID.
     WitSvid "wit_svid" Row {
@@ -78,6 +96,7 @@ credential_kinds! {
         assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: None,
+        statement: None,
     };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
@@ -85,6 +104,7 @@ credential_kinds! {
         assertion_type: Some(ASSERTION_TYPE_JWT_BEARER),
         issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
+        statement: None,
     };
     /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
@@ -92,6 +112,16 @@ credential_kinds! {
         assertion_type: None,
         issued_by: None,
         verified_by: None,
+        statement: None,
+    };
+    /// A token of an issuer that exists in tests only.
+    #[cfg(feature = "test-door")]
+    TestToken "test_token" Row {
+        auth_method: "test_token",
+        assertion_type: Some("urn:testudo:test-token"),
+        issued_by: Some(AuthorityKind::Issuer),
+        verified_by: Some(VerifiedBy::TokenKeys),
+        statement: Some(|token| names_an_identity(token, AuthorityKind::Issuer)),
     };
 }
 
@@ -105,6 +135,25 @@ impl CredentialKind {
     pub fn of_assertion_type(name: &str) -> Option<CredentialKind> {
         let mut kinds = CredentialKind::ALL.into_iter();
         kinds.find(|kind| kind.row().assertion_type == Some(name))
+    }
+
+    /// The kinds that are sent in `client_assertion`.
+    pub fn of_assertions() -> impl Iterator<Item = CredentialKind> {
+        let is_assertion = |kind: &CredentialKind| kind.row().assertion_type.is_some();
+        CredentialKind::ALL.into_iter().filter(is_assertion)
+    }
+
+    /// The kind of a software statement, which no parameter names: the unverified token determines only which door
+    /// verifies it.
+    pub fn of_statement(unverified: &str) -> Option<CredentialKind> {
+        let token = Jws::parse(unverified).ok()?;
+        let is_it = |kind: &CredentialKind| kind.row().statement.is_some_and(|is_it| is_it(&token));
+        CredentialKind::ALL.into_iter().find(is_it)
+    }
+
+    /// True if a software statement can be of this kind.
+    pub fn can_be_statement(self) -> bool {
+        self.row().statement.is_some()
     }
 
     /// The kind of authority that issues it; `None` if the client creates it itself.
@@ -142,6 +191,28 @@ mod tests {
                 assert_eq!(CredentialKind::of_assertion_type(assertion_type), Some(kind));
                 assert!(kind.verified_by().is_some(), "{kind} has no door");
             }
+        }
+    }
+
+    #[test]
+    fn kind_of_a_statement_follows_from_its_unverified_subject() {
+        let token =
+            |claims: &str| testudo_testkit::token::assemble(br#"{"alg":"ES256"}"#, claims.as_bytes(), b"-");
+        for (text, expected) in [
+            (
+                token(r#"{"sub":"spiffe://a.example/x"}"#),
+                Some(CredentialKind::JwtSvid),
+            ),
+            (
+                token(r#"{"sub":"spiffe://a.example"}"#),
+                Some(CredentialKind::JwtSvid),
+            ),
+            (token(r#"{"sub":"c6"}"#), None),
+            (token(r#"{"sub":7}"#), None),
+            (token(r#"{"iss":"spiffe://a.example/x"}"#), None),
+            ("spiffe://a.example/x".to_owned(), None),
+        ] {
+            assert_eq!(CredentialKind::of_statement(&text), expected, "{text}");
         }
     }
 }

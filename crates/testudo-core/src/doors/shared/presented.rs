@@ -126,6 +126,12 @@ impl Presented {
         }
     }
 
+    /// A software statement. If no kind recognises it, the door of JWT-SVIDs refuses it with the reason.
+    pub fn statement(statement: String) -> Presented {
+        let kind = CredentialKind::of_statement(&statement);
+        Presented::new(kind.unwrap_or(CredentialKind::JwtSvid), statement)
+    }
+
     /// A certificate chain.
     pub fn certificates(certificates: Arc<PeerCertificates>) -> Presented {
         Presented {

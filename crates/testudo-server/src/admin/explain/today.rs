@@ -7,7 +7,7 @@ use crate::http::within_sponsor;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use testudo_core::doors::{self, Facts, Presented, Purpose, Terms};
+use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -94,7 +94,7 @@ pub(super) async fn of_event(
     let grant = grant(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
     let (endpoint, asked) = if is_registration {
-        let statement = match identity.kind == CredentialKind::JwtSvid {
+        let statement = match identity.kind.can_be_statement() {
             true => Statement::Verified,
             false => Statement::Absent,
         };
@@ -136,25 +136,15 @@ pub(super) async fn of_event(
     Ok((trace.into_steps(), Verdict::of(outcome, endpoint)))
 }
 
-/// Verifies a credential whose `client_assertion_type` is not known: it is read as a JWT-SVID, and where it cannot be
-/// one, as an assertion by `private_key_jwt`. Guessing is allowed only here, where no token is issued.
+/// Verifies a credential whose `client_assertion_type` is not known: it is read as the kind that its subject names, or
+/// else as the first kind whose door can read it. Guessing is allowed only here, where no token is issued.
 async fn verify(
     app: &App,
     in_force: &InForce,
     credential: &str,
     trace: &mut Trace,
 ) -> Result<AttestedIdentity, Rejection> {
-    let credential = credential.trim();
-    let presented = |kind| Presented::new(kind, credential.to_owned());
-    let read = doors::recognise(&presented(CredentialKind::JwtSvid));
-    let credential = match read {
-        Err(
-            rejection @ Rejection::Credential(
-                CredentialReason::SubjectNotSpiffeId(_) | CredentialReason::TypeNotAllowed { .. },
-            ),
-        ) => doors::recognise(&presented(CredentialKind::PrivateKeyJwt)).map_err(|_| rejection)?,
-        other => other?,
-    };
+    let credential = recognise(credential.trim())?;
     trace.passed("form", || "a JWS in compact form".to_owned());
     let policy = &in_force.policy;
     // If the store cannot be read, a registered client is treated as unknown, as the token endpoint does.
@@ -166,6 +156,21 @@ async fn verify(
         now: app.now(),
     };
     credential.verify(&facts, terms, trace)
+}
+
+fn recognise(credential: &str) -> Result<Credential, Rejection> {
+    let read = |kind| doors::recognise(&Presented::new(kind, credential.to_owned()));
+    if let Some(kind) = CredentialKind::of_statement(credential) {
+        return read(kind);
+    }
+    let mut first_refusal = None;
+    for kind in CredentialKind::of_assertions() {
+        match read(kind) {
+            Ok(credential) => return Ok(credential),
+            Err(rejection) => _ = first_refusal.get_or_insert(rejection),
+        }
+    }
+    Err(first_refusal.unwrap_or_else(|| CredentialReason::NoCredential.into()))
 }
 
 async fn decide(

@@ -177,10 +177,7 @@ async fn prove(
     requested: &RequestedMetadata,
     certificates: Option<Arc<PeerCertificates>>,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
-    // A software statement is always read as a JWT-SVID. Another kind, such as a verifiable credential, has to be
-    // distinguished here.
-    let statement = requested.software_statement.clone();
-    let statement = statement.map(|text| Presented::new(CredentialKind::JwtSvid, text));
+    let statement = requested.software_statement.clone().map(Presented::statement);
     let shown = [statement, certificates.map(Presented::certificates)];
     let policy = &in_force.policy;
     let endpoint = policy.registration_endpoint().unwrap_or_default();

@@ -1,16 +1,13 @@
-//! A second kind of authority for tests: an issuer of signed tokens whose subjects are `ci:TEAM/JOB`. The server has no
-//! door for its tokens, so the door is in this file. The identity that it returns is handled like every other identity.
+//! A second kind of authority for tests: an issuer of signed tokens whose subjects are `ci:TEAM/JOB`. Its door is
+//! `test_token` of the core, which no release has; its policy and the source of its keys are what a section of the
+//! configuration would make.
 
 use crate::world::{ISSUER, RULES, World, domains};
-use std::sync::Arc;
-use testudo_core::doors::{AuthorityKeys, Presented};
-use testudo_core::identity::Proof;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind};
-use testudo_protocol::jose::Jws;
-use testudo_protocol::{Seconds, Timestamp};
+use testudo_core::{Authority, CredentialKind};
+use testudo_protocol::Seconds;
 use testudo_server::config::{self, BundleOrigin, BundleSource};
 use testudo_server::reload::put_in_force;
 use testudo_testkit::http::Answer;
@@ -43,6 +40,14 @@ pub fn rules() -> String {
         "{RULES_OF_CI}{}",
         RULES.replace("name = \"opaque\"", "name = \"opaque-svid\"")
     )
+}
+
+/// The form of a token request that sends the token as one of the made-up kind.
+fn test_token_form(token: &str, more: &[(&str, &str)]) -> String {
+    let spiffe = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-spiffe";
+    let form = svid_form(token, more);
+    assert!(form.contains(spiffe), "{form}");
+    form.replace(spiffe, "urn%3Atestudo%3Atest-token")
 }
 
 pub fn ci() -> Authority {
@@ -90,7 +95,7 @@ impl MadeUp {
         let path = self.world.folder.join("testudo.toml");
         let (mut configuration, _) = config::load(&path, generation).unwrap();
         let mut policy = AuthorityPolicy {
-            credentials: vec![CredentialKind::JwtSvid],
+            credentials: vec![CredentialKind::TestToken],
             first_use: FirstUse::On,
             accept_audiences: Vec::new(),
             single_use: false,
@@ -117,8 +122,17 @@ impl MadeUp {
     }
 
     pub fn token_by(&self, issuer: &TestIssuer, subject: &str) -> String {
+        self.sign(issuer, subject, ISSUER)
+    }
+
+    /// A token for the registration endpoint.
+    pub fn statement(&self, issuer: &TestIssuer, subject: &str) -> String {
+        self.sign(issuer, subject, &format!("{ISSUER}/register"))
+    }
+
+    fn sign(&self, issuer: &TestIssuer, subject: &str, audience: &str) -> String {
         let now = self.world.now();
-        issuer.sign(&serde_json::json!({ "iss": "https://ci.example", "sub": subject, "aud": ISSUER, "exp": now + 240, "iat": now }))
+        issuer.sign(&serde_json::json!({ "iss": "https://ci.example", "sub": subject, "aud": audience, "exp": now + 240, "iat": now }))
     }
 
     /// A token request of a job.
@@ -126,33 +140,9 @@ impl MadeUp {
         self.show(&self.token(subject), more).await
     }
 
-    /// The door, which verifies only with the keys of the authority that the subject names. A successful result is put
-    /// into the cache, where the token endpoint finds it; an invalid token is refused by the existing doors.
+    /// A token request with this token.
     pub async fn show(&self, token: &str, more: &[(&str, &str)]) -> Answer {
-        let app = &self.world.running.app;
-        if let Some((identity, keys)) = self.verify(token) {
-            let generation = app.in_force.load().policy.generation;
-            app.memory
-                .verdicts
-                .remember(&Arc::new(identity), &keys, generation);
-        }
-        self.world.send(&svid_form(token, more)).await
-    }
-
-    fn verify(&self, token: &str) -> Option<(AttestedIdentity, AuthorityKeys)> {
-        let jws = Jws::parse(token).unwrap();
-        let claims: serde_json::Value = jws.unverified_claims().unwrap();
-        let subject = claims["sub"].as_str()?;
-        let authority = Authority::of_identity(subject).ok()?;
-        let keys = self.world.authority_keys(&authority)?;
-        jws.verify(keys.token_keys()).ok()?;
-        let kind = CredentialKind::JwtSvid;
-        let proof = Proof {
-            issued: claims["iat"].as_i64().map(Timestamp),
-            digest: Some(Presented::new(kind, token.to_owned()).digest),
-            ..Proof::until(Timestamp(claims["exp"].as_i64()?))
-        };
-        Some((AttestedIdentity::proven(authority, subject, kind, proof), keys))
+        self.world.send(&test_token_form(token, more)).await
     }
 
     /// Reasons of the refusals that have an event.

@@ -5,11 +5,10 @@ mod made_up;
 
 use made_up::{MadeUp, ci};
 use serde_json::{Value, json};
-use testudo_core::records::{Batch, Event, EventKind};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
-use testudo_protocol::Seconds;
 use testudo_testkit::http::Answer;
+use testudo_testkit::svid_form;
 use testudo_testkit::token::claims;
 
 const JOB: &str = "ci:team-a/build";
@@ -108,8 +107,16 @@ async fn keys_of_one_authority_verify_no_identity_of_another() {
     assert_eq!(made_up.show(&for_a_workload, &[]).await.status, 400);
     let for_a_job = made_up.token_by(&made_up.world.a, "ci:team-a/other");
     assert_eq!(made_up.show(&for_a_job, &[]).await.status, 400);
-    assert_eq!(made_up.world.client_ids().await, [JOB]);
+    // Sent as a credential of the other kind, each valid token is refused.
+    let svid = made_up.token_by(&made_up.world.a, "spiffe://a.example/x/1");
+    assert_eq!(made_up.world.send(&svid_form(&svid, &[])).await.status, 200);
+    assert_eq!(made_up.show(&svid, &[]).await.status, 400);
+    let job = svid_form(&made_up.token(JOB), &[]);
+    assert_eq!(made_up.world.send(&job).await.status, 400);
+    assert_eq!(made_up.world.client_ids().await, [JOB, "spiffe://a.example/x/1"]);
     // A trust domain with the same name as the issuer is another authority.
+    let of_a_domain = svid_form(&made_up.token("spiffe://ci/team-a/build"), &[]);
+    assert_eq!(made_up.world.send(&of_a_domain).await.status, 400);
     assert_eq!(made_up.ask("spiffe://ci/team-a/build", &[]).await.status, 400);
 }
 
@@ -456,43 +463,73 @@ async fn job_of_an_issuer_can_be_the_sponsor_of_clients() {
     assert_eq!(register().await.status, 401);
 }
 
-/// There is no door for statements of the issuer at the registration endpoint. The decision about such a statement is
-/// tested through `explain`, with the event of such a request.
 #[tokio::test]
-async fn registration_by_evidence_of_a_job_is_decided_like_that_of_a_workload() {
-    let made_up = MadeUp::start().await;
-    let app = &made_up.world.running.app;
-    let explain = async |scope: &str| {
-        let kind = EventKind::ClientRefused;
-        let id = app.clock.entropy().unwrap().event_id(kind as u8);
-        let mut event = Event::new(id.clone(), app.now(), kind, app.now() + Seconds(60));
-        event.request_id = Some(id.clone());
-        event.authority = Some("ci:".into());
-        event.identity = Some(JOB.into());
-        event.door = Some("jwt_svid".into());
-        event.occasion = Some("registration".into());
-        event.scope = Some(scope.into());
-        let mut batch = Batch::default();
-        batch.insert(&event);
-        app.store.commit(batch).await.unwrap();
-        let asked = json!({ "request_id": id });
-        let explained = made_up.world.admin("POST", "/admin/v1/explain", asked).await;
-        explained["today"].clone()
+async fn job_is_registered_by_a_software_statement_of_its_issuer_like_a_workload() {
+    let made_up = MadeUp::start_with("[registration]\nstatements = true", |_| {}).await;
+    let world = &made_up.world;
+    let register = async |statement: String, scope: &str| {
+        let body = json!({ "software_statement": statement, "scope": scope }).to_string();
+        let headers = [("content-type", "application/json")];
+        world
+            .connect()
+            .await
+            .send("POST", "/register", &headers, body)
+            .await
     };
-    let explained = explain("w").await;
-    assert_eq!(explained["detail"], "a new client is registered for scope `w`");
-    let explained = explain("other").await;
-    assert_eq!(explained["outcome"], "refused", "{explained}");
-    made_up.ask(JOB, &[]).await;
-    let explained = explain("w").await;
-    assert_eq!(explained["detail"], "a known client is registered for scope `w`");
+    let explain = async |answer: &Answer| {
+        let asked = json!({ "request_id": answer.header("request-id").unwrap() });
+        let explained = world.admin("POST", "/admin/v1/explain", asked).await;
+        (explained["event"]["door"].clone(), explained["today"].clone())
+    };
+    let registered = register(made_up.statement(&made_up.issuer, JOB), "w").await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    assert_eq!(
+        (&registered.json()["client_id"], &registered.json()["scope"]),
+        (&json!(JOB), &json!("w"))
+    );
+    let (door, today) = explain(&registered).await;
+    assert_eq!(door, "test_token");
+    assert_eq!(today["detail"], "a known client is registered for scope `w`");
+
+    // Refused: a scope that the rule does not have, keys of another authority, and a credential that is not accepted.
+    let refused = register(made_up.statement(&made_up.issuer, "ci:team-a/other"), "other").await;
+    assert_eq!(refused.status, 400);
+    let (_, today) = explain(&refused).await;
+    assert_eq!(today["outcome"], "refused", "{today}");
+    let of_a_domain = made_up.statement(&world.a, JOB);
+    let refused = register(of_a_domain, "w").await;
+    assert_eq!(
+        refused.json()["error"],
+        "invalid_software_statement",
+        "{refused:?}"
+    );
     made_up.reload(|policy| policy.credentials.clear()).await;
-    assert_eq!(explain("w").await["rejection"], "credential_not_accepted");
+    let refused = register(made_up.statement(&made_up.issuer, JOB), "w").await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let (_, today) = explain(&refused).await;
+    assert_eq!(today["rejection"], "credential_not_accepted");
+    assert_eq!(world.client_ids().await, [JOB]);
+}
+
+#[tokio::test]
+async fn credential_is_explained_by_the_door_of_its_kind() {
+    let made_up = MadeUp::start().await;
+    let explained = async |credential: &str| {
+        let asked = json!({ "credential": credential });
+        made_up.world.admin("POST", "/admin/v1/explain", asked).await
+    };
+    assert_eq!(explained(&made_up.token(JOB)).await["outcome"], "allowed");
+    let svid = made_up.token_by(&made_up.world.a, "spiffe://a.example/x/1");
+    assert_eq!(explained(&svid).await["outcome"], "allowed");
+    let of_a_domain = made_up.token_by(&made_up.world.a, JOB);
+    assert_eq!(explained(&of_a_domain).await["outcome"], "refused");
+    assert_eq!(explained("no token").await["outcome"], "refused");
 }
 
 #[tokio::test]
 async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() {
-    let domain = "[[trust_domains]]\nname = \"ci\"\nbundle = { file = \"absent.json\" }\n";
+    let domain =
+        "[[trust_domains]]\nname = \"ci\"\nbundle = { file = \"absent.json\" }\n[[issuers]]\nname = \"ci\"\n";
     let made_up = MadeUp::start_with(domain, |_| {}).await;
     let world = &made_up.world;
     access_token(&made_up.ask(JOB, &[]).await);
@@ -536,5 +573,5 @@ async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() 
     std::fs::write(&path, text.replace(domain, "")).unwrap();
     let reloaded = world.admin("POST", "/admin/v1/reload", json!({})).await;
     let done = reloaded["done"].as_str().unwrap();
-    assert!(done.contains("-1 trust domain, -1 issuer"), "{done}");
+    assert!(done.contains("-1 trust domain (ci), -1 issuer (ci)"), "{done}");
 }
