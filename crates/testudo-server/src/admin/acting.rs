@@ -1,13 +1,13 @@
 //! The actor of a change: the verified administrator. Over HTTP it is the identity that the access token proves, at the
 //! admin socket the process that connected. Nothing in the request itself names the actor.
 
+use super::failure::Failure;
 use super::reply::ErrorAnswer;
 use crate::audit::Note;
 use crate::change::Change;
 use crate::peer::Peer;
 use crate::state::app::App;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use std::sync::Arc;
 use testudo_core::Actor;
@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
         match process {
             Some(process) => Ok(Administrator(Actor::Process(process.owner()))),
             None => Err(ErrorAnswer {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
+                failure: Failure::NoAdministrator,
                 error: "the operating system does not state which process is connected to the admin socket, so the event \
                         could not name the administrator: nothing was changed"
                     .into(),

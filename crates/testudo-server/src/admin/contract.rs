@@ -1,5 +1,6 @@
 //! What every answer of the admin listeners has: `Request-Id`, and for errors a JSON body of this server.
 
+use super::failure::Failure;
 use super::operations;
 use super::reply::ErrorAnswer;
 use crate::state::app::App;
@@ -33,24 +34,26 @@ pub(super) async fn complete_answer(State(app): State<Arc<App>>, request: Reques
 /// Adds a JSON body where the router answers without one: to an unknown path or an unsupported method.
 fn with_error_body(response: Response) -> Response {
     let is_ours = response.headers().contains_key(header::CONTENT_TYPE);
-    let (error, hint) = match response.status() {
+    let (failure, error, hint) = match response.status() {
         StatusCode::NOT_FOUND if !is_ours => (
+            Failure::NotFound,
             "no operation has this path",
             "GET /admin/v1/openapi.json describes all operations",
         ),
         StatusCode::METHOD_NOT_ALLOWED if !is_ours => (
+            Failure::Method,
             "this operation does not accept this method",
             "the field Allow of this answer lists the methods that it accepts",
         ),
         _ => return response,
     };
-    let failure = ErrorAnswer {
-        status: response.status(),
+    let answer = ErrorAnswer {
+        failure,
         error: error.into(),
         hint: Some(hint.into()),
     };
     let allow = response.headers().get(header::ALLOW).cloned();
-    let mut response = failure.into_response();
+    let mut response = answer.into_response();
     if let Some(allow) = allow {
         response.headers_mut().insert(header::ALLOW, allow);
     }

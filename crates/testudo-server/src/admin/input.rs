@@ -1,12 +1,12 @@
 //! The input of operations: JSON bodies, query parameters and names in paths. Each error is a JSON body of this server.
 
+use super::failure::Failure;
 pub(super) use super::json::Json;
 use super::reply::ErrorAnswer;
 use crate::http::content_type;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -20,7 +20,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Json<T>, ErrorAnswer> {
         if content_type(request.headers(), "application/json").is_none() {
             return Err(ErrorAnswer {
-                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                failure: Failure::NotJson,
                 error: "the body must be JSON".into(),
                 hint: Some("send Content-Type: application/json".into()),
             });
@@ -33,14 +33,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 /// The whole body.
 pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ErrorAnswer> {
     let bytes = Bytes::from_request(request, state).await;
-    bytes.map_err(|rejection: BytesRejection| ErrorAnswer {
-        status: rejection.status(),
-        error: match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than 2 MiB".into(),
-            _ => "the body is incomplete, or did not arrive in time".into(),
+    bytes.map_err(|rejection| match is_too_large(&rejection) {
+        true => ErrorAnswer {
+            failure: Failure::TooLarge,
+            error: "the body is larger than 2 MiB".into(),
+            hint: None,
         },
-        hint: None,
+        false => ErrorAnswer::bad_request("the body is incomplete, or did not arrive in time", None),
     })
+}
+
+fn is_too_large(rejection: &BytesRejection) -> bool {
+    use FailedToBufferBody::LengthLimitError;
+    matches!(rejection, BytesRejection::FailedToBufferBody(LengthLimitError(_)))
 }
 
 /// Parses a body. The error names the member that is wrong.

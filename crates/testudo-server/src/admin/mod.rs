@@ -7,6 +7,7 @@ mod clients;
 mod contract;
 mod events;
 mod explain;
+mod failure;
 mod input;
 mod json;
 mod keys;

@@ -1,19 +1,19 @@
 //! Answers of the admin API: JSON, and errors with a hint.
 
+use super::failure::Failure;
 use super::json::Json;
 use crate::change::Change;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
 use testudo_core::admin::{Decided, NotDone};
-use testudo_protocol::oauth::ErrorCode;
 use testudo_store::{CommitError, StoreFault};
 
 /// Why a request was not carried out, for an administrator.
 #[derive(Debug)]
 pub(super) struct ErrorAnswer {
-    pub(super) status: StatusCode,
+    /// Decides the status and the OAuth error code.
+    pub(super) failure: Failure,
     pub(super) error: String,
     pub(super) hint: Option<String>,
 }
@@ -30,21 +30,10 @@ pub(super) struct ErrorBody {
     hint: Option<String>,
 }
 
-/// The OAuth error code of an HTTP status.
-fn code(status: StatusCode) -> ErrorCode {
-    match status {
-        StatusCode::UNAUTHORIZED => ErrorCode::InvalidToken,
-        StatusCode::FORBIDDEN => ErrorCode::InsufficientScope,
-        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::TemporarilyUnavailable,
-        status if status.is_server_error() => ErrorCode::ServerError,
-        _ => ErrorCode::InvalidRequest,
-    }
-}
-
 impl ErrorAnswer {
     pub(super) fn not_found(error: impl Into<String>, hint: &str) -> ErrorAnswer {
         ErrorAnswer {
-            status: StatusCode::NOT_FOUND,
+            failure: Failure::NotFound,
             error: error.into(),
             hint: Some(hint.to_owned()),
         }
@@ -52,7 +41,7 @@ impl ErrorAnswer {
 
     pub(super) fn bad_request(error: impl Into<String>, hint: Option<String>) -> ErrorAnswer {
         ErrorAnswer {
-            status: StatusCode::BAD_REQUEST,
+            failure: Failure::Input,
             error: error.into(),
             hint,
         }
@@ -62,7 +51,7 @@ impl ErrorAnswer {
 impl From<StoreFault> for ErrorAnswer {
     fn from(fault: StoreFault) -> ErrorAnswer {
         ErrorAnswer {
-            status: StatusCode::SERVICE_UNAVAILABLE,
+            failure: Failure::Unavailable,
             error: fault.to_string(),
             hint: None,
         }
@@ -73,13 +62,13 @@ impl From<CommitError> for ErrorAnswer {
     fn from(error: CommitError) -> ErrorAnswer {
         match error {
             CommitError::Conflict(_) => ErrorAnswer {
-                status: StatusCode::CONFLICT,
+                failure: Failure::Changed,
                 error: "the record was changed meanwhile".into(),
                 hint: Some("try again".into()),
             },
             CommitError::Unavailable(fault) => fault.into(),
             CommitError::Busy => ErrorAnswer {
-                status: StatusCode::SERVICE_UNAVAILABLE,
+                failure: Failure::Unavailable,
                 error: "too many writes are waiting for the store".into(),
                 hint: None,
             },
@@ -89,12 +78,13 @@ impl From<CommitError> for ErrorAnswer {
 
 impl IntoResponse for ErrorAnswer {
     fn into_response(self) -> Response {
+        let (status, code) = self.failure.status_and_code();
         let body = ErrorBody {
-            error: code(self.status).name(),
+            error: code.name(),
             error_description: self.error,
             hint: self.hint,
         };
-        (self.status, Json(body)).into_response()
+        (status, Json(body)).into_response()
     }
 }
 
@@ -118,9 +108,9 @@ pub(super) fn done(what: impl Into<String>) -> Json<Done> {
 impl From<NotDone> for ErrorAnswer {
     fn from(why: NotDone) -> ErrorAnswer {
         ErrorAnswer {
-            status: match why.is_not_found {
-                true => StatusCode::NOT_FOUND,
-                false => StatusCode::BAD_REQUEST,
+            failure: match why.is_not_found {
+                true => Failure::NotFound,
+                false => Failure::Input,
             },
             error: why.problem,
             hint: why.hint.map(Cow::into_owned),

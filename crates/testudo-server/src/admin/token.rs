@@ -6,6 +6,7 @@
 //! decided at every request: an administrator whose client was frozen, blocked, disabled or deleted must not be able to
 //! undo that with an earlier token.
 
+use super::failure::Failure;
 use super::operations;
 use super::reply::ErrorAnswer;
 use super::rules::assumed;
@@ -13,7 +14,7 @@ use crate::http::bearer;
 use crate::own_tokens::{holder, verify_own};
 use crate::state::app::App;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -145,17 +146,21 @@ impl Denied {
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        let unauthorized = StatusCode::UNAUTHORIZED;
-        let (status, challenge, error, hint) = match &self {
+        let (failure, challenge, error, hint) = match &self {
             Denied::NoToken => {
                 let hint = "send `Authorization: Bearer` with an access token for the issuer".to_owned();
-                (unauthorized, "Bearer", "the access token is missing", hint)
+                (Failure::Token, "Bearer", "the access token is missing", hint)
             }
             // The same answer for both: a caller must not learn which clients exist.
             Denied::BadToken | Denied::NotAdmitted { .. } => {
                 let challenge = "Bearer error=\"invalid_token\"";
                 let hint = "get a new access token; where the client is frozen, blocked or removed, the server's log has the reason";
-                (unauthorized, challenge, "the token is not valid", hint.to_owned())
+                (
+                    Failure::Token,
+                    challenge,
+                    "the token is not valid",
+                    hint.to_owned(),
+                )
             }
             // [RFC6750 §3.1]
             Denied::NotAllowed { wanted, why, .. } => {
@@ -165,23 +170,23 @@ impl IntoResponse for Denied {
                 };
                 let hint = format!("{why} ({})", wanted.scope());
                 let error = "the access token does not permit this operation";
-                (StatusCode::FORBIDDEN, challenge, error, hint)
+                (Failure::Permission, challenge, error, hint)
             }
             Denied::Store(_) => {
-                let failure = ErrorAnswer {
-                    status: StatusCode::SERVICE_UNAVAILABLE,
+                let answer = ErrorAnswer {
+                    failure: Failure::Unavailable,
                     error: "the store is unavailable".into(),
                     hint: Some("try again; over the admin socket no token is needed".into()),
                 };
-                return failure.into_response();
+                return answer.into_response();
             }
         };
-        let failure = ErrorAnswer {
-            status,
+        let answer = ErrorAnswer {
+            failure,
             error: error.into(),
             hint: Some(hint),
         };
         let headers = [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))];
-        (headers, failure).into_response()
+        (headers, answer).into_response()
     }
 }

@@ -1,6 +1,7 @@
 //! Operations on authorities: show them, fetch or accept a bundle, disable and enable them.
 
 use super::acting::Administrator;
+use super::failure::Failure;
 use super::input::{Json, Name};
 use super::operation::Operation;
 use super::reason::Reason;
@@ -9,7 +10,6 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::{self, Anchor, AnchorStatus, AuthorityStatus, Refreshed};
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
@@ -128,12 +128,12 @@ fn answer(name: &str, outcome: Refreshed) -> Reply<Done> {
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
         Refreshed::Accepted(what) => Ok(done(format!("{name}: accepted: {what}"))),
         Refreshed::Failed(why) => Err(ErrorAnswer {
-            status: StatusCode::BAD_GATEWAY,
+            failure: Failure::Publisher,
             error: format!("{name}: the keys could not be fetched: {why}"),
             hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),
         Refreshed::NotTaken(why) => Err(ErrorAnswer {
-            status: StatusCode::SERVICE_UNAVAILABLE,
+            failure: Failure::Unavailable,
             error: format!("{name}: {why}"),
             hint: Some("the earlier bundle stays in force until its maximum age".into()),
         }),

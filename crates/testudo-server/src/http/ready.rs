@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 /// A node is ready if it would serve a known client. `?verbose` lists the checks, as JSON if `Accept` requests it.
 pub fn readyz(app: &App, query: Option<&str>, headers: &HeaderMap) -> Response<Full<Bytes>> {
     let readiness = Readiness::of(app);
+    // A probe has no OAuth error code: load balancers and Kubernetes read the status only.
     let (status, word) = match readiness.ready {
         true => (StatusCode::OK, "ready\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),

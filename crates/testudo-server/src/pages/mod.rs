@@ -14,6 +14,7 @@ const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; f
 /// the redirect URI in the request may be an attacker's. [RFC6749 §4.1.2.1]
 pub(crate) fn no_sign_in() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(NO_SIGN_IN.as_bytes())));
+    // A page for people has no OAuth error code, so its status is stated here: the request cannot be served.
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     for (name, value) in [
