@@ -32,11 +32,11 @@ pub enum AdmissionReason {
         /// Its name.
         rule: String,
     },
-    /// The trust domain or the rule does not accept this kind of credential.
+    /// The authority or the rule does not accept this kind of credential.
     CredentialNotAccepted {
         /// The kind of the credential.
         kind: CredentialKind,
-        /// The trust domain or rule that does not accept it.
+        /// The authority or rule that does not accept it.
         by: String,
     },
     /// `client_id` in the request is not the id of the client.
@@ -50,12 +50,12 @@ pub enum AdmissionReason {
     ClientFrozen,
     /// The identity is unknown, and first use is off.
     FirstUseOff {
-        /// The trust domain or rule that has this setting.
+        /// The authority or rule that has this setting.
         by: String,
     },
     /// The identity is unknown, and first uses are only observed.
     FirstUseObserved {
-        /// The trust domain or rule that has this setting.
+        /// The authority or rule that has this setting.
         by: String,
     },
     /// A claim that the authority states about its client is not a valid value of that member.

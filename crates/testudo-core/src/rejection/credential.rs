@@ -50,7 +50,7 @@ pub enum CredentialReason {
     /// `sub` is a trust domain without a path, so it does not name a workload.
     SubjectHasNoPath,
     /// The trust domain or issuer is not configured.
-    UnknownTrustDomain {
+    UnknownAuthority {
         /// The trust domain or issuer.
         authority: Authority,
     },
@@ -158,7 +158,7 @@ impl CredentialReason {
             CredentialReason::AlgorithmNotAllowed { .. } => Row::unauthenticated("algorithm_not_allowed"),
             CredentialReason::SubjectNotSpiffeId(_) => Row::unauthenticated("subject_not_spiffe_id"),
             CredentialReason::SubjectHasNoPath => Row::unauthenticated("subject_has_no_path"),
-            CredentialReason::UnknownTrustDomain { .. } => Row::unauthenticated("unknown_trust_domain"),
+            CredentialReason::UnknownAuthority { .. } => Row::unauthenticated("unknown_trust_domain"),
             // A retry may help: a bundle source without a usable bundle is fetched every five seconds.
             CredentialReason::BundleUnavailable { .. } => Row::new(
                 "bundle_unavailable",
@@ -251,7 +251,7 @@ impl fmt::Display for CredentialReason {
             CredentialReason::SubjectHasNoPath => {
                 f.write_str("sub is a trust domain without a path, so it does not name a workload")
             }
-            CredentialReason::UnknownTrustDomain { authority } => {
+            CredentialReason::UnknownAuthority { authority } => {
                 write!(f, "the {} is not configured", authority.described())
             }
             CredentialReason::BundleUnavailable { authority } => {

@@ -78,7 +78,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "a JWT-SVID has a SPIFFE ID as sub; for a client with keys of its own the client_assertion_type ends in jwt-bearer".into()
         }
         CredentialReason::SubjectHasNoPath => "give the workload a SPIFFE ID with a path".into(),
-        CredentialReason::UnknownTrustDomain { authority } => {
+        CredentialReason::UnknownAuthority { authority } => {
             let section = match authority.kind() {
                 AuthorityKind::Spiffe => "[[trust_domains]]",
                 AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => "[[issuers]]",
@@ -96,7 +96,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "the jwks_uri of the client must answer over https, from a public address, with a key set".into()
         }
         CredentialReason::AudienceMismatch { expected, .. } => {
-            format!("ask the Workload API for audience `{expected}`").into()
+            format!("ask the Workload API for audience `{expected}`; a client that signs its own assertions must set aud to it").into()
         }
         CredentialReason::AssertionExpired { .. } => {
             "fetch a new credential, and check that the clocks of client, issuer and server agree".into()
@@ -105,11 +105,11 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "check that the clocks of issuer and server agree".into()
         }
         CredentialReason::LifetimeTooLong { .. } => {
-            "have credentials issued with a shorter lifetime; for SVIDs, the bound is lifetime_max of the trust domain".into()
+            "have credentials issued with a shorter lifetime; for those of an authority, the bound is lifetime_max in its entry".into()
         }
         CredentialReason::IssuerIsNotSubject => "the client must set iss and sub to its client_id".into(),
         CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
-            "have the issuer give each credential a short jti of visible characters, or remove single_use from the trust domain".into()
+            "have the issuer give each credential a short jti of visible characters, or remove single_use from the entry of the authority; a client that signs its own assertions must set jti".into()
         }
         CredentialReason::AssertionReplayed => {
             "the client must create or fetch a new credential for each request".into()

@@ -13,9 +13,9 @@ pub struct RuleSpec {
     pub name: String,
     /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`. Required.
     pub identities: Vec<String>,
-    /// Must be true for a pattern that matches every identity of a trust domain. Default: `false`.
+    /// Must be true for a pattern that matches every identity of a trust domain or issuer. Default: `false`.
     pub entire_trust_domain: bool,
-    /// Kinds of credential to which the rule applies. Default: all that the trust domain accepts.
+    /// Kinds of credential to which the rule applies. Default: all that the authority accepts.
     pub credentials: Option<Vec<CredentialKind>>,
     /// Kinds of request to which the rule applies. Default: all.
     pub occasions: Option<Vec<OccasionKind>>,
@@ -60,8 +60,8 @@ pub struct RuleSpec {
     pub registrations_burst: Option<u32>,
     /// Maximum number of clients under this rule, active and frozen. Default: none besides the limit of the authority.
     pub clients_max: Option<u64>,
-    /// What happens at the first use of an identity; the setting of the trust domain applies if it is stricter.
-    /// Default: that of the trust domain.
+    /// What happens at the first use of an identity; the setting of the authority applies if it is stricter.
+    /// Default: that of the authority.
     pub first_use: Option<FirstUse>,
     /// False refuses every identity that the rule matches. Default: `true`.
     pub enabled: Option<bool>,

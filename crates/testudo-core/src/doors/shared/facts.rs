@@ -84,7 +84,7 @@ pub(crate) fn policy_and_keys<'a>(
     trace: &mut Trace,
 ) -> Result<(&'a AuthorityPolicy, &'a AuthorityKeys), Rejection> {
     let unknown = || {
-        Rejection::Credential(CredentialReason::UnknownTrustDomain {
+        Rejection::Credential(CredentialReason::UnknownAuthority {
             authority: authority.clone(),
         })
     };

@@ -73,7 +73,7 @@ fn similar_and_unconfigured_trust_domains_are_refused() {
         assert!(
             matches!(
                 world.refused(&token),
-                Rejection::Credential(CredentialReason::UnknownTrustDomain { .. })
+                Rejection::Credential(CredentialReason::UnknownAuthority { .. })
             ),
             "{sub}"
         );

@@ -158,7 +158,7 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     let unconfigured = place.a.leaf("spiffe://c.example/w", |_| {});
     assert!(matches!(
         place.show(&unconfigured),
-        Err(Rejection::Credential(CredentialReason::UnknownTrustDomain { .. }))
+        Err(Rejection::Credential(CredentialReason::UnknownAuthority { .. }))
     ));
     // An authority of the other domain in the chain must have no effect.
     assert!(matches!(

@@ -59,7 +59,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         },
         CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong),
         CredentialReason::SubjectHasNoPath,
-        CredentialReason::UnknownTrustDomain {
+        CredentialReason::UnknownAuthority {
             authority: Authority::of_key("spiffe://x.example").unwrap(),
         },
         CredentialReason::BundleUnavailable {

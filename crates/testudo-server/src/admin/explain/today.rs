@@ -184,7 +184,7 @@ async fn decide(
     let authority = &identity.authority;
     if authority.kind().attests() && policy.authority(authority).is_none() {
         let authority = authority.clone();
-        return Ok(Err(CredentialReason::UnknownTrustDomain { authority }.into()));
+        return Ok(Err(CredentialReason::UnknownAuthority { authority }.into()));
     }
     let occasion = match asked {
         ExplainedRequest::Token { .. } => OccasionKind::Token,
